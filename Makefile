@@ -1,0 +1,103 @@
+# memory-mcp. `make` lists the targets.
+# .venv is the front's interpreter, .venv-daemon the daemon's; both are made on first use.
+
+PYTHON ?= python3
+
+FRONT := .venv/bin/python
+MODEL := .venv-daemon/bin/python
+FRONT_STAMP := .venv/.memory-mcp-stamp
+TOOLS_STAMP := .venv-daemon/.memory-mcp-tools
+PROTOC := $(FRONT) -m grpc_tools.protoc -I protos
+
+# What the tests need in the daemon's interpreter, in the front's versions.
+MODEL_TOOLS := ^(pytest|pytest-asyncio|hypothesis|types-grpcio|types-protobuf)==
+
+# mypy checks what imports torch in the interpreter that has it, and everything else in the front's.
+MODEL_SOURCES := embedder_daemon/engines embedder_daemon/model.py $(if $(wildcard tests/model/*.py),tests/model)
+SOURCES := memory_mcp embedder_daemon protos/embedder_api tests scripts $(if $(wildcard benchmarks/*.py),benchmarks)
+NOT_IN_FRONT := ^(embedder_daemon/(engines/torch_engine|model)|tests/model/)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: run test test-model test-slow check lint types imports protos-check coverage bench setup setup-front \
+	setup-daemon setup-tools protos stop clean help launchd-install launchd-uninstall
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: setup ## Start the daemon, store and recall memories through MCP, print the client's configuration
+	@$(FRONT) -m scripts.demo
+
+stop: ## End the daemon that `make run` started
+	@if [ -f .run/daemon.pid ] && [ -x $(FRONT) ]; then $(FRONT) -m scripts.stop; \
+	else echo 'there is no daemon of `make run` to stop'; fi
+
+test: setup-front ## Run the tests in the light interpreter, against a fake embedder
+	$(FRONT) -m pytest
+
+test-model: setup-tools ## Run the tests with real torch and the real weights
+	$(MODEL) -m pytest tests/model -m model
+
+test-slow: setup-front ## Run faults, soaks and load
+	$(FRONT) -m pytest -m slow
+
+check: lint types imports protos-check coverage ## Lint, types, import contracts, proto drift, tests with coverage
+
+lint: setup-front
+	$(FRONT) -m ruff check .
+	$(FRONT) -m ruff format --check .
+
+types: setup-front setup-tools
+	$(FRONT) -m mypy --exclude '$(NOT_IN_FRONT)' --exclude '_pb2(_grpc)?\.pyi?$$' $(SOURCES)
+	$(FRONT) -m mypy --cache-dir .mypy_cache/model --python-executable $(MODEL) $(MODEL_SOURCES)
+
+imports: setup-front
+	.venv/bin/lint-imports
+
+protos-check: setup-front
+	sh scripts/check_protos.sh $(FRONT)
+
+coverage: setup-front
+	$(FRONT) -m pytest --cov --cov-report=term --cov-fail-under=90
+
+bench: setup ## Measure, side by side
+	$(FRONT) benchmarks/run.py
+
+setup: setup-front setup-daemon ## Make both interpreters (done by the other targets when needed)
+
+setup-front: $(FRONT_STAMP)
+
+# pip resumes what was interrupted: the environment is only made anew when its interpreter does not start.
+$(FRONT_STAMP): pyproject.toml constraints.txt
+	@sh scripts/prerequisites.sh '$(PYTHON)'
+	@echo 'making .venv, the front'\''s interpreter'
+	@$(FRONT) -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	$(FRONT) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# It compares its own stamp with the interpreter, the pins and the requirements, and does nothing when they fit.
+setup-daemon: setup-front
+	@.venv/bin/memory-mcp daemon install --venv .venv-daemon --no-service
+
+setup-tools: setup-daemon
+	@[ $(TOOLS_STAMP) -nt constraints.txt ] || { \
+		$(MODEL) -m pip install --disable-pip-version-check $$(grep -E '$(MODEL_TOOLS)' constraints.txt) && \
+		touch $(TOOLS_STAMP); }
+
+protos: setup-front ## Regenerate the stubs from embedder.proto
+	$(PROTOC) --python_out=protos --grpc_python_out=protos --pyi_out=protos embedder_api/v1/embedder.proto
+
+launchd-install: ## Start the daemon at every login (macOS)
+	@[ "$$(uname -s)" = Darwin ] || { echo 'memory-mcp: launchd is macOS'\''s; start the daemon with make run' >&2; exit 1; }
+	@$(MAKE) --no-print-directory setup-front
+	@.venv/bin/memory-mcp daemon install --venv .venv-daemon
+
+launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
+	@[ "$$(uname -s)" = Darwin ] || { echo 'memory-mcp: launchd is macOS'\''s; there is nothing to undo' >&2; exit 1; }
+	@$(MAKE) --no-print-directory setup-front
+	@.venv/bin/memory-mcp daemon uninstall --keep-environment
+
+clean: stop ## Remove environments and build leftovers of this checkout
+	rm -rf .venv .venv-daemon .run build dist *.egg-info .coverage .coverage.* coverage.xml
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find memory_mcp embedder_daemon protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""The socket as a file: its folder, its lock, what stands in its way, and whose it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from embedder_api.v1.address import SCHEME, default_address, socket_path
+
+from embedder_daemon.errors import AddressError, BlockedError, FolderError
+
+_POLL_S: Final = 0.2
+Identity = tuple[int, int]
+"""Device and inode of a file."""
+
+
+def path_of(address: str) -> Path:
+    """Return the socket's path.
+
+    Raises:
+        AddressError: the address cannot be listened on.
+    """
+    try:
+        return socket_path(address)
+    except ValueError as error:
+        raise AddressError(f"{error}: mend EMBEDDER_ADDRESS") from error
+
+
+def prepare_folder(path: Path) -> None:
+    """Make the socket's folder, private to the user; one that is there keeps its mode, unless it is our own.
+
+    Raises:
+        FolderError: it cannot be made.
+    """
+    folder = path.parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if str(path) == default_address().removeprefix(SCHEME):
+            folder.chmod(0o700)
+    except OSError as error:
+        raise FolderError(f"the socket's folder {folder} cannot be made: {error.strerror}") from error
+
+
+class Lock:
+    """An flock on `<socket>.lock`, held until the process ends; the kernel releases it however that happens."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.with_name(path.name + ".lock")
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise FolderError(f"the lock {self.path} cannot be opened: {error.strerror}") from error
+
+    def take(self) -> bool:
+        """Take the lock if it is free, and write our process id into it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        return True
+
+    async def wait(self, stopped: asyncio.Event) -> bool:
+        """Take the lock as soon as it is free; False when we were told to stop meanwhile."""
+        while not self.take():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await stopped.wait()
+            if stopped.is_set():
+                return False
+        return True
+
+    def owner(self) -> str:
+        """Return the process id that the holder wrote, for a message."""
+        return os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+
+    def release(self) -> None:
+        """Let go; a process that ends does so by itself."""
+        os.close(self._file)
+
+
+def check_way(path: Path) -> None:
+    """Make sure that nothing but a socket stands at the path; call it under the lock.
+
+    Raises:
+        BlockedError: a file, a folder or a link is there; it is left as it is.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FolderError(f"{path} cannot be looked at: {error.strerror}") from error
+    if not stat.S_ISSOCK(mode):
+        raise BlockedError(f"{path} is {_kind(mode)} and no socket: move it away, or mend EMBEDDER_ADDRESS")
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFREG: "a regular file", stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link"}
+    return kinds.get(stat.S_IFMT(mode), "something else")
+
+
+def bind(path: Path, listen: Callable[[str], object]) -> Identity:
+    """Listen on a socket of mode 0600 at the path, in place of a stale one.
+
+    It is bound under a name of its own and renamed: a client never meets a socket that nobody listens on, and
+    gRPC, which at its end removes whatever stands at the name it bound, cannot remove another's. The name is
+    relative to the folder, so that it is shorter than the path, which just fits.
+
+    Args:
+        path: where the socket belongs; the lock is held and `check_way` passed.
+        listen: gets an address and binds it.
+
+    Raises:
+        FolderError: the folder cannot be written.
+    """
+    name = f".{os.getpid()}"
+    try:
+        with contextlib.chdir(path.parent), _umask(0o177):
+            Path(name).unlink(missing_ok=True)
+            listen(SCHEME + name)
+            Path(name).rename(path.name)
+        return identity(path)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "see the lines above"
+        raise FolderError(f"no socket can be bound at {path} ({reason}): mend the folder's permissions") from error
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def identity(path: Path) -> Identity:
+    """Return which file stands at the path."""
+    status = path.lstat()
+    return status.st_dev, status.st_ino
+
+
+def remove(path: Path, ours: Identity) -> bool:
+    """Remove the socket if it is still the one that we bound; says whether it was."""
+    with contextlib.suppress(FileNotFoundError):
+        if identity(path) == ours:
+            path.unlink()
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""From many callers' texts to few forward passes: lanes, turns, packing, one forward thread."""

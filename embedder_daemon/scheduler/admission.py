@@ -1,0 +1,48 @@
+"""How many texts may be in the daemon at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from embedder_daemon.errors import OverloadedError
+
+_MIN_RETRY_MS: Final = 50
+_MAX_RETRY_MS: Final = 30_000
+_SMOOTHING: Final = 0.2
+_FIRST_GUESS: Final = 100.0  # rows a second, until a batch was measured
+
+
+class Admission:
+    """Counts the texts between their arrival and their answer, so that a queue never grows without bound."""
+
+    def __init__(self, max_texts: int) -> None:
+        self._max_texts = max_texts
+        self._rows_per_s = _FIRST_GUESS
+        self.texts = 0
+
+    @contextmanager
+    def hold(self, texts: int) -> Iterator[None]:
+        """Hold room for a call's texts.
+
+        Raises:
+            OverloadedError: they do not fit beside those that are here.
+        """
+        if self.texts + texts > self._max_texts:
+            raise OverloadedError(
+                f"{self.texts} texts wait and at most {self._max_texts} may: try again later", self._retry_after_ms()
+            )
+        self.texts += texts
+        try:
+            yield
+        finally:
+            self.texts -= texts
+
+    def measured(self, rows: int, seconds: float) -> None:
+        """Learn the recent speed from a batch."""
+        self._rows_per_s += _SMOOTHING * (rows / max(seconds, 1e-6) - self._rows_per_s)
+
+    def _retry_after_ms(self) -> int:
+        """Return when the texts that are here will have been computed."""
+        return int(min(max(1000 * self.texts / self._rows_per_s, _MIN_RETRY_MS), _MAX_RETRY_MS))

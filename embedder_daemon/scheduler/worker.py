@@ -1,0 +1,60 @@
+"""Threads for what would block the event loop: one for the model, a few for tokenising."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Worker:
+    """Runs functions in the order in which they come, and hands their results to the event loop.
+
+    Its threads are daemon threads, unlike those of concurrent.futures: a load or a forward pass that hangs
+    must not keep the process from exiting.
+    """
+
+    def __init__(self, name: str, threads: int = 1) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the function's result, or raise what it raised; cancelling does not interrupt it."""
+        future: Future[T] = Future()
+        self._jobs.put(partial(_settle, future, partial(function, *args, **kwargs)))
+        return await asyncio.wrap_future(future)
+
+    def close(self, timeout_s: float) -> bool:
+        """Let the threads end after the jobs that wait, and say whether they did within the time."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join(timeout_s)
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            with contextlib.suppress(RuntimeError):  # the event loop was closed meanwhile: nobody waits any more
+                job()
+
+
+def _settle(future: Future[T], function: Callable[[], T]) -> None:
+    """Run one job; a job whose caller left before it began is skipped."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = function()
+    except BaseException as error:  # noqa: BLE001 - handed on to the awaiting task, whatever it is
+        future.set_exception(error)
+    else:
+        future.set_result(result)

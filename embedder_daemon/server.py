@@ -1,0 +1,132 @@
+"""Puts the daemon together, and lives its life: lock, bind, serve, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import grpc
+from embedder_api.v1 import contract, embedder_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
+
+from embedder_daemon import endpoint, logs, model
+from embedder_daemon.embedding import Embedding
+from embedder_daemon.engines import factory
+from embedder_daemon.engines.base import Engine, EngineOptions
+from embedder_daemon.lifecycle import Lifecycle, State
+from embedder_daemon.scheduler.scheduler import Scheduler
+from embedder_daemon.scheduler.worker import Worker
+from embedder_daemon.service import EmbedderService
+from embedder_daemon.settings import DaemonSettings
+from embedder_daemon.stats import Stats
+
+DRAIN_S: Final = 12.0
+"""How long running calls may take after SIGTERM; launchd and systemd kill later than that."""
+_FAREWELL_S: Final = 0.4  # how long a failed daemon still tells the reason
+_CLOSE_S: Final = 0.5
+
+
+class Daemon:
+    """Everything that serves; knows neither locks nor signals."""
+
+    def __init__(self, settings: DaemonSettings, build: Callable[[], Engine]) -> None:
+        stats = Stats(started_at=time.monotonic())
+        self._worker = Worker("engine")
+        self._health = health.aio.HealthServicer()
+        scheduler = Scheduler(self._worker, stats, settings.max_queued_texts)
+        self.lifecycle = Lifecycle(
+            build, self._worker, scheduler, idle_unload_s=settings.idle_unload_s, listener=self._report
+        )
+        self._embedding = Embedding(self.lifecycle, scheduler, stats)
+        service = EmbedderService(self._embedding, self.lifecycle, scheduler, stats, settings.max_queued_texts)
+        self._server = grpc.aio.server(options=contract.CHANNEL_OPTIONS)
+        embedder_pb2_grpc.add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    async def start(self, path: Path) -> endpoint.Identity:
+        """Listen at the path, and begin to load the model; raises what `endpoint.bind` raises."""
+        await self._report(State.LOADING)
+        socket = endpoint.bind(path, self._server.add_insecure_port)
+        await self._server.start()
+        self.lifecycle.start()
+        return socket
+
+    async def stop(self, grace_s: float = DRAIN_S) -> bool:
+        """Finish what runs and end; False when something still runs after the grace."""
+        finished = await self.lifecycle.drain(grace_s)
+        await self._server.stop(_CLOSE_S)
+        threads = [self._embedding.close(_CLOSE_S), self._worker.close(_CLOSE_S)]
+        return finished and all(threads)
+
+    async def _report(self, state: State) -> None:
+        """Tell health checks."""
+        serving = health_pb2.HealthCheckResponse.SERVING
+        status = serving if state.healthy else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", contract.SERVICE_NAME):
+            await self._health.set(name, status)
+
+
+async def run(settings: DaemonSettings) -> bool:
+    """Serve until SIGTERM or SIGINT; says whether every thread came to its end.
+
+    Raises:
+        DaemonError: why the daemon could not serve.
+    """
+    stopped = _on_signals()
+    path = endpoint.path_of(settings.address)
+    endpoint.prepare_folder(path)
+    lock = endpoint.Lock(path)
+    if not await _locked(lock, stopped, supervised=settings.supervised):
+        return True
+    endpoint.check_way(path)
+    daemon = Daemon(settings, _builder(settings))
+    socket = await daemon.start(path)
+    logs.get().info("listening", address=settings.address)
+    try:
+        await _until_done(daemon.lifecycle, stopped)
+        logs.get().info("stopping")
+        clean = await daemon.stop()
+    finally:
+        endpoint.remove(path, socket)
+    if daemon.lifecycle.error:
+        raise daemon.lifecycle.error
+    return clean
+
+
+def _on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def _locked(lock: endpoint.Lock, stopped: asyncio.Event, *, supervised: bool) -> bool:
+    """Take the lock; where another daemon holds it, a supervised one waits and another gives up."""
+    if lock.take():
+        return True
+    if not supervised:
+        logs.get().info(f"another daemon (process {lock.owner()}) holds {lock.path}: nothing to do")
+        return False
+    logs.get().info(f"another daemon (process {lock.owner()}) holds {lock.path}: waiting to take over")
+    return await lock.wait(stopped)
+
+
+def _builder(settings: DaemonSettings) -> Callable[[], Engine]:
+    options = EngineOptions(device=settings.device, precision=settings.precision, threads=settings.threads)
+    return partial(factory.build, settings.engine, options, partial(model.find, settings.model))
+
+
+async def _until_done(lifecycle: Lifecycle, stopped: asyncio.Event) -> None:
+    """Wait for a signal, or for a failure and a moment in which callers can learn its reason."""
+    waits = [asyncio.create_task(stopped.wait()), asyncio.create_task(lifecycle.failed.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if lifecycle.failed.is_set():
+        await asyncio.wait([asyncio.create_task(stopped.wait())], timeout=_FAREWELL_S)

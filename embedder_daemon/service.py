@@ -1,0 +1,137 @@
+"""The `Embedder` service: the gRPC side of each call, its error net, and what Info and Stats tell."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+import grpc
+from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
+from embedder_api.v1.contract import ErrorCode
+
+from embedder_daemon import __version__, logs
+from embedder_daemon.embedding import Embedding
+from embedder_daemon.errors import OverloadedError, RequestError
+from embedder_daemon.lifecycle import Lifecycle, State
+from embedder_daemon.scheduler.packing import Lane
+from embedder_daemon.scheduler.scheduler import Scheduler
+from embedder_daemon.stats import Stats
+
+Answer = TypeVar("Answer")
+Context = grpc.aio.ServicerContext[object, object]
+
+_STATES: Final = {
+    State.LOADING: embedder_pb2.STATE_LOADING,
+    State.SERVING: embedder_pb2.STATE_SERVING,
+    State.ASLEEP: embedder_pb2.STATE_ASLEEP,
+    State.DRAINING: embedder_pb2.STATE_DRAINING,
+    State.FAILED: embedder_pb2.STATE_FAILED,
+}
+_INTERNAL: Final = "the daemon met an error of its own: see its log"
+
+
+class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
+    """Answers the three calls; every one of them goes through `_answered`."""
+
+    def __init__(
+        self, embedding: Embedding, lifecycle: Lifecycle, scheduler: Scheduler, stats: Stats, max_queued_texts: int
+    ) -> None:
+        self._embedding = embedding
+        self._lifecycle = lifecycle
+        self._scheduler = scheduler
+        self._stats = stats
+        self._max_queued_texts = max_queued_texts
+
+    async def Embed(  # noqa: N802 - the generated base class names it
+        self, request: embedder_pb2.EmbedRequest, context: Context
+    ) -> embedder_pb2.EmbedResponse:
+        """One vector for each text without an item error."""
+        return await self._answered(self._embedding.answer(request, _deadline(context)), context)
+
+    async def Info(  # noqa: N802 - the generated base class names it
+        self,
+        request: embedder_pb2.InfoRequest,  # noqa: ARG002 - an empty message
+        context: Context,
+    ) -> embedder_pb2.InfoResponse:
+        """Tell what is served, in every state."""
+        return await self._answered(self._info(), context)
+
+    async def Stats(  # noqa: N802 - the generated base class names it
+        self,
+        request: embedder_pb2.StatsRequest,  # noqa: ARG002 - an empty message
+        context: Context,
+    ) -> embedder_pb2.StatsResponse:
+        """Tell the counters since the process started."""
+        return await self._answered(self._counters(), context)
+
+    async def _answered(self, answer: Awaitable[Answer], context: Context) -> Answer:
+        """Return the answer, or end the call with the status and the sentence of its error."""
+        try:
+            return await answer
+        except RequestError as error:
+            if isinstance(error, OverloadedError):
+                self._stats.refused += 1
+            code, sentence, trailing = error.code, str(error), _trailing(error)
+        except Exception:  # noqa: BLE001 - the outermost net: no exception's text reaches a caller
+            logs.get().exception("a call failed")
+            code, sentence, trailing = ErrorCode.INTERNAL, _INTERNAL, ()
+        await context.abort(contract.STATUS_OF[code], sentence, trailing)
+        raise AssertionError("abort raises")
+
+    async def _info(self) -> embedder_pb2.InfoResponse:
+        lifecycle = self._lifecycle
+        info = embedder_pb2.InfoResponse(
+            state=_STATES[lifecycle.state],
+            limits=embedder_pb2.Limits(
+                max_texts=contract.MAX_TEXTS,
+                max_message_bytes=contract.MAX_MESSAGE_BYTES,
+                max_queued_texts=self._max_queued_texts,
+            ),
+            daemon_version=__version__,
+            wire_version=contract.WIRE_VERSION,
+            versions={"python": platform.python_version(), "grpcio": grpc.__version__},
+            cause=str(lifecycle.error or ""),
+        )
+        if facts := lifecycle.facts:
+            info.space_id, info.model = facts.space.space_id, facts.space.model
+            info.dimensions, info.max_tokens = facts.space.dimensions, facts.max_tokens
+            info.engine, info.device, info.precision = facts.name, facts.device, facts.precision
+            info.batch_tolerance = facts.batch_tolerance
+            info.versions.update(facts.versions)
+        return info
+
+    async def _counters(self) -> embedder_pb2.StatsResponse:
+        stats = self._stats
+        return embedder_pb2.StatsResponse(
+            uptime_s=time.monotonic() - stats.started_at,
+            interactive=self._lane(Lane.INTERACTIVE),
+            bulk=self._lane(Lane.BULK),
+            batches=stats.batches,
+            rows=stats.rows,
+            tokens=stats.tokens,
+            padded_tokens=stats.padded_tokens,
+            item_errors=stats.item_errors,
+            refused=stats.refused,
+            expired=stats.expired,
+        )
+
+    def _lane(self, lane: Lane) -> embedder_pb2.LaneStats:
+        counters = self._stats.lanes[lane]
+        return embedder_pb2.LaneStats(
+            requests=counters.requests, texts=counters.texts, queued_texts=self._scheduler.queued(lane)
+        )
+
+
+def _deadline(context: Context) -> float:
+    """Return the call's deadline on time.monotonic; infinity where the caller set none."""
+    remaining: float | None = context.time_remaining()  # the stubs know no None, and aio returns it
+    return math.inf if remaining is None else time.monotonic() + remaining
+
+
+def _trailing(error: RequestError) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, OverloadedError):
+        return ((contract.RETRY_AFTER_KEY, str(error.retry_after_ms)),)
+    return ()

@@ -1,0 +1,144 @@
+"""The daemon's settings: defaults < TOML file < environment < command line. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from embedder_api.v1.address import default_address
+from embedder_api.v1.contract import MAX_TEXTS
+from platformdirs import user_config_path
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import SettingsError as SourceError
+
+from embedder_daemon.errors import SettingsError
+
+PREFIX: Final = "EMBEDDER_"
+CONFIG_VARIABLE: Final = "EMBEDDER_CONFIG"
+BUNDLED_MODEL: Final = "all-MiniLM-L6-v2"
+_FOREIGN: Final = frozenset({CONFIG_VARIABLE, "EMBEDDER_PYTHON"})  # ours, but no fields: a path, and make setup's
+
+
+class DaemonSettings(BaseSettings):
+    """Turns texts into vectors for every assistant on this machine."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        cli_prog_name="embedder-daemon",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_avoid_json=True,
+        cli_exit_on_error=False,
+        allow_inf_nan=False,
+    )
+
+    address: str = Field(
+        default_factory=default_address, description="Where to listen: unix: and an absolute path.", min_length=1
+    )
+    model: str = Field(
+        default=BUNDLED_MODEL,
+        description=f"The bundled model's name ({BUNDLED_MODEL}), or the folder of a sentence-transformers model.",
+        min_length=1,
+    )
+    engine: Literal["auto", "torch", "hash"] = Field(
+        default="auto", description="What computes the vectors; auto is torch, hash is for tests only."
+    )
+    device: Literal["auto", "cpu", "mps", "cuda"] = Field(
+        default="auto", description="Where the model runs; auto is cuda where there is one, else cpu."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="Number format of the weights; auto is float32."
+    )
+    threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of the forward pass; 0 is one per core.")
+    max_queued_texts: int = Field(
+        default=4096,
+        ge=MAX_TEXTS,
+        le=1_000_000,
+        description="Texts admitted at the same time; beyond it calls are refused with a retry-after.",
+    )
+    idle_unload_s: float = Field(
+        default=0.0, ge=0.0, description="Seconds without a call after which the weights are dropped; 0 is never."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe line that is logged."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="How lines look; auto is console on a terminal, else JSON."
+    )
+    supervised: bool = Field(
+        default=False, description="Wait for the lock of a running daemon and take over, as launchd and systemd need."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the library's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the TOML file below the environment; the library puts the command line on top."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_file())
+
+
+def _toml_file() -> Path | None:
+    """Return the settings file, or None where the default one does not exist."""
+    if named := os.environ.get(CONFIG_VARIABLE):
+        if not (path := Path(named).expanduser()).is_file():
+            raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
+        return path
+    path = user_config_path("memory-mcp") / "embedder.toml"
+    return path if path.is_file() else None
+
+
+def load(arguments: Sequence[str]) -> DaemonSettings:
+    """Make the settings from every source; `arguments` is the command line without the program's name.
+
+    Raises:
+        SettingsError: a source cannot be read, or a value is wrong; the message names the setting.
+    """
+    try:
+        return DaemonSettings(_cli_parse_args=list(arguments))  # type: ignore[call-arg]  # the library's own argument
+    except ValidationError as error:
+        raise SettingsError("; ".join(_faults(error))) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"the settings file is not TOML: {error}") from error
+    except (SourceError, OSError) as error:
+        raise SettingsError(" ".join(str(error).split()) + " (embedder-daemon --help lists the settings)") from error
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """Return one phrase for each wrong setting."""
+    return [
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (got {fault['input']!r}){_nearest(str(fault['loc'][0]))}"
+        if fault["type"] == "extra_forbidden"
+        else f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (got {fault['input']!r})"
+        for fault in error.errors(include_url=False)
+    ]
+
+
+def _nearest(name: str) -> str:
+    """Return a hint at the setting whose name is nearest, or nothing."""
+    near = difflib.get_close_matches(name.lower(), DaemonSettings.model_fields, n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def unknown_variables() -> list[str]:
+    """Return one sentence for each EMBEDDER_ variable that is no setting."""
+    known = {PREFIX + name.upper() for name in DaemonSettings.model_fields} | _FOREIGN
+    strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
+    return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]

@@ -1,0 +1,42 @@
+"""Counters since the process started; written by the event loop's thread alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class LaneCounters:
+    """What one lane was asked for."""
+
+    requests: int = 0
+    texts: int = 0
+
+
+@dataclass(slots=True)
+class Stats:
+    """What the daemon did; `Stats` of the wire shows these."""
+
+    started_at: float
+    lanes: defaultdict[str, LaneCounters] = field(default_factory=lambda: defaultdict(LaneCounters))
+    batches: int = 0
+    rows: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
+    item_errors: int = 0
+    refused: int = 0
+    expired: int = 0
+
+    def count_request(self, lane: str, texts: int) -> None:
+        """Count one call and its texts."""
+        counters = self.lanes[lane]
+        counters.requests += 1
+        counters.texts += texts
+
+    def count_batch(self, lengths: list[int]) -> None:
+        """Count one forward pass over rows of these token lengths."""
+        self.batches += 1
+        self.rows += len(lengths)
+        self.tokens += sum(lengths)
+        self.padded_tokens += max(lengths) * len(lengths)

@@ -1,0 +1,1 @@
+"""What the program is about, free of every library: memories, errors, ports."""

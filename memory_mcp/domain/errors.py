@@ -1,0 +1,45 @@
+"""What can go wrong, in the words of the domain; `server/errors` maps each to MCP, `cli` to an exit code."""
+
+from __future__ import annotations
+
+
+class MemoryMcpError(Exception):
+    """An expected failure; its message is one sentence that names the cause and the mend."""
+
+
+class SettingsError(MemoryMcpError):
+    """A setting that does not fit."""
+
+
+class InvalidArgumentError(MemoryMcpError):
+    """A call's argument breaks a bound; the message names the argument and the bound."""
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(f"{argument}: {problem}")
+        self.argument = argument
+
+
+class NotFoundError(MemoryMcpError):
+    """No memory has this id."""
+
+
+class ConflictError(MemoryMcpError):
+    """The write contradicts what is stored: another content under the id, or another revision than expected."""
+
+
+class StoreError(MemoryMcpError):
+    """The store cannot be opened, read or written; the message names the file and the mend."""
+
+
+class EmbedderError(MemoryMcpError):
+    """No vectors could be had now; the memory itself is not in danger."""
+
+    def __init__(self, cause: str, *, mend: str = "", faulty: bool = True) -> None:
+        super().__init__(cause)
+        self.mend = mend
+        self.faulty = faulty
+        """Whether the call speaks against the embedder's health (the breaker counts it)."""
+
+
+class SpaceMismatchError(EmbedderError):
+    """The embedder serves another space than the store's vectors were made in."""

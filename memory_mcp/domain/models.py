@@ -1,0 +1,232 @@
+"""The words of the program: memories, what is asked of them, and what is found.
+
+Times are aware datetimes in UTC. A vector is float32 little-endian bytes, as it comes over the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+
+MAX_CONTENT: Final = 1_000_000
+"""Characters of one memory."""
+MAX_NAMESPACE: Final = 128
+MAX_ID: Final = 128
+MAX_CONVERSATION_ID: Final = 256
+MAX_TYPE: Final = 64
+MAX_TAG: Final = 128
+MAX_TAGS: Final = 64
+MAX_METADATA: Final = 65_536
+"""Characters of a memory's metadata as JSON."""
+MAX_ITEMS: Final = 1_000
+"""Memories in one bulk store."""
+MAX_QUERY: Final = 10_000
+
+Scalar = str | int | float | bool | None
+Metadata = Mapping[str, object]
+"""A JSON object; the tools check that it is one."""
+
+
+class Lane(StrEnum):
+    """Who waits for a vector."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
+class Task(StrEnum):
+    """What a text is; a model may treat the two differently."""
+
+    QUERY = "query"
+    DOCUMENT = "document"
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemory:
+    """What a caller wants remembered."""
+
+    content: str
+    namespace: str
+    tags: tuple[str, ...] = ()
+    type: str = "note"
+    metadata: Metadata = field(default_factory=dict)
+    conversation_id: str | None = None
+    created_at: datetime | None = None
+    """None: the moment of the write."""
+    id: str | None = None
+    """None: the store makes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The part `content[start:end]` of a memory, with its vector or without one yet."""
+
+    start: int
+    end: int
+    vector: bytes | None = None
+    error: str | None = None
+    """Why it will never have a vector in this space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The passages of one memory's content, in order, and the space of those that have a vector."""
+
+    passages: tuple[Passage, ...]
+    space: Space | None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """An embedding space; vectors of two of them are never compared."""
+
+    id: str
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A memory as it is stored."""
+
+    key: int
+    """The store's own number, in the order of arrival."""
+    id: str
+    namespace: str
+    content: str
+    tags: tuple[str, ...]
+    type: str
+    metadata: Metadata
+    conversation_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a memory was before an update."""
+
+    revision: int
+    content: str
+    tags: tuple[str, ...]
+    type: str
+    metadata: Metadata
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The answer to a write."""
+
+    id: str
+    created: bool
+    """False for an exact duplicate, whose first memory `id` names."""
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an update replaces; None leaves a field as it is."""
+
+    content: str | None = None
+    tags: tuple[str, ...] | None = None
+    type: str | None = None
+    metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a memory must be to be found; all of it is checked inside the search."""
+
+    namespace: str
+    tags: tuple[str, ...] = ()
+    tag_match: Literal["any", "all"] = "any"
+    type: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    conversation_id: str | None = None
+    after: datetime | None = None
+    """Inclusive."""
+    before: datetime | None = None
+    """Exclusive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A memory that one kind of search found."""
+
+    key: int
+    score: float
+    """0-1: the cosine for vectors, the share of the best possible BM25 score for keywords."""
+    passage: tuple[int, int] | None = None
+    """Start and end of the best passage, where the memory has more than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, newest first."""
+
+    memories: tuple[Memory, ...]
+    next_cursor: str | None
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPassage:
+    """A passage in the queue for a vector."""
+
+    passage_id: int
+    start: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedText:
+    """What the embedder made of one text: a vector or an error."""
+
+    vector: bytes | None
+    truncated: bool = False
+    consumed_chars: int = 0
+    """Characters that the vector has seen, where it was truncated."""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The embedder's answer, one item for each text."""
+
+    space: Space
+    items: tuple[EmbeddedText, ...]
+
+
+class Condition(StrEnum):
+    """How a part of the program is."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a part says of its own health."""
+
+    condition: Condition
+    state: str
+    """One word."""
+    cause: str = ""
+    mend: str = ""
+    detail: str = ""
+    """What else is worth knowing, in order or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """Memories that wait for a vector, and passages that will never get one in this space."""
+
+    pending: int
+    failed: int
+    last_error: str = ""

@@ -1,0 +1,152 @@
+"""What the services need from outside: a store that never embeds, and an embedder that never stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.models import (
+    Change,
+    Embedded,
+    Embedding,
+    Filters,
+    Finding,
+    Lane,
+    Match,
+    Memory,
+    NewMemory,
+    Page,
+    Passage,
+    PendingPassage,
+    QueueCounts,
+    Revision,
+    Space,
+    Stored,
+    Task,
+)
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors; every call has a budget in seconds and never takes longer."""
+
+    async def embed(
+        self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
+    ) -> Embedding:
+        """Embed up to 256 texts, the longest cut to what the model reads.
+
+        Raises:
+            SpaceMismatchError: the embedder serves another space than `expected_space`.
+            EmbedderError: no vectors could be had.
+        """
+        ...
+
+    async def findings(self, expected_space: str | None) -> dict[str, Finding]:
+        """Say how the embedder and what guards it are, by part; "space" only where it serves another one."""
+        ...
+
+    def retry_in_s(self) -> float | None:
+        """Seconds until the embedder may be tried again; None while nothing keeps it from being called."""
+        ...
+
+    async def probe(self) -> None:
+        """Try once whether the embedder is back, when `retry_in_s` has run out; never raises EmbedderError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class Store(Protocol):
+    """Keeps memories, their keyword index, their passages and vectors, and what changed.
+
+    Every method may raise StoreError. A write is on disk when its call returns.
+    """
+
+    async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
+        """Write memories in one transaction; an exact duplicate only gives its tags to the first.
+
+        Passages without a vector, or with one of another space than the store's, are queued as pending. The
+        first vectors ever decide the store's space.
+        """
+        ...
+
+    async def get(self, memory_id: str, namespace: str) -> Memory:
+        """Return a memory of this namespace, else of any other.
+
+        Raises:
+            NotFoundError: there is none, or it was deleted.
+        """
+        ...
+
+    async def revisions(self, memory: Memory) -> list[Revision]:
+        """Return what the memory was before, oldest first."""
+        ...
+
+    async def update(
+        self, memory: Memory, change: Change, embedded: Embedded | None, expected_revision: int | None
+    ) -> Memory:
+        """Replace fields and keep the old revision; `embedded` are the passages of a changed content.
+
+        Raises:
+            NotFoundError: the memory is gone.
+            ConflictError: its revision is not the expected one.
+        """
+        ...
+
+    async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
+        """Delete softly by ids, else by filters; return the ids."""
+        ...
+
+    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first.
+
+        Raises:
+            InvalidArgumentError: the cursor is none of this store's.
+        """
+        ...
+
+    async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the memories of these keys that still exist."""
+        ...
+
+    async def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories whose best passage is nearest by cosine, best first.
+
+        Raises:
+            SpaceMismatchError: the store's vectors are of another space.
+        """
+        ...
+
+    async def matching(self, query: str, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories that hold words of the query, best first by BM25."""
+        ...
+
+    async def space(self) -> Space | None:
+        """Return the space of the store's vectors; None before the first."""
+        ...
+
+    async def queue(self, namespace: str | None) -> QueueCounts:
+        """Count what waits for vectors, in one namespace or in all."""
+        ...
+
+    async def pending(self, limit: int) -> list[PendingPassage]:
+        """Return the oldest passages that wait for a vector."""
+        ...
+
+    async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
+        """Give queued passages their vectors; each passage id is replaced by the passages that became of it."""
+        ...
+
+    async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
+        """Take or prolong a lease; False while another owner's has not run out."""
+        ...
+
+    async def findings(self) -> dict[str, Finding]:
+        """Say how the store is, by part."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        ...

@@ -1,0 +1,1 @@
+"""The way to the daemon: client (gRPC) behind a circuit breaker."""

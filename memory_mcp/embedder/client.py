@@ -1,0 +1,219 @@
+"""The daemon over gRPC on its Unix socket; the only place of the front that speaks gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import grpc
+import grpc.aio
+import tenacity
+from embedder_api.v1 import embedder_pb2 as pb
+from embedder_api.v1 import wire
+from embedder_api.v1.contract import CHANNEL_OPTIONS, CODE_OF, RETRY_AFTER_KEY, WIRE_VERSION, ErrorCode
+from embedder_api.v1.embedder_pb2_grpc import EmbedderStub
+from grpc import ChannelConnectivity
+
+from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
+from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Lane, Space, Task
+
+INFO_DEADLINE_S: Final = 0.5
+CONNECT_ATTEMPTS: Final = 3
+START_DAEMON: Final = "start the daemon: `embedder-daemon` (in a checkout `make run`)"
+LOOK_AT_LOG: Final = "look at the daemon's log, or restart it"
+
+RECONNECT_OPTIONS: Final = (  # a channel that lost its server otherwise takes 20 s to notice its return
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+LANES: Final = {Lane.INTERACTIVE: pb.LANE_INTERACTIVE, Lane.BULK: pb.LANE_BULK}
+TASKS: Final = {Task.QUERY: pb.TASK_QUERY, Task.DOCUMENT: pb.TASK_DOCUMENT}
+
+SENTENCES: Final[dict[ErrorCode, str]] = {
+    ErrorCode.INVALID_REQUEST: "the daemon refused the request as invalid",
+    ErrorCode.SPACE_MISMATCH: "the daemon serves another embedding space than this store's vectors",
+    ErrorCode.OVERLOADED: "the daemon is overloaded",
+    ErrorCode.UNAVAILABLE: "the daemon is not serving",
+    ErrorCode.DEADLINE: "the daemon did not answer in time",
+    ErrorCode.INTERNAL: "the daemon failed",
+}
+MENDS: Final[dict[ErrorCode, str]] = {
+    ErrorCode.SPACE_MISMATCH: "start the daemon with the model that this store was filled with (EMBEDDER_MODEL)",
+    ErrorCode.OVERLOADED: "none needed: it is tried again",
+    ErrorCode.UNAVAILABLE: START_DAEMON,
+    ErrorCode.DEADLINE: LOOK_AT_LOG,
+    ErrorCode.INTERNAL: LOOK_AT_LOG,
+    ErrorCode.INVALID_REQUEST: "upgrade the older of memory-mcp and its daemon, and restart both",
+}
+FAULTY: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE, ErrorCode.INTERNAL})
+
+
+class NotConnectedError(EmbedderError):
+    """The daemon's socket took no connection, so the call was surely not accepted."""
+
+
+class GrpcEmbedder:
+    """A client of one daemon; see `domain.ports.Embedder`. It connects at the first call."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._name = f"memory-mcp/{os.getpid()}"
+        self._channel = grpc.aio.insecure_channel(address, options=(*CHANNEL_OPTIONS, *RECONNECT_OPTIONS))
+        self._stub = EmbedderStub(self._channel)  # type: ignore[no-untyped-call]  # generated without types
+
+    async def embed(
+        self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
+    ) -> Embedding:
+        """Embed up to 256 texts within the budget, connecting included.
+
+        Raises:
+            SpaceMismatchError: the daemon serves another space.
+            EmbedderError: no vectors could be had, or they make no sense.
+        """
+        deadline = time.monotonic() + budget_s
+        await self._connect(deadline)
+        request = pb.EmbedRequest(
+            texts=texts,
+            lane=LANES[lane],
+            task=TASKS[task],
+            truncate=True,
+            expected_space_id=expected_space or "",
+            client=self._name,
+        )
+        try:
+            response: pb.EmbedResponse = await self._stub.Embed(
+                request, timeout=max(0.001, deadline - time.monotonic())
+            )
+        except grpc.aio.AioRpcError as error:
+            raise to_error(error) from error
+        return to_embedding(response, len(texts), expected_space)
+
+    async def _connect(self, deadline: float) -> None:
+        """Wait for a connection; what fails here was surely not accepted, and is tried again within the deadline."""
+        async for attempt in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(NotConnectedError),
+            stop=tenacity.stop_after_attempt(CONNECT_ATTEMPTS)
+            | tenacity.stop_before_delay(deadline - time.monotonic()),
+            wait=tenacity.wait_random(0.001, 0.008),
+            reraise=True,
+        ):
+            with attempt:
+                await self._connect_once(deadline)
+
+    async def _connect_once(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
+                while (state := self._channel.get_state(try_to_connect=True)) is not ChannelConnectivity.READY:
+                    if state in {ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.SHUTDOWN}:
+                        raise NotConnectedError(f"no daemon listens on {self._address}", mend=START_DAEMON)
+                    await self._channel.wait_for_state_change(state)
+        except TimeoutError as error:
+            raise EmbedderError("the daemon's socket did not answer in time", mend=LOOK_AT_LOG) from error
+
+    async def findings(self, expected_space: str | None) -> dict[str, Finding]:
+        """Ask the daemon what it is, and whether it serves the expected space."""
+        deadline = time.monotonic() + INFO_DEADLINE_S
+        try:
+            await self._connect(deadline)
+            info: pb.InfoResponse = await self._stub.Info(
+                pb.InfoRequest(), timeout=max(0.001, deadline - time.monotonic())
+            )
+        except EmbedderError as error:
+            return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(error), error.mend)}
+        except grpc.aio.AioRpcError as error:
+            failure = to_error(error)
+            return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(failure), failure.mend)}
+        if expected_space and info.space_id and info.space_id != expected_space:
+            return {"daemon": to_finding(info), "space": _mismatch(info.space_id, expected_space)}
+        return {"daemon": to_finding(info)}
+
+    def retry_in_s(self) -> float | None:
+        """Nothing keeps this client from being called."""
+        return None
+
+    async def probe(self) -> None:
+        """Nothing to find out: a bare client is never shut."""
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+
+def to_error(error: grpc.aio.AioRpcError) -> EmbedderError:
+    """Make one of our sentences of a gRPC status; the daemon's own words are kept where it refused on purpose."""
+    code = CODE_OF.get(error.code(), ErrorCode.INTERNAL)
+    sentence = SENTENCES[code]
+    if code in {ErrorCode.SPACE_MISMATCH, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE} and error.details():
+        sentence = f"{sentence}: {error.details()}"
+    if code is ErrorCode.OVERLOADED and (retry_ms := dict(error.trailing_metadata() or ()).get(RETRY_AFTER_KEY)):
+        sentence = f"{sentence}, it asks to wait {retry_ms!s} ms"
+    kind = SpaceMismatchError if code is ErrorCode.SPACE_MISMATCH else EmbedderError
+    return kind(sentence, mend=MENDS[code], faulty=code in FAULTY)
+
+
+def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | None) -> Embedding:
+    """Check an answer and make values of it.
+
+    Raises:
+        SpaceMismatchError: its vectors are of another space than expected, whatever the daemon was told.
+        EmbedderError: the answer does not fit the request, or a vector is not finite or all zeros.
+    """
+    if expected_space and response.space_id != expected_space:
+        raise SpaceMismatchError(
+            f"{SENTENCES[ErrorCode.SPACE_MISMATCH]}: {response.space_id} instead of {expected_space}",
+            mend=MENDS[ErrorCode.SPACE_MISMATCH],
+            faulty=False,
+        )
+    sound = sum(not item.error for item in response.items)
+    try:
+        rows = wire.split_rows(response.vectors, response.dimensions, sound)
+    except ValueError as error:
+        raise EmbedderError(f"the daemon's answer makes no sense: {error}", mend=LOOK_AT_LOG) from error
+    if len(response.items) != texts or not response.space_id:
+        raise EmbedderError(
+            f"the daemon's answer makes no sense: {len(response.items)} items for {texts} texts", mend=LOOK_AT_LOG
+        )
+    if not all(map(wire.is_sound, rows)):
+        raise EmbedderError("the daemon sent a vector that is not finite or all zeros", mend=LOOK_AT_LOG)
+    waiting = iter(rows)
+    return Embedding(
+        Space(response.space_id, response.dimensions),
+        tuple(
+            EmbeddedText(
+                vector=None if item.error else next(waiting),
+                truncated=item.truncated,
+                consumed_chars=item.consumed_chars,
+                error=item.error,
+            )
+            for item in response.items
+        ),
+    )
+
+
+def _mismatch(served: str, expected: str) -> Finding:
+    cause = f"{SENTENCES[ErrorCode.SPACE_MISMATCH]}: {served} instead of {expected}"
+    return Finding(Condition.DEGRADED, "mismatch", cause, MENDS[ErrorCode.SPACE_MISMATCH])
+
+
+def to_finding(info: pb.InfoResponse) -> Finding:
+    """Say how a daemon is that answered."""
+    state = pb.State.Name(info.state).removeprefix("STATE_").lower()
+    detail = f"{info.model}, {info.engine} {info.precision} on {info.device}, version {info.daemon_version}"
+    if info.wire_version != WIRE_VERSION:
+        return Finding(
+            Condition.DEGRADED,
+            state,
+            f"it speaks version {info.wire_version} of the wire, this front {WIRE_VERSION}",
+            MENDS[ErrorCode.INVALID_REQUEST],
+            detail,
+        )
+    if info.state in {pb.STATE_SERVING, pb.STATE_ASLEEP}:
+        return Finding(Condition.OK, state, detail=detail)
+    if info.state == pb.STATE_FAILED:
+        return Finding(Condition.DEGRADED, state, info.cause, LOOK_AT_LOG, detail)
+    return Finding(Condition.DEGRADED, state, f"the daemon is {state}", "none needed: it is tried again", detail)

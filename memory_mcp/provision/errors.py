@@ -1,0 +1,9 @@
+"""What can go wrong while something is provisioned."""
+
+from __future__ import annotations
+
+from memory_mcp.domain.errors import MemoryMcpError
+
+
+class ProvisionError(MemoryMcpError):
+    """A step of the installation failed; the message names the step and the mend."""

@@ -1,0 +1,51 @@
+"""The one place of this package that starts other programs."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Protocol
+
+from memory_mcp.provision.errors import ProvisionError
+
+
+class Runner(Protocol):
+    """Starts a program by its argument list, never through a shell."""
+
+    def output(self, *command: str) -> str:
+        """Return what the program wrote to stdout; raise ProvisionError when it fails."""
+        ...
+
+    def stream(self, *command: str) -> None:
+        """Let the program write to our own stdout and stderr; raise ProvisionError when it fails."""
+        ...
+
+
+class SystemRunner:
+    """Starts real programs."""
+
+    def output(self, *command: str) -> str:
+        """Return what the program wrote to stdout."""
+        return self._run(command, capture=True)
+
+    def stream(self, *command: str) -> None:
+        """Let the program's output through."""
+        self._run(command, capture=False)
+
+    @staticmethod
+    def _run(command: tuple[str, ...], *, capture: bool) -> str:
+        try:
+            done = subprocess.run(  # noqa: S603 – argument lists that this package made, no shell
+                command,
+                check=True,
+                capture_output=capture,
+                stdin=subprocess.DEVNULL,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            raise ProvisionError(f"cannot start {command[0]}: {error.strerror or error}") from error
+        except subprocess.CalledProcessError as error:
+            lines = (error.stderr or "").strip().splitlines()
+            reason = f": {lines[-1]}" if lines else ""
+            raise ProvisionError(f"`{' '.join(command)}` failed with exit code {error.returncode}{reason}") from error
+        return done.stdout or ""

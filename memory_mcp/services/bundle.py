@@ -1,0 +1,20 @@
+"""All services of one application, for those that call them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memory_mcp.services.chores import Chores
+from memory_mcp.services.health import Health
+from memory_mcp.services.memories import Memories
+from memory_mcp.services.retrieval import Retrieval
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the tools work with."""
+
+    memories: Memories
+    retrieval: Retrieval
+    health: Health
+    chores: Chores

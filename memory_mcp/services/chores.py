@@ -1,0 +1,95 @@
+"""What is done in the background: finding out whether the embedder is back, and draining the queue of vectors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from memory_mcp.domain.errors import EmbedderError, StoreError
+from memory_mcp.domain.models import Lane, PendingPassage, Space
+from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.services.indexing import TEXTS_PER_CALL, Progress, Span, embed_spans
+
+LEASE: Final = "queue"
+
+log = structlog.get_logger(__name__)
+
+
+class Chores:
+    """One loop in each live front; a lease in the store lets one of them drain at a time."""
+
+    def __init__(self, store: Store, embedder: Embedder, *, poll_s: float, bulk_budget_s: float) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._poll_s = poll_s
+        self._bulk_budget_s = bulk_budget_s
+        self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Do the chores until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._embedder.probe()
+                await self.drain()
+            except StoreError as error:
+                log.warning("chores were put off", cause=str(error))
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Sleep until something was queued, the breaker lets a probe through, or others may have queued something."""
+        retry_in_s = self._embedder.retry_in_s()
+        try:
+            if retry_in_s is None:
+                await asyncio.wait_for(self._wake.wait(), self._poll_s)
+            else:  # nothing can be embedded before
+                await asyncio.sleep(retry_in_s)
+        except TimeoutError:
+            pass  # time to look again
+
+    async def drain(self) -> None:
+        """Embed what waits, until nothing does or the embedder is out."""
+        while self._embedder.retry_in_s() is None and (waiting := await self._store.pending(TEXTS_PER_CALL)):
+            if not await self._store.acquire_lease(LEASE, self._owner, 2 * self._bulk_budget_s):
+                return
+            if not await self._embed(waiting):
+                return
+
+    async def _embed(self, waiting: Sequence[PendingPassage]) -> bool:
+        """Embed one batch and say whether to go on; what was done before a failure is kept."""
+        progress = Progress.of([Span(passage.start, passage.text) for passage in waiting])
+        space = await self._store.space()
+        failure: EmbedderError | None = None
+        try:
+            await embed_spans(
+                self._embedder,
+                progress,
+                lane=Lane.BULK,
+                budget_s=lambda: self._bulk_budget_s,
+                expected_space=space.id if space else None,
+            )
+        except EmbedderError as error:
+            failure = error
+            log.info("the queue waits", cause=str(error), passages=len(waiting))
+        if progress.space is not None:
+            await self._attach(waiting, progress, progress.space)
+        return failure is None
+
+    async def _attach(self, waiting: Sequence[PendingPassage], progress: Progress, space: Space) -> None:
+        done = [
+            (passage.passage_id, progress.passages(index))
+            for index, passage in enumerate(waiting)
+            if progress.done[index]
+        ]
+        await self._store.attach(space, done)
+        log.info("queued passages have vectors now", passages=len(done))

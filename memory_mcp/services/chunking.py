@@ -1,0 +1,61 @@
+"""Where long content is cut: along its own structure (headings, paragraphs, code blocks, sentences, words)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from semantic_text_splitter import MarkdownSplitter
+
+PASSAGE_CHARS: Final = 1_000
+"""Characters of one passage at most: about what fits 256 tokens of English. The front has no tokenizer; where the
+embedder still cuts, the rest becomes a passage of its own."""
+
+STRETCH_CHARS: Final = 10_000
+"""The splitter gets this many characters at a time: its time grows with their square where there are no sentences
+(1,000,000 Chinese characters in one go took 68 s, in stretches 0.7 s)."""
+
+
+@cache
+def _splitter() -> MarkdownSplitter:
+    from semantic_text_splitter import MarkdownSplitter  # noqa: PLC0415 - 18 MB of library, for long content only
+
+    return MarkdownSplitter(PASSAGE_CHARS)
+
+
+def split(content: str) -> list[tuple[int, int]]:
+    """Return the passages of a content as (start, end) in characters, in order; blank stretches are left out."""
+    if len(content) <= PASSAGE_CHARS:
+        return [(0, len(content))]
+    return [
+        (first + start, first + start + len(text))
+        for first, stretch in _stretches(content)
+        for start, text in _splitter().chunk_indices(stretch)
+    ]
+
+
+def _stretches(content: str) -> Iterator[tuple[int, str]]:
+    """Cut at the last paragraph, line or word that fits; yield each stretch with its start."""
+    start = 0
+    while start < len(content):
+        end = min(len(content), start + STRETCH_CHARS)
+        if end < len(content):
+            middle = start + STRETCH_CHARS // 2
+            cuts = (content.rfind(mark, middle, end) for mark in ("\n\n", "\n", " "))
+            end = next((cut + 1 for cut in cuts if cut >= 0), end)
+        yield start, content[start:end]
+        start = end
+
+
+def rest_after(text: str, consumed: int) -> int:
+    """Return where a text goes on that was read up to `consumed` characters: at the start of the word that was cut.
+
+    The result is past 0, so that cutting again and again comes to an end.
+    """
+    consumed = max(1, consumed)
+    if consumed >= len(text) or text[consumed].isspace():
+        return min(consumed, len(text))
+    word = 1 + max(text.rfind(blank, 1, consumed) for blank in " \n\t")
+    return word or consumed

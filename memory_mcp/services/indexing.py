@@ -1,0 +1,144 @@
+"""From contents to passages with vectors; what cannot be embedded now is left for the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.models import Embedded, EmbeddedText, Lane, Passage, Space, Task
+from memory_mcp.domain.ports import Embedder
+from memory_mcp.services.chunking import rest_after, split
+
+TEXTS_PER_CALL: Final = 64
+"""Texts in one call to the embedder: about a quarter of a second of work on a laptop's processor."""
+
+MAX_PASSAGES_AT_ONCE: Final = 32
+"""A content of more passages is stored at once and embedded by the queue: it would not fit a caller's patience."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A text, and where it begins in its content."""
+
+    start: int
+    text: str
+
+
+@dataclass(slots=True)
+class Progress:
+    """What became of each span so far, and what is left of them."""
+
+    done: list[list[Passage]]
+    left: list[tuple[int, Span]]
+    space: Space | None = None
+
+    @classmethod
+    def of(cls, spans: Sequence[Span]) -> Progress:
+        """Begin."""
+        return cls([[] for _ in spans], list(enumerate(spans)))
+
+    def take(self, batch: Sequence[tuple[int, Span]], items: Sequence[EmbeddedText], space: Space) -> None:
+        """Note the embedder's answer; what it cut off comes again."""
+        self.space = space
+        for (index, span), item in zip(batch, items, strict=True):
+            self.done[index].append(_passage(span, item))
+            if item.truncated and (cut := rest_after(span.text, item.consumed_chars)) < len(span.text):
+                self.left.append((index, Span(span.start + cut, span.text[cut:])))
+
+    def passages(self, index: int) -> tuple[Passage, ...]:
+        """Return the passages of one span, in order; what is left has no vector."""
+        left = [Passage(s.start, s.start + len(s.text)) for owner, s in self.left if owner == index]
+        return tuple(sorted([*self.done[index], *left], key=lambda passage: passage.start))
+
+
+def _passage(span: Span, item: EmbeddedText) -> Passage:
+    seen = item.consumed_chars if item.truncated else len(span.text)
+    return Passage(span.start, span.start + seen, item.vector, item.error or None)
+
+
+async def embed_spans(
+    embedder: Embedder, progress: Progress, *, lane: Lane, budget_s: Callable[[], float], expected_space: str | None
+) -> None:
+    """Embed what is left until nothing is.
+
+    Args:
+        embedder: whom to ask.
+        progress: what is to be done; it holds what was done even when this raises.
+        lane: who waits.
+        budget_s: tells before each call how many seconds it may take.
+        expected_space: the store's space, or None before the first vector.
+
+    Raises:
+        EmbedderError: no vectors could be had, or the budget is spent.
+    """
+    while progress.left:
+        if (seconds := budget_s()) <= 0:
+            raise EmbedderError("the time for vectors is spent", faulty=False)
+        batch = progress.left[:TEXTS_PER_CALL]
+        embedding = await embedder.embed(
+            [span.text for _, span in batch],
+            task=Task.DOCUMENT,
+            lane=lane,
+            budget_s=seconds,
+            expected_space=expected_space,
+        )
+        del progress.left[: len(batch)]
+        progress.take(batch, embedding.items, embedding.space)
+
+
+class Indexer:
+    """Gives contents their passages and, where that is possible now, vectors."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        *,
+        interactive_budget_s: float,
+        bulk_budget_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._embedder = embedder
+        self._interactive_budget_s = interactive_budget_s
+        self._bulk_budget_s = bulk_budget_s
+        self._clock = clock
+
+    async def embed(self, contents: Sequence[str], *, lane: Lane, space: Space | None) -> list[Embedded]:
+        """Return the passages of each content; those that got no vector in time have none. Never raises EmbedderError.
+
+        In the interactive lane the budget is for all of it, in the bulk lane for each call.
+        """
+        cuts = await asyncio.to_thread(lambda: [split(content) for content in contents])
+        owners = [i for i, cut in enumerate(cuts) if len(cut) <= MAX_PASSAGES_AT_ONCE for _ in cut]
+        spans = [
+            Span(start, content[start:end])
+            for content, cut in zip(contents, cuts, strict=True)
+            if len(cut) <= MAX_PASSAGES_AT_ONCE
+            for start, end in cut
+        ]
+        progress = Progress.of(spans)
+        with contextlib.suppress(EmbedderError):  # what has no vector is queued; search and health say so
+            await embed_spans(
+                self._embedder,
+                progress,
+                lane=lane,
+                budget_s=self._budget(lane),
+                expected_space=space.id if space else None,
+            )
+        embedded: list[list[Passage]] = [[] for _ in contents]
+        for index, owner in enumerate(owners):
+            embedded[owner].extend(progress.passages(index))
+        return [
+            Embedded(tuple(found or (Passage(start, end) for start, end in cut)), progress.space)
+            for found, cut in zip(embedded, cuts, strict=True)
+        ]
+
+    def _budget(self, lane: Lane) -> Callable[[], float]:
+        if lane is Lane.BULK:
+            return lambda: self._bulk_budget_s
+        end = self._clock() + self._interactive_budget_s
+        return lambda: end - self._clock()

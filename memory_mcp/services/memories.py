@@ -1,0 +1,91 @@
+"""Writing and reading memories."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.models import Change, Filters, Lane, Memory, NewMemory, Page, Revision, Stored
+from memory_mcp.domain.ports import Store
+from memory_mcp.services.indexing import Indexer
+
+BATCH: Final = 64
+"""Memories that a bulk store commits at a time."""
+
+
+class Memories:
+    """Stores, updates, deletes and lists."""
+
+    def __init__(self, store: Store, indexer: Indexer, on_pending: Callable[[], None]) -> None:
+        self._store = store
+        self._indexer = indexer
+        self._on_pending = on_pending
+
+    async def store(self, new: NewMemory) -> Stored | ConflictError:
+        """Store one memory, with vectors when they can be had within the budget."""
+        [outcome] = await self._store_batch([new], Lane.INTERACTIVE)
+        return outcome
+
+    async def store_many(
+        self, news: Sequence[NewMemory], on_progress: Callable[[int], Awaitable[None]]
+    ) -> list[Stored | ConflictError]:
+        """Store many; each batch is on disk before the next begins, so that a cancelled call keeps what it reported."""
+        outcomes: list[Stored | ConflictError] = []
+        for start in range(0, len(news), BATCH):
+            outcomes += await self._store_batch(news[start : start + BATCH], Lane.BULK)
+            await on_progress(len(outcomes))
+        return outcomes
+
+    async def _store_batch(self, news: Sequence[NewMemory], lane: Lane) -> list[Stored | ConflictError]:
+        embedded = await self._indexer.embed([new.content for new in news], lane=lane, space=await self._store.space())
+        outcomes = await self._store.add(list(zip(news, embedded, strict=True)))
+        if any(isinstance(outcome, Stored) and not outcome.embedded for outcome in outcomes):
+            self._on_pending()
+        return outcomes
+
+    async def get(self, memory_id: str, namespace: str) -> Memory:
+        """Return a memory.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        return await self._store.get(memory_id, namespace)
+
+    async def revisions(self, memory: Memory) -> list[Revision]:
+        """Return what a memory was before, oldest first."""
+        return await self._store.revisions(memory)
+
+    async def update(self, memory_id: str, namespace: str, change: Change, expected_revision: int | None) -> Memory:
+        """Replace fields; a new content gets new vectors.
+
+        Raises:
+            NotFoundError: there is none of this id.
+            ConflictError: its revision is not the expected one.
+        """
+        memory = await self._store.get(memory_id, namespace)
+        embedded = None
+        if change.content is not None and change.content != memory.content:
+            [embedded] = await self._indexer.embed(
+                [change.content], lane=Lane.INTERACTIVE, space=await self._store.space()
+            )
+        updated = await self._store.update(memory, change, embedded, expected_revision)
+        if not updated.embedded:
+            self._on_pending()
+        return updated
+
+    async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
+        """Delete by ids, else by filters; return the ids.
+
+        Raises:
+            NotFoundError: one of the ids is not there; nothing was deleted.
+        """
+        return await self._store.delete(memory_ids, filters, dry_run=dry_run)
+
+    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first.
+
+        Raises:
+            InvalidArgumentError: the cursor is none of ours.
+        """
+        return await self._store.page(filters, limit=limit, cursor=cursor)

@@ -1,0 +1,117 @@
+"""Every setting of the front, made once: defaults < TOML file < environment < command line.
+
+Nothing else reads the environment. The TOML file is `config.toml` in the system's configuration folder, or the
+one that `MCP_MEMORY_CONFIG` names.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from embedder_api.v1.address import default_address, socket_path
+from platformdirs import user_config_path, user_data_path
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.models import MAX_NAMESPACE
+
+PREFIX = "MCP_MEMORY_"
+CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
+
+
+def config_file() -> Path:
+    """Return the TOML file that is read when it exists."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or user_config_path("memory-mcp") / "config.toml").expanduser()
+
+
+def _valid_address(address: str) -> str:
+    socket_path(address)
+    return address
+
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Settings(BaseSettings):
+    """The front's settings; each field's name with the prefix MCP_MEMORY_ is its environment variable."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    storage_backend: Literal["sqlite_vec"] = Field("sqlite_vec", description="The store of record.")
+    sqlite_path: Path = Field(
+        default_factory=lambda: user_data_path("memory-mcp") / "memory.db", description="The database file."
+    )
+    namespace: str = Field(
+        "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that name none."
+    )
+    embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
+        default_factory=default_address, description="Where the daemon listens, `unix:/path`."
+    )
+    embed_budget_s: Seconds = Field(
+        1.0, description="Seconds that one store or search may wait for its vectors before it goes on without."
+    )
+    bulk_budget_s: Seconds = Field(20.0, description="Seconds that one batch of a bulk store or of the queue may take.")
+    breaker_window: int = Field(10, ge=1, le=1000, description="Latest calls that the breaker judges.")
+    breaker_min_calls: int = Field(3, ge=1, le=1000, description="Calls in the window before the breaker may open.")
+    breaker_error_rate: float = Field(0.5, gt=0, le=1, description="Share of failed calls that opens the breaker.")
+    breaker_slow_rate: float = Field(0.5, gt=0, le=1, description="Share of slow calls that opens the breaker.")
+    breaker_slow_share: float = Field(
+        0.8, gt=0, le=1, description="A call is slow when it takes more than this share of its budget."
+    )
+    breaker_open_s: Seconds = Field(
+        5.0, description="Seconds that the breaker stays open before it lets a probe through."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="How log lines look on stderr; auto is readable on a terminal and JSON elsewhere."
+    )
+
+    # What `daemon install` builds; read from the names that users know, without or with our prefix.
+    embedder_python: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("EMBEDDER_PYTHON", "embedder_python"),
+        description="The interpreter that the daemon's environment is built on.",
+    )
+    use_homebrew_pytorch: bool | None = Field(
+        None, description="True demands Homebrew's PyTorch, false forbids it, unset takes it where there is one."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources, strongest first; `.env` files and secret folders are not read."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+
+    @cached_property
+    def socket(self) -> Path:
+        """The daemon's socket."""
+        return socket_path(self.embedder_address)
+
+
+def load(**overrides: object) -> Settings:
+    """Make the settings; `overrides` come from the command line.
+
+    Raises:
+        SettingsError: a value that does not fit, named with its variable, or an unreadable TOML file.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        variable = name if name.isupper() else f"{PREFIX}{name.upper()}"
+        raise SettingsError(f"{variable}: {first['msg']}; mend it in the environment or in {config_file()}") from error
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{config_file()}: {error}") from error

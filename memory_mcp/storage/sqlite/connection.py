@@ -1,0 +1,167 @@
+"""One SQLite file, opened when it is first needed: a thread that writes and one that reads.
+
+A connection is used by one thread at a time; work is handed to it as a function of the connection, so that an
+operation costs one thread switch however many statements it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.storage.sqlite.schema import check_identity, migrate
+
+T = TypeVar("T")
+
+BUSY_MS: Final = 10_000
+"""Milliseconds to wait for another process's write."""
+
+
+def vec0_path() -> str:
+    """Return the path of sqlite-vec's library, found without importing sqlite_vec (which imports numpy)."""
+    spec = find_spec("sqlite_vec")
+    if spec is None or spec.origin is None:
+        raise StoreError("sqlite-vec is not installed in this interpreter; install memory-mcp again")
+    return str(Path(spec.origin).with_name("vec0"))
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into sentences that name the file and the mend."""
+    try:
+        yield
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StoreError(
+            f"{path} is damaged or no database ({error}); nothing was changed: "
+            "move it away, and put a backup in its place if there is one"
+        ) from error
+    except apsw.BusyError as error:
+        raise StoreError(
+            f"{path} was locked by another process for {BUSY_MS // 1000} s; end the process that holds it"
+        ) from error
+    except apsw.FullError as error:
+        raise StoreError(f"{path}: the disk is full; free some space, nothing was lost") from error
+    except apsw.ReadOnlyError as error:
+        raise StoreError(f"{path} cannot be written; make the file and its folder writable") from error
+    except (apsw.CantOpenError, PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise StoreError(f"{path} cannot be opened ({error}); check the path and its permissions") from error
+    except (apsw.Error, OSError) as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
+def _create_private(path: Path) -> None:
+    """Make the folder 0700 and the file 0600 where they are missing; SQLite gives its side files the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(FileExistsError):  # another front was first
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _connect(path: Path) -> apsw.Connection:
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        db.set_busy_timeout(BUSY_MS)
+        check_identity(db, path)  # before anything could be written to a file that is not ours
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        if sys.platform == "darwin":  # there, fsync does not reach the disk
+            db.execute("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1")
+        db.execute("PRAGMA foreign_keys = 1; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 1073741824")
+        db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
+        db.load_extension(vec0_path())
+        db.enable_load_extension(False)  # noqa: FBT003 - apsw's own signature
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def in_transaction(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
+    """Do the work in one transaction that takes the write lock at once."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result
+
+
+class _Worker:
+    """A thread with its own connection."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._db: apsw.Connection | None = None
+
+    async def run(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Do the work on the connection, which is opened when it is not yet."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    def _run(self, work: Callable[[apsw.Connection], T]) -> T:
+        with _translated(self._path):
+            if self._db is None:
+                self._db = self._open()
+            return work(self._db)
+
+    def _open(self) -> apsw.Connection:
+        _create_private(self._path)
+        db = _connect(self._path)
+        try:
+            migrate(db, self._path)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    async def close(self) -> None:
+        """Close the connection and end the thread."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+class Database:
+    """The file, for asynchronous callers."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reader = _Worker(path, "sqlite-read")
+        self._writer = _Worker(path, "sqlite-write")
+
+    async def read(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Do work that only reads.
+
+        Raises:
+            StoreError: the file cannot be opened or read.
+        """
+        return await self._reader.run(work)
+
+    async def write(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Do work in one transaction; when this returns, it is on disk.
+
+        Raises:
+            StoreError: the file cannot be opened or written; nothing of the work was kept.
+        """
+        return await self._writer.run(lambda db: in_transaction(db, work))
+
+    async def close(self) -> None:
+        """Close both connections."""
+        await self._writer.close()
+        await self._reader.close()

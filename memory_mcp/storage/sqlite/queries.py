@@ -1,0 +1,77 @@
+"""From filters to SQL conditions on `memories AS m`; values are parameters, always."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import apsw
+
+from memory_mcp.domain.models import Filters
+from memory_mcp.storage.sqlite.rows import to_json, to_micros
+
+
+@dataclass(slots=True)
+class Condition:
+    """SQL that follows WHERE, and its parameters in order."""
+
+    parts: list[str] = field(default_factory=list)
+    parameters: list[apsw.SQLiteValue] = field(default_factory=list)
+
+    def add(self, part: str, *parameters: apsw.SQLiteValue) -> None:
+        """Demand one more thing."""
+        self.parts.append(part)
+        self.parameters.extend(parameters)
+
+    @property
+    def sql(self) -> str:
+        """All parts, joined."""
+        return " AND ".join(self.parts)
+
+
+def condition(filters: Filters) -> Condition:
+    """Return what a live memory must meet."""
+    where = Condition()
+    where.add("m.deleted_at IS NULL")
+    where.add("m.namespace = ?", filters.namespace)
+    if filters.type is not None:
+        where.add("m.type = ?", filters.type)
+    if filters.conversation_id is not None:
+        where.add("m.conversation_id = ?", filters.conversation_id)
+    if filters.after is not None:
+        where.add("m.created_at >= ?", to_micros(filters.after))
+    if filters.before is not None:
+        where.add("m.created_at < ?", to_micros(filters.before))
+    _add_tags(where, filters)
+    for name, value in filters.metadata.items():
+        _add_metadata(where, name, value)
+    return where
+
+
+def is_narrow(filters: Filters) -> bool:
+    """Say whether the filters ask for more than a namespace."""
+    return filters != Filters(filters.namespace, tag_match=filters.tag_match)
+
+
+def _add_tags(where: Condition, filters: Filters) -> None:
+    if not filters.tags:
+        return
+    wanted = sorted(set(filters.tags))
+    needed = len(wanted) if filters.tag_match == "all" else 1
+    where.add(
+        """m.key IN (SELECT key FROM tags WHERE tag IN (SELECT value FROM json_each(?))
+                     GROUP BY key HAVING count(*) >= ?)""",
+        to_json(wanted),
+        needed,
+    )
+
+
+def _add_metadata(where: Condition, name: str, value: object) -> None:
+    """Demand that a top-level member equals a value, of the same JSON type (integers and reals are one)."""
+    where.add(
+        """EXISTS (
+          SELECT 1 FROM json_each(m.metadata) AS held, json_each(json_array(json(?))) AS wanted
+          WHERE held.key = ? AND held.value IS wanted.value
+            AND replace(held.type, 'real', 'integer') = replace(wanted.type, 'real', 'integer'))""",
+        to_json(value),
+        name,
+    )

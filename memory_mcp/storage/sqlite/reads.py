@@ -1,0 +1,131 @@
+"""What is read from the file without a search."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import cast
+
+import apsw
+
+from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
+from memory_mcp.domain.models import Filters, Memory, Page, PendingPassage, QueueCounts, Revision
+from memory_mcp.storage.sqlite.queries import condition
+from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
+
+
+def get(db: apsw.Connection, memory_id: str, namespace: str) -> Memory:
+    """Return the live memory of this id, the namespace's own before another's.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ? AND m.deleted_at IS NULL
+            ORDER BY m.namespace <> ?, m.key LIMIT 1""",  # noqa: S608 - a constant
+        (memory_id, namespace),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"id: no memory {memory_id!r} is stored")
+    return to_memory(row)
+
+
+def load(db: apsw.Connection, key: int) -> Memory:
+    """Return the live memory of this key.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = db.execute(f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE key = ? AND deleted_at IS NULL", (key,)).get  # noqa: S608 - a constant
+    if row is None:
+        raise NotFoundError("id: this memory was deleted")
+    return to_memory(cast("apsw.SQLiteValues", row))
+
+
+def select_doomed(
+    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters
+) -> list[tuple[int, str, str]]:
+    """Return (key, id, namespace) of what a deletion would take: the ids wherever they are, or what the filters say."""
+    if memory_ids is not None:
+        found = [get(db, memory_id, filters.namespace) for memory_id in memory_ids]
+        return [(memory.key, memory.id, memory.namespace) for memory in found]
+    where = condition(filters)
+    rows = db.execute(
+        f"SELECT m.key, m.id, m.namespace FROM memories AS m WHERE {where.sql} ORDER BY m.key",  # noqa: S608 - only parameters
+        where.parameters,
+    )
+    return cast("list[tuple[int, str, str]]", rows.fetchall())
+
+
+def fetch(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Memory]:
+    """Return the live memories of these keys."""
+    rows = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m
+            WHERE m.key IN (SELECT value FROM json_each(?)) AND m.deleted_at IS NULL""",  # noqa: S608 - a constant
+        (to_json(list(keys)),),
+    )
+    return {memory.key: memory for memory in map(to_memory, rows)}
+
+
+def revisions(db: apsw.Connection, key: int) -> list[Revision]:
+    """Return what a memory was before, oldest first."""
+    rows = db.execute(
+        "SELECT revision, content, tags, type, metadata, updated_at FROM revisions WHERE key = ? ORDER BY revision",
+        (key,),
+    )
+    return [to_revision(row) for row in rows]
+
+
+def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) -> Page:
+    """Return memories newest first; the cursor is the place after the last one, so that writes do not move it."""
+    where = condition(filters)
+    total = cast("int", db.execute(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
+    if cursor is not None:
+        where.add("(m.created_at, m.key) < (?, ?)", *_decode(cursor))
+    rows = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE {where.sql}
+            ORDER BY m.created_at DESC, m.key DESC LIMIT ?""",  # noqa: S608 - only parameters
+        (*where.parameters, limit + 1),
+    )
+    memories = [to_memory(row) for row in rows]
+    more = len(memories) > limit
+    return Page(tuple(memories[:limit]), _encode(memories[limit - 1]) if more else None, total)
+
+
+def _encode(memory: Memory) -> str:
+    return base64.urlsafe_b64encode(f"{to_micros(memory.created_at)}.{memory.key}".encode()).decode()
+
+
+def _decode(cursor: str) -> tuple[int, int]:
+    try:
+        created, key = base64.urlsafe_b64decode(cursor.encode()).decode().split(".")
+        return int(created), int(key)
+    except (ValueError, binascii.Error) as error:
+        raise InvalidArgumentError(
+            "cursor", "is none that memory_list gave; leave it out for the first page"
+        ) from error
+
+
+def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
+    """Count the memories that wait for a vector, and those that will not get one."""
+    rows = db.execute(
+        """SELECT p.state, count(DISTINCT p.key), max(p.error) FROM passages AS p JOIN memories AS m USING (key)
+           WHERE p.state <> 'embedded' AND (?1 IS NULL OR m.namespace = ?1) GROUP BY p.state""",
+        (namespace,),
+    )
+    counts = {
+        state: (count, error) for state, count, error in cast("list[tuple[str, int, str | None]]", rows.fetchall())
+    }
+    failed, error = counts.get("failed", (0, None))
+    return QueueCounts(counts.get("pending", (0, None))[0], failed, error or "")
+
+
+def pending(db: apsw.Connection, limit: int) -> list[PendingPassage]:
+    """Return the oldest passages in the queue, with their text."""
+    rows = db.execute(
+        """SELECT p.id, p.first, substr(m.content, p.first + 1, p.last - p.first)
+           FROM passages AS p JOIN memories AS m USING (key) WHERE p.state = 'pending' ORDER BY p.id LIMIT ?""",
+        (limit,),
+    )
+    return [PendingPassage(*row) for row in cast("list[tuple[int, int, str]]", rows.fetchall())]

@@ -1,0 +1,161 @@
+"""The store port over one SQLite file."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import apsw
+
+from memory_mcp.domain.errors import ConflictError, StoreError
+from memory_mcp.domain.models import (
+    Change,
+    Condition,
+    Embedded,
+    Filters,
+    Finding,
+    Match,
+    Memory,
+    NewMemory,
+    Page,
+    Passage,
+    PendingPassage,
+    QueueCounts,
+    Revision,
+    Space,
+    Stored,
+)
+from memory_mcp.storage.sqlite import reads, search, writes
+from memory_mcp.storage.sqlite.connection import Database
+
+
+class SqliteStore:
+    """Memories in one file; see `domain.ports.Store` for what each method promises."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._database = Database(path)
+        self._clock = clock
+
+    def _now(self) -> int:
+        return int(self._clock() * 1_000_000)
+
+    async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
+        """Write memories in one transaction; a conflict concerns its own item alone."""
+        now = self._now()
+
+        def add_one(db: apsw.Connection, new: NewMemory, embedded: Embedded) -> Stored | ConflictError:
+            try:
+                return writes.add(db, new, embedded, now)
+            except ConflictError as error:  # raised before anything of this item was written
+                return error
+
+        return await self._database.write(lambda db: [add_one(db, new, embedded) for new, embedded in items])
+
+    async def get(self, memory_id: str, namespace: str) -> Memory:
+        """Return a memory of this namespace, else of any other."""
+        return await self._database.read(lambda db: reads.get(db, memory_id, namespace))
+
+    async def revisions(self, memory: Memory) -> list[Revision]:
+        """Return what the memory was before, oldest first."""
+        return await self._database.read(lambda db: reads.revisions(db, memory.key))
+
+    async def update(
+        self, memory: Memory, change: Change, embedded: Embedded | None, expected_revision: int | None
+    ) -> Memory:
+        """Replace fields and keep the old revision."""
+        now = self._now()
+        return await self._database.write(
+            lambda db: writes.update(db, memory.key, change, embedded, expected_revision, now)
+        )
+
+    async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
+        """Delete softly by ids, else by filters."""
+        if dry_run:
+            doomed = await self._database.read(lambda db: reads.select_doomed(db, memory_ids, filters))
+            return [memory_id for _, memory_id, _ in doomed]
+        now = self._now()
+        return await self._database.write(lambda db: writes.delete(db, memory_ids, filters, now))
+
+    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first."""
+        return await self._database.read(lambda db: reads.page(db, filters, limit, cursor))
+
+    async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the memories of these keys that still exist."""
+        return await self._database.read(lambda db: reads.fetch(db, keys))
+
+    async def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories whose best passage is nearest by cosine."""
+        return await self._database.read(lambda db: search.nearest(db, vector, space, filters, limit))
+
+    async def matching(self, query: str, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories that hold words of the query."""
+        return await self._database.read(lambda db: search.matching(db, query, filters, limit))
+
+    async def space(self) -> Space | None:
+        """Return the space of the store's vectors; None before the first."""
+        active = await self._database.read(search.active_space)
+        return None if active is None else active[1]
+
+    async def queue(self, namespace: str | None) -> QueueCounts:
+        """Count what waits for vectors."""
+        return await self._database.read(lambda db: reads.queue(db, namespace))
+
+    async def pending(self, limit: int) -> list[PendingPassage]:
+        """Return the oldest passages that wait for a vector."""
+        return await self._database.read(lambda db: reads.pending(db, limit))
+
+    async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
+        """Give queued passages their vectors."""
+        now = self._now()
+        await self._database.write(lambda db: writes.attach(db, space, results, now))
+
+    async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
+        """Take or prolong a lease."""
+        now = self._now()
+        expires_at = now + int(seconds * 1_000_000)
+        return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, now, expires_at))
+
+    async def findings(self) -> dict[str, Finding]:
+        """Say whether the file opens, and how its queue and its space are."""
+        path = self._database.path
+        try:
+            space = await self.space()
+            queue = await self.queue(None)
+        except StoreError as error:
+            return {"store": Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")}
+        free_mb = shutil.disk_usage(path.parent).free // 1_000_000
+        return {
+            "store": Finding(Condition.OK, "open", detail=f"{path}, {free_mb} MB free on its disk"),
+            "space": Finding(Condition.OK, "open", detail=f"{space.id}, {space.dimensions} dimensions")
+            if space
+            else Finding(Condition.OK, "none", detail="the first vector decides it"),
+            "queue": _queue_finding(queue),
+        }
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._database.close()
+
+
+def _queue_finding(queue: QueueCounts) -> Finding:
+    detail = f"memories: {queue.pending} pending, {queue.failed} failed"
+    if queue.failed:
+        return Finding(
+            Condition.DEGRADED,
+            "failed",
+            f"some passages were refused by the embedder: {queue.last_error}",
+            "update or delete these memories; they are found by keywords meanwhile",
+            detail,
+        )
+    if queue.pending:
+        return Finding(
+            Condition.DEGRADED,
+            "pending",
+            "memories wait for vectors",
+            "none needed: the queue drains by itself",
+            detail,
+        )
+    return Finding(Condition.OK, "empty", detail=detail)

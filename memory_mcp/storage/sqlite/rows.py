@@ -1,0 +1,77 @@
+"""Between rows and values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.models import Memory, Metadata, Revision
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+MEMORY_COLUMNS: Final = """
+  m.key, m.id, m.namespace, m.content, m.type, m.metadata, m.conversation_id, m.created_at, m.updated_at, m.revision,
+  (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE tags.key = m.key),
+  NOT EXISTS (SELECT 1 FROM passages p WHERE p.key = m.key AND p.state <> 'embedded')
+"""
+_MemoryRow = tuple[int, str, str, str, str, str, str | None, int, int, int, str, int]
+_RevisionRow = tuple[int, str, str, str, str, int]
+
+
+def to_micros(moment: datetime) -> int:
+    """Return the microseconds since 1970 in UTC, exactly."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the aware UTC datetime of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def to_json(value: object) -> str:
+    """Return compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def digest(content: str) -> bytes:
+    """Return the digest of the text's NFC form, by which exact duplicates are found."""
+    return hashlib.blake2b(unicodedata.normalize("NFC", content).encode(), digest_size=16).digest()
+
+
+def to_memory(row: apsw.SQLiteValues) -> Memory:
+    """Make a memory of a row of MEMORY_COLUMNS."""
+    key, id_, namespace, content, type_, metadata, conversation, created, updated, revision, tags, embedded = cast(
+        "_MemoryRow", row
+    )
+    return Memory(
+        key=key,
+        id=id_,
+        namespace=namespace,
+        content=content,
+        tags=tuple(cast("list[str]", json.loads(tags))),
+        type=type_,
+        metadata=cast("Metadata", json.loads(metadata)),
+        conversation_id=conversation,
+        created_at=from_micros(created),
+        updated_at=from_micros(updated),
+        revision=revision,
+        embedded=bool(embedded),
+    )
+
+
+def to_revision(row: apsw.SQLiteValues) -> Revision:
+    """Make a revision of a row (revision, content, tags, type, metadata, updated_at)."""
+    revision, content, tags, type_, metadata, updated = cast("_RevisionRow", row)
+    return Revision(
+        revision=revision,
+        content=content,
+        tags=tuple(cast("list[str]", json.loads(tags))),
+        type=type_,
+        metadata=cast("Metadata", json.loads(metadata)),
+        updated_at=from_micros(updated),
+    )

@@ -1,0 +1,59 @@
+"""Whose file it is, of which version, and how it gets to ours: numbered SQL files, each run once."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from memory_mcp.domain.errors import StoreError
+
+APPLICATION_ID: Final = 0x6D656D31
+"""SQLite's `application_id` of our files ("mem1")."""
+
+
+@cache
+def migrations() -> tuple[str, ...]:
+    """Return the SQL of all migrations in order; the number of the last is the schema's version."""
+    folder = files(__package__) / "migrations"
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return tuple((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+def check_identity(db: apsw.Connection, path: Path) -> int:
+    """Return the schema version of the file, 0 for an empty one.
+
+    Raises:
+        StoreError: the file belongs to another program or to a newer version of this one.
+    """
+    version = int(db.pragma("user_version"))
+    application = int(db.pragma("application_id"))
+    is_empty = db.execute("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)").get
+    if application != APPLICATION_ID and not is_empty:
+        raise StoreError(f"{path} is a database of another program; set MCP_MEMORY_SQLITE_PATH to another file")
+    if version > len(migrations()):
+        raise StoreError(
+            f"{path} was written by a newer memory-mcp (schema {version}, this one knows {len(migrations())}); "
+            "upgrade memory-mcp and restart, nothing was changed"
+        )
+    return version
+
+
+def migrate(db: apsw.Connection, path: Path) -> None:
+    """Bring the schema to this version; the first front that comes does it, the others wait and find it done."""
+    if check_identity(db, path) == len(migrations()):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for script in migrations()[check_identity(db, path) :]:
+            db.execute(script)
+        db.pragma("application_id", APPLICATION_ID)
+        db.pragma("user_version", len(migrations()))
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

@@ -1,0 +1,131 @@
+"""The scheduler with a clock of its own: what cannot be seen from the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+
+import pytest
+from daemonkit import GateEngine, until
+
+from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.hash_engine import hash_vector
+from embedder_daemon.errors import DeadlineError, OverloadedError
+from embedder_daemon.scheduler.admission import Admission
+from embedder_daemon.scheduler.packing import Lane
+from embedder_daemon.scheduler.scheduler import Outcome, Scheduler
+from embedder_daemon.scheduler.worker import Worker
+from embedder_daemon.stats import Stats
+
+
+class Clock:
+    """Time that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """A forward thread that ends with the test."""
+    worker = Worker("test")
+    yield worker
+    assert worker.close(5)
+
+
+def _encoded(engine: GateEngine, *texts: str) -> list[Encoded]:
+    return engine.encode(texts, Task.DOCUMENT)
+
+
+async def _run(scheduler: Scheduler, texts: list[Encoded], deadline: float = math.inf) -> Outcome:
+    return await scheduler.submit(texts, lane=Lane.INTERACTIVE, client="", deadline=deadline)
+
+
+async def test_rows_past_their_deadline_are_dropped_at_packing(worker: Worker) -> None:
+    """A waiting call whose deadline passes gets DeadlineError, its rows are counted and never computed."""
+    clock, stats, engine = Clock(), Stats(0.0), GateEngine(is_open=False)
+    scheduler = Scheduler(worker, stats, 1000, clock)
+    scheduler.attach(engine)
+    first = asyncio.create_task(_run(scheduler, _encoded(engine, "first")))
+    await asyncio.to_thread(until, engine.entered.is_set, "the first batch runs")
+    late = asyncio.create_task(_run(scheduler, _encoded(engine, "late", "later"), deadline=clock() + 1))
+    kept = asyncio.create_task(_run(scheduler, _encoded(engine, "kept"), deadline=clock() + 9))
+    await asyncio.sleep(0)  # both are queued now
+    clock.now += 2
+    engine.gate.set()
+    assert (await kept).rows == [hash_vector("kept")]
+    with pytest.raises(DeadlineError):
+        await late
+    await first
+    assert (stats.expired, stats.rows, scheduler.queued(Lane.INTERACTIVE)) == (2, 2, 0)
+
+
+async def test_no_texts_need_no_engine(worker: Worker) -> None:
+    """An empty submission is answered at once."""
+    assert (await _run(Scheduler(worker, Stats(0.0), 1000), [])).rows == []
+
+
+async def test_rows_without_an_engine_fail_alone(worker: Worker) -> None:
+    """A batch that meets no engine gets item errors, and the scheduler lives on."""
+    engine, scheduler = GateEngine(), Scheduler(worker, Stats(0.0), 1000)
+    texts = _encoded(engine, "x")
+    assert (await _run(scheduler, texts)).rows == ["failed"]
+    scheduler.attach(engine)
+    assert (await _run(scheduler, texts)).rows == [hash_vector("x")]
+
+
+async def test_a_cancelled_call_in_a_running_batch_harms_nobody(worker: Worker) -> None:
+    """The batch ends, the caller that stayed gets its vector."""
+    engine, scheduler = GateEngine(is_open=False), Scheduler(worker, Stats(0.0), 1000)
+    scheduler.attach(engine)
+    leaver = asyncio.create_task(_run(scheduler, _encoded(engine, "leaver")))
+    await asyncio.to_thread(until, engine.entered.is_set, "the batch runs")
+    leaver.cancel()
+    stayer = asyncio.create_task(_run(scheduler, _encoded(engine, "stayer")))
+    engine.gate.set()
+    assert (await stayer).rows == [hash_vector("stayer")]
+    assert leaver.cancelled()
+
+
+def test_the_retry_time_follows_backlog_and_speed() -> None:
+    """A faster daemon or a shorter backlog says a shorter time; both bounds hold."""
+    admission = Admission(1000)
+
+    def retry_after() -> int:
+        with pytest.raises(OverloadedError) as caught, admission.hold(1001):
+            pass
+        return caught.value.retry_after_ms
+
+    assert retry_after() == 50
+    with admission.hold(500):
+        slow = retry_after()
+        for _ in range(50):
+            admission.measured(100, 0.1)
+        assert 400 < retry_after() < 600 < slow
+        for _ in range(200):
+            admission.measured(1, 100.0)
+        assert retry_after() == 30_000
+    assert admission.texts == 0
+
+
+async def test_a_worker_hands_on_what_was_raised(worker: Worker) -> None:
+    """An exception reaches the awaiting task; the thread lives on; a job nobody waits for is skipped."""
+    with pytest.raises(ZeroDivisionError):
+        await worker.run(lambda: 1 // 0)
+    assert await worker.run(pow, 2, 3) == 8
+    engine = GateEngine(is_open=False)
+    busy = asyncio.create_task(worker.run(engine.forward, _encoded(engine, "x")))
+    await asyncio.to_thread(until, engine.entered.is_set, "the thread is busy")
+    skipped: list[int] = []
+    waiting = asyncio.create_task(worker.run(skipped.append, 1))
+    await asyncio.sleep(0)  # it is queued now
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    engine.gate.set()
+    await busy
+    assert await worker.run(len, skipped) == 0

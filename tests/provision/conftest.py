@@ -1,0 +1,97 @@
+"""A Homebrew prefix made of real files, and tiny wheels in place of the large ones."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
+
+
+def make_program(path: Path, text: str) -> Path:
+    """Write an executable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def make_wheel(folder: Path, name: str, files: dict[str, str], *, requires: str = "") -> Path:
+    """Write a wheel that pip installs without any index."""
+    info = f"{name}-1.0.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    members = files | {
+        f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for member, text in members.items():
+            wheel.writestr(member, text)
+        wheel.writestr(f"{info}/RECORD", "".join(f"{member},,\n" for member in [*members, f"{info}/RECORD"]))
+    return path
+
+
+@dataclass(frozen=True)
+class FakeHomebrew:
+    """A prefix laid out as Homebrew does: Cellar, opt links, an interpreter that dangles, nested .pth files."""
+
+    prefix: Path
+
+    @property
+    def brew(self) -> Path:
+        """The command."""
+        return self.prefix / "bin" / "brew"
+
+    @property
+    def site_packages(self) -> Path:
+        """Where torch is, as `opt` names it."""
+        return self.prefix / "opt" / "pytorch" / "libexec" / "lib" / f"python{VERSION}" / "site-packages"
+
+    def add_pytorch(self, version: str = "2.12.1") -> None:
+        """Do what `brew install pytorch` does."""
+        libexec = self.prefix / "Cellar" / "pytorch" / version / "libexec"
+        self._link("pytorch", libexec.parent)
+        (libexec / "bin").mkdir(parents=True)
+        (libexec / "bin" / "python").symlink_to(self.prefix / "opt" / f"python@{VERSION}" / "bin" / f"python{VERSION}")
+        torch = self.site_packages / "torch"
+        torch.mkdir(parents=True)
+        (torch / "__init__.py").write_text(f'import numpy\n\n__version__ = "{version}"\n', encoding="utf-8")
+        info = self.site_packages / f"torch-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n", encoding="utf-8")
+        self._add_numpy()
+
+    def add_python(self) -> None:
+        """Do what `brew install python@3.x` does."""
+        folder = self.prefix / "Cellar" / f"python@{VERSION}" / "1" / "bin"
+        folder.mkdir(parents=True)
+        (folder / f"python{VERSION}").symlink_to(BASE_PYTHON)
+        self._link(f"python@{VERSION}", folder.parent)
+
+    def _add_numpy(self) -> None:
+        """Torch's own dependency lies in another formula and is named by a .pth file."""
+        folder = self.prefix / "opt" / "numpy" / "lib" / f"python{VERSION}" / "site-packages"
+        (folder / "numpy").mkdir(parents=True)
+        (folder / "numpy" / "__init__.py").write_text("", encoding="utf-8")
+        (self.site_packages / "homebrew-numpy.pth").write_text(f"{folder}\n", encoding="utf-8")
+
+    def _link(self, formula: str, target: Path) -> None:
+        opt = self.prefix / "opt"
+        opt.mkdir(exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
+        (opt / formula).symlink_to(os.path.relpath(target, opt))
+
+
+@pytest.fixture
+def homebrew(tmp_path: Path) -> FakeHomebrew:
+    """Homebrew without any formula."""
+    prefix = tmp_path / "home brew"  # a space, because a user's folder may hold one
+    make_program(prefix / "bin" / "brew", f"#!/bin/sh\n[ \"$1\" = --prefix ] && echo '{prefix}'\n")
+    return FakeHomebrew(prefix)

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from memory_mcp.domain.errors import SettingsError
+from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.interpreter import choose, own_interpreter
+from memory_mcp.provision.process import SystemRunner
+from tests.provision.conftest import VERSION, FakeHomebrew, make_program
+
+RUNNER = SystemRunner()
+
+
+def test_homebrews_pytorch_is_taken_where_there_is_one(homebrew: FakeHomebrew) -> None:
+    """With torch and its Python there, Homebrew's interpreter is chosen and torch's version read."""
+    homebrew.add_pytorch()
+    homebrew.add_python()
+    choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
+    assert choice.python == homebrew.prefix / "opt" / f"python@{VERSION}" / "bin" / f"python{VERSION}"
+    assert choice.homebrew is not None
+    assert choice.homebrew.torch == "2.12.1"
+    assert choice.homebrew.site_packages == homebrew.site_packages
+    assert choice.steps == (f"Homebrew's PyTorch 2.12.1 in {homebrew.prefix} is reused",)
+
+
+def test_brew_is_found_on_the_path(homebrew: FakeHomebrew, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a place given, `brew` is looked up as a shell does."""
+    homebrew.add_pytorch()
+    homebrew.add_python()
+    monkeypatch.setenv("PATH", str(homebrew.brew.parent), prepend=":")
+    choice = choose(None, use_homebrew=True, runner=RUNNER)
+    assert choice.homebrew is not None
+    assert choice.homebrew.prefix == homebrew.prefix
+
+
+def test_a_dangling_interpreter_names_the_python_to_install(homebrew: FakeHomebrew) -> None:
+    """Homebrew's PyTorch without its Python is passed over, and the reason holds the command."""
+    homebrew.add_pytorch()
+    link = homebrew.prefix / "opt" / "pytorch" / "libexec" / "bin" / "python"
+    assert link.is_symlink()
+    assert not link.exists()
+    choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
+    assert choice.homebrew is None
+    assert choice.python == own_interpreter()
+    assert f"`brew install python@{VERSION}`" in choice.steps[0]
+
+
+def test_homebrew_without_pytorch_falls_to_our_own_python(homebrew: FakeHomebrew) -> None:
+    """Both steps are told: why not Homebrew, and what instead."""
+    choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
+    assert choice.steps[0] == f"Homebrew's PyTorch is passed over: Homebrew in {homebrew.prefix} has no PyTorch"
+    assert choice.steps[1] == "the Python that runs memory-mcp, with PyTorch of its own"
+
+
+def test_a_formula_without_torch_is_told(homebrew: FakeHomebrew) -> None:
+    """An empty formula is no PyTorch."""
+    homebrew.site_packages.mkdir(parents=True)
+    choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
+    assert "`brew reinstall pytorch`" in choice.steps[0]
+
+
+def test_a_brew_that_fails_is_told(tmp_path: Path) -> None:
+    """A broken `brew` does not stop the installation; its last line is the reason."""
+    brew = make_program(tmp_path / "brew", "#!/bin/sh\necho broken brew >&2\nexit 1\n")
+    choice = choose(None, use_homebrew=None, runner=RUNNER, brew=brew)
+    assert "broken brew" in choice.steps[0]
+
+
+@pytest.mark.parametrize("with_pytorch", [True, False])
+def test_demanded_and_absent_fails_with_the_two_commands(homebrew: FakeHomebrew, with_pytorch: bool) -> None:  # noqa: FBT001
+    """MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 never falls back."""
+    if with_pytorch:
+        homebrew.add_pytorch()
+    with pytest.raises(ProvisionError, match=r"`brew install pytorch` and `brew install python@3\.14`"):
+        choose(None, use_homebrew=True, runner=RUNNER, brew=homebrew.brew)
+
+
+def test_forbidden_is_not_even_asked(homebrew: FakeHomebrew) -> None:
+    """MCP_MEMORY_USE_HOMEBREW_PYTORCH=0 takes our own Python although Homebrew's is there."""
+    homebrew.add_pytorch()
+    homebrew.add_python()
+    choice = choose(None, use_homebrew=False, runner=RUNNER, brew=homebrew.brew)
+    assert choice.homebrew is None
+    assert choice.python == own_interpreter()
+    assert "=0" in choice.steps[0]
+
+
+def test_an_explicit_interpreter_comes_first(homebrew: FakeHomebrew) -> None:
+    """What the user names is taken, and Homebrew is not looked at."""
+    homebrew.add_pytorch()
+    homebrew.add_python()
+    choice = choose(Path(sys.executable), use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
+    assert choice.python == Path(sys.executable)
+    assert choice.homebrew is None
+    assert "EMBEDDER_PYTHON" in choice.steps[0]
+
+
+def test_explicit_and_demanded_contradict(homebrew: FakeHomebrew) -> None:
+    """Two wishes that exclude each other are a wrong setting, not a guess."""
+    with pytest.raises(SettingsError, match="unset one of them"):
+        choose(Path(sys.executable), use_homebrew=True, runner=RUNNER, brew=homebrew.brew)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ('{"version": [3, 9, 6], "venv": true}', "is Python 3.9.6"),
+        ('{"version": [3, 12, 1], "venv": false}', "python3-venv"),
+        ("I am a teapot", "is no Python"),
+    ],
+)
+def test_an_interpreter_that_does_not_fit_is_one_line(tmp_path: Path, answer: str, message: str) -> None:
+    """Too old, without venv, or no Python at all: each is named."""
+    python = make_program(tmp_path / "python", f"#!/bin/sh\necho '{answer}'\n")
+    with pytest.raises(ProvisionError, match=message) as caught:
+        choose(python, use_homebrew=None, runner=RUNNER)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_interpreter_that_is_not_there_is_named() -> None:
+    """A wrong EMBEDDER_PYTHON says so."""
+    with pytest.raises(ProvisionError, match="no program /nowhere/python"):
+        choose(Path("/nowhere/python"), use_homebrew=None, runner=RUNNER)
+
+
+def test_our_own_interpreter_is_not_the_virtual_environments() -> None:
+    """An environment built on another's link would break with it."""
+    own = own_interpreter()
+    assert own.exists()
+    assert not (own.parent.parent / "pyvenv.cfg").exists()
