@@ -1,4 +1,7 @@
-"""Logs on stderr: readable on a terminal, JSON elsewhere. Texts are never logged."""
+"""Logs on stderr: readable on a terminal, JSON elsewhere.
+
+Texts are never logged: no line names one, and tracebacks are plain, because structured ones show local variables.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def configure(level: str, style: str) -> None:
         style: auto, json or console.
     """
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
-    ending = _console() if console else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    ending = _console() if console else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*_SHARED, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(level),

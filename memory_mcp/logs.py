@@ -9,6 +9,9 @@ import structlog
 
 from memory_mcp.settings import Settings
 
+TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Without local variables: they hold the content of memories."""
+
 
 def configure(settings: Settings) -> None:
     """Set up structlog for this process."""
@@ -24,7 +27,7 @@ def configure(settings: Settings) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if readable else [structlog.processors.dict_tracebacks]),
+            *([] if readable else [TRACEBACKS]),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

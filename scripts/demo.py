@@ -70,10 +70,21 @@ def main() -> None:
             raise DemoError(f"{pair.question!r} shares {shared} with its memory; it would prove nothing")
     address = settings.load().embedder_address
     local_daemon.ensure(address)
-    asyncio.run(_session(address))
+    try:
+        asyncio.run(_session(address))
+    except ExceptionGroup as group:  # the client's task groups wrap whatever is raised within the session
+        raise _first(group) from group
     click.echo("\nPaste this into your client's configuration:\n")
     click.echo(json.dumps({"mcpServers": {"memory": {"command": str(FRONT), "args": ["serve"]}}}, indent=2))
     click.echo("\n`make stop` ends the daemon that this started.")
+
+
+def _first(group: ExceptionGroup[Exception]) -> DemoError:
+    """Return the failure itself."""
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, DemoError) else DemoError(f"the MCP session failed: {error}")
 
 
 async def _session(address: str) -> None:

@@ -42,8 +42,8 @@ def is_serving(address: str) -> bool | None:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def ensure(address: str) -> None:
-    """Start the daemon unless one listens already, and wait until it serves.
+def ensure(address: str) -> subprocess.Popen[bytes] | None:
+    """Start the daemon unless one listens already, and wait until it serves; return what was started.
 
     Raises:
         DaemonError: it ended or did not serve in time.
@@ -51,7 +51,7 @@ def ensure(address: str) -> None:
     serving = is_serving(address)
     if serving:
         click.echo(f"a daemon serves {address} already")
-        return
+        return None
     process = None
     if serving is None:
         process = start(address)
@@ -59,6 +59,7 @@ def ensure(address: str) -> None:
     else:
         click.echo(f"a daemon listens on {address} already and is loading its model")
     _wait(address, process)
+    return process
 
 
 def start(address: str) -> subprocess.Popen[bytes]:

@@ -86,10 +86,10 @@ class Client:
     stub: embedder_pb2_grpc.EmbedderAsyncStub
     health_stub: health_pb2_grpc.HealthStub
 
-    async def embed(self, *texts: str, timeout: float = WAIT_S, **fields: object) -> embedder_pb2.EmbedResponse:
+    async def embed(self, *texts: str, within_s: float = WAIT_S, **fields: object) -> embedder_pb2.EmbedResponse:
         """Call Embed."""
         request = embedder_pb2.EmbedRequest(texts=texts, **fields)
-        return await self.stub.Embed(request, timeout=timeout)
+        return await self.stub.Embed(request, timeout=within_s)
 
     async def info(self) -> embedder_pb2.InfoResponse:
         """Call Info."""

@@ -32,7 +32,7 @@ class Clock:
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    """A forward thread that ends with the test."""
+    """Run a forward thread that ends with the test."""
     worker = Worker("test")
     yield worker
     assert worker.close(5)

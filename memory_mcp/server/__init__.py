@@ -1,0 +1,1 @@
+"""The MCP SDK lives here and nowhere else: transport, adapters, error table."""

@@ -1,0 +1,84 @@
+"""The protocol's requests about tools, answered by ours."""
+
+from __future__ import annotations
+
+import uuid
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from memory_mcp import __version__
+from memory_mcp.domain.errors import MemoryMcpError
+from memory_mcp.server import errors
+from memory_mcp.server.schemas import advertised
+from memory_mcp.server.session import LazyServices
+from memory_mcp.settings import Settings
+from memory_mcp.tools import TOOLS
+from memory_mcp.tools.base import AnyTool, Call, Result
+
+INSTRUCTIONS = (
+    "Long-term memory. Search it (memory_search) before you answer what may depend on earlier sessions; "
+    "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences."
+)
+
+Context = ServerRequestContext[dict[str, object]]
+
+
+class ToolHandlers:
+    """Lists the tools and calls them."""
+
+    def __init__(self, settings: Settings, services: LazyServices) -> None:
+        self._settings = settings
+        self._services = services
+        self._tools = {tool.name: tool for tool in TOOLS}
+
+    async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        """Answer `tools/list`, from memory."""
+        del ctx, params
+        self._services.warm()
+        return advertised()
+
+    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        """Answer `tools/call`; what goes wrong in a tool is a result that the model can read."""
+        tool = self._tools.get(params.name)
+        if tool is None:
+            raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:64]!r}; tools/list names them")
+        try:
+            result = await self._run(tool, ctx, params.arguments or {})
+        except MemoryMcpError as error:
+            return errors.to_result(error)
+        except Exception:  # noqa: BLE001 - the outermost net: a bug costs one call, not the session
+            return _bug(tool)
+        return types.CallToolResult(
+            content=[types.TextContent(text=result.text())], structured_content=result.model_dump(mode="json")
+        )
+
+    async def _run(self, tool: AnyTool, ctx: Context, arguments: dict[str, object]) -> Result:
+        async def progress(done: int, total: int) -> None:
+            await ctx.session.report_progress(done, total)
+
+        call = Call(await self._services.get(), self._settings.namespace, progress)
+        result: Result = await tool(call, arguments)
+        return result
+
+
+def _bug(tool: AnyTool) -> types.CallToolResult:
+    import structlog  # noqa: PLC0415 - not before the handshake
+
+    request_id = uuid.uuid4().hex
+    structlog.get_logger(__name__).exception("a tool failed", tool=tool.name, request_id=request_id)
+    return errors.internal(request_id)
+
+
+def make_server(settings: Settings, services: LazyServices) -> Server[dict[str, object]]:
+    """Return the SDK's server with our tools."""
+    handlers = ToolHandlers(settings, services)
+    return Server(
+        "memory-mcp",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+    )

@@ -1,0 +1,68 @@
+"""From our tools to the protocol's: names, descriptions, schemas, hints."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import mcp_types as types
+from pydantic import BaseModel
+
+from memory_mcp.tools import TOOLS
+from memory_mcp.tools.base import AnyTool
+
+Schema = dict[str, Any]  # JSON Schema, as pydantic makes it
+
+
+@cache
+def advertised() -> types.ListToolsResult:
+    """Return the list of tools; it is the same for every client and every call."""
+    return types.ListToolsResult(tools=[_advertise(tool) for tool in TOOLS])
+
+
+def _advertise(tool: AnyTool) -> types.Tool:
+    return types.Tool(
+        name=tool.name,
+        description=tool.description,
+        input_schema=_schema(tool.arguments, "validation"),
+        output_schema=_schema(tool.result, "serialization"),
+        annotations=types.ToolAnnotations(
+            read_only_hint=tool.read_only,
+            destructive_hint=tool.destructive,
+            idempotent_hint=tool.idempotent,
+            open_world_hint=False,
+        ),
+    )
+
+
+def _schema(model: type[BaseModel], mode: str) -> Schema:
+    made = model.model_json_schema(mode="validation" if mode == "validation" else "serialization")
+    made.pop("description", None)  # the model's docstring; the tool's own description says it
+    return _lean(made, collapse=mode == "validation")
+
+
+def _lean(schema: Schema, *, collapse: bool) -> Schema:
+    """Leave out what costs the client's context and says nothing: titles, and in arguments the explicit null."""
+    lean: Schema = {}
+    for key, value in schema.items():
+        if key == "title" and isinstance(value, str):
+            continue
+        if key in {"properties", "$defs"}:
+            lean[key] = {name: _lean(inner, collapse=collapse) for name, inner in value.items()}
+        elif isinstance(value, dict):
+            lean[key] = _lean(value, collapse=collapse)
+        elif isinstance(value, list):
+            lean[key] = [_lean(item, collapse=collapse) if isinstance(item, dict) else item for item in value]
+        else:
+            lean[key] = value
+    return _without_null(lean) if collapse else lean
+
+
+def _without_null(schema: Schema) -> Schema:
+    """Turn "this or null, null by default" into an argument that may be left out."""
+    choices = schema.get("anyOf")
+    if choices is None or {"type": "null"} not in choices:
+        return schema
+    [only] = [choice for choice in choices if choice != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key != "anyOf" and not (key == "default" and value is None)}
+    return {**only, **rest}

@@ -1,0 +1,147 @@
+"""The stdio transport: newline-delimited JSON-RPC, read strictly.
+
+The SDK's own reader replaces bad bytes and leaves a lone surrogate unanswered; here every line gets its answer. File
+descriptor 1 is handed to the transport alone: whatever else writes there, C libraries included, reaches stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import threading
+from collections.abc import AsyncIterator
+from typing import BinaryIO, Final
+
+import anyio
+import mcp_types as types
+from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
+from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
+
+MAX_LINE: Final = 64 * 1024 * 1024
+"""Bytes of one message."""
+
+GOODBYE_S: Final = 5.0
+"""Seconds that requests in progress get to finish after the client closed its side."""
+
+Item = SessionMessage | Exception
+
+
+def claim_descriptors() -> tuple[BinaryIO, BinaryIO]:
+    """Take descriptors 0 and 1 for the transport; 0 reads nothing from now on, and 1 writes to stderr."""
+    wire_in, wire_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return wire_in, wire_out
+
+
+class Transport:
+    """Lines of one client to and from the SDK's streams."""
+
+    def __init__(self, wire_in: BinaryIO, wire_out: BinaryIO) -> None:
+        self._wire_in = wire_in
+        self._wire_out = wire_out
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
+        self._unanswered: set[types.RequestId] = set()
+        self._all_answered = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def streams(self) -> AsyncIterator[tuple[ContextReceiveStream[Item], ContextSendStream[SessionMessage]]]:
+        """Serve the wire for as long as the context lasts."""
+        to_server, from_client = create_context_streams[Item](0)
+        to_client, from_server = create_context_streams[SessionMessage](0)
+        loop = asyncio.get_running_loop()
+        # A daemon thread: it may be blocked in read() for ever, and must not keep the process alive.
+        threading.Thread(target=self._pump, args=(loop,), name="stdin", daemon=True).start()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._read, to_server, to_client.clone())
+            tasks.start_soon(self._write, from_server)
+            yield from_client, to_client
+            tasks.cancel_scope.cancel()
+
+    def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read lines in a thread and hand them over one by one; an empty one is the end."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            while line := self._wire_in.readline(MAX_LINE + 1):
+                asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
+                while len(line) > MAX_LINE and not line.endswith(b"\n"):
+                    line = self._wire_in.readline(MAX_LINE)  # the rest of what was refused
+            asyncio.run_coroutine_threadsafe(self._lines.put(b""), loop).result()
+
+    async def _read(self, to_server: ContextSendStream[Item], to_client: ContextSendStream[SessionMessage]) -> None:
+        async with to_server, to_client:
+            while line := await self._lines.get():
+                if not line.strip():
+                    continue
+                message = parse(line)
+                if isinstance(message, types.JSONRPCError):
+                    await to_client.send(SessionMessage(message))
+                    continue
+                if isinstance(message, types.JSONRPCRequest):
+                    self._unanswered.add(message.id)
+                await to_server.send(SessionMessage(message))
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Let requests in progress be answered before the server is told that the client has gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                while self._unanswered:
+                    self._all_answered.clear()
+                    await self._all_answered.wait()
+
+    async def _write(self, from_server: ContextReceiveStream[SessionMessage]) -> None:
+        async with from_server:
+            async for item in from_server:
+                line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+                try:
+                    await anyio.to_thread.run_sync(self._send, line)
+                except (BrokenPipeError, ConnectionResetError):
+                    return  # the client has gone; its end of stdin says so too, or its parent's death
+                if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError):
+                    self._answered(item.message.id)
+
+    def _send(self, line: bytes) -> None:
+        view = memoryview(line)
+        while view:
+            view = view[self._wire_out.write(view) :]
+
+    def _answered(self, request_id: types.RequestId | None) -> None:
+        if request_id is not None:
+            self._unanswered.discard(request_id)
+        if not self._unanswered:
+            self._all_answered.set()
+
+
+def parse(line: bytes) -> types.JSONRPCMessage:
+    """Make a message of a line; of one that is none, the error to answer it with."""
+    if len(line) > MAX_LINE:
+        return _error(types.INVALID_REQUEST, f"a message has at most {MAX_LINE} bytes", None)
+    try:
+        line.decode()
+        loose: object = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return _error(types.PARSE_ERROR, f"the message is no UTF-8 JSON: {type(error).__name__}", None)
+    try:
+        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValidationError as error:
+        kind = error.errors(include_url=False, include_input=False)[0]["type"]
+        if kind == "json_invalid":  # what json.loads lets pass: a lone surrogate, too deep nesting, NaN
+            return _error(types.PARSE_ERROR, "the message is no valid JSON text (lone surrogate?)", _id_of(loose))
+        return _error(types.INVALID_REQUEST, "the message is no JSON-RPC 2.0 request", _id_of(loose))
+
+
+def _id_of(loose: object) -> types.RequestId | None:
+    """Return the id of a broken message, so that its sender is not left waiting."""
+    found = loose.get("id") if isinstance(loose, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | str):
+        return None
+    return None if isinstance(found, str) and not found.isprintable() else found
+
+
+def _error(code: int, message: str, request_id: types.RequestId | None) -> types.JSONRPCError:
+    return types.JSONRPCError(jsonrpc="2.0", id=request_id, error=types.ErrorData(code=code, message=message))

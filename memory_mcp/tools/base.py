@@ -1,0 +1,112 @@
+"""What a tool is: a typed function of a call and its arguments, with a description and hints for the client."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from memory_mcp.domain.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from memory_mcp.services.bundle import Services
+
+
+class Arguments(BaseModel):
+    """The arguments of a tool; unknown ones are refused, common aliases are accepted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Names that clients use for ours; accepted, not advertised."""
+
+
+class Result(BaseModel):
+    """The structured result of a tool."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def text(self) -> str:
+        """Say it in a few words, for clients that show text only."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls, and what with."""
+
+    services: Services
+    namespace: str
+    """The namespace of a call that names none."""
+    progress: Callable[[int, int], Awaitable[None]]
+    """Tells the client how many of how many are done."""
+
+
+ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[ArgumentsT, ResultT]):
+    """A tool of the registry."""
+
+    name: str
+    description: str
+    arguments: type[ArgumentsT]
+    result: type[ResultT]
+    run: Callable[[Call, ArgumentsT], Awaitable[ResultT]]
+    read_only: bool = False
+    destructive: bool = False
+    idempotent: bool = False
+
+    async def __call__(self, call: Call, raw: Mapping[str, object]) -> ResultT:
+        """Check the arguments and do it.
+
+        Raises:
+            InvalidArgumentError: an argument is unknown or breaks a bound.
+            MemoryMcpError: what the tool's function raises.
+        """
+        return await self.run(call, parse(self.arguments, raw))
+
+
+AnyTool = Tool[Any, Any]  # a registry holds tools of every kind
+
+
+def parse(model: type[ArgumentsT], raw: Mapping[str, object]) -> ArgumentsT:
+    """Make arguments of a JSON object.
+
+    Raises:
+        InvalidArgumentError: names the first argument that is wrong, and what it may be.
+    """
+    try:
+        return model.model_validate(_canonical(model, raw))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "arguments"
+        if first["type"] == "missing":
+            raise InvalidArgumentError(name, "is required") from error
+        raise InvalidArgumentError(name, first["msg"].removeprefix("Value error, ")) from error
+
+
+def _canonical(model: type[Arguments], raw: Mapping[str, object]) -> dict[str, object]:
+    known = model.model_fields
+    given: dict[str, object] = {}
+    for name, value in raw.items():
+        target = name if name in known else model.aliases.get(name)
+        if target is None:
+            raise InvalidArgumentError(_shown(name), f"is no argument of this tool; {_nearest(name, list(known))}")
+        if target in given:
+            raise InvalidArgumentError(name, f"is another name of {target}; give one of them")
+        given[target] = value
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= 64 else name[:64] + "…"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"

@@ -1,0 +1,56 @@
+"""memory_delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.tools.base import Call, Result, Tool
+from memory_mcp.tools.fields import FilterArguments, MemoryId
+
+
+class DeleteArguments(FilterArguments):
+    """Which memories."""
+
+    id: MemoryId | None = None
+    dry_run: Annotated[bool, Field(description="Only say which")] = False
+
+
+class DeleteResult(Result):
+    """Which memories were, or would be, deleted."""
+
+    ids: list[str]
+    dry_run: bool
+
+    def text(self) -> str:
+        """Count them."""
+        return f"{'Would delete' if self.dry_run else 'Deleted'} {len(self.ids)} memories: {', '.join(self.ids[:20])}"
+
+
+async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
+    """Delete a memory, or all that filters say.
+
+    Raises:
+        InvalidArgumentError: neither an id nor a filter was given, or both.
+        NotFoundError: there is none of this id.
+    """
+    filtering = arguments.model_fields_set - {"id", "dry_run", "tag_match"}
+    if bool(filtering) == (arguments.id is not None):
+        raise InvalidArgumentError("id", "give an id, or at least one filter, and not both; nothing was deleted")
+    ids = await call.services.memories.delete(
+        None if arguments.id is None else [arguments.id], await arguments.filters(call), dry_run=arguments.dry_run
+    )
+    return DeleteResult(ids=ids, dry_run=arguments.dry_run)
+
+
+DELETE = Tool(
+    "memory_delete",
+    "Delete one memory by id, or all that match filters.",
+    DeleteArguments,
+    DeleteResult,
+    memory_delete,
+    destructive=True,
+    idempotent=True,
+)

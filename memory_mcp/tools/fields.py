@@ -1,0 +1,127 @@
+"""Arguments and results that several tools share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+
+from memory_mcp.domain.models import (
+    MAX_CONTENT,
+    MAX_CONVERSATION_ID,
+    MAX_ID,
+    MAX_METADATA,
+    MAX_NAMESPACE,
+    MAX_TAG,
+    MAX_TAGS,
+    MAX_TYPE,
+    Filters,
+    Memory,
+)
+from memory_mcp.services.times import understand
+from memory_mcp.tools.base import Arguments, Call, Result
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Read a time without a zone in the user's own."""
+    try:
+        return moment.astimezone(UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise ValueError("must lie between the years 1 and 9999") from error
+
+
+def _listed(tags: object) -> object:
+    """Accept comma-separated tags."""
+    return tags.split(",") if isinstance(tags, str) else tags
+
+
+def _tidy(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+
+
+def _bounded(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    size = len(str(metadata))
+    if size > MAX_METADATA:
+        raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
+    return metadata
+
+
+Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValidator(_not_blank)]
+Tags = Annotated[
+    list[Annotated[str, Field(max_length=MAX_TAG)]],
+    Field(max_length=MAX_TAGS),
+    BeforeValidator(_listed),
+    AfterValidator(_tidy),
+]
+Metadata = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(_not_blank)]
+MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
+ConversationId = Annotated[str, Field(min_length=1, max_length=MAX_CONVERSATION_ID)]
+Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE)]
+
+
+class FilterArguments(Arguments):
+    """What a memory must be."""
+
+    tags: Tags = Field(default_factory=list)
+    tag_match: Literal["any", "all"] = "any"
+    type: Type | None = None
+    metadata: Annotated[Metadata, Field(default_factory=dict, description="Members that must equal these")]
+    conversation_id: ConversationId | None = None
+    after: Annotated[Moment | None, Field(description="Created at or after (ISO 8601)")] = None
+    before: Annotated[Moment | None, Field(description="Created before")] = None
+    time_expr: Annotated[str | None, Field(max_length=200, description="e.g. 'last week', 'in May 2023'")] = None
+    namespace: Namespace | None = None
+
+    async def filters(self, call: Call) -> Filters:
+        """Return the filters, the default namespace and the meaning of `time_expr` filled in.
+
+        Raises:
+            InvalidArgumentError: `time_expr` is not understood.
+        """
+        after, before = self.after, self.before
+        if self.time_expr:
+            start, end = await understand(self.time_expr)
+            after, before = max(after or start, start), min(before or end, end)
+        return Filters(
+            namespace=self.namespace or call.namespace,
+            tags=tuple(self.tags),
+            tag_match=self.tag_match,
+            type=self.type,
+            metadata=self.metadata,
+            conversation_id=self.conversation_id,
+            after=after,
+            before=before,
+        )
+
+
+class MemoryFields(Result):
+    """A memory as the tools show it."""
+
+    id: str
+    content: str
+    tags: list[str]
+    type: str
+    metadata: Mapping[str, JsonValue]
+    conversation_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    def text(self) -> str:
+        """Show the memory on a line or a few."""
+        tags = f" [{', '.join(self.tags)}]" if self.tags else ""
+        return f"{self.id} ({self.created_at:%Y-%m-%d %H:%M}){tags}: {self.content}"
+
+
+def shown(memory: Memory) -> dict[str, object]:
+    """Return the fields that every tool shows of a memory."""
+    return {name: getattr(memory, name) for name in MemoryFields.model_fields}

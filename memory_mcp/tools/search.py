@@ -1,0 +1,119 @@
+"""memory_search."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from memory_mcp.domain.models import MAX_QUERY
+from memory_mcp.services.retrieval import Answer, Hit, Mode, Query
+from memory_mcp.tools.base import Call, Result, Tool
+from memory_mcp.tools.fields import FilterArguments, MemoryFields, shown
+
+
+class SearchArguments(FilterArguments):
+    """What to look for."""
+
+    aliases: ClassVar = {"q": "query", "n_results": "limit", "top_k": "limit", "k": "limit"}
+
+    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language")]
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    mode: Mode = "auto"
+    min_score: Annotated[float | None, Field(ge=0, le=1)] = None
+    max_chars: Annotated[
+        int | None, Field(ge=1, le=10_000_000, description="Characters of content to return in all")
+    ] = None
+
+
+class SearchHit(MemoryFields):
+    """A memory that was found."""
+
+    score: float = Field(description="0-1, of what was done")
+    semantic: float | None = Field(description="Cosine of the best passage, 0-1")
+    keyword: float | None = Field(description="Share of the best possible keyword score, 0-1")
+    passage: str | None = Field(description="The passage that fits, where the content is long")
+
+
+class SearchResult(Result):
+    """What was found, and how."""
+
+    results: list[SearchHit]
+    mode: Literal["semantic", "keyword", "hybrid"]
+    intent: str
+    degraded: Literal[False] | str = Field(description="False, or why vectors were not used")
+    pending: int = Field(description="Memories of the namespace whose vectors are still to come")
+
+    def text(self) -> str:
+        """List the hits, best first."""
+        lines = [f"{i}. [{hit.score:.2f}] {hit.text()}" for i, hit in enumerate(self.results, 1)] or ["Nothing found."]
+        if self.degraded:
+            lines.append(f"Note: {self.degraded}")
+        if self.pending:
+            lines.append(f"Note: {self.pending} memories are still without vectors, keywords find them.")
+        return "\n".join(lines)
+
+
+async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
+    """Find memories by meaning and words.
+
+    Raises:
+        InvalidArgumentError: `time_expr` is not understood.
+    """
+    query = Query(
+        arguments.query,
+        await arguments.filters(call),
+        limit=arguments.limit,
+        mode=arguments.mode,
+        min_score=arguments.min_score or 0.0,
+    )
+    return _result(await call.services.retrieval.search(query), arguments.max_chars)
+
+
+def _result(answer: Answer, max_chars: int | None) -> SearchResult:
+    return SearchResult(
+        results=_within([_hit(hit) for hit in answer.hits], max_chars),
+        mode=answer.mode,
+        intent=answer.intent,
+        degraded=answer.degraded or False,
+        pending=answer.pending,
+    )
+
+
+def _hit(hit: Hit) -> SearchHit:
+    return SearchHit.model_validate(
+        shown(hit.memory)
+        | {
+            "score": round(hit.ranked.score, 4),
+            "semantic": None if hit.ranked.semantic is None else round(hit.ranked.semantic, 4),
+            "keyword": None if hit.ranked.keyword is None else round(hit.ranked.keyword, 4),
+            "passage": hit.passage,
+        }
+    )
+
+
+def _within(hits: list[SearchHit], max_chars: int | None) -> list[SearchHit]:
+    """Keep the best hits whose contents fit, the last of them cut; its passage goes with what is cut."""
+    if max_chars is None:
+        return hits
+    kept: list[SearchHit] = []
+    left = max_chars
+    for hit in hits:
+        if left <= 0:
+            break
+        cut = hit.content[:left]
+        passage = hit.passage[: len(cut)] if hit.passage else None
+        kept.append(hit if cut == hit.content else hit.model_copy(update={"content": cut, "passage": passage}))
+        left -= len(cut)
+    return kept
+
+
+SEARCH = Tool(
+    "memory_search",
+    "Recall memories by meaning and by words. Use it before answering what may depend on earlier sessions.",
+    SearchArguments,
+    SearchResult,
+    memory_search,
+    read_only=True,
+    idempotent=True,
+)

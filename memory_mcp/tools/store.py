@@ -1,0 +1,141 @@
+"""memory_store and memory_store_many."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field, JsonValue
+
+from memory_mcp.domain.errors import ConflictError, InvalidArgumentError
+from memory_mcp.domain.models import MAX_ITEMS, NewMemory, Stored
+from memory_mcp.tools.base import Arguments, Call, Result, Tool, parse
+from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tags, Type
+
+
+class StoreArguments(Arguments):
+    """One new memory."""
+
+    aliases: ClassVar = {"text": "content", "information": "content"}
+
+    content: Annotated[Content, Field(description="What to remember, in full sentences")]
+    tags: Tags = Field(default_factory=list)
+    type: Type = "note"
+    metadata: Metadata = Field(default_factory=dict)
+    namespace: Namespace | None = None
+    conversation_id: Annotated[ConversationId | None, Field(description="Groups the turns of a conversation")] = None
+    created_at: Annotated[Moment | None, Field(description="When it was said, if not now (ISO 8601)")] = None
+    id: Annotated[MemoryId | None, Field(description="Your own id; storing it again changes nothing")] = None
+
+    def new_memory(self, default_namespace: str) -> NewMemory:
+        """Return the domain's words for it."""
+        return NewMemory(
+            content=self.content,
+            namespace=self.namespace or default_namespace,
+            tags=tuple(self.tags),
+            type=self.type,
+            metadata=self.metadata,
+            conversation_id=self.conversation_id,
+            created_at=self.created_at,
+            id=self.id,
+        )
+
+
+class StoreResult(Result):
+    """What became of one memory."""
+
+    id: str
+    created: bool = Field(description="False: it was there already, under this id")
+    embedded: bool = Field(description="False: its vector is still to come; keywords find it already")
+
+    @classmethod
+    def of(cls, stored: Stored) -> StoreResult:
+        """Make a result of the store's answer."""
+        return cls(id=stored.id, created=stored.created, embedded=stored.embedded)
+
+    def text(self) -> str:
+        """Say what happened."""
+        vector = "" if self.embedded else "; found by keywords until its vector is made"
+        return f"{'Stored' if self.created else 'Already known'} as {self.id}{vector}."
+
+
+async def memory_store(call: Call, arguments: StoreArguments) -> StoreResult:
+    """Store one memory.
+
+    Raises:
+        ConflictError: the id belongs to another content.
+    """
+    outcome = await call.services.memories.store(arguments.new_memory(call.namespace))
+    if isinstance(outcome, ConflictError):
+        raise outcome
+    return StoreResult.of(outcome)
+
+
+class StoreManyArguments(Arguments):
+    """Many new memories."""
+
+    items: Annotated[
+        list[dict[str, JsonValue]],
+        Field(min_length=1, max_length=MAX_ITEMS, description="Each with the arguments of memory_store"),
+    ]
+
+
+class RefusedItem(BaseModel):
+    """Why an item was not stored."""
+
+    error: str
+
+
+class StoreManyResult(Result):
+    """What became of each item, in order."""
+
+    items: list[StoreResult | RefusedItem]
+
+    def text(self) -> str:
+        """Count."""
+        stored = [item for item in self.items if isinstance(item, StoreResult)]
+        created = sum(item.created for item in stored)
+        refused = [f"item {i}: {item.error}" for i, item in enumerate(self.items) if isinstance(item, RefusedItem)]
+        return "\n".join(
+            [f"{created} stored, {len(stored) - created} already known, {len(refused)} refused.", *refused[:20]]
+        )
+
+
+async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreManyResult:
+    """Store many memories; what is wrong with one item does not keep the others out."""
+    checked = [_checked(item, call.namespace) for item in arguments.items]
+    news = [item for item in checked if isinstance(item, NewMemory)]
+
+    async def on_progress(done: int) -> None:
+        await call.progress(done, len(news))
+
+    outcomes = iter(await call.services.memories.store_many(news, on_progress))
+    return StoreManyResult(items=[_item(next(outcomes) if isinstance(item, NewMemory) else item) for item in checked])
+
+
+def _item(outcome: Stored | ConflictError | InvalidArgumentError) -> StoreResult | RefusedItem:
+    return StoreResult.of(outcome) if isinstance(outcome, Stored) else RefusedItem(error=str(outcome))
+
+
+def _checked(item: dict[str, JsonValue], namespace: str) -> NewMemory | InvalidArgumentError:
+    try:
+        return parse(StoreArguments, item).new_memory(namespace)
+    except InvalidArgumentError as error:
+        return error
+
+
+STORE = Tool(
+    "memory_store",
+    "Remember something for later sessions: a fact, preference, decision, event or turn of a conversation.",
+    StoreArguments,
+    StoreResult,
+    memory_store,
+    idempotent=True,
+)
+STORE_MANY = Tool(
+    "memory_store_many",
+    "Remember many things at once; faster than storing one by one.",
+    StoreManyArguments,
+    StoreManyResult,
+    memory_store_many,
+    idempotent=True,
+)

@@ -1,0 +1,57 @@
+"""memory_update."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.models import Change
+from memory_mcp.tools.base import Arguments, Call, Tool
+from memory_mcp.tools.fields import Content, MemoryId, Metadata, Tags, Type
+from memory_mcp.tools.get import WholeMemory
+
+
+class UpdateArguments(Arguments):
+    """Which memory, and what replaces its fields."""
+
+    aliases: ClassVar = {"text": "content", "information": "content"}
+
+    id: MemoryId
+    content: Content | None = None
+    tags: Annotated[Tags | None, Field(description="Replaces all tags")] = None
+    type: Type | None = None
+    metadata: Annotated[Metadata | None, Field(description="Replaces all metadata")] = None
+    expected_revision: Annotated[int | None, Field(ge=1, description="Refuse if it was changed meanwhile")] = None
+
+
+async def memory_update(call: Call, arguments: UpdateArguments) -> WholeMemory:
+    """Change a memory; what it was stays readable.
+
+    Raises:
+        NotFoundError: there is none of this id.
+        ConflictError: its revision is not the expected one.
+        InvalidArgumentError: nothing is to be changed.
+    """
+    change = Change(
+        content=arguments.content,
+        tags=None if arguments.tags is None else tuple(arguments.tags),
+        type=arguments.type,
+        metadata=arguments.metadata,
+    )
+    if change == Change():
+        raise InvalidArgumentError("arguments", "give at least one of content, tags, type, metadata")
+    return WholeMemory.of(
+        await call.services.memories.update(arguments.id, call.namespace, change, arguments.expected_revision)
+    )
+
+
+UPDATE = Tool(
+    "memory_update",
+    "Change a memory; its old revision stays readable.",
+    UpdateArguments,
+    WholeMemory,
+    memory_update,
+    destructive=True,
+)

@@ -1,0 +1,100 @@
+"""The real daemon, real weights and sentence-transformers beside it; run in the daemon's interpreter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from corpus import real_texts
+from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
+
+from embedder_daemon import model
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+ROOT = Path(__file__).parents[2]
+START_S = 120.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this folder, so that the light interpreter leaves it out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.model)
+
+
+class Daemon:
+    """The daemon's process and one channel to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._address = f"unix:{folder / 'e.sock'}"
+        self._log = folder / "log"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDER_")}
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "protos")])
+        environment["XDG_CONFIG_HOME"] = str(folder)
+        command = [sys.executable, "-m", "embedder_daemon", "--address", self._address, "--engine", "torch"]
+        with self._log.open("wb") as stderr:
+            self.process = subprocess.Popen([*command, "--precision", "float32"], env=environment, stderr=stderr)
+        self._wait()
+        self.channel = grpc.insecure_channel(self._address, options=contract.CHANNEL_OPTIONS)
+        self.stub = embedder_pb2_grpc.EmbedderStub(self.channel)
+
+    def _wait(self) -> None:
+        pause, end = threading.Event(), time.monotonic() + START_S
+        while "READY" not in self._log.read_text():
+            assert self.process.poll() is None, self._log.read_text()
+            assert time.monotonic() < end, "the daemon was not ready in time"
+            pause.wait(0.05)
+
+    def embed(self, *texts: str, truncate: bool = True, **fields: object) -> embedder_pb2.EmbedResponse:
+        """Call Embed."""
+        request = embedder_pb2.EmbedRequest(texts=texts, truncate=truncate, **fields)
+        return self.stub.Embed(request, timeout=START_S)
+
+    def info(self) -> embedder_pb2.InfoResponse:
+        """Call Info."""
+        return self.stub.Info(embedder_pb2.InfoRequest(), timeout=START_S)
+
+    def stop(self) -> int:
+        """End it and return its exit code."""
+        self.channel.close()
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Iterator[Daemon]:
+    """Start one daemon for all tests; at the end it exits 0."""
+    folder = Path(tempfile.mkdtemp(prefix="ed-", dir="/tmp"))
+    daemon = Daemon(folder)
+    yield daemon
+    code = daemon.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+    assert code == 0
+
+
+@pytest.fixture(scope="session")
+def reference() -> SentenceTransformer:
+    """Load the same weights in this process."""
+    library = pytest.importorskip("sentence_transformers")
+    loaded: SentenceTransformer = library.SentenceTransformer(
+        str(model.find(model.BUNDLED_NAME).folder), device="cpu", local_files_only=True
+    )
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[str]:
+    """Return 200 texts of all lengths."""
+    return real_texts(ROOT.parent / "shared" / "data", 200)

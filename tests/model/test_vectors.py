@@ -1,0 +1,128 @@
+"""Real vectors over the real socket."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from corpus import made_texts
+from embedder_api.v1 import wire
+from embedder_api.v1.contract import MAX_TEXTS
+
+from embedder_daemon import model
+
+if TYPE_CHECKING:
+    from conftest import Daemon
+    from sentence_transformers import SentenceTransformer
+
+np = pytest.importorskip("numpy")
+
+
+def _vectors(daemon: Daemon, texts: list[str]) -> np.ndarray:
+    """Return the daemon's rows for texts of which none has an error."""
+    rows = []
+    for start in range(0, len(texts), MAX_TEXTS):
+        answer = daemon.embed(*texts[start : start + MAX_TEXTS])
+        assert not any(item.error for item in answer.items)
+        rows += [wire.unpack(row) for row in wire.split_rows(answer.vectors, answer.dimensions, len(answer.items))]
+    return np.array(rows, dtype=np.float32)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_vectors_equal_sentence_transformers(
+    daemon: Daemon, reference: SentenceTransformer, texts: list[str], *, made: bool
+) -> None:
+    """Every float32 vector is that of in-process sentence-transformers, within cosine 0.99999."""
+    chosen = made_texts(200) if made else texts
+    ours = _vectors(daemon, chosen).astype(np.float64)
+    theirs = reference.encode(chosen, normalize_embeddings=True, convert_to_numpy=True).astype(np.float64)
+    cosines = (ours * theirs).sum(axis=1) / np.linalg.norm(theirs, axis=1)
+    assert len(chosen) == 200
+    assert cosines.min() > 0.99999
+    assert np.abs(np.linalg.norm(ours, axis=1) - 1).max() < 1e-5
+
+
+def test_a_vector_does_not_depend_on_its_batch(daemon: Daemon, texts: list[str]) -> None:
+    """Alone, shuffled and in several batchings, no element changes by more than Info publishes."""
+    tolerance = daemon.info().batch_tolerance
+    assert 0 < tolerance <= 1e-5
+    alone = np.concatenate([_vectors(daemon, [text]) for text in texts])
+    chance, worst = random.Random(7), 0.0
+    for size in (2, 3, 7, 16, 32, 200):
+        order = chance.sample(range(len(texts)), len(texts))
+        for start in range(0, len(order), size):
+            places = order[start : start + size]
+            together = _vectors(daemon, [texts[place] for place in places])
+            worst = max(worst, float(np.abs(together - alone[places]).max()))
+    assert worst <= tolerance, f"{worst} measured"
+
+
+def test_token_counts_are_those_of_the_whole_text(
+    daemon: Daemon, reference: SentenceTransformer, texts: list[str]
+) -> None:
+    """token_count is the reference tokenizer's, uncut and with special tokens; truncated says if it is over 256."""
+    tokenizer = reference.tokenizer
+    wanted = [len(tokenizer(text, truncation=False, verbose=False)["input_ids"]) for text in texts]
+    items = daemon.embed(*texts).items
+    assert [item.token_count for item in items] == wanted
+    assert [item.truncated for item in items] == [count > 256 for count in wanted]
+    assert any(item.truncated for item in items)
+
+
+@pytest.mark.parametrize("word", ["hello ", "unbelievably ", "Ärger ", "日本", "👍🏽 ", "e\u0301té ", "a\0b "])
+def test_consumed_chars_is_exact(daemon: Daemon, word: str) -> None:
+    """The text up to consumed_chars has the same vector, fits, and one token more does not."""
+    text = word * 400
+    answer = daemon.embed(text)
+    item = answer.items[0]
+    assert item.truncated
+    assert 0 < item.consumed_chars < len(text)
+    part = daemon.embed(text[: item.consumed_chars], truncate=False)
+    assert part.items[0].error == ""
+    assert (part.items[0].token_count, part.items[0].truncated) == (256, False)
+    difference = np.abs(np.array(wire.unpack(part.vectors)) - np.array(wire.unpack(answer.vectors))).max()
+    assert difference <= daemon.info().batch_tolerance
+
+
+def test_consumed_chars_of_real_texts(daemon: Daemon, texts: list[str]) -> None:
+    """Real texts that are cut have the vector of what was consumed; the others are consumed whole."""
+    items = daemon.embed(*texts).items
+    whole = [text for text, item in zip(texts, items, strict=True) if not item.truncated]
+    assert [item.consumed_chars for item in items if not item.truncated] == [len(text) for text in whole]
+    pairs = [(text, text[: item.consumed_chars]) for text, item in zip(texts, items, strict=True) if item.truncated]
+    cut, again = (_vectors(daemon, list(side)) for side in zip(*pairs, strict=True))
+    assert np.abs(cut - again).max() <= daemon.info().batch_tolerance
+
+
+def test_info_names_the_model_that_is_on_disk(daemon: Daemon) -> None:
+    """The space is that of the verified files, and its id is fixed: stores depend on it."""
+    info, space = daemon.info(), model.find(model.BUNDLED_NAME).space
+    assert (space.weights_sha256, space.tokenizer_sha256) == tuple(model.BUNDLED_SHA256.values())
+    assert (space.pooling, space.max_tokens, space.dimensions, space.normalised) == ("mean", 256, 384, True)
+    assert info.space_id == space.space_id == "all-MiniLM-L6-v2-4d746f3f50367adb"
+    assert (info.engine, info.precision, info.max_tokens, info.dimensions) == ("torch", "float32", 256, 384)
+    assert set(info.versions) >= {"python", "grpcio", "torch", "transformers", "tokenizers"}
+
+
+def test_monstrous_texts_are_answered(daemon: Daemon) -> None:
+    """A word of 1 MB, a million characters, combining marks and special tokens get a vector in reasonable time."""
+    monsters = [
+        "a" * 1_000_000,
+        "hello wonderful world, " * 43_478,
+        "e" + "\u0301" * 10_000,
+        "[SEP] [CLS]",
+        "\0",
+        "👩‍👩‍👧‍👦",
+    ]
+    answer = daemon.embed(*monsters)
+    assert [item.error for item in answer.items] == [""] * len(monsters)
+    assert answer.items[1].token_count > 170_000
+    assert all(map(wire.is_sound, wire.split_rows(answer.vectors, 384, len(monsters))))
+
+
+def test_too_long_is_an_item_error_without_truncate(daemon: Daemon) -> None:
+    """A long text is refused by itself, and its neighbour is served."""
+    answer = daemon.embed("long " * 300, "short", truncate=False)
+    assert [item.error.partition(":")[0] for item in answer.items] == ["too_long", ""]
+    assert len(answer.vectors) == 384 * 4
