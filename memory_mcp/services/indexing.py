@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -91,6 +90,10 @@ async def embed_spans(
         progress.take(batch, embedding.items, embedding.space)
 
 
+def _split_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
+    return [split(content) for content in contents]
+
+
 class Indexer:
     """Gives contents their passages and, where that is possible now, vectors."""
 
@@ -107,12 +110,19 @@ class Indexer:
         self._bulk_budget_s = bulk_budget_s
         self._clock = clock
 
-    async def embed(self, contents: Sequence[str], *, lane: Lane, space: Space | None) -> list[Embedded]:
-        """Return the passages of each content; those that got no vector in time have none. Never raises EmbedderError.
+    async def cut(self, contents: Sequence[str]) -> list[Embedded]:
+        """Return the passages of each content, all of them for the queue."""
+        cuts = await asyncio.to_thread(_split_all, contents)
+        return [Embedded(tuple(Passage(start, end) for start, end in cut), None) for cut in cuts]
+
+    async def embed(
+        self, contents: Sequence[str], *, lane: Lane, space: Space | None
+    ) -> tuple[list[Embedded], EmbedderError | None]:
+        """Return the passages of each content, and why some of them got no vector in time, if that is so.
 
         In the interactive lane the budget is for all of it, in the bulk lane for each call.
         """
-        cuts = await asyncio.to_thread(lambda: [split(content) for content in contents])
+        cuts = await asyncio.to_thread(_split_all, contents)
         owners = [i for i, cut in enumerate(cuts) if len(cut) <= MAX_PASSAGES_AT_ONCE for _ in cut]
         spans = [
             Span(start, content[start:end])
@@ -121,7 +131,8 @@ class Indexer:
             for start, end in cut
         ]
         progress = Progress.of(spans)
-        with contextlib.suppress(EmbedderError):  # what has no vector is queued; search and health say so
+        failure: EmbedderError | None = None
+        try:
             await embed_spans(
                 self._embedder,
                 progress,
@@ -129,13 +140,16 @@ class Indexer:
                 budget_s=self._budget(lane),
                 expected_space=space.id if space else None,
             )
+        except EmbedderError as error:
+            failure = error
         embedded: list[list[Passage]] = [[] for _ in contents]
         for index, owner in enumerate(owners):
             embedded[owner].extend(progress.passages(index))
-        return [
+        complete = [
             Embedded(tuple(found or (Passage(start, end) for start, end in cut)), progress.space)
             for found, cut in zip(embedded, cuts, strict=True)
         ]
+        return complete, failure
 
     def _budget(self, lane: Lane) -> Callable[[], float]:
         if lane is Lane.BULK:

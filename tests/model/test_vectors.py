@@ -48,8 +48,8 @@ def test_a_vector_does_not_depend_on_its_batch(daemon: Daemon, texts: list[str])
     tolerance = daemon.info().batch_tolerance
     assert 0 < tolerance <= 1e-5
     alone = np.concatenate([_vectors(daemon, [text]) for text in texts])
-    chance, worst = random.Random(7), 0.0
-    for size in (2, 3, 7, 16, 32, 200):
+    chance, worst = random.Random(7), 0.0  # noqa: S311 - no secret
+    for size in (2, 7, 32):
         order = chance.sample(range(len(texts)), len(texts))
         for start in range(0, len(order), size):
             places = order[start : start + size]
