@@ -30,6 +30,7 @@ class Chores:
         self._bulk_budget_s = bulk_budget_s
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
         self._wake = asyncio.Event()
+        self._batch = TEXTS_PER_CALL
 
     def wake(self) -> None:
         """Look at the queue now."""
@@ -59,11 +60,13 @@ class Chores:
 
     async def drain(self) -> None:
         """Embed what waits, until nothing does or the embedder is out."""
-        while self._embedder.retry_in_s() is None and (waiting := await self._store.pending(TEXTS_PER_CALL)):
+        while self._embedder.retry_in_s() is None and (waiting := await self._store.pending(self._batch)):
             if not await self._store.acquire_lease(LEASE, self._owner, 2 * self._bulk_budget_s):
                 return
             if not await self._embed(waiting):
+                self._batch = max(1, self._batch // 2)  # a slow machine's batch must fit the budget some day
                 return
+            self._batch = min(TEXTS_PER_CALL, 2 * self._batch)
 
     async def _embed(self, waiting: Sequence[PendingPassage]) -> bool:
         """Embed one batch and say whether to go on; what was done before a failure is kept."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Change, Filters, Lane, Memory, NewMemory, Page, Revision, Stored
+from memory_mcp.domain.errors import ConflictError, EmbedderError
+from memory_mcp.domain.models import Change, Embedded, Filters, Lane, Memory, NewMemory, Page, Revision, Stored
 from memory_mcp.domain.ports import Store
 from memory_mcp.services.indexing import Indexer
 
@@ -24,21 +24,31 @@ class Memories:
 
     async def store(self, new: NewMemory) -> Stored | ConflictError:
         """Store one memory, with vectors when they can be had within the budget."""
-        [outcome] = await self._store_batch([new], Lane.INTERACTIVE)
+        embedded, _ = await self._indexer.embed([new.content], lane=Lane.INTERACTIVE, space=await self._store.space())
+        [outcome] = await self._add([new], embedded)
         return outcome
 
     async def store_many(
         self, news: Sequence[NewMemory], on_progress: Callable[[int], Awaitable[None]]
     ) -> list[Stored | ConflictError]:
-        """Store many; each batch is on disk before the next begins, so that a cancelled call keeps what it reported."""
+        """Store many; each batch is on disk before the next begins, so that a cancelled call keeps what it reported.
+
+        After the first batch that could not be embedded, the others leave their vectors to the queue at once.
+        """
         outcomes: list[Stored | ConflictError] = []
+        failure: EmbedderError | None = None
         for start in range(0, len(news), BATCH):
-            outcomes += await self._store_batch(news[start : start + BATCH], Lane.BULK)
+            batch = news[start : start + BATCH]
+            contents = [new.content for new in batch]
+            if failure is None:
+                embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=await self._store.space())
+            else:
+                embedded = await self._indexer.cut(contents)
+            outcomes += await self._add(batch, embedded)
             await on_progress(len(outcomes))
         return outcomes
 
-    async def _store_batch(self, news: Sequence[NewMemory], lane: Lane) -> list[Stored | ConflictError]:
-        embedded = await self._indexer.embed([new.content for new in news], lane=lane, space=await self._store.space())
+    async def _add(self, news: Sequence[NewMemory], embedded: Sequence[Embedded]) -> list[Stored | ConflictError]:
         outcomes = await self._store.add(list(zip(news, embedded, strict=True)))
         if any(isinstance(outcome, Stored) and not outcome.embedded for outcome in outcomes):
             self._on_pending()
@@ -66,7 +76,7 @@ class Memories:
         memory = await self._store.get(memory_id, namespace)
         embedded = None
         if change.content is not None and change.content != memory.content:
-            [embedded] = await self._indexer.embed(
+            [embedded], _ = await self._indexer.embed(
                 [change.content], lane=Lane.INTERACTIVE, space=await self._store.space()
             )
         updated = await self._store.update(memory, change, embedded, expected_revision)
