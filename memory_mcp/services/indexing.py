@@ -84,7 +84,7 @@ async def embed_spans(
             task=Task.DOCUMENT,
             lane=lane,
             budget_s=seconds,
-            expected_space=expected_space,
+            expected_space=progress.space.id if progress.space else expected_space,
         )
         del progress.left[: len(batch)]
         progress.take(batch, embedding.items, embedding.space)

@@ -1,0 +1,134 @@
+"""A fake of the daemon that is a real gRPC server on a real Unix socket, with faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc.aio
+from embedder_api.v1 import embedder_pb2 as pb
+from embedder_api.v1 import wire
+from embedder_api.v1.contract import CHANNEL_OPTIONS, MAX_TEXTS, RETRY_AFTER_KEY, WIRE_VERSION
+from embedder_api.v1.embedder_pb2_grpc import EmbedderServicer, add_EmbedderServicer_to_server
+from grpc import StatusCode
+
+from embedder_daemon.engines.hash_engine import hash_vector
+
+DIMENSIONS = 384
+MAX_CHARS = 2_000
+Context = grpc.aio.ServicerContext[pb.EmbedRequest, pb.EmbedResponse]
+
+
+@dataclass
+class Faults:
+    """What goes wrong; everything may be changed while the server runs."""
+
+    status: StatusCode | None = None
+    """Every Embed ends with it."""
+    hang: bool = False
+    """Embed is accepted and never answered until this is False again."""
+    dimensions: int = DIMENSIONS
+    """Of the vectors that are sent; `Info` and the response go on saying what they said."""
+    not_a_number: bool = False
+    space_id: str = "fake-384"
+    drop: bool = False
+    """The connection is cut in the middle of Embed."""
+    reject: set[str] = field(default_factory=set)
+    """Texts that get an item error."""
+
+
+class FakeDaemon(EmbedderServicer):
+    """Vectors are deterministic, and texts that share words are near each other."""
+
+    def __init__(self, socket: Path) -> None:
+        self.address = f"unix:{socket}"
+        self.faults = Faults()
+        self.requests: list[pb.EmbedRequest] = []
+        self._awake = asyncio.Condition()
+        self._server: grpc.aio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = grpc.aio.server(options=CHANNEL_OPTIONS)
+        add_EmbedderServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]  # generated without types
+        self._server.add_insecure_port(self.address)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Vanish at once, as a killed process does."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop(None)
+
+    async def change(self, **faults: object) -> None:
+        """Change what goes wrong, and let hanging calls look again."""
+        for name, value in faults.items():
+            setattr(self.faults, name, value)
+        async with self._awake:
+            self._awake.notify_all()
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts that were asked for, in order."""
+        return [text for request in self.requests for text in request.texts]
+
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
+        """Answer, or do what the faults say."""
+        self.requests.append(request)
+        async with self._awake:
+            await self._awake.wait_for(lambda: not self.faults.hang)
+        if self.faults.drop:
+            asyncio.get_running_loop().create_task(self.stop())
+            await asyncio.Event().wait()
+        if self.faults.status is not None:
+            await context.abort(self.faults.status, "as told", trailing_metadata=((RETRY_AFTER_KEY, "250"),))
+        if request.expected_space_id not in {"", self.faults.space_id}:
+            await context.abort(StatusCode.FAILED_PRECONDITION, f"this daemon serves {self.faults.space_id}")
+        return self._answer(request)
+
+    def _answer(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
+        items = [self._item(text) for text in request.texts]
+        rows = [self._row(text) for text, item in zip(request.texts, items, strict=True) if not item.error]
+        return pb.EmbedResponse(
+            vectors=b"".join(rows), dimensions=DIMENSIONS, items=items, space_id=self.faults.space_id
+        )
+
+    def _item(self, text: str) -> pb.EmbedResponse.Item:
+        error = "failed: as told" if text in self.faults.reject else ""
+        cut = len(text) > MAX_CHARS
+        return pb.EmbedResponse.Item(
+            token_count=len(text.split()), truncated=cut, consumed_chars=min(len(text), MAX_CHARS), error=error
+        )
+
+    def _row(self, text: str) -> bytes:
+        if self.faults.not_a_number:
+            return wire.pack([float("nan")] * DIMENSIONS)
+        return hash_vector(text[:MAX_CHARS], self.faults.dimensions)
+
+    async def Info(self, _request: pb.InfoRequest, _context: Context) -> pb.InfoResponse:  # noqa: N802 - gRPC's name
+        """Say what is served."""
+        return pb.InfoResponse(
+            state=pb.STATE_SERVING,
+            space_id=self.faults.space_id,
+            model="fake",
+            dimensions=DIMENSIONS,
+            max_tokens=256,
+            limits=pb.Limits(max_texts=MAX_TEXTS),
+            engine="fake",
+            device="cpu",
+            precision="float32",
+            daemon_version="0",
+            wire_version=WIRE_VERSION,
+        )

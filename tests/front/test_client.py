@@ -1,0 +1,177 @@
+"""The gRPC client against a daemon with faults; what counts is told from what does not."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from embedder_api.v1.contract import CODE_OF, STATUS_OF, ErrorCode
+from grpc import StatusCode
+
+from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
+from memory_mcp.domain.models import Condition, Embedding, Lane, Task
+from memory_mcp.embedder.client import FAULTY, MENDS, SENTENCES, GrpcEmbedder
+from tests.fakes.daemon import FakeDaemon
+
+
+@pytest.fixture
+async def daemon() -> AsyncIterator[FakeDaemon]:
+    """Give a daemon with faults on demand."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    async with FakeDaemon(folder / "e.sock") as fake:
+        yield fake
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def client(daemon: FakeDaemon) -> AsyncIterator[GrpcEmbedder]:
+    """Give a client of it."""
+    client = GrpcEmbedder(daemon.address)
+    yield client
+    await client.close()
+
+
+async def embed(client: GrpcEmbedder, *texts: str, budget_s: float = 5, lane: Lane = Lane.INTERACTIVE) -> Embedding:
+    """Embed as a store does."""
+    return await client.embed(
+        texts or ("text",), task=Task.DOCUMENT, lane=lane, budget_s=budget_s, expected_space="fake-384"
+    )
+
+
+async def answers(client: GrpcEmbedder) -> bool:
+    """Say whether the daemon gives vectors now."""
+    try:
+        return (await embed(client)).items[0].vector is not None
+    except EmbedderError:
+        return False
+
+
+def test_every_code_has_its_status_sentence_and_mend() -> None:
+    """The tables of the wire and of the client know the same codes, in both directions."""
+    assert {STATUS_OF[code] for code in ErrorCode} == set(CODE_OF)
+    assert all(CODE_OF[STATUS_OF[code]] is code for code in ErrorCode)
+    assert set(SENTENCES) == set(MENDS) == set(ErrorCode)
+
+
+@pytest.mark.parametrize("code", list(ErrorCode))
+async def test_a_status_becomes_a_sentence_of_ours(daemon: FakeDaemon, client: GrpcEmbedder, code: ErrorCode) -> None:
+    """Each status of the wire is told in our words, with a mend, and counted where it speaks of the daemon's health."""
+    await daemon.change(status=STATUS_OF[code])
+    with pytest.raises(EmbedderError) as caught:
+        await embed(client)
+    assert str(caught.value).startswith(SENTENCES[code])
+    assert caught.value.mend == MENDS[code]
+    assert caught.value.faulty == (code in FAULTY)
+    assert isinstance(caught.value, SpaceMismatchError) == (code is ErrorCode.SPACE_MISMATCH)
+
+
+async def test_an_unknown_status_is_a_failure_of_the_daemon(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """A status outside the contract counts as an internal failure, and its text stays behind."""
+    await daemon.change(status=StatusCode.UNIMPLEMENTED)
+    with pytest.raises(EmbedderError) as caught:
+        await embed(client)
+    assert str(caught.value) == SENTENCES[ErrorCode.INTERNAL]
+
+
+async def test_an_overloaded_daemon_says_how_long_to_wait(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """The retry-after of the daemon reaches the message."""
+    await daemon.change(status=StatusCode.RESOURCE_EXHAUSTED)
+    with pytest.raises(EmbedderError, match="250 ms"):
+        await embed(client)
+
+
+async def test_a_hung_daemon_costs_the_budget_and_no_more(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """A daemon that accepts and never answers is given up when the budget is spent."""
+    await daemon.change(hang=True)
+    async with asyncio.timeout(5):
+        with pytest.raises(EmbedderError, match="in time"):
+            await embed(client, budget_s=0.2)
+    await daemon.change(hang=False)
+
+
+@pytest.mark.parametrize(
+    ("fault", "match"),
+    [
+        ({"dimensions": 383}, "makes no sense"),
+        ({"not_a_number": True}, "not finite"),
+        ({"drop": True}, "not serving"),
+    ],
+)
+async def test_nonsense_is_refused(
+    daemon: FakeDaemon, client: GrpcEmbedder, fault: dict[str, object], match: str
+) -> None:
+    """A wrong dimension, NaN or a cut connection give no vector, and count against the daemon."""
+    await daemon.change(**fault)
+    with pytest.raises(EmbedderError, match=match) as caught:
+        await embed(client)
+    assert caught.value.faulty
+
+
+async def test_a_space_that_the_daemon_does_not_check_is_checked_here(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """Vectors of another space are refused whatever the daemon was told."""
+    await daemon.change(space_id="other-384")
+    with pytest.raises(SpaceMismatchError, match="other-384"):
+        await embed(client)
+    assert (await client.findings("fake-384"))["space"].condition is Condition.DEGRADED
+
+
+async def test_what_is_wrong_with_one_text_stays_with_it(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """An item error leaves the neighbours their vectors."""
+    await daemon.change(reject={"bad"})
+    good, bad, better = (await embed(client, "good", "bad", "better")).items
+    assert bad.vector is None
+    assert bad.error.startswith("failed")
+    assert good.vector
+    assert better.vector
+    assert good.vector != better.vector
+
+
+async def test_the_lane_and_the_space_reach_the_daemon(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """The request says who waits, which space is expected, and who asks."""
+    await embed(client, lane=Lane.BULK)
+    [request] = daemon.requests
+    assert request.lane == 2
+    assert request.expected_space_id == "fake-384"
+    assert request.client.startswith("memory-mcp/")
+    assert request.truncate
+
+
+async def test_a_daemon_that_comes_back_is_found_again(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """After a restart of the daemon the same client works again, within the channel's backoff."""
+    await embed(client)
+    await daemon.stop()
+    with pytest.raises(EmbedderError, match=r"no daemon listens|not serving"):
+        await embed(client)
+    await daemon.start()
+    async with asyncio.timeout(10):
+        while not await answers(client):
+            pass  # each attempt waits a little by itself
+
+
+async def test_a_frozen_socket_does_not_hold_the_caller() -> None:
+    """A listener that takes connections and never speaks costs the budget and no more."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/e.sock")
+        listener.listen()
+        client = GrpcEmbedder(f"unix:{folder}/e.sock")
+        async with asyncio.timeout(5):
+            with pytest.raises(EmbedderError):
+                await embed(client, budget_s=0.3)
+        await client.close()
+    shutil.rmtree(folder)
+
+
+async def test_findings_of_a_dead_daemon_name_the_command(tmp_path: Path) -> None:
+    """Health says that nobody listens and how to start somebody."""
+    client = GrpcEmbedder(f"unix:{tmp_path}/none.sock")
+    finding = (await client.findings(None))["daemon"]
+    assert finding.condition is Condition.DEGRADED
+    assert finding.state == "unreachable"
+    assert "embedder-daemon" in finding.mend
+    await client.close()
