@@ -119,6 +119,14 @@ class Store(Protocol):
         """
         ...
 
+    async def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+        """Return what `nearest` would say of these memories, those without a vector left out, in no order.
+
+        Raises:
+            SpaceMismatchError: the store's vectors are of another space.
+        """
+        ...
+
     async def matching(self, query: str, filters: Filters, limit: int) -> list[Match]:
         """Return the memories that hold words of the query, best first by BM25."""
         ...

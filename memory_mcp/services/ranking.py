@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from memory_mcp.domain.models import Match
+
+KEYWORD_FULL: Final = 1 / 3
+"""The share of the best possible BM25 score that counts as 1 beside a cosine. No memory repeats every word of a
+question; the best hits of real questions reach a quarter to a half. Measured in docs/benchmarks.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +31,35 @@ def by_vectors(matches: Sequence[Match]) -> list[Ranked]:
 
 def by_keywords(matches: Sequence[Match]) -> list[Ranked]:
     """Rank by keywords alone."""
-    return [Ranked(m.key, m.score, keyword=m.score) for m in matches]
+    return [Ranked(m.key, _beside_a_cosine(m.score), keyword=m.score) for m in matches]
 
 
 def fuse(semantic: Sequence[Match], keyword: Sequence[Match], weight: float) -> list[Ranked]:
-    """Join two rankings by a weighted sum of their scores, each stretched to 0-1 over its own candidates.
+    """Join both kinds by a weighted sum of their scores, best first.
+
+    The scores are absolute: words that say little ("which", "my") cannot lift a memory because no other matched.
 
     Args:
-        semantic: best first.
-        keyword: best first.
+        semantic: with the cosine of every memory that `keyword` found, where it has a vector.
+        keyword: what holds words of the query; a memory that is missing here has 0.
         weight: the share of the vectors, 0-1.
     """
-    dense, sparse = _stretched(semantic), _stretched(keyword)
     vectors, words = {m.key: m for m in semantic}, {m.key: m for m in keyword}
-    ranked = [
-        Ranked(
-            key,
-            weight * dense.get(key, 0.0) + (1 - weight) * sparse.get(key, 0.0),
-            semantic=vectors[key].score if key in vectors else None,
-            keyword=words[key].score if key in words else None,
-            passage=vectors[key].passage if key in vectors else None,
-        )
-        for key in vectors | words
-    ]
+    ranked = [_joined(key, vectors.get(key), words.get(key), weight) for key in vectors | words]
     return sorted(ranked, key=lambda hit: (-hit.score, hit.key))
 
 
-def _stretched(matches: Sequence[Match]) -> dict[int, float]:
-    if not matches:
-        return {}
-    low, high = matches[-1].score, matches[0].score
-    width = high - low
-    return {m.key: (m.score - low) / width if width else 1.0 for m in matches}
+def _joined(key: int, vector: Match | None, words: Match | None, weight: float) -> Ranked:
+    cosine = vector.score if vector else 0.0
+    keyword = _beside_a_cosine(words.score) if words else 0.0
+    return Ranked(
+        key,
+        weight * cosine + (1 - weight) * keyword,
+        semantic=vector.score if vector else None,
+        keyword=words.score if words else None,
+        passage=vector.passage if vector else None,
+    )
+
+
+def _beside_a_cosine(share: float) -> float:
+    return min(1.0, share / KEYWORD_FULL)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Embedding, Filters, Lane, Match, Memory, Task
+from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
+from memory_mcp.domain.models import Filters, Lane, Match, Memory, Space, Task
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.services import ranking
 from memory_mcp.services.ranking import Ranked
 
 Mode = Literal["auto", "semantic", "keyword", "hybrid"]
+Done = Literal["semantic", "keyword", "hybrid"]
+_KEYWORD: Final[Done] = "keyword"
 
 CANDIDATES_PER_RESULT: Final = 10
 """How many candidates of each kind are joined for each result that is asked for."""
@@ -50,10 +52,30 @@ class Answer:
     """What a search found, and what it did without."""
 
     hits: tuple[Hit, ...]
-    mode: Literal["semantic", "keyword", "hybrid"]
+    mode: Done
     intent: str
     degraded: str | None
     pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A query's vector and its space."""
+
+    row: bytes
+    space: Space
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a search does without vectors."""
+
+    cause: str
+
+    @property
+    def sentence(self) -> str:
+        """Say it to the caller."""
+        return f"found by keywords only: {self.cause}"
 
 
 class Retrieval:
@@ -68,44 +90,60 @@ class Retrieval:
     async def search(self, query: Query) -> Answer:
         """Return the best memories; without vectors they are found by keywords, and the answer says why."""
         candidates = max(MIN_CANDIDATES, CANDIDATES_PER_RESULT * query.limit)
-        wants_vectors = query.mode != "keyword"
-        wants_words = query.mode != "semantic"
-        (semantic, problem), words, queue = await asyncio.gather(
-            self._nearest(query, candidates) if wants_vectors else _nothing(),
-            self._store.matching(query.text, query.filters, candidates) if wants_words else _no_matches(),
+        embedding, words, queue = await asyncio.gather(
+            self._embed(query),
+            self._matching(query, candidates, wanted=query.mode != "semantic"),
             self._store.queue(query.filters.namespace),
         )
-        if problem and not wants_words:
-            words = await self._store.matching(query.text, query.filters, candidates)
-        ranked, mode = self._rank(query, semantic, words, degraded=problem is not None)
+        found = await self._nearest(query, embedding, words, candidates)
+        if isinstance(found, Problem):
+            words = words or await self._matching(query, candidates, wanted=True)
+            ranked, mode = ranking.by_keywords(words), _KEYWORD
+        else:
+            ranked, mode = self._rank(query, found, words)
         hits = await self._load([hit for hit in ranked if hit.score >= query.min_score][: query.limit])
-        return Answer(hits, mode, _intent(query), problem, queue.pending)
+        degraded = found.sentence if isinstance(found, Problem) else None
+        return Answer(hits, mode, _intent(query), degraded, queue.pending)
 
-    async def _nearest(self, query: Query, candidates: int) -> tuple[Sequence[Match], str | None]:
-        try:
-            embedding = await self._embed(query.text)
-            vector = embedding.items[0].vector
-            if vector is None:
-                return (), f"the query got no vector: {embedding.items[0].error}"
-            return await self._store.nearest(vector, embedding.space, query.filters, candidates), None
-        except EmbedderError as error:
-            return (), f"found by keywords only: {error}"
+    async def _matching(self, query: Query, candidates: int, *, wanted: bool) -> list[Match]:
+        return await self._store.matching(query.text, query.filters, candidates) if wanted else []
 
-    async def _embed(self, text: str) -> Embedding:
+    async def _embed(self, query: Query) -> Vector | Problem | None:
+        """Return the query's vector, why there is none, or None when none is wanted."""
+        if query.mode == "keyword":
+            return None
         space = await self._store.space()
-        return await self._embedder.embed(
-            [text],
-            task=Task.QUERY,
-            lane=Lane.INTERACTIVE,
-            budget_s=self._budget_s,
-            expected_space=space.id if space else None,
-        )
+        try:
+            embedding = await self._embedder.embed(
+                [query.text],
+                task=Task.QUERY,
+                lane=Lane.INTERACTIVE,
+                budget_s=self._budget_s,
+                expected_space=space.id if space else None,
+            )
+        except EmbedderError as error:
+            return Problem(str(error))
+        [item] = embedding.items
+        if item.vector is None:
+            return Problem(f"the query got no vector ({item.error})")
+        return Vector(item.vector, embedding.space)
 
-    def _rank(
-        self, query: Query, semantic: Sequence[Match], words: Sequence[Match], *, degraded: bool
-    ) -> tuple[list[Ranked], Literal["semantic", "keyword", "hybrid"]]:
-        if query.mode == "keyword" or degraded:
-            return ranking.by_keywords(words), "keyword"
+    async def _nearest(
+        self, query: Query, vector: Vector | Problem | None, words: Sequence[Match], candidates: int
+    ) -> list[Match] | Problem:
+        """Return the nearest memories, and the cosine of each that words found."""
+        if not isinstance(vector, Vector):
+            return vector or []
+        try:
+            nearest = await self._store.nearest(vector.row, vector.space, query.filters, candidates)
+            missing = {match.key for match in words} - {match.key for match in nearest}
+            return nearest + await self._store.compare(vector.row, vector.space, sorted(missing))
+        except SpaceMismatchError as error:  # another front gave the store its space meanwhile
+            return Problem(str(error))
+
+    def _rank(self, query: Query, semantic: Sequence[Match], words: Sequence[Match]) -> tuple[list[Ranked], Done]:
+        if query.mode == "keyword":
+            return ranking.by_keywords(words), _KEYWORD
         if query.mode == "semantic":
             return ranking.by_vectors(semantic), "semantic"
         return ranking.fuse(semantic, words, self._weight), "hybrid"
@@ -113,14 +151,6 @@ class Retrieval:
     async def _load(self, ranked: Sequence[Ranked]) -> tuple[Hit, ...]:
         memories = await self._store.fetch([hit.key for hit in ranked])
         return tuple(Hit(memories[hit.key], hit) for hit in ranked if hit.key in memories)
-
-
-async def _nothing() -> tuple[Sequence[Match], str | None]:
-    return (), None
-
-
-async def _no_matches() -> list[Match]:
-    return []
 
 
 def _intent(query: Query) -> str:

@@ -90,6 +90,10 @@ class SqliteStore:
         """Return the memories whose best passage is nearest by cosine."""
         return await self._database.read(lambda db: search.nearest(db, vector, space, filters, limit))
 
+    async def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+        """Return what `nearest` would say of these memories."""
+        return await self._database.read(lambda db: search.compare(db, vector, space, keys))
+
     async def matching(self, query: str, filters: Filters, limit: int) -> list[Match]:
         """Return the memories that hold words of the query."""
         return await self._database.read(lambda db: search.matching(db, query, filters, limit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -46,12 +46,9 @@ def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, 
     Raises:
         SpaceMismatchError: the store's vectors are of another space.
     """
-    active = active_space(db)
-    if active is None:
+    number = _vectors_of(db, space)
+    if number is None:
         return []
-    number, stored = active
-    if stored.id != space.id:
-        raise SpaceMismatchError(f"the store's vectors are of the space {stored.id}, the query's is {space.id}")
     best: dict[int, tuple[float, int]] = {}
     k = min(MAX_K, max(4 * limit, 64))
     while True:
@@ -63,6 +60,46 @@ def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, 
         k = MAX_K  # the passages of few memories fill the answer: ask for more, then for others than these
     ranked = sorted(best.items(), key=lambda entry: -entry[1][0])[:limit]
     return [Match(key, score, _span(db, key, passage_id)) for key, (score, passage_id) in ranked]
+
+
+def compare(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+    """Return the cosine of each memory's best passage, in no order; a memory without a vector is left out.
+
+    Raises:
+        SpaceMismatchError: the store's vectors are of another space.
+    """
+    number = _vectors_of(db, space)
+    if number is None or not keys:
+        return []
+    rows = db.execute(
+        f"""SELECT p.key, p.id, 1 - vec_distance_cosine(v.embedding, ?) AS score
+            FROM passages AS p JOIN vectors_{number:d} AS v ON v.passage_id = p.id
+            WHERE p.key IN (SELECT value FROM json_each(?)) ORDER BY score DESC""",  # noqa: S608 - a number of ours
+        (vector, str(list(keys))),
+    )
+    best: dict[int, tuple[float, int]] = {}
+    for key, passage_id, score in cast("Iterator[tuple[int, int, float]]", rows):
+        best.setdefault(key, (_clipped(score), passage_id))
+    return [Match(key, score, _span(db, key, passage_id)) for key, (score, passage_id) in best.items()]
+
+
+def _vectors_of(db: apsw.Connection, space: Space) -> int | None:
+    """Return the number of the store's space, None when it has none yet.
+
+    Raises:
+        SpaceMismatchError: it is another one.
+    """
+    active = active_space(db)
+    if active is None:
+        return None
+    number, stored = active
+    if stored.id != space.id:
+        raise SpaceMismatchError(f"the store's vectors are of the space {stored.id}, the query's is {space.id}")
+    return number
+
+
+def _clipped(score: float) -> float:
+    return max(0.0, min(1.0, score))
 
 
 def _neighbours(
@@ -83,8 +120,7 @@ def _neighbours(
         (vector, k, filters.namespace, *(where.parameters if narrow else ())),
     )
     return [
-        (passage_id, key, max(0.0, min(1.0, score)))
-        for passage_id, key, score in cast("Iterator[tuple[int, int, float]]", found)
+        (passage_id, key, _clipped(score)) for passage_id, key, score in cast("Iterator[tuple[int, int, float]]", found)
     ]
 
 

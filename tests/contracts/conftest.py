@@ -1,0 +1,27 @@
+"""Fixtures of the contracts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from memory_mcp.domain.ports import Store
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeStore
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Give the store's clock."""
+    return FakeClock()
+
+
+@pytest.fixture(params=["sqlite", "fake"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
+    """Give one store after the other, empty."""
+    made: Store = FakeStore(clock) if request.param == "fake" else SqliteStore(tmp_path / "memories.db", clock)
+    yield made
+    await made.close()

@@ -1,0 +1,404 @@
+"""What every store promises of its searches, its vectors, its queue and its leases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memory_mcp.domain.errors import SpaceMismatchError
+from memory_mcp.domain.models import Change, Embedded, Filters, Passage, QueueCounts, Space, Stored
+from memory_mcp.domain.ports import Store
+from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, listed, near, new, offer, put, towards, whole, worded
+from tests.fakes.clock import FakeClock
+
+DAY = datetime(2024, 5, 17, tzinfo=UTC)
+SHELF: dict[str, dict[str, Any]] = {
+    "plain": {"created_at": DAY - timedelta(microseconds=1)},
+    "red": {"tags": ("red",), "type": "fact", "conversation_id": "c1", "created_at": DAY},
+    "blue": {
+        "tags": ("blue", "100% ü"),
+        "type": "fact",
+        "conversation_id": "c2",
+        "created_at": DAY + timedelta(days=1),
+    },
+    "both": {"tags": ("red", "blue"), "type": "plan", "conversation_id": "c1", "created_at": DAY + timedelta(days=2)},
+    "true": {"metadata": {"v": True, "w": 1}},
+    "false": {"metadata": {"v": False}},
+    "one": {"metadata": {"v": 1}},
+    "real": {"metadata": {"v": 1.5, "w": 1.0}},
+    "text one": {"metadata": {"v": "1"}},
+    "null": {"metadata": {"v": None}},
+    "text null": {"metadata": {"v": "null"}},
+    "empty text": {"metadata": {"v": ""}},
+    "list": {"metadata": {"v": [1, "a", {"b": None}]}},
+    "object": {"metadata": {"v": {"b": {"d": [2]}, "a": True}}},
+    "text object": {"metadata": {"v": '{"a":true,"b":{"d":[2]}}'}},
+    "odd names": {"metadata": {'a"b': 1, "c.d": 2, "$": 3, "e\\f": 4, "g\nh": 5, "ü": 6, "": 7, "0": 8}},
+    "big": {"metadata": {"v": 2**53 + 1}},
+    "bigger": {"metadata": {"v": 10**30}},
+}
+CASES: list[tuple[dict[str, Any], set[str]]] = [
+    ({"tags": ("red",)}, {"red", "both"}),
+    ({"tags": ("red", "blue")}, {"red", "blue", "both"}),
+    ({"tags": ("red", "blue"), "tag_match": "all"}, {"both"}),
+    ({"tags": ("red", "red"), "tag_match": "all"}, {"red", "both"}),
+    ({"tags": ("red", "none"), "tag_match": "all"}, set()),
+    ({"tags": ("100% ü",)}, {"blue"}),
+    ({"tags": ("Red",)}, set()),
+    ({"tags": ("re",)}, set()),
+    ({"tag_match": "all"}, set(SHELF)),
+    ({"type": "fact"}, {"red", "blue"}),
+    ({"type": "fac"}, set()),
+    ({"conversation_id": "c1"}, {"red", "both"}),
+    ({"conversation_id": ""}, set()),
+    ({"before": DAY + timedelta(days=1), "after": DAY}, {"red"}),
+    ({"after": DAY, "before": DAY}, set()),
+    ({"after": DAY + timedelta(days=1), "type": "fact", "tags": ("blue",), "conversation_id": "c2"}, {"blue"}),
+    ({"after": DAY + timedelta(days=2), "before": DAY + timedelta(days=2, microseconds=1)}, {"both"}),
+    ({"metadata": {"v": True}}, {"true"}),
+    ({"metadata": {"v": False}}, {"false"}),
+    ({"metadata": {"v": 1}}, {"one"}),
+    ({"metadata": {"v": 1.0}}, {"one"}),
+    ({"metadata": {"v": 0}}, set()),
+    ({"metadata": {"w": 1}}, {"true", "real"}),
+    ({"metadata": {"v": 1.5}}, {"real"}),
+    ({"metadata": {"v": "1"}}, {"text one"}),
+    ({"metadata": {"v": None}}, {"null"}),
+    ({"metadata": {"missing": None}}, set()),
+    ({"metadata": {"v": "null"}}, {"text null"}),
+    ({"metadata": {"v": ""}}, {"empty text"}),
+    ({"metadata": {"v": [1, "a", {"b": None}]}}, {"list"}),
+    ({"metadata": {"v": ["a", 1, {"b": None}]}}, set()),
+    ({"metadata": {"v": {"b": {"d": [2]}, "a": True}}}, {"object"}),
+    ({"metadata": {"v": {"a": True, "b": {"d": [2]}}}}, {"object"}),
+    ({"metadata": {"v": {"a": True}}}, set()),
+    ({"metadata": {"v": '{"a":true,"b":{"d":[2]}}'}}, {"text object"}),
+    ({"metadata": {'a"b': 1, "c.d": 2, "$": 3, "e\\f": 4, "g\nh": 5, "ü": 6, "": 7, "0": 8}}, {"odd names"}),
+    ({"metadata": {"v": 2**53 + 1}}, {"big"}),
+    ({"metadata": {"v": 10**30}}, {"bigger"}),
+    ({"metadata": {"v": True, "w": 2}}, set()),
+    ({"metadata": {"v' OR 1=1 --": 1}}, set()),
+]
+HOSTILE = [
+    *(
+        '"',
+        '""',
+        '"word',
+        "*",
+        "word*",
+        "^word",
+        "NEAR(word common, 2)",
+        "NEAR(",
+        "content:word",
+        "col : word",
+        "-word",
+    ),
+    *(
+        "+word",
+        "{content}: word",
+        "AND",
+        "OR",
+        "NOT",
+        "word AND",
+        "AND OR NOT",
+        "word NOT word",
+        "(word",
+        "word)",
+        "()",
+    ),
+    *("'; DROP TABLE memories; --", "\\", "%", "_", "?1", ":x", "@x", "\0", "word\0common", "\ufeff", "🙂", "e\u0301"),
+    *("", " ", "\n", "word " * 2_000, "x" * 10_000, "𠀀" * 10_000, "\u0301\u0302"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case[0]))
+async def test_every_way_to_find_uses_the_same_filters(store: Store, case: tuple[dict[str, Any], set[str]]) -> None:
+    """Lists, both searches and deletions agree on which memories the filters mean."""
+    items = [new(f"word {name}", **fields) for name, fields in SHELF.items()]
+    await store.add([(item, whole(item.content, towards(place))) for place, item in enumerate(items)])
+    given, names = case
+    filters = Filters("here", **given)
+    expected = {f"word {name}" for name in names}
+    page = await store.page(filters, limit=100, cursor=None)
+    assert {memory.content for memory in page.memories} == expected
+    assert page.total == len(expected)
+    assert set(await near(store, filters, 100)) == expected
+    assert set(await worded(store, "word", filters, 100)) == expected
+    doomed = await store.delete(None, filters, dry_run=False)
+    assert len(doomed) == len(expected)
+    assert len(await listed(store)) == len(SHELF) - len(expected)
+
+
+async def test_a_filtered_search_is_full_though_thousands_are_nearer(store: Store) -> None:
+    """As many results come as were asked for when that many match, however many others are better."""
+    crowd = [(new(f"apple apple crowd {n}"), whole("apple", towards(n / 5_000))) for n in range(5_000)]
+    few = [
+        (new(f"far {n} apple with many other words about it", tags=("few",)), whole("apple", towards(30 + n)))
+        for n in range(12)
+    ]
+    await store.add([*crowd[:2_500], *few, *crowd[2_500:]])
+    filters = Filters("here", tags=("few",))
+    expected = [item.content for item, _ in few]
+    assert await near(store, filters, 10) == expected[:10]
+    assert await near(store, filters, 100) == expected
+    assert len(await worded(store, "apple", filters, 10)) == 10
+    assert set(await worded(store, "apple", filters, 100)) == set(expected)
+    assert await near(store, limit=3) == ["apple apple crowd 0", "apple apple crowd 1", "apple apple crowd 2"]
+
+
+async def test_a_rare_word_elsewhere_hides_no_common_one(store: Store) -> None:
+    """A query's common word finds memories though a rarer one is held only by memories that the filters leave out."""
+    await store.add([(new(f"meeting {n}", tags=("m",) if n < 20 else ()), whole("m")) for n in range(1_200)])
+    await put(store, "zebra", namespace="there")
+    await put(store, "zebra here")
+    assert len(await worded(store, "meeting zebra", Filters("here", tags=("m",)))) == 10
+    found = await worded(store, "meeting zebra")
+    assert found[0] == "zebra here"
+    assert len(found) == 10
+
+
+async def test_the_nearest_come_first_with_their_cosine(store: Store) -> None:
+    """The order is by cosine, whatever the length of the vectors, and scores lie between 0 and 1."""
+    for degrees in (60, 0, 180, 30, 90):
+        await put(store, f"at {degrees}", towards(degrees))
+    matches = await store.nearest(towards(0), SPACE, HERE, 10)
+    assert await near(store) == ["at 0", "at 30", "at 60", "at 90", "at 180"]
+    assert [match.score for match in matches] == pytest.approx([1, 0.866, 0.5, 0, 0], abs=1e-3)
+    assert all(0 <= match.score <= 1 and match.passage is None for match in matches)
+    assert await near(store, limit=2) == ["at 0", "at 30"]
+    assert (await near(store, degrees=100))[0] == "at 90"
+
+
+async def test_a_memory_scores_as_its_best_passage(store: Store) -> None:
+    """A memory is found once, as its nearest passage, whose place is told where there are several."""
+    content = "first second third"
+    parts = (Passage(0, 5, towards(80)), Passage(6, 12, towards(10)), Passage(13, 18, towards(40)))
+    await store.add([(new(content), Embedded(parts, SPACE))])
+    await put(store, "single", towards(20))
+    best, single = await store.nearest(towards(0), SPACE, HERE, 10)
+    assert (best.passage, single.passage) == ((6, 12), None)
+    assert [best.score, single.score] == pytest.approx([0.985, 0.940], abs=1e-3)
+    [other, _] = await store.nearest(towards(80), SPACE, HERE, 10)
+    assert other.passage == (0, 5)
+
+
+async def test_a_part_that_waits_makes_a_memory_have_passages(store: Store) -> None:
+    """The place of a passage is told though the other one has no vector yet."""
+    await store.add([(new("first second"), Embedded((Passage(0, 5, towards(0)), Passage(6, 12)), SPACE))])
+    [match] = await store.nearest(towards(0), SPACE, HERE, 10)
+    assert match.passage == (0, 5)
+
+
+async def test_a_memory_of_many_passages_leaves_room_for_others(store: Store) -> None:
+    """Thousands of near passages of one memory are one result, and the next memories follow."""
+    long = "x" * 9_000
+    parts = tuple(Passage(place, place + 1, towards(place / 9_000)) for place in range(9_000))
+    await store.add([(new(long), Embedded(parts, SPACE))])
+    for degrees in (20, 10, 30):
+        await put(store, f"at {degrees}", towards(degrees), tags=("t",))
+    assert await near(store, limit=3) == [long, "at 10", "at 20"]
+    assert await near(store) == [long, "at 10", "at 20", "at 30"]
+    assert await near(store, Filters("here", tags=("t",))) == ["at 10", "at 20", "at 30"]
+
+
+async def test_the_first_vectors_decide_the_space(store: Store) -> None:
+    """A store has no space until a vector comes, and then that one's for good."""
+    await put(store, "without")
+    assert await store.space() is None
+    assert await store.nearest(towards(0), OTHER_SPACE, HERE, 5) == []
+    await put(store, "first", towards(0))
+    assert await store.space() == SPACE
+    await offer(store, "second")
+    await store.add([(new("third"), whole("third", towards(0), OTHER_SPACE))])
+    assert await store.space() == SPACE
+
+
+@pytest.mark.parametrize("space", [OTHER_SPACE, Space("space-c", 4)])
+async def test_vectors_of_another_space_are_never_compared(store: Store, space: Space) -> None:
+    """A query of another space is refused, also when its vectors have as many dimensions."""
+    await put(store, "text", towards(0))
+    with pytest.raises(SpaceMismatchError, match="space-a"):
+        await store.nearest(towards(0)[: 4 * space.dimensions], space, HERE, 5)
+
+
+async def test_vectors_of_another_space_are_queued_not_stored(store: Store) -> None:
+    """A memory that comes with vectors of another space waits for vectors of the store's."""
+    await put(store, "first", towards(0))
+    [stored] = await store.add([(new("alien"), whole("alien", towards(0), OTHER_SPACE))])
+    assert isinstance(stored, Stored)
+    assert not stored.embedded
+    assert await near(store) == ["first"]
+    assert [waiting.text for waiting in await store.pending(9)] == ["alien"]
+    memory = await store.get(stored.id, "here")
+    updated = await store.update(memory, Change(content="aliens"), whole("aliens", towards(0), OTHER_SPACE), None)
+    assert not updated.embedded
+    assert [waiting.text for waiting in await store.pending(9)] == ["aliens"]
+    assert await near(store) == ["first"]
+
+
+async def test_what_waits_is_handed_out_oldest_first(store: Store) -> None:
+    """The queue gives each passage with its place and text, in the order in which they came."""
+    await store.add(
+        [(new("äöü\0 👍 end"), Embedded((Passage(0, 3), Passage(4, 6, towards(0)), Passage(6, 10)), SPACE))]
+    )
+    await put(store, "second", namespace="there")
+    waiting = await store.pending(9)
+    assert [(passage.start, passage.text) for passage in waiting] == [(0, "äöü"), (6, " end"), (0, "second")]
+    assert len({passage.passage_id for passage in waiting}) == 3
+    assert await store.pending(1) == waiting[:1]
+
+
+async def test_attached_vectors_make_a_memory_embedded(store: Store) -> None:
+    """A memory is embedded when the last of its passages is, and found by its vectors from then on."""
+    parts = (Passage(0, 5), Passage(6, 12))
+    [stored] = await store.add([(new("first second"), Embedded(parts, None))])
+    assert isinstance(stored, Stored)
+    one, two = await store.pending(9)
+    await store.attach(SPACE, [(one.passage_id, [Passage(0, 5, towards(0))])])
+    assert await store.space() == SPACE
+    assert not (await store.get(stored.id, "here")).embedded
+    assert await store.pending(9) == [two]
+    await store.attach(SPACE, [(two.passage_id, [Passage(6, 12, towards(50))])])
+    assert (await store.get(stored.id, "here")).embedded
+    [match] = await store.nearest(towards(50), SPACE, HERE, 9)
+    assert match.passage == (6, 12)
+
+
+async def test_a_passage_may_become_several(store: Store) -> None:
+    """What the embedder cut is attached as passages of their own, and a rest without a vector waits on."""
+    memory = await put(store, "abcdefghi")
+    [waiting] = await store.pending(9)
+    parts = [Passage(0, 3, towards(0)), Passage(3, 6, towards(60)), Passage(6, 9)]
+    await store.attach(SPACE, [(waiting.passage_id, parts)])
+    [match] = await store.nearest(towards(60), SPACE, HERE, 9)
+    assert (match.key, match.passage) == (memory.key, (3, 6))
+    assert [(rest.start, rest.text) for rest in await store.pending(9)] == [(6, "ghi")]
+
+
+async def test_a_refused_passage_fails_with_its_reason(store: Store) -> None:
+    """A passage that never gets a vector leaves the queue and is counted with the reason."""
+    memory = await put(store, "refused words")
+    await put(store, "fine", towards(0))
+    [waiting] = await store.pending(9)
+    await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 13, None, "too odd")])])
+    assert await store.pending(9) == []
+    assert await store.queue("here") == QueueCounts(pending=0, failed=1, last_error="too odd")
+    assert not (await store.get(memory.id, "here")).embedded
+    assert await near(store) == ["fine"]
+    assert await worded(store, "refused") == ["refused words"]
+    await store.delete([memory.id], HERE, dry_run=False)
+    assert await store.queue(None) == QueueCounts(0, 0)
+
+
+async def test_a_failed_passage_may_come_with_the_memory(store: Store) -> None:
+    """An embedder's refusal at the time of the write is kept too."""
+    embedded = Embedded((Passage(0, 4, towards(0)), Passage(4, 8, None, "too odd")), SPACE)
+    [stored] = await store.add([(new("goodevil"), embedded)])
+    assert isinstance(stored, Stored)
+    assert not stored.embedded
+    assert await store.queue(None) == QueueCounts(pending=0, failed=1, last_error="too odd")
+    assert await near(store) == ["goodevil"]
+
+
+async def test_vectors_for_what_is_gone_are_passed_over(store: Store) -> None:
+    """Passages that were deleted, rewritten or attached meanwhile take no vector, and their neighbours do."""
+    deleted, rewritten, _, _ = [await put(store, text) for text in ("deleted", "rewritten", "attached", "waits")]
+    ids = [waiting.passage_id for waiting in await store.pending(9)]
+    await store.delete([deleted.id], HERE, dry_run=False)
+    await store.update(rewritten, Change(content="new"), whole("new"), None)
+    await store.attach(SPACE, [(ids[2], [Passage(0, 8, towards(0))])])
+    results = [(number, [Passage(0, 1, towards(10))]) for number in (*ids, 99_999)]
+    await store.attach(SPACE, results)
+    matches = await store.nearest(towards(0), SPACE, HERE, 9)
+    assert await near(store) == ["attached", "waits"]
+    assert [match.score for match in matches] == pytest.approx([1, 0.985], abs=1e-3)
+    assert [waiting.text for waiting in await store.pending(9)] == ["new"]
+
+
+async def test_vectors_of_another_space_are_not_attached(store: Store) -> None:
+    """What waits goes on waiting when the vectors are of another space."""
+    await put(store, "first", towards(0))
+    await put(store, "waits")
+    [waiting] = await store.pending(9)
+    await store.attach(OTHER_SPACE, [(waiting.passage_id, [Passage(0, 5, towards(0))])])
+    await store.attach(OTHER_SPACE, [(waiting.passage_id, [Passage(0, 5, None, "refused there")])])
+    assert await store.pending(9) == [waiting]
+    assert await near(store) == ["first"]
+
+
+async def test_the_queue_counts_memories(store: Store) -> None:
+    """A memory with several waiting passages counts once, in its namespace and in all."""
+    await store.add([(new("one two"), Embedded((Passage(0, 3), Passage(4, 7)), None))])
+    await put(store, "three", namespace="there")
+    await put(store, "done", towards(0))
+    assert await store.queue("here") == QueueCounts(1, 0)
+    assert await store.queue("there") == QueueCounts(1, 0)
+    assert await store.queue(None) == QueueCounts(2, 0)
+    assert await store.queue("nowhere") == QueueCounts(0, 0)
+
+
+async def test_words_find_memories_best_first(store: Store) -> None:
+    """More words of the query and rarer ones rank higher, and memories without any are not found."""
+    await put(store, "the quick brown fox")
+    await put(store, "the quick red dog")
+    await put(store, "the slow snail")
+    await put(store, "nothing of it")
+    assert (await worded(store, "quick fox"))[0] == "the quick brown fox"
+    assert set(await worded(store, "quick fox")) == {"the quick brown fox", "the quick red dog"}
+    assert (await worded(store, "the snail"))[0] == "the slow snail"
+    assert await worded(store, "unheard") == []
+    assert await worded(store, "fox unheard") == ["the quick brown fox"]
+    assert len(await worded(store, "the", limit=2)) == 2
+    matches = await store.matching("the quick fox", HERE, 10)
+    assert [match.score for match in matches] == sorted((match.score for match in matches), reverse=True)
+    assert all(0 < match.score <= 1 and match.passage is None for match in matches)
+
+
+@pytest.mark.parametrize("query", ["ZOË", "zoe", "Zoë!", "(zoë)", "who is zoë?"])
+async def test_words_are_found_in_any_case_and_accent(store: Store, query: str) -> None:
+    """Case, accents and punctuation of the query do not matter."""
+    await put(store, "I met Zoë.")
+    assert await worded(store, query) == ["I met Zoë."]
+
+
+@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: repr(query[:20]))
+async def test_a_query_is_words_never_syntax(store: Store, query: str) -> None:
+    """Operators, quotes and SQL in a query are looked for as the words that they hold, and raise nothing."""
+    await put(store, "a word in common")
+    await put(store, "another thing")
+    found = await worded(store, query)
+    assert found == (["a word in common"] if "word" in query else [])
+    assert await listed(store) == ["another thing", "a word in common"]
+
+
+WORDS = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    words=st.lists(WORDS, min_size=1, max_size=8), separator=st.sampled_from([" ", "\n", ", ", "\0", " - ", "/", "。"])
+)
+async def test_a_memory_is_found_by_each_of_its_words(store: Store, words: list[str], separator: str) -> None:
+    """Whatever the script, a word of a content finds it."""
+    memory = await put(store, separator.join(words))
+    filters = Filters("here", conversation_id=memory.conversation_id)
+    for word in words:
+        assert memory.key in {match.key for match in await store.matching(word, filters, 1_000)}
+
+
+async def test_a_lease_is_one_owners_until_it_runs_out(store: Store, clock: FakeClock) -> None:
+    """Its owner may prolong a lease, and another gets it only after its end."""
+    assert await store.acquire_lease("drain", "me", 10)
+    assert not await store.acquire_lease("drain", "you", 10)
+    assert await store.acquire_lease("backup", "you", 10)
+    clock.advance(9)
+    assert await store.acquire_lease("drain", "me", 10)
+    clock.advance(9)
+    assert not await store.acquire_lease("drain", "you", 10)
+    clock.advance(2)
+    assert await store.acquire_lease("drain", "you", 10)
+    assert not await store.acquire_lease("drain", "me", 10)

@@ -1,0 +1,66 @@
+"""Fixtures that start the installed front, as a client does."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import RawClient
+from tests.fakes.daemon import FakeDaemon
+
+FRONT = Path(sys.executable).with_name("memory-mcp")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Make a folder whose path is short enough for a socket."""
+    path = Path(tempfile.mkdtemp(prefix="mm-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+async def daemon(folder: Path) -> AsyncIterator[FakeDaemon]:
+    """Start the fake daemon."""
+    async with FakeDaemon(folder / "e.sock") as fake:
+        yield fake
+
+
+@pytest.fixture
+def environment(folder: Path) -> dict[str, str]:
+    """Return the front's environment: its own files, and nothing of this machine's user."""
+    return {
+        "HOME": str(folder),
+        "PATH": "/usr/bin:/bin",
+        "MCP_MEMORY_SQLITE_PATH": str(folder / "memory.db"),
+        "MCP_MEMORY_EMBEDDER_ADDRESS": f"unix:{folder}/e.sock",
+        "MCP_MEMORY_BREAKER_OPEN_S": "0.3",
+    }
+
+
+@pytest.fixture
+async def start(folder: Path, environment: dict[str, str]) -> AsyncIterator[Callable[..., RawClient]]:
+    """Start fronts, and end those that are left."""
+    started: list[RawClient] = []
+
+    def run(**more: str) -> RawClient:
+        client = RawClient([str(FRONT), "serve"], environment | more)
+        started.append(client)
+        return client
+
+    yield run
+    for client in started:
+        await client.end()
+
+
+@pytest.fixture
+async def client(start: Callable[..., RawClient]) -> RawClient:
+    """Start a front and shake hands."""
+    client = start()
+    await client.initialize()
+    return client

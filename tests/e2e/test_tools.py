@@ -1,0 +1,181 @@
+"""The tools through a real client over real stdio."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.e2e.client import RawClient, ToolError
+from tests.e2e.conftest import FRONT
+from tests.fakes.daemon import FakeDaemon
+
+NAMES = [
+    "memory_store",
+    "memory_store_many",
+    "memory_search",
+    "memory_list",
+    "memory_get",
+    "memory_update",
+    "memory_delete",
+    "memory_health",
+]
+
+
+async def test_the_sdks_own_client_stores_and_recalls(daemon: FakeDaemon, environment: dict[str, str]) -> None:
+    """The official client shakes hands, lists, stores and searches; results fit the advertised output schemas."""
+    server = StdioServerParameters(command=str(FRONT), args=["serve"], env=environment)
+    async with Client(server) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
+        stored = await client.call_tool("memory_store", {"content": "My sister is allergic to peanuts."})
+        assert stored.structured_content is not None
+        assert stored.structured_content["created"] is True
+        assert stored.structured_content["embedded"] is True
+        found = await client.call_tool("memory_search", {"query": "peanuts allergic"})
+        assert found.structured_content is not None
+        assert found.structured_content["results"][0]["content"] == "My sister is allergic to peanuts."
+        assert found.structured_content["mode"] == "hybrid"
+        assert found.structured_content["degraded"] is False
+
+
+async def test_the_modern_era_needs_no_handshake(start: Callable[..., RawClient]) -> None:
+    """A client of 2026-07-28 discovers and lists without `initialize`."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    client = start()
+    discovered = await client.request("server/discover", {"_meta": meta})
+    assert "tools" in discovered["result"]["capabilities"]
+    listed = await client.request("tools/list", {"_meta": meta})
+    assert [tool["name"] for tool in listed["result"]["tools"]] == NAMES
+
+
+async def test_the_advertised_list_is_small(client: RawClient) -> None:
+    """Names, descriptions and input schemas cost at most 8,000 characters, and carry no titles."""
+    tools = (await client.request("tools/list"))["result"]["tools"]
+    shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]
+    text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
+    assert len(text) <= 8_000
+    assert '"title"' not in text
+    assert all(tool["outputSchema"]["type"] == "object" for tool in tools)
+    hints = {tool["name"]: tool["annotations"] for tool in tools}
+    assert hints["memory_search"]["readOnlyHint"] is True
+    assert hints["memory_delete"]["destructiveHint"] is True
+    assert hints["memory_store"]["idempotentHint"] is True
+
+
+async def test_a_memorys_life(daemon: FakeDaemon, client: RawClient) -> None:
+    """Store, duplicate, get, update, history, list, delete: each says what the contract says."""
+    first = await client.tool("memory_store", content="Café meeting on Monday", tags=["work"], metadata={"room": 4})
+    again = await client.tool("memory_store", text="Cafe\u0301 meeting on Monday", tags="work, urgent")
+    assert again == {"id": first["id"], "created": False, "embedded": True}
+    memory = await client.tool("memory_get", id=first["id"])
+    assert memory["tags"] == ["urgent", "work"]
+    assert memory["metadata"] == {"room": 4}
+    assert memory["revision"] == 1
+    assert memory["embedded"] is True
+    updated = await client.tool("memory_update", id=first["id"], content="Meeting moved", expected_revision=1)
+    assert updated["revision"] == 2
+    with pytest.raises(ToolError, match="expected_revision: 1 was expected, the memory is at revision 2"):
+        await client.tool("memory_update", id=first["id"], content="Lost update", expected_revision=1)
+    history = (await client.tool("memory_get", id=first["id"], history=True))["revisions"]
+    assert [revision["content"] for revision in history] == ["Café meeting on Monday"]
+    assert (await client.tool("memory_search", query="Monday", mode="keyword"))["results"] == []
+    assert (await client.tool("memory_list"))["total"] == 1
+    assert await client.tool("memory_delete", id=first["id"], dry_run=True) == {"ids": [first["id"]], "dry_run": True}
+    assert (await client.tool("memory_delete", id=first["id"]))["ids"] == [first["id"]]
+    with pytest.raises(ToolError, match="no memory"):
+        await client.tool("memory_get", id=first["id"])
+    assert (await client.tool("memory_search", query="meeting"))["results"] == []
+
+
+async def test_many_at_once(daemon: FakeDaemon, client: RawClient) -> None:
+    """A bulk store reports each item in order, with progress; a wrong item keeps no other out."""
+    items = [{"content": f"fact number {i}"} for i in range(150)]
+    items[3] = {"content": "   "}
+    items[5] = {"contnt": "typo"}
+    answer = await client.request(
+        "tools/call",
+        {"name": "memory_store_many", "arguments": {"items": items}, "_meta": {"progressToken": "p"}},
+    )
+    results = answer["result"]["structuredContent"]["items"]
+    assert len(results) == 150
+    assert results[3] == {"error": "content: must not be blank"}
+    assert results[5] == {"error": "contnt: is no argument of this tool; did you mean content?"}
+    assert all(result["created"] for i, result in enumerate(results) if i not in {3, 5})
+    progress = [n["params"]["progress"] for n in client.notifications if n["method"] == "notifications/progress"]
+    assert progress == sorted(progress)
+    assert progress[-1] == 148
+    assert (await client.tool("memory_list", limit=1))["total"] == 148
+
+
+async def test_filters_work_inside_the_search(daemon: FakeDaemon, client: RawClient) -> None:
+    """A filtered search returns what matches although everything else is nearer."""
+    await client.tool("memory_store_many", items=[{"content": f"apple pie recipe {i}"} for i in range(300)])
+    for i in range(3):
+        await client.tool(
+            "memory_store",
+            content=f"unrelated words {i}",
+            tags=["rare"],
+            type="fact",
+            metadata={"n": i},
+            conversation_id="talk",
+            created_at=f"2023-05-0{i + 1}T12:00:00Z",
+        )
+    for mode in ("auto", "semantic", "hybrid"):
+        found = await client.tool("memory_search", query="apple pie", tags=["rare"], mode=mode, limit=3)
+        assert len(found["results"]) == 3, mode
+    narrow = await client.tool("memory_search", query="apple", type="fact", metadata={"n": 1})
+    assert [hit["content"] for hit in narrow["results"]] == ["unrelated words 1"]
+    may = await client.tool("memory_list", time_expr="in May 2023", conversation_id="talk")
+    assert may["total"] == 3
+    first = await client.tool("memory_list", before="2023-05-02T00:00:00Z")
+    assert [memory["content"] for memory in first["memories"]] == ["unrelated words 0"]
+
+
+async def test_namespaces_are_apart(daemon: FakeDaemon, client: RawClient) -> None:
+    """What one namespace holds is not found from another; the default is the setting's."""
+    await client.tool("memory_store", content="secret plan", namespace="other")
+    assert (await client.tool("memory_search", query="secret plan"))["results"] == []
+    assert (await client.tool("memory_list"))["total"] == 0
+    found = await client.tool("memory_search", query="secret plan", namespace="other")
+    assert len(found["results"]) == 1
+
+
+async def test_long_content_says_which_passage_fits(daemon: FakeDaemon, client: RawClient) -> None:
+    """Content of many passages scores as its best one, and the hit names it."""
+    sections = [f"# Part {i}\n\n" + " ".join(f"word{i}x{j}" for j in range(110)) for i in range(8)]
+    sections[5] += "\n\nThe zebra escaped from the zoo."
+    await client.tool("memory_store", content="\n\n".join(sections))
+    [hit] = (await client.tool("memory_search", query="zebra escaped from zoo word5x1 word5x2", mode="semantic"))[
+        "results"
+    ]
+    assert "zebra" in hit["passage"]
+    assert len(hit["passage"]) <= 1_000
+    assert hit["content"] == "\n\n".join(sections)
+    short = await client.tool("memory_search", query="zebra", max_chars=100)
+    assert len(short["results"][0]["content"]) == 100
+
+
+async def test_pages_follow_each_other(daemon: FakeDaemon, client: RawClient) -> None:
+    """The cursor leads through all memories once, newest first, while others are written."""
+    await client.tool("memory_store_many", items=[{"content": f"number {i}"} for i in range(45)])
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = await client.tool("memory_list", cursor=cursor)
+        seen += [memory["content"] for memory in page["memories"]]
+        await client.tool("memory_store", content=f"intruder {len(seen)}")
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert [text for text in seen if text.startswith("number")] == [f"number {i}" for i in reversed(range(45))]
+
+
+async def test_an_unknown_tool_is_an_error_of_the_protocol(client: RawClient) -> None:
+    """A name that is no tool is answered with -32602."""
+    answer = await client.request("tools/call", {"name": "memory_forget", "arguments": {}})
+    assert answer["error"]["code"] == -32602

@@ -1,0 +1,49 @@
+"""What the fake store searches with: filters, cosines and words, in plain Python."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from memory_mcp.domain.models import Filters, Memory
+
+
+def fits(memory: Memory, filters: Filters) -> bool:
+    """Say whether a memory is what the filters ask for."""
+    wanted, held = set(filters.tags), set(memory.tags)
+    tagged = not wanted or (wanted <= held if filters.tag_match == "all" else bool(wanted & held))
+    begun = filters.after is None or memory.created_at >= filters.after
+    ended = filters.before is not None and memory.created_at >= filters.before
+    return (
+        tagged
+        and begun
+        and not ended
+        and memory.namespace == filters.namespace
+        and filters.type in {None, memory.type}
+        and filters.conversation_id in {None, memory.conversation_id}
+        and _holds(memory.metadata, filters.metadata)
+    )
+
+
+def _holds(held: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
+    return all(name in held and _comparable(held[name]) == _comparable(value) for name, value in wanted.items())
+
+
+def _comparable(value: object) -> object:
+    """Make values equal where JSON has them equal: 1 and 1.0, but not 1 and true."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else json.dumps(value, sort_keys=True)
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the cosine of the angle between two vectors."""
+    return sum(a * b for a, b in zip(one, other, strict=True)) / (math.hypot(*one) * math.hypot(*other))
+
+
+def words(text: str) -> set[str]:
+    """Return the distinct words of a text, without case and accents."""
+    bare = "".join(letter for letter in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(letter))
+    return set(re.findall(r"[^\W_]+", bare))

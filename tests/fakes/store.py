@@ -1,0 +1,299 @@
+"""A fake of the store port: dictionaries for the file, every cosine computed, words counted."""
+
+from __future__ import annotations
+
+import math
+import time
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from embedder_api.v1 import wire
+
+from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError, SpaceMismatchError
+from memory_mcp.domain.models import (
+    Change,
+    Condition,
+    Embedded,
+    Filters,
+    Finding,
+    Match,
+    Memory,
+    NewMemory,
+    Page,
+    Passage,
+    PendingPassage,
+    QueueCounts,
+    Revision,
+    Space,
+    Stored,
+)
+from tests.fakes.searching import cosine, fits, words
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Text = tuple[str, str | None, str]
+"""What duplicates have in common: the namespace, the conversation and the NFC text."""
+
+
+class FakeStore:
+    """Memories in this object; see `domain.ports.Store` for what each method promises."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._memories: dict[int, Memory] = {}
+        self._owners: dict[tuple[str, str], int] = {}
+        """The key that every (namespace, id) was given, those of deleted memories too."""
+        self._texts: dict[Text, list[int]] = {}
+        """The keys of the memories that ever had a text."""
+        self._revisions: dict[int, list[Revision]] = {}
+        self._passages: dict[int, tuple[int, Passage]] = {}
+        """By passage id, the oldest first: the memory's key and the passage."""
+        self._space: Space | None = None
+        self._leases: dict[str, tuple[str, float]] = {}
+        self._keys = count(1)
+        self._passage_ids = count(1)
+
+    async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
+        """Keep memories; an exact duplicate only gives its tags to the first."""
+        return [self._add(new, embedded) for new, embedded in items]
+
+    def _add(self, new: NewMemory, embedded: Embedded) -> Stored | ConflictError:
+        known = None if new.id is None else self._owners.get((new.namespace, new.id))
+        if known is not None:
+            held = self._memories.get(known)
+            if held is None or _text(held)[2] != _text(new)[2]:
+                return ConflictError(f"id: {new.id!r} belongs to another content or to a deleted memory")
+        twin = self._twin(new) if known is None else known
+        return self._create(new, embedded) if twin is None else self._merge(twin, new)
+
+    def _twin(self, new: NewMemory) -> int | None:
+        once = (self._memories.get(key) for key in sorted(self._texts.get(_text(new), ())))
+        return next((memory.key for memory in once if memory is not None and _text(memory) == _text(new)), None)
+
+    def _create(self, new: NewMemory, embedded: Embedded) -> Stored:
+        memory = Memory(
+            key=next(self._keys),
+            id=new.id or uuid.uuid4().hex,
+            namespace=new.namespace,
+            content=new.content,
+            tags=_tidy(new.tags),
+            type=new.type,
+            metadata=dict(new.metadata),
+            conversation_id=new.conversation_id,
+            created_at=(new.created_at or self._now()).astimezone(UTC),
+            updated_at=self._now(),
+            revision=1,
+            embedded=False,
+        )
+        self._keep(memory)
+        self._owners[memory.namespace, memory.id] = memory.key
+        self._file(memory.key, embedded.passages, embedded.space)
+        return Stored(memory.id, created=True, embedded=self._seen(memory).embedded)
+
+    def _keep(self, memory: Memory) -> None:
+        self._memories[memory.key] = memory
+        self._texts.setdefault(_text(memory), []).append(memory.key)
+
+    def _merge(self, key: int, new: NewMemory) -> Stored:
+        known = self._seen(self._memories[key])
+        tags = _tidy([*known.tags, *new.tags])
+        if tags != known.tags:
+            self._memories[key] = replace(known, tags=tags, updated_at=self._now())
+        return Stored(known.id, created=False, embedded=known.embedded)
+
+    def _file(self, key: int, passages: Iterable[Passage], space: Space | None) -> None:
+        self._space = self._space or space
+        for passage in passages:
+            kept = passage if space == self._space else replace(passage, vector=None)
+            self._passages[next(self._passage_ids)] = (key, kept)
+
+    def _drop_passages(self, key: int) -> None:
+        self._passages = {n: (owner, passage) for n, (owner, passage) in self._passages.items() if owner != key}
+
+    def _of(self, key: int) -> list[Passage]:
+        return [passage for owner, passage in self._passages.values() if owner == key]
+
+    def _seen(self, memory: Memory) -> Memory:
+        return replace(memory, embedded=all(passage.vector is not None for passage in self._of(memory.key)))
+
+    def _live(self, filters: Filters | None = None) -> list[Memory]:
+        return [memory for memory in self._memories.values() if filters is None or fits(memory, filters)]
+
+    def _now(self) -> datetime:
+        return EPOCH + timedelta(microseconds=int(self._clock() * 1_000_000))
+
+    async def get(self, memory_id: str, namespace: str) -> Memory:
+        """Return a memory of this namespace, else of any other."""
+        return self._seen(self._find(memory_id, namespace))
+
+    def _find(self, memory_id: str, namespace: str) -> Memory:
+        found = [memory for memory in self._live() if memory.id == memory_id]
+        if not found:
+            raise NotFoundError(f"id: no memory {memory_id!r} is stored")
+        return min(found, key=lambda memory: memory.namespace != namespace)
+
+    async def revisions(self, memory: Memory) -> list[Revision]:
+        """Return what the memory was before, oldest first."""
+        return list(self._revisions.get(memory.key, ()))
+
+    async def update(
+        self, memory: Memory, change: Change, embedded: Embedded | None, expected_revision: int | None
+    ) -> Memory:
+        """Replace fields and keep the old revision."""
+        old = self._memories.get(memory.key)
+        if old is None:
+            raise NotFoundError("id: this memory was deleted")
+        if expected_revision not in {None, old.revision}:
+            raise ConflictError(f"expected_revision: the memory is at revision {old.revision}")
+        was = Revision(old.revision, old.content, old.tags, old.type, old.metadata, old.updated_at)
+        self._revisions.setdefault(old.key, []).append(was)
+        new = replace(
+            old,
+            content=old.content if change.content is None else change.content,
+            tags=old.tags if change.tags is None else _tidy(change.tags),
+            type=old.type if change.type is None else change.type,
+            metadata=old.metadata if change.metadata is None else dict(change.metadata),
+            updated_at=self._now(),
+            revision=old.revision + 1,
+        )
+        self._keep(new)
+        if embedded is not None and new.content != old.content:
+            self._drop_passages(old.key)
+            self._file(old.key, embedded.passages, embedded.space)
+        return self._seen(new)
+
+    async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
+        """Delete by ids, else by filters; unlike a file, nothing is left but the id."""
+        by_id = [self._find(memory_id, filters.namespace) for memory_id in memory_ids or ()]
+        doomed = self._live(filters) if memory_ids is None else by_id
+        if not dry_run:
+            for memory in doomed:
+                self._memories.pop(memory.key, None)
+                self._drop_passages(memory.key)
+        return [memory.id for memory in doomed]
+
+    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first."""
+        found = sorted(self._live(filters), key=_place, reverse=True)
+        start = None if cursor is None else _parse(cursor)
+        rest = [memory for memory in found if start is None or _place(memory) < start]
+        shown = tuple(self._seen(memory) for memory in rest[:limit])
+        return Page(shown, "{}.{}".format(*_place(shown[-1])) if len(rest) > limit else None, len(found))
+
+    async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the memories of these keys that still exist."""
+        return {key: self._seen(self._memories[key]) for key in keys if key in self._memories}
+
+    async def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories whose best passage is nearest by cosine."""
+        if self._space is None:
+            return []
+        if self._space.id != space.id:
+            raise SpaceMismatchError(f"the store's vectors are of the space {self._space.id}, not {space.id}")
+        query = wire.unpack(vector)
+        parts: dict[int, list[Passage]] = {memory.key: [] for memory in self._live(filters)}
+        for key, passage in self._passages.values():
+            if key in parts:
+                parts[key].append(passage)
+        scored = [
+            (cosine(query, wire.unpack(passage.vector)), key, (passage.start, passage.end) if len(of) > 1 else None)
+            for key, of in parts.items()
+            for passage in of
+            if passage.vector is not None
+        ]
+        best: dict[int, Match] = {}
+        for score, key, span in sorted(scored, key=lambda entry: -entry[0]):
+            best.setdefault(key, Match(key, max(0.0, min(1.0, score)), span))
+        return list(best.values())[:limit]
+
+    async def matching(self, query: str, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories that hold words of the query; a score is the share of its rarity that they hold."""
+        texts = {memory.key: words(memory.content) for memory in self._live()}
+        rarity = {
+            word: math.log(1 + len(texts) / (1 + sum(word in text for text in texts.values())))
+            for word in words(query)
+            if texts
+        }
+        fitting = [memory.key for memory in self._live(filters)]
+        held = {key: sum(rarity[word] for word in texts[key] & rarity.keys()) for key in fitting}
+        ranked = sorted((key for key in held if held[key] > 0), key=lambda key: -held[key])[:limit]
+        return [Match(key, min(1.0, held[key] / sum(rarity.values()))) for key in ranked]
+
+    async def space(self) -> Space | None:
+        """Return the space of the store's vectors."""
+        return self._space
+
+    async def queue(self, namespace: str | None) -> QueueCounts:
+        """Count what waits for vectors."""
+        waiting = [
+            (key, passage.error)
+            for key, passage in self._passages.values()
+            if passage.vector is None and namespace in {None, self._memories[key].namespace}
+        ]
+        errors = [error for _, error in waiting if error]
+        pending = len({key for key, error in waiting if not error})
+        return QueueCounts(pending, len({key for key, error in waiting if error}), max(errors, default=""))
+
+    async def pending(self, limit: int) -> list[PendingPassage]:
+        """Return the oldest passages that wait for a vector."""
+        waiting = [
+            PendingPassage(number, passage.start, self._memories[key].content[passage.start : passage.end])
+            for number, (key, passage) in self._passages.items()
+            if passage.vector is None and not passage.error
+        ]
+        return waiting[:limit]
+
+    async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
+        """Give queued passages their vectors."""
+        if space != (self._space or space):
+            return
+        waiting = {passage.passage_id for passage in await self.pending(len(self._passages))}
+        for number, passages in results:
+            if number in waiting:
+                waiting.discard(number)
+                key, _ = self._passages.pop(number)
+                self._file(key, passages, space)
+
+    async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
+        """Take or prolong a lease."""
+        now = self._clock()
+        holder, until = self._leases.get(name, (owner, now))
+        if holder != owner and until > now:
+            return False
+        self._leases[name] = (owner, now + seconds)
+        return True
+
+    async def findings(self) -> dict[str, Finding]:
+        """Say that all is well but what waits."""
+        counts = await self.queue(None)
+        queue = Finding(Condition.OK, "empty")
+        if counts.pending or counts.failed:
+            queue = Finding(Condition.DEGRADED, "failed" if counts.failed else "pending", counts.last_error or "waits")
+        space = Finding(Condition.OK, "open" if self._space else "none")
+        return {"store": Finding(Condition.OK, "open"), "space": space, "queue": queue}
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _text(memory: Memory | NewMemory) -> Text:
+    return memory.namespace, memory.conversation_id, unicodedata.normalize("NFC", memory.content)
+
+
+def _tidy(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(tags)))
+
+
+def _place(memory: Memory) -> tuple[int, int]:
+    return (memory.created_at - EPOCH) // timedelta(microseconds=1), memory.key
+
+
+def _parse(cursor: str) -> tuple[int, int]:
+    try:
+        created, key = cursor.split(".")
+        return int(created), int(key)
+    except ValueError as error:
+        raise InvalidArgumentError("cursor", "is none that this store gave") from error
