@@ -8,9 +8,9 @@ from typing import Final
 
 from memory_mcp.domain.models import Match
 
-KEYWORD_FULL: Final = 1 / 3
-"""The share of the best possible BM25 score that counts as 1 beside a cosine. No memory repeats every word of a
-question; the best hits of real questions reach a quarter to a half. Measured in docs/benchmarks.md."""
+KEYWORD_FULL: Final = 1 / 2
+"""The share of the best possible BM25 score that counts as 1 beside a cosine: no memory repeats every word of a
+question, and the best hits of real questions reach a quarter to a half of it (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,10 @@ def clock() -> FakeClock:
 @pytest.fixture(params=["sqlite", "fake"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
     """Give one store after the other, empty."""
-    made: Store = FakeStore(clock) if request.param == "fake" else SqliteStore(tmp_path / "memories.db", clock)
-    yield made
-    await made.close()
+    made: dict[str, Callable[[], Store]] = {
+        "sqlite": lambda: SqliteStore(tmp_path / "memories.db", clock),
+        "fake": lambda: FakeStore(clock),
+    }
+    empty = made[request.param]()
+    yield empty
+    await empty.close()

@@ -38,7 +38,7 @@ def new(content: str, **fields: Any) -> NewMemory:
 
 async def put(store: Store, content: str, vector: bytes | None = None, **fields: Any) -> Memory:
     """Store one memory and return it."""
-    [stored] = await store.add([(new(content, **fields), whole(content, vector))])
+    stored = await offer(store, content, vector, **fields)
     assert isinstance(stored, Stored)
     return await store.get(stored.id, fields.get("namespace", HERE.namespace))
 

@@ -94,7 +94,7 @@ class RawClient:
             raise ToolError(result["content"][0]["text"])
         return result["structuredContent"]
 
-    async def until(self, name: str, wanted: str, value: object, **arguments: object) -> Any:
+    async def until(self, name: str, wanted: str, *, value: object, **arguments: object) -> Any:
         """Call a tool until a member of its result has a value; bounded."""
         async with asyncio.timeout(PATIENCE_S):
             while (result := await self.tool(name, **arguments))[wanted] != value:

@@ -40,50 +40,45 @@ REFUSED: list[tuple[str, Json, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("tool", "arguments", "match"), REFUSED)
-async def test_what_is_refused_names_the_argument_and_the_bound(
-    daemon: FakeDaemon, client: RawClient, tool: str, arguments: Json, match: str
-) -> None:
-    """The error is one sentence that the model can act on, and the next call works."""
-    with pytest.raises(ToolError, match=match) as caught:
-        await client.tool(tool, **arguments)
-    assert len(str(caught.value)) < 400
-    assert "http" not in str(caught.value)
-    assert (await client.tool("memory_list"))["total"] == 0
+async def test_what_is_refused_names_the_argument_and_the_bound(daemon: FakeDaemon, client: RawClient) -> None:
+    """Each error is one sentence that the model can act on, nothing is stored, and the session lives on."""
+    for tool, arguments, match in REFUSED:
+        with pytest.raises(ToolError, match=match) as caught:
+            await client.tool(tool, **arguments)
+        assert len(str(caught.value)) < 400
+        assert "http" not in str(caught.value)
+        assert (await client.tool("memory_list"))["total"] == 0
 
 
-@pytest.mark.parametrize("content", ['{"a": 1}', "null", "[1, 2]", "true", "3.5", '"quoted"', "a\x00b", "\x00"])
-async def test_content_is_never_parsed(daemon: FakeDaemon, client: RawClient, content: str) -> None:
+async def test_content_is_never_parsed(daemon: FakeDaemon, client: RawClient) -> None:
     """What looks like JSON, or holds NUL bytes, comes back as it was given."""
-    stored = await client.tool("memory_store", content=content)
-    assert (await client.tool("memory_get", id=stored["id"]))["content"] == content
-    assert stored["embedded"] is True
+    for content in ['{"a": 1}', "null", "[1, 2]", "true", "3.5", '"quoted"', "a\x00b", "\x00"]:
+        stored = await client.tool("memory_store", content=content)
+        assert (await client.tool("memory_get", id=stored["id"]))["content"] == content
+        assert stored["embedded"] is True
 
 
-@pytest.mark.parametrize(
-    ("line", "code", "request_id"),
-    [
-        (b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": "\xff\xfe"}}', -32700, None),
-        (b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": "\\ud800"}}', -32700, 7),
-        (b"not json", -32700, None),
-        (b'{"jsonrpc": "2.0", "id": 7', -32700, None),
-        (b"[" * 100_000, -32700, None),
-        (b"[]", -32600, None),
-        (b"17", -32600, None),
-        (b'{"id": 7, "method": "ping"}', -32600, 7),
-        (b'{"jsonrpc": "2.0", "id": "a", "method": 5}', -32600, "a"),
-        (b'{"jsonrpc": "1.0", "id": true, "method": "ping"}', -32600, None),
-    ],
-)
-async def test_broken_messages_are_answered(
-    client: RawClient, line: bytes, code: int, request_id: int | str | None
-) -> None:
+BROKEN: list[tuple[bytes, int, int | str | None]] = [
+    (b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": "\xff\xfe"}}', -32700, None),
+    (b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": "\\ud800"}}', -32700, 7),
+    (b"not json", -32700, None),
+    (b'{"jsonrpc": "2.0", "id": 7', -32700, None),
+    (b"[" * 100_000, -32700, None),
+    (b"[]", -32600, None),
+    (b"17", -32600, None),
+    (b'{"id": 7, "method": "ping"}', -32600, 7),
+    (b'{"jsonrpc": "2.0", "id": "a", "method": 5}', -32600, "a"),
+    (b'{"jsonrpc": "1.0", "id": true, "method": "ping"}', -32600, None),
+]
+
+
+async def test_broken_messages_are_answered(client: RawClient) -> None:
     """No UTF-8 JSON is -32700, JSON that is no request -32600; the id is given back where it can be read."""
-    await client.send_line(line)
-    answer = await client.next_message()
-    assert answer["error"]["code"] == code
-    assert answer["id"] == request_id
-    assert "result" in await client.request("ping")
+    for line, code, request_id in BROKEN:
+        await client.send_line(line)
+        answer = await client.next_message()
+        assert (answer["error"]["code"], answer["id"]) == (code, request_id), line[:80]
+        assert "result" in await client.request("ping")
 
 
 async def test_a_message_over_the_bound_is_refused_and_skipped(client: RawClient) -> None:

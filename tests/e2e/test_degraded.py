@@ -45,8 +45,8 @@ async def test_the_queue_drains_by_itself_when_the_daemon_comes(client: RawClien
     await client.tool("memory_store_many", items=[{"content": f"zebra number {i}"} for i in range(70)])
     await until_open(client)
     async with FakeDaemon(folder / "e.sock") as daemon:
-        await client.until("memory_search", "pending", 0, query="zebra", mode="keyword")
-        found = await client.until("memory_search", "degraded", False, query="zebra number", mode="semantic")
+        await client.until("memory_search", "pending", value=0, query="zebra", mode="keyword")
+        found = await client.until("memory_search", "degraded", value=False, query="zebra number", mode="semantic")
         assert len(found["results"]) == 10
         assert found["mode"] == "semantic"
         asked = [text for text in daemon.texts if text.startswith("zebra number ")]
@@ -55,7 +55,7 @@ async def test_the_queue_drains_by_itself_when_the_daemon_comes(client: RawClien
 
 
 async def test_a_hung_daemon_costs_little(daemon: FakeDaemon, start: Callable[..., RawClient]) -> None:
-    """Each store waits for its budget until the breaker opens, and for nothing after that; the raw times are printed."""
+    """Each store waits for its budget until the breaker opens, and for nothing after that; times are printed."""
     client = start(MCP_MEMORY_EMBED_BUDGET_S="0.2", MCP_MEMORY_BREAKER_OPEN_S="3600")
     await client.initialize()
     await daemon.change(hang=True)
@@ -117,7 +117,7 @@ async def test_another_model_is_noticed(daemon: FakeDaemon, client: RawClient) -
     assert health["space"]["state"] == "mismatch"
     assert "another-384" in health["space"]["cause"]
     await daemon.change(space_id="fake-384")
-    await client.until("memory_search", "pending", 0, query="made", mode="keyword")
+    await client.until("memory_search", "pending", value=0, query="made", mode="keyword")
 
 
 async def test_two_fronts_share_one_file(daemon: FakeDaemon, start: Callable[..., RawClient]) -> None:

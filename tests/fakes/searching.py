@@ -8,7 +8,9 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from memory_mcp.domain.models import Filters, Memory
+from embedder_api.v1 import wire
+
+from memory_mcp.domain.models import Filters, Match, Memory, Passage
 
 
 def fits(memory: Memory, filters: Filters) -> bool:
@@ -38,8 +40,22 @@ def _comparable(value: object) -> object:
     return value if is_number else json.dumps(value, sort_keys=True)
 
 
-def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the cosine of the angle between two vectors."""
+def best_passages(vector: bytes, parts: Mapping[int, Sequence[Passage]]) -> list[Match]:
+    """Return each memory's best passage, the best first; `parts` are all passages by the memory's key."""
+    query = wire.unpack(vector)
+    scored = [
+        (_cosine(query, wire.unpack(passage.vector)), key, (passage.start, passage.end) if len(of) > 1 else None)
+        for key, of in parts.items()
+        for passage in of
+        if passage.vector is not None
+    ]
+    best: dict[int, Match] = {}
+    for score, key, span in sorted(scored, key=lambda entry: -entry[0]):
+        best.setdefault(key, Match(key, max(0.0, min(1.0, score)), span))
+    return list(best.values())
+
+
+def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True)) / (math.hypot(*one) * math.hypot(*other))
 
 

@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from embedder_api.v1 import wire
-
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError, SpaceMismatchError
 from memory_mcp.domain.models import (
     Change,
@@ -31,7 +29,7 @@ from memory_mcp.domain.models import (
     Space,
     Stored,
 )
-from tests.fakes.searching import cosine, fits, words
+from tests.fakes.searching import best_passages, fits, words
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Text = tuple[str, str | None, str]
@@ -189,25 +187,22 @@ class FakeStore:
 
     async def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         """Return the memories whose best passage is nearest by cosine."""
+        return self._ranked(vector, space, (memory.key for memory in self._live(filters)))[:limit]
+
+    async def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+        """Return what `nearest` would say of these memories."""
+        return self._ranked(vector, space, keys)
+
+    def _ranked(self, vector: bytes, space: Space, keys: Iterable[int]) -> list[Match]:
         if self._space is None:
             return []
         if self._space.id != space.id:
             raise SpaceMismatchError(f"the store's vectors are of the space {self._space.id}, not {space.id}")
-        query = wire.unpack(vector)
-        parts: dict[int, list[Passage]] = {memory.key: [] for memory in self._live(filters)}
+        parts: dict[int, list[Passage]] = {key: [] for key in keys}
         for key, passage in self._passages.values():
             if key in parts:
                 parts[key].append(passage)
-        scored = [
-            (cosine(query, wire.unpack(passage.vector)), key, (passage.start, passage.end) if len(of) > 1 else None)
-            for key, of in parts.items()
-            for passage in of
-            if passage.vector is not None
-        ]
-        best: dict[int, Match] = {}
-        for score, key, span in sorted(scored, key=lambda entry: -entry[0]):
-            best.setdefault(key, Match(key, max(0.0, min(1.0, score)), span))
-        return list(best.values())[:limit]
+        return best_passages(vector, parts)
 
     async def matching(self, query: str, filters: Filters, limit: int) -> list[Match]:
         """Return the memories that hold words of the query; a score is the share of its rarity that they hold."""

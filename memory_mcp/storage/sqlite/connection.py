@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,6 +26,15 @@ T = TypeVar("T")
 
 BUSY_MS: Final = 10_000
 """Milliseconds to wait for another process's write."""
+
+PRAGMAS: Final[dict[str, str | int]] = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",
+    "foreign_keys": 1,
+    "temp_store": "MEMORY",
+    "mmap_size": 1 << 30,
+    **({"fullfsync": 1, "checkpoint_fullfsync": 1} if sys.platform == "darwin" else {}),  # there, fsync is not enough
+}
 
 
 def vec0_path() -> str:
@@ -40,7 +50,7 @@ def _translated(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into sentences that name the file and the mend."""
     try:
         yield
-    except (apsw.NotADBError, apsw.CorruptError) as error:
+    except (apsw.NotADBError, apsw.CorruptError, UnicodeDecodeError, JSONDecodeError) as error:
         raise StoreError(
             f"{path} is damaged or no database ({error}); nothing was changed: "
             "move it away, and put a backup in its place if there is one"
@@ -71,11 +81,8 @@ def _connect(path: Path) -> apsw.Connection:
     try:
         db.set_busy_timeout(BUSY_MS)
         check_identity(db, path)  # before anything could be written to a file that is not ours
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        if sys.platform == "darwin":  # there, fsync does not reach the disk
-            db.execute("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1")
-        db.execute("PRAGMA foreign_keys = 1; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 1073741824")
+        for name, value in PRAGMAS.items():
+            db.pragma(name, value)
         db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
         db.load_extension(vec0_path())
         db.enable_load_extension(False)  # noqa: FBT003 - apsw's own signature

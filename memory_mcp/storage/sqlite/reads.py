@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import struct
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 import apsw
 
@@ -13,6 +13,9 @@ from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
 from memory_mcp.domain.models import Filters, Memory, Page, PendingPassage, QueueCounts, Revision
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
+
+_PLACE: Final = struct.Struct(">qq")
+"""A cursor: the time and the key of the last memory shown, as SQLite can hold them."""
 
 
 def get(db: apsw.Connection, memory_id: str, namespace: str) -> Memory:
@@ -94,17 +97,17 @@ def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) 
 
 
 def _encode(memory: Memory) -> str:
-    return base64.urlsafe_b64encode(f"{to_micros(memory.created_at)}.{memory.key}".encode()).decode()
+    return base64.urlsafe_b64encode(_PLACE.pack(to_micros(memory.created_at), memory.key)).decode()
 
 
 def _decode(cursor: str) -> tuple[int, int]:
     try:
-        created, key = base64.urlsafe_b64decode(cursor.encode()).decode().split(".")
-        return int(created), int(key)
-    except (ValueError, binascii.Error) as error:
+        created, key = _PLACE.unpack(base64.urlsafe_b64decode(cursor.encode()))
+    except (ValueError, struct.error) as error:
         raise InvalidArgumentError(
             "cursor", "is none that memory_list gave; leave it out for the first page"
         ) from error
+    return created, key
 
 
 def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
@@ -122,10 +125,8 @@ def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
 
 
 def pending(db: apsw.Connection, limit: int) -> list[PendingPassage]:
-    """Return the oldest passages in the queue, with their text."""
-    rows = db.execute(
-        """SELECT p.id, p.first, substr(m.content, p.first + 1, p.last - p.first)
-           FROM passages AS p JOIN memories AS m USING (key) WHERE p.state = 'pending' ORDER BY p.id LIMIT ?""",
-        (limit,),
-    )
-    return [PendingPassage(*row) for row in cast("list[tuple[int, int, str]]", rows.fetchall())]
+    """Return the oldest passages in the queue, with their text (cut here, because SQLite's substr ends at a NUL)."""
+    rows = db.execute("SELECT id, first, last, key FROM passages WHERE state = 'pending' ORDER BY id LIMIT ?", (limit,))
+    waiting = cast("list[tuple[int, int, int, int]]", rows.fetchall())
+    contents = {key: load(db, key).content for key in {key for *_, key in waiting}}
+    return [PendingPassage(number, first, contents[key][first:last]) for number, first, last, key in waiting]

@@ -34,8 +34,8 @@ def from_micros(micros: int) -> datetime:
 
 
 def to_json(value: object) -> str:
-    """Return compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Return compact JSON; equal objects have equal texts, because filters compare those."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def digest(content: str) -> bytes:

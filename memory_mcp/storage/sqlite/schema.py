@@ -49,7 +49,7 @@ def migrate(db: apsw.Connection, path: Path) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for script in migrations()[check_identity(db, path) :]:
-            db.execute(script)
+            db.execute(script).fetchall()  # to the last statement, rows or not
         db.pragma("application_id", APPLICATION_ID)
         db.pragma("user_version", len(migrations()))
         db.execute("COMMIT")

@@ -1,0 +1,227 @@
+"""The front as a process: what it maps, when it answers, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import RawClient
+from tests.e2e.conftest import FRONT
+from tests.fakes.daemon import FakeDaemon
+
+FORBIDDEN = ("torch", "transformers", "tokenizers", "onnxruntime", "openvino", "numpy")
+
+LISTING_FRONT = """
+import json, signal, sys
+file, sys.argv = sys.argv[1], ["memory-mcp", "serve"]
+def tell(*_):
+    with open(file, "w") as out:
+        json.dump(sorted(sys.modules), out)
+signal.signal(signal.SIGUSR1, tell)
+from memory_mcp.__main__ import main
+main()
+"""
+
+NOISY_FRONT = """
+import ctypes, os, sys
+from memory_mcp.tools import TOOLS
+libc = ctypes.CDLL(None)
+def noisy(run):
+    async def wrapped(call, arguments):
+        print("python noise")
+        os.write(1, b"descriptor noise\\n")
+        libc.puts(b"C noise")
+        libc.fflush(None)
+        return await run(call, arguments)
+    return wrapped
+for tool in TOOLS:
+    object.__setattr__(tool, "run", noisy(tool.run))
+from memory_mcp.__main__ import main
+sys.argv = ["memory-mcp", "serve"]
+main()
+"""
+
+
+async def call_every_tool(client: RawClient) -> None:
+    """Use the front as a client would, long content and time expressions included."""
+    stored = await client.tool("memory_store", content="word " * 2_000)
+    await client.tool("memory_store_many", items=[{"content": "one"}, {"content": "two"}])
+    await client.tool("memory_search", query="word", time_expr="today")
+    await client.tool("memory_list")
+    await client.tool("memory_get", id=stored["id"], history=True)
+    await client.tool("memory_update", id=stored["id"], tags=["x"])
+    await client.tool("memory_delete", id=stored["id"])
+    await client.tool("memory_health")
+
+
+async def modules_of(client: RawClient, file: Path) -> list[str]:
+    """Ask a listing front what it has imported."""
+    (await client.process()).send_signal(signal.SIGUSR1)
+    async with asyncio.timeout(10):
+        while not file.exists() or not file.read_text().endswith("]"):
+            await client.request("ping")
+    modules: list[str] = json.loads(file.read_text())
+    file.unlink()
+    return modules
+
+
+@pytest.fixture
+async def listing(folder: Path, environment: dict[str, str]) -> RawClient:
+    """Make a front that says what it has imported."""
+    return RawClient([sys.executable, "-c", LISTING_FRONT, str(folder / "modules.json")], environment)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc here; the modules are tested")
+async def test_the_front_maps_no_model_library(daemon: FakeDaemon, client: RawClient) -> None:
+    """After every tool was called, the process maps no library of torch, tokenizers, numpy or the like."""
+    await call_every_tool(client)
+    process = await client.process()
+    mapped = Path(f"/proc/{process.pid}/maps").read_text().lower()
+    assert "vec0" in mapped
+    assert [name for name in FORBIDDEN if name in mapped] == []
+
+
+async def test_the_front_imports_no_model_library(daemon: FakeDaemon, folder: Path, listing: RawClient) -> None:
+    """After every tool was called, none of these libraries was imported."""
+    await listing.initialize()
+    await call_every_tool(listing)
+    modules = await modules_of(listing, folder / "modules.json")
+    assert "apsw" in modules
+    assert [name for name in modules if name.partition(".")[0] in FORBIDDEN] == []
+    await listing.end()
+
+
+async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing: RawClient) -> None:
+    """`initialize` is answered before gRPC, SQLite, structlog or the daemon's client were imported."""
+    await listing.initialize()
+    modules = await modules_of(listing, folder / "modules.json")
+    late = {"grpc", "apsw", "structlog", "tenacity", "dateparser", "rich", "semantic_text_splitter", "numpy"}
+    assert late.isdisjoint(modules)
+    assert not (folder / "memory.db").exists()
+    await listing.end()
+
+
+async def test_the_interpreter_has_no_model_library() -> None:
+    """Nothing of the kind is installed where the front runs."""
+    code = "import sys, importlib.util as u; sys.exit(any(u.find_spec(n) for n in sys.argv[1:]))"
+    assert subprocess.run([sys.executable, "-c", code, *FORBIDDEN], check=False).returncode == 0
+
+
+async def test_handshake_and_list_work_while_the_store_is_locked_and_the_daemon_hangs(
+    daemon: FakeDaemon, folder: Path, start: Callable[..., RawClient]
+) -> None:
+    """Another process holds the database for itself, the daemon hangs: `initialize` and `tools/list` answer."""
+    import apsw  # noqa: PLC0415 - only here, to play the other process
+
+    await daemon.change(hang=True)
+    first = start()
+    await first.initialize()
+    await first.tool("memory_list")
+    locker = apsw.Connection(str(folder / "memory.db"))
+    locker.pragma("locking_mode", "EXCLUSIVE")
+    locker.execute("BEGIN EXCLUSIVE")
+    second = start()
+    async with asyncio.timeout(8):  # less than the store's patience with a lock
+        await second.initialize()
+        assert len((await second.request("tools/list"))["result"]["tools"]) == 8
+    locker.execute("ROLLBACK")
+    locker.close()
+    await daemon.change(hang=False)
+
+
+async def test_stdout_carries_the_protocol_and_nothing_else(daemon: FakeDaemon, environment: dict[str, str]) -> None:
+    """A tool that prints, writes to descriptor 1 and calls C's puts leaves every line of stdout a message."""
+    client = RawClient([sys.executable, "-c", NOISY_FRONT], environment)
+    await client.initialize()
+    await call_every_tool(client)  # next_message parses every line
+    assert await client.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_cleanly(client: RawClient, number: signal.Signals) -> None:
+    """SIGTERM and SIGINT end the front with 0, although its stdin is still open."""
+    await client.tool("memory_store", content="kept")
+    process = await client.process()
+    process.send_signal(number)
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+
+
+async def test_the_end_of_input_ends_it(client: RawClient) -> None:
+    """When the client closes its side, the front goes, with 0."""
+    assert await client.end() == 0
+
+
+def test_requests_from_a_pipe_are_answered_before_it_ends(folder: Path, environment: dict[str, str]) -> None:
+    """A script may pipe its requests in: what was asked before the end of input is answered."""
+    messages = [
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "clientInfo": {"name": "pipe", "version": "0"},
+            },
+        },
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "memory_store", "arguments": {"content": "piped"}},
+        },
+    ]
+    done = subprocess.run(
+        [str(FRONT), "serve"],
+        input="\n".join(map(json.dumps, messages)).encode(),
+        env=environment,
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    answers = {message["id"]: message for message in map(json.loads, done.stdout.splitlines())}
+    assert answers[2]["result"]["structuredContent"]["created"] is True
+
+
+async def test_files_are_private(client: RawClient, folder: Path) -> None:
+    """The database and what lies beside it are readable by their owner alone, whatever the umask."""
+    await client.tool("memory_store", content="private")
+    files = list(folder.glob("memory.db*"))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert len(files) == 3
+
+
+def test_a_setting_that_does_not_fit_is_one_line(environment: dict[str, str]) -> None:
+    """A bad setting is named with its variable, on one line, and the exit code is 2."""
+    for name, value in {
+        "MCP_MEMORY_EMBED_BUDGET_S": "soon",
+        "MCP_MEMORY_EMBEDDER_ADDRESS": "localhost:1",
+        "MCP_MEMORY_NAMESPACE": "n" * 1000,
+    }.items():
+        done = subprocess.run(
+            [str(FRONT), "serve"], env=environment | {name: value}, capture_output=True, timeout=30, check=False
+        )
+        assert done.returncode == 2
+        assert done.stdout == b""
+        assert name in done.stderr.decode()
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_a_config_file_is_read_and_the_environment_wins(folder: Path, environment: dict[str, str]) -> None:
+    """Defaults < file < environment."""
+    config = folder / "config.toml"
+    config.write_text('namespace = "from-file"\nembed_budget_s = 2.5\n')
+    code = "from memory_mcp import settings as s; x = s.load(); print(x.namespace, x.embed_budget_s, x.breaker_window)"
+    env = environment | {"MCP_MEMORY_CONFIG": str(config), "MCP_MEMORY_NAMESPACE": "from-env"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["from-env", "2.5", "10"]
