@@ -9,10 +9,11 @@ from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 import grpc
+from embedder_api import __version__
 from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 from embedder_api.v1.contract import ErrorCode
 
-from embedder_daemon import __version__, logs
+from embedder_daemon import logs
 from embedder_daemon.embedding import Embedding
 from embedder_daemon.errors import OverloadedError, RequestError
 from embedder_daemon.lifecycle import Lifecycle, State

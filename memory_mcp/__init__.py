@@ -1,5 +1,1 @@
 """The front: one light MCP process per client, which keeps memories in SQLite and asks the daemon for vectors."""
-
-from importlib.metadata import version
-
-__version__ = version("memory-mcp")

@@ -124,8 +124,8 @@ def _tokenizer(files: ModelFiles) -> tokenizers.Tokenizer:
 
 def _model(files: ModelFiles) -> torch.nn.Module:
     """Read the weights from the folder; the hub is never asked."""
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # has no types
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # has no types
     model: torch.nn.Module = transformers.AutoModel.from_pretrained(
         str(files.folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
     )

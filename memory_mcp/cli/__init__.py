@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.exceptions import NoArgsIsHelpError
+from embedder_api import __version__
 
-import memory_mcp
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(memory_mcp.__version__, prog_name=PROGRAM)
+@click.version_option(__version__, prog_name=PROGRAM)
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def commands(*, debug: bool) -> None:
     """Long-term memory for AI assistants over MCP."""

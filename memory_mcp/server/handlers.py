@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 
 import mcp_types as types
+from embedder_api import __version__
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
-from memory_mcp import __version__
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.server import errors
 from memory_mcp.server.schemas import advertised

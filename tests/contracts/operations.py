@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import MemoryMcpError
-from memory_mcp.domain.models import Change, Embedded, Filters, Memory, NewMemory, Passage, Stored
+from memory_mcp.domain.models import Change, Embedded, Filters, Memory, Metadata, NewMemory, Passage, Stored
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import OTHER_SPACE, SPACE, towards
 
@@ -69,9 +69,9 @@ class Read:
     word: str
 
     async def run(self, store: Store) -> Answer:
-        """Return every page, and what the searches found."""
+        """Return every page, and what the searches found (not the passages: which of two equal ones, is open)."""
         found = await store.nearest(towards(self.degrees), SPACE, self.filters, 100)
-        scores = {match.key: (round(match.score, 3), match.passage) for match in found}
+        scores = {match.key: round(match.score, 3) for match in found}
         words = {match.key for match in await store.matching(self.word, self.filters, 100)}
         return await _pages(store, self.filters, self.limit), scores, words
 
@@ -115,7 +115,7 @@ _namespaces = st.sampled_from(EVERYWHERE)
 _contents = st.lists(st.sampled_from(_words), min_size=1, max_size=2).map(" ".join)
 _tags = st.lists(st.sampled_from(["red", "blue"]), max_size=2).map(tuple)
 _types = st.sampled_from(["note", "fact"])
-_metadata = st.sampled_from([{}, {"v": 1}, {"v": True}, {"v": None, "w": "x"}])
+_metadata: st.SearchStrategy[Metadata] = st.sampled_from([{}, {"v": 1}, {"v": True}, {"v": None, "w": "x"}])
 _conversations = st.sampled_from([None, "talk"])
 _degrees = st.integers(0, 17).map(lambda step: step * 10)
 _times = st.integers(0, 3).map(lambda days: DAY + timedelta(days=days))
@@ -125,10 +125,8 @@ _times = st.integers(0, 3).map(lambda days: DAY + timedelta(days=days))
 def _embedded(draw: st.DrawFn, content: str) -> Embedded:
     cut = draw(st.integers(0, len(content) - 1))
     spans = [(0, cut), (cut, len(content))] if cut else [(0, len(content))]
-    first, *_ = vectors = [draw(st.none() | _degrees) for _ in spans]
-    if len(vectors) == 2 and first == vectors[1]:
-        vectors[1] = None  # which of two equal passages is the best, is nobody's promise
-    passages = [Passage(*span, None if at is None else towards(at)) for span, at in zip(spans, vectors, strict=True)]
+    angles = [draw(st.none() | _degrees) for _ in spans]
+    passages = [Passage(*span, None if at is None else towards(at)) for span, at in zip(spans, angles, strict=True)]
     space = draw(st.sampled_from([SPACE, SPACE, SPACE, OTHER_SPACE]))
     return Embedded(tuple(passages), space if any(passage.vector for passage in passages) else None)
 

@@ -193,6 +193,18 @@ async def test_the_first_vectors_decide_the_space(store: Store) -> None:
     assert await store.space() == SPACE
 
 
+async def test_refusals_decide_no_space(store: Store) -> None:
+    """A space that has made no vector yet is not the store's, though its errors are kept."""
+    await store.add([(new("evil"), Embedded((Passage(0, 4, None, "too odd"),), OTHER_SPACE))])
+    await put(store, "odd")
+    [waiting] = await store.pending(9)
+    await store.attach(OTHER_SPACE, [(waiting.passage_id, [Passage(0, 3, None, "too odd")])])
+    assert await store.queue(None) == QueueCounts(0, failed=2, last_error="too odd")
+    assert await store.space() is None
+    assert (await put(store, "fine", towards(0))).embedded
+    assert await store.space() == SPACE
+
+
 @pytest.mark.parametrize("space", [OTHER_SPACE, Space("space-c", 4)])
 async def test_vectors_of_another_space_are_never_compared(store: Store, space: Space) -> None:
     """A query of another space is refused, also when its vectors have as many dimensions."""

@@ -125,6 +125,7 @@ async def test_handshake_and_list_work_while_the_store_is_locked_and_the_daemon_
     first = start()
     await first.initialize()
     await first.tool("memory_list")
+    await first.end()
     locker = apsw.Connection(str(folder / "memory.db"))
     locker.pragma("locking_mode", "EXCLUSIVE")
     locker.execute("BEGIN EXCLUSIVE")

@@ -102,8 +102,9 @@ class FakeStore:
             self._memories[key] = replace(known, tags=tags, updated_at=self._now())
         return Stored(known.id, created=False, embedded=known.embedded)
 
-    def _file(self, key: int, passages: Iterable[Passage], space: Space | None) -> None:
-        self._space = self._space or space
+    def _file(self, key: int, passages: Sequence[Passage], space: Space | None) -> None:
+        if any(passage.vector is not None for passage in passages):
+            self._space = self._space or space
         for passage in passages:
             kept = passage if space == self._space else replace(passage, vector=None)
             self._passages[next(self._passage_ids)] = (key, kept)

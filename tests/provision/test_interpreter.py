@@ -70,7 +70,7 @@ def test_a_brew_that_fails_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("with_pytorch", [True, False])
-def test_demanded_and_absent_fails_with_the_two_commands(homebrew: FakeHomebrew, with_pytorch: bool) -> None:  # noqa: FBT001
+def test_demanded_and_absent_fails_with_the_two_commands(homebrew: FakeHomebrew, with_pytorch: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 never falls back."""
     if with_pytorch:
         homebrew.add_pytorch()

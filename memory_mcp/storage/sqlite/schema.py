@@ -29,9 +29,10 @@ def check_identity(db: apsw.Connection, path: Path) -> int:
     Raises:
         StoreError: the file belongs to another program or to a newer version of this one.
     """
-    version = int(db.pragma("user_version"))
-    application = int(db.pragma("application_id"))
-    is_empty = db.execute("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)").get
+    with db:  # one moment for all three: another front may be making the schema
+        version = int(db.pragma("user_version"))
+        application = int(db.pragma("application_id"))
+        is_empty = db.execute("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)").get
     if application != APPLICATION_ID and not is_empty:
         raise StoreError(f"{path} is a database of another program; set MCP_MEMORY_SQLITE_PATH to another file")
     if version > len(migrations()):

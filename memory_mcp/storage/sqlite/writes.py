@@ -124,7 +124,8 @@ def open_space(db: apsw.Connection, space: Space) -> int | None:
 
 def insert_passages(db: apsw.Connection, key: int, namespace: str, embedded: Embedded) -> bool:
     """Write a memory's passages with the vectors that they have; say whether all have one."""
-    number = None if embedded.space is None else open_space(db, embedded.space)
+    has_vectors = any(passage.vector is not None for passage in embedded.passages)
+    number = open_space(db, embedded.space) if embedded.space is not None and has_vectors else None
     states = [_insert_passage(db, key, namespace, passage, number) for passage in embedded.passages]
     return all(states)
 
@@ -155,9 +156,11 @@ def drop_passages(db: apsw.Connection, where: str, parameter: int) -> None:
 
 def attach(db: apsw.Connection, space: Space, results: Sequence[tuple[int, Sequence[Passage]]], now: int) -> None:
     """Replace queued passages by what became of them; one that is gone or no longer pending is passed over."""
-    number = open_space(db, space)
-    if number is None:
+    active = active_space(db)
+    if active is not None and active[1] != space:
         return
+    has_vectors = any(passage.vector is not None for _, passages in results for passage in passages)
+    number = open_space(db, space) if has_vectors else None
     changed: dict[str, list[str]] = {}
     for passage_id, passages in results:
         row = db.execute(

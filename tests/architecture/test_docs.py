@@ -1,0 +1,90 @@
+"""The documents are true: their commands exist, their snippets parse, their settings are the program's."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedder_daemon.settings import DaemonSettings
+from memory_mcp.settings import Settings
+from memory_mcp.tools import TOOLS
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md")] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the fenced blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Return (document, command) for every line of a shell block and every `make` or `memory-mcp` in the text."""
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        lines = [line.partition("#")[0].strip() for block in blocks(text, "sh") for line in block.splitlines()]
+        inline = re.findall(r"`((?:make|memory-mcp|embedder-daemon) [^`]*)`", text)
+        found += [(document.name, line) for line in [*lines, *inline] if line]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(("document", "command"), commands())
+def test_every_command_exists(document: str, command: str) -> None:
+    """A make target is in the Makefile; a command of ours is known to its program; nothing else is told to be run."""
+    program, *arguments = command.split()
+    if program == "make":
+        done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    elif program in {"memory-mcp", "embedder-daemon"}:
+        words = [word for word in arguments if re.fullmatch(r"[a-z-]+", word)]
+        script = Path(sys.executable).with_name(program)
+        done = subprocess.run([script, *words, "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    else:
+        assert program in {"claude", "launchctl"}, command
+
+
+def test_the_snippets_are_json() -> None:
+    """What is to be pasted into a client parses, and starts `memory-mcp serve`."""
+    servers = []
+    for block in blocks(README, "json"):
+        config = json.loads(block)
+        servers += list((config.get("mcpServers") or config["servers"]).values())
+    assert len(servers) == 2
+    assert all(server["command"].endswith("/.venv/bin/memory-mcp") for server in servers)
+    assert all(server["args"] == ["serve"] for server in servers)
+
+
+def test_the_settings_table_is_true() -> None:
+    """Every variable that the documents name is a setting, and the defaults in the table are the program's."""
+    front = {f"MCP_MEMORY_{name.upper()}": field for name, field in Settings.model_fields.items()}
+    daemon = {f"EMBEDDER_{name.upper()}": field for name, field in DaemonSettings.model_fields.items()}
+    known = front.keys() | daemon.keys() | {"EMBEDDER_PYTHON", "MCP_MEMORY_CONFIG", "EMBEDDER_CONFIG"}
+    for document in DOCUMENTS:
+        named = set(re.findall(r"\b(?:MCP_MEMORY|EMBEDDER)_[A-Z_]*[A-Z]\b", document.read_text(encoding="utf-8")))
+        assert named <= known, document
+    for variable, default in re.findall(r"^\| `(\w+)` \| `?([\d.\w-]+)`?,? ?[^|]*\|", README, re.MULTILINE):
+        field = (front | daemon).get(variable)
+        if field is not None and field.default_factory is None and field.default is not None:
+            assert str(field.default) == default, variable
+
+
+def test_the_tools_table_is_complete() -> None:
+    """The README lists the tools, all of them, in their order."""
+    assert re.findall(r"^\| `(memory_\w+)` \|", README, re.MULTILINE) == [tool.name for tool in TOOLS]
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of a document is a file."""
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), (document, target)

@@ -1,0 +1,81 @@
+"""Rules of the code base that no other tool checks."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = ("memory_mcp", "embedder_daemon", "protos")
+
+
+def sources() -> Iterator[Path]:
+    """Yield the product's own Python files."""
+    for folder in PRODUCT:
+        yield from (path for path in (ROOT / folder).rglob("*.py") if "_pb2" not in path.name)
+
+
+def test_only_settings_read_the_environment() -> None:
+    """`os.environ` and `getenv` stand in the two settings modules and nowhere else."""
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+    }
+    assert readers <= {"memory_mcp/settings.py", "embedder_daemon/settings.py"}
+
+
+def test_every_exception_from_a_rule_says_why() -> None:
+    """A `noqa` or `type: ignore` has its reason on the line."""
+    reasoned = re.compile(r"# noqa: [A-Z0-9, ]+ [-–] \w|# type: ignore\[[a-z-]+\]  # \w")
+    for path in sources():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if "# noqa" in line or "# type: ignore" in line:
+                assert reasoned.search(line), f"{path}: {line}"
+
+
+def test_files_fit_in_the_head() -> None:
+    """No file of the product has more than 400 lines."""
+    assert [path for path in sources() if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
+
+
+def pins(text: str) -> dict[str, str]:
+    """Return the exact pins of a requirements file."""
+    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s#;]+)", text, re.MULTILINE))
+
+
+def test_the_pins_agree() -> None:
+    """What both interpreters have in common is the same version in all three lists."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    front = pins("\n".join(project["dependencies"]))
+    daemon = pins((ROOT / "embedder_daemon" / "requirements.txt").read_text(encoding="utf-8"))
+    lock = pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+    assert {"grpcio", "protobuf"} <= front.keys() & daemon.keys() & lock.keys()
+    for name in lock.keys() & daemon.keys():
+        assert lock[name] == daemon[name], name
+    for name, version in front.items():
+        assert lock[name] == version, name
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """Each line of the front's dependencies says what it is for."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    block = text.split("dependencies = [", 1)[1].split("\n]", 1)[0]
+    assert all("  # " in line for line in block.strip().splitlines())
+
+
+@pytest.mark.parametrize("host", ["pypi.org", "pythonhosted", "download.pytorch", "/root/", "/work/"])
+def test_no_registry_and_no_path_of_a_machine_is_named(host: str) -> None:
+    """The project names packages, never where some machine gets them from."""
+    this = Path(__file__)
+    for path in ROOT.rglob("*"):
+        hidden = any(part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts)
+        if hidden or path.is_dir() or path == this or path.suffix in {".pyc", ".db"}:
+            continue
+        assert host not in path.read_text(encoding="utf-8", errors="ignore"), path

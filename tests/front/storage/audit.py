@@ -1,0 +1,61 @@
+"""A SQLite store's file, looked at from outside: whether everything in it agrees."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from memory_mcp.storage.sqlite.connection import vec0_path
+
+LIVE = "SELECT key FROM memories WHERE deleted_at IS NULL"
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[apsw.Connection]:
+    """Open the file without the store."""
+    db = apsw.Connection(str(path))
+    try:
+        db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
+        db.load_extension(vec0_path())
+        yield db
+    finally:
+        db.close()
+
+
+def column(db: apsw.Connection, sql: str) -> list[Any]:
+    """Return the first column of a query, sorted."""
+    return sorted(row[0] for row in db.execute(sql))
+
+
+def audit(path: Path) -> None:
+    """Assert that the file is sound and that all of its indexes say the same."""
+    with opened(path) as db:
+        assert db.execute("PRAGMA integrity_check").get == "ok"
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        db.execute("INSERT INTO keywords (keywords, rank) VALUES ('integrity-check', 1)")
+        live = column(db, LIVE)
+        assert column(db, "SELECT id FROM keywords_docsize") == live
+        assert (
+            db.execute("SELECT * FROM namespaces WHERE memories <> 0 ORDER BY 1").fetchall()
+            == (
+                db.execute("SELECT namespace, count(*) FROM memories WHERE deleted_at IS NULL GROUP BY 1 ORDER BY 1")
+            ).fetchall()
+        )
+        assert set(column(db, "SELECT key FROM passages")) <= set(live)
+        spaces = column(db, "SELECT number FROM spaces")
+        vectors = column(db, f"SELECT passage_id FROM vectors_{spaces[0]}") if spaces else []  # noqa: S608 - a number
+        assert vectors == column(db, "SELECT id FROM passages WHERE state = 'embedded'")
+        seqs = column(db, "SELECT seq FROM changes")
+        assert seqs == list(range(1, len(seqs) + 1))
+
+
+def changes(path: Path) -> list[tuple[str, str]]:
+    """Return the change log as (kind, memory id), in order."""
+    with opened(path) as db:
+        rows = db.execute("SELECT kind, memory_ids FROM changes ORDER BY seq").fetchall()
+    return [(str(kind), memory_id) for kind, ids in rows for memory_id in json.loads(str(ids))]

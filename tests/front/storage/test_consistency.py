@@ -1,0 +1,86 @@
+"""The indexes of the file agree with its memories, whatever was done."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.models import Change, Passage
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.operations import Operation, answers, histories
+from tests.contracts.shelf import HERE, SPACE, listed, new, offer, put, towards, whole
+from tests.front.storage.audit import audit, changes, column, opened
+
+
+async def _play(path: Path, history: list[Operation]) -> None:
+    store = SqliteStore(path)
+    try:
+        await answers(store, history)
+    finally:
+        await store.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(history=histories)
+def test_indexes_agree_after_any_history(history: list[Operation]) -> None:
+    """Keyword index, passages, vectors and counts hold exactly the live memories after any writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.db"
+        asyncio.run(_play(path, history))
+        audit(path)
+
+
+async def test_every_write_is_in_the_change_log(path: Path, store: SqliteStore) -> None:
+    """Each write appends what it did to which memory, and what changed nothing appends nothing."""
+    memory = await put(store, "one", id="a", tags=("x",))
+    await offer(store, "one", id="a", tags=("x",))
+    await offer(store, "one", tags=("y",))
+    await offer(store, "other", id="a")
+    await store.update(memory, Change(tags=("z",)), None, None)
+    [waiting] = await store.pending(1)
+    await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 3, towards(0))])])
+    await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 3, towards(0))])])
+    await store.delete(["a"], HERE, dry_run=True)
+    await store.delete(["a"], HERE, dry_run=False)
+    await store.acquire_lease("drain", "me", 1)
+    assert changes(path) == [(kind, "a") for kind in ("store", "tag", "update", "embed", "delete")]
+    with opened(path) as db:
+        assert db.execute("SELECT namespace, tags FROM changes ORDER BY seq").fetchall() == [
+            ("here", '["x"]'),
+            ("here", '["x","y"]'),
+            ("here", '["x","y","z"]'),
+            ("here", "[]"),
+            ("here", '["z"]'),
+        ]
+
+
+async def test_a_failed_batch_leaves_nothing(path: Path, store: SqliteStore) -> None:
+    """When one item cannot be written at all, none of its batch is, and the store goes on."""
+    await put(store, "first", towards(0))
+    short = whole("short", towards(0)[:-4])
+    with pytest.raises(StoreError, match=str(path)):
+        await store.add([(new("second"), whole("second", towards(1))), (new("short"), short)])
+    assert await listed(store) == ["first"]
+    await put(store, "third", towards(2))
+    audit(path)
+    assert len(changes(path)) == 2
+
+
+async def test_keys_are_never_used_twice(path: Path) -> None:
+    """The number of a deleted memory or passage is not given to another one, in another process neither."""
+    store = SqliteStore(path)
+    memory = await put(store, "one")
+    [waiting] = await store.pending(9)
+    await store.delete([memory.id], HERE, dry_run=False)
+    await store.close()
+    reopened = SqliteStore(path)
+    assert (await put(reopened, "two")).key > memory.key
+    assert (await reopened.pending(9))[0].passage_id > waiting.passage_id
+    await reopened.close()
+    with opened(path) as db:
+        assert column(db, "SELECT key FROM memories") == [1, 2]

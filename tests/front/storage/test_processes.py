@@ -1,0 +1,164 @@
+"""One file, several processes: some open it together, one holds the lock, one is killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.storage.sqlite import connection
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import listed, near, put, towards, worded
+from tests.front.storage.audit import LIVE, audit, changes, column, opened
+from tests.front.storage.conftest import Start
+
+TOGETHER, ROUNDS = 4, 15
+OPENERS = """
+import asyncio, os, sys
+from pathlib import Path
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import listed, put, towards
+
+async def main():
+    print("ready", flush=True)
+    for line in sys.stdin:
+        store = SqliteStore(Path(line.strip()))
+        await asyncio.gather(put(store, f"by {os.getpid()}", towards(0)), listed(store))
+        await store.close()
+        print("stored", flush=True)
+
+asyncio.run(main())
+"""
+HOLDER = """
+import sys
+from pathlib import Path
+from tests.front.storage.audit import opened
+
+with opened(Path(sys.argv[1])) as db:
+    db.execute("BEGIN EXCLUSIVE; UPDATE namespaces SET memories = memories")
+    print("held", flush=True)
+    sys.stdin.readline()
+    db.execute("COMMIT")
+"""
+WRITER = """
+import asyncio, sys
+from itertools import count
+from pathlib import Path
+from memory_mcp.domain.models import Change, Passage
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import HERE, SPACE, put, towards, whole
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+
+    def done(kind, memory):
+        print(kind, memory.id, flush=True)
+
+    for n in count():
+        memory = await put(store, f"memory {n}", towards(n % 90), id=f"m{n}", tags=(f"t{n % 3}",))
+        done("store", memory)
+        if n % 2 == 0:
+            memory = await store.update(memory, Change(content=f"changed {n}"), whole(f"changed {n}"), None)
+            done("update", memory)
+            [waiting] = await store.pending(1)
+            await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 7, towards(1))])])
+            done("embed", memory)
+        if n % 3 == 0:
+            await store.delete([memory.id], HERE, dry_run=False)
+            done("delete", memory)
+
+asyncio.run(main())
+"""
+
+
+async def test_processes_that_open_a_new_file_together_make_one_schema(path: Path, start: Start) -> None:
+    """Whoever comes first runs the migrations once, and every other one waits for it."""
+    processes = [start(OPENERS) for _ in range(TOGETHER)]
+    files = [path.with_name(f"{number}.db") for number in range(ROUNDS)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for file in files:
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(f"{file}\n")
+            process.stdin.flush()
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "stored\n"
+    for file in files:
+        audit(file)
+        store = SqliteStore(file)
+        assert sorted(await listed(store)) == sorted(f"by {process.pid}" for process in processes)
+        await store.close()
+        assert len(changes(file)) == TOGETHER
+
+
+async def test_reads_go_on_and_writes_wait_for_another_writer(path: Path, store: SqliteStore, start: Start) -> None:
+    """While another process holds the write lock every read answers, and a write succeeds once it lets go."""
+    await put(store, "first words", towards(0))
+    holder = start(HOLDER, path)
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    assert holder.stdout.readline() == "held\n"
+    async with asyncio.timeout(10):
+        write = asyncio.create_task(put(store, "second words", towards(1)))
+        newcomer = SqliteStore(path)
+        for reader in (store, newcomer):
+            assert await listed(reader) == await near(reader) == await worded(reader, "words") == ["first words"]
+            assert (await reader.findings())["store"].state == "open"
+        assert not write.done()
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        await write
+        assert await listed(newcomer) == ["second words", "first words"]
+        await newcomer.close()
+
+
+async def test_a_lock_that_is_never_let_go_is_named(path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that waited in vain says that another process holds the file, and works again afterwards."""
+    monkeypatch.setattr(connection, "BUSY_MS", 50)
+    store = SqliteStore(path)
+    await put(store, "first")
+    holder = start(HOLDER, path)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(StoreError, match="locked by another process") as caught:
+        await put(store, "second")
+    assert str(path) in str(caught.value)
+    assert await listed(store) == ["first"]
+    holder.kill()
+    holder.wait()
+    await put(store, "third")
+    assert await listed(store) == ["third", "first"]
+    await store.close()
+
+
+@pytest.mark.parametrize("acknowledged", [1, 40, 173])
+async def test_what_was_acknowledged_survives_a_kill(path: Path, start: Start, acknowledged: int) -> None:
+    """After SIGKILL at any moment, every acknowledged write and at most one more is there, and all indexes agree."""
+    writer = start(WRITER, path)
+    assert writer.stdout is not None
+    lines = [writer.stdout.readline() for _ in range(acknowledged)]
+    writer.kill()
+    rest, _ = writer.communicate()
+    told = [line.split() for line in "".join([*lines, rest]).splitlines(keepends=True) if line.endswith("\n")]
+    audit(path)
+    log = changes(path)
+    assert [(kind, memory_id) for kind, memory_id in told] == log[: len(told)]
+    assert len(log) - len(told) in {0, 1}
+    kinds = {kind: [memory_id for of, memory_id in log if of == kind] for kind in ("store", "update", "delete")}
+    with opened(path) as db:
+        live = column(db, LIVE.replace("key", "id"))
+        assert live == sorted(set(kinds["store"]) - set(kinds["delete"]))
+        updated = column(db, "SELECT id FROM revisions JOIN memories USING (key)")
+        assert Counter(updated) == Counter(kinds["update"])
+    store = SqliteStore(path)
+    assert await store.acquire_lease("drain", "the next process", 1)
+    for memory_id in live:
+        content = (await store.get(memory_id, "here")).content
+        assert content == f"{'changed' if memory_id in updated else 'memory'} {memory_id[1:]}"
+    await store.close()
