@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import grpc
-from embedder_api.v1 import contract, embedder_pb2_grpc
+from embedder_api.v1 import contract
+from embedder_api.v1.embedder_pb2_grpc import add_EmbedderServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
 
 from embedder_daemon import endpoint, logs, model
@@ -45,7 +46,7 @@ class Daemon:
         self._embedding = Embedding(self.lifecycle, scheduler, stats)
         service = EmbedderService(self._embedding, self.lifecycle, scheduler, stats, settings.max_queued_texts)
         self._server = grpc.aio.server(options=contract.CHANNEL_OPTIONS)
-        embedder_pb2_grpc.add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]
+        add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]  # generated
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self, path: Path) -> endpoint.Identity:
