@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -28,13 +30,16 @@ BUSY_MS: Final = 10_000
 """Milliseconds to wait for another process's write."""
 
 PRAGMAS: Final[dict[str, str | int]] = {
-    "journal_mode": "WAL",
     "synchronous": "FULL",
     "foreign_keys": 1,
     "temp_store": "MEMORY",
     "mmap_size": 1 << 30,
     **({"fullfsync": 1, "checkpoint_fullfsync": 1} if sys.platform == "darwin" else {}),  # there, fsync is not enough
 }
+
+
+_CREATING: Final = threading.Lock()
+"""Closing a file drops this process's POSIX locks on it: no thread may be in SQLite with a file that another creates."""
 
 
 def vec0_path() -> str:
@@ -72,8 +77,21 @@ def _translated(path: Path) -> Iterator[None]:
 def _create_private(path: Path) -> None:
     """Make the folder 0700 and the file 0600 where they are missing; SQLite gives its side files the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with contextlib.suppress(FileExistsError):  # another front was first
+    with _CREATING, contextlib.suppress(FileExistsError):  # another front was first
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _enter_wal(db: apsw.Connection) -> None:
+    """Switch a new file to the write-ahead log; SQLite does not wait here while another process does the same."""
+    end = time.monotonic() + BUSY_MS / 1_000
+    while True:
+        try:
+            db.pragma("journal_mode", "WAL")
+            return
+        except apsw.BusyError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.005)
 
 
 def _connect(path: Path) -> apsw.Connection:
@@ -81,6 +99,7 @@ def _connect(path: Path) -> apsw.Connection:
     try:
         db.set_busy_timeout(BUSY_MS)
         check_identity(db, path)  # before anything could be written to a file that is not ours
+        _enter_wal(db)
         for name, value in PRAGMAS.items():
             db.pragma(name, value)
         db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
