@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from embedder_daemon.engines.hash_engine import hash_vector
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Lane, Space, Task
 
 MAX_CHARS = 2_000
+"""Characters that the fake reads of a text."""
 
 
 class FakeEmbedder:
@@ -18,12 +19,16 @@ class FakeEmbedder:
         self.space = space or Space("fake-384", 384)
         self.failure: EmbedderError | None = None
         self.rejected: set[str] = set()
+        self.max_chars = MAX_CHARS
+        self.before_call: Callable[[], None] = lambda: None
+        """Happens at each call, for instance time that passes."""
         self.calls: list[tuple[tuple[str, ...], Task, Lane, float]] = []
 
     async def embed(
         self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
     ) -> Embedding:
         """Embed, or fail as told."""
+        self.before_call()
         self.calls.append((tuple(texts), task, lane, budget_s))
         if self.failure is not None:
             raise self.failure
@@ -34,14 +39,16 @@ class FakeEmbedder:
     def _item(self, text: str) -> EmbeddedText:
         if text in self.rejected:
             return EmbeddedText(None, error="failed: as told")
-        vector = hash_vector(text[:MAX_CHARS], self.space.dimensions)
-        return EmbeddedText(vector, truncated=len(text) > MAX_CHARS, consumed_chars=min(len(text), MAX_CHARS))
+        vector = hash_vector(text[: self.max_chars], self.space.dimensions)
+        return EmbeddedText(vector, truncated=len(text) > self.max_chars, consumed_chars=min(len(text), self.max_chars))
 
     async def findings(self, expected_space: str | None) -> dict[str, Finding]:
         """Say that all is well, unless told otherwise."""
         if self.failure is not None:
-            return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(self.failure), "as told")}
-        return {"daemon": Finding(Condition.OK, "serving")}
+            daemon = Finding(Condition.DEGRADED, "unreachable", str(self.failure), "as told")
+        else:
+            daemon = Finding(Condition.OK, "serving")
+        return {"daemon": daemon, "breaker": Finding(Condition.OK, "closed")}
 
     def retry_in_s(self) -> float | None:
         """Nothing keeps this embedder from being called."""

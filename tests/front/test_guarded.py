@@ -15,22 +15,6 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder
 
 
-class SlowEmbedder(FakeEmbedder):
-    """Takes a while by the clock that it is given."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__()
-        self.clock = clock
-        self.takes_s = 0.0
-
-    async def embed(
-        self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
-    ) -> Embedding:
-        """Let time pass, then embed."""
-        self.clock.advance(self.takes_s)
-        return await super().embed(texts, task=task, lane=lane, budget_s=budget_s, expected_space=expected_space)
-
-
 @pytest.fixture
 def clock() -> FakeClock:
     """Give a clock."""
@@ -38,13 +22,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def inner(clock: FakeClock) -> SlowEmbedder:
+def inner() -> FakeEmbedder:
     """Give what is guarded."""
-    return SlowEmbedder(clock)
+    return FakeEmbedder()
 
 
 @pytest.fixture
-def guarded(inner: SlowEmbedder, clock: FakeClock) -> GuardedEmbedder:
+def guarded(inner: FakeEmbedder, clock: FakeClock) -> GuardedEmbedder:
     """Give the guard."""
     breaker = Breaker(BreakerPolicy(open_s=5), clock)
     return GuardedEmbedder(inner, breaker, slow_share=0.8, probe_budget_s=1, clock=clock)
@@ -57,7 +41,7 @@ async def call(guarded: GuardedEmbedder, expected_space: str | None = None) -> E
     )
 
 
-async def fail_until_open(guarded: GuardedEmbedder, inner: SlowEmbedder) -> None:
+async def fail_until_open(guarded: GuardedEmbedder, inner: FakeEmbedder) -> None:
     """Open the breaker by failures."""
     inner.failure = EmbedderError("no daemon", mend="start it")
     for _ in range(3):
@@ -65,7 +49,7 @@ async def fail_until_open(guarded: GuardedEmbedder, inner: SlowEmbedder) -> None
             await call(guarded)
 
 
-async def test_an_open_breaker_makes_no_call(guarded: GuardedEmbedder, inner: SlowEmbedder) -> None:
+async def test_an_open_breaker_makes_no_call(guarded: GuardedEmbedder, inner: FakeEmbedder) -> None:
     """Once open, callers get the cause and the mend at once, and the daemon is left alone."""
     await fail_until_open(guarded, inner)
     calls = len(inner.calls)
@@ -76,9 +60,9 @@ async def test_an_open_breaker_makes_no_call(guarded: GuardedEmbedder, inner: Sl
     assert (await guarded.findings(None))["breaker"].state == "open"
 
 
-async def test_slow_calls_open_the_breaker(guarded: GuardedEmbedder, inner: SlowEmbedder) -> None:
+async def test_slow_calls_open_the_breaker(guarded: GuardedEmbedder, inner: FakeEmbedder, clock: FakeClock) -> None:
     """Answers that come after most of the budget open it although they came."""
-    inner.takes_s = 0.9
+    inner.before_call = lambda: clock.advance(0.9)
     for _ in range(3):
         await call(guarded)
     with pytest.raises(EmbedderError, match="slow"):
@@ -86,7 +70,7 @@ async def test_slow_calls_open_the_breaker(guarded: GuardedEmbedder, inner: Slow
 
 
 async def test_callers_do_not_pay_for_the_probe(
-    guarded: GuardedEmbedder, inner: SlowEmbedder, clock: FakeClock
+    guarded: GuardedEmbedder, inner: FakeEmbedder, clock: FakeClock
 ) -> None:
     """When half-open, callers are still answered at once; the probe alone reaches the daemon."""
     await fail_until_open(guarded, inner)
@@ -98,7 +82,7 @@ async def test_callers_do_not_pay_for_the_probe(
     assert guarded.retry_in_s() == 0
 
 
-async def test_a_good_probe_closes_it(guarded: GuardedEmbedder, inner: SlowEmbedder, clock: FakeClock) -> None:
+async def test_a_good_probe_closes_it(guarded: GuardedEmbedder, inner: FakeEmbedder, clock: FakeClock) -> None:
     """The daemon is back: one probe, with a text of its own, and calls go through."""
     await fail_until_open(guarded, inner)
     inner.failure = None
@@ -112,7 +96,7 @@ async def test_a_good_probe_closes_it(guarded: GuardedEmbedder, inner: SlowEmbed
     assert (await call(guarded)).items[0].vector
 
 
-async def test_a_failed_probe_keeps_it_open(guarded: GuardedEmbedder, inner: SlowEmbedder, clock: FakeClock) -> None:
+async def test_a_failed_probe_keeps_it_open(guarded: GuardedEmbedder, inner: FakeEmbedder, clock: FakeClock) -> None:
     """The daemon is not back: the wait begins anew, and nothing is raised."""
     await fail_until_open(guarded, inner)
     clock.advance(5)

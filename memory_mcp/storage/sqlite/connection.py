@@ -39,7 +39,7 @@ PRAGMAS: Final[dict[str, str | int]] = {
 
 
 _CREATING: Final = threading.Lock()
-"""Closing a file drops this process's POSIX locks on it: no thread may be in SQLite with a file that another creates."""
+"""Closing a file drops all POSIX locks of the process on it: nobody may be in SQLite with a file still being made."""
 
 
 def vec0_path() -> str:
@@ -87,11 +87,12 @@ def _enter_wal(db: apsw.Connection) -> None:
     while True:
         try:
             db.pragma("journal_mode", "WAL")
-            return
         except apsw.BusyError:
             if time.monotonic() > end:
                 raise
             time.sleep(0.005)
+        else:
+            return
 
 
 def _connect(path: Path) -> apsw.Connection:

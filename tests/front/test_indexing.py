@@ -1,0 +1,157 @@
+"""From contents to passages with vectors, and how the queue finishes what was left."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.models import Filters, Lane, NewMemory, Space
+from memory_mcp.services.chores import Chores
+from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
+from memory_mcp.services.memories import Memories
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.fakes.clock import FakeClock
+from tests.fakes.embedder import FakeEmbedder
+
+SPACE = Space("fake-384", 384)
+
+
+class Terse(FakeEmbedder):
+    """Reads only so many characters of a text, as a model with few tokens does."""
+
+    def __init__(self, reads: int) -> None:
+        super().__init__()
+        self.max_chars = reads
+
+
+def make(embedder: FakeEmbedder) -> Indexer:
+    """Make an indexer."""
+    return Indexer(embedder, interactive_budget_s=1, bulk_budget_s=20)
+
+
+@given(st.text(alphabet="ab \n", min_size=1, max_size=900), st.integers(7, 300))
+def test_what_the_embedder_cuts_becomes_passages_of_its_own(content: str, reads: int) -> None:
+    """However little the model reads, every character that is not blank is in some vector."""
+    if not content.strip():
+        return
+    [embedded], failure = asyncio.run(make(Terse(reads)).embed([content], lane=Lane.INTERACTIVE, space=None))
+    assert failure is None
+    assert all(passage.vector for passage in embedded.passages)
+    covered = set[int]().union(*(range(passage.start, passage.end) for passage in embedded.passages))
+    assert all(i in covered or content[i].isspace() for i in range(len(content)))
+    assert max(passage.end for passage in embedded.passages) <= len(content)
+
+
+async def test_a_failure_leaves_whole_passages_for_the_queue() -> None:
+    """Without an embedder every passage is there, without a vector, and the reason is told."""
+    embedder = FakeEmbedder()
+    embedder.failure = EmbedderError("down")
+    embedded, failure = await make(embedder).embed(["one", "two " * 1000], lane=Lane.BULK, space=SPACE)
+    assert str(failure) == "down"
+    assert [passage.vector for item in embedded for passage in item.passages] == [None] * (1 + 4)
+
+
+async def test_huge_content_is_left_to_the_queue() -> None:
+    """A content of too many passages costs its caller nothing; its neighbour is embedded."""
+    embedder = FakeEmbedder()
+    huge = "A sentence of a very long book. " * 2000
+    [small, large], failure = await make(embedder).embed(["small", huge], lane=Lane.BULK, space=SPACE)
+    assert failure is None
+    assert len(large.passages) > MAX_PASSAGES_AT_ONCE
+    assert {passage.vector for passage in large.passages} == {None}
+    assert small.passages[0].vector
+
+
+async def test_the_interactive_budget_is_for_all_calls_together() -> None:
+    """A content that needs several calls gets the rest of its time for each, and none when it is spent."""
+    clock = FakeClock()
+    embedder = Terse(100)
+    embedder.before_call = lambda: clock.advance(0.4)
+    indexer = Indexer(embedder, interactive_budget_s=1, bulk_budget_s=20, clock=clock)
+    [embedded], failure = await indexer.embed(["word " * 100], lane=Lane.INTERACTIVE, space=None)
+    assert "time for vectors is spent" in str(failure)
+    assert [round(call[3], 1) for call in embedder.calls] == [1.0, 0.6, 0.2]
+    assert [passage.vector is not None for passage in embedded.passages] == [True, True, True, False]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> SqliteStore:
+    """Give a store."""
+    return SqliteStore(tmp_path / "memory.db")
+
+
+def chores(store: SqliteStore, embedder: FakeEmbedder) -> Chores:
+    """Make the chores of one front."""
+    return Chores(store, embedder, poll_s=1, bulk_budget_s=20)
+
+
+async def fill(store: SqliteStore, embedder: FakeEmbedder, *contents: str) -> None:
+    """Store memories while the embedder is out."""
+    embedder.failure = EmbedderError("down")
+    memories = Memories(store, make(embedder), on_pending=lambda: None)
+    await memories.store_many([NewMemory(text, "n") for text in contents], on_progress=_ignore)
+    embedder.failure = None
+    embedder.calls.clear()
+
+
+async def _ignore(done: int) -> None:
+    del done
+
+
+async def test_the_queue_is_drained_in_bulk(store: SqliteStore) -> None:
+    """Everything pending gets its vector, in the bulk lane, and what was refused is set aside with its reason."""
+    embedder = FakeEmbedder()
+    await fill(store, embedder, *(f"memory {i}" for i in range(150)), "poison")
+    embedder.rejected = {"poison"}
+    await chores(store, embedder).drain()
+    counts = await store.queue("n")
+    assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told")
+    assert {call[2] for call in embedder.calls} == {Lane.BULK}
+    vector = (await make(embedder).embed(["memory 7"], lane=Lane.BULK, space=SPACE))[0][0].passages[0].vector
+    assert vector
+    [best, *_] = await store.nearest(vector, SPACE, Filters("n"), 1)
+    assert best.score == pytest.approx(1, abs=1e-6)
+    await store.close()
+
+
+async def test_after_a_failure_less_is_tried_at_once(store: SqliteStore) -> None:
+    """A machine too slow for a whole batch gets half of it the next time, and more again when that works."""
+    embedder = FakeEmbedder()
+    await fill(store, embedder, *(f"memory {i}" for i in range(100)))
+    worker = chores(store, embedder)
+    embedder.failure = EmbedderError("too slow")
+    await worker.drain()
+    await worker.drain()
+    embedder.failure = None
+    await worker.drain()
+    assert [len(call[0]) for call in embedder.calls] == [64, 32, 16, 32, 52]
+    assert (await store.queue("n")).pending == 0
+    await store.close()
+
+
+async def test_two_fronts_do_not_embed_one_text_twice(store: SqliteStore) -> None:
+    """While one front holds the lease, another leaves the queue alone."""
+    embedder, other = FakeEmbedder(), FakeEmbedder()
+    await fill(store, embedder, "one", "two")
+    assert await store.acquire_lease("queue", "somebody else", 60)
+    await chores(store, other).drain()
+    assert other.calls == []
+    assert (await store.queue("n")).pending == 2
+    await store.close()
+
+
+async def test_after_the_first_failed_batch_a_bulk_store_does_not_wait_again(store: SqliteStore) -> None:
+    """Four batches against a dead embedder ask it once."""
+    embedder = FakeEmbedder()
+    embedder.failure = EmbedderError("down")
+    memories = Memories(store, make(embedder), on_pending=lambda: None)
+    outcomes = await memories.store_many([NewMemory(f"m {i}", "n") for i in range(250)], on_progress=_ignore)
+    assert len(outcomes) == 250
+    assert len(embedder.calls) == 1
+    assert (await store.queue("n")).pending == 250
+    await store.close()

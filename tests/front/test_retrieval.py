@@ -1,0 +1,176 @@
+"""Search by meaning and words, over the real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.models import Condition, Filters, Match, NewMemory, Space
+from memory_mcp.services import ranking
+from memory_mcp.services.health import PARTS, Health
+from memory_mcp.services.indexing import Indexer
+from memory_mcp.services.memories import Memories
+from memory_mcp.services.retrieval import Mode, Query, Retrieval
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.fakes.embedder import FakeEmbedder
+
+CATS = "the cat sleeps on the warm mat"
+CARS = "my car needs new brakes"
+TAX = "the tax office wants the form by friday"
+
+
+@pytest.fixture
+def embedder() -> FakeEmbedder:
+    """Give an embedder."""
+    return FakeEmbedder()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, embedder: FakeEmbedder) -> AsyncIterator[SqliteStore]:
+    """Give a store with three memories."""
+    store = SqliteStore(tmp_path / "memory.db")
+    memories = Memories(store, Indexer(embedder, interactive_budget_s=1, bulk_budget_s=1), on_pending=lambda: None)
+    for content in (CATS, CARS, TAX):
+        await memories.store(NewMemory(content, "n"))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def retrieval(store: SqliteStore, embedder: FakeEmbedder) -> Retrieval:
+    """Give the search."""
+    return Retrieval(store, embedder, budget_s=1)
+
+
+def query(text: str, mode: Mode = "auto", **more: float) -> Query:
+    """Make a query."""
+    return Query(text, Filters("n"), mode=mode, **more)  # type: ignore[arg-type]  # limit and min_score
+
+
+@pytest.mark.parametrize("mode", ["auto", "hybrid", "semantic", "keyword"])
+async def test_each_mode_finds_and_says_what_it_did(retrieval: Retrieval, mode: Mode) -> None:
+    """The best memory is first, scores lie in 0-1 and fall, and the mode is the one that worked."""
+    answer = await retrieval.search(query("warm cat", mode))
+    assert answer.hits[0].memory.content == CATS
+    assert answer.mode == {"auto": "hybrid"}.get(mode, mode)
+    assert answer.degraded is None
+    scores = [hit.ranked.score for hit in answer.hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+async def test_what_only_words_found_has_its_cosine_too(retrieval: Retrieval) -> None:
+    """In a joined answer every memory with a vector shows both scores' truth."""
+    answer = await retrieval.search(query("friday"))
+    best = answer.hits[0]
+    assert best.memory.content == TAX
+    assert best.ranked.semantic is not None
+    assert best.ranked.keyword is not None
+
+
+async def test_a_low_score_is_left_out(retrieval: Retrieval) -> None:
+    """`min_score` keeps what reaches it."""
+    everything = await retrieval.search(query("warm cat"))
+    bar = everything.hits[0].ranked.score
+    answer = await retrieval.search(query("warm cat", min_score=bar))
+    assert [hit.memory.content for hit in answer.hits] == [CATS]
+
+
+@pytest.mark.parametrize("mode", ["auto", "semantic"])
+async def test_without_vectors_words_answer_and_say_so(
+    retrieval: Retrieval, embedder: FakeEmbedder, mode: Mode
+) -> None:
+    """The embedder is out: the same question is answered by words, with the reason."""
+    embedder.failure = EmbedderError("the daemon is gone")
+    answer = await retrieval.search(query("cat", mode))
+    assert [hit.memory.content for hit in answer.hits] == [CATS]
+    assert answer.mode == "keyword"
+    assert answer.degraded == "found by keywords only: the daemon is gone"
+
+
+async def test_a_refused_query_is_answered_by_words(retrieval: Retrieval, embedder: FakeEmbedder) -> None:
+    """A query that gets no vector of its own does not fail."""
+    embedder.rejected = {"cat"}
+    answer = await retrieval.search(query("cat", "semantic"))
+    assert answer.mode == "keyword"
+    assert "no vector" in (answer.degraded or "")
+
+
+async def test_the_keyword_mode_asks_nobody(retrieval: Retrieval, embedder: FakeEmbedder) -> None:
+    """A search by words alone costs no embedding."""
+    embedder.calls.clear()
+    await retrieval.search(query("cat", "keyword"))
+    assert embedder.calls == []
+
+
+async def test_a_space_that_changed_meanwhile_is_not_compared(
+    retrieval: Retrieval, embedder: FakeEmbedder, tmp_path: Path
+) -> None:
+    """The store got its space between the question and the search: words answer."""
+    late = SqliteStore(tmp_path / "late.db")
+    other = FakeEmbedder(Space("other-384", 384))
+
+    class Meddling(FakeEmbedder):
+        """Lets another front give the store its space while it embeds."""
+
+        async def meddle(self) -> None:
+            memories = Memories(late, Indexer(other, interactive_budget_s=1, bulk_budget_s=1), on_pending=lambda: None)
+            await memories.store(NewMemory(CATS, "n"))
+
+    embedder = Meddling()
+    search = Retrieval(late, embedder, budget_s=1)
+    original = late.nearest
+
+    async def after_the_other(*arguments: object) -> list[Match]:
+        await embedder.meddle()
+        return await original(*arguments)  # type: ignore[arg-type]  # passed on as they came
+
+    late.nearest = after_the_other  # type: ignore[method-assign, assignment]  # the moment in between
+    answer = await search.search(query("cat"))
+    assert answer.mode == "keyword"
+    assert "other-384" in (answer.degraded or "")
+    await late.close()
+
+
+SCORES = st.dictionaries(st.integers(1, 20), st.floats(0, 1), max_size=10)
+
+
+@given(SCORES, SCORES, st.floats(0, 1))
+def test_fusion_keeps_order_and_range(vectors: dict[int, float], words: dict[int, float], weight: float) -> None:
+    """Whatever is joined: each memory once, scores in 0-1, best first, and never below its worse half."""
+    ranked = ranking.fuse(
+        [Match(key, score) for key, score in vectors.items()],
+        [Match(key, score) for key, score in words.items()],
+        weight,
+    )
+    assert {hit.key for hit in ranked} == vectors.keys() | words.keys()
+    assert len({hit.key for hit in ranked}) == len(ranked)
+    scores = [hit.score for hit in ranked]
+    assert scores == sorted(scores, reverse=True)
+    assert all(-1e-9 <= score <= 1 + 1e-9 for score in scores)
+
+
+def test_words_that_say_little_do_not_beat_the_meaning() -> None:
+    """A memory that shares but a stopword stays behind one that means the same."""
+    right, wrong = Match(1, 0.36), Match(2, 0.19)
+    ranked = ranking.fuse([right, wrong], [Match(2, 0.009), Match(1, 0.008)], 0.5)
+    assert [hit.key for hit in ranked] == [1, 2]
+
+
+async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedder, tmp_path: Path) -> None:
+    """All five parts are always there, and the status is the worst of them."""
+    report = await Health(store, embedder).report()
+    assert list(report.parts) == list(PARTS)
+    embedder.failure = EmbedderError("down")
+    assert (await Health(store, embedder).report()).status is Condition.DEGRADED
+    (tmp_path / "broken.db").write_bytes(b"no database" * 1000)
+    broken = SqliteStore(tmp_path / "broken.db")
+    report = await Health(broken, embedder).report()
+    assert report.status is Condition.FAILED
+    assert list(report.parts) == list(PARTS)
+    await broken.close()
