@@ -14,7 +14,7 @@ from memory_mcp.tools.fields import FilterArguments, MemoryId
 class DeleteArguments(FilterArguments):
     """Which memories."""
 
-    id: MemoryId | None = None
+    id: Annotated[MemoryId | None, Field(description="This memory, and no filters")] = None
     dry_run: Annotated[bool, Field(description="Only say which")] = False
 
 

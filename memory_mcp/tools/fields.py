@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from memory_mcp.domain.models import (
     MAX_CONTENT,
@@ -47,8 +48,11 @@ def _tidy(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
 
 
-def _bounded(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    size = len(str(metadata))
+def _bounded(metadata: dict[str, object]) -> dict[str, object]:
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False))
+    except (ValueError, RecursionError) as error:
+        raise ValueError("must be JSON of finite numbers and of moderate depth") from error
     if size > MAX_METADATA:
         raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
     return metadata
@@ -61,7 +65,7 @@ Tags = Annotated[
     BeforeValidator(_listed),
     AfterValidator(_tidy),
 ]
-Metadata = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
+Metadata = Annotated[dict[str, object], AfterValidator(_bounded)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(_not_blank)]
 MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
@@ -72,15 +76,15 @@ Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE)]
 class FilterArguments(Arguments):
     """What a memory must be."""
 
-    tags: Tags = Field(default_factory=list)
-    tag_match: Literal["any", "all"] = "any"
-    type: Type | None = None
+    tags: Annotated[Tags, Field(description="With these tags")] = Field(default_factory=list)
+    tag_match: Annotated[Literal["any", "all"], Field(description="With one of the tags, or all")] = "any"
+    type: Annotated[Type | None, Field(description="Of this kind")] = None
     metadata: Annotated[Metadata, Field(default_factory=dict, description="Members that must equal these")]
-    conversation_id: ConversationId | None = None
+    conversation_id: Annotated[ConversationId | None, Field(description="Of this conversation")] = None
     after: Annotated[Moment | None, Field(description="Created at or after (ISO 8601)")] = None
     before: Annotated[Moment | None, Field(description="Created before")] = None
     time_expr: Annotated[str | None, Field(max_length=200, description="e.g. 'last week', 'in May 2023'")] = None
-    namespace: Namespace | None = None
+    namespace: Annotated[Namespace | None, Field(description="Other than the default")] = None
 
     async def filters(self, call: Call) -> Filters:
         """Return the filters, the default namespace and the meaning of `time_expr` filled in.
@@ -111,7 +115,7 @@ class MemoryFields(Result):
     content: str
     tags: list[str]
     type: str
-    metadata: Mapping[str, JsonValue]
+    metadata: Mapping[str, object]
     conversation_id: str | None
     created_at: datetime
     updated_at: datetime

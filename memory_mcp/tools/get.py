@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field
 
 from memory_mcp.domain.models import Memory, Revision
 from memory_mcp.tools.base import Arguments, Call, Tool
@@ -16,7 +16,7 @@ from memory_mcp.tools.fields import MemoryFields, MemoryId, shown
 class GetArguments(Arguments):
     """Which memory."""
 
-    id: MemoryId
+    id: Annotated[MemoryId, Field(description="As a search or list gave it")]
     history: Annotated[bool, Field(description="Also what it was before each update")] = False
 
 
@@ -27,7 +27,7 @@ class RevisionFields(BaseModel):
     content: str
     tags: list[str]
     type: str
-    metadata: Mapping[str, JsonValue]
+    metadata: Mapping[str, object]
     updated_at: datetime
 
 

@@ -15,7 +15,7 @@ class ListArguments(FilterArguments):
 
     aliases: ClassVar = {"n_results": "limit", "top_k": "limit", "k": "limit"}
 
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    limit: Annotated[int, Field(ge=1, le=100, description="Memories on a page")] = 20
     cursor: Annotated[str | None, Field(max_length=200, description="next_cursor of the page before")] = None
 
 

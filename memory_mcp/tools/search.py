@@ -18,9 +18,9 @@ class SearchArguments(FilterArguments):
     aliases: ClassVar = {"q": "query", "n_results": "limit", "top_k": "limit", "k": "limit"}
 
     query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language")]
-    limit: Annotated[int, Field(ge=1, le=100)] = 10
-    mode: Mode = "auto"
-    min_score: Annotated[float | None, Field(ge=0, le=1)] = None
+    limit: Annotated[int, Field(ge=1, le=100, description="Results at most")] = 10
+    mode: Annotated[Mode, Field(description="auto joins meaning and words")] = "auto"
+    min_score: Annotated[float | None, Field(ge=0, le=1, description="Leave out weaker results")] = None
     max_chars: Annotated[
         int | None, Field(ge=1, le=10_000_000, description="Characters of content to return in all")
     ] = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field
 
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError
 from memory_mcp.domain.models import MAX_ITEMS, NewMemory, Stored
@@ -18,10 +18,10 @@ class StoreArguments(Arguments):
     aliases: ClassVar = {"text": "content", "information": "content"}
 
     content: Annotated[Content, Field(description="What to remember, in full sentences")]
-    tags: Tags = Field(default_factory=list)
-    type: Type = "note"
-    metadata: Metadata = Field(default_factory=dict)
-    namespace: Namespace | None = None
+    tags: Annotated[Tags, Field(description="Labels to filter by")] = Field(default_factory=list)
+    type: Annotated[Type, Field(description="Kind: note, fact, decision, …")] = "note"
+    metadata: Annotated[Metadata, Field(description="Any JSON object")] = Field(default_factory=dict)
+    namespace: Annotated[Namespace | None, Field(description="Other than the default")] = None
     conversation_id: Annotated[ConversationId | None, Field(description="Groups the turns of a conversation")] = None
     created_at: Annotated[Moment | None, Field(description="When it was said, if not now (ISO 8601)")] = None
     id: Annotated[MemoryId | None, Field(description="Your own id; storing it again changes nothing")] = None
@@ -70,12 +70,24 @@ async def memory_store(call: Call, arguments: StoreArguments) -> StoreResult:
     return StoreResult.of(outcome)
 
 
+def _like_store(schema: dict[str, Any]) -> None:
+    """Advertise what an item holds by names and types alone; memory_store's own schema says the rest."""
+    fields = StoreArguments.model_json_schema()["properties"]
+    types = {name: {"type": field.get("type", "string")} for name, field in fields.items()}
+    schema["items"] = {"type": "object", "properties": types, "required": ["content"]}
+
+
 class StoreManyArguments(Arguments):
     """Many new memories."""
 
     items: Annotated[
-        list[dict[str, JsonValue]],
-        Field(min_length=1, max_length=MAX_ITEMS, description="Each with the arguments of memory_store"),
+        list[dict[str, object]],
+        Field(
+            min_length=1,
+            max_length=MAX_ITEMS,
+            description="Each with the arguments of memory_store",
+            json_schema_extra=_like_store,
+        ),
     ]
 
 
@@ -116,7 +128,7 @@ def _item(outcome: Stored | ConflictError | InvalidArgumentError) -> StoreResult
     return StoreResult.of(outcome) if isinstance(outcome, Stored) else RefusedItem(error=str(outcome))
 
 
-def _checked(item: dict[str, JsonValue], namespace: str) -> NewMemory | InvalidArgumentError:
+def _checked(item: dict[str, object], namespace: str) -> NewMemory | InvalidArgumentError:
     try:
         return parse(StoreArguments, item).new_memory(namespace)
     except InvalidArgumentError as error:

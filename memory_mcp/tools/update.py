@@ -18,10 +18,10 @@ class UpdateArguments(Arguments):
 
     aliases: ClassVar = {"text": "content", "information": "content"}
 
-    id: MemoryId
-    content: Content | None = None
+    id: Annotated[MemoryId, Field(description="As a search or list gave it")]
+    content: Annotated[Content | None, Field(description="Replaces the content")] = None
     tags: Annotated[Tags | None, Field(description="Replaces all tags")] = None
-    type: Type | None = None
+    type: Annotated[Type | None, Field(description="Replaces the kind")] = None
     metadata: Annotated[Metadata | None, Field(description="Replaces all metadata")] = None
     expected_revision: Annotated[int | None, Field(ge=1, description="Refuse if it was changed meanwhile")] = None
 

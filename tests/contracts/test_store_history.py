@@ -22,7 +22,7 @@ async def _told(store: Store, history: list[Operation]) -> list[Answer]:
         await store.close()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(history=histories)
 def test_the_file_and_the_fake_agree(history: list[Operation]) -> None:
     """After any history of writes, both stores give the same memories, revisions, pages, scores and queues."""

@@ -367,7 +367,7 @@ SEPARATORS = st.sampled_from([" ", "\n", ", ", "\0", " - ", "/", "。"])
 WORDS = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(WORDS, min_size=1, max_size=8), separator=SEPARATORS)
 async def test_a_memory_is_found_by_each_of_its_words(store: Store, words: list[str], separator: str) -> None:
     """Whatever the script, a word of a content finds it."""

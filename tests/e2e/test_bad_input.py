@@ -58,12 +58,24 @@ async def test_content_is_never_parsed(daemon: FakeDaemon, client: RawClient) ->
         assert stored["embedded"] is True
 
 
+async def test_a_number_too_large_to_be_finite_is_refused(daemon: FakeDaemon, client: RawClient) -> None:
+    """1e999 is JSON, and would come back as what is none."""
+    await client.send_line(
+        b'{"jsonrpc": "2.0", "id": 77, "method": "tools/call", "params": {"name": "memory_store", '
+        b'"arguments": {"content": "x", "metadata": {"a": [1e999]}}}}'
+    )
+    result = (await client.answer(77))["result"]
+    assert result["isError"] is True
+    assert "metadata: must be JSON of finite numbers" in result["content"][0]["text"]
+
+
 BROKEN: list[tuple[bytes, int, int | str | None]] = [
     (b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": "\xff\xfe"}}', -32700, None),
     (b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": "\\ud800"}}', -32700, 7),
     (b"not json", -32700, None),
     (b'{"jsonrpc": "2.0", "id": 7', -32700, None),
     (b"[" * 100_000, -32700, None),
+    (b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": NaN}}', -32700, None),
     (b"[]", -32600, None),
     (b"17", -32600, None),
     (b'{"id": 7, "method": "ping"}', -32600, 7),

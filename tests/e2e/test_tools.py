@@ -62,6 +62,8 @@ async def test_the_advertised_list_is_small(client: RawClient) -> None:
     assert len(text) <= 8_000
     assert '"title"' not in text
     assert all(tool["outputSchema"]["type"] == "object" for tool in tools)
+    properties = [entry for tool in tools for entry in tool["inputSchema"].get("properties", {}).items()]
+    assert [name for name, schema in properties if not schema.get("description")] == []
     hints = {tool["name"]: tool["annotations"] for tool in tools}
     assert hints["memory_search"]["readOnlyHint"] is True
     assert hints["memory_delete"]["destructiveHint"] is True

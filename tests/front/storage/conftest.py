@@ -11,6 +11,8 @@ import pytest
 
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
+ROOT = Path(__file__).parents[3]
+"""From here the scripts import what they need, these tests' words among it."""
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -39,6 +41,7 @@ def start() -> Iterator[Start]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=ROOT,
         )
         started.append(process)
         return process

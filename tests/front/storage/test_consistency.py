@@ -25,7 +25,7 @@ async def _play(path: Path, history: list[Operation]) -> None:
         await store.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(history=histories)
 def test_indexes_agree_after_any_history(history: list[Operation]) -> None:
     """Keyword index, passages, vectors and counts hold exactly the live memories after any writes."""
