@@ -294,16 +294,17 @@ async def test_a_failed_passage_may_come_with_the_memory(store: Store) -> None:
 
 async def test_vectors_for_what_is_gone_are_passed_over(store: Store) -> None:
     """Passages that were deleted, rewritten or attached meanwhile take no vector, and their neighbours do."""
+    await put(store, "from the start", towards(5))
     deleted, rewritten, _, _ = [await put(store, text) for text in ("deleted", "rewritten", "attached", "waits")]
     ids = [waiting.passage_id for waiting in await store.pending(9)]
     await store.delete([deleted.id], HERE, dry_run=False)
     await store.update(rewritten, Change(content="new"), whole("new"), None)
     await store.attach(SPACE, [(ids[2], [Passage(0, 8, towards(0))])])
-    results = [(number, [Passage(0, 1, towards(10))]) for number in (*ids, 99_999)]
+    results = [(number, [Passage(0, 1, towards(10))]) for number in (*range(ids[0]), *ids, 99_999)]
     await store.attach(SPACE, results)
     matches = await store.nearest(towards(0), SPACE, HERE, 9)
-    assert await near(store) == ["attached", "waits"]
-    assert [match.score for match in matches] == pytest.approx([1, 0.985], abs=1e-3)
+    assert await near(store) == ["attached", "from the start", "waits"]
+    assert [match.score for match in matches] == pytest.approx([1, 0.996, 0.985], abs=1e-3)
     assert [waiting.text for waiting in await store.pending(9)] == ["new"]
 
 

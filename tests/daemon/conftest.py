@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daemonkit import Process
 
 from embedder_daemon import logs
+from tests.daemon.daemonkit import Process
 
 
 @pytest.fixture

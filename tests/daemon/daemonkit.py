@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc, wire
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
 
-from embedder_daemon.engines.base import Encoded, Engine
+from embedder_daemon.engines.base import Encoded, Engine, Task
 from embedder_daemon.engines.hash_engine import HashEngine
 from embedder_daemon.server import Daemon
 from embedder_daemon.settings import DaemonSettings
@@ -26,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 WAIT_S = 20.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+FieldValue = Any  # the fields of a typed constructor that keyword arguments are passed on to have several types
 
 
 def until(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
@@ -63,7 +66,7 @@ class FaultyEngine(HashEngine):
     """Does what a word in the batch tells it to: raise, return NaN or zeros, lose a row."""
 
     def __init__(self) -> None:
-        self._words = {self.encode([word], None)[0].ids[0]: word for word in ("raise", "nan", "zero", "lose")}
+        self._words = {self.encode([word], Task.DOCUMENT)[0].ids[0]: word for word in ("raise", "nan", "zero", "lose")}
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
         """Compute, or do not."""
@@ -83,26 +86,29 @@ class Client:
     daemon: Daemon
     path: Path
     channel: grpc.aio.Channel
-    stub: embedder_pb2_grpc.EmbedderAsyncStub
-    health_stub: health_pb2_grpc.HealthStub
+    stub: embedder_pb2_grpc.EmbedderStub
+    health_stub: Any  # has no stubs
 
-    async def embed(self, *texts: str, within_s: float = WAIT_S, **fields: object) -> embedder_pb2.EmbedResponse:
+    async def embed(self, *texts: str, within_s: float = WAIT_S, **fields: FieldValue) -> embedder_pb2.EmbedResponse:
         """Call Embed."""
         request = embedder_pb2.EmbedRequest(texts=texts, **fields)
-        return await self.stub.Embed(request, timeout=within_s)
+        answer: embedder_pb2.EmbedResponse = await self.stub.Embed(request, timeout=within_s)
+        return answer
 
     async def info(self) -> embedder_pb2.InfoResponse:
         """Call Info."""
-        return await self.stub.Info(embedder_pb2.InfoRequest(), timeout=WAIT_S)
+        answer: embedder_pb2.InfoResponse = await self.stub.Info(embedder_pb2.InfoRequest(), timeout=WAIT_S)
+        return answer
 
     async def stats(self) -> embedder_pb2.StatsResponse:
         """Call Stats."""
-        return await self.stub.Stats(embedder_pb2.StatsRequest(), timeout=WAIT_S)
+        answer: embedder_pb2.StatsResponse = await self.stub.Stats(embedder_pb2.StatsRequest(), timeout=WAIT_S)
+        return answer
 
     async def health(self, service: str = "") -> int:
         """Return the health status."""
         answer = await self.health_stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=WAIT_S)
-        return answer.status
+        return int(answer.status)
 
     async def until_state(self, state: int) -> None:
         """Wait until Info tells this state."""
@@ -119,7 +125,7 @@ class Client:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, build: Callable[[], Engine], *, stop_s: float = 5.0, **fields: object
+    folder: Path, build: Callable[[], Engine], *, stop_s: float = 5.0, **fields: FieldValue
 ) -> AsyncIterator[Client]:
     """Serve an engine on a real socket in this process."""
     path = folder / "e.sock"
@@ -127,9 +133,9 @@ async def serving(
     daemon = Daemon(settings, build)
     await daemon.start(path)
     async with grpc.aio.insecure_channel(f"unix:{path}", options=contract.CHANNEL_OPTIONS) as channel:
-        stubs = embedder_pb2_grpc.EmbedderStub(channel), health_pb2_grpc.HealthStub(channel)
+        stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
         try:
-            yield Client(daemon, path, channel, *stubs)
+            yield Client(daemon, path, channel, stub, health_pb2_grpc.HealthStub(channel))
         finally:
             await daemon.stop(stop_s)
 
@@ -176,8 +182,10 @@ class Process:
         self.popen.send_signal(number)
         return self.wait()
 
-    def embed(self, *texts: str, **fields: object) -> embedder_pb2.EmbedResponse:
+    def embed(self, *texts: str, **fields: FieldValue) -> embedder_pb2.EmbedResponse:
         """Call Embed on a channel of its own."""
         with grpc.insecure_channel(f"unix:{self.path}", options=contract.CHANNEL_OPTIONS) as channel:
             request = embedder_pb2.EmbedRequest(texts=texts, **fields)
-            return embedder_pb2_grpc.EmbedderStub(channel).Embed(request, timeout=WAIT_S)
+            stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
+            answer: embedder_pb2.EmbedResponse = stub.Embed(request, timeout=WAIT_S)
+            return answer

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from daemonkit import Client, GateEngine, serving
 from embedder_api.v1 import embedder_pb2
 
 from embedder_daemon.engines.base import Encoded, Task
 from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
+from tests.daemon.daemonkit import Client, GateEngine, serving
 
 
 def _ids(text: str) -> tuple[int, ...]:

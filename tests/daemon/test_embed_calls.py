@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
 import pytest
-from daemonkit import FaultyEngine, GateEngine, serving
 from embedder_api.v1 import contract, embedder_pb2, wire
 
 from embedder_daemon import logs
+from embedder_daemon.engines.base import Encoded, Task
 from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
+from tests.daemon.daemonkit import FaultyEngine, FieldValue, GateEngine, serving
 
 
 def _cosine(one: bytes, other: bytes) -> float:
@@ -90,7 +92,7 @@ async def test_a_long_text_is_cut_only_on_request(folder: Path) -> None:
         ({"texts": ["x"], "task": 9}, "task 9"),
     ],
 )
-async def test_a_wrong_request_names_the_bound(folder: Path, fields: dict[str, object], words: str) -> None:
+async def test_a_wrong_request_names_the_bound(folder: Path, fields: dict[str, FieldValue], words: str) -> None:
     """What is wrong with the whole request is INVALID_ARGUMENT."""
     async with serving(folder, HashEngine) as client:
         with pytest.raises(grpc.aio.AioRpcError, match=words) as caught:
@@ -106,8 +108,9 @@ async def test_another_space_is_refused(folder: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.embed("x", expected_space_id="other-1234")
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-        assert served in caught.value.details()
-        assert "other-1234" in caught.value.details()
+        details = caught.value.details() or ""
+        assert served in details
+        assert "other-1234" in details
 
 
 async def test_a_call_without_a_deadline_is_served(folder: Path) -> None:
@@ -121,7 +124,9 @@ async def test_a_message_over_the_limit_keeps_the_channel(folder: Path) -> None:
     async with serving(folder, HashEngine) as client:
         options = [("grpc.max_send_message_length", -1)]
         async with grpc.aio.insecure_channel(f"unix:{client.path}", options=options) as channel:
-            call = channel.unary_unary("/embedder_api.v1.Embedder/Embed")
+            call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+                "/embedder_api.v1.Embedder/Embed"
+            )
             with pytest.raises(grpc.aio.AioRpcError, match=str(contract.MAX_MESSAGE_BYTES)) as caught:
                 await call(bytes(contract.MAX_MESSAGE_BYTES + 1), timeout=20)
             assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -169,14 +174,16 @@ async def test_an_unexpected_error_keeps_its_text(folder: Path) -> None:
     """An exception in the tokenizer is INTERNAL with a fixed sentence."""
 
     class Broken(HashEngine):
-        def encode(self, texts: object, task: object) -> list[object]:
+        def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
             raise ValueError(f"leaks {texts} {task}")
 
     async with serving(folder, Broken) as client:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.embed("private")
         assert caught.value.code() is grpc.StatusCode.INTERNAL
-        assert "leaks" not in caught.value.details()
+        details = caught.value.details()
+        assert details
+        assert "leaks" not in details
 
 
 async def test_texts_are_never_logged(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,9 @@ LIMITS = st.builds(BatchLimits, st.integers(1, 40), st.integers(1, 3000))
 
 
 @given(LENGTHS, LIMITS, st.data())
-def test_a_batch_holds_its_anchor_and_keeps_its_limits(lengths: list[int], limits: BatchLimits, data: object) -> None:
+def test_a_batch_holds_its_anchor_and_keeps_its_limits(
+    lengths: list[int], limits: BatchLimits, data: st.DataObject
+) -> None:
     """The anchor always goes; rows, padded tokens and padding stay within bounds, but for a lone long row."""
     rows = [Length(length) for length in sorted(lengths)]
     anchor = data.draw(st.integers(0, len(rows) - 1))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from daemonkit import Process, until
 from embedder_api.v1 import embedder_pb2, embedder_pb2_grpc
 from embedder_api.v1.address import MAX_PATH_BYTES, default_address
 
 from embedder_daemon.engines.hash_engine import hash_vector
+from tests.daemon.daemonkit import Process, until
 
 Start = Callable[..., Process]
 HASH = ("--engine", "hash")
@@ -28,7 +28,7 @@ def _mode(path: Path) -> int:
 
 def _last(process: Process) -> dict[str, object]:
     """Return the last line of the log, which must be the only error line."""
-    lines = [json.loads(line) for line in process.lines()]
+    lines: list[dict[str, object]] = [json.loads(line) for line in process.lines()]
     assert [line["level"] for line in lines].count("error") == 1
     return lines[-1]
 
@@ -133,7 +133,12 @@ def test_anothers_socket_is_left(start: Start) -> None:
 def test_what_is_no_socket_is_left_and_named(start: Start, folder: Path, kind: str) -> None:
     """A file, a folder or a dangling link in the way is exit code 11, and stays as it is."""
     path = folder / "e.sock"
-    {"file": lambda: path.write_text("mine"), "folder": path.mkdir, "link": lambda: path.symlink_to("nowhere")}[kind]()
+    make: dict[str, Callable[[], object]] = {
+        "file": lambda: path.write_text("mine"),
+        "folder": path.mkdir,
+        "link": lambda: path.symlink_to("nowhere"),
+    }
+    make[kind]()
     before = path.lstat()
     process = start(*HASH)
     assert process.wait() == 11
@@ -234,7 +239,7 @@ def test_sigterm_finishes_a_running_call(start: Start, folder: Path) -> None:
 def _until_busy(process: Process) -> None:
     """Wait until a call is in the daemon."""
     with grpc.insecure_channel(f"unix:{process.path}") as channel:
-        stub = embedder_pb2_grpc.EmbedderStub(channel)
+        stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
         until(lambda: stub.Stats(embedder_pb2.StatsRequest()).interactive.requests, "a call runs")
 
 

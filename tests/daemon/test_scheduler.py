@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 
 import pytest
-from daemonkit import GateEngine, until
 
 from embedder_daemon.engines.base import Encoded, Task
 from embedder_daemon.engines.hash_engine import hash_vector
@@ -17,6 +16,7 @@ from embedder_daemon.scheduler.packing import Lane
 from embedder_daemon.scheduler.scheduler import Outcome, Scheduler
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
+from tests.daemon.daemonkit import GateEngine, until
 
 
 class Clock:

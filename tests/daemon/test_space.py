@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,8 @@ SPACE = Space(
 def test_each_ingredient_makes_another_space(field: str) -> None:
     """A change of any field changes the id."""
     value = getattr(SPACE, field)
-    other = dataclasses.replace(SPACE, **{field: not value if isinstance(value, bool) else value * 2 or "x"})
+    changed: dict[str, Any] = {field: not value if isinstance(value, bool) else value * 2 or "x"}  # of the field's type
+    other = dataclasses.replace(SPACE, **changed)
     assert other.space_id != SPACE.space_id
 
 

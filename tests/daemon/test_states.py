@@ -9,11 +9,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from daemonkit import NOT_SERVING, SERVING, WAIT_S, GateEngine, serving
 from embedder_api.v1 import contract, embedder_pb2
 
 from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
 from embedder_daemon.errors import ModelMissingError
+from tests.daemon.daemonkit import NOT_SERVING, SERVING, WAIT_S, GateEngine, serving
 
 
 class SlowLoad:

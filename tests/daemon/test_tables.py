@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from embedder_api.v1 import contract, embedder_pb2
 from embedder_api.v1.contract import ErrorCode
 
 from embedder_daemon import embedding, errors, service
 from embedder_daemon.lifecycle import State
 
+Kind = TypeVar("Kind", bound=Exception)
 
-def _kinds(base: type[Exception]) -> list[type[Exception]]:
+
+def _kinds(base: type[Kind]) -> list[type[Kind]]:
     return [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, base)]
 
 

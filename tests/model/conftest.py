@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from corpus import real_texts
 from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 
 from embedder_daemon import model
+from tests.model.corpus import real_texts
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -48,7 +48,7 @@ class Daemon:
             self.process = subprocess.Popen([*command, "--precision", "float32"], env=environment, stderr=stderr)
         self._wait()
         self.channel = grpc.insecure_channel(self._address, options=contract.CHANNEL_OPTIONS)
-        self.stub = embedder_pb2_grpc.EmbedderStub(self.channel)
+        self.stub = embedder_pb2_grpc.EmbedderStub(self.channel)  # type: ignore[no-untyped-call]  # generated without types
 
     def _wait(self) -> None:
         pause, end = threading.Event(), time.monotonic() + START_S
@@ -57,14 +57,16 @@ class Daemon:
             assert time.monotonic() < end, "the daemon was not ready in time"
             pause.wait(0.05)
 
-    def embed(self, *texts: str, truncate: bool = True, **fields: object) -> embedder_pb2.EmbedResponse:
-        """Call Embed."""
+    def embed(self, *texts: str, truncate: bool = True, **fields: Any) -> embedder_pb2.EmbedResponse:
+        """Call Embed; the other fields have several types."""
         request = embedder_pb2.EmbedRequest(texts=texts, truncate=truncate, **fields)
-        return self.stub.Embed(request, timeout=START_S)
+        answer: embedder_pb2.EmbedResponse = self.stub.Embed(request, timeout=START_S)
+        return answer
 
     def info(self) -> embedder_pb2.InfoResponse:
         """Call Info."""
-        return self.stub.Info(embedder_pb2.InfoRequest(), timeout=START_S)
+        answer: embedder_pb2.InfoResponse = self.stub.Info(embedder_pb2.InfoRequest(), timeout=START_S)
+        return answer
 
     def stop(self) -> int:
         """End it and return its exit code."""

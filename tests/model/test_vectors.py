@@ -6,20 +6,23 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from corpus import made_texts
 from embedder_api.v1 import wire
 from embedder_api.v1.contract import MAX_TEXTS
 
 from embedder_daemon import model
+from tests.model.corpus import made_texts
 
 if TYPE_CHECKING:
-    from conftest import Daemon
+    import numpy as np
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-np = pytest.importorskip("numpy")
+    from tests.model.conftest import Daemon
+else:
+    np = pytest.importorskip("numpy")  # the light interpreter collects this file too
 
 
-def _vectors(daemon: Daemon, texts: list[str]) -> np.ndarray:
+def _vectors(daemon: Daemon, texts: list[str]) -> NDArray[np.float32]:
     """Return the daemon's rows for texts of which none has an error."""
     rows = []
     for start in range(0, len(texts), MAX_TEXTS):

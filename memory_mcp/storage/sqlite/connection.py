@@ -125,6 +125,15 @@ def in_transaction(db: apsw.Connection, work: Callable[[apsw.Connection], T]) ->
     return result
 
 
+def _in_snapshot(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
+    db.execute("BEGIN")
+    try:
+        return work(db)
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
 class _Worker:
     """A thread with its own connection."""
 
@@ -173,12 +182,12 @@ class Database:
         self._writer = _Worker(path, "sqlite-write")
 
     async def read(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Do work that only reads.
+        """Do work that only reads; all of it sees one moment.
 
         Raises:
             StoreError: the file cannot be opened or read.
         """
-        return await self._reader.run(work)
+        return await self._reader.run(lambda db: _in_snapshot(db, work))
 
     async def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do work in one transaction; when this returns, it is on disk.

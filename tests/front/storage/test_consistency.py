@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 
@@ -57,6 +58,20 @@ async def test_every_write_is_in_the_change_log(path: Path, store: SqliteStore) 
             ("here", "[]"),
             ("here", '["z"]'),
         ]
+
+
+async def test_a_read_sees_one_moment(path: Path, store: SqliteStore) -> None:
+    """What another process commits in the middle of a read is not seen by the rest of it, but by the next one."""
+    await put(store, "one")
+
+    def count_twice(db: apsw.Connection) -> list[object]:
+        before = db.execute("SELECT count(*) FROM leases").get
+        with opened(path) as other:
+            other.execute("INSERT INTO leases VALUES ('name', 'owner', 0)")
+        return [before, db.execute("SELECT count(*) FROM leases").get]
+
+    assert await store._database.read(count_twice) == [0, 0]
+    assert await store._database.read(lambda db: db.execute("SELECT count(*) FROM leases").get) == 1
 
 
 async def test_a_failed_batch_leaves_nothing(path: Path, store: SqliteStore) -> None:
