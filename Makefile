@@ -13,9 +13,9 @@ PROTOC := $(FRONT) -m grpc_tools.protoc -I protos
 MODEL_TOOLS := ^(pytest|pytest-asyncio|hypothesis|types-grpcio|types-protobuf)==
 
 # mypy checks what imports torch in the interpreter that has it, and everything else in the front's.
-MODEL_SOURCES := embedder_daemon/engines embedder_daemon/model.py $(if $(wildcard tests/model/*.py),tests/model)
-SOURCES := memory_mcp embedder_daemon protos/embedder_api tests scripts $(if $(wildcard benchmarks/*.py),benchmarks)
-NOT_IN_FRONT := ^(embedder_daemon/(engines/torch_engine|model)|tests/model/)
+MODEL_SOURCES := embedder_daemon/engines embedder_daemon/model.py tests/model benchmarks/in_process.py
+SOURCES := memory_mcp embedder_daemon protos/embedder_api tests scripts benchmarks
+NOT_IN_FRONT := ^(embedder_daemon/(engines/torch_engine|model)|tests/model/|benchmarks/in_process)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

