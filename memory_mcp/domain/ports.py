@@ -96,7 +96,11 @@ class Store(Protocol):
         ...
 
     async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
-        """Delete softly by ids, else by filters; return the ids."""
+        """Delete softly by ids, else by filters; return the ids.
+
+        Raises:
+            NotFoundError: one of the ids is not there; nothing was deleted.
+        """
         ...
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:

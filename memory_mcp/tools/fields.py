@@ -50,9 +50,11 @@ def _tidy(tags: list[str]) -> list[str]:
 
 def _bounded(metadata: dict[str, object]) -> dict[str, object]:
     try:
-        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False))
+        text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
+        text.encode()
     except (ValueError, RecursionError) as error:
-        raise ValueError("must be JSON of finite numbers and of moderate depth") from error
+        raise ValueError("must be JSON of finite numbers, whole characters and moderate depth") from error
+    size = len(text)
     if size > MAX_METADATA:
         raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
     return metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -34,7 +35,8 @@ async def daemon(folder: Path) -> AsyncIterator[FakeDaemon]:
 @pytest.fixture
 def environment(folder: Path) -> dict[str, str]:
     """Return the front's environment: its own files, and nothing of this machine's user."""
-    return {
+    measuring = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return measuring | {
         "HOME": str(folder),
         "PATH": "/usr/bin:/bin",
         "MCP_MEMORY_SQLITE_PATH": str(folder / "memory.db"),

@@ -165,8 +165,11 @@ def test_install_and_uninstall_with_launchd(
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make in a folder."""
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    """Run make in a folder, as if no other make had started these tests."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture

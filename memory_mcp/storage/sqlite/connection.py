@@ -26,6 +26,9 @@ from memory_mcp.storage.sqlite.schema import check_identity, migrate
 
 T = TypeVar("T")
 
+SMALLEST_DATABASE: Final = 512
+"""Bytes of SQLite's smallest page (https://sqlite.org/fileformat.html)."""
+
 BUSY_MS: Final = 10_000
 """Milliseconds to wait for another process's write."""
 
@@ -96,6 +99,8 @@ def _enter_wal(db: apsw.Connection) -> None:
 
 
 def _connect(path: Path) -> apsw.Connection:
+    if 0 < path.stat().st_size < SMALLEST_DATABASE:
+        raise apsw.NotADBError("it is shorter than any database")  # SQLite would take it for empty
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         db.set_busy_timeout(BUSY_MS)

@@ -147,17 +147,25 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int) -> l
     """
     total = cast("int", db.execute("SELECT coalesce(sum(memories), 0) FROM namespaces").get)
     terms = _terms(db, query, total)
-    chosen = _worthwhile(terms, total)
-    if not chosen:
+    present = [term for term in terms if term.memories]
+    if not present:
         return []
     bound = (BM25_K1 + 1) * sum(term.idf for term in terms)
+    # What is rare in the store may be nowhere in what the filters leave: then the common words must not be missing.
+    few = present if is_narrow(filters) else _worthwhile(present, total)
+    found = _holding(db, few, filters, limit) or (few != present and _holding(db, present, filters, limit)) or []
+    return [Match(key, min(1.0, score / bound)) for key, score in found]
+
+
+def _holding(db: apsw.Connection, terms: list[Term], filters: Filters, limit: int) -> list[tuple[int, float]]:
+    """Return (key, BM25 score) of the memories that hold any of the words, best first."""
     where = condition(filters)
     found = db.execute(
         f"""SELECT m.key, -bm25(keywords) FROM keywords JOIN memories AS m ON m.key = keywords.rowid
             WHERE keywords MATCH ? AND {where.sql} ORDER BY bm25(keywords), m.key LIMIT ?""",  # noqa: S608 - only parameters
-        (" OR ".join(_quoted(term.written) for term in chosen), *where.parameters, limit),
+        (" OR ".join(_quoted(term.written) for term in terms), *where.parameters, limit),
     )
-    return [Match(key, min(1.0, score / bound)) for key, score in cast("Iterator[tuple[int, float]]", found)]
+    return cast("list[tuple[int, float]]", found.fetchall())
 
 
 def _quoted(word: str) -> str:
@@ -178,10 +186,7 @@ def _terms(db: apsw.Connection, query: str, total: int) -> list[Term]:
     return sorted(terms.values(), key=lambda term: term.memories)[:MAX_TERMS]
 
 
-def _worthwhile(terms: list[Term], total: int) -> list[Term]:
-    """Leave out the words that no memory holds, and the common ones while a rarer one is there."""
-    present = [term for term in terms if term.memories]
-    if not present:
-        return []
+def _worthwhile(present: list[Term], total: int) -> list[Term]:
+    """Leave out the common words while a rarer one is there; the rarest comes first."""
     ceiling = max(COMMON_FLOOR, COMMON_SHARE * total, present[0].memories)
     return [term for term in present if term.memories <= ceiling]
