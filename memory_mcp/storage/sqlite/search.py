@@ -28,7 +28,7 @@ MAX_TERMS: Final = 64
 COMMON_SHARE: Final = 0.02
 COMMON_FLOOR: Final = 1_000
 """A word held by more than this share of the memories, and by more than this many, says little and costs much: it is
-left out while the query has a rarer one."""
+left out while rarer ones fill the answer."""
 
 
 def active_space(db: apsw.Connection) -> tuple[int, Space] | None:
@@ -151,9 +151,10 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int) -> l
     if not present:
         return []
     bound = (BM25_K1 + 1) * sum(term.idf for term in terms)
-    # What is rare in the store may be nowhere in what the filters leave: then the common words must not be missing.
-    few = present if is_narrow(filters) else _worthwhile(present, total)
-    found = _holding(db, few, filters, limit) or (few != present and _holding(db, present, filters, limit)) or []
+    worthwhile = _worthwhile(present, total)
+    found = _holding(db, worthwhile, filters, limit)
+    if len(found) < limit and len(worthwhile) < len(present):  # the rare words alone do not fill the answer
+        found = _holding(db, present, filters, limit)
     return [Match(key, min(1.0, score / bound)) for key, score in found]
 
 
@@ -187,6 +188,6 @@ def _terms(db: apsw.Connection, query: str, total: int) -> list[Term]:
 
 
 def _worthwhile(present: list[Term], total: int) -> list[Term]:
-    """Leave out the common words while a rarer one is there; the rarest comes first."""
+    """Leave out the common words; the rarest comes first and is never left out."""
     ceiling = max(COMMON_FLOOR, COMMON_SHARE * total, present[0].memories)
     return [term for term in present if term.memories <= ceiling]
