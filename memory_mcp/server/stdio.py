@@ -26,6 +26,8 @@ MAX_LINE: Final = 64 * 1024 * 1024
 GOODBYE_S: Final = 5.0
 """Seconds that requests in progress get to finish after the client closed its side."""
 
+CANCELLED: Final = "notifications/cancelled"
+
 Item = SessionMessage | Exception
 
 
@@ -83,6 +85,8 @@ class Transport:
                     continue
                 if isinstance(message, types.JSONRPCRequest):
                     self._unanswered.add(message.id)
+                elif isinstance(message, types.JSONRPCNotification) and message.method == CANCELLED:
+                    self._answered((message.params or {}).get("requestId"))  # it never will be
                 await to_server.send(SessionMessage(message))
             await self._finish()
 
@@ -110,8 +114,8 @@ class Transport:
         while view:
             view = view[self._wire_out.write(view) :]
 
-    def _answered(self, request_id: types.RequestId | None) -> None:
-        if request_id is not None:
+    def _answered(self, request_id: object) -> None:
+        if isinstance(request_id, int | str):
             self._unanswered.discard(request_id)
         if not self._unanswered:
             self._all_answered.set()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from memory_mcp.server.stdio import GOODBYE_S
 from tests.e2e.client import RawClient
 from tests.e2e.conftest import FRONT
 from tests.fakes.daemon import FakeDaemon
@@ -154,6 +155,23 @@ async def test_a_signal_ends_it_cleanly(client: RawClient, number: signal.Signal
     process.send_signal(number)
     async with asyncio.timeout(10):
         assert await process.wait() == 0
+
+
+async def test_a_cancelled_request_is_not_waited_for(daemon: FakeDaemon, client: RawClient) -> None:
+    """A client that cancels what it asked and goes leaves no front behind, although no answer was ever sent."""
+    await client.tool("memory_list")
+    await daemon.change(hang=True)
+    await client.send_line(
+        b'{"jsonrpc": "2.0", "id": 999, "method": "tools/call", '
+        b'"params": {"name": "memory_search", "arguments": {"query": "slow"}}}'
+    )
+    async with asyncio.timeout(10):
+        while not daemon.requests:
+            await client.request("ping")
+    await client.send_line(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 999}}')
+    async with asyncio.timeout(GOODBYE_S - 1):
+        assert await client.end() == 0
+    await daemon.change(hang=False)
 
 
 async def test_the_end_of_input_ends_it(client: RawClient) -> None:
