@@ -53,14 +53,17 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Make everything, do the chores meanwhile, and let go of everything at the end."""
-    store, embedder = make_store(settings), make_embedder(settings)
-    services = make_services(settings, store, embedder)
-    chores = asyncio.create_task(services.chores.run())
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        store, embedder = make_store(settings), make_embedder(settings)
+        stack.push_async_callback(store.close)
+        stack.push_async_callback(embedder.close)
+        services = make_services(settings, store, embedder)
+        chores = asyncio.create_task(services.chores.run())
+        stack.push_async_callback(_end, chores)
         yield services
-    finally:
-        chores.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await chores
-        await embedder.close()
-        await store.close()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -6,8 +6,8 @@ one that `MCP_MEMORY_CONFIG` names.
 
 from __future__ import annotations
 
+import difflib
 import os
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,8 +24,16 @@ CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
 
 
 def config_file() -> Path:
-    """Return the TOML file that is read when it exists."""
-    return Path(os.environ.get(CONFIG_VARIABLE) or user_config_path("memory-mcp") / "config.toml").expanduser()
+    """Return the TOML file that is read; the default one need not exist.
+
+    Raises:
+        SettingsError: the variable names a file that is not there.
+    """
+    if not (named := os.environ.get(CONFIG_VARIABLE)):
+        return user_config_path("memory-mcp") / "config.toml"
+    if not (path := Path(named).expanduser()).is_file():
+        raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
+    return path
 
 
 def _valid_address(address: str) -> str:
@@ -33,16 +41,17 @@ def _valid_address(address: str) -> str:
     return address
 
 
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]  # clients start us without a shell that would do it
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class Settings(BaseSettings):
     """The front's settings; each field's name with the prefix MCP_MEMORY_ is its environment variable."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
 
     storage_backend: Literal["sqlite_vec"] = Field("sqlite_vec", description="The store of record.")
-    sqlite_path: Path = Field(
+    sqlite_path: UserPath = Field(
         default_factory=lambda: user_data_path("memory-mcp") / "memory.db", description="The database file."
     )
     namespace: str = Field(
@@ -71,7 +80,7 @@ class Settings(BaseSettings):
     )
 
     # What `daemon install` builds; read from the names that users know, without or with our prefix.
-    embedder_python: Path | None = Field(
+    embedder_python: UserPath | None = Field(
         None,
         validation_alias=AliasChoices("EMBEDDER_PYTHON", "embedder_python"),
         description="The interpreter that the daemon's environment is built on.",
@@ -93,11 +102,6 @@ class Settings(BaseSettings):
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
 
-    @cached_property
-    def socket(self) -> Path:
-        """The daemon's socket."""
-        return socket_path(self.embedder_address)
-
 
 def load(**overrides: object) -> Settings:
     """Make the settings; `overrides` come from the command line.
@@ -106,12 +110,33 @@ def load(**overrides: object) -> Settings:
         SettingsError: a value that does not fit, named with its variable, or an unreadable TOML file.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
+    file = config_file()
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(f"{file}: {name} is no setting{_nearest(name)}") from error
         variable = name if name.isupper() else f"{PREFIX}{name.upper()}"
-        raise SettingsError(f"{variable}: {first['msg']}; mend it in the environment or in {config_file()}") from error
+        raise SettingsError(f"{variable}: {first['msg']}; mend it in the environment or in {file}") from error
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{config_file()}: {error}") from error
+        raise SettingsError(f"{file} cannot be read ({error}); mend it, or move it away") from error
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def unknown_variables() -> list[str]:
+    """Return one sentence for each MCP_MEMORY_ variable that is no setting."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
+    return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
+
+
+def daemon_environment() -> dict[str, str]:
+    """Return the daemon's own settings in our environment, for the service that is to start it with them."""
+    ours = {"EMBEDDER_PYTHON", "EMBEDDER_ADDRESS"}
+    return {name: value for name, value in os.environ.items() if name.startswith("EMBEDDER_") and name not in ours}

@@ -48,7 +48,7 @@ def install(*, python: Path | None, venv: Path | None, no_service: bool) -> None
         click.echo(f"there is no service for {agent.platform} yet; start the daemon by hand with {builder.program}")
         return
     logs = user_log_path("memory-mcp")
-    agent.install(render(builder.program, config.embedder_address, logs), logs)
+    agent.install(render(builder.program, config.embedder_address, logs, settings.daemon_environment()), logs)
     click.echo(f"launchd runs the daemon now and at every login; its log is in {logs}")
 
 

@@ -16,7 +16,6 @@ class InvalidArgumentError(MemoryMcpError):
 
     def __init__(self, argument: str, problem: str) -> None:
         super().__init__(f"{argument}: {problem}")
-        self.argument = argument
 
 
 class NotFoundError(MemoryMcpError):

@@ -25,7 +25,6 @@ MAX_ITEMS: Final = 1_000
 """Memories in one bulk store."""
 MAX_QUERY: Final = 10_000
 
-Scalar = str | int | float | bool | None
 Metadata = Mapping[str, object]
 """A JSON object; the tools check that it is one."""
 
@@ -152,6 +151,11 @@ class Filters:
     """Inclusive."""
     before: datetime | None = None
     """Exclusive."""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether they ask for more than a namespace."""
+        return self != Filters(self.namespace, tag_match=self.tag_match)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,8 @@ class Store(Protocol):
     ) -> Memory:
         """Replace fields and keep the old revision; `embedded` are the passages of a changed content.
 
+        A change that changes nothing makes no revision.
+
         Raises:
             NotFoundError: the memory is gone.
             ConflictError: its revision is not the expected one.

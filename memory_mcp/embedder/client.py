@@ -27,7 +27,7 @@ LOOK_AT_LOG: Final = "look at the daemon's log, or restart it"
 
 RECONNECT_OPTIONS: Final = (  # a channel that lost its server otherwise takes 20 s to notice its return
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5000),  # how long an attempt may take; a busy daemon is slow, not absent
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 
@@ -45,7 +45,7 @@ SENTENCES: Final[dict[ErrorCode, str]] = {
 MENDS: Final[dict[ErrorCode, str]] = {
     ErrorCode.SPACE_MISMATCH: "start the daemon with the model that this store was filled with (EMBEDDER_MODEL)",
     ErrorCode.OVERLOADED: "none needed: it is tried again",
-    ErrorCode.UNAVAILABLE: START_DAEMON,
+    ErrorCode.UNAVAILABLE: "none needed while it starts or ends; look at the daemon's log if it stays so",
     ErrorCode.DEADLINE: LOOK_AT_LOG,
     ErrorCode.INTERNAL: LOOK_AT_LOG,
     ErrorCode.INVALID_REQUEST: "upgrade the older of memory-mcp and its daemon, and restart both",
@@ -169,15 +169,16 @@ def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | N
             mend=MENDS[ErrorCode.SPACE_MISMATCH],
             faulty=False,
         )
-    sound = sum(not item.error for item in response.items)
+    if len(response.items) != texts or not response.space_id or not response.dimensions:
+        raise EmbedderError(
+            f"the daemon's answer makes no sense: {len(response.items)} items of {response.dimensions} dimensions "
+            f"in the space {response.space_id!r} for {texts} texts",
+            mend=LOOK_AT_LOG,
+        )
     try:
-        rows = wire.split_rows(response.vectors, response.dimensions, sound)
+        rows = wire.split_rows(response.vectors, response.dimensions, sum(not item.error for item in response.items))
     except ValueError as error:
         raise EmbedderError(f"the daemon's answer makes no sense: {error}", mend=LOOK_AT_LOG) from error
-    if len(response.items) != texts or not response.space_id:
-        raise EmbedderError(
-            f"the daemon's answer makes no sense: {len(response.items)} items for {texts} texts", mend=LOOK_AT_LOG
-        )
     if not all(map(wire.is_sound, rows)):
         raise EmbedderError("the daemon sent a vector that is not finite or all zeros", mend=LOOK_AT_LOG)
     waiting = iter(rows)

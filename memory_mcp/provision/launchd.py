@@ -22,11 +22,11 @@ UNLOAD_SECONDS: Final = 25.0
 """launchd waits ExitTimeOut (20 s) for the daemon, and `bootout` may return before the job is gone."""
 
 
-def render(program: Path, address: str, logs: Path, environment: Mapping[str, str] | None = None) -> bytes:
+def render(program: Path, address: str, logs: Path, environment: Mapping[str, str]) -> bytes:
     """Return the LaunchAgent's file; `environment` is added to what the job sees, which is bare otherwise."""
     values = {"@PROGRAM@": str(program), "@ADDRESS@": address, "@LOG@": str(logs / LOG_NAME)}
     job = plistlib.loads(source.plist_template().read_bytes())
-    job["EnvironmentVariables"].update(environment or {})
+    job["EnvironmentVariables"].update(environment)
     job = {key: _fill(value, values) for key, value in job.items()}
     return plistlib.dumps(job, sort_keys=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import mcp_types as types
@@ -60,8 +61,15 @@ class ToolHandlers:
             await ctx.session.report_progress(done, total)
 
         call = Call(await self._services.get(), self._settings.namespace, progress)
-        result: Result = await tool(call, arguments)
-        return result
+        # A task of its own: gRPC answers a cancellation with a CancelledError of its own making, which the SDK's
+        # cancel scope would not know as its own, and which would end the whole session.
+        task: asyncio.Task[Result] = asyncio.create_task(tool(call, arguments))
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        return task.result()
 
 
 def _bug(tool: AnyTool) -> types.CallToolResult:

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import signal
 
+import anyio
+
 from memory_mcp.server.handlers import make_server
 from memory_mcp.server.session import LazyServices
 from memory_mcp.server.stdio import Transport, claim_descriptors
@@ -18,6 +20,8 @@ async def _serve(settings: Settings) -> None:
     try:
         async with Transport(*claim_descriptors()).streams() as (from_client, to_client):
             await server.run(from_client, to_client, server.create_initialization_options())
+    except* anyio.BrokenResourceError:
+        pass  # messages that came while the session ended; their client has gone or is told to
     finally:
         await services.close()
 

@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 import mcp_types as types
-from pydantic import BaseModel
 
 from memory_mcp.tools import TOOLS
 from memory_mcp.tools.base import AnyTool
@@ -24,8 +23,8 @@ def _advertise(tool: AnyTool) -> types.Tool:
     return types.Tool(
         name=tool.name,
         description=tool.description,
-        input_schema=_schema(tool.arguments, "validation"),
-        output_schema=_schema(tool.result, "serialization"),
+        input_schema=_lean(tool.arguments.model_json_schema(), collapse=True),
+        output_schema=_lean(tool.result.model_json_schema(mode="serialization"), collapse=False),
         annotations=types.ToolAnnotations(
             read_only_hint=tool.read_only,
             destructive_hint=tool.destructive,
@@ -35,17 +34,11 @@ def _advertise(tool: AnyTool) -> types.Tool:
     )
 
 
-def _schema(model: type[BaseModel], mode: str) -> Schema:
-    made = model.model_json_schema(mode="validation" if mode == "validation" else "serialization")
-    made.pop("description", None)  # the model's docstring; the tool's own description says it
-    return _lean(made, collapse=mode == "validation")
-
-
 def _lean(schema: Schema, *, collapse: bool) -> Schema:
-    """Leave out what costs the client's context and says nothing: titles, and in arguments the explicit null."""
+    """Leave out what costs the client's context: titles, docstrings, and in arguments the explicit null."""
     lean: Schema = {}
     for key, value in schema.items():
-        if key == "title" and isinstance(value, str):
+        if isinstance(value, str) and (key == "title" or (key == "description" and "properties" in schema)):
             continue
         if key in {"properties", "$defs"}:
             lean[key] = {name: _lean(inner, collapse=collapse) for name, inner in value.items()}

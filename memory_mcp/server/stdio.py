@@ -12,6 +12,8 @@ import json
 import os
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import BinaryIO, Final
 
 import anyio
@@ -42,12 +44,17 @@ def claim_descriptors() -> tuple[BinaryIO, BinaryIO]:
 
 
 class Transport:
-    """Lines of one client to and from the SDK's streams."""
+    """Lines of one client to and from the SDK's streams.
+
+    Both ends of the wire have a daemon thread: it may be blocked in read() or write() for ever, and must not keep the
+    process alive.
+    """
 
     def __init__(self, wire_in: BinaryIO, wire_out: BinaryIO) -> None:
         self._wire_in = wire_in
         self._wire_out = wire_out
         self._lines: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
+        self._outgoing: SimpleQueue[tuple[bytes, Future[None]]] = SimpleQueue()
         self._unanswered: set[types.RequestId] = set()
         self._all_answered = asyncio.Event()
 
@@ -57,11 +64,11 @@ class Transport:
         to_server, from_client = create_context_streams[Item](0)
         to_client, from_server = create_context_streams[SessionMessage](0)
         loop = asyncio.get_running_loop()
-        # A daemon thread: it may be blocked in read() for ever, and must not keep the process alive.
         threading.Thread(target=self._pump, args=(loop,), name="stdin", daemon=True).start()
+        threading.Thread(target=self._drain, name="stdout", daemon=True).start()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._read, to_server, to_client.clone())
-            tasks.start_soon(self._write, from_server)
+            tasks.start_soon(self._write, from_server, tasks.cancel_scope)
             yield from_client, to_client
             tasks.cancel_scope.cancel()
 
@@ -98,16 +105,31 @@ class Transport:
                     self._all_answered.clear()
                     await self._all_answered.wait()
 
-    async def _write(self, from_server: ContextReceiveStream[SessionMessage]) -> None:
+    async def _write(self, from_server: ContextReceiveStream[SessionMessage], session: anyio.CancelScope) -> None:
         async with from_server:
             async for item in from_server:
-                line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+                sent: Future[None] = Future()
+                self._outgoing.put((item.message.model_dump_json(by_alias=True, exclude_unset=True).encode(), sent))
                 try:
-                    await anyio.to_thread.run_sync(self._send, line)
-                except (BrokenPipeError, ConnectionResetError):
-                    return  # the client has gone; its end of stdin says so too, or its parent's death
+                    await asyncio.wrap_future(sent)
+                except OSError:  # nobody reads any more: the client has gone, whatever its end of stdin says
+                    session.cancel()
+                    return
                 if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError):
                     self._answered(item.message.id)
+
+    def _drain(self) -> None:
+        """Write lines in a thread, each whole before the next."""
+        while True:
+            line, sent = self._outgoing.get()
+            if not sent.set_running_or_notify_cancel():
+                continue
+            try:
+                self._send(line + b"\n")
+            except OSError as error:
+                sent.set_exception(error)
+            else:
+                sent.set_result(None)
 
     def _send(self, line: bytes) -> None:
         view = memoryview(line)

@@ -16,6 +16,8 @@ from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.services.indexing import TEXTS_PER_CALL, Progress, Span, embed_spans
 
 LEASE: Final = "queue"
+LEASE_MARGIN_S: Final = 5.0
+"""Seconds beyond one batch's budget, for writing its vectors."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,8 @@ class Chores:
                 await self.drain()
             except StoreError as error:
                 log.warning("chores were put off", cause=str(error))
+            except Exception:
+                log.exception("chores failed")
             await self._rest()
 
     async def _rest(self) -> None:
@@ -59,14 +63,21 @@ class Chores:
             pass  # time to look again
 
     async def drain(self) -> None:
-        """Embed what waits, until nothing does or the embedder is out."""
-        while self._embedder.retry_in_s() is None and (waiting := await self._store.pending(self._batch)):
-            if not await self._store.acquire_lease(LEASE, self._owner, 2 * self._bulk_budget_s):
-                return
-            if not await self._embed(waiting):
-                self._batch = max(1, self._batch // 2)  # a slow machine's batch must fit the budget some day
-                return
-            self._batch = min(TEXTS_PER_CALL, 2 * self._batch)
+        """Embed what waits, until nothing does or the embedder is out; only one front at a time does."""
+        if self._embedder.retry_in_s() is not None or not await self._store.pending(1) or not await self._lease():
+            return
+        try:
+            while await self._lease() and (waiting := await self._store.pending(self._batch)):
+                if not await self._embed(waiting):
+                    self._batch = max(1, self._batch // 2)  # a slow machine's batch must fit the budget some day
+                    return
+                self._batch = min(TEXTS_PER_CALL, 2 * self._batch)
+        finally:
+            await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back
+
+    async def _lease(self) -> bool:
+        """Take or prolong the lease, for as long as one batch may take."""
+        return await self._store.acquire_lease(LEASE, self._owner, self._bulk_budget_s + LEASE_MARGIN_S)
 
     async def _embed(self, waiting: Sequence[PendingPassage]) -> bool:
         """Embed one batch and say whether to go on; what was done before a failure is kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from memory_mcp.domain.errors import ConflictError, EmbedderError
+from memory_mcp.domain.errors import ConflictError, EmbedderError, StoreError
 from memory_mcp.domain.models import Change, Embedded, Filters, Lane, Memory, NewMemory, Page, Revision, Stored
 from memory_mcp.domain.ports import Store
 from memory_mcp.services.indexing import Indexer
@@ -30,12 +30,13 @@ class Memories:
 
     async def store_many(
         self, news: Sequence[NewMemory], on_progress: Callable[[int], Awaitable[None]]
-    ) -> list[Stored | ConflictError]:
+    ) -> list[Stored | ConflictError | StoreError]:
         """Store many; each batch is on disk before the next begins, so that a cancelled call keeps what it reported.
 
-        After the first batch that could not be embedded, the others leave their vectors to the queue at once.
+        After the first batch that could not be embedded, the others leave their vectors to the queue at once. When
+        the store fails, what is left has its error as outcome.
         """
-        outcomes: list[Stored | ConflictError] = []
+        outcomes: list[Stored | ConflictError | StoreError] = []
         failure: EmbedderError | None = None
         for start in range(0, len(news), BATCH):
             batch = news[start : start + BATCH]
@@ -44,7 +45,10 @@ class Memories:
                 embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=await self._store.space())
             else:
                 embedded = await self._indexer.cut(contents)
-            outcomes += await self._add(batch, embedded)
+            try:
+                outcomes += await self._add(batch, embedded)
+            except StoreError as error:
+                return outcomes + [error] * (len(news) - len(outcomes))
             await on_progress(len(outcomes))
         return outcomes
 
@@ -75,7 +79,7 @@ class Memories:
         """
         memory = await self._store.get(memory_id, namespace)
         embedded = None
-        if change.content is not None and change.content != memory.content:
+        if change.content is not None:  # also where it is the same: another front may change it meanwhile
             [embedded], _ = await self._indexer.embed(
                 [change.content], lane=Lane.INTERACTIVE, space=await self._store.space()
             )

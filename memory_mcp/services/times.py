@@ -59,27 +59,34 @@ def interval(expression: str, now: datetime) -> tuple[datetime, datetime]:
 
     Args:
         expression: in any language that dateparser knows.
-        now: an aware datetime in the user's zone, whose days and weeks are meant.
+        now: a naive datetime of the system's zone, whose days and weeks are meant.
 
     Raises:
         InvalidArgumentError: it is no time that could be understood.
     """
-    from dateparser.date import DateDataParser  # noqa: PLC0415 - half a second, for this argument alone
-
-    settings = {
-        "RELATIVE_BASE": now.replace(tzinfo=None),
-        "PREFER_DATES_FROM": "past",
-        "RETURN_TIME_AS_PERIOD": True,
-    }
-    found = DateDataParser(settings=settings).get_date_data(expression)
-    if found.date_obj is None or found.period not in PERIODS:
+    try:
+        moment, period = _parsed(expression, now)
+        start, end = PERIODS[period](moment)
+        return start.astimezone(UTC), end.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidArgumentError(
             "time_expr", f"{expression!r} is no time that is understood; use after and before (ISO 8601) instead"
-        )
-    start, end = PERIODS[found.period](found.date_obj.replace(tzinfo=None))
-    return start.replace(tzinfo=now.tzinfo).astimezone(UTC), end.replace(tzinfo=now.tzinfo).astimezone(UTC)
+        ) from error
+
+
+def _parsed(expression: str, now: datetime) -> tuple[datetime, str]:
+    """Return a naive moment of the system's zone and the kind of period around it."""
+    from dateparser.date import DateDataParser  # noqa: PLC0415 - half a second, for this argument alone
+
+    settings = {"RELATIVE_BASE": now, "PREFER_DATES_FROM": "past", "RETURN_TIME_AS_PERIOD": True}
+    found = DateDataParser(settings=settings).get_date_data(expression)
+    if found.date_obj is None or found.period not in PERIODS:
+        raise ValueError("no time was recognised")
+    if found.date_obj.tzinfo is None:
+        return found.date_obj, found.period
+    return found.date_obj.astimezone().replace(tzinfo=None), found.period  # the expression names a zone
 
 
 async def understand(expression: str) -> tuple[datetime, datetime]:
     """Return the [start, end) that an expression means now and here; see `interval`."""
-    return await asyncio.to_thread(interval, expression, datetime.now().astimezone())
+    return await asyncio.to_thread(interval, expression, datetime.now().astimezone().replace(tzinfo=None))

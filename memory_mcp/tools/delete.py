@@ -36,11 +36,11 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         InvalidArgumentError: neither an id nor a filter was given, or both.
         NotFoundError: there is none of this id.
     """
-    filtering = arguments.model_fields_set - {"id", "dry_run", "tag_match"}
-    if bool(filtering) == (arguments.id is not None):
+    filters = await arguments.filters(call)
+    if filters.is_narrow == (arguments.id is not None):  # a namespace alone is no filter, nor is an empty one
         raise InvalidArgumentError("id", "give an id, or at least one filter, and not both; nothing was deleted")
     ids = await call.services.memories.delete(
-        None if arguments.id is None else [arguments.id], await arguments.filters(call), dry_run=arguments.dry_run
+        None if arguments.id is None else [arguments.id], filters, dry_run=arguments.dry_run
     )
     return DeleteResult(ids=ids, dry_run=arguments.dry_run)
 

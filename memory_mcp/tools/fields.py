@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -23,6 +23,9 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.services.times import understand
 from memory_mcp.tools.base import Arguments, Call, Result
+
+SHOWN_CHARS: Final = 400
+"""Characters of a content in the text that goes with a structured result."""
 
 
 def _not_blank(text: str) -> str:
@@ -85,7 +88,9 @@ class FilterArguments(Arguments):
     conversation_id: Annotated[ConversationId | None, Field(description="Of this conversation")] = None
     after: Annotated[Moment | None, Field(description="Created at or after (ISO 8601)")] = None
     before: Annotated[Moment | None, Field(description="Created before")] = None
-    time_expr: Annotated[str | None, Field(max_length=200, description="e.g. 'last week', 'in May 2023'")] = None
+    time_expr: Annotated[
+        str | None, Field(min_length=1, max_length=200, description="e.g. 'last week', 'in May 2023'")
+    ] = None
     namespace: Annotated[Namespace | None, Field(description="Other than the default")] = None
 
     async def filters(self, call: Call) -> Filters:
@@ -123,9 +128,10 @@ class MemoryFields(Result):
     updated_at: datetime
 
     def text(self) -> str:
-        """Show the memory on a line or a few."""
+        """Show the memory on a line or a few; the structured result has all of it."""
         tags = f" [{', '.join(self.tags)}]" if self.tags else ""
-        return f"{self.id} ({self.created_at:%Y-%m-%d %H:%M}){tags}: {self.content}"
+        content = self.content if len(self.content) <= SHOWN_CHARS else self.content[:SHOWN_CHARS] + "…"
+        return f"{self.id} ({self.created_at:%Y-%m-%d %H:%M}){tags}: {content}"
 
 
 def shown(memory: Memory) -> dict[str, object]:

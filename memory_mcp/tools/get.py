@@ -38,6 +38,10 @@ class WholeMemory(MemoryFields):
     embedded: bool
     revisions: list[RevisionFields] | None = Field(None, description="Oldest first, when asked for")
 
+    def text(self) -> str:
+        """Show all of it."""
+        return f"{self.id}, revision {self.revision}: {self.content}"
+
     @classmethod
     def of(cls, memory: Memory, revisions: list[Revision] | None = None) -> WholeMemory:
         """Make a result of the store's memory."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from memory_mcp.domain.errors import ConflictError, InvalidArgumentError
+from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, MemoryMcpError
 from memory_mcp.domain.models import MAX_ITEMS, NewMemory, Stored
 from memory_mcp.tools.base import Arguments, Call, Result, Tool, parse
 from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tags, Type
@@ -124,7 +124,7 @@ async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreM
     return StoreManyResult(items=[_item(next(outcomes) if isinstance(item, NewMemory) else item) for item in checked])
 
 
-def _item(outcome: Stored | ConflictError | InvalidArgumentError) -> StoreResult | RefusedItem:
+def _item(outcome: Stored | MemoryMcpError) -> StoreResult | RefusedItem:
     return StoreResult.of(outcome) if isinstance(outcome, Stored) else RefusedItem(error=str(outcome))
 
 

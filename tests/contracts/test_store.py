@@ -421,3 +421,12 @@ def test_the_texts_that_are_one_differ() -> None:
     """The pair of NFC twins that these tests use is not equal as it stands."""
     assert COMPOSED != DECOMPOSED
     assert unicodedata.normalize("NFC", DECOMPOSED) == COMPOSED
+
+
+async def test_a_change_that_changes_nothing_makes_no_revision(store: Store) -> None:
+    """The same values again leave the memory as it is; a value of another JSON type is another value."""
+    memory = await put(store, "text", tags=("a", "b"), metadata={"n": 1})
+    same = Change(content="text", tags=("b", "a"), type="note", metadata={"n": 1})
+    assert (await store.update(memory, same, whole("text"), None)).revision == 1
+    assert await store.revisions(memory) == []
+    assert (await store.update(memory, Change(metadata={"n": True}), None, None)).revision == 2

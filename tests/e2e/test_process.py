@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.server.stdio import GOODBYE_S
-from tests.e2e.client import RawClient
+from tests.e2e.client import Json, RawClient
 from tests.e2e.conftest import FRONT
 from tests.fakes.daemon import FakeDaemon
 
@@ -174,6 +175,65 @@ async def test_a_cancelled_request_is_not_waited_for(daemon: FakeDaemon, client:
     await daemon.change(hang=False)
 
 
+@pytest.mark.parametrize("tool", ["memory_search", "memory_store", "memory_store_many"])
+async def test_a_cancelled_call_leaves_the_session_alive(daemon: FakeDaemon, client: RawClient, tool: str) -> None:
+    """A call is cancelled in the middle of its embedding: the others go on, and it stores nothing."""
+    await client.tool("memory_store", content="first")
+    await daemon.change(hang=True)
+    before = len(daemon.requests)
+    arguments = {
+        "memory_search": {"query": "slow"},
+        "memory_store": {"content": "slow"},
+        "memory_store_many": {"items": [{"content": "slow"}]},
+    }[tool]
+    call = {"jsonrpc": "2.0", "id": 999, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+    await client.send_line(json.dumps(call).encode())
+    async with asyncio.timeout(10):
+        while len(daemon.requests) == before:
+            await client.request("ping")
+    await client.send_line(b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 999}}')
+    assert (await client.tool("memory_list"))["total"] == 1
+    await daemon.change(hang=False)
+    assert (await client.tool("memory_store", content="after"))["created"] is True
+
+
+async def test_a_client_that_does_not_read_cannot_hold_it(client: RawClient, environment: dict[str, str]) -> None:
+    """SIGTERM ends a front whose stdout is full."""
+    for i in range(20):
+        await client.tool("memory_store", content=f"{i} " + "x" * 100_000)
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "deaf", "version": "0"}}
+    listing: Json = {"name": "memory_list", "arguments": {}}
+    requests = [("initialize", hello), *[("tools/call", listing)] * 8]
+    with subprocess.Popen(  # noqa: ASYNC220 - asyncio's own would read what nobody is to read
+        [FRONT, "serve"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as deaf:
+        assert deaf.stdin is not None
+        assert deaf.stdout is not None
+        for i, (method, params) in enumerate(requests):
+            message = {"jsonrpc": "2.0", "id": i, "method": method, "params": params}
+            deaf.stdin.write(json.dumps(message).encode() + b"\n")
+        deaf.stdin.flush()
+        assert json.loads(deaf.stdout.readline())["id"] == 0
+        assert deaf.stdout.read(1) == b"{"  # the first list is on its way, and will never have been read
+        deaf.terminate()
+        assert deaf.wait(10) == 0
+
+
+async def test_a_client_that_closed_its_ear_has_gone(folder: Path, environment: dict[str, str]) -> None:
+    """When nobody reads its stdout any more, the front ends although its stdin is open."""
+    read_end, write_end = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        FRONT, "serve", env=environment, stdin=subprocess.PIPE, stdout=write_end, stderr=subprocess.DEVNULL
+    )
+    os.close(write_end)
+    os.close(read_end)
+    assert process.stdin is not None
+    process.stdin.write(b"nonsense that wants an answer\n")
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+    process.stdin.close()
+
+
 async def test_the_end_of_input_ends_it(client: RawClient) -> None:
     """When the client closes its side, the front goes, with 0."""
     assert await client.end() == 0
@@ -234,6 +294,33 @@ def test_a_setting_that_does_not_fit_is_one_line(environment: dict[str, str]) ->
         assert done.stdout == b""
         assert name in done.stderr.decode()
         assert done.stderr.count(b"\n") == 1
+
+
+def test_what_is_no_setting_is_named(folder: Path, environment: dict[str, str]) -> None:
+    """A typing error in the file ends the start, one in the environment is told, both with the nearest real name."""
+    config = folder / "config.toml"
+    config.write_text('namespce = "x"\n')
+
+    def serve(**more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(FRONT), "serve"], env=environment | more, input="", capture_output=True, text=True, check=False
+        )
+
+    broken = serve(MCP_MEMORY_CONFIG=str(config))
+    assert broken.returncode == 2
+    assert "namespce is no setting, did you mean namespace?" in broken.stderr
+    assert "there is no file" in serve(MCP_MEMORY_CONFIG=str(folder / "missing.toml")).stderr
+    told = serve(MCP_MEMORY_NAMESPCE="x")
+    assert told.returncode == 0
+    assert "MCP_MEMORY_NAMESPCE is no setting, did you mean namespace?" in told.stderr
+
+
+def test_a_path_with_a_tilde_is_the_users_home(folder: Path, environment: dict[str, str]) -> None:
+    """Clients start servers without a shell: ~ is understood here."""
+    code = "from memory_mcp import settings; print(settings.load().sqlite_path)"
+    env = environment | {"MCP_MEMORY_SQLITE_PATH": "~/x.db"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{folder}/x.db"
 
 
 def test_a_config_file_is_read_and_the_environment_wins(folder: Path, environment: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.e2e.client import RawClient, ToolError
+from tests.e2e.client import Json, RawClient, ToolError
 from tests.e2e.conftest import FRONT
 from tests.fakes.daemon import FakeDaemon
 
@@ -175,6 +175,22 @@ async def test_pages_follow_each_other(daemon: FakeDaemon, client: RawClient) ->
         if (cursor := page["next_cursor"]) is None:
             break
     assert [text for text in seen if text.startswith("number")] == [f"number {i}" for i in reversed(range(45))]
+
+
+async def test_an_empty_filter_deletes_nothing(daemon: FakeDaemon, client: RawClient) -> None:
+    """Empty optional arguments, as models like to send them, are no filters; nor is a namespace alone."""
+    stored = await client.tool("memory_store", content="precious", tags=["a"])
+    nothings: list[Json] = [{"tags": []}, {"tags": ""}, {"tags": [" "]}, {"metadata": {}}, {"namespace": "default"}]
+    for empty in [*nothings, {"id": None}]:
+        with pytest.raises(ToolError, match="at least one filter"):
+            await client.tool("memory_delete", **empty)
+    with pytest.raises(ToolError, match="time_expr"):
+        await client.tool("memory_delete", time_expr="")
+    with pytest.raises(ToolError, match="not both"):
+        await client.tool("memory_delete", id=stored["id"], tags=["a"])
+    assert (await client.tool("memory_list"))["total"] == 1
+    deleted = await client.tool("memory_delete", id=stored["id"], tags=[], metadata={}, namespace="default")
+    assert deleted["ids"] == [stored["id"]]
 
 
 async def test_an_unknown_tool_is_an_error_of_the_protocol(client: RawClient) -> None:

@@ -31,7 +31,9 @@ class Faults:
     hang: bool = False
     """Embed is accepted and never answered until this is False again."""
     dimensions: int = DIMENSIONS
-    """Of the vectors that are sent; `Info` and the response go on saying what they said."""
+    """Of the vectors that are sent."""
+    said_dimensions: int = DIMENSIONS
+    """What the response says of them."""
     not_a_number: bool = False
     space_id: str = "fake-384"
     drop: bool = False
@@ -102,7 +104,7 @@ class FakeDaemon(EmbedderServicer):
         items = [self._item(text) for text in request.texts]
         rows = [self._row(text) for text, item in zip(request.texts, items, strict=True) if not item.error]
         return pb.EmbedResponse(
-            vectors=b"".join(rows), dimensions=DIMENSIONS, items=items, space_id=self.faults.space_id
+            vectors=b"".join(rows), dimensions=self.faults.said_dimensions, items=items, space_id=self.faults.space_id
         )
 
     def _item(self, text: str) -> pb.EmbedResponse.Item:

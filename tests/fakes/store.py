@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import unicodedata
@@ -20,6 +21,7 @@ from memory_mcp.domain.models import (
     Finding,
     Match,
     Memory,
+    Metadata,
     NewMemory,
     Page,
     Passage,
@@ -147,6 +149,8 @@ class FakeStore:
             raise NotFoundError("id: this memory was deleted")
         if expected_revision not in {None, old.revision}:
             raise ConflictError(f"expected_revision: the memory is at revision {old.revision}")
+        if not _differs(old, change):
+            return self._seen(old)
         was = Revision(old.revision, old.content, old.tags, old.type, old.metadata, old.updated_at)
         self._revisions.setdefault(old.key, []).append(was)
         new = replace(
@@ -277,6 +281,19 @@ class FakeStore:
 
 def _text(memory: Memory | NewMemory) -> Text:
     return memory.namespace, memory.conversation_id, unicodedata.normalize("NFC", memory.content)
+
+
+def _differs(old: Memory, change: Change) -> bool:
+    return (
+        change.content not in {None, old.content}
+        or change.type not in {None, old.type}
+        or (change.tags is not None and _tidy(change.tags) != old.tags)
+        or (change.metadata is not None and _json(change.metadata) != _json(old.metadata))
+    )
+
+
+def _json(metadata: Metadata) -> str:
+    return json.dumps(metadata, sort_keys=True)
 
 
 def _tidy(tags: Iterable[str]) -> tuple[str, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Filters, Lane, NewMemory, Space
+from memory_mcp.domain.errors import ConflictError, EmbedderError, StoreError
+from memory_mcp.domain.models import Change, Embedded, Filters, Lane, Memory, NewMemory, Space, Stored
 from memory_mcp.services.chores import Chores
 from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.services.memories import Memories
@@ -154,4 +155,97 @@ async def test_after_the_first_failed_batch_a_bulk_store_does_not_wait_again(sto
     assert len(outcomes) == 250
     assert len(embedder.calls) == 1
     assert (await store.queue("n")).pending == 250
+    await store.close()
+
+
+async def test_the_lease_is_given_back(store: SqliteStore) -> None:
+    """When one front is done, or its embedder fails, another may drain at once."""
+    embedder = FakeEmbedder()
+    await fill(store, embedder, "one", "two")
+    embedder.failure = EmbedderError("down")
+    await chores(store, embedder).drain()
+    await chores(store, other := FakeEmbedder()).drain()
+    assert [len(call[0]) for call in other.calls] == [2]
+    assert (await store.queue("n")).pending == 0
+    await store.close()
+
+
+async def test_a_bug_does_not_end_the_chores(store: SqliteStore) -> None:
+    """What nobody expected is logged, and the next round works."""
+    rounds = asyncio.Semaphore(0)
+
+    class Buggy(FakeEmbedder):
+        """Fails once in a way that is not its own."""
+
+        async def probe(self) -> None:
+            """Raise in the first round."""
+            rounds.release()
+            if len(self.calls) == 0 and not store_filled:
+                raise ZeroDivisionError
+
+    embedder = Buggy()
+    store_filled: list[bool] = []
+    worker = Chores(store, embedder, poll_s=0.01, bulk_budget_s=20)
+    task = asyncio.create_task(worker.run())
+    async with asyncio.timeout(5):
+        await rounds.acquire()
+        store_filled.append(True)
+        await Memories(store, make(FakeEmbedder()), on_pending=worker.wake).store(NewMemory("x", "n"))
+        await rounds.acquire()
+    assert not task.done()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await store.close()
+
+
+async def test_an_update_to_the_same_content_does_not_keep_anothers_vectors(store: SqliteStore) -> None:
+    """Another front changes the content between our reading and our writing: content and vectors stay one."""
+    embedder = FakeEmbedder()
+    memories = Memories(store, make(embedder), on_pending=lambda: None)
+    stored = await memories.store(NewMemory("alpha beta gamma", "n"))
+    assert isinstance(stored, Stored)
+
+    class Meddled(SqliteStore):
+        """Lets another front write after each reading."""
+
+        async def get(self, memory_id: str, namespace: str) -> Memory:
+            """Read, then let the other write."""
+            memory = await super().get(memory_id, namespace)
+            await memories.update(memory_id, namespace, Change(content="delta epsilon"), None)
+            return memory
+
+    mine = Meddled(store._database.path)
+    await Memories(mine, make(embedder), on_pending=lambda: None).update(
+        stored.id, "n", Change(content="alpha beta gamma"), None
+    )
+    vector = (await make(embedder).embed(["alpha beta gamma"], lane=Lane.BULK, space=SPACE))[0][0].passages[0].vector
+    assert vector
+    [best] = await store.nearest(vector, SPACE, Filters("n"), 1)
+    assert best.score == pytest.approx(1, abs=1e-6)
+    await mine.close()
+    await store.close()
+
+
+async def test_a_store_that_fails_halfway_leaves_what_was_acknowledged(store: SqliteStore) -> None:
+    """The first batches keep their answers, what comes after the failure has its error."""
+    batches = 0
+
+    class Failing(SqliteStore):
+        """Is full after two batches."""
+
+        async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
+            """Write twice, then fail."""
+            nonlocal batches
+            batches += 1
+            if batches > 2:
+                raise StoreError("the disk is full")
+            return await super().add(items)
+
+    failing = Failing(store._database.path)
+    memories = Memories(failing, make(FakeEmbedder()), on_pending=lambda: None)
+    outcomes = await memories.store_many([NewMemory(f"m {i}", "n") for i in range(200)], on_progress=_ignore)
+    assert [isinstance(outcome, Stored) for outcome in outcomes] == [True] * 128 + [False] * 72
+    assert (await store.page(Filters("n"), limit=1, cursor=None)).total == 128
+    await failing.close()
     await store.close()

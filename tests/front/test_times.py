@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.services.times import interval
 
-BERLIN = timezone(timedelta(hours=1))
-NOW = datetime(2026, 11, 20, 11, 30, tzinfo=BERLIN)  # a Friday
+NOW = datetime(2026, 11, 20, 11, 30)  # noqa: DTZ001 - a Friday, on the clock of the zone below
+
+
+@pytest.fixture(autouse=True)
+def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Be in a zone with daylight saving."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -27,18 +38,22 @@ NOW = datetime(2026, 11, 20, 11, 30, tzinfo=BERLIN)  # a Friday
         ("2023-05-08", "2023-05-08", "2023-05-09"),
         ("yesterday morning", "2026-11-19T06:00", "2026-11-19T12:00"),
         ("2 hours ago", "2026-11-20T09:00", "2026-11-20T10:00"),
+        ("in July 2026", "2026-07-01", "2026-08-01"),
+        ("2026-11-01 17:00 UTC", "2026-11-01T17:30", "2026-11-01T18:30"),
+        ("2024-05-01T10:00:00+05:00", "2024-05-01T06:30", "2024-05-01T07:30"),
     ],
 )
 def test_an_expression_is_an_interval_in_the_users_zone(expression: str, start: str, end: str) -> None:
     """Days, weeks, months and years begin at the user's midnight."""
 
     def local(text: str) -> datetime:
-        return datetime.fromisoformat(text).replace(tzinfo=BERLIN).astimezone(UTC)
+        return datetime.fromisoformat(text).astimezone(UTC)
 
     assert interval(expression, NOW) == (local(start), local(end))
 
 
-def test_what_is_no_time_is_refused_with_the_alternative() -> None:
-    """Nothing is guessed: the error names the argument and what to use instead."""
-    with pytest.raises(InvalidArgumentError, match=r"time_expr: 'qwertz' .* use after and before"):
-        interval("qwertz", NOW)
+@pytest.mark.parametrize("expression", ["qwertz", "year 9999", "31 December 9999", "December 9999", " "])
+def test_what_is_no_time_is_refused_with_the_alternative(expression: str) -> None:
+    """Nothing is guessed, at the end of time neither: the error names the argument and what to use instead."""
+    with pytest.raises(InvalidArgumentError, match=rf"time_expr: '{expression}' .* use after and before"):
+        interval(expression, NOW)

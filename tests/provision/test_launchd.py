@@ -39,12 +39,12 @@ DAEMON = Path(sys.executable).with_name("embedder-daemon")
 def test_the_rendered_plist_says_what_launchd_needs(tmp_path: Path) -> None:
     """Every key, every value, nothing left to fill in, also with letters that XML escapes."""
     program = tmp_path / "Application Support & more" / "embedder-daemon"
-    content = render(program, "unix:/tmp/e.sock", tmp_path)
+    content = render(program, "unix:/tmp/e.sock", tmp_path, {"EMBEDDER_MODEL": "/a/model"})
     job = plistlib.loads(content)
     assert set(job) == KEYS
     assert job["Label"] == LABEL
     assert job["ProgramArguments"] == [str(program), "--supervised"]
-    assert job["EnvironmentVariables"] == {"EMBEDDER_ADDRESS": "unix:/tmp/e.sock"}
+    assert job["EnvironmentVariables"] == {"EMBEDDER_ADDRESS": "unix:/tmp/e.sock", "EMBEDDER_MODEL": "/a/model"}
     assert job["RunAtLoad"] is True
     assert job["KeepAlive"] == {"SuccessfulExit": False}
     assert job["ProcessType"] == "Interactive"
@@ -60,7 +60,7 @@ def test_install_replaces_and_uninstall_removes(tmp_path: Path) -> None:
     agent = LaunchAgent(launchctl, platform="darwin", home=tmp_path)
     logs = tmp_path / "Logs" / "memory-mcp"
     for address in ("unix:/tmp/one.sock", "unix:/tmp/two.sock"):
-        agent.install(render(DAEMON, address, logs), logs)
+        agent.install(render(DAEMON, address, logs, {}), logs)
     assert launchctl.loaded == {f"gui/{os.getuid()}/{LABEL}"}
     assert agent.file == tmp_path / "Library" / "LaunchAgents" / f"{LABEL}.plist"
     assert plistlib.loads(agent.file.read_bytes())["EnvironmentVariables"] == {"EMBEDDER_ADDRESS": "unix:/tmp/two.sock"}

@@ -11,10 +11,10 @@ import contextlib
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from itertools import count
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Final, TypeVar
@@ -31,6 +31,7 @@ SMALLEST_DATABASE: Final = 512
 
 BUSY_MS: Final = 10_000
 """Milliseconds to wait for another process's write."""
+BUSY_STEP_MS: Final = 5
 
 PRAGMAS: Final[dict[str, str | int]] = {
     "synchronous": "FULL",
@@ -84,28 +85,41 @@ def _create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _enter_wal(db: apsw.Connection) -> None:
+class _Patience:
+    """Waits for another process's lock, until it has waited long enough or is told to end."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def __call__(self, calls: int) -> bool:
+        """Say whether SQLite shall try again, after the `calls` times that it has asked before."""
+        return calls * BUSY_STEP_MS < BUSY_MS and not self._ended.wait(BUSY_STEP_MS / 1_000)
+
+    def end(self) -> None:
+        """Wait no more."""
+        self._ended.set()
+
+
+def _enter_wal(db: apsw.Connection, patience: _Patience) -> None:
     """Switch a new file to the write-ahead log; SQLite does not wait here while another process does the same."""
-    end = time.monotonic() + BUSY_MS / 1_000
-    while True:
+    for calls in count():
         try:
             db.pragma("journal_mode", "WAL")
         except apsw.BusyError:
-            if time.monotonic() > end:
+            if not patience(calls):
                 raise
-            time.sleep(0.005)
         else:
             return
 
 
-def _connect(path: Path) -> apsw.Connection:
+def _connect(path: Path, patience: _Patience) -> apsw.Connection:
     if 0 < path.stat().st_size < SMALLEST_DATABASE:
         raise apsw.NotADBError("it is shorter than any database")  # SQLite would take it for empty
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        db.set_busy_timeout(BUSY_MS)
+        db.set_busy_handler(patience)
         check_identity(db, path)  # before anything could be written to a file that is not ours
-        _enter_wal(db)
+        _enter_wal(db, patience)
         for name, value in PRAGMAS.items():
             db.pragma(name, value)
         db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
@@ -145,6 +159,8 @@ class _Worker:
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._patience = _Patience()
+        self._ended = False
         self._db: apsw.Connection | None = None
 
     async def run(self, work: Callable[[apsw.Connection], T]) -> T:
@@ -159,7 +175,7 @@ class _Worker:
 
     def _open(self) -> apsw.Connection:
         _create_private(self._path)
-        db = _connect(self._path)
+        db = _connect(self._path, self._patience)
         try:
             migrate(db, self._path)
         except BaseException:
@@ -168,7 +184,11 @@ class _Worker:
         return db
 
     async def close(self) -> None:
-        """Close the connection and end the thread."""
+        """Close the connection and end the thread; whoever waits for a lock there is sent away."""
+        if self._ended:
+            return
+        self._ended = True
+        self._patience.end()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
@@ -200,7 +220,12 @@ class Database:
         Raises:
             StoreError: the file cannot be opened or written; nothing of the work was kept.
         """
-        return await self._writer.run(lambda db: in_transaction(db, work))
+
+        def checked(db: apsw.Connection) -> T:
+            check_identity(db, self.path)  # a newer version may have migrated the file under us
+            return work(db)
+
+        return await self._writer.run(lambda db: in_transaction(db, checked))
 
     async def close(self) -> None:
         """Close both connections."""

@@ -47,11 +47,6 @@ def condition(filters: Filters) -> Condition:
     return where
 
 
-def is_narrow(filters: Filters) -> bool:
-    """Say whether the filters ask for more than a namespace."""
-    return filters != Filters(filters.namespace, tag_match=filters.tag_match)
-
-
 def _add_tags(where: Condition, filters: Filters) -> None:
     if not filters.tags:
         return

@@ -130,9 +130,8 @@ class SqliteStore:
             queue = await self.queue(None)
         except StoreError as error:
             return {"store": Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")}
-        free_mb = shutil.disk_usage(path.parent).free // 1_000_000
         return {
-            "store": Finding(Condition.OK, "open", detail=f"{path}, {free_mb} MB free on its disk"),
+            "store": Finding(Condition.OK, "open", detail=f"{path}{_free(path)}"),
             "space": Finding(Condition.OK, "open", detail=f"{space.id}, {space.dimensions} dimensions")
             if space
             else Finding(Condition.OK, "none", detail="the first vector decides it"),
@@ -142,6 +141,13 @@ class SqliteStore:
     async def close(self) -> None:
         """Let go of the file."""
         await self._database.close()
+
+
+def _free(path: Path) -> str:
+    try:
+        return f", {shutil.disk_usage(path.parent).free // 1_000_000} MB free on its disk"
+    except OSError:  # the folder was moved away under the open file; the figure is a courtesy
+        return ""
 
 
 def _queue_finding(queue: QueueCounts) -> Finding:

@@ -11,7 +11,7 @@ import apsw
 
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.models import Filters, Match, Space
-from memory_mcp.storage.sqlite.queries import condition, is_narrow
+from memory_mcp.storage.sqlite.queries import condition
 
 MAX_K: Final = 4096
 """The most neighbours that sqlite-vec returns at once."""
@@ -93,8 +93,11 @@ def _vectors_of(db: apsw.Connection, space: Space) -> int | None:
     if active is None:
         return None
     number, stored = active
-    if stored.id != space.id:
-        raise SpaceMismatchError(f"the store's vectors are of the space {stored.id}, the query's is {space.id}")
+    if stored != space:
+        raise SpaceMismatchError(
+            f"the store's vectors are of the space {stored.id} with {stored.dimensions} dimensions, "
+            f"the query's is {space.id} with {space.dimensions}"
+        )
     return number
 
 
@@ -111,7 +114,7 @@ def _neighbours(
         where.add("m.key NOT IN (SELECT value FROM json_each(?))", str(excluded))
     narrowing = f"""AND passage_id IN (
         SELECT p.id FROM passages AS p JOIN memories AS m ON m.key = p.key WHERE {where.sql})"""  # noqa: S608 - only parameters
-    narrow = bool(excluded) or is_narrow(filters)
+    narrow = bool(excluded) or filters.is_narrow
     found = db.execute(
         f"""SELECT n.passage_id, p.key, 1 - n.distance FROM (
               SELECT passage_id, distance FROM vectors_{number:d}

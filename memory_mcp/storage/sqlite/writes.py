@@ -72,14 +72,16 @@ def _insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, no
 
 def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> int | None:
     row = db.execute(
-        "SELECT key, digest = ? AND deleted_at IS NULL FROM memories WHERE id = ? AND namespace = ?",
+        "SELECT key, digest = ?, deleted_at IS NOT NULL FROM memories WHERE id = ? AND namespace = ?",
         (text, memory_id, namespace),
     ).fetchone()
     if row is None:
         return None
-    key, same = cast("tuple[int, int]", row)
+    key, same, deleted = cast("tuple[int, int, int]", row)
+    if deleted:
+        raise ConflictError(f"id: {memory_id!r} was the id of a memory that is deleted; leave the id out")
     if not same:
-        raise ConflictError(f"id: {memory_id!r} belongs to another content or to a deleted memory; leave the id out")
+        raise ConflictError(f"id: {memory_id!r} belongs to another content; leave the id out, or update that memory")
     return key
 
 
@@ -191,6 +193,8 @@ def update(
     old = load(db, key)
     if expected is not None and expected != old.revision:
         raise ConflictError(f"expected_revision: {expected} was expected, the memory is at revision {old.revision}")
+    if not _differs(old, change):
+        return old
     _keep_revision(db, old)
     content = old.content if change.content is None else change.content
     db.execute(
@@ -213,6 +217,15 @@ def update(
         insert_passages(db, key, old.namespace, embedded)
     log_change(db, now, "update", old.namespace, [old.id], [*old.tags, *(change.tags or ())])
     return load(db, key)
+
+
+def _differs(old: Memory, change: Change) -> bool:
+    return (
+        change.content not in {None, old.content}
+        or change.type not in {None, old.type}
+        or (change.metadata is not None and to_json(change.metadata) != to_json(old.metadata))  # True is not 1
+        or (change.tags is not None and set(change.tags) != set(old.tags))
+    )
 
 
 def _keep_revision(db: apsw.Connection, old: Memory) -> None:

@@ -162,3 +162,28 @@ async def test_what_was_acknowledged_survives_a_kill(path: Path, start: Start, a
         content = (await store.get(memory_id, "here")).content
         assert content == f"{'changed' if memory_id in updated else 'memory'} {memory_id[1:]}"
     await store.close()
+
+
+async def test_closing_does_not_wait_for_anothers_lock(path: Path, store: SqliteStore, start: Start) -> None:
+    """A front that ends while another process holds the file goes at once; the write that waited is told."""
+    await put(store, "text")
+    holder = start(HOLDER, path)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    writing = asyncio.create_task(put(store, "waits"))
+    await asyncio.wait([writing], timeout=0.05)
+    assert not writing.done()
+    async with asyncio.timeout(connection.BUSY_MS / 2_000):
+        await store.close()
+    with pytest.raises(StoreError, match="locked by another process"):
+        await writing
+
+
+async def test_a_running_front_stops_writing_into_a_newer_schema(path: Path, store: SqliteStore) -> None:
+    """Another front migrated the file: reads go on, a write says to restart, and nothing is written."""
+    await put(store, "old")
+    with opened(path) as db:
+        db.pragma("user_version", 99)
+    with pytest.raises(StoreError, match=r"newer memory-mcp .* restart"):
+        await put(store, "new")
+    assert await listed(store) == ["old"]
