@@ -137,7 +137,9 @@ async def test_a_lock_that_is_never_let_go_is_named(path: Path, start: Start, mo
     await store.close()
 
 
-@pytest.mark.parametrize("acknowledged", [1, 40, 173])
+@pytest.mark.parametrize(
+    "acknowledged", [1, 40, 173, *(pytest.param(moment, marks=pytest.mark.slow) for moment in range(2, 200, 5))]
+)
 async def test_what_was_acknowledged_survives_a_kill(path: Path, start: Start, acknowledged: int) -> None:
     """After SIGKILL at any moment, every acknowledged write and at most one more is there, and all indexes agree."""
     writer = start(WRITER, path)
