@@ -120,7 +120,8 @@ def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePython:
     monkeypatch.setattr(environment, "MODEL_DIGESTS", {})
     monkeypatch.setattr(daemon, "default_venv", lambda: tmp_path / "daemon")
     monkeypatch.setattr(daemon, "user_log_path", lambda _: tmp_path / "logs")
-    monkeypatch.setenv("MCP_MEMORY_CONFIG", str(tmp_path / "absent.toml"))
+    (tmp_path / "empty.toml").touch()
+    monkeypatch.setenv("MCP_MEMORY_CONFIG", str(tmp_path / "empty.toml"))
     monkeypatch.setenv("MCP_MEMORY_USE_HOMEBREW_PYTORCH", "0")
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     return runner
