@@ -18,7 +18,9 @@ from embedder_daemon.space import ModelFiles
 
 _HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
 _TOLERANCES: Final = {"float32": 1e-6, "bfloat16": 2e-3}  # measured: 2e-7 and 7e-4
-_BATCH_TOKENS: Final = 1024
+_BATCH_TOKENS: Final = 1024  # measured: flat from 256 on
+_STEP: Final = 8
+"""Widths are multiples of it: a shape that comes for the first time costs 3 ms, and odd widths compute slower."""
 _WARM_UP: Final = "The first forward pass takes longer than the others."
 
 
@@ -72,8 +74,9 @@ class OpenvinoEngine:
         return self._tokeniser.encode(texts, task)
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
-        """Pad to the longest row and run."""
-        shape = len(batch), max(len(encoded.ids) for encoded in batch)
+        """Pad to the longest row, or a little more, and run."""
+        longest = max(len(encoded.ids) for encoded in batch)
+        shape = len(batch), -(-longest // _STEP) * _STEP
         ids, mask = np.full(shape, self._pad_id, np.int64), np.zeros(shape, np.int64)
         for row, encoded in enumerate(batch):
             ids[row, : len(encoded.ids)] = encoded.ids
