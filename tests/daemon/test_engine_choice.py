@@ -115,7 +115,7 @@ def test_the_golden_check_sees_wrong_vectors() -> None:
     assert worst > 0.9999999
     for spoils in (lambda batch: len(batch) == 1, lambda batch: len(batch) > 1):
         engine.spoils = spoils
-        with pytest.raises(LoadError, match="computes wrong vectors: cosine -?0") as caught:
+        with pytest.raises(LoadError, match=r"computes wrong vectors: cosine -?0") as caught:
             golden.check(engine)
         assert caught.value.exit_code == 15
 
