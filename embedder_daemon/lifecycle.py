@@ -156,6 +156,7 @@ class Lifecycle:
             engine=engine.facts.name,
             device=engine.facts.device,
             precision=engine.facts.precision,
+            choice=engine.facts.choice,
             load_s=round(seconds, 2),
         )
         if not self._calls:

@@ -102,6 +102,8 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             info.engine, info.device, info.precision = facts.name, facts.device, facts.precision
             info.batch_tolerance = facts.batch_tolerance
             info.versions.update(facts.versions)
+            if facts.choice:
+                info.versions["choice"] = facts.choice
         return info
 
     async def _counters(self) -> embedder_pb2.StatsResponse:

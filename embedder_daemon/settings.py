@@ -53,14 +53,15 @@ class DaemonSettings(BaseSettings):
         description=f"The bundled model's name ({BUNDLED_MODEL}), or the folder of a sentence-transformers model.",
         min_length=1,
     )
-    engine: Literal["auto", "torch", "hash"] = Field(
-        default="auto", description="What computes the vectors; auto is torch, hash is for tests only."
+    engine: Literal["auto", "openvino", "torch", "hash"] = Field(
+        default="auto",
+        description="What computes the vectors; auto is the fastest one measured here, hash is for tests only.",
     )
     device: Literal["auto", "cpu", "mps", "cuda"] = Field(
         default="auto", description="Where the model runs; auto is cuda where there is one, else cpu."
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Number format of the weights; auto is float32."
+        default="auto", description="Number format of the computation; auto is the fastest one measured here."
     )
     threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of the forward pass; 0 is one per core.")
     max_queued_texts: int = Field(

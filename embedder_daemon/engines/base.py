@@ -38,6 +38,8 @@ class EngineOptions:
     precision: str = "auto"
     threads: int = 0
     """0 is one for each core."""
+    choice: str = ""
+    """Why it is this engine and this precision, where that was not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class EngineFacts:
     batch_tokens: int
     """Padded tokens of one forward pass beyond which more of them gain no throughput."""
     versions: Mapping[str, str] = field(default_factory=dict)
+    choice: str = ""
+    """Why it is this engine and this precision, where that was not set."""
 
 
 class Engine(Protocol):

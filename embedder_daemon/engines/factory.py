@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, cast
 
+from embedder_daemon import logs
+from embedder_daemon.engines import golden, verdict
 from embedder_daemon.engines.base import Engine, EngineOptions
 from embedder_daemon.errors import EngineMissingError
 from embedder_daemon.space import ModelFiles
@@ -18,10 +21,12 @@ class _Entry(NamedTuple):
 
 
 ENGINES: Final = {
+    "openvino": _Entry("openvino_engine", needs_model=True, mend="run `make setup`, or pip install openvino==2026.4.1"),
     "torch": _Entry("torch_engine", needs_model=True, mend="run `make setup`, or pip install torch==2.13.0"),
     "hash": _Entry("hash_engine", needs_model=False, mend="install memory-mcp again"),
 }
-AUTO: Final = "torch"
+FALLBACK: Final = "torch"
+"""What auto is where nothing was measured."""
 
 
 class _Module(Protocol):
@@ -29,17 +34,38 @@ class _Module(Protocol):
 
 
 def build(name: str, options: EngineOptions, find_model: Callable[[], ModelFiles]) -> Engine:
-    """Return the engine of that name with its model loaded; takes seconds, so call it off the event loop.
+    """Return the engine of that name, or of the verdict, after its golden check; takes seconds: off the event loop.
 
     Raises:
         EngineMissingError: a package that the engine needs is not installed.
-        DaemonError: whatever `find_model` and the engine raise.
+        DaemonError: whatever `find_model`, the engine and the golden check raise.
     """
-    chosen = AUTO if name == "auto" else name
-    entry = ENGINES[chosen]
-    files = find_model() if entry.needs_model else None  # before the import: a missing model is told at once
+    if name != "auto" and not ENGINES[name].needs_model:
+        return create(name, options, None)
+    files = find_model()  # before the import: a missing model is told at once
+    if "auto" in {name, options.precision}:
+        name, options = _choose(name, options, files)
+    engine = create(name, options, files)
+    worst = golden.check(engine)
+    if worst is None:
+        logs.get().warning(f"no golden vectors for {files.space.model}: run {verdict.MEND}")
+    return engine
+
+
+def create(name: str, options: EngineOptions, files: ModelFiles | None) -> Engine:
+    """Return the engine with its model loaded and nothing checked; raises as `build` does."""
+    entry = ENGINES[name]
     try:
         module = cast(_Module, importlib.import_module(f"embedder_daemon.engines.{entry.module}"))
+        return module.create(options, files)
     except ModuleNotFoundError as error:
-        raise EngineMissingError(f"the engine {chosen} needs the package {error.name}: {entry.mend}") from error
-    return module.create(options, files)
+        raise EngineMissingError(f"the engine {name} needs the package {error.name}: {entry.mend}") from error
+
+
+def _choose(name: str, options: EngineOptions, files: ModelFiles) -> tuple[str, EngineOptions]:
+    """Turn auto into what was measured; another device than the measured one has no verdict."""
+    known = verdict.read(files.space) if options.device in {"auto", "cpu"} else None
+    choice = verdict.choose(known, name, options.precision, FALLBACK)
+    if not choice.measured:
+        logs.get().warning(f"{choice.engine} {choice.precision}: {choice.reason}")
+    return choice.engine, replace(options, precision=choice.precision, choice=choice.reason)

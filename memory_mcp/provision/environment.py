@@ -92,14 +92,17 @@ class Builder:
         Raises:
             ProvisionError: a step failed; the next run starts again where the stamp says.
         """
-        wanted = {"environment": self._environment_key(), "code": _code_key()}
+        key = self._environment_key()
+        wanted = {"environment": key, "code": _code_key(), "measured": key}
         done = self._read_stamp()
         if done == wanted:
             return False
         if done.get("environment") != wanted["environment"]:
             self._build_environment()
-            self._write_stamp({"environment": wanted["environment"]})
+            self._write_stamp({"environment": key})
         self._install_code()
+        if done.get("measured") != key:
+            self._measure()
         self._write_stamp(wanted)
         return True
 
@@ -154,6 +157,14 @@ class Builder:
             shutil.copytree(source.package(name), target, ignore=shutil.ignore_patterns("__pycache__"))
         self.program.write_text(_LAUNCHER.format(python=self.python), encoding="utf-8")
         self.program.chmod(0o755)
+
+    def _measure(self) -> None:
+        """Let the daemon find its fastest engine; without a verdict it takes torch, so that this may fail."""
+        self.say("measuring which engine is the fastest here (half a minute, once)")
+        try:
+            self.runner.stream(str(self.python), "-I", "-m", "embedder_daemon.choose")
+        except ProvisionError as error:
+            self.say(f"no engine was chosen, so the daemon will use torch: {error}")
 
     def _pip(self, *arguments: str) -> None:
         # -I keeps PYTHONPATH and the user's own packages out.

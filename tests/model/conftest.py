@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,25 +38,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Daemon:
     """The daemon's process and one channel to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache_home: Path, engine: str, precision: str) -> None:
+        self.engine, self.precision = engine, precision
         self._address = f"unix:{folder / 'e.sock'}"
-        self._log = folder / "log"
+        self.log = folder / "log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDER_")}
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "protos")])
-        environment["XDG_CONFIG_HOME"] = str(folder)
-        command = [sys.executable, "-m", "embedder_daemon", "--address", self._address, "--engine", "torch"]
-        with self._log.open("wb") as stderr:
-            self.process = subprocess.Popen([*command, "--precision", "float32"], env=environment, stderr=stderr)
-        self._wait()
+        environment |= {"XDG_CONFIG_HOME": str(folder), "XDG_CACHE_HOME": str(cache_home)}
+        command = [sys.executable, "-m", "embedder_daemon", "--address", self._address, "--engine", engine]
+        with self.log.open("wb") as stderr:
+            self.process = subprocess.Popen([*command, "--precision", precision], env=environment, stderr=stderr)
         self.channel = grpc.insecure_channel(self._address, options=contract.CHANNEL_OPTIONS)
         self.stub = embedder_pb2_grpc.EmbedderStub(self.channel)  # type: ignore[no-untyped-call]  # generated without types
 
-    def _wait(self) -> None:
+    def ready(self) -> Daemon:
+        """Wait until it serves."""
         pause, end = threading.Event(), time.monotonic() + START_S
-        while "READY" not in self._log.read_text():
-            assert self.process.poll() is None, self._log.read_text()
+        while "READY" not in self.log.read_text():
+            assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end, "the daemon was not ready in time"
             pause.wait(0.05)
+        return self
 
     def embed(self, *texts: str, truncate: bool = True, **fields: Any) -> embedder_pb2.EmbedResponse:
         """Call Embed; the other fields have several types."""
@@ -75,15 +78,42 @@ class Daemon:
         return self.process.wait(20)
 
 
-@pytest.fixture(scope="session")
-def daemon() -> Iterator[Daemon]:
-    """Start one daemon for all tests; at the end it exits 0."""
+@contextmanager
+def running(cache_home: Path, engine: str, precision: str) -> Iterator[Daemon]:
+    """Start a daemon; at the end it exits 0 if it lives."""
     folder = Path(tempfile.mkdtemp(prefix="ed-", dir="/tmp"))
-    daemon = Daemon(folder)
+    daemon = Daemon(folder, cache_home, engine, precision)
     yield daemon
+    lives = daemon.process.poll() is None
     code = daemon.stop()
     shutil.rmtree(folder, ignore_errors=True)
-    assert code == 0
+    assert code == 0 or not lives
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes bfloat16 itself; where it is emulated, a test would take minutes."""
+    file = Path("/proc/cpuinfo")
+    return file.is_file() and bool({"avx512_bf16", "amx_bf16", "bf16"} & set(file.read_text().split()))
+
+
+@pytest.fixture(scope="session")
+def cache_home() -> Iterator[Path]:
+    """Make a folder for converted models and verdicts, so that the one of this machine's user stays as it is."""
+    folder = Path(tempfile.mkdtemp(prefix="ed-cache-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(
+    scope="session", params=[("torch", "float32"), ("openvino", "float32"), ("openvino", "bfloat16")], ids="-".join
+)
+def daemon(request: pytest.FixtureRequest, cache_home: Path) -> Iterator[Daemon]:
+    """Start one daemon for each engine; it serves all tests."""
+    engine, precision = request.param
+    if precision == "bfloat16" and not has_bfloat16():
+        pytest.skip("this processor has no bfloat16")
+    with running(cache_home, engine, precision) as daemon:
+        yield daemon.ready()
 
 
 @pytest.fixture(scope="session")

@@ -122,11 +122,12 @@ def test_what_fails_half_way_is_built_again(tmp_path: Path, monkeypatch: pytest.
     python.commands.clear()
     assert builder.build()
     assert said.count("because") == 2
-    venv, torch, others, model = python.commands
+    venv, torch, others, model, measure = python.commands
     assert venv == (str(BASE_PYTHON), "-m", "venv", str(builder.venv))
     assert torch[-1] == f"torch=={TORCH}"
     assert others[-4:] == ("-c", str(builder._constraint()), "-r", str(requirements))
     assert model[-2:] == ("--no-deps", MODEL)
+    assert measure[-2:] == ("-m", "embedder_daemon.choose")
     assert not builder.build()
 
 

@@ -1,0 +1,178 @@
+"""`python -m embedder_daemon.choose`: measure the engines on this machine, and remember which is the fastest.
+
+`make setup` and `memory-mcp daemon install` run it once. It takes the daemon's own settings (model, threads, device).
+With `measure` before them it measures the one engine that they name, and with `golden` it puts golden vectors into
+the cache folder.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Final
+
+from embedder_daemon import logs, model, settings
+from embedder_daemon.engines import factory, golden, openvino_cache, verdict
+from embedder_daemon.engines.base import Engine, EngineOptions, Task
+from embedder_daemon.engines.verdict import Figure, Verdict
+from embedder_daemon.errors import DaemonError, LoadError
+from embedder_daemon.space import ModelFiles
+
+CANDIDATES: Final = (("openvino", "bfloat16"), ("openvino", "float32"), ("torch", "float32"), ("torch", "bfloat16"))
+TOO_SLOW_MS: Final = 250.0
+"""A short text that takes longer ends the measurement: bfloat16 is emulated on processors that have none."""
+_CANDIDATE_S: Final = 90.0
+_SHORT_TEXT: Final = "Where does Marta keep the spare key of the boat house?"
+_PASSES: Final = 30
+_ROUNDS: Final = 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the first argument says; the exit codes stand in `errors`."""
+    tasks = {"measure": _measure, "golden": _golden}
+    logs.configure("warning", "auto")
+    try:
+        if arguments and arguments[0] in tasks:
+            tasks[arguments[0]](settings.load(arguments[1:]))
+        else:
+            _choose(settings.load(arguments), arguments)
+    except DaemonError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+def _choose(chosen: settings.DaemonSettings, arguments: Sequence[str]) -> None:
+    """Measure each candidate in a process of its own, and write the verdict."""
+    files = model.find(chosen.model)
+    if golden.find(files.space) is None:
+        _child("golden", arguments, "torch", "float32")
+    problem = _convert(files)
+    figures = []
+    for engine, precision in CANDIDATES:
+        error = problem if engine == "openvino" else ""
+        figure = Figure(engine, precision, error=error) if error else _candidate(arguments, engine, precision)
+        _say(_line(figure))
+        figures.append(figure)
+    best = verdict.pick(figures, "auto", "auto")
+    if best is None:
+        raise LoadError("no engine computes right vectors on this machine: the lines above say why")
+    date = datetime.now(UTC).date().isoformat()
+    verdict_ = Verdict(files.space.space_id, verdict.machine(), verdict.versions(), date, tuple(figures))
+    try:
+        file = verdict.write(verdict_, files.space)
+    except OSError as error:
+        raise LoadError(f"{verdict.path(files.space)} cannot be written: {error.strerror}") from error
+    _say(f"EMBEDDER_ENGINE=auto is {best.engine} {best.precision} from now on ({file})")
+
+
+def _convert(files: ModelFiles) -> str:
+    """Convert before anything is timed; return why openvino cannot be measured, or nothing."""
+    try:
+        openvino_cache.ready(files)
+    except ModuleNotFoundError as error:
+        return f"the package {error.name} is not installed"
+    except DaemonError as error:
+        return str(error)
+    return ""
+
+
+def _candidate(arguments: Sequence[str], engine: str, precision: str) -> Figure:
+    """Return one figure; whatever goes wrong in that process is its `error`."""
+    try:
+        return Figure(**json.loads(_child("measure", arguments, engine, precision)))
+    except (LoadError, ValueError, TypeError) as error:
+        return Figure(engine, precision, error=str(error))
+
+
+def _child(task: str, arguments: Sequence[str], engine: str, precision: str) -> str:
+    """Run this module again; raise LoadError with its last line when it fails or takes too long."""
+    command = [sys.executable, "-m", "embedder_daemon.choose", task, *arguments]
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter, this module and its own arguments
+            [*command, "--engine", engine, "--precision", precision],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_CANDIDATE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LoadError(f"not done after {_CANDIDATE_S:.0f} s") from error
+    if done.returncode:
+        raise LoadError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:300])
+    return done.stdout
+
+
+def _engine(chosen: settings.DaemonSettings) -> Engine:
+    options = EngineOptions(device=chosen.device, precision=chosen.precision, threads=chosen.threads)
+    return factory.create(chosen.engine, options, model.find(chosen.model))
+
+
+def _measure(chosen: settings.DaemonSettings) -> None:
+    """Print the figure of one engine as JSON."""
+    engine = _engine(chosen)
+    short_ms = _short_ms(engine, passes=3)
+    if short_ms > TOO_SLOW_MS:
+        raise LoadError(f"{short_ms:.0f} ms for one short text: not measured further")
+    known = golden.find(engine.facts.space)
+    if known is None:
+        raise LoadError("there are no golden vectors to compare with")
+    worst = golden.measure(engine, known)  # before the timing, which it warms up for
+    figure = Figure(chosen.engine, chosen.precision, _short_ms(engine, _PASSES), _texts_per_s(engine, known), worst)
+    _say(json.dumps(asdict(figure)))
+
+
+def _short_ms(engine: Engine, passes: int) -> float:
+    seconds = []
+    for _ in range(passes):
+        started = time.perf_counter()
+        engine.forward(engine.encode([_SHORT_TEXT], Task.QUERY))
+        seconds.append(time.perf_counter() - started)
+    return 1000.0 * statistics.median(seconds)
+
+
+def _texts_per_s(engine: Engine, known: golden.Golden) -> float:
+    """Return the best of some rounds, because other programs can only slow one down."""
+    rates = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        for batch in golden.batches(engine.encode(known.texts, Task.DOCUMENT)):
+            engine.forward(batch)
+        rates.append(len(known.texts) / (time.perf_counter() - started))
+    return max(rates)
+
+
+def _golden(chosen: settings.DaemonSettings) -> None:
+    """Compute golden vectors with torch as float32 on the CPU, and keep them in the cache folder."""
+    options = EngineOptions(device="cpu", precision="float32", threads=chosen.threads)
+    files = model.find(chosen.model)
+    made = golden.make(factory.create("torch", options, files), golden.texts())
+    try:
+        golden.keep(made, files.space)
+    except OSError as error:
+        raise LoadError(f"the golden vectors cannot be written: {error.strerror}") from error
+
+
+def _line(figure: Figure) -> str:
+    name = f"{figure.engine} {figure.precision}"
+    if figure.error:
+        return f"  {name}: {figure.error}"
+    numbers = f"{figure.short_ms:.1f} ms for a short text, {figure.texts_per_s:.0f} texts/s"
+    return f"  {name}: {numbers}, cosine {figure.worst_cosine:.6f}{'' if figure.passed else ': too far off'}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,127 @@
+"""The golden check: an engine's vectors against float32 ones that torch made, alone and batched.
+
+`golden.json` holds those of the bundled model; for another model they lie in the cache folder, where `choose` puts
+them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import mul
+from pathlib import Path
+from typing import Final
+
+from embedder_api.v1 import wire
+
+from embedder_daemon.engines import cache
+from embedder_daemon.engines.base import Encoded, Engine, Task
+from embedder_daemon.errors import LoadError
+from embedder_daemon.space import Space
+
+MIN_COSINE: Final = 0.9995
+_ROWS: Final = 8  # in one batch; the texts come by length, so that few tokens are padding
+_SHIPPED: Final = Path(__file__).with_name("golden.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Texts by length, and a vector for each."""
+
+    space_id: str
+    texts: tuple[str, ...]
+    vectors: tuple[tuple[float, ...], ...]
+
+
+def find(space: Space) -> Golden | None:
+    """Return what there is for a space: shipped, or else cached; None when neither can be read."""
+    for path in (_SHIPPED, _cached(space)):
+        try:
+            golden = _parse(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError, struct.error):
+            continue
+        if golden.space_id == space.space_id:
+            return golden
+    return None
+
+
+def make(engine: Engine, texts: Sequence[str]) -> Golden:
+    """Compute each text alone; `engine` is torch with float32."""
+    rows = [engine.forward([encoded])[0] for encoded in engine.encode(texts, Task.DOCUMENT)]
+    return Golden(engine.facts.space.space_id, tuple(texts), tuple(tuple(wire.unpack(row)) for row in rows))
+
+
+def keep(golden: Golden, space: Space) -> None:
+    """Put it into the cache folder; raises OSError."""
+    cache.write(_cached(space), dump(golden))
+
+
+def check(engine: Engine) -> float | None:
+    """Return the worst cosine, alone and batched; None where there is nothing to compare with.
+
+    Raises:
+        LoadError: a cosine is under MIN_COSINE.
+    """
+    golden = find(engine.facts.space)
+    if golden is None:
+        return None
+    worst = measure(engine, golden)
+    if not worst >= MIN_COSINE:  # NaN is no pass
+        facts = engine.facts
+        raise LoadError(
+            f"the engine {facts.name} ({facts.precision}, {facts.device}) computes wrong vectors: cosine {worst:.6f} "
+            f"to the golden ones, and at least {MIN_COSINE} is needed; set EMBEDDER_ENGINE=torch and "
+            "EMBEDDER_PRECISION=float32"
+        )
+    return worst
+
+
+def measure(engine: Engine, golden: Golden) -> float:
+    """Return the worst cosine of the golden texts, alone and in batches."""
+    encoded = engine.encode(golden.texts, Task.DOCUMENT)
+    alone = [row for text in encoded for row in engine.forward([text])]
+    batched = [row for batch in batches(encoded) for row in engine.forward(batch)]
+    return min(map(_cosine, alone + batched, golden.vectors * 2))
+
+
+def batches(encoded: Sequence[Encoded]) -> list[Sequence[Encoded]]:
+    """Cut into batches without a change of the order."""
+    return [encoded[start : start + _ROWS] for start in range(0, len(encoded), _ROWS)]
+
+
+def texts() -> tuple[str, ...]:
+    """Return the shipped texts; they serve every model."""
+    return _parse(_SHIPPED.read_text(encoding="utf-8")).texts
+
+
+def dump(golden: Golden) -> str:
+    """Return JSON, the vectors as float16 in base64: 33 KB, and 1e-7 of a cosine."""
+    vectors = [base64.b64encode(struct.pack(f"<{len(row)}e", *row)).decode() for row in golden.vectors]
+    rows = [{"text": text, "vector": vector} for text, vector in zip(golden.texts, vectors, strict=True)]
+    return json.dumps({"space_id": golden.space_id, "rows": rows}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _parse(text: str) -> Golden:
+    fields = json.loads(text)
+    vectors = [base64.b64decode(row["vector"]) for row in fields["rows"]]
+    return Golden(
+        space_id=str(fields["space_id"]),
+        texts=tuple(str(row["text"]) for row in fields["rows"]),
+        vectors=tuple(struct.unpack(f"<{len(row) // 2}e", row) for row in vectors),
+    )
+
+
+def _cached(space: Space) -> Path:
+    return cache.folder() / "golden" / f"{space.space_id}.json"
+
+
+def _cosine(row: bytes, vector: Sequence[float]) -> float:
+    """Return the cosine of a float32 row to a vector."""
+    values = wire.unpack(row)
+    if len(values) != len(vector):
+        return 0.0
+    lengths = (sum(map(mul, values, values)) * sum(map(mul, vector, vector))) ** 0.5
+    return float(sum(map(mul, values, vector)) / lengths) if lengths else 0.0

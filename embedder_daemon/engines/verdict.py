@@ -1,0 +1,146 @@
+"""What was measured on this machine: which engine and precision is the fastest that computes right vectors."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from embedder_daemon.engines import cache
+from embedder_daemon.engines.golden import MIN_COSINE
+from embedder_daemon.space import Space
+
+MEND: Final = "python -m embedder_daemon.choose"
+_PACKAGES: Final = ("openvino", "torch", "transformers", "tokenizers")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One candidate; where it could not be measured, `error` says why and the numbers are 0."""
+
+    engine: str
+    precision: str
+    short_ms: float = 0.0
+    """Median of one short text."""
+    texts_per_s: float = 0.0
+    worst_cosine: float = 0.0
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it may be chosen."""
+        return not self.error and self.worst_cosine >= MIN_COSINE and self.short_ms > 0.0
+
+    @property
+    def speed(self) -> float:
+        """What candidates are compared by: a short text's latency and the throughput weigh the same."""
+        return self.texts_per_s / self.short_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was measured, where, with what and when."""
+
+    space_id: str
+    machine: str
+    versions: Mapping[str, str]
+    date: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine and a precision, and the sentence that says why."""
+
+    engine: str
+    precision: str
+    reason: str
+    measured: bool
+
+
+def choose(verdict: Verdict | None, engine: str, precision: str, fallback: str) -> Choice:
+    """Return the fastest that fits what was set; each of `engine` and `precision` is a name or auto.
+
+    Args:
+        verdict: what was measured, or None.
+        engine: the setting.
+        precision: the setting.
+        fallback: the engine where nothing was measured and none was set.
+    """
+    best = pick(verdict.figures, engine, precision) if verdict else None
+    if verdict and best:
+        reason = f"the fastest of those measured on {verdict.date}: {best.short_ms:.1f} ms, {best.texts_per_s:.0f}/s"
+        return Choice(best.engine, best.precision, reason, measured=True)
+    chosen = fallback if engine == "auto" else engine
+    format_ = "float32" if precision == "auto" else precision
+    reason = f"not measured on this machine, with this model and these versions: run {MEND}"
+    return Choice(chosen, format_, reason, measured=False)
+
+
+def pick(figures: Sequence[Figure], engine: str, precision: str) -> Figure | None:
+    """Return the fastest that passed and fits."""
+    fitting = [
+        figure
+        for figure in figures
+        if figure.passed and engine in {"auto", figure.engine} and precision in {"auto", figure.precision}
+    ]
+    return max(fitting, key=lambda figure: figure.speed, default=None)
+
+
+def read(space: Space) -> Verdict | None:
+    """Return the verdict of this model, machine and versions; None when there is none that can be read."""
+    try:
+        verdict = parse(path(space).read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    fits = (verdict.space_id, verdict.machine, verdict.versions) == (space.space_id, machine(), versions())
+    return verdict if fits else None
+
+
+def write(verdict: Verdict, space: Space) -> Path:
+    """Put it into the cache folder; raises OSError."""
+    file = path(space)
+    cache.write(file, json.dumps(asdict(verdict), indent=1) + "\n")
+    return file
+
+
+def parse(text: str) -> Verdict:
+    """Read what `write` wrote; raises ValueError, KeyError or TypeError."""
+    fields = json.loads(text)
+    figures = tuple(Figure(**figure) for figure in fields.pop("figures"))
+    return Verdict(figures=figures, **fields)
+
+
+def path(space: Space) -> Path:
+    """Return where the verdict on a model lies."""
+    return cache.folder() / "verdicts" / f"{space.space_id}.json"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what engines are made of, of those that are installed."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """Name the processor, with what it can do: bfloat16 is fast on one and emulated on the next."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    facts = dict(line.split(":", 1) for line in text.partition("\n\n")[0].splitlines() if ":" in line)
+    fields = {key.strip(): value.strip() for key, value in facts.items()}
+    name = fields.get("model name") or platform.processor() or "unknown"
+    abilities = fields.get("flags") or fields.get("Features") or ""
+    return f"{platform.machine()} {name} {os.cpu_count()} cores {zlib.crc32(abilities.encode()):08x}"

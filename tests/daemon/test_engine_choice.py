@@ -1,0 +1,175 @@
+"""The engine's choice: verdicts, the golden check, and what is told when nothing was measured."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from embedder_api.v1 import wire
+
+from embedder_daemon import choose
+from embedder_daemon.engines import cache, golden, verdict
+from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.hash_engine import HashEngine
+from embedder_daemon.engines.verdict import Figure, Verdict
+from embedder_daemon.errors import LoadError
+from tests.daemon.daemonkit import Process
+from tests.daemon.test_process import _last, _model
+
+SPACE = HashEngine.facts.space
+FAST = Figure("openvino", "bfloat16", short_ms=1.0, texts_per_s=300.0, worst_cosine=0.9999)
+EXACT = Figure("openvino", "float32", short_ms=2.0, texts_per_s=200.0, worst_cosine=1.0)
+PLAIN = Figure("torch", "float32", short_ms=6.0, texts_per_s=100.0, worst_cosine=1.0)
+
+
+def measured(*figures: Figure) -> Verdict:
+    """Make a verdict of this machine."""
+    return Verdict(SPACE.space_id, verdict.machine(), verdict.versions(), "2026-11-20", figures)
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "wanted"),
+    [
+        ("auto", "auto", ("openvino", "bfloat16")),
+        ("auto", "float32", ("openvino", "float32")),
+        ("torch", "auto", ("torch", "float32")),
+        ("openvino", "auto", ("openvino", "bfloat16")),
+    ],
+)
+def test_auto_is_the_fastest_that_fits(engine: str, precision: str, wanted: tuple[str, str]) -> None:
+    """Of the candidates that fit what was set the fastest is chosen, in whatever order they were measured."""
+    for figures in ([FAST, EXACT, PLAIN], [PLAIN, EXACT, FAST]):
+        choice = verdict.choose(measured(*figures), engine, precision, "torch")
+        assert (choice.engine, choice.precision, choice.measured) == (*wanted, True)
+        assert "2026-11-20" in choice.reason
+
+
+@pytest.mark.parametrize(
+    "bad", [{"worst_cosine": 0.9994}, {"worst_cosine": float("nan")}, {"error": "not done after 90 s"}]
+)
+def test_what_did_not_pass_is_never_chosen(bad: dict[str, float]) -> None:
+    """A candidate with a low cosine, with NaN or with an error loses to a slower one."""
+    failed = Figure(**{**{name: getattr(FAST, name) for name in Figure.__slots__}, **bad})
+    choice = verdict.choose(measured(failed, PLAIN), "auto", "auto", "torch")
+    assert (choice.engine, choice.precision) == ("torch", "float32")
+    assert verdict.pick([failed], "auto", "auto") is None
+
+
+def test_without_a_verdict_it_is_the_fallback_and_says_so() -> None:
+    """Nothing measured, or nothing that fits: torch as float32 or what was set, with the command that mends it."""
+    for known in (None, measured(), measured(replace(PLAIN, error="gone"))):
+        choice = verdict.choose(known, "auto", "auto", "torch")
+        assert (choice.engine, choice.precision, choice.measured) == ("torch", "float32", False)
+        assert "python -m embedder_daemon.choose" in choice.reason
+    set_ = verdict.choose(None, "openvino", "bfloat16", "torch")
+    assert (set_.engine, set_.precision) == ("openvino", "bfloat16")
+
+
+def test_a_verdict_comes_back_as_it_was_written() -> None:
+    """It lies in the cache folder, for its user alone, and nothing else is left there."""
+    written = measured(FAST, EXACT, replace(PLAIN, error="a sentence: with ümlauts"))
+    file = verdict.write(written, SPACE)
+    assert verdict.read(SPACE) == written
+    assert file.is_relative_to(cache.folder())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("changed", [{"machine": "another"}, {"versions": {"openvino": "1"}}, {"space_id": "other"}])
+def test_a_verdict_of_something_else_is_none(changed: dict[str, str]) -> None:
+    """Another machine, other versions or another model: it has to be measured again."""
+    verdict.write(replace(measured(FAST), **changed), SPACE)  # type: ignore[arg-type]  # the fields have several types
+    assert verdict.read(SPACE) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"figures": [{"engine": 1}]}', '{"figures": [], "date": ""}'])
+def test_a_damaged_verdict_is_none(text: str) -> None:
+    """What cannot be read is as if it had never been written."""
+    file = verdict.path(SPACE)
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert verdict.read(SPACE) is None
+
+
+class Skewed(HashEngine):
+    """Its vectors are right until it is told which batches it spoils."""
+
+    spoils: Callable[[Sequence[Encoded]], bool] = staticmethod(lambda _: False)
+
+    def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
+        """Return the rows, or their neighbours."""
+        rows = super().forward(batch)
+        return [row[4:] + row[:4] for row in rows] if self.spoils(batch) else rows
+
+
+def test_the_golden_check_sees_wrong_vectors() -> None:
+    """Vectors that are wrong alone, or only in a batch, or no numbers, refuse the engine; right ones pass."""
+    engine = Skewed()
+    assert golden.check(engine) is None  # there is nothing to compare with
+    golden.keep(golden.make(engine, golden.texts()), SPACE)
+    worst = golden.check(engine)
+    assert worst is not None
+    assert worst > 0.9999999
+    for spoils in (lambda batch: len(batch) == 1, lambda batch: len(batch) > 1):
+        engine.spoils = spoils
+        with pytest.raises(LoadError, match=r"computes wrong vectors: cosine -?0") as caught:
+            golden.check(engine)
+        assert caught.value.exit_code == 15
+
+
+class Broken(HashEngine):
+    """Returns NaN."""
+
+    def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
+        """Return rows that are no numbers."""
+        return [wire.pack([float("nan")] * 384) for _ in batch]
+
+
+def test_the_golden_check_sees_nan() -> None:
+    """NaN is under every bound."""
+    golden.keep(golden.make(HashEngine(), golden.texts()), SPACE)
+    with pytest.raises(LoadError, match="wrong vectors"):
+        golden.check(Broken())
+
+
+def test_the_shipped_golden_texts_have_all_lengths() -> None:
+    """There are 32 different ones, ordered by length, and their vectors have length 1."""
+    shipped = golden._parse(golden._SHIPPED.read_text(encoding="utf-8"))
+    lengths = [encoded.token_count for encoded in HashEngine().encode(shipped.texts, Task.DOCUMENT)]
+    assert len(set(shipped.texts)) == len(shipped.vectors) == 32
+    assert (min(lengths), max(lengths) > 150) == (1, True)
+    for vector in shipped.vectors:
+        assert len(vector) == 384
+        assert abs(sum(value * value for value in vector) - 1.0) < 1e-3
+
+
+def test_a_missing_openvino_is_told(start: Callable[..., Process], folder: Path) -> None:
+    """It is exit code 14, in one sentence that says what to install."""
+    site = folder / "site"
+    for name in ("openvino", "numpy", "tokenizers"):
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").write_text("int64 = None\nEncoding = None\n")
+    missing = "raise ModuleNotFoundError(\"No module named 'openvino'\", name='openvino')"
+    (site / "openvino" / "__init__.py").write_text(missing)
+    process = start("--engine", "openvino", "--model", str(_model(folder / "model")), python_path=str(site))
+    assert process.wait() == 14
+    assert "pip install openvino==2026.4.1" in str(_last(process)["event"])
+
+
+def test_nothing_to_measure_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model that is not there ends the measurement with its exit code and no traceback."""
+    assert choose.main(["--model", str(folder / "absent")]) == 12
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert choose.main(["--no-such-setting"]) == 2
+
+
+def test_a_line_says_what_was_measured() -> None:
+    """A candidate that passed shows its figures, one that did not shows why."""
+    assert choose._line(FAST) == "  openvino bfloat16: 1.0 ms for a short text, 300 texts/s, cosine 0.999900"
+    assert choose._line(replace(FAST, worst_cosine=0.9)).endswith("too far off")
+    assert choose._line(replace(PLAIN, error="no torch")) == "  torch float32: no torch"

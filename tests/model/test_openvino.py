@@ -1,0 +1,117 @@
+"""What only openvino has: a converted model on disk, a process without torch, a verdict that chose it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedder_daemon import model
+from embedder_daemon.engines import cache, golden, openvino_cache, verdict
+from embedder_daemon.space import ModelFiles
+from tests.model.conftest import ROOT, Daemon, running
+
+
+@pytest.fixture(scope="module")
+def files() -> ModelFiles:
+    """Find the bundled model."""
+    return model.find(model.BUNDLED_NAME)
+
+
+@pytest.fixture
+def own_cache(cache_home: Path, files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a converted model in a cache folder of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
+    converted = openvino_cache.ready(files)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return Path(shutil.copytree(converted, openvino_cache.place(files)))
+
+
+def test_the_cache_is_named_by_weights_and_version(own_cache: Path, files: ModelFiles) -> None:
+    """Other weights or another openvino never meet this conversion, and nothing unfinished lies beside it."""
+    assert own_cache.name.startswith(files.space.weights_sha256[:32])
+    assert own_cache.name.endswith("openvino-2026.4.1")
+    assert own_cache.is_relative_to(cache.folder())
+    assert [path.name for path in own_cache.parent.iterdir()] == [own_cache.name]
+
+
+def test_a_damaged_or_partial_cache_is_rebuilt(own_cache: Path, files: ModelFiles) -> None:
+    """A flipped bit, a cut file and a missing one are seen, and the next start converts again."""
+    sound = (own_cache / openvino_cache.DIGESTS).read_bytes()
+    graph, weights = own_cache / openvino_cache.GRAPH, own_cache / openvino_cache.WEIGHTS
+    assert openvino_cache.is_sound(own_cache)
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    assert not openvino_cache.is_sound(own_cache)
+    weights.write_bytes(content[:1000])
+    assert not openvino_cache.is_sound(own_cache)
+    graph.unlink()
+    assert not openvino_cache.is_sound(own_cache)
+    assert openvino_cache.is_sound(openvino_cache.ready(files))
+    assert json.loads((own_cache / openvino_cache.DIGESTS).read_bytes())[openvino_cache.WEIGHTS] in sound.decode()
+    assert [path.name for path in own_cache.parent.iterdir()] == [own_cache.name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_torch_is_in_the_process(cache_home: Path, own_cache: Path) -> None:
+    """A daemon that serves from openvino maps no library of torch, transformers or sentence-transformers."""
+    with running(cache_home, "openvino", "float32") as daemon:
+        daemon.ready().embed("a text")
+        maps = Path(f"/proc/{daemon.process.pid}/maps").read_text()
+        assert "openvino" in maps
+        assert [word for word in ("libtorch", "/torch/", "transformers", "sklearn") if word in maps] == []
+
+
+def test_disturbed_weights_are_refused(own_cache: Path, tmp_path: Path) -> None:
+    """A converted model whose digests fit and whose numbers do not is refused at the start, with exit code 15."""
+    weights = own_cache / openvino_cache.WEIGHTS
+    content = bytearray(weights.read_bytes())
+    content[1_000_000:20_000_000] = bytes(19_000_000)  # inside the table of words, which comes first
+    weights.write_bytes(content)
+    openvino_cache.seal(own_cache)
+    with running(tmp_path, "openvino", "float32") as daemon:
+        assert daemon.process.wait(60) == 15
+        assert "computes wrong vectors: cosine" in daemon.log.read_text()
+
+
+def test_golden_vectors_are_those_of_torch(daemon: Daemon, files: ModelFiles) -> None:
+    """The shipped vectors belong to the bundled model's space."""
+    known = golden.find(files.space)
+    assert known is not None
+    assert known.space_id == daemon.info().space_id == files.space.space_id
+
+
+def test_auto_says_what_it_fell_back_to(tmp_path: Path) -> None:
+    """Without a verdict it is torch as float32; the log and Info say so and name the command."""
+    with running(tmp_path, "auto", "auto") as daemon:
+        info = daemon.ready().info()
+        assert (info.engine, info.precision) == ("torch", "float32")
+        assert "python -m embedder_daemon.choose" in info.versions["choice"]
+        assert "python -m embedder_daemon.choose" in daemon.log.read_text()
+
+
+def test_auto_is_what_was_measured(own_cache: Path, tmp_path: Path, files: ModelFiles) -> None:
+    """The measurement leaves a verdict with every candidate, and the next daemon serves the fastest that passed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "embedder_daemon.choose"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos")])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    known = verdict.read(files.space)
+    assert known is not None
+    assert {(figure.engine, figure.precision) for figure in known.figures} >= {("openvino", "float32")}
+    best = verdict.pick(known.figures, "auto", "auto")
+    assert best is not None
+    assert f"EMBEDDER_ENGINE=auto is {best.engine} {best.precision}" in done.stdout
+    with running(tmp_path, "auto", "auto") as daemon:
+        info = daemon.ready().info()
+        assert (info.engine, info.precision) == (best.engine, best.precision)
+        assert known.date in info.versions["choice"]
