@@ -7,6 +7,7 @@ the moment when that thread becomes free, so nothing waits for company while the
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,14 +18,16 @@ from embedder_api.v1.contract import ItemError
 
 from embedder_daemon import logs
 from embedder_daemon.engines.base import Encoded, Engine
+from embedder_daemon.errors import DeadlineError
 from embedder_daemon.scheduler.admission import Admission
-from embedder_daemon.scheduler.packing import BatchLimits, Lane, pick_lane
-from embedder_daemon.scheduler.queue import Call, LaneQueue, Row, RowResult
+from embedder_daemon.scheduler.cost import CostModel
+from embedder_daemon.scheduler.lanes import Lanes
+from embedder_daemon.scheduler.packing import CALM_QUANTUM_S, CPU_ROWS, GPU_ROWS, BatchLimits, Lane, quantum_s
+from embedder_daemon.scheduler.queue import Call, Row, RowResult
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
 
-MAX_ROWS: Final = 32
-"""Rows in one batch."""
+_USUAL_TOKENS: Final = 32  # of a text that was not tokenised yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,13 @@ class Scheduler:
     def __init__(
         self, worker: Worker, stats: Stats, max_queued_texts: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.admission = Admission(max_queued_texts)
+        self.admission = Admission(max_queued_texts, self._backlog_s)
         self._worker = worker
         self._stats = stats
         self._clock = clock
-        self._lanes = {lane: LaneQueue() for lane in Lane}
-        self._passed_over = 0
+        self._lanes = Lanes()
+        self._model = CostModel()
+        self._interactive_at = -math.inf
         self._engine: Engine | None = None
         self._pump: asyncio.Task[None] | None = None
 
@@ -57,7 +61,14 @@ class Scheduler:
 
     def queued(self, lane: Lane) -> int:
         """Return how many rows wait in a lane."""
-        return len(self._lanes[lane])
+        return len(self._lanes.queues[lane])
+
+    def _backlog_s(self, texts: int) -> float:
+        """Predict when so many texts will have been computed, of which some may not be queued yet."""
+        loads = [queue.load for queue in self._lanes.queues.values()]
+        tokens, rows = sum(load.tokens for load in loads), sum(load.rows for load in loads)
+        unknown = max(0, texts - rows)
+        return self._model.cost.backlog_s(tokens + unknown * _USUAL_TOKENS, rows + unknown, CALM_QUANTUM_S, CPU_ROWS)
 
     async def submit(self, texts: list[Encoded], *, lane: Lane, client: str, deadline: float) -> Outcome:
         """Queue a call's texts and wait for their vectors; a cancelled call's rows leave the queue at once.
@@ -69,13 +80,15 @@ class Scheduler:
             return Outcome([], 0.0, 0.0)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         call = Call(lane, client, deadline, self._clock(), done, [None] * len(texts), len(texts))
-        self._lanes[lane].add(call, texts)
+        self._lanes.join(call, texts)
+        if lane is Lane.INTERACTIVE:
+            self._interactive_at = call.submitted
         if self._pump is None:
             self._pump = asyncio.create_task(self._run())
         try:
             await done
         finally:
-            self._stats.expired += self._lanes[lane].discard(call) if call.missing else 0
+            self._stats.expired += self._lanes.leave(call)
         elapsed = self._clock() - call.submitted
         return Outcome(cast(list[RowResult], call.results), max(0.0, elapsed - call.compute_s), call.compute_s)
 
@@ -88,35 +101,34 @@ class Scheduler:
             self._pump = None
 
     def _next_batch(self) -> list[Row]:
-        self._drop_expired()
-        interactive, bulk = self._lanes[Lane.INTERACTIVE], self._lanes[Lane.BULK]
-        lane = pick_lane(interactive=bool(interactive), bulk=bool(bulk), passed_over=self._passed_over)
-        if lane is None:
-            return []
-        self._passed_over = self._passed_over + 1 if lane is Lane.INTERACTIVE and bulk else 0
-        return self._lanes[lane].take(self._limits())
-
-    def _limits(self) -> BatchLimits:
-        return BatchLimits(MAX_ROWS, self._engine.facts.batch_tokens) if self._engine else BatchLimits(MAX_ROWS)
-
-    def _drop_expired(self) -> None:
         now = self._clock()
-        for queue in self._lanes.values():
-            for call in queue.expired(now):
-                self._stats.expired += queue.discard(call)
-                call.expire()
+        for call in self._lanes.expired(now):
+            self._stats.expired += self._lanes.leave(call)
+            call.fail(DeadlineError("the deadline passed while the texts waited for their turn"))
+        return self._lanes.next_batch(self._limits(now))
+
+    def _limits(self, now: float) -> BatchLimits:
+        """Return what a batch may hold: on a CPU a quantum of time, on a GPU what fills it."""
+        cost = self._model.cost
+        if self._engine is None:
+            return BatchLimits(cost=cost)
+        facts = self._engine.facts
+        if facts.device == "cpu":
+            return BatchLimits(CPU_ROWS, facts.batch_tokens, quantum_s(now - self._interactive_at), cost)
+        return BatchLimits(GPU_ROWS, facts.batch_tokens, cost=cost)
 
     async def _compute(self, batch: list[Row]) -> None:
         """Run one batch and hand each row its result."""
         started = self._clock()
         results = await self._results([row.encoded for row in batch])
         seconds = self._clock() - started
-        self._stats.count_batch([row.length for row in batch])
-        self.admission.measured(len(batch), seconds)
-        for call in {id(row.call): row.call for row in batch}.values():
+        lengths = [row.length for row in batch]
+        self._stats.count_batch(lengths)
+        self._model.learn(max(lengths) * len(batch), len(batch), seconds)
+        for call in {call for row in batch for call, _ in row.waiters}:
             call.compute_s += seconds
         for row, result in zip(batch, results, strict=True):
-            row.call.settle(row.index, result)
+            row.settle(result)
 
     async def _results(self, batch: list[Encoded]) -> list[RowResult]:
         """Return a vector or an item error for each text; never raises."""
