@@ -20,6 +20,7 @@ from embedder_daemon.embedding import Embedding
 from embedder_daemon.engines import factory
 from embedder_daemon.engines.base import Engine, EngineOptions
 from embedder_daemon.lifecycle import Lifecycle, State
+from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.service import EmbedderService
@@ -43,8 +44,9 @@ class Daemon:
         self.lifecycle = Lifecycle(
             build, self._worker, scheduler, idle_unload_s=settings.idle_unload_s, listener=self._report
         )
-        self._embedding = Embedding(self.lifecycle, scheduler, stats)
-        service = EmbedderService(self._embedding, self.lifecycle, scheduler, stats, settings.max_queued_texts)
+        cache = Cache(settings.cache_mb << 20)
+        self._embedding = Embedding(self.lifecycle, scheduler, stats, cache)
+        service = EmbedderService(self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts)
         self._server = grpc.aio.server(options=contract.CHANNEL_OPTIONS)
         add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]  # generated
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from embedder_daemon.engines.base import Encoded
 from embedder_daemon.scheduler.packing import BULK_SHARE, BatchLimits, Lane, pick_lane
@@ -15,6 +16,7 @@ class Lanes:
     def __init__(self) -> None:
         self.queues = {lane: LaneQueue(lane) for lane in Lane}
         self._calls: dict[Call, None] = {}
+        self._in_flight: dict[tuple[Lane, bytes], Row] = {}
         self._owed_s = 0.0
 
     @property
@@ -22,23 +24,55 @@ class Lanes:
         """Everybody who waits for an answer."""
         return iter(list(self._calls))
 
-    def join(self, call: Call, texts: Sequence[Encoded]) -> None:
-        """Queue a call's texts; whoever joins also leaves."""
+    def join(self, call: Call, texts: Sequence[Encoded], keys: Sequence[bytes] = ()) -> int:
+        """Queue a call's texts; returns how many share the row of an equal one. Whoever joins also leaves.
+
+        Args:
+            call: who waits.
+            texts: what is to be computed.
+            keys: one for each text, or none at all; texts of one key have one vector.
+        """
         self._calls[call] = None
-        self.queues[call.lane].add(call, list(enumerate(texts)))
+        queue, fresh = self.queues[call.lane], list[Row]()
+        for index, (encoded, key) in enumerate(zip(texts, keys or repeat(b""), strict=False)):
+            if (row := self._shared(call.lane, key)) is None:
+                row = queue.row(call, index, encoded, key)
+                fresh.append(row)
+                if key:
+                    self._in_flight[call.lane, key] = row
+            else:
+                if row.waiting and call not in row.waiters:
+                    self.queues[row.lane].follow(call.client, row)
+                row.waiters.setdefault(call, []).append(index)
+            call.rows.append(row)
+        queue.add(call.client, fresh)
+        return len(texts) - len(fresh)
+
+    def _shared(self, lane: Lane, key: bytes) -> Row | None:
+        """Return the row of this key that is not computed yet; interactive does not wait for bulk's."""
+        row = self._in_flight.get((Lane.INTERACTIVE, key))
+        if row is None and lane is Lane.BULK:
+            row = self._in_flight.get((Lane.BULK, key))
+        return row
+
+    def finish(self, batch: Sequence[Row]) -> None:
+        """Forget rows that were computed: who asks now asks anew."""
+        for row in batch:
+            self._in_flight.pop((row.lane, row.key), None)
 
     def leave(self, call: Call) -> int:
         """Drop the rows that wait for this call alone; returns how many of its texts waited."""
         self._calls.pop(call, None)
         if not call.missing:
             return 0
-        waiting = [row for row in call.rows if row.waiting]
+        waiting = {row for row in call.rows if row.waiting}
         call.rows.clear()
-        for row in set(waiting):
-            row.waiters = [(other, index) for other, index in row.waiters if other is not call]
+        texts = sum(len(row.waiters.pop(call)) for row in waiting)
+        for row in waiting:
             if not row.waiters:
                 self.queues[row.lane].remove(row)
-        return len(waiting)
+                self.finish([row])
+        return texts
 
     def expired(self, now: float) -> list[Call]:
         """Return the calls of which a text waits past their deadline."""

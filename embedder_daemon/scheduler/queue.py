@@ -61,14 +61,17 @@ class Row:
     length: int
     order: tuple[int, int]
     """Length and arrival: its place among the rows that wait."""
-    waiters: list[tuple[Call, int]]
+    waiters: dict[Call, list[int]]
     """Calls, and which of their texts it is."""
+    key: bytes = b""
+    """Rows of one key have one vector; an empty key is like no other."""
     waiting: bool = True
 
     def settle(self, result: RowResult) -> None:
         """Hand everybody the result."""
-        for call, index in self.waiters:
-            call.settle(index, result)
+        for call, indices in self.waiters.items():
+            for index in indices:
+                call.settle(index, result)
 
 
 @dataclass(slots=True)
@@ -99,25 +102,29 @@ class LaneQueue:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def add(self, call: Call, texts: Sequence[tuple[int, Encoded]]) -> list[Row]:
-        """Queue texts of a call, named by their index; a new client's turn comes after those who wait already."""
-        rows = [self._row(call, index, encoded) for index, encoded in texts]
+    def row(self, call: Call, index: int, encoded: Encoded, key: bytes) -> Row:
+        """Return a row for one text of a call; `add` queues it."""
+        length = len(encoded.ids)
+        return Row(self._lane, call.client, encoded, length, (length, next(self._arrivals)), {call: [index]}, key)
+
+    def add(self, client: str, rows: Sequence[Row]) -> None:
+        """Queue rows of a client; a new client's turn comes after those who wait already."""
+        if not rows:
+            return
         if len(rows) == 1:
             insort(self.rows, rows[0], key=_ORDER)
         else:
             self.rows += rows
             self.rows.sort(key=_ORDER)
-        call.rows += rows
-        self._turns.setdefault(call.client, deque()).extend(rows)
-        share = self.shares.setdefault(call.client, Load())
+        self._turns.setdefault(client, deque()).extend(rows)
+        share = self.shares.setdefault(client, Load())
         for row in rows:
             self.load.add(row)
             share.add(row)
-        return rows
 
-    def _row(self, call: Call, index: int, encoded: Encoded) -> Row:
-        length = len(encoded.ids)
-        return Row(self._lane, call.client, encoded, length, (length, next(self._arrivals)), [(call, index)])
+    def follow(self, client: str, row: Row) -> None:
+        """Let a row that waits go at this client's turn too."""
+        self._turns.setdefault(client, deque()).append(row)
 
     def remove(self, row: Row) -> None:
         """Drop a row that nobody waits for any more."""

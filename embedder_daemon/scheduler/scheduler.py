@@ -70,8 +70,12 @@ class Scheduler:
         unknown = max(0, texts - rows)
         return self._model.cost.backlog_s(tokens + unknown * _USUAL_TOKENS, rows + unknown, CALM_QUANTUM_S, CPU_ROWS)
 
-    async def submit(self, texts: list[Encoded], *, lane: Lane, client: str, deadline: float) -> Outcome:
+    async def submit(
+        self, texts: list[Encoded], *, lane: Lane, client: str, deadline: float, keys: Sequence[bytes] = ()
+    ) -> Outcome:
         """Queue a call's texts and wait for their vectors; a cancelled call's rows leave the queue at once.
+
+        Texts of equal `keys` (one for each text, or none at all) that wait at the same time are computed once.
 
         Raises:
             DeadlineError: the deadline (on the scheduler's clock) passed before every row was packed.
@@ -80,7 +84,7 @@ class Scheduler:
             return Outcome([], 0.0, 0.0)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         call = Call(lane, client, deadline, self._clock(), done, [None] * len(texts), len(texts))
-        self._lanes.join(call, texts)
+        self._stats.deduplicated += self._lanes.join(call, texts, keys)
         if lane is Lane.INTERACTIVE:
             self._interactive_at = call.submitted
         if self._pump is None:
@@ -123,10 +127,11 @@ class Scheduler:
         results = await self._results([row.encoded for row in batch])
         seconds = self._clock() - started
         lengths = [row.length for row in batch]
-        self._stats.count_batch(lengths)
+        self._stats.count_batch(batch[0].lane, lengths)
         self._model.learn(max(lengths) * len(batch), len(batch), seconds)
-        for call in {call for row in batch for call, _ in row.waiters}:
+        for call in {call for row in batch for call in row.waiters}:
             call.compute_s += seconds
+        self._lanes.finish(batch)
         for row, result in zip(batch, results, strict=True):
             row.settle(result)
 

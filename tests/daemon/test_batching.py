@@ -64,7 +64,7 @@ async def test_clients_take_turns(folder: Path) -> None:
     engine = GateEngine(is_open=False)
     async with serving(folder, lambda: engine) as client:
         holder = await _hold(client, engine)
-        many = asyncio.create_task(client.embed(*["chatty " * 100] * 200, client="chatty"))
+        many = asyncio.create_task(client.embed(*["chatty " * 100 + str(n) for n in range(200)], client="chatty"))
         await client.until_stats(lambda stats: stats.interactive.queued_texts == 200, "the chatty one waits")
         one = asyncio.create_task(client.embed("quiet", client="quiet"))
         await client.until_stats(lambda stats: stats.interactive.queued_texts == 201, "the quiet one waits")

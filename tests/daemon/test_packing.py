@@ -105,6 +105,10 @@ def test_a_lone_lane_goes_at_once() -> None:
     assert pick_lane(interactive=True, bulk_s=0.0, owed_s=9.0) is Lane.INTERACTIVE
 
 
+def _add(queue: LaneQueue, call: Call, texts: list[Encoded]) -> None:
+    queue.add(call.client, [queue.row(call, index, text, b"") for index, text in enumerate(texts)])
+
+
 def _text(length: int) -> Encoded:
     return Encoded((0,) * length, length, truncated=False, consumed_chars=1)
 
@@ -121,12 +125,12 @@ def test_every_row_leaves_the_queue_once(calls: list[tuple[str, int]], limits: B
     async def drain() -> None:
         queue = LaneQueue(Lane.BULK)
         for client, rows in calls:
-            queue.add(_call(client, rows), [(row, _text(7 * row % 50 + 1)) for row in range(rows)])
+            _add(queue, _call(client, rows), [_text(7 * row % 50 + 1) for row in range(rows)])
         total, seen, first_round = len(queue), [], set()
         clients = {client for client, _ in calls}
         while queue:
             batch = queue.take(limits)
-            seen += [waiter for row in batch for waiter in row.waiters]
+            seen += [(call, index) for row in batch for call, (index,) in row.waiters.items()]
             first_round |= {row.client for row in batch}
             assert len(first_round) == len(clients) or len(seen) < total
         assert len(seen) == len(set(seen)) == total
@@ -138,11 +142,11 @@ def test_every_row_leaves_the_queue_once(calls: list[tuple[str, int]], limits: B
 async def test_a_new_client_waits_one_round_at_most() -> None:
     """Two clients with many rows and one that comes later alternate."""
     queue = LaneQueue(Lane.BULK)
-    texts = list(enumerate([_text(1)] * 10))
-    queue.add(_call("a", 10), texts)
-    queue.add(_call("b", 10), texts)
+    texts = [_text(1)] * 10
+    _add(queue, _call("a", 10), texts)
+    _add(queue, _call("b", 10), texts)
     turns = [queue.take(BatchLimits(1, 10))[0].client for _ in range(4)]
-    queue.add(_call("c", 1), texts[:1])
+    _add(queue, _call("c", 1), texts[:1])
     turns += [queue.take(BatchLimits(1, 10))[0].client for _ in range(3)]
     assert turns[:4] == ["a", "b", "a", "b"]
     assert "c" in turns[4:]
@@ -158,6 +162,33 @@ async def test_leaving_and_expiry_touch_one_call_only() -> None:
     assert lanes.expired(5.0) == [late]
     assert lanes.leave(late) == 3
     assert lanes.leave(late) == 0
-    assert [row.waiters[0][0] for row in lanes.queues[Lane.BULK].rows] == [kept, kept]
+    assert [next(iter(row.waiters)) for row in lanes.queues[Lane.BULK].rows] == [kept, kept]
     assert len(lanes.next_batch(BatchLimits())) == 2
     assert lanes.expired(60.0) == []
+
+
+async def test_equal_texts_wait_in_one_row() -> None:
+    """Calls of one lane share it, it goes at each one's turn, and it stays while anybody waits."""
+    lanes, queue = Lanes(), LaneQueue(Lane.BULK)
+    lanes.queues[Lane.BULK] = queue
+    first, second = _call("a", 3), _call("b", 1)
+    assert lanes.join(first, [_text(1), _text(90), _text(90)], [b"x", b"y", b"y"]) == 1
+    assert lanes.join(second, [_text(90)], [b"y"]) == 1
+    assert len(lanes.next_batch(BatchLimits())) == 1
+    assert lanes.leave(first) == 2
+    (row,) = lanes.next_batch(BatchLimits())
+    assert list(row.waiters) == [second]
+    lanes.finish([row])
+    assert lanes.join(_call("a", 1), [_text(90)], [b"y"]) == 0
+
+
+async def test_interactive_does_not_wait_for_bulks_row() -> None:
+    """Bulk shares interactive's row, and not the other way round; a row of nobody is gone."""
+    lanes = Lanes()
+    bulk, query = _call("a", 1), _call("b", 1, lane=Lane.INTERACTIVE)
+    assert lanes.join(bulk, [_text(9)], [b"x"]) == 0
+    assert lanes.join(query, [_text(9)], [b"x"]) == 0
+    assert lanes.join(late := _call("c", 1), [_text(9)], [b"x"]) == 1
+    assert [lanes.leave(call) for call in (bulk, query)] == [1, 1]
+    assert [row.waiters for row in lanes.next_batch(BatchLimits())] == [{late: [0]}]
+    assert lanes.next_batch(BatchLimits()) == []
