@@ -125,6 +125,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             item_errors=stats.item_errors,
             refused=stats.refused,
             expired=stats.expired,
+            shed=stats.shed,
             cache_hits=stats.cache_hits,
             cache_misses=stats.cache_misses,
             cache_bytes=self._cache.bytes,

@@ -28,6 +28,7 @@ class Stats:
     item_errors: int = 0
     refused: int = 0
     expired: int = 0
+    shed: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
     deduplicated: int = 0

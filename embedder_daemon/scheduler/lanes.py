@@ -7,7 +7,7 @@ from itertools import repeat
 
 from embedder_daemon.engines.base import Encoded
 from embedder_daemon.scheduler.packing import BULK_SHARE, BatchLimits, Lane, pick_lane
-from embedder_daemon.scheduler.queue import Call, LaneQueue, Row
+from embedder_daemon.scheduler.queue import Call, LaneQueue, Load, Row
 
 
 class Lanes:
@@ -47,6 +47,22 @@ class Lanes:
             call.rows.append(row)
         queue.add(call.client, fresh)
         return len(texts) - len(fresh)
+
+    def ahead_s(self, lane: Lane, client: str, texts: Sequence[Encoded], limits: BatchLimits) -> float:
+        """Predict how long a client's new texts take from the next batch on, theirs included.
+
+        Clients take turns: each other one delays them by no more batches than they need themselves.
+        """
+        queue, cost = self.queues[lane], limits.cost
+        own = queue.shares.get(client, Load())
+        tokens, rows = own.tokens + sum(len(text.ids) for text in texts), own.rows + len(texts)
+        own_s = cost.backlog_s(tokens, rows, limits.seconds, limits.rows)
+        others = (
+            min(own_s, cost.backlog_s(share.tokens, share.rows, limits.seconds, limits.rows))
+            for name, share in queue.shares.items()
+            if name != client
+        )
+        return own_s + sum(others)
 
     def _shared(self, lane: Lane, key: bytes) -> Row | None:
         """Return the row of this key that is not computed yet; interactive does not wait for bulk's."""

@@ -52,6 +52,7 @@ class Scheduler:
         self._lanes = Lanes()
         self._model = CostModel()
         self._interactive_at = -math.inf
+        self._free_at = -math.inf
         self._engine: Engine | None = None
         self._pump: asyncio.Task[None] | None = None
 
@@ -78,10 +79,11 @@ class Scheduler:
         Texts of equal `keys` (one for each text, or none at all) that wait at the same time are computed once.
 
         Raises:
-            DeadlineError: the deadline (on the scheduler's clock) passed before every row was packed.
+            DeadlineError: the deadline (on the scheduler's clock) cannot be met, or passed before every row was packed.
         """
         if not texts:
             return Outcome([], 0.0, 0.0)
+        self._refuse_late(texts, lane, client, deadline)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         call = Call(lane, client, deadline, self._clock(), done, [None] * len(texts), len(texts))
         self._stats.deduplicated += self._lanes.join(call, texts, keys)
@@ -95,6 +97,19 @@ class Scheduler:
             self._stats.expired += self._lanes.leave(call)
         elapsed = self._clock() - call.submitted
         return Outcome(cast(list[RowResult], call.results), max(0.0, elapsed - call.compute_s), call.compute_s)
+
+    def _refuse_late(self, texts: Sequence[Encoded], lane: Lane, client: str, deadline: float) -> None:
+        """Refuse what is predicted to end past its deadline; while nothing runs, trying costs nobody anything."""
+        if self._pump is None or math.isinf(deadline) or not self._model.trusted:
+            return
+        now = self._clock()
+        if now + self._running_s(now) + self._lanes.ahead_s(lane, client, texts, self._limits(now)) > deadline:
+            self._stats.shed += 1
+            raise DeadlineError("the texts before these will not be computed in time: give it longer, or try later")
+
+    def _running_s(self, now: float) -> float:
+        """Predict when the forward thread is free."""
+        return max(0.0, self._free_at - now)
 
     async def _run(self) -> None:
         """Run batches until nothing waits."""
@@ -124,11 +139,12 @@ class Scheduler:
     async def _compute(self, batch: list[Row]) -> None:
         """Run one batch and hand each row its result."""
         started = self._clock()
+        padded = max(row.length for row in batch) * len(batch)
+        self._free_at = started + self._model.cost.seconds(padded, len(batch))
         results = await self._results([row.encoded for row in batch])
         seconds = self._clock() - started
-        lengths = [row.length for row in batch]
-        self._stats.count_batch(batch[0].lane, lengths)
-        self._model.learn(max(lengths) * len(batch), len(batch), seconds)
+        self._stats.count_batch(batch[0].lane, [row.length for row in batch])
+        self._model.learn(padded, len(batch), seconds)
         for call in {call for row in batch for call in row.waiters}:
             call.compute_s += seconds
         self._lanes.finish(batch)
