@@ -31,7 +31,7 @@ _TASKS: Final = {
 }
 _SENTENCES: Final = {
     ItemError.EMPTY: "the text is empty or blank",
-    ItemError.FAILED: "the model could not compute the batch that held this text: see the daemon's log",
+    ItemError.FAILED: "the model could not compute this text: see the daemon's log",
     ItemError.NOT_FINITE: "the model's vector is not finite, or is zero",
 }
 _NOTHING: Final = Outcome([], 0.0, 0.0)

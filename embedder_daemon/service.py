@@ -126,6 +126,8 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             refused=stats.refused,
             expired=stats.expired,
             shed=stats.shed,
+            bisected=stats.bisected,
+            out_of_memory=stats.out_of_memory,
             cache_hits=stats.cache_hits,
             cache_misses=stats.cache_misses,
             cache_bytes=self._cache.bytes,

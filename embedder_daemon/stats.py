@@ -29,6 +29,8 @@ class Stats:
     refused: int = 0
     expired: int = 0
     shed: int = 0
+    bisected: int = 0
+    out_of_memory: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
     deduplicated: int = 0

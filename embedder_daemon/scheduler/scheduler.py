@@ -20,6 +20,7 @@ from embedder_daemon import logs
 from embedder_daemon.engines.base import Encoded, Engine
 from embedder_daemon.errors import DeadlineError
 from embedder_daemon.scheduler.admission import Admission
+from embedder_daemon.scheduler.budget import Budget
 from embedder_daemon.scheduler.cost import CostModel
 from embedder_daemon.scheduler.lanes import Lanes
 from embedder_daemon.scheduler.packing import CALM_QUANTUM_S, CPU_ROWS, GPU_ROWS, BatchLimits, Lane, quantum_s
@@ -51,6 +52,7 @@ class Scheduler:
         self._clock = clock
         self._lanes = Lanes()
         self._model = CostModel()
+        self._budget = Budget()
         self._interactive_at = -math.inf
         self._free_at = -math.inf
         self._engine: Engine | None = None
@@ -129,22 +131,22 @@ class Scheduler:
     def _limits(self, now: float) -> BatchLimits:
         """Return what a batch may hold: on a CPU a quantum of time, on a GPU what fills it."""
         cost = self._model.cost
-        if self._engine is None:
-            return BatchLimits(cost=cost)
-        facts = self._engine.facts
-        if facts.device == "cpu":
-            return BatchLimits(CPU_ROWS, facts.batch_tokens, quantum_s(now - self._interactive_at), cost)
-        return BatchLimits(GPU_ROWS, facts.batch_tokens, cost=cost)
+        tokens = self._budget.within(self._wanted_tokens())
+        if self._engine is None or self._engine.facts.device == "cpu":
+            return BatchLimits(CPU_ROWS, tokens, quantum_s(now - self._interactive_at), cost)
+        return BatchLimits(GPU_ROWS, tokens, cost=cost)
 
     async def _compute(self, batch: list[Row]) -> None:
         """Run one batch and hand each row its result."""
         started = self._clock()
         padded = max(row.length for row in batch) * len(batch)
         self._free_at = started + self._model.cost.seconds(padded, len(batch))
+        bisected = self._stats.bisected
         results = await self._results([row.encoded for row in batch])
         seconds = self._clock() - started
         self._stats.count_batch(batch[0].lane, [row.length for row in batch])
-        self._model.learn(padded, len(batch), seconds)
+        if self._stats.bisected == bisected:  # else it was several forward passes
+            self._model.learn(padded, len(batch), seconds)
         for call in {call for row in batch for call in row.waiters}:
             call.compute_s += seconds
         self._lanes.finish(batch)
@@ -152,12 +154,36 @@ class Scheduler:
             row.settle(result)
 
     async def _results(self, batch: list[Encoded]) -> list[RowResult]:
-        """Return a vector or an item error for each text; never raises."""
+        """Return a vector or an item error for each text; never raises.
+
+        A batch that raises is computed again in halves, until what makes it raise stands alone.
+        """
+        padded = max(len(text.ids) for text in batch) * len(batch)
         try:
-            return await self._worker.run(_forward, self._engine, batch)
-        except Exception:  # noqa: BLE001 - whatever an engine raises ends its batch, and not the thread
-            logs.get().exception("a forward pass failed", rows=len(batch), tokens=[len(text.ids) for text in batch])
-            return [ItemError.FAILED] * len(batch)
+            results = await self._worker.run(_forward, self._engine, batch)
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises ends one text, and not the thread
+            _tell(error, batch)
+            if isinstance(error, MemoryError):
+                self._stats.out_of_memory += 1
+                self._budget.failed(padded)
+        else:
+            self._budget.succeeded(padded, self._wanted_tokens())
+            return results
+        if len(batch) == 1:
+            return [ItemError.FAILED]
+        self._stats.bisected += 1
+        middle = len(batch) // 2
+        return await self._results(batch[:middle]) + await self._results(batch[middle:])
+
+    def _wanted_tokens(self) -> int:
+        return self._engine.facts.batch_tokens if self._engine else BatchLimits().padded_tokens
+
+
+def _tell(error: Exception, batch: Sequence[Encoded]) -> None:
+    """Log a failed pass; the traceback comes with the text that fails alone."""
+    tell = logs.get().exception if len(batch) == 1 else logs.get().warning
+    lengths = [len(text.ids) for text in batch]
+    tell("a forward pass failed", error=type(error).__name__, rows=len(batch), tokens=lengths)
 
 
 def _forward(engine: Engine | None, batch: Sequence[Encoded]) -> list[RowResult]:
