@@ -75,6 +75,9 @@ class DaemonSettings(BaseSettings):
     idle_unload_s: float = Field(
         default=0.0, ge=0.0, description="Seconds without a call after which the weights are dropped; 0 is never."
     )
+    watchdog_s: float = Field(
+        default=60.0, gt=0.0, description="Seconds without any progress after which the process ends, to be restarted."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe line that is logged."
     )

@@ -18,7 +18,7 @@ from embedder_api.v1.contract import ItemError
 
 from embedder_daemon import logs
 from embedder_daemon.engines.base import Encoded, Engine
-from embedder_daemon.errors import DeadlineError
+from embedder_daemon.errors import DeadlineError, RequestError
 from embedder_daemon.scheduler.admission import Admission
 from embedder_daemon.scheduler.budget import Budget
 from embedder_daemon.scheduler.cost import CostModel
@@ -55,6 +55,7 @@ class Scheduler:
         self._budget = Budget()
         self._interactive_at = -math.inf
         self._free_at = -math.inf
+        self._progress_at = -math.inf
         self._engine: Engine | None = None
         self._pump: asyncio.Task[None] | None = None
 
@@ -65,6 +66,15 @@ class Scheduler:
     def queued(self, lane: Lane) -> int:
         """Return how many rows wait in a lane."""
         return len(self._lanes.queues[lane])
+
+    def stalled_s(self) -> float:
+        """Return how long texts have waited or been computed without a forward pass that ended; 0 when idle."""
+        return 0.0 if self._pump is None else self._clock() - self._progress_at
+
+    def abort(self, error: RequestError) -> None:
+        """Fail everybody who waits."""
+        for call in self._lanes.calls:
+            call.fail(error)
 
     def _backlog_s(self, texts: int) -> float:
         """Predict when so many texts will have been computed, of which some may not be queued yet."""
@@ -92,6 +102,7 @@ class Scheduler:
         if lane is Lane.INTERACTIVE:
             self._interactive_at = call.submitted
         if self._pump is None:
+            self._progress_at = call.submitted
             self._pump = asyncio.create_task(self._run())
         try:
             await done
@@ -143,7 +154,8 @@ class Scheduler:
         self._free_at = started + self._model.cost.seconds(padded, len(batch))
         bisected = self._stats.bisected
         results = await self._results([row.encoded for row in batch])
-        seconds = self._clock() - started
+        self._progress_at = self._clock()
+        seconds = self._progress_at - started
         self._stats.count_batch(batch[0].lane, [row.length for row in batch])
         if self._stats.bisected == bisected:  # else it was several forward passes
             self._model.learn(padded, len(batch), seconds)
@@ -169,6 +181,7 @@ class Scheduler:
         else:
             self._budget.succeeded(padded, self._wanted_tokens())
             return results
+        self._progress_at = self._clock()
         if len(batch) == 1:
             return [ItemError.FAILED]
         self._stats.bisected += 1
