@@ -69,9 +69,10 @@ class Daemon:
         if self._watching:
             self._watching.cancel()
         finished = await self.lifecycle.drain(grace_s)
-        await self._server.stop(_CLOSE_S)
+        closing = asyncio.create_task(self._server.stop(_CLOSE_S))
+        _, open_ones = await asyncio.wait([closing], timeout=2 * _CLOSE_S)  # a caller that reads nothing hangs it
         threads = [self._embedding.close(_CLOSE_S), self._worker.close(_CLOSE_S)]
-        return finished and all(threads)
+        return finished and not open_ones and all(threads)
 
     async def _watch(self) -> None:
         """Fail everybody when the model hangs; the failure ends the process."""
