@@ -91,31 +91,25 @@ class Embedding:
         """
         started = time.monotonic()
         request = _checked(message, deadline)
-        response = self._from_cache(request) or await self._computed(request)
-        self._stats.item_errors += sum(bool(item.error) for item in response.items)
+        facts = self._lifecycle.facts if self._lifecycle.state.healthy else None
+        items = self._items(facts, request) if facts else []
+        if facts is None or any(item.open for item in items):
+            response = await self._computed(request, facts, items)
+        else:  # without the queue, and without waking the engine
+            self._stats.count_request(request.lane, len(items))
+            response = self._response(facts, items, _NOTHING)
         response.timing.total_us = _us(time.monotonic() - started)
         return response
 
-    def _from_cache(self, request: _Request) -> embedder_pb2.EmbedResponse | None:
-        """Answer when nothing is left to compute: without the queue, and without waking the engine."""
-        facts = self._lifecycle.facts
-        if facts is None or not self._lifecycle.state.healthy:
-            return None
-        _check_space(facts, request.expected_space_id)
-        items = self._items(facts, request)
-        if any(item.open for item in items):
-            return None
-        self._stats.count_request(request.lane, len(items))
-        self._stats.cache_hits += sum(item.cached for item in items)
-        return _response(facts, items, _NOTHING)
-
-    async def _computed(self, request: _Request) -> embedder_pb2.EmbedResponse:
-        """Compute what the cache does not hold."""
+    async def _computed(
+        self, request: _Request, facts: EngineFacts | None, items: list[_Item]
+    ) -> embedder_pb2.EmbedResponse:
+        """Compute what the cache does not hold; `items` were looked up for `facts`, if there were any."""
         with self._scheduler.admission.hold(len(request.texts)):
             self._stats.count_request(request.lane, len(request.texts))
             async with self._lifecycle.engine(request.deadline) as engine:
-                _check_space(engine.facts, request.expected_space_id)
-                items = self._items(engine.facts, request)
+                if engine.facts is not facts:  # loaded, or loaded anew, meanwhile
+                    items = self._items(engine.facts, request)
                 await self._encode(engine, request, [item for item in items if item.open])
                 wanted = [item for item in items if item.open]
                 outcome = await self._scheduler.submit(
@@ -126,12 +120,17 @@ class Embedding:
                     deadline=request.deadline,
                 )
                 self._fill(wanted, outcome)
-        self._stats.cache_hits += sum(item.cached for item in items)
         self._stats.cache_misses += len(wanted)
-        return _response(engine.facts, items, outcome)
+        return self._response(engine.facts, items, outcome)
+
+    def _response(self, facts: EngineFacts, items: list[_Item], outcome: Outcome) -> embedder_pb2.EmbedResponse:
+        self._stats.cache_hits += sum(item.cached for item in items)
+        self._stats.item_errors += sum(bool(item.error) for item in items)
+        return _response(facts, items, outcome)
 
     def _items(self, facts: EngineFacts, request: _Request) -> list[_Item]:
-        """Look the texts up; blank ones get an error."""
+        """Look the texts up; blank ones get an error; raises SpaceMismatchError."""
+        _check_space(facts, request.expected_space_id)
         digests = keys(facts.space.space_id, request.task, request.texts, truncate=request.truncate)
         items = [_Item(text, key) for text, key in zip(request.texts, digests, strict=True)]
         for item in items:

@@ -133,6 +133,8 @@ class Scheduler:
             self._pump = None
 
     def _next_batch(self) -> list[Row]:
+        if not any(self._lanes.queues.values()):
+            return []
         now = self._clock()
         for call in self._lanes.expired(now):
             self._stats.expired += self._lanes.leave(call)
