@@ -24,7 +24,7 @@ class Cost:
         if not rows:
             return 0.0
         work = self.token_s * tokens + self.row_s * rows
-        by_time = work / max(batch_s - self.base_s, batch_s / 10)  # infinite where only rows bound a batch
+        by_time = work / max(batch_s - self.base_s, batch_s / 2)  # infinite where only rows bound a batch
         return work + self.base_s * max(1, math.ceil(by_time), math.ceil(rows / batch_rows))
 
 

@@ -37,13 +37,14 @@ class BatchLimits:
     padded_tokens: int = _TOKENS
     """Longest row times rows; a single longer row goes alone."""
     seconds: float = math.inf
-    """Predicted; a single row that takes longer goes alone."""
+    """Predicted, but never less than two bases of the cost; a single row that takes longer goes alone."""
     cost: Cost = field(default_factory=Cost)
 
     def fit(self, longest: int, rows: int) -> bool:
         """Say whether a batch of these dimensions is within the limits."""
         padded = longest * rows
-        return rows <= self.rows and padded <= self.padded_tokens and self.cost.seconds(padded, rows) <= self.seconds
+        seconds = max(self.seconds, 2 * self.cost.base_s)  # else most of the time would go into bases
+        return rows <= self.rows and padded <= self.padded_tokens and self.cost.seconds(padded, rows) <= seconds
 
     def at_most_s(self, tokens: int, rows: int) -> float:
         """Return the predicted seconds of one batch of such a backlog."""

@@ -28,6 +28,7 @@ from embedder_daemon.scheduler.queue import Call, Row, RowResult
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
 
+_TOLERANCE: Final = 2.0  # a prediction may be so many times too long before a call is refused by mistake
 _USUAL_TOKENS: Final = 32  # of a text that was not tokenised yet
 
 
@@ -116,7 +117,8 @@ class Scheduler:
         if self._pump is None or math.isinf(deadline) or not self._model.trusted:
             return
         now = self._clock()
-        if now + self._running_s(now) + self._lanes.ahead_s(lane, client, texts, self._limits(now)) > deadline:
+        predicted_s = self._running_s(now) + self._lanes.ahead_s(lane, client, texts, self._limits(now))
+        if now + predicted_s / _TOLERANCE > deadline:
             self._stats.shed += 1
             raise DeadlineError("the texts before these will not be computed in time: give it longer, or try later")
 

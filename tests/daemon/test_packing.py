@@ -60,7 +60,7 @@ def test_equal_rows_fill_a_batch(length: int, rows: int) -> None:
         assert chosen.stop - chosen.start == rows
 
 
-@given(LENGTHS, st.floats(0.001, 0.1), st.data())
+@given(LENGTHS, st.floats(0.005, 0.1), st.data())
 def test_a_batch_keeps_its_quantum(lengths: list[int], seconds: float, data: st.DataObject) -> None:
     """Its predicted time is within the quantum, but for a lone row, and no neighbour that fits is left out."""
     rows = [Length(length) for length in sorted(lengths)]
