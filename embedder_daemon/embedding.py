@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from embedder_api.v1 import embedder_pb2
 from embedder_api.v1.contract import MAX_TEXTS, ItemError
 
-from embedder_daemon.engines.base import Encoded, Engine, Task
+from embedder_daemon.engines.base import Encoded, Engine, EngineFacts, Task
 from embedder_daemon.errors import DeadlineError, InvalidRequestError, SpaceMismatchError
 from embedder_daemon.lifecycle import Lifecycle
+from embedder_daemon.scheduler.cache import Cache, Known, keys
 from embedder_daemon.scheduler.packing import Lane
 from embedder_daemon.scheduler.scheduler import Outcome, Scheduler
 from embedder_daemon.scheduler.worker import Worker
@@ -30,9 +31,10 @@ _TASKS: Final = {
 }
 _SENTENCES: Final = {
     ItemError.EMPTY: "the text is empty or blank",
-    ItemError.FAILED: "the model could not compute the batch that held this text: see the daemon's log",
+    ItemError.FAILED: "the model could not compute this text: see the daemon's log",
     ItemError.NOT_FINITE: "the model's vector is not finite, or is zero",
 }
+_NOTHING: Final = Outcome([], 0.0, 0.0)
 _TOKENISERS: Final = 2  # threads: one long text must not hold up the short ones
 
 
@@ -51,19 +53,30 @@ class _Request:
 
 @dataclass(slots=True)
 class _Item:
-    """What becomes of one text."""
+    """What becomes of one text: it ends with a vector or an error."""
 
+    text: str
+    key: bytes
+    """Digest of what its vector depends on."""
+    known: Known | None = None
+    cached: bool = False
     encoded: Encoded | None = None
     error: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it must be computed."""
+        return self.known is None and not self.error
 
 
 class Embedding:
     """Answers `Embed`."""
 
-    def __init__(self, lifecycle: Lifecycle, scheduler: Scheduler, stats: Stats) -> None:
+    def __init__(self, lifecycle: Lifecycle, scheduler: Scheduler, stats: Stats, cache: Cache) -> None:
         self._lifecycle = lifecycle
         self._scheduler = scheduler
         self._stats = stats
+        self._cache = cache
         self._tokenisers = Worker("tokenise", _TOKENISERS)
 
     def close(self, timeout_s: float) -> bool:
@@ -78,36 +91,75 @@ class Embedding:
         """
         started = time.monotonic()
         request = _checked(message, deadline)
-        with self._scheduler.admission.hold(len(request.texts)):
-            self._stats.count_request(request.lane, len(request.texts))
-            async with self._lifecycle.engine(deadline) as engine:
-                _check_space(engine, request.expected_space_id)
-                items = await self._items(engine, request)
-                outcome = await self._scheduler.submit(
-                    [item.encoded for item in items if item.encoded and not item.error],
-                    lane=request.lane,
-                    client=request.client,
-                    deadline=deadline,
-                )
-                response = _response(engine, items, outcome)
-        self._stats.item_errors += sum(bool(item.error) for item in items)
+        facts = self._lifecycle.facts if self._lifecycle.state.healthy else None
+        items = self._items(facts, request) if facts else []
+        if facts is None or any(item.open for item in items):
+            response = await self._computed(request, facts, items)
+        else:  # without the queue, and without waking the engine
+            self._stats.count_request(request.lane, len(items))
+            response = self._response(facts, items, _NOTHING)
         response.timing.total_us = _us(time.monotonic() - started)
         return response
 
-    async def _items(self, engine: Engine, request: _Request) -> list[_Item]:
-        """Tokenise the texts off the event loop; blank ones, and those too long to be taken, get an error."""
-        items = [_Item() if text.strip() else _Item(error=_error(ItemError.EMPTY)) for text in request.texts]
-        whole = [text for text, item in zip(request.texts, items, strict=True) if not item.error]
-        if not whole:
-            return items
-        encoded = await self._tokenisers.run(engine.encode, whole, request.task)
-        _check_deadline(request.deadline)
-        for item, tokens in zip((item for item in items if not item.error), encoded, strict=True):
-            item.encoded = tokens
+    async def _computed(
+        self, request: _Request, facts: EngineFacts | None, items: list[_Item]
+    ) -> embedder_pb2.EmbedResponse:
+        """Compute what the cache does not hold; `items` were looked up for `facts`, if there were any."""
+        with self._scheduler.admission.hold(len(request.texts)):
+            self._stats.count_request(request.lane, len(request.texts))
+            async with self._lifecycle.engine(request.deadline) as engine:
+                if engine.facts is not facts:  # loaded, or loaded anew, meanwhile
+                    items = self._items(engine.facts, request)
+                await self._encode(engine, request, [item for item in items if item.open])
+                wanted = [item for item in items if item.open]
+                outcome = await self._scheduler.submit(
+                    [cast(Encoded, item.encoded) for item in wanted],
+                    keys=[item.key for item in wanted],
+                    lane=request.lane,
+                    client=request.client,
+                    deadline=request.deadline,
+                )
+                self._fill(wanted, outcome)
+        self._stats.cache_misses += len(wanted)
+        return self._response(engine.facts, items, outcome)
+
+    def _response(self, facts: EngineFacts, items: list[_Item], outcome: Outcome) -> embedder_pb2.EmbedResponse:
+        self._stats.cache_hits += sum(item.cached for item in items)
+        self._stats.item_errors += sum(bool(item.error) for item in items)
+        return _response(facts, items, outcome)
+
+    def _items(self, facts: EngineFacts, request: _Request) -> list[_Item]:
+        """Look the texts up; blank ones get an error; raises SpaceMismatchError."""
+        _check_space(facts, request.expected_space_id)
+        digests = keys(facts.space.space_id, request.task, request.texts, truncate=request.truncate)
+        items = [_Item(text, key) for text, key in zip(request.texts, digests, strict=True)]
         for item in items:
-            if item.encoded and item.encoded.truncated and not request.truncate:
-                item.error = _too_long(item.encoded.token_count, engine.facts.max_tokens)
+            if not item.text.strip():
+                item.error = _error(ItemError.EMPTY)
+            elif known := self._cache.get(item.key):
+                item.known, item.cached = known, True
         return items
+
+    async def _encode(self, engine: Engine, request: _Request, items: list[_Item]) -> None:
+        """Tokenise off the event loop; texts that are too long to be taken get an error."""
+        if not items:
+            return
+        encoded = await self._tokenisers.run(engine.encode, [item.text for item in items], request.task)
+        _check_deadline(request.deadline)
+        for item, tokens in zip(items, encoded, strict=True):
+            item.encoded = tokens
+            if tokens.truncated and not request.truncate:
+                item.error = _too_long(tokens.token_count, engine.facts.max_tokens)
+
+    def _fill(self, items: list[_Item], outcome: Outcome) -> None:
+        """Give each computed item its vector, which is kept, or its error."""
+        for item, result in zip(items, outcome.rows, strict=True):
+            if isinstance(result, ItemError):
+                item.error = _error(result)
+                continue
+            encoded = cast(Encoded, item.encoded)
+            item.known = Known(result, encoded.token_count, encoded.truncated, encoded.consumed_chars)
+            self._cache.put(item.key, item.known)
 
 
 def _checked(message: embedder_pb2.EmbedRequest, deadline: float) -> _Request:
@@ -135,36 +187,32 @@ def _check_deadline(deadline: float) -> None:
         raise DeadlineError("the deadline passed before the texts were computed")
 
 
-def _check_space(engine: Engine, expected: str) -> None:
-    served = engine.facts.space.space_id
+def _check_space(facts: EngineFacts, expected: str) -> None:
+    served = facts.space.space_id
     if expected and expected != served:
         raise SpaceMismatchError(f"the daemon serves the space {served!r}, and the caller expects {expected!r}")
 
 
-def _response(engine: Engine, items: list[_Item], outcome: Outcome) -> embedder_pb2.EmbedResponse:
-    """Put rows and items together; a row that failed becomes its item's error."""
-    results = iter(outcome.rows)
-    for item in items:
-        if not item.error and isinstance(result := next(results), ItemError):
-            item.error = _error(result)
+def _response(facts: EngineFacts, items: list[_Item], outcome: Outcome) -> embedder_pb2.EmbedResponse:
     return embedder_pb2.EmbedResponse(
-        vectors=b"".join(row for row in outcome.rows if isinstance(row, bytes)),
-        dimensions=engine.facts.space.dimensions,
+        vectors=b"".join(item.known.vector for item in items if item.known),
+        dimensions=facts.space.dimensions,
         items=[_message(item) for item in items],
-        space_id=engine.facts.space.space_id,
+        space_id=facts.space.space_id,
         timing=embedder_pb2.EmbedResponse.Timing(queue_us=_us(outcome.queue_s), compute_us=_us(outcome.compute_s)),
     )
 
 
 def _message(item: _Item) -> embedder_pb2.EmbedResponse.Item:
-    if item.encoded is None:
-        return embedder_pb2.EmbedResponse.Item(error=item.error)
-    if item.error:
-        return embedder_pb2.EmbedResponse.Item(token_count=item.encoded.token_count, error=item.error)
+    if item.known is None:
+        return embedder_pb2.EmbedResponse.Item(
+            token_count=item.encoded.token_count if item.encoded else 0, error=item.error
+        )
     return embedder_pb2.EmbedResponse.Item(
-        token_count=item.encoded.token_count,
-        truncated=item.encoded.truncated,
-        consumed_chars=item.encoded.consumed_chars,
+        token_count=item.known.token_count,
+        truncated=item.known.truncated,
+        consumed_chars=item.known.consumed_chars,
+        cached=item.cached,
     )
 
 

@@ -149,6 +149,14 @@ def identity(path: Path) -> Identity:
     return status.st_dev, status.st_ino
 
 
+def stands(path: Path, ours: Identity) -> bool:
+    """Say whether the socket that we bound is still at the path."""
+    try:
+        return identity(path) == ours
+    except OSError:
+        return False
+
+
 def remove(path: Path, ours: Identity) -> bool:
     """Remove the socket if it is still the one that we bound; says whether it was."""
     with contextlib.suppress(FileNotFoundError):

@@ -12,6 +12,11 @@
 | 14 | EngineMissingError | a package that the engine needs is not installed |
 | 15 | LoadError | the model is there and whole, and could not be loaded |
 | 16 | FolderError | the socket's folder cannot be made or written |
+| 17 | StalledError | texts waited and none was computed for EMBEDDER_WATCHDOG_S: a restart mends it |
+| 18 | SocketLostError | somebody removed or replaced the socket: a restart mends it |
+
+A process whose event loop is frozen for as long as that ends with 1 and a traceback. Supervisors restart after
+every code but 0.
 """
 
 from __future__ import annotations
@@ -73,6 +78,18 @@ class FolderError(DaemonError):
     """The socket's folder cannot be made or written."""
 
     exit_code = 16
+
+
+class StalledError(DaemonError):
+    """Texts waited, and none was computed for too long."""
+
+    exit_code = 17
+
+
+class SocketLostError(DaemonError):
+    """Somebody removed or replaced the socket: nobody can reach this daemon any more."""
+
+    exit_code = 18
 
 
 class RequestError(Exception):

@@ -130,14 +130,15 @@ class Lifecycle:
         try:
             engine = await self._worker.run(self._build)
         except DaemonError as error:
-            await self._fail(error)
+            await self.fail(error)
         except Exception as error:  # noqa: BLE001 - whatever a load raises makes the daemon FAILED
             logs.get().error("the load raised", error=repr(error))
-            await self._fail(LoadError(f"the model could not be loaded ({type(error).__name__}): see the daemon's log"))
+            await self.fail(LoadError(f"the model could not be loaded ({type(error).__name__}): see the daemon's log"))
         else:
             await self._serve(engine, time.monotonic() - started)
 
-    async def _fail(self, error: DaemonError) -> None:
+    async def fail(self, error: DaemonError) -> None:
+        """Refuse whoever waits or comes, with the reason; running calls go on."""
         self.error = error
         if self.state is not State.DRAINING:
             await self._enter(State.FAILED)
@@ -147,7 +148,7 @@ class Lifecycle:
     async def _serve(self, engine: Engine, seconds: float) -> None:
         self._engine, self.facts = engine, engine.facts
         self._scheduler.attach(engine)
-        if self.state is not State.DRAINING:
+        if self.state not in {State.DRAINING, State.FAILED}:
             await self._enter(State.SERVING)
         self._settled.set()
         logs.get().info(

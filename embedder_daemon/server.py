@@ -15,11 +15,13 @@ from embedder_api.v1 import contract
 from embedder_api.v1.embedder_pb2_grpc import add_EmbedderServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
 
-from embedder_daemon import endpoint, logs, model
+from embedder_daemon import endpoint, logs, model, watch
 from embedder_daemon.embedding import Embedding
 from embedder_daemon.engines import factory
 from embedder_daemon.engines.base import Engine, EngineOptions
+from embedder_daemon.errors import UnavailableError
 from embedder_daemon.lifecycle import Lifecycle, State
+from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.service import EmbedderService
@@ -30,6 +32,7 @@ DRAIN_S: Final = 12.0
 """How long running calls may take after SIGTERM; launchd and systemd kill later than that."""
 _FAREWELL_S: Final = 0.4  # how long a failed daemon still tells the reason
 _CLOSE_S: Final = 0.5
+_FREEZE: Final = 1.5  # times the watchdog's limit: a stall that leaves the event loop its turns is told in words
 
 
 class Daemon:
@@ -39,12 +42,15 @@ class Daemon:
         stats = Stats(started_at=time.monotonic())
         self._worker = Worker("engine")
         self._health = health.aio.HealthServicer()
-        scheduler = Scheduler(self._worker, stats, settings.max_queued_texts)
+        self._watchdog_s = settings.watchdog_s
+        self._watching: asyncio.Task[None] | None = None
+        self._scheduler = scheduler = Scheduler(self._worker, stats, settings.max_queued_texts)
         self.lifecycle = Lifecycle(
             build, self._worker, scheduler, idle_unload_s=settings.idle_unload_s, listener=self._report
         )
-        self._embedding = Embedding(self.lifecycle, scheduler, stats)
-        service = EmbedderService(self._embedding, self.lifecycle, scheduler, stats, settings.max_queued_texts)
+        cache = Cache(settings.cache_mb << 20)
+        self._embedding = Embedding(self.lifecycle, scheduler, stats, cache)
+        service = EmbedderService(self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts)
         self._server = grpc.aio.server(options=contract.CHANNEL_OPTIONS)
         add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]  # generated
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -55,14 +61,24 @@ class Daemon:
         socket = endpoint.bind(path, self._server.add_insecure_port)
         await self._server.start()
         self.lifecycle.start()
+        self._watching = asyncio.create_task(self._watch())
         return socket
 
     async def stop(self, grace_s: float = DRAIN_S) -> bool:
         """Finish what runs and end; False when something still runs after the grace."""
+        if self._watching:
+            self._watching.cancel()
         finished = await self.lifecycle.drain(grace_s)
-        await self._server.stop(_CLOSE_S)
+        closing = asyncio.create_task(self._server.stop(_CLOSE_S))
+        _, open_ones = await asyncio.wait([closing], timeout=2 * _CLOSE_S)  # a caller that reads nothing hangs it
         threads = [self._embedding.close(_CLOSE_S), self._worker.close(_CLOSE_S)]
-        return finished and all(threads)
+        return finished and not open_ones and all(threads)
+
+    async def _watch(self) -> None:
+        """Fail everybody when the model hangs; the failure ends the process."""
+        error = await watch.until_stalled(self._scheduler, self._watchdog_s)
+        self._scheduler.abort(UnavailableError(f"the daemon failed: {error}"))
+        await self.lifecycle.fail(error)
 
     async def _report(self, state: State) -> None:
         """Tell health checks."""
@@ -88,8 +104,14 @@ async def run(settings: DaemonSettings) -> bool:
     daemon = Daemon(settings, _builder(settings))
     socket = await daemon.start(path)
     logs.get().info("listening", address=settings.address)
+    guards = [
+        asyncio.create_task(_fail_when_lost(daemon.lifecycle, path, socket)),
+        asyncio.create_task(watch.against_freezing(_FREEZE * settings.watchdog_s)),
+    ]
     try:
         await _until_done(daemon.lifecycle, stopped)
+        for guard in guards:
+            guard.cancel()
         logs.get().info("stopping")
         clean = await daemon.stop()
     finally:
@@ -97,6 +119,10 @@ async def run(settings: DaemonSettings) -> bool:
     if daemon.lifecycle.error:
         raise daemon.lifecycle.error
     return clean
+
+
+async def _fail_when_lost(lifecycle: Lifecycle, path: Path, socket: endpoint.Identity) -> None:
+    await lifecycle.fail(await watch.until_lost(path, socket))
 
 
 def _on_signals() -> asyncio.Event:

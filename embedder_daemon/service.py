@@ -17,6 +17,7 @@ from embedder_daemon import logs
 from embedder_daemon.embedding import Embedding
 from embedder_daemon.errors import OverloadedError, RequestError
 from embedder_daemon.lifecycle import Lifecycle, State
+from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.packing import Lane
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.stats import Stats
@@ -38,11 +39,18 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
     """Answers the three calls; every one of them goes through `_answered`."""
 
     def __init__(
-        self, embedding: Embedding, lifecycle: Lifecycle, scheduler: Scheduler, stats: Stats, max_queued_texts: int
+        self,
+        embedding: Embedding,
+        lifecycle: Lifecycle,
+        scheduler: Scheduler,
+        cache: Cache,
+        stats: Stats,
+        max_queued_texts: int,
     ) -> None:
         self._embedding = embedding
         self._lifecycle = lifecycle
         self._scheduler = scheduler
+        self._cache = cache
         self._stats = stats
         self._max_queued_texts = max_queued_texts
 
@@ -119,12 +127,23 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             item_errors=stats.item_errors,
             refused=stats.refused,
             expired=stats.expired,
+            shed=stats.shed,
+            bisected=stats.bisected,
+            out_of_memory=stats.out_of_memory,
+            cache_hits=stats.cache_hits,
+            cache_misses=stats.cache_misses,
+            cache_bytes=self._cache.bytes,
+            deduplicated=stats.deduplicated,
+            padding_waste=stats.padding_waste,
         )
 
     def _lane(self, lane: Lane) -> embedder_pb2.LaneStats:
         counters = self._stats.lanes[lane]
         return embedder_pb2.LaneStats(
-            requests=counters.requests, texts=counters.texts, queued_texts=self._scheduler.queued(lane)
+            requests=counters.requests,
+            texts=counters.texts,
+            queued_texts=self._scheduler.queued(lane),
+            batches=counters.batches,
         )
 
 

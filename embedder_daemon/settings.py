@@ -70,8 +70,14 @@ class DaemonSettings(BaseSettings):
         le=1_000_000,
         description="Texts admitted at the same time; beyond it calls are refused with a retry-after.",
     )
+    cache_mb: int = Field(
+        default=64, ge=0, le=65_536, description="Memory for the vectors of texts that were seen lately, in MiB."
+    )
     idle_unload_s: float = Field(
         default=0.0, ge=0.0, description="Seconds without a call after which the weights are dropped; 0 is never."
+    )
+    watchdog_s: float = Field(
+        default=60.0, gt=0.0, description="Seconds without any progress after which the process ends, to be restarted."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe line that is logged."

@@ -12,6 +12,7 @@ class LaneCounters:
 
     requests: int = 0
     texts: int = 0
+    batches: int = 0
 
 
 @dataclass(slots=True)
@@ -27,6 +28,12 @@ class Stats:
     item_errors: int = 0
     refused: int = 0
     expired: int = 0
+    shed: int = 0
+    bisected: int = 0
+    out_of_memory: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+    deduplicated: int = 0
 
     def count_request(self, lane: str, texts: int) -> None:
         """Count one call and its texts."""
@@ -34,9 +41,15 @@ class Stats:
         counters.requests += 1
         counters.texts += texts
 
-    def count_batch(self, lengths: list[int]) -> None:
+    @property
+    def padding_waste(self) -> float:
+        """Part of the tokens that went through the model and was padding."""
+        return 1 - self.tokens / self.padded_tokens if self.padded_tokens else 0.0
+
+    def count_batch(self, lane: str, lengths: list[int]) -> None:
         """Count one forward pass over rows of these token lengths."""
         self.batches += 1
+        self.lanes[lane].batches += 1
         self.rows += len(lengths)
         self.tokens += sum(lengths)
         self.padded_tokens += max(lengths) * len(lengths)

@@ -71,7 +71,11 @@ class Engine(Protocol):
         """Tokenise; called from several threads at once, and lets other threads run meanwhile."""
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
-        """Return one normalised row of float32 little-endian for each text; called from one thread only."""
+        """Return one normalised row of float32 little-endian for each text; called from one thread only.
+
+        Raises:
+            MemoryError: the batch does not fit, on whatever device; smaller ones are tried then.
+        """
 
     def close(self) -> None:
         """Drop the weights; nothing else is called afterwards."""

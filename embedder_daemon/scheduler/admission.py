@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -10,16 +10,15 @@ from embedder_daemon.errors import OverloadedError
 
 _MIN_RETRY_MS: Final = 50
 _MAX_RETRY_MS: Final = 30_000
-_SMOOTHING: Final = 0.2
-_FIRST_GUESS: Final = 100.0  # rows a second, until a batch was measured
 
 
 class Admission:
     """Counts the texts between their arrival and their answer, so that a queue never grows without bound."""
 
-    def __init__(self, max_texts: int) -> None:
+    def __init__(self, max_texts: int, seconds: Callable[[int], float]) -> None:
+        """`seconds` predicts when as many texts as are here will have been computed."""
         self._max_texts = max_texts
-        self._rows_per_s = _FIRST_GUESS
+        self._seconds = seconds
         self.texts = 0
 
     @contextmanager
@@ -39,10 +38,6 @@ class Admission:
         finally:
             self.texts -= texts
 
-    def measured(self, rows: int, seconds: float) -> None:
-        """Learn the recent speed from a batch."""
-        self._rows_per_s += _SMOOTHING * (rows / max(seconds, 1e-6) - self._rows_per_s)
-
     def _retry_after_ms(self) -> int:
         """Return when the texts that are here will have been computed."""
-        return int(min(max(1000 * self.texts / self._rows_per_s, _MIN_RETRY_MS), _MAX_RETRY_MS))
+        return int(min(max(1000 * self._seconds(self.texts), _MIN_RETRY_MS), _MAX_RETRY_MS))

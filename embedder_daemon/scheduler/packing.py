@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-BULK_EVERY: Final = 5
-"""While bulk waits, at least one batch in so many is its."""
+from embedder_daemon.scheduler.cost import Cost
+
+BULK_SHARE: Final = 0.2
+"""While both lanes wait, bulk gets at least this part of the forward thread's time."""
+BUSY_QUANTUM_S: Final = 0.020
+CALM_QUANTUM_S: Final = 0.060
+LATELY_S: Final = 2.0
+"""So long after an interactive call batches stay short, because the next one is likely."""
+CPU_ROWS: Final = 32
+GPU_ROWS: Final = 256
+"""Rows in one batch."""
+_TOKENS: Final = 4096  # padded tokens of a batch while no engine is there
 
 
 class Lane(StrEnum):
@@ -22,9 +33,28 @@ class Lane(StrEnum):
 class BatchLimits:
     """What one forward pass may hold."""
 
-    rows: int = 32
-    padded_tokens: int = 4096
+    rows: int = CPU_ROWS
+    padded_tokens: int = _TOKENS
     """Longest row times rows; a single longer row goes alone."""
+    seconds: float = math.inf
+    """Predicted, but never less than two bases of the cost; a single row that takes longer goes alone."""
+    cost: Cost = field(default_factory=Cost)
+
+    def fit(self, longest: int, rows: int) -> bool:
+        """Say whether a batch of these dimensions is within the limits."""
+        padded = longest * rows
+        seconds = max(self.seconds, 2 * self.cost.base_s)  # else most of the time would go into bases
+        return rows <= self.rows and padded <= self.padded_tokens and self.cost.seconds(padded, rows) <= seconds
+
+    def at_most_s(self, tokens: int, rows: int) -> float:
+        """Return the predicted seconds of one batch of such a backlog."""
+        filled = self.cost.seconds(min(tokens, self.padded_tokens), min(rows, self.rows))
+        return min(filled, self.seconds)
+
+
+def quantum_s(since_interactive_s: float) -> float:
+    """Return the predicted work that a batch on a CPU may hold, so long after the last interactive call."""
+    return BUSY_QUANTUM_S if since_interactive_s < LATELY_S else CALM_QUANTUM_S
 
 
 _PADDING_SLACK: Final = 16  # tokens; below that, one more forward pass costs more than the padding
@@ -38,15 +68,15 @@ class Sized(Protocol):
         """Tokens."""
 
 
-def pick_lane(*, interactive: bool, bulk: bool, passed_over: int) -> Lane | None:
+def pick_lane(*, interactive: bool, bulk_s: float, owed_s: float) -> Lane | None:
     """Return the lane of the next batch, or None when nothing waits.
 
     Args:
         interactive: rows wait there.
-        bulk: rows wait there.
-        passed_over: batches that went to the interactive lane while bulk waited, since bulk's last one.
+        bulk_s: predicted seconds of bulk's next batch; 0 when none waits.
+        owed_s: seconds that bulk may claim: its share of what interactive got while bulk waited.
     """
-    if bulk and (not interactive or passed_over >= BULK_EVERY - 1):
+    if bulk_s and (not interactive or owed_s >= bulk_s):
         return Lane.BULK
     return Lane.INTERACTIVE if interactive else None
 
@@ -60,7 +90,7 @@ def neighbourhood(rows: Sequence[Sized], anchor: int, limits: BatchLimits) -> sl
         limits: what the batch may hold.
     """
     low, high = anchor, anchor + 1
-    while high - low < limits.rows:
+    while True:
         down, up = _down(rows, low, high, limits), _up(rows, low, high, limits)
         if down is None and up is None:
             break
@@ -87,4 +117,4 @@ def _up(rows: Sequence[Sized], low: int, high: int, limits: BatchLimits) -> int 
 
 def _fit(shortest: int, longest: int, rows: int, limits: BatchLimits) -> bool:
     """Say whether so many rows make one batch: within the budget, and none of them mostly padding."""
-    return longest * rows <= limits.padded_tokens and longest <= 2 * shortest + _PADDING_SLACK
+    return longest <= 2 * shortest + _PADDING_SLACK and limits.fit(longest, rows)

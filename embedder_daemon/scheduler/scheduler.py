@@ -7,6 +7,7 @@ the moment when that thread becomes free, so nothing waits for company while the
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,14 +18,18 @@ from embedder_api.v1.contract import ItemError
 
 from embedder_daemon import logs
 from embedder_daemon.engines.base import Encoded, Engine
+from embedder_daemon.errors import DeadlineError, RequestError
 from embedder_daemon.scheduler.admission import Admission
-from embedder_daemon.scheduler.packing import BatchLimits, Lane, pick_lane
-from embedder_daemon.scheduler.queue import Call, LaneQueue, Row, RowResult
+from embedder_daemon.scheduler.budget import Budget
+from embedder_daemon.scheduler.cost import CostModel
+from embedder_daemon.scheduler.lanes import Lanes
+from embedder_daemon.scheduler.packing import CALM_QUANTUM_S, CPU_ROWS, GPU_ROWS, BatchLimits, Lane, quantum_s
+from embedder_daemon.scheduler.queue import Call, Row, RowResult
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
 
-MAX_ROWS: Final = 32
-"""Rows in one batch."""
+_TOLERANCE: Final = 2.0  # a prediction may be so many times too long before a call is refused by mistake
+_USUAL_TOKENS: Final = 32  # of a text that was not tokenised yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,16 @@ class Scheduler:
     def __init__(
         self, worker: Worker, stats: Stats, max_queued_texts: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.admission = Admission(max_queued_texts)
+        self.admission = Admission(max_queued_texts, self._backlog_s)
         self._worker = worker
         self._stats = stats
         self._clock = clock
-        self._lanes = {lane: LaneQueue() for lane in Lane}
-        self._passed_over = 0
+        self._lanes = Lanes()
+        self._model = CostModel()
+        self._budget = Budget()
+        self._interactive_at = -math.inf
+        self._free_at = -math.inf
+        self._progress_at = -math.inf
         self._engine: Engine | None = None
         self._pump: asyncio.Task[None] | None = None
 
@@ -57,27 +66,65 @@ class Scheduler:
 
     def queued(self, lane: Lane) -> int:
         """Return how many rows wait in a lane."""
-        return len(self._lanes[lane])
+        return len(self._lanes.queues[lane])
 
-    async def submit(self, texts: list[Encoded], *, lane: Lane, client: str, deadline: float) -> Outcome:
+    def stalled_s(self) -> float:
+        """Return how long texts have waited or been computed without a forward pass that ended; 0 when idle."""
+        return 0.0 if self._pump is None else self._clock() - self._progress_at
+
+    def abort(self, error: RequestError) -> None:
+        """Fail everybody who waits."""
+        for call in self._lanes.calls:
+            call.fail(error)
+
+    def _backlog_s(self, texts: int) -> float:
+        """Predict when so many texts will have been computed, of which some may not be queued yet."""
+        loads = [queue.load for queue in self._lanes.queues.values()]
+        tokens, rows = sum(load.tokens for load in loads), sum(load.rows for load in loads)
+        unknown = max(0, texts - rows)
+        return self._model.cost.backlog_s(tokens + unknown * _USUAL_TOKENS, rows + unknown, CALM_QUANTUM_S, CPU_ROWS)
+
+    async def submit(
+        self, texts: list[Encoded], *, lane: Lane, client: str, deadline: float, keys: Sequence[bytes] = ()
+    ) -> Outcome:
         """Queue a call's texts and wait for their vectors; a cancelled call's rows leave the queue at once.
 
+        Texts of equal `keys` (one for each text, or none at all) that wait at the same time are computed once.
+
         Raises:
-            DeadlineError: the deadline (on the scheduler's clock) passed before every row was packed.
+            DeadlineError: the deadline (on the scheduler's clock) cannot be met, or passed before every row was packed.
         """
         if not texts:
             return Outcome([], 0.0, 0.0)
+        self._refuse_late(texts, lane, client, deadline)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         call = Call(lane, client, deadline, self._clock(), done, [None] * len(texts), len(texts))
-        self._lanes[lane].add(call, texts)
+        self._stats.deduplicated += self._lanes.join(call, texts, keys)
+        if lane is Lane.INTERACTIVE:
+            self._interactive_at = call.submitted
         if self._pump is None:
+            self._progress_at = call.submitted
             self._pump = asyncio.create_task(self._run())
         try:
             await done
         finally:
-            self._stats.expired += self._lanes[lane].discard(call) if call.missing else 0
+            self._stats.expired += self._lanes.leave(call)
         elapsed = self._clock() - call.submitted
         return Outcome(cast(list[RowResult], call.results), max(0.0, elapsed - call.compute_s), call.compute_s)
+
+    def _refuse_late(self, texts: Sequence[Encoded], lane: Lane, client: str, deadline: float) -> None:
+        """Refuse what is predicted to end past its deadline; while nothing runs, trying costs nobody anything."""
+        if self._pump is None or math.isinf(deadline) or not self._model.trusted:
+            return
+        now = self._clock()
+        predicted_s = self._running_s(now) + self._lanes.ahead_s(lane, client, texts, self._limits(now))
+        if now + predicted_s / _TOLERANCE > deadline:
+            self._stats.shed += 1
+            raise DeadlineError("the texts before these will not be computed in time: give it longer, or try later")
+
+    def _running_s(self, now: float) -> float:
+        """Predict when the forward thread is free."""
+        return max(0.0, self._free_at - now)
 
     async def _run(self) -> None:
         """Run batches until nothing waits."""
@@ -88,43 +135,72 @@ class Scheduler:
             self._pump = None
 
     def _next_batch(self) -> list[Row]:
-        self._drop_expired()
-        interactive, bulk = self._lanes[Lane.INTERACTIVE], self._lanes[Lane.BULK]
-        lane = pick_lane(interactive=bool(interactive), bulk=bool(bulk), passed_over=self._passed_over)
-        if lane is None:
+        if not any(self._lanes.queues.values()):
             return []
-        self._passed_over = self._passed_over + 1 if lane is Lane.INTERACTIVE and bulk else 0
-        return self._lanes[lane].take(self._limits())
-
-    def _limits(self) -> BatchLimits:
-        return BatchLimits(MAX_ROWS, self._engine.facts.batch_tokens) if self._engine else BatchLimits(MAX_ROWS)
-
-    def _drop_expired(self) -> None:
         now = self._clock()
-        for queue in self._lanes.values():
-            for call in queue.expired(now):
-                self._stats.expired += queue.discard(call)
-                call.expire()
+        for call in self._lanes.expired(now):
+            self._stats.expired += self._lanes.leave(call)
+            call.fail(DeadlineError("the deadline passed while the texts waited for their turn"))
+        return self._lanes.next_batch(self._limits(now))
+
+    def _limits(self, now: float) -> BatchLimits:
+        """Return what a batch may hold: on a CPU a quantum of time, on a GPU what fills it."""
+        cost = self._model.cost
+        tokens = self._budget.within(self._wanted_tokens())
+        if self._engine is None or self._engine.facts.device == "cpu":
+            return BatchLimits(CPU_ROWS, tokens, quantum_s(now - self._interactive_at), cost)
+        return BatchLimits(GPU_ROWS, tokens, cost=cost)
 
     async def _compute(self, batch: list[Row]) -> None:
         """Run one batch and hand each row its result."""
         started = self._clock()
+        padded = max(row.length for row in batch) * len(batch)
+        self._free_at = started + self._model.cost.seconds(padded, len(batch))
+        bisected = self._stats.bisected
         results = await self._results([row.encoded for row in batch])
-        seconds = self._clock() - started
-        self._stats.count_batch([row.length for row in batch])
-        self.admission.measured(len(batch), seconds)
-        for call in {id(row.call): row.call for row in batch}.values():
+        self._progress_at = self._clock()
+        seconds = self._progress_at - started
+        self._stats.count_batch(batch[0].lane, [row.length for row in batch])
+        if self._stats.bisected == bisected:  # else it was several forward passes
+            self._model.learn(padded, len(batch), seconds)
+        for call in {call for row in batch for call in row.waiters}:
             call.compute_s += seconds
+        self._lanes.finish(batch)
         for row, result in zip(batch, results, strict=True):
-            row.call.settle(row.index, result)
+            row.settle(result)
 
     async def _results(self, batch: list[Encoded]) -> list[RowResult]:
-        """Return a vector or an item error for each text; never raises."""
+        """Return a vector or an item error for each text; never raises.
+
+        A batch that raises is computed again in halves, until what makes it raise stands alone.
+        """
+        padded = max(len(text.ids) for text in batch) * len(batch)
         try:
-            return await self._worker.run(_forward, self._engine, batch)
-        except Exception:  # noqa: BLE001 - whatever an engine raises ends its batch, and not the thread
-            logs.get().exception("a forward pass failed", rows=len(batch), tokens=[len(text.ids) for text in batch])
-            return [ItemError.FAILED] * len(batch)
+            results = await self._worker.run(_forward, self._engine, batch)
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises ends one text, and not the thread
+            _tell(error, batch)
+            if isinstance(error, MemoryError):
+                self._stats.out_of_memory += 1
+                self._budget.failed(padded)
+        else:
+            self._budget.succeeded(padded, self._wanted_tokens())
+            return results
+        self._progress_at = self._clock()
+        if len(batch) == 1:
+            return [ItemError.FAILED]
+        self._stats.bisected += 1
+        middle = len(batch) // 2
+        return await self._results(batch[:middle]) + await self._results(batch[middle:])
+
+    def _wanted_tokens(self) -> int:
+        return self._engine.facts.batch_tokens if self._engine else BatchLimits().padded_tokens
+
+
+def _tell(error: Exception, batch: Sequence[Encoded]) -> None:
+    """Log a failed pass; the traceback comes with the text that fails alone."""
+    tell = logs.get().exception if len(batch) == 1 else logs.get().warning
+    lengths = [len(text.ids) for text in batch]
+    tell("a forward pass failed", error=type(error).__name__, rows=len(batch), tokens=lengths)
 
 
 def _forward(engine: Engine | None, batch: Sequence[Encoded]) -> list[RowResult]:

@@ -143,14 +143,16 @@ async def serving(
 class Process:
     """`python -m embedder_daemon` with its own log file."""
 
-    def __init__(self, folder: Path, *arguments: str, address: str = "", **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, address: str = "", module: str = "embedder_daemon", **environment: str
+    ) -> None:
         self.path = folder / "e.sock"
         self.log = folder / f"log-{time.monotonic_ns()}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDER_")}
         paths = os.pathsep.join([str(ROOT), str(ROOT / "protos"), environment.pop("python_path", "")])
         with self.log.open("wb") as stderr:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "embedder_daemon", "--address", address or f"unix:{self.path}", *arguments],
+                [sys.executable, "-m", module, "--address", address or f"unix:{self.path}", *arguments],
                 env=clean | {"PYTHONPATH": paths} | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -189,3 +191,9 @@ class Process:
             stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
             answer: embedder_pb2.EmbedResponse = stub.Embed(request, timeout=WAIT_S)
             return answer
+
+    def until_busy(self, calls: int = 1) -> None:
+        """Wait until so many calls are in the daemon."""
+        with grpc.insecure_channel(f"unix:{self.path}") as channel:
+            stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
+            until(lambda: stub.Stats(embedder_pb2.StatsRequest()).interactive.requests >= calls, "calls run")

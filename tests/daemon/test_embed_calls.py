@@ -149,6 +149,18 @@ async def test_info_and_stats_tell_what_is_served(folder: Path) -> None:
         assert (stats.rows, stats.tokens, stats.batches) == (3, 4, 2)
 
 
+async def test_stats_show_padding_and_batches_by_lane(folder: Path) -> None:
+    """Rows of four and two tokens in one batch waste a quarter; each lane counts its own batches."""
+    async with serving(folder, HashEngine) as client:
+        assert (await client.stats()).padding_waste == 0.0
+        await client.embed("a b c d", "e f", lane=embedder_pb2.LANE_BULK)
+        await client.embed("a b c d", "e f", lane=embedder_pb2.LANE_BULK)
+        stats = await client.stats()
+        assert (stats.tokens, stats.padded_tokens, stats.padding_waste) == (6, 8, 0.25)
+        assert (stats.bulk.batches, stats.interactive.batches) == (1, 0)
+        assert (stats.shed, stats.bisected, stats.out_of_memory, stats.quarantined) == (0, 0, 0, 0)
+
+
 async def test_a_forward_pass_that_raises_fails_its_texts_only(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The item error is a fixed sentence, the log has the reason, and the next call is served."""
     logs.configure("info", "json")  # on the stderr that is captured here

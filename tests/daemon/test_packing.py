@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedder_daemon.engines.base import Encoded
-from embedder_daemon.scheduler.packing import BULK_EVERY, BatchLimits, Lane, neighbourhood, pick_lane
+from embedder_daemon.scheduler.cost import Cost
+from embedder_daemon.scheduler.lanes import Lanes
+from embedder_daemon.scheduler.packing import (
+    BULK_SHARE,
+    BUSY_QUANTUM_S,
+    CALM_QUANTUM_S,
+    BatchLimits,
+    Lane,
+    neighbourhood,
+    pick_lane,
+    quantum_s,
+)
 from embedder_daemon.scheduler.queue import Call, LaneQueue
 
 
@@ -49,21 +60,62 @@ def test_equal_rows_fill_a_batch(length: int, rows: int) -> None:
         assert chosen.stop - chosen.start == rows
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
-def test_bulk_gets_every_fifth_batch_while_it_waits(steps: list[tuple[bool, bool]]) -> None:
-    """Interactive goes first, but never five times in a row over waiting bulk; nothing waiting is None."""
-    passed_over = 0
-    for interactive, bulk in steps:
-        lane = pick_lane(interactive=interactive, bulk=bulk, passed_over=passed_over)
-        assert (lane is None) == (not interactive and not bulk)
-        assert lane is not Lane.INTERACTIVE or interactive
-        passed_over = passed_over + 1 if lane is Lane.INTERACTIVE and bulk else 0
-        assert passed_over < BULK_EVERY
+@given(LENGTHS, st.floats(0.005, 0.1), st.data())
+def test_a_batch_keeps_its_quantum(lengths: list[int], seconds: float, data: st.DataObject) -> None:
+    """Its predicted time is within the quantum, but for a lone row, and no neighbour that fits is left out."""
+    rows = [Length(length) for length in sorted(lengths)]
+    limits = BatchLimits(seconds=seconds)
+    chosen = neighbourhood(rows, data.draw(st.integers(0, len(rows) - 1)), limits)
+    batch = rows[chosen]
+    assert len(batch) == 1 or Cost().seconds(batch[-1].length * len(batch), len(batch)) <= seconds
+    if chosen.stop < len(rows) and rows[chosen.stop].length <= 2 * batch[0].length:
+        assert not limits.fit(rows[chosen.stop].length, len(batch) + 1)
 
 
-def _call(client: str, rows: int, deadline: float = math.inf) -> Call:
+def test_batches_are_short_while_interactive_calls_were_seen() -> None:
+    """Two seconds after the last one they get longer."""
+    assert quantum_s(0.0) == quantum_s(1.9) == BUSY_QUANTUM_S
+    assert quantum_s(2.0) == quantum_s(math.inf) == CALM_QUANTUM_S
+
+
+@given(st.lists(st.tuples(st.integers(1, 250), st.integers(1, 250)), min_size=1, max_size=5))
+def test_bulk_gets_a_fifth_of_the_time_while_both_wait(sizes: list[tuple[int, int]]) -> None:
+    """However long the rows of either lane, interactive goes first and bulk is never far below its share."""
+
+    async def contend() -> None:
+        lanes, spent = Lanes(), dict.fromkeys(Lane, 0.0)
+        limits = BatchLimits(seconds=BUSY_QUANTUM_S)
+        largest = Cost().seconds(250, 1) + BUSY_QUANTUM_S
+        for step in range(200):
+            for lane, length in zip(Lane, sizes[step % len(sizes)], strict=True):
+                lanes.join(_call("x", 4, lane=lane), [_text(length)] * 4)
+            batch = lanes.next_batch(limits)
+            assert step or batch[0].lane is Lane.INTERACTIVE
+            spent[batch[0].lane] += limits.cost.seconds(batch[-1].length * len(batch), len(batch))
+            assert spent[Lane.BULK] >= BULK_SHARE * sum(spent.values()) - largest
+            assert spent[Lane.BULK] <= BULK_SHARE * sum(spent.values()) + largest
+
+    asyncio.run(contend())
+
+
+def test_a_lone_lane_goes_at_once() -> None:
+    """Nothing waiting is no lane, and whoever waits alone is next, whatever is owed."""
+    assert pick_lane(interactive=False, bulk_s=0.0, owed_s=1.0) is None
+    assert pick_lane(interactive=False, bulk_s=1.0, owed_s=0.0) is Lane.BULK
+    assert pick_lane(interactive=True, bulk_s=0.0, owed_s=9.0) is Lane.INTERACTIVE
+
+
+def _add(queue: LaneQueue, call: Call, texts: list[Encoded]) -> None:
+    queue.add(call.client, [queue.row(call, index, text, b"") for index, text in enumerate(texts)])
+
+
+def _text(length: int) -> Encoded:
+    return Encoded((0,) * length, length, truncated=False, consumed_chars=1)
+
+
+def _call(client: str, rows: int, deadline: float = math.inf, lane: Lane = Lane.BULK) -> Call:
     future = asyncio.get_running_loop().create_future()
-    return Call(Lane.BULK, client, deadline, 0.0, future, [None] * rows, rows)
+    return Call(lane, client, deadline, 0.0, future, [None] * rows, rows)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 20)), min_size=1, max_size=12), LIMITS)
@@ -71,43 +123,72 @@ def test_every_row_leaves_the_queue_once(calls: list[tuple[str, int]], limits: B
     """Whatever comes, each row is taken exactly once, and each client's oldest row within one round of turns."""
 
     async def drain() -> None:
-        queue = LaneQueue()
+        queue = LaneQueue(Lane.BULK)
         for client, rows in calls:
-            texts = [Encoded((0,) * (7 * row % 50 + 1), 1, truncated=False, consumed_chars=1) for row in range(rows)]
-            queue.add(_call(client, rows), texts)
+            _add(queue, _call(client, rows), [_text(7 * row % 50 + 1) for row in range(rows)])
         total, seen, first_round = len(queue), [], set()
         clients = {client for client, _ in calls}
         while queue:
             batch = queue.take(limits)
-            seen += [(id(row.call), row.index) for row in batch]
-            first_round |= {row.call.client for row in batch}
+            seen += [(call, index) for row in batch for call, (index,) in row.waiters.items()]
+            first_round |= {row.client for row in batch}
             assert len(first_round) == len(clients) or len(seen) < total
         assert len(seen) == len(set(seen)) == total
+        assert (queue.load.tokens, queue.load.rows, queue.shares) == (0, 0, {})
 
     asyncio.run(drain())
 
 
 async def test_a_new_client_waits_one_round_at_most() -> None:
     """Two clients with many rows and one that comes later alternate."""
-    queue = LaneQueue()
-    row = Encoded((1,), 1, truncated=False, consumed_chars=1)
-    queue.add(_call("a", 10), [row] * 10)
-    queue.add(_call("b", 10), [row] * 10)
-    turns = [queue.take(BatchLimits(1, 10))[0].call.client for _ in range(4)]
-    queue.add(_call("c", 1), [row])
-    turns += [queue.take(BatchLimits(1, 10))[0].call.client for _ in range(3)]
+    queue = LaneQueue(Lane.BULK)
+    texts = [_text(1)] * 10
+    _add(queue, _call("a", 10), texts)
+    _add(queue, _call("b", 10), texts)
+    turns = [queue.take(BatchLimits(1, 10))[0].client for _ in range(4)]
+    _add(queue, _call("c", 1), texts[:1])
+    turns += [queue.take(BatchLimits(1, 10))[0].client for _ in range(3)]
     assert turns[:4] == ["a", "b", "a", "b"]
     assert "c" in turns[4:]
 
 
-async def test_discard_and_expiry_touch_one_call_only() -> None:
-    """A call that ends takes its own rows along; a call past its deadline is found."""
-    queue = LaneQueue()
-    row = Encoded((1,), 1, truncated=False, consumed_chars=1)
+async def test_leaving_and_expiry_touch_one_call_only() -> None:
+    """A call that ends takes its own rows along; a call past its deadline is found while a row of it waits."""
+    lanes = Lanes()
     late, kept = _call("a", 3, deadline=5.0), _call("a", 2, deadline=50.0)
-    queue.add(late, [row] * 3)
-    queue.add(kept, [row] * 2)
-    assert queue.expired(4.9) == []
-    assert queue.expired(5.0) == [late]
-    assert queue.discard(late) == 3
-    assert [waiting.call for waiting in queue.rows] == [kept, kept]
+    lanes.join(late, [_text(3)] * 3)
+    lanes.join(kept, [_text(2)] * 2)
+    assert lanes.expired(4.9) == []
+    assert lanes.expired(5.0) == [late]
+    assert lanes.leave(late) == 3
+    assert lanes.leave(late) == 0
+    assert [next(iter(row.waiters)) for row in lanes.queues[Lane.BULK].rows] == [kept, kept]
+    assert len(lanes.next_batch(BatchLimits())) == 2
+    assert lanes.expired(60.0) == []
+
+
+async def test_equal_texts_wait_in_one_row() -> None:
+    """Calls of one lane share it, it goes at each one's turn, and it stays while anybody waits."""
+    lanes, queue = Lanes(), LaneQueue(Lane.BULK)
+    lanes.queues[Lane.BULK] = queue
+    first, second = _call("a", 3), _call("b", 1)
+    assert lanes.join(first, [_text(1), _text(90), _text(90)], [b"x", b"y", b"y"]) == 1
+    assert lanes.join(second, [_text(90)], [b"y"]) == 1
+    assert len(lanes.next_batch(BatchLimits())) == 1
+    assert lanes.leave(first) == 2
+    (row,) = lanes.next_batch(BatchLimits())
+    assert list(row.waiters) == [second]
+    lanes.finish([row])
+    assert lanes.join(_call("a", 1), [_text(90)], [b"y"]) == 0
+
+
+async def test_interactive_does_not_wait_for_bulks_row() -> None:
+    """Bulk shares interactive's row, and not the other way round; a row of nobody is gone."""
+    lanes = Lanes()
+    bulk, query = _call("a", 1), _call("b", 1, lane=Lane.INTERACTIVE)
+    assert lanes.join(bulk, [_text(9)], [b"x"]) == 0
+    assert lanes.join(query, [_text(9)], [b"x"]) == 0
+    assert lanes.join(late := _call("c", 1), [_text(9)], [b"x"]) == 1
+    assert [lanes.leave(call) for call in (bulk, query)] == [1, 1]
+    assert [row.waiters for row in lanes.next_batch(BatchLimits())] == [{late: [0]}]
+    assert lanes.next_batch(BatchLimits()) == []

@@ -10,13 +10,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import grpc
 import pytest
-from embedder_api.v1 import embedder_pb2, embedder_pb2_grpc
 from embedder_api.v1.address import MAX_PATH_BYTES, default_address
 
 from embedder_daemon.engines.hash_engine import hash_vector
-from tests.daemon.daemonkit import Process, until
+from tests.daemon.daemonkit import Process
 
 Start = Callable[..., Process]
 HASH = ("--engine", "hash")
@@ -230,17 +228,10 @@ def test_sigterm_finishes_a_running_call(start: Start, folder: Path) -> None:
     answers: list[bytes] = []
     caller = threading.Thread(target=lambda: answers.append(process.embed(*texts, truncate=True).vectors))
     caller.start()
-    _until_busy(process)
+    process.until_busy()
     assert process.stop() == 0
     caller.join(20)
     assert len(answers[0]) == 256 * 384 * 4
-
-
-def _until_busy(process: Process) -> None:
-    """Wait until a call is in the daemon."""
-    with grpc.insecure_channel(f"unix:{process.path}") as channel:
-        stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
-        until(lambda: stub.Stats(embedder_pb2.StatsRequest()).interactive.requests, "a call runs")
 
 
 def test_a_missing_model_is_told_and_ends_the_process(start: Start) -> None:

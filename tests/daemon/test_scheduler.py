@@ -12,7 +12,10 @@ from embedder_daemon.engines.base import Encoded, Task
 from embedder_daemon.engines.hash_engine import hash_vector
 from embedder_daemon.errors import DeadlineError, OverloadedError
 from embedder_daemon.scheduler.admission import Admission
-from embedder_daemon.scheduler.packing import Lane
+from embedder_daemon.scheduler.cost import TRUSTED
+from embedder_daemon.scheduler.lanes import Lanes
+from embedder_daemon.scheduler.packing import BatchLimits, Lane
+from embedder_daemon.scheduler.queue import Call
 from embedder_daemon.scheduler.scheduler import Outcome, Scheduler
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
@@ -92,9 +95,10 @@ async def test_a_cancelled_call_in_a_running_batch_harms_nobody(worker: Worker) 
     assert leaver.cancelled()
 
 
-def test_the_retry_time_follows_backlog_and_speed() -> None:
-    """A faster daemon or a shorter backlog says a shorter time; both bounds hold."""
-    admission = Admission(1000)
+def test_the_retry_time_follows_the_backlog() -> None:
+    """It is what is predicted for the texts that are here, within both bounds."""
+    seconds_per_text = 0.001
+    admission = Admission(1000, lambda texts: texts * seconds_per_text)
 
     def retry_after() -> int:
         with pytest.raises(OverloadedError) as caught, admission.hold(1001):
@@ -103,12 +107,8 @@ def test_the_retry_time_follows_backlog_and_speed() -> None:
 
     assert retry_after() == 50
     with admission.hold(500):
-        slow = retry_after()
-        for _ in range(50):
-            admission.measured(100, 0.1)
-        assert 400 < retry_after() < 600 < slow
-        for _ in range(200):
-            admission.measured(1, 100.0)
+        assert retry_after() == 500
+        seconds_per_text = 1.0
         assert retry_after() == 30_000
     assert admission.texts == 0
 
@@ -129,3 +129,35 @@ async def test_a_worker_hands_on_what_was_raised(worker: Worker) -> None:
     engine.gate.set()
     await busy
     assert await worker.run(len, skipped) == 0
+
+
+async def test_what_cannot_be_in_time_is_refused_before_computing(worker: Worker) -> None:
+    """Once the speed is known, a call behind a backlog is refused at once; a patient or an endless one waits."""
+    clock, stats, engine = Clock(), Stats(0.0), GateEngine()
+    scheduler = Scheduler(worker, stats, 1000, clock)
+    scheduler.attach(engine)
+    for number in range(TRUSTED):
+        await _run(scheduler, _encoded(engine, f"teach {number}"), deadline=clock() + 1e-9)
+    engine.gate.clear()
+    engine.entered.clear()
+    long = ["word " * 200] * 60
+    calls = [asyncio.create_task(_run(scheduler, _encoded(engine, *long), deadline=clock() + 9))]
+    await asyncio.to_thread(until, engine.entered.is_set, "the backlog runs")
+    with pytest.raises(DeadlineError, match="in time"):
+        await _run(scheduler, _encoded(engine, "late"), deadline=clock() + 1e-6)
+    assert (stats.shed, stats.rows) == (1, TRUSTED)
+    calls += [asyncio.create_task(_run(scheduler, _encoded(engine, "x"), deadline=clock() + s)) for s in (9, math.inf)]
+    await asyncio.sleep(0)  # they are queued now
+    engine.gate.set()
+    assert [len(outcome.rows) for outcome in await asyncio.gather(*calls)] == [60, 1, 1]
+
+
+async def test_a_quiet_client_is_not_refused_for_a_chatty_one(worker: Worker) -> None:
+    """What is predicted for a client's one text is a turn of the others, and not their backlog."""
+    engine, lanes, limits = GateEngine(), Lanes(), BatchLimits(seconds=0.02)
+    future = asyncio.get_running_loop().create_future()
+    chatty = _encoded(engine, *["many words " * 50] * 500)
+    lanes.join(Call(Lane.BULK, "chatty", math.inf, 0.0, future, [None] * 500, 500), chatty)
+    quiet = lanes.ahead_s(Lane.BULK, "quiet", _encoded(engine, "one"), limits)
+    assert limits.cost.seconds(1, 1) <= quiet < 0.05
+    assert lanes.ahead_s(Lane.BULK, "chatty", _encoded(engine, "one"), limits) > 1.0

@@ -103,14 +103,14 @@ async def test_idle_falls_asleep_and_a_call_wakes(folder: Path) -> None:
         assert info.space_id
         assert info.dimensions == 384
         assert await client.health() == SERVING
-        assert load.engines[0].closed
-        assert len(load.engines) == 1
+        assert all(engine.closed for engine in load.engines)
+        loads = len(load.engines)  # more than one where the first call came after the idle time
         calls = [asyncio.create_task(client.embed(f"wake {n}")) for n in range(10)]
         await client.until_stats(lambda stats: stats.interactive.requests == 11, "all wait")
         load.gate.set()
         answers = await asyncio.gather(*calls)
         assert [answer.vectors for answer in answers] == [hash_vector(f"wake {n}") for n in range(10)]
-        assert len(load.engines) == 2
+        assert len(load.engines) == loads + 1
 
 
 async def test_a_running_call_is_not_idle(folder: Path) -> None:

@@ -1,0 +1,62 @@
+"""Vectors that were computed lately, by what was asked for. Pure: no clock, no queue, no model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+_OVERHEAD: Final = 512  # bytes of an entry's key and objects, measured with CPython 3.11
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A vector, and what its item tells."""
+
+    vector: bytes
+    """One row of float32 little-endian."""
+    token_count: int
+    truncated: bool
+    consumed_chars: int
+
+
+def keys(space_id: str, task: str, texts: Iterable[str], *, truncate: bool) -> list[bytes]:
+    """Return one digest for each text, of everything that decides about its item and its vector."""
+    start = hashlib.blake2b(f"{space_id}\0{task}\0{truncate:d}\0".encode(), digest_size=32)
+    digests = []
+    for text in texts:
+        digest = start.copy()
+        digest.update(text.encode(errors="surrogatepass"))
+        digests.append(digest.digest())
+    return digests
+
+
+class Cache:
+    """An LRU, bounded in bytes; a bound of 0 keeps nothing."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.bytes = 0
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[bytes, Known] = OrderedDict()
+
+    def get(self, key: bytes) -> Known | None:
+        """Return the entry, which is the youngest now."""
+        if (known := self._entries.get(key)) is not None:
+            self._entries.move_to_end(key)
+        return known
+
+    def put(self, key: bytes, known: Known) -> None:
+        """Keep an entry, in place of the oldest ones where room is short."""
+        if key in self._entries:
+            return
+        self._entries[key] = known
+        self.bytes += _size(known)
+        while self.bytes > self._max_bytes:
+            _, oldest = self._entries.popitem(last=False)
+            self.bytes -= _size(oldest)
+
+
+def _size(known: Known) -> int:
+    return len(known.vector) + _OVERHEAD

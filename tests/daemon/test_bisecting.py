@@ -1,0 +1,88 @@
+"""Batches that raise, and batches that do not fit into memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedder_daemon.engines.base import Encoded
+from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
+from embedder_daemon.scheduler.budget import Budget
+from tests.daemon.daemonkit import FaultyEngine, serving
+
+
+class SmallEngine(HashEngine):
+    """Has memory for so many padded tokens."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.padded: list[int] = []
+
+    def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
+        """Compute what fits."""
+        self.padded.append(max(len(text.ids) for text in batch) * len(batch))
+        if self.padded[-1] > self.tokens:
+            raise MemoryError("of the device")
+        return super().forward(batch)
+
+
+async def test_only_the_culprit_fails(folder: Path) -> None:
+    """Of thirty-two texts of four callers one makes its batch raise: it alone gets an error."""
+    texts = [f"text {number}" for number in range(31)]
+    async with serving(folder, FaultyEngine) as client:
+        answer = await client.embed(*texts[:20], "please raise", *texts[20:])
+        assert [item.error.partition(":")[0] for item in answer.items] == [""] * 20 + ["failed"] + [""] * 11
+        assert answer.vectors == b"".join(map(hash_vector, texts))
+        others = await asyncio.gather(*[client.embed(f"{word} {word}") for word in ("a", "raise", "b")])
+        assert [other.items[0].error[:6] for other in others] == ["", "failed", ""]
+        assert (await client.stats()).bisected >= 5
+
+
+async def test_batches_shrink_to_the_memory_and_grow_again(folder: Path) -> None:
+    """What does not fit is computed in parts, later batches are smaller at once, and larger when there is room."""
+    engine = SmallEngine(30)
+    async with serving(folder, lambda: engine, cache_mb=0) as client:
+        texts = ["w " * 10 + str(number) for number in range(32)]
+        answer = await client.embed(*texts)
+        assert answer.vectors == b"".join(map(hash_vector, texts))
+        assert (await client.stats()).out_of_memory > 0
+        assert engine.padded[0] > 64
+        engine.padded.clear()
+        await client.embed(*texts)
+        assert max(engine.padded) <= 128
+        engine.tokens = 10_000
+        before = (await client.stats()).out_of_memory
+        for _ in range(20):
+            await client.embed(*texts)
+        assert max(engine.padded) > 128
+        assert (await client.stats()).out_of_memory == before
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 20_000)), max_size=60))
+def test_the_budget_is_never_more_than_wanted_nor_nothing(steps: list[tuple[bool, int]]) -> None:
+    """Failures lower it and successes raise it, between a floor and what is wanted."""
+    budget = Budget()
+    for fits, padded in steps:
+        before = budget.within(4096)
+        if fits:
+            budget.succeeded(padded, 4096)
+            assert before <= budget.within(4096) <= 4096
+        else:
+            budget.failed(padded)
+            assert 64 <= budget.within(4096) <= max(64, before / 2, padded / 2)
+
+
+def test_the_budget_is_forgotten_when_it_bounds_nothing() -> None:
+    """Full batches that succeed give back everything in the end; small ones prove nothing."""
+    budget = Budget()
+    budget.failed(4096)
+    for _ in range(100):
+        budget.succeeded(10, 4096)
+    assert budget.within(4096) == 2048
+    for _ in range(100):
+        budget.succeeded(budget.within(4096), 4096)
+    assert budget.within(100_000) == 100_000

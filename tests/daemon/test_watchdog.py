@@ -1,0 +1,83 @@
+"""Daemons that hang, freeze, or lose their socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+
+from embedder_daemon.engines.hash_engine import hash_vector
+from embedder_daemon.errors import StalledError
+from tests.daemon.daemonkit import NOT_SERVING, GateEngine, Process, serving, until
+
+Start = Callable[..., Process]
+FAULTY = ("--engine", "hash")
+
+
+async def test_a_hanging_model_fails_its_callers(folder: Path) -> None:
+    """Who is computed, who waits and who comes gets UNAVAILABLE, and health says NOT_SERVING."""
+    engine = GateEngine(is_open=False)
+    async with serving(folder, lambda: engine, watchdog_s=0.3, stop_s=0.2) as client:
+        calls = [asyncio.create_task(client.embed(f"text {number}")) for number in range(3)]
+        for call in calls:
+            with pytest.raises(grpc.aio.AioRpcError, match="hangs") as caught:
+                await call
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await client.health() == NOT_SERVING
+        assert isinstance(client.daemon.lifecycle.error, StalledError)
+        with pytest.raises(grpc.aio.AioRpcError, match="hangs"):
+            await client.embed("late")
+        engine.gate.set()
+
+
+async def test_slow_progress_is_progress(folder: Path) -> None:
+    """A backlog that takes longer than the limit, each batch of it less, is computed; idle time is no stall."""
+    engine = GateEngine()
+    async with serving(folder, lambda: engine, watchdog_s=0.3) as client:
+        for number in range(8):
+            await asyncio.to_thread(engine.gate.clear)
+            call = asyncio.create_task(client.embed(f"text {number}"))
+            await client.until_stats(lambda stats: stats.interactive.queued_texts == 0, "it runs or did")
+            engine.gate.set()
+            assert (await call).vectors == hash_vector(f"text {number}")
+        assert client.daemon.lifecycle.error is None
+
+
+def test_a_hanging_process_ends_with_its_own_code(start: Start) -> None:
+    """The caller gets the reason, the process exits 17 in one line, and the next one serves."""
+    process = start(*FAULTY, module="tests.daemon.faulty", EMBEDDER_WATCHDOG_S="0.5").ready()
+    with pytest.raises(grpc.RpcError, match="hangs"):
+        process.embed("please hang")
+    assert process.wait() == 17
+    assert json.loads(process.lines()[-1])["exit_code"] == 17
+    assert not process.path.exists()
+    assert start(*FAULTY).ready().embed("x").vectors == hash_vector("x")
+
+
+def test_a_frozen_process_ends(start: Start) -> None:
+    """A library that never gives Python's lock back cannot keep the process: it exits 1 with a traceback."""
+    process = start(*FAULTY, module="tests.daemon.faulty", EMBEDDER_WATCHDOG_S="0.5").ready()
+    with pytest.raises(grpc.RpcError):
+        process.embed("please freeze")
+    assert process.wait() == 1
+    assert "Timeout" in process.log.read_text()
+    assert start(*FAULTY).ready().embed("x").vectors == hash_vector("x")
+
+
+def test_a_removed_socket_is_noticed(start: Start) -> None:
+    """Within five seconds the process exits 18, after it answered who was there; what took the socket's place stays."""
+    process = start(*FAULTY, module="tests.daemon.faulty").ready()
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(process.embed, *[f"slow {number}" for number in range(64)])
+        process.until_busy()
+        process.path.unlink()
+        process.path.write_text("mine")
+        until(lambda: process.popen.poll() is not None, "the process ends", 5.0)
+        assert len(call.result().items) == 64
+    assert process.wait() == 18
+    assert process.path.read_text() == "mine"
