@@ -158,7 +158,7 @@ async def test_stats_show_padding_and_batches_by_lane(folder: Path) -> None:
         stats = await client.stats()
         assert (stats.tokens, stats.padded_tokens, stats.padding_waste) == (6, 8, 0.25)
         assert (stats.bulk.batches, stats.interactive.batches) == (1, 0)
-        assert (stats.shed, stats.bisected, stats.out_of_memory, stats.quarantined) == (0, 0, 0, 0)
+        assert (stats.shed, stats.bisected, stats.out_of_memory) == (0, 0, 0)
 
 
 async def test_a_forward_pass_that_raises_fails_its_texts_only(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
