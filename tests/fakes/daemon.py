@@ -28,6 +28,8 @@ class Faults:
 
     status: StatusCode | None = None
     """Every Embed ends with it."""
+    latency_s: float = 0.0
+    """Every Embed takes so many seconds longer."""
     hang: bool = False
     """Embed is accepted and never answered until this is False again."""
     dimensions: int = DIMENSIONS
@@ -91,6 +93,7 @@ class FakeDaemon(EmbedderServicer):
         self.requests.append(request)
         async with self._awake:
             await self._awake.wait_for(lambda: not self.faults.hang)
+        await asyncio.sleep(self.faults.latency_s)
         if self.faults.drop:
             asyncio.get_running_loop().create_task(self.stop())
             await asyncio.Event().wait()

@@ -94,6 +94,16 @@ async def test_a_hung_daemon_costs_the_budget_and_no_more(daemon: FakeDaemon, cl
     await daemon.change(hang=False)
 
 
+async def test_a_slow_daemon_is_given_up_at_the_budget_and_waited_for_within_it(
+    daemon: FakeDaemon, client: GrpcEmbedder
+) -> None:
+    """An answer that takes longer than the budget is a failure, one that comes within it is none."""
+    await daemon.change(latency_s=0.3)
+    with pytest.raises(EmbedderError, match="in time"):
+        await embed(client, budget_s=0.1)
+    assert (await embed(client, budget_s=10)).items[0].vector
+
+
 @pytest.mark.parametrize(
     ("fault", "match"),
     [
