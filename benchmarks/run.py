@@ -1,6 +1,7 @@
 """`make bench`: what matters, as ratios of things measured side by side in this run.
 
-It starts a daemon and a front of its own in a temporary folder; the texts are made here, so that it runs anywhere.
+It starts a daemon, without its cache, and a front of its own in a temporary folder; the texts are made here, so that it
+runs anywhere.
 """
 
 from __future__ import annotations
@@ -115,7 +116,11 @@ async def front_against_floor(environment: dict[str, str]) -> None:
     report("memory_store, durable and with its vector, p50", store * 1e3, "a no-op call", no_op * 1e3, "ms")
     report("memory_search, 1,000 memories, p50", search * 1e3, "a no-op call", no_op * 1e3, "ms")
     report("memory_search by keywords alone, p50", words * 1e3, "a no-op call", no_op * 1e3, "ms")
-    dead = environment | {"MCP_MEMORY_EMBEDDER_ADDRESS": environment["MCP_MEMORY_EMBEDDER_ADDRESS"] + ".dead"}
+    dead = (
+        {"MCP_MEMORY_LOG_LEVEL": "error"}
+        | environment
+        | {"MCP_MEMORY_EMBEDDER_ADDRESS": environment["MCP_MEMORY_EMBEDDER_ADDRESS"] + ".dead"}
+    )
     async with Client(StdioServerParameters(command=str(FRONT), args=["serve"], env=dead)) as client:
         alone = await p50(lambda i: client.call_tool("memory_store", {"content": f"{i} {contents[i]}"}))
     report("memory_store without a daemon, p50", alone * 1e3, "a no-op call", no_op * 1e3, "ms")
@@ -126,7 +131,9 @@ async def main() -> None:
     sys.stdout.write(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         address = f"unix:{folder}/e.sock"
-        daemon = await asyncio.create_subprocess_exec(DAEMON, "--address", address, stderr=subprocess.DEVNULL)
+        daemon = await asyncio.create_subprocess_exec(
+            DAEMON, "--address", address, "--cache-mb", "0", stderr=subprocess.DEVNULL
+        )
         environment = {"MCP_MEMORY_EMBEDDER_ADDRESS": address, "MCP_MEMORY_SQLITE_PATH": f"{folder}/memory.db"}
         try:
             async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
