@@ -46,7 +46,7 @@ def _read(files: ModelFiles) -> tokenizers.Tokenizer:
     """Read the tokenizer without the truncation and padding that its file may ask for."""
     try:
         tokenizer = tokenizers.Tokenizer.from_file(str(files.folder / "tokenizer.json"))
-    except Exception as error:
+    except Exception as error:  # tokenizers raises nothing more special
         raise LoadError(f"{files.folder / 'tokenizer.json'} is no tokenizer: install the model again") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()

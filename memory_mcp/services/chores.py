@@ -64,7 +64,7 @@ class Chores:
 
     async def drain(self) -> None:
         """Embed what waits, until nothing does or the embedder is out; only one front at a time does."""
-        if self._embedder.retry_in_s() is not None or not await self._store.pending(1) or not await self._lease():
+        if self._embedder.retry_in_s() is not None or not await self._store.pending(1):
             return
         try:
             while await self._lease() and (waiting := await self._store.pending(self._batch)):

@@ -22,7 +22,7 @@ from typing import Final, TypeVar
 import apsw
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite.schema import check_identity, migrate
+from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations
 
 T = TypeVar("T")
 
@@ -177,7 +177,8 @@ class _Worker:
         _create_private(self._path)
         db = _connect(self._path, self._patience)
         try:
-            migrate(db, self._path)
+            if check_identity(db, self._path) < len(migrations()):
+                in_transaction(db, lambda db: migrate(db, self._path))
         except BaseException:
             db.close()
             raise

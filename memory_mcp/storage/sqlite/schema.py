@@ -44,17 +44,8 @@ def check_identity(db: apsw.Connection, path: Path) -> int:
 
 
 def migrate(db: apsw.Connection, path: Path) -> None:
-    """Bring the schema to this version; the first front that comes does it, the others wait and find it done."""
-    if check_identity(db, path) == len(migrations()):
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        for script in migrations()[check_identity(db, path) :]:
-            db.execute(script).fetchall()  # to the last statement, rows or not
-        db.pragma("application_id", APPLICATION_ID)
-        db.pragma("user_version", len(migrations()))
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    """Bring the schema to this version, inside the caller's transaction; what another front did is not done again."""
+    for script in migrations()[check_identity(db, path) :]:
+        db.execute(script).fetchall()  # to the last statement, rows or not
+    db.pragma("application_id", APPLICATION_ID)
+    db.pragma("user_version", len(migrations()))
