@@ -20,6 +20,7 @@ import apsw
 from memory_mcp.domain.models import Filters, Match, Matching
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import to_json
+from memory_mcp.storage.sqlite.stems import LANGUAGES, mark
 from memory_mcp.storage.sqlite.terms import Terms, Wanted
 
 BM25_K1: Final = 1.2
@@ -215,15 +216,16 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int) -> M
         return Matching(0.0, ())
     number, memories = cast("tuple[int, int]", row)
     terms = Terms(db)
-    words = [_word(db, number, memories, wanted) for wanted in terms.of_query(query)]
-    possible = (BM25_K1 + 1) * sum(word.weight for word in words)
-    present = sorted((word for word in words if word.memories), key=lambda word: -word.weight)[:MAX_WORDS]
+    languages = [language for language in LANGUAGES if _held(db, _filed(number, mark(language)))]
+    words = [_words(db, number, memories, wanted) for wanted in terms.of_query(query, languages)]
+    possible = (BM25_K1 + 1) * sum(best for best, _ in words)
+    present = sorted((word for _, found in words for word in found), key=lambda word: -word.weight)[:MAX_WORDS]
     present.sort(key=lambda word: word.memories)
     stored = cast("int", db.execute("SELECT sum(memories) FROM namespaces").get)
     search = _Search(db, filters, stored)
-    phrases = terms.phrases(query)
+    phrases = terms.phrases(query, languages)
     if phrases:
-        search.score(present, search.keys(" AND ".join(_quoted(number, phrase) for phrase in phrases)))
+        search.score(present, search.keys(" AND ".join(_any_of(number, phrase) for phrase in phrases)))
     else:
         _find(search, present, max(MAX_POSTINGS, COMMON_SHARE * memories), limit)
     return Matching(possible, tuple(Match(key, score) for key, score in search.best(limit)))
@@ -245,12 +247,39 @@ def _find(search: _Search, words: Sequence[_Word], ceiling: float, limit: int) -
     search.score(common, [key for key, _ in search.best(RESCORED_PER_RESULT * limit)])
 
 
-def _word(db: apsw.Connection, number: int, memories: int, wanted: Wanted) -> _Word:
-    term = _filed(number, wanted.term)
-    match = _quoted(number, [wanted.term]) + (" *" if wanted.begins else "")
-    sql = _BEGINNING if wanted.begins else _HOLDING
-    held = cast("int | None", db.execute(sql, (match if wanted.begins else term,)).get) or 0
-    return _Word(wanted, match, held, wanted.weight * math.log(1 + (memories - held + 0.5) / (held + 0.5)))
+def _words(db: apsw.Connection, number: int, memories: int, wanted: Wanted) -> tuple[float, list[_Word]]:
+    """Return the most that a word may count, and what stands for it in the namespace; nothing for an unknown word."""
+    held = [(word, _count(db, number, word)) for word in (wanted, *wanted.others)]
+    exactly = min(memories, sum(count for word, count in held if not word.begins))
+    found = [
+        _Word(word, _match(number, word), count, word.weight * _idf(memories, max(exactly, count)))
+        for word, count in held
+        if count
+    ]
+    return wanted.weight * _idf(memories, min((count for _, count in held if count), default=0)), found
+
+
+def _idf(memories: int, held: int) -> float:
+    return math.log(1 + (memories - held + 0.5) / (held + 0.5))
+
+
+def _count(db: apsw.Connection, number: int, wanted: Wanted) -> int:
+    """Return how many memories of the namespace hold a word."""
+    if wanted.begins:
+        return cast("int", db.execute(_BEGINNING, (_match(number, wanted),)).get)
+    return _held(db, _filed(number, wanted.term))
+
+
+def _held(db: apsw.Connection, filed: str) -> int:
+    return cast("int | None", db.execute(_HOLDING, (filed,)).get) or 0
+
+
+def _match(number: int, wanted: Wanted) -> str:
+    return _quoted(number, [wanted.term]) + (" *" if wanted.begins else "")
+
+
+def _any_of(number: int, phrases: Sequence[Sequence[str]]) -> str:
+    return "(" + " OR ".join(_quoted(number, phrase) for phrase in phrases) + ")"
 
 
 def _quoted(number: int, terms: Sequence[str]) -> str:

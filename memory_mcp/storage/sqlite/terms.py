@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
 import apsw
+
+from memory_mcp.storage.sqlite.stems import Stems, language_of, mark
 
 TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])
 """SQLite's own: words without case and diacritics, English endings cut."""
@@ -67,6 +69,8 @@ class Wanted:
     weight: float
     begins: bool = False
     """Whether every term that begins like this will do: the index has no single characters of a run."""
+    others: tuple[Wanted, ...] = ()
+    """What stands for the same word in the languages that the namespace holds."""
 
     def count(self, held: Mapping[str, int]) -> int:
         """Return how often a content holds it."""
@@ -85,30 +89,61 @@ class Terms:
         """Return a content's terms: its words in order, then what else it shall be found by.
 
         These are the parts of identifiers (getUserName: get, user, name), the bigrams of Korean words, the last
-        character of each run that is not words, and words with umlauts as ASCII writes them (Mueller).
+        character of each run that is not words, and words with umlauts as ASCII writes them (Mueller; German stems
+        know that). In a language of its own they are that language's mark and the tails of long words too.
         """
         text = _normal(content)
-        return [*self._words(text), *self._more(text)]
+        language = language_of(unicodedata.normalize("NFC", content))
+        if language is None:
+            return [*self._words(text), *self._more(text), *self._spelt_out(text)]
+        stems = Stems(language)
+        words = list(self._stemmed(text, stems))
+        tails = (stems.tail(word) for word, _ in words if not _is_run(word))
+        return [
+            *(term for _, term in words),
+            mark(language),
+            *(tail[:MAX_TERM] for tail in tails if tail),
+            *self._more(text),
+        ]
 
-    def of_query(self, query: str) -> list[Wanted]:
-        """Return the distinct terms of a query."""
+    def of_query(self, query: str, languages: Collection[str] = ()) -> list[Wanted]:
+        """Return the distinct terms of a query, with those that stand for the same words in some languages."""
         text = _normal(query)
         weights: dict[str, float] = {}
+        written: dict[str, str] = {}
         for word, term in self._written(text):
             weights.setdefault(term, FUNCTION_WEIGHT if word.lower() in FUNCTION_WORDS else 1.0)
+            written.setdefault(term, word)
         if all(weight < 1 for weight in weights.values()):
             weights = dict.fromkeys(weights, 1.0)
+        spoken = [Stems(language) for language in languages]
+        others = {
+            term: tuple(_others(word, weights[term], spoken)) for term, word in written.items() if not _is_run(word)
+        }
         for bigram in _hangul_bigrams(text):
             weights.setdefault(bigram, 1.0)
         for term, spelt in dict(self._spellings(text)).items():
             if term in weights:  # a memory with umlauts holds both
                 weights[term] = weights[spelt] = weights[term] / 2
-        return [Wanted(term, weight, begins=_is_one_character(term)) for term, weight in weights.items()]
+        return [
+            Wanted(term, weight, begins=_is_one_character(term), others=others.get(term, ()))
+            for term, weight in weights.items()
+        ]
 
-    def phrases(self, query: str) -> list[list[str]]:
-        """Return what the query puts in quotes, each as terms in order."""
-        quoted = ("".join(groups) for groups in _QUOTED.findall(_normal(query)))
-        return [terms for terms in map(self._words, quoted) if terms]
+    def phrases(self, query: str, languages: Collection[str] = ()) -> list[list[list[str]]]:
+        """Return what the query puts in quotes, each as the terms in a row that it may be filed under."""
+        quoted = ["".join(groups) for groups in _QUOTED.findall(_normal(query))]
+        spoken = [Stems(language) for language in languages]
+        return [
+            [terms, *([term for _, term in self._stemmed(text, stems)] for stems in spoken)]
+            for text in quoted
+            if (terms := self._words(text))
+        ]
+
+    def _stemmed(self, text: str, stems: Stems) -> Iterator[tuple[str, str]]:
+        """Yield each word of the text as it is written, with its term in a language."""
+        for word, term in self._written(text):
+            yield word, (term if _is_run(word) else stems.of(word)[:MAX_TERM])
 
     def _words(self, text: str) -> list[str]:
         return [term for piece, is_run in _pieces(text) for term in (_bigrams(piece) if is_run else self._stems(piece))]
@@ -137,7 +172,9 @@ class Terms:
             return
         yield from (run[-1] for run in _RUNS.findall(text) if len(run) > 1)
         yield from _hangul_bigrams(text)
-        yield from self._stems(" ".join(_with_umlauts(text)).translate(_SPELT_OUT))
+
+    def _spelt_out(self, text: str) -> list[str]:
+        return self._stems(" ".join(_with_umlauts(text)).translate(_SPELT_OUT))
 
     def _spellings(self, text: str) -> Iterator[tuple[str, str]]:
         """Yield the term of each word with umlauts, and the one of its ASCII spelling."""
@@ -176,6 +213,23 @@ def _hangul_bigrams(text: str) -> Iterator[str]:
 
 def _with_umlauts(text: str) -> list[str]:
     return [word for word in _LATIN_WORDS.findall(text) if _UMLAUTS.search(word)] if _UMLAUTS.search(text) else []
+
+
+def _is_run(word: str) -> bool:
+    return not word.isascii() and bool(_RUNS.match(word))
+
+
+def _others(word: str, weight: float, spoken: Sequence[Stems]) -> Iterator[Wanted]:
+    """Yield what stands for a word in each language; a compound that it is a part of counts half."""
+    for stems in spoken:
+        term, ending = stems.of(word)[:MAX_TERM], stems.ending(word)
+        if ending is None or weight < 1 / 2:
+            yield Wanted(term, weight)
+            continue
+        if stems.tail(word) is None:  # else the word itself has a tail, and is found by both of the following
+            yield Wanted(term, weight / 2)
+        yield Wanted(term, weight / 2, begins=True)
+        yield Wanted(ending[:MAX_TERM], weight / 2, begins=True)
 
 
 def _is_one_character(term: str) -> bool:

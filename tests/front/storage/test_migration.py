@@ -108,3 +108,20 @@ async def test_who_opened_the_first_version_writes_no_more(path: Path, monkeypat
     assert "late" not in await listed(store, HERE)
     await store.close()
     audit(path)
+
+
+async def test_a_store_of_the_second_version_learns_languages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was filed under English endings alone is filed under its own language's."""
+    second = migrations()[:2]
+    with monkeypatch.context() as old:
+        old.setattr("memory_mcp.storage.sqlite.terms.language_of", lambda _: None)
+        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: second)
+        old.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: second)
+        store = SqliteStore(path)
+        await put(store, "Die Häuser stehen in den Wäldern")
+        assert await worded(store, "Haus") == []
+        await store.close()
+    store = SqliteStore(path)
+    assert await worded(store, "Haus") == ["Die Häuser stehen in den Wäldern"]
+    await store.close()
+    audit(path)

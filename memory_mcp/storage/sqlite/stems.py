@@ -1,0 +1,213 @@
+"""The stems of words in European languages, and how compounds are found by their parts.
+
+A text in one of them is filed under that language's stems ("de:haus"), any other text under SQLite's own (English). A
+query says too little to tell its language: it asks for the stems of every language that the namespace holds, each of
+which has a mark ("de:") that says so. Nothing changes where all is English.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from functools import cache
+from typing import Final, Protocol
+
+_NAMES: Final = {
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "es": "spanish",
+    "fi": "finnish",
+    "fr": "french",
+    "hu": "hungarian",
+    "it": "italian",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pl": "polish",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sv": "swedish",
+}
+"""Snowball's name of each language."""
+LANGUAGES: Final = tuple(_NAMES)
+_COMPOUNDING: Final = frozenset({"da", "de", "nl", "no", "sv"})
+"""They write compounds as one word."""
+
+_FUNCTION_WORDS: Final = {
+    "da": """
+        af at blev da de den der det du efter eller en er et for fra før ham han har hun hvad hvor i ikke
+        jeg kan kom men mig min mod og om over på sig skal som så til ud var ved vi vil være
+    """,
+    "de": """
+        aber als am an auch auf aus bei bin bis das dass dem den der des die durch ein eine einem einen
+        einer er es für haben habe hat hatte ich ihr im in ist kann mein meine mit nach nicht noch nur oder
+        sein seine sich sie sind und um unser uns vom von vor war waren warum was wenn wer werden wie wir
+        wird wo wurde zu zum zur über
+    """,
+    "en": """
+        a about after all also an and are as at be been but by can did do for from had has have he her his
+        how i if in into is it its me my no not of on or our she so than that the their them then there they
+        this to up us was we were what when where which who will with would you your
+    """,
+    "es": """
+        al como con cuando de del donde el ella en era es esta estaba está estaban este fue ha han hay la
+        las le lo los mi mis más me muy no nos para pero por porque que qué se ser si sin sobre son su sus
+        también tiene un una y yo
+    """,
+    "fi": """
+        ei että han he hän ja jos joka jotka kanssa kun kuin me minä mitä mutta myös nyt oli olin on ovat se
+        sen siitä sitä tai tämä vain voi
+    """,
+    "fr": """
+        ai au aux avec ce ces cette dans de des du elle en est et eu il ils j je la le les leur lui ma mais
+        mes mon ne nous on ont ou où par pas plus pour qu que qui sa se ses son sont sur un une vous été
+        être à
+    """,
+    "hu": """
+        a az csak de egy el ez hogy is és ha ki le még meg mert mi mint most már nem sem van volt vagy én
+    """,
+    "it": """
+        al alla anche che chi come con cui da dal dalla degli dei del della delle di dove e era essere gli
+        ha hanno ho i il in io la le lo ma mi mia mio nel nella noi non o per perché più quando questo se si
+        sono su sua suo un una è
+    """,
+    "nl": """
+        aan als bij dat de deze die dit door een en er had heb hebben heeft het hij hoe ik in is je kan maar
+        met mijn naar niet nog of om onze ook op over te tot uit van voor waar was wat we werd wij zij zijn
+    """,
+    "no": """
+        av at ble da de den det du eller en er et etter for fra han har hun hva hvor i ikke jeg kan kom men
+        meg min mot og om over på seg skal som så til ut var ved vi vil være
+    """,
+    "pl": """
+        ale był była co czy dla do gdzie i ich jak jest jestem już ja kiedy które którzy ma mam mnie moja
+        mój na nie o od oraz po przez się są ta tak tam to tym w we z za że
+    """,
+    "pt": """
+        a ao aos as com como da das de do dos e ela ele em era essa esta está estava eu foi há isso já mais
+        mas me meu minha muito na nas no nos não o onde os ou para pela pelo por quando que quem se sem ser
+        seu sua são também tem um uma
+    """,
+    "ro": """
+        a ai al am ar au că când ce cea cel cu de din el ea este eu fi fost în la mai nu o pe pentru
+        sau se și sunt un una unde
+    """,
+    "sv": """
+        att av de den det din du efter eller en er ett från för han har hon hur i inte jag kan kom med men
+        mig min mot och om på sig ska skulle som så till ut vad var vi vid vill är över
+    """,
+}
+_WORDS: Final = re.compile(r"[^\W\d_]+")
+_SCRIPTS: Final = (("ru", re.compile("[а-яёА-ЯЁ]")), ("el", re.compile("[α-ωά-ώΑ-Ω]")))
+_LETTERS: Final = {
+    "ß": "de",
+    "ñ": "es",
+    "å": "sv",
+    "ő": "hu",
+    "ű": "hu",
+    "ł": "pl",
+    "ą": "pl",
+    "ã": "pt",
+    "õ": "pt",
+    "ș": "ro",
+    "ț": "ro",
+}
+"""Letters that tell a language where it has no words to be told by."""
+
+_OF_NAMES: Final = frozenset({"com", "des", "los", "las", "van", "von", "son"})
+"""Words of names in other languages, or of other meanings."""
+
+READ_CHARS: Final = 1_000
+"""Characters that a text's language is told by."""
+
+LONG: Final = 8
+"""Letters of a stem that may be a compound's."""
+PART: Final = 4
+"""Letters of a stem that a compound may be made of, at least."""
+
+
+@cache
+def _speakers() -> dict[str, list[str]]:
+    """Return the languages that each function word belongs to."""
+    speakers: dict[str, list[str]] = {}
+    for language, words in _FUNCTION_WORDS.items():
+        for word in words.split():
+            speakers.setdefault(word, []).append(language)
+    return speakers
+
+
+def language_of(text: str) -> str | None:
+    """Return the language that a text is filed under, None for English, another one, and what cannot be told."""
+    start = text[:READ_CHARS]
+    if not start.isascii():
+        for language, letters in _SCRIPTS:
+            if 2 * len(letters.findall(start)) > len("".join(_WORDS.findall(start))):
+                return language
+    spoken = _spoken(start.lower())
+    if not spoken:
+        return None
+    [(best, count), *_] = spoken.most_common(1)
+    return None if best == "en" or count <= spoken["en"] else best
+
+
+def _spoken(text: str) -> Counter[str]:
+    """Count the function words of each language, and the letters that only one has."""
+    speakers = _speakers()
+    spoken = Counter(_LETTERS[letter] for letter in text if letter in _LETTERS) if not text.isascii() else Counter()
+    words = [word for word in _WORDS.findall(text) if word in speakers]
+    if len(words) > 1 or spoken or (words and _is_telling(words[0])):
+        spoken.update(language for word in words for language in speakers[word])
+    return spoken
+
+
+def _is_telling(word: str) -> bool:
+    """Say whether a function word is enough by itself."""
+    return len(word) > 2 and len(_speakers()[word]) == 1 and word not in _OF_NAMES
+
+
+def mark(language: str) -> str:
+    """Return the term that every text of a language has."""
+    return f"{language}:"
+
+
+class Stems:
+    """Makes the terms of one language; not for several threads at once."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+        self._stemmer = _stemmer(_NAMES[language])
+        self._compounds = language in _COMPOUNDING
+
+    def of(self, word: str) -> str:
+        """Return the term of a word as it is written."""
+        return mark(self._language) + self._stem(word)
+
+    def tail(self, word: str) -> str | None:
+        """Return the term that a long word is found by through what it ends with: a compound's last part."""
+        stem = self._stem(word)
+        return self._backwards(stem) if self._compounds and len(stem) >= LONG else None
+
+    def ending(self, word: str) -> str | None:
+        """Return what the tails of compounds that end with a word begin with, None for a word that makes none."""
+        stem = self._stem(word)
+        return self._backwards(stem) if self._compounds and len(stem) >= PART else None
+
+    def _stem(self, word: str) -> str:
+        stem = unicodedata.normalize("NFD", self._stemmer.stemWord(word.lower()))
+        return "".join(letter for letter in stem if not unicodedata.combining(letter))
+
+    def _backwards(self, stem: str) -> str:
+        return f"{mark(self._language)}:{stem[::-1]}"
+
+
+class _Stemmer(Protocol):
+    def stemWord(self, word: str) -> str: ...  # noqa: N802 - Snowball's name
+
+
+def _stemmer(name: str) -> _Stemmer:
+    import Stemmer  # type: ignore[import-not-found]  # noqa: PLC0415 - 3 MB of library, for what is not English
+
+    stemmer: _Stemmer = Stemmer.Stemmer(name)
+    return stemmer
