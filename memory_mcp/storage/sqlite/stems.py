@@ -153,11 +153,11 @@ def language_of(text: str) -> str | None:
 
 
 def _spoken(text: str) -> Counter[str]:
-    """Count the function words of each language, and the letters that only one has."""
+    """Count the different function words of each language, and the letters that only one has."""
     speakers = _speakers()
     spoken = Counter(_LETTERS[letter] for letter in text if letter in _LETTERS) if not text.isascii() else Counter()
-    words = [word for word in _WORDS.findall(text) if word in speakers]
-    if len(words) > 1 or spoken or (words and _is_telling(words[0])):
+    words = speakers.keys() & set(_WORDS.findall(text))  # each once: names repeat theirs (Los Angeles)
+    if len(words) > 1 or spoken or any(map(_is_telling, words)):
         spoken.update(language for word in words for language in speakers[word])
     return spoken
 
