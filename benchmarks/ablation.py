@@ -33,6 +33,7 @@ from memory_mcp.services.retrieval import Query
 from memory_mcp.services.router import Route
 from memory_mcp.settings import Settings, load
 from memory_mcp.storage.factory import make_store
+from memory_mcp.storage.sqlite.stems import language_of
 
 PATIENCE_S = 600.0
 """Nothing is to be found without its vector because the machine is slow."""
@@ -60,6 +61,10 @@ class Part:
 def _is_long(chosen: RetrievalSet) -> bool:
     long = sum(len(document.content) > LONG_CHARS for document in chosen.documents)
     return long > LONG_SHARE * len(chosen.documents)
+
+
+def _is_foreign(chosen: RetrievalSet) -> bool:
+    return any(language_of(document.content) for document in chosen.documents[:10])
 
 
 _calibrated = ranking.keyword_scores
@@ -101,6 +106,11 @@ PARTS = (
         "identifiers' parts",
         constants={"memory_mcp.storage.sqlite.terms:_identifier_parts": lambda _text: ()},
         matters_in_store=lambda chosen: chosen.name == CODE,
+    ),
+    Part(
+        "stems of languages, compounds",
+        constants={"memory_mcp.storage.sqlite.terms:language_of": lambda _text: None},
+        matters_in_store=_is_foreign,
     ),
 )
 
