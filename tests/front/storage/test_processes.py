@@ -146,7 +146,8 @@ async def test_what_was_acknowledged_survives_a_kill(path: Path, start: Start, a
     assert writer.stdout is not None
     lines = [writer.stdout.readline() for _ in range(acknowledged)]
     writer.kill()
-    rest, _ = writer.communicate()
+    rest = writer.stdout.read()  # communicate() would pass over what readline() has read ahead
+    writer.wait()
     told = [line.split() for line in "".join([*lines, rest]).splitlines(keepends=True) if line.endswith("\n")]
     audit(path)
     log = changes(path)
