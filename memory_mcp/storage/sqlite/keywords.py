@@ -20,7 +20,7 @@ import apsw
 from memory_mcp.domain.models import Filters, Match, Matching
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import to_json
-from memory_mcp.storage.sqlite.stems import LANGUAGES, mark
+from memory_mcp.storage.sqlite.stems import FOREIGN, LANGUAGES, mark
 from memory_mcp.storage.sqlite.terms import Terms, Wanted
 
 BM25_K1: Final = 1.2
@@ -216,7 +216,7 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int) -> M
         return Matching(0.0, ())
     number, memories = cast("tuple[int, int]", row)
     terms = Terms(db)
-    languages = [language for language in LANGUAGES if _held(db, _filed(number, mark(language)))]
+    languages = _languages(db, number)
     words = [_words(db, number, memories, wanted) for wanted in terms.of_query(query, languages)]
     possible = (BM25_K1 + 1) * sum(best for best, _ in words)
     present = sorted((word for _, found in words for word in found), key=lambda word: -word.weight)[:MAX_WORDS]
@@ -245,6 +245,13 @@ def _find(search: _Search, words: Sequence[_Word], ceiling: float, limit: int) -
         while common and len(search.sums) < limit:
             search.add_newest(common.pop(0))
     search.score(common, [key for key, _ in search.best(RESCORED_PER_RESULT * limit)])
+
+
+def _languages(db: apsw.Connection, number: int) -> list[str]:
+    """Return the languages other than English that the namespace holds."""
+    if not _held(db, _filed(number, FOREIGN)):
+        return []
+    return [language for language in LANGUAGES if _held(db, _filed(number, mark(language)))]
 
 
 def _words(db: apsw.Connection, number: int, memories: int, wanted: Wanted) -> tuple[float, list[_Word]]:

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.storage.sqlite.stems import Stems, language_of, mark
+from memory_mcp.storage.sqlite.stems import FOREIGN, Stems, language_of, mark
 
 TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])
 """SQLite's own: words without case and diacritics, English endings cut."""
@@ -101,6 +101,7 @@ class Terms:
         tails = (stems.tail(word) for word, _ in words if not _is_run(word))
         return [
             *(term for _, term in words),
+            FOREIGN,
             mark(language),
             *(tail[:MAX_TERM] for tail in tails if tail),
             *self._more(text),
