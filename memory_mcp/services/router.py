@@ -50,7 +50,7 @@ _IDENTIFIER: Final = re.compile(
 )
 _PLAIN: Final = re.compile(
     r"""
-      (\w\.)+\w?\.? | [A-Z]+(/[A-Z]+)+ | \w{1,4}/\w{1,4}                          # U.S., TCP/IP, and/or
+      ([^\W\d]\.)+[^\W\d]?\.? | [A-Z]+(/[A-Z]+)+ | \w{1,4}/\w{1,4}              # U.S., TCP/IP, and/or
     | \d+([.,]\d+)?([a-zA-Z]{1,3}|%|€)                                             # 5km, 2nd, 90s
     | [A-Z]\d{1,2} | COVID-19                                                      # B12
     | [ie][A-Z]\w+ | Ma?c[A-Z]\w+ | (You|Git|Linked|Java|Type|Face|Whats|Tik|Pay|Air|Power|Wi|One|Share|Chat)[A-Z]\w+

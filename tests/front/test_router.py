@@ -19,6 +19,8 @@ def seen(query: str, tags: frozenset[str] = TAGS) -> Route:
     [
         ("getUserById", "identifier"),
         ("ticket OPS-3051", "identifier"),
+        ("numpy 2.1.0", "identifier"),
+        ("U.S. politics", "topic"),
         ("src/main/app.py", "identifier"),
         ("error 0x80070005", "identifier"),
         ("numpy.linalg.norm", "identifier"),
