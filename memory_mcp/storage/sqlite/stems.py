@@ -122,6 +122,8 @@ _OF_NAMES: Final = frozenset({"com", "des", "los", "las", "van", "von", "son"})
 READ_CHARS: Final = 1_000
 """Characters that a text's language is told by."""
 
+READ_LETTERS: Final = 64
+"""Letters of a word that are looked at: a blob of letters is no word."""
 LONG: Final = 8
 """Letters of a stem that may be a compound's."""
 PART: Final = 4
@@ -199,7 +201,7 @@ class Stems:
         return self._backwards(stem) if self._compounds and len(stem) >= PART else None
 
     def _stem(self, word: str) -> str:
-        stem = unicodedata.normalize("NFD", self._stemmer.stemWord(word.lower()))
+        stem = unicodedata.normalize("NFD", self._stemmer.stemWord(word[:READ_LETTERS].lower()))
         return "".join(letter for letter in stem if not unicodedata.combining(letter))
 
     def _backwards(self, stem: str) -> str:
