@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import apsw
 
-from memory_mcp.storage.sqlite.connection import vec0_path
+from memory_mcp.storage.sqlite.file import vec0_path
 from memory_mcp.storage.sqlite.terms import Terms
 
 LIVE = "SELECT key FROM memories WHERE deleted_at IS NULL"

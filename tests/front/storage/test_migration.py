@@ -87,24 +87,33 @@ async def test_a_migration_that_is_killed_loses_nothing(path: Path, start: Start
     audit(path)
 
 
-async def test_who_opened_the_first_version_writes_no_more(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A front of the first version that has the file open is told to restart when another has migrated it."""
-    _make_old(path, 10)
-    new_schema = migrations()
-    with monkeypatch.context() as old:
-        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: new_schema[:1])
-        old.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: new_schema[:1])
-        early = SqliteStore(path)
-        assert len(await listed(early)) == 3
-        old.undo()
+async def test_who_opened_an_earlier_version_writes_no_more(
+    path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A front that has the file open reads on and is told to restart when a newer one has migrated the file."""
+    await put(store, "early")
+    of_tomorrow = (*migrations(), "CREATE TABLE tomorrow (x)")
+    with monkeypatch.context() as newer:
+        newer.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await put(late, "migrated")
         await late.close()
-        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: new_schema[:1])
-        with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
-            await early.add([(new("late"), Embedded((), None))])
-        await early.close()
-    store = SqliteStore(path)
-    assert "late" not in await listed(store, HERE)
-    await store.close()
+    with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
+        await store.add([(new("late"), Embedded((), None))])
+    assert await listed(store) == ["migrated", "early"]
     audit(path)
+
+
+async def test_what_was_there_is_kept_before_a_migration(path: Path) -> None:
+    """The file of the earlier schema lies beside the new one, whole, and only its owner can read it."""
+    _make_old(path, 10)
+    store = SqliteStore(path)
+    await put(store, "new")
+    await store.close()
+    kept = path.with_name("memories.schema-1.db")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with opened(kept) as db:
+        assert db.pragma("user_version") == 1
+        assert db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get == 8
+    assert sorted(file.name for file in path.parent.iterdir()) == ["memories.db", "memories.schema-1.db"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite import connection
+from memory_mcp.storage.sqlite import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import listed, near, put, towards, worded
 from tests.front.storage.audit import LIVE, audit, changes, column, opened
@@ -120,7 +120,7 @@ async def test_reads_go_on_and_writes_wait_for_another_writer(path: Path, store:
 
 async def test_a_lock_that_is_never_let_go_is_named(path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that waited in vain says that another process holds the file, and works again afterwards."""
-    monkeypatch.setattr(connection, "BUSY_MS", 50)
+    monkeypatch.setattr(sqlite_file, "BUSY_MS", 50)
     store = SqliteStore(path)
     await put(store, "first")
     holder = start(HOLDER, path)
@@ -175,7 +175,7 @@ async def test_closing_does_not_wait_for_anothers_lock(path: Path, store: Sqlite
     writing = asyncio.create_task(put(store, "waits"))
     await asyncio.wait([writing], timeout=0.05)
     assert not writing.done()
-    async with asyncio.timeout(connection.BUSY_MS / 2_000):
+    async with asyncio.timeout(sqlite_file.BUSY_MS / 2_000):
         await store.close()
     with pytest.raises(StoreError, match="locked by another process"):
         await writing
