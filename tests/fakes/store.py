@@ -269,11 +269,15 @@ class FakeStore(FakeUpkeep):
         if space != (self._space or space):
             return
         waiting = {passage.passage_id for passage in await self.pending(len(self._passages))}
+        changed: dict[str, dict[str, None]] = {}
         for number, passages in results:
             if number in waiting:
                 waiting.discard(number)
                 key, *_ = self._passages.pop(number)
                 self._file(key, passages, space)
+                changed.setdefault(self._memories[key].namespace, {})[self._memories[key].id] = None
+        for namespace, ids in changed.items():
+            self._note("embed", namespace, ids)
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         """Take or prolong a lease."""

@@ -20,6 +20,9 @@ KEPT = ("_memories", "_deleted", "_owners", "_texts", "_revisions", "_passages",
 class FakeUpkeep(Shelves):
     """See `domain.ports.Upkeep` for what each method promises."""
 
+    def _namespaces(self) -> list[str]:
+        return sorted({event.namespace for event in self._log})
+
     async def others(self) -> list[Space]:
         """Return the spaces that are not the store's."""
         return list(self._others)
@@ -64,7 +67,7 @@ class FakeUpkeep(Shelves):
         }
         self._others = [other for other in [*self._others, self._space] if other not in {None, space}]
         self._space = space
-        for namespace in sorted({namespace for namespace, _ in self._owners}):
+        for namespace in self._namespaces():
             self._note("space", namespace, [])
         return True
 
@@ -143,5 +146,5 @@ class FakeUpkeep(Shelves):
         self._keys = count(max((*self._memories, *self._deleted), default=0) + 1)
         self._passage_ids = count(max(self._passages, default=0) + 1)
         last = max(generation, await self.generation())
-        for offset, namespace in enumerate(sorted({namespace for namespace, _ in self._owners}) or [""], 1):
+        for offset, namespace in enumerate(self._namespaces() or [""], 1):
             self._log.append(Event(last + offset, self._now(), namespace, "restore", (), ()))

@@ -145,7 +145,12 @@ def _keep(live: Path, aside: Path) -> int:
 def _count_on(db: apsw.Connection, generation: int, now: int) -> None:
     """Go on counting changes after both stores, so that no generation ever means two things."""
     number = max(generation, changes.generation(db)) + 1
-    names = [name for (name,) in cast("list[tuple[str]]", db.execute("SELECT namespace FROM namespaces").fetchall())]
+    names = [
+        name
+        for (name,) in cast(
+            "list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY namespace").fetchall()
+        )
+    ]
     for offset, namespace in enumerate(names or [""]):
         db.execute(
             "INSERT INTO changes (seq, at, namespace, kind, memory_ids, tags) VALUES (?, ?, ?, 'restore', '[]', '[]')",

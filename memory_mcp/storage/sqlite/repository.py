@@ -58,6 +58,11 @@ class SqliteStore:
         self._database = Database(path)
         self._clock = clock
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
+
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
 
@@ -217,16 +222,16 @@ class SqliteStore:
 
     async def verify(self) -> list[str]:
         """Return what does not agree; the whole file is read, beside everything else."""
-        return await asyncio.to_thread(copies.verify, self._database.path)
+        return await asyncio.to_thread(copies.verify, self.path)
 
     async def backup(self, target: Path) -> None:
         """Write a verified copy of one moment, beside everything else."""
         await self.generation()  # which makes or migrates the file
-        await asyncio.to_thread(copies.backup, self._database.path, target)
+        await asyncio.to_thread(copies.backup, self.path, target)
 
     async def restore(self, source: Path, aside: Path) -> None:
         """Replace everything by a backup."""
-        await asyncio.to_thread(copies.restore, source, self._database.path, aside, self._now())
+        await asyncio.to_thread(copies.restore, source, self.path, aside, self._now())
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         """Take or prolong a lease."""
@@ -236,7 +241,7 @@ class SqliteStore:
 
     async def findings(self) -> dict[str, Finding]:
         """Say whether the file opens, and how its queue and its space are."""
-        path = self._database.path
+        path = self.path
         try:
             space = await self.space()
             queue = await self.queue(None)

@@ -70,7 +70,9 @@ def switch(db: apsw.Connection, space: Space, now: int) -> bool:
     _forget_waiting(db)
     db.execute("UPDATE spaces SET active = 0 WHERE active = 1")
     db.execute("UPDATE spaces SET active = 1 WHERE number = ?", (number,))
-    for namespace in cast("list[tuple[str]]", db.execute("SELECT namespace FROM namespaces").fetchall()):
+    for namespace in cast(
+        "list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY namespace").fetchall()
+    ):
         log_change(db, now, "space", namespace[0], [])
     return True
 

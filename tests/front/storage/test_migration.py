@@ -12,7 +12,7 @@ from memory_mcp.domain.models import Embedded
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.rows import digest
 from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
-from tests.contracts.shelf import HERE, listed, new, put, worded
+from tests.contracts.shelf import listed, new, put, worded
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
 
@@ -115,5 +115,5 @@ async def test_what_was_there_is_kept_before_a_migration(path: Path) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
     with opened(kept) as db:
         assert db.pragma("user_version") == 1
-        assert db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get == 8
+        assert db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get == 9
     assert sorted(file.name for file in path.parent.iterdir()) == ["memories.db", "memories.schema-1.db"]
