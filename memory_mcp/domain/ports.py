@@ -135,6 +135,10 @@ class Upkeep(Protocol):
         """Write a copy of one moment to a file that is not there yet, and verify it; writes go on meanwhile."""
         ...
 
+    async def tidy(self) -> None:
+        """Do what a store does for itself now and then; nothing that is kept changes."""
+        ...
+
     async def restore(self, source: Path, aside: Path) -> None:
         """Replace everything by a backup, for all fronts at once, after a copy of what was there went to `aside`.
 

@@ -96,6 +96,21 @@ class Memories:
         """
         return await self._store.delete(memory_ids, filters, dry_run=dry_run)
 
+    async def undelete(self, memory_id: str, namespace: str) -> Memory:
+        """Bring a deleted memory back, with vectors when they can be had within the budget.
+
+        Raises:
+            NotFoundError: it is not deleted, or was purged.
+        """
+        memory = await self._store.deleted(memory_id, namespace)
+        [embedded], _ = await self._indexer.embed(
+            [memory.content], lane=Lane.INTERACTIVE, space=await self._store.space()
+        )
+        restored = await self._store.undelete(memory, embedded)
+        if not restored.embedded:
+            self._on_pending()
+        return restored
+
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first.
 

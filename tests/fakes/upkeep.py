@@ -133,6 +133,9 @@ class FakeUpkeep(Shelves):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(pickle.dumps({name: getattr(self, name) for name in KEPT}))
 
+    async def tidy(self) -> None:
+        """There is nothing to do."""
+
     async def restore(self, source: Path, aside: Path) -> None:
         """Read everything from a file."""
         try:

@@ -32,6 +32,16 @@ def verify(path: Path) -> list[str]:
         return problems(db)
 
 
+def checkpoint(path: Path) -> None:
+    """Bring the write-ahead log home and shorten it, as far as others let it.
+
+    Raises:
+        StoreError: the file cannot be opened or written.
+    """
+    with translated(path), contextlib.closing(connect(path)) as db, contextlib.suppress(apsw.BusyError):
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
 def backup(source: Path, target: Path) -> None:
     """Copy one moment of the source to a file that is not there yet, and verify the copy.
 

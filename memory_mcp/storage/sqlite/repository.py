@@ -229,6 +229,10 @@ class SqliteStore:
         await self.generation()  # which makes or migrates the file
         await asyncio.to_thread(copies.backup, self.path, target)
 
+    async def tidy(self) -> None:
+        """Write the log back into the file, and shorten it."""
+        await asyncio.to_thread(copies.checkpoint, self.path)
+
     async def restore(self, source: Path, aside: Path) -> None:
         """Replace everything by a backup."""
         await asyncio.to_thread(copies.restore, source, self.path, aside, self._now())

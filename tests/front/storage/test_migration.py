@@ -46,6 +46,11 @@ def _make_old(path: Path, count: int) -> None:
                 _insert(db.execute, number)
             db.execute("UPDATE memories SET content = content || ' rewritten' WHERE key % 5 = 0")
             db.execute("UPDATE memories SET deleted_at = 1 WHERE key % 7 = 0")
+            db.execute("INSERT INTO passages (key, first, last, state) SELECT key, 0, 9, 'pending' FROM live")
+            db.execute(
+                """INSERT INTO changes (at, namespace, kind, memory_ids, tags)
+                   SELECT 1, namespace, 'store', json_array(id), '[]' FROM memories"""
+            )
             db.pragma("application_id", APPLICATION_ID)
             db.pragma("user_version", 1)
 
