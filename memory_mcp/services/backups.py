@@ -53,6 +53,16 @@ class Backups:
         await self._store.backup(path)
         return path
 
+    async def restore(self, source: Path) -> Path | None:
+        """Put a backup in the store's place; return where what was there is kept, None where there was nothing.
+
+        Raises:
+            StoreError: the backup is none or does not agree; nothing was changed.
+        """
+        aside = self._folder / f"before-restore-{self._now():{_MOMENT}}Z.db"
+        await self._store.restore(source, aside)
+        return aside if aside.exists() else None
+
     async def take_if_due(self) -> Path | None:
         """Write a backup when the last one is a day old and something was written since; then drop old ones.
 

@@ -89,6 +89,13 @@ class Reembedding:
             await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back, if it was ours
         return Reembedded(before, target, done)
 
+    async def drop_others(self) -> int:
+        """Remove the vectors of all spaces but the store's; return how many spaces that were."""
+        others = await self._store.others()
+        for space in others:
+            await self._store.drop_space(space)
+        return len(others)
+
     async def _target(self) -> Space:
         """Ask the embedder for a vector of no use, whose space is the one that it serves."""
         embedding = await self._embedder.embed(
@@ -115,19 +122,19 @@ class Reembedding:
         return True
 
     async def _embed(self, lacking: Sequence[Unfilled], target: Space) -> list[Embedded]:
-        async for attempt in tenacity.AsyncRetrying(
+        patiently = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_pass),
             stop=tenacity.stop_after_delay(PATIENCE_S),
             wait=tenacity.wait_exponential(0.2, max=5),
             sleep=self._sleep,
             reraise=True,
-        ):
-            with attempt:
-                embedded, failure = await self._indexer.embed(
-                    [memory.content for memory in lacking], lane=Lane.BULK, space=target, at_once=None
-                )
-                if failure is not None:
-                    raise failure
+        )
+        return await patiently(self._embed_once, [memory.content for memory in lacking], target)
+
+    async def _embed_once(self, contents: Sequence[str], target: Space) -> list[Embedded]:
+        embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=target, at_once=None)
+        if failure is not None:
+            raise failure
         return embedded
 
 

@@ -140,7 +140,7 @@ class FakeUpkeep(Shelves):
         """Read everything from a file."""
         try:
             held = pickle.loads(source.read_bytes())  # noqa: S301 - a file of this test's own
-        except (OSError, pickle.UnpicklingError) as error:
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise StoreError(f"{source} is no backup") from error
         await self.backup(aside)
         generation = await self.generation()

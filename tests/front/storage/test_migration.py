@@ -35,7 +35,7 @@ asyncio.run(SqliteStore(Path(sys.argv[1])).page(HERE, limit=1, cursor=None))
 """
 
 
-def _make_old(path: Path, count: int) -> None:
+def make_old(path: Path, count: int) -> None:
     """Make a store of the first version, with deleted and rewritten memories in two namespaces."""
     path.parent.mkdir()
     with opened(path) as db:
@@ -67,7 +67,7 @@ def _insert(execute: object, number: int) -> None:
 
 async def test_a_store_of_the_first_version_is_found_in(path: Path) -> None:
     """After the migration the index holds the live memories as this version would have put them there."""
-    _make_old(path, 100)
+    make_old(path, 100)
     store = SqliteStore(path)
     assert len(await worded(store, "user", limit=100)) == len(await listed(store)) == 29
     assert await worded(store, "東京 rewritten", limit=1) != []
@@ -79,7 +79,7 @@ async def test_a_store_of_the_first_version_is_found_in(path: Path) -> None:
 
 async def test_a_migration_that_is_killed_loses_nothing(path: Path, start: Start) -> None:
     """A process that dies in the middle leaves the old store, which the next process migrates."""
-    _make_old(path, 100)
+    make_old(path, 100)
     process = start(KILLED, path)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -112,7 +112,7 @@ async def test_who_opened_an_earlier_version_writes_no_more(
 
 async def test_what_was_there_is_kept_before_a_migration(path: Path) -> None:
     """The file of the earlier schema lies beside the new one, whole, and only its owner can read it."""
-    _make_old(path, 10)
+    make_old(path, 10)
     store = SqliteStore(path)
     await put(store, "new")
     await store.close()
