@@ -22,8 +22,8 @@ BATCH: Final = 64
 LEASE: Final = "reembed"
 LEASE_S: Final = 120.0
 """Seconds after which another process may go on with what a killed one began."""
-PATIENCE_S: Final = 60.0
-"""Seconds that an embedder may be out before it is given up; what was done stays done."""
+ATTEMPTS: Final = 16
+"""About a minute, with growing pauses, before an embedder that is out is given up; what was done stays done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Reembedding:
     async def _embed(self, lacking: Sequence[Unfilled], target: Space) -> list[Embedded]:
         patiently = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_pass),
-            stop=tenacity.stop_after_delay(PATIENCE_S),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=tenacity.wait_exponential(0.2, max=5),
             sleep=self._sleep,
             reraise=True,
