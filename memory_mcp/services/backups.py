@@ -78,6 +78,9 @@ class Backups:
         return path
 
     def _prune(self) -> None:
+        for partial in self._folder.glob(".memories-*.partial"):  # left by a process that was killed
+            if self._clock() - partial.stat().st_mtime > EVERY.total_seconds():
+                partial.unlink(missing_ok=True)
         held = self.held()
         kept = to_keep(backup.moment for backup in held)
         for backup in held:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.storage.sqlite import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import listed, near, put, towards, worded
-from tests.front.storage.audit import LIVE, audit, changes, column, opened
+from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
 
 TOGETHER, ROUNDS = 4, 15
@@ -42,35 +41,6 @@ with opened(Path(sys.argv[1])) as db:
     print("held", flush=True)
     sys.stdin.readline()
     db.execute("COMMIT")
-"""
-WRITER = """
-import asyncio, sys
-from itertools import count
-from pathlib import Path
-from memory_mcp.domain.models import Change, Passage
-from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.shelf import HERE, SPACE, put, towards, whole
-
-async def main():
-    store = SqliteStore(Path(sys.argv[1]))
-
-    def done(kind, memory):
-        print(kind, memory.id, flush=True)
-
-    for n in count():
-        memory = await put(store, f"memory {n}", towards(n % 90), id=f"m{n}", tags=(f"t{n % 3}",))
-        done("store", memory)
-        if n % 2 == 0:
-            memory = await store.update(memory, Change(content=f"changed {n}"), whole(f"changed {n}"), None)
-            done("update", memory)
-            [waiting] = await store.pending(1)
-            await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 7, towards(1))])])
-            done("embed", memory)
-        if n % 3 == 0:
-            await store.delete([memory.id], HERE, dry_run=False)
-            done("delete", memory)
-
-asyncio.run(main())
 """
 
 
@@ -134,35 +104,6 @@ async def test_a_lock_that_is_never_let_go_is_named(path: Path, start: Start, mo
     holder.wait()
     await put(store, "third")
     assert await listed(store) == ["third", "first"]
-    await store.close()
-
-
-@pytest.mark.parametrize(
-    "acknowledged", [1, 40, 173, *(pytest.param(moment, marks=pytest.mark.slow) for moment in range(2, 200, 5))]
-)
-async def test_what_was_acknowledged_survives_a_kill(path: Path, start: Start, acknowledged: int) -> None:
-    """After SIGKILL at any moment, every acknowledged write and at most one more is there, and all indexes agree."""
-    writer = start(WRITER, path)
-    assert writer.stdout is not None
-    lines = [writer.stdout.readline() for _ in range(acknowledged)]
-    writer.kill()
-    rest, _ = writer.communicate()
-    told = [line.split() for line in "".join([*lines, rest]).splitlines(keepends=True) if line.endswith("\n")]
-    audit(path)
-    log = changes(path)
-    assert [(kind, memory_id) for kind, memory_id in told] == log[: len(told)]
-    assert len(log) - len(told) in {0, 1}
-    kinds = {kind: [memory_id for of, memory_id in log if of == kind] for kind in ("store", "update", "delete")}
-    with opened(path) as db:
-        live = column(db, LIVE.replace("key", "id"))
-        assert live == sorted(set(kinds["store"]) - set(kinds["delete"]))
-        updated = column(db, "SELECT id FROM revisions JOIN memories USING (key)")
-        assert Counter(updated) == Counter(kinds["update"])
-    store = SqliteStore(path)
-    assert await store.acquire_lease("drain", "the next process", 1)
-    for memory_id in live:
-        content = (await store.get(memory_id, "here")).content
-        assert content == f"{'changed' if memory_id in updated else 'memory'} {memory_id[1:]}"
     await store.close()
 
 
