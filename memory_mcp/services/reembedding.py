@@ -20,8 +20,11 @@ from memory_mcp.services.indexing import Indexer
 BATCH: Final = 64
 """Memories that are written at a time."""
 LEASE: Final = "reembed"
-LEASE_S: Final = 120.0
-"""Seconds after which another process may go on with what a killed one began."""
+LEASE_S: Final = 15.0
+"""Seconds after which another process goes on with what a killed one began."""
+REST_S: Final = 5.0
+"""Seconds of rest at most before the lease is prolonged."""
+TAKEN: Final = "another process is re-embedding this store; let it go on, or end it"
 ATTEMPTS: Final = 16
 """About a minute, with growing pauses, before an embedder that is out is given up; what was done stays done."""
 
@@ -81,12 +84,13 @@ class Reembedding:
         before, target = await self._store.space(), await self._target()
         if before == target:
             return Reembedded(before, target, 0)
+        await self._take_lease()
         try:
             done = await self._fill(target, on_progress, share)
             while not await self._store.switch(target):  # others wrote between the last batch and this moment
                 done += await self._fill(target, on_progress, share)
         finally:
-            await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back, if it was ours
+            await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back
         return Reembedded(before, target, done)
 
     async def drop_others(self) -> int:
@@ -105,7 +109,8 @@ class Reembedding:
 
     async def _fill(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
         done, after, total = 0, 0, await self._store.count_unfilled(target)
-        while await self._is_ours() and (lacking := await self._store.unfilled(target, after, BATCH)):
+        while lacking := await self._store.unfilled(target, after, BATCH):
+            await self._prolong()
             begun = self._clock()
             embedded = await self._embed(lacking, target)
             await self._store.fill(
@@ -113,13 +118,26 @@ class Reembedding:
             )
             done, after = done + len(lacking), lacking[-1].key
             on_progress(Progress(target, done, max(total, done)))
-            await self._sleep((self._clock() - begun) * (1 / share - 1))
+            await self._rest((self._clock() - begun) * (1 / share - 1))
         return done
 
-    async def _is_ours(self) -> bool:
+    async def _rest(self, seconds: float) -> None:
+        while seconds > 0:
+            await self._sleep(min(seconds, REST_S))
+            await self._prolong()
+            seconds -= REST_S
+
+    async def _take_lease(self) -> None:
+        """Wait as long as a killed process's lease may run."""
+        for _ in range(int(LEASE_S) + 1):
+            if await self._store.acquire_lease(LEASE, self._owner, LEASE_S):
+                return
+            await self._sleep(1)
+        raise ConflictError(TAKEN)
+
+    async def _prolong(self) -> None:
         if not await self._store.acquire_lease(LEASE, self._owner, LEASE_S):
-            raise ConflictError("another process is re-embedding this store; let it go on, or end it")
-        return True
+            raise ConflictError(TAKEN)  # nothing is lost: whoever has it goes on from here
 
     async def _embed(self, lacking: Sequence[Unfilled], target: Space) -> list[Embedded]:
         patiently = tenacity.AsyncRetrying(

@@ -12,7 +12,7 @@ from memory_mcp.domain.models import Filters, Lane, NewMemory, Space, Task
 from memory_mcp.domain.ports import Store
 from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.services.memories import Memories
-from memory_mcp.services.reembedding import BATCH, LEASE, Progress, Reembedding
+from memory_mcp.services.reembedding import BATCH, LEASE, LEASE_S, Progress, Reembedding
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
@@ -194,11 +194,13 @@ async def test_what_others_write_meanwhile_is_embedded_too(store: Store) -> None
 
 
 async def test_two_do_not_do_it_at_once(store: Store) -> None:
-    """The second one says so; after the first ended, or its lease ran out, it may."""
+    """The second one waits as long as a killed one's lease may run, and says so; then it may."""
     await fill(store, 1)
     await store.acquire_lease(LEASE, "another", 60)
+    times = Times()
     with pytest.raises(ConflictError, match="another process"):
-        await make(store, FakeEmbedder(NEW)).run(lambda _: None)
+        await make(store, FakeEmbedder(NEW), times).run(lambda _: None)
+    assert sum(times.slept) > LEASE_S
     assert await store.space() == OLD
     await store.acquire_lease(LEASE, "another", 0)
     assert (await make(store, FakeEmbedder(NEW)).run(lambda _: None)).memories == 1
@@ -216,6 +218,19 @@ async def test_it_takes_the_share_that_it_may_have(store: Store) -> None:
     embedder.before_call = take_a_second
     await make(store, embedder, times).run(lambda _: None, share=0.25)
     assert times.slept == [3, 3]
+
+
+async def test_a_long_rest_keeps_the_lease(store: Store) -> None:
+    """However little of the time it may have, nobody else takes it for dead."""
+    await fill(store, 1)
+    embedder, times = FakeEmbedder(NEW), Times()
+
+    def take_a_second() -> None:
+        times.now += 1
+
+    embedder.before_call = take_a_second
+    await make(store, embedder, times).run(lambda _: None, share=0.05)
+    assert times.slept == [5, 5, 5, 4]
 
 
 async def test_other_spaces_are_dropped_when_asked(store: Store) -> None:

@@ -90,7 +90,12 @@ def _told(lines: str) -> list[tuple[str, str]]:
 
 
 def _ended(process: subprocess.Popen[str]) -> list[tuple[str, str]]:
-    rest, _ = process.communicate()
+    """Let it end, and return what it said that was not read yet (`communicate` leaves out what is buffered)."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    rest = process.stdout.read()
+    process.wait()
     return _told(rest)
 
 
