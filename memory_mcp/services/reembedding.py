@@ -20,9 +20,9 @@ from memory_mcp.services.indexing import Indexer
 BATCH: Final = 64
 """Memories that are written at a time."""
 LEASE: Final = "reembed"
-LEASE_S: Final = 15.0
+LEASE_S: Final = 8.0
 """Seconds after which another process goes on with what a killed one began."""
-REST_S: Final = 5.0
+REST_S: Final = 3.0
 """Seconds of rest at most before the lease is prolonged."""
 TAKEN: Final = "another process is re-embedding this store; let it go on, or end it"
 ATTEMPTS: Final = 16

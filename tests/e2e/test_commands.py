@@ -79,7 +79,7 @@ async def test_a_backup_is_restored_under_a_client(
     restored = await command("restore", str(backup), "--json")
     assert await _contents(client) == ["kept"]
     await client.tool("memory_store", content="after")
-    assert [hit["content"] for hit in (await client.tool("memory_search", query="after"))["results"]][0] == "after"
+    assert (await client.tool("memory_search", query="after"))["results"][0]["content"] == "after"
     again = await command("restore", restored.data["kept"])
     assert again.code == 0
     assert "is kept as" in again.out
@@ -154,7 +154,7 @@ async def test_an_export_is_imported_elsewhere_without_loss(
         ("{}\n", "line 1"),
         ('{"memory_mcp_export": 2}\n', "newer memory-mcp"),
         ('{"memory_mcp_export": 1}\nnot json\n', "line 2"),
-        ('{"memory_mcp_export": 1}\n{"id": "a"}\n', "line 2: namespace"),
+        ('{"memory_mcp_export": 1}\n{"id": "a"}\n', "line 2: revision"),
     ],
 )
 async def test_what_is_no_export_is_named_by_its_line(command: Command, folder: Path, lines: str, named: str) -> None:

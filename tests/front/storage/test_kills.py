@@ -93,10 +93,9 @@ def _ended(process: subprocess.Popen[str]) -> list[tuple[str, str]]:
     """Let it end, and return what it said that was not read yet (`communicate` leaves out what is buffered)."""
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.close()
-    rest = process.stdout.read()
-    process.wait()
-    return _told(rest)
+    with process:
+        process.stdin.close()
+        return _told(process.stdout.read())
 
 
 def _logged(path: Path, prefix: str) -> list[tuple[str, str]]:
