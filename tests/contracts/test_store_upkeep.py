@@ -325,3 +325,15 @@ async def test_tidying_changes_nothing(store: Store) -> None:
     await put(store, "text", towards(0))
     await store.tidy()
     assert await near(store) == ["text"]
+
+
+# Leases
+
+
+async def test_a_lease_outlives_no_clock_that_was_set_back(store: Store, clock: FakeClock) -> None:
+    """Given an hour ahead of now or more, it was given by another clock, and its owner may be long gone."""
+    clock.advance(10 * DAY_S)
+    assert await store.acquire_lease("drain", "gone", 60)
+    clock.advance(-5 * DAY_S)
+    assert await store.acquire_lease("drain", "me", 60)
+    assert not await store.acquire_lease("drain", "you", 60)

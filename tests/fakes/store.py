@@ -35,6 +35,8 @@ from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_
 from tests.fakes.shelves import EPOCH, text_of, tidy
 from tests.fakes.upkeep import FakeUpkeep
 
+LONGEST_LEASE_S = 3600
+
 
 class FakeStore(FakeUpkeep):
     """Memories in this object; see `domain.ports.Store` for what each method promises."""
@@ -283,7 +285,7 @@ class FakeStore(FakeUpkeep):
         """Take or prolong a lease."""
         now = self._clock()
         holder, until = self._leases.get(name, (owner, now))
-        if holder != owner and until > now:
+        if holder != owner and now < until <= now + LONGEST_LEASE_S:
             return False
         self._leases[name] = (owner, now + seconds)
         return True
