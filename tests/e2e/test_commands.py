@@ -205,10 +205,10 @@ async def test_a_killed_re_embedding_goes_on(
     """Until it is done the old vectors stay, and what was done is not done again."""
     await client.tool("memory_store_many", items=[{"content": f"memory number {n}"} for n in range(200)])
     await daemon.change(space_id="fake-other-weights")
-    process = await begin("reembed", "--share", "0.001")
+    process = await begin("reembed", "--share", "0.05")
     seen = len(daemon.texts)
     async with asyncio.timeout(20):
-        while len(daemon.texts) - seen < 128:  # two of four batches
+        while len(daemon.texts) - seen < 2 * 64:  # of four batches, one is surely written
             await client.tool("memory_list", limit=1)
     process.send_signal(signal.SIGKILL)
     await process.wait()
