@@ -21,6 +21,7 @@ from memory_mcp.services.reembedding import Reembedding
 from memory_mcp.services.retrieval import Retrieval
 from memory_mcp.services.transfer import Transfer
 from memory_mcp.services.upkeep import Upkeep
+from memory_mcp.services.watching import Watching
 from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_store
 
@@ -56,6 +57,7 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
         backups=backups,
         reembedding=Reembedding(store, embedder, indexer, budget_s=settings.bulk_budget_s),
         transfer=Transfer(store, indexer),
+        watching=Watching(store),
     )
 
 
@@ -63,11 +65,12 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Make everything, do the chores meanwhile, and let go of everything at the end."""
     async with opened(settings) as services:
-        chores = asyncio.create_task(services.chores.run())
+        chores = None if settings.read_only else asyncio.create_task(services.chores.run())
         try:
             yield services
         finally:
-            await _end(chores)
+            if chores is not None:
+                await _end(chores)
 
 
 @contextlib.asynccontextmanager

@@ -220,6 +220,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a namespace holds."""
+
+    memories: int
+    conversations: int
+    tags: Mapping[str, int]
+    """How many memories have each tag; the most used ones."""
+    oldest: datetime | None
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list, newest first."""
 

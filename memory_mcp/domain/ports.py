@@ -29,6 +29,7 @@ from memory_mcp.domain.models import (
     Revision,
     Sample,
     Space,
+    Statistics,
     Stored,
     Task,
     Unfilled,
@@ -274,6 +275,18 @@ class Store(Upkeep, Protocol):
 
     async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of live memories of the namespace, written alike."""
+        ...
+
+    async def statistics(self, namespace: str, tags: int) -> Statistics:
+        """Count what a namespace holds, with its most used tags."""
+        ...
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return the first tags of live memories of the namespace that begin so, in order."""
+        ...
+
+    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
+        """Return the first namespaces with live memories that begin so, in order."""
         ...
 
     async def space(self) -> Space | None:

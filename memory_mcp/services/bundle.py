@@ -11,6 +11,7 @@ from memory_mcp.services.memories import Memories
 from memory_mcp.services.reembedding import Reembedding
 from memory_mcp.services.retrieval import Retrieval
 from memory_mcp.services.transfer import Transfer
+from memory_mcp.services.watching import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,4 @@ class Services:
     backups: Backups
     reembedding: Reembedding
     transfer: Transfer
+    watching: Watching

@@ -6,12 +6,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, StoreError
-from memory_mcp.domain.models import Change, Embedded, Filters, Lane, Memory, NewMemory, Page, Revision, Stored
+from memory_mcp.domain.models import (
+    Change,
+    Embedded,
+    Filters,
+    Lane,
+    Memory,
+    NewMemory,
+    Page,
+    Revision,
+    Statistics,
+    Stored,
+)
 from memory_mcp.domain.ports import Store
 from memory_mcp.services.indexing import Indexer
 
 BATCH: Final = 64
 """Memories that a bulk store commits at a time."""
+
+TAGS_SHOWN: Final = 50
 
 
 class Memories:
@@ -110,6 +123,18 @@ class Memories:
         if not restored.embedded:
             self._on_pending()
         return restored
+
+    async def statistics(self, namespace: str) -> Statistics:
+        """Count what a namespace holds, with its 50 most used tags."""
+        return await self._store.statistics(namespace, TAGS_SHOWN)
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return the first tags of a namespace that begin so, in order."""
+        return await self._store.tags_like(prefix, namespace, limit)
+
+    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
+        """Return the first namespaces that begin so, in order."""
+        return await self._store.namespaces_like(prefix, limit)
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first.

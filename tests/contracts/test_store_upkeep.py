@@ -337,3 +337,35 @@ async def test_a_lease_outlives_no_clock_that_was_set_back(store: Store, clock: 
     clock.advance(-5 * DAY_S)
     assert await store.acquire_lease("drain", "me", 60)
     assert not await store.acquire_lease("drain", "you", 60)
+
+
+# Counts and names
+
+
+async def test_statistics_count_what_lives_in_a_namespace(store: Store) -> None:
+    """Memories, conversations, the most used tags and the span of time; nothing of others, nothing deleted."""
+    empty = await store.statistics("here", 5)
+    assert (empty.memories, empty.conversations, empty.tags, empty.oldest) == (0, 0, {}, None)
+    days = [datetime(2024, 5, day, tzinfo=UTC) for day in (3, 1, 2)]
+    for number, day in enumerate(days):
+        await put(store, f"memory {number}", tags=("b", f"t{number}"), conversation_id="talk", created_at=day)
+    await put(store, "gone", id="x", tags=("gone",), conversation_id="other")
+    await store.delete(["x"], HERE, dry_run=False)
+    await put(store, "elsewhere", namespace="there", tags=("b",))
+    counted = await store.statistics("here", 2)
+    assert (counted.memories, counted.conversations, list(counted.tags.items())) == (3, 1, [("b", 3), ("t0", 1)])
+    assert (counted.oldest, counted.newest) == (days[1], days[0])
+
+
+async def test_names_are_completed(store: Store) -> None:
+    """Tags of the namespace and namespaces, by what they begin with, in order; a wildcard is only a letter."""
+    for tag in ("apple", "apricot", "%", "\u00e9clair", "app\U0001f34e"):
+        await put(store, f"about {tag}", tags=(tag,))
+    await put(store, "elsewhere", namespace="hereafter", tags=("apart",))
+    await put(store, "gone", namespace="helium", id="x")
+    await store.delete(["x"], Filters("helium"), dry_run=False)
+    assert await store.tags_like("ap", "here", 9) == ["apple", "app\U0001f34e", "apricot"]
+    assert await store.tags_like("ap", "here", 1) == ["apple"]
+    assert await store.tags_like("%", "here", 9) == ["%"]
+    assert len(await store.tags_like("", "here", 9)) == 5
+    assert await store.namespaces_like("he", 9) == ["here", "hereafter"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -29,6 +30,7 @@ from memory_mcp.domain.models import (
     Revision,
     Sample,
     Space,
+    Statistics,
     Stored,
 )
 from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_phrase, phrases, words
@@ -241,6 +243,25 @@ class FakeStore(FakeUpkeep):
         held = {key: math.fsum(rarity[word] for word in rarity.keys() & set(texts[key])) for key in fitting}
         ranked = sorted((key for key in held if held[key] > 0), key=lambda key: -held[key])[:limit]
         return Matching(math.fsum(rarity.values()), tuple(Match(key, held[key]) for key in ranked))
+
+    async def statistics(self, namespace: str, tags: int) -> Statistics:
+        """Count what a namespace holds."""
+        live = self._live(Filters(namespace))
+        used = Counter(tag for memory in live for tag in memory.tags)
+        times = [memory.created_at for memory in live]
+        talks = {memory.conversation_id for memory in live} - {None}
+        most = dict(sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:tags])
+        return Statistics(len(live), len(talks), most, min(times, default=None), max(times, default=None))
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return tags that begin so."""
+        tags = {tag for memory in self._live(Filters(namespace)) for tag in memory.tags if tag.startswith(prefix)}
+        return sorted(tags)[:limit]
+
+    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
+        """Return namespaces that begin so."""
+        names = {memory.namespace for memory in self._live() if memory.namespace.startswith(prefix)}
+        return sorted(names)[:limit]
 
     async def space(self) -> Space | None:
         """Return the space of the store's vectors."""

@@ -32,6 +32,7 @@ from memory_mcp.domain.models import (
     Revision,
     Sample,
     Space,
+    Statistics,
     Stored,
     Unfilled,
 )
@@ -44,6 +45,7 @@ from memory_mcp.storage.sqlite import (
     reads,
     search,
     spaces,
+    statistics,
     transfer,
     writes,
 )
@@ -152,6 +154,18 @@ class SqliteStore:
     async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of the namespace."""
         return await self._database.read(lambda db: reads.tags_among(db, words, namespace))
+
+    async def statistics(self, namespace: str, tags: int) -> Statistics:
+        """Count what a namespace holds."""
+        return await self._database.read(lambda db: statistics.of_namespace(db, namespace, tags))
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return tags that begin so."""
+        return await self._database.read(lambda db: statistics.tags_like(db, prefix, namespace, limit))
+
+    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
+        """Return namespaces that begin so."""
+        return await self._database.read(lambda db: statistics.namespaces_like(db, prefix, limit))
 
     async def space(self) -> Space | None:
         """Return the space of the store's vectors; None before the first."""
