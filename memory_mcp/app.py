@@ -11,12 +11,17 @@ from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.embedder.guarded import GuardedEmbedder
+from memory_mcp.services.backups import Backups
 from memory_mcp.services.bundle import Services
 from memory_mcp.services.chores import Chores
 from memory_mcp.services.health import Health
 from memory_mcp.services.indexing import Indexer
 from memory_mcp.services.memories import Memories
+from memory_mcp.services.reembedding import Reembedding
 from memory_mcp.services.retrieval import Retrieval
+from memory_mcp.services.transfer import Transfer
+from memory_mcp.services.upkeep import Upkeep
+from memory_mcp.services.watching import Watching
 from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_store
 
@@ -40,27 +45,42 @@ def make_embedder(settings: Settings) -> Embedder:
 
 def make_services(settings: Settings, store: Store, embedder: Embedder) -> Services:
     """Join the services to a store and an embedder."""
-    chores = Chores(store, embedder, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
+    backups = Backups(store, settings.backup_folder or settings.sqlite_path.parent / "backups")
+    upkeep = Upkeep(store, backups if settings.backup_enabled else None)
+    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
     indexer = Indexer(embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=settings.bulk_budget_s)
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         retrieval=Retrieval(store, embedder, budget_s=settings.embed_budget_s),
         health=Health(store, embedder),
         chores=chores,
+        backups=backups,
+        reembedding=Reembedding(store, embedder, indexer, budget_s=settings.bulk_budget_s),
+        transfer=Transfer(store, indexer),
+        watching=Watching(store),
     )
 
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Make everything, do the chores meanwhile, and let go of everything at the end."""
+    async with opened(settings) as services:
+        chores = None if settings.read_only else asyncio.create_task(services.chores.run())
+        try:
+            yield services
+        finally:
+            if chores is not None:
+                await _end(chores)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Services]:
+    """Make everything for one command, and let go of it at the end; the chores are for those that stay."""
     async with contextlib.AsyncExitStack() as stack:
         store, embedder = make_store(settings), make_embedder(settings)
         stack.push_async_callback(store.close)
         stack.push_async_callback(embedder.close)
-        services = make_services(settings, store, embedder)
-        chores = asyncio.create_task(services.chores.run())
-        stack.push_async_callback(_end, chores)
-        yield services
+        yield make_services(settings, store, embedder)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -54,6 +54,16 @@ class Settings(BaseSettings):
     sqlite_path: UserPath = Field(
         default_factory=lambda: user_data_path("memory-mcp") / "memory.db", description="The database file."
     )
+    read_only: bool = Field(
+        default=False, description="Offer and do nothing that writes; the chores are left to others."
+    )
+    chatgpt_tools_enabled: bool = Field(
+        default=False, description="Offer `search` and `fetch` as well, which ChatGPT's connectors look for."
+    )
+    backup_enabled: bool = Field(default=True, description="Back the store up every day that something was written.")
+    backup_folder: UserPath | None = Field(
+        None, description="Where backups go; the folder `backups` beside the database file where it is not set."
+    )
     namespace: str = Field(
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that name none."
     )

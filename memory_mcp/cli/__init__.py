@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 PROGRAM: Final = "memory-mcp"
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
+DEGRADED: Final = 3
 INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
+    "backup": "memory_mcp.cli.copies:backup",
+    "export": "memory_mcp.cli.transfer:export",
+    "import": "memory_mcp.cli.transfer:import_",
+    "reembed": "memory_mcp.cli.reembed:reembed",
+    "restore": "memory_mcp.cli.copies:restore",
+    "undelete": "memory_mcp.cli.undelete:undelete",
     "serve": "memory_mcp.cli.serve:serve",
     "daemon": "memory_mcp.cli.daemon:daemon",
 }

@@ -118,6 +118,27 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """A memory with all that it was, as it is exported and imported; `memory.key` and `embedded` are the store's."""
+
+    memory: Memory
+    revisions: tuple[Revision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A write, as the change log has it."""
+
+    seq: int
+    at: datetime
+    namespace: str
+    kind: str
+    """store, tag, update, delete, undelete, purge, embed, import, space or restore."""
+    memory_ids: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """The answer to a write."""
 
@@ -199,6 +220,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a namespace holds."""
+
+    memories: int
+    conversations: int
+    tags: Mapping[str, int]
+    """How many memories have each tag; the most used ones."""
+    oldest: datetime | None
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list, newest first."""
 
@@ -221,6 +254,14 @@ class PendingPassage:
     def text(self) -> str:
         """The passage alone."""
         return self.content[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """A memory that has no passage in some space."""
+
+    key: int
+    content: str
 
 
 @dataclass(frozen=True, slots=True)

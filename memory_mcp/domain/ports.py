@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from memory_mcp.domain.errors import ConflictError
@@ -10,6 +12,7 @@ from memory_mcp.domain.models import (
     Change,
     Embedded,
     Embedding,
+    Event,
     Filters,
     Finding,
     Lane,
@@ -22,11 +25,14 @@ from memory_mcp.domain.models import (
     Passage,
     PendingPassage,
     QueueCounts,
+    Record,
     Revision,
     Sample,
     Space,
+    Statistics,
     Stored,
     Task,
+    Unfilled,
 )
 
 
@@ -61,7 +67,88 @@ class Embedder(Protocol):
         ...
 
 
-class Store(Protocol):
+class Upkeep(Protocol):
+    """What keeps a store whole for years: other spaces, copies, checks, and the log of its changes."""
+
+    async def others(self) -> list[Space]:
+        """Return the spaces that hold vectors but are not the store's."""
+        ...
+
+    async def unfilled(self, space: Space, after: int, limit: int) -> list[Unfilled]:
+        """Return the first live memories after this key that have no passage in the space, in order of their keys."""
+        ...
+
+    async def count_unfilled(self, space: Space) -> int:
+        """Count the live memories that have no passage in the space."""
+        ...
+
+    async def fill(self, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
+        """Give memories their passages in a space that need not be the store's; each has a vector or an error.
+
+        What was deleted, rewritten or filled meanwhile is passed over.
+        """
+        ...
+
+    async def switch(self, space: Space) -> bool:
+        """Make the space the store's, at once for everyone, if no live memory is unfilled in it; say whether it is.
+
+        The old space stays as it is, but for what waited for vectors in it.
+        """
+        ...
+
+    async def drop_space(self, space: Space) -> None:
+        """Remove the vectors of a space.
+
+        Raises:
+            ConflictError: it is the store's.
+        """
+        ...
+
+    async def purge(self, before: datetime) -> int:
+        """Remove for good what was deleted before a moment, some hundred at a time; return how many, 0 at the end."""
+        ...
+
+    async def generation(self) -> int:
+        """Return a number that grows with every write."""
+        ...
+
+    async def events(self, after: int, limit: int) -> list[Event]:
+        """Return the first writes after this generation, in order."""
+        ...
+
+    async def export(self, after: int, limit: int) -> list[Record]:
+        """Return the first live memories after this key, in order of their keys."""
+        ...
+
+    async def absorb(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
+        """Write exported memories in one transaction, with their ids, times, revisions, tags and conversations.
+
+        A memory that is there already, the same content under the same id, is not written again, deleted or not;
+        another content under its id is a conflict.
+        """
+        ...
+
+    async def verify(self) -> list[str]:
+        """Return a sentence for everything in the store that does not agree; nothing is changed."""
+        ...
+
+    async def backup(self, target: Path) -> None:
+        """Write a copy of one moment to a file that is not there yet, and verify it; writes go on meanwhile."""
+        ...
+
+    async def tidy(self) -> None:
+        """Do what a store does for itself now and then; nothing that is kept changes."""
+        ...
+
+    async def restore(self, source: Path, aside: Path) -> None:
+        """Replace everything by a backup, for all fronts at once, after a copy of what was there went to `aside`.
+
+        The store's generation grows all the same. Nothing is changed when the backup is none or does not agree.
+        """
+        ...
+
+
+class Store(Upkeep, Protocol):
     """Keeps memories, their keyword index, their passages and vectors, and what changed.
 
     Every method may raise StoreError. A write is on disk when its call returns.
@@ -105,6 +192,22 @@ class Store(Protocol):
 
         Raises:
             NotFoundError: one of the ids is not there; nothing was deleted.
+        """
+        ...
+
+    async def deleted(self, memory_id: str, namespace: str) -> Memory:
+        """Return a memory that was deleted, of this namespace, else of any other.
+
+        Raises:
+            NotFoundError: there is none, or it was purged.
+        """
+        ...
+
+    async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
+        """Bring a deleted memory back as it was, into every index.
+
+        Raises:
+            NotFoundError: it is not deleted, or was purged.
         """
         ...
 
@@ -172,6 +275,18 @@ class Store(Protocol):
 
     async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of live memories of the namespace, written alike."""
+        ...
+
+    async def statistics(self, namespace: str, tags: int) -> Statistics:
+        """Count what a namespace holds, with its most used tags."""
+        ...
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return the first tags of live memories of the namespace that begin so, in order."""
+        ...
+
+    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
+        """Return the first namespaces with live memories that begin so, in order."""
         ...
 
     async def space(self) -> Space | None:

@@ -43,7 +43,8 @@ SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.INTERNAL: "the daemon failed",
 }
 MENDS: Final[dict[ErrorCode, str]] = {
-    ErrorCode.SPACE_MISMATCH: "start the daemon with the model that this store was filled with (EMBEDDER_MODEL)",
+    ErrorCode.SPACE_MISMATCH: "start the daemon with the model that this store was filled with (EMBEDDER_MODEL), "
+    "or give the store vectors of the new one: memory-mcp reembed",
     ErrorCode.OVERLOADED: "none needed: it is tried again",
     ErrorCode.UNAVAILABLE: "none needed while it starts or ends; look at the daemon's log if it stays so",
     ErrorCode.DEADLINE: LOOK_AT_LOG,

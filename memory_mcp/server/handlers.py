@@ -13,10 +13,12 @@ from mcp.shared.exceptions import MCPError
 
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.server import errors
+from memory_mcp.server.reading import ReadingHandlers
 from memory_mcp.server.schemas import advertised
 from memory_mcp.server.session import LazyServices
+from memory_mcp.server.subscriptions import Subscriptions
 from memory_mcp.settings import Settings
-from memory_mcp.tools import TOOLS
+from memory_mcp.tools import TOOLS, offered
 from memory_mcp.tools.base import AnyTool, Call, Result
 
 INSTRUCTIONS = (
@@ -33,19 +35,20 @@ class ToolHandlers:
     def __init__(self, settings: Settings, services: LazyServices) -> None:
         self._settings = settings
         self._services = services
-        self._tools = {tool.name: tool for tool in TOOLS}
+        self._offered = offered(settings)
+        self._tools = {tool.name: tool for tool in self._offered}
 
     async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """Answer `tools/list`, from memory."""
         del ctx, params
         self._services.warm()
-        return advertised()
+        return advertised(self._offered)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         """Answer `tools/call`; what goes wrong in a tool is a result that the model can read."""
         tool = self._tools.get(params.name)
         if tool is None:
-            raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name[:64]!r}; tools/list names them")
+            raise MCPError(types.INVALID_PARAMS, _unknown(params.name))
         try:
             result = await self._run(tool, ctx, params.arguments or {})
         except MemoryMcpError as error:
@@ -53,7 +56,8 @@ class ToolHandlers:
         except Exception:  # noqa: BLE001 - the outermost net: a bug costs one call, not the session
             return _bug(tool)
         return types.CallToolResult(
-            content=[types.TextContent(text=result.text())], structured_content=result.model_dump(mode="json")
+            content=[types.TextContent(text=result.text())],
+            structured_content=result.model_dump(mode="json", by_alias=True),
         )
 
     async def _run(self, tool: AnyTool, ctx: Context, arguments: dict[str, object]) -> Result:
@@ -72,6 +76,12 @@ class ToolHandlers:
         return task.result()
 
 
+def _unknown(name: str) -> str:
+    if any(tool.name == name for tool in TOOLS):
+        return f"{name} writes, and this server is read-only (MCP_MEMORY_READ_ONLY); tools/list names what it does"
+    return f"there is no tool {name[:64]!r}; tools/list names them"
+
+
 def _bug(tool: AnyTool) -> types.CallToolResult:
     import structlog  # noqa: PLC0415 - not before the handshake
 
@@ -81,12 +91,23 @@ def _bug(tool: AnyTool) -> types.CallToolResult:
 
 
 def make_server(settings: Settings, services: LazyServices) -> Server[dict[str, object]]:
-    """Return the SDK's server with our tools."""
+    """Return the SDK's server with our tools, resources and prompts."""
     handlers = ToolHandlers(settings, services)
+    reading = ReadingHandlers(services, settings.namespace)
+    subscriptions = Subscriptions(services, settings.namespace)
     return Server(
         "memory-mcp",
         version=__version__,
         instructions=INSTRUCTIONS,
         on_list_tools=handlers.list_tools,
         on_call_tool=handlers.call_tool,
+        on_list_resources=reading.list_resources,
+        on_list_resource_templates=reading.list_templates,
+        on_read_resource=reading.read_resource,
+        on_subscribe_resource=subscriptions.subscribe,
+        on_unsubscribe_resource=subscriptions.unsubscribe,
+        on_subscriptions_listen=subscriptions.listen,
+        on_list_prompts=reading.list_prompts,
+        on_get_prompt=reading.get_prompt,
+        on_completion=reading.complete,
     )

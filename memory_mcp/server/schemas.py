@@ -7,16 +7,15 @@ from typing import Any
 
 import mcp_types as types
 
-from memory_mcp.tools import TOOLS
 from memory_mcp.tools.base import AnyTool
 
 Schema = dict[str, Any]  # JSON Schema, as pydantic makes it
 
 
 @cache
-def advertised() -> types.ListToolsResult:
+def advertised(tools: tuple[AnyTool, ...]) -> types.ListToolsResult:
     """Return the list of tools; it is the same for every client and every call."""
-    return types.ListToolsResult(tools=[_advertise(tool) for tool in TOOLS])
+    return types.ListToolsResult(tools=[_advertise(tool) for tool in tools])
 
 
 def _advertise(tool: AnyTool) -> types.Tool:

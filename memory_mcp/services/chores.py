@@ -1,4 +1,4 @@
-"""What is done in the background: finding out whether the embedder is back, and draining the queue of vectors."""
+"""What is done in the background: finding out whether the embedder is back, draining the queue of vectors, upkeep."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from memory_mcp.domain.models import Lane, PendingPassage, Space
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.services.chunking import head_of
 from memory_mcp.services.indexing import TEXTS_PER_CALL, Progress, Span, embed_spans
+from memory_mcp.services.upkeep import Upkeep
 
 LEASE: Final = "queue"
 LEASE_MARGIN_S: Final = 5.0
@@ -26,9 +27,12 @@ log = structlog.get_logger(__name__)
 class Chores:
     """One loop in each live front; a lease in the store lets one of them drain at a time."""
 
-    def __init__(self, store: Store, embedder: Embedder, *, poll_s: float, bulk_budget_s: float) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, upkeep: Upkeep, *, poll_s: float, bulk_budget_s: float
+    ) -> None:
         self._store = store
         self._embedder = embedder
+        self._upkeep = upkeep
         self._poll_s = poll_s
         self._bulk_budget_s = bulk_budget_s
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
@@ -46,6 +50,7 @@ class Chores:
             try:
                 await self._embedder.probe()
                 await self.drain()
+                await self._upkeep.run_if_due()
             except StoreError as error:
                 log.warning("chores were put off", cause=str(error))
             except Exception:

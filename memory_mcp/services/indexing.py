@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -125,18 +126,20 @@ class Indexer:
         return [Embedded(tuple(Passage(start, end) for start, end in cut), None) for cut in cuts]
 
     async def embed(
-        self, contents: Sequence[str], *, lane: Lane, space: Space | None
+        self, contents: Sequence[str], *, lane: Lane, space: Space | None, at_once: int | None = MAX_PASSAGES_AT_ONCE
     ) -> tuple[list[Embedded], EmbedderError | None]:
         """Return the passages of each content, and why some of them got no vector in time, if that is so.
 
-        In the interactive lane the budget is for all of it, in the bulk lane for each call.
+        In the interactive lane the budget is for all of it, in the bulk lane for each call. A content of more
+        passages than `at_once` is left for the queue; None is no bound.
         """
         cuts = await asyncio.to_thread(_split_all, contents)
-        owners = [i for i, cut in enumerate(cuts) if len(cut) <= MAX_PASSAGES_AT_ONCE for _ in cut]
+        bound = at_once or sys.maxsize
+        owners = [i for i, cut in enumerate(cuts) if len(cut) <= bound for _ in cut]
         spans = [
             Span(start, content[start:end], head)
             for content, cut in zip(contents, cuts, strict=True)
-            if len(cut) <= MAX_PASSAGES_AT_ONCE
+            if len(cut) <= bound
             for head in [head_of(content)]
             for start, end in cut
         ]

@@ -6,12 +6,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, StoreError
-from memory_mcp.domain.models import Change, Embedded, Filters, Lane, Memory, NewMemory, Page, Revision, Stored
+from memory_mcp.domain.models import (
+    Change,
+    Embedded,
+    Filters,
+    Lane,
+    Memory,
+    NewMemory,
+    Page,
+    Revision,
+    Statistics,
+    Stored,
+)
 from memory_mcp.domain.ports import Store
 from memory_mcp.services.indexing import Indexer
 
 BATCH: Final = 64
 """Memories that a bulk store commits at a time."""
+
+TAGS_SHOWN: Final = 50
 
 
 class Memories:
@@ -95,6 +108,33 @@ class Memories:
             NotFoundError: one of the ids is not there; nothing was deleted.
         """
         return await self._store.delete(memory_ids, filters, dry_run=dry_run)
+
+    async def undelete(self, memory_id: str, namespace: str) -> Memory:
+        """Bring a deleted memory back, with vectors when they can be had within the budget.
+
+        Raises:
+            NotFoundError: it is not deleted, or was purged.
+        """
+        memory = await self._store.deleted(memory_id, namespace)
+        [embedded], _ = await self._indexer.embed(
+            [memory.content], lane=Lane.INTERACTIVE, space=await self._store.space()
+        )
+        restored = await self._store.undelete(memory, embedded)
+        if not restored.embedded:
+            self._on_pending()
+        return restored
+
+    async def statistics(self, namespace: str) -> Statistics:
+        """Count what a namespace holds, with its 50 most used tags."""
+        return await self._store.statistics(namespace, TAGS_SHOWN)
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return the first tags of a namespace that begin so, in order."""
+        return await self._store.tags_like(prefix, namespace, limit)
+
+    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
+        """Return the first namespaces that begin so, in order."""
+        return await self._store.namespaces_like(prefix, limit)
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import MemoryMcpError
-from memory_mcp.domain.models import Change, Embedded, Filters, Memory, Metadata, NewMemory, Passage, Stored
+from memory_mcp.domain.models import Change, Embedded, Filters, Memory, Metadata, NewMemory, Passage, Space, Stored
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import OTHER_SPACE, SPACE, towards
 
@@ -70,10 +70,11 @@ class Read:
 
     async def run(self, store: Store) -> Answer:
         """Return every page, and what the searches found (not the passages: which of two equal ones, is open)."""
-        found = await store.nearest(towards(self.degrees), SPACE, self.filters, 100)
+        space = await store.space() or SPACE
+        found = await store.nearest(towards(self.degrees), space, self.filters, 100)
         scores = {match.key: round(match.score, 3) for match in found}
         words = {match.key for match in (await store.matching(self.word, self.filters, 100)).matches}
-        around = await store.in_context(towards(self.degrees), SPACE, sorted(scores))
+        around = await store.in_context(towards(self.degrees), space, sorted(scores))
         among = {key: round(score, 3) for key, score in around.items()}
         return (
             await _pages(store, self.filters, self.limit),
@@ -115,7 +116,76 @@ class Attach:
         return [(passage.start, passage.text) for passage in waiting], counts, await store.space()
 
 
-Operation = Add | Update | Delete | Read | Attach
+@dataclass(frozen=True, slots=True)
+class Undelete:
+    """Bring a memory back."""
+
+    memory_id: str
+    degrees: int | None
+
+    async def run(self, store: Store) -> Answer:
+        """Return the memory and all that it was."""
+        memory = await store.deleted(self.memory_id, "here")
+        vector = None if self.degrees is None else towards(self.degrees)
+        passages = Embedded((Passage(0, len(memory.content), vector),), SPACE if vector else None)
+        return await store.undelete(memory, passages), await store.revisions(memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Remove for good what is deleted."""
+
+    async def run(self, store: Store) -> Answer:
+        """Return how many it was."""
+        return await store.purge(datetime(1970, 1, 2, tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Reembed:
+    """Fill a space, all of it or not, and make it the store's if it is full."""
+
+    space: Space
+    limit: int
+    degrees: int | None
+
+    async def run(self, store: Store) -> Answer:
+        """Return what was lacking, and which spaces there are then."""
+        lacking = await store.unfilled(self.space, 0, 100)
+        vector = None if self.degrees is None else towards(self.degrees)
+        await store.fill(
+            self.space,
+            [
+                (memory, [Passage(0, len(memory.content), vector, None if vector else "refused")])
+                for memory in lacking[: self.limit]
+            ],
+        )
+        left = await store.count_unfilled(self.space)
+        return lacking, left, await store.switch(self.space), await store.space(), await store.others()
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Remove a space."""
+
+    space: Space
+
+    async def run(self, store: Store) -> Answer:
+        """Return which are left."""
+        await store.drop_space(self.space)
+        return await store.others()
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """End without a word, and open again what was on the disk."""
+
+    async def run(self, store: Store) -> Answer:
+        """Return the queue."""
+        return await store.queue(None)
+
+
+Operation = Add | Update | Delete | Read | Attach | Undelete | Purge | Reembed | Drop | Crash
+Reopen = Callable[[Store], Awaitable[Store]]
 
 _words = ("apple", "pear", "caf\u00e9", "cafe\u0301", "plum\0cherry")
 _ids = st.sampled_from(["a", "b", "c", "d"])
@@ -126,6 +196,7 @@ _types = st.sampled_from(["note", "fact"])
 _metadata: st.SearchStrategy[Metadata] = st.sampled_from([{}, {"v": 1}, {"v": True}, {"v": None, "w": "x"}])
 _conversations = st.sampled_from([None, "talk"])
 _degrees = st.integers(0, 17).map(lambda step: step * 10)
+_spaces = st.sampled_from([SPACE, OTHER_SPACE])
 _times = st.integers(0, 3).map(lambda days: DAY + timedelta(days=days))
 
 
@@ -184,24 +255,28 @@ _operation: st.SearchStrategy[Operation] = st.one_of(
     st.builds(Delete, st.none() | st.lists(_ids, max_size=2, unique=True).map(tuple), _filters, st.booleans()),
     st.builds(Read, _filters, st.integers(1, 4), _degrees.map(lambda at: at + 3), st.sampled_from(["apple", "cherry"])),
     st.builds(Attach, st.integers(1, 5), st.none() | _degrees),
+    st.builds(Undelete, _ids, st.none() | _degrees),
+    st.builds(Reembed, _spaces, st.sampled_from([1, 100]), st.none() | _degrees),
+    st.one_of(st.just(Purge()), st.builds(Drop, _spaces), st.just(Crash())),
 )
 histories = st.lists(_operation, min_size=5, max_size=25)
 
 
-async def answers(store: Store, history: Sequence[Operation]) -> list[Answer]:
-    """Run a history; an expected failure is an answer."""
+async def answers(store: Store, history: Sequence[Operation], reopen: Reopen) -> list[Answer]:
+    """Run a history on a store, which is closed at the end; an expected failure is an answer."""
     given: list[Answer] = []
     for operation in history:
-        try:
-            given.append(await operation.run(store))
-        except MemoryMcpError as error:
-            given.append(type(error))
-    everything = [Read(Filters(namespace), 100, 3, "apple") for namespace in EVERYWHERE]
-    return given + [await _last(store, read) for read in everything]
+        if isinstance(operation, Crash):
+            store = await reopen(store)
+        given.append(await _answer(store, operation))
+    given += [await _answer(store, Read(Filters(namespace), 100, 3, "apple")) for namespace in EVERYWHERE]
+    given += [await store.verify(), [(e.seq, e.kind, e.memory_ids, e.tags) for e in await store.events(0, 1_000)]]
+    await store.close()
+    return given
 
 
-async def _last(store: Store, read: Read) -> Answer:
+async def _answer(store: Store, operation: Operation) -> Answer:
     try:
-        return await read.run(store)
+        return await operation.run(store)
     except MemoryMcpError as error:
         return type(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,8 @@ from embedder_api.v1 import wire
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import Embedded, Filters, Memory, NewMemory, Passage, Space, Stored
 from memory_mcp.domain.ports import Store
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.fakes.clock import FakeClock
 
 MakeStore = Callable[[], Store]
 DIMENSIONS = 8
@@ -47,6 +50,18 @@ async def offer(store: Store, content: str, vector: bytes | None = None, **field
     """Store one memory and return the answer."""
     [stored] = await store.add([(new(content, **fields), whole(content, vector))])
     return stored
+
+
+async def after_a_crash(store: Store) -> SqliteStore:
+    """Open what is on the disk at this moment, as a process finds it after another one was killed."""
+    assert isinstance(store, SqliteStore)
+    await store.generation()  # which makes the file
+    path = store.path
+    image = path.with_name(f"{path.stem}x{path.suffix}")
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{path}{suffix}", f"{image}{suffix}")
+    await store.close()
+    return SqliteStore(image, FakeClock())
 
 
 async def listed(store: Store, filters: Filters = HERE, limit: int = 1_000) -> list[str]:

@@ -10,23 +10,21 @@ from hypothesis import given, settings
 
 from memory_mcp.domain.ports import Store
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.operations import Answer, Operation, answers, histories
+from tests.contracts.operations import Operation, answers, histories
+from tests.contracts.shelf import after_a_crash
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 
 
-async def _told(store: Store, history: list[Operation]) -> list[Answer]:
-    try:
-        return await answers(store, history)
-    finally:
-        await store.close()
+async def _same(store: Store) -> Store:
+    return store
 
 
 @settings(max_examples=50, deadline=None)
 @given(history=histories)
 def test_the_file_and_the_fake_agree(history: list[Operation]) -> None:
-    """After any history of writes, both stores give the same memories, revisions, pages, scores and queues."""
+    """After any history with crashes, both stores give the same memories, revisions, scores, spaces and changes."""
     with tempfile.TemporaryDirectory() as folder:
-        of_file = asyncio.run(_told(SqliteStore(Path(folder) / "m.db", FakeClock()), history))
-        of_fake = asyncio.run(_told(FakeStore(FakeClock()), history))
+        of_file = asyncio.run(answers(SqliteStore(Path(folder) / "m.db", FakeClock()), history, after_a_crash))
+        of_fake = asyncio.run(answers(FakeStore(FakeClock()), history, _same))
     assert of_file == of_fake

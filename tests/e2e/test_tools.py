@@ -214,3 +214,34 @@ async def test_an_unknown_tool_is_an_error_of_the_protocol(client: RawClient) ->
     """A name that is no tool is answered with -32602."""
     answer = await client.request("tools/call", {"name": "memory_forget", "arguments": {}})
     assert answer["error"]["code"] == -32602
+
+
+async def test_a_read_only_front_hides_and_refuses_writes(client: RawClient, start: Callable[..., RawClient]) -> None:
+    """Only what reads is listed, a write is refused by name, and what others store is found."""
+    await client.tool("memory_store", content="The cat is called Miso", id="a")
+    reader = start(MCP_MEMORY_READ_ONLY="1")
+    await reader.initialize()
+    tools = (await reader.request("tools/list"))["result"]["tools"]
+    assert [tool["name"] for tool in tools] == ["memory_search", "memory_list", "memory_get", "memory_health"]
+    for name in set(NAMES) - {tool["name"] for tool in tools}:
+        error = (await reader.request("tools/call", {"name": name, "arguments": {"id": "a"}}))["error"]
+        assert f"{name} writes, and this server is read-only" in error["message"]
+    assert (await reader.tool("memory_search", query="cat"))["results"][0]["id"] == "a"
+
+
+async def test_chatgpts_tools_are_there_when_asked(client: RawClient, start: Callable[..., RawClient]) -> None:
+    """`search` and `fetch` answer in OpenAI's own words, and their text is the same JSON."""
+    await client.tool("memory_store", content="The cat is called Miso.\nIt is grey.", id="a", tags=["pets"])
+    chatgpt = start(MCP_MEMORY_CHATGPT_TOOLS_ENABLED="1")
+    await chatgpt.initialize()
+    tools = (await chatgpt.request("tools/list"))["result"]["tools"]
+    assert [tool["name"] for tool in tools] == [*NAMES, "search", "fetch"]
+    hit = {"id": "a", "title": "The cat is called Miso.", "url": "memory://memory/a"}
+    for name, arguments, expected in (
+        ("search", {"query": "cat"}, {"results": [hit]}),
+        ("fetch", {"id": "a"}, {**hit, "text": "The cat is called Miso.\nIt is grey."}),
+    ):
+        answer = (await chatgpt.request("tools/call", {"name": name, "arguments": arguments}))["result"]
+        assert expected.items() <= answer["structuredContent"].items()
+        assert json.loads(answer["content"][0]["text"]) == answer["structuredContent"]
+    assert (await client.request("tools/call", {"name": "fetch", "arguments": {"id": "a"}}))["error"]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import time
-import unicodedata
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from datetime import UTC, timedelta
 
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError, SpaceMismatchError
 from memory_mcp.domain.models import (
@@ -32,32 +30,18 @@ from memory_mcp.domain.models import (
     Revision,
     Sample,
     Space,
+    Statistics,
     Stored,
 )
-from tests.fakes.searching import best_passages, cosine_among, cosine_to, fits, holds_phrase, phrases, words
+from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_phrase, phrases, words
+from tests.fakes.shelves import EPOCH, text_of, tidy
+from tests.fakes.upkeep import FakeUpkeep
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Text = tuple[str, str | None, str]
-"""What duplicates have in common: the namespace, the conversation and the NFC text."""
+LONGEST_LEASE_S = 3600
 
 
-class FakeStore:
+class FakeStore(FakeUpkeep):
     """Memories in this object; see `domain.ports.Store` for what each method promises."""
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._memories: dict[int, Memory] = {}
-        self._owners: dict[tuple[str, str], int] = {}
-        """The key that every (namespace, id) was given, those of deleted memories too."""
-        self._texts: dict[Text, list[int]] = {}
-        """The keys of the memories that ever had a text."""
-        self._revisions: dict[int, list[Revision]] = {}
-        self._passages: dict[int, tuple[int, Passage]] = {}
-        """By passage id, the oldest first: the memory's key and the passage."""
-        self._space: Space | None = None
-        self._leases: dict[str, tuple[str, float]] = {}
-        self._keys = count(1)
-        self._passage_ids = count(1)
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
         """Keep memories; an exact duplicate only gives its tags to the first."""
@@ -67,14 +51,14 @@ class FakeStore:
         known = None if new.id is None else self._owners.get((new.namespace, new.id))
         if known is not None:
             held = self._memories.get(known)
-            if held is None or _text(held)[2] != _text(new)[2]:
+            if held is None or text_of(held)[2] != text_of(new)[2]:
                 return ConflictError(f"id: {new.id!r} belongs to another content or to a deleted memory")
         twin = self._twin(new) if known is None else known
         return self._create(new, embedded) if twin is None else self._merge(twin, new)
 
     def _twin(self, new: NewMemory) -> int | None:
-        once = (self._memories.get(key) for key in sorted(self._texts.get(_text(new), ())))
-        return next((memory.key for memory in once if memory is not None and _text(memory) == _text(new)), None)
+        once = (self._memories.get(key) for key in sorted(self._texts.get(text_of(new), ())))
+        return next((memory.key for memory in once if memory is not None and text_of(memory) == text_of(new)), None)
 
     def _create(self, new: NewMemory, embedded: Embedded) -> Stored:
         memory = Memory(
@@ -82,7 +66,7 @@ class FakeStore:
             id=new.id or uuid.uuid4().hex,
             namespace=new.namespace,
             content=new.content,
-            tags=_tidy(new.tags),
+            tags=tidy(new.tags),
             type=new.type,
             metadata=dict(new.metadata),
             conversation_id=new.conversation_id,
@@ -92,42 +76,17 @@ class FakeStore:
             embedded=False,
         )
         self._keep(memory)
-        self._owners[memory.namespace, memory.id] = memory.key
         self._file(memory.key, embedded.passages, embedded.space)
+        self._note("store", memory.namespace, [memory.id], memory.tags)
         return Stored(memory.id, created=True, embedded=self._seen(memory).embedded)
-
-    def _keep(self, memory: Memory) -> None:
-        self._memories[memory.key] = memory
-        self._texts.setdefault(_text(memory), []).append(memory.key)
 
     def _merge(self, key: int, new: NewMemory) -> Stored:
         known = self._seen(self._memories[key])
-        tags = _tidy([*known.tags, *new.tags])
+        tags = tidy([*known.tags, *new.tags])
         if tags != known.tags:
             self._memories[key] = replace(known, tags=tags, updated_at=self._now())
+            self._note("tag", known.namespace, [known.id], tags)
         return Stored(known.id, created=False, embedded=known.embedded)
-
-    def _file(self, key: int, passages: Sequence[Passage], space: Space | None) -> None:
-        if any(passage.vector is not None for passage in passages):
-            self._space = self._space or space
-        for passage in passages:
-            kept = passage if space == self._space else replace(passage, vector=None)
-            self._passages[next(self._passage_ids)] = (key, kept)
-
-    def _drop_passages(self, key: int) -> None:
-        self._passages = {n: (owner, passage) for n, (owner, passage) in self._passages.items() if owner != key}
-
-    def _of(self, key: int) -> list[Passage]:
-        return [passage for owner, passage in self._passages.values() if owner == key]
-
-    def _seen(self, memory: Memory) -> Memory:
-        return replace(memory, embedded=all(passage.vector is not None for passage in self._of(memory.key)))
-
-    def _live(self, filters: Filters | None = None) -> list[Memory]:
-        return [memory for memory in self._memories.values() if filters is None or fits(memory, filters)]
-
-    def _now(self) -> datetime:
-        return EPOCH + timedelta(microseconds=int(self._clock() * 1_000_000))
 
     async def get(self, memory_id: str, namespace: str) -> Memory:
         """Return a memory of this namespace, else of any other."""
@@ -159,7 +118,7 @@ class FakeStore:
         new = replace(
             old,
             content=old.content if change.content is None else change.content,
-            tags=old.tags if change.tags is None else _tidy(change.tags),
+            tags=old.tags if change.tags is None else tidy(change.tags),
             type=old.type if change.type is None else change.type,
             metadata=old.metadata if change.metadata is None else dict(change.metadata),
             updated_at=self._now(),
@@ -169,17 +128,34 @@ class FakeStore:
         if embedded is not None and new.content != old.content:
             self._drop_passages(old.key)
             self._file(old.key, embedded.passages, embedded.space)
+        self._note("update", old.namespace, [old.id], [*old.tags, *(change.tags or ())])
         return self._seen(new)
 
     async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
-        """Delete by ids, else by filters; unlike a file, nothing is left but the id."""
+        """Delete softly by ids, else by filters."""
         by_id = [self._find(memory_id, filters.namespace) for memory_id in memory_ids or ()]
         doomed = self._live(filters) if memory_ids is None else by_id
-        if not dry_run:
-            for memory in doomed:
-                self._memories.pop(memory.key, None)
-                self._drop_passages(memory.key)
+        for memory in () if dry_run else doomed:
+            self._deleted[memory.key] = self._memories.pop(memory.key), self._now()
+            self._drop_passages(memory.key)
+            self._note("delete", memory.namespace, [memory.id], memory.tags)
         return [memory.id for memory in doomed]
+
+    async def deleted(self, memory_id: str, namespace: str) -> Memory:
+        """Return a memory that was deleted."""
+        found = [memory for memory, _ in self._deleted.values() if memory.id == memory_id]
+        if not found:
+            raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
+        return self._seen(min(found, key=lambda memory: (memory.namespace != namespace, memory.key)))
+
+    async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
+        """Bring a deleted memory back."""
+        if memory.key not in self._deleted:
+            raise NotFoundError(f"id: no deleted memory {memory.id!r} is kept")
+        self._keep(self._deleted.pop(memory.key)[0])
+        self._file(memory.key, embedded.passages, embedded.space)
+        self._note("undelete", memory.namespace, [memory.id], memory.tags)
+        return self._seen(self._memories[memory.key])
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""
@@ -206,7 +182,7 @@ class FakeStore:
         if self._space is None:
             return []
         parts: dict[int, list[Passage]] = {key: [] for key in keys}
-        for key, passage in self._passages.values():
+        for _, key, passage in self._current():
             if key in parts:
                 parts[key].append(passage)
         return best_passages(vector, parts)
@@ -241,7 +217,7 @@ class FakeStore:
         self._check(space)
         held = [
             passage.vector
-            for key, passage in self._passages.values()
+            for _, key, passage in self._current()
             if passage.vector is not None and self._memories[key].namespace == namespace
         ]
         return Sample(len(held), tuple(cosine_to(vector, one) for one in held[:count]))
@@ -268,6 +244,25 @@ class FakeStore:
         ranked = sorted((key for key in held if held[key] > 0), key=lambda key: -held[key])[:limit]
         return Matching(math.fsum(rarity.values()), tuple(Match(key, held[key]) for key in ranked))
 
+    async def statistics(self, namespace: str, tags: int) -> Statistics:
+        """Count what a namespace holds."""
+        live = self._live(Filters(namespace))
+        used = Counter(tag for memory in live for tag in memory.tags)
+        times = [memory.created_at for memory in live]
+        talks = {memory.conversation_id for memory in live} - {None}
+        most = dict(sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:tags])
+        return Statistics(len(live), len(talks), most, min(times, default=None), max(times, default=None))
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return tags that begin so."""
+        tags = {tag for memory in self._live(Filters(namespace)) for tag in memory.tags if tag.startswith(prefix)}
+        return sorted(tags)[:limit]
+
+    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
+        """Return namespaces that begin so."""
+        names = {memory.namespace for memory in self._live() if memory.namespace.startswith(prefix)}
+        return sorted(names)[:limit]
+
     async def space(self) -> Space | None:
         """Return the space of the store's vectors."""
         return self._space
@@ -276,7 +271,7 @@ class FakeStore:
         """Count what waits for vectors."""
         waiting = [
             (key, passage.error)
-            for key, passage in self._passages.values()
+            for _, key, passage in self._current()
             if passage.vector is None and namespace in {None, self._memories[key].namespace}
         ]
         errors = [error for _, error in waiting if error]
@@ -287,7 +282,7 @@ class FakeStore:
         """Return the oldest passages that wait for a vector."""
         waiting = [
             PendingPassage(number, passage.start, passage.end, self._memories[key].content)
-            for number, (key, passage) in self._passages.items()
+            for number, key, passage in self._current()
             if passage.vector is None and not passage.error
         ]
         return waiting[:limit]
@@ -297,17 +292,21 @@ class FakeStore:
         if space != (self._space or space):
             return
         waiting = {passage.passage_id for passage in await self.pending(len(self._passages))}
+        changed: dict[str, dict[str, None]] = {}
         for number, passages in results:
             if number in waiting:
                 waiting.discard(number)
-                key, _ = self._passages.pop(number)
+                key, *_ = self._passages.pop(number)
                 self._file(key, passages, space)
+                changed.setdefault(self._memories[key].namespace, {})[self._memories[key].id] = None
+        for namespace, ids in changed.items():
+            self._note("embed", namespace, ids)
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         """Take or prolong a lease."""
         now = self._clock()
         holder, until = self._leases.get(name, (owner, now))
-        if holder != owner and until > now:
+        if holder != owner and now < until <= now + LONGEST_LEASE_S:
             return False
         self._leases[name] = (owner, now + seconds)
         return True
@@ -325,25 +324,17 @@ class FakeStore:
         """Nothing to let go of."""
 
 
-def _text(memory: Memory | NewMemory) -> Text:
-    return memory.namespace, memory.conversation_id, unicodedata.normalize("NFC", memory.content)
-
-
 def _differs(old: Memory, change: Change) -> bool:
     return (
         change.content not in {None, old.content}
         or change.type not in {None, old.type}
-        or (change.tags is not None and _tidy(change.tags) != old.tags)
+        or (change.tags is not None and tidy(change.tags) != old.tags)
         or (change.metadata is not None and _json(change.metadata) != _json(old.metadata))
     )
 
 
 def _json(metadata: Metadata) -> str:
     return json.dumps(metadata, sort_keys=True)
-
-
-def _tidy(tags: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(tags)))
 
 
 def _place(memory: Memory) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from memory_mcp.domain.models import Change, Embedded, Filters, Lane, Memory, Ne
 from memory_mcp.services.chores import Chores
 from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.services.memories import Memories
+from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder
@@ -126,7 +127,7 @@ async def store(tmp_path: Path) -> SqliteStore:
 
 def chores(store: SqliteStore, embedder: FakeEmbedder) -> Chores:
     """Make the chores of one front."""
-    return Chores(store, embedder, poll_s=1, bulk_budget_s=20)
+    return Chores(store, embedder, Upkeep(store, None), poll_s=1, bulk_budget_s=20)
 
 
 async def fill(store: SqliteStore, embedder: FakeEmbedder, *contents: str) -> None:
@@ -223,7 +224,7 @@ async def test_a_bug_does_not_end_the_chores(store: SqliteStore) -> None:
 
     embedder = Buggy()
     store_filled: list[bool] = []
-    worker = Chores(store, embedder, poll_s=0.01, bulk_budget_s=20)
+    worker = Chores(store, embedder, Upkeep(store, None), poll_s=0.01, bulk_budget_s=20)
     task = asyncio.create_task(worker.run())
     async with asyncio.timeout(5):
         await rounds.acquire()

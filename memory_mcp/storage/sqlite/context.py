@@ -84,9 +84,9 @@ def _first_vectors(db: apsw.Connection, number: int, keys: set[int]) -> dict[int
     """Return the vector of each memory's first passage that has one."""
     rows = db.execute(
         f"""SELECT p.key, v.embedding FROM passages AS p CROSS JOIN vectors_{number:d} AS v ON v.passage_id = p.id
-            WHERE p.id IN (SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded'
+            WHERE p.id IN (SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded' AND space = ?
                                    ORDER BY first LIMIT 1) FROM json_each(?) AS w)""",  # noqa: S608 - a number of ours
-        (to_json(sorted(keys)),),
+        (number, to_json(sorted(keys))),
     )
     return dict(cast("Iterator[tuple[int, bytes]]", rows))
 

@@ -34,6 +34,22 @@ def get(db: apsw.Connection, memory_id: str, namespace: str) -> Memory:
     return to_memory(row)
 
 
+def deleted(db: apsw.Connection, memory_id: str, namespace: str) -> Memory:
+    """Return the deleted memory of this id, the namespace's own before another's.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ? AND m.deleted_at IS NOT NULL
+            ORDER BY m.namespace <> ?, m.key LIMIT 1""",  # noqa: S608 - a constant
+        (memory_id, namespace),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
+    return to_memory(row)
+
+
 def load(db: apsw.Connection, key: int) -> Memory:
     """Return the live memory of this key.
 
@@ -114,7 +130,9 @@ def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
     """Count the memories that wait for a vector, and those that will not get one."""
     rows = db.execute(
         """SELECT p.state, count(DISTINCT p.key), max(p.error) FROM passages AS p JOIN memories AS m USING (key)
-           WHERE p.state <> 'embedded' AND (?1 IS NULL OR m.namespace = ?1) GROUP BY p.state""",
+           WHERE p.state <> 'embedded' AND (?1 IS NULL OR m.namespace = ?1)
+             AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1))
+           GROUP BY p.state""",
         (namespace,),
     )
     counts = {

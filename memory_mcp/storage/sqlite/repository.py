@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import apsw
@@ -14,6 +16,7 @@ from memory_mcp.domain.models import (
     Change,
     Condition,
     Embedded,
+    Event,
     Filters,
     Finding,
     Match,
@@ -25,13 +28,29 @@ from memory_mcp.domain.models import (
     Passage,
     PendingPassage,
     QueueCounts,
+    Record,
     Revision,
     Sample,
     Space,
+    Statistics,
     Stored,
+    Unfilled,
 )
-from memory_mcp.storage.sqlite import context, keywords, reads, search, writes
+from memory_mcp.storage.sqlite import (
+    changes,
+    context,
+    copies,
+    keywords,
+    passages,
+    reads,
+    search,
+    spaces,
+    statistics,
+    transfer,
+    writes,
+)
 from memory_mcp.storage.sqlite.connection import Database
+from memory_mcp.storage.sqlite.rows import to_micros
 
 
 class SqliteStore:
@@ -40,6 +59,11 @@ class SqliteStore:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._database = Database(path)
         self._clock = clock
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
 
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
@@ -81,6 +105,20 @@ class SqliteStore:
         now = self._now()
         return await self._database.write(lambda db: writes.delete(db, memory_ids, filters, now))
 
+    async def deleted(self, memory_id: str, namespace: str) -> Memory:
+        """Return a memory that was deleted."""
+        return await self._database.read(lambda db: reads.deleted(db, memory_id, namespace))
+
+    async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
+        """Bring a deleted memory back."""
+        now = self._now()
+        return await self._database.write(lambda db: writes.undelete(db, memory, embedded, now))
+
+    async def purge(self, before: datetime) -> int:
+        """Remove for good what was deleted before a moment."""
+        now = self._now()
+        return await self._database.write(lambda db: writes.purge(db, to_micros(before), now))
+
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""
         return await self._database.read(lambda db: reads.page(db, filters, limit, cursor))
@@ -117,6 +155,18 @@ class SqliteStore:
         """Return those words that are tags of the namespace."""
         return await self._database.read(lambda db: reads.tags_among(db, words, namespace))
 
+    async def statistics(self, namespace: str, tags: int) -> Statistics:
+        """Count what a namespace holds."""
+        return await self._database.read(lambda db: statistics.of_namespace(db, namespace, tags))
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return tags that begin so."""
+        return await self._database.read(lambda db: statistics.tags_like(db, prefix, namespace, limit))
+
+    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
+        """Return namespaces that begin so."""
+        return await self._database.read(lambda db: statistics.namespaces_like(db, prefix, limit))
+
     async def space(self) -> Space | None:
         """Return the space of the store's vectors; None before the first."""
         active = await self._database.read(search.active_space)
@@ -133,7 +183,73 @@ class SqliteStore:
     async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
         """Give queued passages their vectors."""
         now = self._now()
-        await self._database.write(lambda db: writes.attach(db, space, results, now))
+        await self._database.write(lambda db: passages.attach(db, space, results, now))
+
+    async def others(self) -> list[Space]:
+        """Return the spaces that are not the store's."""
+        return await self._database.read(spaces.others)
+
+    async def unfilled(self, space: Space, after: int, limit: int) -> list[Unfilled]:
+        """Return live memories that have no passage in a space."""
+        return await self._database.read(lambda db: spaces.unfilled(db, space, after, limit))
+
+    async def count_unfilled(self, space: Space) -> int:
+        """Count the live memories that have no passage in a space."""
+        return await self._database.read(lambda db: spaces.count_unfilled(db, space))
+
+    async def fill(self, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
+        """Give memories their passages in a space."""
+        await self._database.write(lambda db: spaces.fill(db, space, items))
+
+    async def switch(self, space: Space) -> bool:
+        """Make a filled space the store's."""
+        now = self._now()
+        return await self._database.write(lambda db: spaces.switch(db, space, now))
+
+    async def drop_space(self, space: Space) -> None:
+        """Remove the vectors of a space that is not the store's."""
+        await self._database.write(lambda db: spaces.drop(db, space))
+
+    async def generation(self) -> int:
+        """Return the change log's largest seq."""
+        return await self._database.read(changes.generation)
+
+    async def events(self, after: int, limit: int) -> list[Event]:
+        """Return the first writes after a generation."""
+        return await self._database.read(lambda db: changes.since(db, after, limit))
+
+    async def export(self, after: int, limit: int) -> list[Record]:
+        """Return the first live memories after a key."""
+        return await self._database.read(lambda db: transfer.export(db, after, limit))
+
+    async def absorb(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
+        """Write exported memories in one transaction."""
+        now = self._now()
+
+        def absorb_one(db: apsw.Connection, record: Record, embedded: Embedded) -> Stored | ConflictError:
+            try:
+                return transfer.absorb(db, record, embedded, now)
+            except ConflictError as error:  # raised before anything of this item was written
+                return error
+
+        return await self._database.write(lambda db: [absorb_one(db, record, embedded) for record, embedded in items])
+
+    async def verify(self) -> list[str]:
+        """Return what does not agree; the whole file is read, beside everything else."""
+        return await asyncio.to_thread(copies.verify, self.path)
+
+    async def backup(self, target: Path) -> None:
+        """Write a verified copy of one moment, beside everything else."""
+        await self.generation()  # which makes or migrates the file
+        await asyncio.to_thread(copies.backup, self.path, target)
+
+    async def tidy(self) -> None:
+        """Write the log back into the file, and shorten it."""
+        await asyncio.to_thread(copies.checkpoint, self.path)
+
+    async def restore(self, source: Path, aside: Path) -> None:
+        """Replace everything by a backup."""
+        await asyncio.to_thread(copies.restore, source, self.path, aside, self._now())
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         """Take or prolong a lease."""
@@ -143,7 +259,7 @@ class SqliteStore:
 
     async def findings(self) -> dict[str, Finding]:
         """Say whether the file opens, and how its queue and its space are."""
-        path = self._database.path
+        path = self.path
         try:
             space = await self.space()
             queue = await self.queue(None)

@@ -17,7 +17,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MEMORY_COLUMNS: Final = """
   m.key, m.id, m.namespace, m.content, m.type, m.metadata, m.conversation_id, m.created_at, m.updated_at, m.revision,
   (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE tags.key = m.key),
-  NOT EXISTS (SELECT 1 FROM passages p WHERE p.key = m.key AND p.state <> 'embedded')
+  NOT EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.state <> 'embedded'
+              AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1)))
 """
 _MemoryRow = tuple[int, str, str, str, str, str, str | None, int, int, int, str, int]
 _RevisionRow = tuple[int, str, str, str, str, int]

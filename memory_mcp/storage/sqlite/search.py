@@ -113,6 +113,10 @@ def _neighbours(
 
 def _span(db: apsw.Connection, key: int, passage_id: int) -> tuple[int, int] | None:
     """Return where the passage lies in its memory, or None when it is the whole of it."""
-    rows = db.execute("SELECT id, first, last FROM passages WHERE key = ?", (key,)).fetchall()
+    rows = db.execute(
+        """SELECT id, first, last FROM passages
+           WHERE key = ? AND (space IS NULL OR space = (SELECT space FROM passages WHERE id = ?))""",
+        (key, passage_id),
+    ).fetchall()
     spans = {id_: (first, last) for id_, first, last in cast("list[tuple[int, int, int]]", rows)}
     return spans.get(passage_id) if len(spans) > 1 else None

@@ -8,25 +8,16 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Change, Embedded, Filters, Memory, NewMemory, Passage, Space, Stored
-from memory_mcp.storage.sqlite import keywords
+from memory_mcp.domain.errors import ConflictError, NotFoundError
+from memory_mcp.domain.models import Change, Embedded, Filters, Memory, NewMemory, Stored
+from memory_mcp.storage.sqlite import keywords, passages
+from memory_mcp.storage.sqlite.changes import log_change
 from memory_mcp.storage.sqlite.reads import load, select_doomed
 from memory_mcp.storage.sqlite.rows import digest, to_json, to_micros
-from memory_mcp.storage.sqlite.search import active_space
 
-VECTORS_PER_CHUNK: Final = 256
-"""sqlite-vec reserves this many vectors at a time for each namespace; its default of 1,024 costs 1.5 MB each."""
-
-
-def log_change(
-    db: apsw.Connection, now: int, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()
-) -> None:
-    """Append to the change log."""
-    db.execute(
-        "INSERT INTO changes (at, namespace, kind, memory_ids, tags) VALUES (?, ?, ?, ?, ?)",
-        (now, namespace, kind, to_json(list(ids)), to_json(sorted(set(tags)))),
-    )
+PURGED_AT_ONCE: Final = 500
+LONGEST_LEASE: Final = 3_600_000_000
+"""Microseconds."""
 
 
 def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int) -> Stored:
@@ -45,8 +36,8 @@ def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int) -> St
         return _merge(db, twin, new, now)
     memory_id = new.id or uuid.uuid4().hex
     key = _insert(db, new, memory_id, text, now)
-    _insert_tags(db, key, new.tags)
-    complete = insert_passages(db, key, new.namespace, embedded)
+    insert_tags(db, key, new.tags)
+    complete = passages.insert_all(db, key, new.namespace, embedded)
     log_change(db, now, "store", new.namespace, [memory_id], new.tags)
     return Stored(memory_id, created=True, embedded=complete)
 
@@ -82,7 +73,9 @@ def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> 
         return None
     key, same, deleted = cast("tuple[int, int, int]", row)
     if deleted:
-        raise ConflictError(f"id: {memory_id!r} was the id of a memory that is deleted; leave the id out")
+        raise ConflictError(
+            f"id: {memory_id!r} was the id of a memory that is deleted; leave the id out, or undelete it"
+        )
     if not same:
         raise ConflictError(f"id: {memory_id!r} belongs to another content; leave the id out, or update that memory")
     return key
@@ -101,87 +94,15 @@ def _merge(db: apsw.Connection, key: int, new: NewMemory, now: int) -> Stored:
     known = load(db, key)
     missing = sorted(set(new.tags) - set(known.tags))
     if missing:
-        _insert_tags(db, key, missing)
+        insert_tags(db, key, missing)
         db.execute("UPDATE memories SET updated_at = ? WHERE key = ?", (now, key))
         log_change(db, now, "tag", known.namespace, [known.id], [*known.tags, *missing])
     return Stored(known.id, created=False, embedded=known.embedded)
 
 
-def _insert_tags(db: apsw.Connection, key: int, tags: Iterable[str]) -> None:
+def insert_tags(db: apsw.Connection, key: int, tags: Iterable[str]) -> None:
+    """Give tags to a memory; those that it has already are passed over."""
     db.executemany("INSERT OR IGNORE INTO tags (tag, key) VALUES (?, ?)", [(tag, key) for tag in tags])
-
-
-def open_space(db: apsw.Connection, space: Space) -> int | None:
-    """Return the number of this space: the store's, or the first ever, which becomes the store's; else None."""
-    active = active_space(db)
-    if active is not None:
-        number, stored = active
-        return number if stored == space else None
-    db.execute("INSERT INTO spaces (id, dimensions, active) VALUES (?, ?, 1)", (space.id, space.dimensions))
-    number = db.last_insert_rowid()
-    db.execute(
-        f"""CREATE VIRTUAL TABLE vectors_{number:d} USING vec0 (
-              passage_id INTEGER PRIMARY KEY, namespace TEXT PARTITION KEY,
-              embedding float[{space.dimensions:d}] distance_metric=cosine, chunk_size={VECTORS_PER_CHUNK:d})"""
-    )
-    return number
-
-
-def insert_passages(db: apsw.Connection, key: int, namespace: str, embedded: Embedded) -> bool:
-    """Write a memory's passages with the vectors that they have; say whether all have one."""
-    has_vectors = any(passage.vector is not None for passage in embedded.passages)
-    number = open_space(db, embedded.space) if embedded.space is not None and has_vectors else None
-    states = [_insert_passage(db, key, namespace, passage, number) for passage in embedded.passages]
-    return all(states)
-
-
-def _insert_passage(db: apsw.Connection, key: int, namespace: str, passage: Passage, number: int | None) -> bool:
-    vector = None if number is None else passage.vector
-    state = "failed" if passage.error else "pending" if vector is None else "embedded"
-    db.execute(
-        "INSERT INTO passages (key, first, last, state, error) VALUES (?, ?, ?, ?, ?)",
-        (key, passage.start, passage.end, state, passage.error),
-    )
-    if vector is not None:
-        db.execute(
-            f"INSERT INTO vectors_{number:d} (passage_id, namespace, embedding) VALUES (?, ?, ?)",  # noqa: S608 - a number of ours
-            (db.last_insert_rowid(), namespace, vector),
-        )
-    return state == "embedded"
-
-
-def drop_passages(db: apsw.Connection, where: str, parameter: int) -> None:
-    """Remove the passages that a column equals, and their vectors; `where` is the name of the column."""
-    ids = [cast("tuple[int]", row) for row in db.execute(f"SELECT id FROM passages WHERE {where} = ?", (parameter,))]  # noqa: S608 - key or id
-    active = active_space(db)
-    if active is not None:
-        db.executemany(f"DELETE FROM vectors_{active[0]:d} WHERE passage_id = ?", ids)  # noqa: S608 - a number of ours
-    db.executemany("DELETE FROM passages WHERE id = ?", ids)
-
-
-def attach(db: apsw.Connection, space: Space, results: Sequence[tuple[int, Sequence[Passage]]], now: int) -> None:
-    """Replace queued passages by what became of them; one that is gone or no longer pending is passed over."""
-    active = active_space(db)
-    if active is not None and active[1] != space:
-        return
-    has_vectors = any(passage.vector is not None for _, passages in results for passage in passages)
-    number = open_space(db, space) if has_vectors else None
-    changed: dict[str, list[str]] = {}
-    for passage_id, passages in results:
-        row = db.execute(
-            """SELECT m.key, m.id, m.namespace FROM passages AS p JOIN memories AS m USING (key)
-               WHERE p.id = ? AND p.state = 'pending'""",
-            (passage_id,),
-        ).fetchone()
-        if row is None:
-            continue
-        key, memory_id, namespace = cast("tuple[int, str, str]", row)
-        db.execute("DELETE FROM passages WHERE id = ?", (passage_id,))
-        for passage in passages:
-            _insert_passage(db, key, namespace, passage, number)
-        changed.setdefault(namespace, []).append(memory_id)
-    for namespace, ids in changed.items():
-        log_change(db, now, "embed", namespace, dict.fromkeys(ids))
 
 
 def update(
@@ -217,10 +138,10 @@ def update(
         keywords.enter(db, key, keywords.number_of(db, old.namespace), content)
     if change.tags is not None:
         db.execute("DELETE FROM tags WHERE key = ?", (key,))
-        _insert_tags(db, key, change.tags)
+        insert_tags(db, key, change.tags)
     if embedded is not None and content != old.content:
-        drop_passages(db, "key", key)
-        insert_passages(db, key, old.namespace, embedded)
+        passages.drop_of(db, key)
+        passages.insert_all(db, key, old.namespace, embedded)
     log_change(db, now, "update", old.namespace, [old.id], [*old.tags, *(change.tags or ())])
     return load(db, key)
 
@@ -247,7 +168,7 @@ def delete(db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filte
     doomed = select_doomed(db, memory_ids, filters)
     for key, memory_id, namespace in doomed:
         tags = [cast("tuple[str]", row)[0] for row in db.execute("SELECT tag FROM tags WHERE key = ?", (key,))]
-        drop_passages(db, "key", key)
+        passages.drop_of(db, key)
         db.execute("UPDATE memories SET deleted_at = ? WHERE key = ?", (now, key))
         keywords.leave(db, key)
         keywords.count_out(db, namespace)
@@ -255,12 +176,45 @@ def delete(db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filte
     return [memory_id for _, memory_id, _ in doomed]
 
 
+def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) -> Memory:
+    """Bring a deleted memory back into every index.
+
+    Raises:
+        NotFoundError: it is not deleted, or was purged.
+    """
+    db.execute("UPDATE memories SET deleted_at = NULL WHERE key = ? AND deleted_at IS NOT NULL", (memory.key,))
+    if db.changes() == 0:
+        raise NotFoundError(f"id: no deleted memory {memory.id!r} is kept")
+    keywords.enter(db, memory.key, keywords.count_in(db, memory.namespace), memory.content)
+    passages.insert_all(db, memory.key, memory.namespace, embedded)
+    log_change(db, now, "undelete", memory.namespace, [memory.id], memory.tags)
+    return load(db, memory.key)
+
+
+def purge(db: apsw.Connection, before: int, now: int) -> int:
+    """Remove what was deleted before a moment, up to PURGED_AT_ONCE memories; return how many."""
+    rows = db.execute(
+        "SELECT key, id, namespace FROM memories WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?",
+        (before, PURGED_AT_ONCE),
+    ).fetchall()
+    doomed = cast("list[tuple[int, str, str]]", rows)
+    keys = [(key,) for key, _, _ in doomed]
+    for table in ("revisions", "tags", "memories"):
+        db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608 - a table of ours
+    for namespace in sorted({namespace for *_, namespace in doomed}):
+        log_change(db, now, "purge", namespace, [memory_id for _, memory_id, of in doomed if of == namespace])
+    return len(doomed)
+
+
 def acquire_lease(db: apsw.Connection, name: str, owner: str, now: int, expires_at: int) -> bool:
-    """Take or prolong a lease; False while another owner's has not run out."""
+    """Take or prolong a lease; False while another owner's has not run out.
+
+    One that runs longer than leases do was given before the clock was set back, and counts no more.
+    """
     db.execute(
-        """INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
+        """INSERT INTO leases VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
            SET owner = excluded.owner, expires_at = excluded.expires_at
-           WHERE owner = excluded.owner OR expires_at <= ?""",
-        (name, owner, expires_at, now),
+           WHERE owner = excluded.owner OR expires_at <= ?4 OR expires_at > ?4 + ?5""",
+        (name, owner, expires_at, now, LONGEST_LEASE),
     )
     return db.changes() == 1

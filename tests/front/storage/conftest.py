@@ -50,4 +50,5 @@ def start() -> Iterator[Start]:
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        with process:  # closes its pipes and waits
+            pass

@@ -14,16 +14,8 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Change, Passage
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.operations import Operation, answers, histories
-from tests.contracts.shelf import HERE, SPACE, listed, new, offer, put, towards, whole
+from tests.contracts.shelf import HERE, SPACE, after_a_crash, listed, new, offer, put, towards, whole
 from tests.front.storage.audit import audit, changes, column, opened
-
-
-async def _play(path: Path, history: list[Operation]) -> None:
-    store = SqliteStore(path)
-    try:
-        await answers(store, history)
-    finally:
-        await store.close()
 
 
 @settings(max_examples=25, deadline=None)
@@ -31,9 +23,8 @@ async def _play(path: Path, history: list[Operation]) -> None:
 def test_indexes_agree_after_any_history(history: list[Operation]) -> None:
     """Keyword index, passages, vectors and counts hold exactly the live memories after any writes."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "m.db"
-        asyncio.run(_play(path, history))
-        audit(path)
+        asyncio.run(answers(SqliteStore(Path(folder) / "m.db"), history, after_a_crash))
+        audit(max(Path(folder).glob("*.db"), key=lambda path: len(path.name)))
 
 
 async def test_every_write_is_in_the_change_log(path: Path, store: SqliteStore) -> None:

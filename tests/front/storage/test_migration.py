@@ -12,7 +12,7 @@ from memory_mcp.domain.models import Embedded
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.rows import digest
 from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
-from tests.contracts.shelf import HERE, listed, new, put, worded
+from tests.contracts.shelf import listed, new, put, worded
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
 
@@ -35,7 +35,7 @@ asyncio.run(SqliteStore(Path(sys.argv[1])).page(HERE, limit=1, cursor=None))
 """
 
 
-def _make_old(path: Path, count: int) -> None:
+def make_old(path: Path, count: int) -> None:
     """Make a store of the first version, with deleted and rewritten memories in two namespaces."""
     path.parent.mkdir()
     with opened(path) as db:
@@ -46,6 +46,11 @@ def _make_old(path: Path, count: int) -> None:
                 _insert(db.execute, number)
             db.execute("UPDATE memories SET content = content || ' rewritten' WHERE key % 5 = 0")
             db.execute("UPDATE memories SET deleted_at = 1 WHERE key % 7 = 0")
+            db.execute("INSERT INTO passages (key, first, last, state) SELECT key, 0, 9, 'pending' FROM live")
+            db.execute(
+                """INSERT INTO changes (at, namespace, kind, memory_ids, tags)
+                   SELECT 1, namespace, 'store', json_array(id), '[]' FROM memories"""
+            )
             db.pragma("application_id", APPLICATION_ID)
             db.pragma("user_version", 1)
 
@@ -62,7 +67,7 @@ def _insert(execute: object, number: int) -> None:
 
 async def test_a_store_of_the_first_version_is_found_in(path: Path) -> None:
     """After the migration the index holds the live memories as this version would have put them there."""
-    _make_old(path, 100)
+    make_old(path, 100)
     store = SqliteStore(path)
     assert len(await worded(store, "user", limit=100)) == len(await listed(store)) == 29
     assert await worded(store, "東京 rewritten", limit=1) != []
@@ -74,7 +79,7 @@ async def test_a_store_of_the_first_version_is_found_in(path: Path) -> None:
 
 async def test_a_migration_that_is_killed_loses_nothing(path: Path, start: Start) -> None:
     """A process that dies in the middle leaves the old store, which the next process migrates."""
-    _make_old(path, 100)
+    make_old(path, 100)
     process = start(KILLED, path)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -87,36 +92,31 @@ async def test_a_migration_that_is_killed_loses_nothing(path: Path, start: Start
     audit(path)
 
 
-async def test_who_opened_the_first_version_writes_no_more(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A front of the first version that has the file open is told to restart when another has migrated it."""
-    _make_old(path, 10)
-    new_schema = migrations()
-    with monkeypatch.context() as old:
-        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: new_schema[:1])
-        old.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: new_schema[:1])
-        early = SqliteStore(path)
-        assert len(await listed(early)) == 3
-        old.undo()
+async def test_who_opened_an_earlier_version_writes_no_more(
+    path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A front that has the file open reads on and is told to restart when a newer one has migrated the file."""
+    await put(store, "early")
+    of_tomorrow = (*migrations(), "CREATE TABLE tomorrow (x)")
+    with monkeypatch.context() as newer:
+        newer.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await put(late, "migrated")
         await late.close()
-        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: new_schema[:1])
-        with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
-            await early.add([(new("late"), Embedded((), None))])
-        await early.close()
-    store = SqliteStore(path)
-    assert "late" not in await listed(store, HERE)
-    await store.close()
+    with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
+        await store.add([(new("late"), Embedded((), None))])
+    assert await listed(store) == ["migrated", "early"]
     audit(path)
 
 
-async def test_a_store_of_the_second_version_learns_languages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_of_the_third_version_learns_languages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was filed under English endings alone is filed under its own language's."""
-    second = migrations()[:2]
+    third = migrations()[:3]
     with monkeypatch.context() as old:
         old.setattr("memory_mcp.storage.sqlite.terms.language_of", lambda _: None)
-        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: second)
-        old.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: second)
+        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: third)
+        old.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: third)
         store = SqliteStore(path)
         await put(store, "Die Häuser stehen in den Wäldern")
         assert await worded(store, "Haus") == []
@@ -125,3 +125,17 @@ async def test_a_store_of_the_second_version_learns_languages(path: Path, monkey
     assert await worded(store, "Haus") == ["Die Häuser stehen in den Wäldern"]
     await store.close()
     audit(path)
+
+
+async def test_what_was_there_is_kept_before_a_migration(path: Path) -> None:
+    """The file of the earlier schema lies beside the new one, whole, and only its owner can read it."""
+    make_old(path, 10)
+    store = SqliteStore(path)
+    await put(store, "new")
+    await store.close()
+    kept = path.with_name("memories.schema-1.db")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with opened(kept) as db:
+        assert db.pragma("user_version") == 1
+        assert db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get == 9
+    assert sorted(file.name for file in path.parent.iterdir()) == ["memories.db", "memories.schema-1.db"]

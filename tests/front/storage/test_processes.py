@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite import connection
+from memory_mcp.storage.sqlite import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import listed, near, put, towards, worded
-from tests.front.storage.audit import LIVE, audit, changes, column, opened
+from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
 
 TOGETHER, ROUNDS = 4, 15
@@ -42,35 +41,6 @@ with opened(Path(sys.argv[1])) as db:
     print("held", flush=True)
     sys.stdin.readline()
     db.execute("COMMIT")
-"""
-WRITER = """
-import asyncio, sys
-from itertools import count
-from pathlib import Path
-from memory_mcp.domain.models import Change, Passage
-from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.shelf import HERE, SPACE, put, towards, whole
-
-async def main():
-    store = SqliteStore(Path(sys.argv[1]))
-
-    def done(kind, memory):
-        print(kind, memory.id, flush=True)
-
-    for n in count():
-        memory = await put(store, f"memory {n}", towards(n % 90), id=f"m{n}", tags=(f"t{n % 3}",))
-        done("store", memory)
-        if n % 2 == 0:
-            memory = await store.update(memory, Change(content=f"changed {n}"), whole(f"changed {n}"), None)
-            done("update", memory)
-            [waiting] = await store.pending(1)
-            await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 7, towards(1))])])
-            done("embed", memory)
-        if n % 3 == 0:
-            await store.delete([memory.id], HERE, dry_run=False)
-            done("delete", memory)
-
-asyncio.run(main())
 """
 
 
@@ -120,7 +90,7 @@ async def test_reads_go_on_and_writes_wait_for_another_writer(path: Path, store:
 
 async def test_a_lock_that_is_never_let_go_is_named(path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that waited in vain says that another process holds the file, and works again afterwards."""
-    monkeypatch.setattr(connection, "BUSY_MS", 50)
+    monkeypatch.setattr(sqlite_file, "BUSY_MS", 50)
     store = SqliteStore(path)
     await put(store, "first")
     holder = start(HOLDER, path)
@@ -137,36 +107,6 @@ async def test_a_lock_that_is_never_let_go_is_named(path: Path, start: Start, mo
     await store.close()
 
 
-@pytest.mark.parametrize(
-    "acknowledged", [1, 40, 173, *(pytest.param(moment, marks=pytest.mark.slow) for moment in range(2, 200, 5))]
-)
-async def test_what_was_acknowledged_survives_a_kill(path: Path, start: Start, acknowledged: int) -> None:
-    """After SIGKILL at any moment, every acknowledged write and at most one more is there, and all indexes agree."""
-    writer = start(WRITER, path)
-    assert writer.stdout is not None
-    lines = [writer.stdout.readline() for _ in range(acknowledged)]
-    writer.kill()
-    rest = writer.stdout.read()  # communicate() would pass over what readline() has read ahead
-    writer.wait()
-    told = [line.split() for line in "".join([*lines, rest]).splitlines(keepends=True) if line.endswith("\n")]
-    audit(path)
-    log = changes(path)
-    assert [(kind, memory_id) for kind, memory_id in told] == log[: len(told)]
-    assert len(log) - len(told) in {0, 1}
-    kinds = {kind: [memory_id for of, memory_id in log if of == kind] for kind in ("store", "update", "delete")}
-    with opened(path) as db:
-        live = column(db, LIVE.replace("key", "id"))
-        assert live == sorted(set(kinds["store"]) - set(kinds["delete"]))
-        updated = column(db, "SELECT id FROM revisions JOIN memories USING (key)")
-        assert Counter(updated) == Counter(kinds["update"])
-    store = SqliteStore(path)
-    assert await store.acquire_lease("drain", "the next process", 1)
-    for memory_id in live:
-        content = (await store.get(memory_id, "here")).content
-        assert content == f"{'changed' if memory_id in updated else 'memory'} {memory_id[1:]}"
-    await store.close()
-
-
 async def test_closing_does_not_wait_for_anothers_lock(path: Path, store: SqliteStore, start: Start) -> None:
     """A front that ends while another process holds the file goes at once; the write that waited is told."""
     await put(store, "text")
@@ -176,7 +116,7 @@ async def test_closing_does_not_wait_for_anothers_lock(path: Path, store: Sqlite
     writing = asyncio.create_task(put(store, "waits"))
     await asyncio.wait([writing], timeout=0.05)
     assert not writing.done()
-    async with asyncio.timeout(connection.BUSY_MS / 2_000):
+    async with asyncio.timeout(sqlite_file.BUSY_MS / 2_000):
         await store.close()
     with pytest.raises(StoreError, match="locked by another process"):
         await writing

@@ -23,7 +23,7 @@ import asyncio, os, sys
 from pathlib import Path
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Embedded, NewMemory
-from memory_mcp.storage.sqlite.connection import vec0_path
+from memory_mcp.storage.sqlite.file import vec0_path
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
 async def main():

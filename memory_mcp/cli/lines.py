@@ -1,0 +1,116 @@
+"""The format of an export: JSON Lines, a header and then a memory on each line, in the order of their arrival."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.models import MAX_TAG, Memory, Record, Revision
+from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Type
+
+HEADER: Final = {"memory_mcp_export": 1}
+
+Tags = list[Annotated[str, Field(max_length=MAX_TAG)]]  # any number: duplicates may have given a memory many
+
+
+class _Was(BaseModel):
+    """A revision."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    revision: int = Field(ge=1)
+    content: Content
+    tags: Tags
+    type: Type
+    metadata: Metadata
+    updated_at: Moment
+
+
+class _Line(_Was):
+    """A memory."""
+
+    id: MemoryId
+    namespace: Namespace
+    conversation_id: ConversationId | None
+    created_at: Moment
+    revisions: list[_Was]
+
+
+def dump(record: Record) -> str:
+    """Return the line of a memory, without its end."""
+    memory = record.memory
+    fields: dict[str, object] = {
+        "id": memory.id,
+        "namespace": memory.namespace,
+        "conversation_id": memory.conversation_id,
+        "created_at": memory.created_at.isoformat(),
+        **_shared(memory),
+        "revisions": [_shared(was) for was in record.revisions],
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _shared(was: Memory | Revision) -> dict[str, object]:
+    return {
+        "revision": was.revision,
+        "content": was.content,
+        "tags": list(was.tags),
+        "type": was.type,
+        "metadata": was.metadata,
+        "updated_at": was.updated_at.isoformat(),
+    }
+
+
+def load(number: int, line: str) -> Record:
+    """Read the line of a memory.
+
+    Raises:
+        InvalidArgumentError: it is none; names the line's number and the field.
+    """
+    try:
+        held = _Line.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise InvalidArgumentError(
+            f"line {number}", f"{field}: {first['msg']}; nothing from here on was read"
+        ) from error
+    revisions = tuple(_revision(was) for was in held.revisions)
+    memory = Memory(
+        key=0,
+        id=held.id,
+        namespace=held.namespace,
+        content=held.content,
+        tags=tuple(held.tags),
+        type=held.type,
+        metadata=held.metadata,
+        conversation_id=held.conversation_id,
+        created_at=held.created_at,
+        updated_at=held.updated_at,
+        revision=held.revision,
+        embedded=False,
+    )
+    return Record(memory, revisions)
+
+
+def _revision(was: _Was) -> Revision:
+    return Revision(was.revision, was.content, tuple(was.tags), was.type, was.metadata, was.updated_at)
+
+
+def check_header(line: str) -> None:
+    """Check the first line.
+
+    Raises:
+        InvalidArgumentError: it is no export of ours, or one of a newer version.
+    """
+    try:
+        header = json.loads(line)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or "memory_mcp_export" not in header:
+        raise InvalidArgumentError("line 1", "is not the header of an export; name a file that memory-mcp export wrote")
+    if header != HEADER:
+        raise InvalidArgumentError("line 1", "is of a newer memory-mcp; upgrade this one, nothing was read")

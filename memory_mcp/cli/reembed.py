@@ -1,0 +1,51 @@
+"""`memory-mcp reembed`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from memory_mcp.cli.session import as_json_option, say, with_services
+from memory_mcp.services.bundle import Services
+from memory_mcp.services.reembedding import Progress, Reembedded
+
+
+def _show(progress: Progress) -> None:
+    """Count on one line of a terminal; a log gets nothing."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{progress.done} of {progress.total} memories", nl=progress.done == progress.total, err=True)
+
+
+@click.command()
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="The share of the time that it may keep the daemon busy.",
+)
+@click.option("--drop-old", is_flag=True, help="Remove the vectors of all other models afterwards.")
+@as_json_option
+def reembed(*, share: float, drop_old: bool, as_json: bool) -> None:
+    """Give all memories vectors of the model that the daemon serves now, then search with those.
+
+    Everyone goes on searching and writing meanwhile. What was done is kept when it ends early: run it again.
+    """
+
+    async def work(services: Services) -> tuple[Reembedded, int]:
+        done = await services.reembedding.run(_show, share=share)
+        return done, await services.reembedding.drop_others() if drop_old else 0
+
+    done, dropped = with_services(work)
+    data = {
+        "before": done.before.id if done.before else None,
+        "after": done.after.id,
+        "memories": done.memories,
+        "dropped": dropped,
+    }
+    removed = f"; the vectors of {dropped} other models are removed" if drop_old else ""
+    if done.before == done.after:
+        say(f"the store's vectors are of {done.after.id} already{removed}", data, as_json=as_json)
+    else:
+        say(f"{done.memories} memories have vectors of {done.after.id} now{removed}", data, as_json=as_json)

@@ -1,0 +1,33 @@
+"""`memory-mcp undelete`."""
+
+from __future__ import annotations
+
+import click
+
+from memory_mcp import settings
+from memory_mcp.cli import DEGRADED
+from memory_mcp.cli.session import as_json_option, say, with_services
+from memory_mcp.domain.models import Memory
+from memory_mcp.services.bundle import Services
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--namespace", help="Look here first [MCP_MEMORY_NAMESPACE].")
+@as_json_option
+def undelete(*, ids: tuple[str, ...], namespace: str | None, as_json: bool) -> int:
+    """Bring back memories that were deleted in the last 30 days, by their IDS."""
+    first = settings.load(namespace=namespace).namespace
+
+    async def work(services: Services) -> list[Memory]:
+        return [await services.memories.undelete(memory_id, first) for memory_id in ids]
+
+    memories = with_services(work)
+    embedded = all(memory.embedded for memory in memories)
+    say(
+        f"brought back: {', '.join(memory.id for memory in memories)}"
+        + ("" if embedded else " (found by keywords until their vectors are made)"),
+        {"ids": [memory.id for memory in memories], "embedded": embedded},
+        as_json=as_json,
+    )
+    return 0 if embedded else DEGRADED

@@ -1,0 +1,129 @@
+"""The prompts: what a user can ask for by name, made of the memories that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.models import MAX_QUERY, Filters, Memory
+from memory_mcp.services.bundle import Services
+from memory_mcp.services.retrieval import Query
+from memory_mcp.services.times import understand
+from memory_mcp.tools.fields import MemoryFields, shown
+
+RECALLED: Final = 10
+REVIEWED: Final = 50
+DEFAULT_PERIOD: Final = "last week"
+
+Arguments = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What a prompt asks for."""
+
+    name: str
+    description: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt, and how its text is made."""
+
+    name: str
+    description: str
+    arguments: tuple[Argument, ...]
+    make: Callable[[Services, str, Arguments], Awaitable[str]]
+
+
+async def _recall(services: Services, namespace: str, arguments: Arguments) -> str:
+    topic = arguments["topic"]
+    answer = await services.retrieval.search(Query(topic, Filters(namespace), limit=RECALLED))
+    found = _listed([hit.memory for hit in answer.hits])
+    note = f"\n(Found by words only: {answer.degraded})" if answer.degraded else ""
+    return (
+        f"What do you remember about this: {topic}\n\nThe long-term memory holds, best first:\n{found}{note}\n\n"
+        "Answer from these memories, say how old what you rely on is, and search again (memory_search) where they "
+        "leave something open."
+    )
+
+
+async def _review(services: Services, namespace: str, arguments: Arguments) -> str:
+    period = arguments.get("period") or DEFAULT_PERIOD
+    after, before = await understand(period)
+    tags = (arguments["tag"],) if arguments.get("tag") else ()
+    page = await services.memories.page(
+        Filters(namespace, tags=tags, after=after, before=before), limit=REVIEWED, cursor=None
+    )
+    return (
+        f"Review what was remembered {period}, {len(page.memories)} of {page.total} memories, newest first:\n"
+        f"{_listed(page.memories)}\n\n"
+        "Name what contradicts or repeats itself, what is out of date and what is missing a tag. Propose each change, "
+        "and make it (memory_update, memory_delete) when I agree."
+    )
+
+
+async def _save_session(services: Services, namespace: str, arguments: Arguments) -> str:
+    del services, namespace
+    tag = arguments.get("tag")
+    labelled = f" Give each the tag {tag!r}." if tag else ""
+    return (
+        "Look back over this conversation and store what will matter later with memory_store_many: facts about me "
+        "and my work, preferences, decisions with their reasons, open tasks and dates. One memory for each, in full "
+        "sentences that can be understood without this conversation, with the names of what they are about. Leave out "
+        f"secrets, small talk and what is already stored (memory_search).{labelled} Then tell me what you stored."
+    )
+
+
+def _listed(memories: tuple[Memory, ...] | list[Memory]) -> str:
+    lines = [f"- {MemoryFields.model_validate(shown(memory)).text()}" for memory in memories]
+    return "\n".join(lines) or "(nothing)"
+
+
+_TAG: Final = Argument("tag", "Only memories with this tag")
+
+PROMPTS: Final = (
+    Prompt(
+        "recall",
+        "What is remembered about a topic",
+        (Argument("topic", "What it is about", required=True),),
+        _recall,
+    ),
+    Prompt(
+        "review",
+        "Go through what was remembered lately and put it in order",
+        (Argument("period", f"When, for instance '{DEFAULT_PERIOD}' or 'in May 2023'"), _TAG),
+        _review,
+    ),
+    Prompt(
+        "save_session",
+        "Store what matters of this conversation",
+        (Argument("tag", "A tag for what is stored"),),
+        _save_session,
+    ),
+)
+
+
+async def make(services: Services, namespace: str, name: str, arguments: Arguments) -> str:
+    """Return the text of a prompt.
+
+    Raises:
+        InvalidArgumentError: there is no such prompt, an argument is missing, unknown or too long.
+    """
+    prompt = next((prompt for prompt in PROMPTS if prompt.name == name), None)
+    if prompt is None:
+        names = ", ".join(prompt.name for prompt in PROMPTS)
+        raise InvalidArgumentError("name", f"there is no prompt {name[:64]!r}; there are {names}")
+    known = {argument.name: argument for argument in prompt.arguments}
+    for given, value in arguments.items():
+        if given not in known:
+            raise InvalidArgumentError(given[:64], f"is no argument of {name}; it takes {', '.join(known)}")
+        if len(value) > MAX_QUERY:
+            raise InvalidArgumentError(given, f"has {len(value)} characters, at most {MAX_QUERY} are taken")
+    for argument in prompt.arguments:
+        if argument.required and not arguments.get(argument.name, "").strip():
+            raise InvalidArgumentError(argument.name, "is required")
+    return await prompt.make(services, namespace, arguments)

@@ -1,0 +1,161 @@
+"""The resources: what can be read of the caller's namespace by an address, and what a write touches of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal
+from urllib.parse import unquote
+
+from pydantic_core import to_json
+
+from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError
+from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters, Memory
+from memory_mcp.services.bundle import Services
+from memory_mcp.tools.fields import MemoryFields, shown
+
+SCHEME: Final = "memory://"
+MIME_TYPE: Final = "application/json"
+MAX_RECENT: Final = 100
+SHOWN_OF_TAG: Final = 100
+"""Memories of a tag that are shown, the newest."""
+
+Kind = Literal["stats", "recent", "tag", "memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A resource, or a template of many, as clients see it."""
+
+    uri: str
+    name: str
+    description: str
+
+
+RESOURCES: Final = (
+    Description("memory://stats", "stats", "How many memories, conversations and tags there are"),
+    Description("memory://recent/10", "recent", "The ten newest memories"),
+)
+TEMPLATES: Final = (
+    Description("memory://recent/{n}", "recent_n", f"The n newest memories (1-{MAX_RECENT})"),
+    Description("memory://tag/{tag}", "tag", f"The newest memories with a tag, at most {SHOWN_OF_TAG}"),
+    Description("memory://memory/{id}", "memory", "One memory"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A resource's address, taken apart."""
+
+    kind: Kind
+    of: str = ""
+    """The number, the tag or the id."""
+
+    @classmethod
+    def parse(cls, uri: str) -> Address:
+        """Take an address apart.
+
+        Raises:
+            InvalidArgumentError: it is none of ours.
+        """
+        kind, _, rest = uri.removeprefix(SCHEME).partition("/")
+        of = unquote(rest)
+        if uri.startswith(SCHEME):
+            if kind == "stats" and not rest:
+                return cls("stats")
+            if kind == "recent" and of.isascii() and of.isdigit() and 1 <= int(of) <= MAX_RECENT:
+                return cls("recent", str(int(of)))
+            if kind == "tag" and 1 <= len(of) <= MAX_TAG:
+                return cls("tag", of)
+            if kind == "memory" and 1 <= len(of) <= MAX_ID:
+                return cls("memory", of)
+        known = ", ".join(["memory://stats", *(template.uri for template in TEMPLATES)])
+        raise InvalidArgumentError("uri", f"{uri[:200]!r} is no resource; there are {known}, n from 1 to {MAX_RECENT}")
+
+    def may_be_touched_by(self, events: Sequence[Event]) -> bool:
+        """Say whether these writes, all of the namespace, may have changed what the resource shows."""
+        if any(event.kind == "restore" for event in events):
+            return True
+        if self.kind == "memory":
+            return any(self.of in event.memory_ids for event in events)
+        if self.kind == "tag":
+            return any(self.of in event.tags for event in events)
+        return True
+
+
+async def read(services: Services, address: Address, namespace: str) -> str:
+    """Return the resource as JSON.
+
+    Raises:
+        NotFoundError: the memory is not there, or not in this namespace.
+    """
+    if address.kind == "stats":
+        return _json(await services.memories.statistics(namespace))
+    if address.kind == "memory":
+        memory = await services.memories.get(address.of, namespace)
+        if memory.namespace != namespace:
+            raise NotFoundError(f"id: no memory {address.of!r} is stored in this namespace")
+        return _json(_shown(memory))
+    is_tag = address.kind == "tag"
+    filters = Filters(namespace, tags=(address.of,)) if is_tag else Filters(namespace)
+    page = await services.memories.page(filters, limit=SHOWN_OF_TAG if is_tag else int(address.of), cursor=None)
+    return _json({"memories": [_shown(memory) for memory in page.memories], "total": page.total})
+
+
+@contextlib.asynccontextmanager
+async def watching(
+    services: Services, uri: str, namespace: str, notify: Callable[[str], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Call `notify` with the address after each write, by whatever process, that changes what it shows.
+
+    Raises:
+        InvalidArgumentError: it is no address of ours.
+    """
+    address = Address.parse(uri)
+    touched = asyncio.Event()
+
+    def listen(events: Sequence[Event]) -> None:
+        ours = [event for event in events if event.namespace == namespace]
+        if ours and address.may_be_touched_by(ours):
+            touched.set()
+
+    async with services.watching.listening(listen):
+        task = asyncio.create_task(_tell(services, address, namespace, touched, partial(notify, uri)))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def _tell(
+    services: Services, address: Address, namespace: str, touched: asyncio.Event, notify: Callable[[], Awaitable[None]]
+) -> None:
+    seen = await _digest(services, address, namespace)
+    while True:
+        await touched.wait()
+        touched.clear()
+        with contextlib.suppress(StoreError):  # it is looked at again after the next write
+            now = await _digest(services, address, namespace)
+            if now != seen:
+                seen = now
+                await notify()
+
+
+async def _digest(services: Services, address: Address, namespace: str) -> bytes:
+    try:
+        text = await read(services, address, namespace)
+    except NotFoundError:
+        return b""
+    return hashlib.blake2b(text.encode()).digest()
+
+
+def _shown(memory: Memory) -> MemoryFields:
+    return MemoryFields.model_validate(shown(memory))
+
+
+def _json(value: object) -> str:
+    return to_json(value).decode()

@@ -1,0 +1,129 @@
+"""The protocol's requests about resources, prompts and completions, answered by ours."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError, NotFoundError
+from memory_mcp.server.session import LazyServices
+
+T = TypeVar("T")
+Context = ServerRequestContext[dict[str, object]]
+Page = types.PaginatedRequestParams | None
+
+COMPLETED = 100
+"""Values of a completion; the protocol allows no more."""
+
+
+class ReadingHandlers:
+    """Everything but tools; what a handler needs is imported when it is called."""
+
+    def __init__(self, services: LazyServices, namespace: str) -> None:
+        self._services = services
+        self._namespace = namespace
+
+    async def list_resources(self, ctx: Context, params: Page) -> types.ListResourcesResult:
+        """Answer `resources/list`."""
+        del ctx, params
+        from memory_mcp.resources import MIME_TYPE, RESOURCES  # noqa: PLC0415 - not before the handshake
+
+        return types.ListResourcesResult(
+            resources=[
+                types.Resource(uri=it.uri, name=it.name, description=it.description, mime_type=MIME_TYPE)
+                for it in RESOURCES
+            ]
+        )
+
+    async def list_templates(self, ctx: Context, params: Page) -> types.ListResourceTemplatesResult:
+        """Answer `resources/templates/list`."""
+        del ctx, params
+        from memory_mcp.resources import MIME_TYPE, TEMPLATES  # noqa: PLC0415 - not before the handshake
+
+        return types.ListResourceTemplatesResult(
+            resource_templates=[
+                types.ResourceTemplate(
+                    uri_template=it.uri, name=it.name, description=it.description, mime_type=MIME_TYPE
+                )
+                for it in TEMPLATES
+            ]
+        )
+
+    async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        """Answer `resources/read`."""
+        del ctx
+        from memory_mcp.resources import MIME_TYPE, Address, read  # noqa: PLC0415 - not before the handshake
+
+        async def work() -> str:
+            return await read(await self._services.get(), Address.parse(params.uri), self._namespace)
+
+        text = await answered(work)
+        return types.ReadResourceResult(
+            contents=[types.TextResourceContents(uri=params.uri, mime_type=MIME_TYPE, text=text)]
+        )
+
+    async def list_prompts(self, ctx: Context, params: Page) -> types.ListPromptsResult:
+        """Answer `prompts/list`."""
+        del ctx, params
+        from memory_mcp.prompts import PROMPTS  # noqa: PLC0415 - not before the handshake
+
+        return types.ListPromptsResult(
+            prompts=[
+                types.Prompt(
+                    name=prompt.name,
+                    description=prompt.description,
+                    arguments=[
+                        types.PromptArgument(name=it.name, description=it.description, required=it.required)
+                        for it in prompt.arguments
+                    ],
+                )
+                for prompt in PROMPTS
+            ]
+        )
+
+    async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        """Answer `prompts/get`."""
+        del ctx
+        from memory_mcp.prompts import make  # noqa: PLC0415 - not before the handshake
+
+        async def work() -> str:
+            return await make(await self._services.get(), self._namespace, params.name, params.arguments or {})
+
+        text = await answered(work)
+        return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=types.TextContent(text=text))])
+
+    async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        """Answer `completion/complete`: tags and namespaces are completed, other arguments have nothing to offer."""
+        del ctx
+        prefix = params.argument.value
+
+        async def work() -> list[str]:
+            memories = (await self._services.get()).memories
+            if params.argument.name == "tag":
+                return await memories.tags_like(prefix, self._namespace, COMPLETED + 1)
+            if params.argument.name == "namespace":
+                return await memories.namespaces_like(prefix, COMPLETED + 1)
+            return []
+
+        found = await answered(work)
+        return types.CompleteResult(
+            completion=types.Completion(values=found[:COMPLETED], has_more=len(found) > COMPLETED)
+        )
+
+
+async def answered(work: Callable[[], Awaitable[T]]) -> T:
+    """Do it; an expected failure becomes the protocol's error, with our sentence.
+
+    Raises:
+        MCPError: the request is wrong (-32602), or could not be done (-32603).
+    """
+    try:
+        return await work()
+    except (InvalidArgumentError, NotFoundError) as error:
+        raise MCPError(types.INVALID_PARAMS, str(error)) from error
+    except MemoryMcpError as error:
+        raise MCPError(types.INTERNAL_ERROR, str(error)) from error

@@ -1,0 +1,106 @@
+"""Backups by the day: when one is due, what it is called, and which are kept."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from memory_mcp.domain.ports import Store
+
+DAILY: Final = 7
+WEEKLY: Final = 4
+EVERY: Final = timedelta(days=1)
+
+_NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)\.db")
+_MOMENT: Final = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Held:
+    """A backup that is there."""
+
+    moment: datetime
+    generation: int
+    """The store's at that moment."""
+    path: Path
+
+
+class Backups:
+    """The backups of one store in one folder."""
+
+    def __init__(self, store: Store, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._folder = folder
+        self._clock = clock
+
+    def held(self) -> list[Held]:
+        """Return the backups that are there, newest first."""
+        found = ((path, _NAME.fullmatch(path.name)) for path in self._folder.glob("memories-*.db"))
+        return sorted((_held(path, name) for path, name in found if name), reverse=True)
+
+    async def take(self, target: Path | None = None) -> Path:
+        """Write a backup, to the folder unless another file is named, and return its path.
+
+        Raises:
+            StoreError: it cannot be read or written, or does not agree.
+        """
+        path = target or self._folder / f"memories-{self._now():{_MOMENT}}Z-{await self._store.generation()}.db"
+        await self._store.backup(path)
+        return path
+
+    async def restore(self, source: Path) -> Path | None:
+        """Put a backup in the store's place; return where what was there is kept, None where there was nothing.
+
+        Raises:
+            StoreError: the backup is none or does not agree; nothing was changed.
+        """
+        aside = self._folder / f"before-restore-{self._now():{_MOMENT}}Z.db"
+        await self._store.restore(source, aside)
+        return aside if aside.exists() else None
+
+    async def take_if_due(self) -> Path | None:
+        """Write a backup when the last one is a day old and something was written since; then drop old ones.
+
+        Raises:
+            StoreError: it cannot be read or written, or does not agree.
+        """
+        last = next(iter(self.held()), None)
+        is_old = last is None or not timedelta() <= self._now() - last.moment < EVERY  # a clock that was set back, too
+        if not is_old or await self._store.generation() == (last.generation if last else 0):
+            return None
+        path = await self.take()
+        self._prune()
+        return path
+
+    def _prune(self) -> None:
+        for partial in self._folder.glob(".memories-*.partial"):  # left by a process that was killed
+            if self._clock() - partial.stat().st_mtime > EVERY.total_seconds():
+                partial.unlink(missing_ok=True)
+        held = self.held()
+        kept = to_keep(backup.moment for backup in held)
+        for backup in held:
+            if backup.moment not in kept:
+                backup.path.unlink(missing_ok=True)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _held(path: Path, name: re.Match[str]) -> Held:
+    return Held(datetime.strptime(name[1], _MOMENT).replace(tzinfo=UTC), int(name[2]), path)
+
+
+def to_keep(moments: Iterable[datetime]) -> set[datetime]:
+    """Return the last moment of each of the latest 7 days, and of each of the latest 4 weeks, that have any."""
+    newest_first = sorted(moments, reverse=True)
+    days: dict[object, datetime] = {}
+    weeks: dict[object, datetime] = {}
+    for moment in newest_first:
+        days.setdefault(moment.date(), moment)
+        weeks.setdefault(moment.isocalendar()[:2], moment)
+    return {*list(days.values())[:DAILY], *list(weeks.values())[:WEEKLY]}

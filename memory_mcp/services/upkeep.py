@@ -1,0 +1,72 @@
+"""What keeps a store in order over the years: purging, backups, tidying."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from memory_mcp.domain.ports import Store
+from memory_mcp.services.backups import Backups
+
+RETENTION: Final = timedelta(days=30)
+"""How long a deleted memory can be brought back."""
+FIRST_S: Final = 60.0
+"""Seconds after the start: a client that only looks in does not wait for a backup."""
+EVERY_S: Final = 3600.0
+
+LEASE: Final = "upkeep"
+LEASE_S: Final = 600.0
+
+log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """Done by one live front at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        backups: Backups | None,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._backups = backups
+        self._clock = clock
+        self._monotonic = monotonic
+        self._due_at = monotonic() + FIRST_S
+        self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+
+    async def run_if_due(self) -> None:
+        """Do what is due, once an hour.
+
+        Raises:
+            StoreError: something could not be done; it is tried again in an hour.
+        """
+        if self._monotonic() < self._due_at:
+            return
+        self._due_at = self._monotonic() + EVERY_S
+        if not await self._store.acquire_lease(LEASE, self._owner, LEASE_S):
+            return
+        try:
+            await self._purge()
+            if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
+                log.info("the store was backed up", path=str(path))
+            await self._store.tidy()
+        finally:
+            await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back
+
+    async def _purge(self) -> None:
+        before = datetime.fromtimestamp(self._clock(), UTC) - RETENTION
+        purged = 0
+        while count := await self._store.purge(before):
+            purged += count
+        if purged:
+            log.info("memories deleted long ago were purged", memories=purged)

@@ -1,0 +1,144 @@
+"""Opening the SQLite file: what is created, what every connection is told, what SQLite's errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from itertools import count
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.storage.sqlite.schema import check_identity
+
+T = TypeVar("T")
+
+SMALLEST_DATABASE: Final = 512
+"""Bytes of SQLite's smallest page (https://sqlite.org/fileformat.html)."""
+
+BUSY_MS: Final = 10_000
+"""Milliseconds to wait for another process's write."""
+BUSY_STEP_MS: Final = 5
+
+PRAGMAS: Final[dict[str, str | int]] = {
+    "synchronous": "FULL",
+    "foreign_keys": 1,
+    "temp_store": "MEMORY",
+    "mmap_size": 1 << 30,
+    **({"fullfsync": 1, "checkpoint_fullfsync": 1} if sys.platform == "darwin" else {}),  # there, fsync is not enough
+}
+
+
+_CREATING: Final = threading.Lock()
+"""Closing a file drops all POSIX locks of the process on it: nobody may be in SQLite with a file still being made."""
+
+
+def vec0_path() -> str:
+    """Return the path of sqlite-vec's library, found without importing sqlite_vec (which imports numpy)."""
+    spec = find_spec("sqlite_vec")
+    if spec is None or spec.origin is None:
+        raise StoreError("sqlite-vec is not installed in this interpreter; install memory-mcp again")
+    return str(Path(spec.origin).with_name("vec0"))
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into sentences that name the file and the mend."""
+    try:
+        yield
+    except (apsw.NotADBError, apsw.CorruptError, UnicodeDecodeError, JSONDecodeError) as error:
+        raise StoreError(
+            f"{path} is damaged or no database ({error}); nothing was changed: "
+            "move it away, and put a backup in its place if there is one"
+        ) from error
+    except apsw.BusyError as error:
+        raise StoreError(
+            f"{path} was locked by another process for {BUSY_MS // 1000} s; end the process that holds it"
+        ) from error
+    except apsw.FullError as error:
+        raise StoreError(f"{path}: the disk is full; free some space, nothing was lost") from error
+    except apsw.ReadOnlyError as error:
+        raise StoreError(f"{path} cannot be written; make the file and its folder writable") from error
+    except (apsw.CantOpenError, PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise StoreError(f"{path} cannot be opened ({error}); check the path and its permissions") from error
+    except (apsw.Error, OSError) as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
+def create_private(path: Path) -> None:
+    """Make the folder 0700 and the file 0600 where they are missing; SQLite gives its side files the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _CREATING, contextlib.suppress(FileExistsError):  # another front was first
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+class Patience:
+    """Waits for another process's lock, until it has waited long enough or is told to end."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def __call__(self, calls: int) -> bool:
+        """Say whether SQLite shall try again, after the `calls` times that it has asked before."""
+        return calls * BUSY_STEP_MS < BUSY_MS and not self._ended.wait(BUSY_STEP_MS / 1_000)
+
+    def end(self) -> None:
+        """Wait no more."""
+        self._ended.set()
+
+
+def _enter_wal(db: apsw.Connection, patience: Patience) -> None:
+    """Switch a new file to the write-ahead log; SQLite does not wait here while another process does the same."""
+    for calls in count():
+        try:
+            db.pragma("journal_mode", "WAL")
+        except apsw.BusyError:
+            if not patience(calls):
+                raise
+        else:
+            return
+
+
+def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
+    """Open a file that is there, and ours or empty, with everything set that a connection needs.
+
+    Raises:
+        apsw.Error, StoreError: it cannot be opened, or is not ours.
+    """
+    patience = patience or Patience()
+    if 0 < path.stat().st_size < SMALLEST_DATABASE:
+        raise apsw.NotADBError("it is shorter than any database")  # SQLite would take it for empty
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        db.set_busy_handler(patience)
+        check_identity(db, path)  # before anything could be written to a file that is not ours
+        _enter_wal(db, patience)
+        for name, value in PRAGMAS.items():
+            db.pragma(name, value)
+        db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
+        db.load_extension(vec0_path())
+        db.enable_load_extension(False)  # noqa: FBT003 - apsw's own signature
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def in_transaction(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
+    """Do the work in one transaction that takes the write lock at once."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result

@@ -1,0 +1,107 @@
+"""Embedding spaces: one is the store's, another may be filled beside it and then take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.models import Passage, Space, Unfilled
+from memory_mcp.storage.sqlite import passages
+from memory_mcp.storage.sqlite.changes import log_change
+from memory_mcp.storage.sqlite.rows import to_json
+from memory_mcp.storage.sqlite.search import active_space
+
+_UNFILLED: Final = """
+  FROM memories AS m WHERE m.deleted_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.space = ?)
+"""
+
+
+def number_of(db: apsw.Connection, space: Space) -> int | None:
+    """Return the number of a space that the file knows."""
+    row = db.execute("SELECT number FROM spaces WHERE id = ? AND dimensions = ?", (space.id, space.dimensions)).get
+    return cast("int | None", row)
+
+
+def others(db: apsw.Connection) -> list[Space]:
+    """Return the spaces that are not the store's."""
+    rows = db.execute("SELECT id, dimensions FROM spaces WHERE active = 0 ORDER BY number")
+    return [Space(id_, dimensions) for id_, dimensions in cast("Iterator[tuple[str, int]]", rows)]
+
+
+def unfilled(db: apsw.Connection, space: Space, after: int, limit: int) -> list[Unfilled]:
+    """Return the first live memories after this key that have no passage in the space."""
+    rows = db.execute(
+        f"SELECT m.key, m.content {_UNFILLED} AND m.key > ? ORDER BY m.key LIMIT ?",
+        (number_of(db, space), after, limit),
+    )
+    return [Unfilled(key, content) for key, content in cast("Iterator[tuple[int, str]]", rows)]
+
+
+def count_unfilled(db: apsw.Connection, space: Space) -> int:
+    """Count the live memories that have no passage in the space."""
+    return cast("int", db.execute(f"SELECT count(*) {_UNFILLED}", (number_of(db, space),)).get)
+
+
+def fill(db: apsw.Connection, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
+    """Write the passages of memories that still are what they were, and still lack them."""
+    number = passages.make_space(db, space)
+    for memory, parts in items:
+        row = db.execute(
+            f"SELECT m.namespace {_UNFILLED} AND m.key = ? AND m.content = ?",
+            (number, memory.key, memory.content),
+        ).get
+        if row is not None:
+            for part in parts:
+                passages.insert(db, memory.key, cast("str", row), part, number)
+
+
+def switch(db: apsw.Connection, space: Space, now: int) -> bool:
+    """Make the space the store's when every live memory is in it; say whether it is."""
+    active = active_space(db)
+    if active is not None and active[1] == space:
+        return True
+    if count_unfilled(db, space):
+        return False
+    number = passages.make_space(db, space)
+    _forget_waiting(db)
+    db.execute("UPDATE spaces SET active = 0 WHERE active = 1")
+    db.execute("UPDATE spaces SET active = 1 WHERE number = ?", (number,))
+    for namespace in cast(
+        "list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY namespace").fetchall()
+    ):
+        log_change(db, now, "space", namespace[0], [])
+    return True
+
+
+def _forget_waiting(db: apsw.Connection) -> None:
+    """Take the memories that wait for vectors out of the store's space, so that a way back makes them anew."""
+    active = active_space(db)
+    number = active[0] if active else None
+    rows = db.execute("SELECT DISTINCT key FROM passages WHERE space IS NULL")
+    keys = [key for (key,) in cast("list[tuple[int]]", rows.fetchall())]
+    ids = db.execute(
+        """SELECT id FROM passages WHERE key IN (SELECT value FROM json_each(?))
+           AND (space IS NULL OR space = ?)""",
+        (to_json(keys), number),
+    )
+    passages.drop(db, [passage_id for (passage_id,) in cast("list[tuple[int]]", ids.fetchall())])
+
+
+def drop(db: apsw.Connection, space: Space) -> None:
+    """Remove a space that is not the store's, with its vectors; one that is not there is no failure.
+
+    Raises:
+        ConflictError: it is the store's.
+    """
+    active = active_space(db)
+    if active is not None and active[1] == space:
+        raise ConflictError(f"the space {space.id} is the store's; re-embed into another one before it is dropped")
+    number = number_of(db, space)
+    if number is not None:
+        db.execute("DELETE FROM passages WHERE space = ?", (number,))
+        db.execute(f"DROP TABLE vectors_{number:d}")
+        db.execute("DELETE FROM spaces WHERE number = ?", (number,))

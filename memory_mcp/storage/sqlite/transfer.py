@@ -1,0 +1,88 @@
+"""Memories as they are exported and imported: whole, with their history, without vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.models import Embedded, Record, Revision, Stored
+from memory_mcp.storage.sqlite import keywords, passages
+from memory_mcp.storage.sqlite.changes import log_change
+from memory_mcp.storage.sqlite.reads import revisions
+from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, digest, to_json, to_memory, to_micros
+from memory_mcp.storage.sqlite.writes import insert_tags
+
+_INSERT: Final = """
+  INSERT INTO memories
+    (id, namespace, conversation_id, type, content, digest, metadata, created_at, updated_at, revision)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_INSERT_REVISION: Final = """
+  INSERT INTO revisions (key, revision, content, tags, type, metadata, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def export(db: apsw.Connection, after: int, limit: int) -> list[Record]:
+    """Return the first live memories after this key, with all that they were."""
+    rows = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.key > ? AND m.deleted_at IS NULL
+            ORDER BY m.key LIMIT ?""",  # noqa: S608 - a constant
+        (after, limit),
+    )
+    return [Record(memory, tuple(revisions(db, memory.key))) for memory in map(to_memory, rows)]
+
+
+def absorb(db: apsw.Connection, record: Record, embedded: Embedded, now: int) -> Stored:
+    """Write one exported memory, unless it is there.
+
+    Raises:
+        ConflictError: its id belongs to another content.
+    """
+    memory = record.memory
+    row = db.execute(
+        """SELECT m.digest = ?, NOT EXISTS (SELECT 1 FROM passages WHERE key = m.key AND state <> 'embedded')
+           FROM memories AS m WHERE m.id = ? AND m.namespace = ?""",
+        (digest(memory.content), memory.id, memory.namespace),
+    ).fetchone()
+    if row is not None:
+        is_same, is_embedded = cast("tuple[int, int]", row)
+        if not is_same:
+            raise ConflictError(f"id: {memory.id!r} belongs to another content in the namespace {memory.namespace!r}")
+        return Stored(memory.id, created=False, embedded=bool(is_embedded))
+    key = _insert(db, record)
+    insert_tags(db, key, memory.tags)
+    keywords.enter(db, key, keywords.count_in(db, memory.namespace), memory.content)
+    complete = passages.insert_all(db, key, memory.namespace, embedded)
+    log_change(db, now, "import", memory.namespace, [memory.id], memory.tags)
+    return Stored(memory.id, created=True, embedded=complete)
+
+
+def _insert(db: apsw.Connection, record: Record) -> int:
+    memory = record.memory
+    db.execute(
+        _INSERT,
+        (
+            memory.id,
+            memory.namespace,
+            memory.conversation_id,
+            memory.type,
+            memory.content,
+            digest(memory.content),
+            to_json(memory.metadata),
+            to_micros(memory.created_at),
+            to_micros(memory.updated_at),
+            memory.revision,
+        ),
+    )
+    key = db.last_insert_rowid()
+    db.executemany(_INSERT_REVISION, _revision_rows(key, record.revisions))
+    return key
+
+
+def _revision_rows(key: int, held: tuple[Revision, ...]) -> Iterator[tuple[int, int, str, str, str, str, int]]:
+    for was in held:
+        tags, metadata, updated = to_json(list(was.tags)), to_json(was.metadata), to_micros(was.updated_at)
+        yield key, was.revision, was.content, tags, was.type, metadata, updated

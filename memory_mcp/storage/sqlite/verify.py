@@ -1,0 +1,60 @@
+"""Whether everything in the file agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+import apsw
+
+_COUNTS: Final = {
+    "live memories are not in the keyword index": """
+        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (SELECT id FROM keywords_docsize)""",
+    "entries of the keyword index belong to no live memory": """
+        SELECT count(*) FROM keywords_docsize
+        WHERE id NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
+    "live memories have no passage": """
+        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (SELECT key FROM passages)""",
+    "passages belong to no live memory": """
+        SELECT count(*) FROM passages WHERE key NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
+    "passages have a vector of no space": """
+        SELECT count(*) FROM passages WHERE state = 'embedded' AND space IS NULL""",
+    "namespaces count their memories wrongly": """
+        SELECT count(*) FROM namespaces AS n WHERE memories <>
+          (SELECT count(*) FROM memories AS m WHERE m.namespace = n.namespace AND m.deleted_at IS NULL)""",
+    "memories are of a namespace without a number": """
+        SELECT count(*) FROM memories
+        WHERE deleted_at IS NULL AND namespace NOT IN (SELECT namespace FROM namespaces)""",
+    "live memories are missing from the change log": """
+        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND id NOT IN (
+          SELECT logged.value FROM changes, json_each(changes.memory_ids) AS logged)""",
+}
+"""What must not be, and how it is counted."""
+
+_VECTORS: Final = {
+    "passages lack their vector of the space {space}": """
+        SELECT count(*) FROM passages WHERE state = 'embedded' AND space = {number}
+          AND id NOT IN (SELECT rowid FROM vectors_{number}_rowids)""",
+    "vectors of the space {space} belong to no passage": """
+        SELECT count(*) FROM vectors_{number}_rowids
+        WHERE rowid NOT IN (SELECT id FROM passages WHERE state = 'embedded' AND space = {number})""",
+}
+"""The same of each space; {number} is an integer of ours."""
+
+
+def problems(db: apsw.Connection) -> list[str]:
+    """Return a sentence for everything that does not agree; the whole file is read."""
+    damage = [str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
+    if damage:
+        return damage  # nothing else could be trusted
+    strangers = db.execute("PRAGMA foreign_key_check").fetchall()
+    found = [f"{len(strangers)} rows refer to rows that are not there"] if strangers else []
+    found += _counted(db, _COUNTS)
+    for number, space in cast("Iterator[tuple[int, str]]", db.execute("SELECT number, id FROM spaces").fetchall()):
+        found += _counted(db, {what.format(space=space): sql.format(number=number) for what, sql in _VECTORS.items()})
+    return found
+
+
+def _counted(db: apsw.Connection, questions: dict[str, str]) -> list[str]:
+    counts = {what: cast("int", db.execute(sql).get) for what, sql in questions.items()}
+    return [f"{count} {what}" for what, count in counts.items() if count]

@@ -1,0 +1,98 @@
+"""`search` and `fetch`, the two tools that ChatGPT's connectors and deep research look for.
+
+Their names, arguments and results are OpenAI's (https://platform.openai.com/docs/mcp, "search tool", "fetch tool").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import BaseModel, Field
+
+from memory_mcp.domain.models import MAX_QUERY, Filters, Memory
+from memory_mcp.services.retrieval import Query
+from memory_mcp.tools.base import Arguments, Call, Result, Tool
+from memory_mcp.tools.fields import MemoryId
+
+FOUND: Final = 10
+TITLE_CHARS: Final = 80
+
+
+class SearchArguments(Arguments):
+    """What to look for."""
+
+    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language")]
+
+
+class Found(BaseModel):
+    """A memory that was found."""
+
+    id: str
+    title: str
+    url: str
+
+
+class _Json(Result):
+    """A result whose text is its JSON, as these clients expect."""
+
+    def text(self) -> str:
+        """Return the JSON."""
+        return self.model_dump_json(by_alias=True)
+
+
+class SearchResult(_Json):
+    """What was found."""
+
+    results: list[Found]
+
+
+class FetchArguments(Arguments):
+    """Which memory."""
+
+    id: Annotated[MemoryId, Field(description="The id of a search result")]
+
+
+class FetchResult(_Json):
+    """A memory, whole."""
+
+    id: str
+    title: str
+    text_: str = Field(serialization_alias="text")
+    url: str
+    metadata: Mapping[str, str]
+
+
+async def search(call: Call, arguments: SearchArguments) -> SearchResult:
+    """Find memories by meaning and words."""
+    answer = await call.services.retrieval.search(Query(arguments.query, Filters(call.namespace), limit=FOUND))
+    memories = [hit.memory for hit in answer.hits]
+    return SearchResult(results=[Found(id=of.id, title=_title(of), url=_url(of)) for of in memories])
+
+
+async def fetch(call: Call, arguments: FetchArguments) -> FetchResult:
+    """Return one memory.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    memory = await call.services.memories.get(arguments.id, call.namespace)
+    about = {"type": memory.type, "tags": ", ".join(memory.tags), "created_at": memory.created_at.isoformat()}
+    return FetchResult(id=memory.id, title=_title(memory), text_=memory.content, url=_url(memory), metadata=about)
+
+
+def _title(memory: Memory) -> str:
+    line = memory.content.strip().splitlines()[0]
+    return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
+
+
+def _url(memory: Memory) -> str:
+    return f"memory://memory/{memory.id}"
+
+
+CHATGPT_SEARCH = Tool(
+    "search", "Search the long-term memory.", SearchArguments, SearchResult, search, read_only=True, idempotent=True
+)
+CHATGPT_FETCH = Tool(
+    "fetch", "Fetch a memory that was found.", FetchArguments, FetchResult, fetch, read_only=True, idempotent=True
+)

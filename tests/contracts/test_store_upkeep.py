@@ -1,0 +1,371 @@
+"""What keeps a store whole: bringing back, purging, spaces, copies, transfer and the log of changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from memory_mcp.domain.errors import ConflictError, NotFoundError, SpaceMismatchError, StoreError
+from memory_mcp.domain.models import Change, Embedded, Filters, Passage, Record, Space, Stored, Unfilled
+from memory_mcp.domain.ports import Store
+from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, listed, near, new, put, towards, whole, worded
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeStore
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_S = 86_400.0
+
+
+async def near_in(store: Store, space: Space, degrees: float = 0) -> list[str]:
+    """Return what `nearest` finds in a space."""
+    keys = [match.key for match in await store.nearest(towards(degrees), space, HERE, 10)]
+    memories = await store.fetch(keys)
+    return [memories[key].content for key in keys]
+
+
+async def fill_all(store: Store, space: Space, *, limit: int = 1_000) -> None:
+    """Give memories a vector in a space, each 10 degrees further."""
+    lacking = await store.unfilled(space, 0, limit)
+    await store.fill(space, [(of, [Passage(0, len(of.content), towards(10 * of.key))]) for of in lacking])
+
+
+# Bringing back and purging
+
+
+async def test_an_undeleted_memory_is_as_it_was(store: Store) -> None:
+    """It is found by id, words and vector again, with its tags, revisions and place in time."""
+    memory = await put(store, "red apples", towards(0), tags=("fruit",), id="a")
+    memory = await store.update(memory, Change(type="fact"), None, None)
+    await store.delete(["a"], HERE, dry_run=False)
+    deleted = await store.deleted("a", "elsewhere")
+    back = await store.undelete(deleted, whole("red apples", towards(0)))
+    assert back == memory == await store.get("a", "here")
+    assert await near(store) == await worded(store, "apples") == await listed(store) == ["red apples"]
+    assert len(await store.revisions(back)) == 1
+    assert await store.verify() == []
+
+
+async def test_only_what_is_deleted_comes_back(store: Store) -> None:
+    """An unknown id, a live memory, and one that was brought back meanwhile are none to bring back."""
+    await put(store, "text", id="a")
+    for memory_id in ("a", "b"):
+        with pytest.raises(NotFoundError, match=memory_id):
+            await store.deleted(memory_id, "here")
+    await store.delete(["a"], HERE, dry_run=False)
+    deleted = await store.deleted("a", "here")
+    await store.undelete(deleted, whole("text"))
+    with pytest.raises(NotFoundError):
+        await store.undelete(deleted, whole("text"))
+    assert await listed(store) == ["text"]
+
+
+async def test_what_was_deleted_long_ago_is_purged(store: Store, clock: FakeClock) -> None:
+    """It can no longer be brought back, its id is free again, and what was deleted later stays."""
+    for memory_id in "abc":
+        memory = await put(store, f"text {memory_id}", towards(0), id=memory_id, tags=("t",))
+        await store.update(memory, Change(type="fact"), None, None)
+    await store.delete(["a"], HERE, dry_run=False)
+    clock.advance(10 * DAY_S)
+    await store.delete(["b"], HERE, dry_run=False)
+    assert await store.purge(EPOCH + timedelta(days=5)) == 1
+    assert await store.purge(EPOCH + timedelta(days=5)) == 0
+    with pytest.raises(NotFoundError):
+        await store.deleted("a", "here")
+    assert (await store.deleted("b", "here")).content == "text b"
+    assert (await put(store, "another", id="a")).revision == 1
+    assert await listed(store) == ["another", "text c"]
+    assert await store.verify() == []
+
+
+# Spaces
+
+
+async def test_a_space_is_filled_beside_the_stores_and_takes_its_place(store: Store) -> None:
+    """Until the switch the old one is searched, afterwards the new one; nothing of the old one is compared."""
+    for number in range(3):
+        await put(store, f"memory {number}", towards(30 * number))
+    assert [of.content for of in await store.unfilled(OTHER_SPACE, 0, 2)] == ["memory 0", "memory 1"]
+    assert await store.count_unfilled(SPACE) == 0
+    await fill_all(store, OTHER_SPACE, limit=2)
+    assert await store.count_unfilled(OTHER_SPACE) == 1
+    assert not await store.switch(OTHER_SPACE)
+    assert await near_in(store, SPACE) == ["memory 0", "memory 1", "memory 2"]
+    await fill_all(store, OTHER_SPACE)
+    assert await near_in(store, SPACE, 60) == ["memory 2", "memory 1", "memory 0"]
+    assert await store.switch(OTHER_SPACE)
+    assert (await store.space(), await store.others()) == (OTHER_SPACE, [SPACE])
+    assert await near_in(store, OTHER_SPACE, 10) == ["memory 0", "memory 1", "memory 2"]
+    with pytest.raises(SpaceMismatchError):
+        await near_in(store, SPACE)
+    assert await store.switch(OTHER_SPACE)
+    assert await store.verify() == []
+
+
+async def test_a_memory_in_two_spaces_has_the_passages_of_the_stores(store: Store) -> None:
+    """A passage is named only where the store's space has several, and failures of another space are not its own."""
+    memory = await put(store, "one and two", towards(0))
+    halves = [Passage(0, 3, towards(0)), Passage(4, 11, None, "refused")]
+    await store.fill(OTHER_SPACE, [(Unfilled(memory.key, memory.content), halves)])
+    [match] = await store.nearest(towards(0), SPACE, HERE, 1)
+    assert match.passage is None
+    assert (await store.queue(None)).failed == 0
+    assert (await store.get(memory.id, "here")).embedded
+    assert await store.switch(OTHER_SPACE)
+    [match] = await store.nearest(towards(0), OTHER_SPACE, HERE, 1)
+    assert match.passage == (0, 3)
+    assert ((await store.queue(None)).failed, (await store.queue(None)).last_error) == (1, "refused")
+    assert not (await store.get(memory.id, "here")).embedded
+
+
+async def test_what_changes_meanwhile_is_filled_anew(store: Store) -> None:
+    """A filling that is late for a rewritten or deleted memory does nothing, and the switch waits for a new one."""
+    old = await put(store, "old", towards(0), id="a")
+    await put(store, "doomed", towards(0), id="b")
+    lacking = await store.unfilled(OTHER_SPACE, 0, 10)
+    await store.update(old, Change(content="rewritten"), whole("rewritten", towards(0)), None)
+    await store.delete(["b"], HERE, dry_run=False)
+    await store.fill(OTHER_SPACE, [(of, [Passage(0, len(of.content), towards(0))]) for of in lacking])
+    await put(store, "new", towards(0))
+    assert [of.content for of in await store.unfilled(OTHER_SPACE, 0, 10)] == ["rewritten", "new"]
+    assert not await store.switch(OTHER_SPACE)
+    await fill_all(store, OTHER_SPACE)
+    assert await store.switch(OTHER_SPACE)
+    assert sorted(await near_in(store, OTHER_SPACE)) == ["new", "rewritten"]
+    assert await store.verify() == []
+
+
+async def test_what_is_filled_twice_is_written_once(store: Store) -> None:
+    """Two processes that fill the same memory leave one passage."""
+    await put(store, "text", towards(0))
+    lacking = await store.unfilled(OTHER_SPACE, 0, 10)
+    for degrees in (10, 80):
+        await store.fill(OTHER_SPACE, [(of, [Passage(0, 4, towards(degrees))]) for of in lacking])
+    await store.switch(OTHER_SPACE)
+    [match] = await store.nearest(towards(10), OTHER_SPACE, HERE, 10)
+    assert match.score == pytest.approx(1)
+
+
+async def test_what_waited_is_in_the_new_space_and_lacks_the_old_one(store: Store) -> None:
+    """The queue is empty after a switch, and on the way back what had waited is made for the old space."""
+    await put(store, "first", towards(0))
+    await put(store, "waits")
+    await store.add([])
+    assert (await store.queue(None)).pending == 1
+    await fill_all(store, OTHER_SPACE)
+    await store.switch(OTHER_SPACE)
+    assert (await store.queue(None)).pending == 0
+    assert [of.content for of in await store.unfilled(SPACE, 0, 10)] == ["waits"]
+    await fill_all(store, SPACE)
+    assert await store.switch(SPACE)
+    assert sorted(await near_in(store, SPACE)) == ["first", "waits"]
+    assert await store.verify() == []
+
+
+async def test_a_vector_of_the_space_that_is_filled_waits_for_the_switch(store: Store) -> None:
+    """While the store's space is another one, what is stored with vectors of the new one is pending, not mixed in."""
+    await put(store, "old", towards(0))
+    await fill_all(store, OTHER_SPACE)
+    [stored] = await store.add([(new("later"), Embedded((Passage(0, 5, towards(0)),), OTHER_SPACE))])
+    assert isinstance(stored, Stored)
+    assert not stored.embedded
+    assert await near_in(store, SPACE) == ["old"]
+    assert not await store.switch(OTHER_SPACE)
+
+
+async def test_the_stores_own_space_is_not_dropped(store: Store) -> None:
+    """Dropping another space takes its vectors, and dropping the store's is refused."""
+    await put(store, "text", towards(0))
+    await fill_all(store, OTHER_SPACE)
+    with pytest.raises(ConflictError, match=SPACE.id):
+        await store.drop_space(SPACE)
+    await store.drop_space(OTHER_SPACE)
+    assert await store.others() == []
+    assert await store.count_unfilled(OTHER_SPACE) == 1
+    await store.drop_space(OTHER_SPACE)
+    assert await near_in(store, SPACE) == ["text"]
+    assert await store.verify() == []
+
+
+async def test_the_same_dimension_with_other_weights_is_another_space(store: Store) -> None:
+    """Vectors of equal length are not compared when their spaces differ."""
+    await put(store, "text", towards(0))
+    assert SPACE.dimensions == OTHER_SPACE.dimensions
+    with pytest.raises(SpaceMismatchError):
+        await near_in(store, OTHER_SPACE)
+    await store.add([(new("other"), Embedded((Passage(0, 5, towards(0)),), OTHER_SPACE))])
+    assert await near_in(store, SPACE) == ["text"]
+
+
+# The log of changes
+
+
+async def test_every_write_is_an_event(store: Store) -> None:
+    """Generations grow with each write, and the events after one say what was done to which memories and tags."""
+    assert (await store.generation(), await store.events(0, 10)) == (0, [])
+    memory = await put(store, "text", towards(0), id="a", tags=("x",))
+    first = await store.generation()
+    await store.update(memory, Change(tags=("y",)), None, None)
+    await store.delete(["a"], HERE, dry_run=False)
+    events = await store.events(first, 10)
+    assert [(event.kind, event.memory_ids, event.tags) for event in events] == [
+        ("update", ("a",), ("x", "y")),
+        ("delete", ("a",), ("y",)),
+    ]
+    assert [event.namespace for event in events] == ["here", "here"]
+    assert (events[-1].seq, events[-1].at) == (await store.generation(), EPOCH)
+    assert len(await store.events(0, 2)) == 2
+
+
+# Export and import
+
+
+async def test_an_export_is_the_same_elsewhere(store: Store, clock: FakeClock) -> None:
+    """Ids, times, revisions, tags, metadata and conversations are what they were; what is deleted stays behind."""
+    clock.advance(5)
+    memory = await put(store, "first", id="a", tags=("x", "y"), metadata={"n": 1}, conversation_id="talk", type="fact")
+    clock.advance(5)
+    await store.update(memory, Change(content="rewritten", tags=()), whole("rewritten"), None)
+    await put(store, "second", namespace="there", id="a")
+    await put(store, "gone", id="c")
+    await store.delete(["c"], HERE, dry_run=False)
+    records = await store.export(0, 10)
+    assert records[1:] == await store.export(records[0].memory.key, 1)
+    elsewhere = FakeStore()
+    outcomes = await elsewhere.absorb([(record, whole(record.memory.content)) for record in records])
+    assert outcomes == [Stored("a", created=True, embedded=False)] * 2
+    assert await elsewhere.export(0, 10) == await _imported(store, records)
+    assert await worded(elsewhere, "rewritten") == ["rewritten"]
+
+
+async def _imported(store: Store, records: list[Record]) -> list[Record]:
+    """Check that importing into where it comes from changes nothing, and return what is exported then."""
+    before = await store.generation()
+    outcomes = await store.absorb([(record, whole(record.memory.content)) for record in records])
+    assert outcomes == [Stored("a", created=False, embedded=False)] * 2
+    assert await store.generation() == before
+    return await store.export(0, 10)
+
+
+async def test_an_import_fills_an_empty_store(store: Store) -> None:
+    """What another store exported is listed, found and numbered in the same order."""
+    source = FakeStore(FakeClock())
+    for number in range(3):
+        await put(source, f"memory {number}", towards(number), conversation_id="talk")
+    records = await source.export(0, 10)
+    await store.absorb([(record, whole(record.memory.content, towards(0))) for record in records])
+    assert [record.memory.content for record in await store.export(0, 10)] == [f"memory {n}" for n in range(3)]
+    assert await listed(store) == await listed(source)
+    assert len(await near(store)) == 3
+    assert await store.verify() == []
+
+
+async def test_an_imported_id_with_another_content_is_a_conflict_of_its_own(store: Store) -> None:
+    """The rest of the batch is written, and what is there stays; a deleted memory stays deleted."""
+    await put(store, "mine", id="a")
+    await put(store, "gone", id="b")
+    await store.delete(["b"], HERE, dry_run=False)
+    source = FakeStore()
+    for memory_id, content in (("a", "theirs"), ("b", "gone"), ("c", "new")):
+        await put(source, content, id=memory_id)
+    outcomes = await store.absorb([(record, whole(record.memory.content)) for record in await source.export(0, 9)])
+    assert [type(outcome) for outcome in outcomes] == [ConflictError, Stored, Stored]
+    assert [outcome.created for outcome in outcomes if isinstance(outcome, Stored)] == [False, True]
+    assert sorted(await listed(store)) == ["mine", "new"]
+
+
+# Copies
+
+
+async def test_a_restored_backup_is_what_was_backed_up(store: Store, tmp_path: Path) -> None:
+    """What was written since is kept aside, and the store goes on from the backup."""
+    await put(store, "kept", towards(0), id="a", tags=("x",))
+    await store.backup(tmp_path / "copies" / "one")
+    await put(store, "later", towards(10))
+    before = await store.generation()
+    await store.restore(tmp_path / "copies" / "one", tmp_path / "copies" / "aside")
+    assert await listed(store) == await near(store) == await worded(store, "kept later") == ["kept"]
+    assert await store.generation() > before
+    assert (await store.events(before, 10))[0].kind == "restore"
+    await put(store, "after", towards(20))
+    assert await near(store) == ["kept", "after"]
+    assert await store.verify() == []
+    await store.restore(tmp_path / "copies" / "aside", tmp_path / "copies" / "again")
+    assert await listed(store, Filters("here")) == ["later", "kept"]
+
+
+async def test_a_backup_replaces_no_file(store: Store, tmp_path: Path) -> None:
+    """The name of something that is there is refused, and what is there stays as it is."""
+    target = tmp_path / "copy"
+    target.write_text("mine")
+    await put(store, "text")
+    with pytest.raises(StoreError, match=str(target)):
+        await store.backup(target)
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no backup"])
+async def test_what_is_no_backup_is_not_restored(store: Store, tmp_path: Path, content: bytes | None) -> None:
+    """A missing, an empty and a foreign file are refused by their name, and nothing changes."""
+    source = tmp_path / "source"
+    if content is not None:
+        source.write_bytes(content)
+    await put(store, "text")
+    generation = await store.generation()
+    with pytest.raises(StoreError, match=str(source)):
+        await store.restore(source, tmp_path / "aside")
+    assert await listed(store) == ["text"]
+    assert await store.generation() == generation
+    assert not (tmp_path / "aside").exists()
+
+
+async def test_tidying_changes_nothing(store: Store) -> None:
+    """What is kept is the same afterwards."""
+    await put(store, "text", towards(0))
+    await store.tidy()
+    assert await near(store) == ["text"]
+
+
+# Leases
+
+
+async def test_a_lease_outlives_no_clock_that_was_set_back(store: Store, clock: FakeClock) -> None:
+    """Given an hour ahead of now or more, it was given by another clock, and its owner may be long gone."""
+    clock.advance(10 * DAY_S)
+    assert await store.acquire_lease("drain", "gone", 60)
+    clock.advance(-5 * DAY_S)
+    assert await store.acquire_lease("drain", "me", 60)
+    assert not await store.acquire_lease("drain", "you", 60)
+
+
+# Counts and names
+
+
+async def test_statistics_count_what_lives_in_a_namespace(store: Store) -> None:
+    """Memories, conversations, the most used tags and the span of time; nothing of others, nothing deleted."""
+    empty = await store.statistics("here", 5)
+    assert (empty.memories, empty.conversations, empty.tags, empty.oldest) == (0, 0, {}, None)
+    days = [datetime(2024, 5, day, tzinfo=UTC) for day in (3, 1, 2)]
+    for number, day in enumerate(days):
+        await put(store, f"memory {number}", tags=("b", f"t{number}"), conversation_id="talk", created_at=day)
+    await put(store, "gone", id="x", tags=("gone",), conversation_id="other")
+    await store.delete(["x"], HERE, dry_run=False)
+    await put(store, "elsewhere", namespace="there", tags=("b",))
+    counted = await store.statistics("here", 2)
+    assert (counted.memories, counted.conversations, list(counted.tags.items())) == (3, 1, [("b", 3), ("t0", 1)])
+    assert (counted.oldest, counted.newest) == (days[1], days[0])
+
+
+async def test_names_are_completed(store: Store) -> None:
+    """Tags of the namespace and namespaces, by what they begin with, in order; a wildcard is only a letter."""
+    for tag in ("apple", "apricot", "%", "\u00e9clair", "app\U0001f34e"):
+        await put(store, f"about {tag}", tags=(tag,))
+    await put(store, "elsewhere", namespace="hereafter", tags=("apart",))
+    await put(store, "gone", namespace="helium", id="x")
+    await store.delete(["x"], Filters("helium"), dry_run=False)
+    assert await store.tags_like("ap", "here", 9) == ["apple", "app\U0001f34e", "apricot"]
+    assert await store.tags_like("ap", "here", 1) == ["apple"]
+    assert await store.tags_like("%", "here", 9) == ["%"]
+    assert len(await store.tags_like("", "here", 9)) == 5
+    assert await store.namespaces_like("he", 9) == ["here", "hereafter"]

@@ -1,0 +1,230 @@
+"""The commands that look after a store, while a client uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import Json, RawClient
+from tests.e2e.conftest import FRONT
+from tests.fakes.daemon import FakeDaemon
+
+Started = Callable[..., Awaitable["asyncio.subprocess.Process"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Json:
+        """What `--json` printed."""
+        parsed: Json = json.loads(self.out)
+        return parsed
+
+
+@pytest.fixture
+def begin(environment: dict[str, str]) -> Started:
+    """Start commands."""
+
+    async def run(*arguments: str) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            str(FRONT), *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        )
+
+    return run
+
+
+@pytest.fixture
+def command(begin: Started) -> Callable[..., Awaitable[Ended]]:
+    """Run commands to their end."""
+
+    async def run(*arguments: str) -> Ended:
+        process = await begin(*arguments)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    return run
+
+
+Command = Callable[..., Awaitable[Ended]]
+
+
+async def _contents(client: RawClient) -> list[str]:
+    listed = await client.tool("memory_list", limit=100)
+    return sorted(memory["content"] for memory in listed["memories"])
+
+
+async def test_a_backup_is_restored_under_a_client(
+    daemon: FakeDaemon, client: RawClient, command: Command, folder: Path
+) -> None:
+    """A client that goes on sees the restored store, writes to it, and what was there can be restored again."""
+    del daemon
+    await client.tool("memory_store", content="kept")
+    backup = Path((await command("backup", "--json")).data["path"])
+    assert backup.parent == folder / "backups"
+    await client.tool("memory_store", content="lost")
+    restored = await command("restore", str(backup), "--json")
+    assert await _contents(client) == ["kept"]
+    await client.tool("memory_store", content="after")
+    assert (await client.tool("memory_search", query="after"))["results"][0]["content"] == "after"
+    again = await command("restore", restored.data["kept"])
+    assert again.code == 0
+    assert "is kept as" in again.out
+    assert await _contents(client) == ["kept", "lost"]
+
+
+async def test_a_backup_to_a_named_file_replaces_nothing(client: RawClient, command: Command, folder: Path) -> None:
+    """The second one is refused in one line."""
+    await client.tool("memory_store", content="text")
+    assert (await command("backup", str(folder / "copy.db"))).out == f"the backup is {folder}/copy.db\n"
+    again = await command("backup", str(folder / "copy.db"))
+    assert (again.code, again.out) == (1, "")
+    assert again.err == f"memory-mcp: {folder}/copy.db is there already; name another file\n"
+
+
+async def test_what_is_no_backup_is_refused(client: RawClient, command: Command, folder: Path) -> None:
+    """A file of another kind, and one that is not there."""
+    await client.tool("memory_store", content="text")
+    (folder / "notes.txt").write_text("my notes" * 1_000)
+    foreign, absent = await command("restore", f"{folder}/notes.txt"), await command("restore", f"{folder}/absent")
+    assert (foreign.code, absent.code) == (1, 2)
+    assert "notes.txt is damaged or no database" in foreign.err
+    assert "absent" in absent.err
+    assert await _contents(client) == ["text"]
+
+
+async def test_a_deleted_memory_is_brought_back(daemon: FakeDaemon, client: RawClient, command: Command) -> None:
+    """By its id, for the client to find at once; an unknown id is named."""
+    del daemon
+    memory_id = (await client.tool("memory_store", content="red apples"))["id"]
+    await client.tool("memory_delete", id=memory_id)
+    brought = await command("undelete", memory_id, "--json")
+    assert (brought.code, brought.data) == (0, {"ids": [memory_id], "embedded": True})
+    assert [hit["id"] for hit in (await client.tool("memory_search", query="apples"))["results"]] == [memory_id]
+    assert (await command("undelete", memory_id)).code == 1
+
+
+async def test_without_a_daemon_it_comes_back_degraded(client: RawClient, command: Command) -> None:
+    """Exit code 3: it worked, without vectors."""
+    memory_id = (await client.tool("memory_store", content="red apples"))["id"]
+    await client.tool("memory_delete", id=memory_id)
+    assert (await command("undelete", memory_id)).code == 3
+    assert await _contents(client) == ["red apples"]
+
+
+async def test_an_export_is_imported_elsewhere_without_loss(
+    daemon: FakeDaemon, client: RawClient, command: Command, environment: dict[str, str], folder: Path
+) -> None:
+    """Exported again, the other store gives the same lines, and importing twice changes nothing."""
+    del daemon
+    stored = await client.tool("memory_store", content="first", tags=["x"], metadata={"n": 1}, conversation_id="talk")
+    await client.tool("memory_update", id=stored["id"], content="second")
+    await client.tool("memory_store", content="caf\u00e9 \u65e5\u672c\u8a9e \ud83c\udf4e\nnext line", namespace="there")
+    target = folder / "export.jsonl"
+    exported = await command("export", str(target))
+    assert (exported.code, exported.err) == (0, "2 memories are exported\n")
+    environment["MCP_MEMORY_SQLITE_PATH"] = str(folder / "other.db")
+    assert (await command("import", str(target), "--json")).data == {
+        "created": 2,
+        "known": 0,
+        "pending": 0,
+        "conflicts": 0,
+    }
+    assert (await command("import", str(target), "--json")).data["known"] == 2
+    assert (await command("export", "-")).out == target.read_text()
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("", "line 1"),
+        ("{}\n", "line 1"),
+        ('{"memory_mcp_export": 2}\n', "newer memory-mcp"),
+        ('{"memory_mcp_export": 1}\nnot json\n', "line 2"),
+        ('{"memory_mcp_export": 1}\n{"id": "a"}\n', "line 2: revision"),
+    ],
+)
+async def test_what_is_no_export_is_named_by_its_line(command: Command, folder: Path, lines: str, named: str) -> None:
+    """The first line that is wrong, and what is wrong with it."""
+    (folder / "in.jsonl").write_text(lines)
+    ended = await command("import", str(folder / "in.jsonl"))
+    assert ended.code == 1
+    assert named in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+async def test_conflicts_are_told_and_left_out(client: RawClient, command: Command, folder: Path) -> None:
+    """The rest is imported; the exit code says that not all was."""
+    await client.tool("memory_store", content="mine", id="a")
+    await command("export", str(folder / "out.jsonl"))
+    lines = (folder / "out.jsonl").read_text()
+    other = lines.splitlines()[1].replace('"id": "a"', '"id": "b"').replace("mine", "new")
+    (folder / "in.jsonl").write_text(lines.replace("mine", "theirs") + other + "\n")
+    ended = await command("import", str(folder / "in.jsonl"))
+    assert ended.code == 1
+    assert "'a' belongs to another content" in ended.err
+    assert "1 memories are imported (1 wait for their vectors), 0 were there already, 1 conflict" in ended.out
+    assert await _contents(client) == ["mine", "new"]
+
+
+async def test_another_model_is_noticed_and_the_store_re_embedded(
+    daemon: FakeDaemon, client: RawClient, command: Command
+) -> None:
+    """Search says what is missing and health names the command, which brings vectors back for everyone."""
+    for number in range(3):
+        await client.tool("memory_store", content=f"memory number {number}")
+    await daemon.change(space_id="fake-other-weights")
+    found = await client.tool("memory_search", query="memory number 1")
+    assert found["mode"] == "keyword"
+    assert "another embedding space" in found["degraded"]
+    assert "memory-mcp reembed" in (await client.tool("memory_health"))["space"]["mend"]
+    await client.tool("memory_store", content="stored meanwhile")
+    done = await command("reembed", "--json", "--drop-old")
+    assert done.data == {"before": "fake-384", "after": "fake-other-weights", "memories": 4, "dropped": 1}
+    found = await client.tool("memory_search", query="memory number 1", mode="semantic")
+    assert (found["degraded"], found["pending"], found["results"][0]["content"]) == (False, 0, "memory number 1")
+    assert (await command("reembed")).out == "the store's vectors are of fake-other-weights already\n"
+
+
+async def test_a_killed_re_embedding_goes_on(
+    daemon: FakeDaemon, client: RawClient, command: Command, begin: Started
+) -> None:
+    """Until it is done the old vectors stay, and what was done is not done again."""
+    await client.tool("memory_store_many", items=[{"content": f"memory number {n}"} for n in range(200)])
+    await daemon.change(space_id="fake-other-weights")
+    process = await begin("reembed", "--share", "0.05")
+    seen = len(daemon.texts)
+    async with asyncio.timeout(20):
+        while len(daemon.texts) - seen < 2 * 64:  # of four batches, one is surely written
+            await client.tool("memory_list", limit=1)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    await daemon.change(space_id="fake-384")
+    found = await client.until("memory_search", "degraded", value=False, query="memory number 7")
+    assert found["mode"] == "hybrid"
+    await daemon.change(space_id="fake-other-weights")
+    done = await command("reembed", "--json")
+    assert done.data["memories"] in {72, 136}
+    found = await client.tool("memory_search", query="memory number 7", mode="semantic")
+    assert found["results"][0]["content"] == "memory number 7"
+
+
+async def test_without_a_daemon_re_embedding_says_so(client: RawClient, command: Command) -> None:
+    """One line, exit code 1."""
+    await client.tool("memory_store", content="text")
+    ended = await command("reembed")
+    assert ended.code == 1
+    assert "no daemon listens" in ended.err
