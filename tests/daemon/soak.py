@@ -8,7 +8,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,14 @@ class Held:
 ALLOWED = Held(resident_mb=6.0, descriptors=4.0, threads=2.0)
 """Growth of the median from the second quarter of a run to its last; the first one warms up."""
 
+LOST_BYTES = 48
+"""What grpc.aio never frees of a call whose caller left or whose deadline passed, on average over the soak's.
+
+A batch of its operations that fails, or that nobody awaits any more, is dropped without its array (grpc/grpc#43360).
+A server with nothing of ours in it loses 30 to 70 bytes of such a call. The client loses about a thousand, and at times
+the answer: the process that soaks grows by hundreds of megabytes. `test_grpc` tells when grpc is mended.
+"""
+
 
 def held(process: int) -> Held:
     """Look at a process (Linux alone tells all three)."""
@@ -59,10 +67,12 @@ def growth(samples: Sequence[Held]) -> Held:
     return Held(*(statistics.median(last) - statistics.median(first) for first, last in zip(early, late, strict=True)))
 
 
-def assert_flat(samples: Sequence[Held]) -> None:
-    """Fail where more is held than is allowed."""
-    grown = growth(samples)
-    assert all(more <= most for more, most in zip(astuple(grown), astuple(ALLOWED), strict=True)), (grown, samples[-1])
+def assert_flat(samples: Sequence[Held], ended_early: int) -> None:
+    """Fail where more is held than is allowed; half of the calls that ended early lie between the two medians."""
+    grown, lost_mb = growth(samples), ended_early / 2 * LOST_BYTES / 2**20
+    allowed = replace(ALLOWED, resident_mb=ALLOWED.resident_mb + lost_mb)
+    flat = all(more <= most for more, most in zip(astuple(grown), astuple(allowed), strict=True))
+    assert flat, (grown, allowed, samples[-1])
 
 
 class Soak:
@@ -73,6 +83,8 @@ class Soak:
         self._over = asyncio.Event()
         self._numbers = itertools.count()
         self.rounds = dict.fromkeys(("ask", "ingest", "leave", "err", "reconnect", "poll"), 0)
+        self.ended_early = 0
+        """Calls that were cancelled, or whose deadline passed."""
 
     async def run(self, process: int, seconds: float) -> list[Held]:
         """Load the daemon for so long, and return what it held meanwhile."""
@@ -128,6 +140,7 @@ class Soak:
             call.cancel()
         for end in await asyncio.gather(*calls, return_exceptions=True):
             assert not isinstance(end, Exception), end  # CancelledError is none
+            self.ended_early += isinstance(end, asyncio.CancelledError)
 
     async def _err(self, stub: embedder_pb2_grpc.EmbedderStub) -> None:
         """Be whoever sends what is no text, no request, or has no time."""
@@ -135,7 +148,8 @@ class Soak:
         assert len(answer.items) == 4
         await _refused(_embed(stub, *["x"] * 257))
         await _refused(_embed(stub, "x", expected_space_id="another"))
-        await _refused(_embed(stub, *self._texts(32), within_s=0.001))
+        status = await _refused(_embed(stub, *self._texts(32), within_s=0.001))
+        self.ended_early += status is grpc.StatusCode.DEADLINE_EXCEEDED
 
     async def _reconnect(self) -> None:
         """Be a front that starts and ends."""
@@ -171,7 +185,10 @@ async def _embed(
     return answer
 
 
-async def _refused(call: Coroutine[Any, Any, embedder_pb2.EmbedResponse]) -> None:
-    """Wait for what a wrong or hasty call gets: one of the expected statuses, or an answer just in time."""
+async def _refused(call: Coroutine[Any, Any, embedder_pb2.EmbedResponse]) -> grpc.StatusCode:
+    """Return what a wrong or hasty call gets: one of the expected statuses, or OK for an answer just in time."""
     end = (await asyncio.gather(call, return_exceptions=True))[0]
-    assert not isinstance(end, grpc.aio.AioRpcError) or end.code() in _REFUSALS, end
+    if not isinstance(end, grpc.aio.AioRpcError):
+        return grpc.StatusCode.OK
+    assert end.code() in _REFUSALS, end
+    return end.code()

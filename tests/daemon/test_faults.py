@@ -224,9 +224,10 @@ def test_fifty_races_for_the_socket(start: Start, folder: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("minutes", [30.0])
 async def test_mixed_load_leaves_nothing(start: Start, minutes: float) -> None:
-    """Half an hour of callers of every kind costs no memory, no descriptor and no thread, and it exits 0."""
+    """Half an hour of callers of every kind costs no memory but grpc's, no descriptor and no thread, and it exits 0."""
     process = start(*HASH, EMBEDDER_CACHE_MB="1").ready()
     soak = Soak(f"unix:{process.path}")
-    assert_flat(await soak.run(process.popen.pid, 60 * minutes))
+    samples = await soak.run(process.popen.pid, 60 * minutes)
+    assert_flat(samples, soak.ended_early)
     assert min(soak.rounds.values()) > 100 * minutes
     assert process.stop() == 0

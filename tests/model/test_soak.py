@@ -14,8 +14,9 @@ from tests.model.conftest import running
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("seconds", [60.0])
 async def test_mixed_load_leaves_nothing(cache_home: Path, seconds: float) -> None:
-    """Callers of every kind cost no memory, no descriptor and no thread."""
+    """Callers of every kind cost no memory but grpc's, no descriptor and no thread."""
     with running(cache_home, "openvino", "float32", EMBEDDER_CACHE_MB="1") as daemon:
         soak = Soak(daemon.ready().address)
-        assert_flat(await soak.run(daemon.process.pid, seconds))
+        samples = await soak.run(daemon.process.pid, seconds)
+        assert_flat(samples, soak.ended_early)
         assert min(soak.rounds.values()) > seconds / 2
