@@ -33,7 +33,7 @@ DRAIN_S: Final = 12.0
 """How long running calls may take after SIGTERM; launchd and systemd kill later than that."""
 _FAREWELL_S: Final = 0.4  # how long a failed daemon still tells the reason
 _CLOSE_S: Final = 0.5
-_PENDING: Final = 1 << 16  # calls that gRPC may hold until the event loop turns to them; more of them get CANCELLED
+_PENDING: Final = 1 << 14  # calls that gRPC holds until the event loop turns to them; what is beyond gets CANCELLED
 _SERVER_OPTIONS: Final = (
     *contract.CHANNEL_OPTIONS,
     ("grpc.server.max_pending_requests", _PENDING),  # gRPC's own 1,000 and 3,000 end a burst in no words of ours
