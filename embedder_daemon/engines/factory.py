@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, cast
@@ -50,8 +48,7 @@ def build(name: str, options: EngineOptions, find_model: Callable[[], ModelFiles
     """
     if name != "auto" and not ENGINES[name].needs_model:
         return create(name, options, None)
-    threading.Thread(target=_import_numpy, daemon=True).start()
-    files = find_model()  # before the engine's import: a missing model is told at once
+    files = find_model()  # before the import: a missing model is told at once
     if "auto" in {name, options.precision}:
         name, options = _choose(name, options, files)
     engine = create(name, options, files)
@@ -69,12 +66,6 @@ def create(name: str, options: EngineOptions, files: ModelFiles | None) -> Engin
         return module.create(options, files)
     except ModuleNotFoundError as error:
         raise EngineMissingError(f"the engine {name} needs the package {error.name}: {entry.mend}") from error
-
-
-def _import_numpy() -> None:
-    """Import what all engines with a model need; it takes as long as the model's digests, which need no interpreter."""
-    with contextlib.suppress(ImportError):  # the engine says what is missing
-        importlib.import_module("numpy")
 
 
 def _fallback() -> str:
