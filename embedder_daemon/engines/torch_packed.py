@@ -17,7 +17,7 @@ class PackedLinear(torch.nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """From (..., in) to (..., out)."""
-        product = torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, "none", [], "")  # noqa: SLF001
+        product = torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, "none", [], "")  # noqa: SLF001 - the only door
         return cast(torch.Tensor, product)
 
 
@@ -33,4 +33,4 @@ def pack(model: torch.nn.Module) -> None:
 
 def _computes(dtype: torch.dtype) -> bool:
     """Say whether oneDNN computes in it here."""
-    return dtype is torch.float32 or (dtype is torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+    return dtype is torch.float32 or (dtype is torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - the only door
