@@ -33,6 +33,12 @@ DRAIN_S: Final = 12.0
 """How long running calls may take after SIGTERM; launchd and systemd kill later than that."""
 _FAREWELL_S: Final = 0.4  # how long a failed daemon still tells the reason
 _CLOSE_S: Final = 0.5
+_PENDING: Final = 1 << 14  # calls that gRPC holds until the event loop turns to them; what is beyond gets CANCELLED
+_SERVER_OPTIONS: Final = (
+    *contract.CHANNEL_OPTIONS,
+    ("grpc.server.max_pending_requests", _PENDING),  # gRPC's own 1,000 and 3,000 end a burst in no words of ours
+    ("grpc.server.max_pending_requests_hard_limit", _PENDING),
+)
 _FREEZE: Final = 1.5  # times the watchdog's limit: a stall that leaves the event loop its turns is told in words
 
 
@@ -53,7 +59,7 @@ class Daemon:
         cache = Cache(settings.cache_mb << 20)
         self._embedding = Embedding(self.lifecycle, scheduler, stats, cache)
         service = EmbedderService(self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts)
-        self._server = grpc.aio.server(options=contract.CHANNEL_OPTIONS)
+        self._server = grpc.aio.server(options=_SERVER_OPTIONS)
         add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]  # generated
         self._server.add_registered_method_handlers(contract.SERVICE_NAME, service.decoding())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -82,7 +82,7 @@ class DaemonSettings(BaseSettings):
         default=64, ge=0, le=65_536, description="Memory for the vectors of texts that were seen lately, in MiB."
     )
     idle_unload_s: float = Field(
-        default=0.0, ge=0.0, description="Seconds without a call after which the weights are dropped; 0 is never."
+        default=1800.0, ge=0.0, description="Seconds without a call after which the weights are dropped; 0 is never."
     )
     watchdog_s: float = Field(
         default=60.0, gt=0.0, description="Seconds without any progress after which the process ends, to be restarted."

@@ -79,7 +79,7 @@ class Engine(Protocol):
     def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
         """Tokenise; called from several threads at once, and lets other threads run meanwhile.
 
-        Up to SHORT characters it runs on the event loop, and waits for no other thread's call.
+        Up to SHORT characters it runs on the event loop; no call may wait for another thread's.
         """
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tokenizers
 
-from embedder_daemon.engines.base import SHORT, Encoded, Task
+from embedder_daemon.engines.base import Encoded, Task
 from embedder_daemon.errors import LoadError
 from embedder_daemon.space import ModelFiles
 
@@ -22,14 +22,11 @@ class Tokeniser:
     def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
         """Tokenise; the tokenizer is Rust, and lets other threads run meanwhile.
 
-        Its batches share one pool of threads, where a short one would wait for every long one.
+        One text after another: its own batches share one pool of threads, where a call would wait for bulk's.
         """
         prompt = self._space.query_prompt if task is Task.QUERY else self._space.document_prompt
         inputs = [prompt + text for text in texts] if prompt else list(texts)
-        if sum(map(len, texts)) <= SHORT:
-            encodings = [self._tokenizer.encode(text, add_special_tokens=False) for text in inputs]
-        else:
-            encodings = self._tokenizer.encode_batch(inputs, add_special_tokens=False)
+        encodings = [self._tokenizer.encode(text, add_special_tokens=False) for text in inputs]
         return [self._encoded(encoding, text, prompt) for encoding, text in zip(encodings, texts, strict=True)]
 
     def _encoded(self, encoding: tokenizers.Encoding, text: str, prompt: str) -> Encoded:

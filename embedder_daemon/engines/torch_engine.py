@@ -10,7 +10,7 @@ import tokenizers
 import torch
 import transformers
 
-from embedder_daemon.engines import memory, padding, torch_model
+from embedder_daemon.engines import memory, padding, torch_model, torch_packed
 from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import LoadError, ModelMissingError
@@ -51,6 +51,8 @@ class TorchEngine:
         self._tokeniser = Tokeniser(files)
         self._model = torch_model.load(files)
         self._model.to(device=self._device, dtype=_DTYPES[precision])
+        if device == "cpu":
+            torch_packed.pack(self._model.transformer)
         self.facts = EngineFacts(
             name="torch",
             space=files.space,

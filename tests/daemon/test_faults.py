@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,8 +40,10 @@ calls = [
 
 
 @asynccontextmanager
-async def _channel(process: Process) -> AsyncIterator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(f"unix:{process.path}", options=contract.CHANNEL_OPTIONS) as channel:
+async def _channel(process: Process, number: int = 0) -> AsyncIterator[grpc.aio.Channel]:
+    """Open a connection of its own for each number; gRPC would share one between channels of equal options."""
+    options = [*contract.CHANNEL_OPTIONS, ("memory-mcp.number", number)]
+    async with grpc.aio.insecure_channel(f"unix:{process.path}", options=options) as channel:
         yield channel
 
 
@@ -62,6 +64,7 @@ class Crowd:
     """Callers that ask for slow texts again and again, and what they met."""
 
     stub: embedder_pb2_grpc.EmbedderStub
+    call_texts: int = CALL_TEXTS
     statuses: Counter[grpc.StatusCode] = field(default_factory=Counter)
     hints: list[int] = field(default_factory=list)
     served: int = 0
@@ -88,12 +91,16 @@ class Crowd:
         await asyncio.gather(*running)
         return served
 
+    async def burst(self, calls: int) -> None:
+        """Make so many calls at once."""
+        await asyncio.gather(*(self._call() for _ in range(calls)))
+
     async def _call(self) -> None:
         self.calls += 1
-        texts = [f"slow {self.calls} {number}" for number in range(CALL_TEXTS)]
+        texts = [f"slow {self.calls} {number}" for number in range(self.call_texts)]
         try:
             await self.stub.Embed(embedder_pb2.EmbedRequest(texts=texts), timeout=WAIT_S)
-            self.served += CALL_TEXTS
+            self.served += self.call_texts
             self.statuses[grpc.StatusCode.OK] += 1
         except grpc.aio.AioRpcError as error:
             self.statuses[error.code()] += 1
@@ -132,6 +139,21 @@ async def test_ten_times_the_capacity(start: Start, seconds: float) -> None:
         assert flooded >= 0.9 * peak
         stats = await _stats(_stub(side))
         assert (stats.refused, stats.interactive.queued_texts) == (len(crowd.hints), 0)
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize("clients", [1, 6])
+async def test_thousands_of_calls_at_once(start: Start, clients: int) -> None:
+    """Each of 6,000 is served or told when to try again, on one connection or on several; gRPC itself ends none."""
+    process = start(*HASH, module=FAULTY, EMBEDDER_MAX_QUEUED_TEXTS="256", EMBEDDER_CACHE_MB="0").ready()
+    async with AsyncExitStack() as open_ones:
+        channels = [await open_ones.enter_async_context(_channel(process, number)) for number in range(clients)]
+        crowds = [Crowd(_stub(channel), call_texts=1) for channel in channels]
+        await asyncio.gather(*(crowd.burst(6000 // clients) for crowd in crowds))
+        statuses = sum((crowd.statuses for crowd in crowds), Counter[grpc.StatusCode]())
+        assert set(statuses) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert statuses.total() == 6000
+        assert all(50 <= hint <= 30_000 for crowd in crowds for hint in crowd.hints)
     assert process.stop() == 0
 
 

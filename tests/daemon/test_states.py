@@ -113,6 +113,21 @@ async def test_idle_falls_asleep_and_a_call_wakes(folder: Path) -> None:
         assert len(load.engines) == loads + 1
 
 
+async def test_it_falls_asleep_by_default(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it comes, a daemon is awake 29 minutes after its last call, and asleep after 30."""
+    loop, engine = asyncio.get_running_loop(), GateEngine()
+    clock, minutes = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: clock() + 60 * minutes)
+    async with serving(folder, lambda: engine) as client:
+        await client.embed("x")
+        minutes = 29.0
+        await client.embed("x")  # from the cache, which wakes nobody and postpones nothing
+        assert (await client.info()).state == embedder_pb2.STATE_SERVING
+        minutes = 30.0
+        await client.until_state(embedder_pb2.STATE_ASLEEP)
+        assert (await client.embed("y")).vectors == hash_vector("y")
+
+
 async def test_a_running_call_is_not_idle(folder: Path) -> None:
     """However long a forward pass takes, its engine stays; the idle time begins after it."""
     engine = GateEngine(is_open=False)

@@ -19,7 +19,7 @@ else:
     tokenizers = pytest.importorskip("tokenizers")  # the light interpreter collects this file too
     from embedder_daemon.engines.tokens import Tokeniser
 
-LONG = ["hello world again " * 10_000] * 64
+LONG = ["hello world again " * 1_000] * 64
 
 
 @pytest.fixture
@@ -41,19 +41,41 @@ def _tokeniser(tokenizer: tokenizers.Tokenizer, folder: Path) -> Tokeniser:
         normalised=True,
         query_prompt="",
         document_prompt="",
-        max_tokens=8,
+        max_tokens=4096,
         dimensions=4,
     )
     return Tokeniser(ModelFiles(folder, space, pad_token_id=0, width=4))
 
 
-def test_short_texts_wait_for_no_long_ones(tokenizer: tokenizers.Tokenizer, tmp_path: Path) -> None:
-    """While the tokenizers' threads are busy with long texts, five thousand calls of two short ones are answered."""
-    tokeniser, done = _tokeniser(tokenizer, tmp_path), list[list[tokenizers.Encoding]]()
-    thread = threading.Thread(target=lambda: done.append(tokenizer.encode_batch(LONG)))
-    thread.start()
-    for _ in range(5000):
-        short, shorter = tokeniser.encode(["hello world", "hello"], Task.DOCUMENT)
-        assert (short.ids, shorter.ids, len(done)) == ((1, 2), (1,), 0)
-    thread.join()
-    assert len(done) == 1
+class Bulk(threading.Thread):
+    """Tokenises long texts until it is told to stop."""
+
+    def __init__(self, tokeniser: Tokeniser) -> None:
+        super().__init__()
+        self.calls = 0
+        self.over = threading.Event()
+        self._tokeniser = tokeniser
+
+    def run(self) -> None:
+        """Call and count."""
+        while not self.over.is_set():
+            self._tokeniser.encode(LONG, Task.DOCUMENT)
+            self.calls += 1
+
+
+@pytest.mark.parametrize("texts", [["hello world", "hello"], ["hello world " * 100] * 4], ids=["short", "longer"])
+def test_a_call_waits_for_no_bulk(tokenizer: tokenizers.Tokenizer, tmp_path: Path, texts: list[str]) -> None:
+    """While two others tokenise bulk, a hundred short or longer calls are answered before eight of bulk are."""
+    tokeniser = _tokeniser(tokenizer, tmp_path)
+    bulk = [Bulk(tokeniser), Bulk(tokeniser)]
+    for thread in bulk:
+        thread.start()
+    for _ in range(100):
+        rows = tokeniser.encode(texts, Task.DOCUMENT)
+        assert [row.ids[:2] for row in rows] == [(1, 2)[: row.token_count] for row in rows]
+    calls = sum(thread.calls for thread in bulk)
+    for thread in bulk:
+        thread.over.set()
+        thread.join()
+    assert calls < 8
+    assert all(thread.calls for thread in bulk)
