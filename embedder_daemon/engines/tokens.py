@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import tokenizers
@@ -9,6 +10,8 @@ import tokenizers
 from embedder_daemon.engines.base import Encoded, Task
 from embedder_daemon.errors import LoadError
 from embedder_daemon.space import ModelFiles
+
+os.putenv("TOKENIZERS_PARALLELISM", "false")  # a batch of one needs no pool of threads, which bulk would fill
 
 
 class Tokeniser:
@@ -22,11 +25,12 @@ class Tokeniser:
     def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
         """Tokenise; the tokenizer is Rust, and lets other threads run meanwhile.
 
-        One text after another: its own batches share one pool of threads, where a call would wait for bulk's.
+        One text after another, so that no call waits for bulk's; in batches of one, because only those let go of
+        Python's lock.
         """
         prompt = self._space.query_prompt if task is Task.QUERY else self._space.document_prompt
         inputs = [prompt + text for text in texts] if prompt else list(texts)
-        encodings = [self._tokenizer.encode(text, add_special_tokens=False) for text in inputs]
+        encodings = [self._tokenizer.encode_batch([text], add_special_tokens=False)[0] for text in inputs]
         return [self._encoded(encoding, text, prompt) for encoding, text in zip(encodings, texts, strict=True)]
 
     def _encoded(self, encoding: tokenizers.Encoding, text: str, prompt: str) -> Encoded:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,3 +81,20 @@ def test_a_call_waits_for_no_bulk(tokenizer: tokenizers.Tokenizer, tmp_path: Pat
         thread.join()
     assert calls < 8
     assert all(thread.calls for thread in bulk)
+
+
+def test_others_run_meanwhile(tokenizer: tokenizers.Tokenizer, tmp_path: Path) -> None:
+    """Though Python would not take the lock from the thread that tokenises, another one gets it at each text."""
+    tokeniser = _tokeniser(tokenizer, tmp_path)
+    thread = threading.Thread(target=tokeniser.encode, args=(LONG, Task.DOCUMENT))
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    try:
+        thread.start()
+        rounds = 0
+        while thread.is_alive():
+            time.sleep(0)  # lets go of the lock
+            rounds += 1
+    finally:
+        sys.setswitchinterval(switch_s)
+    assert rounds > len(LONG)
