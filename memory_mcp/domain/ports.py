@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import (
@@ -28,6 +28,8 @@ from memory_mcp.domain.models import (
     Stored,
     Task,
 )
+
+T = TypeVar("T")
 
 
 class Embedder(Protocol):
@@ -58,6 +60,54 @@ class Embedder(Protocol):
 
     async def close(self) -> None:
         """Let go of the connection."""
+        ...
+
+
+class Moment(Protocol):
+    """What a store holds at one moment; the methods are the store's of the same names, for work inside `at_once`."""
+
+    def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the memories of these keys."""
+        ...
+
+    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first."""
+        ...
+
+    def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return what is nearest."""
+        ...
+
+    def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+        """Return what `nearest` would say of these."""
+        ...
+
+    def matching(self, query: str, filters: Filters, limit: int) -> Matching:
+        """Return what holds words of the query."""
+        ...
+
+    def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
+        """Return what lies beside each one."""
+        ...
+
+    def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+        """Return the cosines among neighbours."""
+        ...
+
+    def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+        """Return cosines to a few."""
+        ...
+
+    def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
+        """Return which words are tags."""
+        ...
+
+    def space(self) -> Space | None:
+        """Return the space of the vectors."""
+        ...
+
+    def queue(self, namespace: str | None) -> QueueCounts:
+        """Count what waits."""
         ...
 
 
@@ -114,6 +164,10 @@ class Store(Protocol):
         Raises:
             InvalidArgumentError: the cursor is none of this store's.
         """
+        ...
+
+    async def at_once(self, work: Callable[[Moment], T]) -> T:
+        """Do work that asks several things, all of them of one moment; it must not wait for anything else."""
         ...
 
     async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import TypeVar, cast
 
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError, SpaceMismatchError
 from memory_mcp.domain.models import (
@@ -34,11 +35,32 @@ from memory_mcp.domain.models import (
     Space,
     Stored,
 )
+from memory_mcp.domain.ports import Moment
 from tests.fakes.searching import best_passages, cosine_among, cosine_to, fits, holds_phrase, phrases, words
+
+T = TypeVar("T")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Text = tuple[str, str | None, str]
 """What duplicates have in common: the namespace, the conversation and the NFC text."""
+
+
+class FakeMoment:
+    """A store's own answers, without waiting: none of its methods ever waits for anything."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def answer(*arguments: object, **named: object) -> object:
+            asked = getattr(self._store, name)(*arguments, **named)
+            try:
+                asked.send(None)
+            except StopIteration as answered:
+                return answered.value
+            raise AssertionError(f"{name} waits")
+
+        return answer
 
 
 class FakeStore:
@@ -188,6 +210,10 @@ class FakeStore:
         rest = [memory for memory in found if start is None or _place(memory) < start]
         shown = tuple(self._seen(memory) for memory in rest[:limit])
         return Page(shown, "{}.{}".format(*_place(shown[-1])) if len(rest) > limit else None, len(found))
+
+    async def at_once(self, work: Callable[[Moment], T]) -> T:
+        """Do work that asks several things; nothing can come between."""
+        return work(cast("Moment", FakeMoment(self)))
 
     async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
