@@ -12,6 +12,7 @@ import apsw
 from memory_mcp.domain.models import Neighbours, Sample, Space
 from memory_mcp.storage.sqlite.rows import to_json
 from memory_mcp.storage.sqlite.search import vectors_of
+from memory_mcp.storage.sqlite.vectors import read
 
 REACH: Final = 2
 """Neighbours on each side; further ones found nothing more."""
@@ -62,7 +63,8 @@ def in_context(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[
     if number is None:
         return {}
     around = neighbours(db, keys)
-    beside = _first_vectors(db, number, {*around, *(key for of in around.values() for key in (*of.before, *of.after))})
+    known = {*around, *(key for of in around.values() for key in (*of.before, *of.after))}
+    beside = _first_vectors(db, number, space.dimensions, known)
     own = beside | _best_vectors(db, number, vector, list(around))
     nothing = bytes(len(vector))
 
@@ -80,15 +82,16 @@ def in_context(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[
     return dict(cast("Iterator[tuple[int, float]]", rows))
 
 
-def _first_vectors(db: apsw.Connection, number: int, keys: set[int]) -> dict[int, bytes]:
+def _first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: set[int]) -> dict[int, bytes]:
     """Return the vector of each memory's first passage that has one."""
     rows = db.execute(
-        f"""SELECT p.key, v.embedding FROM passages AS p CROSS JOIN vectors_{number:d} AS v ON v.passage_id = p.id
-            WHERE p.id IN (SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded'
-                                   ORDER BY first LIMIT 1) FROM json_each(?) AS w)""",  # noqa: S608 - a number of ours
+        """SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded' ORDER BY first LIMIT 1), w.value
+           FROM json_each(?) AS w""",
         (to_json(sorted(keys)),),
     )
-    return dict(cast("Iterator[tuple[int, bytes]]", rows))
+    owners = dict(cast("Iterator[tuple[int | None, int]]", rows))
+    vectors = read(db, number, dimensions, [passage for passage in owners if passage is not None])
+    return {owners[passage]: vector for passage, vector in vectors.items()}
 
 
 def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequence[int]) -> dict[int, bytes]:

@@ -8,13 +8,15 @@ import apsw
 
 from memory_mcp.domain.models import Filters, Match, Matching, Memory, Neighbours, Page, QueueCounts, Sample, Space
 from memory_mcp.storage.sqlite import context, keywords, reads, search
+from memory_mcp.storage.sqlite.finder import Finder
 
 
 class SqliteMoment:
     """See `domain.ports.Moment`; a connection that is inside a transaction."""
 
-    def __init__(self, db: apsw.Connection) -> None:
+    def __init__(self, db: apsw.Connection, finder: Finder) -> None:
         self._db = db
+        self._finder = finder
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
@@ -26,7 +28,7 @@ class SqliteMoment:
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         """Return the memories whose best passage is nearest by cosine."""
-        return search.nearest(self._db, vector, space, filters, limit)
+        return self._finder.nearest(self._db, vector, space, filters, limit)
 
     def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
         """Return what `nearest` would say of these memories."""
@@ -46,7 +48,7 @@ class SqliteMoment:
 
     def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
         """Return the cosines to some passages of a namespace."""
-        return context.sample(self._db, vector, space, namespace, count)
+        return self._finder.sample(self._db, vector, space, namespace, count)
 
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of the namespace."""

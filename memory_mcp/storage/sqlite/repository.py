@@ -34,6 +34,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.ports import Moment
 from memory_mcp.storage.sqlite import reads, writes
 from memory_mcp.storage.sqlite.connection import Database
+from memory_mcp.storage.sqlite.finder import LARGE, Finder
 from memory_mcp.storage.sqlite.moment import SqliteMoment
 
 T = TypeVar("T")
@@ -42,8 +43,9 @@ T = TypeVar("T")
 class SqliteStore:
     """Memories in one file; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, large: int = LARGE) -> None:
         self._database = Database(path)
+        self._finder = Finder(path, large)
         self._clock = clock
 
     def _now(self) -> int:
@@ -92,7 +94,7 @@ class SqliteStore:
 
     async def at_once(self, work: Callable[[Moment], T]) -> T:
         """Do work that asks several things of one moment."""
-        return await self._database.read(lambda db: work(SqliteMoment(db)))
+        return await self._database.read(lambda db: work(SqliteMoment(db, self._finder)))
 
     async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""

@@ -112,6 +112,16 @@ def _neighbours(
     ]
 
 
+def best_matches(db: apsw.Connection, found: Iterable[tuple[int, int, float]], limit: int) -> list[Match]:
+    """Return the best memories of (passage id, memory key, cosine), which come best first."""
+    best: dict[int, tuple[float, int]] = {}
+    for passage_id, key, cosine in found:
+        if len(best) == limit:
+            break
+        best.setdefault(key, (_clipped(cosine), passage_id))
+    return _matches(db, best.items())
+
+
 def _matches(db: apsw.Connection, found: Iterable[tuple[int, tuple[float, int]]]) -> list[Match]:
     """Make matches of (key, (cosine, passage id)); a passage is shown where the memory has others."""
     found = list(found)
