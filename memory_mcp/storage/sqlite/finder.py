@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import apsw
 
-from memory_mcp.domain.models import Filters, Match, Sample, Space
+from memory_mcp.domain.models import Filters, Match, Neighbours, Sample, Space
 from memory_mcp.storage.sqlite import context, search
 
 if TYPE_CHECKING:
@@ -17,13 +19,27 @@ LARGE: Final = 20_000
 """Memories of a namespace from which on it is searched by signs; sqlite-vec takes about 10 ms for so many."""
 
 
+MOST_KNOWN: Final = 20_000
+"""Memories whose neighbours are kept in mind."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What holds while the store does not change, and would be asked again by every search."""
+
+    generation: int
+    around: dict[int, Neighbours | None] = field(default_factory=dict)
+    chosen: dict[tuple[int, str, int], tuple[int, list[int]]] = field(default_factory=dict)
+
+
 class Finder:
-    """Searches by vector for one reading thread."""
+    """Finds by vector and by conversation for one reading thread."""
 
     def __init__(self, path: Path, large: int = LARGE) -> None:
         self._path = path
         self._large = large
         self._signs: Large | None = None
+        self._known = _Known(0)
 
     def nearest(self, db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         """Return the memories whose best passage is nearest by cosine, best first.
@@ -44,9 +60,34 @@ class Finder:
             SpaceMismatchError: the store's vectors are of another space.
         """
         number = search.vectors_of(db, space)
-        if number is None or not self._is_large(db, space, namespace):
-            return context.sample(db, vector, space, namespace, count)
+        if number is None:
+            return Sample(0, ())
+        if not self._is_large(db, space, namespace):
+            return self._small_sample(db, number, vector, namespace, count)
         return self._by_signs().sample(db, number, vector, space, namespace, count)
+
+    def _small_sample(self, db: apsw.Connection, number: int, vector: bytes, namespace: str, count: int) -> Sample:
+        known, asked = self._known_at(db), (number, namespace, count)
+        if asked not in known.chosen:
+            known.chosen[asked] = context.chosen(db, number, namespace, count)
+        total, passages = known.chosen[asked]
+        return Sample(total, context.cosines(db, number, vector, passages))
+
+    def neighbours(self, db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
+        """Return what lies on each side of each memory in its conversation; a key without one is absent."""
+        around = self._known_at(db).around
+        missing = [key for key in keys if key not in around]
+        if missing:
+            found = context.neighbours(db, missing)
+            around.update((key, found.get(key)) for key in missing)
+        return {key: beside for key in keys if (beside := around[key])}
+
+    def _known_at(self, db: apsw.Connection) -> _Known:
+        """Return what was found out since the store last changed."""
+        generation = cast("int | None", db.execute("SELECT max(seq) FROM changes").get) or 0
+        if generation != self._known.generation or len(self._known.around) > MOST_KNOWN:
+            self._known = _Known(generation)
+        return self._known
 
     def _is_large(self, db: apsw.Connection, space: Space, namespace: str) -> bool:
         if space.dimensions % 64:

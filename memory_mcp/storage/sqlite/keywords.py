@@ -7,7 +7,6 @@ cost much, only score the memories that the rare ones found.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -124,8 +123,9 @@ class _Search:
 
     def add(self, word: _Word, among: Collection[int] | None = None) -> None:
         """Give every memory that holds the word its share; `among` leaves out all others, filters or not."""
+        sums, so_far = self.sums, self.sums.get  # a thousand rows and more: names of their own are faster
         for key, share in self._shares(word, among, -1):
-            self.sums[key] = self.sums.get(key, 0.0) + share
+            sums[key] = so_far(key, 0.0) + share
 
     def add_newest(self, word: _Word) -> None:
         """Give the newest memories that hold a common word its share, and all that were found before."""
@@ -134,10 +134,10 @@ class _Search:
         self.sums |= {key: share for key, share in self._shares(word, None, MAX_FOUND) if key not in found}
 
     def _shares(self, word: _Word, among: Collection[int] | None, limit: int) -> Iterator[tuple[int, float]]:
-        scale = word.weight / _idf_of_fts5(self.stored, word.memories)
-        sql, parameters = self._narrowed("bm25(keywords)", among)
-        rows = self.db.execute(sql, (word.match, *parameters, limit))
-        return ((key, -score * scale) for key, score in cast("Iterator[tuple[int, float]]", rows))
+        scale = -word.weight / _idf_of_fts5(self.stored, word.memories)
+        sql, parameters = self._narrowed("? * bm25(keywords)", among)
+        rows = self.db.execute(sql, (scale, word.match, *parameters, limit))
+        return cast("Iterator[tuple[int, float]]", rows)
 
     def score(self, words: Sequence[_Word], keys: Sequence[int]) -> None:
         """Give these memories the words' share, and no other: from the index or from their contents, as is cheaper."""
@@ -187,7 +187,9 @@ class _Search:
 
     def best(self, count: int) -> list[tuple[int, float]]:
         """Return (key, sum), best first."""
-        return heapq.nsmallest(count, self.sums.items(), key=lambda entry: (-entry[1], entry[0]))
+        keys = sorted(self.sums)
+        keys.sort(key=self.sums.__getitem__, reverse=True)  # which leaves equal ones in the order of their keys
+        return [(key, self.sums[key]) for key in keys[:count]]
 
     def _narrowed(self, value: str, among: Collection[int] | None) -> tuple[str, Sequence[apsw.SQLiteValue]]:
         """Return the SQL that gives (key, value) of what an expression finds, and its parameters in the middle."""

@@ -40,11 +40,11 @@ class SqliteMoment:
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""
-        return context.neighbours(self._db, keys)
+        return self._finder.neighbours(self._db, keys)
 
     def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
         """Return the cosine to each memory's meaning among its neighbours."""
-        return context.in_context(self._db, vector, space, keys)
+        return context.in_context(self._db, vector, space, self.neighbours(keys))
 
     def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
         """Return the cosines to some passages of a namespace."""
