@@ -20,6 +20,10 @@ MAX_PASSAGES_AT_ONCE: Final = 64
 """A content of more passages is stored at once and embedded by the queue: it would not fit a caller's patience."""
 
 
+CUT_HERE: Final = 500
+"""Characters that are cut without leaving the event loop; they are one passage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A passage's text, where it begins in its content, and the content's head."""
@@ -103,6 +107,13 @@ def _split_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
     return [split(content) for content in contents]
 
 
+async def _cut_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Cut contents; what takes less time than a change of threads is done here."""
+    if sum(map(len, contents)) <= CUT_HERE:
+        return _split_all(contents)
+    return await asyncio.to_thread(_split_all, contents)
+
+
 class Indexer:
     """Gives contents their passages and, where that is possible now, vectors."""
 
@@ -121,7 +132,7 @@ class Indexer:
 
     async def cut(self, contents: Sequence[str]) -> list[Embedded]:
         """Return the passages of each content, all of them for the queue."""
-        cuts = await asyncio.to_thread(_split_all, contents)
+        cuts = await _cut_all(contents)
         return [Embedded(tuple(Passage(start, end) for start, end in cut), None) for cut in cuts]
 
     async def embed(
@@ -131,7 +142,7 @@ class Indexer:
 
         In the interactive lane the budget is for all of it, in the bulk lane for each call.
         """
-        cuts = await asyncio.to_thread(_split_all, contents)
+        cuts = await _cut_all(contents)
         owners = [i for i, cut in enumerate(cuts) if len(cut) <= MAX_PASSAGES_AT_ONCE for _ in cut]
         spans = [
             Span(start, content[start:end], head)

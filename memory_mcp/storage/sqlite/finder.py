@@ -20,7 +20,7 @@ LARGE: Final = 20_000
 
 
 MOST_KNOWN: Final = 20_000
-"""Memories whose neighbours are kept in mind."""
+"""Memories whose neighbours, and terms whose counts, are kept in mind."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,13 @@ class _Known:
 
     generation: int
     around: dict[int, Neighbours | None] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     chosen: dict[tuple[int, str, int], tuple[int, list[int]]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Count what is kept."""
+        return len(self.around) + len(self.counts)
 
 
 class Finder:
@@ -82,10 +88,14 @@ class Finder:
             around.update((key, found.get(key)) for key in missing)
         return {key: beside for key in keys if (beside := around[key])}
 
+    def counts(self, db: apsw.Connection) -> dict[str, int]:
+        """Return how many memories hold each term that was asked for, to be added to."""
+        return self._known_at(db).counts
+
     def _known_at(self, db: apsw.Connection) -> _Known:
         """Return what was found out since the store last changed."""
         generation = cast("int | None", db.execute("SELECT max(seq) FROM changes").get) or 0
-        if generation != self._known.generation or len(self._known.around) > MOST_KNOWN:
+        if generation != self._known.generation or self._known.size > MOST_KNOWN:
             self._known = _Known(generation)
         return self._known
 

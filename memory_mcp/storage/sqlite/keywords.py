@@ -210,14 +210,17 @@ class _Search:
         return sql, narrowing[1]
 
 
-def matching(db: apsw.Connection, query: str, filters: Filters, limit: int) -> Matching:
-    """Return the memories that hold words of the query, best first, and all that it puts in quotes."""
+def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, counts: dict[str, int]) -> Matching:
+    """Return the memories that hold words of the query, best first, and all that it puts in quotes.
+
+    `counts` keeps how many memories hold a term, while the store does not change: a common one's are many to count.
+    """
     row = db.execute("SELECT number, memories FROM namespaces WHERE namespace = ?", (filters.namespace,)).fetchone()
     if row is None:
         return Matching(0.0, ())
     number, memories = cast("tuple[int, int]", row)
     terms = Terms(db)
-    words = [_word(db, number, memories, wanted) for wanted in terms.of_query(query)]
+    words = [_word(db, number, memories, wanted, counts) for wanted in terms.of_query(query)]
     possible = (BM25_K1 + 1) * sum(word.weight for word in words)
     present = sorted((word for word in words if word.memories), key=lambda word: -word.weight)[:MAX_WORDS]
     present.sort(key=lambda word: word.memories)
@@ -247,11 +250,14 @@ def _find(search: _Search, words: Sequence[_Word], ceiling: float, limit: int) -
     search.score(common, [key for key, _ in search.best(RESCORED_PER_RESULT * limit)])
 
 
-def _word(db: apsw.Connection, number: int, memories: int, wanted: Wanted) -> _Word:
+def _word(db: apsw.Connection, number: int, memories: int, wanted: Wanted, counts: dict[str, int]) -> _Word:
     term = _filed(number, wanted.term)
     match = _quoted(number, [wanted.term]) + (" *" if wanted.begins else "")
     sql = _BEGINNING if wanted.begins else _HOLDING
-    held = cast("int | None", db.execute(sql, (match if wanted.begins else term,)).get) or 0
+    asked = match if wanted.begins else term
+    if asked not in counts:
+        counts[asked] = cast("int | None", db.execute(sql, (asked,)).get) or 0
+    held = counts[asked]
     return _Word(wanted, match, held, wanted.weight * math.log(1 + (memories - held + 0.5) / (held + 0.5)))
 
 

@@ -36,7 +36,7 @@ class SqliteMoment:
 
     def matching(self, query: str, filters: Filters, limit: int) -> Matching:
         """Return the memories that hold words of the query."""
-        return keywords.matching(self._db, query, filters, limit)
+        return keywords.matching(self._db, query, filters, limit, self._finder.counts(self._db))
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""
