@@ -144,7 +144,8 @@ def in_process(asked: list[str], known: Rows) -> float:
     rows = base64.b64encode(known.tobytes()).decode()
     sent = json.dumps({"single": asked[:60], "bulk": asked[:8], "scanned": rows})
     command = [str(MODEL_PYTHON), "-m", "benchmarks.in_process"]
-    done = subprocess.run(command, input=sent, capture_output=True, text=True, check=True)
+    alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # whose threads would spin beside torch's
+    done = subprocess.run(command, input=sent, capture_output=True, text=True, check=True, env=alone)
     answer: dict[str, float] = json.loads(done.stdout)
     return 1e3 * answer["single_s"]
 

@@ -15,8 +15,9 @@ from memory_mcp.storage.sqlite import context, search
 if TYPE_CHECKING:
     from memory_mcp.storage.sqlite.large import Large
 
-LARGE: Final = 20_000
-"""Memories of a namespace from which on it is searched by signs; sqlite-vec takes about 10 ms for so many."""
+LARGE: Final = 8_000
+"""Memories of a namespace from which on it is searched by signs; sqlite-vec takes about 6 ms for so many, signs 2, but
+they take numpy, which is 17 MB in the process."""
 
 
 MOST_KNOWN: Final = 20_000
