@@ -19,7 +19,7 @@ NOT_IN_FRONT := ^(embedder_daemon/(engines/(torch_|openvino_|onnx_|padding|token
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test test-model test-slow check lint types imports protos-check coverage bench bench-retrieval setup setup-front \
+.PHONY: run test test-model test-slow check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
 	setup-daemon setup-tools protos stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
@@ -62,6 +62,9 @@ coverage: setup-front
 
 bench: setup ## Measure, side by side
 	$(FRONT) -m benchmarks.run
+
+bench-store: setup ## Measure stores of 3,000 to a million memories (SIZES=3000 100000 for some)
+	$(FRONT) -m benchmarks.store $(SIZES)
 
 bench-retrieval: setup ## Measure what is found, and what each part of the search gives (DATA=folder of sets)
 	$(FRONT) -m benchmarks.router $(DATA)

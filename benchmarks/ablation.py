@@ -26,7 +26,7 @@ from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, qua
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
 from memory_mcp.domain.models import Filters, Matching, Neighbours, NewMemory, Sample, Stored
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import Moment, Store
 from memory_mcp.services import chunking, ranking
 from memory_mcp.services.bundle import Services
 from memory_mcp.services.retrieval import Query
@@ -116,20 +116,21 @@ PARTS = (
 
 
 class Without:
-    """A store, some of whose methods always answer the same."""
+    """A store, or a moment of it, some of whose methods always answer the same."""
 
-    def __init__(self, store: Store, answers: Mapping[str, object]) -> None:
-        self._store = store
+    def __init__(self, whole: Store | Moment, answers: Mapping[str, object]) -> None:
+        self._whole = whole
         self._answers = answers
 
     def __getattr__(self, name: str) -> object:
         if name not in self._answers:
-            return getattr(self._store, name)
+            return getattr(self._whole, name)
+        return lambda *_, **__: self._answers[name]
 
-        async def answer(*_: object, **__: object) -> object:
-            return self._answers[name]
-
-        return answer
+    async def at_once(self, work: Callable[[Moment], object]) -> object:
+        """Do the work at moments that answer so, too."""
+        store = cast("Store", self._whole)
+        return await store.at_once(lambda it: work(cast("Moment", Without(it, self._answers))))
 
 
 @contextlib.contextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import (
@@ -34,6 +34,8 @@ from memory_mcp.domain.models import (
     Task,
     Unfilled,
 )
+
+T = TypeVar("T")
 
 
 class Embedder(Protocol):
@@ -148,6 +150,54 @@ class Upkeep(Protocol):
         ...
 
 
+class Moment(Protocol):
+    """What a store holds at one moment; the methods are the store's of the same names, for work inside `at_once`."""
+
+    def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the memories of these keys."""
+        ...
+
+    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first."""
+        ...
+
+    def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return what is nearest."""
+        ...
+
+    def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+        """Return what `nearest` would say of these."""
+        ...
+
+    def matching(self, query: str, filters: Filters, limit: int) -> Matching:
+        """Return what holds words of the query."""
+        ...
+
+    def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
+        """Return what lies beside each one."""
+        ...
+
+    def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+        """Return the cosines among neighbours."""
+        ...
+
+    def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+        """Return cosines to a few."""
+        ...
+
+    def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
+        """Return which words are tags."""
+        ...
+
+    def space(self) -> Space | None:
+        """Return the space of the vectors."""
+        ...
+
+    def queue(self, namespace: str | None) -> QueueCounts:
+        """Count what waits."""
+        ...
+
+
 class Store(Upkeep, Protocol):
     """Keeps memories, their keyword index, their passages and vectors, and what changed.
 
@@ -217,6 +267,10 @@ class Store(Upkeep, Protocol):
         Raises:
             InvalidArgumentError: the cursor is none of this store's.
         """
+        ...
+
+    async def at_once(self, work: Callable[[Moment], T]) -> T:
+        """Do work that asks several things, all of them of one moment; it must not wait for anything else."""
         ...
 
     async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:

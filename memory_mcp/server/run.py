@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
+from typing import Final
 
 import anyio
 
@@ -12,6 +14,10 @@ from memory_mcp.server.handlers import make_server
 from memory_mcp.server.session import LazyServices
 from memory_mcp.server.stdio import Transport, claim_descriptors
 from memory_mcp.settings import Settings
+
+SWITCH_S: Final = 0.0005
+"""Seconds that a thread may keep the others from Python: the one that looks for words must not hold up the loop that
+waits for the query's vector. With Python's own 5 ms a search takes a fifth longer."""
 
 
 async def _serve(settings: Settings) -> None:
@@ -37,4 +43,5 @@ async def _until_signalled(settings: Settings) -> None:
 
 def serve_stdio(settings: Settings) -> None:
     """Serve the client on stdin and stdout; return when it has gone."""
+    sys.setswitchinterval(SWITCH_S)
     asyncio.run(_until_signalled(settings))

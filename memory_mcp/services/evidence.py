@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from memory_mcp.domain.models import Filters, Match, Neighbours, Space
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import Moment
 from memory_mcp.services import ranking, weighing
 
 SHARING: Final = 15
@@ -48,41 +47,38 @@ NO_WORDS: Final = Words({}, is_all=True)
 
 
 class Evidence:
-    """Asks one store about one query."""
+    """Asks a store about one query, at one moment."""
 
-    def __init__(self, store: Store, filters: Filters, candidates: int) -> None:
-        self._store = store
+    def __init__(self, moment: Moment, filters: Filters, candidates: int) -> None:
+        self._moment = moment
         self._filters = filters
         self._candidates = candidates
 
-    async def words(self, text: str) -> Words:
+    def words(self, text: str) -> Words:
         """Score what holds words of the query, and its neighbours."""
         limit = max(MIN_WORDED, self._candidates)
-        found = await self._store.matching(text, self._filters, limit)
+        found = self._moment.matching(text, self._filters, limit)
         keys = [match.key for match in found.matches]
-        around = await self._store.neighbours(keys[: self._candidates])
-        around |= await self._store.neighbours(self._newcomers(keys, around))
+        around = self._moment.neighbours(keys[: self._candidates])
+        around |= self._moment.neighbours(self._newcomers(keys, around))
         scores = sorted(ranking.keyword_scores(found, around).items(), key=lambda entry: -entry[1])
         return Words(dict(scores), is_all=len(found.matches) < limit)
 
-    async def meaning(self, vector: Vector, words: Words) -> Meaning:
+    def meaning(self, vector: Vector, words: Words) -> Meaning:
         """Score what is near the query, its neighbours, and what words found.
 
         Raises:
             SpaceMismatchError: the store's vectors are of another space.
         """
-        nearest = await self._store.nearest(vector.row, vector.space, self._filters, self._candidates)
+        nearest = self._moment.nearest(vector.row, vector.space, self._filters, self._candidates)
         found = [match.key for match in nearest]
-        newcomers = self._newcomers(found, await self._store.neighbours(found[:SHARING]))
+        newcomers = self._newcomers(found, self._moment.neighbours(found[:SHARING]))
         worded = list(words.scores)[: self._candidates]  # the others cannot come before these by their words alone
         others = sorted({*worded, *newcomers} - set(found))
-        compared, among, prominence = await asyncio.gather(
-            self._store.compare(vector.row, vector.space, others),
-            self._store.in_context(vector.row, vector.space, [*found, *others]),
-            self._prominence(vector, nearest),
-        )
+        compared = self._moment.compare(vector.row, vector.space, others)
+        among = self._moment.in_context(vector.row, vector.space, [*found, *others])
         scores = ranking.in_context([*nearest, *compared], among)
-        return Meaning(scores, prominence, is_all=len(nearest) < self._candidates)
+        return Meaning(scores, self._prominence(vector, nearest), is_all=len(nearest) < self._candidates)
 
     def _newcomers(self, keys: Sequence[int], around: Mapping[int, Neighbours]) -> list[int]:
         """Return the neighbours of the best ones that are not among `around`; keys are best first."""
@@ -96,10 +92,10 @@ class Evidence:
         """Whether a neighbour may be what the filters leave out; one of the same conversation is not."""
         return replace(self._filters, conversation_id=None).is_narrow
 
-    async def _prominence(self, vector: Vector, nearest: Sequence[Match]) -> float | None:
+    def _prominence(self, vector: Vector, nearest: Sequence[Match]) -> float | None:
         if not nearest:
             return None
         namespace = self._filters.namespace
-        sample = await self._store.sample(vector.row, vector.space, namespace, weighing.SAMPLE)
+        sample = self._moment.sample(vector.row, vector.space, namespace, weighing.SAMPLE)
         few = self._filters.is_narrow and len(nearest) < self._candidates
         return weighing.prominence(nearest[0].score, sample, len(nearest) if few else sample.passages)

@@ -21,6 +21,10 @@ MAX_PASSAGES_AT_ONCE: Final = 64
 """A content of more passages is stored at once and embedded by the queue: it would not fit a caller's patience."""
 
 
+CUT_HERE: Final = 500
+"""Characters that are cut without leaving the event loop; they are one passage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A passage's text, where it begins in its content, and the content's head."""
@@ -104,6 +108,13 @@ def _split_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
     return [split(content) for content in contents]
 
 
+async def _cut_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Cut contents; what takes less time than a change of threads is done here."""
+    if sum(map(len, contents)) <= CUT_HERE:
+        return _split_all(contents)
+    return await asyncio.to_thread(_split_all, contents)
+
+
 class Indexer:
     """Gives contents their passages and, where that is possible now, vectors."""
 
@@ -122,7 +133,7 @@ class Indexer:
 
     async def cut(self, contents: Sequence[str]) -> list[Embedded]:
         """Return the passages of each content, all of them for the queue."""
-        cuts = await asyncio.to_thread(_split_all, contents)
+        cuts = await _cut_all(contents)
         return [Embedded(tuple(Passage(start, end) for start, end in cut), None) for cut in cuts]
 
     async def embed(
@@ -133,7 +144,7 @@ class Indexer:
         In the interactive lane the budget is for all of it, in the bulk lane for each call. A content of more
         passages than `at_once` is left for the queue; None is no bound.
         """
-        cuts = await asyncio.to_thread(_split_all, contents)
+        cuts = await _cut_all(contents)
         bound = at_once or sys.maxsize
         owners = [i for i, cut in enumerate(cuts) if len(cut) <= bound for _ in cut]
         spans = [

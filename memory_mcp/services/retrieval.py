@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Filters, Lane, Task
-from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.domain.models import Filters, Lane, Space, Task
+from memory_mcp.domain.ports import Embedder, Moment, Store
 from memory_mcp.services import ranking, selection, weighing
 from memory_mcp.services.evidence import NO_WORDS, Evidence, Meaning, Vector, Words
 from memory_mcp.services.ranking import Ranked
@@ -78,6 +78,16 @@ class Found:
     """Whether asking for more candidates would find no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a search knows before it has its vector."""
+
+    way: Route
+    words: Words | None
+    pending: int
+    space: Space | None
+
+
 class Retrieval:
     """Searches the store, with vectors when they can be had."""
 
@@ -93,33 +103,35 @@ class Retrieval:
         self._embedder = embedder
         self._budget_s = budget_s
         self._now = now
+        self._space: Space | None = None
+        """The store's, when it was last asked."""
 
     async def search(self, query: Query) -> Answer:
         """Return the best memories; without vectors they are found by keywords, and the answer says why."""
-        seen = await self._route(query)
-        way = seen if query.mode == "auto" else Route(seen.intent)
-        vector, words, queue = await asyncio.gather(
-            self._embed(query), self._words(query, _candidates(query)), self._store.queue(query.filters.namespace)
-        )
-        found, hits = await self._enough(query, way, vector, words)
-        if way.tags and not query.filters.tags:
-            hits = await self._tagged_first(query, way, vector, hits)
+        if query.mode == "keyword":
+            return await self._store.at_once(lambda it: self._answer(it, query, _look(it, query), None))
+        space = self._space or await self._store.space()
+        vector, seen = await asyncio.gather(self._embed(query, space), self._store.at_once(lambda it: _look(it, query)))
+        if isinstance(vector, Problem) and seen.space != space:  # which the store had when it was last asked
+            vector = await self._embed(query, seen.space)
+        self._space = seen.space
+        return await self._store.at_once(lambda it: self._answer(it, query, seen, vector))
+
+    def _answer(self, it: Moment, query: Query, seen: Seen, vector: Vector | Problem | None) -> Answer:
+        found, hits = self._enough(it, query, seen.way, vector, seen.words)
+        if seen.way.tags and not query.filters.tags:
+            hits = self._tagged_first(it, query, seen.way, vector, hits)
         missed = None if hits else selection.near_misses(found.ranked, query.min_score, query.limit)
-        return Answer(tuple(hits), found.mode, way.intent, found.degraded, queue.pending, missed)
+        return Answer(tuple(hits), found.mode, seen.way.intent, found.degraded, seen.pending, missed)
 
-    async def _route(self, query: Query) -> Route:
-        asked = possible_tags(query.text)
-        known = await self._store.tags_among(asked, query.filters.namespace) if asked else frozenset[str]()
-        return route(query.text, known)
-
-    async def _tagged_first(
-        self, query: Query, way: Route, vector: Vector | Problem | None, hits: Sequence[Hit]
+    def _tagged_first(
+        self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None, hits: Sequence[Hit]
     ) -> list[Hit]:
         """Put what carries the tags before the rest; the tag is half of what was asked for, the words the other."""
         filters = replace(query.filters, tags=way.tags, tag_match="all")
         narrow = replace(query, filters=filters, min_score=0.0)
-        _, tagged = await self._enough(narrow, way, vector, await self._words(narrow, _candidates(narrow)))
-        page = await self._store.page(filters, limit=query.limit, cursor=None)  # also what no word or vector finds
+        _, tagged = self._enough(it, narrow, way, vector, _words(it, narrow, _candidates(narrow)))
+        page = it.page(filters, limit=query.limit, cursor=None)  # also what no word or vector finds
         found = {hit.memory.key for hit in tagged}
         tagged += [Hit(memory, Ranked(memory.key, 0.0)) for memory in page.memories if memory.key not in found]
         lifted = [replace(hit, ranked=replace(hit.ranked, score=(1 + hit.ranked.score) / 2)) for hit in tagged]
@@ -127,55 +139,32 @@ class Retrieval:
         shown = {hit.memory.key for hit in first}
         return [*first, *(hit for hit in hits if hit.memory.key not in shown)][: query.limit]
 
-    async def _enough(
-        self, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None
+    def _enough(
+        self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None
     ) -> tuple[Found, list[Hit]]:
         """Return the candidates and the hits among them, of more and more candidates until the hits are enough."""
         candidates = _candidates(query)
         while True:
-            found = await self._find(query, way, vector, words, candidates)
+            found = _find(it, query, way, vector, words, candidates)
             strong = [hit for hit in found.ranked if hit.score >= query.min_score]
-            hits = await self._select(query, way, strong)
+            hits = self._select(it, query, way, strong)
             full = len(hits) >= query.limit or found.is_all or len(strong) < len(found.ranked)
             if full or candidates >= MAX_CANDIDATES or not (query.collapse or way.quoted):
                 return found, hits
             candidates = min(MAX_CANDIDATES, 4 * candidates)
-            words = await self._words(query, candidates)
+            words = _words(it, query, candidates)
 
-    async def _select(self, query: Query, way: Route, ranked: Sequence[Ranked]) -> list[Hit]:
+    def _select(self, it: Moment, query: Query, way: Route, ranked: Sequence[Ranked]) -> list[Hit]:
         thinned = query.collapse or bool(way.quoted)
         likely = list(ranked) if thinned else selection.worth_loading(ranked, query.limit, query.recency)
-        memories = await self._store.fetch([hit.key for hit in likely])
+        memories = it.fetch([hit.key for hit in likely])
         loaded = [Hit(memories[hit.key], hit) for hit in likely if hit.key in memories]
         fitting = [hit for hit in loaded if not way.quoted or selection.holds_all(hit.memory, way.quoted)]
         ordered = selection.in_order(fitting, query.recency, self._now())
         return selection.collapsed(ordered, query.limit) if query.collapse else ordered[: query.limit]
 
-    async def _words(self, query: Query, candidates: int) -> Words | None:
-        """Score the words, unless meaning alone is asked for."""
-        if query.mode == "semantic":
-            return None
-        return await Evidence(self._store, query.filters, candidates).words(query.text)
-
-    async def _find(
-        self, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None, candidates: int
-    ) -> Found:
-        evidence = Evidence(self._store, query.filters, candidates)
-        if isinstance(vector, Vector):
-            try:
-                meaning = await evidence.meaning(vector, words or NO_WORDS)
-                return _ranked(query, way, meaning, words or NO_WORDS)
-            except SpaceMismatchError as error:  # another front gave the store its space meanwhile
-                vector = Problem(str(error))
-        words = words or await evidence.words(query.text)
-        degraded = vector.sentence if vector else None
-        return Found(ranking.by_keywords(words.scores), _KEYWORD, degraded, words.is_all)
-
-    async def _embed(self, query: Query) -> Vector | Problem | None:
-        """Return the query's vector, why there is none, or None when none is wanted."""
-        if query.mode == "keyword":
-            return None
-        space = await self._store.space()
+    async def _embed(self, query: Query, space: Space | None) -> Vector | Problem:
+        """Return the query's vector in the space, or why there is none."""
         try:
             embedding = await self._embedder.embed(
                 [query.text],
@@ -190,6 +179,38 @@ class Retrieval:
         if item.vector is None:
             return Problem(f"the query got no vector ({item.error})")
         return Vector(item.vector, embedding.space)
+
+
+def _look(it: Moment, query: Query) -> Seen:
+    """Find out what can be known without the query's vector."""
+    asked = possible_tags(query.text)
+    known = it.tags_among(asked, query.filters.namespace) if asked else frozenset[str]()
+    seen = route(query.text, known)
+    way = seen if query.mode == "auto" else Route(seen.intent)
+    words = _words(it, query, _candidates(query))
+    return Seen(way, words, it.queue(query.filters.namespace).pending, it.space())
+
+
+def _words(it: Moment, query: Query, candidates: int) -> Words | None:
+    """Score the words, unless meaning alone is asked for."""
+    if query.mode == "semantic":
+        return None
+    return Evidence(it, query.filters, candidates).words(query.text)
+
+
+def _find(
+    it: Moment, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None, candidates: int
+) -> Found:
+    evidence = Evidence(it, query.filters, candidates)
+    if isinstance(vector, Vector):
+        try:
+            meaning = evidence.meaning(vector, words or NO_WORDS)
+            return _ranked(query, way, meaning, words or NO_WORDS)
+        except SpaceMismatchError as error:  # another front gave the store its space meanwhile
+            vector = Problem(str(error))
+    words = words or evidence.words(query.text)
+    degraded = vector.sentence if vector else None
+    return Found(ranking.by_keywords(words.scores), _KEYWORD, degraded, words.is_all)
 
 
 def _candidates(query: Query) -> int:

@@ -299,3 +299,37 @@ async def test_compare_scores_the_memories_that_are_named(store: Store) -> None:
     assert await store.compare(towards(0), SPACE, []) == []
     with pytest.raises(SpaceMismatchError, match="space-a"):
         await store.compare(towards(0), OTHER_SPACE, keys)
+
+
+async def test_a_moment_answers_as_the_store_does(store: Store) -> None:
+    """What is asked at once, of one moment, has the answers that the store gives one by one."""
+    memory = await put(store, "a word", towards(10), tags=("red",), conversation_id="c")
+    await put(store, "another word", towards(20), conversation_id="c")
+    at_once = await store.at_once(
+        lambda it: [
+            it.nearest(towards(0), SPACE, HERE, 5),
+            it.compare(towards(0), SPACE, [memory.key]),
+            it.matching("word", HERE, 5),
+            it.neighbours([memory.key]),
+            it.in_context(towards(0), SPACE, [memory.key]),
+            it.sample(towards(0), SPACE, HERE.namespace, 8),
+            it.fetch([memory.key]),
+            it.page(HERE, limit=1, cursor=None),
+            it.tags_among(["red", "blue"], HERE.namespace),
+            it.space(),
+            it.queue(None),
+        ]
+    )
+    assert at_once == [
+        await store.nearest(towards(0), SPACE, HERE, 5),
+        await store.compare(towards(0), SPACE, [memory.key]),
+        await store.matching("word", HERE, 5),
+        await store.neighbours([memory.key]),
+        await store.in_context(towards(0), SPACE, [memory.key]),
+        await store.sample(towards(0), SPACE, HERE.namespace, 8),
+        await store.fetch([memory.key]),
+        await store.page(HERE, limit=1, cursor=None),
+        await store.tags_among(["red", "blue"], HERE.namespace),
+        await store.space(),
+        await store.queue(None),
+    ]

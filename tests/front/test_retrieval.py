@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Condition, Filters, Match, Matching, NewMemory, Space
+from memory_mcp.domain.models import Condition, Embedding, Filters, Match, Matching, NewMemory, Space
 from memory_mcp.services import ranking
 from memory_mcp.services.health import PARTS, Health
 from memory_mcp.services.indexing import Indexer
@@ -124,13 +124,14 @@ async def test_a_space_that_changed_meanwhile_is_not_compared(
 
     embedder = Meddling()
     search = Retrieval(late, embedder, budget_s=1)
-    original = late.nearest
+    original = embedder.embed
 
-    async def after_the_other(*arguments: object) -> list[Match]:
+    async def before_the_other(*arguments: object, **named: object) -> Embedding:
+        embedding = await original(*arguments, **named)  # type: ignore[arg-type]  # passed on as they came
         await embedder.meddle()
-        return await original(*arguments)  # type: ignore[arg-type]  # passed on as they came
+        return embedding
 
-    late.nearest = after_the_other  # type: ignore[method-assign, assignment]  # the moment in between
+    embedder.embed = before_the_other  # type: ignore[method-assign]  # the moment in between
     answer = await search.search(query("cat"))
     assert answer.mode == "keyword"
     assert "other-384" in (answer.degraded or "")

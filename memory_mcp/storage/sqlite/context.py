@@ -9,9 +9,10 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.models import Neighbours, Sample, Space
+from memory_mcp.domain.models import Neighbours, Space
 from memory_mcp.storage.sqlite.rows import to_json
 from memory_mcp.storage.sqlite.search import vectors_of
+from memory_mcp.storage.sqlite.vectors import read
 
 REACH: Final = 2
 """Neighbours on each side; further ones found nothing more."""
@@ -52,8 +53,8 @@ def _numbers(listed: str) -> tuple[int, ...]:
     return tuple(int(number) for number in listed[1:-1].split(",") if number)
 
 
-def in_context(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
-    """Return the cosine of each memory among its neighbours; absent without a conversation or without a vector.
+def in_context(db: apsw.Connection, vector: bytes, space: Space, around: Mapping[int, Neighbours]) -> dict[int, float]:
+    """Return the cosine of each memory among its neighbours; absent without a vector.
 
     Raises:
         SpaceMismatchError: the store's vectors are of another space.
@@ -61,8 +62,8 @@ def in_context(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[
     number = vectors_of(db, space)
     if number is None:
         return {}
-    around = neighbours(db, keys)
-    beside = _first_vectors(db, number, {*around, *(key for of in around.values() for key in (*of.before, *of.after))})
+    known = {*around, *(key for of in around.values() for key in (*of.before, *of.after))}
+    beside = _first_vectors(db, number, space.dimensions, known)
     own = beside | _best_vectors(db, number, vector, list(around))
     nothing = bytes(len(vector))
 
@@ -80,15 +81,17 @@ def in_context(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[
     return dict(cast("Iterator[tuple[int, float]]", rows))
 
 
-def _first_vectors(db: apsw.Connection, number: int, keys: set[int]) -> dict[int, bytes]:
+def _first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: set[int]) -> dict[int, bytes]:
     """Return the vector of each memory's first passage that has one."""
     rows = db.execute(
-        f"""SELECT p.key, v.embedding FROM passages AS p CROSS JOIN vectors_{number:d} AS v ON v.passage_id = p.id
-            WHERE p.id IN (SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded' AND space = ?
-                                   ORDER BY first LIMIT 1) FROM json_each(?) AS w)""",  # noqa: S608 - a number of ours
+        """SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded' AND space = ?
+                   ORDER BY first LIMIT 1), w.value
+           FROM json_each(?) AS w""",
         (number, to_json(sorted(keys))),
     )
-    return dict(cast("Iterator[tuple[int, bytes]]", rows))
+    owners = dict(cast("Iterator[tuple[int | None, int]]", rows))
+    vectors = read(db, number, dimensions, [passage for passage in owners if passage is not None])
+    return {owners[passage]: vector for passage, vector in vectors.items()}
 
 
 def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequence[int]) -> dict[int, bytes]:
@@ -103,26 +106,25 @@ def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequenc
     return dict(cast("Iterator[tuple[int, bytes]]", rows))  # the last of a key, its nearest, stays
 
 
-def sample(db: apsw.Connection, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
-    """Return how many passages of the namespace have a vector, and the cosines of `count` of them, chosen evenly.
+def chosen(db: apsw.Connection, number: int, namespace: str, count: int) -> tuple[int, list[int]]:
+    """Return how many passages of the namespace have a vector, and `count` of them, chosen evenly.
 
     A store that did not change gives the same ones again, so that equal searches have equal answers.
-
-    Raises:
-        SpaceMismatchError: the store's vectors are of another space.
     """
-    number = vectors_of(db, space)
-    if number is None:
-        return Sample(0, ())
     slots = _slots(db, number, namespace)
     total = sum(map(int.bit_count, slots.values()))
-    chosen = sorted(random.Random(total).sample(range(total), min(count, total)))  # noqa: S311 - no secret
+    places = sorted(random.Random(total).sample(range(total), min(count, total)))  # noqa: S311 - no secret
+    return total, _passages_at(db, number, slots, places)
+
+
+def cosines(db: apsw.Connection, number: int, vector: bytes, passages: Sequence[int]) -> tuple[float, ...]:
+    """Return the cosines to these passages."""
     rows = db.execute(
         f"""SELECT 1 - vec_distance_cosine(v.embedding, ?) FROM json_each(?) AS w
             CROSS JOIN vectors_{number:d} AS v ON v.passage_id = w.value""",  # noqa: S608 - a number of ours
-        (vector, to_json(_passages_at(db, number, slots, chosen))),
+        (vector, to_json(passages)),
     )
-    return Sample(total, tuple(chain.from_iterable(cast("Iterator[tuple[float]]", rows))))
+    return tuple(chain.from_iterable(cast("Iterator[tuple[float]]", rows)))
 
 
 def _slots(db: apsw.Connection, number: int, namespace: str) -> dict[int, int]:

@@ -7,7 +7,6 @@ cost much, only score the memories that the rare ones found.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -22,6 +21,9 @@ from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import to_json
 from memory_mcp.storage.sqlite.stems import FOREIGN, LANGUAGES, mark
 from memory_mcp.storage.sqlite.terms import Terms, Wanted
+
+Counts = dict[str, int]
+"""How many memories hold a term, by what FTS5 was asked."""
 
 BM25_K1: Final = 1.2
 BM25_B: Final = 0.75
@@ -125,8 +127,9 @@ class _Search:
 
     def add(self, word: _Word, among: Collection[int] | None = None) -> None:
         """Give every memory that holds the word its share; `among` leaves out all others, filters or not."""
+        sums, so_far = self.sums, self.sums.get  # a thousand rows and more: names of their own are faster
         for key, share in self._shares(word, among, -1):
-            self.sums[key] = self.sums.get(key, 0.0) + share
+            sums[key] = so_far(key, 0.0) + share
 
     def add_newest(self, word: _Word) -> None:
         """Give the newest memories that hold a common word its share, and all that were found before."""
@@ -135,10 +138,10 @@ class _Search:
         self.sums |= {key: share for key, share in self._shares(word, None, MAX_FOUND) if key not in found}
 
     def _shares(self, word: _Word, among: Collection[int] | None, limit: int) -> Iterator[tuple[int, float]]:
-        scale = word.weight / _idf_of_fts5(self.stored, word.memories)
-        sql, parameters = self._narrowed("bm25(keywords)", among)
-        rows = self.db.execute(sql, (word.match, *parameters, limit))
-        return ((key, -score * scale) for key, score in cast("Iterator[tuple[int, float]]", rows))
+        scale = -word.weight / _idf_of_fts5(self.stored, word.memories)
+        sql, parameters = self._narrowed("? * bm25(keywords)", among)
+        rows = self.db.execute(sql, (scale, word.match, *parameters, limit))
+        return cast("Iterator[tuple[int, float]]", rows)
 
     def score(self, words: Sequence[_Word], keys: Sequence[int]) -> None:
         """Give these memories the words' share, and no other: from the index or from their contents, as is cheaper."""
@@ -188,7 +191,9 @@ class _Search:
 
     def best(self, count: int) -> list[tuple[int, float]]:
         """Return (key, sum), best first."""
-        return heapq.nsmallest(count, self.sums.items(), key=lambda entry: (-entry[1], entry[0]))
+        keys = sorted(self.sums)
+        keys.sort(key=self.sums.__getitem__, reverse=True)  # which leaves equal ones in the order of their keys
+        return [(key, self.sums[key]) for key in keys[:count]]
 
     def _narrowed(self, value: str, among: Collection[int] | None) -> tuple[str, Sequence[apsw.SQLiteValue]]:
         """Return the SQL that gives (key, value) of what an expression finds, and its parameters in the middle."""
@@ -209,15 +214,18 @@ class _Search:
         return sql, narrowing[1]
 
 
-def matching(db: apsw.Connection, query: str, filters: Filters, limit: int) -> Matching:
-    """Return the memories that hold words of the query, best first, and all that it puts in quotes."""
+def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, counts: Counts) -> Matching:
+    """Return the memories that hold words of the query, best first, and all that it puts in quotes.
+
+    `counts` keeps how many memories hold a term, while the store does not change: a common one's are many to count.
+    """
     row = db.execute("SELECT number, memories FROM namespaces WHERE namespace = ?", (filters.namespace,)).fetchone()
     if row is None:
         return Matching(0.0, ())
     number, memories = cast("tuple[int, int]", row)
     terms = Terms(db)
-    languages = _languages(db, number)
-    words = [_words(db, number, memories, wanted) for wanted in terms.of_query(query, languages)]
+    languages = _languages(db, number, counts)
+    words = [_words(db, number, memories, wanted, counts) for wanted in terms.of_query(query, languages)]
     possible = (BM25_K1 + 1) * sum(best for best, _ in words)
     present = sorted((word for _, found in words for word in found), key=lambda word: -word.weight)[:MAX_WORDS]
     present.sort(key=lambda word: word.memories)
@@ -247,16 +255,18 @@ def _find(search: _Search, words: Sequence[_Word], ceiling: float, limit: int) -
     search.score(common, [key for key, _ in search.best(RESCORED_PER_RESULT * limit)])
 
 
-def _languages(db: apsw.Connection, number: int) -> list[str]:
+def _languages(db: apsw.Connection, number: int, counts: Counts) -> list[str]:
     """Return the languages other than English that the namespace holds."""
-    if not _held(db, _filed(number, FOREIGN)):
+    if not _held(db, _filed(number, FOREIGN), counts):
         return []
-    return [language for language in LANGUAGES if _held(db, _filed(number, mark(language)))]
+    return [language for language in LANGUAGES if _held(db, _filed(number, mark(language)), counts)]
 
 
-def _words(db: apsw.Connection, number: int, memories: int, wanted: Wanted) -> tuple[float, list[_Word]]:
+def _words(
+    db: apsw.Connection, number: int, memories: int, wanted: Wanted, counts: Counts
+) -> tuple[float, list[_Word]]:
     """Return the most that a word may count, and what stands for it in the namespace; nothing for an unknown word."""
-    held = [(word, _count(db, number, word)) for word in (wanted, *wanted.others)]
+    held = [(word, _count(db, number, word, counts)) for word in (wanted, *wanted.others)]
     exactly = min(memories, sum(count for word, count in held if not word.begins))
     found = [
         _Word(word, _match(number, word), count, word.weight * _idf(memories, max(exactly, count)))
@@ -270,15 +280,21 @@ def _idf(memories: int, held: int) -> float:
     return math.log(1 + (memories - held + 0.5) / (held + 0.5))
 
 
-def _count(db: apsw.Connection, number: int, wanted: Wanted) -> int:
+def _count(db: apsw.Connection, number: int, wanted: Wanted, counts: Counts) -> int:
     """Return how many memories of the namespace hold a word."""
     if wanted.begins:
-        return cast("int", db.execute(_BEGINNING, (_match(number, wanted),)).get)
-    return _held(db, _filed(number, wanted.term))
+        return _counted(db, _BEGINNING, _match(number, wanted), counts)
+    return _held(db, _filed(number, wanted.term), counts)
 
 
-def _held(db: apsw.Connection, filed: str) -> int:
-    return cast("int | None", db.execute(_HOLDING, (filed,)).get) or 0
+def _held(db: apsw.Connection, filed: str, counts: Counts) -> int:
+    return _counted(db, _HOLDING, filed, counts)
+
+
+def _counted(db: apsw.Connection, sql: str, asked: str, counts: Counts) -> int:
+    if asked not in counts:
+        counts[asked] = cast("int | None", db.execute(sql, (asked,)).get) or 0
+    return counts[asked]
 
 
 def _match(number: int, wanted: Wanted) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
@@ -36,28 +37,31 @@ from memory_mcp.domain.models import (
     Stored,
     Unfilled,
 )
+from memory_mcp.domain.ports import Moment
 from memory_mcp.storage.sqlite import (
     changes,
-    context,
     copies,
-    keywords,
     passages,
     reads,
-    search,
     spaces,
     statistics,
     transfer,
     writes,
 )
 from memory_mcp.storage.sqlite.connection import Database
+from memory_mcp.storage.sqlite.finder import LARGE, Finder
+from memory_mcp.storage.sqlite.moment import SqliteMoment
 from memory_mcp.storage.sqlite.rows import to_micros
+
+T = TypeVar("T")
 
 
 class SqliteStore:
     """Memories in one file; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, large: int = LARGE) -> None:
         self._database = Database(path)
+        self._finder = Finder(path, large)
         self._clock = clock
 
     @property
@@ -121,39 +125,43 @@ class SqliteStore:
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""
-        return await self._database.read(lambda db: reads.page(db, filters, limit, cursor))
+        return await self.at_once(lambda it: it.page(filters, limit=limit, cursor=cursor))
+
+    async def at_once(self, work: Callable[[Moment], T]) -> T:
+        """Do work that asks several things of one moment."""
+        return await self._database.read(lambda db: work(SqliteMoment(db, self._finder)))
 
     async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
-        return await self._database.read(lambda db: reads.fetch(db, keys))
+        return await self.at_once(lambda it: it.fetch(keys))
 
     async def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         """Return the memories whose best passage is nearest by cosine."""
-        return await self._database.read(lambda db: search.nearest(db, vector, space, filters, limit))
+        return await self.at_once(lambda it: it.nearest(vector, space, filters, limit))
 
     async def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
         """Return what `nearest` would say of these memories."""
-        return await self._database.read(lambda db: search.compare(db, vector, space, keys))
+        return await self.at_once(lambda it: it.compare(vector, space, keys))
 
     async def matching(self, query: str, filters: Filters, limit: int) -> Matching:
         """Return the memories that hold words of the query."""
-        return await self._database.read(lambda db: keywords.matching(db, query, filters, limit))
+        return await self.at_once(lambda it: it.matching(query, filters, limit))
 
     async def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""
-        return await self._database.read(lambda db: context.neighbours(db, keys))
+        return await self.at_once(lambda it: it.neighbours(keys))
 
     async def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
         """Return the cosine to each memory's meaning among its neighbours."""
-        return await self._database.read(lambda db: context.in_context(db, vector, space, keys))
+        return await self.at_once(lambda it: it.in_context(vector, space, keys))
 
     async def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
         """Return the cosines to some passages of a namespace."""
-        return await self._database.read(lambda db: context.sample(db, vector, space, namespace, count))
+        return await self.at_once(lambda it: it.sample(vector, space, namespace, count))
 
     async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of the namespace."""
-        return await self._database.read(lambda db: reads.tags_among(db, words, namespace))
+        return await self.at_once(lambda it: it.tags_among(words, namespace))
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         """Count what a namespace holds."""
@@ -169,12 +177,11 @@ class SqliteStore:
 
     async def space(self) -> Space | None:
         """Return the space of the store's vectors; None before the first."""
-        active = await self._database.read(search.active_space)
-        return None if active is None else active[1]
+        return await self.at_once(lambda it: it.space())
 
     async def queue(self, namespace: str | None) -> QueueCounts:
         """Count what waits for vectors."""
-        return await self._database.read(lambda db: reads.queue(db, namespace))
+        return await self.at_once(lambda it: it.queue(namespace))
 
     async def pending(self, limit: int) -> list[PendingPassage]:
         """Return the oldest passages that wait for a vector."""

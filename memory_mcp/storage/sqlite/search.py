@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
 
 import apsw
@@ -10,6 +10,7 @@ import apsw
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.models import Filters, Match, Space
 from memory_mcp.storage.sqlite.queries import condition
+from memory_mcp.storage.sqlite.rows import to_json
 
 MAX_K: Final = 4096
 """The most neighbours that sqlite-vec returns at once."""
@@ -43,7 +44,7 @@ def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, 
             break
         k = MAX_K  # the passages of few memories fill the answer: ask for more, then for others than these
     ranked = sorted(best.items(), key=lambda entry: -entry[1][0])[:limit]
-    return [Match(key, score, _span(db, key, passage_id)) for key, (score, passage_id) in ranked]
+    return _matches(db, ranked)
 
 
 def compare(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
@@ -64,7 +65,7 @@ def compare(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int
     best: dict[int, tuple[float, int]] = {}
     for key, passage_id, score in cast("Iterator[tuple[int, int, float]]", rows):
         best.setdefault(key, (_clipped(score), passage_id))
-    return [Match(key, score, _span(db, key, passage_id)) for key, (score, passage_id) in best.items()]
+    return _matches(db, best.items())
 
 
 def vectors_of(db: apsw.Connection, space: Space) -> int | None:
@@ -111,12 +112,24 @@ def _neighbours(
     ]
 
 
-def _span(db: apsw.Connection, key: int, passage_id: int) -> tuple[int, int] | None:
-    """Return where the passage lies in its memory, or None when it is the whole of it."""
+def best_matches(db: apsw.Connection, found: Iterable[tuple[int, int, float]], limit: int) -> list[Match]:
+    """Return the best memories of (passage id, memory key, cosine), which come best first."""
+    best: dict[int, tuple[float, int]] = {}
+    for passage_id, key, cosine in found:
+        if len(best) == limit:
+            break
+        best.setdefault(key, (_clipped(cosine), passage_id))
+    return _matches(db, best.items())
+
+
+def _matches(db: apsw.Connection, found: Iterable[tuple[int, tuple[float, int]]]) -> list[Match]:
+    """Make matches of (key, (cosine, passage id)); a passage is shown where the memory has others."""
+    found = list(found)
     rows = db.execute(
-        """SELECT id, first, last FROM passages
-           WHERE key = ? AND (space IS NULL OR space = (SELECT space FROM passages WHERE id = ?))""",
-        (key, passage_id),
-    ).fetchall()
-    spans = {id_: (first, last) for id_, first, last in cast("list[tuple[int, int, int]]", rows)}
-    return spans.get(passage_id) if len(spans) > 1 else None
+        """SELECT p.key, p.first, p.last FROM json_each(?) AS w CROSS JOIN passages AS p ON p.id = w.value
+           WHERE EXISTS (SELECT 1 FROM passages AS o
+                         WHERE o.key = p.key AND o.id <> p.id AND (o.space IS NULL OR o.space = p.space))""",
+        (to_json([passage_id for _, (_, passage_id) in found]),),
+    )
+    spans = {key: (first, last) for key, first, last in cast("Iterator[tuple[int, int, int]]", rows)}
+    return [Match(key, score, spans.get(key)) for key, (score, _) in found]

@@ -1,0 +1,114 @@
+"""Which way a search by vector goes: sqlite-vec's own for small namespaces, by signs first for large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+import apsw
+
+from memory_mcp.domain.models import Filters, Match, Neighbours, Sample, Space
+from memory_mcp.storage.sqlite import context, search
+
+if TYPE_CHECKING:
+    from memory_mcp.storage.sqlite.large import Large
+
+LARGE: Final = 8_000
+"""Memories of a namespace from which on it is searched by signs; sqlite-vec takes about 6 ms for so many, signs 2, but
+they take numpy, which is 17 MB in the process."""
+
+
+MOST_KNOWN: Final = 20_000
+"""Memories whose neighbours, and terms whose counts, are kept in mind."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What holds while the store does not change, and would be asked again by every search."""
+
+    generation: int
+    around: dict[int, Neighbours | None] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    chosen: dict[tuple[int, str, int], tuple[int, list[int]]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Count what is kept."""
+        return len(self.around) + len(self.counts)
+
+
+class Finder:
+    """Finds by vector and by conversation for one reading thread."""
+
+    def __init__(self, path: Path, large: int = LARGE) -> None:
+        self._path = path
+        self._large = large
+        self._signs: Large | None = None
+        self._known = _Known(0)
+
+    def nearest(self, db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories whose best passage is nearest by cosine, best first.
+
+        Raises:
+            SpaceMismatchError: the store's vectors are of another space.
+        """
+        number = search.vectors_of(db, space)
+        if number is None or not self._is_large(db, space, filters.namespace):
+            return search.nearest(db, vector, space, filters, limit)
+        found = self._by_signs().nearest(db, number, vector, space, filters, limit)
+        return search.best_matches(db, found, limit)
+
+    def sample(self, db: apsw.Connection, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+        """Return the cosines to some passages of a namespace.
+
+        Raises:
+            SpaceMismatchError: the store's vectors are of another space.
+        """
+        number = search.vectors_of(db, space)
+        if number is None:
+            return Sample(0, ())
+        if not self._is_large(db, space, namespace):
+            return self._small_sample(db, number, vector, namespace, count)
+        return self._by_signs().sample(db, number, vector, space, namespace, count)
+
+    def _small_sample(self, db: apsw.Connection, number: int, vector: bytes, namespace: str, count: int) -> Sample:
+        known, asked = self._known_at(db), (number, namespace, count)
+        if asked not in known.chosen:
+            known.chosen[asked] = context.chosen(db, number, namespace, count)
+        total, passages = known.chosen[asked]
+        return Sample(total, context.cosines(db, number, vector, passages))
+
+    def neighbours(self, db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
+        """Return what lies on each side of each memory in its conversation; a key without one is absent."""
+        around = self._known_at(db).around
+        missing = [key for key in keys if key not in around]
+        if missing:
+            found = context.neighbours(db, missing)
+            around.update((key, found.get(key)) for key in missing)
+        return {key: beside for key in keys if (beside := around[key])}
+
+    def counts(self, db: apsw.Connection) -> dict[str, int]:
+        """Return how many memories hold each term that was asked for, to be added to."""
+        return self._known_at(db).counts
+
+    def _known_at(self, db: apsw.Connection) -> _Known:
+        """Return what was found out since the store last changed."""
+        generation = cast("int | None", db.execute("SELECT max(seq) FROM changes").get) or 0
+        if generation != self._known.generation or self._known.size > MOST_KNOWN:
+            self._known = _Known(generation)
+        return self._known
+
+    def _is_large(self, db: apsw.Connection, space: Space, namespace: str) -> bool:
+        if space.dimensions % 64:
+            return False  # too few signs, or none of a whole word
+        held = cast("int | None", db.execute("SELECT memories FROM namespaces WHERE namespace = ?", (namespace,)).get)
+        return held is not None and held >= self._large
+
+    def _by_signs(self) -> Large:
+        if self._signs is None:
+            from memory_mcp.storage.sqlite.large import Large  # noqa: PLC0415 - numpy, which small stores do without
+
+            self._signs = Large(self._path)
+        return self._signs

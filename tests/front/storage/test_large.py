@@ -1,0 +1,280 @@
+"""Large namespaces are searched by the signs of their vectors: as exactly, and whatever happens to the signs' file."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from embedder_api.v1 import wire
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memory_mcp.domain.models import Change, Embedded, Filters, NewMemory, Passage, Space, Stored
+from memory_mcp.storage.sqlite.repository import SqliteStore
+
+DIMENSIONS = 64
+SPACE = Space("signs-64", DIMENSIONS)
+LARGE = 50
+"""Memories from which on these stores use signs."""
+Rows = dict[str, bytes]
+"""Vectors by content."""
+
+
+def vectors(count: int, seed: int = 0) -> list[bytes]:
+    """Make vectors in all directions."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    return [wire.pack([chance.gauss(0, 1) for _ in range(DIMENSIONS)]) for _ in range(count)]
+
+
+def entry(content: str, row: bytes, namespace: str = "n", tags: Sequence[str] = ()) -> tuple[NewMemory, Embedded]:
+    """Make what is to be stored of one passage."""
+    return NewMemory(content, namespace, tags=tuple(tags)), Embedded((Passage(0, len(content), row),), SPACE)
+
+
+async def fill(store: SqliteStore, count: int, namespace: str = "n", seed: int = 0, tags: Sequence[str] = ()) -> Rows:
+    """Store so many memories; return their vectors."""
+    rows = {f"{namespace} {seed} {i}": row for i, row in enumerate(vectors(count, seed))}
+    outcomes = await store.add([entry(content, row, namespace, tags) for content, row in rows.items()])
+    assert all(isinstance(outcome, Stored) for outcome in outcomes)
+    return rows
+
+
+def exact(rows: Rows, query: bytes, limit: int) -> list[str]:
+    """Return the contents whose vectors are nearest, by computing every cosine."""
+    wanted = wire.unpack(query)
+
+    def cosine(content: str) -> float:
+        row = wire.unpack(rows[content])
+        return sum(a * b for a, b in zip(row, wanted, strict=True)) / (math.hypot(*row) * math.hypot(*wanted))
+
+    return sorted(rows, key=cosine, reverse=True)[:limit]
+
+
+async def found(store: SqliteStore, query: bytes, limit: int = 10, filters: Filters | None = None) -> list[str]:
+    """Return the contents that the store finds, best first."""
+    matches = await store.nearest(query, SPACE, filters or Filters("n"), limit)
+    memories = await store.fetch([match.key for match in matches])
+    return [memories[match.key].content for match in matches]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name the database."""
+    return tmp_path / "memories.db"
+
+
+@pytest.fixture
+def signs(path: Path) -> Path:
+    """Name the file of signs."""
+    return path.with_name("memories.db-signs")
+
+
+@pytest.fixture
+async def make(path: Path) -> AsyncIterator[Callable[[], SqliteStore]]:
+    """Give a way to open the database as one more front."""
+    made: list[SqliteStore] = []
+
+    def opened() -> SqliteStore:
+        made.append(SqliteStore(path, large=LARGE))
+        return made[-1]
+
+    yield opened
+    for store in made:
+        await store.close()
+
+
+@pytest.fixture
+def queries() -> Iterator[bytes]:
+    """Give questions."""
+    return iter(vectors(100, seed=99))
+
+
+async def test_signs_find_what_computing_everything_finds(
+    make: Callable[[], SqliteStore], signs: Path, queries: Iterator[bytes]
+) -> None:
+    """The ten nearest of a large namespace are the right ones in order, and the file of signs is the user's alone."""
+    store = make()
+    rows = await fill(store, 400)
+    for _ in range(20):
+        query = next(queries)
+        assert await found(store, query) == exact(rows, query, 10)
+    assert signs.stat().st_mode & 0o777 == 0o600
+
+
+async def test_small_namespaces_do_without_numpy(path: Path) -> None:
+    """A search of a namespace that is not large imports no numpy and makes no file; one of a large one does."""
+    code = f"""
+import asyncio, sys
+from pathlib import Path
+from memory_mcp.domain.models import *
+from memory_mcp.storage.sqlite.repository import SqliteStore
+async def main():
+    store = SqliteStore(Path({str(path)!r}), large=3)
+    space, row = Space("s", 64), bytes([0, 0, 128, 63]) * 64
+    for i, large in enumerate((False, False, True)):
+        await store.add([(NewMemory(str(i), "n"), Embedded((Passage(0, 1, row),), space))])
+        await store.nearest(row, space, Filters("n"), 5)
+        await store.sample(row, space, "n", 5)
+        assert ("numpy" in sys.modules) is large, i
+    await store.close()
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await process.wait() == 0
+
+
+async def test_what_changes_is_found_at_once(make: Callable[[], SqliteStore], queries: Iterator[bytes]) -> None:
+    """New, rewritten and deleted memories count in the next search, also where another front wrote them."""
+    writer, reader = make(), make()
+    rows = await fill(writer, 100)
+    query = next(queries)
+    assert await found(reader, query) == exact(rows, query, 10)
+    rows |= await fill(writer, 30, seed=1)
+    assert await found(reader, query) == exact(rows, query, 10)
+    best, second, *_ = exact(rows, query, 2)
+    matches = await reader.nearest(query, SPACE, Filters("n"), 2)
+    memories = await reader.fetch([match.key for match in matches])
+    await writer.delete([memories[matches[0].key].id], Filters("n"), dry_run=False)
+    del rows[best]
+    rows["rewritten"] = next(queries)
+    changed = Embedded((Passage(0, 9, rows["rewritten"]),), SPACE)
+    await writer.update(memories[matches[1].key], Change(content="rewritten"), changed, None)
+    del rows[second]
+    for store in (reader, writer, make()):
+        for question in (query, next(queries)):
+            assert await found(store, question) == exact(rows, question, 10)
+
+
+async def test_most_of_it_deleted(make: Callable[[], SqliteStore], queries: Iterator[bytes]) -> None:
+    """When the nearest thousand are gone, the search goes on to those that are left."""
+    store = make()
+    rows = await fill(store, 1_200) | await fill(store, 60, seed=1, tags=["kept"])
+    query = next(queries)
+    assert await found(store, query) == exact(rows, query, 10)
+    doomed = [memory.id for memory in (await store.page(Filters("n"), limit=2_000, cursor=None)).memories]
+    kept = {memory.id for memory in (await store.page(Filters("n", tags=("kept",)), limit=100, cursor=None)).memories}
+    await store.delete([one for one in doomed if one not in kept], Filters("n"), dry_run=False)
+    left = {content: row for content, row in rows.items() if content.startswith("n 1 ")}
+    for question in (query, next(queries)):
+        assert await found(store, question, 60) == exact(left, question, 60)
+
+
+async def test_filters_and_namespaces_are_part_of_the_search(
+    make: Callable[[], SqliteStore], queries: Iterator[bytes]
+) -> None:
+    """Few, some and most memories of a tag come complete and in order, and no other namespace's among them."""
+    store = make()
+    await fill(store, 100, namespace="other", tags=["few", "most"])
+    some = await fill(store, 200, seed=1, tags=["some"])
+    few = await fill(store, 20, seed=2, tags=["few"])
+    most = await fill(store, 300, seed=3, tags=["most"])
+    for _ in range(3):
+        query = next(queries)
+        assert await found(store, query, 20, Filters("n", tags=("few",))) == exact(few, query, 20)
+        assert await found(store, query, 10, Filters("n", tags=("some",))) == exact(some, query, 10)
+        assert await found(store, query, 10, Filters("n", tags=("most",))) == exact(most, query, 10)
+        assert await found(store, query, 10) == exact(some | few | most, query, 10)
+
+
+@pytest.mark.parametrize("damage", ["gone", "short", "foreign", "flipped", "empty", "another database's"])
+async def test_a_file_of_signs_that_is_none_is_made_again(
+    make: Callable[[], SqliteStore], signs: Path, tmp_path: Path, queries: Iterator[bytes], damage: str
+) -> None:
+    """Removed, cut, overwritten or another database's: the next front finds the same and mends the file."""
+    first = make()
+    rows = await fill(first, 120)
+    query = next(queries)
+    await found(first, query)
+    whole = signs.read_bytes()
+    other = SqliteStore(tmp_path / "other.db", large=LARGE)
+    await fill(other, 120, seed=5)
+    await found(other, query)
+    await other.close()
+    broken = {
+        "gone": None,
+        "short": whole[:-1],
+        "foreign": b"no signs" * 2_000,
+        "flipped": whole[:5_000] + bytes([whole[5_000] ^ 255]) + whole[5_001:],
+        "empty": b"",
+        "another database's": (tmp_path / "other.db-signs").read_bytes(),
+    }[damage]
+    signs.unlink() if broken is None else signs.write_bytes(broken)
+    assert await found(make(), query) == exact(rows, query, 10)
+    assert signs.read_bytes() == whole
+
+
+async def test_a_database_that_was_put_back_is_looked_at_anew(
+    make: Callable[[], SqliteStore], path: Path, queries: Iterator[bytes]
+) -> None:
+    """An older copy under a newer file of signs, with other memories since: these are found."""
+    first = make()
+    rows = await fill(first, 60)
+    await first.close()
+    copy = path.read_bytes()
+    second = make()
+    await fill(second, 600, seed=1)
+    await found(second, next(queries))
+    await second.close()
+    path.write_bytes(copy)
+    third = make()
+    rows |= await fill(third, 600, seed=2)
+    for query in (next(queries), next(queries), next(queries)):
+        assert await found(third, query, 3) == exact(rows, query, 3)
+
+
+async def test_a_folder_that_takes_no_file_is_searched_as_well(
+    make: Callable[[], SqliteStore], signs: Path, queries: Iterator[bytes]
+) -> None:
+    """Where the file of signs cannot be written, the search answers all the same."""
+    signs.mkdir()
+    store = make()
+    rows = await fill(store, 120)
+    query = next(queries)
+    assert await found(store, query) == exact(rows, query, 10)
+
+
+async def test_a_sample_of_a_large_namespace(make: Callable[[], SqliteStore], queries: Iterator[bytes]) -> None:
+    """A sample tells how many passages there are, and the same cosines while nothing changes."""
+    store = make()
+    await fill(store, 200)
+    await fill(store, 70, namespace="other")
+    query = next(queries)
+    sample = await store.sample(query, SPACE, "n", 32)
+    assert (sample.passages, len(sample.cosines)) == (200, 32)
+    assert await store.sample(query, SPACE, "n", 32) == sample
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["add", "delete", "ask"]), st.integers(0, 10_000)), max_size=12)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_whatever_is_done_signs_agree_with_computing_everything(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    """After any additions and deletions by two fronts, each finds exactly the nearest."""
+    path = tmp_path_factory.mktemp("signs") / "memories.db"
+
+    async def play() -> None:
+        fronts = [SqliteStore(path, large=LARGE) for _ in range(2)]
+        rows = await fill(fronts[0], 80)
+        for number, (step, chance) in enumerate(steps):
+            front, query = fronts[chance % 2], vectors(1, seed=chance)[0]
+            if step == "add":
+                rows |= await fill(front, chance % 40 + 1, seed=1_000 + number)
+            elif step == "delete":
+                doomed = exact(rows, query, chance % 20)
+                listed = (await front.page(Filters("n"), limit=2_000, cursor=None)).memories
+                ids = [memory.id for memory in listed if memory.content in doomed]
+                await front.delete(ids, Filters("n"), dry_run=False)
+                rows = {content: row for content, row in rows.items() if content not in doomed}
+            assert await found(front, query) == exact(rows, query, 10)
+        for front in fronts:
+            await front.close()
+
+    asyncio.run(play())
