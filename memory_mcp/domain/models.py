@@ -202,6 +202,15 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How common the words of a query are in a namespace."""
+
+    memories: int
+    held: Mapping[str, int]
+    """How many of the memories hold each word, as the query writes it; function words are left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbours:
     """The keys of what was said just before and after a memory in its conversation, the nearest first."""
 

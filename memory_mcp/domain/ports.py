@@ -29,6 +29,7 @@ from memory_mcp.domain.models import (
     Revision,
     Sample,
     Space,
+    Spread,
     Statistics,
     Stored,
     Task,
@@ -173,6 +174,10 @@ class Moment(Protocol):
         """Return what holds words of the query."""
         ...
 
+    def spread(self, query: str, namespace: str) -> Spread:
+        """Return how common the words are."""
+        ...
+
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies beside each one."""
         ...
@@ -298,6 +303,13 @@ class Store(Upkeep, Protocol):
 
         Raises:
             InvalidArgumentError: a filter on metadata is none.
+        """
+        ...
+
+    async def spread(self, query: str, namespace: str) -> Spread:
+        """Return how many memories of a namespace hold each word of the query that says what it is about.
+
+        A word counts in each of its forms, as in `matching`.
         """
         ...
 

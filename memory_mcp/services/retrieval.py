@@ -13,6 +13,7 @@ from memory_mcp.domain.models import Filters, Lane, Space, Task
 from memory_mcp.domain.ports import Embedder, Moment, Store
 from memory_mcp.services import ranking, selection, weighing
 from memory_mcp.services.evidence import NO_WORDS, Evidence, Meaning, Vector, Words
+from memory_mcp.services.phrasing import between, phrasings
 from memory_mcp.services.ranking import Ranked
 from memory_mcp.services.router import Intent, Route, possible_tags, route
 from memory_mcp.services.selection import Hit, NearMisses
@@ -85,7 +86,6 @@ class Seen:
     way: Route
     words: Words | None
     pending: int
-    space: Space | None
 
 
 class Retrieval:
@@ -103,18 +103,13 @@ class Retrieval:
         self._embedder = embedder
         self._budget_s = budget_s
         self._now = now
-        self._space: Space | None = None
-        """The store's, when it was last asked."""
 
     async def search(self, query: Query) -> Answer:
         """Return the best memories; without vectors they are found by keywords, and the answer says why."""
         if query.mode == "keyword":
             return await self._store.at_once(lambda it: self._answer(it, query, _look(it, query), None))
-        space = self._space or await self._store.space()
-        vector, seen = await asyncio.gather(self._embed(query, space), self._store.at_once(lambda it: _look(it, query)))
-        if isinstance(vector, Problem) and seen.space != space:  # which the store had when it was last asked
-            vector = await self._embed(query, seen.space)
-        self._space = seen.space
+        texts, space = await self._store.at_once(lambda it: (_phrasings(it, query), it.space()))
+        vector, seen = await asyncio.gather(self._embed(texts, space), self._store.at_once(lambda it: _look(it, query)))
         return await self._store.at_once(lambda it: self._answer(it, query, seen, vector))
 
     def _answer(self, it: Moment, query: Query, seen: Seen, vector: Vector | Problem | None) -> Answer:
@@ -163,11 +158,11 @@ class Retrieval:
         ordered = selection.in_order(fitting, query.recency, self._now())
         return selection.collapsed(ordered, query.limit) if query.collapse else ordered[: query.limit]
 
-    async def _embed(self, query: Query, space: Space | None) -> Vector | Problem:
-        """Return the query's vector in the space, or why there is none."""
+    async def _embed(self, texts: Sequence[str], space: Space | None) -> Vector | Problem:
+        """Return the vector between these texts in the space, or why there is none."""
         try:
             embedding = await self._embedder.embed(
-                [query.text],
+                texts,
                 task=Task.QUERY,
                 lane=Lane.INTERACTIVE,
                 budget_s=self._budget_s,
@@ -175,10 +170,14 @@ class Retrieval:
             )
         except EmbedderError as error:
             return Problem(str(error))
-        [item] = embedding.items
-        if item.vector is None:
-            return Problem(f"the query got no vector ({item.error})")
-        return Vector(item.vector, embedding.space)
+        rows = [item.vector for item in embedding.items if item.vector is not None]
+        if not rows:
+            return Problem(f"the query got no vector ({embedding.items[0].error})")
+        return Vector(between(rows), embedding.space)
+
+
+def _phrasings(it: Moment, query: Query) -> list[str]:
+    return phrasings(query.text, it.spread(query.text, query.filters.namespace))
 
 
 def _look(it: Moment, query: Query) -> Seen:
@@ -188,7 +187,7 @@ def _look(it: Moment, query: Query) -> Seen:
     seen = route(query.text, known)
     way = seen if query.mode == "auto" else Route(seen.intent)
     words = _words(it, query, _candidates(query))
-    return Seen(way, words, it.queue(query.filters.namespace).pending, it.space())
+    return Seen(way, words, it.queue(query.filters.namespace).pending)
 
 
 def _words(it: Moment, query: Query, candidates: int) -> Words | None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import InvalidArgumentError, SpaceMismatchError
-from memory_mcp.domain.models import Embedded, Filters, Passage
+from memory_mcp.domain.models import Embedded, Filters, Passage, Spread
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, listed, near, new, put, towards, whole, worded
 
@@ -279,6 +279,19 @@ async def test_a_memory_is_found_by_each_of_its_words(store: Store, words: list[
         assert memory.key in {match.key for match in (await store.matching(word, HERE, 1_000)).matches}
 
 
+async def test_the_spread_of_a_query_counts_who_holds_its_words(store: Store) -> None:
+    """Each word but function words is counted in the namespace's live memories, under the spelling of the query."""
+    await put(store, "Zoë likes tea")
+    await put(store, "zoe likes coffee")
+    await put(store, "Zoë", namespace="there")
+    gone = await put(store, "gone tea")
+    await store.delete([gone.id], HERE, dry_run=False)
+    spread = await store.spread("what tea does Zoe drink", HERE.namespace)
+    assert spread == Spread(2, {"tea": 1, "Zoe": 2, "drink": 0})
+    assert await store.spread("what is it", HERE.namespace) == Spread(2, {})
+    assert await store.spread("tea", "nowhere") == Spread(0, {})
+
+
 async def test_compare_scores_the_memories_that_are_named(store: Store) -> None:
     """Memories are compared whatever their namespace, as `nearest` would, and those without a vector are left out."""
     one = await put(store, "one", towards(0))
@@ -310,6 +323,7 @@ async def test_a_moment_answers_as_the_store_does(store: Store) -> None:
             it.nearest(towards(0), SPACE, HERE, 5),
             it.compare(towards(0), SPACE, [memory.key]),
             it.matching("word", HERE, 5),
+            it.spread("word", HERE.namespace),
             it.neighbours([memory.key]),
             it.in_context(towards(0), SPACE, [memory.key]),
             it.sample(towards(0), SPACE, HERE.namespace, 8),
@@ -324,6 +338,7 @@ async def test_a_moment_answers_as_the_store_does(store: Store) -> None:
         await store.nearest(towards(0), SPACE, HERE, 5),
         await store.compare(towards(0), SPACE, [memory.key]),
         await store.matching("word", HERE, 5),
+        await store.spread("word", HERE.namespace),
         await store.neighbours([memory.key]),
         await store.in_context(towards(0), SPACE, [memory.key]),
         await store.sample(towards(0), SPACE, HERE.namespace, 8),

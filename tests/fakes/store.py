@@ -31,10 +31,12 @@ from memory_mcp.domain.models import (
     Revision,
     Sample,
     Space,
+    Spread,
     Statistics,
     Stored,
 )
 from memory_mcp.domain.ports import Moment
+from memory_mcp.storage.sqlite.terms import FUNCTION_WORDS
 from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_phrase, phrases, words
 from tests.fakes.shelves import EPOCH, text_of, tidy
 from tests.fakes.upkeep import FakeUpkeep
@@ -269,6 +271,14 @@ class FakeStore(FakeUpkeep):
         held = {key: math.fsum(rarity[word] for word in rarity.keys() & set(texts[key])) for key in fitting}
         ranked = sorted((key for key in held if held[key] > 0), key=lambda key: -held[key])[:limit]
         return Matching(math.fsum(rarity.values()), tuple(Match(key, held[key]) for key in ranked))
+
+    async def spread(self, query: str, namespace: str) -> Spread:
+        """Return how many memories hold each word."""
+        texts = [set(words(memory.content)) for memory in self._live(Filters(namespace))]
+        telling = [word for word in query.split() if word not in FUNCTION_WORDS]
+        return Spread(
+            len(texts), {word: sum(word.lower() in text for text in texts) for word in telling} if texts else {}
+        )
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         """Count what a namespace holds."""

@@ -15,6 +15,7 @@ from memory_mcp.domain.models import Filters, NewMemory
 from memory_mcp.services.indexing import Indexer
 from memory_mcp.services.memories import Memories
 from memory_mcp.services.retrieval import Answer, Mode, Query, Retrieval
+from memory_mcp.services.weighing import IDENTIFIER
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
@@ -169,6 +170,16 @@ async def test_newer_memories_come_first_when_asked(desk: Desk) -> None:
     }
 
 
+async def test_a_word_that_all_memories_hold_does_not_hide_the_one_that_is_meant(desk: Desk) -> None:
+    """A name in half of the memories draws the vector to no one of them; without it the query is put once."""
+    meant = "novels of the cold sea"
+    await desk.put([f"ann {n}" for n in range(12)])
+    await desk.put([meant])
+    assert (await desk.found("ann novels", "semantic"))[0] == meant
+    await desk.found("sea novels", "semantic")
+    assert [texts for texts, *_ in desk.embedder.calls[-2:]] == [("ann novels", "novels"), ("sea novels",)]
+
+
 async def test_a_name_is_found_as_it_is_spelled(desk: Desk) -> None:
     """For an identifier the rare word outweighs a meaning that is much nearer, and the answer says what was seen."""
     spelled = "yesterday the deploy of 3051 failed twice because nobody had told the new colleagues where the keys were"
@@ -176,8 +187,13 @@ async def test_a_name_is_found_as_it_is_spelled(desk: Desk) -> None:
     await desk.put([spelled])
     answer = await desk.ask("ticket OPS-3051")
     assert answer.intent == "identifier"
+    best, second = (hit.ranked for hit in answer.hits[:2])
     assert answer.hits[0].memory.content == spelled
-    assert (await desk.found("ticket OPS-3051", "hybrid"))[0] != spelled
+    assert best.keyword is not None
+    assert best.semantic is not None
+    assert second.semantic is not None
+    assert best.semantic < second.semantic
+    assert best.score == pytest.approx(IDENTIFIER * best.semantic + (1 - IDENTIFIER) * best.keyword)
 
 
 async def test_what_no_search_found_is_found_by_its_neighbour(desk: Desk) -> None:

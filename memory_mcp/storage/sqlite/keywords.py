@@ -16,7 +16,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.models import Filters, Match, Matching
+from memory_mcp.domain.models import Filters, Match, Matching, Spread
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import to_json
 from memory_mcp.storage.sqlite.stems import FOREIGN, LANGUAGES, mark
@@ -219,10 +219,9 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, coun
 
     `counts` keeps how many memories hold a term, while the store does not change: a common one's are many to count.
     """
-    row = db.execute("SELECT number, memories FROM namespaces WHERE namespace = ?", (filters.namespace,)).fetchone()
-    if row is None:
+    number, memories = _namespace(db, filters.namespace)
+    if not memories:
         return Matching(0.0, ())
-    number, memories = cast("tuple[int, int]", row)
     terms = Terms(db)
     languages = _languages(db, number, counts)
     words = [_words(db, number, memories, wanted, counts) for wanted in terms.of_query(query, languages)]
@@ -237,6 +236,27 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, coun
     else:
         _find(search, present, max(MAX_POSTINGS, COMMON_SHARE * memories), limit)
     return Matching(possible, tuple(Match(key, score) for key, score in search.best(limit)))
+
+
+def spread(db: apsw.Connection, query: str, namespace: str, counts: Counts) -> Spread:
+    """Return how many memories of a namespace hold each word of the query but function words; `counts` as above."""
+    number, memories = _namespace(db, namespace)
+    if not memories:
+        return Spread(0, {})
+    telling = Terms(db).telling(query, _languages(db, number, counts))
+    held = {word: _held_in_any_form(db, number, wanted, counts) for word, wanted in telling.items()}
+    return Spread(memories, {word: min(memories, count) for word, count in held.items()})
+
+
+def _namespace(db: apsw.Connection, namespace: str) -> tuple[int, int]:
+    """Return a namespace's number and how many memories it has."""
+    row = db.execute("SELECT number, memories FROM namespaces WHERE namespace = ?", (namespace,)).fetchone()
+    return cast("tuple[int, int]", row or (0, 0))
+
+
+def _held_in_any_form(db: apsw.Connection, number: int, wanted: Wanted, counts: Counts) -> int:
+    forms = (wanted, *wanted.others)
+    return sum(_count(db, number, word, counts) for word in forms if not word.begins)
 
 
 def _find(search: _Search, words: Sequence[_Word], ceiling: float, limit: int) -> None:

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 import apsw
 
-from memory_mcp.domain.models import Filters, Match, Matching, Memory, Neighbours, Page, QueueCounts, Sample, Space
+from memory_mcp.domain.models import (
+    Filters,
+    Match,
+    Matching,
+    Memory,
+    Neighbours,
+    Page,
+    QueueCounts,
+    Sample,
+    Space,
+    Spread,
+)
 from memory_mcp.storage.sqlite import context, keywords, reads, search
 from memory_mcp.storage.sqlite.finder import Finder
 
@@ -37,6 +48,10 @@ class SqliteMoment:
     def matching(self, query: str, filters: Filters, limit: int) -> Matching:
         """Return the memories that hold words of the query."""
         return keywords.matching(self._db, query, filters, limit, self._finder.counts(self._db))
+
+    def spread(self, query: str, namespace: str) -> Spread:
+        """Return how common the words of the query are."""
+        return keywords.spread(self._db, query, namespace, self._finder.counts(self._db))
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""

@@ -33,6 +33,7 @@ from memory_mcp.domain.models import (
     Revision,
     Sample,
     Space,
+    Spread,
     Statistics,
     Stored,
     Unfilled,
@@ -146,6 +147,10 @@ class SqliteStore:
     async def matching(self, query: str, filters: Filters, limit: int) -> Matching:
         """Return the memories that hold words of the query."""
         return await self.at_once(lambda it: it.matching(query, filters, limit))
+
+    async def spread(self, query: str, namespace: str) -> Spread:
+        """Return how common the words of the query are."""
+        return await self.at_once(lambda it: it.spread(query, namespace))
 
     async def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""

@@ -131,6 +131,15 @@ class Terms:
             for term, weight in weights.items()
         ]
 
+    def telling(self, query: str, languages: Collection[str] = ()) -> dict[str, Wanted]:
+        """Return the words of a query but function words, as it writes them, with what they look for."""
+        spoken = [Stems(language) for language in languages]
+        return {
+            word: Wanted(term, 1.0, others=tuple(_others(word, 1.0, spoken)))
+            for word, term in self._written(_normal(query))
+            if word.lower() not in FUNCTION_WORDS and not _is_run(word)
+        }
+
     def phrases(self, query: str, languages: Collection[str] = ()) -> list[list[list[str]]]:
         """Return what the query puts in quotes, each as the terms in a row that it may be filed under."""
         quoted = ["".join(groups) for groups in _QUOTED.findall(_normal(query))]

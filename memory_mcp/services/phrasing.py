@@ -1,0 +1,39 @@
+"""How a query is put to the model: as it is, and without the words that say nothing about which memory is meant."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+from memory_mcp.domain.models import Spread
+
+FEWEST: Final = 8
+"""With fewer memories half of them are no crowd."""
+
+
+def phrasings(text: str, spread: Spread) -> list[str]:
+    """Return the query and, where some of its words stand in half of the memories or more, the query without them.
+
+    A name that all memories of a conversation hold draws the query's vector to each of them alike. From half on, a
+    word speaks for no memory (Robertson and Spärck Jones, Relevance Weighting of Search Terms, 1976). Function words
+    stay: they make the question one. A query of nothing but such words stays as it is.
+    """
+    common = [word for word, held in spread.held.items() if 2 * held >= spread.memories]
+    if spread.memories < FEWEST or not common or len(common) == len(spread.held):
+        return [text]
+    any_of = "|".join(re.escape(word) for word in sorted(common, key=len, reverse=True))
+    shorter = re.sub(rf"\b(?:{any_of})\b(?:['’]s\b)?", "", text)
+    return [text, " ".join(shorter.split())]
+
+
+def between(rows: Sequence[bytes]) -> bytes:
+    """Return the vector of length 1 in the middle of vectors of length 1 (float32, little-endian)."""
+    if len(rows) == 1:
+        return rows[0]
+    form = f"<{len(rows[0]) // 4}f"
+    sums = [math.fsum(values) for values in zip(*(struct.unpack(form, row) for row in rows), strict=True)]
+    length = math.hypot(*sums)
+    return struct.pack(form, *(value / length for value in sums)) if length else rows[0]
