@@ -25,7 +25,7 @@ from benchmarks.kit import DATA, daemon, percentile, say
 from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
-from memory_mcp.domain.models import Filters, Matching, Neighbours, NewMemory, Sample, Stored
+from memory_mcp.domain.models import Filters, Matching, Neighbours, NewMemory, Sample, Spread, Stored
 from memory_mcp.domain.ports import Moment, Store
 from memory_mcp.services import chunking, ranking
 from memory_mcp.services.bundle import Services
@@ -81,6 +81,7 @@ NOTHING = Part("nothing")
 PARTS = (
     Part("neighbours (their keyword scores, they as candidates)", answers={"neighbours": {}}),
     Part("query-time context", answers={"in_context": {}}),
+    Part("second phrasing without common words", answers={"spread": Spread(0, {})}),
     Part("weight per query", answers={"sample": Sample(0, ())}),
     Part(
         "router",
