@@ -52,7 +52,7 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         retrieval=Retrieval(store, embedder, budget_s=settings.embed_budget_s),
-        health=Health(store, embedder),
+        health=Health(store, embedder, upkeep),
         chores=chores,
         backups=backups,
         reembedding=Reembedding(store, embedder, indexer, budget_s=settings.bulk_budget_s),

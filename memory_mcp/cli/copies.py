@@ -23,6 +23,6 @@ def backup(*, target: Path | None, as_json: bool) -> None:
 @as_json_option
 def restore(*, source: Path, as_json: bool) -> None:
     """Put a backup in the store's place, for all clients at once; what was there is kept aside."""
-    aside = with_services(lambda services: services.backups.restore(source.absolute()))
+    aside = with_services(lambda services: services.backups.restore(source.absolute()), writes=True)
     kept = f"; what was there is kept as {aside}" if aside else ""
     say(f"{source} is restored{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)

@@ -12,6 +12,8 @@ from memory_mcp.domain.models import MAX_TAG, Memory, Record, Revision
 from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Type
 
 HEADER: Final = {"memory_mcp_export": 1}
+END: Final = "memory_mcp_export_end"
+"""The only member of the last line: how many memories there are."""
 
 Tags = list[Annotated[str, Field(max_length=MAX_TAG)]]  # any number: duplicates may have given a memory many
 
@@ -114,3 +116,13 @@ def check_header(line: str) -> None:
         raise InvalidArgumentError("line 1", "is not the header of an export; name a file that memory-mcp export wrote")
     if header != HEADER:
         raise InvalidArgumentError("line 1", "is of a newer memory-mcp; upgrade this one, nothing was read")
+
+
+def ended(number: int, line: str, count: int) -> None:
+    """Check the last line.
+
+    Raises:
+        InvalidArgumentError: it says that there are more memories, or fewer.
+    """
+    if line.strip() != json.dumps({END: count}):
+        raise InvalidArgumentError(f"line {number}", f"is no end of an export of {count} memories; export it again")

@@ -37,7 +37,7 @@ def reembed(*, share: float, drop_old: bool, as_json: bool) -> None:
         done = await services.reembedding.run(_show, share=share)
         return done, await services.reembedding.drop_others() if drop_old else 0
 
-    done, dropped = with_services(work)
+    done, dropped = with_services(work, writes=True)
     data = {
         "before": done.before.id if done.before else None,
         "after": done.after.id,

@@ -11,6 +11,7 @@ import click
 
 from memory_mcp import logs, settings
 from memory_mcp.app import opened
+from memory_mcp.domain.errors import SettingsError
 from memory_mcp.services.bundle import Services
 
 T = TypeVar("T")
@@ -18,13 +19,16 @@ T = TypeVar("T")
 as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def with_services(work: Callable[[Services], Awaitable[T]]) -> T:
+def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = False) -> T:
     """Do the work on the store that the settings name, and close it.
 
     Raises:
+        SettingsError: it writes, and the settings forbid that.
         MemoryMcpError: what the work raises.
     """
     loaded = settings.load()
+    if writes and loaded.read_only:
+        raise SettingsError("MCP_MEMORY_READ_ONLY: this command writes; unset it for that")
     logs.configure(loaded)
 
     async def run() -> T:

@@ -2,38 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TextIO
 
 import click
 
 from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.lines import HEADER, check_header, dump, load
+from memory_mcp.cli.lines import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.session import as_json_option, say, with_services
-from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
 from memory_mcp.services.bundle import Services
 from memory_mcp.services.transfer import BATCH
 
 
 @click.command()
-@click.argument("target", type=click.File("w", encoding="utf-8", atomic=True), default="-")
-def export(*, target: TextIO) -> None:
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
+def export(*, target: Path) -> None:
     """Write all memories to TARGET (or stdout) as JSON Lines, with their history, without vectors."""
-
-    async def work(services: Services) -> int:
-        target.write(json.dumps(HEADER) + "\n")
-        count = 0
-        async for record in services.transfer.export():
-            target.write(dump(record) + "\n")
-            count += 1
-        return count
-
-    count = with_services(work)
+    if str(target) == "-":
+        count = with_services(partial(_export, file=sys.stdout))
+    else:
+        with _whole(target) as file:
+            count = with_services(partial(_export, file=file))
     click.echo(f"{count} memories are exported", err=True)
+
+
+async def _export(services: Services, file: TextIO) -> int:
+    file.write(json.dumps(HEADER) + "\n")
+    count = 0
+    async for record in services.transfer.export():
+        file.write(dump(record) + "\n")
+        count += 1
+    file.write(json.dumps({END: count}) + "\n")
+    return count
+
+
+@contextlib.contextmanager
+def _whole(target: Path) -> Iterator[TextIO]:
+    """Open a file of this user alone that takes its name when all of it is written; else nothing is changed."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - the mode
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except OSError as error:
+        raise TransferError(f"{target} cannot be written ({error})") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -67,7 +93,7 @@ def import_(*, source: TextIO, as_json: bool) -> int:
             for outcome in await services.transfer.absorb(batch):
                 tally.add(outcome)
 
-    with_services(work)
+    with_services(work, writes=True)
     for conflict in tally.conflicts:
         click.echo(f"memory-mcp: {conflict}; it was left out", err=True)
     waiting = f" ({tally.pending} wait for their vectors)" if tally.pending else ""
@@ -78,7 +104,17 @@ def import_(*, source: TextIO, as_json: bool) -> int:
 
 
 def _records(source: TextIO) -> Iterator[Record]:
+    """Give the records; what ends early is told when all that is there was given.
+
+    Raises:
+        InvalidArgumentError: a line is wrong, or the last one is missing.
+    """
     check_header(next(source, ""))
+    count = 0
     for number, line in enumerate(source, 2):
+        if line.startswith(f'{{"{END}"'):
+            return ended(number, line, count)
         if line.strip():
             yield load(number, line)
+            count += 1
+    raise InvalidArgumentError("the file", f"ends early, after {count} memories, which are imported; export it again")

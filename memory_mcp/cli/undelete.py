@@ -22,7 +22,7 @@ def undelete(*, ids: tuple[str, ...], namespace: str | None, as_json: bool) -> i
     async def work(services: Services) -> list[Memory]:
         return [await services.memories.undelete(memory_id, first) for memory_id in ids]
 
-    memories = with_services(work)
+    memories = with_services(work, writes=True)
     embedded = all(memory.embedded for memory in memories)
     say(
         f"brought back: {', '.join(memory.id for memory in memories)}"

@@ -30,6 +30,10 @@ class StoreError(MemoryMcpError):
     """The store cannot be opened, read or written; the message names the file and the mend."""
 
 
+class TransferError(MemoryMcpError):
+    """A file of memories cannot be written; the message names the file."""
+
+
 class EmbedderError(MemoryMcpError):
     """No vectors could be had now; the memory itself is not in danger."""
 

@@ -14,6 +14,7 @@ from memory_mcp.domain.errors import (
     NotFoundError,
     SettingsError,
     StoreError,
+    TransferError,
 )
 
 CODES: Final[dict[type[MemoryMcpError], str]] = {
@@ -21,6 +22,7 @@ CODES: Final[dict[type[MemoryMcpError], str]] = {
     NotFoundError: "not_found",
     ConflictError: "conflict",
     StoreError: "store",
+    TransferError: "transfer",
     EmbedderError: "embedder",
     SettingsError: "settings",
 }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.services.upkeep import Upkeep
 
 PARTS: Final = ("daemon", "breaker", "space", "store", "queue")
 WORST_FIRST: Final = (Condition.FAILED, Condition.DEGRADED, Condition.OK)
+RESTORE: Final = "make room on the disk, or restore the latest backup: memory-mcp restore"
 UNKNOWN: Final = Finding(Condition.FAILED, "unknown", "the store cannot be read", "see store")
 
 
@@ -26,13 +28,17 @@ class Report:
 class Health:
     """Asks the parts."""
 
-    def __init__(self, store: Store, embedder: Embedder) -> None:
+    def __init__(self, store: Store, embedder: Embedder, upkeep: Upkeep) -> None:
         self._store = store
         self._embedder = embedder
+        self._upkeep = upkeep
 
     async def report(self) -> Report:
         """Ask every part; a part that fails is a finding, never an exception."""
         store = await self._store.findings()
+        if self._upkeep.trouble and store["store"].condition is Condition.OK:
+            cause = f"it could not be backed up: {self._upkeep.trouble}"
+            store["store"] = replace(store["store"], condition=Condition.DEGRADED, cause=cause, mend=RESTORE)
         try:
             space = await self._store.space()
         except StoreError:

@@ -82,7 +82,7 @@ class Reembedding:
             SpaceMismatchError: the embedder's model changed meanwhile.
         """
         before, target = await self._store.space(), await self._target()
-        if before == target:
+        if before == target and not await self._store.count_unfilled(target):
             return Reembedded(before, target, 0)
         await self._take_lease()
         try:

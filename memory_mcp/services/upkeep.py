@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.ports import Store
 from memory_mcp.services.backups import Backups
 
@@ -42,6 +43,8 @@ class Upkeep:
         self._clock = clock
         self._monotonic = monotonic
         self._due_at = monotonic() + FIRST_S
+        self.trouble = ""
+        """Why the last try failed."""
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
 
     async def run_if_due(self) -> None:
@@ -56,12 +59,19 @@ class Upkeep:
         if not await self._store.acquire_lease(LEASE, self._owner, LEASE_S):
             return
         try:
-            await self._purge()
-            if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
-                log.info("the store was backed up", path=str(path))
-            await self._store.tidy()
+            await self._do()
+        except StoreError as error:
+            self.trouble = str(error)
+            raise
         finally:
             await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back
+        self.trouble = ""
+
+    async def _do(self) -> None:
+        await self._purge()
+        if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
+            log.info("the store was backed up", path=str(path))
+        await self._store.tidy()
 
     async def _purge(self) -> None:
         before = datetime.fromtimestamp(self._clock(), UTC) - RETENTION

@@ -56,6 +56,7 @@ class Shelves:
         """Keep passages for the store's space; a vector or an error of another one leaves the passage waiting."""
         if any(passage.vector is not None for passage in passages):
             self._space = self._space or space
+            self._others = [other for other in self._others if other != self._space]
         for passage in passages:
             has_room = space == self._space
             kept = passage if has_room else replace(passage, vector=None)

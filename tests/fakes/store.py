@@ -157,7 +157,7 @@ class FakeStore(FakeUpkeep):
 
     async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
         """Delete softly by ids, else by filters."""
-        by_id = [self._find(memory_id, filters.namespace) for memory_id in memory_ids or ()]
+        by_id = [self._find(memory_id, filters.namespace) for memory_id in dict.fromkeys(memory_ids or ())]
         doomed = self._live(filters) if memory_ids is None else by_id
         for memory in () if dry_run else doomed:
             self._deleted[memory.key] = self._memories.pop(memory.key), self._now()
@@ -174,7 +174,8 @@ class FakeStore(FakeUpkeep):
 
     async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
         """Bring a deleted memory back."""
-        if memory.key not in self._deleted:
+        held = self._deleted.get(memory.key)
+        if held is None or held[0].revision != memory.revision:
             raise NotFoundError(f"id: no deleted memory {memory.id!r} is kept")
         self._keep(self._deleted.pop(memory.key)[0])
         self._file(memory.key, embedded.passages, embedded.space)

@@ -45,8 +45,13 @@ class FakeUpkeep(Shelves):
         self._know(space)
         for wanted, passages in items:
             if any((memory.key, memory.content) == (wanted.key, wanted.content) for memory in self._lacking(space)):
+                if space == self._space:
+                    self._drop_waiting(wanted.key)
                 for passage in passages:
                     self._passages[next(self._passage_ids)] = (wanted.key, passage, space)
+
+    def _drop_waiting(self, key: int) -> None:
+        self._passages = {n: held for n, held in self._passages.items() if held[0] != key or held[2] is not None}
 
     def _know(self, space: Space) -> None:
         if space != self._space and space not in self._others:

@@ -16,6 +16,7 @@ from memory_mcp.services.health import PARTS, Health
 from memory_mcp.services.indexing import Indexer
 from memory_mcp.services.memories import Memories
 from memory_mcp.services.retrieval import Mode, Query, Retrieval
+from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
@@ -161,13 +162,13 @@ def test_words_that_say_little_do_not_beat_the_meaning() -> None:
 
 async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedder, tmp_path: Path) -> None:
     """All five parts are always there, and the status is the worst of them."""
-    report = await Health(store, embedder).report()
+    report = await Health(store, embedder, Upkeep(store, None)).report()
     assert list(report.parts) == list(PARTS)
     embedder.failure = EmbedderError("down")
-    assert (await Health(store, embedder).report()).status is Condition.DEGRADED
+    assert (await Health(store, embedder, Upkeep(store, None)).report()).status is Condition.DEGRADED
     (tmp_path / "broken.db").write_bytes(b"no database" * 1000)
     broken = SqliteStore(tmp_path / "broken.db")
-    report = await Health(broken, embedder).report()
+    report = await Health(broken, embedder, Upkeep(broken, None)).report()
     assert report.status is Condition.FAILED
     assert list(report.parts) == list(PARTS)
     await broken.close()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
@@ -65,14 +67,12 @@ def backup(source: Path, target: Path) -> None:
 
 
 def keep_before_migration(path: Path, version: int) -> None:
-    """Copy a file of an earlier schema beside it, unless that was done before.
+    """Copy a file of an earlier schema beside it, in place of a copy from a migration that failed.
 
     Raises:
         StoreError: there is no room for a copy, or the file is damaged.
     """
     kept = path.with_name(f"{path.stem}.schema-{version}{path.suffix}")
-    if kept.exists():
-        return
     partial = _beginning(kept)
     try:
         with translated(path), contextlib.closing(connect(path)) as held:
@@ -98,7 +98,8 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
         with translated(prepared), contextlib.closing(connect(prepared)) as new:
             in_transaction(new, lambda db: migrate(db, prepared))
             _check(new, source)
-            _replace(live, new, aside, now)
+            with translated(live):
+                _replace(live, new, aside, now)
     finally:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{prepared}{suffix}").unlink(missing_ok=True)
@@ -113,59 +114,82 @@ def _reading(path: Path) -> apsw.Connection:
 
 
 def _replace(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
-    """Write the new store over the live one, everyone else kept out from the moment that is kept aside."""
     create_private(live)
-    old = _opened(live)
-    if old is None:  # too damaged to be opened, by anyone: it can only be put away
+    try:
+        _write_over(live, new, aside, now)
+    except (apsw.NotADBError, apsw.CorruptError):  # too damaged to be read, by anyone: it can only be put away
         _put_away(live, aside)
         create_private(live)
-        old = connect(live)
-    with translated(live), contextlib.closing(old), old.backup("main", new, "main") as copying:
+        _write_over(live, new, aside, now)
+
+
+def _write_over(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
+    """Write the new store over the live one, everyone else kept out from the moment that is kept aside."""
+    with contextlib.closing(connect(live)) as old, old.backup("main", new, "main") as copying:
         copying.step(1)  # from here on nobody else writes
-        generation = _keep(live, aside)
-        in_transaction(new, lambda db: _count_on(db, generation, now))
+        before = _keep(live, aside)
+        in_transaction(new, lambda db: _count_on(db, before, now))
         copying.step(ALL_PAGES)
 
 
-def _opened(live: Path) -> apsw.Connection | None:
-    try:
-        return connect(live)
-    except (apsw.NotADBError, apsw.CorruptError):
-        return None
-
-
 def _put_away(live: Path, aside: Path) -> None:
+    if aside.exists():
+        raise _taken(aside)
+    aside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for suffix in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):  # there need not be all three
             Path(f"{live}{suffix}").rename(f"{aside}{suffix}")
 
 
-def _keep(live: Path, aside: Path) -> int:
-    """Copy what is there to `aside`, unless it is nothing, and return its generation."""
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What a restored store goes on from, so that no number and no generation ever means two things."""
+
+    numbers: Mapping[str, int]
+    """The last number that each table gave."""
+    namespaces: frozenset[str]
+
+
+def _keep(live: Path, aside: Path) -> _Before:
+    """Copy what is there to `aside`, unless it is nothing; even of a damaged file the pages are copied."""
     with contextlib.closing(connect(live)) as reader:
         if check_identity(reader, live) == 0:
-            return 0
+            return _Before({}, frozenset())
+        before = _Before(_numbers(reader), _namespaces(reader))
         partial = _beginning(aside)
-        _copy(reader, partial)
-        partial.rename(aside)
+        try:
+            _copy(reader, partial)
+            os.link(partial, aside)  # which fails where something is, unlike a rename
+        except FileExistsError as error:
+            raise _taken(aside) from error
+        finally:
+            partial.unlink(missing_ok=True)
         _sync(aside.parent)
-        return changes.generation(reader)
+        return before
 
 
-def _count_on(db: apsw.Connection, generation: int, now: int) -> None:
-    """Go on counting changes after both stores, so that no generation ever means two things."""
-    number = max(generation, changes.generation(db)) + 1
-    names = [
-        name
-        for (name,) in cast(
-            "list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY namespace").fetchall()
-        )
-    ]
-    for offset, namespace in enumerate(names or [""]):
-        db.execute(
-            "INSERT INTO changes (seq, at, namespace, kind, memory_ids, tags) VALUES (?, ?, ?, 'restore', '[]', '[]')",
-            (number + offset, now, namespace),
-        )
+def _taken(path: Path) -> StoreError:
+    return StoreError(f"{path} is there already, nothing was changed; try again in a second")
+
+
+def _numbers(db: apsw.Connection) -> dict[str, int]:
+    return dict(cast("Iterator[tuple[str, int]]", db.execute("SELECT name, seq FROM sqlite_sequence")))
+
+
+def _namespaces(db: apsw.Connection) -> frozenset[str]:
+    return frozenset(name for (name,) in cast("Iterator[tuple[str]]", db.execute("SELECT namespace FROM namespaces")))
+
+
+def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:
+    """Let every table go on counting after both stores, and tell all namespaces of both."""
+    numbers = _numbers(db)
+    for name, last in before.numbers.items():
+        if name in numbers:
+            db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, name))
+        else:
+            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
+    for namespace in sorted(before.namespaces | _namespaces(db)) or [""]:
+        changes.log_change(db, now, "restore", namespace, [])
 
 
 def _beginning(target: Path) -> Path:

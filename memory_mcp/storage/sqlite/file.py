@@ -56,7 +56,7 @@ def translated(path: Path) -> Iterator[None]:
     except (apsw.NotADBError, apsw.CorruptError, UnicodeDecodeError, JSONDecodeError) as error:
         raise StoreError(
             f"{path} is damaged or no database ({error}); nothing was changed: "
-            "move it away, and put a backup in its place if there is one"
+            "put a backup in its place with memory-mcp restore"
         ) from error
     except apsw.BusyError as error:
         raise StoreError(

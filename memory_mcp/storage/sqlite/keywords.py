@@ -49,6 +49,9 @@ RESCORED_PER_RESULT: Final = 2
 POSTINGS_PER_CHARACTER: Final = 2
 """How many postings are read through in the time that a character of content takes to be made into terms."""
 
+BEGINNING: Final = 12
+"""Terms by which a memory is known again."""
+
 _HOLDING: Final = "SELECT doc FROM keyword_terms WHERE term = ?"
 _BEGINNING: Final = "SELECT count(*) FROM keywords WHERE keywords MATCH ?"
 
@@ -81,6 +84,13 @@ def enter(db: apsw.Connection, key: int, number: int, content: str) -> None:
 def leave(db: apsw.Connection, key: int) -> None:
     """Take a memory out of the index."""
     db.execute("DELETE FROM keywords WHERE rowid = ?", (key,))
+
+
+def holds(db: apsw.Connection, key: int, number: int, content: str) -> bool:
+    """Say whether the index holds the first terms of a memory's content, in their order."""
+    first = Terms(db).of_content(content)[:BEGINNING]
+    sql = "SELECT count(*) FROM keywords WHERE rowid = ? AND keywords MATCH ?"
+    return not first or db.execute(sql, (key, _quoted(number, first))).get == 1
 
 
 def rebuild(db: apsw.Connection) -> None:

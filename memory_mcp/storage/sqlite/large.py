@@ -210,13 +210,15 @@ def _made(db: apsw.Connection, number: int, space: Space) -> Signs:
     seq = _generation(db)
     last = cast("int | None", db.execute("SELECT max(id) FROM passages").get) or 0
     parts = [_of_chunk(chunk, space.dimensions) for chunk in _chunks(db, number)]
-    passages = np.concatenate([part[0] for part in parts])
+    passages = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
     order = np.argsort(passages)
     return Signs(
         Origin(space.id, space.dimensions // 64, len(passages), seq, _mark(db, seq), last),
         passages[order],
-        np.concatenate([part[1] for part in parts])[order],
-        np.concatenate([part[2] for part in parts], axis=1)[:, order],
+        np.concatenate([np.empty(0, np.int32), *(part[1] for part in parts)])[order],
+        np.concatenate([signs_of(np.empty((0, space.dimensions), np.float32)), *(part[2] for part in parts)], 1)[
+            :, order
+        ],
     )
 
 

@@ -16,9 +16,14 @@ VECTORS_PER_CHUNK: Final = 256
 
 
 def make_space(db: apsw.Connection, space: Space, *, active: bool = False) -> int:
-    """Return the number of a space, which is made with its table of vectors when it is not there."""
+    """Return the number of a space, which is made with its table of vectors when it is not there.
+
+    `active` makes it the store's, which has none then.
+    """
     known = db.execute("SELECT number FROM spaces WHERE id = ? AND dimensions = ?", (space.id, space.dimensions)).get
     if known is not None:
+        if active:
+            db.execute("UPDATE spaces SET active = 1 WHERE number = ?", (known,))
         return cast("int", known)
     db.execute(
         "INSERT INTO spaces (id, dimensions, active) VALUES (?, ?, ?)", (space.id, space.dimensions, int(active))
@@ -69,6 +74,11 @@ def drop_of(db: apsw.Connection, key: int) -> None:
     """Remove a memory's passages in all spaces."""
     rows = db.execute("SELECT id FROM passages WHERE key = ?", (key,)).fetchall()
     drop(db, [passage_id for (passage_id,) in cast("list[tuple[int]]", rows)])
+
+
+def drop_waiting(db: apsw.Connection, key: int) -> None:
+    """Remove a memory's passages that are of no space."""
+    db.execute("DELETE FROM passages WHERE key = ? AND space IS NULL", (key,))
 
 
 def drop(db: apsw.Connection, passage_ids: Sequence[int]) -> None:

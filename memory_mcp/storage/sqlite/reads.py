@@ -67,7 +67,7 @@ def select_doomed(
 ) -> list[tuple[int, str, str]]:
     """Return (key, id, namespace) of what a deletion would take: the ids wherever they are, or what the filters say."""
     if memory_ids is not None:
-        found = [get(db, memory_id, filters.namespace) for memory_id in memory_ids]
+        found = [get(db, memory_id, filters.namespace) for memory_id in dict.fromkeys(memory_ids)]
         return [(memory.key, memory.id, memory.namespace) for memory in found]
     where = condition(filters)
     rows = db.execute(

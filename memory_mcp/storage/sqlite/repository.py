@@ -99,7 +99,7 @@ class SqliteStore:
         """Replace fields and keep the old revision."""
         now = self._now()
         return await self._database.write(
-            lambda db: writes.update(db, memory.key, change, embedded, expected_revision, now)
+            lambda db: writes.update(db, memory, change, embedded, expected_revision, now)
         )
 
     async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:

@@ -49,12 +49,15 @@ def count_unfilled(db: apsw.Connection, space: Space) -> int:
 def fill(db: apsw.Connection, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
     """Write the passages of memories that still are what they were, and still lack them."""
     number = passages.make_space(db, space)
+    active = active_space(db)
     for memory, parts in items:
         row = db.execute(
             f"SELECT m.namespace {_UNFILLED} AND m.key = ? AND m.content = ?",
             (number, memory.key, memory.content),
         ).get
         if row is not None:
+            if active is not None and active[0] == number:
+                passages.drop_waiting(db, memory.key)  # they are about to be had
             for part in parts:
                 passages.insert(db, memory.key, cast("str", row), part, number)
 

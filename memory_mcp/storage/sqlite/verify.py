@@ -7,6 +7,8 @@ from typing import Final, cast
 
 import apsw
 
+from memory_mcp.storage.sqlite import keywords
+
 _COUNTS: Final = {
     "live memories are not in the keyword index": """
         SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (SELECT id FROM keywords_docsize)""",
@@ -42,6 +44,10 @@ _VECTORS: Final = {
 """The same of each space; {number} is an integer of ours."""
 
 
+LOOKED_FOR: Final = 1_000
+"""Memories that are looked for by their own words."""
+
+
 def problems(db: apsw.Connection) -> list[str]:
     """Return a sentence for everything that does not agree; the whole file is read."""
     damage = [str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
@@ -50,9 +56,23 @@ def problems(db: apsw.Connection) -> list[str]:
     strangers = db.execute("PRAGMA foreign_key_check").fetchall()
     found = [f"{len(strangers)} rows refer to rows that are not there"] if strangers else []
     found += _counted(db, _COUNTS)
+    found += _unfound(db)
     for number, space in cast("Iterator[tuple[int, str]]", db.execute("SELECT number, id FROM spaces").fetchall()):
         found += _counted(db, {what.format(space=space): sql.format(number=number) for what, sql in _VECTORS.items()})
     return found
+
+
+def _unfound(db: apsw.Connection) -> list[str]:
+    """Look for some memories, chosen evenly, by what they begin with."""
+    live = cast("int", db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get)
+    rows = db.execute(
+        """SELECT m.key, n.number, m.content FROM memories AS m JOIN namespaces AS n USING (namespace)
+           WHERE m.deleted_at IS NULL AND m.key % ? = 0 LIMIT ?""",
+        (max(1, live // LOOKED_FOR), 2 * LOOKED_FOR),
+    )
+    chosen = cast("list[tuple[int, int, str]]", rows.fetchall())
+    missed = sum(not keywords.holds(db, key, number, content) for key, number, content in chosen)
+    return [f"{missed} of {len(chosen)} memories are not found by their own words"] if missed else []
 
 
 def _counted(db: apsw.Connection, questions: dict[str, str]) -> list[str]:

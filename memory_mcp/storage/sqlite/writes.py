@@ -106,7 +106,7 @@ def insert_tags(db: apsw.Connection, key: int, tags: Iterable[str]) -> None:
 
 
 def update(
-    db: apsw.Connection, key: int, change: Change, embedded: Embedded | None, expected: int | None, now: int
+    db: apsw.Connection, memory: Memory, change: Change, embedded: Embedded | None, expected: int | None, now: int
 ) -> Memory:
     """Replace fields, keep what they were.
 
@@ -114,7 +114,9 @@ def update(
         NotFoundError: the memory is gone.
         ConflictError: its revision is not the expected one.
     """
-    old = load(db, key)
+    old, key = load(db, memory.key), memory.key
+    if old.id != memory.id:  # a backup of another store was restored meanwhile
+        raise NotFoundError(f"id: no memory {memory.id!r} is stored")
     if expected is not None and expected != old.revision:
         raise ConflictError(f"expected_revision: {expected} was expected, the memory is at revision {old.revision}")
     if not _differs(old, change):
@@ -182,9 +184,12 @@ def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) 
     Raises:
         NotFoundError: it is not deleted, or was purged.
     """
-    db.execute("UPDATE memories SET deleted_at = NULL WHERE key = ? AND deleted_at IS NOT NULL", (memory.key,))
+    db.execute(
+        "UPDATE memories SET deleted_at = NULL WHERE key = ? AND id = ? AND revision = ? AND deleted_at IS NOT NULL",
+        (memory.key, memory.id, memory.revision),
+    )
     if db.changes() == 0:
-        raise NotFoundError(f"id: no deleted memory {memory.id!r} is kept")
+        raise NotFoundError(f"id: no deleted memory {memory.id!r} of revision {memory.revision} is kept")
     keywords.enter(db, memory.key, keywords.count_in(db, memory.namespace), memory.content)
     passages.insert_all(db, memory.key, memory.namespace, embedded)
     log_change(db, now, "undelete", memory.namespace, [memory.id], memory.tags)
