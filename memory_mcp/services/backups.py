@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,9 @@ class Backups:
         Raises:
             StoreError: the backup is none or does not agree; nothing was changed.
         """
-        aside = self._folder / f"before-restore-{self._now():{_MOMENT}}Z.db"
+        stem = f"before-restore-{self._now():{_MOMENT}}Z"
+        names = chain([f"{stem}.db"], (f"{stem}-{number}.db" for number in count(2)))
+        aside = next(path for path in map(self._folder.joinpath, names) if not path.exists())
         await self._store.restore(source, aside)
         return aside if aside.exists() else None
 

@@ -79,6 +79,29 @@ async def test_what_was_deleted_long_ago_is_purged(store: Store, clock: FakeCloc
     assert await store.verify() == []
 
 
+async def test_what_changed_since_it_was_read_is_not_brought_back(store: Store) -> None:
+    """Another front brought it back, rewrote and deleted it again: the late one would index what it no longer says."""
+    await put(store, "apple", towards(0), id="a")
+    await store.delete(["a"], HERE, dry_run=False)
+    late = await store.deleted("a", "here")
+    back = await store.undelete(late, whole("apple", towards(0)))
+    await store.update(back, Change(content="bank"), whole("bank", towards(90)), None)
+    await store.delete(["a"], HERE, dry_run=False)
+    with pytest.raises(NotFoundError, match="no deleted memory"):
+        await store.undelete(late, whole("apple", towards(0)))
+    assert await listed(store) == []
+    assert await store.verify() == []
+
+
+async def test_an_id_given_twice_is_deleted_once(store: Store) -> None:
+    """Nothing is counted twice."""
+    await put(store, "one", id="a")
+    await put(store, "two", id="b")
+    assert await store.delete(["a", "a"], HERE, dry_run=False) == ["a"]
+    assert await store.verify() == []
+    assert (await store.statistics("here", 1)).memories == 1
+
+
 # Spaces
 
 
@@ -172,6 +195,23 @@ async def test_a_vector_of_the_space_that_is_filled_waits_for_the_switch(store: 
     assert not stored.embedded
     assert await near_in(store, SPACE) == ["old"]
     assert not await store.switch(OTHER_SPACE)
+
+
+async def test_a_space_that_was_begun_becomes_the_stores(store: Store) -> None:
+    """A store without a space, one memory of two filled: the first vector of that space makes it the store's."""
+    await put(store, "first")
+    await put(store, "second")
+    await fill_all(store, SPACE, limit=1)
+    assert (await store.space(), await store.others()) == (None, [SPACE])
+    later = await put(store, "third", towards(50))
+    assert later.embedded
+    assert (await store.space(), await store.others()) == (SPACE, [])
+    assert sorted(await near_in(store, SPACE)) == ["first", "third"]
+    assert [of.content for of in await store.unfilled(SPACE, 0, 9)] == ["second"]
+    await fill_all(store, SPACE)
+    assert (await store.queue(None)).pending == 0
+    assert sorted(await near_in(store, SPACE)) == ["first", "second", "third"]
+    assert await store.verify() == []
 
 
 async def test_the_stores_own_space_is_not_dropped(store: Store) -> None:

@@ -154,6 +154,8 @@ async def test_an_export_is_imported_elsewhere_without_loss(
         ("{}\n", "line 1"),
         ('{"memory_mcp_export": 2}\n', "newer memory-mcp"),
         ('{"memory_mcp_export": 1}\nnot json\n', "line 2"),
+        ('{"memory_mcp_export": 1}\n', "ends early, after 0 memories"),
+        ('{"memory_mcp_export": 1}\n{"memory_mcp_export_end": 1}\n', "line 2"),
         ('{"memory_mcp_export": 1}\n{"id": "a"}\n', "line 2: revision"),
     ],
 )
@@ -171,8 +173,10 @@ async def test_conflicts_are_told_and_left_out(client: RawClient, command: Comma
     await client.tool("memory_store", content="mine", id="a")
     await command("export", str(folder / "out.jsonl"))
     lines = (folder / "out.jsonl").read_text()
-    other = lines.splitlines()[1].replace('"id": "a"', '"id": "b"').replace("mine", "new")
-    (folder / "in.jsonl").write_text(lines.replace("mine", "theirs") + other + "\n")
+    header, mine, _ = lines.splitlines()
+    other = mine.replace('"id": "a"', '"id": "b"').replace("mine", "new")
+    changed = [header, mine.replace("mine", "theirs"), other, '{"memory_mcp_export_end": 2}']
+    (folder / "in.jsonl").write_text("\n".join(changed) + "\n")
     ended = await command("import", str(folder / "in.jsonl"))
     assert ended.code == 1
     assert "'a' belongs to another content" in ended.err
@@ -228,3 +232,32 @@ async def test_without_a_daemon_re_embedding_says_so(client: RawClient, command:
     ended = await command("reembed")
     assert ended.code == 1
     assert "no daemon listens" in ended.err
+
+
+async def test_an_export_that_fails_leaves_the_last_one(
+    client: RawClient, command: Command, environment: dict[str, str], folder: Path
+) -> None:
+    """What cannot be exported whole replaces nothing, and an export is its owner's alone."""
+    await client.tool("memory_store", content="text")
+    target = folder / "out.jsonl"
+    await command("export", str(target))
+    before = target.read_bytes()
+    assert target.stat().st_mode & 0o777 == 0o600
+    (folder / "damaged.db").write_bytes(b"no database" * 100)
+    environment["MCP_MEMORY_SQLITE_PATH"] = str(folder / "damaged.db")
+    assert (await command("export", str(target))).code == 1
+    assert target.read_bytes() == before
+    assert [file.name for file in folder.iterdir() if "jsonl" in file.name] == ["out.jsonl"]
+
+
+async def test_commands_that_write_are_refused_where_nothing_may(
+    client: RawClient, command: Command, environment: dict[str, str], folder: Path
+) -> None:
+    """MCP_MEMORY_READ_ONLY is for the command line too; backing up and exporting are no writes."""
+    await client.tool("memory_store", content="text")
+    environment["MCP_MEMORY_READ_ONLY"] = "1"
+    backup = Path((await command("backup", "--json")).data["path"])
+    assert (await command("export", str(folder / "out.jsonl"))).code == 0
+    for arguments in (["restore", str(backup)], ["import", f"{folder}/out.jsonl"], ["undelete", "x"], ["reembed"]):
+        ended = await command(*arguments)
+        assert (ended.code, "MCP_MEMORY_READ_ONLY" in ended.err) == (2, True)

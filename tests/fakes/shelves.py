@@ -55,6 +55,9 @@ class Shelves:
     def _file(self, key: int, passages: Sequence[Passage], space: Space | None) -> None:
         """Keep passages for the store's space; a vector or an error of another one leaves the passage waiting."""
         if any(passage.vector is not None for passage in passages):
+            if self._space is None:
+                filled = {owner for owner, _, of in self._passages.values() if of == space}
+                self._passages = {n: one for n, one in self._passages.items() if one[2] or one[0] not in filled}
             self._space = self._space or space
             self._others = [other for other in self._others if other != self._space]
         for passage in passages:

@@ -135,8 +135,11 @@ class FakeUpkeep(Shelves):
         """Write everything to a file."""
         if target.exists():
             raise StoreError(f"{target} is there already")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(pickle.dumps({name: getattr(self, name) for name in KEPT}))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(pickle.dumps({name: getattr(self, name) for name in KEPT}))
+        except OSError as error:
+            raise StoreError(f"{target} cannot be written") from error
 
     async def tidy(self) -> None:
         """There is nothing to do."""

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.domain.errors import NotFoundError
+from memory_mcp.domain.errors import NotFoundError, StoreError
+from memory_mcp.domain.models import Condition
 from memory_mcp.services.backups import DAILY, WEEKLY, Backups, to_keep
+from memory_mcp.services.health import Health
 from memory_mcp.services.upkeep import EVERY_S, FIRST_S, LEASE, RETENTION, Upkeep
 from tests.contracts.shelf import HERE, listed, put
 from tests.fakes.clock import FakeClock
+from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.store import FakeStore
 
 DAY_S = 86_400.0
@@ -153,3 +156,22 @@ async def test_one_front_does_the_upkeep(tmp_path: Path, clock: FakeClock) -> No
     await upkeep.run_if_due()
     assert len(list(tmp_path.iterdir())) == 1
     assert await store.acquire_lease(LEASE, "another", 60)
+
+
+async def test_a_backup_that_fails_is_told_by_health(tmp_path: Path, clock: FakeClock) -> None:
+    """The store is degraded, with the cause and a mend, until a backup succeeds."""
+    store = FakeStore(clock)
+    await put(store, "text")
+    upkeep = make(store, tmp_path / "file" / "folder", clock)
+    (tmp_path / "file").write_text("in the way")
+    clock.advance(FIRST_S)
+    health = Health(store, FakeEmbedder(), upkeep)
+    with pytest.raises(StoreError):
+        await upkeep.run_if_due()
+    finding = (await health.report()).parts["store"]
+    assert (finding.condition, "could not be backed up" in finding.cause) == (Condition.DEGRADED, True)
+    assert "memory-mcp restore" in finding.mend
+    (tmp_path / "file").unlink()
+    clock.advance(EVERY_S)
+    await upkeep.run_if_due()
+    assert (await health.report()).parts["store"].condition is Condition.OK

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Filters, Lane, NewMemory, Space, Task
+from memory_mcp.domain.models import Change, Filters, Lane, NewMemory, Space, Task
 from memory_mcp.domain.ports import Store
 from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.services.memories import Memories
@@ -174,21 +174,34 @@ async def test_what_others_write_meanwhile_is_embedded_too(store: Store) -> None
     front = memories(store, embedder)  # its embedder serves the new space already: its vectors wait
     written: list[asyncio.Task[object]] = []
 
+    first, second, *_ = [record.memory for record in await store.export(0, 2)]
+
     async def write() -> None:
-        stored = await front.store(NewMemory("written meanwhile", "n"))
-        assert not getattr(stored, "embedded", True)
-        [doomed] = (await store.page(HERE, limit=1, cursor=None)).memories
-        assert doomed.content == "written meanwhile"
+        assert not getattr(await front.store(NewMemory("written meanwhile", "n")), "embedded", True)
+        await front.update(first.id, "n", Change(content="rewritten meanwhile"), None)
+        await front.delete([second.id], HERE, dry_run=False)
 
     def on_progress(progress: Progress) -> None:
         if progress.done == BATCH:
             written.append(asyncio.ensure_future(write()))
 
-    done = await make(store, embedder).run(on_progress)
-    await asyncio.gather(*written)
-    assert done.memories in {BATCH + 1, BATCH + 2}
-    if done.memories == BATCH + 2:
-        assert await best(store, embedder, "written meanwhile") == "written meanwhile"
+    class Waits(Times):
+        """Lets the other front finish while it rests."""
+
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            await asyncio.gather(*written)
+
+    times = Waits()
+
+    def take_a_second() -> None:
+        times.now += 1
+
+    embedder.before_call = take_a_second
+    await make(store, embedder, times).run(on_progress, share=0.5)
+    for text in ("written meanwhile", "rewritten meanwhile"):
+        assert await best(store, embedder, text) == text
+    assert second.key not in await store.fetch([second.key])
     assert await store.space() == NEW
     assert await store.verify() == []
 
@@ -253,3 +266,24 @@ async def test_a_text_that_is_refused_is_set_aside(store: Store) -> None:
     assert await store.space() == NEW
     counts = await store.queue("n")
     assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told")
+
+
+async def test_what_an_early_end_left_is_filled(store: Store) -> None:
+    """A store that had no space at all: the first run ends early, the next one goes on though the space is its own."""
+    down = FakeEmbedder(NEW)
+    down.failure = EmbedderError("down")
+    await memories(store, down).store_many([NewMemory(f"memory {n}", "n") for n in range(2 * BATCH)], _ignore)
+    embedder = FakeEmbedder(NEW)
+
+    def fail(_progress: Progress) -> None:
+        embedder.failure = EmbedderError("down")
+
+    with pytest.raises(EmbedderError):
+        await make(store, embedder).run(fail)
+    embedder.failure = None
+    await memories(store, embedder).store(NewMemory("later", "n"))
+    assert await store.space() == NEW
+    assert (await make(store, embedder).run(lambda _: None)).memories == BATCH
+    assert (await store.queue(None)).pending == 0
+    assert await best(store, embedder, "memory 100") == "memory 100"
+    assert await store.verify() == []

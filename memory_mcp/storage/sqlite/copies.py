@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,8 +196,7 @@ def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:
 def _beginning(target: Path) -> Path:
     """Make a new private file for what will be `target`."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     return partial
 

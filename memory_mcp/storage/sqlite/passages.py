@@ -18,12 +18,16 @@ VECTORS_PER_CHUNK: Final = 256
 def make_space(db: apsw.Connection, space: Space, *, active: bool = False) -> int:
     """Return the number of a space, which is made with its table of vectors when it is not there.
 
-    `active` makes it the store's, which has none then.
+    `active` makes it the store's, which has none then; memories that were filled beside it wait no more.
     """
     known = db.execute("SELECT number FROM spaces WHERE id = ? AND dimensions = ?", (space.id, space.dimensions)).get
     if known is not None:
         if active:
             db.execute("UPDATE spaces SET active = 1 WHERE number = ?", (known,))
+            db.execute(
+                "DELETE FROM passages WHERE space IS NULL AND key IN (SELECT key FROM passages WHERE space = ?)",
+                (known,),
+            )
         return cast("int", known)
     db.execute(
         "INSERT INTO spaces (id, dimensions, active) VALUES (?, ?, ?)", (space.id, space.dimensions, int(active))

@@ -15,6 +15,7 @@ from tests.front.storage.test_migration import make_old
 HARM = {
     "1 live memories are not in the keyword index": "DELETE FROM keywords WHERE rowid = 1",
     "1 entries of the keyword index belong to no live memory": "INSERT INTO keywords (rowid, terms) VALUES (99, '1:x')",
+    "1 of 3 memories are not found by their own words": "UPDATE memories SET content = 'rewritten' WHERE key = 1",
     "1 live memories have no passage": "DELETE FROM passages WHERE key = 3",
     "1 passages belong to no live memory": "UPDATE memories SET deleted_at = 1 WHERE key = 3",
     "1 passages have a vector of no space": "UPDATE passages SET space = NULL WHERE key = 1",
