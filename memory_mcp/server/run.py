@@ -8,6 +8,7 @@ import signal
 
 import anyio
 
+from memory_mcp.domain.principal import local_user
 from memory_mcp.server.handlers import make_server
 from memory_mcp.server.session import LazyServices
 from memory_mcp.server.stdio import Transport, claim_descriptors
@@ -15,8 +16,8 @@ from memory_mcp.settings import Settings
 
 
 async def _serve(settings: Settings) -> None:
-    services = LazyServices(settings)
-    server = make_server(settings, services)
+    services, user = LazyServices(settings), local_user(settings.namespace)
+    server = make_server(settings, services, lambda _: user, rate_limited=False)
     try:
         async with Transport(*claim_descriptors()).streams() as (from_client, to_client):
             await server.run(from_client, to_client, server.create_initialization_options())

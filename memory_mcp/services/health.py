@@ -30,9 +30,9 @@ class Health:
         self._store = store
         self._embedder = embedder
 
-    async def report(self) -> Report:
-        """Ask every part; a part that fails is a finding, never an exception."""
-        store = await self._store.findings()
+    async def report(self, namespace: str | None) -> Report:
+        """Ask every part, the queue about one namespace or all; a part that fails is a finding, never an exception."""
+        store = await self._store.findings(namespace)
         try:
             space = await self._store.space()
         except StoreError:
