@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,9 +39,18 @@ class WebFront:
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert self.process.stderr is not None
-        lines = iter(self.process.stderr.readline, "")
+        self._said: SimpleQueue[str] = SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+        lines = iter(lambda: self._said.get(timeout=PATIENCE_S), "")
         self.url = next(found[0] for line in lines if (found := re.search(r"https?://\S+", line)))
+
+    def _listen(self) -> None:
+        """Read what it logs, so that it never waits for a reader; an empty line is the end."""
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                self._said.put(line)
+        self._said.put("")
 
     def token(
         self,
@@ -58,8 +69,7 @@ class WebFront:
     def end(self) -> int:
         """Ask it to end, and wait for it."""
         self.process.terminate()
-        _, _ = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode
+        return self.process.wait(timeout=PATIENCE_S)
 
 
 class WebClient:
