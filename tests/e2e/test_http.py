@@ -105,7 +105,7 @@ async def test_both_eras_are_served(daemon: FakeDaemon, serve: Serve, mode: Lite
         assert found is not None
         assert [hit["content"] for hit in found["results"]] == ["The cat is called Miso"]
         assert found["degraded"] is False
-        assert "Miso" in (await client.read_resource("memory://recent/10")).contents[0].text  # type: ignore[union-attr]
+        assert "Miso" in (await client.read_resource("memory://recent/10")).contents[0].text  # type: ignore[union-attr]  # it is text
         wrong = await client.call_tool("memory_search", {"query": "x", "limit": 0})
         assert wrong.is_error
 

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel
 
 from memory_mcp.server.chain.asked import Asked, Context
+from memory_mcp.server.chain.cache import ResponseCache
 from memory_mcp.server.chain.caller import Callers, Identify
 from memory_mcp.server.chain.net import catch
 from memory_mcp.server.session import LazyServices
@@ -51,7 +52,5 @@ def make_chain(
 
         parts.append(RateLimit(settings))
     if settings.response_cache_enabled:
-        from memory_mcp.server.chain.cache import ResponseCache  # noqa: PLC0415 - nothing of it where it is off
-
         parts.append(ResponseCache(services))
     return Chain(parts, tools)

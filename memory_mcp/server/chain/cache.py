@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, cast
 
 import mcp_types as types
-from cachetools import LRUCache
 from pydantic import BaseModel
 
 from memory_mcp.domain.errors import InvalidArgumentError
@@ -14,6 +14,9 @@ from memory_mcp.server.chain.asked import Asked
 from memory_mcp.server.chain.caller import caller
 from memory_mcp.server.session import LazyServices
 from memory_mcp.tools.base import Arguments, parse
+
+if TYPE_CHECKING:
+    from cachetools import LRUCache
 
 MAX_BYTES: Final = 8_000_000
 """Of all answers that are kept, as JSON."""
@@ -24,9 +27,12 @@ class ResponseCache:
 
     def __init__(self, services: LazyServices) -> None:
         self._services = services
-        self._kept: LRUCache[Hashable, tuple[types.CallToolResult, int]] = LRUCache(
-            MAX_BYTES, getsizeof=lambda kept: kept[1]
-        )
+
+    @cached_property
+    def _kept(self) -> LRUCache[Hashable, tuple[types.CallToolResult, int]]:
+        from cachetools import LRUCache  # noqa: PLC0415 - not before the handshake
+
+        return LRUCache(MAX_BYTES, getsizeof=lambda kept: kept[1])
 
     async def __call__(self, asked: Asked, proceed: Callable[[], Awaitable[BaseModel]]) -> BaseModel:
         """Return the answer that is kept, or get one and keep it."""

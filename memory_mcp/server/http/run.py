@@ -46,11 +46,16 @@ async def _serve(settings: Settings, binding: Binding) -> None:
         ssl_keyfile=binding.key,
     )
     host = f"[{binding.host}]" if ":" in binding.host else binding.host
-    print(f"memory-mcp: serving {binding.scheme}://{host}:{port}{PATH}", file=sys.stderr, flush=True)  # noqa: T201
+    _say(f"serving {binding.scheme}://{host}:{port}{PATH}")
     try:
         await _Server(config).serve(sockets=[listening])
     finally:
         await services.close()
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"memory-mcp: {sentence}\n")
+    sys.stderr.flush()
 
 
 def serve_http(settings: Settings, binding: Binding) -> None:
@@ -60,5 +65,5 @@ def serve_http(settings: Settings, binding: Binding) -> None:
         SettingsError: the address cannot be listened on, or the tokens' file cannot be read.
     """
     if not TokenFile(settings.tokens_path).all():
-        print("memory-mcp: there is no token yet; memory-mcp token create makes one", file=sys.stderr)  # noqa: T201
+        _say("there is no token yet; memory-mcp token create makes one")
     asyncio.run(_serve(settings, binding))
