@@ -29,7 +29,6 @@ SCENARIOS = (
     "tools-list",
     "resources-list",
     "prompts-list",
-    "server-sse-polling",
     "server-sse-multiple-streams",
 )
 HOOK = """
