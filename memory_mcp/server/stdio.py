@@ -57,6 +57,8 @@ class Transport:
         self._outgoing: SimpleQueue[tuple[bytes, Future[None]]] = SimpleQueue()
         self._unanswered: set[types.RequestId] = set()
         self._all_answered = asyncio.Event()
+        self.heard = asyncio.Event()
+        """Set when the client has sent a line."""
 
     @contextlib.asynccontextmanager
     async def streams(self) -> AsyncIterator[tuple[ContextReceiveStream[Item], ContextSendStream[SessionMessage]]]:
@@ -84,6 +86,7 @@ class Transport:
     async def _read(self, to_server: ContextSendStream[Item], to_client: ContextSendStream[SessionMessage]) -> None:
         async with to_server, to_client:
             while line := await self._lines.get():
+                self.heard.set()
                 if not line.strip():
                     continue
                 message = parse(line)

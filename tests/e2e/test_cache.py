@@ -67,5 +67,5 @@ def test_callers_do_not_share_answers(serve: Callable[..., WebFront]) -> None:
     with front.client("one", "a") as one, front.client("two", "b") as two:
         one.tool("memory_store", content="secret wine")
         for _ in range(2):
-            assert len(one.tool("memory_search", query="wine")["results"]) == 1
-            assert two.tool("memory_search", query="wine")["results"] == []
+            assert len(one.tool("memory_search", query="wine", mode="keyword")["results"]) == 1
+            assert two.tool("memory_search", query="wine", mode="keyword")["results"] == []

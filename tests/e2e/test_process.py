@@ -235,6 +235,26 @@ async def test_a_client_that_closed_its_ear_has_gone(folder: Path, environment: 
     process.stdin.close()
 
 
+async def test_a_dead_parent_ends_it(environment: dict[str, str]) -> None:
+    """When who started it was killed, it goes, although somebody else holds its stdin open."""
+    to_front, from_front = os.pipe(), os.pipe()
+    code = "import subprocess as s, sys; s.run([sys.argv[1], 'serve'], stdin=int(sys.argv[2]), stdout=int(sys.argv[3]))"
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, str(FRONT), str(to_front[0]), str(from_front[1])),
+        env=environment,
+        pass_fds=(to_front[0], from_front[1]),
+    )
+    os.close(to_front[0])
+    os.close(from_front[1])
+    with os.fdopen(to_front[1], "wb", buffering=0) as stdin, os.fdopen(from_front[0], "rb") as stdout:
+        stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        assert json.loads(await asyncio.to_thread(stdout.readline))["id"] == 1
+        parent.kill()
+        await parent.wait()
+        async with asyncio.timeout(15):
+            assert await asyncio.to_thread(stdout.read) == b""
+
+
 async def test_the_end_of_input_ends_it(client: RawClient) -> None:
     """When the client closes its side, the front goes, with 0."""
     assert await client.end() == 0
