@@ -156,12 +156,15 @@ def parse(line: bytes) -> types.JSONRPCMessage:
     except (ValueError, RecursionError) as error:
         return _error(types.PARSE_ERROR, f"the message is no UTF-8 JSON: {type(error).__name__}", None)
     try:
-        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError as error:
         kind = error.errors(include_url=False, include_input=False)[0]["type"]
         if kind == "json_invalid":  # what json.loads lets pass: a lone surrogate, too deep nesting
             return _error(types.PARSE_ERROR, "the message is no valid JSON text (lone surrogate?)", _id_of(loose))
         return _error(types.INVALID_REQUEST, "the message is no JSON-RPC 2.0 request", _id_of(loose))
+    if isinstance(message, types.JSONRPCNotification) and isinstance(loose, dict) and "id" in loose:
+        return _error(types.INVALID_REQUEST, "id: must be a whole number or a text", None)  # its sender waits
+    return message
 
 
 def _refuse_constant(name: str) -> object:
