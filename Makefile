@@ -19,7 +19,7 @@ NOT_IN_FRONT := ^(embedder_daemon/(engines/(torch_|openvino_|onnx_|padding|token
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test test-model test-slow check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
+.PHONY: run test test-model test-slow test-conformance check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
 	setup-daemon setup-tools protos stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
@@ -40,6 +40,15 @@ test-model: setup-tools ## Run the tests with real torch and the real weights
 
 test-slow: setup-front ## Run faults, soaks and load
 	$(FRONT) -m pytest -m slow
+
+test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and Inspector (wants npm)
+	$(FRONT) -m pytest tests/conformance -m conformance
+
+# Node 22 comes as a package of npm's, whatever Node the machine has.
+.node/.stamp: Makefile
+	npm install --prefix .node --no-audit --no-fund --no-save node@22.23.3 \
+	  @modelcontextprotocol/conformance@0.1.16 @modelcontextprotocol/inspector@2.12.0
+	touch $@
 
 check: lint types imports protos-check coverage ## Lint, types, import contracts, proto drift, tests with coverage
 

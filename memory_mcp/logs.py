@@ -7,10 +7,18 @@ import sys
 
 import structlog
 
+from memory_mcp.domain.request import REQUEST_ID
 from memory_mcp.settings import Settings
 
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 """Without local variables: they hold the content of memories."""
+
+
+def _add_request(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Say which request a line belongs to."""
+    if request_id := REQUEST_ID.get():
+        event.setdefault("request_id", request_id)
+    return event
 
 
 def configure(settings: Settings) -> None:
@@ -24,6 +32,7 @@ def configure(settings: Settings) -> None:
     )
     structlog.configure(
         processors=[
+            _add_request,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if readable else [TRACEBACKS]),

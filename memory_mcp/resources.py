@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError
 from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters, Memory
+from memory_mcp.domain.principal import Reach
 from memory_mcp.services.bundle import Services
 from memory_mcp.tools.fields import MemoryFields, shown
 
@@ -96,10 +97,7 @@ async def read(services: Services, address: Address, namespace: str) -> str:
     if address.kind == "stats":
         return _json(await services.memories.statistics(namespace))
     if address.kind == "memory":
-        memory = await services.memories.get(address.of, namespace)
-        if memory.namespace != namespace:
-            raise NotFoundError(f"id: no memory {address.of!r} is stored in this namespace")
-        return _json(_shown(memory))
+        return _json(_shown(await services.memories.get(address.of, Reach(namespace, bound=True))))
     is_tag = address.kind == "tag"
     filters = Filters(namespace, tags=(address.of,)) if is_tag else Filters(namespace)
     page = await services.memories.page(filters, limit=SHOWN_OF_TAG if is_tag else int(address.of), cursor=None)

@@ -13,8 +13,14 @@ from typing import Annotated, Literal
 
 from embedder_api.v1.address import default_address, socket_path
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE
@@ -41,7 +47,14 @@ def _valid_address(address: str) -> str:
     return address
 
 
+def _listed(names: object) -> object:
+    """Accept names that are separated by commas."""
+    return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]  # clients start us without a shell that would do it
+PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -83,6 +96,28 @@ class Settings(BaseSettings):
     )
     breaker_open_s: Seconds = Field(
         5.0, description="Seconds that the breaker stays open before it lets a probe through."
+    )
+    response_cache_enabled: bool = Field(
+        default=True, description="Answer a repeated read from memory until something is written."
+    )
+    rate_limit_enabled: bool | None = Field(
+        None, description="Limit what each caller asks for; where it is not set, on for HTTP and off on stdio."
+    )
+    rate_limit_read: PerMinute = Field(600, description="Reads of one caller in any minute.")
+    rate_limit_write: PerMinute = Field(300, description="Writes of one caller in any minute.")
+    rate_limit_bulk: PerMinute = Field(30, description="Bulk writes of one caller in any minute.")
+    tokens_path: UserPath = Field(
+        default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
+        description="The file with the digests of the HTTP clients' tokens.",
+    )
+    http_allowed_hosts: Names = Field(
+        (), description="Names that HTTP clients may call this server by, beside the address; separated by commas."
+    )
+    http_allowed_origins: Names = Field(
+        (), description="Web pages' origins that may call over HTTP, `https://name`; separated by commas."
+    )
+    http_max_body_bytes: int = Field(
+        16 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024, description="Bytes of one HTTP request's body."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
     log_format: Literal["auto", "console", "json"] = Field(

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "import": "memory_mcp.cli.transfer:import_",
     "reembed": "memory_mcp.cli.reembed:reembed",
     "restore": "memory_mcp.cli.copies:restore",
+    "token": "memory_mcp.cli.token:token",
     "undelete": "memory_mcp.cli.undelete:undelete",
     "serve": "memory_mcp.cli.serve:serve",
     "daemon": "memory_mcp.cli.daemon:daemon",

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from memory_mcp import settings
 
+_file = click.Path(path_type=Path, dir_okay=False, exists=True)
+
 
 @click.command()
-def serve() -> None:
+@click.option("--http", metavar="HOST:PORT", help="Serve many clients over streamable HTTP, at /mcp, by token.")
+@click.option("--tls-cert", type=_file, help="The certificate, with its chain (PEM).")
+@click.option("--tls-key", type=_file, help="The certificate's key (PEM).")
+@click.option("--plain-http", is_flag=True, help="Serve a public address without TLS.")
+def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plain_http: bool) -> None:
     """Serve one MCP client on stdin and stdout; this is what clients start."""
     loaded = settings.load()
     for sentence in settings.unknown_variables():
         click.echo(f"memory-mcp: {sentence}", err=True)
-    from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
+    if http is None:
+        from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
 
-    serve_stdio(loaded)
+        serve_stdio(loaded)
+        return
+    from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
+    from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
+
+    serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http))

@@ -22,6 +22,18 @@ class NotFoundError(MemoryMcpError):
     """No memory has this id."""
 
 
+class ForbiddenError(MemoryMcpError):
+    """The caller lacks a scope, or named a namespace out of its reach."""
+
+
+class RateLimitedError(MemoryMcpError):
+    """The caller asked too often."""
+
+    def __init__(self, sentence: str, retry_after_s: float) -> None:
+        super().__init__(f"{sentence}; try again in {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
 class ConflictError(MemoryMcpError):
     """The write contradicts what is stored: another content under the id, or another revision than expected."""
 

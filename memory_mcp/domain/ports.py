@@ -217,8 +217,8 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def get(self, memory_id: str, namespace: str) -> Memory:
-        """Return a memory of this namespace, else of any other.
+    async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+        """Return a memory of this namespace, else of any other if `elsewhere` says so.
 
         Raises:
             NotFoundError: there is none, or it was deleted.
@@ -242,16 +242,18 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
-        """Delete softly by ids, else by filters; return the ids.
+    async def delete(
+        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, elsewhere: bool = False
+    ) -> list[str]:
+        """Delete softly by ids, found as `get` finds them, else by filters; return the ids.
 
         Raises:
             NotFoundError: one of the ids is not there; nothing was deleted.
         """
         ...
 
-    async def deleted(self, memory_id: str, namespace: str) -> Memory:
-        """Return a memory that was deleted, of this namespace, else of any other.
+    async def deleted(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+        """Return a memory that was deleted, of this namespace, else of any other if `elsewhere` says so.
 
         Raises:
             NotFoundError: there is none, or it was purged.
@@ -375,8 +377,8 @@ class Store(Upkeep, Protocol):
         """Take or prolong a lease; False while another owner's has not run out."""
         ...
 
-    async def findings(self) -> dict[str, Finding]:
-        """Say how the store is, by part."""
+    async def findings(self, namespace: str | None) -> dict[str, Finding]:
+        """Say how the store is, by part; of the queue, what waits in one namespace or in all."""
         ...
 
     async def close(self) -> None:

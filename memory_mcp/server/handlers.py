@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 
 import mcp_types as types
 from embedder_api import __version__
-from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
-from memory_mcp.domain.errors import MemoryMcpError
-from memory_mcp.server import errors
+from memory_mcp.server.chain import make_chain
+from memory_mcp.server.chain.asked import Context
+from memory_mcp.server.chain.caller import Identify, caller
 from memory_mcp.server.reading import ReadingHandlers
 from memory_mcp.server.schemas import advertised
 from memory_mcp.server.session import LazyServices
@@ -26,17 +25,14 @@ INSTRUCTIONS = (
     "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences."
 )
 
-Context = ServerRequestContext[dict[str, object]]
-
 
 class ToolHandlers:
     """Lists the tools and calls them."""
 
-    def __init__(self, settings: Settings, services: LazyServices) -> None:
-        self._settings = settings
+    def __init__(self, tools: tuple[AnyTool, ...], services: LazyServices) -> None:
         self._services = services
-        self._offered = offered(settings)
-        self._tools = {tool.name: tool for tool in self._offered}
+        self._offered = tools
+        self._tools = {tool.name: tool for tool in tools}
 
     async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """Answer `tools/list`, from memory."""
@@ -45,16 +41,11 @@ class ToolHandlers:
         return advertised(self._offered)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        """Answer `tools/call`; what goes wrong in a tool is a result that the model can read."""
+        """Answer `tools/call`."""
         tool = self._tools.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, _unknown(params.name))
-        try:
-            result = await self._run(tool, ctx, params.arguments or {})
-        except MemoryMcpError as error:
-            return errors.to_result(error)
-        except Exception:  # noqa: BLE001 - the outermost net: a bug costs one call, not the session
-            return _bug(tool)
+        result = await self._run(tool, ctx, params.arguments or {})
         return types.CallToolResult(
             content=[types.TextContent(text=result.text())],
             structured_content=result.model_dump(mode="json", by_alias=True),
@@ -64,7 +55,7 @@ class ToolHandlers:
         async def progress(done: int, total: int) -> None:
             await ctx.session.report_progress(done, total)
 
-        call = Call(await self._services.get(), self._settings.namespace, progress)
+        call = Call(await self._services.get(), caller(), progress)
         # A task of its own: gRPC answers a cancellation with a CancelledError of its own making, which the SDK's
         # cancel scope would not know as its own, and which would end the whole session.
         task: asyncio.Task[Result] = asyncio.create_task(tool(call, arguments))
@@ -82,32 +73,28 @@ def _unknown(name: str) -> str:
     return f"there is no tool {name[:64]!r}; tools/list names them"
 
 
-def _bug(tool: AnyTool) -> types.CallToolResult:
-    import structlog  # noqa: PLC0415 - not before the handshake
-
-    request_id = uuid.uuid4().hex
-    structlog.get_logger(__name__).exception("a tool failed", tool=tool.name, request_id=request_id)
-    return errors.internal(request_id)
-
-
-def make_server(settings: Settings, services: LazyServices) -> Server[dict[str, object]]:
-    """Return the SDK's server with our tools, resources and prompts."""
-    handlers = ToolHandlers(settings, services)
-    reading = ReadingHandlers(services, settings.namespace)
-    subscriptions = Subscriptions(services, settings.namespace)
+def make_server(
+    settings: Settings, services: LazyServices, identify: Identify, *, rate_limited: bool
+) -> Server[dict[str, object]]:
+    """Return the SDK's server with our tools, resources and prompts behind the chain."""
+    tools = offered(settings)
+    around = make_chain(settings, services, tools, identify, rate_limited=rate_limited).around
+    handlers = ToolHandlers(tools, services)
+    reading = ReadingHandlers(services)
+    subscriptions = Subscriptions(services)
     return Server(
         "memory-mcp",
         version=__version__,
         instructions=INSTRUCTIONS,
-        on_list_tools=handlers.list_tools,
-        on_call_tool=handlers.call_tool,
-        on_list_resources=reading.list_resources,
-        on_list_resource_templates=reading.list_templates,
-        on_read_resource=reading.read_resource,
-        on_subscribe_resource=subscriptions.subscribe,
-        on_unsubscribe_resource=subscriptions.unsubscribe,
-        on_subscriptions_listen=subscriptions.listen,
-        on_list_prompts=reading.list_prompts,
-        on_get_prompt=reading.get_prompt,
-        on_completion=reading.complete,
+        on_list_tools=around(handlers.list_tools),
+        on_call_tool=around(handlers.call_tool),
+        on_list_resources=around(reading.list_resources),
+        on_list_resource_templates=around(reading.list_templates),
+        on_read_resource=around(reading.read_resource),
+        on_subscribe_resource=around(subscriptions.subscribe),
+        on_unsubscribe_resource=around(subscriptions.unsubscribe),
+        on_subscriptions_listen=around(subscriptions.listen),
+        on_list_prompts=around(reading.list_prompts),
+        on_get_prompt=around(reading.get_prompt),
+        on_completion=around(reading.complete),
     )

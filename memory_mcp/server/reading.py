@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
-from mcp.shared.exceptions import MCPError
 
-from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError, NotFoundError
+from memory_mcp.server.chain.asked import Context
+from memory_mcp.server.chain.caller import caller
 from memory_mcp.server.session import LazyServices
 
-T = TypeVar("T")
-Context = ServerRequestContext[dict[str, object]]
 Page = types.PaginatedRequestParams | None
 
 COMPLETED = 100
@@ -23,9 +17,8 @@ COMPLETED = 100
 class ReadingHandlers:
     """Everything but tools; what a handler needs is imported when it is called."""
 
-    def __init__(self, services: LazyServices, namespace: str) -> None:
+    def __init__(self, services: LazyServices) -> None:
         self._services = services
-        self._namespace = namespace
 
     async def list_resources(self, ctx: Context, params: Page) -> types.ListResourcesResult:
         """Answer `resources/list`."""
@@ -58,10 +51,7 @@ class ReadingHandlers:
         del ctx
         from memory_mcp.resources import MIME_TYPE, Address, read  # noqa: PLC0415 - not before the handshake
 
-        async def work() -> str:
-            return await read(await self._services.get(), Address.parse(params.uri), self._namespace)
-
-        text = await answered(work)
+        text = await read(await self._services.get(), Address.parse(params.uri), caller().reach.namespace)
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=params.uri, mime_type=MIME_TYPE, text=text)]
         )
@@ -90,40 +80,22 @@ class ReadingHandlers:
         del ctx
         from memory_mcp.prompts import make  # noqa: PLC0415 - not before the handshake
 
-        async def work() -> str:
-            return await make(await self._services.get(), self._namespace, params.name, params.arguments or {})
-
-        text = await answered(work)
+        namespace = caller().reach.namespace
+        text = await make(await self._services.get(), namespace, params.name, params.arguments or {})
         return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=types.TextContent(text=text))])
 
     async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         """Answer `completion/complete`: tags and namespaces are completed, other arguments have nothing to offer."""
         del ctx
-        prefix = params.argument.value
-
-        async def work() -> list[str]:
-            memories = (await self._services.get()).memories
-            if params.argument.name == "tag":
-                return await memories.tags_like(prefix, self._namespace, COMPLETED + 1)
-            if params.argument.name == "namespace":
-                return await memories.namespaces_like(prefix, COMPLETED + 1)
-            return []
-
-        found = await answered(work)
+        found = await self._completions(params.argument.name, params.argument.value)
         return types.CompleteResult(
             completion=types.Completion(values=found[:COMPLETED], has_more=len(found) > COMPLETED)
         )
 
-
-async def answered(work: Callable[[], Awaitable[T]]) -> T:
-    """Do it; an expected failure becomes the protocol's error, with our sentence.
-
-    Raises:
-        MCPError: the request is wrong (-32602), or could not be done (-32603).
-    """
-    try:
-        return await work()
-    except (InvalidArgumentError, NotFoundError) as error:
-        raise MCPError(types.INVALID_PARAMS, str(error)) from error
-    except MemoryMcpError as error:
-        raise MCPError(types.INTERNAL_ERROR, str(error)) from error
+    async def _completions(self, name: str, prefix: str) -> list[str]:
+        memories, reach = (await self._services.get()).memories, caller().reach
+        if name == "tag":
+            return await memories.tags_like(prefix, reach.namespace, COMPLETED + 1)
+        if name == "namespace":
+            return await memories.namespaces_like(prefix, reach, COMPLETED + 1)
+        return []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from typing import Final
 
 import anyio
 
+from memory_mcp.domain.principal import local_user
 from memory_mcp.server.handlers import make_server
 from memory_mcp.server.session import LazyServices
 from memory_mcp.server.stdio import Transport, claim_descriptors
@@ -18,18 +21,41 @@ from memory_mcp.settings import Settings
 SWITCH_S: Final = 0.0005
 """Seconds that a thread may keep the others from Python: the one that looks for words must not hold up the loop that
 waits for the query's vector. With Python's own 5 ms a search takes a fifth longer."""
+PARENT_EVERY_S: Final = 2.0
+"""Seconds between two looks at the parent."""
 
 
 async def _serve(settings: Settings) -> None:
-    services = LazyServices(settings)
-    server = make_server(settings, services)
+    services, user = LazyServices(settings), local_user(settings.namespace)
+    server = make_server(settings, services, lambda _: user, rate_limited=False)
+    transport = Transport(*claim_descriptors())
     try:
-        async with Transport(*claim_descriptors()).streams() as (from_client, to_client):
+        async with transport.streams() as (from_client, to_client), _ending_with_parent(transport.heard):
             await server.run(from_client, to_client, server.create_initialization_options())
     except* anyio.BrokenResourceError:
         pass  # messages that came while the session ended; their client has gone or is told to
     finally:
         await services.close()
+
+
+@contextlib.asynccontextmanager
+async def _ending_with_parent(heard: asyncio.Event) -> AsyncIterator[None]:
+    """End the work when the process that started us is gone: others may hold its end of our stdin open.
+
+    It is looked for when the client speaks: who started us and left before that was a helper of the client.
+    """
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            await heard.wait()
+            parent = os.getppid()
+            while os.getppid() == parent:  # noqa: ASYNC110 - the system has no event for it everywhere
+                await asyncio.sleep(PARENT_EVERY_S)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        yield
+        tasks.cancel_scope.cancel()
 
 
 async def _until_signalled(settings: Settings) -> None:

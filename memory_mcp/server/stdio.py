@@ -57,6 +57,8 @@ class Transport:
         self._outgoing: SimpleQueue[tuple[bytes, Future[None]]] = SimpleQueue()
         self._unanswered: set[types.RequestId] = set()
         self._all_answered = asyncio.Event()
+        self.heard = asyncio.Event()
+        """Set when the client has sent a line."""
 
     @contextlib.asynccontextmanager
     async def streams(self) -> AsyncIterator[tuple[ContextReceiveStream[Item], ContextSendStream[SessionMessage]]]:
@@ -84,6 +86,7 @@ class Transport:
     async def _read(self, to_server: ContextSendStream[Item], to_client: ContextSendStream[SessionMessage]) -> None:
         async with to_server, to_client:
             while line := await self._lines.get():
+                self.heard.set()
                 if not line.strip():
                     continue
                 message = parse(line)
@@ -153,12 +156,15 @@ def parse(line: bytes) -> types.JSONRPCMessage:
     except (ValueError, RecursionError) as error:
         return _error(types.PARSE_ERROR, f"the message is no UTF-8 JSON: {type(error).__name__}", None)
     try:
-        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError as error:
         kind = error.errors(include_url=False, include_input=False)[0]["type"]
         if kind == "json_invalid":  # what json.loads lets pass: a lone surrogate, too deep nesting
             return _error(types.PARSE_ERROR, "the message is no valid JSON text (lone surrogate?)", _id_of(loose))
         return _error(types.INVALID_REQUEST, "the message is no JSON-RPC 2.0 request", _id_of(loose))
+    if isinstance(message, types.JSONRPCNotification) and isinstance(loose, dict) and "id" in loose:
+        return _error(types.INVALID_REQUEST, "id: must be a whole number or a text", None)  # its sender waits
+    return message
 
 
 def _refuse_constant(name: str) -> object:

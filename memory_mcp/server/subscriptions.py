@@ -9,17 +9,16 @@ from typing import Final
 import anyio
 import mcp_types as types
 from mcp.server.connection import Connection
-from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
-from memory_mcp.server.reading import answered
+from memory_mcp.server.chain.asked import Context
+from memory_mcp.server.chain.caller import caller
 from memory_mcp.server.session import LazyServices
 
 MOST: Final = 100
 """Resources that one connection, or one listening request, may subscribe to."""
 HELD: Final = "memory-mcp/subscriptions"
 
-Context = ServerRequestContext[dict[str, object]]
 Held = dict[str, contextlib.AsyncExitStack]
 Notify = Callable[[str], Awaitable[None]]
 
@@ -27,9 +26,8 @@ Notify = Callable[[str], Awaitable[None]]
 class Subscriptions:
     """Keeps what each connection subscribed to, until it unsubscribes or goes."""
 
-    def __init__(self, services: LazyServices, namespace: str) -> None:
+    def __init__(self, services: LazyServices) -> None:
         self._services = services
-        self._namespace = namespace
 
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
         """Answer `resources/subscribe` (2025-11-25)."""
@@ -82,11 +80,8 @@ class Subscriptions:
     async def _watch(self, stack: contextlib.AsyncExitStack, uri: str, notify: Notify) -> None:
         from memory_mcp.resources import watching  # noqa: PLC0415 - not before the handshake
 
-        async def work() -> None:
-            services = await self._services.get()
-            await stack.enter_async_context(watching(services, uri, self._namespace, notify))
-
-        await answered(work)
+        services = await self._services.get()
+        await stack.enter_async_context(watching(services, uri, caller().reach.namespace, notify))
 
 
 def _bound(count: int) -> None:

@@ -33,9 +33,9 @@ class Health:
         self._embedder = embedder
         self._upkeep = upkeep
 
-    async def report(self) -> Report:
-        """Ask every part; a part that fails is a finding, never an exception."""
-        store = await self._store.findings()
+    async def report(self, namespace: str | None) -> Report:
+        """Ask every part, the queue about one namespace or all; a part that fails is a finding, never an exception."""
+        store = await self._store.findings(namespace)
         if self._upkeep.trouble and store["store"].condition is Condition.OK:
             cause = f"it could not be backed up: {self._upkeep.trouble}"
             store["store"] = replace(store["store"], condition=Condition.DEGRADED, cause=cause, mend=RESTORE)

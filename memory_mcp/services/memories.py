@@ -19,6 +19,7 @@ from memory_mcp.domain.models import (
     Stored,
 )
 from memory_mcp.domain.ports import Store
+from memory_mcp.domain.principal import Reach
 from memory_mcp.services.indexing import Indexer
 
 BATCH: Final = 64
@@ -71,26 +72,26 @@ class Memories:
             self._on_pending()
         return outcomes
 
-    async def get(self, memory_id: str, namespace: str) -> Memory:
+    async def get(self, memory_id: str, reach: Reach) -> Memory:
         """Return a memory.
 
         Raises:
-            NotFoundError: there is none of this id.
+            NotFoundError: there is none of this id within reach.
         """
-        return await self._store.get(memory_id, namespace)
+        return await self._store.get(memory_id, reach.namespace, elsewhere=not reach.bound)
 
     async def revisions(self, memory: Memory) -> list[Revision]:
         """Return what a memory was before, oldest first."""
         return await self._store.revisions(memory)
 
-    async def update(self, memory_id: str, namespace: str, change: Change, expected_revision: int | None) -> Memory:
+    async def update(self, memory_id: str, reach: Reach, change: Change, expected_revision: int | None) -> Memory:
         """Replace fields; a new content gets new vectors.
 
         Raises:
-            NotFoundError: there is none of this id.
+            NotFoundError: there is none of this id within reach.
             ConflictError: its revision is not the expected one.
         """
-        memory = await self._store.get(memory_id, namespace)
+        memory = await self.get(memory_id, reach)
         embedded = None
         if change.content is not None:  # also where it is the same: another front may change it meanwhile
             [embedded], _ = await self._indexer.embed(
@@ -101,21 +102,26 @@ class Memories:
             self._on_pending()
         return updated
 
-    async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
-        """Delete by ids, else by filters; return the ids.
+    async def delete(self, memory_id: str, reach: Reach, *, dry_run: bool) -> list[str]:
+        """Delete a memory; return its id.
 
         Raises:
-            NotFoundError: one of the ids is not there; nothing was deleted.
+            NotFoundError: there is none of this id within reach.
         """
-        return await self._store.delete(memory_ids, filters, dry_run=dry_run)
+        filters = Filters(reach.namespace)
+        return await self._store.delete([memory_id], filters, dry_run=dry_run, elsewhere=not reach.bound)
 
-    async def undelete(self, memory_id: str, namespace: str) -> Memory:
+    async def delete_all(self, filters: Filters, *, dry_run: bool) -> list[str]:
+        """Delete what filters say; return the ids."""
+        return await self._store.delete(None, filters, dry_run=dry_run)
+
+    async def undelete(self, memory_id: str, reach: Reach) -> Memory:
         """Bring a deleted memory back, with vectors when they can be had within the budget.
 
         Raises:
-            NotFoundError: it is not deleted, or was purged.
+            NotFoundError: it is not deleted, was purged, or is out of reach.
         """
-        memory = await self._store.deleted(memory_id, namespace)
+        memory = await self._store.deleted(memory_id, reach.namespace, elsewhere=not reach.bound)
         [embedded], _ = await self._indexer.embed(
             [memory.content], lane=Lane.INTERACTIVE, space=await self._store.space()
         )
@@ -132,8 +138,10 @@ class Memories:
         """Return the first tags of a namespace that begin so, in order."""
         return await self._store.tags_like(prefix, namespace, limit)
 
-    async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
-        """Return the first namespaces that begin so, in order."""
+    async def namespaces_like(self, prefix: str, reach: Reach, limit: int) -> list[str]:
+        """Return the first namespaces within reach that begin so, in order."""
+        if reach.bound:
+            return [reach.namespace] if reach.namespace.startswith(prefix) else []
         return await self._store.namespaces_like(prefix, limit)
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:

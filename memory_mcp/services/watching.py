@@ -30,6 +30,14 @@ class Watching:
         self._listeners: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None
 
+    async def generation(self) -> int:
+        """Return a number that grows with every write, by whatever process.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return await self._store.generation()
+
     @contextlib.asynccontextmanager
     async def listening(self, listener: Listener) -> AsyncIterator[None]:
         """Tell the listener of all writes after this moment, in order, until the context ends; it must not raise.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.principal import Principal, Reach, Scope
 
 if TYPE_CHECKING:
     from memory_mcp.services.bundle import Services
@@ -21,6 +22,11 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
     aliases: ClassVar[Mapping[str, str]] = {}
     """Names that clients use for ours; accepted, not advertised."""
+
+    @property
+    def is_timeless(self) -> bool:
+        """Whether the same arguments mean the same tomorrow."""
+        return True
 
 
 class Result(BaseModel):
@@ -38,10 +44,14 @@ class Call:
     """Who calls, and what with."""
 
     services: Services
-    namespace: str
-    """The namespace of a call that names none."""
+    principal: Principal
     progress: Callable[[int, int], Awaitable[None]]
     """Tells the client how many of how many are done."""
+
+    @property
+    def reach(self) -> Reach:
+        """The namespaces that the caller may name, and the one of a call that names none."""
+        return self.principal.reach
 
 
 ArgumentsT = TypeVar("ArgumentsT", bound=Arguments)
@@ -60,6 +70,19 @@ class Tool(Generic[ArgumentsT, ResultT]):
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
+    bulk: bool = False
+    """Whether one call may do the work of many."""
+    cached: bool = False
+    """Whether nothing but a write changes the result, which says by `degraded` when it is not whole."""
+    reveals: bool = False
+    """Whether it shows memories as well as changing them."""
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """What a caller must be allowed."""
+        if self.read_only:
+            return (Scope.READ,)
+        return (Scope.WRITE, Scope.READ) if self.reveals else (Scope.WRITE,)
 
     async def __call__(self, call: Call, raw: Mapping[str, object]) -> ResultT:
         """Check the arguments and do it.

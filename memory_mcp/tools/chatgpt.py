@@ -65,7 +65,7 @@ class FetchResult(_Json):
 
 async def search(call: Call, arguments: SearchArguments) -> SearchResult:
     """Find memories by meaning and words."""
-    answer = await call.services.retrieval.search(Query(arguments.query, Filters(call.namespace), limit=FOUND))
+    answer = await call.services.retrieval.search(Query(arguments.query, Filters(call.reach.namespace), limit=FOUND))
     memories = [hit.memory for hit in answer.hits]
     return SearchResult(results=[Found(id=of.id, title=_title(of), url=_url(of)) for of in memories])
 
@@ -76,7 +76,7 @@ async def fetch(call: Call, arguments: FetchArguments) -> FetchResult:
     Raises:
         NotFoundError: there is none of this id.
     """
-    memory = await call.services.memories.get(arguments.id, call.namespace)
+    memory = await call.services.memories.get(arguments.id, call.reach)
     about = {"type": memory.type, "tags": ", ".join(memory.tags), "created_at": memory.created_at.isoformat()}
     return FetchResult(id=memory.id, title=_title(memory), text_=memory.content, url=_url(memory), metadata=about)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -39,9 +40,11 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
     filters = await arguments.filters(call)
     if filters.is_narrow == (arguments.id is not None):  # a namespace alone is no filter, nor is an empty one
         raise InvalidArgumentError("id", "give an id, or at least one filter, and not both; nothing was deleted")
-    ids = await call.services.memories.delete(
-        None if arguments.id is None else [arguments.id], filters, dry_run=arguments.dry_run
-    )
+    memories, dry_run = call.services.memories, arguments.dry_run
+    if arguments.id is None:
+        ids = await memories.delete_all(filters, dry_run=dry_run)
+    else:
+        ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
     return DeleteResult(ids=ids, dry_run=arguments.dry_run)
 
 
@@ -52,5 +55,6 @@ DELETE = Tool(
     DeleteResult,
     memory_delete,
     destructive=True,
+    reveals=True,
     idempotent=True,
 )

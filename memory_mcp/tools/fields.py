@@ -96,18 +96,24 @@ class FilterArguments(Arguments):
     ] = None
     namespace: Annotated[Namespace | None, Field(description="Other than the default")] = None
 
+    @property
+    def is_timeless(self) -> bool:
+        """Whether no time is meant that moves on."""
+        return self.time_expr is None
+
     async def filters(self, call: Call) -> Filters:
         """Return the filters, the default namespace and the meaning of `time_expr` filled in.
 
         Raises:
             InvalidArgumentError: `time_expr` is not understood.
+            ForbiddenError: the namespace is out of the caller's reach.
         """
         after, before = self.after, self.before
         if self.time_expr:
             start, end = await understand(self.time_expr)
             after, before = max(after or start, start), min(before or end, end)
         return Filters(
-            namespace=self.namespace or call.namespace,
+            namespace=call.reach.of(self.namespace),
             tags=tuple(self.tags),
             tag_match=self.tag_match,
             type=self.type,

@@ -61,7 +61,7 @@ async def memory_get(call: Call, arguments: GetArguments) -> WholeMemory:
     Raises:
         NotFoundError: there is none of this id.
     """
-    memory = await call.services.memories.get(arguments.id, call.namespace)
+    memory = await call.services.memories.get(arguments.id, call.reach)
     return WholeMemory.of(memory, await call.services.memories.revisions(memory) if arguments.history else None)
 
 
@@ -72,5 +72,6 @@ GET = Tool(
     WholeMemory,
     memory_get,
     read_only=True,
+    cached=True,
     idempotent=True,
 )

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from memory_mcp.domain.models import Finding
+from memory_mcp.domain.principal import Scope
 from memory_mcp.tools.base import Arguments, Call, Result, Tool
 
 
@@ -23,9 +24,11 @@ class PartHealth(BaseModel):
     detail: str
 
     @classmethod
-    def of(cls, finding: Finding) -> PartHealth:
+    def of(cls, finding: Finding, *, detailed: bool) -> PartHealth:
         """Make a result of a finding."""
-        return cls(state=finding.state, cause=finding.cause, mend=finding.mend, detail=finding.detail)
+        return cls(
+            state=finding.state, cause=finding.cause, mend=finding.mend, detail=finding.detail if detailed else ""
+        )
 
 
 class HealthResult(Result):
@@ -46,12 +49,13 @@ class HealthResult(Result):
 
 
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
-    """Say how the program is."""
+    """Say how the program is; who is no admin is not told of the machine, and who is bound of no other namespace."""
     del arguments
-    report = await call.services.health.report()
+    report = await call.services.health.report(call.reach.namespace if call.reach.bound else None)
+    detailed = call.principal.may(Scope.ADMIN)
     return HealthResult(
         status=report.status.value,
-        **{name: PartHealth.of(finding) for name, finding in report.parts.items()},
+        **{name: PartHealth.of(finding, detailed=detailed) for name, finding in report.parts.items()},
     )
 
 

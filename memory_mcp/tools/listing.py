@@ -56,5 +56,6 @@ LIST = Tool(
     ListResult,
     memory_list,
     read_only=True,
+    cached=True,
     idempotent=True,
 )

@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, MemoryMcpError
+from memory_mcp.domain.errors import ConflictError, ForbiddenError, InvalidArgumentError, MemoryMcpError
 from memory_mcp.domain.models import MAX_ITEMS, NewMemory, Stored
+from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.base import Arguments, Call, Result, Tool, parse
 from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tags, Type
 
@@ -26,11 +27,15 @@ class StoreArguments(Arguments):
     created_at: Annotated[Moment | None, Field(description="When it was said, if not now (ISO 8601)")] = None
     id: Annotated[MemoryId | None, Field(description="Your own id; storing it again changes nothing")] = None
 
-    def new_memory(self, default_namespace: str) -> NewMemory:
-        """Return the domain's words for it."""
+    def new_memory(self, reach: Reach) -> NewMemory:
+        """Return the domain's words for it.
+
+        Raises:
+            ForbiddenError: the namespace is out of the caller's reach.
+        """
         return NewMemory(
             content=self.content,
-            namespace=self.namespace or default_namespace,
+            namespace=reach.of(self.namespace),
             tags=tuple(self.tags),
             type=self.type,
             metadata=self.metadata,
@@ -64,7 +69,7 @@ async def memory_store(call: Call, arguments: StoreArguments) -> StoreResult:
     Raises:
         ConflictError: the id belongs to another content.
     """
-    outcome = await call.services.memories.store(arguments.new_memory(call.namespace))
+    outcome = await call.services.memories.store(arguments.new_memory(call.reach))
     if isinstance(outcome, ConflictError):
         raise outcome
     return StoreResult.of(outcome)
@@ -114,7 +119,7 @@ class StoreManyResult(Result):
 
 async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreManyResult:
     """Store many memories; what is wrong with one item does not keep the others out."""
-    checked = [_checked(item, call.namespace) for item in arguments.items]
+    checked = [_checked(item, call.reach) for item in arguments.items]
     news = [item for item in checked if isinstance(item, NewMemory)]
 
     async def on_progress(done: int) -> None:
@@ -128,10 +133,10 @@ def _item(outcome: Stored | MemoryMcpError) -> StoreResult | RefusedItem:
     return StoreResult.of(outcome) if isinstance(outcome, Stored) else RefusedItem(error=str(outcome))
 
 
-def _checked(item: dict[str, object], namespace: str) -> NewMemory | InvalidArgumentError:
+def _checked(item: dict[str, object], reach: Reach) -> NewMemory | InvalidArgumentError | ForbiddenError:
     try:
-        return parse(StoreArguments, item).new_memory(namespace)
-    except InvalidArgumentError as error:
+        return parse(StoreArguments, item).new_memory(reach)
+    except (InvalidArgumentError, ForbiddenError) as error:
         return error
 
 
@@ -150,4 +155,5 @@ STORE_MANY = Tool(
     StoreManyResult,
     memory_store_many,
     idempotent=True,
+    bulk=True,
 )

@@ -43,7 +43,7 @@ async def memory_update(call: Call, arguments: UpdateArguments) -> WholeMemory:
     if change == Change():
         raise InvalidArgumentError("arguments", "give at least one of content, tags, type, metadata")
     return WholeMemory.of(
-        await call.services.memories.update(arguments.id, call.namespace, change, arguments.expected_revision)
+        await call.services.memories.update(arguments.id, call.reach, change, arguments.expected_revision)
     )
 
 
@@ -54,4 +54,5 @@ UPDATE = Tool(
     WholeMemory,
     memory_update,
     destructive=True,
+    reveals=True,
 )

@@ -45,10 +45,11 @@ def test_every_command_exists(document: str, command: str) -> None:
         done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     elif program in {"memory-mcp", "embedder-daemon"}:
-        words = [word for word in arguments if re.fullmatch(r"[a-z-]+", word)]
+        words = [word for word in arguments if re.fullmatch(r"[a-z][a-z-]*", word)]
         script = Path(sys.executable).with_name(program)
         done = subprocess.run([script, *words, "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert [word for word in arguments if word.startswith("--") and word not in done.stdout] == []
     else:
         assert program in {"claude", "launchctl"}, command
 

@@ -209,14 +209,29 @@ async def test_an_id_in_use_is_a_conflict_of_its_item_alone(store: Store) -> Non
 
 
 async def test_an_id_belongs_to_a_namespace(store: Store) -> None:
-    """An id may be used in each namespace; get prefers the caller's own, else gives any other's."""
+    """An id may be used in each namespace; who may look elsewhere gets the own one first, else any other's."""
     here = await put(store, "here", id="mine")
     there = await put(store, "there", id="mine", namespace="there")
     assert await store.get("mine", "here") == here
     assert await store.get("mine", "there") == there
-    assert (await store.get("mine", "elsewhere")).content in {"here", "there"}
+    assert (await store.get("mine", "nowhere", elsewhere=True)).content in {"here", "there"}
     await store.delete(["mine"], HERE, dry_run=False)
-    assert await store.get("mine", "here") == there
+    assert await store.get("mine", "here", elsewhere=True) == there
+    assert await store.delete(["mine"], HERE, dry_run=True, elsewhere=True) == ["mine"]
+
+
+async def test_who_may_not_look_elsewhere_finds_nothing_there(store: Store) -> None:
+    """An id of another namespace is as unknown as any: to read, to delete, and to bring back."""
+    there = await put(store, "there", id="theirs", namespace="there")
+    for dry_run in (True, False):
+        with pytest.raises(NotFoundError, match="theirs"):
+            await store.delete(["theirs"], HERE, dry_run=dry_run)
+    with pytest.raises(NotFoundError, match="theirs"):
+        await store.get("theirs", "here")
+    await store.delete(["theirs"], Filters("there"), dry_run=False)
+    with pytest.raises(NotFoundError, match="theirs"):
+        await store.deleted("theirs", "here")
+    assert (await store.deleted("theirs", "here", elsewhere=True)).key == there.key
 
 
 async def test_the_id_of_a_deleted_memory_is_not_given_again(store: Store) -> None:
@@ -291,12 +306,12 @@ async def test_fetch_gives_what_is_there(store: Store) -> None:
 
 async def test_findings_speak_of_file_space_and_queue(store: Store) -> None:
     """A store in order says so of every part, and what waits is a degradation with a cause."""
-    findings = await store.findings()
+    findings = await store.findings(None)
     assert {name: finding.condition for name, finding in findings.items()} == dict.fromkeys(
         ("store", "space", "queue"), Condition.OK
     )
     await put(store, "waits")
-    queue = (await store.findings())["queue"]
+    queue = (await store.findings(None))["queue"]
     assert queue.condition is Condition.DEGRADED
     assert queue.cause
 

@@ -39,7 +39,7 @@ async def test_an_undeleted_memory_is_as_it_was(store: Store) -> None:
     memory = await put(store, "red apples", towards(0), tags=("fruit",), id="a")
     memory = await store.update(memory, Change(type="fact"), None, None)
     await store.delete(["a"], HERE, dry_run=False)
-    deleted = await store.deleted("a", "elsewhere")
+    deleted = await store.deleted("a", "nowhere", elsewhere=True)
     back = await store.undelete(deleted, whole("red apples", towards(0)))
     assert back == memory == await store.get("a", "here")
     assert await near(store) == await worded(store, "apples") == await listed(store) == ["red apples"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.client import RawClient
+from tests.e2e.web import WebFront
 from tests.fakes.daemon import FakeDaemon
 
 FRONT = Path(sys.executable).with_name("memory-mcp")
@@ -66,3 +67,17 @@ async def client(start: Callable[..., RawClient]) -> RawClient:
     client = start()
     await client.initialize()
     return client
+
+
+@pytest.fixture
+def serve(folder: Path, environment: dict[str, str]) -> Iterator[Callable[..., WebFront]]:
+    """Start fronts that serve HTTP, and end those that are left."""
+    started: list[WebFront] = []
+
+    def run(*arguments: str, **more: str) -> WebFront:
+        started.append(WebFront(FRONT, environment | more, folder, *arguments))
+        return started[-1]
+
+    yield run
+    for front in started:
+        front.end()

@@ -105,7 +105,8 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
     """`initialize` is answered before gRPC, SQLite, structlog or the daemon's client were imported."""
     await listing.initialize()
     modules = await modules_of(listing, folder / "modules.json")
-    late = {"grpc", "apsw", "structlog", "tenacity", "dateparser", "rich", "semantic_text_splitter", "numpy", "Stemmer"}
+    late = {"grpc", "apsw", "structlog", "tenacity", "dateparser", "rich", "semantic_text_splitter", "numpy"}
+    late |= {"Stemmer", "memory_mcp.server.http", "memory_mcp.tokens", "limits", "cachetools"}
     assert late.isdisjoint(modules)
     assert not (folder / "memory.db").exists()
     await listing.end()
@@ -232,6 +233,26 @@ async def test_a_client_that_closed_its_ear_has_gone(folder: Path, environment: 
     async with asyncio.timeout(10):
         assert await process.wait() == 0
     process.stdin.close()
+
+
+async def test_a_dead_parent_ends_it(environment: dict[str, str]) -> None:
+    """When who started it was killed, it goes, although somebody else holds its stdin open."""
+    to_front, from_front = os.pipe(), os.pipe()
+    code = "import subprocess as s, sys; s.run([sys.argv[1], 'serve'], stdin=int(sys.argv[2]), stdout=int(sys.argv[3]))"
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, str(FRONT), str(to_front[0]), str(from_front[1])),
+        env=environment,
+        pass_fds=(to_front[0], from_front[1]),
+    )
+    os.close(to_front[0])
+    os.close(from_front[1])
+    with os.fdopen(to_front[1], "wb", buffering=0) as stdin, os.fdopen(from_front[0], "rb") as stdout:
+        stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        assert json.loads(await asyncio.to_thread(stdout.readline))["id"] == 1
+        parent.kill()
+        await parent.wait()
+        async with asyncio.timeout(15):
+            assert await asyncio.to_thread(stdout.read) == b""
 
 
 async def test_the_end_of_input_ends_it(client: RawClient) -> None:

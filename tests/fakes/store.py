@@ -112,12 +112,13 @@ class FakeStore(FakeUpkeep):
             self._note("tag", known.namespace, [known.id], tags)
         return Stored(known.id, created=False, embedded=known.embedded)
 
-    async def get(self, memory_id: str, namespace: str) -> Memory:
-        """Return a memory of this namespace, else of any other."""
-        return self._seen(self._find(memory_id, namespace))
+    async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+        """Return a memory of this namespace, else of any other if that may be."""
+        return self._seen(self._find(memory_id, namespace, elsewhere=elsewhere))
 
-    def _find(self, memory_id: str, namespace: str) -> Memory:
-        found = [memory for memory in self._live() if memory.id == memory_id]
+    def _find(self, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
+        alike = (memory for memory in self._live() if memory.id == memory_id)
+        found = [memory for memory in alike if elsewhere or memory.namespace == namespace]
         if not found:
             raise NotFoundError(f"id: no memory {memory_id!r} is stored")
         return min(found, key=lambda memory: memory.namespace != namespace)
@@ -155,9 +156,12 @@ class FakeStore(FakeUpkeep):
         self._note("update", old.namespace, [old.id], [*old.tags, *(change.tags or ())])
         return self._seen(new)
 
-    async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
+    async def delete(
+        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, elsewhere: bool = False
+    ) -> list[str]:
         """Delete softly by ids, else by filters."""
-        by_id = [self._find(memory_id, filters.namespace) for memory_id in dict.fromkeys(memory_ids or ())]
+        named = dict.fromkeys(memory_ids or ())
+        by_id = [self._find(memory_id, filters.namespace, elsewhere=elsewhere) for memory_id in named]
         doomed = self._live(filters) if memory_ids is None else by_id
         for memory in () if dry_run else doomed:
             self._deleted[memory.key] = self._memories.pop(memory.key), self._now()
@@ -165,9 +169,10 @@ class FakeStore(FakeUpkeep):
             self._note("delete", memory.namespace, [memory.id], memory.tags)
         return [memory.id for memory in doomed]
 
-    async def deleted(self, memory_id: str, namespace: str) -> Memory:
+    async def deleted(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
         """Return a memory that was deleted."""
-        found = [memory for memory, _ in self._deleted.values() if memory.id == memory_id]
+        alike = (memory for memory, _ in self._deleted.values() if memory.id == memory_id)
+        found = [memory for memory in alike if elsewhere or memory.namespace == namespace]
         if not found:
             raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
         return self._seen(min(found, key=lambda memory: (memory.namespace != namespace, memory.key)))
@@ -348,9 +353,9 @@ class FakeStore(FakeUpkeep):
         self._leases[name] = (owner, now + seconds)
         return True
 
-    async def findings(self) -> dict[str, Finding]:
+    async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Say that all is well but what waits."""
-        counts = await self.queue(None)
+        counts = await self.queue(namespace)
         queue = Finding(Condition.OK, "empty")
         if counts.pending or counts.failed:
             queue = Finding(Condition.DEGRADED, "failed" if counts.failed else "pending", counts.last_error or "waits")

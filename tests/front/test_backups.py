@@ -168,10 +168,10 @@ async def test_a_backup_that_fails_is_told_by_health(tmp_path: Path, clock: Fake
     health = Health(store, FakeEmbedder(), upkeep)
     with pytest.raises(StoreError):
         await upkeep.run_if_due()
-    finding = (await health.report()).parts["store"]
+    finding = (await health.report(None)).parts["store"]
     assert (finding.condition, "could not be backed up" in finding.cause) == (Condition.DEGRADED, True)
     assert "memory-mcp restore" in finding.mend
     (tmp_path / "file").unlink()
     clock.advance(EVERY_S)
     await upkeep.run_if_due()
-    assert (await health.report()).parts["store"].condition is Condition.OK
+    assert (await health.report(None)).parts["store"].condition is Condition.OK

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, StoreError
 from memory_mcp.domain.models import Change, Embedded, Filters, Lane, Memory, NewMemory, Space, Stored
+from memory_mcp.domain.principal import Reach
 from memory_mcp.services.chores import Chores
 from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.services.memories import Memories
@@ -248,15 +249,15 @@ async def test_an_update_to_the_same_content_does_not_keep_anothers_vectors(stor
     class Meddled(SqliteStore):
         """Lets another front write after each reading."""
 
-        async def get(self, memory_id: str, namespace: str) -> Memory:
+        async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
             """Read, then let the other write."""
-            memory = await super().get(memory_id, namespace)
-            await memories.update(memory_id, namespace, Change(content="delta epsilon"), None)
+            memory = await super().get(memory_id, namespace, elsewhere=elsewhere)
+            await memories.update(memory_id, Reach(namespace), Change(content="delta epsilon"), None)
             return memory
 
     mine = Meddled(store._database.path)
     await Memories(mine, make(embedder), on_pending=lambda: None).update(
-        stored.id, "n", Change(content="alpha beta gamma"), None
+        stored.id, Reach("n"), Change(content="alpha beta gamma"), None
     )
     vector = (await make(embedder).embed(["alpha beta gamma"], lane=Lane.BULK, space=SPACE))[0][0].passages[0].vector
     assert vector

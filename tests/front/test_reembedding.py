@@ -10,6 +10,7 @@ import pytest
 from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Change, Filters, Lane, NewMemory, Space, Task
 from memory_mcp.domain.ports import Store
+from memory_mcp.domain.principal import Reach
 from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.services.memories import Memories
 from memory_mcp.services.reembedding import BATCH, LEASE, LEASE_S, Progress, Reembedding
@@ -178,8 +179,8 @@ async def test_what_others_write_meanwhile_is_embedded_too(store: Store) -> None
 
     async def write() -> None:
         assert not getattr(await front.store(NewMemory("written meanwhile", "n")), "embedded", True)
-        await front.update(first.id, "n", Change(content="rewritten meanwhile"), None)
-        await front.delete([second.id], HERE, dry_run=False)
+        await front.update(first.id, Reach("n"), Change(content="rewritten meanwhile"), None)
+        await front.delete(second.id, Reach("n"), dry_run=False)
 
     def on_progress(progress: Progress) -> None:
         if progress.done == BATCH:

@@ -162,13 +162,13 @@ def test_words_that_say_little_do_not_beat_the_meaning() -> None:
 
 async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedder, tmp_path: Path) -> None:
     """All five parts are always there, and the status is the worst of them."""
-    report = await Health(store, embedder, Upkeep(store, None)).report()
+    report = await Health(store, embedder, Upkeep(store, None)).report(None)
     assert list(report.parts) == list(PARTS)
     embedder.failure = EmbedderError("down")
-    assert (await Health(store, embedder, Upkeep(store, None)).report()).status is Condition.DEGRADED
+    assert (await Health(store, embedder, Upkeep(store, None)).report(None)).status is Condition.DEGRADED
     (tmp_path / "broken.db").write_bytes(b"no database" * 1000)
     broken = SqliteStore(tmp_path / "broken.db")
-    report = await Health(broken, embedder, Upkeep(broken, None)).report()
+    report = await Health(broken, embedder, Upkeep(broken, None)).report(None)
     assert report.status is Condition.FAILED
     assert list(report.parts) == list(PARTS)
     await broken.close()

@@ -61,7 +61,7 @@ async def test_ten_thousand_memories_make_the_round_trip(tmp_path: Path) -> None
     for start in range(0, COUNT, 1_000):
         await first.add([(new, whole(new.content)) for new in news[start : start + 1_000]])
     for number in range(0, COUNT, 100):
-        memory = await first.get(f"turn-{number}", "home")
+        memory = await first.get(f"turn-{number}", "work" if number % 3 else "home")
         await first.update(memory, Change(content=f"{memory.content} (changed)", tags=("new",)), None, None)
     exported = [lines.dump(record) async for record in make(first).export()]
     assert len(exported) == COUNT - _duplicates(news)

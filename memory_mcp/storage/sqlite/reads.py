@@ -18,32 +18,32 @@ _PLACE: Final = struct.Struct(">qq")
 """A cursor: the time and the key of the last memory shown, as SQLite can hold them."""
 
 
-def get(db: apsw.Connection, memory_id: str, namespace: str) -> Memory:
-    """Return the live memory of this id, the namespace's own before another's.
+def get(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
+    """Return the live memory of this id, the namespace's own before another's, if that may be.
 
     Raises:
         NotFoundError: there is none.
     """
     row = db.execute(
-        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ? AND m.deleted_at IS NULL
-            ORDER BY m.namespace <> ?, m.key LIMIT 1""",  # noqa: S608 - a constant
-        (memory_id, namespace),
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND m.deleted_at IS NULL
+            AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - a constant
+        (memory_id, namespace, elsewhere),
     ).fetchone()
     if row is None:
         raise NotFoundError(f"id: no memory {memory_id!r} is stored")
     return to_memory(row)
 
 
-def deleted(db: apsw.Connection, memory_id: str, namespace: str) -> Memory:
-    """Return the deleted memory of this id, the namespace's own before another's.
+def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
+    """Return the deleted memory of this id, the namespace's own before another's, if that may be.
 
     Raises:
         NotFoundError: there is none.
     """
     row = db.execute(
-        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ? AND m.deleted_at IS NOT NULL
-            ORDER BY m.namespace <> ?, m.key LIMIT 1""",  # noqa: S608 - a constant
-        (memory_id, namespace),
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND m.deleted_at IS NOT NULL
+            AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - a constant
+        (memory_id, namespace, elsewhere),
     ).fetchone()
     if row is None:
         raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
@@ -63,11 +63,11 @@ def load(db: apsw.Connection, key: int) -> Memory:
 
 
 def select_doomed(
-    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters
+    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, *, elsewhere: bool
 ) -> list[tuple[int, str, str]]:
-    """Return (key, id, namespace) of what a deletion would take: the ids wherever they are, or what the filters say."""
+    """Return (key, id, namespace) of what a deletion would take: the ids as `get` finds them, or what filters say."""
     if memory_ids is not None:
-        found = [get(db, memory_id, filters.namespace) for memory_id in dict.fromkeys(memory_ids)]
+        found = [get(db, memory_id, filters.namespace, elsewhere=elsewhere) for memory_id in dict.fromkeys(memory_ids)]
         return [(memory.key, memory.id, memory.namespace) for memory in found]
     where = condition(filters)
     rows = db.execute(

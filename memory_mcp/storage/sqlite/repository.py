@@ -85,9 +85,9 @@ class SqliteStore:
 
         return await self._database.write(lambda db: [add_one(db, new, embedded) for new, embedded in items])
 
-    async def get(self, memory_id: str, namespace: str) -> Memory:
-        """Return a memory of this namespace, else of any other."""
-        return await self._database.read(lambda db: reads.get(db, memory_id, namespace))
+    async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+        """Return a memory of this namespace, else of any other if that may be."""
+        return await self._database.read(lambda db: reads.get(db, memory_id, namespace, elsewhere=elsewhere))
 
     async def revisions(self, memory: Memory) -> list[Revision]:
         """Return what the memory was before, oldest first."""
@@ -102,17 +102,21 @@ class SqliteStore:
             lambda db: writes.update(db, memory, change, embedded, expected_revision, now)
         )
 
-    async def delete(self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool) -> list[str]:
+    async def delete(
+        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, elsewhere: bool = False
+    ) -> list[str]:
         """Delete softly by ids, else by filters."""
         if dry_run:
-            doomed = await self._database.read(lambda db: reads.select_doomed(db, memory_ids, filters))
+            doomed = await self._database.read(
+                lambda db: reads.select_doomed(db, memory_ids, filters, elsewhere=elsewhere)
+            )
             return [memory_id for _, memory_id, _ in doomed]
         now = self._now()
-        return await self._database.write(lambda db: writes.delete(db, memory_ids, filters, now))
+        return await self._database.write(lambda db: writes.delete(db, memory_ids, filters, now, elsewhere=elsewhere))
 
-    async def deleted(self, memory_id: str, namespace: str) -> Memory:
+    async def deleted(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
         """Return a memory that was deleted."""
-        return await self._database.read(lambda db: reads.deleted(db, memory_id, namespace))
+        return await self._database.read(lambda db: reads.deleted(db, memory_id, namespace, elsewhere=elsewhere))
 
     async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
         """Bring a deleted memory back."""
@@ -269,12 +273,12 @@ class SqliteStore:
         expires_at = now + int(seconds * 1_000_000)
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, now, expires_at))
 
-    async def findings(self) -> dict[str, Finding]:
+    async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Say whether the file opens, and how its queue and its space are."""
         path = self.path
         try:
             space = await self.space()
-            queue = await self.queue(None)
+            queue = await self.queue(namespace)
         except StoreError as error:
             return {"store": Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")}
         return {

@@ -165,9 +165,11 @@ def _keep_revision(db: apsw.Connection, old: Memory) -> None:
     )
 
 
-def delete(db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, now: int) -> list[str]:
+def delete(
+    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, now: int, *, elsewhere: bool
+) -> list[str]:
     """Mark memories as deleted and take them out of every index; return their ids."""
-    doomed = select_doomed(db, memory_ids, filters)
+    doomed = select_doomed(db, memory_ids, filters, elsewhere=elsewhere)
     for key, memory_id, namespace in doomed:
         tags = [cast("tuple[str]", row)[0] for row in db.execute("SELECT tag FROM tags WHERE key = ?", (key,))]
         passages.drop_of(db, key)

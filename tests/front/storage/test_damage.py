@@ -63,7 +63,7 @@ async def test_random_bytes_are_refused_and_kept(path: Path, size: int) -> None:
         with pytest.raises(StoreError, match="backup") as caught:
             await call
         assert str(path) in str(caught.value)
-    finding = (await store.findings())["store"]
+    finding = (await store.findings(None))["store"]
     assert (finding.condition, str(path) in finding.cause) == (Condition.FAILED, True)
     await store.close()
     assert path.read_bytes() == before

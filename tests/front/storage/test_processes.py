@@ -79,7 +79,7 @@ async def test_reads_go_on_and_writes_wait_for_another_writer(path: Path, store:
         newcomer = SqliteStore(path)
         for reader in (store, newcomer):
             assert await listed(reader) == await near(reader) == await worded(reader, "words") == ["first words"]
-            assert (await reader.findings())["store"].state == "open"
+            assert (await reader.findings(None))["store"].state == "open"
         assert not write.done()
         holder.stdin.write("\n")
         holder.stdin.flush()

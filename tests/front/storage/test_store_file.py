@@ -68,7 +68,7 @@ async def _refusal(path: Path) -> str:
         await store.page(HERE, limit=1, cursor=None)
     with pytest.raises(StoreError) as writing:
         await put(store, "text", towards(0))
-    assert (await store.findings())["store"].condition is Condition.FAILED
+    assert (await store.findings(None))["store"].condition is Condition.FAILED
     await store.close()
     assert str(reading.value) == str(writing.value)
     return str(reading.value)

@@ -1,0 +1,83 @@
+"""`memory-mcp token`: who may call over HTTP."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from memory_mcp import settings
+from memory_mcp.cli.session import as_json_option, say
+from memory_mcp.domain.models import MAX_NAMESPACE
+from memory_mcp.domain.principal import Scope
+from memory_mcp.tokens import Token, TokenFile
+
+MAX_NAME = 64
+
+
+def _file() -> TokenFile:
+    return TokenFile(settings.load().tokens_path)
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke the bearer tokens of HTTP clients."""
+
+
+def _short(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    most = MAX_NAME if parameter.name == "name" else MAX_NAMESPACE
+    if value is not None and not (value.strip() and len(value) <= most and value.isprintable()):
+        raise click.BadParameter(f"give 1 to {most} printable characters")
+    return value
+
+
+@token.command()
+@click.argument("name", callback=_short)
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What it allows, again for more; read and write where none is given. admin includes both.",
+)
+@click.option("--namespace", callback=_short, help="The only namespace that it reaches; without it all.")
+@click.option("--days", type=click.IntRange(1, 3650), help="Days after which it expires; without it never.")
+@as_json_option
+def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: int | None, as_json: bool) -> None:
+    """Make a token for NAME and show it, this once."""
+    allowed = [Scope(scope) for scope in dict.fromkeys(scopes or ("read", "write"))]
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+    secret, made = _file().create(name, allowed, namespace, expires_at)
+    say(f"{secret}\n{_told(made)}; it is not shown again", {"token": secret, **_fields(made)}, as_json=as_json)
+
+
+@token.command("list")
+@as_json_option
+def list_(*, as_json: bool) -> None:
+    """List the tokens, without what they are."""
+    held = _file().all()
+    if as_json:
+        click.echo(json.dumps({"tokens": [_fields(each) for each in held]}, ensure_ascii=False))
+        return
+    for each in held:
+        click.echo(_told(each))
+
+
+@token.command()
+@click.argument("name_or_id")
+@as_json_option
+def revoke(*, name_or_id: str, as_json: bool) -> None:
+    """Revoke a token; who holds it is refused from now on."""
+    gone = _file().revoke(name_or_id)
+    say(f"revoked {gone.name} ({gone.id})", _fields(gone), as_json=as_json)
+
+
+def _told(each: Token) -> str:
+    reach = "all namespaces" if each.namespace is None else f"namespace {each.namespace}"
+    until = "" if each.expires_at is None else f", until {each.expires_at:%Y-%m-%d %H:%M} UTC"
+    return f"{each.name} ({each.id}): {', '.join(each.scopes)}; {reach}{until}"
+
+
+def _fields(each: Token) -> dict[str, object]:
+    return each.model_dump(mode="json", exclude={"digest"})

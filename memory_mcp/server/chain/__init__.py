@@ -1,0 +1,56 @@
+"""What every request passes on its way to a handler, outermost first; the order is fixed here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar, cast
+
+from pydantic import BaseModel
+
+from memory_mcp.server.chain.asked import Asked, Context
+from memory_mcp.server.chain.cache import ResponseCache
+from memory_mcp.server.chain.caller import Callers, Identify
+from memory_mcp.server.chain.net import catch
+from memory_mcp.server.session import LazyServices
+from memory_mcp.settings import Settings
+from memory_mcp.tools.base import AnyTool
+
+P = TypeVar("P")
+R = TypeVar("R", bound=BaseModel)
+Proceed = Callable[[], Awaitable[BaseModel]]
+Part = Callable[[Asked, Proceed], Awaitable[BaseModel]]
+
+
+class Chain:
+    """Puts its parts around handlers."""
+
+    def __init__(self, parts: Sequence[Part], tools: Sequence[AnyTool]) -> None:
+        self._parts = tuple(parts)
+        self._tools = {tool.name: tool for tool in tools}
+
+    def around(self, handler: Callable[[Context, P], Awaitable[R]]) -> Callable[[Context, P], Awaitable[R]]:
+        """Return the handler with all parts before it."""
+
+        async def handle(ctx: Context, params: P) -> R:
+            asked = Asked.of(ctx, params, self._tools)
+            proceed: Proceed = partial(handler, ctx, params)
+            for part in reversed(self._parts):
+                proceed = partial(part, asked, proceed)
+            return cast("R", await proceed())
+
+        return handle
+
+
+def make_chain(
+    settings: Settings, services: LazyServices, tools: Sequence[AnyTool], identify: Identify, *, rate_limited: bool
+) -> Chain:
+    """Return the chain that the settings want; `rate_limited` is what holds where they leave it open."""
+    parts: list[Part] = [catch, Callers(identify)]
+    if rate_limited if settings.rate_limit_enabled is None else settings.rate_limit_enabled:
+        from memory_mcp.server.chain.rate import RateLimit  # noqa: PLC0415 - nothing of it where it is off
+
+        parts.append(RateLimit(settings))
+    if settings.response_cache_enabled:
+        parts.append(ResponseCache(services))
+    return Chain(parts, tools)

@@ -1,0 +1,65 @@
+"""The response cache: the same question gets the same answer until something is written."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, cast
+
+import mcp_types as types
+from pydantic import BaseModel
+
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.server.chain.asked import Asked
+from memory_mcp.server.chain.caller import caller
+from memory_mcp.server.session import LazyServices
+from memory_mcp.tools.base import Arguments, parse
+
+if TYPE_CHECKING:
+    from cachetools import LRUCache
+
+MAX_BYTES: Final = 8_000_000
+"""Of all answers that are kept, as JSON."""
+
+
+class ResponseCache:
+    """Keeps the latest answers of tools that read."""
+
+    def __init__(self, services: LazyServices) -> None:
+        self._services = services
+
+    @cached_property
+    def _kept(self) -> LRUCache[Hashable, tuple[types.CallToolResult, int]]:
+        from cachetools import LRUCache  # noqa: PLC0415 - not before the handshake
+
+        return LRUCache(MAX_BYTES, getsizeof=lambda kept: kept[1])
+
+    async def __call__(self, asked: Asked, proceed: Callable[[], Awaitable[BaseModel]]) -> BaseModel:
+        """Return the answer that is kept, or get one and keep it."""
+        key = await self._key(asked)
+        if key is None:
+            return await proceed()
+        if key in self._kept:
+            return self._kept[key][0]
+        result = cast("types.CallToolResult", await proceed())
+        size = len(result.model_dump_json())
+        if _is_whole(result) and size <= MAX_BYTES:
+            self._kept[key] = result, size
+        return result
+
+    async def _key(self, asked: Asked) -> Hashable | None:
+        """Return all that an answer depends on; None where that is more than can be named."""
+        if asked.tool is None or not asked.tool.cached:
+            return None
+        try:
+            arguments: Arguments = parse(asked.tool.arguments, asked.arguments)
+        except InvalidArgumentError:  # the tool itself will say so
+            return None
+        if not arguments.is_timeless:
+            return None
+        generation = await (await self._services.get()).watching.generation()
+        return caller(), asked.ctx.protocol_version, asked.tool.name, arguments.model_dump_json(), generation
+
+
+def _is_whole(result: types.CallToolResult) -> bool:
+    return not result.is_error and not (result.structured_content or {}).get("degraded")

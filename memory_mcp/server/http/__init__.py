@@ -1,0 +1,1 @@
+"""Streamable HTTP: many clients, each with a bearer token."""

@@ -1,0 +1,69 @@
+"""Serving HTTP until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from memory_mcp.server.handlers import make_server
+from memory_mcp.server.http.app import PATH, make_app
+from memory_mcp.server.http.binding import Binding
+from memory_mcp.server.http.guard import identify
+from memory_mcp.server.session import LazyServices
+from memory_mcp.settings import Settings
+from memory_mcp.tokens import TokenFile
+
+GOODBYE_S: Final = 5
+"""Seconds that requests in progress get to finish after a signal; streams are cut then."""
+
+
+class _Server(uvicorn.Server):
+    """Ends well when a signal comes, where uvicorn would let itself be killed by it afterwards."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        del sig, frame
+        self.should_exit = True
+
+
+async def _serve(settings: Settings, binding: Binding) -> None:
+    listening = binding.listen()
+    port: int = listening.getsockname()[1]
+    services = LazyServices(settings)
+    server = make_server(settings, services, identify, rate_limited=True)
+    config = uvicorn.Config(
+        make_app(settings, services, server, binding, port),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GOODBYE_S,
+        ssl_certfile=binding.cert,
+        ssl_keyfile=binding.key,
+    )
+    host = f"[{binding.host}]" if ":" in binding.host else binding.host
+    _say(f"serving {binding.scheme}://{host}:{port}{PATH}")
+    try:
+        await _Server(config).serve(sockets=[listening])
+    finally:
+        await services.close()
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"memory-mcp: {sentence}\n")
+    sys.stderr.flush()
+
+
+def serve_http(settings: Settings, binding: Binding) -> None:
+    """Serve HTTP; return when a signal has ended it.
+
+    Raises:
+        SettingsError: the address cannot be listened on, or the tokens' file cannot be read.
+    """
+    if not TokenFile(settings.tokens_path).all():
+        _say("there is no token yet; memory-mcp token create makes one")
+    asyncio.run(_serve(settings, binding))

@@ -1,0 +1,167 @@
+"""The bearer tokens of HTTP clients: a file that only its owner can read, with digests instead of tokens."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from memory_mcp.domain.errors import ConflictError, NotFoundError, SettingsError
+from memory_mcp.domain.principal import Principal, Reach, Scope
+
+SECRET_BYTES: Final = 32
+PREFIX: Final = "mm_"
+"""What makes a leaked token easy to find."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Token(BaseModel):
+    """A token as the file has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    name: str
+    digest: str
+    """SHA-256 of the token, in hexadecimal; the token has 256 random bits, so that nothing slower is needed."""
+    scopes: tuple[Scope, ...]
+    namespace: str | None
+    """The only namespace within reach; None for all."""
+    created_at: datetime
+    expires_at: datetime | None
+
+    def principal(self, default_namespace: str) -> Principal:
+        """Return who holds it."""
+        reach = Reach(default_namespace) if self.namespace is None else Reach(self.namespace, bound=True)
+        return Principal(self.id, self.name, frozenset(self.scopes), reach)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = 1
+    tokens: list[Token] = []
+
+
+class TokenFile:
+    """Reads the file again when it has changed, so that a revoked token is refused at once."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
+        self._path = path
+        self._now = now
+        self._read: tuple[tuple[int, int, int], list[Token]] | None = None
+
+    def all(self) -> list[Token]:
+        """Return every token, expired ones too.
+
+        Raises:
+            SettingsError: the file cannot be read, is none of ours, or others can read it.
+        """
+        try:
+            status = self._path.stat()
+            if status.st_mode & 0o077:
+                raise SettingsError(f"{self._path} can be read by others; run chmod 600 {self._path}")
+            mark = status.st_mtime_ns, status.st_ino, status.st_size
+            if self._read is None or self._read[0] != mark:
+                self._read = mark, _File.model_validate_json(self._path.read_bytes()).tokens
+        except FileNotFoundError:
+            return []
+        except (OSError, ValidationError) as error:
+            raise SettingsError(
+                f"{self._path} cannot be read as a file of tokens; move it away and make them anew"
+            ) from error
+        return self._read[1]
+
+    def holder(self, secret: str) -> Token | None:
+        """Return the token that a client has shown, unless it is unknown or expired; takes the same time for all."""
+        digest = _digest(secret)
+        found = None
+        for token in self.all():
+            if hmac.compare_digest(token.digest, digest) and self._is_alive(token):
+                found = token
+        return found
+
+    def is_valid(self, token_id: str) -> bool:
+        """Say whether a token that was shown before still holds; none does when the file cannot be read."""
+        with contextlib.suppress(SettingsError):
+            return any(token.id == token_id and self._is_alive(token) for token in self.all())
+        return False
+
+    def _is_alive(self, token: Token) -> bool:
+        return token.expires_at is None or self._now() < token.expires_at
+
+    def create(
+        self, name: str, scopes: Sequence[Scope], namespace: str | None, expires_at: datetime | None
+    ) -> tuple[str, Token]:
+        """Make a token; return it, for the only time, and what is kept of it.
+
+        Raises:
+            ConflictError: there is one of this name.
+        """
+        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        token = Token(
+            id=secrets.token_hex(4),
+            name=name,
+            digest=_digest(secret),
+            scopes=tuple(scopes),
+            namespace=namespace,
+            created_at=self._now(),
+            expires_at=expires_at,
+        )
+        with self._locked():
+            held = self.all()
+            if any(other.name == name for other in held):
+                raise ConflictError(f"there is a token {name!r} already; revoke it first, or choose another name")
+            self._write([*held, token])
+        return secret, token
+
+    def revoke(self, named: str) -> Token:
+        """Remove a token by its name or id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._locked():
+            held = self.all()
+            gone = next((token for token in held if named in {token.name, token.id}), None)
+            if gone is None:
+                raise NotFoundError(f"there is no token {named!r}; `memory-mcp token list` names them")
+            self._write([token for token in held if token != gone])
+        return gone
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _write(self, tokens: list[Token]) -> None:
+        """Replace the file as a whole: a reader sees the old one or the new one."""
+        new = self._path.with_name(self._path.name + ".new")
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_File(tokens=tokens).model_dump_json(indent=2).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,71 @@
+"""The response cache, seen from outside: a question that was answered is not put to the daemon again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from grpc import StatusCode
+
+from tests.e2e.client import RawClient
+from tests.e2e.web import WebFront
+from tests.fakes.daemon import FakeDaemon
+
+
+async def asked(daemon: FakeDaemon, client: RawClient, **arguments: object) -> int:
+    """Search twice, and return how often the daemon was asked."""
+    before = len(daemon.requests)
+    first = await client.tool("memory_search", **arguments)
+    assert await client.tool("memory_search", **arguments) == first
+    return len(daemon.requests) - before
+
+
+async def test_a_question_is_answered_once_until_something_is_written(
+    daemon: FakeDaemon, client: RawClient, start: Callable[..., RawClient]
+) -> None:
+    """By this process or another; other spellings of the same arguments are the same question."""
+    other = start()
+    await other.initialize()
+    await client.tool("memory_store", content="one wine")
+    assert await asked(daemon, client, query="wine") == 1
+    assert await asked(daemon, client, q="wine", k=10, tags=[]) == 0
+    assert await asked(daemon, client, query="wine", limit=5) == 1
+    await other.tool("memory_store", content="two wines")
+    assert await asked(daemon, client, query="wine") == 1
+    assert len((await client.tool("memory_search", query="wine"))["results"]) == 2
+
+
+@pytest.mark.parametrize("arguments", [{"time_expr": "today"}, {"recency": 0.5}])
+async def test_what_depends_on_the_time_is_asked_anew(
+    daemon: FakeDaemon, client: RawClient, arguments: dict[str, object]
+) -> None:
+    """A time that moves on, or an age that counts, makes another question of the same words."""
+    await client.tool("memory_store", content="one wine")
+    assert await asked(daemon, client, query="wine", **arguments) == 2
+
+
+async def test_what_was_not_whole_is_asked_anew(daemon: FakeDaemon, client: RawClient) -> None:
+    """A degraded answer is no answer to keep."""
+    await client.tool("memory_store", content="one wine")
+    await daemon.change(status=StatusCode.INTERNAL)
+    assert (await client.tool("memory_search", query="wine"))["degraded"]
+    await daemon.change(status=None)
+    await client.until("memory_search", "degraded", value=False, query="wine")
+
+
+async def test_the_cache_can_be_off(daemon: FakeDaemon, start: Callable[..., RawClient]) -> None:
+    """MCP_MEMORY_RESPONSE_CACHE_ENABLED=false asks every time."""
+    client = start(MCP_MEMORY_RESPONSE_CACHE_ENABLED="false")
+    await client.initialize()
+    await client.tool("memory_store", content="one wine")
+    assert await asked(daemon, client, query="wine") == 2
+
+
+def test_callers_do_not_share_answers(serve: Callable[..., WebFront]) -> None:
+    """The same question of two callers has two answers."""
+    front = serve()
+    with front.client("one", "a") as one, front.client("two", "b") as two:
+        one.tool("memory_store", content="secret wine")
+        for _ in range(2):
+            assert len(one.tool("memory_search", query="wine", mode="keyword")["results"]) == 1
+            assert two.tool("memory_search", query="wine", mode="keyword")["results"] == []
