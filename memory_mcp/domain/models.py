@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 MAX_CONTENT: Final = 1_000_000
 """Characters of one memory."""
@@ -180,8 +180,7 @@ class Filters:
         return self != Filters(self.namespace, tag_match=self.tag_match)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):  # hundreds are made in a search: twice as fast as a frozen dataclass
     """A memory that one kind of search found."""
 
     key: int

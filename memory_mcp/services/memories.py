@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from itertools import zip_longest
 from typing import Final
 
-from memory_mcp.domain.errors import ConflictError, EmbedderError, StoreError
+from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError, StoreError
 from memory_mcp.domain.models import (
     Change,
     Embedded,
@@ -15,6 +18,7 @@ from memory_mcp.domain.models import (
     NewMemory,
     Page,
     Revision,
+    Space,
     Statistics,
     Stored,
 )
@@ -27,6 +31,9 @@ BATCH: Final = 64
 
 TAGS_SHOWN: Final = 50
 
+_Prepared = tuple[Sequence[NewMemory], Sequence[Embedded]]
+"""A batch, and the passages of each."""
+
 
 class Memories:
     """Stores, updates, deletes and lists."""
@@ -35,42 +42,77 @@ class Memories:
         self._store = store
         self._indexer = indexer
         self._on_pending = on_pending
+        self._space: Space | None = None
+        """The store's, when it was last asked; a write checks it again, and leaves vectors of another to the queue."""
 
     async def store(self, new: NewMemory) -> Stored | ConflictError:
         """Store one memory, with vectors when they can be had within the budget."""
-        embedded, _ = await self._indexer.embed([new.content], lane=Lane.INTERACTIVE, space=await self._store.space())
-        [outcome] = await self._add([new], embedded)
+        [outcome] = await self._add([new], [await self._embed(new.content)])
         return outcome
 
     async def store_many(
         self, news: Sequence[NewMemory], on_progress: Callable[[int], Awaitable[None]]
     ) -> list[Stored | ConflictError | StoreError]:
-        """Store many; each batch is on disk before the next begins, so that a cancelled call keeps what it reported.
+        """Store many; a batch is on disk before it is reported, so that a cancelled call keeps what it reported.
 
-        After the first batch that could not be embedded, the others leave their vectors to the queue at once. When
-        the store fails, what is left has its error as outcome.
+        The next batch is embedded while one is written. After the first batch that could not be embedded, the others
+        leave their vectors to the queue at once. When the store fails, what is left has its error as outcome.
         """
         outcomes: list[Stored | ConflictError | StoreError] = []
-        failure: EmbedderError | None = None
-        for start in range(0, len(news), BATCH):
-            batch = news[start : start + BATCH]
-            contents = [new.content for new in batch]
-            if failure is None:
-                embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=await self._store.space())
-            else:
-                embedded = await self._indexer.cut(contents)
-            try:
-                outcomes += await self._add(batch, embedded)
-            except StoreError as error:
-                return outcomes + [error] * (len(news) - len(outcomes))
-            await on_progress(len(outcomes))
+        try:
+            async with aclosing(self._embed_many(news)) as batches:
+                async for batch, embedded in batches:
+                    outcomes += await self._add(batch, embedded)
+                    await on_progress(len(outcomes))
+        except StoreError as error:
+            return outcomes + [error] * (len(news) - len(outcomes))
         return outcomes
+
+    async def _embed_many(self, news: Sequence[NewMemory]) -> AsyncGenerator[_Prepared, None]:
+        """Yield batch by batch, one of them ahead."""
+        if not news:
+            return
+        batches = [news[start : start + BATCH] for start in range(0, len(news), BATCH)]
+        coming = asyncio.create_task(self._embed_batch(news[:BATCH]))
+        try:
+            for batch, following in zip_longest(batches, batches[1:]):
+                embedded, failure = await coming
+                if following:
+                    coming = asyncio.create_task(self._embed_batch(following, failure))
+                yield batch, embedded
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+    async def _embed_batch(
+        self, batch: Sequence[NewMemory], failure: EmbedderError | None = None
+    ) -> tuple[list[Embedded], EmbedderError | None]:
+        """Embed a batch, unless one failed before."""
+        contents = [new.content for new in batch]
+        if failure is not None:
+            return await self._indexer.cut(contents), failure
+        return await self._indexer.embed(contents, lane=Lane.BULK, space=await self._store.space())
+
+    async def _embed(self, content: str) -> Embedded:
+        """Embed one content in the store's space, which is asked for again only where the embedder serves another."""
+        space = self._space = self._space or await self._store.space()
+        [embedded], failure = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=space)
+        if not isinstance(failure, SpaceMismatchError):
+            return embedded
+        self._space = await self._store.space()
+        if self._space != space:
+            [embedded], _ = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=self._space)
+        return embedded
 
     async def _add(self, news: Sequence[NewMemory], embedded: Sequence[Embedded]) -> list[Stored | ConflictError]:
         outcomes = await self._store.add(list(zip(news, embedded, strict=True)))
         if any(isinstance(outcome, Stored) and not outcome.embedded for outcome in outcomes):
-            self._on_pending()
+            self._left_pending()
         return outcomes
+
+    def _left_pending(self) -> None:
+        self._space = None  # the vectors may have been of a space that is not the store's any more
+        self._on_pending()
 
     async def get(self, memory_id: str, reach: Reach) -> Memory:
         """Return a memory.
@@ -94,12 +136,10 @@ class Memories:
         memory = await self.get(memory_id, reach)
         embedded = None
         if change.content is not None:  # also where it is the same: another front may change it meanwhile
-            [embedded], _ = await self._indexer.embed(
-                [change.content], lane=Lane.INTERACTIVE, space=await self._store.space()
-            )
+            embedded = await self._embed(change.content)
         updated = await self._store.update(memory, change, embedded, expected_revision)
         if not updated.embedded:
-            self._on_pending()
+            self._left_pending()
         return updated
 
     async def delete(self, memory_id: str, reach: Reach, *, dry_run: bool) -> list[str]:
@@ -122,12 +162,9 @@ class Memories:
             NotFoundError: it is not deleted, was purged, or is out of reach.
         """
         memory = await self._store.deleted(memory_id, reach.namespace, elsewhere=not reach.bound)
-        [embedded], _ = await self._indexer.embed(
-            [memory.content], lane=Lane.INTERACTIVE, space=await self._store.space()
-        )
-        restored = await self._store.undelete(memory, embedded)
+        restored = await self._store.undelete(memory, await self._embed(memory.content))
         if not restored.embedded:
-            self._on_pending()
+            self._left_pending()
         return restored
 
     async def statistics(self, namespace: str) -> Statistics:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from memory_mcp.domain.models import Match, Matching, Neighbours
 
@@ -14,8 +13,7 @@ SHARES: Final = (1 / 2, 1 / 4)
 """What a memory gets of the keyword scores of its neighbours in the conversation, by their distance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):  # hundreds are made in a search: twice as fast as a frozen dataclass
     """A memory with its scores, 0-1; None where that kind of search did not find it."""
 
     key: int

@@ -129,7 +129,7 @@ class Retrieval:
         page = it.page(filters, limit=query.limit, cursor=None)  # also what no word or vector finds
         found = {hit.memory.key for hit in tagged}
         tagged += [Hit(memory, Ranked(memory.key, 0.0)) for memory in page.memories if memory.key not in found]
-        lifted = [replace(hit, ranked=replace(hit.ranked, score=(1 + hit.ranked.score) / 2)) for hit in tagged]
+        lifted = [replace(hit, ranked=hit.ranked._replace(score=(1 + hit.ranked.score) / 2)) for hit in tagged]
         first = [hit for hit in lifted if hit.ranked.score >= query.min_score]
         shown = {hit.memory.key for hit in first}
         return [*first, *(hit for hit in hits if hit.memory.key not in shown)][: query.limit]

@@ -72,6 +72,17 @@ async def test_a_memory_means_what_it_means_among_its_neighbours(store: Store) -
     assert found[turns[6].key] == pytest.approx(cosine([(1, 0), (0.5, 120), (0.25, 40)]), abs=1e-5)
 
 
+async def test_what_is_said_later_belongs_to_the_context_at_once(store: Store) -> None:
+    """A memory that was asked for before means something else after the next turn, for any query."""
+    first = await say(store, 1, 30)
+    for asked in (0, 30):
+        found = await store.in_context(towards(asked), SPACE, [first.key])
+        assert found == {first.key: pytest.approx(cosine([(1, 30 - asked)]), abs=1e-5)}
+    await say(store, 2, 90)
+    found = await store.in_context(towards(0), SPACE, [first.key])
+    assert found == {first.key: pytest.approx(cosine([(1, 30), (0.5, 90)]), abs=1e-5)}
+
+
 async def test_without_a_conversation_there_is_no_context(store: Store) -> None:
     """Memories outside of conversations are absent, and a turn alone means what it means."""
     loner, alone = await say(store, 1, 30, talk=None), await say(store, 2, 60)

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, StoreError
-from memory_mcp.domain.models import Change, Embedded, Filters, Lane, Memory, NewMemory, Space, Stored
+from memory_mcp.domain.models import Change, Embedded, Embedding, Filters, Lane, Memory, NewMemory, Space, Stored, Task
 from memory_mcp.domain.principal import Reach
 from memory_mcp.services.chores import Chores
 from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.services.memories import Memories
+from memory_mcp.services.reembedding import Reembedding
 from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.clock import FakeClock
@@ -288,4 +289,83 @@ async def test_a_store_that_fails_halfway_leaves_what_was_acknowledged(store: Sq
     assert [isinstance(outcome, Stored) for outcome in outcomes] == [True] * 128 + [False] * 72
     assert (await store.page(Filters("n"), limit=1, cursor=None)).total == 128
     await failing.close()
+    await store.close()
+
+
+class Waiting(FakeEmbedder):
+    """Answers its first calls at once, and the next one when it may."""
+
+    def __init__(self, prompt: int) -> None:
+        super().__init__()
+        self._prompt = prompt
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def embed(
+        self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
+    ) -> Embedding:
+        """Embed, sooner or later."""
+        answer = await super().embed(texts, task=task, lane=lane, budget_s=budget_s, expected_space=expected_space)
+        if len(self.calls) > self._prompt:
+            self.asked.set()
+            await self.may_answer.wait()
+        return answer
+
+
+async def test_one_batch_is_embedded_while_another_is_written(tmp_path: Path) -> None:
+    """A write that ends only when the embedder was asked for the next batch does end."""
+    embedder = Waiting(1)
+
+    class Slow(SqliteStore):
+        """Takes until the next batch is asked for."""
+
+        async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
+            """Write late."""
+            await embedder.asked.wait()
+            embedder.may_answer.set()
+            return await super().add(items)
+
+    slow = Slow(tmp_path / "memory.db")
+    async with asyncio.timeout(5):
+        outcomes = await Memories(slow, make(embedder), on_pending=lambda: None).store_many(
+            [NewMemory(f"m {i}", "n") for i in range(100)], on_progress=_ignore
+        )
+    assert all(isinstance(outcome, Stored) and outcome.embedded for outcome in outcomes)
+    await slow.close()
+
+
+async def test_a_cancelled_bulk_store_keeps_what_it_reported_and_no_more(store: SqliteStore) -> None:
+    """The batch that is being embedded when the call is cancelled is not stored."""
+    embedder, told, reported = Waiting(1), list[int](), asyncio.Event()
+
+    async def tell(done: int) -> None:
+        told.append(done)
+        reported.set()
+
+    memories = Memories(store, make(embedder), on_pending=lambda: None)
+    storing = asyncio.create_task(memories.store_many([NewMemory(f"m {i}", "n") for i in range(200)], on_progress=tell))
+    async with asyncio.timeout(5):
+        await embedder.asked.wait()
+        await reported.wait()
+    storing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await storing
+    embedder.may_answer.set()
+    assert told == [64]
+    assert (await store.page(Filters("n"), limit=1, cursor=None)).total == 64
+    await store.close()
+
+
+async def test_a_store_that_another_front_gave_a_new_space_is_written_in_that(store: SqliteStore) -> None:
+    """The space that was known from the last write is asked for again when the embedder serves another."""
+    embedder, other = FakeEmbedder(), Space("another-384", 384)
+    memories = Memories(store, make(embedder), on_pending=lambda: None)
+    await memories.store(NewMemory("alpha", "n"))
+    await memories.store(NewMemory("beta", "n"))
+    await Reembedding(store, FakeEmbedder(other), make(FakeEmbedder(other)), budget_s=20).run(lambda _: None)
+    assert await store.space() == other
+    embedder.space = other
+    stored = await memories.store(NewMemory("gamma", "n"))
+    assert isinstance(stored, Stored)
+    assert stored.embedded
     await store.close()

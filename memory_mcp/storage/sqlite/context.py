@@ -21,9 +21,10 @@ _NO_NEIGHBOURS: Final = Neighbours((), ())
 
 # 4 * own + 2 * (the one before + the one after) + (the second before + the second after); a cosine knows no length.
 _IN_CONTEXT: Final = """
-  SELECT ?1, 1 - vec_distance_cosine(?2, vec_add(
-    vec_add(vec_add(vec_add(?3, ?3), vec_add(?3, ?3)), vec_add(vec_add(?4, ?4), vec_add(?5, ?5))), vec_add(?6, ?7)))
+  SELECT ?1, vec_add(
+    vec_add(vec_add(vec_add(?2, ?2), vec_add(?2, ?2)), vec_add(vec_add(?3, ?3), vec_add(?4, ?4))), vec_add(?5, ?6))
 """
+_COSINE: Final = "SELECT ?1, 1 - vec_distance_cosine(?2, ?3)"
 
 
 def neighbours(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
@@ -53,8 +54,12 @@ def _numbers(listed: str) -> tuple[int, ...]:
     return tuple(int(number) for number in listed[1:-1].split(",") if number)
 
 
-def in_context(db: apsw.Connection, vector: bytes, space: Space, around: Mapping[int, Neighbours]) -> dict[int, float]:
+def in_context(
+    db: apsw.Connection, vector: bytes, space: Space, around: Mapping[int, Neighbours], kept: dict[int, bytes]
+) -> dict[int, float]:
     """Return the cosine of each memory among its neighbours; absent without a vector.
+
+    `kept` keeps the vectors among neighbours that are the same for every query, while the store does not change.
 
     Raises:
         SpaceMismatchError: the store's vectors are of another space.
@@ -62,10 +67,24 @@ def in_context(db: apsw.Connection, vector: bytes, space: Space, around: Mapping
     number = vectors_of(db, space)
     if number is None:
         return {}
+    missing = {key: of for key, of in around.items() if key not in kept}
+    best = _best_vectors(db, number, vector, list(missing))
+    summed = _among_neighbours(db, number, space.dimensions, missing, best)
+    kept.update((key, row) for key, row in summed.items() if key not in best)
+    rows = db.executemany(
+        _COSINE, ((key, vector, row) for key in around if (row := summed.get(key) or kept.get(key)) is not None)
+    )
+    return dict(cast("Iterator[tuple[int, float]]", rows))
+
+
+def _among_neighbours(
+    db: apsw.Connection, number: int, dimensions: int, around: Mapping[int, Neighbours], best: Mapping[int, bytes]
+) -> dict[int, bytes]:
+    """Return the vector of each memory with its neighbours', its own being that of its first passage if not `best`."""
     known = {*around, *(key for of in around.values() for key in (*of.before, *of.after))}
-    beside = _first_vectors(db, number, space.dimensions, known)
-    own = beside | _best_vectors(db, number, vector, list(around))
-    nothing = bytes(len(vector))
+    beside = _first_vectors(db, number, dimensions, known)
+    own = {**beside, **best}
+    nothing = bytes(4 * dimensions)
 
     def place(listed: tuple[int, ...], index: int) -> bytes:
         return beside.get(listed[index], nothing) if index < len(listed) else nothing
@@ -73,12 +92,12 @@ def in_context(db: apsw.Connection, vector: bytes, space: Space, around: Mapping
     rows = db.executemany(
         _IN_CONTEXT,
         (
-            (key, vector, own[key], place(of.before, 0), place(of.after, 0), place(of.before, 1), place(of.after, 1))
+            (key, own[key], place(of.before, 0), place(of.after, 0), place(of.before, 1), place(of.after, 1))
             for key, of in around.items()
             if key in own
         ),
     )
-    return dict(cast("Iterator[tuple[int, float]]", rows))
+    return dict(cast("Iterator[tuple[int, bytes]]", rows))
 
 
 def _first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: set[int]) -> dict[int, bytes]:

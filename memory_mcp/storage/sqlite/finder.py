@@ -22,6 +22,8 @@ they take numpy, which is 17 MB in the process."""
 
 MOST_KNOWN: Final = 20_000
 """Memories whose neighbours, and terms whose counts, are kept in mind."""
+MOST_SUMS: Final = 4_000
+"""Memories whose vectors among their neighbours are kept in mind, 1.5 KB each."""
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class _Known:
     generation: int
     around: dict[int, Neighbours | None] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    sums: dict[int, bytes] = field(default_factory=dict)
     chosen: dict[tuple[int, str, int], tuple[int, list[int]]] = field(default_factory=dict)
 
     @property
@@ -88,6 +91,18 @@ class Finder:
             found = context.neighbours(db, missing)
             around.update((key, found.get(key)) for key in missing)
         return {key: beside for key in keys if (beside := around[key])}
+
+    def in_context(self, db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+        """Return the cosine of each memory among its neighbours; absent without a conversation or a vector.
+
+        Raises:
+            SpaceMismatchError: the store's vectors are of another space.
+        """
+        around = self.neighbours(db, keys)
+        sums = self._known.sums  # of this moment, as the neighbours are
+        if len(sums) > MOST_SUMS:
+            sums.clear()
+        return context.in_context(db, vector, space, around, sums)
 
     def counts(self, db: apsw.Connection) -> dict[str, int]:
         """Return how many memories hold each term that was asked for, to be added to."""

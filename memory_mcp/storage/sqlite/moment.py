@@ -18,7 +18,7 @@ from memory_mcp.domain.models import (
     Space,
     Spread,
 )
-from memory_mcp.storage.sqlite import context, keywords, reads, search
+from memory_mcp.storage.sqlite import keywords, reads, search
 from memory_mcp.storage.sqlite.finder import Finder
 
 
@@ -59,7 +59,7 @@ class SqliteMoment:
 
     def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
         """Return the cosine to each memory's meaning among its neighbours."""
-        return context.in_context(self._db, vector, space, self.neighbours(keys))
+        return self._finder.in_context(self._db, vector, space, keys)
 
     def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
         """Return the cosines to some passages of a namespace."""
