@@ -19,7 +19,6 @@ from tests.e2e.conftest import FRONT
 from tests.e2e.web import WebFront
 
 pytestmark = pytest.mark.conformance
-pytest_plugins = ["tests.e2e.conftest"]
 
 PROGRAMS = Path(__file__).parents[2] / ".node" / "node_modules" / ".bin"
 SCENARIOS = (
