@@ -84,7 +84,7 @@ class Tenants(RuleBasedStateMachine):
         twin = owner or next((it for it in mine if it.alive and it.content == content), None)
         arguments = {"content": content, "tags": tags, "id": own_id, **naming}
         if owner is not None and (not owner.alive or owner.content != content):
-            assert "belongs to" in said(client.tool, "memory_store", **arguments)
+            assert said(client.tool, "memory_store", **arguments).startswith(f"id: {own_id!r} ")
             return
         stored = client.tool("memory_store", **arguments)
         assert (stored["created"], stored["id"]) == (twin is None, twin.id if twin else own_id)
