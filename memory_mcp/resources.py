@@ -112,6 +112,7 @@ async def watching(
 
     Raises:
         InvalidArgumentError: it is no address of ours.
+        StoreError: the store cannot be read.
     """
     address = Address.parse(uri)
     touched = asyncio.Event()
@@ -122,7 +123,8 @@ async def watching(
             touched.set()
 
     async with services.watching.listening(listen):
-        task = asyncio.create_task(_tell(services, address, namespace, touched, partial(notify, uri)))
+        seen = await _digest(services, address, namespace)  # what fails here is told to who subscribes
+        task = asyncio.create_task(_tell(services, address, namespace, seen, touched, partial(notify, uri)))
         try:
             yield
         finally:
@@ -130,9 +132,13 @@ async def watching(
 
 
 async def _tell(
-    services: Services, address: Address, namespace: str, touched: asyncio.Event, notify: Callable[[], Awaitable[None]]
+    services: Services,
+    address: Address,
+    namespace: str,
+    seen: bytes,
+    touched: asyncio.Event,
+    notify: Callable[[], Awaitable[None]],
 ) -> None:
-    seen = await _digest(services, address, namespace)
     while True:
         await touched.wait()
         touched.clear()

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -88,8 +87,7 @@ def import_(*, source: TextIO, as_json: bool) -> int:
     tally = _Tally()
 
     async def work(services: Services) -> None:
-        records = _records(source)
-        while batch := list(islice(records, BATCH)):
+        for batch in _batches(_records(source)):
             for outcome in await services.transfer.absorb(batch):
                 tally.add(outcome)
 
@@ -101,6 +99,21 @@ def import_(*, source: TextIO, as_json: bool) -> int:
     sentence = f"{tally.created} memories are imported{waiting}, {tally.known} were there already"
     say(f"{sentence}, {len(tally.conflicts)} conflict" if tally.conflicts else sentence, data, as_json=as_json)
     return FAILED if tally.conflicts else DEGRADED if tally.pending else 0
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Give the records in batches; what came before a wrong line is given before that is told."""
+    batch: list[Record] = []
+    try:
+        for record in records:
+            batch.append(record)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    except InvalidArgumentError:
+        yield batch
+        raise
+    yield batch
 
 
 def _records(source: TextIO) -> Iterator[Record]:

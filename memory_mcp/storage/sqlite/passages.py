@@ -15,12 +15,18 @@ VECTORS_PER_CHUNK: Final = 256
 """sqlite-vec reserves this many vectors at a time for each namespace; its default of 1,024 costs 1.5 MB each."""
 
 
+def number_of(db: apsw.Connection, space: Space) -> int | None:
+    """Return the number of a space that the file knows."""
+    row = db.execute("SELECT number FROM spaces WHERE id = ? AND dimensions = ?", (space.id, space.dimensions)).get
+    return cast("int | None", row)
+
+
 def make_space(db: apsw.Connection, space: Space, *, active: bool = False) -> int:
     """Return the number of a space, which is made with its table of vectors when it is not there.
 
     `active` makes it the store's, which has none then; memories that were filled beside it wait no more.
     """
-    known = db.execute("SELECT number FROM spaces WHERE id = ? AND dimensions = ?", (space.id, space.dimensions)).get
+    known = number_of(db, space)
     if known is not None:
         if active:
             db.execute("UPDATE spaces SET active = 1 WHERE number = ?", (known,))
@@ -28,7 +34,7 @@ def make_space(db: apsw.Connection, space: Space, *, active: bool = False) -> in
                 "DELETE FROM passages WHERE space IS NULL AND key IN (SELECT key FROM passages WHERE space = ?)",
                 (known,),
             )
-        return cast("int", known)
+        return known
     db.execute(
         "INSERT INTO spaces (id, dimensions, active) VALUES (?, ?, ?)", (space.id, space.dimensions, int(active))
     )

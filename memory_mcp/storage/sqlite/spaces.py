@@ -20,12 +20,6 @@ _UNFILLED: Final = """
 """
 
 
-def number_of(db: apsw.Connection, space: Space) -> int | None:
-    """Return the number of a space that the file knows."""
-    row = db.execute("SELECT number FROM spaces WHERE id = ? AND dimensions = ?", (space.id, space.dimensions)).get
-    return cast("int | None", row)
-
-
 def others(db: apsw.Connection) -> list[Space]:
     """Return the spaces that are not the store's."""
     rows = db.execute("SELECT id, dimensions FROM spaces WHERE active = 0 ORDER BY number")
@@ -36,14 +30,14 @@ def unfilled(db: apsw.Connection, space: Space, after: int, limit: int) -> list[
     """Return the first live memories after this key that have no passage in the space."""
     rows = db.execute(
         f"SELECT m.key, m.content {_UNFILLED} AND m.key > ? ORDER BY m.key LIMIT ?",
-        (number_of(db, space), after, limit),
+        (passages.number_of(db, space), after, limit),
     )
     return [Unfilled(key, content) for key, content in cast("Iterator[tuple[int, str]]", rows)]
 
 
 def count_unfilled(db: apsw.Connection, space: Space) -> int:
     """Count the live memories that have no passage in the space."""
-    return cast("int", db.execute(f"SELECT count(*) {_UNFILLED}", (number_of(db, space),)).get)
+    return cast("int", db.execute(f"SELECT count(*) {_UNFILLED}", (passages.number_of(db, space),)).get)
 
 
 def fill(db: apsw.Connection, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
@@ -103,7 +97,7 @@ def drop(db: apsw.Connection, space: Space) -> None:
     active = active_space(db)
     if active is not None and active[1] == space:
         raise ConflictError(f"the space {space.id} is the store's; re-embed into another one before it is dropped")
-    number = number_of(db, space)
+    number = passages.number_of(db, space)
     if number is not None:
         db.execute("DELETE FROM passages WHERE space = ?", (number,))
         db.execute(f"DROP TABLE vectors_{number:d}")

@@ -1,0 +1,122 @@
+"""Memories out of a store and into one, and copies of the whole: what every store promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from memory_mcp.domain.errors import ConflictError, StoreError
+from memory_mcp.domain.models import Change, Filters, Record, Stored
+from memory_mcp.domain.ports import Store
+from tests.contracts.shelf import HERE, listed, near, put, towards, whole, worded
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeStore
+
+# Export and import
+
+
+async def test_an_export_is_the_same_elsewhere(store: Store, clock: FakeClock) -> None:
+    """Ids, times, revisions, tags, metadata and conversations are what they were; what is deleted stays behind."""
+    clock.advance(5)
+    memory = await put(store, "first", id="a", tags=("x", "y"), metadata={"n": 1}, conversation_id="talk", type="fact")
+    clock.advance(5)
+    await store.update(memory, Change(content="rewritten", tags=()), whole("rewritten"), None)
+    await put(store, "second", namespace="there", id="a")
+    await put(store, "gone", id="c")
+    await store.delete(["c"], HERE, dry_run=False)
+    records = await store.export(0, 10)
+    assert records[1:] == await store.export(records[0].memory.key, 1)
+    elsewhere = FakeStore()
+    outcomes = await elsewhere.absorb([(record, whole(record.memory.content)) for record in records])
+    assert outcomes == [Stored("a", created=True, embedded=False)] * 2
+    assert await elsewhere.export(0, 10) == await _imported(store, records)
+    assert await worded(elsewhere, "rewritten") == ["rewritten"]
+
+
+async def _imported(store: Store, records: list[Record]) -> list[Record]:
+    """Check that importing into where it comes from changes nothing, and return what is exported then."""
+    before = await store.generation()
+    outcomes = await store.absorb([(record, whole(record.memory.content)) for record in records])
+    assert outcomes == [Stored("a", created=False, embedded=False)] * 2
+    assert await store.generation() == before
+    return await store.export(0, 10)
+
+
+async def test_an_import_fills_an_empty_store(store: Store) -> None:
+    """What another store exported is listed, found and numbered in the same order."""
+    source = FakeStore(FakeClock())
+    for number in range(3):
+        await put(source, f"memory {number}", towards(number), conversation_id="talk")
+    records = await source.export(0, 10)
+    await store.absorb([(record, whole(record.memory.content, towards(0))) for record in records])
+    assert [record.memory.content for record in await store.export(0, 10)] == [f"memory {n}" for n in range(3)]
+    assert await listed(store) == await listed(source)
+    assert len(await near(store)) == 3
+    assert await store.verify() == []
+
+
+async def test_an_imported_id_with_another_content_is_a_conflict_of_its_own(store: Store) -> None:
+    """The rest of the batch is written, and what is there stays; a deleted memory stays deleted."""
+    await put(store, "mine", id="a")
+    await put(store, "gone", id="b")
+    await store.delete(["b"], HERE, dry_run=False)
+    source = FakeStore()
+    for memory_id, content in (("a", "theirs"), ("b", "gone"), ("c", "new")):
+        await put(source, content, id=memory_id)
+    outcomes = await store.absorb([(record, whole(record.memory.content)) for record in await source.export(0, 9)])
+    assert [type(outcome) for outcome in outcomes] == [ConflictError, Stored, Stored]
+    assert [outcome.created for outcome in outcomes if isinstance(outcome, Stored)] == [False, True]
+    assert sorted(await listed(store)) == ["mine", "new"]
+
+
+# Copies
+
+
+async def test_a_restored_backup_is_what_was_backed_up(store: Store, tmp_path: Path) -> None:
+    """What was written since is kept aside, and the store goes on from the backup."""
+    await put(store, "kept", towards(0), id="a", tags=("x",))
+    await store.backup(tmp_path / "copies" / "one")
+    await put(store, "later", towards(10))
+    before = await store.generation()
+    await store.restore(tmp_path / "copies" / "one", tmp_path / "copies" / "aside")
+    assert await listed(store) == await near(store) == await worded(store, "kept later") == ["kept"]
+    assert await store.generation() > before
+    assert (await store.events(before, 10))[0].kind == "restore"
+    await put(store, "after", towards(20))
+    assert await near(store) == ["kept", "after"]
+    assert await store.verify() == []
+    await store.restore(tmp_path / "copies" / "aside", tmp_path / "copies" / "again")
+    assert await listed(store, Filters("here")) == ["later", "kept"]
+
+
+async def test_a_backup_replaces_no_file(store: Store, tmp_path: Path) -> None:
+    """The name of something that is there is refused, and what is there stays as it is."""
+    target = tmp_path / "copy"
+    target.write_text("mine")
+    await put(store, "text")
+    with pytest.raises(StoreError, match=str(target)):
+        await store.backup(target)
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no backup"])
+async def test_what_is_no_backup_is_not_restored(store: Store, tmp_path: Path, content: bytes | None) -> None:
+    """A missing, an empty and a foreign file are refused by their name, and nothing changes."""
+    source = tmp_path / "source"
+    if content is not None:
+        source.write_bytes(content)
+    await put(store, "text")
+    generation = await store.generation()
+    with pytest.raises(StoreError, match=str(source)):
+        await store.restore(source, tmp_path / "aside")
+    assert await listed(store) == ["text"]
+    assert await store.generation() == generation
+    assert not (tmp_path / "aside").exists()
+
+
+async def test_tidying_changes_nothing(store: Store) -> None:
+    """What is kept is the same afterwards."""
+    await put(store, "text", towards(0))
+    await store.tidy()
+    assert await near(store) == ["text"]
