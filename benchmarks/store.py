@@ -152,7 +152,11 @@ def in_process(asked: list[str], known: Rows) -> float:
 
 async def searches(served: Daemon, path: Path, asked: list[str]) -> tuple[float, float, Line]:
     """Return p50 and p99 of a search through stdio in ms, and the front that was asked."""
-    environment = {"MCP_MEMORY_SQLITE_PATH": str(path), "MCP_MEMORY_EMBEDDER_ADDRESS": served.address}
+    environment = {
+        "MCP_MEMORY_SQLITE_PATH": str(path),
+        "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
+        "MCP_MEMORY_RESPONSE_CACHE_ENABLED": "0",
+    }
     front = Line([str(FRONT), "serve"], environment)
 
     def ask(number: int) -> None:

@@ -96,6 +96,8 @@ class GrpcEmbedder:
 
     async def _connect(self, deadline: float) -> None:
         """Wait for a connection; what fails here was surely not accepted, and is tried again within the deadline."""
+        if self._channel.get_state() is ChannelConnectivity.READY:
+            return
         async for attempt in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(NotConnectedError),
             stop=tenacity.stop_after_attempt(CONNECT_ATTEMPTS)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from typing import TYPE_CHECKING, Final
 
+from memory_mcp.server.lean import without
 from memory_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,11 +31,14 @@ class LazyServices:
         """Return the services."""
         async with self._lock:
             if self._services is None:
-                from memory_mcp import logs  # noqa: PLC0415 - structlog, after the handshake
+                with without("rich"):  # which structlog would import, 4 MB, for tracebacks that we do not print
+                    from memory_mcp import logs  # noqa: PLC0415 - structlog, after the handshake
                 from memory_mcp.app import running  # noqa: PLC0415 - gRPC and apsw, after the handshake
 
                 logs.configure(self._settings)
                 self._services = await self._stack.enter_async_context(running(self._settings))
+                gc.freeze()  # what was imported is not looked through again
+                gc.enable()
             return self._services
 
     def warm(self) -> None:

@@ -333,9 +333,7 @@ def _languages(db: apsw.Connection, number: int, kept: Kept) -> list[str]:
     return [language for language in LANGUAGES if _held(db, _filed(number, mark(language)), kept)]
 
 
-def _words(
-    db: apsw.Connection, number: int, memories: int, wanted: Wanted, kept: Kept
-) -> tuple[float, list[_Word]]:
+def _words(db: apsw.Connection, number: int, memories: int, wanted: Wanted, kept: Kept) -> tuple[float, list[_Word]]:
     """Return the most that a word may count, and what stands for it in the namespace; nothing for an unknown word."""
     held = [(word, _count(db, number, word, kept)) for word in (wanted, *wanted.others)]
     exactly = min(memories, sum(count for word, count in held if not word.begins))
