@@ -18,8 +18,8 @@ from memory_mcp.tools.base import Arguments, parse
 if TYPE_CHECKING:
     from cachetools import LRUCache
 
-MAX_BYTES: Final = 1_000_000
-"""Of all answers that are kept, as JSON: some hundred, which take three times that in memory."""
+MAX_BYTES: Final = 500_000
+"""Of all answers that are kept, as JSON: about a hundred, which take three times that in memory."""
 
 
 class ResponseCache:

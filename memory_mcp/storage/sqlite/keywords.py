@@ -31,6 +31,8 @@ class Kept:
     """How many memories hold a term, by what FTS5 was asked."""
     shares: dict[str, dict[int, float]] = field(default_factory=dict)
     """What each memory that holds a word gets for it, at weight 1, by what FTS5 was asked."""
+    values: dict[float, float] = field(default_factory=dict)
+    """Each share once: contents of one length have the same, and a number of its own takes 24 bytes."""
 
     @property
     def size(self) -> int:
@@ -179,7 +181,8 @@ class _Search:
         """Return what each memory that holds a word gets for it, at weight 1."""
         shares = self.kept.shares
         if word.match not in shares:
-            shares[word.match] = dict(self._shares(replace(word, weight=1.0), None, -1))
+            once, rows = self.kept.values.setdefault, self._shares(replace(word, weight=1.0), None, -1)
+            shares[word.match] = {key: once(rounded, rounded) for key, share in rows for rounded in [round(share, 6)]}
         return shares[word.match]
 
     def add_newest(self, word: _Word) -> None:
