@@ -4,10 +4,12 @@ import json
 import os
 import pty
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +124,19 @@ def test_a_no_installs_no_daemon(home: Path) -> None:
     """Who wants no daemon is done."""
     code, shown = on_a_terminal(home, [("install it now?", "n")], "--client", "codex")
     assert (code, "Homebrew" in shown) == (0, False)
+
+
+def test_where_a_daemon_listens_none_is_offered(
+    home: Path, install: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that listens at the address of the settings is enough; so is a server elsewhere, which has its own."""
+    monkeypatch.setenv("MCP_MEMORY_EMBEDDER_ADDRESS", f"unix:{home}/e.sock")
+    assert "daemon install" in install("--client", "cursor").out
+    assert "daemon install" not in install("--client", "zed", "--http", "http://127.0.0.1:8765/mcp").out
+    with closing(socket.socket(socket.AF_UNIX)) as daemon:
+        daemon.bind(f"{home}/e.sock")
+        daemon.listen()
+        assert "daemon install" not in install("--client", "cursor").out
 
 
 def test_print_dry_run_install_again_and_uninstall(home: Path, install: Callable[..., Done]) -> None:

@@ -74,31 +74,35 @@ class JsonText:
         before, after = len(bare[: member.start].rstrip()) - 1, _skip(bare, member.end)
         if bare[after] == ",":
             return _cut(text, member.start, after + 1)
-        if bare[before] == ",":
-            shorter = _cut(text, member.start, member.end)
-            return shorter[:before] + shorter[before + 1 :]
         shorter = _cut(text, member.start, member.end)
+        if bare[before] == ",":
+            return shorter[:before] + shorter[before + 1 :]
         close = _members(self._strict(shorter), held.value)[1]
         return shorter if shorter[held.value + 1 : close].strip() else shorter[: held.value + 1] + shorter[close:]
 
     def _insert(self, text: str, at: int, key: str, value: Entry) -> str:
-        """Add a last member to the object that begins at `at`, in the layout that the text has."""
-        strict = self._strict(text)
-        found, close = _members(strict, at)
-        unit, newline = _unit(text, strict), _newline(text)
-        outer = _indent(text, at)
-        inner = _indent(text, found[0].start) if found and "\n" in text[at : found[0].start] else outer + unit
+        """Add a last member to the object that begins at `at`."""
+        found, close = _members(self._strict(text), at)
         place = len(text[:close].rstrip())  # behind the last member, its comma and any comment
-        if found and "\n" not in text[at:close]:
-            return f"{text[: found[-1].end]}, {json.dumps(key)}: {_compact(value)}{text[found[-1].end :]}"
-        member = f"{newline}{inner}{json.dumps(key)}: {_render(value, unit, inner, newline)}"
+        member = self._member(text, at, key, value)
         if not found:
-            tail = text[place:close] if "\n" in text[place:close] else newline + outer
-            return text[:place] + member + tail + text[close:]
+            tail = text[place:close]
+            return text[:place] + member + (tail if "\n" in tail else _newline(text) + _indent(text, at)) + text[close:]
         last = found[-1].end
         if "," in self._bare(text)[last:close]:
             return f"{text[:place]}{member},{text[place:]}"
         return f"{text[:last]},{text[last:place]}{member}{text[place:]}"
+
+    def _member(self, text: str, at: int, key: str, value: Entry) -> str:
+        """Write a member, and the blanks before it, as the object that begins at `at` is laid out."""
+        strict = self._strict(text)
+        found, close = _members(strict, at)
+        if found and "\n" not in text[at:close]:
+            return f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+        unit, newline = _unit(text, strict), _newline(text)
+        has_lines = found and "\n" in text[at : found[0].start]
+        indent = _indent(text, found[0].start) if has_lines else _indent(text, at) + unit
+        return f"{newline}{indent}{json.dumps(key)}: {_render(value, unit, indent, newline)}"
 
     def _bare(self, text: str) -> str:
         """Return the text with blanks in place of comments, so that all places stay."""
@@ -178,7 +182,3 @@ def _newline(text: str) -> str:
 def _render(value: Entry, unit: str, indent: str, newline: str) -> str:
     lines = json.dumps(value, indent=unit, ensure_ascii=False).split("\n")
     return (newline + indent).join(lines)
-
-
-def _compact(value: Entry) -> str:
-    return json.dumps(value, ensure_ascii=False)
