@@ -3,10 +3,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from memory_mcp.provision.clients.entries import Entry
+from memory_mcp.provision.clients.formats import section_of
 from memory_mcp.provision.clients.json_text import JsonText
 from memory_mcp.provision.clients.toml_text import TomlText
 
@@ -70,8 +71,7 @@ def is_kept(old: str, new: str) -> bool:
 def check_json(form: JsonText, document: dict[str, object], text: str, entry: Entry, other: Entry) -> None:
     """Put an entry in, replace it, take it out: the meaning is right, and nothing of the old text is lost."""
     assert form.load(text) == document
-    servers = document.get(SECTION, {})
-    assert isinstance(servers, dict)
+    servers = section_of(document, SECTION)
     added = form.put(text, SECTION, NAME, entry)
     assert form.load(added) == {**document, SECTION: {**servers, NAME: entry}}
     assert is_kept(text, added)
@@ -103,9 +103,8 @@ def test_json_with_comments(made: tuple[dict[str, object], str], entry: Entry, o
 def test_any_entry_can_be_taken_out(made: tuple[dict[str, object], str], data: st.DataObject) -> None:
     """An entry that the user wrote, wherever it stands, is taken out alone, and comments stay."""
     document, text = made
-    servers = document.get(SECTION)
+    servers = section_of(document, SECTION)
     assume(servers)
-    assert isinstance(servers, dict)
     name = data.draw(st.sampled_from(sorted(servers)))
     form = JsonText(comments=True)
     removed = form.drop(text, SECTION, name)
@@ -123,19 +122,48 @@ BLOCKS = st.one_of(
 )
 
 
-@given(st.sampled_from(["", "x = 1\n", "# mine\n\nx = 1 # one\n"]), st.lists(BLOCKS, unique=True), ENTRIES, ENTRIES)
+HEADS = st.sampled_from(["", "x = 1\n", "# mine\n\nx = 1 # one\n\n", f"{SECTION}.z.url = 'x' # z\n", "x = 1\r\n"])
+
+
+@given(HEADS, st.lists(BLOCKS, unique=True), ENTRIES, ENTRIES)
 @settings(max_examples=80, deadline=None)
 def test_toml(head: str, blocks: list[str], entry: Entry, other: Entry) -> None:
     """In TOML an entry comes, changes and goes, and every line of the others stays as it was."""
     form, text = TomlText(), head + "\n".join(blocks)
     document = form.load(text)
-    servers = document.get(SECTION, {})
-    assert isinstance(servers, dict)
+    servers = section_of(document, SECTION)
     added = form.put(text, SECTION, NAME, entry)
     assert form.load(added) == {**document, SECTION: {**servers, NAME: entry}}
     assert is_kept(text, added)
     replaced = form.put(added, SECTION, NAME, other)
     assert form.load(replaced) == {**document, SECTION: {**servers, NAME: other}}
+    assert is_kept(text, replaced)
     removed = form.drop(replaced, SECTION, NAME)
     assert {SECTION: {}, **form.load(removed)} == {SECTION: {}, **document}
-    assert is_kept(text.rstrip("\n"), removed)
+    assert removed.rstrip("\r\n") == text.rstrip("\r\n")
+
+
+@given(st.lists(BLOCKS, unique=True), st.lists(BLOCKS, unique=True), ENTRIES, ENTRIES)
+@settings(max_examples=80, deadline=None)
+def test_a_table_between_others(before: list[str], after: list[str], entry: Entry, other: Entry) -> None:
+    """A table of ours that stands between others changes and goes alone, and the comments around it stay."""
+    form, rest = TomlText(), [block for block in after if block not in before or block.startswith("#")]
+    text = form.put("\n".join(before), SECTION, NAME, entry) + "\n" + "\n".join(rest)
+    try:
+        document = form.load(text)
+    except ValueError:  # a table that is there twice
+        reject()
+    servers = section_of(document, SECTION)
+    assert form.load(form.put(text, SECTION, NAME, other)) == {**document, SECTION: {**servers, NAME: other}}
+    removed = form.drop(text, SECTION, NAME)
+    others = {name: held for name, held in servers.items() if name != NAME}
+    assert {SECTION: {}, **form.load(removed)} == {**document, SECTION: others}
+    assert is_kept("".join(before).replace("\n", "") + "".join(rest).replace("\n", ""), removed)
+
+
+def test_toml_in_one_line() -> None:
+    """Where the servers are a table in one line, ours stands in it."""
+    text = '# mine\nservers = { a = { url = "x" } } # all\n\n[tui]\nx = 1\n'
+    added = TomlText().put(text, SECTION, NAME, {"command": "x", "env": {"A": "1"}})
+    assert TomlText().load(added)[SECTION] == {"a": {"url": "x"}, NAME: {"command": "x", "env": {"A": "1"}}}
+    assert TomlText().drop(added, SECTION, NAME) == text
