@@ -167,3 +167,14 @@ def test_toml_in_one_line() -> None:
     added = TomlText().put(text, SECTION, NAME, {"command": "x", "env": {"A": "1"}})
     assert TomlText().load(added)[SECTION] == {"a": {"url": "x"}, NAME: {"command": "x", "env": {"A": "1"}}}
     assert TomlText().drop(added, SECTION, NAME) == text
+
+
+def test_a_table_in_two_parts() -> None:
+    """Where another table stands between ours and one within it, that one stays."""
+    text = '[servers.memory]\ncommand = "x"\n\n[tui] # mine\nx = 1\n\n[servers.memory.env]\nA = "1"\n'
+    changed = TomlText().put(text, SECTION, NAME, {"command": "y"})
+    assert TomlText().load(changed) == {"servers": {NAME: {"command": "y"}}, "tui": {"x": 1}}
+    removed = TomlText().drop(text, SECTION, NAME)
+    assert TomlText().load(removed).get("tui") == {"x": 1}
+    assert "[tui] # mine\nx = 1\n" in changed
+    assert "[tui] # mine\nx = 1\n" in removed

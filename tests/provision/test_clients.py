@@ -89,6 +89,7 @@ def test_a_file_with_others(client: Client, system: str, home: Path) -> None:
     left = iter(edit.file.path.read_text(encoding="utf-8").splitlines())
     assert all(any(line.rstrip(",") in new for new in left) for line in text.splitlines())
     assert edit.file.backup.path.read_text(encoding="utf-8") == text
+    assert stat.S_IMODE(edit.file.backup.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(edit.file.path.stat().st_mode) == 0o640
     assert not edit.install(LAUNCH).changes
     edit.uninstall().apply()
@@ -224,7 +225,9 @@ def test_a_token_that_was_written_stays(home: Path) -> None:
     assert not edit.file.path.exists()
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8765/mcp", "http://127.0.0.1:8765", "ftp://a/mcp", "http://u:p@a/mcp"])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8765/mcp", "http://127.0.0.1:8765", "ftp://a/mcp", "http://u:p@a", "http://[a/mcp"]
+)
 def test_only_whole_addresses(url: str) -> None:
     """An address without its scheme or path, or with a secret in it, is refused."""
     with pytest.raises(SettingsError, match="--http: "):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -48,11 +49,13 @@ class Remote:
     url: str
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path in {"", "/"}:
-            raise SettingsError(f"--http: {self.url} is no whole address; give one like http://127.0.0.1:8765/mcp")
-        if parts.username or parts.password or parts.query:
-            raise SettingsError(f"--http: the address must hold no secret; the token goes into {TOKEN}")
+        with contextlib.suppress(ValueError):  # a host that is none
+            parts = urlsplit(self.url)
+            if parts.username or parts.password or parts.query:
+                raise SettingsError(f"--http: the address must hold no secret; the token goes into {TOKEN}")
+            if parts.scheme in {"http", "https"} and parts.hostname and parts.path not in {"", "/"}:
+                return
+        raise SettingsError(f"--http: {self.url} is no whole address; give one like http://127.0.0.1:8765/mcp")
 
 
 def launch(namespace: str | None = None, python: Path | None = None) -> Launch:
