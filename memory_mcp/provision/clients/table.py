@@ -185,7 +185,7 @@ CLIENTS: Final = (
         section="mcp_servers",
         format=TomlText(),
         http=_codex_http,
-        moved_by="CODEX_HOME",  # https://developers.openai.com/codex/config-advanced
+        moved_by="CODEX_HOME",  # https://developers.openai.com/codex/environment-variables
     ),
     Client(
         name="gemini-cli",
@@ -210,7 +210,8 @@ CLIENTS: Final = (
     Client(
         name="lm-studio",
         title="LM Studio",
-        # It follows Cursor's notation. The second folder is that of installations from before it moved.
+        # It follows Cursor's notation. The second folder is that of older installations, which still read it there:
+        # https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1371
         docs="https://lmstudio.ai/docs/app/mcp",
         folders=_everywhere("{home}/.lmstudio", "{home}/.cache/lm-studio"),
         file="mcp.json",
