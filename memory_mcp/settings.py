@@ -189,3 +189,9 @@ def daemon_environment() -> dict[str, str]:
     """Return the daemon's own settings in our environment, for the service that is to start it with them."""
     ours = {"EMBEDDER_PYTHON", "EMBEDDER_ADDRESS"}
     return {name: value for name, value in os.environ.items() if name.startswith("EMBEDDER_") and name not in ours}
+
+
+def folders_of_others() -> dict[str, Path]:
+    """Return the folders that other programs are told to keep their files in, by the variable that names them."""
+    names = ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
+    return {name: Path(value).expanduser() for name in names if (value := os.environ.get(name))}

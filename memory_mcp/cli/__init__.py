@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "backup": "memory_mcp.cli.copies:backup",
     "export": "memory_mcp.cli.transfer:export",
     "import": "memory_mcp.cli.transfer:import_",
+    "install": "memory_mcp.cli.install:install",
     "reembed": "memory_mcp.cli.reembed:reembed",
     "restore": "memory_mcp.cli.copies:restore",
     "token": "memory_mcp.cli.token:token",
