@@ -24,6 +24,7 @@ INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "backup": "memory_mcp.cli.copies:backup",
+    "doctor": "memory_mcp.cli.doctor:doctor",
     "export": "memory_mcp.cli.transfer:export",
     "import": "memory_mcp.cli.transfer:import_",
     "reembed": "memory_mcp.cli.reembed:reembed",

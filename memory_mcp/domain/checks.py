@@ -1,0 +1,23 @@
+"""What `memory-mcp doctor` asks of each part of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from memory_mcp.domain.models import Finding
+
+Seen: TypeAlias = Finding | str
+"""How a part is, or in a phrase why there is nothing to judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the screen; the part that it looks at gives the function."""
+
+    name: str
+    look: Callable[[float], Awaitable[Seen]]
+    """Is told the seconds that it may take, and is left when it takes more."""
+    needs: tuple[str, ...] = ()
+    """Checks before it in the list that must have found their part well: else this one could only repeat them."""
