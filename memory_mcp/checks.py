@@ -14,7 +14,6 @@ from embedder_api.v1.address import socket_path
 
 from memory_mcp import processes, settings
 from memory_mcp.domain.checks import Check, Seen
-from memory_mcp.domain.models import Space
 from memory_mcp.embedder import checks as embedder
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision import checks as provision
@@ -42,8 +41,8 @@ def make_checks(config: Settings, client: GrpcEmbedder, environment: provision.E
             return found
         return await in_thread(lambda: embedder.in_the_way(socket) or processes.stopped_daemon(socket)) or found
 
-    async def space(seconds: float) -> Space | None:
-        return await in_thread(lambda: inspection.space(store, seconds))
+    async def compared(seconds: float) -> Seen:
+        return await daemon.space(await in_thread(lambda: inspection.space(store, seconds)), seconds)
 
     def newest() -> Path | None:
         return next((held.path for held in backups.held_in(folder)), None)
@@ -65,7 +64,7 @@ def make_checks(config: Settings, client: GrpcEmbedder, environment: provision.E
         Check("daemon", reached),
         Check("process", blocking(partial(processes.daemon, socket)), ("daemon",)),
         Check("version", daemon.version, ("daemon",)),
-        Check("space", daemon.space(space), ("store", "daemon")),
+        Check("space", compared, ("store", "daemon")),
         Check("vector", daemon.vector, ("daemon",)),
         Check("interpreter", blocking(partial(provision.interpreter, environment))),
         Check("model", blocking(partial(provision.model, environment, MODEL_DIGESTS)), ("interpreter",)),

@@ -191,7 +191,8 @@ def look(seconds: float) -> Seen:
     del seconds  # nothing here can hang
     if strangers := unknown_variables():
         return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), "unset or rename what is no setting")
-    return Finding(Condition.OK, "read", detail=f"{config_file()} and the environment")
+    file = config_file()
+    return Finding(Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (not there)'} and the environment")
 
 
 def daemon_environment() -> dict[str, str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from memory_mcp.domain.models import Finding
 
 Seen: TypeAlias = Finding | str
 """How a part is, or in a phrase why there is nothing to judge."""
+
+OTHERS: Final = 0o077
+"""The bits of a file's mode that let anybody but its owner in."""
 
 
 @dataclass(frozen=True, slots=True)

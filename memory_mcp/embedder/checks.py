@@ -9,7 +9,7 @@ import os
 import stat
 import struct
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
 from pathlib import Path
@@ -19,7 +19,7 @@ from embedder_api import __version__
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
 
-from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Condition, Finding, Lane, Space, Task
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -27,7 +27,8 @@ from memory_mcp.embedder.client import GrpcEmbedder
 MIN_COSINE: Final = 0.9995
 """What the daemon asks of its engines at their start."""
 LENGTH_TOLERANCE: Final = 0.01
-OTHERS: Final = 0o077
+EMBED_SHARE: Final = 0.8
+"""Of the check's time that the daemon has for two texts."""
 WRONG: Final = "restart the daemon; if it stays so, set EMBEDDER_ENGINE=torch and EMBEDDER_PRECISION=float32 for it"
 
 
@@ -100,16 +101,12 @@ class DaemonChecks:
             Condition.DEGRADED, "other", cause, "memory-mcp daemon install, then restart the daemon and the clients"
         )
 
-    def space(self, expected: Callable[[float], Awaitable[Space | None]]) -> Callable[[float], Awaitable[Seen]]:
-        """Compare what it serves with the store's."""
-
-        async def look(seconds: float) -> Seen:
-            if (space := await expected(seconds)) is None:
-                return "the store has no vectors yet"
-            found = await self._client.findings(space.id, seconds)
-            return found.get("space", Finding(Condition.OK, "equal", detail=space.id))
-
-        return look
+    async def space(self, expected: Space | None, seconds: float) -> Seen:
+        """Compare what it serves with the store's space."""
+        if expected is None:
+            return "the store has no vectors yet"
+        found = await self._client.findings(expected.id, seconds)
+        return found.get("space", Finding(Condition.OK, "equal", detail=expected.id))
 
     async def vector(self, seconds: float) -> Seen:
         """Have a golden text and one that is new embedded, the model's own and not from a cache, and judge both."""
@@ -118,7 +115,11 @@ class DaemonChecks:
         texts = [f"doctor {uuid.uuid4().hex}", *([golden.text] if golden else [])]
         try:
             answer = await self._client.embed(
-                texts, task=Task.DOCUMENT, lane=Lane.INTERACTIVE, budget_s=seconds, expected_space=info.space_id
+                texts,
+                task=Task.DOCUMENT,
+                lane=Lane.INTERACTIVE,
+                budget_s=EMBED_SHARE * seconds,
+                expected_space=info.space_id,
             )
         except EmbedderError as error:
             if info.state == pb.STATE_ASLEEP:

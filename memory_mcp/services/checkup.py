@@ -47,10 +47,11 @@ async def _made(check: Check, needed: Mapping[str, asyncio.Task[Seen]], seconds:
         )
     except MemoryMcpError as error:
         return Finding(Condition.FAILED, "failed", str(error))
+    except OSError as error:
+        return Finding(Condition.FAILED, "unreadable", str(error), "check that path and its permissions")
     except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, and the others are told all the same
-        return Finding(
-            Condition.FAILED, "broken", f"the check itself failed: {type(error).__name__}: {error}", "report this"
-        )
+        cause = f"the check itself failed: {type(error).__name__}: {error}"
+        return Finding(Condition.FAILED, "broken", cause, "install memory-mcp again, or report it")
 
 
 def blocking(look: Callable[[float], Seen]) -> Callable[[float], Awaitable[Seen]]:

@@ -1,4 +1,4 @@
-"""What doctor asks of the file: nothing is made, migrated or written, and nobody's lock is waited for long.
+"""What doctor asks of the file: it is not made, migrated or written, and nobody's lock is waited for long.
 
 `look` comes first, the others where it found the file well. Each function opens it for itself, so that one that hangs
 keeps no other from its answer.
@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
 from memory_mcp.storage.sqlite import changes, findings, reads
@@ -32,7 +32,6 @@ LOCK_SHARE: Final = 0.5
 VERIFY_SHARE: Final = 0.8
 STEPS: Final = 20_000
 """Of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
-OTHERS: Final = 0o077
 NONE: Final = "there is no store: the first memory makes it"
 
 
@@ -136,7 +135,10 @@ def lock(path: Path, seconds: float) -> Seen:
 
 
 def _writable(path: Path) -> apsw.Connection:
-    return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    """Open the file to be written, by others: what a killed front left in the log stays there at the close."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    return db
 
 
 def queue(path: Path, seconds: float) -> Seen:
