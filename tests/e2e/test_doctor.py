@@ -3,129 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import apsw
+import grpc
 import pytest
+from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
 
-from memory_mcp import settings
-from memory_mcp.app import opened
-from memory_mcp.domain.models import Stored
 from memory_mcp.embedder.checks import Golden
 from memory_mcp.provision import source
 from memory_mcp.provision.environment import STAMP, site_packages
-from memory_mcp.storage.sqlite.file import vec0_path
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.shelf import new, put
-from tests.daemon.daemonkit import Process
+from tests.contracts.shelf import put
 from tests.e2e.client import RawClient
 from tests.e2e.conftest import FRONT
+from tests.e2e.place import CONTENT, Diagnosis, Place
 from tests.fakes.daemon import FakeDaemon
 from tests.provision.conftest import make_environment, make_program
 
-CONTENT = "the zebra in the wardrobe"
-PATIENCE_S = "2"
-"""More than the usual 1.2 s, for machines that do much else."""
-ENDED_S = 60.0
 PAGE = 4096
-Environment = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What doctor said."""
-
-    code: int
-    status: str
-    checks: dict[str, dict[str, str]]
-
-    @property
-    def bad(self) -> dict[str, str]:
-        """The mends of what is not well, by the check's name."""
-        ill = {name: check for name, check in self.checks.items() if check["condition"] in {"degraded", "failed"}}
-        return {name: check["mend"] or check["cause"] for name, check in ill.items()}
-
-    def condition(self, name: str) -> str:
-        """One check's."""
-        return self.checks[name]["condition"]
-
-
-class Place:
-    """A folder with a daemon that serves and a store that it filled, and the environment to meet both."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.store = folder / "data" / "memory.db"
-        self.socket = folder / "run" / "e.sock"
-        self.venv = folder / "env"
-        measuring = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-        self.environment = measuring | {
-            "HOME": str(folder),
-            "PATH": "/usr/bin:/bin",
-            "MCP_MEMORY_SQLITE_PATH": str(self.store),
-            "MCP_MEMORY_EMBEDDER_ADDRESS": f"unix:{self.socket}",
-        }
-
-    def make(self) -> None:
-        """Fill it."""
-        self.start()
-        self.backup = asyncio.run(self._fill())
-        self._sound = self.store.read_bytes()
-
-    def start(self) -> None:
-        """Start the daemon and wait until it serves."""
-        self.daemon = Process(self.folder, "--engine", "hash", address=f"unix:{self.socket}", HOME=str(self.folder))
-        self.daemon.ready()
-
-    async def _fill(self) -> Path:
-        config = settings.load(sqlite_path=self.store, embedder_address=f"unix:{self.socket}")
-        async with opened(config) as services:
-            for number in range(20):
-                stored = await services.memories.store(new(f"{CONTENT}, number {number}"))
-                assert isinstance(stored, Stored)
-                assert stored.embedded
-            return await services.backups.take()
-
-    def mend(self) -> None:
-        """Put everything back as it was."""
-        for path in self.store.parent.glob("memory.db*"):
-            path.unlink()
-        self.store.write_bytes(self._sound)
-        self.store.chmod(0o600)
-        shutil.rmtree(self.venv, ignore_errors=True)
-
-    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run doctor to its end."""
-        command = [str(FRONT), "doctor", "--seconds", PATIENCE_S, "--venv", str(self.venv), *arguments]
-        return subprocess.run(
-            command, env=self.environment | more, capture_output=True, text=True, check=False, timeout=ENDED_S
-        )
-
-    def diagnose(self, **more: str) -> Diagnosis:
-        """Run doctor and read what it says, which never holds what is remembered."""
-        done = self.run("--json", **more)
-        assert CONTENT not in done.stdout + done.stderr
-        assert done.stderr == ""
-        return Diagnosis(done.returncode, **json.loads(done.stdout))
-
-    @contextlib.contextmanager
-    def open(self) -> Iterator[apsw.Connection]:
-        """Open the store behind everybody's back."""
-        with contextlib.closing(apsw.Connection(str(self.store))) as db:
-            db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
-            db.load_extension(vec0_path())
-            yield db
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +215,18 @@ def test_a_socket_for_others_is_named(place: Place, path: str, mode: int) -> Non
     assert found.condition("vector") == "ok"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_another_users_socket_is_named(place: Place) -> None:
+    """Whoever owns it reads what is to be embedded."""
+    os.chown(place.socket, 4711, -1)
+    try:
+        found = place.diagnose()
+    finally:
+        os.chown(place.socket, os.geteuid(), -1)
+    assert (found.code, list(found.bad)) == (1, ["socket"])
+    assert "belongs to another user" in found.checks["socket"]["cause"]
+
+
 def test_what_stands_in_the_sockets_place_is_named(place: Place) -> None:
     """A file where the socket should be."""
     file = place.folder / "a-file"
@@ -381,12 +296,13 @@ async def fake(place: Place) -> Any:
         ({"vectors": {}}, "vector", "failed"),
         ({"hang": True}, "vector", "degraded"),
         ({"version": "0.0.1"}, "version", "degraded"),
+        ({"state": pb.STATE_LOADING}, "daemon", "degraded"),
     ],
 )
 async def test_a_daemon_that_is_not_right_is_named(
     place: Place, fake: FakeDaemon, faults: dict[str, Any], part: str, condition: str
 ) -> None:
-    """Vectors of no numbers, of another width, unlike the golden one; none at all; another version."""
+    """Vectors of no numbers, of another width, unlike the golden one; none at all; another version; still loading."""
     if "vectors" in faults:  # says that it serves the bundled model, and does not
         faults = {"space_id": json.loads(source.golden().read_text(encoding="utf-8"))["space_id"]}
     await fake.change(**faults)
@@ -394,6 +310,13 @@ async def test_a_daemon_that_is_not_right_is_named(
     await fake.change(hang=False)
     assert list(found.bad) == [part]
     assert found.condition(part) == condition
+
+
+async def test_a_daemon_that_wakes_is_no_fault(place: Place, fake: FakeDaemon) -> None:
+    """It was asleep, and its model cannot be there in the time of one check."""
+    await fake.change(state=pb.STATE_ASLEEP, status=grpc.StatusCode.UNAVAILABLE)
+    found = await diagnose_with(place, fake)
+    assert (found.code, found.condition("vector")) == (0, "skipped")
 
 
 async def test_the_golden_vector_is_known(place: Place, fake: FakeDaemon) -> None:

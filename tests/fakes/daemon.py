@@ -44,6 +44,7 @@ class Faults:
     reject: set[str] = field(default_factory=set)
     """Texts that get an item error."""
     version: str = __version__
+    state: pb.State = pb.STATE_SERVING
     vectors: dict[str, bytes] = field(default_factory=dict)
     """Texts that get another vector than theirs."""
 
@@ -129,7 +130,7 @@ class FakeDaemon(EmbedderServicer):
     async def Info(self, _request: pb.InfoRequest, _context: Context) -> pb.InfoResponse:  # noqa: N802 - gRPC's name
         """Say what is served."""
         return pb.InfoResponse(
-            state=pb.STATE_SERVING,
+            state=self.faults.state,
             space_id=self.faults.space_id,
             model="fake",
             dimensions=DIMENSIONS,
