@@ -29,8 +29,13 @@ REACH_SHARE: Final = 0.6
 """Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
 
 
-def make_checks(config: Settings, client: GrpcEmbedder, environment: provision.Environment) -> list[Check]:
-    """Join the parts' functions to what the settings name; the environment is the daemon's."""
+def make_checks(
+    config: Settings, client: GrpcEmbedder, environment: provision.Environment, verify_s: float | None
+) -> list[Check]:
+    """Join the parts' functions to what the settings name; the environment is the daemon's.
+
+    Verifying has its own seconds where `verify_s` says so.
+    """
     store, folder = config.sqlite_path, config.backup_folder or config.sqlite_path.parent / "backups"
     socket = socket_path(config.embedder_address)
     daemon = embedder.DaemonChecks(client, source.golden())
@@ -56,7 +61,7 @@ def make_checks(config: Settings, client: GrpcEmbedder, environment: provision.E
         Check("settings", blocking(settings.look)),
         Check("disk", blocking(partial(disk.room, store, (store.parent, folder)))),
         Check("store", blocking(partial(inspection.look, store, newest))),
-        Check("verify", blocking(partial(inspection.verify, store, newest)), ("store",)),
+        Check("verify", blocking(partial(inspection.verify, store, newest)), ("store",), verify_s),
         Check("lock", blocking(partial(inspection.lock, store)), ("store",)),
         Check("queue", blocking(partial(inspection.queue, store)), ("store",)),
         Check("backups", blocking(aged), ("store",)),

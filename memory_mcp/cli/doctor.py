@@ -25,6 +25,7 @@ from memory_mcp.services import checkup
 
 SECONDS: Final = 1.2
 """That one check may take; with those that wait for another, it is twice that, and 0.4 s for the start."""
+WHOLE_S: Final = 86_400.0
 CODES: Final = {Condition.OK: 0, Condition.DEGRADED: DEGRADED, Condition.FAILED: FAILED}
 SKIPPED: Final = "skipped"
 COLOURS: Final = {"ok": "green", "degraded": "yellow", "failed": "red", SKIPPED: "bright_black"}
@@ -33,22 +34,23 @@ COLOURS: Final = {"ok": "green", "degraded": "yellow", "failed": "red", SKIPPED:
 @click.command()
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 3600),
+    type=click.FloatRange(0.1, 60),
     default=SECONDS,
     show_default=True,
-    help="How long each check may take; a large store needs more to be verified whole.",
+    help="How long each check may take.",
 )
+@click.option("--whole", is_flag=True, help="Verify the whole store, however long that takes.")
 @click.option(
     "--venv", type=click.Path(path_type=Path), help="The daemon's environment [the checkout's, else the data folder's]."
 )
 @as_json_option
-def doctor(*, seconds: float, venv: Path | None, as_json: bool) -> int:
+def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> int:
     """Look at every part; say what is wrong and what mends it.
 
     Nothing is changed. The exit code is 0 when all is well, 3 when something is degraded, 1 when something failed.
     """
     environment = Environment.find(venv and venv.absolute(), default_venv())
-    seen = asyncio.run(_examine(settings.load(), environment, seconds))
+    seen = asyncio.run(_examine(settings.load(), environment, seconds, WHOLE_S if whole else None))
     worst = checkup.status(seen)
     if as_json:
         checks = {name: _fields(each) for name, each in seen.items()}
@@ -60,10 +62,12 @@ def doctor(*, seconds: float, venv: Path | None, as_json: bool) -> int:
     return CODES[worst]
 
 
-async def _examine(config: settings.Settings, environment: Environment, seconds: float) -> Mapping[str, Seen]:
+async def _examine(
+    config: settings.Settings, environment: Environment, seconds: float, verify_s: float | None
+) -> Mapping[str, Seen]:
     client = GrpcEmbedder(config.embedder_address)
     try:
-        return await checkup.examine(make_checks(config, client, environment), seconds)
+        return await checkup.examine(make_checks(config, client, environment, verify_s), seconds)
     finally:
         await client.close()
 

@@ -21,6 +21,8 @@ class Check:
 
     name: str
     look: Callable[[float], Awaitable[Seen]]
-    """Is told the seconds that it may take, and is left when it takes more."""
+    """Is told the seconds that it may take, and is left alone when it takes more."""
     needs: tuple[str, ...] = ()
     """Checks before it in the list that must have found their part well: else this one could only repeat them."""
+    seconds: float | None = None
+    """Its own time, in place of what all the others have."""

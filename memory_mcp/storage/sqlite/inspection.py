@@ -7,6 +7,7 @@ keeps no other from its answer.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
 from memory_mcp.storage.sqlite import changes, findings, reads
-from memory_mcp.storage.sqlite.file import Patience, connect, translated
+from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, connect, translated
 from memory_mcp.storage.sqlite.rows import from_micros
 from memory_mcp.storage.sqlite.schema import check_identity, migrations
 from memory_mcp.storage.sqlite.search import active_space
@@ -42,13 +43,17 @@ def _reading(path: Path, seconds: float) -> Iterator[apsw.Connection]:
     Raises:
         StoreError: it cannot be opened or read.
     """
-    patience_ms = int(1_000 * LOCK_SHARE * seconds)
+    patience_ms = _patience_ms(seconds)
     with (
         translated(path, patience_ms),
         contextlib.closing(connect(path, Patience(patience_ms), read_only=True)) as db,
     ):
         db.execute("BEGIN")
         yield db
+
+
+def _patience_ms(seconds: float) -> int:
+    return min(BUSY_MS, int(1_000 * LOCK_SHARE * seconds))
 
 
 def look(path: Path, newest: Newest, seconds: float) -> Seen:
@@ -72,7 +77,7 @@ def look(path: Path, newest: Newest, seconds: float) -> Seen:
         )
     if path.stat().st_mode & OTHERS:
         cause = f"others on this machine may open {path}"
-        return Finding(Condition.DEGRADED, "not private", cause, f"chmod 600 {path}")
+        return Finding(Condition.DEGRADED, "not private", cause, f"chmod 600 {shlex.quote(str(path))}")
     return findings.opened(path)
 
 
@@ -82,19 +87,27 @@ def _missing(path: Path, backup: Path | None) -> Seen:
         return Finding(Condition.FAILED, "missing", f"there is no {path}, but backups of it", _restore(backup))
     if left:
         cause = f"there is no {path}, but what lies beside one: {', '.join(left)}"
-        return Finding(Condition.FAILED, "missing", cause, "put the file back, or restore a backup: memory-mcp restore")
+        return Finding(
+            Condition.FAILED, "missing", cause, "put the file back, or restore a backup of yours: memory-mcp restore"
+        )
     return f"{NONE}, {path}"
 
 
 def _unusable(path: Path, error: StoreError, backup: Path | None) -> Finding:
-    damaged = isinstance(error.__cause__, apsw.NotADBError | apsw.CorruptError)
-    if damaged and backup:
+    if isinstance(error.__cause__, apsw.BusyError):
+        return _locked(path, error)
+    if isinstance(error.__cause__, apsw.NotADBError | apsw.CorruptError) and backup:
         return Finding(Condition.FAILED, "damaged", str(error), _restore(backup))
     return findings.unusable(path, error)
 
 
+def _locked(path: Path, error: StoreError) -> Finding:
+    mend = f"end the process that holds it; this names those that have it open: lsof {shlex.quote(str(path))}"
+    return Finding(Condition.FAILED, "locked", str(error), mend)
+
+
 def _restore(backup: Path | None) -> str:
-    return f"memory-mcp restore {backup}" if backup else "memory-mcp restore, with a backup that you have"
+    return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "memory-mcp restore, with a backup of yours"
 
 
 def verify(path: Path, newest: Newest, seconds: float) -> Seen:
@@ -106,7 +119,7 @@ def verify(path: Path, newest: Newest, seconds: float) -> Seen:
             found = problems(db)
     except StoreError as error:
         if isinstance(error.__cause__, apsw.InterruptError):
-            return f"{VERIFY_SHARE * seconds:.1f} s were too short for all of it: memory-mcp doctor --seconds 600"
+            return f"it is too large to be verified in {VERIFY_SHARE * seconds:.1f} s: memory-mcp doctor --whole"
         return _unusable(path, error, newest())
     if found:
         cause = f"{found[0]}{f' (and {len(found) - 1} more)' if found[1:] else ''}"
@@ -116,21 +129,16 @@ def verify(path: Path, newest: Newest, seconds: float) -> Seen:
 
 def lock(path: Path, seconds: float) -> Seen:
     """Say whether the file could be written: the write lock is taken for a moment when it is free."""
-    patience_ms = int(1_000 * LOCK_SHARE * seconds)
+    patience_ms = _patience_ms(seconds)
     try:
         with translated(path, patience_ms), contextlib.closing(_writable(path)) as db:
             db.set_busy_handler(Patience(patience_ms))
             db.execute("BEGIN IMMEDIATE")
             db.execute("ROLLBACK")
     except StoreError as error:
-        held = isinstance(error.__cause__, apsw.BusyError)
-        mend = f"end the process that holds it; this names those that have it open: lsof {path}"
-        return Finding(
-            Condition.FAILED,
-            "locked" if held else "not writable",
-            str(error),
-            mend if held else f"see to {path} and its folder",
-        )
+        if isinstance(error.__cause__, apsw.BusyError):
+            return _locked(path, error)
+        return Finding(Condition.FAILED, "not writable", str(error), f"see to {path} and its folder")
     return Finding(Condition.OK, "free", detail="it can be written")
 
 
