@@ -23,7 +23,7 @@ from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision.checks import Environment
 from memory_mcp.services import checkup
 
-SECONDS: Final = 1.2
+SECONDS: Final = 1.0
 """That one check may take; with those that wait for another, it is twice that, and 0.4 s for the start."""
 WHOLE_S: Final = 86_400.0
 CODES: Final = {Condition.OK: 0, Condition.DEGRADED: DEGRADED, Condition.FAILED: FAILED}

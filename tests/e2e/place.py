@@ -25,7 +25,7 @@ from tests.e2e.conftest import FRONT
 CONTENT = "the zebra in the wardrobe"
 """Stands in every memory of the store."""
 PATIENCE_S = "2"
-"""More than the usual 1.2 s, for machines that do much else."""
+"""More than the usual second, for machines that do much else."""
 ENDED_S = 60.0
 
 

@@ -75,6 +75,18 @@ async def test_what_blocks_for_ever_costs_its_own_line() -> None:
     assert seen["well"] == WELL
 
 
+async def test_a_check_may_have_its_own_time() -> None:
+    """As verifying a store whole does."""
+
+    async def endless(seconds: float) -> Seen:
+        await asyncio.Event().wait()
+        return WELL
+
+    seen = await examine([Check("endless", endless, seconds=0.1)], 3_600)
+    assert isinstance(seen["endless"], Finding)
+    assert seen["endless"].cause == "there was no answer within 0.1 s"
+
+
 @pytest.mark.parametrize(
     ("error", "state", "words"),
     [
