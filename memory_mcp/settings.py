@@ -22,8 +22,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.models import MAX_NAMESPACE
+from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
@@ -183,6 +184,15 @@ def unknown_variables() -> list[str]:
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
     strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
     return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
+
+
+def look(seconds: float) -> Seen:
+    """Say which variables are taken for settings and are none."""
+    del seconds  # nothing here can hang
+    if strangers := unknown_variables():
+        return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), "unset or rename what is no setting")
+    file = config_file()
+    return Finding(Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (not there)'} and the environment")
 
 
 def daemon_environment() -> dict[str, str]:

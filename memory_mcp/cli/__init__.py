@@ -24,6 +24,7 @@ INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "backup": "memory_mcp.cli.copies:backup",
+    "doctor": "memory_mcp.cli.doctor:doctor",
     "export": "memory_mcp.cli.transfer:export",
     "import": "memory_mcp.cli.transfer:import_",
     "install": "memory_mcp.cli.install:install",
