@@ -18,6 +18,7 @@ from memory_mcp.embedder import checks as embedder
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision import checks as provision
 from memory_mcp.provision import source
+from memory_mcp.provision.clients.checks import clients
 from memory_mcp.provision.environment import MODEL_DIGESTS
 from memory_mcp.services import backups
 from memory_mcp.services.checkup import blocking, in_thread
@@ -74,5 +75,6 @@ def make_checks(
         Check("interpreter", blocking(partial(provision.interpreter, environment))),
         Check("model", blocking(partial(provision.model, environment, MODEL_DIGESTS)), ("interpreter",)),
         Check("service", blocking(partial(provision.service, provision.job))),
+        Check("clients", blocking(clients)),
         Check("fronts", blocking(partial(processes.fronts, store))),
     ]

@@ -62,7 +62,7 @@ def test_all_is_well(place: Place) -> None:
     found = place.diagnose()
     assert (found.code, found.status, found.bad) == (0, "ok", {})
     well = {name for name, check in found.checks.items() if check["condition"] == "ok"}
-    assert well == set(found.checks) - {"interpreter", "model", "service", "fronts"}
+    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "fronts"}
     assert f"process {place.daemon.popen.pid}" in found.checks["process"]["detail"]
     after = tree(place.store.parent)
     assert after.pop("memory.db-wal", b"") == b""  # SQLite's own, beside a file that is only read
@@ -77,6 +77,33 @@ def test_a_terminal_less_screen_is_plain(place: Place) -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()].count("ok") == 13
     assert "\x1b" not in done.stdout
     assert CONTENT not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("written", "mend"),
+    [
+        ('{"mcpServers": {"memory": {"command": "/gone/memory-mcp", "args": ["serve"]}}}', "install --client cursor"),
+        ('{"mcpServers": {', "mend "),
+    ],
+)
+def test_a_client_that_cannot_start_us(place: Place, tmp_path: Path, written: str, mend: str) -> None:
+    """An entry whose program is gone is named with the command that writes it anew, a broken file with its path."""
+    file = tmp_path / ".cursor" / "mcp.json"
+    file.parent.mkdir()
+    file.write_text(written, encoding="utf-8")
+    found = place.diagnose(HOME=str(tmp_path))
+    assert (found.code, list(found.bad)) == (3, ["clients"])
+    assert mend in found.bad["clients"]
+
+
+def test_a_client_that_can(place: Place, tmp_path: Path) -> None:
+    """An entry whose program is there is well."""
+    file = tmp_path / ".cursor" / "mcp.json"
+    file.parent.mkdir()
+    entry = {"mcpServers": {"memory": {"command": str(FRONT), "args": ["serve"]}}}
+    file.write_text(json.dumps(entry), encoding="utf-8")
+    found = place.diagnose(HOME=str(tmp_path))
+    assert (found.code, found.condition("clients")) == (0, "ok")
 
 
 def test_where_nothing_is_nothing_is_made(place: Place, tmp_path: Path) -> None:
