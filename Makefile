@@ -69,10 +69,11 @@ protos-check: setup-front
 coverage: setup-front
 	$(FRONT) -m pytest --cov --cov-report=term --cov-fail-under=90
 
-bench: setup ## Measure, side by side
+bench: setup ## Measure, side by side: the daemon, the front, stores of 3,000 to a million memories
 	$(FRONT) -m benchmarks.run
+	$(FRONT) -m benchmarks.store
 
-bench-store: setup ## Measure stores of 3,000 to a million memories (SIZES=3000 100000 for some)
+bench-store: setup ## Measure the stores alone (SIZES="3000 100000" for some)
 	$(FRONT) -m benchmarks.store $(SIZES)
 
 bench-retrieval: setup ## Measure what is found, and what each part of the search gives (DATA=folder of sets)
