@@ -24,12 +24,18 @@ INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "backup": "memory_mcp.cli.copies:backup",
+    "delete": "memory_mcp.cli.writing:delete",
     "export": "memory_mcp.cli.transfer:export",
+    "get": "memory_mcp.cli.finding:get",
     "import": "memory_mcp.cli.transfer:import_",
+    "list": "memory_mcp.cli.finding:list_",
     "reembed": "memory_mcp.cli.reembed:reembed",
     "restore": "memory_mcp.cli.copies:restore",
+    "search": "memory_mcp.cli.finding:search",
+    "store": "memory_mcp.cli.writing:store",
     "token": "memory_mcp.cli.token:token",
     "undelete": "memory_mcp.cli.undelete:undelete",
+    "update": "memory_mcp.cli.writing:update",
     "serve": "memory_mcp.cli.serve:serve",
     "daemon": "memory_mcp.cli.daemon:daemon",
 }
