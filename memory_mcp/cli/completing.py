@@ -17,7 +17,7 @@ from memory_mcp.services.bundle import Services
 OFFERED: Final = 50
 
 
-class Known(click.ParamType):
+class Known(click.ParamType[str]):
     """A text that the store may know."""
 
     name = "text"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -18,10 +19,11 @@ from memory_mcp.services.bundle import Services
 from memory_mcp.tools.base import AnyTool, ArgumentsT, Call, ResultT, Tool, parse
 
 F = TypeVar("F", bound=Callable[..., object])
+Type = click.ParamType[Any]  # what options of every kind have
 Schema = Mapping[str, Any]  # JSON Schema, as pydantic makes it
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A time as ISO 8601, or in words; of a span ("last week") its beginning."""
 
     name = "time"
@@ -34,15 +36,15 @@ class Moment(click.ParamType):
             return self._in_words(value, param, ctx)
 
     def _in_words(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        from memory_mcp.services.times import interval  # noqa: PLC0415 - for this spelling alone
+        from memory_mcp.services.times import meaning  # noqa: PLC0415 - for this spelling alone
 
         try:
-            return interval(value, datetime.now().astimezone().replace(tzinfo=None))[0]
+            return meaning(value)[0]
         except InvalidArgumentError:
-            self.fail(f"{value!r} is no time that is understood; give ISO 8601, or words such as 'last week'", param, ctx)
+            self.fail(f"{value!r} is no time; give ISO 8601, or words such as 'last week'", param, ctx)
 
 
-class JsonObject(click.ParamType):
+class JsonObject(click.ParamType[dict[str, object]]):
     """A JSON object."""
 
     name = "json"
@@ -51,14 +53,14 @@ class JsonObject(click.ParamType):
         """Return the object."""
         try:
             given = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             given = None
         if not isinstance(given, dict):
-            self.fail("give a JSON object, such as '{\"project\": \"x\"}'", param, ctx)
+            self.fail('give a JSON object, such as \'{"project": "x"}\'', param, ctx)
         return given
 
 
-class Content(click.ParamType):
+class Content(click.ParamType[str]):
     """A text, or stdin's for `-`."""
 
     name = "text"
@@ -68,15 +70,16 @@ class Content(click.ParamType):
         if value != "-":
             return value
         try:
-            return click.get_binary_stream("stdin").read().decode().removesuffix("\n").removesuffix("\r")
+            text = sys.stdin.buffer.read().decode()
         except UnicodeDecodeError:
             self.fail("stdin is not UTF-8", param, ctx)
+        return text.removesuffix("\n").removesuffix("\r")
 
 
 CONTENT: Final = Content()
-TYPES: Final[Mapping[str, click.ParamType]] = {"object": JsonObject(), "date-time": Moment(), "string": click.STRING}
+TYPES: Final[Mapping[str, Type]] = {"object": JsonObject(), "date-time": Moment(), "string": click.STRING}
 """Of each type or format of JSON Schema that is no number."""
-OF_NAME: Final[Mapping[str, click.ParamType]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
+OF_NAME: Final[Mapping[str, Type]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
 """Of arguments that mean more than their type."""
 SAID: Final = {CONTENT: "; - is stdin", TYPES["date-time"]: "; or in words, such as 'last week'"}
 """What a type adds to the words of an argument."""
@@ -113,7 +116,7 @@ def _only(field: Schema) -> Schema:
     return next((choice for choice in field.get("anyOf", ()) if choice["type"] != "null"), {})
 
 
-def _type(name: str, schema: Schema) -> click.ParamType:
+def _type(name: str, schema: Schema) -> Type:
     if name in OF_NAME:
         return OF_NAME[name]
     if "enum" in schema:

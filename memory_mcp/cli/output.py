@@ -59,7 +59,7 @@ def clean(text: str) -> str:
 
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on a terminal, else a line for each row with tabs between its cells; the first cell is never cut."""
+    """Print a table on a terminal, else a line for each row with tabs between its cells; the first is never cut."""
     if on_terminal():
         print_long(_table(headers, rows))
         return

@@ -71,7 +71,8 @@ class SearchResult(Result):
 
     def text(self) -> str:
         """List the hits, best first."""
-        return "\n".join([f"{i}. [{hit.score:.2f}] {hit.text()}" for i, hit in enumerate(self.results, 1)] + self.remarks())
+        hits = [f"{i}. [{hit.score:.2f}] {hit.text()}" for i, hit in enumerate(self.results, 1)]
+        return "\n".join(hits + self.remarks())
 
     def remarks(self) -> list[str]:
         """Say what is worth knowing beside the hits."""
