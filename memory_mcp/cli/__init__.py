@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.exceptions import NoArgsIsHelpError
+from click.shell_completion import CompletionItem
 from embedder_api import __version__
 
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PROGRAM: Final = "memory-mcp"
+COMPLETE_VARIABLE: Final = "_MEMORY_MCP_COMPLETE"
+"""By this click knows that a shell asks what would complete a line."""
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 DEGRADED: Final = 3
@@ -26,6 +29,8 @@ INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "backup": "memory_mcp.cli.copies:backup",
+    "completion": "memory_mcp.cli.completion:completion",
+    "config": "memory_mcp.cli.config:config",
     "delete": "memory_mcp.cli.writing:delete",
     "export": "memory_mcp.cli.transfer:export",
     "get": "memory_mcp.cli.finding:get",
@@ -60,6 +65,11 @@ class LazyGroup(click.Group):
             command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands without importing any."""
+        commands = [CompletionItem(name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
 
 @contextlib.contextmanager
 def _no_garbage() -> Iterator[None]:
@@ -75,16 +85,32 @@ def _no_garbage() -> Iterator[None]:
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=PROGRAM)
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
-def commands(*, debug: bool) -> None:
+@click.option(
+    "--set", "chosen", metavar="NAME=VALUE", multiple=True, help="A setting, stronger than all else; again for more."
+)
+@click.pass_context
+def commands(ctx: click.Context, *, debug: bool, chosen: tuple[str, ...]) -> None:
     """Long-term memory for AI assistants over MCP."""
     if not debug:
         sys.excepthook = _one_line
+    if chosen:
+        from memory_mcp import settings  # noqa: PLC0415 - pydantic, for who sets
+
+        settings.choose(dict(_pair(each) for each in chosen))
+        ctx.call_on_close(lambda: settings.choose({}))
+
+
+def _pair(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{given!r} is no NAME=VALUE", param_hint="--set")
+    return name, value
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 wrong usage, 3 degraded."""
     try:
-        code: Any = commands.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        code: Any = commands.main(arguments, PROGRAM, COMPLETE_VARIABLE, standalone_mode=False)
     except NoArgsIsHelpError as error:
         error.show()
         return WRONG_USAGE
