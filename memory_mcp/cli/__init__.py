@@ -26,6 +26,13 @@ FAILED: Final = 1
 WRONG_USAGE: Final = 2
 DEGRADED: Final = 3
 INTERRUPTED: Final = 130
+EXIT_CODES: Final = {
+    0: "done",
+    FAILED: "failed; one line on stderr says why, and what mends it",
+    WRONG_USAGE: "wrong usage, or settings that do not fit",
+    DEGRADED: "degraded: it worked, without vectors",
+    INTERRUPTED: "ended by Ctrl-C",
+}
 
 COMMANDS: Final = {
     "backup": "memory_mcp.cli.copies:backup",
@@ -108,7 +115,7 @@ def _pair(given: str) -> tuple[str, str]:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0 done, 1 failed, 2 wrong usage, 3 degraded."""
+    """Run one command and return the exit code, one of EXIT_CODES."""
     try:
         code: Any = commands.main(arguments, PROGRAM, COMPLETE_VARIABLE, standalone_mode=False)
     except NoArgsIsHelpError as error:

@@ -24,7 +24,7 @@ Schema = Mapping[str, Any]  # JSON Schema, as pydantic makes it
 
 
 class Moment(click.ParamType[datetime]):
-    """A time as ISO 8601, or in words; of a span ("last week") its beginning."""
+    """A time as ISO 8601, or in words; of a span ("yesterday", "last week") its beginning."""
 
     name = "time"
 
@@ -81,7 +81,7 @@ TYPES: Final[Mapping[str, Type]] = {"object": JsonObject(), "date-time": Moment(
 """Of each type or format of JSON Schema that is no number."""
 OF_NAME: Final[Mapping[str, Type]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
 """Of arguments that mean more than their type."""
-SAID: Final = {CONTENT: "; - is stdin", TYPES["date-time"]: "; or in words, such as 'last week'"}
+SAID: Final = {CONTENT: "; - is stdin", TYPES["date-time"]: "; or in words, such as 'yesterday'"}
 """What a type adds to the words of an argument."""
 
 
@@ -99,7 +99,7 @@ def options_of(tool: AnyTool, *arguments: str) -> Callable[[F], F]:
 
 def _option(name: str, field: Schema) -> Callable[[F], F]:
     schema = {**field, **_only(field)}
-    words, flag = schema["description"], f"--{name.replace('_', '-')}"
+    words, flag = schema["description"].rstrip("…, "), f"--{name.replace('_', '-')}"
     if schema["type"] == "boolean":
         return click.option(flag, is_flag=True, help=f"{words}.")
     kind = _type(name, schema)

@@ -47,7 +47,7 @@ def update(*, as_json: bool, **options: object) -> int:
 @click.command()
 @click.argument("id", required=False)
 @options_of(DELETE, "id")
-@click.option("--yes", is_flag=True, help="Do not ask before filters delete")
+@click.option("--yes", is_flag=True, help="Do not ask, on a terminal, before filters delete.")
 @as_json_option
 def delete(*, yes: bool, as_json: bool, **options: object) -> int:
     """Delete the memory ID, or all that filters say; for 30 days `memory-mcp undelete` brings them back."""
