@@ -10,7 +10,7 @@ import click
 
 from memory_mcp.cli import DEGRADED
 from memory_mcp.cli.options import call, options_of
-from memory_mcp.cli.output import clean, note, on_terminal, print_json, print_long, print_rows, when
+from memory_mcp.cli.output import bold, clean, note, on_terminal, print_json, print_long, print_rows, when
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.tools.fields import SHOWN_CHARS, MemoryFields
 from memory_mcp.tools.get import GET, RevisionFields, WholeMemory
@@ -99,5 +99,5 @@ def _was(revision: RevisionFields) -> str:
 
 
 def _stated(facts: Mapping[str, str], content: str) -> str:
-    lines = [f"{click.style(name, bold=True)}: {clean(fact)}" for name, fact in facts.items() if fact]
+    lines = [f"{bold(name)}: {clean(fact)}" for name, fact in facts.items() if fact]
     return "\n".join([*lines, "", clean(content)])

@@ -58,13 +58,18 @@ def clean(text: str) -> str:
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text) if on_terminal() else text
 
 
+def bold(text: str) -> str:
+    """Return a text that stands out on a terminal."""
+    return click.style(text, bold=True) if on_terminal() else text
+
+
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal, else a line for each row with tabs between its cells; the first is never cut."""
     if on_terminal():
         print_long(_table(headers, rows))
         return
     for row in rows:
-        click.echo("\t".join(" ".join(cell.split()) for cell in row))
+        click.echo("\t".join(" ".join(cell.split()) for cell in row), color=True)  # else click takes escapes out
 
 
 def print_long(text: str) -> None:
@@ -72,7 +77,7 @@ def print_long(text: str) -> None:
     if on_terminal() and text.count("\n") >= shutil.get_terminal_size().lines:
         click.echo_via_pager(text, color=True)
     else:
-        click.echo(text, nl=not text.endswith("\n"))
+        click.echo(text, nl=not text.endswith("\n"), color=True)
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
