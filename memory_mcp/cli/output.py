@@ -66,7 +66,7 @@ def bold(text: str) -> str:
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal, else a line for each row with tabs between its cells; the first is never cut."""
     if on_terminal():
-        print_long(_table(headers, rows))
+        print_long(_table(headers, rows) if rows else "")
         return
     for row in rows:
         click.echo("\t".join(" ".join(cell.split()) for cell in row), color=True)  # else click takes escapes out
@@ -76,7 +76,7 @@ def print_long(text: str) -> None:
     """Print a text, on a terminal that it does not fit through the user's pager."""
     if on_terminal() and text.count("\n") >= shutil.get_terminal_size().lines:
         click.echo_via_pager(text, color=True)
-    else:
+    elif text:
         click.echo(text, nl=not text.endswith("\n"), color=True)
 
 
