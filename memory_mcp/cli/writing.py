@@ -64,4 +64,4 @@ def delete(*, yes: bool, as_json: bool, **options: object) -> int:
 
 def _confirmed(options: dict[str, object]) -> bool:
     count = len(call(DELETE, {**options, "dry_run": True}).ids)
-    return click.confirm(f"Delete {count} memories?", err=True)
+    return count == 0 or click.confirm(f"Delete {count} memories?", err=True)
