@@ -166,13 +166,8 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
 
 
-class _Tolerant(Settings):
-    """The settings, whatever else the file says."""
-
-    model_config = SettingsConfigDict(extra="ignore")
-
-
 _chosen: dict[str, object] = {}
+"""What `memory-mcp --set` says."""
 
 
 def choose(values: Mapping[str, object]) -> None:
@@ -223,7 +218,11 @@ def described() -> list[Described]:
     Raises:
         SettingsError: as `load`.
     """
-    made = _make(_Tolerant, {})
+
+    class Tolerant(Settings):  # made here, because every start would pay for it
+        model_config = SettingsConfigDict(extra="ignore")
+
+    made = _make(Tolerant, {})
     sources = {
         "command line": InitSettingsSource(Settings, init_kwargs=_chosen),
         "environment": EnvSettingsSource(Settings),
