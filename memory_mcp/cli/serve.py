@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import click
 
 from memory_mcp import settings
+from memory_mcp.cli import importing
 
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -19,16 +19,17 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--plain-http", is_flag=True, help="Serve a public address without TLS.")
 def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plain_http: bool) -> None:
     """Serve one MCP client on stdin and stdout; this is what clients start."""
-    gc.disable()  # until the services are made: what is imported stays, and to look it through takes a fifth of a start
     loaded = settings.load()
     for sentence in settings.unknown_variables():
         click.echo(f"memory-mcp: {sentence}", err=True)
     if http is None:
-        from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
+        with importing():
+            from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
 
         serve_stdio(loaded)
         return
-    from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
-    from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
+    with importing():
+        from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
+        from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
 
     serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http))
