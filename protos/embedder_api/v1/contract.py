@@ -26,6 +26,13 @@ RETRY_AFTER_KEY: Final = "retry-after-ms"
 """Trailing metadata of an OVERLOADED answer: milliseconds, as decimal digits."""
 
 
+REQUEST_ID_KEY: Final = "memory-mcp-request-id"
+"""Metadata of a call: the id of the request that it serves, for the daemon's log."""
+
+TRACE_KEYS: Final = ("traceparent", "tracestate")
+"""Metadata of a call: its trace, as W3C Trace Context writes it."""
+
+
 class ErrorCode(StrEnum):
     """What may be wrong with a whole request."""
 
