@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
+from embedder_api.lines import CONTENT
 from embedder_api.v1 import embedder_pb2
 from embedder_api.v1.contract import MAX_TEXTS, ItemError
 
@@ -193,7 +194,7 @@ def _tell(request: _Request, response: embedder_pb2.EmbedResponse) -> None:
         texts=len(request.texts),
         cached=sum(item.cached for item in response.items),
         ms=response.timing.total_us / 1000,
-        **{logs.CONTENT: request.texts},
+        **{CONTENT: request.texts},
     )
 
 

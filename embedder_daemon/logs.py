@@ -1,7 +1,4 @@
-"""Logs: on stderr, readable on a terminal and JSON elsewhere, or in a file that rotates.
-
-Texts are never logged unless that is asked for: `CONTENT` is left out of lines, and exceptions' words of tracebacks.
-"""
+"""Logs: on stderr, or in a file that rotates; see `embedder_api.lines` for how they look and what they leave out."""
 
 from __future__ import annotations
 
@@ -17,25 +14,18 @@ from types import MappingProxyType
 from typing import Final
 
 import structlog
-from embedder_api.tracebacks import worded, wordless
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
+from embedder_api import lines
+from structlog.typing import FilteringBoundLogger
 
 NAME: Final = "embedder_daemon"
 FILE_BYTES: Final = 10_000_000
 """Of a log file before the next one is begun."""
 FILES_KEPT: Final = 4
 """Beside the one that is written."""
-CONTENT: Final = "content"
-"""The name in a line of what a caller's texts say; no other may hold it."""
 
 CALL: Final[ContextVar[Mapping[str, str]]] = ContextVar("call", default=MappingProxyType({}))
 """What names the call that is answered: request_id, trace_id, span_id. It is bound where a line is about that call,
 not added to every line: tasks and timers that a call starts inherit its context, and outlive it."""
-
-_SHARED: list[Processor] = [
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
 
 
 class _PrivateFile(RotatingFileHandler):
@@ -44,13 +34,7 @@ class _PrivateFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.fchmod(descriptor, 0o600)  # it may have been there
-        return os.fdopen(descriptor, "a", encoding="utf-8")
-
-
-def _withhold(_: object, __: str, event: EventDict) -> EventDict:
-    """Leave out what was asked."""
-    event.pop(CONTENT, None)
-    return event
+        return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 
 
 def configure(level: str, style: str, *, file: Path | None = None, content: bool = False) -> None:
@@ -67,29 +51,7 @@ def configure(level: str, style: str, *, file: Path | None = None, content: bool
     """
     handler = logging.StreamHandler(sys.stderr) if file is None else _rotating(file)
     terminal = file is None and sys.stderr.isatty()
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=structlog.dev.plain_traceback)
-        if style == "console" or (style == "auto" and terminal)
-        else structlog.processors.JSONRenderer()
-    )
-    ending: list[Processor] = [structlog.processors.ExceptionRenderer(worded if content else wordless), renderer]
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_SHARED, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending]
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger(NAME).setLevel(level.upper())
-    structlog.configure(
-        processors=[
-            *([] if content else [_withhold]),
-            *_SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda: logging.getLogger(NAME),
-        cache_logger_on_first_use=False,
-    )
+    lines.configure(NAME, level, style=lines.style_of(style, terminal=terminal), handler=handler, content=content)
 
 
 def _rotating(file: Path) -> RotatingFileHandler:

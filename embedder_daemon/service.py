@@ -171,7 +171,7 @@ def _named(context: Context) -> Mapping[str, str]:
     """Return what the log calls a call: the request that it serves, and its place in a trace."""
     told = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     names = {"request_id": told.get(contract.REQUEST_ID_KEY, "")[:_NAME_LENGTH]}
-    if found := _TRACEPARENT.match(told.get(contract.TRACE_KEYS[0], "")):
+    if found := _TRACEPARENT.match(told.get(contract.TRACEPARENT_KEY, "")):
         names |= {"trace_id": found[1], "span_id": found[2]}
     return {key: name for key, name in names.items() if name}
 

@@ -15,6 +15,7 @@ from memory_mcp.domain.models import (
     Event,
     Filters,
     Finding,
+    Guard,
     Lane,
     Match,
     Matching,
@@ -28,11 +29,13 @@ from memory_mcp.domain.models import (
     Record,
     Revision,
     Sample,
+    Served,
     Space,
     Spread,
     Statistics,
     Stored,
     Task,
+    Totals,
     Unfilled,
 )
 
@@ -55,6 +58,14 @@ class Embedder(Protocol):
 
     async def findings(self, expected_space: str | None) -> dict[str, Finding]:
         """Say how the embedder and what guards it are, by part; "space" only where it serves another one."""
+        ...
+
+    async def served(self) -> Served | None:
+        """Say what the embedder is and has done; None when it does not answer."""
+        ...
+
+    def guard(self) -> Guard:
+        """Say how what guards the embedder is."""
         ...
 
     def retry_in_s(self) -> float | None:
@@ -347,6 +358,10 @@ class Store(Upkeep, Protocol):
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         """Count what a namespace holds, with its most used tags."""
+        ...
+
+    async def totals(self) -> Totals:
+        """Count what the store holds."""
         ...
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Condition, Embedding, Finding, Lane, Task
+from memory_mcp.domain.models import Condition, Embedding, Finding, Guard, Lane, Served, Task
 from memory_mcp.domain.ports import Embedder
 from memory_mcp.embedder.breaker import Breaker, BreakerState, Permit
 
@@ -107,6 +107,14 @@ class GuardedEmbedder:
                 detail=f"next attempt in {retry_in_s:.1f} s, tripped {self._breaker.trips} times",
             )
         return {**await self._embedder.findings(expected_space), "breaker": breaker}
+
+    async def served(self) -> Served | None:
+        """Ask what is behind; this is no call of its work, and not judged."""
+        return await self._embedder.served()
+
+    def guard(self) -> Guard:
+        """Say how the breaker is."""
+        return Guard(self._breaker.state, self._breaker.trips)
 
     async def close(self) -> None:
         """Close what is behind."""

@@ -29,8 +29,8 @@ RETRY_AFTER_KEY: Final = "retry-after-ms"
 REQUEST_ID_KEY: Final = "memory-mcp-request-id"
 """Metadata of a call: the id of the request that it serves, for the daemon's log."""
 
-TRACE_KEYS: Final = ("traceparent", "tracestate")
-"""Metadata of a call: its trace, as W3C Trace Context writes it."""
+TRACEPARENT_KEY: Final = "traceparent"
+"""Metadata of a call: its place in a trace, as W3C Trace Context writes it; its `tracestate` may come with it."""
 
 
 class ErrorCode(StrEnum):
