@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "import": "memory_mcp.cli.transfer:import_",
     "reembed": "memory_mcp.cli.reembed:reembed",
     "restore": "memory_mcp.cli.copies:restore",
+    "status": "memory_mcp.cli.status:status",
     "token": "memory_mcp.cli.token:token",
     "undelete": "memory_mcp.cli.undelete:undelete",
     "serve": "memory_mcp.cli.serve:serve",

@@ -64,7 +64,7 @@ def configure(
 
 
 def style_of(wanted: str, *, terminal: bool) -> Style:
-    """Return how lines look where auto, json or console is wanted; auto is readable on a terminal and JSON elsewhere."""
+    """Return how lines look; `wanted` is auto (readable on a terminal, JSON elsewhere), json or console."""
     if wanted == "json" or (wanted == "auto" and not terminal):
         return "json"
     return "colours" if terminal else "console"
