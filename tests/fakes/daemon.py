@@ -51,6 +51,8 @@ class FakeDaemon(EmbedderServicer):
         self.address = f"unix:{socket}"
         self.faults = Faults()
         self.requests: list[pb.EmbedRequest] = []
+        self.metadata: list[dict[str, str | bytes]] = []
+        """Of each Embed."""
         self._awake = asyncio.Condition()
         self._server: grpc.aio.Server | None = None
 
@@ -91,6 +93,7 @@ class FakeDaemon(EmbedderServicer):
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         """Answer, or do what the faults say."""
         self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata() or ()))
         async with self._awake:
             await self._awake.wait_for(lambda: not self.faults.hang)
         await asyncio.sleep(self.faults.latency_s)
@@ -121,6 +124,11 @@ class FakeDaemon(EmbedderServicer):
         if self.faults.not_a_number:
             return wire.pack([float("nan")] * DIMENSIONS)
         return hash_vector(text[:MAX_CHARS], self.faults.dimensions)
+
+    async def Stats(self, _request: pb.StatsRequest, _context: Context) -> pb.StatsResponse:  # noqa: N802 - gRPC's name
+        """Say what was done: a row for each text."""
+        lane = pb.LaneStats(requests=len(self.requests), texts=len(self.texts))
+        return pb.StatsResponse(uptime_s=1.5, interactive=lane, rows=len(self.texts))
 
     async def Info(self, _request: pb.InfoRequest, _context: Context) -> pb.InfoResponse:  # noqa: N802 - gRPC's name
         """Say what is served."""
