@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -23,6 +23,7 @@ class Metrics(Collector):
     """Counts what is called, and tells what it was last told of the rest."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a time beside each counter, which nobody asks for
         self.registry = CollectorRegistry()
         self._calls = Counter(
             "memory_mcp_tool_calls",
