@@ -50,7 +50,7 @@ async def test_what_is_called_is_counted(daemon: FakeDaemon, serve: Serve) -> No
     assert seen["memory_mcp_tool_calls_total", "not_found", "memory_get"] == 1
     assert seen["memory_mcp_tool_calls_total", "forbidden", "memory_list"] == 1
     assert seen["memory_mcp_tool_seconds_count", "memory_search"] == 3
-    assert seen["memory_mcp_tool_seconds_bucket", "memory_search", "+Inf"] == 3
+    assert seen["memory_mcp_tool_seconds_bucket", "+Inf", "memory_search"] == 3
     assert 0 < seen["memory_mcp_tool_seconds_sum", "memory_store"] < 30
     assert seen["memory_mcp_cache_lookups_total", "hit"] == 2
     assert (seen["memory_mcp_memories",], seen["memory_mcp_pending_memories",]) == (1, 0)
