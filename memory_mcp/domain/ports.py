@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from memory_mcp.domain.embedding import Embedder as Embedder
+from memory_mcp.domain.embedding import Embedder as Embedder  # noqa: PLC0414 - the ports are imported from here
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import (
     Change,
