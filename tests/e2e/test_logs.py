@@ -62,7 +62,7 @@ async def test_a_request_is_followed_through_both_logs(
 async def test_the_daemon_is_told_of_the_request_and_its_trace(
     client: RawClient, folder: Path, start: Callable[..., RawClient]
 ) -> None:
-    """Metadata names both; the queue, which no request waits for, names none; a huge state is left behind."""
+    """Metadata names both; the queue, which no request waits for, names none; errors name the request to the client."""
     await client.tool("memory_store", content="stored without a daemon")
     async with FakeDaemon(folder / "e.sock") as daemon:
         await client.until("memory_search", "pending", value=0, query="x", mode="keyword")
@@ -76,10 +76,11 @@ async def test_the_daemon_is_told_of_the_request_and_its_trace(
         assert small["traceparent"] == TRACED["traceparent"]
         assert (small["tracestate"], "tracestate" in large) == ("vendor=value", False)
         assert large["traceparent"] == TRACED["traceparent"]
+    await errors_name_the_request(client)
 
 
-async def test_errors_name_the_request(client: RawClient, folder: Path) -> None:
-    """Results that are errors have its id in `_meta`, errors of the protocol in their data."""
+async def errors_name_the_request(client: RawClient) -> None:
+    """See that results that are errors have its id in `_meta`, and errors of the protocol in their data."""
     failed = await client.request("tools/call", {"name": "memory_get", "arguments": {"id": "none"}})
     unread = await client.request("resources/read", {"uri": "memory://memory/none"})
     unknown = await client.request("tools/call", {"name": "memory_sing"})

@@ -38,12 +38,22 @@ def use(client: WebClient) -> None:
         client.tool("memory_list", namespace="elsewhere")
 
 
+def refused(client: WebClient) -> None:
+    """See that who is no admin is shown nothing, and that one does not post there."""
+    refusal = client.page("/metrics")
+    assert (refusal.status_code, "'admin'" in refusal.json()["error"]) == (403, True)
+    assert client.http.post(str(refusal.url)).status_code == 404
+    del client.http.headers["Authorization"]
+    assert client.page("/metrics").status_code == 401
+
+
 async def test_what_is_called_is_counted(daemon: FakeDaemon, serve: Serve) -> None:
-    """Calls by outcome, their times, looks into the cache, the store and the breaker; no name and no content."""
+    """Calls by outcome, their times, the cache, the store and the breaker; no name, no content, and for admins only."""
     front = serve()
     with front.client("watcher", scopes=(Scope.ADMIN,)) as admin, front.client("zyzzyva", namespace="quokka") as me:
         await asyncio.to_thread(use, me)
         page, seen = await asyncio.to_thread(scraped, admin)
+        await asyncio.to_thread(refused, me)
     assert daemon.texts
     assert seen["memory_mcp_tool_calls_total", "ok", "memory_store"] == 2
     assert seen["memory_mcp_tool_calls_total", "ok", "memory_search"] == 3
@@ -68,17 +78,6 @@ async def test_an_open_breaker_and_what_waits_are_told(serve: Serve) -> None:
         _, seen = scraped(admin)
     assert seen["memory_mcp_pending_memories",] == 4
     assert (seen["memory_mcp_breaker_state", "open"], seen["memory_mcp_breaker_trips_total",]) == (1, 1)
-
-
-def test_only_an_admin_sees_them(serve: Serve) -> None:
-    """Without a token 401, without the scope 403, and other methods find nothing there."""
-    front = serve()
-    with front.client("me") as me, front.client("boss", scopes=(Scope.ADMIN,)) as boss:
-        assert (refused := me.page("/metrics")).status_code == 403
-        assert "'admin'" in refused.json()["error"]
-        del me.http.headers["Authorization"]
-        assert me.page("/metrics").status_code == 401
-        assert boss.http.post(front.url.replace("/mcp", "/metrics")).status_code == 404
 
 
 def test_a_store_that_cannot_be_read_has_no_figures(serve: Serve, folder: Path) -> None:
