@@ -89,6 +89,7 @@ def test_the_log_file_rotates(folder: Path) -> None:
     file.touch(mode=0o644)
     try:
         logs.configure("info", "json", file=file)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
         for number in range(13):
             logs.get().info("large", number=number, filling="x" * (logs.FILE_BYTES // 2))
         logging.getLogger("some.library").warning("warned")

@@ -27,7 +27,7 @@ class Faults:
     """What goes wrong; everything may be changed while the server runs."""
 
     status: StatusCode | None = None
-    """Every Embed ends with it."""
+    """Every Embed and every Stats ends with it."""
     latency_s: float = 0.0
     """Every Embed takes so many seconds longer."""
     hang: bool = False
@@ -125,8 +125,10 @@ class FakeDaemon(EmbedderServicer):
             return wire.pack([float("nan")] * DIMENSIONS)
         return hash_vector(text[:MAX_CHARS], self.faults.dimensions)
 
-    async def Stats(self, _request: pb.StatsRequest, _context: Context) -> pb.StatsResponse:  # noqa: N802 - gRPC's name
+    async def Stats(self, _request: pb.StatsRequest, context: Context) -> pb.StatsResponse:  # noqa: N802 - gRPC's name
         """Say what was done: a row for each text."""
+        if self.faults.status is not None:
+            await context.abort(self.faults.status)
         lane = pb.LaneStats(requests=len(self.requests), texts=len(self.texts))
         return pb.StatsResponse(uptime_s=1.5, interactive=lane, rows=len(self.texts))
 
