@@ -139,13 +139,15 @@ async def run(settings: DaemonSettings) -> bool:
 
 
 def _serve_metrics(address: str, service: EmbedderService) -> None:
-    """Let Prometheus ask; a port that is taken is an error in the log, and no reason to compute nothing."""
-    from embedder_daemon import metrics  # noqa: PLC0415 - 10 ms of the start, for those who ask for it
-
+    """Let Prometheus ask; what keeps it from that is an error in the log, and no reason to compute nothing."""
     try:
+        from embedder_daemon import metrics  # noqa: PLC0415 - 10 ms of the start, for those who ask for it
+
         url = metrics.serve(address, metrics.make_registry(service.counters, service.info))
     except OSError as error:
         logs.get().error(f"metrics_address: {address} cannot be listened on: {error.strerror}; there are no metrics")
+    except ImportError as error:
+        logs.get().error(f"metrics_address: {error.name} is missing: install the daemon again; there are no metrics")
     else:
         logs.get().info("serving metrics", url=url)
 

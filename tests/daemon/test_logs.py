@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from embedder_api import lines
 from embedder_api.v1 import embedder_pb2
 
 from embedder_daemon import logs
@@ -81,6 +82,16 @@ def test_a_log_file_that_cannot_be_written_is_named(start: Start, folder: Path) 
     assert process.wait() == 2
     assert len(process.lines()) == 1
     assert "log_file: " in process.lines()[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "on_a_terminal", "elsewhere"),
+    [("auto", "colours", "json"), ("json", "json", "json"), ("console", "colours", "console")],
+)
+def test_lines_look_as_is_wanted(wanted: str, on_a_terminal: str, elsewhere: str) -> None:
+    """Where nothing is said, people get what they can read, and programs JSON."""
+    assert lines.style_of(wanted, terminal=True) == on_a_terminal
+    assert lines.style_of(wanted, terminal=False) == elsewhere
 
 
 def test_the_log_file_rotates(folder: Path) -> None:

@@ -79,6 +79,19 @@ async def test_the_daemon_is_told_of_the_request_and_its_trace(
     await errors_name_the_request(client)
 
 
+async def test_the_breaker_is_news_twice(start: Callable[..., RawClient], folder: Path) -> None:
+    """The log says when and why it opened, and that it has closed, each once for however many calls and probes."""
+    client = start(folder / "front.log")
+    await client.initialize()
+    for number in range(6):
+        await client.tool("memory_store", content=f"memory {number}")
+    async with FakeDaemon(folder / "e.sock"):
+        await client.until("memory_search", "pending", value=0, query="x", mode="keyword")
+    [opened] = lines(folder / "front.log", "the breaker opened: the embedder is out")
+    assert (opened["level"], "no daemon listens" in opened["cause"]) == ("warning", True)
+    assert len(lines(folder / "front.log", "the breaker closed: the embedder is back")) == 1
+
+
 async def errors_name_the_request(client: RawClient) -> None:
     """See that results that are errors have its id in `_meta`, and errors of the protocol in their data."""
     failed = await client.request("tools/call", {"name": "memory_get", "arguments": {"id": "none"}})
