@@ -63,6 +63,6 @@ def _only(manager: StreamableHTTPSessionManager, metrics: ASGIApp | None) -> ASG
         elif metrics is not None and (scope["method"], scope["path"]) == ("GET", METRICS_PATH):
             await metrics(scope, receive, send)
         else:
-            await JSONResponse({"error": f"there is {PATH} here, and nothing else"}, 404)(scope, receive, send)
+            await JSONResponse({"error": f"there is no such page; clients ask {PATH}"}, 404)(scope, receive, send)
 
     return route
