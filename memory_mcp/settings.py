@@ -165,6 +165,7 @@ def load(**overrides: object) -> Settings:
     Raises:
         SettingsError: a value that does not fit, named with its variable, or an unreadable TOML file.
     """
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its notes are no lines of ours; it looks when it is imported
     given = {name: value for name, value in overrides.items() if value is not None}
     file = config_file()
     try:
