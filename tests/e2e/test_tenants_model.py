@@ -138,16 +138,16 @@ class Tenants(RuleBasedStateMachine):
     def page(self, who: str, of: str) -> Any:
         """Pages hold one's own, in order, and count them; a cursor depends on the last memory shown, and no other."""
         client, naming, memories = self.seen(who, of)
-        first = client.tool("memory_list", limit=1, **naming)
-        assert ([it["id"] for it in first["memories"]], first["total"]) == (
-            [it.id for it in memories[:1]],
-            len(memories),
-        )
-        if first["next_cursor"] is None:
-            return multiple()
-        [last] = first["memories"]
-        assert self.told.setdefault((last["created_at"], last["id"]), first["next_cursor"]) == first["next_cursor"]
-        return multiple(first["next_cursor"])
+        given: list[str] = []
+        for kept in memories:
+            page = client.tool("memory_list", limit=1, **naming, **({"cursor": given[-1]} if given else {}))
+            [last] = page["memories"]
+            assert (last["id"], page["total"]) == (kept.id, len(memories))
+            assert (page["next_cursor"] is None) is (kept is memories[-1])
+            if page["next_cursor"] is not None:
+                given.append(page["next_cursor"])
+                assert self.told.setdefault((last["created_at"], last["id"]), given[-1]) == given[-1]
+        return multiple(*given)
 
     @rule(who=WHO, of=st.sampled_from("ab"), cursor=cursors)
     def borrow(self, who: str, of: str, cursor: str) -> None:
