@@ -13,7 +13,7 @@ from memory_mcp.server.chain import make_chain
 from memory_mcp.server.chain.asked import Context
 from memory_mcp.server.chain.caller import Identify, caller
 from memory_mcp.server.reading import ReadingHandlers
-from memory_mcp.server.schemas import advertised
+from memory_mcp.server.schemas import advertised, input_schemas
 from memory_mcp.server.session import LazyServices
 from memory_mcp.server.subscriptions import Subscriptions
 from memory_mcp.settings import Settings
@@ -97,4 +97,6 @@ def make_server(
         on_list_prompts=around(reading.list_prompts),
         on_get_prompt=around(reading.get_prompt),
         on_completion=around(reading.complete),
+        # Each call of a tool over HTTP (2026-07-28) asks for it, and would go through all of tools/list.
+        get_tool_input_schema=lambda name: input_schemas(tools).get(name),
     )

@@ -18,6 +18,12 @@ def advertised(tools: tuple[AnyTool, ...]) -> types.ListToolsResult:
     return types.ListToolsResult(tools=[_advertise(tool) for tool in tools])
 
 
+@cache
+def input_schemas(tools: tuple[AnyTool, ...]) -> dict[str, Schema]:
+    """Return the schema of each tool's arguments, as it is advertised."""
+    return {tool.name: tool.input_schema for tool in advertised(tools).tools}
+
+
 def _advertise(tool: AnyTool) -> types.Tool:
     return types.Tool(
         name=tool.name,
