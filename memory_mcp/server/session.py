@@ -57,9 +57,10 @@ class LazyServices:
 
 @contextlib.contextmanager
 def _kept_for_good() -> Iterator[None]:
-    """Take what is imported and made meanwhile from the garbage collector: it stays, and everybody waits for the search.
+    """Take what is imported and made meanwhile from the garbage collector: it stays.
 
-    Each full collection looked through it for 0.1-0.2 s: one while it was imported, then one in some thousand requests.
+    A full collection looks through it for 0.1-0.2 s, while everybody waits: one during the imports, and then again and
+    again where many sessions come and go.
     """
     gc.disable()
     try:

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,27 +58,11 @@ def run(environment: dict[str, str]) -> Callable[..., str]:
     return run
 
 
-@pytest.fixture
-def daemon_of(folder: Path) -> Iterator[Callable[..., Process]]:
-    """Start the daemon's program with a folder of packages."""
-    started: list[Process] = []
-
-    def start(site: Path, engine: str) -> Process:
-        started.append(Process(folder, "--engine", engine, python_path=str(site), EMBEDDER_LOG_FORMAT="json"))
-        return started[-1]
-
-    yield start
-    for process in started:
-        if process.popen.poll() is None:
-            process.popen.kill()
-        process.popen.communicate()
-
-
 async def test_packages_add_a_store_and_an_engine(
-    site: Path, folder: Path, environment: dict[str, str], daemon_of: Callable[..., Process]
+    site: Path, folder: Path, environment: dict[str, str], start_daemon: Callable[..., Process]
 ) -> None:
     """A front on the store of a package and a daemon with the engine of another remember, and find by meaning."""
-    daemon = daemon_of(site, "letters").ready()
+    daemon = start_daemon("letters", python_path=str(site)).ready()
     assert len(daemon.embed("abba").vectors) == 27 * 4
     more = {"PYTHONPATH": str(site), "MCP_MEMORY_STORAGE_BACKEND": "shelf"}
     parameters = StdioServerParameters(command=str(FRONT), args=["serve"], env=environment | more)
@@ -147,10 +131,11 @@ async def test_the_handshake_reads_no_package(tmp_path: Path, start: Callable[..
     ],
 )
 def test_an_engine_that_cannot_be_had_is_refused(
-    tmp_path: Path, daemon_of: Callable[..., Process], engine: str, entry: str, code: int, said: str
+    tmp_path: Path, start_daemon: Callable[..., Process], engine: str, entry: str, code: int, said: str
 ) -> None:
     """The daemon ends with one line that names the package, or what there is."""
-    process = daemon_of(package(tmp_path, "add", ENGINES, entry, BROKEN), engine)
+    site = package(tmp_path, "add", ENGINES, entry, BROKEN)
+    process = start_daemon(engine, python_path=str(site))
     assert process.wait() == code
     errors = [line for line in map(json.loads, process.lines()) if line["level"] == "error"]
     assert len(errors) == 1
