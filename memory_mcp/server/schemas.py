@@ -40,10 +40,12 @@ def _advertise(tool: AnyTool) -> types.Tool:
 
 
 def _lean(schema: Schema, *, collapse: bool) -> Schema:
-    """Leave out what costs the client's context: titles, docstrings, and in arguments the explicit null."""
+    """Leave out what costs the client's context: titles, docstrings, defaults, and in arguments the explicit null."""
     lean: Schema = {}
     for key, value in schema.items():
         if isinstance(value, str) and (key == "title" or (key == "description" and "properties" in schema)):
+            continue
+        if key == "additionalProperties" and value is True:  # as where nothing is said
             continue
         if key in {"properties", "$defs"}:
             lean[key] = {name: _lean(inner, collapse=collapse) for name, inner in value.items()}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import PATIENCE_S, RawClient
+from tests.e2e.client import PATIENCE_S, Json, RawClient
 from tests.e2e.web import WebFront
+from tests.fakes.daemon import FakeDaemon
 
 PING = b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"_meta": {"x": %s}}}'
 
@@ -97,6 +99,31 @@ def test_http_answers_as_stdio_does(serve: Callable[..., WebFront]) -> None:
         kind = {"Content-Type": "application/json"}
         assert client.http.post(front.url, headers=kind, content=NUL).status_code == 200
         assert client.request("ping")["result"] == {}
+
+
+async def test_equal_ids_at_once_are_answered_each(
+    daemon: FakeDaemon, client: RawClient, serve: Callable[..., WebFront]
+) -> None:
+    """Stdio answers both; over HTTP, where nobody could tell which answer is whose, the second is refused."""
+    params: Json = {"name": "memory_store_many", "arguments": {"items": [{"content": "wine"}]}}
+    store: Json = {"id": 7, "method": "tools/call", "params": params}
+    await daemon.change(hang=True)
+    for _ in range(2):
+        await client.send_line(json.dumps({"jsonrpc": "2.0", **store}).encode())
+    front = serve()
+    with front.client("me") as web:
+        web.hello()
+        first = asyncio.create_task(asyncio.to_thread(web.post, store))
+        async with asyncio.timeout(PATIENCE_S):
+            while len(daemon.requests) < 3:
+                await client.request("ping")
+        refused = await asyncio.to_thread(web.post, {**store, "id": "7"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32600)
+        await daemon.change(hang=False)
+        assert (await first).status_code == 200
+        assert "result" in await asyncio.to_thread(web.request, "tools/call", params)
+    for _ in range(2):
+        assert "result" in await client.answer(7)
 
 
 def test_a_notification_wants_no_answer(serve: Callable[..., WebFront]) -> None:

@@ -54,8 +54,10 @@ async def test_the_modern_era_needs_no_handshake(start: Callable[..., RawClient]
     assert [tool["name"] for tool in listed["result"]["tools"]] == NAMES
 
 
-async def test_the_advertised_list_is_small(client: RawClient) -> None:
-    """Names, descriptions and input schemas cost at most 8,000 characters, and carry no titles."""
+async def test_the_advertised_list_is_small(start: Callable[..., RawClient]) -> None:
+    """Names, descriptions and input schemas of all tools cost at most 8,000 characters, and carry no titles."""
+    client = start(MCP_MEMORY_CHATGPT_TOOLS_ENABLED="true")
+    await client.initialize()
     tools = (await client.request("tools/list"))["result"]["tools"]
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]
     text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
