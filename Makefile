@@ -20,7 +20,7 @@ NOT_IN_FRONT := ^(embedder_daemon/(engines/(torch_|openvino_|onnx_|padding|token
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: run test test-model test-slow test-conformance check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
-	setup-daemon setup-tools protos stop clean help launchd-install launchd-uninstall
+	setup-daemon setup-tools protos docs stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -69,10 +69,11 @@ protos-check: setup-front
 coverage: setup-front
 	$(FRONT) -m pytest --cov --cov-report=term --cov-fail-under=90
 
-bench: setup ## Measure, side by side
+bench: setup ## Measure, side by side: the daemon, the front, stores of 3,000 to a million memories
 	$(FRONT) -m benchmarks.run
+	$(FRONT) -m benchmarks.store
 
-bench-store: setup ## Measure stores of 3,000 to a million memories (SIZES=3000 100000 for some)
+bench-store: setup ## Measure the stores alone (SIZES="3000 100000" for some)
 	$(FRONT) -m benchmarks.store $(SIZES)
 
 bench-retrieval: setup ## Measure what is found, and what each part of the search gives (DATA=folder of sets)
@@ -103,6 +104,9 @@ setup-tools: setup-daemon
 
 protos: setup-front ## Regenerate the stubs from embedder.proto
 	$(PROTOC) --python_out=protos --grpc_python_out=protos --pyi_out=protos embedder_api/v1/embedder.proto
+
+docs: setup-front ## Write docs/reference.md from the program
+	$(FRONT) -m scripts.reference
 
 launchd-install: ## Start the daemon at every login (macOS)
 	@[ "$$(uname -s)" = Darwin ] || { echo 'memory-mcp: launchd is macOS'\''s; start the daemon with make run' >&2; exit 1; }

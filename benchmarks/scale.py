@@ -50,7 +50,8 @@ def turns(count: int) -> list[Turn]:
     distinct: dict[str, str] = {}
     with gzip.open(TURNS, "rt", encoding="utf-8") as lines:
         for turn in map(json.loads, lines):
-            distinct.setdefault(turn["text"], turn["group"])
+            if turn["text"].strip():  # an empty one is among them
+                distinct.setdefault(turn["text"], turn["group"])
     return [Turn(group, text) for text, group in islice(distinct.items(), count)]
 
 

@@ -44,10 +44,12 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Milliseconds of what no search can do without."""
+    """What no front can do without: milliseconds of a call and of an embedding, MB of an empty server."""
 
     call: float
     embed: float
+    resident: float
+    own: float
 
 
 class Line:
@@ -152,7 +154,11 @@ def in_process(asked: list[str], known: Rows) -> float:
 
 async def searches(served: Daemon, path: Path, asked: list[str]) -> tuple[float, float, Line]:
     """Return p50 and p99 of a search through stdio in ms, and the front that was asked."""
-    environment = {"MCP_MEMORY_SQLITE_PATH": str(path), "MCP_MEMORY_EMBEDDER_ADDRESS": served.address}
+    environment = {
+        "MCP_MEMORY_SQLITE_PATH": str(path),
+        "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
+        "MCP_MEMORY_RESPONSE_CACHE_ENABLED": "0",
+    }
     front = Line([str(FRONT), "serve"], environment)
 
     def ask(number: int) -> None:
@@ -212,7 +218,8 @@ async def measured(served: Daemon, path: Path, space: Space, corpus: Corpus, flo
     say(f"         search p50 {half:.1f}, p99 {most:.1f} ms; no-op {floor.call:.2f}, embedding {floor.embed:.1f} ms")
     shares = await parts(path, space, corpus.asked, corpus.rows)
     say("         " + ", ".join(f"{part} {took:.1f}" for part, took in shares.items()) + " ms")
-    say(f"         front: {front.memory('VmRSS'):.0f} MB resident, {front.memory('RssAnon'):.0f} of them its own")
+    report("its memory, with what is mapped", front.memory("VmRSS"), "an empty server", floor.resident, "MB")
+    report("its own memory", front.memory("RssAnon"), "an empty server", floor.own, "MB", "at most 1.4")
     front.close()
     if size <= len(corpus.known):
         found = await recall(path, space, corpus.known[:size], corpus.rows)
@@ -245,9 +252,9 @@ async def _floor(served: Daemon, corpus: Corpus) -> Floor:
     empty = Line(EMPTY, {})
     no_op = timed(lambda _: empty.request("tools/call", {"name": "nothing"}), range(1_000))
     embed = 1e3 * await p50(lambda i: served.embed([corpus.asked[-1 - i]]))
-    say(f"an empty server: {empty.memory('VmRSS'):.0f} MB resident, {empty.memory('RssAnon'):.0f} of them its own")
+    floor = Floor(percentile(no_op, 0.5), embed, empty.memory("VmRSS"), empty.memory("RssAnon"))
     empty.close()
-    return Floor(percentile(no_op, 0.5), embed)
+    return floor
 
 
 if __name__ == "__main__":

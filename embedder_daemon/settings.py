@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Sequence
@@ -10,12 +9,14 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from embedder_api import plugins
+from embedder_api.described import Described, describe, nearest
 from embedder_api.v1.address import default_address
 from embedder_api.v1.contract import MAX_TEXTS
 from platformdirs import user_config_path
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -55,7 +56,10 @@ class DaemonSettings(BaseSettings):
     )
 
     address: str = Field(
-        default_factory=default_address, description="Where to listen: unix: and an absolute path.", min_length=1
+        default_factory=default_address,
+        description="Where to listen: unix: and an absolute path.",
+        min_length=1,
+        json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
     )
     model: str = Field(
         default=BUNDLED_MODEL,
@@ -67,6 +71,7 @@ class DaemonSettings(BaseSettings):
         default=0,
         ge=0,
         le=65_536,
+        json_schema_extra={"unit": "dimensions"},
         description="Dimensions that vectors are cut to, of those that the model declares; 0 is the model's own.",
     )
     engine: Annotated[str, AfterValidator(_known_engine)] = Field(
@@ -81,21 +86,38 @@ class DaemonSettings(BaseSettings):
         default="auto",
         description="Number format of the computation; auto is the fastest one measured here, float16 needs a GPU.",
     )
-    threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of the forward pass; 0 is one per core.")
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        json_schema_extra={"unit": "threads"},
+        description="CPU threads of the forward pass; 0 is one per core.",
+    )
     max_queued_texts: int = Field(
         default=4096,
         ge=MAX_TEXTS,
         le=1_000_000,
+        json_schema_extra={"unit": "texts"},
         description="Texts admitted at the same time; beyond it calls are refused with a retry-after.",
     )
     cache_mb: int = Field(
-        default=64, ge=0, le=65_536, description="Memory for the vectors of texts that were seen lately, in MiB."
+        default=64,
+        ge=0,
+        le=65_536,
+        json_schema_extra={"unit": "MiB"},
+        description="Memory for the vectors of texts that were seen lately, in MiB.",
     )
     idle_unload_s: float = Field(
-        default=1800.0, ge=0.0, description="Seconds without a call after which the weights are dropped; 0 is never."
+        default=1800.0,
+        ge=0.0,
+        json_schema_extra={"unit": "seconds"},
+        description="Seconds without a call after which the weights are dropped; 0 is never.",
     )
     watchdog_s: float = Field(
-        default=60.0, gt=0.0, description="Seconds without any progress after which the process ends, to be restarted."
+        default=60.0,
+        gt=0.0,
+        json_schema_extra={"unit": "seconds"},
+        description="Seconds without any progress after which the process ends, to be restarted.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe line that is logged."
@@ -157,8 +179,7 @@ def _faults(error: ValidationError) -> list[str]:
 
 def _nearest(name: str) -> str:
     """Return a hint at the setting whose name is nearest, or nothing."""
-    near = difflib.get_close_matches(name.lower(), DaemonSettings.model_fields, n=1)
-    return f", did you mean {near[0]}?" if near else ""
+    return nearest(name, DaemonSettings.model_fields)
 
 
 def unknown_variables() -> list[str]:
@@ -166,3 +187,13 @@ def unknown_variables() -> list[str]:
     known = {PREFIX + name.upper() for name in DaemonSettings.model_fields} | _FOREIGN
     strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
     return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
+
+
+def described() -> list[Described]:
+    """Return every setting of a daemon that this environment would start without arguments, and what gave each value.
+
+    Raises:
+        SettingsError: as `load`.
+    """
+    file = TomlConfigSettingsSource(DaemonSettings, toml_file=_toml_file())
+    return describe(load([]), {"environment": EnvSettingsSource(DaemonSettings), "file": file})

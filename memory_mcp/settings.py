@@ -6,25 +6,29 @@ one that `MCP_MEMORY_CONFIG` names.
 
 from __future__ import annotations
 
-import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from embedder_api import plugins
+from embedder_api.described import Described, describe, nearest, variable
 from embedder_api.v1.address import default_address, socket_path
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.models import MAX_NAMESPACE
+from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
@@ -62,9 +66,11 @@ def _listed(names: object) -> object:
 
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]  # clients start us without a shell that would do it
-PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
+Share = Annotated[float, Field(gt=0, le=1, json_schema_extra={"unit": "share"})]
+Calls = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"unit": "calls"})]
 
 
 class Settings(BaseSettings):
@@ -76,7 +82,9 @@ class Settings(BaseSettings):
         "sqlite_vec", description="The store of record: sqlite_vec, or one that an installed package adds."
     )
     sqlite_path: UserPath = Field(
-        default_factory=lambda: user_data_path("memory-mcp") / "memory.db", description="The database file."
+        default_factory=lambda: user_data_path("memory-mcp") / "memory.db",
+        json_schema_extra={"default": "`memory.db` in the data folder"},
+        description="The database file.",
     )
     read_only: bool = Field(
         default=False, description="Offer and do nothing that writes; the chores are left to others."
@@ -92,18 +100,20 @@ class Settings(BaseSettings):
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that name none."
     )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
-        default_factory=default_address, description="Where the daemon listens, `unix:/path`."
+        default_factory=default_address,
+        json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
+        description="Where the daemon listens, `unix:/path`.",
     )
     embed_budget_s: Seconds = Field(
         1.0, description="Seconds that one store or search may wait for its vectors before it goes on without."
     )
     bulk_budget_s: Seconds = Field(20.0, description="Seconds that one batch of a bulk store or of the queue may take.")
-    breaker_window: int = Field(10, ge=1, le=1000, description="Latest calls that the breaker judges.")
-    breaker_min_calls: int = Field(3, ge=1, le=1000, description="Calls in the window before the breaker may open.")
-    breaker_error_rate: float = Field(0.5, gt=0, le=1, description="Share of failed calls that opens the breaker.")
-    breaker_slow_rate: float = Field(0.5, gt=0, le=1, description="Share of slow calls that opens the breaker.")
-    breaker_slow_share: float = Field(
-        0.8, gt=0, le=1, description="A call is slow when it takes more than this share of its budget."
+    breaker_window: Calls = Field(10, description="Latest calls that the breaker judges.")
+    breaker_min_calls: Calls = Field(3, description="Calls in the window before the breaker may open.")
+    breaker_error_rate: Share = Field(0.5, description="Share of failed calls that opens the breaker.")
+    breaker_slow_rate: Share = Field(0.5, description="Share of slow calls that opens the breaker.")
+    breaker_slow_share: Share = Field(
+        0.8, description="A call is slow when it takes more than this share of its budget."
     )
     breaker_open_s: Seconds = Field(
         5.0, description="Seconds that the breaker stays open before it lets a probe through."
@@ -119,6 +129,7 @@ class Settings(BaseSettings):
     rate_limit_bulk: PerMinute = Field(30, description="Bulk writes of one caller in any minute.")
     tokens_path: UserPath = Field(
         default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
+        json_schema_extra={"default": "`tokens.json` in the configuration folder"},
         description="The file with the digests of the HTTP clients' tokens.",
     )
     http_allowed_hosts: Names = Field(
@@ -128,7 +139,11 @@ class Settings(BaseSettings):
         (), description="Web pages' origins that may call over HTTP, `https://name`; separated by commas."
     )
     http_max_body_bytes: int = Field(
-        16 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024, description="Bytes of one HTTP request's body."
+        16 * 1024 * 1024,
+        ge=1024,
+        le=256 * 1024 * 1024,
+        json_schema_extra={"unit": "bytes"},
+        description="What one HTTP request's body may have.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
     log_format: Literal["auto", "console", "json"] = Field(
@@ -163,31 +178,77 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
 
 
+_chosen: dict[str, object] = {}
+"""What `memory-mcp --set` says."""
+
+
+def choose(values: Mapping[str, object]) -> None:
+    """Make these values, which stand on the command line, stronger than all others from now on.
+
+    Raises:
+        SettingsError: a name is no setting.
+    """
+    for name in values.keys() - Settings.model_fields.keys():
+        raise SettingsError(f"--set: {name} is no setting{_nearest(name)}")
+    _chosen.clear()
+    _chosen.update(values)
+
+
 def load(**overrides: object) -> Settings:
     """Make the settings; `overrides` come from the command line.
 
     Raises:
         SettingsError: a value that does not fit, named with its variable, or an unreadable TOML file.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    return _make(Settings, overrides)
+
+
+def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
+    given = _chosen | {name: value for name, value in overrides.items() if value is not None}
     file = config_file()
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
+        return kind(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise SettingsError(f"{file}: {name} is no setting{_nearest(name)}") from error
-        variable = name if name.isupper() else f"{PREFIX}{name.upper()}"
+        shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
+        place = "on the command line" if name in given else f"in the environment or in {file}"
         said = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{variable}: {said}; mend it in the environment or in {file}") from error
+        raise SettingsError(f"{shown}: {said}; mend it {place}") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file} cannot be read ({error}); mend it, or move it away") from error
 
 
 def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1)
-    return f", did you mean {near[0]}?" if near else ""
+    return nearest(name, Settings.model_fields)
+
+
+def described() -> list[Described]:
+    """Return every setting and what gave its value, also where the file has names that are none.
+
+    Raises:
+        SettingsError: as `load`.
+    """
+
+    class Tolerant(Settings):  # made here, because every start would pay for it
+        model_config = SettingsConfigDict(extra="ignore")
+
+    made = _make(Tolerant, {})
+    sources = {
+        "command line": InitSettingsSource(Settings, init_kwargs=_chosen),
+        "environment": EnvSettingsSource(Settings),
+        "file": TomlConfigSettingsSource(Settings, toml_file=config_file()),
+    }
+    return describe(made, sources)
+
+
+def unknown_in_file() -> list[str]:
+    """Return one sentence for each name in the file that is no setting."""
+    held = TomlConfigSettingsSource(Settings, toml_file=config_file())()
+    known = {*Settings.model_fields, *(variable(PREFIX, *each) for each in Settings.model_fields.items())}
+    return [f"{config_file()}: {name} is no setting{_nearest(name)}" for name in held if name not in known]
 
 
 def unknown_variables() -> list[str]:
@@ -197,7 +258,22 @@ def unknown_variables() -> list[str]:
     return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
 
 
+def look(seconds: float) -> Seen:
+    """Say which variables are taken for settings and are none."""
+    del seconds  # nothing here can hang
+    if strangers := unknown_variables():
+        return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), "unset or rename what is no setting")
+    file = config_file()
+    return Finding(Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (not there)'} and the environment")
+
+
 def daemon_environment() -> dict[str, str]:
     """Return the daemon's own settings in our environment, for the service that is to start it with them."""
     ours = {"EMBEDDER_PYTHON", "EMBEDDER_ADDRESS"}
     return {name: value for name, value in os.environ.items() if name.startswith("EMBEDDER_") and name not in ours}
+
+
+def folders_of_others() -> dict[str, Path]:
+    """Return the folders that other programs are told to keep their files in, by the variable that names them."""
+    names = ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
+    return {name: Path(value).expanduser() for name in names if (value := os.environ.get(name))}

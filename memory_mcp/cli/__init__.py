@@ -2,36 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.exceptions import NoArgsIsHelpError
+from click.shell_completion import CompletionItem
 from embedder_api import __version__
 
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
 PROGRAM: Final = "memory-mcp"
+COMPLETE_VARIABLE: Final = "_MEMORY_MCP_COMPLETE"
+"""By this click knows that a shell asks what would complete a line."""
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 DEGRADED: Final = 3
 INTERRUPTED: Final = 130
+EXIT_CODES: Final = {
+    0: "done",
+    FAILED: "failed; one line on stderr says why, and what mends it",
+    WRONG_USAGE: "wrong usage, or settings that do not fit",
+    DEGRADED: "degraded: it worked, without vectors",
+    INTERRUPTED: "ended by Ctrl-C",
+}
 
 COMMANDS: Final = {
     "backup": "memory_mcp.cli.copies:backup",
+    "completion": "memory_mcp.cli.completion:completion",
+    "config": "memory_mcp.cli.config:config",
+    "daemon": "memory_mcp.cli.daemon:daemon",
+    "delete": "memory_mcp.cli.writing:delete",
+    "doctor": "memory_mcp.cli.doctor:doctor",
     "export": "memory_mcp.cli.transfer:export",
+    "get": "memory_mcp.cli.finding:get",
     "import": "memory_mcp.cli.transfer:import_",
+    "install": "memory_mcp.cli.install:install",
+    "list": "memory_mcp.cli.finding:list_",
     "reembed": "memory_mcp.cli.reembed:reembed",
     "restore": "memory_mcp.cli.copies:restore",
+    "search": "memory_mcp.cli.finding:search",
+    "serve": "memory_mcp.cli.serve:serve",
+    "store": "memory_mcp.cli.writing:store",
     "token": "memory_mcp.cli.token:token",
     "undelete": "memory_mcp.cli.undelete:undelete",
-    "serve": "memory_mcp.cli.serve:serve",
-    "daemon": "memory_mcp.cli.daemon:daemon",
+    "update": "memory_mcp.cli.writing:update",
 }
 """Each command's place, `module:attribute`."""
 
@@ -48,23 +70,58 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        if module not in sys.modules:
+            with importing():
+                importlib.import_module(module)
+        command: click.Command = getattr(sys.modules[module], attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands without importing any."""
+        commands = [CompletionItem(name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Look for no garbage in what is imported: it stays, and looking takes a quarter of a search."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=PROGRAM)
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
-def commands(*, debug: bool) -> None:
+@click.option(
+    "--set", "chosen", metavar="NAME=VALUE", multiple=True, help="A setting, stronger than all else; again for more."
+)
+@click.pass_context
+def commands(ctx: click.Context, *, debug: bool, chosen: tuple[str, ...]) -> None:
     """Long-term memory for AI assistants over MCP."""
     if not debug:
         sys.excepthook = _one_line
+    if chosen:
+        from memory_mcp import settings  # noqa: PLC0415 - pydantic, for who sets
+
+        settings.choose(dict(_pair(each) for each in chosen))
+        ctx.call_on_close(lambda: settings.choose({}))
+
+
+def _pair(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{given!r} is no NAME=VALUE", param_hint="--set")
+    return name, value
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0 done, 1 failed, 2 wrong usage, 3 degraded."""
+    """Run one command and return the exit code, one of EXIT_CODES."""
     try:
-        code: Any = commands.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        code: Any = commands.main(arguments, PROGRAM, COMPLETE_VARIABLE, standalone_mode=False)
     except NoArgsIsHelpError as error:
         error.show()
         return WRONG_USAGE

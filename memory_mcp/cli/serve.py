@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from memory_mcp import settings
+from memory_mcp.cli import importing
 
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -22,11 +23,13 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
     for sentence in settings.unknown_variables():
         click.echo(f"memory-mcp: {sentence}", err=True)
     if http is None:
-        from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
+        with importing():
+            from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
 
         serve_stdio(loaded)
         return
-    from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
-    from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
+    with importing():
+        from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
+        from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
 
     serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http))

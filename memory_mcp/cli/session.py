@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import FrameType
 from typing import Final, TypeVar
 
 import click
 
-from memory_mcp import logs, settings
+from memory_mcp import settings
 from memory_mcp.app import opened
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.services.bundle import Services
@@ -29,13 +32,27 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
     loaded = settings.load()
     if writes and loaded.read_only:
         raise SettingsError("MCP_MEMORY_READ_ONLY: this command writes; unset it for that")
-    logs.configure(loaded)
 
     async def run() -> T:
         async with opened(loaded) as services:
             return await work(services)
 
-    return asyncio.run(run())
+    with _interruptible():
+        return asyncio.run(run())
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C break off what runs: asyncio's own handler waits until a read of stdin has ended by itself."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def say(sentence: str, data: Mapping[str, object], *, as_json: bool) -> None:

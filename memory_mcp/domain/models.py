@@ -291,6 +291,14 @@ class Embedding:
     items: tuple[EmbeddedText, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """When a store was written."""
+
+    generation: int
+    first: datetime
+
+
 class Condition(StrEnum):
     """How a part of the program is."""
 

@@ -96,6 +96,8 @@ class GrpcEmbedder:
 
     async def _connect(self, deadline: float) -> None:
         """Wait for a connection; what fails here was surely not accepted, and is tried again within the deadline."""
+        if self._channel.get_state() is ChannelConnectivity.READY:
+            return
         async for attempt in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(NotConnectedError),
             stop=tenacity.stop_after_attempt(CONNECT_ATTEMPTS)
@@ -116,19 +118,28 @@ class GrpcEmbedder:
         except TimeoutError as error:
             raise EmbedderError("the daemon's socket did not answer in time", mend=LOOK_AT_LOG) from error
 
-    async def findings(self, expected_space: str | None) -> dict[str, Finding]:
-        """Ask the daemon what it is, and whether it serves the expected space."""
-        deadline = time.monotonic() + INFO_DEADLINE_S
+    async def info(self, budget_s: float) -> pb.InfoResponse:
+        """Ask the daemon what it is.
+
+        Raises:
+            EmbedderError: it does not tell.
+        """
+        deadline = time.monotonic() + budget_s
+        await self._connect(deadline)
         try:
-            await self._connect(deadline)
             info: pb.InfoResponse = await self._stub.Info(
                 pb.InfoRequest(), timeout=max(0.001, deadline - time.monotonic())
             )
+        except grpc.aio.AioRpcError as error:
+            raise to_error(error) from error
+        return info
+
+    async def findings(self, expected_space: str | None, budget_s: float = INFO_DEADLINE_S) -> dict[str, Finding]:
+        """Say what the daemon is, and whether it serves the expected space."""
+        try:
+            info = await self.info(budget_s)
         except EmbedderError as error:
             return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(error), error.mend)}
-        except grpc.aio.AioRpcError as error:
-            failure = to_error(error)
-            return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(failure), failure.mend)}
         if expected_space and info.space_id and info.space_id != expected_space:
             return {"daemon": to_finding(info), "space": _mismatch(info.space_id, expected_space)}
         return {"daemon": to_finding(info)}

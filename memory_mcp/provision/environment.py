@@ -98,7 +98,7 @@ class Builder:
             ProvisionError: a step failed; the next run starts again where the stamp says.
         """
         key = self._environment_key()
-        wanted = {"environment": key, "code": _code_key(), "measured": key}
+        wanted = {"environment": key, "code": code_key(), "measured": key}
         done = self._read_stamp()
         if done == wanted:
             return False
@@ -196,12 +196,18 @@ class Builder:
 
     def _read_stamp(self) -> dict[str, str]:
         if self.python.exists():  # a link that dangles since the interpreter was upgraded does not exist
-            with suppress(OSError, ValueError):
-                return dict(json.loads((self.venv / STAMP).read_text(encoding="utf-8")))
+            return read_stamp(self.venv)
         return {}
 
     def _write_stamp(self, stamp: Mapping[str, str]) -> None:
         (self.venv / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+
+
+def read_stamp(venv: Path) -> dict[str, str]:
+    """Return what was built there, nothing where that was not finished."""
+    with suppress(OSError, ValueError):
+        return dict(json.loads((venv / STAMP).read_text(encoding="utf-8")))
+    return {}
 
 
 def remove(venv: Path) -> bool:
@@ -256,7 +262,7 @@ def verify_digests(folder: Path, digests: Mapping[str, str]) -> None:
             raise ProvisionError(f"the model's file {folder / name} is damaged: sha256 {found}, expected {expected}")
 
 
-def _code_key() -> str:
+def code_key() -> str:
     """Return what changes when the daemon's code has to be installed again."""
     root = source.checkout()
     if root:  # linked, so that a change of the code is seen without us

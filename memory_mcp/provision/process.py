@@ -21,7 +21,10 @@ class Runner(Protocol):
 
 
 class SystemRunner:
-    """Starts real programs."""
+    """Starts real programs, and ends one that takes more seconds than it may."""
+
+    def __init__(self, timeout_s: float | None = None) -> None:
+        self._timeout_s = timeout_s
 
     def output(self, *command: str) -> str:
         """Return what the program wrote to stdout."""
@@ -31,8 +34,7 @@ class SystemRunner:
         """Let the program's output through."""
         self._run(command, capture=False)
 
-    @staticmethod
-    def _run(command: tuple[str, ...], *, capture: bool) -> str:
+    def _run(self, command: tuple[str, ...], *, capture: bool) -> str:
         try:
             done = subprocess.run(  # noqa: S603 – argument lists that this package made, no shell
                 command,
@@ -41,7 +43,10 @@ class SystemRunner:
                 stdin=subprocess.DEVNULL,
                 encoding="utf-8",
                 errors="replace",
+                timeout=self._timeout_s,
             )
+        except subprocess.TimeoutExpired as error:
+            raise ProvisionError(f"`{command[0]}` gave no answer within {error.timeout:g} s") from error
         except OSError as error:
             raise ProvisionError(f"cannot start {command[0]}: {error.strerror or error}") from error
         except subprocess.CalledProcessError as error:

@@ -31,6 +31,11 @@ def requirements() -> Path:
     return package("embedder_daemon") / "requirements.txt"
 
 
+def golden() -> Path:
+    """Return the vectors that the bundled model has to give for some texts."""
+    return package("embedder_daemon") / "engines" / "golden.json"
+
+
 def plist_template() -> Path:
     """Return the LaunchAgent's template: a wheel has it beside us, a checkout in `launchd/`."""
     beside = Path(__file__).with_name(PLIST)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from memory_mcp.server.lean import without
 from memory_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,16 +31,15 @@ class LazyServices:
         """Return the services."""
         async with self._lock:
             if self._services is None:
-                with _kept_for_good():
-                    self._services = await self._make()
+                with without("rich"):  # which structlog would import, 4 MB, for tracebacks that we do not print
+                    from memory_mcp import logs  # noqa: PLC0415 - structlog, after the handshake
+                from memory_mcp.app import running  # noqa: PLC0415 - gRPC and apsw, after the handshake
+
+                logs.configure(self._settings)
+                self._services = await self._stack.enter_async_context(running(self._settings))
+                gc.freeze()  # what was imported is not looked through again
+                gc.enable()
             return self._services
-
-    async def _make(self) -> Services:
-        from memory_mcp import logs  # noqa: PLC0415 - structlog, after the handshake
-        from memory_mcp.app import running  # noqa: PLC0415 - gRPC and apsw, after the handshake
-
-        logs.configure(self._settings)
-        return await self._stack.enter_async_context(running(self._settings))
 
     def warm(self) -> None:
         """Make the services soon, so that the first call finds them and the queue drains without one."""
@@ -53,18 +52,3 @@ class LazyServices:
     async def close(self) -> None:
         """Let go of what was made."""
         await self._stack.aclose()
-
-
-@contextlib.contextmanager
-def _kept_for_good() -> Iterator[None]:
-    """Take what is imported and made meanwhile from the garbage collector: it stays.
-
-    A full collection looks through it for 0.1-0.2 s, while everybody waits: one during the imports, and then again and
-    again where many sessions come and go.
-    """
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()

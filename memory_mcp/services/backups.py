@@ -11,11 +11,15 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
+from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.models import Condition, Finding, Written
 from memory_mcp.domain.ports import Store
 
 DAILY: Final = 7
 WEEKLY: Final = 4
 EVERY: Final = timedelta(days=1)
+LATE: Final = 2 * EVERY
+TAKE: Final = "memory-mcp backup, or let a client run for some minutes: it takes one every day"
 
 _NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)\.db")
 _MOMENT: Final = "%Y%m%dT%H%M%S"
@@ -41,8 +45,7 @@ class Backups:
 
     def held(self) -> list[Held]:
         """Return the backups that are there, newest first."""
-        found = ((path, _NAME.fullmatch(path.name)) for path in self._folder.glob("memories-*.db"))
-        return sorted((_held(path, name) for path, name in found if name), reverse=True)
+        return held_in(self._folder)
 
     async def take(self, target: Path | None = None) -> Path:
         """Write a backup, to the folder unless another file is named, and return its path.
@@ -92,6 +95,29 @@ class Backups:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def held_in(folder: Path) -> list[Held]:
+    """Return the backups of a folder, newest first."""
+    found = ((path, _NAME.fullmatch(path.name)) for path in folder.glob("memories-*.db"))
+    return sorted((_held(path, name) for path, name in found if name), reverse=True)
+
+
+def age(folder: Path, written: Written | None, now: datetime) -> Seen:
+    """Say how old the newest backup is, and whether it should be newer: two days after what it lacks was written."""
+    if written is None:
+        return "there is nothing to back up"
+    newest = next(iter(held_in(folder)), None)
+    if newest is None:
+        if now - written.first < LATE:
+            return Finding(Condition.OK, "none", detail="none yet: the store is new, a client makes the first")
+        return Finding(Condition.DEGRADED, "none", f"there is no backup in {folder}", TAKE)
+    days = (now - newest.moment) / timedelta(days=1)
+    told = f"the newest is {days:.1f} days old: {newest.path}"
+    if now - newest.moment < LATE or newest.generation >= written.generation:
+        return Finding(Condition.OK, "held", detail=told)
+    cause = f"{told}; {written.generation - newest.generation} writes are newer"
+    return Finding(Condition.DEGRADED, "old", cause, TAKE)
 
 
 def _held(path: Path, name: re.Match[str]) -> Held:

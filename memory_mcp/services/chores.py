@@ -8,11 +8,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
-
 from memory_mcp.domain.errors import EmbedderError, StoreError
 from memory_mcp.domain.models import Lane, PendingPassage, Space
 from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.logger import Logger
 from memory_mcp.services.chunking import head_of
 from memory_mcp.services.indexing import TEXTS_PER_CALL, Progress, Span, embed_spans
 from memory_mcp.services.upkeep import Upkeep
@@ -21,7 +20,7 @@ LEASE: Final = "queue"
 LEASE_MARGIN_S: Final = 5.0
 """Seconds beyond one batch's budget, for writing its vectors."""
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Chores:

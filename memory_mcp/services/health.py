@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -46,5 +46,10 @@ class Health:
         embedder = await self._embedder.findings(space.id if space else None)
         found = {**store, **embedder}
         parts = {name: found.get(name, UNKNOWN) for name in PARTS}
-        found_conditions = {finding.condition for finding in parts.values()}
-        return Report(next(condition for condition in WORST_FIRST if condition in found_conditions), parts)
+        return Report(worst(finding.condition for finding in parts.values()), parts)
+
+
+def worst(conditions: Iterable[Condition]) -> Condition:
+    """Return the worst of them; OK when there is none."""
+    found = set(conditions)
+    return next((condition for condition in WORST_FIRST if condition in found), Condition.OK)

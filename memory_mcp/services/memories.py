@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from itertools import zip_longest
+from itertools import islice
 from typing import Final
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError, StoreError
@@ -28,6 +29,9 @@ from memory_mcp.services.indexing import Indexer
 
 BATCH: Final = 64
 """Memories that a bulk store commits at a time."""
+
+AHEAD: Final = 2
+"""Batches that are embedded while one is written: the daemon packs the texts of several calls into better batches."""
 
 TAGS_SHOWN: Final = 50
 
@@ -55,7 +59,7 @@ class Memories:
     ) -> list[Stored | ConflictError | StoreError]:
         """Store many; a batch is on disk before it is reported, so that a cancelled call keeps what it reported.
 
-        The next batch is embedded while one is written. After the first batch that could not be embedded, the others
+        The next batches are embedded while one is written. After the first batch that could not be embedded, the others
         leave their vectors to the queue at once. When the store fails, what is left has its error as outcome.
         """
         outcomes: list[Stored | ConflictError | StoreError] = []
@@ -69,20 +73,21 @@ class Memories:
         return outcomes
 
     async def _embed_many(self, news: Sequence[NewMemory]) -> AsyncGenerator[_Prepared, None]:
-        """Yield batch by batch, one of them ahead."""
-        if not news:
-            return
+        """Yield batch by batch; from the first one on, others are on their way meanwhile."""
         batches = [news[start : start + BATCH] for start in range(0, len(news), BATCH)]
-        coming = asyncio.create_task(self._embed_batch(news[:BATCH]))
+        left, failure = iter(batches[1:]), None
+        coming = deque(asyncio.create_task(self._embed_batch(batch)) for batch in batches[:1])
         try:
-            for batch, following in zip_longest(batches, batches[1:]):
-                embedded, failure = await coming
-                if following:
-                    coming = asyncio.create_task(self._embed_batch(following, failure))
+            for batch in batches:
+                embedded, failed = await coming.popleft()
+                failure = failure or failed
+                for following in islice(left, AHEAD - len(coming)):
+                    coming.append(asyncio.create_task(self._embed_batch(following, failure)))
                 yield batch, embedded
         finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+            for task in coming:
+                task.cancel()
+            await asyncio.gather(*coming, return_exceptions=True)
 
     async def _embed_batch(
         self, batch: Sequence[NewMemory], failure: EmbedderError | None = None

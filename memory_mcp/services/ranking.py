@@ -31,14 +31,12 @@ def keyword_scores(found: Matching, around: Mapping[int, Neighbours]) -> dict[in
     because no other matched.
     """
     held = {match.key: match.score for match in found.matches}
-    joined = {key: held.get(key, 0.0) + _of_neighbours(around.get(key), held) for key in held.keys() | around.keys()}
+    joined = held | {key: held.get(key, 0.0) + _of_neighbours(beside, held) for key, beside in around.items()}
     full = math.sqrt(found.possible * max(joined.values(), default=0.0))
     return {key: min(1.0, score / full) for key, score in joined.items() if score > 0}
 
 
-def _of_neighbours(around: Neighbours | None, held: Mapping[int, float]) -> float:
-    if around is None:
-        return 0.0
+def _of_neighbours(around: Neighbours, held: Mapping[int, float]) -> float:
     sides = chain(zip(SHARES, around.before, strict=False), zip(SHARES, around.after, strict=False))
     return sum(share * held.get(key, 0.0) for share, key in sides)
 
@@ -69,13 +67,14 @@ def fuse(vectors: Mapping[int, Match], words: Mapping[int, float], weight: float
         words: the keyword scores; a memory that is missing here has 0.
         weight: the share of the vectors, 0-1.
     """
-    return _sorted(_joined(key, vectors.get(key), words.get(key), weight) for key in vectors.keys() | words.keys())
-
-
-def _joined(key: int, vector: Match | None, keyword: float | None, weight: float) -> Ranked:
-    semantic = vector.score if vector else None
-    score = weight * (semantic or 0.0) + (1 - weight) * (keyword or 0.0)
-    return Ranked(key, score, semantic, keyword, passage=vector.passage if vector else None)
+    scores = {key: (1 - weight) * score for key, score in words.items()}
+    for key, match in vectors.items():
+        scores[key] = scores.get(key, 0.0) + weight * match.score
+    return [
+        Ranked(key, score, match and match.score, words.get(key), match and match.passage)
+        for score, key in sorted(zip(scores.values(), scores, strict=True), reverse=True)
+        for match in [vectors.get(key)]
+    ]
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:

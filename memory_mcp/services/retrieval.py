@@ -27,6 +27,8 @@ CANDIDATES_PER_RESULT: Final = 5
 MIN_CANDIDATES: Final = 50
 MAX_CANDIDATES: Final = 4_096
 """Where near duplicates or quotes thin out the candidates, more are asked for, up to this many."""
+TURNS_TO_SEND: Final = 2
+"""Turns of the event loop until a call of the embedder is on its way: gRPC sends from a task of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,14 @@ class Retrieval:
         if query.mode == "keyword":
             return await self._store.at_once(lambda it: self._answer(it, query, _look(it, query), None))
         texts, space = await self._store.at_once(lambda it: (_phrasings(it, query), it.space()))
-        vector, seen = await asyncio.gather(self._embed(texts, space), self._store.at_once(lambda it: _look(it, query)))
+        vector, seen = await asyncio.gather(self._embed(texts, space), self._look_meanwhile(query))
         return await self._store.at_once(lambda it: self._answer(it, query, seen, vector))
+
+    async def _look_meanwhile(self, query: Query) -> Seen:
+        """Look for the words as soon as the query is on its way to the embedder; before, it would hold that up."""
+        for _ in range(TURNS_TO_SEND):
+            await asyncio.sleep(0)
+        return await self._store.at_once(lambda it: _look(it, query))
 
     def _answer(self, it: Moment, query: Query, seen: Seen, vector: Vector | Problem | None) -> Answer:
         found, hits = self._enough(it, query, seen.way, vector, seen.words)

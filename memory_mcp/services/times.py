@@ -219,6 +219,11 @@ _PHRASES: Final[tuple[tuple[str, Callable[[re.Match[str], datetime], Span]], ...
 """What each phrase means; the first that fits a whole expression."""
 
 
-async def understand(expression: str) -> Span:
+def meaning(expression: str) -> Span:
     """Return the [start, end) that an expression means now and here; see `interval`."""
-    return await asyncio.to_thread(interval, expression, datetime.now().astimezone().replace(tzinfo=None))
+    return interval(expression, datetime.now().astimezone().replace(tzinfo=None))
+
+
+async def understand(expression: str) -> Span:
+    """Return what an expression means now and here, without holding up others."""
+    return await asyncio.to_thread(meaning, expression)

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import structlog
-
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.ports import Store
+from memory_mcp.logger import Logger
 from memory_mcp.services.backups import Backups
 
 RETENTION: Final = timedelta(days=30)
@@ -24,7 +23,7 @@ EVERY_S: Final = 3600.0
 LEASE: Final = "upkeep"
 LEASE_S: Final = 600.0
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Upkeep:

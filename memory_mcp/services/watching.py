@@ -7,11 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
-import structlog
-
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Event
 from memory_mcp.domain.ports import Store
+from memory_mcp.logger import Logger
 
 EVERY_S: Final = 0.2
 """Seconds between two looks at the store's generation; one costs about 0.1 ms."""
@@ -19,7 +18,7 @@ EVENTS_AT_ONCE: Final = 1_000
 
 Listener = Callable[[Sequence[Event]], None]
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Watching:

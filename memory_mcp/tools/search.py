@@ -71,12 +71,17 @@ class SearchResult(Result):
 
     def text(self) -> str:
         """List the hits, best first."""
-        lines = [f"{i}. [{hit.score:.2f}] {hit.text()}" for i, hit in enumerate(self.results, 1)] or [self._nothing()]
+        hits = [f"{i}. [{hit.score:.2f}] {hit.text()}" for i, hit in enumerate(self.results, 1)]
+        return "\n".join(hits + self.remarks())
+
+    def remarks(self) -> list[str]:
+        """Say what is worth knowing beside the hits."""
+        lines = [] if self.results else [self._nothing()]
         if self.degraded:
             lines.append(f"Note: {self.degraded}")
         if self.pending:
             lines.append(f"Note: {self.pending} memories are still without vectors, keywords find them.")
-        return "\n".join(lines)
+        return lines
 
     def _nothing(self) -> str:
         if self.near_misses is None:

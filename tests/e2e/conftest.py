@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.daemon.daemonkit import Process
-from tests.e2e.client import RawClient
+from tests.e2e.client import Json, RawClient
 from tests.e2e.web import WebFront
 from tests.fakes.daemon import FakeDaemon
 
 FRONT = Path(sys.executable).with_name("memory-mcp")
+
+Started = Callable[..., Awaitable["asyncio.subprocess.Process"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Json:
+        """What `--json` printed."""
+        parsed: Json = json.loads(self.out)
+        return parsed
+
+
+Command = Callable[..., Awaitable[Ended]]
 
 
 @pytest.fixture
@@ -84,6 +107,40 @@ async def client(start: Callable[..., RawClient]) -> RawClient:
     client = start()
     await client.initialize()
     return client
+
+
+@pytest.fixture
+async def begin(environment: dict[str, str]) -> AsyncIterator[Started]:
+    """Start commands, and end those that are left."""
+    started: list[asyncio.subprocess.Process] = []
+
+    async def run(*arguments: str) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        started.append(
+            await asyncio.create_subprocess_exec(
+                str(FRONT), *arguments, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+            )
+        )
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def command(begin: Started) -> Command:
+    """Run commands to their end."""
+
+    async def run(*arguments: str, stdin: str = "") -> Ended:
+        process = await begin(*arguments)
+        out, err = await asyncio.wait_for(process.communicate(stdin.encode("utf-8", "surrogateescape")), 60)
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    return run
 
 
 @pytest.fixture

@@ -3,63 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import Json, RawClient
-from tests.e2e.conftest import FRONT
+from tests.e2e.client import RawClient
+from tests.e2e.conftest import Command, Started
 from tests.fakes.daemon import FakeDaemon
-
-Started = Callable[..., Awaitable["asyncio.subprocess.Process"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Json:
-        """What `--json` printed."""
-        parsed: Json = json.loads(self.out)
-        return parsed
-
-
-@pytest.fixture
-def begin(environment: dict[str, str]) -> Started:
-    """Start commands."""
-
-    async def run(*arguments: str) -> asyncio.subprocess.Process:
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(
-            str(FRONT), *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
-        )
-
-    return run
-
-
-@pytest.fixture
-def command(begin: Started) -> Callable[..., Awaitable[Ended]]:
-    """Run commands to their end."""
-
-    async def run(*arguments: str) -> Ended:
-        process = await begin(*arguments)
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
-
-    return run
-
-
-Command = Callable[..., Awaitable[Ended]]
 
 
 async def _contents(client: RawClient) -> list[str]:

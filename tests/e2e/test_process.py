@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from memory_mcp.server.session import LazyServices
 from memory_mcp.server.stdio import GOODBYE_S
+from memory_mcp.settings import load
 from tests.e2e.client import Json, RawClient
 from tests.e2e.conftest import FRONT
 from tests.fakes.daemon import FakeDaemon
@@ -92,12 +95,13 @@ async def test_the_front_maps_no_model_library(daemon: FakeDaemon, client: RawCl
 
 
 async def test_the_front_imports_no_model_library(daemon: FakeDaemon, folder: Path, listing: RawClient) -> None:
-    """After every tool was called, none of these libraries was imported."""
+    """After every tool was called, none of these libraries was imported, and of the SDK only what serves."""
     await listing.initialize()
     await call_every_tool(listing)
     modules = await modules_of(listing, folder / "modules.json")
     assert "apsw" in modules
     assert [name for name in modules if name.partition(".")[0] in FORBIDDEN] == []
+    assert {"mcp.client", "mcp.server.mcpserver", "httpx2", "cryptography", "rich"}.isdisjoint(modules)
     await listing.end()
 
 
@@ -110,6 +114,28 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
     assert late.isdisjoint(modules)
     assert not (folder / "memory.db").exists()
     await listing.end()
+
+
+@pytest.mark.parametrize("name", ["mcp.Client", "mcp.types", "mcp.server.MCPServer", "mcp.server.Server"])
+def test_what_was_left_out_is_there_when_it_is_asked_for(name: str) -> None:
+    """Who imports our server and then the SDK's own names finds them."""
+    package, _, wanted = name.rpartition(".")
+    code = f"import sys, memory_mcp.server.run; n = len(sys.modules); from {package} import {wanted}"
+    code += "; sys.exit(len(sys.modules) == n)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_garbage_is_collected_again_once_all_is_imported(folder: Path) -> None:
+    """Only what a start imports is never looked through."""
+    gc.disable()
+    services = LazyServices(load(sqlite_path=folder / "memory.db"))
+    try:
+        await services.get()
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        await services.close()
 
 
 async def test_the_interpreter_has_no_model_library() -> None:

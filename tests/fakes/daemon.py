@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import grpc.aio
+from embedder_api import __version__
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
 from embedder_api.v1.contract import CHANNEL_OPTIONS, MAX_TEXTS, RETRY_AFTER_KEY, WIRE_VERSION
@@ -43,6 +44,10 @@ class Faults:
     """The connection is cut in the middle of Embed."""
     reject: set[str] = field(default_factory=set)
     """Texts that get an item error."""
+    version: str = __version__
+    state: pb.State = pb.STATE_SERVING
+    vectors: dict[str, bytes] = field(default_factory=dict)
+    """Texts that get another vector than theirs."""
 
 
 class FakeDaemon(EmbedderServicer):
@@ -134,12 +139,12 @@ class FakeDaemon(EmbedderServicer):
     def _row(self, text: str) -> bytes:
         if self.faults.not_a_number:
             return wire.pack([float("nan")] * DIMENSIONS)
-        return hash_vector(text[:MAX_CHARS], self.faults.dimensions)
+        return self.faults.vectors.get(text) or hash_vector(text[:MAX_CHARS], self.faults.dimensions)
 
     async def Info(self, _request: pb.InfoRequest, _context: Context) -> pb.InfoResponse:  # noqa: N802 - gRPC's name
         """Say what is served."""
         return pb.InfoResponse(
-            state=pb.STATE_SERVING,
+            state=self.faults.state,
             space_id=self.faults.space_id,
             model="fake",
             dimensions=DIMENSIONS,
@@ -148,6 +153,6 @@ class FakeDaemon(EmbedderServicer):
             engine="fake",
             device="cpu",
             precision="float32",
-            daemon_version="0",
+            daemon_version=self.faults.version,
             wire_version=WIRE_VERSION,
         )

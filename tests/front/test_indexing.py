@@ -334,6 +334,29 @@ async def test_one_batch_is_embedded_while_another_is_written(tmp_path: Path) ->
     await slow.close()
 
 
+async def test_two_batches_are_on_their_way_while_one_is_written(tmp_path: Path) -> None:
+    """A write that ends only when the embedder was asked for two more batches does end."""
+    embedder, asked_twice = Waiting(1), asyncio.Event()
+    embedder.before_call = lambda: asked_twice.set() if len(embedder.calls) == 2 else None
+
+    class Slow(SqliteStore):
+        """Takes until two more batches are asked for."""
+
+        async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
+            """Write late."""
+            await asked_twice.wait()
+            embedder.may_answer.set()
+            return await super().add(items)
+
+    slow = Slow(tmp_path / "memory.db")
+    async with asyncio.timeout(5):
+        await Memories(slow, make(embedder), on_pending=lambda: None).store_many(
+            [NewMemory(f"m {i}", "n") for i in range(200)], on_progress=_ignore
+        )
+    assert [len(call[0]) for call in embedder.calls] == [64, 64, 64, 8]
+    await slow.close()
+
+
 async def test_a_cancelled_bulk_store_keeps_what_it_reported_and_no_more(store: SqliteStore) -> None:
     """The batch that is being embedded when the call is cancelled is not stored."""
     embedder, told, reported = Waiting(1), list[int](), asyncio.Event()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from memory_mcp.provision.environment import STAMP, code_key, site_packages
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
@@ -36,6 +40,18 @@ def make_wheel(folder: Path, name: str, files: dict[str, str], *, requires: str 
             wheel.writestr(member, text)
         wheel.writestr(f"{info}/RECORD", "".join(f"{member},,\n" for member in [*members, f"{info}/RECORD"]))
     return path
+
+
+def make_environment(venv: Path) -> None:
+    """Make an environment as `daemon install` leaves it, with a torch that is a name only, and without a model."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    packages = site_packages(venv)
+    (packages / "torch").mkdir()
+    (packages / "torch" / "__init__.py").touch()
+    (packages / "torch-2.13.0.dist-info").mkdir()
+    (packages / "torch-2.13.0.dist-info" / "METADATA").write_text("Name: torch\nVersion: 2.13.0\n")
+    stamp = {"environment": "key", "code": code_key(), "measured": "key"}
+    (venv / STAMP).write_text(json.dumps(stamp))
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def test_a_change_of_the_code_alone_is_cheap(tmp_path: Path, monkeypatch: pytest
     )
     assert builder.build()
     python.commands.clear()
-    monkeypatch.setattr(environment, "_code_key", lambda: "newer code")
+    monkeypatch.setattr(environment, "code_key", lambda: "newer code")
     assert builder.build()
     assert python.commands == []
     builder.python.unlink()  # as when `brew upgrade` took the interpreter away

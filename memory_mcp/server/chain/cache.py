@@ -16,8 +16,8 @@ from memory_mcp.server.session import LazyServices
 if TYPE_CHECKING:
     from cachetools import LRUCache
 
-MAX_BYTES: Final = 8_000_000
-"""Of all answers that are kept, as JSON."""
+MAX_BYTES: Final = 500_000
+"""Of all answers that are kept, as JSON: about a hundred, which take three times that in memory."""
 
 
 class ResponseCache:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import Final, cast
 
 import apsw
@@ -12,7 +12,7 @@ import apsw
 from memory_mcp.domain.models import Neighbours, Space
 from memory_mcp.storage.sqlite.rows import to_json
 from memory_mcp.storage.sqlite.search import vectors_of
-from memory_mcp.storage.sqlite.vectors import read
+from memory_mcp.storage.sqlite.vectors import cosines, read
 
 REACH: Final = 2
 """Neighbours on each side; further ones found nothing more."""
@@ -24,7 +24,6 @@ _IN_CONTEXT: Final = """
   SELECT ?1, vec_add(
     vec_add(vec_add(vec_add(?2, ?2), vec_add(?2, ?2)), vec_add(vec_add(?3, ?3), vec_add(?4, ?4))), vec_add(?5, ?6))
 """
-_COSINE: Final = "SELECT ?1, 1 - vec_distance_cosine(?2, ?3)"
 
 
 def neighbours(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
@@ -67,14 +66,13 @@ def in_context(
     number = vectors_of(db, space)
     if number is None:
         return {}
-    missing = {key: of for key, of in around.items() if key not in kept}
-    best = _best_vectors(db, number, vector, list(missing))
-    summed = _among_neighbours(db, number, space.dimensions, missing, best)
-    kept.update((key, row) for key, row in summed.items() if key not in best)
-    rows = db.executemany(
-        _COSINE, ((key, vector, row) for key in around if (row := summed.get(key) or kept.get(key)) is not None)
-    )
-    return dict(cast("Iterator[tuple[int, float]]", rows))
+    summed: dict[int, bytes] = {}
+    if missing := {key: of for key, of in around.items() if key not in kept}:
+        best = _best_vectors(db, number, vector, list(missing))
+        summed = _among_neighbours(db, number, space.dimensions, missing, best)
+        kept.update((key, row) for key, row in summed.items() if key not in best)
+    rows = {key: row for key in around if (row := summed.get(key) or kept.get(key)) is not None}
+    return dict(zip(rows, cosines(db, vector, list(rows.values())), strict=True))
 
 
 def _among_neighbours(
@@ -125,25 +123,15 @@ def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequenc
     return dict(cast("Iterator[tuple[int, bytes]]", rows))  # the last of a key, its nearest, stays
 
 
-def chosen(db: apsw.Connection, number: int, namespace: str, count: int) -> tuple[int, list[int]]:
-    """Return how many passages of the namespace have a vector, and `count` of them, chosen evenly.
+def chosen(db: apsw.Connection, number: int, dimensions: int, namespace: str, count: int) -> tuple[int, list[bytes]]:
+    """Return how many passages of the namespace have a vector, and `count` of the vectors, chosen evenly.
 
     A store that did not change gives the same ones again, so that equal searches have equal answers.
     """
     slots = _slots(db, number, namespace)
     total = sum(map(int.bit_count, slots.values()))
     places = sorted(random.Random(total).sample(range(total), min(count, total)))  # noqa: S311 - no secret
-    return total, _passages_at(db, number, slots, places)
-
-
-def cosines(db: apsw.Connection, number: int, vector: bytes, passages: Sequence[int]) -> tuple[float, ...]:
-    """Return the cosines to these passages."""
-    rows = db.execute(
-        f"""SELECT 1 - vec_distance_cosine(v.embedding, ?) FROM json_each(?) AS w
-            CROSS JOIN vectors_{number:d} AS v ON v.passage_id = w.value""",  # noqa: S608 - a number of ours
-        (vector, to_json(passages)),
-    )
-    return tuple(chain.from_iterable(cast("Iterator[tuple[float]]", rows)))
+    return total, list(read(db, number, dimensions, _passages_at(db, number, slots, places)).values())
 
 
 def _slots(db: apsw.Connection, number: int, namespace: str) -> dict[int, int]:

@@ -49,7 +49,7 @@ def vec0_path() -> str:
 
 
 @contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(path: Path, patience_ms: int = BUSY_MS) -> Iterator[None]:
     """Turn SQLite's errors into sentences that name the file and the mend."""
     try:
         yield
@@ -60,7 +60,7 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
     except apsw.BusyError as error:
         raise StoreError(
-            f"{path} was locked by another process for {BUSY_MS // 1000} s; end the process that holds it"
+            f"{path} was locked by another process for {patience_ms / 1000:g} s; end the process that holds it"
         ) from error
     except apsw.FullError as error:
         raise StoreError(f"{path}: the disk is full; free some space, nothing was lost") from error
@@ -82,12 +82,13 @@ def create_private(path: Path) -> None:
 class Patience:
     """Waits for another process's lock, until it has waited long enough or is told to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_ms: int = BUSY_MS) -> None:
+        self._most_ms = most_ms
         self._ended = threading.Event()
 
     def __call__(self, calls: int) -> bool:
         """Say whether SQLite shall try again, after the `calls` times that it has asked before."""
-        return calls * BUSY_STEP_MS < BUSY_MS and not self._ended.wait(BUSY_STEP_MS / 1_000)
+        return calls * BUSY_STEP_MS < self._most_ms and not self._ended.wait(BUSY_STEP_MS / 1_000)
 
     def end(self) -> None:
         """Wait no more."""
@@ -106,8 +107,10 @@ def _enter_wal(db: apsw.Connection, patience: Patience) -> None:
             return
 
 
-def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
+def connect(path: Path, patience: Patience | None = None, *, read_only: bool = False) -> apsw.Connection:
     """Open a file that is there, and ours or empty, with everything set that a connection needs.
+
+    Read-only, nothing of the file is changed, and nobody's write is waited for.
 
     Raises:
         apsw.Error, StoreError: it cannot be opened, or is not ours.
@@ -115,11 +118,12 @@ def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
     patience = patience or Patience()
     if 0 < path.stat().st_size < SMALLEST_DATABASE:
         raise apsw.NotADBError("it is shorter than any database")  # SQLite would take it for empty
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE)
     try:
         db.set_busy_handler(patience)
         check_identity(db, path)  # before anything could be written to a file that is not ours
-        _enter_wal(db, patience)
+        if not read_only:
+            _enter_wal(db, patience)
         for name, value in PRAGMAS.items():
             db.pragma(name, value)
         db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature

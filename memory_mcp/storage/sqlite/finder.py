@@ -11,6 +11,8 @@ import apsw
 
 from memory_mcp.domain.models import Filters, Match, Neighbours, Sample, Space
 from memory_mcp.storage.sqlite import context, search
+from memory_mcp.storage.sqlite.keywords import Kept
+from memory_mcp.storage.sqlite.vectors import cosines
 
 if TYPE_CHECKING:
     from memory_mcp.storage.sqlite.large import Large
@@ -20,8 +22,8 @@ LARGE: Final = 8_000
 they take numpy, which is 17 MB in the process."""
 
 
-MOST_KNOWN: Final = 20_000
-"""Memories whose neighbours, and terms whose counts, are kept in mind."""
+MOST_KNOWN: Final = 120_000
+"""Memories whose neighbours, and terms whose counts and memories, are kept in mind."""
 MOST_SUMS: Final = 4_000
 """Memories whose vectors among their neighbours are kept in mind, 1.5 KB each."""
 
@@ -32,14 +34,14 @@ class _Known:
 
     generation: int
     around: dict[int, Neighbours | None] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    keywords: Kept = field(default_factory=Kept)
     sums: dict[int, bytes] = field(default_factory=dict)
-    chosen: dict[tuple[int, str, int], tuple[int, list[int]]] = field(default_factory=dict)
+    chosen: dict[tuple[int, str, int], tuple[int, list[bytes]]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Count what is kept."""
-        return len(self.around) + len(self.counts)
+        return len(self.around) + self.keywords.size
 
 
 class Finder:
@@ -73,15 +75,17 @@ class Finder:
         if number is None:
             return Sample(0, ())
         if not self._is_large(db, space, namespace):
-            return self._small_sample(db, number, vector, namespace, count)
+            return self._small_sample(db, number, vector, space, namespace, count)
         return self._by_signs().sample(db, number, vector, space, namespace, count)
 
-    def _small_sample(self, db: apsw.Connection, number: int, vector: bytes, namespace: str, count: int) -> Sample:
+    def _small_sample(
+        self, db: apsw.Connection, number: int, vector: bytes, space: Space, namespace: str, count: int
+    ) -> Sample:
         known, asked = self._known_at(db), (number, namespace, count)
         if asked not in known.chosen:
-            known.chosen[asked] = context.chosen(db, number, namespace, count)
-        total, passages = known.chosen[asked]
-        return Sample(total, context.cosines(db, number, vector, passages))
+            known.chosen[asked] = context.chosen(db, number, space.dimensions, namespace, count)
+        total, rows = known.chosen[asked]
+        return Sample(total, tuple(cosines(db, vector, rows)))
 
     def neighbours(self, db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation; a key without one is absent."""
@@ -104,9 +108,9 @@ class Finder:
             sums.clear()
         return context.in_context(db, vector, space, around, sums)
 
-    def counts(self, db: apsw.Connection) -> dict[str, int]:
-        """Return how many memories hold each term that was asked for, to be added to."""
-        return self._known_at(db).counts
+    def keywords(self, db: apsw.Connection) -> Kept:
+        """Return what was read of the keyword index, to be added to."""
+        return self._known_at(db).keywords
 
     def _known_at(self, db: apsw.Connection) -> _Known:
         """Return what was found out since the store last changed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Final, cast
 
@@ -22,8 +22,23 @@ from memory_mcp.storage.sqlite.rows import to_json
 from memory_mcp.storage.sqlite.stems import FOREIGN, LANGUAGES, mark
 from memory_mcp.storage.sqlite.terms import Terms, Wanted
 
-Counts = dict[str, int]
-"""How many memories hold a term, by what FTS5 was asked."""
+
+@dataclass(slots=True)
+class Kept:
+    """What holds of the index while the store does not change, and would be read again by every search."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    """How many memories hold a term, by what FTS5 was asked."""
+    shares: dict[str, dict[int, float]] = field(default_factory=dict)
+    """What each memory that holds a word gets for it, at weight 1, by what FTS5 was asked."""
+    values: dict[float, float] = field(default_factory=dict)
+    """Each share once: contents of one length have the same, and a number of its own takes 24 bytes."""
+
+    @property
+    def size(self) -> int:
+        """Count what is kept."""
+        return len(self.counts) + sum(map(len, self.shares.values()))
+
 
 BM25_K1: Final = 1.2
 BM25_B: Final = 0.75
@@ -45,6 +60,9 @@ MAX_FOUND: Final = 20_000
 """Memories that a common word, or a phrase, may bring into a search, the newest."""
 RESCORED_PER_RESULT: Final = 2
 """How many of the best candidates get the common words' share for each result that is asked for."""
+
+SMALL: Final = 8_000
+"""Memories of a namespace up to which what its words give is kept; in a larger one each search meets other words."""
 
 POSTINGS_PER_CHARACTER: Final = 2
 """How many postings are read through in the time that a character of content takes to be made into terms."""
@@ -131,15 +149,41 @@ class _Search:
 
     db: apsw.Connection
     filters: Filters
+    memories: int
+    """Live memories of the namespace."""
     stored: int
     """Live memories of all namespaces, which FTS5 weighs words by."""
+    kept: Kept
     sums: dict[int, float] = field(default_factory=dict)
 
     def add(self, word: _Word, among: Collection[int] | None = None) -> None:
         """Give every memory that holds the word its share; `among` leaves out all others, filters or not."""
         sums, so_far = self.sums, self.sums.get  # a thousand rows and more: names of their own are faster
-        for key, share in self._shares(word, among, -1):
-            sums[key] = so_far(key, 0.0) + share
+        if not self.keeps:
+            for key, share in self._shares(word, among, -1):
+                sums[key] = so_far(key, 0.0) + share
+            return
+        weight, kept = word.weight, self._kept(word)
+        if among is None:
+            for key, share in kept.items():
+                sums[key] = so_far(key, 0.0) + weight * share
+            return
+        for key in among:
+            if key in kept:
+                sums[key] = so_far(key, 0.0) + weight * kept[key]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what words give is kept: not where filters leave out what holds them."""
+        return self.memories <= SMALL and not self.filters.is_narrow
+
+    def _kept(self, word: _Word) -> dict[int, float]:
+        """Return what each memory that holds a word gets for it, at weight 1."""
+        shares = self.kept.shares
+        if word.match not in shares:
+            once, rows = self.kept.values.setdefault, self._shares(replace(word, weight=1.0), None, -1)
+            shares[word.match] = {key: once(rounded, rounded) for key, share in rows for rounded in [round(share, 6)]}
+        return shares[word.match]
 
     def add_newest(self, word: _Word) -> None:
         """Give the newest memories that hold a common word its share, and all that were found before."""
@@ -158,7 +202,7 @@ class _Search:
         if not words or not keys:
             return
         postings = sum(word.memories for word in words)
-        if POSTINGS_PER_CHARACTER * self._characters(keys) < postings:
+        if not self.keeps and POSTINGS_PER_CHARACTER * self._characters(keys) < postings:
             self._read(words, keys)
             return
         for word in words:
@@ -224,22 +268,22 @@ class _Search:
         return sql, narrowing[1]
 
 
-def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, counts: Counts) -> Matching:
+def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, kept: Kept) -> Matching:
     """Return the memories that hold words of the query, best first, and all that it puts in quotes.
 
-    `counts` keeps how many memories hold a term, while the store does not change: a common one's are many to count.
+    `kept` keeps what is read of the index, while the store does not change.
     """
     number, memories = _namespace(db, filters.namespace)
     if not memories:
         return Matching(0.0, ())
     terms = Terms(db)
-    languages = _languages(db, number, counts)
-    words = [_words(db, number, memories, wanted, counts) for wanted in terms.of_query(query, languages)]
+    languages = _languages(db, number, kept)
+    words = [_words(db, number, memories, wanted, kept) for wanted in terms.of_query(query, languages)]
     possible = (BM25_K1 + 1) * sum(best for best, _ in words)
     present = sorted((word for _, found in words for word in found), key=lambda word: -word.weight)[:MAX_WORDS]
     present.sort(key=lambda word: word.memories)
     stored = cast("int", db.execute("SELECT sum(memories) FROM namespaces").get)
-    search = _Search(db, filters, stored)
+    search = _Search(db, filters, memories, stored, kept)
     phrases = terms.phrases(query, languages)
     if phrases:
         search.score(present, search.keys(" AND ".join(_any_of(number, phrase) for phrase in phrases)))
@@ -248,13 +292,13 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, coun
     return Matching(possible, tuple(Match(key, score) for key, score in search.best(limit)))
 
 
-def spread(db: apsw.Connection, query: str, namespace: str, counts: Counts) -> Spread:
-    """Return how many memories of a namespace hold each word of the query but function words; `counts` as above."""
+def spread(db: apsw.Connection, query: str, namespace: str, kept: Kept) -> Spread:
+    """Return how many memories of a namespace hold each word of the query but function words; `kept` as above."""
     number, memories = _namespace(db, namespace)
     if not memories:
         return Spread(0, {})
-    telling = Terms(db).telling(query, _languages(db, number, counts))
-    held = {word: _held_in_any_form(db, number, wanted, counts) for word, wanted in telling.items()}
+    telling = Terms(db).telling(query, _languages(db, number, kept))
+    held = {word: _held_in_any_form(db, number, wanted, kept) for word, wanted in telling.items()}
     return Spread(memories, {word: min(memories, count) for word, count in held.items()})
 
 
@@ -264,9 +308,9 @@ def _namespace(db: apsw.Connection, namespace: str) -> tuple[int, int]:
     return cast("tuple[int, int]", row or (0, 0))
 
 
-def _held_in_any_form(db: apsw.Connection, number: int, wanted: Wanted, counts: Counts) -> int:
+def _held_in_any_form(db: apsw.Connection, number: int, wanted: Wanted, kept: Kept) -> int:
     forms = (wanted, *wanted.others)
-    return sum(_count(db, number, word, counts) for word in forms if not word.begins)
+    return sum(_count(db, number, word, kept) for word in forms if not word.begins)
 
 
 def _find(search: _Search, words: Sequence[_Word], ceiling: float, limit: int) -> None:
@@ -285,18 +329,16 @@ def _find(search: _Search, words: Sequence[_Word], ceiling: float, limit: int) -
     search.score(common, [key for key, _ in search.best(RESCORED_PER_RESULT * limit)])
 
 
-def _languages(db: apsw.Connection, number: int, counts: Counts) -> list[str]:
+def _languages(db: apsw.Connection, number: int, kept: Kept) -> list[str]:
     """Return the languages other than English that the namespace holds."""
-    if not _held(db, _filed(number, FOREIGN), counts):
+    if not _held(db, _filed(number, FOREIGN), kept):
         return []
-    return [language for language in LANGUAGES if _held(db, _filed(number, mark(language)), counts)]
+    return [language for language in LANGUAGES if _held(db, _filed(number, mark(language)), kept)]
 
 
-def _words(
-    db: apsw.Connection, number: int, memories: int, wanted: Wanted, counts: Counts
-) -> tuple[float, list[_Word]]:
+def _words(db: apsw.Connection, number: int, memories: int, wanted: Wanted, kept: Kept) -> tuple[float, list[_Word]]:
     """Return the most that a word may count, and what stands for it in the namespace; nothing for an unknown word."""
-    held = [(word, _count(db, number, word, counts)) for word in (wanted, *wanted.others)]
+    held = [(word, _count(db, number, word, kept)) for word in (wanted, *wanted.others)]
     exactly = min(memories, sum(count for word, count in held if not word.begins))
     found = [
         _Word(word, _match(number, word), count, word.weight * _idf(memories, max(exactly, count)))
@@ -310,21 +352,21 @@ def _idf(memories: int, held: int) -> float:
     return math.log(1 + (memories - held + 0.5) / (held + 0.5))
 
 
-def _count(db: apsw.Connection, number: int, wanted: Wanted, counts: Counts) -> int:
+def _count(db: apsw.Connection, number: int, wanted: Wanted, kept: Kept) -> int:
     """Return how many memories of the namespace hold a word."""
     if wanted.begins:
-        return _counted(db, _BEGINNING, _match(number, wanted), counts)
-    return _held(db, _filed(number, wanted.term), counts)
+        return _counted(db, _BEGINNING, _match(number, wanted), kept)
+    return _held(db, _filed(number, wanted.term), kept)
 
 
-def _held(db: apsw.Connection, filed: str, counts: Counts) -> int:
-    return _counted(db, _HOLDING, filed, counts)
+def _held(db: apsw.Connection, filed: str, kept: Kept) -> int:
+    return _counted(db, _HOLDING, filed, kept)
 
 
-def _counted(db: apsw.Connection, sql: str, asked: str, counts: Counts) -> int:
-    if asked not in counts:
-        counts[asked] = cast("int | None", db.execute(sql, (asked,)).get) or 0
-    return counts[asked]
+def _counted(db: apsw.Connection, sql: str, asked: str, kept: Kept) -> int:
+    if asked not in kept.counts:
+        kept.counts[asked] = cast("int | None", db.execute(sql, (asked,)).get) or 0
+    return kept.counts[asked]
 
 
 def _match(number: int, wanted: Wanted) -> str:

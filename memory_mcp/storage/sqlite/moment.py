@@ -47,11 +47,11 @@ class SqliteMoment:
 
     def matching(self, query: str, filters: Filters, limit: int) -> Matching:
         """Return the memories that hold words of the query."""
-        return keywords.matching(self._db, query, filters, limit, self._finder.counts(self._db))
+        return keywords.matching(self._db, query, filters, limit, self._finder.keywords(self._db))
 
     def spread(self, query: str, namespace: str) -> Spread:
         """Return how common the words of the query are."""
-        return keywords.spread(self._db, query, namespace, self._finder.counts(self._db))
+        return keywords.spread(self._db, query, namespace, self._finder.keywords(self._db))
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,7 +14,6 @@ import apsw
 from memory_mcp.domain.errors import ConflictError, StoreError
 from memory_mcp.domain.models import (
     Change,
-    Condition,
     Embedded,
     Event,
     Filters,
@@ -42,6 +40,7 @@ from memory_mcp.domain.ports import Moment
 from memory_mcp.storage.sqlite import (
     changes,
     copies,
+    findings,
     passages,
     reads,
     spaces,
@@ -280,43 +279,9 @@ class SqliteStore:
             space = await self.space()
             queue = await self.queue(namespace)
         except StoreError as error:
-            return {"store": Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")}
-        return {
-            "store": Finding(Condition.OK, "open", detail=f"{path}{_free(path)}"),
-            "space": Finding(Condition.OK, "open", detail=f"{space.id}, {space.dimensions} dimensions")
-            if space
-            else Finding(Condition.OK, "none", detail="the first vector decides it"),
-            "queue": _queue_finding(queue),
-        }
+            return {"store": findings.unusable(path, error)}
+        return {"store": findings.opened(path), "space": findings.of_space(space), "queue": findings.of_queue(queue)}
 
     async def close(self) -> None:
         """Let go of the file."""
         await self._database.close()
-
-
-def _free(path: Path) -> str:
-    try:
-        return f", {shutil.disk_usage(path.parent).free // 1_000_000} MB free on its disk"
-    except OSError:  # the folder was moved away under the open file; the figure is a courtesy
-        return ""
-
-
-def _queue_finding(queue: QueueCounts) -> Finding:
-    detail = f"memories: {queue.pending} pending, {queue.failed} failed"
-    if queue.failed:
-        return Finding(
-            Condition.DEGRADED,
-            "failed",
-            f"some passages were refused by the embedder: {queue.last_error}",
-            "update or delete these memories; they are found by keywords meanwhile",
-            detail,
-        )
-    if queue.pending:
-        return Finding(
-            Condition.DEGRADED,
-            "pending",
-            "memories wait for vectors",
-            "none needed: the queue drains by itself",
-            detail,
-        )
-    return Finding(Condition.OK, "empty", detail=detail)

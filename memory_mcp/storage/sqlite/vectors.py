@@ -6,7 +6,8 @@ after the other. Its version is pinned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import cast
 
 import apsw
@@ -29,6 +30,15 @@ def read(db: apsw.Connection, number: int, dimensions: int, passages: Iterable[i
         ).fetchall(),
     )
     return dict(_read(db, f"vectors_{number:d}_vector_chunks00", 4 * dimensions, places)) if places else {}
+
+
+def cosines(db: apsw.Connection, vector: bytes, rows: Sequence[bytes]) -> list[float]:
+    """Return the cosine of a vector to each of some others (all float32, little-endian), in one statement."""
+    found = db.execute(
+        "SELECT 1 - vec_distance_cosine(?1, substr(?2, 1 + value, ?3)) FROM json_each(?4) ORDER BY key",
+        (vector, b"".join(rows), len(vector), to_json(list(range(0, len(vector) * len(rows), len(vector))))),
+    )
+    return list(chain.from_iterable(cast("Iterator[tuple[float]]", found)))
 
 
 def _read(db: apsw.Connection, table: str, size: int, places: list[_Place]) -> Iterator[tuple[int, bytes]]:

@@ -1,0 +1,26 @@
+"""`python -m embedder_daemon.describe`: print the daemon's settings as JSON; `memory-mcp config` asks for them so."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+from embedder_daemon import settings
+from embedder_daemon.errors import SettingsError
+
+
+def main() -> int:
+    """Print every setting, and the variables that are none."""
+    try:
+        described = settings.described()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    unknown = settings.unknown_variables()
+    sys.stdout.write(json.dumps({"settings": [asdict(each) for each in described], "unknown": unknown}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

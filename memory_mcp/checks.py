@@ -1,0 +1,80 @@
+"""All checks of `memory-mcp doctor`, in the order of the screen.
+
+A new one is a function in the module of the part that it looks at, and a line here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from embedder_api.v1.address import socket_path
+
+from memory_mcp import processes, settings
+from memory_mcp.domain.checks import Check, Seen
+from memory_mcp.embedder import checks as embedder
+from memory_mcp.embedder.client import GrpcEmbedder
+from memory_mcp.provision import checks as provision
+from memory_mcp.provision import source
+from memory_mcp.provision.clients.checks import clients
+from memory_mcp.provision.environment import MODEL_DIGESTS
+from memory_mcp.services import backups
+from memory_mcp.services.checkup import blocking, in_thread
+from memory_mcp.settings import Settings
+from memory_mcp.storage import disk
+from memory_mcp.storage.sqlite import inspection
+
+REACH_SHARE: Final = 0.6
+"""Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
+
+
+def make_checks(
+    config: Settings, client: GrpcEmbedder, environment: provision.Environment, verify_s: float | None
+) -> list[Check]:
+    """Join the parts' functions to what the settings name; the environment is the daemon's.
+
+    Verifying has its own seconds where `verify_s` says so.
+    """
+    store, folder = config.sqlite_path, config.backup_folder or config.sqlite_path.parent / "backups"
+    socket = socket_path(config.embedder_address)
+    daemon = embedder.DaemonChecks(client, source.golden())
+
+    async def reached(seconds: float) -> Seen:
+        found = await daemon.daemon(REACH_SHARE * seconds)
+        if found.state != "unreachable":
+            return found
+        return await in_thread(lambda: embedder.in_the_way(socket) or processes.stopped_daemon(socket)) or found
+
+    async def compared(seconds: float) -> Seen:
+        return await daemon.space(await in_thread(lambda: inspection.space(store, seconds)), seconds)
+
+    def newest() -> Path | None:
+        return next((held.path for held in backups.held_in(folder)), None)
+
+    def aged(seconds: float) -> Seen:
+        if not config.backup_enabled:
+            return "they are off: MCP_MEMORY_BACKUP_ENABLED"
+        return backups.age(folder, inspection.written(store, seconds), datetime.now(UTC))
+
+    return [
+        Check("settings", blocking(settings.look)),
+        Check("disk", blocking(partial(disk.room, store, (store.parent, folder)))),
+        Check("store", blocking(partial(inspection.look, store, newest))),
+        Check("verify", blocking(partial(inspection.verify, store, newest)), ("store",), verify_s),
+        Check("lock", blocking(partial(inspection.lock, store)), ("store",)),
+        Check("queue", blocking(partial(inspection.queue, store)), ("store",)),
+        Check("backups", blocking(aged), ("store",)),
+        Check("socket", blocking(partial(embedder.socket, socket))),
+        Check("daemon", reached),
+        Check("process", blocking(partial(processes.daemon, socket)), ("daemon",)),
+        Check("version", daemon.version, ("daemon",)),
+        Check("space", compared, ("store", "daemon")),
+        Check("vector", daemon.vector, ("daemon",)),
+        Check("interpreter", blocking(partial(provision.interpreter, environment))),
+        Check("model", blocking(partial(provision.model, environment, MODEL_DIGESTS)), ("interpreter",)),
+        Check("service", blocking(partial(provision.service, provision.job))),
+        Check("clients", blocking(clients)),
+        Check("fronts", blocking(partial(processes.fronts, store))),
+    ]

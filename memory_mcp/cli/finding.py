@@ -1,0 +1,103 @@
+"""`memory-mcp search`, `list` and `get`: the tools of the same names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from memory_mcp.cli import DEGRADED
+from memory_mcp.cli.options import call, options_of
+from memory_mcp.cli.output import bold, clean, note, on_terminal, print_json, print_long, print_rows, when
+from memory_mcp.cli.session import as_json_option
+from memory_mcp.tools.fields import SHOWN_CHARS, MemoryFields
+from memory_mcp.tools.get import GET, RevisionFields, WholeMemory
+from memory_mcp.tools.listing import LIST
+from memory_mcp.tools.search import SEARCH, SearchHit
+
+COLUMNS: Final = ("id", "created", "content", "tags")
+
+
+@click.command()
+@click.argument("query", nargs=-1, required=True)
+@options_of(SEARCH, "query")
+@as_json_option
+def search(*, query: tuple[str, ...], as_json: bool, **options: object) -> int:
+    """Find memories by meaning and by words.
+
+    QUERY is a question or words, in any language; "quotes" inside it demand a phrase.
+    """
+    result = call(SEARCH, {"query": " ".join(query), **options})
+    if as_json:
+        print_json(result)
+    else:
+        print_rows((*COLUMNS, "score"), [(*_row(hit), f"{hit.score:.2f}") for hit in result.results])
+        for remark in result.remarks():
+            note(remark)
+    return DEGRADED if result.degraded else 0
+
+
+@click.command("list")
+@options_of(LIST)
+@as_json_option
+def list_(*, as_json: bool, **options: object) -> None:
+    """List memories, newest first."""
+    result = call(LIST, options)
+    if as_json:
+        print_json(result)
+        return
+    print_rows(COLUMNS, [_row(memory) for memory in result.memories])
+    note(f"{len(result.memories)} of {result.total} memories")
+    if result.next_cursor:
+        note(f"there are more: --cursor {result.next_cursor}")
+
+
+@click.command()
+@click.argument("id")
+@options_of(GET, "id")
+@as_json_option
+def get(*, as_json: bool, **options: object) -> None:
+    """Show the memory ID, whole."""
+    result = call(GET, options)
+    if as_json:
+        print_json(result)
+    else:
+        print_long("\n\n".join([_whole(result), *map(_was, result.revisions or [])]))
+
+
+def _row(memory: MemoryFields) -> tuple[str, ...]:
+    return memory.id, when(memory.created_at), _brief(memory), ", ".join(memory.tags)
+
+
+def _brief(memory: MemoryFields) -> str:
+    """Return the content; a person gets the passage that fits, or the beginning."""
+    if not on_terminal():
+        return memory.content
+    text = (memory.passage if isinstance(memory, SearchHit) else None) or memory.content
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
+
+
+def _whole(memory: WholeMemory) -> str:
+    facts = {
+        "id": memory.id,
+        "type": memory.type,
+        "tags": ", ".join(memory.tags),
+        "metadata": json.dumps(memory.metadata, ensure_ascii=False) if memory.metadata else "",
+        "conversation": memory.conversation_id or "",
+        "created": when(memory.created_at),
+        "updated": when(memory.updated_at) if memory.revision > 1 else "",
+        "revision": str(memory.revision),
+        "embedded": "" if memory.embedded else "not yet; keywords find it",
+    }
+    return _stated(facts, memory.content)
+
+
+def _was(revision: RevisionFields) -> str:
+    return _stated({"revision": str(revision.revision), "written": when(revision.updated_at)}, revision.content)
+
+
+def _stated(facts: Mapping[str, str], content: str) -> str:
+    lines = [f"{bold(name)}: {clean(fact)}" for name, fact in facts.items() if fact]
+    return "\n".join([*lines, "", clean(content)])

@@ -1,0 +1,137 @@
+"""`memory-mcp install`: puts us into a client's configuration."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import closing, suppress
+
+import click
+from embedder_api.v1.address import socket_path
+
+from memory_mcp import settings
+from memory_mcp.domain.models import MAX_NAMESPACE
+from memory_mcp.provision.clients import found
+from memory_mcp.provision.clients.entries import NAME, Launch, Remote, launch
+from memory_mcp.provision.clients.machine import this_machine
+from memory_mcp.provision.clients.plan import Editor
+from memory_mcp.provision.clients.table import CLIENTS, Client, named
+
+_NAMES = [client.name for client in CLIENTS]
+
+
+def _plain(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Accept what stands in a file name and in a variable."""
+    if value is not None and not (value.strip() and len(value) <= MAX_NAMESPACE and value.isprintable()):
+        raise click.BadParameter(f"give 1 to {MAX_NAMESPACE} printable characters")
+    if value is not None and parameter.name == "name" and not value.replace("-", "").replace("_", "").isalnum():
+        raise click.BadParameter("give letters, digits, - and _")
+    return value
+
+
+@click.command()
+@click.option("--client", "client_name", type=click.Choice(_NAMES), help="Whose configuration to edit.")
+@click.option("--namespace", callback=_plain, help="The namespace of this client's memories.")
+@click.option("--http", metavar="URL", help="Let it call a running `serve --http` instead of starting us.")
+@click.option("--name", default=NAME, callback=_plain, show_default=True, help="What the client calls us.")
+@click.option("--print", "printing", is_flag=True, help="Print what to paste, and edit nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, as a diff.")
+@click.option("--uninstall", is_flag=True, help="Take our entry out, and nothing else.")
+@click.pass_context
+def install(  # noqa: PLR0913 - one for each option
+    ctx: click.Context,
+    *,
+    client_name: str | None,
+    namespace: str | None,
+    http: str | None,
+    name: str,
+    printing: bool,
+    dry_run: bool,
+    uninstall: bool,
+) -> None:
+    """Connect a client: put us into its configuration, with a copy of what was there beside it."""
+    if http and namespace:
+        raise click.UsageError(
+            "--namespace: over HTTP the token decides; bind it with `memory-mcp token create --namespace`"
+        )
+    if printing and uninstall:
+        raise click.UsageError("--print: there is nothing to paste to uninstall; --dry-run shows what would change")
+    client = named(client_name) if client_name else _asked()
+    editor = Editor(client, this_machine(), name)
+    remote = Remote(http) if http else None
+    if uninstall:
+        _uninstall(editor, remote, dry_run=dry_run)
+        return
+    wanted = remote or launch(namespace)
+    if printing:
+        click.echo(f"this belongs into {editor.file.path}:", err=True)
+        click.echo(editor.snippet(wanted).rstrip("\n"))
+        return
+    if _install(editor, wanted, dry_run=dry_run):
+        _offer_daemon(ctx, wanted)
+
+
+def _asked() -> Client:
+    """Ask which of the clients on this machine is meant.
+
+    Raises:
+        UsageError: there is nobody to ask.
+    """
+    here = [client.name for client in found()]
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        listed = f"on this machine are {', '.join(here)}" if here else f"known are {', '.join(_NAMES)}"
+        raise click.UsageError(f"--client: name one; {listed}")
+    click.echo(f"found on this machine: {', '.join(here) or 'no client that is known'}")
+    default = here[0] if len(here) == 1 else None
+    return named(click.prompt("which client", type=click.Choice(_NAMES), default=default))
+
+
+def _install(editor: Editor, wanted: Launch | Remote, *, dry_run: bool) -> bool:
+    """Put the entry there; say whether it is there now."""
+    change, client = editor.install(wanted), editor.client
+    if not change.changes:
+        click.echo(f"{client.title} has it already, in {editor.file.path}; nothing is changed")
+        return not dry_run
+    if dry_run:
+        click.echo(change.diff(), nl=False)
+        return False
+    change.apply()
+    kept = "" if change.before is None else f"; what was there is kept as {editor.file.backup.path.name}"
+    click.echo(f"{client.title} will use {editor.name}, from {editor.file.path}{kept}; restart {client.title}")
+    if isinstance(wanted, Remote):
+        hint = client.token.format(title=client.title, file=editor.file.path, folder=client.folder(editor.machine))
+        click.echo(f"no token is written: `memory-mcp token create {client.name}` makes one; {hint}")
+    return True
+
+
+def _uninstall(editor: Editor, remote: Remote | None, *, dry_run: bool) -> None:
+    change, client = editor.uninstall(remote), editor.client
+    if not change.changes:
+        click.echo(f"{client.title} has no {editor.name} of ours in {editor.file.path}; nothing is changed")
+    elif dry_run:
+        click.echo(change.diff(), nl=False)
+    else:
+        change.apply()
+        click.echo(f"{editor.name} is out of {editor.file.path}; restart {client.title}")
+
+
+def _offer_daemon(ctx: click.Context, wanted: Launch | Remote) -> None:
+    """Offer to install the daemon where none answers; a server elsewhere has its own."""
+    if isinstance(wanted, Remote) or _daemon_listens():
+        return
+    without = "no embedder daemon listens, so memories are found by their words only"
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        click.echo(f"{without}; run `memory-mcp daemon install`")
+    elif click.confirm(f"{without}; install it now?", default=True):
+        from memory_mcp.cli.daemon import daemon  # noqa: PLC0415 - for those who say yes
+
+        ctx.invoke(daemon.commands["install"])
+
+
+def _daemon_listens() -> bool:
+    path = socket_path(settings.load().embedder_address)
+    with closing(socket.socket(socket.AF_UNIX)) as probe, suppress(OSError):
+        probe.settimeout(1.0)
+        probe.connect(str(path))
+        return True
+    return False

@@ -1,0 +1,156 @@
+"""From the arguments of a tool to the options of a command: the same names, words, bounds and defaults."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import click
+
+from memory_mcp import settings
+from memory_mcp.cli.completing import NAMESPACE, TAG
+from memory_mcp.cli.session import with_services
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.principal import local_user
+from memory_mcp.services.bundle import Services
+from memory_mcp.tools.base import AnyTool, ArgumentsT, Call, ResultT, Tool, parse
+
+F = TypeVar("F", bound=Callable[..., object])
+Type = click.ParamType[Any]  # what options of every kind have
+Schema = Mapping[str, Any]  # JSON Schema, as pydantic makes it
+
+
+class Moment(click.ParamType[datetime]):
+    """A time as ISO 8601, or in words; of a span ("yesterday", "last week") its beginning."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment; without a zone it is the user's."""
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return self._in_words(value, param, ctx)
+
+    def _in_words(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        from memory_mcp.services.times import meaning  # noqa: PLC0415 - for this spelling alone
+
+        try:
+            return meaning(value)[0]
+        except InvalidArgumentError:
+            self.fail(f"{value!r} is no time; give ISO 8601, or words such as 'last week'", param, ctx)
+
+
+class JsonObject(click.ParamType[dict[str, object]]):
+    """A JSON object."""
+
+    name = "json"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, object]:
+        """Return the object."""
+        try:
+            given = json.loads(value)
+        except (ValueError, RecursionError):
+            given = None
+        if not isinstance(given, dict):
+            self.fail('give a JSON object, such as \'{"project": "x"}\'', param, ctx)
+        return given
+
+
+class Content(click.ParamType[str]):
+    """A text, or stdin's for `-`."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; of stdin without the newline that ends it."""
+        if value != "-":
+            return value
+        try:
+            text = sys.stdin.buffer.read().decode()
+        except UnicodeDecodeError:
+            self.fail("stdin is not UTF-8", param, ctx)
+        return text.removesuffix("\n").removesuffix("\r")
+
+
+CONTENT: Final = Content()
+TYPES: Final[Mapping[str, Type]] = {"object": JsonObject(), "date-time": Moment(), "string": click.STRING}
+"""Of each type or format of JSON Schema that is no number."""
+OF_NAME: Final[Mapping[str, Type]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
+"""Of arguments that mean more than their type."""
+SAID: Final = {CONTENT: "; - is stdin", TYPES["date-time"]: "; or in words, such as 'yesterday'"}
+"""What a type adds to the words of an argument."""
+
+
+def options_of(tool: AnyTool, *arguments: str) -> Callable[[F], F]:
+    """Give a command the tool's arguments as options, but for those that it has as `arguments` of its own."""
+
+    def decorate(command: F) -> F:
+        for name, field in reversed(tool.arguments.model_json_schema()["properties"].items()):
+            if name not in arguments:
+                command = _option(name, field)(command)
+        return command
+
+    return decorate
+
+
+def _option(name: str, field: Schema) -> Callable[[F], F]:
+    schema = {**field, **_only(field)}
+    words, flag = schema["description"].rstrip("…, "), f"--{name.replace('_', '-')}"
+    if schema["type"] == "boolean":
+        return click.option(flag, is_flag=True, help=f"{words}.")
+    kind = _type(name, schema)
+    if schema["type"] == "array":
+        return click.option(
+            "--tag", flag, name, multiple=True, type=kind, callback=_joined, help=f"{words}; with commas, or again."
+        )
+    words += SAID.get(kind, "")
+    return click.option(flag, type=kind, default=schema.get("default"), show_default=True, help=f"{words}.")
+
+
+def _only(field: Schema) -> Schema:
+    """Return the schema of what is not null."""
+    return next((choice for choice in field.get("anyOf", ()) if choice["type"] != "null"), {})
+
+
+def _type(name: str, schema: Schema) -> Type:
+    if name in OF_NAME:
+        return OF_NAME[name]
+    if "enum" in schema:
+        return click.Choice(schema["enum"])
+    if schema["type"] == "integer":
+        return click.IntRange(schema.get("minimum"), schema.get("maximum"))
+    if schema["type"] == "number":
+        return click.FloatRange(schema.get("minimum"), schema.get("maximum"))
+    return TYPES[schema.get("format", schema["type"])]
+
+
+def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """Leave to the tool what commas mean."""
+    return ",".join(values) if values else None
+
+
+async def _quietly(_done: int, _total: int) -> None:
+    """Nobody waits for progress."""
+
+
+def call(tool: Tool[ArgumentsT, ResultT], given: Mapping[str, object]) -> ResultT:
+    """Run a tool as the local user.
+
+    Raises:
+        click.UsageError: an argument breaks a bound.
+        MemoryMcpError: what the tool raises.
+    """
+    try:
+        arguments = parse(tool.arguments, given)
+        user = local_user(settings.load().namespace)
+
+        async def work(services: Services) -> ResultT:
+            return await tool.run(Call(services, user, _quietly), arguments)
+
+        return with_services(work, writes=not tool.read_only)
+    except InvalidArgumentError as error:
+        raise click.UsageError(str(error)) from error

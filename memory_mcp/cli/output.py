@@ -1,0 +1,95 @@
+"""How commands print: tables, colour, a pager and human dates on a terminal, plain lines elsewhere, JSON on demand."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from io import StringIO
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What moves a terminal's cursor or speaks to it; a memory must not."""
+
+UNITS: Final = (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3_600), ("minute", 60))
+"""Seconds of each."""
+
+
+def on_terminal() -> bool:
+    """Say whether somebody looks at stdout."""
+    return sys.stdout.isatty()
+
+
+def print_json(result: BaseModel) -> None:
+    """Print a tool's structured result, as MCP clients get it."""
+    click.echo(result.model_dump_json(by_alias=True))
+
+
+def note(sentence: str) -> None:
+    """Say on stderr what is no data."""
+    click.echo(sentence, err=True)
+
+
+def when(moment: datetime) -> str:
+    """Return a time: how long ago for a person, else ISO 8601."""
+    return ago(moment, datetime.now(UTC)) if on_terminal() else moment.isoformat(timespec="seconds")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Say how long ago a time is, in its largest unit; a time to come is said as it is."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 0:
+        return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+    for unit, length in UNITS:
+        if count := int(seconds // length):
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"
+
+
+def clean(text: str) -> str:
+    """Return a text that cannot speak to the terminal; where there is none, as it is."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text) if on_terminal() else text
+
+
+def bold(text: str) -> str:
+    """Return a text that stands out on a terminal."""
+    return click.style(text, bold=True) if on_terminal() else text
+
+
+def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on a terminal, else a line for each row with tabs between its cells; the first is never cut."""
+    if on_terminal():
+        print_long(_table(headers, rows) if rows else "")
+        return
+    for row in rows:
+        click.echo("\t".join(" ".join(cell.split()) for cell in row), color=True)  # else click takes escapes out
+
+
+def print_long(text: str) -> None:
+    """Print a text, on a terminal that it does not fit through the user's pager."""
+    if on_terminal() and text.count("\n") >= shutil.get_terminal_size().lines:
+        click.echo_via_pager(text, color=True)
+    elif text:
+        click.echo(text, nl=not text.endswith("\n"), color=True)
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    from rich.console import Console  # noqa: PLC0415 - 40 ms, for a terminal alone
+    from rich.table import Table  # noqa: PLC0415 - likewise
+    from rich.text import Text  # noqa: PLC0415 - likewise
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold", no_wrap=header == headers[0])
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) for cell in row))  # a Text holds no markup
+    written = StringIO()
+    Console(file=written, force_terminal=True, width=shutil.get_terminal_size().columns).print(table)
+    return written.getvalue()

@@ -1,0 +1,67 @@
+"""`memory-mcp store`, `update` and `delete`: the tools of the same names."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from memory_mcp.cli import DEGRADED, FAILED
+from memory_mcp.cli.options import CONTENT, call, options_of
+from memory_mcp.cli.output import note, print_json
+from memory_mcp.cli.session import as_json_option
+from memory_mcp.tools.delete import DELETE
+from memory_mcp.tools.store import STORE
+from memory_mcp.tools.update import UPDATE
+
+
+@click.command()
+@click.argument("content", type=CONTENT)
+@options_of(STORE, "content")
+@as_json_option
+def store(*, as_json: bool, **options: object) -> int:
+    """Remember CONTENT (- is stdin)."""
+    result = call(STORE, options)
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(result.text())
+    return 0 if result.embedded else DEGRADED
+
+
+@click.command()
+@click.argument("id")
+@options_of(UPDATE, "id")
+@as_json_option
+def update(*, as_json: bool, **options: object) -> int:
+    """Change the memory ID; what it was stays readable."""
+    result = call(UPDATE, options)
+    if as_json:
+        print_json(result)
+    else:
+        vector = "" if result.embedded else "; found by keywords until its vector is made"
+        click.echo(f"{result.id} has revision {result.revision} now{vector}.")
+    return 0 if result.embedded else DEGRADED
+
+
+@click.command()
+@click.argument("id", required=False)
+@options_of(DELETE, "id")
+@click.option("--yes", is_flag=True, help="Do not ask, on a terminal, before filters delete.")
+@as_json_option
+def delete(*, yes: bool, as_json: bool, **options: object) -> int:
+    """Delete the memory ID, or all that filters say; for 30 days `memory-mcp undelete` brings them back."""
+    if options["id"] is None and not (options["dry_run"] or yes) and sys.stdin.isatty() and not _confirmed(options):
+        note("nothing was deleted")
+        return FAILED
+    result = call(DELETE, options)
+    if as_json:
+        print_json(result)
+    else:
+        click.echo(result.text())
+    return 0
+
+
+def _confirmed(options: dict[str, object]) -> bool:
+    count = len(call(DELETE, {**options, "dry_run": True}).ids)
+    return count == 0 or click.confirm(f"Delete {count} memories?", err=True)

@@ -1,0 +1,112 @@
+"""What runs: the daemon behind a socket's lock, and the fronts that have a store open.
+
+psutil is asked, and no front registers itself: there is no file to go stale after `kill -9`, fronts of earlier versions
+are seen too, and a start does nothing more. psutil is imported when it is asked, which only doctor does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.models import Condition, Finding
+
+if TYPE_CHECKING:
+    import psutil
+
+MB: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process."""
+
+    pid: int
+    megabytes: float
+    age_s: float
+    stopped: bool
+
+    def __str__(self) -> str:
+        """Say it in some words."""
+        return f"process {self.pid} ({self.megabytes:.0f} MB, {_age(self.age_s)}{', stopped' * self.stopped})"
+
+
+def _age(seconds: float) -> str:
+    units = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0))
+    return next((f"{seconds / size:.1f} {unit}" for unit, size in units if seconds >= size), f"{seconds:.0f} s")
+
+
+def stopped_daemon(socket: Path) -> Finding | None:
+    """Say so when the daemon behind a socket was stopped, as by SIGSTOP."""
+    found = _daemon(socket)
+    if found is None or not found.stopped:
+        return None
+    return Finding(Condition.DEGRADED, "stopped", f"the daemon, {found}, does nothing", f"kill -CONT {found.pid}")
+
+
+def daemon(socket: Path, seconds: float) -> Seen:
+    """Say how much memory the daemon takes, and since when it runs."""
+    del seconds  # no call here can be told to end
+    found = _daemon(socket)
+    return Finding(Condition.OK, "running", detail=str(found)) if found else "its lock names no process"
+
+
+def _daemon(socket: Path) -> Running | None:
+    """Return the process that wrote its id into the socket's lock."""
+    import psutil  # noqa: PLC0415 - for doctor alone
+
+    try:
+        process = psutil.Process(int(socket.with_name(f"{socket.name}.lock").read_text(encoding="ascii")))
+        is_one = any("embedder" in word for word in process.cmdline())  # the number may have gone to another
+        return _running(process) if is_one else None
+    except (OSError, ValueError, psutil.Error):
+        return None
+
+
+def fronts(store: Path, seconds: float) -> Seen:
+    """Say which processes of `memory-mcp serve` have the store open."""
+    del seconds  # no call here can be told to end
+    found = list(_fronts(store))
+    if stopped := [front for front in found if front.stopped]:
+        cause = f"{', '.join(map(str, stopped))} cannot answer, and may hold a lock"
+        mend = f"kill -CONT {' '.join(str(front.pid) for front in stopped)}, or end its client"
+        return Finding(Condition.DEGRADED, "stopped", cause, mend, _told(found))
+    return Finding(Condition.OK, "running", detail=_told(found)) if found else "none has the store open"
+
+
+def _told(found: Sequence[Running]) -> str:
+    return f"{len(found)}: {', '.join(map(str, found))}"
+
+
+def _fronts(store: Path) -> Iterator[Running]:
+    import psutil  # noqa: PLC0415 - for doctor alone
+
+    path = str(store.resolve())
+    for process in psutil.process_iter():
+        try:
+            if is_front(process.cmdline()) and any(file.path == path for file in process.open_files()):
+                yield _running(process)
+        except psutil.Error:  # it ended meanwhile, or is another user's
+            continue
+
+
+def is_front(words: Sequence[str]) -> bool:
+    """Say whether a command line is a front's: Python, our program and, after its options, `serve`."""
+    ours = [
+        place
+        for place, word in enumerate(words)
+        if Path(word).name == "memory-mcp" or (word == "memory_mcp" and words[place - 1] == "-m")
+    ]
+    return bool(ours) and ours[0] > 0 and "serve" in words[ours[0] + 1 :]
+
+
+def _running(process: psutil.Process) -> Running:
+    import psutil  # noqa: PLC0415 - for doctor alone
+
+    with process.oneshot():
+        age_s = max(0.0, time.time() - process.create_time())
+        return Running(process.pid, process.memory_info().rss / MB, age_s, process.status() == psutil.STATUS_STOPPED)

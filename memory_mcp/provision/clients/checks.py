@@ -1,0 +1,30 @@
+"""What doctor asks of the clients' files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.provision.clients import Configured, configured
+
+
+def clients(seconds: float) -> Seen:
+    """Say which clients start us, and whether each could."""
+    del seconds  # some small files are read
+    return judged(configured())
+
+
+def judged(held: Sequence[Configured]) -> Seen:
+    """Judge what the clients' files have of ours."""
+    if not held:
+        return "no client has an entry of ours; memory-mcp install --client NAME writes one"
+    broken = [each for each in held if each.problem or not each.runs]
+    if not broken:
+        names = dict.fromkeys(each.client for each in held)
+        return Finding(Condition.OK, "configured", detail=", ".join(names))
+    first = broken[0]
+    if first.problem:
+        return Finding(Condition.DEGRADED, "unreadable", first.problem, f"mend {first.file}")
+    cause = f"{first.client} starts {first.command}, which is not there ({first.file})"
+    return Finding(Condition.DEGRADED, "broken", cause, f"memory-mcp install --client {first.client}")

@@ -1,0 +1,93 @@
+"""Reads and replaces a client's file: as a whole, by its own mode, with a copy of what was there beside it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from memory_mcp.provision.errors import ProvisionError
+
+BACKUP: Final = ".before-memory-mcp"
+_PRIVATE: Final = 0o600
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file of a client's; no text is no file."""
+
+    path: Path
+
+    @property
+    def backup(self) -> ConfigFile:
+        """The copy beside it."""
+        return ConfigFile(self.path.with_name(self.path.name + BACKUP))
+
+    def read(self) -> str | None:
+        """Return the text.
+
+        Raises:
+            ProvisionError: it cannot be read, or is no UTF-8.
+        """
+        try:
+            return self.path.read_bytes().decode()
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise ProvisionError(f"{self.path} is no UTF-8; it is left as it was, mend it first") from error
+        except OSError as error:
+            raise ProvisionError(f"{self.path} cannot be read ({error.strerror})") from error
+
+    def replace(self, before: str | None, after: str | None) -> None:
+        """Put a text in place of the one that was read, at once for every reader; a link stays a link.
+
+        Raises:
+            ProvisionError: it cannot be written, or was changed since it was read.
+        """
+        target = Path(os.path.realpath(self.path))
+        try:
+            if after is None:
+                self._expect(before)
+                target.unlink(missing_ok=True)
+                return
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = _write(target, after)
+            try:
+                self._expect(before)
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
+            _sync(target.parent)
+        except OSError as error:
+            raise ProvisionError(f"{self.path} cannot be written ({error.strerror})") from error
+
+    def _expect(self, before: str | None) -> None:
+        if self.read() != before:
+            raise ProvisionError(f"{self.path} was changed meanwhile and is left as it is; run this again")
+
+
+def _write(target: Path, text: str) -> Path:
+    """Write a file beside the target that is on disk when this returns, with the target's mode."""
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+            os.fchmod(file.fileno(), target.stat().st_mode & 0o7777 if target.exists() else _PRIVATE)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return draft
+
+
+def _sync(folder: Path) -> None:
+    """Bring the folder's new entry to disk where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):
+        os.fsync(descriptor)
+    os.close(descriptor)

@@ -1,0 +1,48 @@
+"""Importing packages without what they import beside what is wanted of them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+def defer(*packages: str) -> None:
+    """Put packages in place whose `__init__` runs when one of its names is first asked for; parents come first.
+
+    `import package.module` asks for none. A package that was imported already stays as it is.
+    """
+    for name in packages:
+        spec = None if name in sys.modules else importlib.util.find_spec(name)
+        if spec is not None:
+            sys.modules[name] = _deferred(spec)
+
+
+def _deferred(spec: ModuleSpec) -> ModuleType:
+    module = importlib.util.module_from_spec(spec)
+
+    def get(name: str) -> object:
+        if name.startswith("__") or spec.loader is None:  # what the import system looks for
+            raise AttributeError(f"module {spec.name!r} has no attribute {name!r}")
+        vars(module).pop("__getattr__", None)
+        spec.loader.exec_module(module)
+        return getattr(module, name)
+
+    vars(module)["__getattr__"] = get  # https://peps.python.org/pep-0562/
+    return module
+
+
+@contextlib.contextmanager
+def without(package: str) -> Iterator[None]:
+    """Let what is imported meanwhile find an optional package missing, unless it was imported before."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # documented: the import then fails
+    try:
+        yield
+    finally:
+        del sys.modules[package]

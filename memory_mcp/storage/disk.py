@@ -1,0 +1,36 @@
+"""Whether there is room for what the store does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.models import Condition, Finding
+
+MB: Final = 1_000_000
+SPARE: Final = 200 * MB
+"""Bytes beside a copy of the store: the write-ahead log, a converted model, logs."""
+LEAST: Final = 20 * MB
+"""Bytes below which the next write may fail."""
+
+
+def room(store: Path, folders: Sequence[Path], seconds: float) -> Seen:
+    """Say whether the disk of each folder has room for a copy of the store, as backups and migrations make it."""
+    del seconds  # no call here can be told to end
+    size = sum(path.stat().st_size for path in (store, Path(f"{store}-wal")) if path.exists())
+    free, folder = min((shutil.disk_usage(_there(folder)).free, folder) for folder in folders)
+    told = f"{free // MB:,} MB are free for {folder}"
+    if free < LEAST:
+        return Finding(Condition.FAILED, "full", told, "free some space: the next write may fail")
+    if free < size + SPARE:
+        cause = f"{told}; a copy of the store needs {(size + SPARE) // MB:,} MB"
+        return Finding(Condition.DEGRADED, "scarce", cause, "free some space: backups and upgrades need it")
+    return Finding(Condition.OK, "enough", detail=told)
+
+
+def _there(folder: Path) -> Path:
+    """Return the nearest folder above that is there already."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())

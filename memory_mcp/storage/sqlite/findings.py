@@ -1,0 +1,55 @@
+"""What the store says of its own health."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.models import Condition, Finding, QueueCounts, Space
+
+
+def unusable(path: Path, error: StoreError) -> Finding:
+    """Say why the file cannot be used; the error's own sentence has the mend."""
+    return Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")
+
+
+def opened(path: Path) -> Finding:
+    """Say where the open file is."""
+    return Finding(Condition.OK, "open", detail=f"{path}{_free(path)}")
+
+
+def _free(path: Path) -> str:
+    try:
+        return f", {shutil.disk_usage(path.parent).free // 1_000_000} MB free on its disk"
+    except OSError:  # the folder was moved away under the open file; the figure is a courtesy
+        return ""
+
+
+def of_space(space: Space | None) -> Finding:
+    """Say which space the vectors are of."""
+    if space is None:
+        return Finding(Condition.OK, "none", detail="the first vector decides it")
+    return Finding(Condition.OK, "open", detail=f"{space.id}, {space.dimensions} dimensions")
+
+
+def of_queue(queue: QueueCounts) -> Finding:
+    """Say what waits for vectors, and what will never have one."""
+    detail = f"memories: {queue.pending} pending, {queue.failed} failed"
+    if queue.failed:
+        return Finding(
+            Condition.DEGRADED,
+            "failed",
+            f"some passages were refused by the embedder: {queue.last_error}",
+            "update or delete these memories; they are found by keywords meanwhile",
+            detail,
+        )
+    if queue.pending:
+        return Finding(
+            Condition.DEGRADED,
+            "pending",
+            "memories wait for vectors",
+            "none needed: the queue drains by itself",
+            detail,
+        )
+    return Finding(Condition.OK, "empty", detail=detail)

@@ -1,0 +1,83 @@
+"""What a person sees: the commands on a real terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from memory_mcp import cli
+from tests.e2e.conftest import FRONT
+
+Look = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def look(environment: dict[str, str], folder: Path) -> Look:
+    """Run commands on a terminal of 100 columns and 20 lines, with keys that were pressed before."""
+    pager = folder / "pager"
+    pager.write_text("#!/bin/sh\necho A PAGER\ncat\n")
+    pager.chmod(0o700)
+
+    def run(*arguments: str, keys: str = "") -> tuple[int, str]:
+        master, slave = os.openpty()
+        termios.tcsetwinsize(slave, (20, 100))
+        more = {"TERM": "xterm", "PAGER": str(pager)}
+        with subprocess.Popen(
+            [FRONT, *arguments], env=environment | more, stdin=slave, stdout=slave, stderr=slave
+        ) as it:
+            os.close(slave)
+            os.write(master, keys.encode())
+            seen = b""
+            with contextlib.suppress(OSError):  # Linux's way to say that the other side has gone
+                while piece := os.read(master, 65_536):
+                    seen += piece
+        os.close(master)
+        return it.returncode, seen.decode().replace("\r\n", "\n")
+
+    return run
+
+
+def test_a_terminal_gets_a_table_with_human_dates(look: Look) -> None:
+    """And a memory cannot speak to it."""
+    look("store", "red \x1b[31m apples [bold]now[/bold]", "--id", "a", "--tag", "fruit")
+    look("store", "apples of last year", "--id", "b", "--created-at", "2020-01-01")
+    code, seen = look("search", "apples")
+    assert code == cli.DEGRADED
+    assert "\x1b[1m" in seen  # the heads of the columns
+    text = re.sub(r"\x1b\[\d*m", "", seen)
+    assert re.search(r"^id +created +content +tags +score *$", text, re.MULTILINE)
+    assert re.search(r"^a +just now +red \ufffd\[31m apples \[bold\]now\[/bold\] +fruit ", text, re.MULTILINE)
+    assert re.search(r"^b +\d+ years ago +apples of last year", text, re.MULTILINE)
+    assert "\x1b[31m" not in seen
+    assert "red \ufffd[31m apples" in look("get", "a")[1]
+
+
+def test_a_long_list_goes_through_the_pager(look: Look) -> None:
+    """And a short one does not."""
+    for number in range(3):
+        look("store", f"memory {number}\n" * 8)
+    assert "A PAGER" not in look("list", "--limit", "1")[1]
+    code, seen = look("list")
+    assert (code, "A PAGER" in seen, seen.count("memory 1")) == (0, True, 8)
+
+
+def test_filters_delete_what_a_person_agrees_to(look: Look) -> None:
+    """Asked with the count, unless `--yes` was said; an id is not asked for."""
+    for memory_id in ("a", "b"):
+        look("store", memory_id * 3, "--id", memory_id, "--tag", "x")
+    code, seen = look("delete", "--tag", "x", keys="n\n")
+    assert (code, "Delete 2 memories? [y/N]" in seen, "nothing was deleted" in seen) == (cli.FAILED, True, True)
+    code, seen = look("delete", "b")
+    assert (code, "Delete 1" in seen) == (0, False)
+    code, seen = look("delete", "--tag", "x", keys="y\n")
+    assert (code, "Deleted 1 memories: a" in seen) == (0, True)
+    look("undelete", "a")
+    code, seen = look("delete", "--tag", "x", "--yes")
+    assert (code, "?" in seen, "Deleted 1 memories: a" in seen) == (0, False, True)

@@ -1,0 +1,70 @@
+"""What doctor sees in a file, without a trace in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.storage.sqlite import inspection
+from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import SPACE, after_a_crash, new, put, towards, whole
+
+SECONDS = 20.0
+
+
+def _nothing() -> None:
+    """Say that there is no backup."""
+
+
+async def test_a_store_too_large_for_the_time_is_said_to_be_so(path: Path, store: SqliteStore) -> None:
+    """It is no fault; with time it is verified."""
+    texts = [f"memory number {number}" for number in range(200)]
+    await store.add([(new(text), whole(text, towards(number))) for number, text in enumerate(texts)])
+    seen = inspection.verify(path, _nothing, 0.0)
+    assert isinstance(seen, str)
+    assert "memory-mcp doctor --whole" in seen
+    seen = inspection.verify(path, _nothing, SECONDS)
+    assert isinstance(seen, Finding)
+    assert seen.condition is Condition.OK
+
+
+async def test_what_a_killed_front_left_is_read_and_left(path: Path, store: SqliteStore) -> None:
+    """What is only in the write-ahead log counts, and every file is as before."""
+    await put(store, "kept", towards(0))
+    crashed = (await after_a_crash(store)).path
+    files = [crashed, Path(f"{crashed}-wal")]
+    before = [file.read_bytes() for file in files]
+    assert len(before[1]) > 0
+    for seen in (
+        inspection.look(crashed, _nothing, SECONDS),
+        inspection.verify(crashed, _nothing, SECONDS),
+        inspection.lock(crashed, SECONDS),
+        inspection.queue(crashed, SECONDS),
+    ):
+        assert isinstance(seen, Finding)
+        assert seen.condition is Condition.OK
+    assert inspection.space(crashed, SECONDS) == SPACE
+    written = inspection.written(crashed, SECONDS)
+    assert written is not None
+    assert written.generation == 1
+    assert [file.read_bytes() for file in files] == before
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-signs"])
+def test_what_lies_beside_a_store_that_is_gone_tells_of_it(tmp_path: Path, suffix: str) -> None:
+    """A store was there, and there is no backup either; where nothing is, nothing is missed."""
+    path = tmp_path / "memory.db"
+    assert isinstance(inspection.look(path, _nothing, SECONDS), str)
+    Path(f"{path}{suffix}").touch()
+    seen = inspection.look(path, _nothing, SECONDS)
+    assert isinstance(seen, Finding)
+    assert (seen.condition, f"memory.db{suffix}" in seen.cause) == (Condition.FAILED, True)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A folder in the store's place is no file to write to."""
+    seen = inspection.lock(tmp_path, SECONDS)
+    assert isinstance(seen, Finding)
+    assert (seen.condition, seen.state) == (Condition.FAILED, "not writable")
