@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+from embedder_api import plugins
 from embedder_api.described import Described, describe, nearest
 from embedder_api.v1.address import default_address
 from embedder_api.v1.contract import MAX_TEXTS
@@ -28,6 +29,10 @@ from embedder_daemon.errors import SettingsError
 PREFIX: Final = "EMBEDDER_"
 CONFIG_VARIABLE: Final = "EMBEDDER_CONFIG"
 BUNDLED_MODEL: Final = "all-MiniLM-L6-v2"
+ENGINES: Final = ("auto", "openvino", "torch", "onnx", "hash")
+"""The names of our own engines, and auto."""
+ENGINE_GROUP: Final = "embedder_daemon.engines"
+"""The entry points by which packages add others."""
 _FOREIGN: Final = frozenset({CONFIG_VARIABLE, "EMBEDDER_PYTHON"})  # ours, but no fields: a path, and make setup's
 
 
@@ -44,6 +49,10 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _known_engine(name: str) -> str:
+    return plugins.checked(ENGINE_GROUP, ENGINES, name)
 
 
 class DaemonSettings(BaseSettings):
@@ -81,9 +90,10 @@ class DaemonSettings(BaseSettings):
         json_schema_extra={"unit": "dimensions"},
         description="Dimensions that vectors are cut to, of those that the model declares; 0 is the model's own.",
     )
-    engine: Literal["auto", "openvino", "torch", "onnx", "hash"] = Field(
+    engine: Annotated[str, AfterValidator(_known_engine)] = Field(
         default="auto",
-        description="What computes the vectors; auto is the fastest one measured here, hash is for tests only.",
+        description="What computes the vectors: openvino, torch, onnx, or one that an installed package adds; auto is "
+        "the fastest of ours measured here, hash is for tests only.",
     )
     device: Literal["auto", "cpu", "mps", "cuda"] = Field(
         default="auto", description="Where the model runs; auto is cuda where there is one, else cpu."
@@ -188,9 +198,8 @@ def load(arguments: Sequence[str]) -> DaemonSettings:
 def _faults(error: ValidationError) -> list[str]:
     """Return one phrase for each wrong setting."""
     return [
-        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (got {fault['input']!r}){_nearest(str(fault['loc'][0]))}"
-        if fault["type"] == "extra_forbidden"
-        else f"{'.'.join(map(str, fault['loc']))}: {fault['msg']} (got {fault['input']!r})"
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')} (got {fault['input']!r})"
+        + (_nearest(str(fault["loc"][0])) if fault["type"] == "extra_forbidden" else "")
         for fault in error.errors(include_url=False)
     ]
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
+from embedder_api import plugins
 from embedder_api.described import Described, describe, nearest, variable
 from embedder_api.v1.address import default_address, socket_path
 from platformdirs import user_config_path, user_data_path
@@ -31,6 +32,10 @@ from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
+STORES: Final = ("sqlite_vec",)
+"""The names of our own stores."""
+STORE_GROUP: Final = "memory_mcp.stores"
+"""The entry points by which packages add others."""
 
 
 def config_file() -> Path:
@@ -51,6 +56,10 @@ def _valid_address(address: str) -> str:
     return address
 
 
+def _known_store(name: str) -> str:
+    return plugins.checked(STORE_GROUP, STORES, name)
+
+
 def _listed(names: object) -> object:
     """Accept names that are separated by commas."""
     return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
@@ -69,7 +78,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False)
 
-    storage_backend: Literal["sqlite_vec"] = Field("sqlite_vec", description="The store of record.")
+    storage_backend: Annotated[str, AfterValidator(_known_store)] = Field(
+        "sqlite_vec", description="The store of record: sqlite_vec, or one that an installed package adds."
+    )
     sqlite_path: UserPath = Field(
         default_factory=lambda: user_data_path("memory-mcp") / "memory.db",
         json_schema_extra={"default": "`memory.db` in the data folder"},
@@ -212,7 +223,8 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
             raise SettingsError(f"{file}: {name} is no setting{_nearest(name)}") from error
         shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
         place = "on the command line" if name in given else f"in the environment or in {file}"
-        raise SettingsError(f"{shown}: {first['msg']}; mend it {place}") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{shown}: {said}; mend it {place}") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file} cannot be read ({error}); mend it, or move it away") from error
 

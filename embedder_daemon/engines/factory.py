@@ -1,4 +1,4 @@
-"""From an engine's name to an engine; its module is imported only when it is chosen."""
+"""From an engine's name to an engine, ours or a package's; its module is imported only when it is chosen."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, cast
 
+from embedder_api import plugins
+
 from embedder_daemon import logs
 from embedder_daemon.engines import golden, verdict
 from embedder_daemon.engines.base import Engine, EngineOptions
 from embedder_daemon.errors import EngineMissingError
+from embedder_daemon.settings import ENGINE_GROUP
+from embedder_daemon.settings import ENGINES as NAMES
 from embedder_daemon.space import ModelFiles
 
 
@@ -35,17 +39,26 @@ _FALLBACKS: Final = {"torch": "torch", "openvino": "openvino", "onnx": "onnxrunt
 """What auto is where nothing was measured: the first whose package is there."""
 
 
+FindModel = Callable[[], ModelFiles]
+Make = Callable[[EngineOptions, FindModel], Engine]
+"""What an entry point names: it returns an engine with its model loaded; one with a model of its own finds none."""
+
+
 class _Module(Protocol):
     def create(self, options: EngineOptions, files: ModelFiles | None) -> Engine: ...
 
 
-def build(name: str, options: EngineOptions, find_model: Callable[[], ModelFiles]) -> Engine:
+def build(name: str, options: EngineOptions, find_model: FindModel) -> Engine:
     """Return the engine of that name, or of the verdict, after its golden check; takes seconds: off the event loop.
 
     Raises:
-        EngineMissingError: a package that the engine needs is not installed.
+        EngineMissingError: a package that the engine needs is not installed, or one that adds an engine does not work.
         DaemonError: whatever `find_model`, the engine and the golden check raise.
     """
+    if (make := _added(name)) is not None:
+        engine = make(options, find_model)
+        golden.check(engine)  # where it claims a space that golden vectors are known of
+        return engine
     if name != "auto" and not ENGINES[name].needs_model:
         return create(name, options, None)
     files = find_model()  # before the import: a missing model is told at once
@@ -56,6 +69,15 @@ def build(name: str, options: EngineOptions, find_model: Callable[[], ModelFiles
     if worst is None:
         logs.get().warning(f"no golden vectors for {files.space.model}: run {verdict.MEND}")
     return engine
+
+
+def _added(name: str) -> Make | None:
+    """Return what a package adds by this name; None where the name is ours."""
+    try:
+        added = plugins.added(ENGINE_GROUP, NAMES)
+        return cast("Make", plugins.load(added[name])) if name in added else None
+    except plugins.PluginError as error:
+        raise EngineMissingError(f"EMBEDDER_ENGINE: {error}") from error
 
 
 def create(name: str, options: EngineOptions, files: ModelFiles | None) -> Engine:

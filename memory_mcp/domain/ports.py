@@ -237,7 +237,7 @@ class Store(Upkeep, Protocol):
         ...
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first.
+        """Return memories newest first; a cursor tells of no namespace but the filters' own.
 
         Raises:
             InvalidArgumentError: the cursor is none of this store's.

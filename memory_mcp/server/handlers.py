@@ -11,10 +11,10 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from memory_mcp.server.chain import make_chain
-from memory_mcp.server.chain.asked import Context
+from memory_mcp.server.chain.asked import Asked, Context
 from memory_mcp.server.chain.caller import Identify, caller
 from memory_mcp.server.reading import ReadingHandlers
-from memory_mcp.server.schemas import advertised
+from memory_mcp.server.schemas import advertised, input_schemas
 from memory_mcp.server.session import LazyServices
 from memory_mcp.server.subscriptions import Subscriptions
 from memory_mcp.settings import Settings
@@ -36,7 +36,6 @@ class ToolHandlers:
     def __init__(self, tools: tuple[AnyTool, ...], services: LazyServices) -> None:
         self._services = services
         self._offered = tools
-        self._tools = {tool.name: tool for tool in tools}
 
     async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """Answer `tools/list`, from memory."""
@@ -44,25 +43,25 @@ class ToolHandlers:
         self._services.warm()
         return advertised(self._offered)
 
-    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(self, asked: Asked) -> types.CallToolResult:
         """Answer `tools/call`."""
-        tool = self._tools.get(params.name)
-        if tool is None:
-            raise MCPError(types.INVALID_PARAMS, _unknown(params.name))
-        result = await self._run(tool, ctx, params.arguments or {})
+        if asked.tool is None:
+            raise MCPError(types.INVALID_PARAMS, _unknown(asked.name))
+        result = await self._run(asked.tool, asked)
         return types.CallToolResult(
             content=[types.TextContent(text=result.text())],
             structured_content=result.model_dump(mode="json", by_alias=True),
         )
 
-    async def _run(self, tool: AnyTool, ctx: Context, arguments: dict[str, object]) -> Result:
+    async def _run(self, tool: AnyTool, asked: Asked) -> Result:
         async def progress(done: int, total: int) -> None:
-            await ctx.session.report_progress(done, total)
+            await asked.ctx.session.report_progress(done, total)
 
+        arguments = asked.parsed
         call = Call(await self._services.get(), caller(), progress)
         # A task of its own: gRPC answers a cancellation with a CancelledError of its own making, which the SDK's
         # cancel scope would not know as its own, and which would end the whole session.
-        task: asyncio.Task[Result] = asyncio.create_task(tool(call, arguments))
+        task: asyncio.Task[Result] = asyncio.create_task(tool.run(call, arguments))
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
@@ -87,7 +86,8 @@ def make_server(
 ) -> Server[dict[str, object]]:
     """Return the SDK's server with our tools, resources and prompts behind the chain."""
     tools = offered(settings)
-    around = make_chain(settings, services, tools, identify, rate_limited=rate_limited, metrics=metrics).around
+    chain = make_chain(settings, services, tools, identify, rate_limited=rate_limited, metrics=metrics)
+    around = chain.around
     handlers = ToolHandlers(tools, services)
     reading = ReadingHandlers(services)
     subscriptions = Subscriptions(services)
@@ -96,7 +96,7 @@ def make_server(
         version=__version__,
         instructions=INSTRUCTIONS,
         on_list_tools=around(handlers.list_tools),
-        on_call_tool=around(handlers.call_tool),
+        on_call_tool=chain.around_calls(handlers.call_tool),
         on_list_resources=around(reading.list_resources),
         on_list_resource_templates=around(reading.list_templates),
         on_read_resource=around(reading.read_resource),
@@ -106,4 +106,6 @@ def make_server(
         on_list_prompts=around(reading.list_prompts),
         on_get_prompt=around(reading.get_prompt),
         on_completion=around(reading.complete),
+        # Each call of a tool over HTTP (2026-07-28) asks for it, and would go through all of tools/list.
+        get_tool_input_schema=lambda name: input_schemas(tools).get(name),
     )

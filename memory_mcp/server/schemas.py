@@ -18,6 +18,12 @@ def advertised(tools: tuple[AnyTool, ...]) -> types.ListToolsResult:
     return types.ListToolsResult(tools=[_advertise(tool) for tool in tools])
 
 
+@cache
+def input_schemas(tools: tuple[AnyTool, ...]) -> dict[str, Schema]:
+    """Return the schema of each tool's arguments, as it is advertised."""
+    return {tool.name: tool.input_schema for tool in advertised(tools).tools}
+
+
 def _advertise(tool: AnyTool) -> types.Tool:
     return types.Tool(
         name=tool.name,
@@ -34,10 +40,12 @@ def _advertise(tool: AnyTool) -> types.Tool:
 
 
 def _lean(schema: Schema, *, collapse: bool) -> Schema:
-    """Leave out what costs the client's context: titles, docstrings, and in arguments the explicit null."""
+    """Leave out what costs the client's context: titles, docstrings, defaults, and in arguments the explicit null."""
     lean: Schema = {}
     for key, value in schema.items():
         if isinstance(value, str) and (key == "title" or (key == "description" and "properties" in schema)):
+            continue
+        if key == "additionalProperties" and value is True:  # as where nothing is said
             continue
         if key in {"properties", "$defs"}:
             lean[key] = {name: _lean(inner, collapse=collapse) for name, inner in value.items()}

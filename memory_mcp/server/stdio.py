@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -20,7 +19,8 @@ import anyio
 import mcp_types as types
 from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
 from mcp.shared.message import SessionMessage
-from pydantic import ValidationError
+
+from memory_mcp.server.messages import parse, wrong
 
 MAX_LINE: Final = 64 * 1024 * 1024
 """Bytes of one message."""
@@ -31,6 +31,8 @@ GOODBYE_S: Final = 5.0
 CANCELLED: Final = "notifications/cancelled"
 
 Item = SessionMessage | Exception
+
+_TOO_LONG: Final = wrong(types.INVALID_REQUEST, f"a message has at most {MAX_LINE} bytes")
 
 
 def claim_descriptors() -> tuple[BinaryIO, BinaryIO]:
@@ -89,7 +91,7 @@ class Transport:
                 self.heard.set()
                 if not line.strip():
                     continue
-                message = parse(line)
+                message = parse(line) if len(line) <= MAX_LINE else _TOO_LONG
                 if isinstance(message, types.JSONRPCError):
                     await to_client.send(SessionMessage(message))
                     continue
@@ -144,40 +146,3 @@ class Transport:
             self._unanswered.discard(request_id)
         if not self._unanswered:
             self._all_answered.set()
-
-
-def parse(line: bytes) -> types.JSONRPCMessage:
-    """Make a message of a line; of one that is none, the error to answer it with."""
-    if len(line) > MAX_LINE:
-        return _error(types.INVALID_REQUEST, f"a message has at most {MAX_LINE} bytes", None)
-    try:
-        line.decode()
-        loose: object = json.loads(line, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        return _error(types.PARSE_ERROR, f"the message is no UTF-8 JSON: {type(error).__name__}", None)
-    try:
-        message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValidationError as error:
-        kind = error.errors(include_url=False, include_input=False)[0]["type"]
-        if kind == "json_invalid":  # what json.loads lets pass: a lone surrogate, too deep nesting
-            return _error(types.PARSE_ERROR, "the message is no valid JSON text (lone surrogate?)", _id_of(loose))
-        return _error(types.INVALID_REQUEST, "the message is no JSON-RPC 2.0 request", _id_of(loose))
-    if isinstance(message, types.JSONRPCNotification) and isinstance(loose, dict) and "id" in loose:
-        return _error(types.INVALID_REQUEST, "id: must be a whole number or a text", None)  # its sender waits
-    return message
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _id_of(loose: object) -> types.RequestId | None:
-    """Return the id of a broken message, so that its sender is not left waiting."""
-    found = loose.get("id") if isinstance(loose, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | str):
-        return None
-    return None if isinstance(found, str) and not found.isprintable() else found
-
-
-def _error(code: int, message: str, request_id: types.RequestId | None) -> types.JSONRPCError:
-    return types.JSONRPCError(jsonrpc="2.0", id=request_id, error=types.ErrorData(code=code, message=message))

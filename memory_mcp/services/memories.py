@@ -9,7 +9,7 @@ from contextlib import aclosing
 from itertools import islice
 from typing import Final
 
-from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError, StoreError
+from memory_mcp.domain.errors import ConflictError, EmbedderError, NotFoundError, SpaceMismatchError, StoreError
 from memory_mcp.domain.models import (
     Change,
     Embedded,
@@ -32,6 +32,9 @@ BATCH: Final = 64
 
 AHEAD: Final = 2
 """Batches that are embedded while one is written: the daemon packs the texts of several calls into better batches."""
+
+DELETED_AT_ONCE: Final = 500
+"""Memories that one transaction deletes: it takes about 0.1 s, in which nobody else can write."""
 
 TAGS_SHOWN: Final = 50
 
@@ -156,9 +159,27 @@ class Memories:
         filters = Filters(reach.namespace)
         return await self._store.delete([memory_id], filters, dry_run=dry_run, elsewhere=not reach.bound)
 
-    async def delete_all(self, filters: Filters, *, dry_run: bool) -> list[str]:
-        """Delete what filters say; return the ids."""
-        return await self._store.delete(None, filters, dry_run=dry_run)
+    async def delete_all(
+        self, filters: Filters, *, dry_run: bool, on_progress: Callable[[int, int], Awaitable[None]]
+    ) -> list[str]:
+        """Delete what filters say now, some hundred at a time, and tell how many of how many; return the ids."""
+        doomed = await self._store.delete(None, filters, dry_run=True)
+        if dry_run:
+            return doomed
+        gone: list[str] = []
+        for start in range(0, len(doomed), DELETED_AT_ONCE):
+            gone += await self._delete_known(doomed[start : start + DELETED_AT_ONCE], Filters(filters.namespace))
+            await on_progress(min(start + DELETED_AT_ONCE, len(doomed)), len(doomed))
+        return gone
+
+    async def _delete_known(self, ids: Sequence[str], within: Filters) -> list[str]:
+        """Delete those that are still there."""
+        try:
+            return await self._store.delete(ids, within, dry_run=False)
+        except NotFoundError:  # somebody else has deleted one of them meanwhile
+            half = len(ids) // 2
+            halves = (ids[:half], ids[half:]) if half else ()
+            return [gone for part in halves for gone in await self._delete_known(part, within)]
 
     async def undelete(self, memory_id: str, reach: Reach) -> Memory:
         """Bring a deleted memory back, with vectors when they can be had within the budget.

@@ -1,19 +1,48 @@
-"""From the setting `storage_backend` to a store."""
+"""From the setting `storage_backend` to a store: one of ours, or one that an installed package adds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
+from embedder_api import plugins
+
+from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Store
-from memory_mcp.settings import Settings
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.settings import STORE_GROUP, Settings
 
-STORES: Final[dict[str, Callable[[Settings], Store]]] = {
-    "sqlite_vec": lambda settings: SqliteStore(settings.sqlite_path),
-}
+Make = Callable[[Settings], Store]
+"""What an entry point names: it returns a store that opens nothing before its first call."""
+
+
+def _sqlite(settings: Settings) -> Store:
+    from memory_mcp.storage.sqlite.repository import SqliteStore  # noqa: PLC0415 - only where it is chosen
+
+    return SqliteStore(settings.sqlite_path)
+
+
+STORES: Final[dict[str, Make]] = {"sqlite_vec": _sqlite}
 
 
 def make_store(settings: Settings) -> Store:
-    """Return the store that the settings name; it opens its file at the first call."""
-    return STORES[settings.storage_backend](settings)
+    """Return the store that the settings name; it opens its file at the first call.
+
+    Raises:
+        SettingsError: a package takes a name that is taken, cannot be loaded, or its store is none.
+    """
+    name = settings.storage_backend
+    try:
+        added = plugins.added(STORE_GROUP, STORES)
+        if name in STORES:
+            return STORES[name](settings)
+        return _whole(name, cast("Make", plugins.load(added[name]))(settings))
+    except plugins.PluginError as error:
+        raise SettingsError(f"MCP_MEMORY_STORAGE_BACKEND: {error}") from error
+
+
+def _whole(name: str, store: Store) -> Store:
+    """Return a package's store when it has every method: it may be of another version's time."""
+    lacking = [method for method in dir(Store) if not (method.startswith("_") or hasattr(store, method))]
+    if lacking:
+        raise plugins.PluginError(f"{name!r} lacks {', '.join(lacking)}: update the package that adds it")
+    return store

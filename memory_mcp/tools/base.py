@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -65,7 +65,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
     description: str
     arguments: type[ArgumentsT]
     result: type[ResultT]
-    run: Callable[[Call, ArgumentsT], Awaitable[ResultT]]
+    run: Callable[[Call, ArgumentsT], Coroutine[Any, Any, ResultT]]
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
@@ -82,15 +82,6 @@ class Tool(Generic[ArgumentsT, ResultT]):
         if self.read_only:
             return (Scope.READ,)
         return (Scope.WRITE, Scope.READ) if self.reveals else (Scope.WRITE,)
-
-    async def __call__(self, call: Call, raw: Mapping[str, object]) -> ResultT:
-        """Check the arguments and do it.
-
-        Raises:
-            InvalidArgumentError: an argument is unknown or breaks a bound.
-            MemoryMcpError: what the tool's function raises.
-        """
-        return await self.run(call, parse(self.arguments, raw))
 
 
 AnyTool = Tool[Any, Any]  # a registry holds tools of every kind

@@ -42,7 +42,7 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         raise InvalidArgumentError("id", "give an id, or at least one filter, and not both; nothing was deleted")
     memories, dry_run = call.services.memories, arguments.dry_run
     if arguments.id is None:
-        ids = await memories.delete_all(filters, dry_run=dry_run)
+        ids = await memories.delete_all(filters, dry_run=dry_run, on_progress=call.progress)
     else:
         ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
     return DeleteResult(ids=ids, dry_run=arguments.dry_run)

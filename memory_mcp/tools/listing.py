@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.fields import FilterArguments, MemoryFields, shown
+
+MAX_CURSOR: Final = 1_200
+"""Characters of a cursor; it names the last memory by its id, which may be all escapes."""
 
 
 class ListArguments(FilterArguments):
@@ -16,7 +19,7 @@ class ListArguments(FilterArguments):
     aliases: ClassVar = {"n_results": "limit", "top_k": "limit", "k": "limit"}
 
     limit: Annotated[int, Field(ge=1, le=100, description="Memories on a page")] = 20
-    cursor: Annotated[str | None, Field(max_length=200, description="next_cursor of the page before")] = None
+    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR, description="next_cursor of the page before")] = None
 
 
 class ListResult(Result):

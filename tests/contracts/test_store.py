@@ -288,6 +288,33 @@ async def test_a_cursor_survives_writes(store: Store) -> None:
     assert (rest.total, rest.next_cursor) == (6, None)
 
 
+async def test_a_cursor_tells_nothing_of_others(store: Store) -> None:
+    """The same memories have the same cursors, however much was written in other namespaces meanwhile."""
+    given: dict[str, list[str | None]] = {}
+    for number, namespace in enumerate(("one", "two")):
+        for other in range(5 * number):
+            await put(store, f"secret {other}", namespace="other")
+        for day in range(4):
+            await put(store, f"m{day}", id=f"m{day}", namespace=namespace, created_at=DAY + timedelta(days=day // 2))
+        pages = [await store.page(Filters(namespace), limit=limit, cursor=None) for limit in (1, 2, 3)]
+        given[namespace] = [page.next_cursor for page in pages]
+    assert given["one"] == given["two"]
+    assert len(set(given["one"])) == 3
+
+
+async def test_a_cursor_outlives_its_memory(store: Store) -> None:
+    """When the memory before the place was purged, what was of the same moment comes rather twice than never."""
+    for number in range(4):
+        await put(store, f"m{number}", id=f"m{number}", created_at=DAY)
+    first = await store.page(HERE, limit=2, cursor=None)
+    await store.delete(["m2"], HERE, dry_run=False)
+    rest = await store.page(HERE, limit=9, cursor=first.next_cursor)
+    assert [memory.id for memory in rest.memories] == ["m1", "m0"]
+    await store.purge(datetime.max.replace(tzinfo=UTC))
+    rest = await store.page(HERE, limit=9, cursor=first.next_cursor)
+    assert [memory.id for memory in rest.memories] == ["m3", "m1", "m0"]
+
+
 @pytest.mark.parametrize("cursor", FOREIGN)
 async def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
     """A cursor that no store gave is the caller's mistake."""

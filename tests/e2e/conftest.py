@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.daemon.daemonkit import Process
 from tests.e2e.client import Json, RawClient
 from tests.e2e.web import WebFront
 from tests.fakes.daemon import FakeDaemon
@@ -54,6 +55,22 @@ async def daemon(folder: Path) -> AsyncIterator[FakeDaemon]:
     """Start the fake daemon."""
     async with FakeDaemon(folder / "e.sock") as fake:
         yield fake
+
+
+@pytest.fixture
+def start_daemon(folder: Path) -> Iterator[Callable[..., Process]]:
+    """Start real daemons, each a process, and end those that are left."""
+    started: list[Process] = []
+
+    def run(engine: str, **more: str) -> Process:
+        started.append(Process(folder, "--engine", engine, EMBEDDER_LOG_FORMAT="json", **more))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.popen.poll() is None:
+            process.popen.kill()
+        process.popen.communicate()
 
 
 @pytest.fixture

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from grpc import StatusCode
 
-from tests.e2e.client import RawClient
+from tests.e2e.client import RawClient, ToolError
 from tests.e2e.web import WebFront
 from tests.fakes.daemon import FakeDaemon
+
+COUNTING_FRONT = """
+import sys
+from memory_mcp.tools.base import Arguments
+file, sys.argv = sys.argv[1], ["memory-mcp", "serve"]
+parse = Arguments.model_validate.__func__
+def counted(model, given):
+    with open(file, "a") as out:
+        print(model.__name__, file=out)
+    return parse(model, given)
+Arguments.model_validate = classmethod(counted)
+from memory_mcp.__main__ import main
+main()
+"""
 
 
 async def asked(daemon: FakeDaemon, client: RawClient, **arguments: object) -> int:
@@ -69,3 +85,18 @@ def test_callers_do_not_share_answers(serve: Callable[..., WebFront]) -> None:
         for _ in range(2):
             assert len(one.tool("memory_search", query="wine", mode="keyword")["results"]) == 1
             assert two.tool("memory_search", query="wine", mode="keyword")["results"] == []
+
+
+async def test_arguments_are_parsed_once(folder: Path, environment: dict[str, str]) -> None:
+    """The cache and the tool share what one of them has parsed, wrong arguments too."""
+    client = RawClient([sys.executable, "-c", COUNTING_FRONT, str(folder / "parsed")], environment)
+    await client.initialize()
+    await client.tool("memory_store", content="one wine")
+    for _ in range(2):
+        await client.tool("memory_search", query="wine", mode="keyword")
+    with pytest.raises(ToolError, match="limit"):
+        await client.tool("memory_search", query="wine", limit=0)
+    await client.tool("memory_store_many", items=[{"content": "two"}, {"content": "three"}])
+    await client.end()
+    parsed = (folder / "parsed").read_text().split()
+    assert parsed == ["StoreArguments", *["SearchArguments"] * 3, "StoreManyArguments", *["StoreArguments"] * 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.e2e.client import PATIENCE_S, Json, RawClient
 from tests.e2e.web import WebFront
+from tests.fakes.daemon import FakeDaemon
 
 PING = b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"_meta": {"x": %s}}}'
 
@@ -17,6 +19,8 @@ DEEP = PING % (b"[" * 10_000 + b"]" * 10_000)
 SURROGATE = PING % b'"\\ud800"'
 NOT_UTF8 = PING % b'"\xff\xfe"'
 NUL = PING % b'"\\u0000"'
+WRONG_IDS = (b"null", b"1.5", b"true", b"[]", b"[1]", b"{}")
+MODERN = {"MCP-Protocol-Version": "2026-07-28"}
 
 
 @pytest.mark.parametrize(
@@ -68,16 +72,64 @@ async def test_a_hundred_megabytes_are_skipped(client: RawClient) -> None:
     assert int(status.partition("VmHWM:")[2].split()[0]) < 500_000
 
 
-@pytest.mark.parametrize("line", [DEEP, SURROGATE, NOT_UTF8, b"", b"nonsense", b"[]", b"17", NUL])
-def test_http_answers_whatever_it_is_sent(serve: Callable[..., WebFront], line: bytes) -> None:
-    """A body that is no request is a 4xx with the protocol's error; the session lives on."""
+NO_MESSAGES = [
+    (DEEP, -32700),
+    (SURROGATE, -32700),
+    (NOT_UTF8, -32700),
+    (b"", -32700),
+    (b"nonsense", -32700),
+    (PING % b"NaN", -32700),
+    (b"[]", -32600),
+    (b"[%s]" % (PING % b"1"), -32600),
+    (b"17", -32600),
+    *((b'{"jsonrpc": "2.0", "id": %s, "method": "ping"}' % wrong, -32600) for wrong in WRONG_IDS),
+]
+
+
+def test_http_answers_as_stdio_does(serve: Callable[..., WebFront]) -> None:
+    """A body that is no request is a 400 with the protocol's error, in both eras; the session lives on."""
     front = serve()
     with front.client("me") as client:
         client.hello()
+        for line, code in NO_MESSAGES:
+            for era in ({}, MODERN):
+                kind = {"Content-Type": "application/json"} | era
+                answer = client.http.post(front.url, headers=kind, content=line, timeout=PATIENCE_S)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (400, code), line[:80]
         kind = {"Content-Type": "application/json"}
-        answer = client.http.post(front.url, headers=kind, content=line, timeout=PATIENCE_S)
-        if line != NUL:
-            assert answer.status_code in {400, 200}
-            error: Json = json.loads(answer.text[answer.text.index("{") :])["error"]
-            assert error["code"] in {-32700, -32600, -32602}
+        assert client.http.post(front.url, headers=kind, content=NUL).status_code == 200
         assert client.request("ping")["result"] == {}
+
+
+async def test_equal_ids_at_once_are_answered_each(
+    daemon: FakeDaemon, client: RawClient, serve: Callable[..., WebFront]
+) -> None:
+    """Stdio answers both; over HTTP, where nobody could tell which answer is whose, the second is refused."""
+    params: Json = {"name": "memory_store_many", "arguments": {"items": [{"content": "wine"}]}}
+    store: Json = {"id": 7, "method": "tools/call", "params": params}
+    await daemon.change(hang=True)
+    for _ in range(2):
+        await client.send_line(json.dumps({"jsonrpc": "2.0", **store}).encode())
+    front = serve()
+    with front.client("me") as web:
+        web.hello()
+        first = asyncio.create_task(asyncio.to_thread(web.post, store))
+        async with asyncio.timeout(PATIENCE_S):
+            while len(daemon.requests) < 3:
+                await client.request("ping")
+        refused = await asyncio.to_thread(web.post, {**store, "id": "7"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32600)
+        await daemon.change(hang=False)
+        assert (await first).status_code == 200
+        assert "result" in await asyncio.to_thread(web.request, "tools/call", params)
+    for _ in range(2):
+        assert "result" in await client.answer(7)
+
+
+def test_a_notification_wants_no_answer(serve: Callable[..., WebFront]) -> None:
+    """What has no id is accepted and not answered, whatever it is called."""
+    with serve().client("me") as client:
+        client.hello()
+        for method in ("notifications/cancelled", "notifications/unheard-of"):
+            answer = client.post({"method": method, "params": {"requestId": 99}})
+            assert (answer.status_code, answer.content) == (202, b"")

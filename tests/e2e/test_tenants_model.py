@@ -45,6 +45,7 @@ class Tenants(RuleBasedStateMachine):
         """Begin with new callers and new namespaces."""
         self.round = next(self.numbers)
         self.kept: list[Kept] = []
+        self.told: dict[tuple[str, str], str] = {}
         names = {"a": self.space("a"), "b": self.space("b"), "everyone": None}
         self.clients = {who: self.front.client(f"{who}{self.round}", of) for who, of in names.items()}
 
@@ -82,7 +83,8 @@ class Tenants(RuleBasedStateMachine):
         mine = [it for it in self.kept if it.namespace == namespace]
         owner = next((it for it in mine if it.id == own_id), None)
         twin = owner or next((it for it in mine if it.alive and it.content == content), None)
-        arguments = {"content": content, "tags": tags, "id": own_id, **naming}
+        moment = f"2020-01-01T00:00:{len(mine) // 2:02}Z"  # alike in all namespaces, and two memories have the same
+        arguments = {"content": content, "tags": tags, "id": own_id, "created_at": moment, **naming}
         if owner is not None and (not owner.alive or owner.content != content):
             assert said(client.tool, "memory_store", **arguments).startswith(f"id: {own_id!r} ")
             return
@@ -134,14 +136,18 @@ class Tenants(RuleBasedStateMachine):
 
     @rule(target=cursors, who=WHO, of=st.sampled_from("ab"))
     def page(self, who: str, of: str) -> Any:
-        """Pages hold one's own, in order, and count them."""
+        """Pages hold one's own, in order, and count them; a cursor depends on the last memory shown, and no other."""
         client, naming, memories = self.seen(who, of)
-        first = client.tool("memory_list", limit=1, **naming)
-        assert ([it["id"] for it in first["memories"]], first["total"]) == (
-            [it.id for it in memories[:1]],
-            len(memories),
-        )
-        return multiple(first["next_cursor"]) if first["next_cursor"] else multiple()
+        given: list[str] = []
+        for kept in memories:
+            page = client.tool("memory_list", limit=1, **naming, **({"cursor": given[-1]} if given else {}))
+            [last] = page["memories"]
+            assert (last["id"], page["total"]) == (kept.id, len(memories))
+            assert (page["next_cursor"] is None) is (kept is memories[-1])
+            if page["next_cursor"] is not None:
+                given.append(page["next_cursor"])
+                assert self.told.setdefault((last["created_at"], last["id"]), given[-1]) == given[-1]
+        return multiple(*given)
 
     @rule(who=WHO, of=st.sampled_from("ab"), cursor=cursors)
     def borrow(self, who: str, of: str, cursor: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from mcp import Client, StdioServerParameters
 
+from memory_mcp.services.memories import DELETED_AT_ONCE
 from tests.e2e.client import Json, RawClient, ToolError
 from tests.e2e.conftest import FRONT
 from tests.fakes.daemon import FakeDaemon
@@ -54,8 +55,10 @@ async def test_the_modern_era_needs_no_handshake(start: Callable[..., RawClient]
     assert [tool["name"] for tool in listed["result"]["tools"]] == NAMES
 
 
-async def test_the_advertised_list_is_small(client: RawClient) -> None:
-    """Names, descriptions and input schemas cost at most 8,000 characters, and carry no titles."""
+async def test_the_advertised_list_is_small(start: Callable[..., RawClient]) -> None:
+    """Names, descriptions and input schemas of all tools cost at most 8,000 characters, and carry no titles."""
+    client = start(MCP_MEMORY_CHATGPT_TOOLS_ENABLED="true")
+    await client.initialize()
     tools = (await client.request("tools/list"))["result"]["tools"]
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]
     text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
@@ -192,6 +195,19 @@ async def test_pages_follow_each_other(daemon: FakeDaemon, client: RawClient) ->
         if (cursor := page["next_cursor"]) is None:
             break
     assert [text for text in seen if text.startswith("number")] == [f"number {i}" for i in reversed(range(45))]
+
+
+async def test_a_long_deletion_tells_how_far_it_is(daemon: FakeDaemon, client: RawClient) -> None:
+    """Some hundred go at a time, so that others can write meanwhile; all that fitted are named."""
+    items = [{"content": f"text {number}", "tags": ["old"]} for number in range(DELETED_AT_ONCE + 100)]
+    stored = await client.tool("memory_store_many", items=items)
+    await client.tool("memory_store", content="kept")
+    params = {"name": "memory_delete", "arguments": {"tags": ["old"]}, "_meta": {"progressToken": "p"}}
+    gone = (await client.request("tools/call", params))["result"]["structuredContent"]["ids"]
+    assert sorted(gone) == sorted(item["id"] for item in stored["items"])
+    told = [(note["params"]["progress"], note["params"]["total"]) for note in client.notifications]
+    assert told == [(DELETED_AT_ONCE, len(items)), (len(items), len(items))]
+    assert (await client.tool("memory_list"))["total"] == 1
 
 
 async def test_an_empty_filter_deletes_nothing(daemon: FakeDaemon, client: RawClient) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.daemon.daemonkit import Process
 from tests.e2e.client import Json
 from tests.e2e.web import ACCEPT, HELLO, WebFront
-from tests.fakes.daemon import FakeDaemon
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="memory is read from /proc")
 
@@ -81,13 +81,17 @@ def resident(front: WebFront) -> int:
     ("sessions", "seconds", "thinking_s"), [(20, 3, 1.0), pytest.param(200, 60, 10.0, marks=pytest.mark.slow)]
 )
 async def test_many_sessions_lose_nothing(
-    daemon: FakeDaemon, serve: Callable[..., WebFront], sessions: int, seconds: int, thinking_s: float
+    start_daemon: Callable[..., Process],
+    serve: Callable[..., WebFront],
+    sessions: int,
+    seconds: int,
+    thinking_s: float,
 ) -> None:
     """Every acknowledged memory is there, and memory stays; `thinking_s` lies between two turns of a session.
 
     Without a pause the wait would be the number of sessions, whatever the server does; how long it is, is printed.
     """
-    del daemon
+    start_daemon("hash").ready()
     front = serve(MCP_MEMORY_RATE_LIMIT_ENABLED="false")
     headers = ACCEPT | {"Authorization": f"Bearer {front.token('load')}"}
     limits = httpx2.Limits(max_connections=sessions, max_keepalive_connections=sessions)

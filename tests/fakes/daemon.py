@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,8 @@ class FakeDaemon(EmbedderServicer):
         self.requests: list[pb.EmbedRequest] = []
         self.metadata: list[dict[str, str | bytes]] = []
         """Of each Embed."""
+        self.given_up = 0
+        """Calls whose caller left while they hung."""
         self._awake = asyncio.Condition()
         self._server: grpc.aio.Server | None = None
 
@@ -90,6 +93,11 @@ class FakeDaemon(EmbedderServicer):
         async with self._awake:
             self._awake.notify_all()
 
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds; it is looked at whenever a call comes or its caller leaves."""
+        async with self._awake:
+            await self._awake.wait_for(condition)
+
     @property
     def texts(self) -> list[str]:
         """All texts that were asked for, in order."""
@@ -100,7 +108,13 @@ class FakeDaemon(EmbedderServicer):
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
         async with self._awake:
-            await self._awake.wait_for(lambda: not self.faults.hang)
+            self._awake.notify_all()
+            try:
+                await self._awake.wait_for(lambda: not self.faults.hang)
+            except asyncio.CancelledError:
+                self.given_up += 1
+                self._awake.notify_all()
+                raise
         await asyncio.sleep(self.faults.latency_s)
         if self.faults.drop:
             asyncio.get_running_loop().create_task(self.stop())

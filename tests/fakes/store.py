@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import uuid
@@ -191,10 +192,14 @@ class FakeStore(FakeUpkeep):
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""
         found = sorted(self._live(filters), key=_place, reverse=True)
-        start = None if cursor is None else _parse(cursor)
+        start = None if cursor is None else self._start(filters.namespace, cursor)
         rest = [memory for memory in found if start is None or _place(memory) < start]
         shown = tuple(self._seen(memory) for memory in rest[:limit])
-        return Page(shown, "{}.{}".format(*_place(shown[-1])) if len(rest) > limit else None, len(found))
+        return Page(shown, _cursor(shown[-1]) if len(rest) > limit else None, len(found))
+
+    def _start(self, namespace: str, cursor: str) -> tuple[int, float]:
+        created, memory_id = _parse(cursor)
+        return created, self._owners.get((namespace, memory_id), math.inf)
 
     async def at_once(self, work: Callable[[Moment], T]) -> T:
         """Do work that asks several things; nothing can come between."""
@@ -389,9 +394,13 @@ def _place(memory: Memory) -> tuple[int, int]:
     return (memory.created_at - EPOCH) // timedelta(microseconds=1), memory.key
 
 
-def _parse(cursor: str) -> tuple[int, int]:
-    try:
-        created, key = cursor.split(".")
-        return int(created), int(key)
-    except ValueError as error:
-        raise InvalidArgumentError("cursor", "is none that this store gave") from error
+def _cursor(memory: Memory) -> str:
+    return json.dumps([_place(memory)[0], memory.id])
+
+
+def _parse(cursor: str) -> tuple[int, str]:
+    with contextlib.suppress(ValueError):
+        match json.loads(cursor):
+            case [int(created), str(memory_id)]:
+                return created, memory_id
+    raise InvalidArgumentError("cursor", "is none that this store gave")

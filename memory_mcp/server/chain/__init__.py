@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from mcp_types import CallToolRequestParams as Called
 from pydantic import BaseModel
 
 from memory_mcp.server.chain.asked import Asked, Context
@@ -38,12 +39,23 @@ class Chain:
 
         async def handle(ctx: Context, params: P) -> R:
             asked = Asked.of(ctx, params, self._tools)
-            proceed: Proceed = partial(handler, ctx, params)
-            for part in reversed(self._parts):
-                proceed = partial(part, asked, proceed)
-            return cast("R", await proceed())
+            return cast("R", await self._pass(asked, partial(handler, ctx, params)))
 
         return handle
+
+    def around_calls(self, handler: Callable[[Asked], Awaitable[R]]) -> Callable[[Context, Called], Awaitable[R]]:
+        """Return the handler of tools' calls with all parts before it, whose view of the call it shares."""
+
+        async def handle(ctx: Context, params: Called) -> R:
+            asked = Asked.of(ctx, params, self._tools)
+            return cast("R", await self._pass(asked, partial(handler, asked)))
+
+        return handle
+
+    async def _pass(self, asked: Asked, proceed: Proceed) -> BaseModel:
+        for part in reversed(self._parts):
+            proceed = partial(part, asked, proceed)
+        return await proceed()
 
 
 def make_chain(

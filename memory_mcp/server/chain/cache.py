@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Final, cast
 import mcp_types as types
 from pydantic import BaseModel
 
-from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.server.chain.asked import Asked
 from memory_mcp.server.chain.caller import caller
 from memory_mcp.server.session import LazyServices
-from memory_mcp.tools.base import Arguments, parse
 
 if TYPE_CHECKING:
     from cachetools import LRUCache
@@ -37,7 +35,11 @@ class ResponseCache:
         return LRUCache(MAX_BYTES, getsizeof=lambda kept: kept[1])
 
     async def __call__(self, asked: Asked, proceed: Callable[[], Awaitable[BaseModel]]) -> BaseModel:
-        """Return the answer that is kept, or get one and keep it."""
+        """Return the answer that is kept, or get one and keep it.
+
+        Raises:
+            InvalidArgumentError: an argument is unknown or breaks a bound.
+        """
         key = await self._key(asked)
         if key is None:
             return await proceed()
@@ -54,14 +56,10 @@ class ResponseCache:
         """Return all that an answer depends on; None where that is more than can be named."""
         if asked.tool is None or not asked.tool.cached:
             return None
-        try:
-            arguments: Arguments = parse(asked.tool.arguments, asked.arguments)
-        except InvalidArgumentError:  # the tool itself will say so
-            return None
-        if not arguments.is_timeless:
+        if not asked.parsed.is_timeless:
             return None
         generation = await (await self._services.get()).watching.generation()
-        return caller(), asked.ctx.protocol_version, asked.tool.name, arguments.model_dump_json(), generation
+        return caller(), asked.ctx.protocol_version, asked.tool.name, asked.parsed.model_dump_json(), generation
 
 
 def _is_whole(result: types.CallToolResult) -> bool:

@@ -8,12 +8,13 @@ from typing import Final
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_mcp.server.http.binding import Binding
+from memory_mcp.server.http.door import Door
 from memory_mcp.server.http.guard import Guard
 from memory_mcp.server.session import LazyServices
 from memory_mcp.settings import Settings
@@ -33,9 +34,9 @@ def make_app(
     metrics: ASGIApp | None = None,
 ) -> ASGIApp:
     """Return the application for a server on a port, with a page of metrics where there are some."""
-    manager = StreamableHTTPSessionManager(
-        server, max_request_body_size=settings.http_max_body_bytes, max_sessions=MAX_SESSIONS
-    )
+    most = settings.http_max_body_bytes
+    manager = StreamableHTTPSessionManager(server, max_request_body_size=most, max_sessions=MAX_SESSIONS)
+    protocol = RequestBodyLimitMiddleware(Door(manager.handle_request), most)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -48,7 +49,7 @@ def make_app(
         allowed_origins=list(settings.http_allowed_origins) + _own_origins(binding, port),
     )
     app = Starlette(lifespan=lifespan)
-    app.mount("/", Guard(_only(manager, metrics), TokenFile(settings.tokens_path), names, settings.namespace))
+    app.mount("/", Guard(_only(protocol, metrics), TokenFile(settings.tokens_path), names, settings.namespace))
     return app
 
 
@@ -56,10 +57,10 @@ def _own_origins(binding: Binding, port: int) -> list[str]:
     return [f"{binding.scheme}://{host}" for host in binding.hosts(port, ("localhost",))] if binding.is_local else []
 
 
-def _only(manager: StreamableHTTPSessionManager, metrics: ASGIApp | None) -> ASGIApp:
+def _only(protocol: ASGIApp, metrics: ASGIApp | None) -> ASGIApp:
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].rstrip("/") == PATH:
-            await manager.handle_request(scope, receive, send)
+            await protocol(scope, receive, send)
         elif metrics is not None and (scope["method"], scope["path"]) == ("GET", METRICS_PATH):
             await metrics(scope, receive, send)
         else:

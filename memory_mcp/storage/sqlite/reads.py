@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-import struct
+import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
@@ -14,8 +15,8 @@ from memory_mcp.domain.models import Filters, Memory, Page, PendingPassage, Queu
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
 
-_PLACE: Final = struct.Struct(">qq")
-"""A cursor: the time and the key of the last memory shown, as SQLite can hold them."""
+_LAST: Final = 2**63 - 1
+"""The largest key that SQLite can hold."""
 
 
 def get(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
@@ -101,7 +102,7 @@ def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) 
     where = condition(filters)
     total = cast("int", db.execute(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
     if cursor is not None:
-        where.add("(m.created_at, m.key) < (?, ?)", *_decode(cursor))
+        where.add("(m.created_at, m.key) < (?, ?)", *_place(db, filters.namespace, cursor))
     rows = db.execute(
         f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE {where.sql}
             ORDER BY m.created_at DESC, m.key DESC LIMIT ?""",  # noqa: S608 - only parameters
@@ -109,21 +110,27 @@ def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) 
     )
     memories = [to_memory(row) for row in rows]
     more = len(memories) > limit
-    return Page(tuple(memories[:limit]), _encode(memories[limit - 1]) if more else None, total)
+    return Page(tuple(memories[:limit]), _cursor(memories[limit - 1]) if more else None, total)
 
 
-def _encode(memory: Memory) -> str:
-    return base64.urlsafe_b64encode(_PLACE.pack(to_micros(memory.created_at), memory.key)).decode()
+def _cursor(memory: Memory) -> str:
+    """Name the place of a memory by what its reader knows of it: keys would count the memories of all namespaces."""
+    return base64.urlsafe_b64encode(to_json([to_micros(memory.created_at), memory.id]).encode()).decode()
 
 
-def _decode(cursor: str) -> tuple[int, int]:
-    try:
-        created, key = _PLACE.unpack(base64.urlsafe_b64decode(cursor.encode()))
-    except (ValueError, struct.error) as error:
-        raise InvalidArgumentError(
-            "cursor", "is none that memory_list gave; leave it out for the first page"
-        ) from error
-    return created, key
+def _place(db: apsw.Connection, namespace: str, cursor: str) -> tuple[int, int]:
+    """Return (created_at, key) of a cursor; of a memory that was purged, the place before all of the same moment."""
+    created, memory_id = _decode(cursor)
+    key = db.execute("SELECT key FROM memories WHERE namespace = ? AND id = ?", (namespace, memory_id)).get
+    return created, _LAST if key is None else cast("int", key)
+
+
+def _decode(cursor: str) -> tuple[int, str]:
+    with contextlib.suppress(ValueError, RecursionError):
+        match json.loads(base64.urlsafe_b64decode(cursor.encode())):
+            case [int(created), str(memory_id)] if abs(created) <= _LAST:
+                return created, memory_id
+    raise InvalidArgumentError("cursor", "is none that memory_list gave; leave it out for the first page")
 
 
 def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:

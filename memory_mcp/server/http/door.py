@@ -1,0 +1,72 @@
+"""What stands before the SDK's transport: a body that is one JSON-RPC message, or its error."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+import mcp_types as types
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from memory_mcp.server.messages import parse, wrong
+
+SESSION: Final = b"mcp-session-id"
+
+
+class Door:
+    """Reads bodies as strictly as stdio reads lines; it is given each in one piece, within its bound."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._running: set[tuple[bytes, str]] = set()
+        """Session and id of the requests that are being answered."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a message on, and answer what is none."""
+        if scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        first = await receive()
+        message = parse(first["body"]) if first["type"] == "http.request" else None  # else the client has gone
+        running = _running(scope, message)
+        if running in self._running:
+            message = wrong(types.INVALID_REQUEST, "id: another request of this id is being answered")
+        if isinstance(message, types.JSONRPCError):
+            await _refuse(message)(scope, receive, send)
+            return
+        with self._marked(running):
+            await self._app(scope, _with(first, receive), send)
+
+    @contextlib.contextmanager
+    def _marked(self, running: tuple[bytes, str] | None) -> Iterator[None]:
+        """Remember a request while it is answered: the SDK forgets the first of two with one id, unanswered."""
+        if running is None:
+            yield
+            return
+        self._running.add(running)
+        try:
+            yield
+        finally:
+            self._running.discard(running)
+
+
+def _running(scope: Scope, message: types.JSONRPCMessage | None) -> tuple[bytes, str] | None:
+    """Return the session and the id of a request that has both; the SDK takes 1 and "1" for the same."""
+    session: bytes | None = next((value for name, value in scope["headers"] if name == SESSION), None)
+    return (session, str(message.id)) if session and isinstance(message, types.JSONRPCRequest) else None
+
+
+def _refuse(error: types.JSONRPCError) -> Response:
+    return Response(error.model_dump_json(by_alias=True, exclude_unset=True), 400, media_type="application/json")
+
+
+def _with(first: Message, rest: Receive) -> Receive:
+    """Return what gives the first message once more, and then the others."""
+    waiting = [first]
+
+    async def receive() -> Message:
+        return waiting.pop() if waiting else await rest()
+
+    return receive

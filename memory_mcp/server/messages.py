@@ -1,0 +1,49 @@
+"""What a JSON-RPC message is, strictly and alike on every transport.
+
+The SDK's own readers replace bad bytes or leave a lone surrogate unanswered, and take a request whose `id` is none for
+a notification, whose sender would wait for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import mcp_types as types
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+
+def parse(text: bytes) -> types.JSONRPCMessage:
+    """Make a message of JSON in UTF-8; of what is none, the error to answer it with."""
+    try:
+        loose: object = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return wrong(types.PARSE_ERROR, "the message is no JSON in UTF-8, or nested too deep", _id_of(_guessed(text)))
+    try:
+        message = types.jsonrpc_message_adapter.validate_python(loose, by_name=False)
+    except ValidationError:
+        return wrong(types.INVALID_REQUEST, "the message is no JSON-RPC 2.0 request", _id_of(loose))
+    if isinstance(message, types.JSONRPCNotification) and isinstance(loose, dict) and "id" in loose:
+        return wrong(types.INVALID_REQUEST, "id: must be a whole number or a text")  # its sender waits
+    return message
+
+
+def wrong(code: int, message: str, request_id: types.RequestId | None = None) -> types.JSONRPCError:
+    """Return the error that answers what is no message."""
+    return types.JSONRPCError(jsonrpc="2.0", id=request_id, error=types.ErrorData(code=code, message=message))
+
+
+def _guessed(text: bytes) -> object:
+    """Read what is almost JSON (a lone surrogate, a number that is none), for the sake of its id."""
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(text)
+    return None
+
+
+def _id_of(loose: object) -> types.RequestId | None:
+    """Return the id of a broken message, so that its sender is not left waiting."""
+    found = loose.get("id") if isinstance(loose, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | str):
+        return None
+    return None if isinstance(found, str) and not found.isprintable() else found
