@@ -14,7 +14,7 @@ from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 from embedder_api.v1.contract import ErrorCode
 from google.protobuf.message import DecodeError, Message
 
-from embedder_daemon import logs
+from embedder_daemon import logs, upgrades
 from embedder_daemon.embedding import Embedding
 from embedder_daemon.errors import INTERNAL, InvalidRequestError, OverloadedError, RequestError
 from embedder_daemon.lifecycle import Lifecycle, State
@@ -123,6 +123,8 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             info.versions.update(facts.versions)
             if facts.choice:
                 info.versions["choice"] = facts.choice
+        if sentence := upgrades.outdated():
+            info.versions[contract.OUTDATED_KEY] = sentence
         return info
 
     async def _counters(self) -> embedder_pb2.StatsResponse:

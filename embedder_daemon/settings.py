@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from embedder_api.v1.address import default_address
 from embedder_api.v1.contract import MAX_TEXTS
@@ -157,3 +157,19 @@ def unknown_variables() -> list[str]:
     known = {PREFIX + name.upper() for name in DaemonSettings.model_fields} | _FOREIGN
     strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
     return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
+
+
+class Supervisor(NamedTuple):
+    """What systemd asks for, see sd_notify(3) and sd_watchdog_enabled(3)."""
+
+    notify: str
+    """The socket that wants to hear how the daemon is, or nothing."""
+    watchdog_s: float
+    """Seconds after which it wants to hear again; 0 is never."""
+
+
+def supervisor() -> Supervisor:
+    """Return what the supervisor put into the environment."""
+    ours = os.environ.get("WATCHDOG_PID") in {None, "", str(os.getpid())}
+    microseconds = os.environ.get("WATCHDOG_USEC", "") if ours else ""
+    return Supervisor(os.environ.get("NOTIFY_SOCKET", ""), int(microseconds) / 1e6 if microseconds.isdecimal() else 0.0)

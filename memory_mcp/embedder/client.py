@@ -11,9 +11,10 @@ from typing import Final
 import grpc
 import grpc.aio
 import tenacity
+from embedder_api.v1 import address as addresses
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
-from embedder_api.v1.contract import CHANNEL_OPTIONS, CODE_OF, RETRY_AFTER_KEY, WIRE_VERSION, ErrorCode
+from embedder_api.v1.contract import CHANNEL_OPTIONS, CODE_OF, OUTDATED_KEY, RETRY_AFTER_KEY, WIRE_VERSION, ErrorCode
 from embedder_api.v1.embedder_pb2_grpc import EmbedderStub
 from grpc import ChannelConnectivity
 
@@ -22,8 +23,14 @@ from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding
 
 INFO_DEADLINE_S: Final = 0.5
 CONNECT_ATTEMPTS: Final = 3
-START_DAEMON: Final = "start the daemon: `embedder-daemon` (in a checkout `make run`)"
-LOOK_AT_LOG: Final = "look at the daemon's log, or restart it"
+START_DAEMON: Final = "start the daemon: `memory-mcp daemon start` (in a checkout `make run`)"
+LOOK_AT_LOG: Final = "look at the daemon's log (`memory-mcp daemon logs`), or restart it: `memory-mcp daemon restart`"
+OLD_DAEMON: Final = "put a daemon of this version in its place: `memory-mcp daemon restart`"
+OLD_FRONT: Final = "restart this client: its memory-mcp is older than the daemon"
+OWN_ADDRESS: Final = (
+    "name an address of your own with MCP_MEMORY_EMBEDDER_ADDRESS and EMBEDDER_ADDRESS, for all clients and the daemon"
+)
+BUILD_AGAIN: Final = "build the daemon's environment again: `memory-mcp daemon install`"
 
 RECONNECT_OPTIONS: Final = (  # a channel that lost its server otherwise takes 20 s to notice its return
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -49,7 +56,7 @@ MENDS: Final[dict[ErrorCode, str]] = {
     ErrorCode.UNAVAILABLE: "none needed while it starts or ends; look at the daemon's log if it stays so",
     ErrorCode.DEADLINE: LOOK_AT_LOG,
     ErrorCode.INTERNAL: LOOK_AT_LOG,
-    ErrorCode.INVALID_REQUEST: "upgrade the older of memory-mcp and its daemon, and restart both",
+    ErrorCode.INVALID_REQUEST: "let both be of one version: `memory-mcp daemon restart`, and restart this client",
 }
 FAULTY: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE, ErrorCode.INTERNAL})
 
@@ -64,7 +71,9 @@ class GrpcEmbedder:
     def __init__(self, address: str) -> None:
         self._address = address
         self._name = f"memory-mcp/{os.getpid()}"
-        self._channel = grpc.aio.insecure_channel(address, options=(*CHANNEL_OPTIONS, *RECONNECT_OPTIONS))
+        self._knows_wire = False  # that whoever is connected speaks our version of the wire
+        options = (*CHANNEL_OPTIONS, *RECONNECT_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(addresses.target(address), options=options)
         self._stub = EmbedderStub(self._channel)  # type: ignore[no-untyped-call]  # generated without types
 
     async def embed(
@@ -78,6 +87,8 @@ class GrpcEmbedder:
         """
         deadline = time.monotonic() + budget_s
         await self._connect(deadline)
+        if not self._knows_wire:
+            await self._check_wire(deadline)
         request = pb.EmbedRequest(
             texts=texts,
             lane=LANES[lane],
@@ -107,28 +118,46 @@ class GrpcEmbedder:
                 await self._connect_once(deadline)
 
     async def _connect_once(self, deadline: float) -> None:
+        if addresses.is_anothers(addresses.socket_path(self._address)):
+            raise EmbedderError(f"another user made the folder of {self._address}", mend=OWN_ADDRESS)
         try:
             async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
                 while (state := self._channel.get_state(try_to_connect=True)) is not ChannelConnectivity.READY:
+                    self._knows_wire = False
                     if state in {ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.SHUTDOWN}:
                         raise NotConnectedError(f"no daemon listens on {self._address}", mend=START_DAEMON)
                     await self._channel.wait_for_state_change(state)
         except TimeoutError as error:
             raise EmbedderError("the daemon's socket did not answer in time", mend=LOOK_AT_LOG) from error
 
+    async def _check_wire(self, deadline: float) -> None:
+        """Ask whoever was connected for its version of the wire, once.
+
+        Raises:
+            EmbedderError: another version than ours, or no answer.
+        """
+        info = await self._info(deadline)
+        if info.wire_version != WIRE_VERSION:  # a prompt refusal: the first call after a restart finds the new one
+            raise EmbedderError(f"the daemon {_other_wire(info)}", mend=_wire_mend(info), faulty=False)
+        self._knows_wire = True
+
+    async def _info(self, deadline: float) -> pb.InfoResponse:
+        try:
+            info: pb.InfoResponse = await self._stub.Info(
+                pb.InfoRequest(), timeout=max(0.001, deadline - time.monotonic())
+            )
+        except grpc.aio.AioRpcError as error:
+            raise to_error(error) from error
+        return info
+
     async def findings(self, expected_space: str | None) -> dict[str, Finding]:
         """Ask the daemon what it is, and whether it serves the expected space."""
         deadline = time.monotonic() + INFO_DEADLINE_S
         try:
             await self._connect(deadline)
-            info: pb.InfoResponse = await self._stub.Info(
-                pb.InfoRequest(), timeout=max(0.001, deadline - time.monotonic())
-            )
+            info = await self._info(deadline)
         except EmbedderError as error:
             return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(error), error.mend)}
-        except grpc.aio.AioRpcError as error:
-            failure = to_error(error)
-            return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(failure), failure.mend)}
         if expected_space and info.space_id and info.space_id != expected_space:
             return {"daemon": to_finding(info), "space": _mismatch(info.space_id, expected_space)}
         return {"daemon": to_finding(info)}
@@ -202,18 +231,22 @@ def _mismatch(served: str, expected: str) -> Finding:
     return Finding(Condition.DEGRADED, "mismatch", cause, MENDS[ErrorCode.SPACE_MISMATCH])
 
 
+def _other_wire(info: pb.InfoResponse) -> str:
+    return f"speaks version {info.wire_version} of the wire, this front {WIRE_VERSION}"
+
+
+def _wire_mend(info: pb.InfoResponse) -> str:
+    return OLD_DAEMON if info.wire_version < WIRE_VERSION else OLD_FRONT
+
+
 def to_finding(info: pb.InfoResponse) -> Finding:
     """Say how a daemon is that answered."""
     state = pb.State.Name(info.state).removeprefix("STATE_").lower()
     detail = f"{info.model}, {info.engine} {info.precision} on {info.device}, version {info.daemon_version}"
     if info.wire_version != WIRE_VERSION:
-        return Finding(
-            Condition.DEGRADED,
-            state,
-            f"it speaks version {info.wire_version} of the wire, this front {WIRE_VERSION}",
-            MENDS[ErrorCode.INVALID_REQUEST],
-            detail,
-        )
+        return Finding(Condition.DEGRADED, state, f"it {_other_wire(info)}", _wire_mend(info), detail)
+    if info.state in {pb.STATE_SERVING, pb.STATE_ASLEEP} and OUTDATED_KEY in info.versions:
+        return Finding(Condition.DEGRADED, state, info.versions[OUTDATED_KEY], BUILD_AGAIN, detail)
     if info.state in {pb.STATE_SERVING, pb.STATE_ASLEEP}:
         return Finding(Condition.OK, state, detail=detail)
     if info.state == pb.STATE_FAILED:

@@ -36,7 +36,7 @@ async def test_without_a_daemon_everything_works_by_keywords(client: RawClient) 
     health = await client.tool("memory_health")
     assert health["status"] == "degraded"
     assert health["daemon"]["state"] == "unreachable"
-    assert "embedder-daemon" in health["daemon"]["mend"]
+    assert "memory-mcp daemon start" in health["daemon"]["mend"]
     assert health["queue"]["state"] == "pending"
 
 

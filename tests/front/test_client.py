@@ -184,5 +184,5 @@ async def test_findings_of_a_dead_daemon_name_the_command(tmp_path: Path) -> Non
     finding = (await client.findings(None))["daemon"]
     assert finding.condition is Condition.DEGRADED
     assert finding.state == "unreachable"
-    assert "embedder-daemon" in finding.mend
+    assert "memory-mcp daemon start" in finding.mend
     await client.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -43,6 +45,24 @@ class FakeHomebrew:
     """A prefix laid out as Homebrew does: Cellar, opt links, an interpreter that dangles, nested .pth files."""
 
     prefix: Path
+    bottles: tuple[str, ...] = ("arm64_tahoe", "arm64_sequoia", "x86_64_linux")
+
+    def __post_init__(self) -> None:
+        """Write the command: it answers `--prefix`, `list` and `info --json=v2` as the real one does."""
+        about = {
+            "formulae": [{"name": "pytorch", "bottle": {"stable": {"files": {name: {} for name in self.bottles}}}}]
+        }
+        make_program(
+            self.brew,
+            "#!/bin/sh\n"
+            f"prefix='{self.prefix}'\n"
+            'case "$1" in\n'
+            '--prefix) echo "$prefix${2:+/opt/$2}";;\n'
+            'list) ls "$prefix/Cellar" 2>/dev/null;;\n'
+            f"info) [ \"$2\" = --json=v2 ] && echo '{json.dumps(about)}';;\n"
+            '*) echo "Error: Unknown command: brew $1" >&2; exit 1;;\n'
+            "esac\n",
+        )
 
     @property
     def brew(self) -> Path:
@@ -53,6 +73,18 @@ class FakeHomebrew:
     def site_packages(self) -> Path:
         """Where torch is, as `opt` names it."""
         return self.prefix / "opt" / "pytorch" / "libexec" / "lib" / f"python{VERSION}" / "site-packages"
+
+    def upgrade_pytorch(self, version: str) -> None:
+        """Do what `brew upgrade` does: another folder in the Cellar, another link, and the old folder goes."""
+        opt = self.prefix / "opt" / "pytorch"
+        shutil.rmtree(opt.resolve())
+        opt.unlink()
+        self.add_pytorch(version)
+
+    def move_pytorch_to_python(self, python: str) -> None:
+        """Do what `brew upgrade` does when PyTorch is built for a newer Python."""
+        folder = self.prefix / "opt" / "pytorch" / "libexec" / "lib" / f"python{VERSION}"
+        folder.rename(folder.with_name(f"python{python}"))
 
     def add_pytorch(self, version: str = "2.12.1") -> None:
         """Do what `brew install pytorch` does."""
@@ -78,7 +110,7 @@ class FakeHomebrew:
     def _add_numpy(self) -> None:
         """Torch's own dependency lies in another formula and is named by a .pth file."""
         folder = self.prefix / "opt" / "numpy" / "lib" / f"python{VERSION}" / "site-packages"
-        (folder / "numpy").mkdir(parents=True)
+        (folder / "numpy").mkdir(parents=True, exist_ok=True)
         (folder / "numpy" / "__init__.py").write_text("", encoding="utf-8")
         (self.site_packages / "homebrew-numpy.pth").write_text(f"{folder}\n", encoding="utf-8")
 
@@ -92,6 +124,4 @@ class FakeHomebrew:
 @pytest.fixture
 def homebrew(tmp_path: Path) -> FakeHomebrew:
     """Homebrew without any formula."""
-    prefix = tmp_path / "home brew"  # a space, because a user's folder may hold one
-    make_program(prefix / "bin" / "brew", f"#!/bin/sh\n[ \"$1\" = --prefix ] && echo '{prefix}'\n")
-    return FakeHomebrew(prefix)
+    return FakeHomebrew(tmp_path / "home brew")  # a space, because a user's folder may hold one

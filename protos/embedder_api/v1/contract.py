@@ -25,6 +25,9 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
 RETRY_AFTER_KEY: Final = "retry-after-ms"
 """Trailing metadata of an OVERLOADED answer: milliseconds, as decimal digits."""
 
+OUTDATED_KEY: Final = "outdated"
+"""In InfoResponse.versions: why the daemon's environment should be built again; absent where it fits."""
+
 
 class ErrorCode(StrEnum):
     """What may be wrong with a whole request."""
