@@ -20,7 +20,7 @@ def render(job: Job) -> bytes:
     """Return the unit's file."""
     variables = "\n".join(f"Environment={_quoted(f'{name}={value}')}" for name, value in job.environment.items())
     text = source.template(UNIT).read_text(encoding="utf-8")
-    text = text.replace("@PROGRAM@", _quoted(str(job.program)).replace("$", "$$"))
+    text = text.replace("@PROGRAM@", _quoted(str(job.program)))  # in a program's path no `$` means anything
     return text.replace("@ENVIRONMENT@", variables).encode()
 
 

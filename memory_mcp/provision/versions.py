@@ -162,7 +162,7 @@ class Versions:
 
     @property
     def _lock(self) -> Path:
-        return self.place.with_name(f".{self.place.name}.lock")
+        return self.place.with_name(f"{self.place.name}.lock")
 
     def _ours(self) -> list[Environment]:
         return [found for _, path in sorted(self._numbered()) if (found := Environment(path)).is_ours]

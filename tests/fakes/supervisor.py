@@ -239,9 +239,9 @@ class Systemd:
         values = {key: value for key, value in entries if key != "Environment"}
         assert (values["Type"], values["Restart"]) == ("notify", "on-failure")
         environment = dict(_unquoted(value).partition("=")[::2] for key, value in entries if key == "Environment")
-        environment |= {"NOTIFY_SOCKET": self._listen(), "WATCHDOG_USEC": str(int(values["WatchdogSec"]) * 1000)}
+        environment |= {"NOTIFY_SOCKET": self._listen(), "WATCHDOG_USEC": str(int(values["WatchdogSec"]) * 1_000)}
         if not (self.unit and self.unit.pid):
-            words = [word.replace("$$", "$") for word in shlex.split(values["ExecStart"].replace("%%", "%"))]
+            words = shlex.split(values["ExecStart"].replace("%%", "%"))
             self.unit = Supervised(
                 words,
                 environment,

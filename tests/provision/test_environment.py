@@ -132,7 +132,7 @@ def check_the_launcher_starts(environment: Environment) -> None:
 
 def check_what_brew_upgrade_moves_is_told(builder: Builder, homebrew: FakeHomebrew) -> None:
     """See what the environment says of a newer torch, of a moved Python and of one that is gone."""
-    ask = [used(builder).python, "-I", "-m", "embedder_daemon.upgrades"]
+    ask = [str(used(builder).python), "-I", "-m", "embedder_daemon.upgrades"]
     assert subprocess.check_output(ask, text=True) == "\n"
     homebrew.upgrade_pytorch("2.14.0")
     assert "is 2.14.0 now, and this environment was built for 2.12.1" in subprocess.check_output(ask, text=True)
