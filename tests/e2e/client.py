@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -18,9 +19,10 @@ class ToolError(Exception):
 class RawClient:
     """One front process."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], folder: Path | None = None) -> None:
         self._command = command
         self._environment = environment
+        self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._id = 0
         self.notifications: list[Json] = []
@@ -31,6 +33,7 @@ class RawClient:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env=self._environment,
+                cwd=self._folder,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from typing import Self
 import grpc.aio
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
-from embedder_api.v1.contract import CHANNEL_OPTIONS, MAX_TEXTS, RETRY_AFTER_KEY, WIRE_VERSION
+from embedder_api.v1.contract import CHANNEL_OPTIONS, MAX_TEXTS, OUTDATED_KEY, RETRY_AFTER_KEY, WIRE_VERSION
 from embedder_api.v1.embedder_pb2_grpc import EmbedderServicer, add_EmbedderServicer_to_server
 from grpc import StatusCode
 
@@ -42,6 +42,9 @@ class Faults:
     """The connection is cut in the middle of Embed."""
     reject: set[str] = field(default_factory=set)
     """Texts that get an item error."""
+    wire_version: int = WIRE_VERSION
+    outdated: str = ""
+    """What the daemon says of its environment."""
 
 
 class FakeDaemon(EmbedderServicer):
@@ -135,5 +138,6 @@ class FakeDaemon(EmbedderServicer):
             device="cpu",
             precision="float32",
             daemon_version="0",
-            wire_version=WIRE_VERSION,
+            wire_version=self.faults.wire_version,
+            versions={OUTDATED_KEY: self.faults.outdated} if self.faults.outdated else {},
         )

@@ -6,11 +6,15 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from memory_mcp.provision import recipe, source
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
@@ -125,3 +129,23 @@ class FakeHomebrew:
 def homebrew(tmp_path: Path) -> FakeHomebrew:
     """Homebrew without any formula."""
     return FakeHomebrew(tmp_path / "home brew")  # a space, because a user's folder may hold one
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Make a home with a short path, for a user without settings, and an installation from a wheel."""
+    monkeypatch.setattr(source, "checkout", lambda: None)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    for name in [name for name in os.environ if name.startswith(("EMBEDDER_", "MCP_MEMORY_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    with tempfile.TemporaryDirectory(prefix="mm", dir="/tmp") as folder:
+        monkeypatch.setenv("HOME", folder)
+        monkeypatch.setenv("MCP_MEMORY_USE_HOMEBREW_PYTORCH", "0")
+        monkeypatch.setenv("EMBEDDER_ENGINE", "hash")
+        yield Path(folder)
+
+
+@pytest.fixture
+def fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do without the model's files, which the hash engine does not read."""
+    monkeypatch.setattr(recipe, "MODEL_DIGESTS", {})

@@ -6,8 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from click.testing import CliRunner
 from memory_mcp import cli, settings
 from memory_mcp.cli import daemon, serving
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
-from memory_mcp.provision import code, installed, recipe, source
+from memory_mcp.provision import code, installed, recipe
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import SystemRunner
 from tests.fakes.supervisor import Launchd
@@ -114,26 +112,6 @@ def test_uninstall_of_nothing_says_so(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli.commands, ["daemon", "uninstall", "--venv", str(tmp_path / "absent")])
     assert done.exit_code == 0
     assert "there is no environment" in done.output
-
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Make a home with a short path, for a user without settings, and an installation from a wheel."""
-    monkeypatch.setattr(source, "checkout", lambda: None)
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    for name in [name for name in os.environ if name.startswith(("EMBEDDER_", "MCP_MEMORY_", "XDG_"))]:
-        monkeypatch.delenv(name)
-    with tempfile.TemporaryDirectory(prefix="mm", dir="/tmp") as folder:
-        monkeypatch.setenv("HOME", folder)
-        monkeypatch.setenv("MCP_MEMORY_USE_HOMEBREW_PYTORCH", "0")
-        monkeypatch.setenv("EMBEDDER_ENGINE", "hash")
-        yield Path(folder)
-
-
-@pytest.fixture
-def fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do without the model's files, which the hash engine does not read."""
-    monkeypatch.setattr(recipe, "MODEL_DIGESTS", {})
 
 
 def say(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
