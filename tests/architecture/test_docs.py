@@ -15,9 +15,9 @@ from memory_mcp.settings import Settings
 from memory_mcp.tools import TOOLS
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md")] + sorted(
-    (ROOT / "docs").glob("*.md")
-)
+DOCUMENTS = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md", "systemd/README.md")
+] + sorted((ROOT / "docs").glob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -51,7 +51,7 @@ def test_every_command_exists(document: str, command: str) -> None:
         assert done.returncode == 0, done.stderr
         assert [word for word in arguments if word.startswith("--") and word not in done.stdout] == []
     else:
-        assert program in {"claude", "launchctl"}, command
+        assert program in {"claude", "launchctl", "pipx", "uv", "loginctl"}, command
 
 
 def test_the_snippets_are_json() -> None:
