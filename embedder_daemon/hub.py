@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from embedder_daemon.errors import ModelMissingError
+from embedder_daemon.errors import INSTALL, ModelMissingError
 
 _ID: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -36,7 +36,7 @@ def cache() -> Path:
         constants = importlib.import_module("huggingface_hub.constants")
     except ModuleNotFoundError as error:
         raise ModelMissingError(
-            f"a model's hub id needs the package {error.name}: run `make setup`, or set EMBEDDER_MODEL to a folder"
+            f"a model's hub id needs the package {error.name}: {INSTALL}, or set EMBEDDER_MODEL to a folder"
         ) from error
     return Path(str(constants.HF_HUB_CACHE))
 

@@ -161,7 +161,8 @@ def status(*, venv: Path | None, as_json: bool) -> int:
     config, place = settings.load(), _place(venv)
     versions, service = Versions(place), _registered(SystemRunner())
     environment, finding = versions.current(), serving.ask(config.embedder_address)
-    trouble = installed.trouble(versions, SystemRunner())
+    by_hand = environment is None and finding.condition is Condition.OK  # somebody's own, and it serves
+    trouble = "" if by_hand else installed.trouble(versions, SystemRunner())
     data = {
         "daemon": asdict(finding),
         "address": config.embedder_address,

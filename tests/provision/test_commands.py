@@ -20,6 +20,7 @@ from memory_mcp.provision.process import SystemRunner
 from tests.fakes.supervisor import Launchd
 from tests.provision.conftest import make_program
 from tests.provision.fakes import QuickPip
+from tests.provision.test_launchd import until
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ("run", "test", "test-model", "test-slow", "check", "bench", "setup", "protos", "stop", "clean", "help")
@@ -220,10 +221,32 @@ def test_one_started_by_hand_is_named_and_replaced(
         assert by_hand.wait(20) == 0
         (job,) = system.jobs.values()
         assert [run.code for run in job.runs][-1] is None
+        say(capsys, "stop")
     finally:
         by_hand.kill()
         by_hand.wait()
         system.close()
+
+
+def test_restart_in_the_foreground_takes_over(home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no system runs it, the new one ends the old one and serves in its place."""
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner()))
+    assert cli.run(["daemon", "install", "--no-service"]) == 0
+    address, lives = settings.load().embedder_address, list[subprocess.Popen[bytes]]()
+    try:
+        for verb in ("start", "restart"):
+            command = [sys.executable, "-m", "memory_mcp", "daemon", verb, "--no-service"]
+            lives.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
+            until(lambda: installed.holder(address) == lives[-1].pid, f"{verb} holds the lock")
+            serving.until_serving(address)
+        assert lives[0].wait(20) == 0
+        assert installed.end_holder(address)
+        assert lives[-1].wait(20) == 0
+        assert not installed.end_holder(address)
+    finally:
+        for life in lives:
+            life.kill()
+            life.wait()
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
