@@ -15,7 +15,7 @@ from platformdirs import user_log_path
 from memory_mcp import settings
 from memory_mcp.cli import serving
 from memory_mcp.cli.session import as_json_option
-from memory_mcp.domain.models import Condition
+from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.provision import installed, models
 from memory_mcp.provision.environment import Builder
 from memory_mcp.provision.errors import ProvisionError
@@ -67,15 +67,23 @@ def install(
     if no_service:
         return
     service = find_service(runner)
-    if service is None:
+    if service:
+        _register(config, service, place)
+    else:
         click.echo(f"neither launchd nor systemd answers here: start the daemon with `{_foreground(venv)}`")
-        return
+    _tell_places(config, place)
+
+
+def _register(config: settings.Settings, service: Service, place: Path) -> None:
     environment = installed.require(Versions(place))
-    job = Job(place / "bin" / "embedder-daemon", _variables(config, environment), user_log_path("memory-mcp"))
-    service.install(job)
+    variables = {
+        **settings.daemon_environment(),
+        **environment.choices(),
+        "EMBEDDER_ADDRESS": config.embedder_address,
+    }
+    service.install(Job(place / "bin" / "embedder-daemon", variables, user_log_path("memory-mcp")))
     click.echo(f"{service.name} runs the daemon now and at every login ({service.file})")
     _tell_serving(config.embedder_address, service)
-    _tell_places(config, place)
 
 
 def _build(config: settings.Settings, runner: Runner, place: Path, wishes: Mapping[str, str]) -> None:
@@ -172,17 +180,21 @@ def status(*, venv: Path | None, as_json: bool) -> int:
         "choices": environment.choices() if environment else {},
         "trouble": trouble,
     }
-    click.echo(json.dumps(data, ensure_ascii=False) if as_json else "\n".join(_lines(data)))
+    click.echo(json.dumps(data, ensure_ascii=False) if as_json else "\n".join(_lines(data, finding)))
     return 0 if finding.condition is Condition.OK and not trouble else DEGRADED
 
 
-def _lines(data: Mapping[str, object]) -> list[str]:
+def _lines(data: Mapping[str, object], finding: Finding) -> list[str]:
     """Return one line for each part that has something to say."""
-    flat = {
-        name: ", ".join(f"{key} {item}" for key, item in value.items() if item) if isinstance(value, dict) else value
-        for name, value in data.items()
-    }
+    how = "; ".join(part for part in (finding.detail, finding.cause, finding.mend) if part)
+    flat = {name: _line(value) for name, value in data.items()} | {"daemon": f"{finding.state}: {how}"}
     return [f"{name + ':':13}{value}" for name, value in flat.items() if value]
+
+
+def _line(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item)
+    return str(value or "")
 
 
 @daemon.command()
@@ -222,17 +234,9 @@ def _require_service(venv: Path | None) -> Service:
     return service
 
 
-def _variables(config: settings.Settings, environment: Environment) -> dict[str, str]:
-    """Return what the service's daemon sees: what was chosen, what our environment says, and the address."""
-    given = {name: value for name, value in settings.daemon_environment().items() if name not in environment.choices()}
-    return {**environment.choices(), **given, "EMBEDDER_ADDRESS": config.embedder_address}
-
-
 def _arguments(config: settings.Settings, environment: Environment) -> list[str]:
-    """Return the options of a daemon in the foreground, which sees our environment; that is stronger than a choice."""
-    given = settings.daemon_environment()
-    chosen = {name: value for name, value in environment.choices().items() if name not in given}
-    return ["--address", config.embedder_address, *serving.options(chosen)]
+    """Return the options of a daemon in the foreground; what was chosen is stronger than our environment."""
+    return ["--address", config.embedder_address, *serving.options(environment.choices())]
 
 
 def _tell_serving(address: str, service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -75,6 +76,8 @@ class SystemdUnit:
     def start(self) -> None:
         """Start the job unless it runs; it is not waited for, as it may itself wait for another daemon's lock."""
         service.require_file(self)
+        with suppress(ProvisionError):  # it forgets how often the job failed before, where it knows
+            self._systemctl("reset-failed", UNIT)
         self._systemctl("start", "--no-block", UNIT)
 
     def stop(self) -> bool:

@@ -111,8 +111,9 @@ class Versions:
 
     def require_ours(self) -> None:
         """Raise ProvisionError when what stands at the place is not ours to replace."""
-        strange = self.place.is_dir() and not self.place.is_symlink() and any(self.place.iterdir())
-        if self.place.is_file() or (strange and not Environment(self.place).is_ours):
+        if self.current() is not None or not self.place.exists():
+            return
+        if self.place.is_symlink() or not self.place.is_dir() or any(self.place.iterdir()):
             raise ProvisionError(
                 f"{self.place} was not built by memory-mcp: delete it by hand, or name another folder with --venv"
             )

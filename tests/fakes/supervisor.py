@@ -212,7 +212,7 @@ class Systemd:
         if verb in actions:
             actions[verb](words[-1])
         else:
-            assert verb in {"daemon-reload", "show-environment"}
+            assert verb in {"daemon-reload", "show-environment", "reset-failed"}
         return ""
 
     def stream(self, *command: str) -> None:

@@ -301,14 +301,17 @@ def test_a_daemon_that_does_not_serve_takes_no_place(fake: tuple[Builder, FakePy
 
 
 def test_what_pip_had_half_installed_is_forgotten(fake: tuple[Builder, FakePython]) -> None:
-    """A package whose last file was not written is installed again when a build is taken up."""
+    """When a build is taken up, pip installs again a package whose last file was not written."""
     builder, _ = fake
-    assert builder.build()
-    whole, half = (used(builder).site_packages / f"{name}-1.dist-info" for name in ("whole", "half"))
+    with pytest.raises(ProvisionError, match="is damaged"):
+        replace(builder, recipe=replace(builder.recipe, digests={"weights": "0" * 64})).build()
+    site = Environment(builder.place.with_name("venv-1")).site_packages
+    whole, half = (site / f"{name}-1.dist-info" for name in ("whole", "half"))
     for folder in (whole, half):
         folder.mkdir()
     (whole / "INSTALLER").write_text("pip\n", encoding="utf-8")
-    environment.forget_halves(used(builder))
+    with pytest.raises(ProvisionError, match="is damaged"):
+        replace(builder, recipe=replace(builder.recipe, digests={"weights": "0" * 64})).build()
     assert whole.exists()
     assert not half.exists()
 
@@ -373,6 +376,11 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ProvisionError, match="was not built by memory-mcp"):
         builder.build()
     assert (place / "thesis.txt").exists()
+    link = tmp_path / "link"
+    link.symlink_to("mine")
+    with pytest.raises(ProvisionError, match="was not built by memory-mcp"):
+        replace(builder, place=link).build()
+    assert link.is_symlink()
 
 
 def test_digests_name_the_file(tmp_path: Path) -> None:
