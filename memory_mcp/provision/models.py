@@ -52,4 +52,10 @@ def _download(environment: Environment, model: str, runner: Runner, say: Callabl
     repository, _, revision = model.partition("@")
     command = [str(environment.python), "-I", "-m", "huggingface_hub.cli.hf", "download", repository]
     command += ["--revision", revision] if revision else []
-    runner.stream(*command, *(word for pattern in UNUSED for word in ("--exclude", pattern)))
+    try:
+        runner.stream(*command, *(word for pattern in UNUSED for word in ("--exclude", pattern)))
+    except ProvisionError as error:
+        raise ProvisionError(
+            f"the model {model} cannot be downloaded (the lines above say why): mend its name or the network, or name a "
+            "folder with --model"
+        ) from error

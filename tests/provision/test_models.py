@@ -69,5 +69,5 @@ def test_what_cannot_be_had_is_told() -> None:
     with pytest.raises(ProvisionError, match="not there"):
         models.pinned(ENVIRONMENT, {models.VARIABLE: "/nowhere/model"}, hub, lambda _: None)
     assert hub.commands == []
-    with pytest.raises(ProvisionError, match="no network"):
+    with pytest.raises(ProvisionError, match="owner/model cannot be downloaded"):
         models.pinned(ENVIRONMENT, {models.VARIABLE: "owner/model"}, hub, lambda _: None)
