@@ -56,6 +56,6 @@ def _download(environment: Environment, model: str, runner: Runner, say: Callabl
         runner.stream(*command, *(word for pattern in UNUSED for word in ("--exclude", pattern)))
     except ProvisionError as error:
         raise ProvisionError(
-            f"the model {model} cannot be downloaded (the lines above say why): mend its name or the network, or name a "
-            "folder with --model"
+            f"the model {model} cannot be downloaded (the lines above say why): mend its name or the network, "
+            "or name a folder with --model"
         ) from error

@@ -41,6 +41,7 @@ class SystemRunner:
             done = subprocess.run(  # noqa: S603 – argument lists that this package made, no shell
                 command,
                 check=True,
+                close_fds=False,  # the lock of the place is meant to be inherited; nothing else is
                 capture_output=capture,
                 stdin=subprocess.DEVNULL,
                 encoding="utf-8",

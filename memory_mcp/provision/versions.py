@@ -153,6 +153,7 @@ class Versions:
         """Let one process at a time build here; raises ProvisionError when another does."""
         self.place.parent.mkdir(parents=True, exist_ok=True)
         with self._lock.open("ab") as file:
+            os.set_inheritable(file.fileno(), True)  # noqa: FBT003 - the only way; a pip that outlives us installs here
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.interpreter import Choice, choose, find_homebrew
 from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.recipe import ONNX, TORCH, Recipe, verify_digests
-from memory_mcp.provision.versions import STAMP, Environment
+from memory_mcp.provision.versions import STAMP, Environment, Versions
 from tests.provision.conftest import BASE_PYTHON, VERSION, FakeHomebrew, make_wheel
 from tests.provision.fakes import MODEL, WEIGHTS, FakePython
+from tests.provision.test_launchd import until
 
 RUNNER = SystemRunner()
 
@@ -354,6 +356,35 @@ def test_a_build_that_is_killed_is_taken_up(tmp_path: Path) -> None:
     done = subprocess.run([*run, "2"], cwd=root, check=True, capture_output=True, text=True)
     assert f"going on with {tmp_path}/venv-2, which was broken off" in done.stdout
     assert (tmp_path / "venv").readlink() == Path("venv-2")
+
+
+def test_what_outlives_a_killed_build_keeps_the_lock(tmp_path: Path) -> None:
+    """While the pip of a build that was killed still installs, nobody else builds there."""
+    script = (
+        "import pathlib, sys\n"
+        "from memory_mcp.provision.process import SystemRunner\n"
+        "from memory_mcp.provision.versions import Versions\n"
+        "with Versions(pathlib.Path(sys.argv[1])).locked():\n"
+        "    SystemRunner().stream('sh', '-c', 'echo $$; exec sleep 60')\n"
+    )
+    versions = Versions(tmp_path / "venv")
+    run = [sys.executable, "-c", script, str(versions.place)]
+    with subprocess.Popen(run, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pip = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        with pytest.raises(ProvisionError, match="another `daemon install` builds"), versions.locked():
+            pass
+        os.kill(pip, signal.SIGKILL)
+    until(lambda: can_lock(versions), "the lock is free")
+
+
+def can_lock(versions: Versions) -> bool:
+    """Say whether nobody builds there."""
+    with suppress(ProvisionError), versions.locked():
+        return True
+    return False
 
 
 def test_an_environment_of_an_earlier_version_gives_way(fake: tuple[Builder, FakePython]) -> None:
