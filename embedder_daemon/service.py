@@ -63,12 +63,16 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         return {"Embed": handler}
 
     async def _decoded(self, request: embedder_pb2.EmbedRequest | None, context: Context) -> embedder_pb2.EmbedResponse:
-        return await (self._answered(_refused(), context) if request is None else self.Embed(request, context))
+        return await (
+            self._answered(_refused(_NO_MESSAGE), context) if request is None else self.Embed(request, context)
+        )
 
     async def Embed(  # noqa: N802 - the generated base class names it
         self, request: embedder_pb2.EmbedRequest, context: Context
     ) -> embedder_pb2.EmbedResponse:
         """One vector for each text without an item error."""
+        if wire := _other_wire(context):
+            return await self._answered(_refused(wire), context)
         return await self._answered(self._embedding.answer(request, _deadline(context)), context)
 
     async def Info(  # noqa: N802 - the generated base class names it
@@ -167,8 +171,16 @@ def _read(message: bytes) -> embedder_pb2.EmbedRequest | None:
         return None
 
 
-async def _refused() -> embedder_pb2.EmbedResponse:
-    raise InvalidRequestError(_NO_MESSAGE)
+async def _refused(sentence: str) -> embedder_pb2.EmbedResponse:
+    raise InvalidRequestError(sentence)
+
+
+def _other_wire(context: Context) -> str:
+    """Return one sentence when the caller says that it speaks another version of the wire, or nothing."""
+    said = {str(key): str(value) for key, value in context.invocation_metadata() or ()}.get(contract.WIRE_KEY)
+    if said in {None, str(contract.WIRE_VERSION)}:
+        return ""
+    return f"the caller speaks version {said} of the wire, this daemon {contract.WIRE_VERSION}"
 
 
 def _deadline(context: Context) -> float:

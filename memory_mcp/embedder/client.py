@@ -14,7 +14,15 @@ import tenacity
 from embedder_api.v1 import address as addresses
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
-from embedder_api.v1.contract import CHANNEL_OPTIONS, CODE_OF, OUTDATED_KEY, RETRY_AFTER_KEY, WIRE_VERSION, ErrorCode
+from embedder_api.v1.contract import (
+    CHANNEL_OPTIONS,
+    CODE_OF,
+    OUTDATED_KEY,
+    RETRY_AFTER_KEY,
+    WIRE_KEY,
+    WIRE_VERSION,
+    ErrorCode,
+)
 from embedder_api.v1.embedder_pb2_grpc import EmbedderStub
 from grpc import ChannelConnectivity
 
@@ -41,6 +49,7 @@ RECONNECT_OPTIONS: Final = (  # a channel that lost its server otherwise takes 2
 LANES: Final = {Lane.INTERACTIVE: pb.LANE_INTERACTIVE, Lane.BULK: pb.LANE_BULK}
 TASKS: Final = {Task.QUERY: pb.TASK_QUERY, Task.DOCUMENT: pb.TASK_DOCUMENT}
 
+OUR_WIRE: Final = ((WIRE_KEY, str(WIRE_VERSION)),)
 SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.INVALID_REQUEST: "the daemon refused the request as invalid",
     ErrorCode.SPACE_MISMATCH: "the daemon serves another embedding space than this store's vectors",
@@ -99,9 +108,10 @@ class GrpcEmbedder:
         )
         try:
             response: pb.EmbedResponse = await self._stub.Embed(
-                request, timeout=max(0.001, deadline - time.monotonic())
+                request, timeout=max(0.001, deadline - time.monotonic()), metadata=OUR_WIRE
             )
         except grpc.aio.AioRpcError as error:
+            self._knows_wire = False
             raise to_error(error) from error
         return to_embedding(response, len(texts), expected_space)
 
@@ -138,7 +148,8 @@ class GrpcEmbedder:
         """
         info = await self._info(deadline)
         if info.wire_version != WIRE_VERSION:  # a prompt refusal: the first call after a restart finds the new one
-            raise EmbedderError(f"the daemon {_other_wire(info)}", mend=_wire_mend(info), faulty=False)
+            mend = _wire_mend(info)
+            raise EmbedderError(f"the daemon {_other_wire(info)}: {mend}", mend=mend, faulty=False)
         self._knows_wire = True
 
     async def _info(self, deadline: float) -> pb.InfoResponse:

@@ -11,7 +11,7 @@ from typing import Self
 import grpc.aio
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
-from embedder_api.v1.contract import CHANNEL_OPTIONS, MAX_TEXTS, OUTDATED_KEY, RETRY_AFTER_KEY, WIRE_VERSION
+from embedder_api.v1.contract import CHANNEL_OPTIONS, MAX_TEXTS, OUTDATED_KEY, RETRY_AFTER_KEY, WIRE_KEY, WIRE_VERSION
 from embedder_api.v1.embedder_pb2_grpc import EmbedderServicer, add_EmbedderServicer_to_server
 from grpc import StatusCode
 
@@ -93,6 +93,9 @@ class FakeDaemon(EmbedderServicer):
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         """Answer, or do what the faults say."""
+        wire = dict(context.invocation_metadata() or ()).get(WIRE_KEY)
+        if wire not in {None, str(self.faults.wire_version)}:
+            await context.abort(StatusCode.INVALID_ARGUMENT, f"the caller speaks version {wire!s} of the wire")
         self.requests.append(request)
         async with self._awake:
             await self._awake.wait_for(lambda: not self.faults.hang)

@@ -15,8 +15,11 @@ from memory_mcp import cli, settings
 from memory_mcp.cli import daemon, serving
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
 from memory_mcp.provision import code, installed, recipe
+from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.launchd import LaunchAgent
-from memory_mcp.provision.process import SystemRunner
+from memory_mcp.provision.process import SystemRunner, beside
+from memory_mcp.provision.versions import Versions
+from tests.daemon import modelfiles
 from tests.fakes.supervisor import Launchd
 from tests.provision.conftest import make_program
 from tests.provision.fakes import QuickPip
@@ -226,6 +229,27 @@ def test_one_started_by_hand_is_named_and_replaced(
         by_hand.kill()
         by_hand.wait()
         system.close()
+
+
+def test_what_brew_upgrade_moved_is_told_by_the_daemon(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its log and `status` name the command; where the engine needs what is gone, that is why it fails."""
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner()))
+    say(capsys, "install", "--no-service")
+    environment = installed.require(Versions(installed.default_place()))
+    record = {"torch": "2.12.1", "site_packages": "/opt/homebrew/nowhere"}
+    (environment.folder / HOMEBREW).write_text(json.dumps(record), encoding="utf-8")
+    told = "not in /opt/homebrew/nowhere any more, as after `brew upgrade`: run `memory-mcp daemon install`"
+    log = home / "log"
+    with log.open("wb") as out, beside(str(environment.program), log=out):
+        serving.until_serving(settings.load().embedder_address)
+        assert told in say(capsys, "status", code=3)
+    assert told in log.read_text(encoding="utf-8")
+    command = [environment.program, "--engine", "torch", "--model", modelfiles.write(home / "model")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 14
+    assert told in done.stderr.splitlines()[-1]
 
 
 def test_restart_in_the_foreground_takes_over(home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch) -> None:
