@@ -246,7 +246,7 @@ def test_what_brew_upgrade_moved_is_told_by_the_daemon(
         serving.until_serving(settings.load().embedder_address)
         assert told in say(capsys, "status", code=3)
     assert told in log.read_text(encoding="utf-8")
-    command = [environment.program, "--engine", "torch", "--model", modelfiles.write(home / "model")]
+    command = [str(environment.program), "--engine", "torch", "--model", str(modelfiles.write(home / "model"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 14
     assert told in done.stderr.splitlines()[-1]
