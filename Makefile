@@ -20,7 +20,7 @@ NOT_IN_FRONT := ^(embedder_daemon/(engines/(torch_|openvino_|onnx_|padding|token
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: run test test-model test-slow test-conformance check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
-	setup-daemon setup-tools protos docs stop clean help launchd-install launchd-uninstall
+	setup-daemon setup-tools lock protos docs stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ setup-tools: setup-daemon
 		$(MODEL) -m pip install --disable-pip-version-check $$(grep -E '$(MODEL_TOOLS)' constraints.txt) && \
 		touch $(TOOLS_STAMP); }
 
+lock: setup-front ## Write the daemon's lock files anew, with the hashes of every platform's wheels
+	$(FRONT) -m scripts.lock
+
 protos: setup-front ## Regenerate the stubs from embedder.proto
 	$(PROTOC) --python_out=protos --grpc_python_out=protos --pyi_out=protos embedder_api/v1/embedder.proto
 
@@ -119,6 +122,6 @@ launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
 	@.venv/bin/memory-mcp daemon uninstall --keep-environment
 
 clean: stop ## Remove environments and build leftovers of this checkout
-	rm -rf .venv .venv-daemon .run build dist *.egg-info .coverage .coverage.* coverage.xml
+	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .run build dist *.egg-info .coverage .coverage.* coverage.xml
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find memory_mcp embedder_daemon protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

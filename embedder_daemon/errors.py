@@ -92,6 +92,9 @@ class SocketLostError(DaemonError):
     exit_code = 18
 
 
+INSTALL: Final = "run `memory-mcp daemon install` (in a checkout `make setup`)"
+"""What brings a package or the bundled model into this interpreter."""
+
 INTERNAL: Final = "the daemon met an error of its own: see its log"
 """What a caller gets for whatever is no fault of the request."""
 

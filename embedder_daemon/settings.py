@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from embedder_api import plugins
 from embedder_api.described import Described, describe, nearest
@@ -224,3 +224,19 @@ def described() -> list[Described]:
     """
     file = TomlConfigSettingsSource(DaemonSettings, toml_file=_toml_file())
     return describe(load([]), {"environment": EnvSettingsSource(DaemonSettings), "file": file})
+
+
+class Supervisor(NamedTuple):
+    """What systemd asks for, see sd_notify(3) and sd_watchdog_enabled(3)."""
+
+    notify: str
+    """The socket that wants to hear how the daemon is, or nothing."""
+    watchdog_s: float
+    """Seconds after which it wants to hear again; 0 is never."""
+
+
+def supervisor() -> Supervisor:
+    """Return what the supervisor put into the environment."""
+    ours = os.environ.get("WATCHDOG_PID") in {None, "", str(os.getpid())}
+    microseconds = os.environ.get("WATCHDOG_USEC", "") if ours else ""
+    return Supervisor(os.environ.get("NOTIFY_SOCKET", ""), int(microseconds) / 1e6 if microseconds.isdecimal() else 0.0)

@@ -19,7 +19,8 @@ from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision import checks as provision
 from memory_mcp.provision import source
 from memory_mcp.provision.clients.checks import clients
-from memory_mcp.provision.environment import MODEL_DIGESTS
+from memory_mcp.provision.installed import find_service
+from memory_mcp.provision.recipe import MODEL_DIGESTS
 from memory_mcp.services import backups
 from memory_mcp.services.checkup import blocking, in_thread
 from memory_mcp.settings import Settings
@@ -74,7 +75,7 @@ def make_checks(
         Check("vector", daemon.vector, ("daemon",)),
         Check("interpreter", blocking(partial(provision.interpreter, environment))),
         Check("model", blocking(partial(provision.model, environment, MODEL_DIGESTS)), ("interpreter",)),
-        Check("service", blocking(partial(provision.service, provision.job))),
+        Check("service", blocking(partial(provision.service, find_service))),
         Check("clients", blocking(clients)),
         Check("fronts", blocking(partial(processes.fronts, store))),
     ]

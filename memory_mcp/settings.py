@@ -275,10 +275,15 @@ def look(seconds: float) -> Seen:
     return Finding(Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (not there)'} and the environment")
 
 
+_FOLDERS = frozenset({"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"})
+"""Where the daemon finds its settings file, its cache and downloaded models: a service knows none of them by itself."""
+
+
 def daemon_environment() -> dict[str, str]:
     """Return the daemon's own settings in our environment, for the service that is to start it with them."""
-    ours = {"EMBEDDER_PYTHON", "EMBEDDER_ADDRESS"}
-    return {name: value for name, value in os.environ.items() if name.startswith("EMBEDDER_") and name not in ours}
+    ours = {"EMBEDDER_PYTHON", "EMBEDDER_ADDRESS", "EMBEDDER_LOG_FILE"}
+    names = {name for name in os.environ if name.startswith("EMBEDDER_") and name not in ours}
+    return {name: os.environ[name] for name in sorted(names | _FOLDERS & os.environ.keys()) if os.environ[name]}
 
 
 def folders_of_others() -> dict[str, Path]:

@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 import grpc
+from embedder_api.v1.address import target
 from embedder_api.v1.contract import SERVICE_NAME
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it ships none
 
@@ -32,7 +33,7 @@ class DaemonError(click.ClickException):
 
 def is_serving(address: str) -> bool | None:
     """Say whether a daemon serves; None when none listens at all."""
-    with closing(grpc.insecure_channel(address)) as channel:
+    with closing(grpc.insecure_channel(target(address))) as channel:
         request = health_pb2.HealthCheckRequest(service=SERVICE_NAME)
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)

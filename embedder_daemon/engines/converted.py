@@ -20,7 +20,7 @@ from typing import Final
 
 from embedder_daemon import logs
 from embedder_daemon.engines import cache, golden, verdict
-from embedder_daemon.errors import EngineMissingError, LoadError
+from embedder_daemon.errors import INSTALL, EngineMissingError, LoadError
 from embedder_daemon.space import ModelFiles
 
 DIGESTS: Final = "sha256.json"
@@ -58,7 +58,7 @@ OPENVINO: Final = Format(
     files=("model.xml", "model.bin"),
     module="convert",
     recipe=1,
-    needs="torch: run `make setup`",
+    needs=f"torch: {INSTALL}",
 )
 OPENVINO_HALF: Final = replace(OPENVINO, variant="half")
 """Its weights are float16, in half of the memory: what computes in bfloat16 keeps fewer of their digits."""
@@ -69,7 +69,7 @@ ONNX: Final = Format(
     files=("model.onnx",),
     module="onnx_convert",
     recipe=1,
-    needs="torch and onnx: run `make setup` with MCP_MEMORY_USE_ONNX=1, or pip install onnx==1.23.2",
+    needs="torch and onnx: run `memory-mcp daemon install --engine onnx`, or pip install onnx==1.23.2",
     own="onnx/model.onnx",
 )
 

@@ -13,7 +13,7 @@ from embedder_api import plugins
 from embedder_daemon import logs
 from embedder_daemon.engines import golden, verdict
 from embedder_daemon.engines.base import Engine, EngineOptions
-from embedder_daemon.errors import EngineMissingError
+from embedder_daemon.errors import INSTALL, EngineMissingError
 from embedder_daemon.settings import ENGINE_GROUP
 from embedder_daemon.settings import ENGINES as NAMES
 from embedder_daemon.space import ModelFiles
@@ -26,12 +26,12 @@ class _Entry(NamedTuple):
 
 
 ENGINES: Final = {
-    "openvino": _Entry("openvino_engine", needs_model=True, mend="run `make setup`, or pip install openvino==2026.4.1"),
-    "torch": _Entry("torch_engine", needs_model=True, mend="run `make setup`, or pip install torch==2.13.0"),
+    "openvino": _Entry("openvino_engine", needs_model=True, mend=f"{INSTALL}, or pip install openvino==2026.4.1"),
+    "torch": _Entry("torch_engine", needs_model=True, mend=f"{INSTALL}, or pip install torch==2.13.0"),
     "onnx": _Entry(
         "onnx_engine",
         needs_model=True,
-        mend="run `make setup` with MCP_MEMORY_USE_ONNX=1, or pip install onnxruntime==1.31.1",
+        mend="run `memory-mcp daemon install --engine onnx`, or pip install onnxruntime==1.31.1",
     ),
     "hash": _Entry("hash_engine", needs_model=False, mend="install memory-mcp again"),
 }

@@ -2,65 +2,249 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import click
-from platformdirs import user_data_path, user_log_path
+from platformdirs import user_log_path
 
 from memory_mcp import settings
-from memory_mcp.provision.environment import ONNX, Builder, Recipe, remove
+from memory_mcp.cli import serving
+from memory_mcp.cli.session import as_json_option
+from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.provision import installed, models
+from memory_mcp.provision.environment import Builder
+from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.installed import default_place, find_service
 from memory_mcp.provision.interpreter import choose
-from memory_mcp.provision.launchd import LaunchAgent, render
-from memory_mcp.provision.process import Runner, SystemRunner
+from memory_mcp.provision.process import Runner, SystemRunner, become
+from memory_mcp.provision.recipe import ONNX, Recipe
+from memory_mcp.provision.service import Job, Service
+from memory_mcp.provision.versions import Environment, Versions
 
+ENGINE: Final = "EMBEDDER_ENGINE"
+DEGRADED: Final = 3
 
-def default_venv() -> Path:
-    """Return where the daemon's environment is, unless another place is named."""
-    return user_data_path("memory-mcp") / "daemon"
-
-
-def launch_agent(runner: Runner) -> LaunchAgent:
-    """Return the job in this user's session."""
-    return LaunchAgent(runner)
+_venv = click.option(
+    "--venv", type=click.Path(path_type=Path), help="Where the environment is [the data folder's `daemon`]."
+)
 
 
 @click.group()
 def daemon() -> None:
-    """Install or remove the embedding daemon."""
+    """Install, start, stop and look at the embedding daemon."""
 
 
 @daemon.command()
 @click.option("--python", type=click.Path(path_type=Path), help="The interpreter to build on [EMBEDDER_PYTHON].")
-@click.option("--venv", type=click.Path(path_type=Path), help="Where to build [the data folder's `daemon`].")
+@_venv
+@click.option("--engine", type=click.Choice(["auto", "openvino", "torch", "onnx"]), help="What computes the vectors.")
+@click.option("--model", metavar="PATH|HUB_ID", help="Another model: its folder, or owner/name[@revision].")
 @click.option("--no-service", is_flag=True, help="Build only; start nothing at login.")
-def install(*, python: Path | None, venv: Path | None, no_service: bool) -> None:
-    """Build the daemon's environment and, on macOS, start the daemon at every login."""
+@click.option("--rollback", is_flag=True, help="Go back to the environment before this one.")
+def install(
+    *, python: Path | None, venv: Path | None, engine: str | None, model: str | None, no_service: bool, rollback: bool
+) -> None:
+    """Build the daemon's environment, and have the system start the daemon at every login."""
     config = settings.load(embedder_python=python)
-    runner = SystemRunner()
-    choice = choose(config.embedder_python, use_homebrew=config.use_homebrew_pytorch, runner=runner)
-    recipe = Recipe(extras=ONNX if config.use_onnx else ())
-    builder = Builder((venv or default_venv()).absolute(), choice, runner, click.echo, recipe)
-    changed = builder.build()
-    click.echo(f"the daemon's environment {builder.venv} is {'ready' if changed else 'up to date'}")
+    runner, place = SystemRunner(), _place(venv)
+    if rollback:
+        click.echo(installed.roll_back(Versions(place)))
+    else:
+        _build(config, runner, place, _wishes(engine, model))
     if no_service:
         return
-    agent = launch_agent(runner)
-    if not agent.fits:
-        click.echo(f"there is no service for {agent.platform} yet; start the daemon by hand with {builder.program}")
-        return
-    logs = user_log_path("memory-mcp")
-    agent.install(render(builder.program, config.embedder_address, logs, settings.daemon_environment()), logs)
-    click.echo(f"launchd runs the daemon now and at every login; its log is in {logs}")
+    service = find_service(runner)
+    if service:
+        _register(config, service, place)
+    else:
+        click.echo(f"neither launchd nor systemd answers here: start the daemon with `{_foreground(venv)}`")
+    _tell_places(config, place)
+
+
+def _register(config: settings.Settings, service: Service, place: Path) -> None:
+    environment = installed.require(Versions(place))
+    variables = {
+        **settings.daemon_environment(),
+        **environment.choices(),
+        "EMBEDDER_ADDRESS": config.embedder_address,
+    }
+    service.install(Job(place / "bin" / "embedder-daemon", variables, user_log_path("memory-mcp")))
+    click.echo(f"{service.name} runs the daemon now and at every login ({service.file})")
+    _tell_serving(config.embedder_address, service)
+
+
+def _build(config: settings.Settings, runner: Runner, place: Path, wishes: Mapping[str, str]) -> None:
+    current = Versions(place).current()
+    engine = {**(current.choices() if current else {}), **wishes}.get(ENGINE)
+    recipe = Recipe(extras=ONNX if config.use_onnx or engine == "onnx" else ())
+    choice = choose(config.embedder_python, use_homebrew=config.use_homebrew_pytorch, runner=runner)
+    builder = Builder(place, choice, runner, click.echo, recipe, wishes, serving.prove)
+    changed = builder.build()
+    click.echo(f"the daemon's environment {place} is {'ready' if changed else 'up to date'}")
+
+
+def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
+    """Return what is asked for as variables; the daemon's own defaults are none."""
+    wishes = {}
+    if engine:
+        wishes[ENGINE] = "" if engine == "auto" else engine
+    if model:
+        wishes[models.VARIABLE] = "" if model == models.BUNDLED else model
+    return wishes
 
 
 @daemon.command()
-@click.option("--venv", type=click.Path(path_type=Path), help="The environment [the data folder's `daemon`].")
+@_venv
 @click.option("--keep-environment", is_flag=True, help="Remove the service only.")
 def uninstall(*, venv: Path | None, keep_environment: bool) -> None:
-    """Stop and remove the daemon's service and its environment; memories stay."""
-    agent = launch_agent(SystemRunner())
-    if agent.fits:
-        click.echo("the LaunchAgent is removed" if agent.uninstall() else "there is no LaunchAgent")
+    """Stop and remove the daemon's service and its environments; memories stay."""
+    service = find_service(SystemRunner())
+    if service is not None:
+        there = service.uninstall()
+        click.echo(f"{service.file} is removed" if there else f"{service.name} knows no daemon")
     if not keep_environment:
-        folder = venv or default_venv()
-        click.echo(f"{folder} is removed" if remove(folder) else f"there is no environment in {folder}")
+        place = _place(venv)
+        removed = Versions(place).remove()
+        click.echo(f"{place} is removed" if removed else f"there is no environment in {place}")
+    click.echo(f"memories stay: {settings.load().sqlite_path}")
+
+
+@daemon.command()
+@_venv
+@click.option("--no-service", is_flag=True, help="Run in the foreground, until it is interrupted.")
+def start(*, venv: Path | None, no_service: bool) -> None:
+    """Start the daemon, and wait until it serves."""
+    config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), click.echo)
+    if no_service:
+        become(environment.program, *_arguments(config, environment))
+    service = _require_service(venv)
+    service.start()
+    _tell_serving(config.embedder_address, service)
+
+
+@daemon.command()
+def stop() -> None:
+    """Let the daemon finish what runs, and end it."""
+    address = settings.load().embedder_address
+    service = _registered(SystemRunner())
+    stopped = service.stop() if service else False
+    by_hand = installed.end_holder(address)
+    click.echo("the daemon has ended" if stopped or by_hand else "there is no daemon to stop")
+
+
+@daemon.command()
+@_venv
+@click.option("--no-service", is_flag=True, help="Run the new one in the foreground.")
+def restart(*, venv: Path | None, no_service: bool) -> None:
+    """Put a daemon of this memory-mcp in the place of the one that runs; nobody's search fails meanwhile."""
+    config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), click.echo)
+    if no_service:
+        installed.end_holder(config.embedder_address, wait=False)  # the new one loads its code meanwhile
+        become(environment.program, "--supervised", *_arguments(config, environment))
+    service = _require_service(venv)
+    if installed.holder(config.embedder_address) not in {None, service.process()}:
+        installed.end_holder(config.embedder_address)  # one that was started by hand
+    service.restart()
+    _tell_serving(config.embedder_address, service)
+
+
+@daemon.command()
+@_venv
+@as_json_option
+def status(*, venv: Path | None, as_json: bool) -> int:
+    """Say how the daemon is, and what mends it (exit code 3 where something is to be mended)."""
+    config, place = settings.load(), _place(venv)
+    versions, service = Versions(place), _registered(SystemRunner())
+    environment, finding = versions.current(), serving.ask(config.embedder_address)
+    by_hand = environment is None and finding.condition is Condition.OK  # somebody's own, and it serves
+    trouble = "" if by_hand else installed.trouble(versions, SystemRunner())
+    data = {
+        "daemon": asdict(finding),
+        "address": config.embedder_address,
+        "process": installed.holder(config.embedder_address),
+        "service": {"name": service.name, "file": str(service.file), "process": service.process()} if service else None,
+        "environment": {"place": str(place), "folder": str(environment.folder) if environment else None},
+        "choices": environment.choices() if environment else {},
+        "trouble": trouble,
+    }
+    click.echo(json.dumps(data, ensure_ascii=False) if as_json else "\n".join(_lines(data, finding)))
+    return 0 if finding.condition is Condition.OK and not trouble else DEGRADED
+
+
+def _lines(data: Mapping[str, object], finding: Finding) -> list[str]:
+    """Return one line for each part that has something to say."""
+    how = "; ".join(part for part in (finding.detail, finding.cause, finding.mend) if part)
+    flat = {name: _line(value) for name, value in data.items()} | {"daemon": f"{finding.state}: {how}"}
+    return [f"{name + ':':13}{value}" for name, value in flat.items() if value]
+
+
+def _line(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item)
+    return str(value or "")
+
+
+@daemon.command()
+@click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The latest lines.")
+@click.option("--follow", "-f", is_flag=True, help="Go on as new lines come.")
+def logs(*, lines: int, follow: bool) -> None:
+    """Show the log of the daemon that the system runs."""
+    runner = SystemRunner()
+    service = _registered(runner)
+    if service is None:
+        raise ProvisionError(
+            "the system runs no daemon, so there is no log: one that runs by hand writes to its terminal"
+        )
+    runner.stream(*service.logs(lines, follow=follow))
+
+
+def _place(venv: Path | None) -> Path:
+    return (venv or default_place()).absolute()
+
+
+def _foreground(venv: Path | None) -> str:
+    return f"memory-mcp daemon start --no-service{f' --venv {venv}' if venv else ''}"
+
+
+def _registered(runner: Runner) -> Service | None:
+    """Return the service that knows the daemon."""
+    service = find_service(runner)
+    return service if service and service.file.is_file() else None
+
+
+def _require_service(venv: Path | None) -> Service:
+    service = _registered(SystemRunner())
+    if service is None:
+        raise ProvisionError(
+            f"the system does not run the daemon: run `memory-mcp daemon install`, or `{_foreground(venv)}`"
+        )
+    return service
+
+
+def _arguments(config: settings.Settings, environment: Environment) -> list[str]:
+    """Return the options of a daemon in the foreground; what was chosen is stronger than our environment."""
+    return ["--address", config.embedder_address, *serving.options(environment.choices())]
+
+
+def _tell_serving(address: str, service: Service) -> None:
+    kind = serving.until_serving(address)
+    click.echo(f"it serves {address} and has embedded a text: {kind}")
+    holder = installed.holder(address)
+    if holder not in {None, service.process()}:
+        click.echo(
+            f"that is process {holder}, which {service.name} did not start: `memory-mcp daemon restart` replaces it"
+        )
+
+
+def _tell_places(config: settings.Settings, place: Path) -> None:
+    environment = installed.require(Versions(place))
+    places = {"environment": f"{place} -> {environment.folder.name}", "memories": config.sqlite_path}
+    places |= {"logs": user_log_path("memory-mcp")} if sys.platform == "darwin" else {}
+    for name, path in places.items():
+        click.echo(f"  {name + ':':13}{path}")
+    click.echo("`memory-mcp daemon status` says how it is, `memory-mcp daemon uninstall` removes it and no memory")

@@ -15,12 +15,12 @@ import click
 from memory_mcp import settings
 from memory_mcp.checks import make_checks
 from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.daemon import default_venv
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.models import Condition
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision.checks import Environment
+from memory_mcp.provision.installed import default_place
 from memory_mcp.services import checkup
 
 SECONDS: Final = 1.0
@@ -49,7 +49,7 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
 
     Nothing is changed. The exit code is 0 when all is well, 3 when something is degraded, 1 when something failed.
     """
-    environment = Environment.find(venv and venv.absolute(), default_venv())
+    environment = Environment.find(venv and venv.absolute(), default_place())
     seen = asyncio.run(_examine(settings.load(), environment, seconds, WHOLE_S if whole else None))
     worst = checkup.status(seen)
     if as_json:

@@ -11,13 +11,16 @@ from typing import Final
 import grpc
 import grpc.aio
 import tenacity
+from embedder_api.v1 import address as addresses
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
 from embedder_api.v1.contract import (
     CHANNEL_OPTIONS,
     CODE_OF,
+    OUTDATED_KEY,
     REQUEST_ID_KEY,
     RETRY_AFTER_KEY,
+    WIRE_KEY,
     WIRE_VERSION,
     ErrorCode,
 )
@@ -30,8 +33,14 @@ from memory_mcp.domain.request import REQUEST_ID, TRACE
 
 INFO_DEADLINE_S: Final = 0.5
 CONNECT_ATTEMPTS: Final = 3
-START_DAEMON: Final = "start the daemon: `embedder-daemon` (in a checkout `make run`)"
-LOOK_AT_LOG: Final = "look at the daemon's log, or restart it"
+START_DAEMON: Final = "start the daemon: `memory-mcp daemon start` (in a checkout `make run`)"
+LOOK_AT_LOG: Final = "look at the daemon's log (`memory-mcp daemon logs`), or restart it: `memory-mcp daemon restart`"
+OLD_DAEMON: Final = "put a daemon of this version in its place: `memory-mcp daemon restart`"
+OLD_FRONT: Final = "restart this client: its memory-mcp is older than the daemon"
+OWN_ADDRESS: Final = (
+    "name an address of your own with MCP_MEMORY_EMBEDDER_ADDRESS and EMBEDDER_ADDRESS, for all clients and the daemon"
+)
+BUILD_AGAIN: Final = "build the daemon's environment again: `memory-mcp daemon install`"
 
 RECONNECT_OPTIONS: Final = (  # a channel that lost its server otherwise takes 20 s to notice its return
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -42,6 +51,7 @@ RECONNECT_OPTIONS: Final = (  # a channel that lost its server otherwise takes 2
 LANES: Final = {Lane.INTERACTIVE: pb.LANE_INTERACTIVE, Lane.BULK: pb.LANE_BULK}
 TASKS: Final = {Task.QUERY: pb.TASK_QUERY, Task.DOCUMENT: pb.TASK_DOCUMENT}
 
+OUR_WIRE: Final = (WIRE_KEY, str(WIRE_VERSION))
 SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.INVALID_REQUEST: "the daemon refused the request as invalid",
     ErrorCode.SPACE_MISMATCH: "the daemon serves another embedding space than this store's vectors",
@@ -57,7 +67,7 @@ MENDS: Final[dict[ErrorCode, str]] = {
     ErrorCode.UNAVAILABLE: "none needed while it starts or ends; look at the daemon's log if it stays so",
     ErrorCode.DEADLINE: LOOK_AT_LOG,
     ErrorCode.INTERNAL: LOOK_AT_LOG,
-    ErrorCode.INVALID_REQUEST: "upgrade the older of memory-mcp and its daemon, and restart both",
+    ErrorCode.INVALID_REQUEST: "let both be of one version: `memory-mcp daemon restart`, and restart this client",
 }
 FAULTY: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE, ErrorCode.INTERNAL})
 
@@ -72,7 +82,9 @@ class GrpcEmbedder:
     def __init__(self, address: str) -> None:
         self._address = address
         self._name = f"memory-mcp/{os.getpid()}"
-        self._channel = grpc.aio.insecure_channel(address, options=(*CHANNEL_OPTIONS, *RECONNECT_OPTIONS))
+        self._knows_wire = False  # that whoever is connected speaks our version of the wire
+        options = (*CHANNEL_OPTIONS, *RECONNECT_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(addresses.target(address), options=options)
         self._stub = EmbedderStub(self._channel)  # type: ignore[no-untyped-call]  # generated without types
 
     async def embed(
@@ -86,6 +98,8 @@ class GrpcEmbedder:
         """
         deadline = time.monotonic() + budget_s
         await self._connect(deadline)
+        if not self._knows_wire:
+            await self._check_wire(deadline)
         request = pb.EmbedRequest(
             texts=texts,
             lane=LANES[lane],
@@ -99,6 +113,7 @@ class GrpcEmbedder:
                 request, timeout=max(0.001, deadline - time.monotonic()), metadata=_about_request()
             )
         except grpc.aio.AioRpcError as error:
+            self._knows_wire = False
             raise to_error(error) from error
         return to_embedding(response, len(texts), expected_space)
 
@@ -117,14 +132,38 @@ class GrpcEmbedder:
                 await self._connect_once(deadline)
 
     async def _connect_once(self, deadline: float) -> None:
+        if addresses.is_anothers(addresses.socket_path(self._address)):
+            raise EmbedderError(f"another user made the folder of {self._address}", mend=OWN_ADDRESS)
         try:
             async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
                 while (state := self._channel.get_state(try_to_connect=True)) is not ChannelConnectivity.READY:
+                    self._knows_wire = False
                     if state in {ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.SHUTDOWN}:
                         raise NotConnectedError(f"no daemon listens on {self._address}", mend=START_DAEMON)
                     await self._channel.wait_for_state_change(state)
         except TimeoutError as error:
             raise EmbedderError("the daemon's socket did not answer in time", mend=LOOK_AT_LOG) from error
+
+    async def _check_wire(self, deadline: float) -> None:
+        """Ask whoever was connected for its version of the wire, once.
+
+        Raises:
+            EmbedderError: another version than ours, or no answer.
+        """
+        info = await self._info(deadline)
+        if info.wire_version != WIRE_VERSION:  # a prompt refusal: the first call after a restart finds the new one
+            mend = _wire_mend(info)
+            raise EmbedderError(f"the daemon {_other_wire(info)}: {mend}", mend=mend, faulty=False)
+        self._knows_wire = True
+
+    async def _info(self, deadline: float) -> pb.InfoResponse:
+        try:
+            info: pb.InfoResponse = await self._stub.Info(
+                pb.InfoRequest(), timeout=max(0.001, deadline - time.monotonic())
+            )
+        except grpc.aio.AioRpcError as error:
+            raise to_error(error) from error
+        return info
 
     async def info(self, budget_s: float) -> pb.InfoResponse:
         """Ask the daemon what it is.
@@ -134,13 +173,7 @@ class GrpcEmbedder:
         """
         deadline = time.monotonic() + budget_s
         await self._connect(deadline)
-        try:
-            info: pb.InfoResponse = await self._stub.Info(
-                pb.InfoRequest(), timeout=max(0.001, deadline - time.monotonic())
-            )
-        except grpc.aio.AioRpcError as error:
-            raise to_error(error) from error
-        return info
+        return await self._info(deadline)
 
     async def findings(self, expected_space: str | None, budget_s: float = INFO_DEADLINE_S) -> dict[str, Finding]:
         """Say what the daemon is, and whether it serves the expected space."""
@@ -181,9 +214,9 @@ class GrpcEmbedder:
 
 
 def _about_request() -> tuple[tuple[str, str], ...]:
-    """Return the metadata of a call: the request that it serves, and its trace."""
+    """Return the metadata of a call: our version of the wire, the request that it serves, and its trace."""
     request_id = REQUEST_ID.get()
-    return (*(((REQUEST_ID_KEY, request_id),) if request_id else ()), *TRACE.get().items())
+    return (OUR_WIRE, *(((REQUEST_ID_KEY, request_id),) if request_id else ()), *TRACE.get().items())
 
 
 def to_error(error: grpc.aio.AioRpcError) -> EmbedderError:
@@ -274,18 +307,22 @@ def _state(info: pb.InfoResponse) -> str:
     return pb.State.Name(info.state).removeprefix("STATE_").lower()
 
 
+def _other_wire(info: pb.InfoResponse) -> str:
+    return f"speaks version {info.wire_version} of the wire, this front {WIRE_VERSION}"
+
+
+def _wire_mend(info: pb.InfoResponse) -> str:
+    return OLD_DAEMON if info.wire_version < WIRE_VERSION else OLD_FRONT
+
+
 def to_finding(info: pb.InfoResponse) -> Finding:
     """Say how a daemon is that answered."""
     state = _state(info)
     detail = f"{info.model}, {info.engine} {info.precision} on {info.device}, version {info.daemon_version}"
     if info.wire_version != WIRE_VERSION:
-        return Finding(
-            Condition.DEGRADED,
-            state,
-            f"it speaks version {info.wire_version} of the wire, this front {WIRE_VERSION}",
-            MENDS[ErrorCode.INVALID_REQUEST],
-            detail,
-        )
+        return Finding(Condition.DEGRADED, state, f"it {_other_wire(info)}", _wire_mend(info), detail)
+    if info.state in {pb.STATE_SERVING, pb.STATE_ASLEEP} and OUTDATED_KEY in info.versions:
+        return Finding(Condition.DEGRADED, state, info.versions[OUTDATED_KEY], BUILD_AGAIN, detail)
     if info.state in {pb.STATE_SERVING, pb.STATE_ASLEEP}:
         return Finding(Condition.OK, state, detail=detail)
     if info.state == pb.STATE_FAILED:

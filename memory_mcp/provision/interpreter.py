@@ -6,6 +6,7 @@ In this order: the one that the user names, Homebrew's PyTorch where there is on
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -85,6 +86,10 @@ def choose(explicit: Path | None, *, use_homebrew: bool | None, runner: Runner, 
     found, reason = _consider_homebrew(use_homebrew, runner, brew)
     if found is not None:
         return _choice(found.python, runner, reason, homebrew=found)
+    if (sys.platform, platform.machine()) == ("darwin", "x86_64"):
+        raise ProvisionError(
+            f"there is no PyTorch for Macs with an Intel processor but Homebrew's: {reason}; {BREW_INSTALL}"
+        )
     return _choice(own_interpreter(), runner, reason, "the Python that runs memory-mcp, with PyTorch of its own")
 
 
@@ -108,7 +113,7 @@ def find_homebrew(runner: Runner, brew: Path | None = None) -> Homebrew:
     prefix = _prefix(runner, brew)
     formula = prefix / "opt" / "pytorch"
     if not formula.exists():
-        raise HomebrewMissingError(f"Homebrew in {prefix} has no PyTorch")
+        raise HomebrewMissingError(f"Homebrew in {prefix} has no PyTorch{_unless_bottled(runner, prefix)}")
     for version, site_packages, torch in _torches(formula):
         # libexec/bin/python dangles until that Python is installed, so the Python is looked up by its own name.
         python = prefix / "opt" / f"python@{version}" / "bin" / f"python{version}"
@@ -155,6 +160,26 @@ def _prefix(runner: Runner, brew: Path | None) -> Path:
         return Path(runner.output(str(command), "--prefix").strip())
     except ProvisionError as error:
         raise HomebrewMissingError(str(error)) from error
+
+
+def _unless_bottled(runner: Runner, prefix: Path) -> str:
+    """Say that `brew install pytorch` would compile for hours where Homebrew has no build for this machine."""
+    try:
+        about = json.loads(runner.output(str(prefix / "bin" / "brew"), "info", "--json=v2", "pytorch"))
+        bottles = about["formulae"][0]["bottle"].get("stable", {}).get("files", {})
+    except (ProvisionError, ValueError, LookupError, AttributeError):
+        return ""  # not what `brew` is known to answer; the installation itself will tell
+    if any(_fits(name) for name in bottles):
+        return ""
+    return f", and no build of it for {platform.machine()} ({sys.platform}): `brew install pytorch` compiles for hours"
+
+
+def _fits(bottle: str) -> bool:
+    """Whether a bottle (arm64_tahoe, sonoma, x86_64_linux, …) is for such a machine; Intel's Macs name none."""
+    machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    if sys.platform == "darwin":
+        return not bottle.endswith("_linux") and bottle.startswith("arm64_") == (machine == "arm64")
+    return bottle == f"{machine}_linux"
 
 
 def _find_brew() -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -11,24 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.provision import source
+from memory_mcp.provision import service, source
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Runner
+from memory_mcp.provision.service import LOG_NAME, Job, until_ended
 
 LABEL: Final = "com.memory-mcp.embedder"
-LOG_NAME: Final = "embedder.log"
-
-UNLOAD_SECONDS: Final = 25.0
-"""launchd waits ExitTimeOut (20 s) for the daemon, and `bootout` may return before the job is gone."""
+STDERR_NAME: Final = "embedder-stderr.log"
 
 
-def render(program: Path, address: str, logs: Path, environment: Mapping[str, str]) -> bytes:
-    """Return the LaunchAgent's file; `environment` is added to what the job sees, which is bare otherwise."""
-    values = {"@PROGRAM@": str(program), "@ADDRESS@": address, "@LOG@": str(logs / LOG_NAME)}
-    job = plistlib.loads(source.plist_template().read_bytes())
-    job["EnvironmentVariables"].update(environment)
-    job = {key: _fill(value, values) for key, value in job.items()}
-    return plistlib.dumps(job, sort_keys=False)
+def render(job: Job) -> bytes:
+    """Return the LaunchAgent's file."""
+    values = {
+        "@PROGRAM@": str(job.program),
+        "@LOG@": str(job.logs / LOG_NAME),
+        "@STDERR@": str(job.logs / STDERR_NAME),
+    }
+    template = plistlib.loads(source.template(source.PLIST).read_bytes())
+    template["EnvironmentVariables"].update(job.environment)
+    filled = {key: _fill(value, values) for key, value in template.items()}
+    return plistlib.dumps(filled, sort_keys=False)
 
 
 def _fill(value: object, values: Mapping[str, str]) -> object:
@@ -43,11 +46,12 @@ def _fill(value: object, values: Mapping[str, str]) -> object:
 
 @dataclass(frozen=True)
 class LaunchAgent:
-    """The job in the user's session; `platform` and `home` are arguments for the tests."""
+    """The job in the user's session; see `service.Service`. `platform` and `home` are arguments for the tests."""
 
     runner: Runner
     platform: str = sys.platform
     home: Path = Path("~")
+    name: str = "launchd"
 
     @property
     def file(self) -> Path:
@@ -59,54 +63,85 @@ class LaunchAgent:
         """Whether this system has launchd."""
         return self.platform == "darwin"
 
-    def install(self, content: bytes, logs: Path) -> None:
-        """Write the file and start the job, in place of an older one.
-
-        Raises:
-            ProvisionError: this is no macOS, or launchctl refuses.
-        """
-        self._require_macos()
-        logs.mkdir(parents=True, exist_ok=True)  # launchd does not make it
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+    def install(self, job: Job) -> None:
+        """Write the file and start the job, in place of an older one."""
+        job.logs.mkdir(parents=True, exist_ok=True)  # launchd does not make it
         self._unload()
-        self.file.write_bytes(content)
-        self.runner.output("launchctl", "bootstrap", _domain(), str(self.file))
+        service.write(self.file, render(job))
+        self._bootstrap()
 
     def uninstall(self) -> bool:
-        """Stop the job and remove its file; say whether there was one.
-
-        Raises:
-            ProvisionError: this is no macOS, or launchctl refuses.
-        """
-        self._require_macos()
+        """Stop the job and remove its file; say whether there was one."""
         was_there = self._unload() or self.file.exists()
         self.file.unlink(missing_ok=True)
         return was_there
 
-    def _require_macos(self) -> None:
-        if not self.fits:
-            raise ProvisionError(
-                f"launchd is macOS's, and this is {self.platform}: start the daemon by hand with `embedder-daemon`"
-            )
+    def start(self) -> None:
+        """Start the job unless it runs."""
+        service.require_file(self)
+        if self._print() is None:
+            self._bootstrap()
+        elif self.process() is None:
+            self._launchctl("kickstart", _job())
+
+    def stop(self) -> bool:
+        """Let the job drain and end, until the next start or login."""
+        was_there = self.process() is not None
+        self._unload()
+        return was_there
+
+    def restart(self) -> None:
+        """Let the job drain and end, and start it again; `kickstart -k` would not say how it kills."""
+        if (pid := self.process()) is not None:
+            self._launchctl("kill", "SIGTERM", _job())
+            until_ended(self, pid)
+        self.start()
+
+    def process(self) -> int | None:
+        """Return the job's process id."""
+        found = re.search(r"^\s*pid = (\d+)$", self._print() or "", re.MULTILINE)
+        return int(found[1]) if found else None
+
+    def logs(self, lines: int, *, follow: bool) -> list[str]:
+        """Return the command that shows the log that the plist names."""
+        try:
+            job = plistlib.loads(self.file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ProvisionError(f"{self.file} cannot be read: run `memory-mcp daemon install`") from error
+        files = [job["EnvironmentVariables"]["EMBEDDER_LOG_FILE"], job["StandardErrorPath"]]
+        there = [file for file in files if Path(file).is_file()]
+        if not there:
+            raise ProvisionError(f"there is no log yet: {files[0]} is made when the daemon starts")
+        return ["tail", "-n", str(lines), *(["-F"] if follow else []), *there]
+
+    def _bootstrap(self) -> None:
+        self._launchctl("bootstrap", _domain(), str(self.file))
 
     def _unload(self) -> bool:
-        if not self._is_loaded():
+        if self._print() is None:
             return False
-        self.runner.output("launchctl", "bootout", f"{_domain()}/{LABEL}")
-        give_up = time.monotonic() + UNLOAD_SECONDS
-        while self._is_loaded():
+        self._launchctl("bootout", _job())
+        give_up = time.monotonic() + service.STOP_SECONDS
+        while self._print() is not None:
             if time.monotonic() > give_up:
-                raise ProvisionError(f"launchd does not let go of {LABEL}; try `launchctl bootout {_domain()}/{LABEL}`")
+                raise ProvisionError(f"launchd does not let go of {LABEL}; try `launchctl bootout {_job()}`")
             time.sleep(0.2)
         return True
 
-    def _is_loaded(self) -> bool:
+    def _print(self) -> str | None:
+        """Return what launchd tells of the job, or None when it is not loaded."""
         try:
-            self.runner.output("launchctl", "print", f"{_domain()}/{LABEL}")
+            return self._launchctl("print", _job())
         except ProvisionError:
-            return False
-        return True
+            return None
+
+    def _launchctl(self, *words: str) -> str:
+        return self.runner.output("launchctl", *words)
 
 
 def _domain() -> str:
     return f"gui/{os.getuid()}"
+
+
+def _job() -> str:
+    return f"{_domain()}/{LABEL}"

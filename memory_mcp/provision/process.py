@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NoReturn, Protocol
 
 from memory_mcp.provision.errors import ProvisionError
 
@@ -39,6 +43,7 @@ class SystemRunner:
             done = subprocess.run(  # noqa: S603 – argument lists that this package made, no shell
                 command,
                 check=True,
+                close_fds=False,  # the lock of the place is meant to be inherited; nothing else is
                 capture_output=capture,
                 stdin=subprocess.DEVNULL,
                 encoding="utf-8",
@@ -54,3 +59,29 @@ class SystemRunner:
             reason = f": {lines[-1]}" if lines else ""
             raise ProvisionError(f"`{' '.join(command)}` failed with exit code {error.returncode}{reason}") from error
         return done.stdout or ""
+
+
+@contextmanager
+def beside(*command: str, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Let a program of ours run meanwhile, and end it afterwards; raises ProvisionError when it cannot be started."""
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603 – as above
+    except OSError as error:
+        raise ProvisionError(f"cannot start {command[0]}: {error.strerror or error}") from error
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def become(program: Path, *arguments: str) -> NoReturn:
+    """Let a program of ours take the place of this process; raises ProvisionError when it cannot be started."""
+    try:
+        os.execv(program, [str(program), *arguments])  # noqa: S606 – as above
+    except OSError as error:
+        raise ProvisionError(f"cannot start {program}: {error.strerror}") from error

@@ -9,6 +9,8 @@ from typing import Final
 from memory_mcp.provision.errors import ProvisionError
 
 PLIST: Final = "com.memory-mcp.embedder.plist"
+UNIT: Final = "memory-mcp-embedder.service"
+_FOLDERS: Final = {PLIST: "launchd", UNIT: "systemd"}
 
 
 def package(name: str) -> Path:
@@ -27,7 +29,7 @@ def checkout() -> Path | None:
 
 
 def requirements() -> Path:
-    """Return the pinned list of what the daemon needs beside torch."""
+    """Return the pinned list of what the daemon needs beside torch; the lock files lie beside it."""
     return package("embedder_daemon") / "requirements.txt"
 
 
@@ -36,7 +38,7 @@ def golden() -> Path:
     return package("embedder_daemon") / "engines" / "golden.json"
 
 
-def plist_template() -> Path:
-    """Return the LaunchAgent's template: a wheel has it beside us, a checkout in `launchd/`."""
-    beside = Path(__file__).with_name(PLIST)
-    return beside if beside.is_file() else package("embedder_daemon").parent / "launchd" / PLIST
+def template(name: str) -> Path:
+    """Return the template of PLIST or UNIT: a wheel has it beside us, a checkout in a folder of its own."""
+    beside = Path(__file__).with_name(name)
+    return beside if beside.is_file() else package("embedder_daemon").parent / _FOLDERS[name] / name

@@ -15,9 +15,9 @@ from memory_mcp.settings import Settings
 from memory_mcp.tools import TOOLS
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md")] + sorted(
-    (ROOT / "docs").glob("*.md")
-)
+DOCUMENTS = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md", "systemd/README.md")
+] + sorted((ROOT / "docs").glob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -51,7 +51,7 @@ def test_every_command_exists(document: str, command: str) -> None:
         assert done.returncode == 0, done.stderr
         assert [word for word in arguments if word.startswith("--") and word not in done.stdout] == []
     else:
-        assert program in {"claude", "launchctl"}, command
+        assert program in {"claude", "launchctl", "pipx", "uv", "loginctl"}, command
 
 
 def test_the_snippets_are_json() -> None:
@@ -82,6 +82,15 @@ def test_the_settings_table_is_true() -> None:
 def test_the_tools_table_is_complete() -> None:
     """The README lists the tools, all of them, in their order."""
     assert re.findall(r"^\| `(memory_\w+)` \|", README, re.MULTILINE) == [tool.name for tool in TOOLS]
+
+
+def test_the_proofs_on_replicas_are_tests() -> None:
+    """Each test that the page for Macs names is there."""
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "macos.md").read_text(encoding="utf-8")))
+    files = (ROOT / "tests" / "provision").glob("test_*.py")
+    there = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))}
+    assert named
+    assert named <= there
 
 
 def test_links_lead_somewhere() -> None:

@@ -114,5 +114,5 @@ async def test_a_dead_daemon_is_an_embedder_error(tmp_path: Path) -> None:
     with pytest.raises(EmbedderError, match="no daemon listens on") as caught:
         async with asyncio.timeout(2):
             await embed(client, "text")
-    assert "embedder-daemon" in caught.value.mend
+    assert "memory-mcp daemon start" in caught.value.mend
     await client.close()

@@ -268,3 +268,16 @@ async def test_a_thousand_cancelled_calls_leave_nothing(folder: Path) -> None:
         await client.until_stats(lambda stats: stats.interactive.queued_texts == 0, "none waits")
         engine.gate.set()
         assert len((await client.embed(*["z"] * 256)).items) == 256
+
+
+async def test_a_caller_of_another_wire_is_refused(folder: Path) -> None:
+    """Metadata of another version is INVALID_ARGUMENT and nothing is computed; with ours, or none, it works."""
+    async with serving(folder, HashEngine) as client:
+        request = embedder_pb2.EmbedRequest(texts=["x"])
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.stub.Embed(request, metadata=((contract.WIRE_KEY, "99"),))
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert caught.value.details() == "the caller speaks version 99 of the wire, this daemon 1"
+        assert (await client.stats()).interactive.requests == 0
+        ours = await client.stub.Embed(request, metadata=((contract.WIRE_KEY, str(contract.WIRE_VERSION)),))
+        assert ours.vectors == (await client.embed("x")).vectors

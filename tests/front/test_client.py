@@ -164,6 +164,81 @@ async def test_a_daemon_that_comes_back_is_found_again(daemon: FakeDaemon, clien
             pass  # each attempt waits a little by itself
 
 
+@pytest.mark.parametrize(("version", "mend"), [(0, "`memory-mcp daemon restart`"), (99, "restart this client")])
+async def test_a_daemon_of_another_wire_is_asked_for_nothing(
+    daemon: FakeDaemon, client: GrpcEmbedder, version: int, mend: str
+) -> None:
+    """It gets no text; the answer names the command, and the one in its place works with the next call."""
+    await daemon.change(wire_version=version)
+    for _ in range(2):
+        with pytest.raises(EmbedderError, match=f"speaks version {version} of the wire, this front 1") as caught:
+            await embed(client)
+        assert mend in caught.value.mend
+        assert not caught.value.faulty
+    assert daemon.requests == []
+    finding = (await client.findings(None))["daemon"]
+    assert (finding.condition, mend in finding.mend) == (Condition.DEGRADED, True)
+    await daemon.stop()
+    await daemon.change(wire_version=1)
+    await daemon.start()
+    async with asyncio.timeout(10):
+        while not await answers(client):
+            pass  # each attempt waits a little by itself
+
+
+async def test_a_daemon_that_comes_back_is_asked_again_for_its_wire(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """A client that has worked with one daemon finds out that the next one is of another version."""
+    await embed(client)
+    await daemon.stop()
+    await daemon.change(wire_version=2)
+    await daemon.start()
+    texts = len(daemon.texts)
+    async with asyncio.timeout(10):
+        while True:
+            with pytest.raises(EmbedderError) as caught:
+                await embed(client)
+            if "of the wire" in str(caught.value):
+                break
+    assert len(daemon.texts) == texts
+
+
+async def test_an_environment_to_build_again_is_told(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """Vectors come all the same, and health names the command."""
+    await daemon.change(outdated="Homebrew's PyTorch is 2.14.0 now")
+    assert await answers(client)
+    finding = (await client.findings(None))["daemon"]
+    assert finding.condition is Condition.DEGRADED
+    assert finding.cause == "Homebrew's PyTorch is 2.14.0 now"
+    assert "`memory-mcp daemon install`" in finding.mend
+
+
+async def test_another_users_folder_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a short default address, which lies where everybody may write, the folder has to be ours alone."""
+    with tempfile.TemporaryDirectory(prefix="memory-mcp-", dir="/tmp") as folder:
+        client = GrpcEmbedder(f"unix:{folder}/embedder.sock")
+        Path(folder).chmod(0o777)
+        with pytest.raises(EmbedderError, match="another user made the folder"):
+            await embed(client)
+        Path(folder).chmod(0o700)
+        with pytest.raises(EmbedderError, match="no daemon listens"):
+            await embed(client)
+        await client.close()
+
+
+@pytest.mark.parametrize("name", ["with space", "é ü 日本", "100%", "a%20b", "a#b", "a?b"])
+async def test_any_folder_name_can_be_reached(name: str) -> None:
+    """An address is a URI to gRPC; the daemon's folder may hold what means something there."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder) / name / "e.sock"
+        path.parent.mkdir()
+        async with FakeDaemon(Path(folder) / "e.sock") as fake:
+            (Path(folder) / "e.sock").rename(path)
+            client = GrpcEmbedder(f"unix:{path}")
+            assert await answers(client)
+            await client.close()
+            assert fake.texts == ["text"]
+
+
 async def test_a_frozen_socket_does_not_hold_the_caller() -> None:
     """A listener that takes connections and never speaks costs the budget and no more."""
     folder = Path(tempfile.mkdtemp(dir="/tmp"))
@@ -184,7 +259,7 @@ async def test_findings_of_a_dead_daemon_name_the_command(tmp_path: Path) -> Non
     finding = (await client.findings(None))["daemon"]
     assert finding.condition is Condition.DEGRADED
     assert finding.state == "unreachable"
-    assert "embedder-daemon" in finding.mend
+    assert "memory-mcp daemon start" in finding.mend
     await client.close()
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from memory_mcp.provision.environment import STAMP, code_key, site_packages
+from memory_mcp.provision import code, recipe, source
+from memory_mcp.provision.versions import Environment
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 BASE_PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
@@ -42,16 +46,16 @@ def make_wheel(folder: Path, name: str, files: dict[str, str], *, requires: str 
     return path
 
 
-def make_environment(venv: Path) -> None:
+def make_environment(folder: Path) -> None:
     """Make an environment as `daemon install` leaves it, with a torch that is a name only, and without a model."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    packages = site_packages(venv)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    environment = Environment(folder)
+    packages = environment.site_packages
     (packages / "torch").mkdir()
     (packages / "torch" / "__init__.py").touch()
     (packages / "torch-2.13.0.dist-info").mkdir()
     (packages / "torch-2.13.0.dist-info" / "METADATA").write_text("Name: torch\nVersion: 2.13.0\n")
-    stamp = {"environment": "key", "code": code_key(), "measured": "key"}
-    (venv / STAMP).write_text(json.dumps(stamp))
+    environment.write_stamp({"environment": "key", "code": code.key(), "measured": "key"})
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,24 @@ class FakeHomebrew:
     """A prefix laid out as Homebrew does: Cellar, opt links, an interpreter that dangles, nested .pth files."""
 
     prefix: Path
+    bottles: tuple[str, ...] = ("arm64_tahoe", "arm64_sequoia", "x86_64_linux")
+
+    def __post_init__(self) -> None:
+        """Write the command: it answers `--prefix`, `list` and `info --json=v2` as the real one does."""
+        about = {
+            "formulae": [{"name": "pytorch", "bottle": {"stable": {"files": {name: {} for name in self.bottles}}}}]
+        }
+        make_program(
+            self.brew,
+            "#!/bin/sh\n"
+            f"prefix='{self.prefix}'\n"
+            'case "$1" in\n'
+            '--prefix) echo "$prefix${2:+/opt/$2}";;\n'
+            'list) ls "$prefix/Cellar" 2>/dev/null;;\n'
+            f"info) [ \"$2\" = --json=v2 ] && echo '{json.dumps(about)}';;\n"
+            '*) echo "Error: Unknown command: brew $1" >&2; exit 1;;\n'
+            "esac\n",
+        )
 
     @property
     def brew(self) -> Path:
@@ -69,6 +91,18 @@ class FakeHomebrew:
     def site_packages(self) -> Path:
         """Where torch is, as `opt` names it."""
         return self.prefix / "opt" / "pytorch" / "libexec" / "lib" / f"python{VERSION}" / "site-packages"
+
+    def upgrade_pytorch(self, version: str) -> None:
+        """Do what `brew upgrade` does: another folder in the Cellar, another link, and the old folder goes."""
+        opt = self.prefix / "opt" / "pytorch"
+        shutil.rmtree(opt.resolve())
+        opt.unlink()
+        self.add_pytorch(version)
+
+    def move_pytorch_to_python(self, python: str) -> None:
+        """Do what `brew upgrade` does when PyTorch is built for a newer Python."""
+        folder = self.prefix / "opt" / "pytorch" / "libexec" / "lib" / f"python{VERSION}"
+        folder.rename(folder.with_name(f"python{python}"))
 
     def add_pytorch(self, version: str = "2.12.1") -> None:
         """Do what `brew install pytorch` does."""
@@ -94,7 +128,7 @@ class FakeHomebrew:
     def _add_numpy(self) -> None:
         """Torch's own dependency lies in another formula and is named by a .pth file."""
         folder = self.prefix / "opt" / "numpy" / "lib" / f"python{VERSION}" / "site-packages"
-        (folder / "numpy").mkdir(parents=True)
+        (folder / "numpy").mkdir(parents=True, exist_ok=True)
         (folder / "numpy" / "__init__.py").write_text("", encoding="utf-8")
         (self.site_packages / "homebrew-numpy.pth").write_text(f"{folder}\n", encoding="utf-8")
 
@@ -108,6 +142,24 @@ class FakeHomebrew:
 @pytest.fixture
 def homebrew(tmp_path: Path) -> FakeHomebrew:
     """Homebrew without any formula."""
-    prefix = tmp_path / "home brew"  # a space, because a user's folder may hold one
-    make_program(prefix / "bin" / "brew", f"#!/bin/sh\n[ \"$1\" = --prefix ] && echo '{prefix}'\n")
-    return FakeHomebrew(prefix)
+    return FakeHomebrew(tmp_path / "home brew")  # a space, because a user's folder may hold one
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Make a home with a short path, for a user without settings, and an installation from a wheel."""
+    monkeypatch.setattr(source, "checkout", lambda: None)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    for name in [name for name in os.environ if name.startswith(("EMBEDDER_", "MCP_MEMORY_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    with tempfile.TemporaryDirectory(prefix="mm", dir="/tmp") as folder:
+        monkeypatch.setenv("HOME", folder)
+        monkeypatch.setenv("MCP_MEMORY_USE_HOMEBREW_PYTORCH", "0")
+        monkeypatch.setenv("EMBEDDER_ENGINE", "hash")
+        yield Path(folder)
+
+
+@pytest.fixture
+def fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do without the model's files, which the hash engine does not read."""
+    monkeypatch.setattr(recipe, "MODEL_DIGESTS", {})

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import plistlib
+import subprocess
+import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memory_mcp.provision.errors import ProvisionError
-from memory_mcp.provision.process import SystemRunner
+from memory_mcp.provision.process import Runner, SystemRunner
 
 MODEL = "tiny-model"
 WEIGHTS = "some weights"
-
-
-@dataclass
-class FakeLaunchctl:
-    """Keeps the jobs as launchd does."""
-
-    loaded: set[str] = field(default_factory=set)
-    stubborn: bool = False
-
-    def output(self, *command: str) -> str:
-        """Answer print, bootstrap and bootout."""
-        program, verb, *rest = command
-        assert program == "launchctl"
-        if verb == "bootstrap":
-            domain, file = rest
-            label = plistlib.loads(Path(file).read_bytes())["Label"]
-            assert f"{domain}/{label}" not in self.loaded, "launchd refuses to load a job twice"
-            self.loaded.add(f"{domain}/{label}")
-            return ""
-        (job,) = rest
-        if job not in self.loaded:
-            raise ProvisionError("could not find service")
-        if verb == "bootout" and not self.stubborn:
-            self.loaded.remove(job)
-        return ""
-
-    def stream(self, *command: str) -> None:
-        """Answer like output."""
-        self.output(*command)
 
 
 @dataclass
@@ -63,3 +34,30 @@ class FakePython:
     def output(self, *command: str) -> str:
         """Answer what an interpreter says about itself."""
         return SystemRunner().output(*command)
+
+
+@dataclass
+class QuickPip:
+    """Makes real environments in which the daemon starts: the packages of the tests' interpreter stand for pip's."""
+
+    system: Runner
+    """Answers everything else."""
+    commands: list[tuple[str, ...]] = field(default_factory=list)
+
+    def stream(self, *command: str) -> None:
+        """Make an environment; leave out pip and what takes half a minute."""
+        self.commands.append(command)
+        if "venv" in command:
+            subprocess.run([*command[:-1], "--without-pip", command[-1]], check=True)
+            site = next(Path(command[-1]).glob("lib/python3*/site-packages"))
+            # A plain line: no .pth file in there is read, so that our own code is not found there.
+            (site / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+        elif command[0] in {"tail", "journalctl"}:
+            self.system.stream(*command)
+        else:
+            assert command[1] == "-I"
+            assert command[3] in {"pip", "embedder_daemon.choose"}
+
+    def output(self, *command: str) -> str:
+        """Answer as the system does."""
+        return self.system.output(*command)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.provision import checks
 from memory_mcp.provision.checks import Environment
-from memory_mcp.provision.environment import STAMP, site_packages
-from memory_mcp.provision.errors import ProvisionError
-from memory_mcp.provision.launchd import LABEL, LaunchAgent
-from memory_mcp.provision.process import Runner
+from memory_mcp.provision.service import Service
+from memory_mcp.provision.versions import STAMP
+from memory_mcp.provision.versions import Environment as Built
 from tests.provision.conftest import make_environment
 
 SECONDS = 20.0
@@ -32,7 +31,7 @@ def environment(tmp_path: Path) -> Environment:
 
 def test_an_environment_is_told_and_its_faults(environment: Environment) -> None:
     """Python and torch with their places; code of another place; no torch."""
-    packages = site_packages(environment.venv)
+    packages = Built(environment.venv).site_packages
     found = checks.interpreter(environment, SECONDS)
     assert isinstance(found, Finding)
     assert (found.condition, f"torch 2.13.0 from {packages / 'torch'}" in found.detail) == (Condition.OK, True)
@@ -54,7 +53,7 @@ def _cause(environment: Environment) -> str:
 
 def test_a_models_files_are_compared(environment: Environment) -> None:
     """Whole, damaged and missing."""
-    weights = site_packages(environment.venv) / "weights"
+    weights = Built(environment.venv).site_packages / "weights"
     digests = {"weights": hashlib.sha256(b"right").hexdigest()}
     conditions = []
     for content in (b"right", b"wrong", None):
@@ -65,82 +64,49 @@ def test_a_models_files_are_compared(environment: Environment) -> None:
     assert conditions == [(Condition.OK, False, False), *[(Condition.DEGRADED, True, True)] * 2]
 
 
-@dataclass
-class Launchd:
-    """Answers `launchctl print` as launchd does."""
+@dataclass(frozen=True)
+class System:
+    """A supervisor that is as it is told."""
 
-    state: str = ""
-    """Empty: the job is not loaded."""
+    file: Path
+    running: int | None = None
+    name: str = "launchd"
 
-    def output(self, *command: str) -> str:
-        """Print the job."""
-        assert command == ("launchctl", "print", f"gui/{os.getuid()}/{LABEL}")
-        if not self.state:
-            raise ProvisionError("`launchctl print` failed with exit code 113: Could not find service")
-        return (
-            f"{command[2]} = {{\n\tactive count = 1\n\tpath = /x.plist\n\tstate = {self.state}\n\n"
-            "\tpid = 4711\n\tlast exit code = 1\n\tjobs = {\n\t\tstate = other\n\t}\n}\n"
-        )
-
-    def stream(self, *command: str) -> None:
-        """Answer like output."""
-        self.output(*command)
+    def process(self) -> int | None:
+        """Return the job's process id."""
+        return self.running
 
 
 @pytest.mark.parametrize(
-    ("state", "has_file", "expected"),
+    ("registered", "running", "expected"),
     [
-        ("running", True, Finding(Condition.OK, "running", detail="launchd runs it: {told}")),
+        (True, 4711, Finding(Condition.OK, "running", detail="launchd runs it as process 4711")),
         (
-            "spawn scheduled",
             True,
+            None,
             Finding(
                 Condition.DEGRADED,
                 "not running",
-                "launchd knows the daemon and does not run it: {told}",
-                "launchctl kickstart {job}",
+                "launchd knows the daemon and does not run it",
+                "memory-mcp daemon start",
             ),
         ),
-        ("", False, "launchd does not start it; memory-mcp daemon install registers it"),
+        (False, None, "launchd does not start it; memory-mcp daemon install registers it"),
     ],
 )
-def test_launchd_is_asked(tmp_path: Path, state: str, has_file: bool, expected: Finding | str) -> None:  # noqa: FBT001 - a table's column
+def test_the_supervisor_is_asked(
+    tmp_path: Path,
+    registered: bool,  # noqa: FBT001 - a table's column
+    running: int | None,
+    expected: Finding | str,
+) -> None:
     """It runs the job; it does not, and the mend starts it; it knows of none."""
-    found = _asked(Launchd(state), tmp_path, has_file=has_file)
-    told = f"state {state}, pid 4711, last exit code 1"
-    if isinstance(expected, str) or isinstance(found, str):
-        assert found == expected
-        return
-    assert (found.condition, found.state) == (expected.condition, expected.state)
-    assert found.cause == expected.cause.format(told=told)
-    assert found.detail == expected.detail.format(told=told)
-    assert found.mend == expected.mend.format(job=f"gui/{os.getuid()}/{LABEL}")
-
-
-def test_a_job_that_is_not_loaded_is_named(tmp_path: Path) -> None:
-    """Its file is there, and launchd does not know it: the mend loads it."""
-    found = _asked(Launchd(), tmp_path, has_file=True)
-    assert isinstance(found, Finding)
-    assert found.condition is Condition.DEGRADED
-    assert found.mend == f"launchctl bootstrap gui/{os.getuid()} {tmp_path}/Library/LaunchAgents/{LABEL}.plist"
-
-
-def _asked(launchd: Launchd, home: Path, *, has_file: bool) -> Finding | str:
-    agent = LaunchAgent(launchd, platform="darwin", home=home)
-    if has_file:
-        agent.file.parent.mkdir(parents=True)
-        agent.file.touch()
-
-    def ask(runner: Runner) -> checks.Job | None:
-        del runner
-        return checks.job(launchd, agent)
-
-    return checks.service(ask, SECONDS)
+    file = tmp_path / "job"
+    if registered:
+        file.touch()
+    assert checks.service(lambda _: cast("Service", System(file, running)), SECONDS) == expected
 
 
 def test_elsewhere_there_is_no_service() -> None:
     """Where nothing supervises the daemon, that is said and is no fault."""
-    other = LaunchAgent(Launchd(), platform="plan9")
-    assert checks.service(lambda runner: checks.job(runner, other), SECONDS) == (
-        "this system has no service for it; the daemon is started by hand"
-    )
+    assert str(checks.service(lambda _: None, SECONDS)).startswith("this system has no service for it")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,12 +12,18 @@ import pytest
 from click.testing import CliRunner
 
 from memory_mcp import cli, settings
-from memory_mcp.cli import daemon
+from memory_mcp.cli import daemon, serving
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
-from memory_mcp.provision import environment, source
+from memory_mcp.provision import code, installed, recipe
+from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.launchd import LaunchAgent
+from memory_mcp.provision.process import SystemRunner, beside
+from memory_mcp.provision.versions import Versions
+from tests.daemon import modelfiles
+from tests.fakes.supervisor import Launchd
 from tests.provision.conftest import make_program
-from tests.provision.fakes import FakeLaunchctl, FakePython
+from tests.provision.fakes import QuickPip
+from tests.provision.test_launchd import until
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ("run", "test", "test-model", "test-slow", "check", "bench", "setup", "protos", "stop", "clean", "help")
@@ -111,58 +118,159 @@ def test_uninstall_of_nothing_says_so(tmp_path: Path) -> None:
     assert "there is no environment" in done.output
 
 
-@pytest.fixture
-def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePython:
-    """Let `daemon install` make a tiny environment, in a system without settings of ours."""
-    runner = FakePython()
+def say(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    """Run a command and return what it printed."""
+    assert cli.run(["daemon", *arguments]) == code, capsys.readouterr().err
+    printed = capsys.readouterr()
+    return printed.out if code in {0, 3} else printed.err
+
+
+def test_without_a_service(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The environment is built and proved; a second run is idle; what cannot be done is one sentence."""
+    runner = QuickPip(SystemRunner())
     monkeypatch.setattr(daemon, "SystemRunner", lambda: runner)
-    monkeypatch.setattr(source, "checkout", lambda: None)
-    monkeypatch.setattr(environment, "MODEL_DIGESTS", {})
-    monkeypatch.setattr(daemon, "default_venv", lambda: tmp_path / "daemon")
-    monkeypatch.setattr(daemon, "user_log_path", lambda _: tmp_path / "logs")
-    (tmp_path / "empty.toml").touch()
-    monkeypatch.setenv("MCP_MEMORY_CONFIG", str(tmp_path / "empty.toml"))
-    monkeypatch.setenv("MCP_MEMORY_USE_HOMEBREW_PYTORCH", "0")
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    return runner
-
-
-def test_install_where_there_is_no_service(
-    runner: FakePython, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The environment is built beside the data, and the program to start by hand is named; a second run is idle."""
-    monkeypatch.setattr(daemon, "launch_agent", lambda _: LaunchAgent(FakeLaunchctl(), platform="linux"))
-    assert cli.run(["daemon", "install"]) == 0
-    out = capsys.readouterr().out
+    monkeypatch.setattr(daemon, "find_service", lambda _: None)
+    place = home / ".local" / "share" / "memory-mcp" / "daemon"
+    assert f"not installed in {place}: run `memory-mcp daemon install`" in say(capsys, "start", code=1)
+    out = say(capsys, "install")
     assert "Homebrew's PyTorch is forbidden" in out
-    assert f"the daemon's environment {tmp_path / 'daemon'} is ready" in out
-    assert f"by hand with {tmp_path / 'daemon' / 'bin' / 'embedder-daemon'}" in out
+    assert "it serves: " in out
+    assert f"the daemon's environment {place} is ready" in out
+    assert "start the daemon with `memory-mcp daemon start --no-service`" in out
     runner.commands.clear()
-    assert cli.run(["daemon", "install", "--no-service"]) == 0
-    assert capsys.readouterr().out == f"the daemon's environment {tmp_path / 'daemon'} is up to date\n"
+    assert say(capsys, "install", "--no-service") == f"the daemon's environment {place} is up to date\n"
     assert runner.commands == []
+    assert "the system does not run the daemon: run `memory-mcp daemon install`" in say(capsys, "start", code=1)
+    assert "the system does not run the daemon" in say(capsys, "restart", code=1)
+    assert "the system runs no daemon, so there is no log" in say(capsys, "logs", code=1)
+    assert "unreachable" in say(capsys, "status", code=3)
+    assert say(capsys, "stop") == "there is no daemon to stop\n"
+    assert "no environment before" in say(capsys, "install", "--rollback", code=1)
 
 
-def test_install_and_uninstall_with_launchd(
-    runner: FakePython, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_with_launchd(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On macOS the LaunchAgent comes and goes with the environment; what else lies there stays."""
-    launchctl = FakeLaunchctl()
-    agent = LaunchAgent(launchctl, platform="darwin", home=tmp_path)
-    monkeypatch.setattr(daemon, "launch_agent", lambda _: agent)
-    (tmp_path / "memory.db").touch()
-    assert cli.run(["daemon", "install"]) == 0
-    assert launchctl.loaded
-    assert agent.file.exists()
-    assert cli.run(["daemon", "uninstall", "--keep-environment"]) == 0
-    assert not launchctl.loaded
-    assert (tmp_path / "daemon").exists()
-    assert cli.run(["daemon", "uninstall"]) == 0
-    out = capsys.readouterr().out
-    assert "the LaunchAgent is removed\n" in out
-    assert "there is no LaunchAgent\n" in out
-    assert not (tmp_path / "daemon").exists()
-    assert (tmp_path / "memory.db").exists()
+    """On macOS the daemon is installed, serves, is looked at, ended, started, replaced and removed; memories stay."""
+    system = Launchd()
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(system))
+    agent = LaunchAgent(system, platform="darwin", home=home)
+    monkeypatch.setattr(daemon, "find_service", lambda _: agent)
+    monkeypatch.setattr(daemon, "user_log_path", lambda _: home / "Logs")
+    try:
+        out = say(capsys, "install")
+        assert f"launchd runs the daemon now and at every login ({agent.file})" in out
+        assert "has embedded a text: " in out
+        data = home / ".local" / "share" / "memory-mcp"
+        (data / "memory.db").touch()
+        (job,) = system.jobs.values()
+        told = json.loads(say(capsys, "status", "--json"))
+        assert told["daemon"]["state"] == "serving"
+        assert told["process"] == told["service"]["process"] == job.pid
+        assert told["environment"] == {"place": str(data / "daemon"), "folder": str(data / "daemon-1")}
+        assert told["trouble"] == ""
+        say(capsys, "logs", "-n", "5")
+        assert "has embedded a text" in say(capsys, "restart")
+        assert [run.code for run in job.runs] == [0, None]
+        check_another_codes_daemon_is_replaced(monkeypatch, capsys)
+        assert say(capsys, "stop") == "the daemon has ended\n"
+        assert "unreachable" in say(capsys, "status", code=3)
+        assert "has embedded a text" in say(capsys, "start")
+        assert f"{agent.file} is removed" in say(capsys, "uninstall", "--keep-environment")
+        assert (data / "daemon").exists()
+        out = say(capsys, "uninstall")
+        assert "launchd knows no daemon\n" in out
+        assert f"{data / 'daemon'} is removed" in out
+        assert sorted(path.name for path in data.iterdir() if path.suffix != ".lock") == [
+            "embedder.sock.batch",
+            "memory.db",
+        ]
+    finally:
+        system.close()
+
+
+def check_another_codes_daemon_is_replaced(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Upgrade memory-mcp: status names the command, and restart brings the new code; other packages want install."""
+    with monkeypatch.context() as newer:
+        newer.setattr(code, "key", lambda: "f" * 64)
+        assert "is of another memory-mcp: run `memory-mcp daemon restart`" in say(capsys, "status", code=3)
+        assert "copying the daemon's code" in say(capsys, "restart")
+        say(capsys, "status")
+        newer.setattr(recipe, "TORCH", "9.9")
+        newer.setattr(installed, "pins", lambda _: "others")
+        assert "built for another memory-mcp: run `memory-mcp daemon install`" in say(capsys, "status", code=3)
+        newer.setattr(code, "key", lambda: "e" * 64)
+        assert "needs other packages" in say(capsys, "restart", code=1)
+    say(capsys, "restart")
+
+
+def test_one_started_by_hand_is_named_and_replaced(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`install` says whose daemon serves, and `restart` puts launchd's in its place."""
+    system = Launchd()
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(system))
+    monkeypatch.setattr(daemon, "find_service", lambda _: LaunchAgent(system, platform="darwin", home=home))
+    monkeypatch.setattr(daemon, "user_log_path", lambda _: home / "Logs")
+    say(capsys, "install", "--no-service")
+    command = [sys.executable, "-m", "memory_mcp", "daemon", "start", "--no-service"]
+    by_hand = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        serving.until_serving(settings.load().embedder_address)
+        assert f"that is process {by_hand.pid}, which launchd did not start" in say(capsys, "install")
+        assert "that is process" not in say(capsys, "restart")
+        assert by_hand.wait(20) == 0
+        (job,) = system.jobs.values()
+        assert [run.code for run in job.runs][-1] is None
+        say(capsys, "stop")
+    finally:
+        by_hand.kill()
+        by_hand.wait()
+        system.close()
+
+
+def test_what_brew_upgrade_moved_is_told_by_the_daemon(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its log and `status` name the command; where the engine needs what is gone, that is why it fails."""
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner()))
+    say(capsys, "install", "--no-service")
+    environment = installed.require(Versions(installed.default_place()))
+    record = {"torch": "2.12.1", "site_packages": "/opt/homebrew/nowhere"}
+    (environment.folder / HOMEBREW).write_text(json.dumps(record), encoding="utf-8")
+    told = "not in /opt/homebrew/nowhere any more, as after `brew upgrade`: run `memory-mcp daemon install`"
+    log = home / "log"
+    with log.open("wb") as out, beside(str(environment.program), log=out):
+        serving.until_serving(settings.load().embedder_address)
+        assert told in say(capsys, "status", code=3)
+    assert told in log.read_text(encoding="utf-8")
+    command = [str(environment.program), "--engine", "torch", "--model", str(modelfiles.write(home / "model"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 14
+    assert told in done.stderr.splitlines()[-1]
+
+
+def test_restart_in_the_foreground_takes_over(home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no system runs it, the new one ends the old one and serves in its place."""
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner()))
+    assert cli.run(["daemon", "install", "--no-service"]) == 0
+    address, lives = settings.load().embedder_address, list[subprocess.Popen[bytes]]()
+    try:
+        for verb in ("start", "restart"):
+            command = [sys.executable, "-m", "memory_mcp", "daemon", verb, "--no-service"]
+            lives.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
+            until(lambda: installed.holder(address) == lives[-1].pid, f"{verb} holds the lock")
+            serving.until_serving(address)
+        assert lives[0].wait(20) == 0
+        assert installed.end_holder(address)
+        assert lives[-1].wait(20) == 0
+        assert not installed.end_holder(address)
+    finally:
+        for life in lives:
+            life.kill()
+            life.wait()
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 
 import pytest
 
 from memory_mcp.domain.errors import SettingsError
+from memory_mcp.provision import interpreter
 from memory_mcp.provision.errors import ProvisionError
-from memory_mcp.provision.interpreter import choose, own_interpreter
+from memory_mcp.provision.interpreter import USUAL_BREWS, HomebrewMissingError, choose, find_homebrew, own_interpreter
 from memory_mcp.provision.process import SystemRunner
 from tests.provision.conftest import VERSION, FakeHomebrew, make_program
 
@@ -67,6 +69,64 @@ def test_a_brew_that_fails_is_told(tmp_path: Path) -> None:
     brew = make_program(tmp_path / "brew", "#!/bin/sh\necho broken brew >&2\nexit 1\n")
     choice = choose(None, use_homebrew=None, runner=RUNNER, brew=brew)
     assert "broken brew" in choice.steps[0]
+
+
+def test_pytorch_follows_homebrews_python(homebrew: FakeHomebrew) -> None:
+    """When `brew upgrade` built PyTorch for another Python than the one that is there, that one is named."""
+    homebrew.add_pytorch()
+    homebrew.add_python()
+    homebrew.move_pytorch_to_python("3.99")
+    choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
+    assert choice.homebrew is None
+    assert "is built for Python 3.99, which is not there: run `brew install python@3.99`" in choice.steps[0]
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "bottles", "compiles"),
+    [
+        ("darwin", "x86_64", ("arm64_tahoe", "arm64_sequoia", "x86_64_linux"), True),
+        ("darwin", "x86_64", ("arm64_tahoe", "sonoma"), False),
+        ("darwin", "arm64", ("arm64_tahoe", "x86_64_linux"), False),
+        ("darwin", "arm64", ("sonoma", "x86_64_linux"), True),
+        ("linux", "x86_64", ("arm64_tahoe", "x86_64_linux"), False),
+        ("linux", "aarch64", ("arm64_linux",), False),
+        ("linux", "aarch64", ("arm64_tahoe", "x86_64_linux"), True),
+    ],
+)
+def test_a_build_that_takes_hours_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    machine: str,
+    bottles: tuple[str, ...],
+    compiles: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Where Homebrew has no bottle for this machine, `brew install pytorch` compiles, and the reason says so."""
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    with pytest.raises(HomebrewMissingError) as caught:
+        find_homebrew(RUNNER, FakeHomebrew(tmp_path, bottles).brew)
+    assert ("compiles for hours" in str(caught.value)) is compiles
+
+
+def test_an_intel_mac_without_homebrews_pytorch_is_told(
+    homebrew: FakeHomebrew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch has no wheels for it any more, so that nothing else is tried."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    with pytest.raises(ProvisionError, match=r"no PyTorch for Macs with an Intel processor.*`brew install pytorch`"):
+        choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
+
+
+def test_linuxbrew_is_found_where_it_lies(homebrew: FakeHomebrew, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare PATH, as systemd and clients have: the usual places are looked at."""
+    homebrew.add_pytorch()
+    homebrew.add_python()
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(interpreter, "USUAL_BREWS", (Path("/nowhere/brew"), homebrew.brew))
+    assert choose(None, use_homebrew=True, runner=RUNNER).homebrew is not None
+    assert Path("/home/linuxbrew/.linuxbrew/bin/brew") in USUAL_BREWS
 
 
 @pytest.mark.parametrize("with_pytorch", [True, False])

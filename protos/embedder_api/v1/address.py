@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from platformdirs import user_data_path
 
@@ -12,14 +16,22 @@ SCHEME: Final = "unix:"
 MAX_PATH_BYTES: Final = 103 if sys.platform == "darwin" else 107
 """The longest path that `sockaddr_un` holds beside its closing NUL."""
 
+_NAME: Final = "embedder.sock"
+_PREFIX: Final = "memory-mcp-"
+_SHORT: Final = Path("/tmp")  # noqa: S108 - a folder of ours in it, whose owner both programs check
+
 
 def default_address() -> str:
-    """Return `unix:<data folder>/embedder.sock`.
+    """Return `unix:<data folder>/embedder.sock`, or a short path of the user's own where that is too long for a socket.
 
     The data folder, not the runtime folder: XDG_RUNTIME_DIR differs between a desktop session, ssh, launchd
     and cron, and both programs must find the same socket from all of them.
     """
-    return f"{SCHEME}{user_data_path('memory-mcp') / 'embedder.sock'}"
+    path = user_data_path("memory-mcp") / _NAME
+    if len(bytes(path)) > MAX_PATH_BYTES:
+        digest = hashlib.sha256(bytes(path)).hexdigest()[:16]
+        path = _SHORT / f"{_PREFIX}{os.getuid()}-{digest}" / _NAME
+    return f"{SCHEME}{path}"
 
 
 def socket_path(address: str) -> Path:
@@ -36,3 +48,20 @@ def socket_path(address: str) -> Path:
     if (length := len(bytes(path))) > MAX_PATH_BYTES:
         raise ValueError(f"the socket path has {length} bytes, at most {MAX_PATH_BYTES} fit: {path}")
     return path
+
+
+def target(address: str) -> str:
+    """Return the address as gRPC's clients read it: a URI, in which `%`, `?` and `#` mean something."""
+    return SCHEME + quote(os.fsencode(socket_path(address)))
+
+
+def is_anothers(path: Path) -> bool:
+    """Whether the folder of a short default address is somebody else's, who could listen there in our place."""
+    folder = path.parent
+    if folder.parent != _SHORT or not folder.name.startswith(_PREFIX):
+        return False
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return status.st_uid != os.getuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))

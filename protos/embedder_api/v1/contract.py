@@ -25,6 +25,13 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
 RETRY_AFTER_KEY: Final = "retry-after-ms"
 """Trailing metadata of an OVERLOADED answer: milliseconds, as decimal digits."""
 
+WIRE_KEY: Final = "wire-version"
+"""Metadata of a call of Embed: the caller's WIRE_VERSION. Info was asked, and yet another daemon may answer: the
+connection may be lost in between, and gRPC makes a new one by itself. A daemon refuses what is not its own version."""
+
+OUTDATED_KEY: Final = "outdated"
+"""In InfoResponse.versions: why the daemon's environment should be built again; absent where it fits."""
+
 
 REQUEST_ID_KEY: Final = "memory-mcp-request-id"
 """Metadata of a call: the id of the request that it serves, for the daemon's log."""

@@ -1,0 +1,40 @@
+"""`python -m embedder_daemon.pin MODEL`: print the folder that serves a model, so that it stays what it is.
+
+MODEL is a folder, or a hub id with or without a revision (`owner/name@v1`). `memory-mcp daemon install --model` asks.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from embedder_daemon import hub, model
+from embedder_daemon.errors import DaemonError
+
+
+def main(name: str) -> int:
+    """Print the folder; the exit codes stand in `errors`."""
+    try:
+        sys.stdout.write(f"{find(name)}\n")
+    except DaemonError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+def find(name: str) -> Path:
+    """Return the absolute folder of a model that can be served.
+
+    Raises:
+        DaemonError: whatever `model.find` raises.
+    """
+    repository, _, revision = name.partition("@")
+    path = Path(name).expanduser()
+    if not path.is_dir() and hub.is_id(repository):
+        path = hub.snapshot(repository, hub.cache(), revision or "main")
+    model.find(str(path))
+    return path.absolute()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,105 @@
+"""Waits for a daemon, and lets it embed one text."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from memory_mcp.domain.models import Finding, Lane, Task
+from memory_mcp.embedder.client import GrpcEmbedder
+from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.process import beside
+from memory_mcp.provision.versions import Environment
+
+PATIENCE_S: Final = 180.0
+"""The first start reads torch from a cold disk."""
+_EVERY_S: Final = 0.1
+_TOLD_EVERY_S: Final = 5.0
+_EMBED_S: Final = 30.0
+_TEXT: Final = "The spare key of the boat house hangs behind the clock."
+
+OPTIONS: Final = {"EMBEDDER_ENGINE": "--engine", "EMBEDDER_MODEL": "--model"}
+"""What `daemon install` records, as the daemon's own options."""
+
+
+def ask(address: str) -> Finding:
+    """Say how the daemon of an address is."""
+    return asyncio.run(_asked(address))
+
+
+async def _asked(address: str) -> Finding:
+    embedder = GrpcEmbedder(address)
+    try:
+        return (await embedder.findings(None))["daemon"]
+    finally:
+        await embedder.close()
+
+
+def until_serving(address: str, ended: Callable[[], str | None] = lambda: None) -> str:
+    """Wait until the daemon serves and has embedded one text; return what it is, in one phrase.
+
+    Args:
+        address: where it listens.
+        ended: returns the reason when there is nothing to wait for any more.
+
+    Raises:
+        ProvisionError: it failed, ended, or does not serve in time.
+    """
+    began, told = time.monotonic(), 0.0
+    while (finding := ask(address)).state not in {"serving", "asleep"}:
+        waited = time.monotonic() - began
+        if finding.state == "failed" or (reason := ended()):
+            raise ProvisionError(f"the daemon does not serve: {finding.cause if finding.state == 'failed' else reason}")
+        if waited > PATIENCE_S:
+            raise ProvisionError(f"the daemon does not serve after {waited:.0f} s ({finding.cause}): {finding.mend}")
+        if waited >= told + _TOLD_EVERY_S:
+            told = waited
+            click.echo(f"  {finding.state}, {waited:.0f} s …")
+        time.sleep(_EVERY_S)
+    asyncio.run(_embed(address))
+    return finding.detail
+
+
+async def _embed(address: str) -> None:
+    embedder = GrpcEmbedder(address)
+    try:
+        got = await embedder.embed(
+            [_TEXT], task=Task.DOCUMENT, lane=Lane.INTERACTIVE, budget_s=_EMBED_S, expected_space=None
+        )
+    finally:
+        await embedder.close()
+    if error := got.items[0].error:
+        raise ProvisionError(f"the daemon serves, and embedded nothing: {error}")
+
+
+def prove(environment: Environment, choices: Mapping[str, str]) -> None:
+    """Let a daemon of an environment serve for a moment, at an address of its own.
+
+    Raises:
+        ProvisionError: it does not; the message is its own last line.
+    """
+    click.echo("letting the daemon of this environment embed a text, before it takes its place")
+    with tempfile.TemporaryDirectory(prefix="memory-mcp-", dir="/tmp") as folder:
+        log = Path(folder, "log")
+        address = f"unix:{folder}/e.sock"
+        command = [str(environment.program), "--address", address, "--log-format", "console", *options(choices)]
+        with log.open("wb") as out, beside(*command, log=out) as process:
+            kind = until_serving(address, lambda: None if process.poll() is None else last_line(log))
+    click.echo(f"  it serves: {kind}")
+
+
+def options(choices: Mapping[str, str]) -> list[str]:
+    """Return recorded choices as the daemon's own options."""
+    return [word for name, value in choices.items() for word in (OPTIONS[name], value)]
+
+
+def last_line(log: Path) -> str:
+    """Return the last words of a daemon that ended."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it ended without a word"

@@ -1,0 +1,100 @@
+"""Our own code in the daemon's environment: a copy, replaced in one step, or a link to the checkout."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from memory_mcp.provision import source
+from memory_mcp.provision.versions import Environment
+
+NAMES: Final = ("embedder_daemon", "embedder_api")
+PTH: Final = "memory-mcp-code.pth"
+"""Its one line is the folder of the copy that is in use."""
+
+# A launcher like pip's own: the folder's name may hold spaces, which a plain `#!` line cannot. An interpreter that is
+# gone is told in words, because nothing of Python can tell it.
+_LAUNCHER: Final = """#!/bin/sh
+'''test' -x "{python}" || {{ echo "memory-mcp: the daemon's interpreter {python} is gone, as after brew upgrade: \
+run memory-mcp daemon install" >&2; exit 1; }}
+exec "{python}" "$0" "$@"
+' '''
+import sys
+
+from embedder_daemon.__main__ import main
+
+sys.exit(main())
+"""
+
+
+def key() -> str:
+    """Return what changes when the daemon's code has to be installed again."""
+    root = source.checkout()
+    if root:  # linked, so that a change of the code is seen without us
+        return str(root)
+    digest = hashlib.sha256(_LAUNCHER.encode())
+    for name in NAMES:
+        package = source.package(name)
+        for file in sorted(package.rglob("*")):
+            if file.is_file() and file.suffix != ".pyc":
+                digest.update(f"{name}/{file.relative_to(package)}".encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def install(environment: Environment, pip: Callable[..., None], say: Callable[[str], None]) -> None:
+    """Bring the code of this installation into the environment; a daemon that runs keeps what it has.
+
+    Raises:
+        ProvisionError: pip failed.
+    """
+    root = source.checkout()
+    if root:
+        say(f"linking the daemon's code to {root}, because this is a checkout")
+        pip("--no-deps", "--editable", str(root))
+    else:
+        say("copying the daemon's code, which has to be of the same version as memory-mcp")
+        _use(environment, _copy(environment))
+    _write(environment.program, _LAUNCHER.format(python=environment.python), mode=0o755)
+
+
+def in_use(environment: Environment) -> str:
+    """Return what `put_back` takes; empty where the code is linked or not there yet."""
+    file = environment.site_packages / PTH
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def put_back(environment: Environment, before: str) -> None:
+    """Use the code again that was used before."""
+    if before:
+        _write(environment.site_packages / PTH, before)
+
+
+def _copy(environment: Environment) -> Path:
+    """Copy aside and rename, so that a folder of that name is whole."""
+    folder = environment.folder / f"code-{key()[:16]}"
+    aside = folder.with_name(f"unfinished-{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    for name in NAMES:
+        shutil.copytree(source.package(name), aside / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+    return folder
+
+
+def _use(environment: Environment, folder: Path) -> None:
+    """Point to a copy; the one before is kept, for the daemon that still runs with it."""
+    before = in_use(environment)
+    _write(environment.site_packages / PTH, f"{folder}\n")
+    for old in environment.folder.glob("code-*"):
+        if old != folder and str(old) != before.strip():
+            shutil.rmtree(old)
+
+
+def _write(file: Path, text: str, mode: int = 0o644) -> None:
+    aside = file.with_name(f".{file.name}.new")
+    aside.write_text(text, encoding="utf-8")
+    aside.chmod(mode)
+    aside.replace(file)

@@ -1,0 +1,139 @@
+"""What is installed and what runs: found, refreshed, rolled back, ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from embedder_api.v1.address import socket_path
+from platformdirs import user_data_path
+
+from memory_mcp.provision import code, source
+from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.launchd import LaunchAgent
+from memory_mcp.provision.process import Runner, SystemRunner
+from memory_mcp.provision.recipe import Recipe, pins
+from memory_mcp.provision.service import STOP_SECONDS, Service
+from memory_mcp.provision.systemd import SystemdUnit
+from memory_mcp.provision.versions import Environment, Versions
+
+INSTALL: Final = "run `memory-mcp daemon install`"
+
+
+def default_place() -> Path:
+    """Return where the daemon's environment is, unless another place is named."""
+    return user_data_path("memory-mcp") / "daemon"
+
+
+def find_service(runner: Runner) -> Service | None:
+    """Return what starts programs at login on this system."""
+    services: tuple[LaunchAgent | SystemdUnit, ...] = (LaunchAgent(runner), SystemdUnit(runner))
+    return next((service for service in services if service.fits), None)
+
+
+def require(versions: Versions) -> Environment:
+    """Return the environment in use; raises ProvisionError where there is none that works."""
+    environment = versions.current()
+    if environment is None:
+        raise ProvisionError(f"the daemon is not installed in {versions.place}: {INSTALL}")
+    if not environment.python.exists():
+        raise ProvisionError(f"the daemon's interpreter {environment.python} is gone, as after brew upgrade: {INSTALL}")
+    return environment
+
+
+def refreshed(versions: Versions, say: Callable[[str], None]) -> Environment:
+    """Return the environment in use with this installation's code in it.
+
+    Raises:
+        ProvisionError: there is none, or this code needs other packages than it has.
+    """
+    environment = require(versions)
+    stamp = environment.stamp()
+    if source.checkout() or stamp.get("code") == code.key():
+        return environment
+    if stamp.get("pins") != pins(Recipe()):
+        raise ProvisionError(f"this memory-mcp needs other packages than {environment.folder} has: {INSTALL}")
+    code.install(environment, _no_pip, say)
+    environment.write_stamp({**stamp, "code": code.key()})
+    return environment
+
+
+def _no_pip(*_words: str) -> None:
+    raise AssertionError("only a checkout's code is linked")
+
+
+def roll_back(versions: Versions) -> str:
+    """Use the environment before this one; return what was done in one line.
+
+    Raises:
+        ProvisionError: there is none.
+    """
+    with versions.locked():
+        previous = versions.previous()
+        if previous is None:
+            raise ProvisionError(f"there is no environment before {versions.place} to go back to")
+        versions.use(previous)
+    return f"{versions.place} is {previous.folder.name} again"
+
+
+def trouble(versions: Versions, runner: Runner) -> str:
+    """Return what is to be mended in the environment, with the command, in one sentence, or nothing."""
+    try:
+        environment = require(versions)
+        moved = runner.output(str(environment.python), "-I", "-m", "embedder_daemon.upgrades").strip()
+    except ProvisionError as error:
+        return str(error)
+    stamp = environment.stamp()
+    if moved or source.checkout():
+        return moved
+    if stamp.get("pins") != pins(Recipe()):
+        return f"the daemon's environment was built for another memory-mcp: {INSTALL}"
+    return (
+        ""
+        if stamp.get("code") == code.key()
+        else "the daemon is of another memory-mcp: run `memory-mcp daemon restart`"
+    )
+
+
+def holder(address: str) -> int | None:
+    """Return the process of the daemon that holds an address; whoever started it."""
+    path = socket_path(address)
+    with suppress(OSError, ValueError):
+        pid = int(path.with_name(f"{path.name}.lock").read_text(encoding="ascii"))
+        return pid if _is_daemon(pid) else None
+    return None
+
+
+def end_holder(address: str, *, wait: bool = True) -> bool:
+    """Let the daemon of an address finish what runs and end; say whether there was one.
+
+    Raises:
+        ProvisionError: it is not ours to end, or does not end in time.
+    """
+    pid = holder(address)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except OSError as error:
+        raise ProvisionError(f"process {pid} holds {address} and cannot be ended: {error.strerror}") from error
+    give_up = time.monotonic() + STOP_SECONDS
+    while wait and holder(address) == pid:
+        if time.monotonic() > give_up:
+            raise ProvisionError(f"process {pid} did not end within {STOP_SECONDS:.0f} s: try `kill -9 {pid}`")
+        time.sleep(0.05)
+    return True
+
+
+def _is_daemon(pid: int) -> bool:
+    """Whether a process is a daemon of ours: the number of one that ended may have gone to another program."""
+    try:
+        command = SystemRunner().output("ps", "-ww", "-o", "command=", "-p", str(pid))
+    except ProvisionError:
+        return False
+    return "embedder-daemon" in command or "embedder_daemon" in command

@@ -1,0 +1,110 @@
+"""The user unit that starts the daemon at login and restarts it when it fails (Linux)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_config_path
+
+from memory_mcp.provision import service, source
+from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.process import Runner
+from memory_mcp.provision.service import Job, until_ended
+
+UNIT: Final = source.UNIT
+
+
+def render(job: Job) -> bytes:
+    """Return the unit's file."""
+    variables = "\n".join(f"Environment={_quoted(f'{name}={value}')}" for name, value in job.environment.items())
+    text = source.template(UNIT).read_text(encoding="utf-8")
+    text = text.replace("@PROGRAM@", _quoted(str(job.program)))  # in a program's path no `$` means anything
+    return text.replace("@ENVIRONMENT@", variables).encode()
+
+
+def _quoted(text: str) -> str:
+    """Return a word for a unit's file, in which `%`, quotes and backslashes mean something; see systemd.syntax(7)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def _units() -> Path:
+    return user_config_path() / "systemd" / "user"
+
+
+@dataclass(frozen=True)
+class SystemdUnit:
+    """The unit of the user's own systemd; see `service.Service`. `folder` is an argument for the tests."""
+
+    runner: Runner
+    folder: Path = field(default_factory=_units)
+    name: str = "systemd"
+
+    @property
+    def file(self) -> Path:
+        """The file that systemd reads at login."""
+        return self.folder / UNIT
+
+    @property
+    def fits(self) -> bool:
+        """Whether a systemd of this user answers."""
+        try:
+            self._systemctl("show-environment")
+        except ProvisionError:
+            return False
+        return True
+
+    def install(self, job: Job) -> None:
+        """Write the file and start the job, in place of an older one."""
+        service.write(self.file, render(job))
+        self._systemctl("daemon-reload")
+        self._systemctl("enable", UNIT)
+        self.restart()
+
+    def uninstall(self) -> bool:
+        """Stop the job and remove its file; say whether there was one."""
+        if not self.file.exists():
+            return False
+        self._systemctl("disable", "--now", UNIT)
+        self.file.unlink()
+        self._systemctl("daemon-reload")
+        return True
+
+    def start(self) -> None:
+        """Start the job unless it runs; it is not waited for, as it may itself wait for another daemon's lock."""
+        service.require_file(self)
+        with suppress(ProvisionError):  # it forgets how often the job failed before, where it knows
+            self._systemctl("reset-failed", UNIT)
+        self._systemctl("start", "--no-block", UNIT)
+
+    def stop(self) -> bool:
+        """Let the job drain and end, until the next start or login."""
+        pid = self.process()
+        self._systemctl("stop", UNIT)
+        until_ended(self, pid)
+        return pid is not None
+
+    def restart(self) -> None:
+        """Let the job drain and end, and start it again."""
+        service.require_file(self)
+        self.stop()
+        self.start()
+
+    def process(self) -> int | None:
+        """Return the job's process id."""
+        try:
+            pid = int(self._systemctl("show", "--property", "MainPID", "--value", UNIT))
+        except (ValueError, ProvisionError):
+            return None
+        return pid or None
+
+    def logs(self, lines: int, *, follow: bool) -> list[str]:
+        """Return the command that shows the journal of the unit."""
+        service.require_file(self)
+        return ["journalctl", "--user", "--unit", UNIT, "--lines", str(lines), *(["--follow"] if follow else [])]
+
+    def _systemctl(self, *words: str) -> str:
+        return self.runner.output("systemctl", "--user", *words)
