@@ -42,9 +42,9 @@ print("ready", flush=True)
 sys.stdin.readline()
 asyncio.run(main())
 """
-"""Stores one memory after the other and looks around, from a line on its stdin until the end of that; its prefix begins their ids.
+"""Stores one memory after the other and looks around, from a line on its stdin until the end of that.
 
-It ends with TOO_OLD when a newer version has migrated the file.
+Its prefix begins their ids. It ends with TOO_OLD when a newer version has migrated the file.
 """
 TOO_OLD = 3
 

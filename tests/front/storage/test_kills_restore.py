@@ -49,7 +49,7 @@ async def _add(store: SqliteStore, prefix: str, count: int) -> None:
 async def test_a_killed_restore_leaves_the_old_store_or_the_new_one(
     path: Path, start: Start, restores: int, seed: int
 ) -> None:
-    """Whatever three writers were told is in a file kept aside or in the store, which misses nothing since its begin."""
+    """Whatever three writers were told is in a file kept aside or in the store, whole."""
     store = SqliteStore(path)
     await _add(store, "kept", KEPT)
     await store.backup(path.with_name("backup.db"))
