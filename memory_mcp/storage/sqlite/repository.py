@@ -52,6 +52,7 @@ from memory_mcp.storage.sqlite.connection import Database
 from memory_mcp.storage.sqlite.finder import LARGE, Finder
 from memory_mcp.storage.sqlite.moment import SqliteMoment
 from memory_mcp.storage.sqlite.rows import to_micros
+from memory_mcp.storage.sqlite.schema import check_identity
 
 T = TypeVar("T")
 
@@ -276,6 +277,7 @@ class SqliteStore:
         """Say whether the file opens, and how its queue and its space are."""
         path = self.path
         try:
+            await self._database.read(lambda db: check_identity(db, path))  # a newer version may have migrated it
             space = await self.space()
             queue = await self.queue(namespace)
         except StoreError as error:
