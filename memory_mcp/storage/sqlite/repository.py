@@ -260,8 +260,8 @@ class SqliteStore:
         await asyncio.to_thread(copies.backup, self.path, target)
 
     async def tidy(self) -> None:
-        """Write the log back into the file, and shorten it."""
-        await asyncio.to_thread(copies.checkpoint, self.path)
+        """Write the log back into the file, shorten it, and drop copies that nobody finished."""
+        await asyncio.to_thread(copies.tidy, self.path)
 
     async def restore(self, source: Path, aside: Path) -> None:
         """Replace everything by a backup."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,4 +116,47 @@ async def _write_on(path: Path) -> None:
     store = SqliteStore(path)
     await put(store, "after", towards(0), id="after")
     assert changes(path)[-1] == ("store", "after")
+    await store.close()
+
+
+DIES_BEFORE_THE_END = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from memory_mcp.storage.sqlite import copies
+from memory_mcp.storage.sqlite.repository import SqliteStore
+
+path, backup, aside = map(Path, sys.argv[1:])
+copies._replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(SqliteStore(path).restore(backup, aside))
+"""
+
+
+async def test_what_a_killed_restore_left_is_cleared_away(path: Path, start: Start) -> None:
+    """The copy that it was about to write over the store goes when it is a day old, strangers' files never do."""
+    store = SqliteStore(path)
+    await put(store, "text", towards(0))
+    await store.backup(path.with_name("backup.db"))
+    stranger = path.with_name(".notes.partial")
+    stranger.touch()
+    start(DIES_BEFORE_THE_END, path, path.with_name("backup.db"), path.with_name("aside.db")).wait()
+    left = [file for file in path.parent.glob(".*.partial*") if file != stranger]
+    assert len(left) == 3  # a database, its log and the log's index
+    await store.tidy()
+    assert all(file.exists() for file in left)
+    for file in (*left, stranger):
+        os.utime(file, (0, 0))
+    await store.tidy()
+    assert list(path.parent.glob(".*")) == [stranger]
+    await store.close()
+
+
+async def test_what_a_killed_backup_left_is_cleared_away_by_the_next(path: Path, tmp_path: Path) -> None:
+    """In a folder of backups, where no store is tidied."""
+    store = SqliteStore(path)
+    await put(store, "text", towards(0))
+    left = tmp_path / f".memories-20260302T000000Z-1.db.{'0' * 32}.partial"
+    left.touch()
+    os.utime(left, (0, 0))
+    await store.backup(tmp_path / "copy.db")
+    assert not left.exists()
     await store.close()
