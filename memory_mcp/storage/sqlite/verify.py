@@ -9,14 +9,20 @@ import apsw
 
 from memory_mcp.storage.sqlite import keywords
 
+LOOKED_FOR: Final = 1_000
+"""Memories that are looked for by their own words, and vectors that are read."""
+
 _COUNTS: Final = {
     "live memories are not in the keyword index": """
         SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (SELECT id FROM keywords_docsize)""",
     "entries of the keyword index belong to no live memory": """
         SELECT count(*) FROM keywords_docsize
         WHERE id NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
-    "live memories have no passage": """
-        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (SELECT key FROM passages)""",
+    "live memories have no passage that waits or is of the store's space": """
+        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (
+          SELECT key FROM passages WHERE space IS NULL OR space = (SELECT number FROM spaces WHERE active = 1))""",
+    "passages reach beyond their memory's content": """
+        SELECT count(*) FROM passages JOIN memories USING (key) WHERE last > octet_length(content)""",
     "passages belong to no live memory": """
         SELECT count(*) FROM passages WHERE key NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
     "passages have a vector of no space": """
@@ -40,12 +46,17 @@ _VECTORS: Final = {
     "vectors of the space {space} belong to no passage": """
         SELECT count(*) FROM vectors_{number}_rowids
         WHERE rowid NOT IN (SELECT id FROM passages WHERE state = 'embedded' AND space = {number})""",
+    "vectors of the space {space} are filed under another namespace than their memory's": """
+        SELECT count(*) FROM passages AS p JOIN memories AS m USING (key)
+          JOIN vectors_{number}_rowids AS r ON r.rowid = p.id JOIN vectors_{number}_chunks AS c USING (chunk_id)
+        WHERE p.space = {number} AND c.partition00 <> m.namespace""",
+    "vectors of the space {space}, of some that were read, point nowhere": """
+        SELECT count(*) FROM passages AS p CROSS JOIN vectors_{number} AS v ON v.passage_id = p.id
+        WHERE p.state = 'embedded' AND p.space = {number}
+          AND p.id % max(1, (SELECT count(*) FROM vectors_{number}_rowids) / {looked_for}) = 0
+          AND coalesce(vec_distance_cosine(v.embedding, v.embedding), 1) > 0.5""",
 }
-"""The same of each space; {number} is an integer of ours."""
-
-
-LOOKED_FOR: Final = 1_000
-"""Memories that are looked for by their own words."""
+"""The same of each space; {number} and {looked_for} are integers of ours."""
 
 
 def problems(db: apsw.Connection) -> list[str]:
@@ -58,7 +69,13 @@ def problems(db: apsw.Connection) -> list[str]:
     found += _counted(db, _COUNTS)
     found += _unfound(db)
     for number, space in cast("Iterator[tuple[int, str]]", db.execute("SELECT number, id FROM spaces").fetchall()):
-        found += _counted(db, {what.format(space=space): sql.format(number=number) for what, sql in _VECTORS.items()})
+        found += _counted(
+            db,
+            {
+                what.format(space=space): sql.format(number=number, looked_for=LOOKED_FOR)
+                for what, sql in _VECTORS.items()
+            },
+        )
     return found
 
 
