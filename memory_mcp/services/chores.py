@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -27,13 +28,21 @@ class Chores:
     """One loop in each live front; a lease in the store lets one of them drain at a time."""
 
     def __init__(
-        self, store: Store, embedder: Embedder, upkeep: Upkeep, *, poll_s: float, bulk_budget_s: float
+        self,
+        store: Store,
+        embedder: Embedder,
+        upkeep: Upkeep,
+        *,
+        poll_s: float,
+        bulk_budget_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._upkeep = upkeep
         self._poll_s = poll_s
         self._bulk_budget_s = bulk_budget_s
+        self._clock = clock
         self._lease = Lease(store, LEASE)
         self._wake = asyncio.Event()
         self._batch = TEXTS_PER_CALL
@@ -88,13 +97,14 @@ class Chores:
         """Embed one batch and say whether to go on; what was done before a failure is kept."""
         progress = Progress.of([Span(passage.start, passage.text, head_of(passage.content)) for passage in waiting])
         space = await self._store.space()
+        end = self._clock() + self._bulk_budget_s
         failure: EmbedderError | None = None
         try:
             await embed_spans(
                 self._embedder,
                 progress,
                 lane=Lane.BULK,
-                budget_s=lambda: self._bulk_budget_s,
+                budget_s=lambda: end - self._clock(),
                 expected_space=space.id if space else None,
             )
         except EmbedderError as error:
