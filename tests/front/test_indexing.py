@@ -188,7 +188,7 @@ async def test_two_fronts_do_not_embed_one_text_twice(store: SqliteStore) -> Non
 
 
 async def test_a_batch_ends_before_its_lease_does(store: SqliteStore) -> None:
-    """All calls that a batch needs share its budget: a slow machine keeps what it got done, and nobody else begins it."""
+    """All calls that a batch needs share its budget: a slow machine keeps what it got done, nobody else begins it."""
     clock, embedder = FakeClock(), Terse(100)
     await fill(store, embedder, "One. " + "word " * 70)
     embedder.before_call = lambda: clock.advance(15)
