@@ -362,3 +362,6 @@ class QueueCounts:
     pending: int
     failed: int
     last_error: str = ""
+    """Why the latest of them was refused."""
+    last_failed: str = ""
+    """The id of that one's memory."""

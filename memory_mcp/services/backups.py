@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, count
@@ -19,9 +19,12 @@ DAILY: Final = 7
 WEEKLY: Final = 4
 EVERY: Final = timedelta(days=1)
 LATE: Final = 2 * EVERY
+ASIDE: Final = timedelta(days=30)
+"""How long what a restore replaced is kept: as long as a deleted memory."""
 TAKE: Final = "memory-mcp backup, or let a client run for some minutes: it takes one every day"
 
 _NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)\.db")
+_ASIDE_NAME: Final = re.compile(r"before-restore-(\d{8}T\d{6})Z(?:-\d+)?\.db")
 _MOMENT: Final = "%Y%m%dT%H%M%S"
 
 
@@ -75,23 +78,29 @@ class Backups:
         Raises:
             StoreError: it cannot be read or written, or does not agree.
         """
-        last = next(iter(self.held()), None)
-        is_old = last is None or not timedelta() <= self._now() - last.moment < EVERY  # a clock that was set back, too
-        if not is_old or await self._store.generation() == (last.generation if last else 0):
+        last = next(iter(self._past()), None)
+        is_young = last is not None and self._now() - last.moment < EVERY
+        if is_young or await self._store.generation() == (last.generation if last else 0):
             return None
         path = await self.take()
         self._prune()
         return path
 
     def _prune(self) -> None:
-        for partial in self._folder.glob(".memories-*.partial"):  # left by a process that was killed
-            if self._clock() - partial.stat().st_mtime > EVERY.total_seconds():
-                partial.unlink(missing_ok=True)
-        held = self.held()
+        held = self._past()
         kept = to_keep(backup.moment for backup in held)
         for backup in held:
             if backup.moment not in kept:
                 backup.path.unlink(missing_ok=True)
+        for moment, path in sorted((_moment(name), path) for path, name in _named(self._folder, _ASIDE_NAME))[
+            :-1
+        ]:  # the latest stays
+            if self._now() - moment > ASIDE:
+                path.unlink(missing_ok=True)
+
+    def _past(self) -> list[Held]:
+        """Return the backups that are there but for those of a clock that ran ahead, newest first."""
+        return [backup for backup in self.held() if backup.moment <= self._now()]
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
@@ -99,15 +108,14 @@ class Backups:
 
 def held_in(folder: Path) -> list[Held]:
     """Return the backups of a folder, newest first."""
-    found = ((path, _NAME.fullmatch(path.name)) for path in folder.glob("memories-*.db"))
-    return sorted((_held(path, name) for path, name in found if name), reverse=True)
+    return sorted((Held(_moment(name), int(name[2]), path) for path, name in _named(folder, _NAME)), reverse=True)
 
 
 def age(folder: Path, written: Written | None, now: datetime) -> Seen:
     """Say how old the newest backup is, and whether it should be newer: two days after what it lacks was written."""
     if written is None:
         return "there is nothing to back up"
-    newest = next(iter(held_in(folder)), None)
+    newest = next((held for held in held_in(folder) if held.moment <= now), None)
     if newest is None:
         if now - written.first < LATE:
             return Finding(Condition.OK, "none", detail="none yet: the store is new, a client makes the first")
@@ -120,8 +128,15 @@ def age(folder: Path, written: Written | None, now: datetime) -> Seen:
     return Finding(Condition.DEGRADED, "old", cause, TAKE)
 
 
-def _held(path: Path, name: re.Match[str]) -> Held:
-    return Held(datetime.strptime(name[1], _MOMENT).replace(tzinfo=UTC), int(name[2]), path)
+def _named(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Give the files of a folder that are called so."""
+    for path in folder.glob("*.db"):
+        if match := name.fullmatch(path.name):
+            yield path, match
+
+
+def _moment(name: re.Match[str]) -> datetime:
+    return datetime.strptime(name[1], _MOMENT).replace(tzinfo=UTC)
 
 
 def to_keep(moments: Iterable[datetime]) -> set[datetime]:

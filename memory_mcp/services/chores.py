@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import uuid
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from memory_mcp.domain.errors import EmbedderError, StoreError
@@ -14,6 +13,7 @@ from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.logger import Logger
 from memory_mcp.services.chunking import head_of
 from memory_mcp.services.indexing import TEXTS_PER_CALL, Progress, Span, embed_spans
+from memory_mcp.services.leases import Lease
 from memory_mcp.services.upkeep import Upkeep
 
 LEASE: Final = "queue"
@@ -27,14 +27,22 @@ class Chores:
     """One loop in each live front; a lease in the store lets one of them drain at a time."""
 
     def __init__(
-        self, store: Store, embedder: Embedder, upkeep: Upkeep, *, poll_s: float, bulk_budget_s: float
+        self,
+        store: Store,
+        embedder: Embedder,
+        upkeep: Upkeep,
+        *,
+        poll_s: float,
+        bulk_budget_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._upkeep = upkeep
         self._poll_s = poll_s
         self._bulk_budget_s = bulk_budget_s
-        self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+        self._clock = clock
+        self._lease = Lease(store, LEASE)
         self._wake = asyncio.Event()
         self._batch = TEXTS_PER_CALL
 
@@ -72,29 +80,30 @@ class Chores:
         if self._embedder.retry_in_s() is not None or not await self._store.pending(1):
             return
         try:
-            while await self._lease() and (waiting := await self._store.pending(self._batch)):
+            while await self._take_lease() and (waiting := await self._store.pending(self._batch)):
                 if not await self._embed(waiting):
                     self._batch = max(1, self._batch // 2)  # a slow machine's batch must fit the budget some day
                     return
                 self._batch = min(TEXTS_PER_CALL, 2 * self._batch)
         finally:
-            await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back
+            await self._lease.give_back()
 
-    async def _lease(self) -> bool:
+    async def _take_lease(self) -> bool:
         """Take or prolong the lease, for as long as one batch may take."""
-        return await self._store.acquire_lease(LEASE, self._owner, self._bulk_budget_s + LEASE_MARGIN_S)
+        return await self._lease.take(self._bulk_budget_s + LEASE_MARGIN_S)
 
     async def _embed(self, waiting: Sequence[PendingPassage]) -> bool:
         """Embed one batch and say whether to go on; what was done before a failure is kept."""
         progress = Progress.of([Span(passage.start, passage.text, head_of(passage.content)) for passage in waiting])
         space = await self._store.space()
+        end = self._clock() + self._bulk_budget_s
         failure: EmbedderError | None = None
         try:
             await embed_spans(
                 self._embedder,
                 progress,
                 lane=Lane.BULK,
-                budget_s=lambda: self._bulk_budget_s,
+                budget_s=lambda: end - self._clock(),
                 expected_space=space.id if space else None,
             )
         except EmbedderError as error:

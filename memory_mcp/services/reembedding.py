@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +14,7 @@ from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatch
 from memory_mcp.domain.models import Embedded, Lane, Space, Task, Unfilled
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.services.indexing import Indexer
+from memory_mcp.services.leases import Lease
 
 BATCH: Final = 64
 """Memories that are written at a time."""
@@ -67,7 +66,7 @@ class Reembedding:
         self._budget_s = budget_s
         self._clock = clock
         self._sleep = sleep
-        self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+        self._lease = Lease(store, LEASE)
 
     async def run(self, on_progress: Callable[[Progress], None], *, share: float = 1.0) -> Reembedded:
         """Re-embed what the store has in another space; go on where an earlier run ended.
@@ -90,7 +89,7 @@ class Reembedding:
             while not await self._store.switch(target):  # others wrote between the last batch and this moment
                 done += await self._fill(target, on_progress, share)
         finally:
-            await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back
+            await self._lease.give_back()
         return Reembedded(before, target, done)
 
     async def drop_others(self) -> int:
@@ -130,13 +129,13 @@ class Reembedding:
     async def _take_lease(self) -> None:
         """Wait as long as a killed process's lease may run."""
         for _ in range(int(LEASE_S) + 1):
-            if await self._store.acquire_lease(LEASE, self._owner, LEASE_S):
+            if await self._lease.take(LEASE_S):
                 return
             await self._sleep(1)
         raise ConflictError(TAKEN)
 
     async def _prolong(self) -> None:
-        if not await self._store.acquire_lease(LEASE, self._owner, LEASE_S):
+        if not await self._lease.take(LEASE_S):
             raise ConflictError(TAKEN)  # nothing is lost: whoever has it goes on from here
 
     async def _embed(self, lacking: Sequence[Unfilled], target: Space) -> list[Embedded]:

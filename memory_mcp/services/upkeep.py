@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,6 +11,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.ports import Store
 from memory_mcp.logger import Logger
 from memory_mcp.services.backups import Backups
+from memory_mcp.services.leases import Lease
 
 RETENTION: Final = timedelta(days=30)
 """How long a deleted memory can be brought back."""
@@ -44,7 +43,7 @@ class Upkeep:
         self._due_at = monotonic() + FIRST_S
         self.trouble = ""
         """Why the last try failed."""
-        self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
+        self._lease = Lease(store, LEASE)
 
     async def run_if_due(self) -> None:
         """Do what is due, once an hour.
@@ -55,7 +54,7 @@ class Upkeep:
         if self._monotonic() < self._due_at:
             return
         self._due_at = self._monotonic() + EVERY_S
-        if not await self._store.acquire_lease(LEASE, self._owner, LEASE_S):
+        if not await self._lease.take(LEASE_S):
             return
         try:
             await self._do()
@@ -63,7 +62,7 @@ class Upkeep:
             self.trouble = str(error)
             raise
         finally:
-            await self._store.acquire_lease(LEASE, self._owner, 0)  # which gives it back
+            await self._lease.give_back()
         self.trouble = ""
 
     async def _do(self) -> None:

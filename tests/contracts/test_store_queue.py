@@ -29,7 +29,8 @@ async def test_refusals_decide_no_space(store: Store) -> None:
     await put(store, "odd")
     [waiting] = await store.pending(9)
     await store.attach(OTHER_SPACE, [(waiting.passage_id, [Passage(0, 3, None, "too odd")])])
-    assert await store.queue(None) == QueueCounts(0, failed=2, last_error="too odd")
+    counts = await store.queue(None)
+    assert (counts.pending, counts.failed, counts.last_error) == (0, 2, "too odd")
     assert await store.space() is None
     assert (await put(store, "fine", towards(0))).embedded
     assert await store.space() == SPACE
@@ -104,7 +105,7 @@ async def test_a_refused_passage_fails_with_its_reason(store: Store) -> None:
     [waiting] = await store.pending(9)
     await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 13, None, "too odd")])])
     assert await store.pending(9) == []
-    assert await store.queue("here") == QueueCounts(pending=0, failed=1, last_error="too odd")
+    assert await store.queue("here") == QueueCounts(0, 1, last_error="too odd", last_failed=memory.id)
     assert not (await store.get(memory.id, "here")).embedded
     assert await near(store) == ["fine"]
     assert await worded(store, "refused") == ["refused words"]
@@ -118,8 +119,17 @@ async def test_a_failed_passage_may_come_with_the_memory(store: Store) -> None:
     [stored] = await store.add([(new("goodevil"), embedded)])
     assert isinstance(stored, Stored)
     assert not stored.embedded
-    assert await store.queue(None) == QueueCounts(pending=0, failed=1, last_error="too odd")
+    assert await store.queue(None) == QueueCounts(0, 1, last_error="too odd", last_failed=stored.id)
     assert await near(store) == ["goodevil"]
+
+
+async def test_the_latest_refusal_is_told(store: Store) -> None:
+    """Its reason and its memory are those of the namespace that is asked about."""
+    for memory_id, namespace, error in (("a", "here", "too odd"), ("b", "here", "evil"), ("c", "there", "too long")):
+        embedded = Embedded((Passage(0, 4, None, error),), SPACE)
+        await store.add([(new(f"text {memory_id}", id=memory_id, namespace=namespace), embedded)])
+    assert await store.queue("here") == QueueCounts(0, 2, last_error="evil", last_failed="b")
+    assert await store.queue(None) == QueueCounts(0, 3, last_error="too long", last_failed="c")
 
 
 async def test_vectors_for_what_is_gone_are_passed_over(store: Store) -> None:

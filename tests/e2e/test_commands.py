@@ -177,6 +177,24 @@ async def test_a_killed_re_embedding_goes_on(
     assert found["results"][0]["content"] == "memory number 7"
 
 
+async def test_the_old_vectors_serve_while_another_daemon_gives_new_ones(
+    daemon: FakeDaemon, client: RawClient, begin: Started, environment: dict[str, str], folder: Path
+) -> None:
+    """The front's own daemon still serves the old model: nothing is missing until the switch."""
+    await client.tool("memory_store_many", items=[{"content": f"memory number {n}"} for n in range(200)])
+    async with FakeDaemon(folder / "new.sock") as new:
+        await new.change(space_id="fake-other-weights")
+        environment["MCP_MEMORY_EMBEDDER_ADDRESS"] = f"unix:{folder}/new.sock"
+        process = await begin("reembed", "--share", "0.05")
+        async with asyncio.timeout(20):
+            while len(new.texts) < 2 * 64:  # of four batches, one is surely written
+                found = await client.tool("memory_search", query="memory number 7", mode="semantic")
+                assert (found["degraded"], found["results"][0]["content"]) == (False, "memory number 7")
+        assert await process.wait() == 0
+    assert len(daemon.texts) > 200
+    assert "another embedding space" in (await client.tool("memory_search", query="memory"))["degraded"]
+
+
 async def test_without_a_daemon_re_embedding_says_so(client: RawClient, command: Command) -> None:
     """One line, exit code 1."""
     await client.tool("memory_store", content="text")

@@ -323,13 +323,16 @@ class FakeStore(FakeUpkeep):
     async def queue(self, namespace: str | None) -> QueueCounts:
         """Count what waits for vectors."""
         waiting = [
-            (key, passage.error)
-            for _, key, passage in self._current()
+            (number, key, passage.error)
+            for number, key, passage in self._current()
             if passage.vector is None and namespace in {None, self._memories[key].namespace}
         ]
-        errors = [error for _, error in waiting if error]
-        pending = len({key for key, error in waiting if not error})
-        return QueueCounts(pending, len({key for key, error in waiting if error}), max(errors, default=""))
+        failed = sorted((number, key, error) for number, key, error in waiting if error)
+        pending = len({key for _, key, error in waiting if not error})
+        if not failed:
+            return QueueCounts(pending, 0)
+        _, last, error = failed[-1]
+        return QueueCounts(pending, len({key for _, key, _ in failed}), error, self._memories[last].id)
 
     async def pending(self, limit: int) -> list[PendingPassage]:
         """Return the oldest passages that wait for a vector."""

@@ -88,6 +88,44 @@ async def test_a_clock_that_was_set_back_does_not_stop_backups(tmp_path: Path, c
     assert await backups.take_if_due() is not None
 
 
+async def test_backups_of_a_clock_that_ran_ahead_neither_count_nor_crowd_out(tmp_path: Path, clock: FakeClock) -> None:
+    """After months of backups from the future, one a day is taken and kept; those stay until their time comes."""
+    store = FakeStore(clock)
+    backups = Backups(store, tmp_path, clock)
+    clock.advance(400 * DAY_S)
+    for number in range(60):
+        await put(store, f"ahead {number}")
+        await backups.take_if_due()
+        clock.advance(DAY_S)
+    ahead = backups.held()
+    clock.now = START.timestamp()
+    for number in range(3):
+        await put(store, f"right {number}")
+        path = await backups.take_if_due()
+        assert path is not None
+        await put(store, f"later {number}")
+        assert await backups.take_if_due() is None
+        assert path.exists()
+        clock.advance(DAY_S)
+    assert set(ahead) < set(backups.held())
+
+
+async def test_what_a_restore_kept_aside_goes_after_a_month(tmp_path: Path, clock: FakeClock) -> None:
+    """All of it stays for 30 days, and the latest for good."""
+    store = FakeStore(clock)
+    backups = Backups(store, tmp_path, clock)
+    await put(store, "one")
+    path = await backups.take()
+    asides = [await backups.restore(path) for _ in range(2)]
+    clock.advance(DAY_S)
+    asides.append(await backups.restore(path))
+    for days, left in ((29, asides), (2, asides[2:]), (400, asides[2:])):
+        clock.advance(days * DAY_S)
+        await put(store, f"after {days} more days")
+        await backups.take_if_due()
+        assert sorted(tmp_path.glob("before-restore-*")) == sorted(filter(None, left))
+
+
 async def test_old_backups_go_and_strangers_stay(tmp_path: Path, clock: FakeClock) -> None:
     """Only files with a backup's own name are ever removed."""
     store = FakeStore(clock)

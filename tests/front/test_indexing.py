@@ -187,6 +187,21 @@ async def test_two_fronts_do_not_embed_one_text_twice(store: SqliteStore) -> Non
     await store.close()
 
 
+async def test_a_batch_ends_before_its_lease_does(store: SqliteStore) -> None:
+    """All calls that a batch needs share its budget: a slow machine keeps what it got done, nobody else begins it."""
+    clock, embedder = FakeClock(), Terse(100)
+    await fill(store, embedder, "One. " + "word " * 70)
+    embedder.before_call = lambda: clock.advance(15)
+    worker = Chores(store, embedder, Upkeep(store, None), poll_s=1, bulk_budget_s=20, clock=clock)
+    await worker.drain()
+    assert [call[3] for call in embedder.calls] == [20, 5]
+    assert (await store.queue("n")).pending == 1
+    await worker.drain()
+    assert (await store.queue("n")).pending == 0
+    assert await store.verify() == []
+    await store.close()
+
+
 async def test_after_the_first_failed_batch_a_bulk_store_does_not_wait_again(store: SqliteStore) -> None:
     """Four batches against a dead embedder ask it once."""
     embedder = FakeEmbedder()

@@ -7,7 +7,8 @@ operation costs one thread switch however many statements it has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,18 @@ def _in_snapshot(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def _patient(path: Path) -> Iterator[None]:
+    """Say of a lock that it may be a migration's: who ends the process that holds it, begins it anew."""
+    try:
+        yield
+    except apsw.BusyError as error:
+        raise StoreError(
+            f"{path} is being brought to this version by another process, which takes minutes where it is large; "
+            "let it end, then try again"
+        ) from error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -71,8 +84,9 @@ class _Worker:
         create_private(self._path)
         db = connect(self._path, self._patience)
         try:
-            if check_identity(db, self._path) < len(migrations()):
-                in_transaction(db, self._migrate)
+            if (version := check_identity(db, self._path)) < len(migrations()):
+                with _patient(self._path) if version else contextlib.nullcontext():
+                    in_transaction(db, self._migrate)
         except BaseException:
             db.close()
             raise
@@ -114,7 +128,15 @@ class Database:
         Raises:
             StoreError: the file cannot be opened or read.
         """
-        return await self._reader.run(lambda db: _in_snapshot(db, work))
+
+        def explained(db: apsw.Connection) -> T:
+            try:
+                return work(db)
+            except apsw.SQLError:
+                check_identity(db, self.path)  # the tables may be a newer version's
+                raise
+
+        return await self._reader.run(lambda db: _in_snapshot(db, explained))
 
     async def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do work in one transaction; when this returns, it is on disk.

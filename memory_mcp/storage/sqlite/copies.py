@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +25,9 @@ from memory_mcp.storage.sqlite.schema import check_identity, migrate
 from memory_mcp.storage.sqlite.verify import problems
 
 ALL_PAGES: Final = -1
+STALE_S: Final = 86_400.0
+"""Seconds after which nobody is still at work on a copy that has not got its name."""
+_PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?")
 
 
 def verify(path: Path) -> list[str]:
@@ -35,14 +40,16 @@ def verify(path: Path) -> list[str]:
         return problems(db)
 
 
-def checkpoint(path: Path) -> None:
-    """Bring the write-ahead log home and shorten it, as far as others let it.
+def tidy(path: Path) -> None:
+    """Bring the write-ahead log home and shorten it, as far as others let it; drop copies that nobody finished.
 
     Raises:
         StoreError: the file cannot be opened or written.
     """
-    with translated(path), contextlib.closing(connect(path)) as db, contextlib.suppress(apsw.BusyError):
-        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    with translated(path):
+        _sweep(path.parent)
+        with contextlib.closing(connect(path)) as db, contextlib.suppress(apsw.BusyError):
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def backup(source: Path, target: Path) -> None:
@@ -92,7 +99,8 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
     """
     if not source.is_file():
         raise StoreError(f"there is no file {source}")
-    prepared = _beginning(live.with_name(f"{live.name}.restore"))
+    with translated(live):
+        prepared = _beginning(live.with_name(f"{live.name}.restore"))
     try:
         with translated(source), contextlib.closing(_reading(source)) as given:
             _copy(given, prepared)
@@ -196,9 +204,19 @@ def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:
 def _beginning(target: Path) -> Path:
     """Make a new private file for what will be `target`."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _sweep(target.parent)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     return partial
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a process that was killed left of its copies."""
+    for path in folder.glob(".*.partial*"):
+        if _PARTIAL.fullmatch(path.name):
+            with contextlib.suppress(FileNotFoundError):  # another front was first
+                if time.time() - path.stat().st_mtime > STALE_S:
+                    path.unlink()
 
 
 def _copy(held: apsw.Connection, target: Path) -> None:

@@ -40,7 +40,7 @@ def of_queue(queue: QueueCounts) -> Finding:
         return Finding(
             Condition.DEGRADED,
             "failed",
-            f"some passages were refused by the embedder: {queue.last_error}",
+            f"some passages were refused by the embedder, the latest of {queue.last_failed}: {queue.last_error}",
             "update or delete these memories; they are found by keywords meanwhile",
             detail,
         )

@@ -133,25 +133,35 @@ def _decode(cursor: str) -> tuple[int, str]:
     raise InvalidArgumentError("cursor", "is none that memory_list gave; leave it out for the first page")
 
 
+_UNDONE: Final = """
+  FROM passages AS p JOIN memories AS m USING (key)
+  WHERE p.state <> 'embedded' AND (?1 IS NULL OR m.namespace = ?1)
+    AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1))
+"""
+"""The passages without a vector that matter to the store's space, of one namespace or all."""
+
+
 def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
     """Count the memories that wait for a vector, and those that will not get one."""
-    rows = db.execute(
-        """SELECT p.state, count(DISTINCT p.key), max(p.error) FROM passages AS p JOIN memories AS m USING (key)
-           WHERE p.state <> 'embedded' AND (?1 IS NULL OR m.namespace = ?1)
-             AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1))
-           GROUP BY p.state""",
-        (namespace,),
-    )
-    counts = {
-        state: (count, error) for state, count, error in cast("list[tuple[str, int, str | None]]", rows.fetchall())
-    }
-    failed, error = counts.get("failed", (0, None))
-    return QueueCounts(counts.get("pending", (0, None))[0], failed, error or "")
+    rows = db.execute(f"SELECT p.state, count(DISTINCT p.key) {_UNDONE} GROUP BY p.state", (namespace,))
+    counts = dict(cast("list[tuple[str, int]]", rows.fetchall()))
+    pending, failed = counts.get("pending", 0), counts.get("failed", 0)
+    if not failed:
+        return QueueCounts(pending, 0)
+    latest = db.execute(
+        f"SELECT p.error, m.id {_UNDONE} AND p.state = 'failed' ORDER BY p.id DESC LIMIT 1", (namespace,)
+    ).fetchone()
+    error, memory_id = cast("tuple[str, str]", latest)
+    return QueueCounts(pending, failed, error, memory_id)
 
 
 def pending(db: apsw.Connection, limit: int) -> list[PendingPassage]:
     """Return the oldest passages in the queue, with the contents that they are of."""
-    rows = db.execute("SELECT id, first, last, key FROM passages WHERE state = 'pending' ORDER BY id LIMIT ?", (limit,))
+    rows = db.execute(  # in words of the index that holds only these: else all passages are looked through
+        """SELECT id, first, last, key FROM passages WHERE state <> 'embedded' AND state = 'pending'
+           ORDER BY id LIMIT ?""",
+        (limit,),
+    )
     waiting = cast("list[tuple[int, int, int, int]]", rows.fetchall())
     contents = {key: load(db, key).content for key in {key for *_, key in waiting}}
     return [PendingPassage(number, first, last, contents[key]) for number, first, last, key in waiting]

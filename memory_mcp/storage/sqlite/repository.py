@@ -53,6 +53,7 @@ from memory_mcp.storage.sqlite.connection import Database
 from memory_mcp.storage.sqlite.finder import LARGE, Finder
 from memory_mcp.storage.sqlite.moment import SqliteMoment
 from memory_mcp.storage.sqlite.rows import to_micros
+from memory_mcp.storage.sqlite.schema import check_identity
 
 T = TypeVar("T")
 
@@ -269,8 +270,8 @@ class SqliteStore:
         await asyncio.to_thread(copies.backup, self.path, target)
 
     async def tidy(self) -> None:
-        """Write the log back into the file, and shorten it."""
-        await asyncio.to_thread(copies.checkpoint, self.path)
+        """Write the log back into the file, shorten it, and drop copies that nobody finished."""
+        await asyncio.to_thread(copies.tidy, self.path)
 
     async def restore(self, source: Path, aside: Path) -> None:
         """Replace everything by a backup."""
@@ -286,6 +287,7 @@ class SqliteStore:
         """Say whether the file opens, and how its queue and its space are."""
         path = self.path
         try:
+            await self._database.read(lambda db: check_identity(db, path))  # a newer version may have migrated it
             space = await self.space()
             queue = await self.queue(namespace)
         except StoreError as error:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Change, Passage
+from memory_mcp.storage.sqlite import reads
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.operations import Operation, answers, histories
 from tests.contracts.shelf import HERE, SPACE, after_a_crash, listed, new, offer, put, towards, whole
@@ -90,3 +91,26 @@ async def test_keys_are_never_used_twice(path: Path) -> None:
     await reopened.close()
     with opened(path) as db:
         assert column(db, "SELECT key FROM memories") == [1, 2]
+
+
+async def test_what_waits_is_found_without_looking_through_the_rest(store: SqliteStore) -> None:
+    """Each front asks all the time: a queue that is nearly empty costs the same however many memories there are."""
+    texts = [f"memory {number}" for number in range(500)]
+    await store.add([(new(text), whole(text, towards(number))) for number, text in enumerate(texts)])
+    await put(store, "waits")
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    def ask(db: apsw.Connection) -> tuple[int, int]:
+        db.set_progress_handler(count, 1)
+        try:
+            return len(reads.pending(db, 9)), reads.queue(db, None).pending
+        finally:
+            db.set_progress_handler(None)
+
+    assert await store._database.read(ask) == (1, 1)
+    assert 0 < steps < len(texts)

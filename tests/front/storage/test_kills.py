@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.front.storage.audit import LIVE, audit, changes, column, opened
+from tests.front.storage.audit import LIVE, audit, column, opened
 from tests.front.storage.conftest import Start
+from tests.front.storage.killing import ended, let_write, logged, start_others, told
 
 BATCH = 5
 EVERYTHING = """
@@ -63,44 +63,6 @@ async def main():
 
 asyncio.run(main())
 """
-OTHER = """
-import asyncio, sys
-from itertools import count
-from pathlib import Path
-from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.shelf import put, towards
-
-async def main():
-    store = SqliteStore(Path(sys.argv[1]))
-    loop = asyncio.get_running_loop()
-    ended = loop.run_in_executor(None, sys.stdin.read)
-    for n in count():
-        memory = await put(store, f"other {sys.argv[2]}{n}", towards(n % 90), id=f"{sys.argv[2]}{n}")
-        print("store", memory.id, flush=True)
-        if ended.done():
-            return
-
-asyncio.run(main())
-"""
-
-
-def _told(lines: str) -> list[tuple[str, str]]:
-    """Return (kind, id) of each whole line."""
-    return [(kind, of) for kind, of in (line.split() for line in lines.splitlines(keepends=True) if line[-1] == "\n")]
-
-
-def _ended(process: subprocess.Popen[str]) -> list[tuple[str, str]]:
-    """Let it end, and return what it said that was not read yet (`communicate` leaves out what is buffered)."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process:
-        process.stdin.close()
-        return _told(process.stdout.read())
-
-
-def _logged(path: Path, prefix: str) -> list[tuple[str, str]]:
-    """Return what was written of the memories of one process; anyone may embed them."""
-    return [(kind, of) for kind, of in changes(path) if of.startswith(prefix) and kind != "embed"]
 
 
 @pytest.mark.parametrize(
@@ -108,23 +70,24 @@ def _logged(path: Path, prefix: str) -> list[tuple[str, str]]:
 )
 async def test_what_was_acknowledged_survives_a_kill(path: Path, start: Start, acknowledged: int) -> None:
     """Every acknowledged write of four processes and at most one more of the killed one is there; all indexes agree."""
-    others = {prefix: start(OTHER, path, prefix) for prefix in "xyz"}
+    others = start_others(start, path)
     process = start(EVERYTHING, path)
+    let_write(others)
     assert process.stdout is not None
     read = "".join(process.stdout.readline() for _ in range(acknowledged))
     process.kill()
-    told = _told(read) + _ended(process)
+    acts = told(read) + ended(process)
     for prefix, other in others.items():
-        assert _ended(other) == _logged(path, prefix)
+        assert ended(other) == logged(path, prefix)
         assert other.returncode == 0
     audit(path)
-    for kind, name in told:
+    for kind, name in acts:
         if kind == "backup":
             audit(path.with_name(name))
-    told = [entry for entry in told if entry[0] != "backup"]
-    log = _logged(path, "m")
-    assert told == log[: len(told)]
-    assert len(log) - len(told) in {0, 1, BATCH}
+    writes = [act for act in acts if act[0] != "backup"]
+    log = logged(path, "m")
+    assert writes == log[: len(writes)]
+    assert len(log) - len(writes) in {0, 1, BATCH}
     await _check_state(path, log)
 
 

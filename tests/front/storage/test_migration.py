@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Embedded
+from memory_mcp.domain.models import Condition, Embedded
+from memory_mcp.storage.sqlite import connection
+from memory_mcp.storage.sqlite import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.rows import digest
 from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
@@ -20,6 +23,8 @@ KILLED = """
 import os, signal, sys, asyncio
 from pathlib import Path
 from memory_mcp.storage.sqlite import keywords
+from memory_mcp.storage.sqlite import connection
+from memory_mcp.storage.sqlite import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE
 
@@ -139,3 +144,35 @@ async def test_what_was_there_is_kept_before_a_migration(path: Path) -> None:
         assert db.pragma("user_version") == 1
         assert db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get == 9
     assert sorted(file.name for file in path.parent.iterdir()) == ["memories.db", "memories.schema-1.db"]
+
+
+async def test_health_says_that_a_newer_version_has_migrated(
+    path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be written any more: the store has failed, and so has a read that the new schema has no answer to."""
+    await put(store, "early")
+    of_tomorrow = (*migrations(), "ALTER TABLE memories RENAME COLUMN conversation_id TO talk")
+    with monkeypatch.context() as newer:
+        newer.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: of_tomorrow)
+        late = SqliteStore(path)
+        await late.generation()
+        await late.close()
+    finding = (await store.findings(None))["store"]
+    assert (finding.condition, "upgrade memory-mcp and restart" in finding.cause) == (Condition.FAILED, True)
+    with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
+        await listed(store)
+
+
+async def test_who_waits_for_a_migration_is_told_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A front that gives up waiting does not say to end the process that migrates, and goes on when that is done."""
+    make_old(path, 10)
+    monkeypatch.setattr(connection, "Patience", partial(sqlite_file.Patience, 50))
+    store = SqliteStore(path)
+    with opened(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"brought to this version .* try again"):
+            await listed(store)
+        db.execute("ROLLBACK")
+    assert len(await listed(store)) == 3
+    await store.close()

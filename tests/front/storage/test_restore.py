@@ -94,3 +94,13 @@ async def test_two_restores_at_once_keep_both_moments(path: Path, tmp_path: Path
     assert await listed(store, HERE) == ["precious", "first"]
     await store.close()
     await other.close()
+
+
+async def test_a_store_whose_folder_cannot_be_made_is_named(path: Path, store: SqliteStore, tmp_path: Path) -> None:
+    """Where nothing can be written beside the store, the sentence says where that is."""
+    await put(store, "text")
+    await store.backup(tmp_path / "copy")
+    nowhere = SqliteStore(path / "m.db")
+    with pytest.raises(StoreError, match=str(path / "m.db")):
+        await nowhere.restore(tmp_path / "copy", tmp_path / "aside")
+    await nowhere.close()

@@ -16,14 +16,23 @@ HARM = {
     "1 live memories are not in the keyword index": "DELETE FROM keywords WHERE rowid = 1",
     "1 entries of the keyword index belong to no live memory": "INSERT INTO keywords (rowid, terms) VALUES (99, '1:x')",
     "1 of 3 memories are not found by their own words": "UPDATE memories SET content = 'rewritten' WHERE key = 1",
-    "1 live memories have no passage": "DELETE FROM passages WHERE key = 3",
+    "1 live memories have no passage that waits or is of the store's space": "DELETE FROM passages WHERE key = 3",
+    "2 live memories have no passage that waits or is of the store's space": "UPDATE passages SET space = space + 1",
+    "1 passages reach beyond their memory's content": "UPDATE passages SET last = 7 WHERE key = 2",
     "1 passages belong to no live memory": "UPDATE memories SET deleted_at = 1 WHERE key = 3",
     "1 passages have a vector of no space": "UPDATE passages SET space = NULL WHERE key = 1",
     "1 namespaces count their memories wrongly": "UPDATE namespaces SET memories = 9",
     "3 memories are of a namespace without a number": "UPDATE namespaces SET namespace = 'elsewhere'",
     "1 live memories are missing from the change log": "DELETE FROM changes WHERE seq = 1",
     "1 passages lack their vector of the space space-a": "DELETE FROM vectors_1 WHERE passage_id = 1",
+    "2 passages lack their vector of the space space-a": "DELETE FROM vectors_1_chunks",
+    "2 passages lack their vector of the space space-a, too": "DELETE FROM vectors_1_vector_chunks00",
+    "2 vectors of the space space-a are hidden from searches": "UPDATE vectors_1_chunks SET validity = zeroblob(32)",
     "1 vectors of the space space-a belong to no passage": "UPDATE passages SET state = 'pending' WHERE key = 1",
+    "1 vectors of the space space-a are filed under another namespace than their memory's": """
+        UPDATE memories SET namespace = 'there' WHERE key = 2""",
+    "1 vectors of the space space-a, of some that were read, point nowhere": """
+        UPDATE vectors_1 SET embedding = zeroblob(32) WHERE passage_id = 1""",
     "1 rows refer to rows that are not there": "INSERT INTO tags VALUES ('t', 99)",
 }
 
@@ -44,7 +53,7 @@ async def test_each_disagreement_is_named(path: Path, sentence: str, harm: str) 
     with opened(path) as db:
         db.execute(harm)
     store = SqliteStore(path)
-    assert sentence in await store.verify()
+    assert sentence.removesuffix(", too") in await store.verify()
     await store.close()
 
 
