@@ -114,7 +114,7 @@ def test_where_nothing_is_nothing_is_made(place: Place, tmp_path: Path) -> None:
         MCP_MEMORY_EMBEDDER_ADDRESS=f"unix:{place.folder}/no.sock",
     )
     assert (found.code, list(found.bad)) == (3, ["daemon"])
-    assert "embedder-daemon" in found.bad["daemon"]
+    assert "memory-mcp daemon start" in found.bad["daemon"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -281,7 +281,7 @@ def test_a_killed_daemon_is_named(place: Place) -> None:
     finally:
         place.start()
     assert (found.code, list(found.bad)) == (3, ["daemon"])
-    assert "embedder-daemon" in found.bad["daemon"]
+    assert "memory-mcp daemon start" in found.bad["daemon"]
 
 
 def test_a_file_that_blocks_holds_up_nothing_else(place: Place) -> None:
