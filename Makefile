@@ -8,6 +8,8 @@ MODEL := .venv-daemon/bin/python
 FRONT_STAMP := .venv/.memory-mcp-stamp
 TOOLS_STAMP := .venv-daemon/.memory-mcp-tools
 PROTOC := $(FRONT) -m grpc_tools.protoc -I protos
+# On every processor at once. What wants the machine for itself is slow, and runs one after the other (make test-slow).
+PYTEST := $(FRONT) -m pytest -n logical --dist worksteal
 
 # What the tests need in the daemon's interpreter, in the versions of constraints.txt.
 MODEL_TOOLS := ^(pytest|pytest-asyncio|hypothesis|types-grpcio|types-protobuf|onnx|onnxruntime|flatbuffers|ml_dtypes)==
@@ -33,7 +35,7 @@ stop: ## End the daemon that `make run` started
 	else echo 'there is no daemon of `make run` to stop'; fi
 
 test: setup-front ## Run the tests in the light interpreter, against a fake embedder
-	$(FRONT) -m pytest
+	$(PYTEST)
 
 test-model: setup-tools ## Run the tests with real torch and the real weights
 	$(MODEL) -m pytest tests/model -m model
@@ -67,7 +69,7 @@ protos-check: setup-front
 	sh scripts/check_protos.sh $(FRONT)
 
 coverage: setup-front
-	$(FRONT) -m pytest --cov --cov-report=term --cov-fail-under=90
+	$(PYTEST) --cov --cov-report=term --cov-fail-under=90
 
 bench: setup ## Measure, side by side
 	$(FRONT) -m benchmarks.run
