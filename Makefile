@@ -44,7 +44,7 @@ test-slow: setup-front ## Run faults, soaks and load
 	$(FRONT) -m pytest -m slow
 
 test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and Inspector (wants npm)
-	$(FRONT) -m pytest tests/e2e/test_conformance.py -m conformance
+	$(PYTEST) tests/e2e/test_conformance.py -m conformance
 
 # Node 22 comes as a package of npm's, whatever Node the machine has.
 .node/.stamp: Makefile
