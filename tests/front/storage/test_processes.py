@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from memory_mcp.domain.errors import StoreError
+from memory_mcp.storage.sqlite import connection
 from memory_mcp.storage.sqlite import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import listed, near, put, towards, worded
@@ -90,7 +92,7 @@ async def test_reads_go_on_and_writes_wait_for_another_writer(path: Path, store:
 
 async def test_a_lock_that_is_never_let_go_is_named(path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that waited in vain says that another process holds the file, and works again afterwards."""
-    monkeypatch.setattr(sqlite_file, "BUSY_MS", 50)
+    monkeypatch.setattr(connection, "Patience", partial(sqlite_file.Patience, 50))
     store = SqliteStore(path)
     await put(store, "first")
     holder = start(HOLDER, path)
