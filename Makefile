@@ -38,10 +38,11 @@ test: setup-front ## Run the tests in the light interpreter, against a fake embe
 	$(PYTEST)
 
 test-model: setup-tools ## Run the tests with real torch and the real weights
-	$(MODEL) -m pytest tests/model -m model
+	$(MODEL) -m pytest tests/model -m 'model and not slow'
 
-test-slow: setup-front ## Run faults, soaks and load
-	$(FRONT) -m pytest -m slow
+test-slow: setup-front setup-tools ## Run faults, soaks and load
+	$(FRONT) -m pytest -m 'slow and not model'
+	$(MODEL) -m pytest tests/model -m 'slow and model'
 
 test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and Inspector (wants npm)
 	$(PYTEST) tests/e2e/test_conformance.py -m conformance
