@@ -8,6 +8,8 @@ MODEL := .venv-daemon/bin/python
 FRONT_STAMP := .venv/.memory-mcp-stamp
 TOOLS_STAMP := .venv-daemon/.memory-mcp-tools
 PROTOC := $(FRONT) -m grpc_tools.protoc -I protos
+# On every processor at once. What wants the machine for itself is slow, and runs one after the other (make test-slow).
+PYTEST := $(FRONT) -m pytest -n logical --dist worksteal
 
 # What the tests need in the daemon's interpreter, in the versions of constraints.txt.
 MODEL_TOOLS := ^(pytest|pytest-asyncio|hypothesis|types-grpcio|types-protobuf|onnx|onnxruntime|flatbuffers|ml_dtypes)==
@@ -33,16 +35,17 @@ stop: ## End the daemon that `make run` started
 	else echo 'there is no daemon of `make run` to stop'; fi
 
 test: setup-front ## Run the tests in the light interpreter, against a fake embedder
-	$(FRONT) -m pytest
+	$(PYTEST)
 
 test-model: setup-tools ## Run the tests with real torch and the real weights
-	$(MODEL) -m pytest tests/model -m model
+	$(MODEL) -m pytest tests/model -m 'model and not slow'
 
-test-slow: setup-front ## Run faults, soaks and load
-	$(FRONT) -m pytest -m slow
+test-slow: setup-front setup-tools ## Run faults, soaks and load
+	$(FRONT) -m pytest -m 'slow and not model'
+	$(MODEL) -m pytest tests/model -m 'slow and model'
 
 test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and Inspector (wants npm)
-	$(FRONT) -m pytest tests/e2e/test_conformance.py -m conformance
+	$(PYTEST) tests/e2e/test_conformance.py -m conformance
 
 # Node 22 comes as a package of npm's, whatever Node the machine has.
 .node/.stamp: Makefile
@@ -67,7 +70,7 @@ protos-check: setup-front
 	sh scripts/check_protos.sh $(FRONT)
 
 coverage: setup-front
-	$(FRONT) -m pytest --cov --cov-report=term --cov-fail-under=90
+	$(PYTEST) --cov --cov-report=term --cov-fail-under=90
 
 bench: setup ## Measure, side by side: the daemon, the front, stores of 3,000 to a million memories
 	$(FRONT) -m benchmarks.run

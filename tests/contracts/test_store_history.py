@@ -20,7 +20,7 @@ async def _same(store: Store) -> Store:
     return store
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(history=histories)
 def test_the_file_and_the_fake_agree(history: list[Operation]) -> None:
     """After any history with crashes, both stores give the same memories, revisions, scores, spaces and changes."""

@@ -270,7 +270,7 @@ WORDS = st.text(  # but New Tai Lue vowels and Vedic signs, which SQLite's table
 ).filter(lambda word: any(unicodedata.category(letter)[0] in "LN" for letter in unicodedata.normalize("NFKC", word)))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(WORDS, min_size=1, max_size=8), separator=SEPARATORS)
 async def test_a_memory_is_found_by_each_of_its_words(store: Store, words: list[str], separator: str) -> None:
     """Whatever the script, a word of a content finds it."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
-PATIENCE_S = 20
+PATIENCE_S = 60
+"""Whoever says nothing for so long hangs: a start among eight others, on a machine that does much else, takes 20 s."""
 
 
 class ToolError(Exception):

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,15 @@ async def test_resources_show_the_callers_namespace(daemon: FakeDaemon, client: 
     assert refused["error"]["code"] == -32602
 
 
-@pytest.mark.parametrize(
-    "uri", ["memory://nothing", "memory://recent/0", "memory://recent/101", "memory://tag/", "file:///etc/passwd", ""]
-)
-async def test_what_is_no_resource_is_refused_by_name(client: RawClient, uri: str) -> None:
+NO_URIS = ("memory://nothing", "memory://recent/0", "memory://recent/101", "memory://tag/", "file:///etc/passwd", "")
+
+
+async def test_what_is_no_resource_is_refused_by_name(client: RawClient) -> None:
     """The sentence names what there is; reading and subscribing agree."""
-    for method in ("resources/read", "resources/subscribe"):
+    for method, uri in product(("resources/read", "resources/subscribe"), NO_URIS):
         error = (await client.request(method, {"uri": uri}))["error"]
-        assert error["code"] == -32602
-        assert "memory://recent/{n}" in error["message"]
+        assert error["code"] == -32602, (method, uri)
+        assert "memory://recent/{n}" in error["message"], (method, uri)
 
 
 async def test_the_lists_of_resources_templates_and_prompts(client: RawClient) -> None:
@@ -109,22 +110,22 @@ async def test_prompts_are_made_of_memories(daemon: FakeDaemon, client: RawClien
     assert "memory_store_many" in saved["result"]["messages"][0]["content"]["text"]
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "named"),
-    [
-        ("nothing", {}, "recall, review, save_session"),
-        ("recall", {}, "topic: is required"),
-        ("recall", {"topic": " "}, "topic: is required"),
-        ("recall", {"topic": "x", "more": "y"}, "more: is no argument"),
-        ("recall", {"topic": "x" * 10_001}, "topic: has 10001 characters"),
-        ("review", {"period": "gibberish"}, "time_expr"),
-    ],
-)
-async def test_a_wrong_prompt_is_refused_by_name(client: RawClient, name: str, arguments: Json, named: str) -> None:
+WRONG_PROMPTS: list[tuple[str, Json, str]] = [
+    ("nothing", {}, "recall, review, save_session"),
+    ("recall", {}, "topic: is required"),
+    ("recall", {"topic": " "}, "topic: is required"),
+    ("recall", {"topic": "x", "more": "y"}, "more: is no argument"),
+    ("recall", {"topic": "x" * 10_001}, "topic: has 10001 characters"),
+    ("review", {"period": "gibberish"}, "time_expr"),
+]
+
+
+async def test_a_wrong_prompt_is_refused_by_name(client: RawClient) -> None:
     """The argument and what it may be."""
-    error = (await client.request("prompts/get", {"name": name, "arguments": arguments}))["error"]
-    assert error["code"] == -32602
-    assert named in error["message"]
+    for name, arguments, named in WRONG_PROMPTS:
+        error = (await client.request("prompts/get", {"name": name, "arguments": arguments}))["error"]
+        assert error["code"] == -32602, named
+        assert named in error["message"]
 
 
 async def complete(client: RawClient, ref: Json, name: str, value: str) -> Json:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from itertools import product
 from typing import Any
 
 import httpx2
@@ -59,15 +60,15 @@ FOREIGN: list[tuple[str, Json]] = [
 ]
 
 
-@pytest.mark.parametrize(("tool", "arguments"), FOREIGN)
-def test_another_namespace_cannot_be_named(mine: WebClient, theirs: WebClient, tool: str, arguments: Json) -> None:
+def test_another_namespace_cannot_be_named(mine: WebClient, theirs: WebClient) -> None:
     """Whether it exists or not, the answer is the same; one's own may be named."""
-    for namespace in ("theirs", "nobodys"):
-        with pytest.raises(ToolError, match="bound to 'mine'"):
-            mine.tool(tool, **arguments, namespace=namespace)
-    assert theirs.tool("memory_list")["total"] == 1
-    if arguments.get("id") is None:
-        mine.tool(tool, **arguments, namespace="mine")
+    for tool, arguments in FOREIGN:
+        for namespace in ("theirs", "nobodys"):
+            with pytest.raises(ToolError, match="bound to 'mine'"):
+                mine.tool(tool, **arguments, namespace=namespace)
+        assert theirs.tool("memory_list")["total"] == 1, (tool, arguments)
+        if arguments.get("id") is None:
+            mine.tool(tool, **arguments, namespace="mine")
 
 
 def test_items_of_another_namespace_are_refused_one_by_one(mine: WebClient, theirs: WebClient) -> None:
@@ -78,25 +79,25 @@ def test_items_of_another_namespace_are_refused_one_by_one(mine: WebClient, thei
     assert theirs.tool("memory_list")["total"] == 1
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments"),
-    [
-        ("memory_get", {}),
-        ("memory_get", {"history": True}),
-        ("memory_update", {"content": "changed"}),
-        ("memory_delete", {}),
-        ("memory_delete", {"dry_run": True}),
-    ],
-)
-def test_an_id_of_another_namespace_is_unknown(mine: WebClient, theirs: WebClient, tool: str, arguments: Json) -> None:
+OF_ONE: list[tuple[str, Json]] = [
+    ("memory_get", {}),
+    ("memory_get", {"history": True}),
+    ("memory_update", {"content": "changed"}),
+    ("memory_delete", {}),
+    ("memory_delete", {"dry_run": True}),
+]
+
+
+def test_an_id_of_another_namespace_is_unknown(mine: WebClient, theirs: WebClient) -> None:
     """It is answered as an id that nobody has; the memory stays as it is."""
-    said = []
-    for memory_id in ("theirs-1", "nobodys1"):
-        with pytest.raises(ToolError) as caught:
-            mine.tool(tool, id=memory_id, **arguments)
-        said.append(str(caught.value).replace(memory_id, "?"))
-    assert said[0] == said[1]
-    assert theirs.tool("memory_get", id="theirs-1")["revision"] == 1
+    for tool, arguments in OF_ONE:
+        said = []
+        for memory_id in ("theirs-1", "nobodys1"):
+            with pytest.raises(ToolError) as caught:
+                mine.tool(tool, id=memory_id, **arguments)
+            said.append(str(caught.value).replace(memory_id, "?"))
+        assert said[0] == said[1], (tool, arguments)
+        assert theirs.tool("memory_get", id="theirs-1")["revision"] == 1
 
 
 def test_an_id_that_another_namespace_uses_is_free(mine: WebClient, theirs: WebClient) -> None:
@@ -107,13 +108,15 @@ def test_an_id_that_another_namespace_uses_is_free(mine: WebClient, theirs: WebC
     assert theirs.tool("memory_get", id="theirs-1")["content"] == "secret wine"
 
 
-@pytest.mark.parametrize("mode", ["auto", "semantic", "keyword", "hybrid"])
-def test_a_search_finds_and_counts_ones_own_alone(mine: WebClient, theirs: WebClient, mode: str) -> None:
+FILTERS: list[Json] = [{}, {"tags": ["secret-tag"]}, {"conversation_id": "talk"}, {"metadata": {"key": "secret"}}]
+
+
+def test_a_search_finds_and_counts_ones_own_alone(mine: WebClient, theirs: WebClient) -> None:
     """Whatever it filters by."""
     del theirs
-    for filters in ({}, {"tags": ["secret-tag"]}, {"conversation_id": "talk"}, {"metadata": {"key": "secret"}}):
+    for mode, filters in product(("auto", "semantic", "keyword", "hybrid"), FILTERS):
         found = mine.tool("memory_search", query="secret wine", mode=mode, **filters)
-        assert (found["results"], found["pending"], found["near_misses"]) == ([], 0, None)
+        assert (found["results"], found["pending"], found["near_misses"]) == ([], 0, None), (mode, filters)
 
 
 def test_nothing_is_counted_of_others(mine: WebClient, theirs: WebClient) -> None:

@@ -195,7 +195,6 @@ def test_callers_are_kept_apart(serve: Callable[..., WebFront], stories: int) ->
         settings=settings(
             max_examples=stories,
             stateful_step_count=30,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -7,6 +7,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import ge as gte
 from operator import gt, lt
 from operator import le as lte
@@ -96,8 +97,9 @@ def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True)) / (math.hypot(*one) * math.hypot(*other))
 
 
+@lru_cache(1_000)  # every search asks for those of every memory
 def words(text: str) -> list[str]:
-    """Return the words of a text in order, without case and accents."""
+    """Return the words of a text in order, without case and accents; nobody changes the list."""
     bare = "".join(letter for letter in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(letter))
     return re.findall(r"[^\W_]+", bare)
 

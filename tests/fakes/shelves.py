@@ -76,7 +76,8 @@ class Shelves:
         ]
 
     def _of(self, key: int) -> list[Passage]:
-        return [passage for _, owner, passage in self._current() if owner == key]
+        held = (one for one in self._passages.values() if one[0] == key)
+        return [passage for _, passage, space in held if space in {None, self._space}]
 
     def _seen(self, memory: Memory) -> Memory:
         return replace(memory, embedded=all(passage.vector is not None for passage in self._of(memory.key)))

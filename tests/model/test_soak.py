@@ -1,4 +1,4 @@
-"""One minute of everything at once, with a real model."""
+"""Everything at once, with a real model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.model.conftest import running
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("seconds", [60.0])
+@pytest.mark.parametrize("seconds", [20.0, pytest.param(60.0, marks=pytest.mark.slow)])
 async def test_mixed_load_leaves_nothing(cache_home: Path, seconds: float) -> None:
     """Callers of every kind cost no memory but grpc's, no descriptor and no thread."""
     with running(cache_home, "openvino", "float32", EMBEDDER_CACHE_MB="1") as daemon:

@@ -85,21 +85,21 @@ def check_json(form: JsonText, document: dict[str, object], text: str, entry: En
 
 
 @given(written(comments=False), ENTRIES, ENTRIES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_json(made: tuple[dict[str, object], str], entry: Entry, other: Entry) -> None:
     """In JSON of any layout an entry comes, changes and goes, and every other byte stays."""
     check_json(JsonText(), *made, entry, other)
 
 
 @given(written(comments=True), ENTRIES, ENTRIES)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_json_with_comments(made: tuple[dict[str, object], str], entry: Entry, other: Entry) -> None:
     """So it does between comments and commas that stand anywhere."""
     check_json(JsonText(comments=True), *made, entry, other)
 
 
 @given(written(comments=True), st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_any_entry_can_be_taken_out(made: tuple[dict[str, object], str], data: st.DataObject) -> None:
     """An entry that the user wrote, wherever it stands, is taken out alone, and comments stay."""
     document, text = made
@@ -126,7 +126,7 @@ HEADS = st.sampled_from(["", "x = 1\n", "# mine\n\nx = 1 # one\n\n", f"{SECTION}
 
 
 @given(HEADS, st.lists(BLOCKS, unique=True), ENTRIES, ENTRIES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_toml(head: str, blocks: list[str], entry: Entry, other: Entry) -> None:
     """In TOML an entry comes, changes and goes, and every line of the others stays as it was."""
     form, text = TomlText(), head + "\n".join(blocks)
@@ -144,7 +144,7 @@ def test_toml(head: str, blocks: list[str], entry: Entry, other: Entry) -> None:
 
 
 @given(st.lists(BLOCKS, unique=True), st.lists(BLOCKS, unique=True), ENTRIES, ENTRIES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_table_between_others(before: list[str], after: list[str], entry: Entry, other: Entry) -> None:
     """A table of ours that stands between others changes and goes alone, and the comments around it stay."""
     form, rest = TomlText(), [block for block in after if block not in before or block.startswith("#")]

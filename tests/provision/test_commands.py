@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,13 +31,21 @@ ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ("run", "test", "test-model", "test-slow", "check", "bench", "setup", "protos", "stop", "clean", "help")
 
 
-def memory_mcp(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Make a home folder whose path is short enough for a socket in it, which pytest's own need not be."""
+    folder = Path(tempfile.mkdtemp(prefix="mm-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def memory_mcp(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line with a home of its own."""
     ours = ("MCP_MEMORY_", "EMBEDDER_", "XDG_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return subprocess.run(
         [sys.executable, "-m", "memory_mcp", *arguments],
-        env=environment | {"HOME": str(folder)},
+        env=environment | {"HOME": str(home)},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,9 +53,9 @@ def memory_mcp(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str
     )
 
 
-def test_version_and_help_need_no_heavy_import(tmp_path: Path) -> None:
+def test_version_and_help_need_no_heavy_import(home: Path) -> None:
     """`--version` answers without the SDK, gRPC, pydantic or a command's module."""
-    assert re.fullmatch(r"memory-mcp, version \S+\n", memory_mcp("--version", folder=tmp_path).stdout)
+    assert re.fullmatch(r"memory-mcp, version \S+\n", memory_mcp("--version", home=home).stdout)
     code = (
         "import sys, memory_mcp.__main__\n"
         "heavy = {'mcp', 'grpc', 'pydantic', 'apsw', 'memory_mcp.settings', 'memory_mcp.cli.daemon'}\n"
@@ -64,9 +74,9 @@ def test_version_and_help_need_no_heavy_import(tmp_path: Path) -> None:
         (["daemon", "uninstall", "--venv", str(ROOT)], 1, "was not built by memory-mcp"),
     ],
 )
-def test_errors_are_one_line(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+def test_errors_are_one_line(home: Path, arguments: list[str], code: int, message: str) -> None:
     """Wrong usage is exit code 2, a failure 1, and both are one line on stderr."""
-    done = memory_mcp(*arguments, folder=tmp_path)
+    done = memory_mcp(*arguments, home=home)
     assert done.returncode == code
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -74,11 +84,12 @@ def test_errors_are_one_line(tmp_path: Path, arguments: list[str], code: int, me
     assert message in done.stderr
 
 
-def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+def test_debug_shows_the_traceback(home: Path) -> None:
     """Only --debug shows where a failure comes from."""
-    done = memory_mcp("--debug", "daemon", "install", "--no-service", "--python", "/nowhere/python", folder=tmp_path)
+    done = memory_mcp("--debug", "daemon", "install", "--no-service", "--python", "/nowhere/python", home=home)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+    assert "no program /nowhere/python" in done.stderr
 
 
 @pytest.mark.parametrize(

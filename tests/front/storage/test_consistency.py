@@ -19,7 +19,7 @@ from tests.contracts.shelf import HERE, SPACE, after_a_crash, listed, new, offer
 from tests.front.storage.audit import audit, changes, column, opened
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(history=histories)
 def test_indexes_agree_after_any_history(history: list[Operation]) -> None:
     """Keyword index, passages, vectors and counts hold exactly the live memories after any writes."""

@@ -252,7 +252,7 @@ async def test_a_sample_of_a_large_namespace(make: Callable[[], SqliteStore], qu
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "delete", "ask"]), st.integers(0, 10_000)), max_size=12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_whatever_is_done_signs_agree_with_computing_everything(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]

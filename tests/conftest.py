@@ -1,0 +1,9 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# How long an example takes is the machine's affair: the tests share it with each other, and with whatever else runs.
+settings.register_profile("tests", settings(), deadline=None)
+settings.load_profile("tests")
