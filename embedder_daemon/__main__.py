@@ -13,12 +13,12 @@ from embedder_daemon.errors import DaemonError, SettingsError
 
 def main() -> None:
     """Run the daemon; the exit codes stand in `errors`."""
+    logs.configure("info", "auto")
     try:
         chosen = settings.load(sys.argv[1:])
+        _begin_log(chosen)
     except SettingsError as error:
-        logs.configure("info", "auto")
         _exit(error)
-    logs.configure(chosen.log_level, chosen.log_format)
     for sentence in settings.unknown_variables():
         logs.get().warning(sentence)
     try:
@@ -28,6 +28,14 @@ def main() -> None:
     sys.stderr.flush()
     if not clean:  # a thread that hangs in a library must not hold up the exit
         os._exit(0)
+
+
+def _begin_log(chosen: settings.DaemonSettings) -> None:
+    file = chosen.log_file and chosen.log_file.expanduser().absolute()
+    try:
+        logs.configure(chosen.log_level, chosen.log_format, file=file, content=chosen.log_content)
+    except OSError as error:
+        raise SettingsError(f"log_file: {file} cannot be written: {error.strerror}") from error
 
 
 def _exit(error: DaemonError) -> NoReturn:

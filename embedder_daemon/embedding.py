@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
+from embedder_api.lines import CONTENT
 from embedder_api.v1 import embedder_pb2
 from embedder_api.v1.contract import MAX_TEXTS, ItemError
 
+from embedder_daemon import logs
 from embedder_daemon.engines.base import SHORT, Encoded, Engine, EngineFacts, Task
 from embedder_daemon.errors import DeadlineError, InvalidRequestError, SpaceMismatchError
 from embedder_daemon.lifecycle import Lifecycle
@@ -103,6 +105,7 @@ class Embedding:
             self._stats.count_request(request.lane, len(items))
             response = self._response(facts, items, _NOTHING)
         response.timing.total_us = _us(time.monotonic() - started)
+        _tell(request, response)
         return response
 
     async def _computed(
@@ -130,6 +133,7 @@ class Embedding:
     def _response(self, facts: EngineFacts, items: list[_Item], outcome: Outcome) -> embedder_pb2.EmbedResponse:
         self._stats.cache_hits += sum(item.cached for item in items)
         self._stats.item_errors += sum(bool(item.error) for item in items)
+        self._stats.quarantined += sum(item.error.startswith(ItemError.QUARANTINED) for item in items)
         return _response(facts, items, outcome)
 
     def _items(self, facts: EngineFacts, request: _Request, *, admitted: bool) -> list[_Item]:
@@ -179,6 +183,19 @@ class Embedding:
             encoded = cast(Encoded, item.encoded)
             item.known = Known(result, encoded.token_count, encoded.truncated, encoded.consumed_chars)
             self._cache.put(item.key, item.known)
+
+
+def _tell(request: _Request, response: embedder_pb2.EmbedResponse) -> None:
+    """Log an answer, for those who follow one request."""
+    logs.of_call().debug(
+        "embedded",
+        client=request.client,
+        lane=request.lane,
+        texts=len(request.texts),
+        cached=sum(item.cached for item in response.items),
+        ms=response.timing.total_us / 1000,
+        **{CONTENT: request.texts},
+    )
 
 
 def _checked(message: embedder_pb2.EmbedRequest, deadline: float) -> _Request:

@@ -1,52 +1,70 @@
-"""Logs on stderr: readable on a terminal, JSON elsewhere.
-
-Texts are never logged: no line names one, and tracebacks are plain, because structured ones show local variables.
-"""
+"""Logs: on stderr, or in a file that rotates; see `embedder_api.lines` for how they look and what they leave out."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from embedder_api import lines
+from structlog.typing import FilteringBoundLogger
 
-_SHARED: list[Processor] = [
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
+NAME: Final = "embedder_daemon"
+FILE_BYTES: Final = 10_000_000
+"""Of a log file before the next one is begun."""
+FILES_KEPT: Final = 4
+"""Beside the one that is written."""
+
+CALL: Final[ContextVar[Mapping[str, str]]] = ContextVar("call", default=MappingProxyType({}))
+"""What names the call that is answered: request_id, trace_id, span_id. It is bound where a line is about that call,
+not added to every line: tasks and timers that a call starts inherit its context, and outlive it."""
 
 
-def configure(level: str, style: str) -> None:
-    """Send our lines, and those of libraries from WARNING on, to stderr in one format.
+class _PrivateFile(RotatingFileHandler):
+    """A log file for its owner's eyes."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.fchmod(descriptor, 0o600)  # it may have been there
+        return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
+
+
+def configure(level: str, style: str, *, file: Path | None = None, content: bool = False) -> None:
+    """Send our lines, and those of libraries from WARNING on, to one place in one format.
 
     Args:
         level: debug, info, warning or error.
         style: auto, json or console.
+        file: where to, in place of stderr.
+        content: whether texts are shown, and the words of exceptions, which may quote them.
+
+    Raises:
+        OSError: the file cannot be written.
     """
-    console = style == "console" or (style == "auto" and sys.stderr.isatty())
-    ending = _console() if console else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    structlog.configure(
-        processors=[*_SHARED, *ending],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_SHARED, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending]
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    handler = logging.StreamHandler(sys.stderr) if file is None else _rotating(file)
+    terminal = file is None and sys.stderr.isatty()
+    lines.configure(NAME, level, style=lines.style_of(style, terminal=terminal), handler=handler, content=content)
 
 
-def _console() -> list[Processor]:
-    """Return the renderer for people; plain tracebacks, so that an installed rich changes nothing."""
-    plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+def _rotating(file: Path) -> RotatingFileHandler:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _PrivateFile(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT)
 
 
 def get() -> FilteringBoundLogger:
     """Return the logger."""
     logger: FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+def of_call() -> FilteringBoundLogger:
+    """Return the logger of the call that is answered."""
+    return get().bind(**CALL.get())

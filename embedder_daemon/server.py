@@ -58,7 +58,9 @@ class Daemon:
         )
         cache = Cache(settings.cache_mb << 20)
         self._embedding = Embedding(self.lifecycle, scheduler, stats, cache)
-        service = EmbedderService(self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts)
+        self.service = service = EmbedderService(
+            self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts
+        )
         self._server = grpc.aio.server(options=_SERVER_OPTIONS)
         add_EmbedderServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]  # generated
         self._server.add_registered_method_handlers(contract.SERVICE_NAME, service.decoding())
@@ -116,6 +118,8 @@ async def run(settings: DaemonSettings) -> bool:
     daemon = Daemon(settings, _builder(settings))
     socket = await daemon.start(path)
     logs.get().info("listening", address=settings.address)
+    if settings.metrics_address:
+        _serve_metrics(settings.metrics_address, daemon.service)
     guards = [
         asyncio.create_task(_fail_when_lost(daemon.lifecycle, path, socket)),
         asyncio.create_task(watch.against_freezing(_FREEZE * settings.watchdog_s)),
@@ -132,6 +136,20 @@ async def run(settings: DaemonSettings) -> bool:
     if daemon.lifecycle.error:
         raise daemon.lifecycle.error
     return clean
+
+
+def _serve_metrics(address: str, service: EmbedderService) -> None:
+    """Let Prometheus ask; what keeps it from that is an error in the log, and no reason to compute nothing."""
+    try:
+        from embedder_daemon import metrics  # noqa: PLC0415 - 10 ms of the start, for those who ask for it
+
+        url = metrics.serve(address, metrics.make_registry(service.counters, service.info))
+    except OSError as error:
+        logs.get().error(f"metrics_address: {address} cannot be listened on: {error.strerror}; there are no metrics")
+    except ImportError as error:
+        logs.get().error(f"metrics_address: {error.name} is missing: install the daemon again; there are no metrics")
+    else:
+        logs.get().info("serving metrics", url=url)
 
 
 async def _fail_when_lost(lifecycle: Lifecycle, path: Path, socket: endpoint.Identity) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
 import grpc
@@ -33,6 +34,8 @@ _STATES: Final = {
     State.DRAINING: embedder_pb2.STATE_DRAINING,
     State.FAILED: embedder_pb2.STATE_FAILED,
 }
+_NAME_LENGTH: Final = 64  # of a request's name; ours have 32
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _NO_MESSAGE: Final = "the request cannot be read: a text is not UTF-8, or it is no EmbedRequest"
 
 
@@ -77,7 +80,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         context: Context,
     ) -> embedder_pb2.InfoResponse:
         """Tell what is served, in every state."""
-        return await self._answered(self._info(), context)
+        return await self._answered(_now(self.info), context)
 
     async def Stats(  # noqa: N802 - the generated base class names it
         self,
@@ -85,23 +88,26 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         context: Context,
     ) -> embedder_pb2.StatsResponse:
         """Tell the counters since the process started."""
-        return await self._answered(self._counters(), context)
+        return await self._answered(_now(self.counters), context)
 
     async def _answered(self, answer: Awaitable[Answer], context: Context) -> Answer:
         """Return the answer, or end the call with the status and the sentence of its error."""
+        logs.CALL.set(_named(context))
         try:
             return await answer
         except RequestError as error:
             if isinstance(error, OverloadedError):
                 self._stats.refused += 1
             code, sentence, trailing = error.code, str(error), _trailing(error)
+            logs.of_call().debug("a call was refused", code=code, reason=sentence)
         except Exception:  # noqa: BLE001 - the outermost net: no exception's text reaches a caller
-            logs.get().exception("a call failed")
+            logs.of_call().exception("a call failed")
             code, sentence, trailing = ErrorCode.INTERNAL, INTERNAL, ()
         await context.abort(contract.STATUS_OF[code], sentence, trailing)
         raise AssertionError("abort raises")
 
-    async def _info(self) -> embedder_pb2.InfoResponse:
+    def info(self) -> embedder_pb2.InfoResponse:
+        """Return what is served; any thread may ask."""
         lifecycle = self._lifecycle
         info = embedder_pb2.InfoResponse(
             state=_STATES[lifecycle.state],
@@ -125,7 +131,8 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
                 info.versions["choice"] = facts.choice
         return info
 
-    async def _counters(self) -> embedder_pb2.StatsResponse:
+    def counters(self) -> embedder_pb2.StatsResponse:
+        """Return the counters since the process started; any thread may ask."""
         stats = self._stats
         return embedder_pb2.StatsResponse(
             uptime_s=time.monotonic() - stats.started_at,
@@ -146,6 +153,8 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             cache_bytes=self._cache.bytes,
             deduplicated=stats.deduplicated,
             padding_waste=stats.padding_waste,
+            quarantined=stats.quarantined,
+            compute_s=stats.compute_s,
         )
 
     def _lane(self, lane: Lane) -> embedder_pb2.LaneStats:
@@ -158,11 +167,24 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         )
 
 
+def _named(context: Context) -> Mapping[str, str]:
+    """Return what the log calls a call: the request that it serves, and its place in a trace."""
+    told = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    names = {"request_id": told.get(contract.REQUEST_ID_KEY, "")[:_NAME_LENGTH]}
+    if found := _TRACEPARENT.match(told.get(contract.TRACEPARENT_KEY, "")):
+        names |= {"trace_id": found[1], "span_id": found[2]}
+    return {key: name for key, name in names.items() if name}
+
+
 def _read(message: bytes) -> embedder_pb2.EmbedRequest | None:
     try:
         return embedder_pb2.EmbedRequest.FromString(message)
     except DecodeError:
         return None
+
+
+async def _now(told: Callable[[], Answer]) -> Answer:
+    return told()
 
 
 async def _refused() -> embedder_pb2.EmbedResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -33,6 +34,21 @@ ENGINES: Final = ("auto", "openvino", "torch", "onnx", "hash")
 ENGINE_GROUP: Final = "embedder_daemon.engines"
 """The entry points by which packages add others."""
 _FOREIGN: Final = frozenset({CONFIG_VARIABLE, "EMBEDDER_PYTHON"})  # ours, but no fields: a path, and make setup's
+
+
+def _loopback(address: str) -> str:
+    """Return the address of a port that only this machine reaches; empty is none."""
+    host, _, port = address.rpartition(":")
+    if not address or (_is_loopback(host) and port.isdecimal() and int(port) < 65536):
+        return address
+    raise ValueError("give a port of this machine's loopback, for instance 127.0.0.1:9464")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _known_engine(name: str) -> str:
@@ -124,6 +140,17 @@ class DaemonSettings(BaseSettings):
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="How lines look; auto is console on a terminal, else JSON."
+    )
+    log_file: Path | None = Field(
+        default=None,
+        description="A file for the lines in place of stderr; it rotates at 10 MB and 4 old ones are kept.",
+    )
+    log_content: bool = Field(
+        default=False, description="Let debug lines show the texts, and tracebacks the words of exceptions."
+    )
+    metrics_address: Annotated[str, AfterValidator(_loopback)] = Field(
+        default="",
+        description="Where Prometheus may ask, HOST:PORT of this machine's loopback; empty is nowhere.",
     )
     supervised: bool = Field(
         default=False, description="Wait for the lock of a running daemon and take over, as launchd and systemd need."

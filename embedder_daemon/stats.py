@@ -34,6 +34,8 @@ class Stats:
     cache_hits: int = 0
     cache_misses: int = 0
     deduplicated: int = 0
+    quarantined: int = 0
+    compute_s: float = 0.0
 
     def count_request(self, lane: str, texts: int) -> None:
         """Count one call and its texts."""
@@ -46,10 +48,11 @@ class Stats:
         """Part of the tokens that went through the model and was padding."""
         return 1 - self.tokens / self.padded_tokens if self.padded_tokens else 0.0
 
-    def count_batch(self, lane: str, lengths: list[int]) -> None:
-        """Count one forward pass over rows of these token lengths."""
+    def count_batch(self, lane: str, lengths: list[int], seconds: float) -> None:
+        """Count one forward pass over rows of these token lengths, and how long it took."""
         self.batches += 1
         self.lanes[lane].batches += 1
         self.rows += len(lengths)
         self.tokens += sum(lengths)
         self.padded_tokens += max(lengths) * len(lengths)
+        self.compute_s += seconds

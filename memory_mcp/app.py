@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from contextvars import Context
 
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
@@ -19,6 +20,7 @@ from memory_mcp.services.indexing import Indexer
 from memory_mcp.services.memories import Memories
 from memory_mcp.services.reembedding import Reembedding
 from memory_mcp.services.retrieval import Retrieval
+from memory_mcp.services.status import Status
 from memory_mcp.services.transfer import Transfer
 from memory_mcp.services.upkeep import Upkeep
 from memory_mcp.services.watching import Watching
@@ -49,13 +51,15 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
     upkeep = Upkeep(store, backups if settings.backup_enabled else None)
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
     indexer = Indexer(embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=settings.bulk_budget_s)
+    health = Health(store, embedder, upkeep)
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         retrieval=Retrieval(store, embedder, budget_s=settings.embed_budget_s),
-        health=Health(store, embedder, upkeep),
+        health=health,
         chores=chores,
         backups=backups,
         reembedding=Reembedding(store, embedder, indexer, budget_s=settings.bulk_budget_s),
+        status=Status(store, embedder, health),
         transfer=Transfer(store, indexer),
         watching=Watching(store),
     )
@@ -65,7 +69,8 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Make everything, do the chores meanwhile, and let go of everything at the end."""
     async with opened(settings) as services:
-        chores = None if settings.read_only else asyncio.create_task(services.chores.run())
+        # In a context of its own: what made the services may be a request, whose id is none of the chores'.
+        chores = None if settings.read_only else asyncio.create_task(services.chores.run(), context=Context())
         try:
             yield services
         finally:

@@ -150,6 +150,13 @@ class Settings(BaseSettings):
         "auto", description="How log lines look on stderr; auto is readable on a terminal and JSON elsewhere."
     )
 
+    log_content: bool = Field(
+        default=False, description="Let debug lines show what is stored and asked, and tracebacks exceptions' words."
+    )
+    metrics_enabled: bool = Field(
+        default=True, description="Tell Prometheus at /metrics over HTTP, for tokens with the scope `admin`."
+    )
+
     # What `daemon install` builds; read from the names that users know, without or with our prefix.
     embedder_python: UserPath | None = Field(
         None,
@@ -204,6 +211,7 @@ def load(**overrides: object) -> Settings:
 
 
 def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its notes are no lines of ours; it looks when it is imported
     given = _chosen | {name: value for name, value in overrides.items() if value is not None}
     file = config_file()
     try:

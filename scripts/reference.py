@@ -21,6 +21,7 @@ from memory_mcp.prompts import PROMPTS
 from memory_mcp.tools import TOOLS
 from memory_mcp.tools.base import AnyTool
 from memory_mcp.tools.chatgpt import CHATGPT_FETCH, CHATGPT_SEARCH
+from scripts.metrics import table as metrics_table
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 HEAD: Final = "# Reference\n\nWritten by `make docs` from the program itself; a test compares the two."
@@ -214,7 +215,26 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-SECTIONS: Final[tuple[Callable[[], str], ...]] = (tools, resources_and_prompts, commands, configuration, exit_codes)
+def metrics() -> str:
+    """Return the metrics of both programs."""
+    rows = [(f"`{row.name}`", row.program, row.kind, row.help) for row in metrics_table()]
+    return "\n\n".join(
+        [
+            "## Metrics",
+            "For Prometheus; [Operations](operations.md) says where they are served.",
+            _table(("metric", "program", "kind", "what it is"), rows),
+        ]
+    )
+
+
+SECTIONS: Final[tuple[Callable[[], str], ...]] = (
+    tools,
+    resources_and_prompts,
+    commands,
+    configuration,
+    metrics,
+    exit_codes,
+)
 
 
 def page() -> str:

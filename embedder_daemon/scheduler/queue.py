@@ -36,6 +36,8 @@ class Call:
     """What its texts wait for."""
     compute_s: float = 0.0
     """Forward passes that held its rows."""
+    request_id: str = ""
+    """What the log calls it."""
 
     def settle(self, index: int, result: RowResult) -> None:
         """Fill in one text; the last one wakes the caller."""

@@ -117,6 +117,7 @@ class Scheduler:
         self._refuse_late(texts, keys, lane, client, deadline)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         call = Call(lane, client, deadline, self._clock(), done, [None] * len(texts), len(texts))
+        call.request_id = logs.CALL.get().get("request_id", "")
         self._stats.deduplicated += self._lanes.join(call, texts, keys)
         if lane is Lane.INTERACTIVE:
             self._interactive_at = call.submitted
@@ -193,7 +194,7 @@ class Scheduler:
         bisected = self._stats.bisected
         results = await self._results(batch)
         seconds = self._clock() - started
-        self._stats.count_batch(batch[0].lane, [row.length for row in batch])
+        self._stats.count_batch(batch[0].lane, [row.length for row in batch], seconds)
         if self._stats.bisected == bisected and results != [ItemError.FAILED]:  # else it was no one whole forward pass
             self._model.learn(padded, len(batch), seconds)
         for call in {call for row in batch for call in row.waiters}:
@@ -240,10 +241,14 @@ def _name(facts: EngineFacts) -> str:
 
 
 def _tell(error: Exception, batch: Sequence[Row]) -> None:
-    """Log a failed pass; the traceback comes with the text that fails alone."""
+    """Log a failed pass; the traceback comes with the text that fails alone.
+
+    The engine's words are shown: it is given numbers of tokens, and no text that it could quote.
+    """
     tell = logs.get().exception if len(batch) == 1 else logs.get().warning
     lengths = [row.length for row in batch]
-    tell("a forward pass failed", error=type(error).__name__, rows=len(batch), tokens=lengths)
+    requests = sorted({call.request_id for row in batch for call in row.waiters if call.request_id})
+    tell("a forward pass failed", error=repr(error), rows=len(batch), tokens=lengths, request_ids=requests)
 
 
 def _forward(engine: Engine | None, batch: Sequence[Row], quarantine: Quarantine) -> list[RowResult]:

@@ -50,6 +50,7 @@ COMMANDS: Final = {
     "restore": "memory_mcp.cli.copies:restore",
     "search": "memory_mcp.cli.finding:search",
     "serve": "memory_mcp.cli.serve:serve",
+    "status": "memory_mcp.cli.status:status",
     "store": "memory_mcp.cli.writing:store",
     "token": "memory_mcp.cli.token:token",
     "undelete": "memory_mcp.cli.undelete:undelete",

@@ -240,6 +240,16 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """What the store holds, all namespaces together."""
+
+    memories: int
+    namespaces: int
+    bytes: int
+    """Of its files on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list, newest first."""
 
@@ -297,6 +307,31 @@ class Written:
 
     generation: int
     first: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How what guards the embedder is."""
+
+    state: str = "closed"
+    trips: int = 0
+    """How often it has opened since the process started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an embedder is, and what it has done since it started."""
+
+    state: str
+    model: str
+    engine: str
+    device: str
+    precision: str
+    space_id: str
+    version: str
+    uptime_s: float
+    counters: Mapping[str, float]
+    """By the names that the wire gives them; those of a lane have its name before theirs."""
 
 
 class Condition(StrEnum):

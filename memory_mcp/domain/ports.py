@@ -7,15 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from memory_mcp.domain.embedding import Embedder as Embedder  # noqa: PLC0414 - the ports are imported from here
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import (
     Change,
     Embedded,
-    Embedding,
     Event,
     Filters,
     Finding,
-    Lane,
     Match,
     Matching,
     Memory,
@@ -32,42 +31,11 @@ from memory_mcp.domain.models import (
     Spread,
     Statistics,
     Stored,
-    Task,
+    Totals,
     Unfilled,
 )
 
 T = TypeVar("T")
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors; every call has a budget in seconds and never takes longer."""
-
-    async def embed(
-        self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
-    ) -> Embedding:
-        """Embed up to 256 texts, the longest cut to what the model reads.
-
-        Raises:
-            SpaceMismatchError: the embedder serves another space than `expected_space`.
-            EmbedderError: no vectors could be had.
-        """
-        ...
-
-    async def findings(self, expected_space: str | None) -> dict[str, Finding]:
-        """Say how the embedder and what guards it are, by part; "space" only where it serves another one."""
-        ...
-
-    def retry_in_s(self) -> float | None:
-        """Seconds until the embedder may be tried again; None while nothing keeps it from being called."""
-        ...
-
-    async def probe(self) -> None:
-        """Try once whether the embedder is back, when `retry_in_s` has run out; never raises EmbedderError."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-        ...
 
 
 class Upkeep(Protocol):
@@ -347,6 +315,10 @@ class Store(Upkeep, Protocol):
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         """Count what a namespace holds, with its most used tags."""
+        ...
+
+    async def totals(self) -> Totals:
+        """Count what the store holds."""
         ...
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:

@@ -13,12 +13,20 @@ import grpc.aio
 import tenacity
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
-from embedder_api.v1.contract import CHANNEL_OPTIONS, CODE_OF, RETRY_AFTER_KEY, WIRE_VERSION, ErrorCode
+from embedder_api.v1.contract import (
+    CHANNEL_OPTIONS,
+    CODE_OF,
+    REQUEST_ID_KEY,
+    RETRY_AFTER_KEY,
+    WIRE_VERSION,
+    ErrorCode,
+)
 from embedder_api.v1.embedder_pb2_grpc import EmbedderStub
 from grpc import ChannelConnectivity
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Lane, Space, Task
+from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Guard, Lane, Served, Space, Task
+from memory_mcp.domain.request import REQUEST_ID, TRACE
 
 INFO_DEADLINE_S: Final = 0.5
 CONNECT_ATTEMPTS: Final = 3
@@ -88,7 +96,7 @@ class GrpcEmbedder:
         )
         try:
             response: pb.EmbedResponse = await self._stub.Embed(
-                request, timeout=max(0.001, deadline - time.monotonic())
+                request, timeout=max(0.001, deadline - time.monotonic()), metadata=_about_request()
             )
         except grpc.aio.AioRpcError as error:
             raise to_error(error) from error
@@ -144,6 +152,22 @@ class GrpcEmbedder:
             return {"daemon": to_finding(info), "space": _mismatch(info.space_id, expected_space)}
         return {"daemon": to_finding(info)}
 
+    async def served(self) -> Served | None:
+        """Ask the daemon what it is and has done; None when it does not answer within the deadline of `Info`."""
+        deadline = time.monotonic() + INFO_DEADLINE_S
+        try:
+            await self._connect(deadline)
+            left_s = max(0.001, deadline - time.monotonic())
+            info: pb.InfoResponse = await self._stub.Info(pb.InfoRequest(), timeout=left_s)
+            stats: pb.StatsResponse = await self._stub.Stats(pb.StatsRequest(), timeout=left_s)
+        except (EmbedderError, grpc.aio.AioRpcError):
+            return None
+        return to_served(info, stats)
+
+    def guard(self) -> Guard:
+        """Nothing guards this client."""
+        return Guard()
+
     def retry_in_s(self) -> float | None:
         """Nothing keeps this client from being called."""
         return None
@@ -154,6 +178,12 @@ class GrpcEmbedder:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+def _about_request() -> tuple[tuple[str, str], ...]:
+    """Return the metadata of a call: the request that it serves, and its trace."""
+    request_id = REQUEST_ID.get()
+    return (*(((REQUEST_ID_KEY, request_id),) if request_id else ()), *TRACE.get().items())
 
 
 def to_error(error: grpc.aio.AioRpcError) -> EmbedderError:
@@ -213,9 +243,40 @@ def _mismatch(served: str, expected: str) -> Finding:
     return Finding(Condition.DEGRADED, "mismatch", cause, MENDS[ErrorCode.SPACE_MISMATCH])
 
 
+def to_served(info: pb.InfoResponse, stats: pb.StatsResponse) -> Served:
+    """Make values of what a daemon tells of itself."""
+    return Served(
+        state=_state(info),
+        model=info.model,
+        engine=info.engine,
+        device=info.device,
+        precision=info.precision,
+        space_id=info.space_id,
+        version=info.daemon_version,
+        uptime_s=stats.uptime_s,
+        counters=_counters(stats),
+    )
+
+
+def _counters(stats: pb.StatsResponse | pb.LaneStats, prefix: str = "") -> dict[str, float]:
+    """Return every counter by its name on the wire, those of lanes too."""
+    found: dict[str, float] = {}
+    for field in stats.DESCRIPTOR.fields:
+        value = getattr(stats, field.name)
+        if isinstance(value, pb.LaneStats):
+            found |= _counters(value, f"{field.name}_")
+        elif field.name != "uptime_s":
+            found[prefix + field.name] = value
+    return found
+
+
+def _state(info: pb.InfoResponse) -> str:
+    return pb.State.Name(info.state).removeprefix("STATE_").lower()
+
+
 def to_finding(info: pb.InfoResponse) -> Finding:
     """Say how a daemon is that answered."""
-    state = pb.State.Name(info.state).removeprefix("STATE_").lower()
+    state = _state(info)
     detail = f"{info.model}, {info.engine} {info.precision} on {info.device}, version {info.daemon_version}"
     if info.wire_version != WIRE_VERSION:
         return Finding(

@@ -11,9 +11,12 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Condition, Embedding, Finding, Lane, Task
+from memory_mcp.domain.models import Condition, Embedding, Finding, Guard, Lane, Served, Task
 from memory_mcp.domain.ports import Embedder
 from memory_mcp.embedder.breaker import Breaker, BreakerState, Permit
+from memory_mcp.logger import Logger
+
+log = Logger(__name__)
 
 
 class GuardedEmbedder:
@@ -75,16 +78,33 @@ class GuardedEmbedder:
             )
         except EmbedderError as error:
             if error.faulty:
-                self._mend = error.mend
-                self._breaker.fail(permit, str(error), slow=self._is_slow(begun, budget_s))
+                self._fail(permit, error, slow=self._is_slow(begun, budget_s))
             else:  # a prompt refusal is an answer, and a healthy one
                 self._breaker.succeed(permit)
             raise
         except BaseException:  # cancelled
             self._breaker.abandon(permit)
             raise
-        self._breaker.succeed(permit, slow=self._is_slow(begun, budget_s))
+        self._succeed(permit, slow=self._is_slow(begun, budget_s))
         return embedding
+
+    def _fail(self, permit: Permit, error: EmbedderError, *, slow: bool) -> None:
+        self._mend = error.mend
+        state = self._breaker.state
+        self._breaker.fail(permit, str(error), slow=slow)
+        self._tell(state)
+
+    def _succeed(self, permit: Permit, *, slow: bool) -> None:
+        state = self._breaker.state
+        self._breaker.succeed(permit, slow=slow)
+        self._tell(state)
+
+    def _tell(self, before: BreakerState) -> None:
+        """Log that the breaker opened or closed; that a probe failed is no news."""
+        if before is BreakerState.CLOSED and self._breaker.state is not before:
+            log.warning("the breaker opened: the embedder is out", cause=self._breaker.cause, mend=self._mend)
+        elif before is not BreakerState.CLOSED and self._breaker.state is BreakerState.CLOSED:
+            log.info("the breaker closed: the embedder is back")
 
     def _is_slow(self, begun: float, budget_s: float) -> bool:
         return self._clock() - begun > self._slow_share * budget_s
@@ -107,6 +127,14 @@ class GuardedEmbedder:
                 detail=f"next attempt in {retry_in_s:.1f} s, tripped {self._breaker.trips} times",
             )
         return {**await self._embedder.findings(expected_space), "breaker": breaker}
+
+    async def served(self) -> Served | None:
+        """Ask what is behind; this is no call of its work, and not judged."""
+        return await self._embedder.served()
+
+    def guard(self) -> Guard:
+        """Say how the breaker is."""
+        return Guard(self._breaker.state, self._breaker.trips)
 
     async def close(self) -> None:
         """Close what is behind."""

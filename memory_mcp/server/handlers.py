@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import mcp_types as types
 from embedder_api import __version__
@@ -19,6 +20,9 @@ from memory_mcp.server.subscriptions import Subscriptions
 from memory_mcp.settings import Settings
 from memory_mcp.tools import TOOLS, offered
 from memory_mcp.tools.base import AnyTool, Call, Result
+
+if TYPE_CHECKING:
+    from memory_mcp.metrics import Metrics
 
 INSTRUCTIONS = (
     "Long-term memory. Search it (memory_search) before you answer what may depend on earlier sessions; "
@@ -73,11 +77,16 @@ def _unknown(name: str) -> str:
 
 
 def make_server(
-    settings: Settings, services: LazyServices, identify: Identify, *, rate_limited: bool
+    settings: Settings,
+    services: LazyServices,
+    identify: Identify,
+    *,
+    rate_limited: bool,
+    metrics: Metrics | None = None,
 ) -> Server[dict[str, object]]:
     """Return the SDK's server with our tools, resources and prompts behind the chain."""
     tools = offered(settings)
-    chain = make_chain(settings, services, tools, identify, rate_limited=rate_limited)
+    chain = make_chain(settings, services, tools, identify, rate_limited=rate_limited, metrics=metrics)
     around = chain.around
     handlers = ToolHandlers(tools, services)
     reading = ReadingHandlers(services)

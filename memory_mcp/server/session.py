@@ -31,15 +31,21 @@ class LazyServices:
         """Return the services."""
         async with self._lock:
             if self._services is None:
-                with without("rich"):  # which structlog would import, 4 MB, for tracebacks that we do not print
-                    from memory_mcp import logs  # noqa: PLC0415 - structlog, after the handshake
-                from memory_mcp.app import running  # noqa: PLC0415 - gRPC and apsw, after the handshake
-
-                logs.configure(self._settings)
-                self._services = await self._stack.enter_async_context(running(self._settings))
-                gc.freeze()  # what was imported is not looked through again
-                gc.enable()
+                gc.disable()  # what is imported and made here stays: nobody shall wait for it to be looked through
+                try:
+                    self._services = await self._make()
+                    gc.freeze()
+                finally:
+                    gc.enable()
             return self._services
+
+    async def _make(self) -> Services:
+        with without("rich"):  # which structlog would import, 4 MB, for tracebacks that we do not print
+            from memory_mcp import logs  # noqa: PLC0415 - structlog, after the handshake
+        from memory_mcp.app import running  # noqa: PLC0415 - gRPC and apsw, after the handshake
+
+        logs.configure(self._settings)
+        return await self._stack.enter_async_context(running(self._settings))
 
     def warm(self) -> None:
         """Make the services soon, so that the first call finds them and the queue drains without one."""

@@ -10,6 +10,7 @@ from memory_mcp.services.health import Health
 from memory_mcp.services.memories import Memories
 from memory_mcp.services.reembedding import Reembedding
 from memory_mcp.services.retrieval import Retrieval
+from memory_mcp.services.status import Status
 from memory_mcp.services.transfer import Transfer
 from memory_mcp.services.watching import Watching
 
@@ -24,5 +25,6 @@ class Services:
     chores: Chores
     backups: Backups
     reembedding: Reembedding
+    status: Status
     transfer: Transfer
     watching: Watching

@@ -54,6 +54,15 @@ async def embedder(request: pytest.FixtureRequest) -> AsyncIterator[Embedder]:
     shutil.rmtree(folder)
 
 
+async def test_what_is_served_is_told(embedder: Embedder) -> None:
+    """State, space and counters, and nothing that guards it is open."""
+    await embed(embedder, "the cat")
+    served = await embedder.served()
+    assert served is not None
+    assert (served.state, served.space_id, served.counters["rows"]) == ("serving", "fake-384", 1)
+    assert (embedder.guard().state, embedder.guard().trips) == ("closed", 0)
+
+
 async def test_one_vector_for_each_text_in_order(embedder: Embedder) -> None:
     """Each text gets its own vector, the same at every time."""
     together = await embed(embedder, "the cat", "a dog", "the cat")

@@ -286,6 +286,20 @@ async def test_statistics_count_what_lives_in_a_namespace(store: Store) -> None:
     assert (counted.oldest, counted.newest) == (days[1], days[0])
 
 
+async def test_totals_count_the_living_of_all_namespaces(store: Store) -> None:
+    """What was deleted counts no more, nor does a namespace of which nothing is left."""
+    empty = await store.totals()
+    assert (empty.memories, empty.namespaces) == (0, 0)
+    await put(store, "one")
+    await put(store, "two")
+    await put(store, "elsewhere", namespace="there", id="x")
+    totals = await store.totals()
+    assert (totals.memories, totals.namespaces) == (3, 2)
+    await store.delete(["x"], Filters("there"), dry_run=False)
+    totals = await store.totals()
+    assert (totals.memories, totals.namespaces) == (2, 1)
+
+
 async def test_names_are_completed(store: Store) -> None:
     """Tags of the namespace and namespaces, by what they begin with, in order; a wildcard is only a letter."""
     for tag in ("apple", "apricot", "%", "\u00e9clair", "app\U0001f34e"):

@@ -211,6 +211,13 @@ class Process:
             answer: embedder_pb2.EmbedResponse = stub.Embed(request, timeout=WAIT_S)
             return answer
 
+    def stats(self) -> embedder_pb2.StatsResponse:
+        """Call Stats on a channel of its own."""
+        with grpc.insecure_channel(f"unix:{self.path}") as channel:
+            stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
+            answer: embedder_pb2.StatsResponse = stub.Stats(embedder_pb2.StatsRequest(), timeout=WAIT_S)
+            return answer
+
     def until_busy(self, calls: int = 1) -> None:
         """Wait until so many calls are in the daemon."""
         with grpc.insecure_channel(f"unix:{self.path}") as channel:

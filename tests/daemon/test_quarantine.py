@@ -42,6 +42,7 @@ def test_a_text_that_kills_twice_is_refused(start: Start, folder: Path, deed: st
     answer = process.embed(*texts)
     assert [item.error.partition(":")[0] for item in answer.items] == ["", "quarantined", "", ""]
     assert answer.vectors == b"".join(map(hash_vector, ("one", "two", "three")))
+    assert process.stats().quarantined == 1
     assert [json.loads(line).get("quarantined") for line in process.lines()[:1]] == [1]
     assert json.loads(process.lines()[0])["noted_in"].endswith("e.sock.strikes")
     for name in ("e.sock.batch", "e.sock.strikes"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -16,11 +18,12 @@ class ToolError(Exception):
 
 
 class RawClient:
-    """One front process."""
+    """One front process; what it logs goes to `log`, or nowhere."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path | None = None) -> None:
         self._command = command
         self._environment = environment
+        self._log = log or Path(os.devnull)
         self._process: asyncio.subprocess.Process | None = None
         self._id = 0
         self.notifications: list[Json] = []
@@ -28,14 +31,15 @@ class RawClient:
     async def process(self) -> asyncio.subprocess.Process:
         """Return the front's process, which is started when it is not yet."""
         if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                limit=256 * 1024 * 1024,
-            )
+            with self._log.open("wb") as stderr:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    env=self._environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    limit=256 * 1024 * 1024,
+                )
         return self._process
 
     async def send_line(self, line: bytes) -> None:

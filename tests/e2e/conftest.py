@@ -91,8 +91,8 @@ async def start(folder: Path, environment: dict[str, str]) -> AsyncIterator[Call
     """Start fronts, and end those that are left."""
     started: list[RawClient] = []
 
-    def run(**more: str) -> RawClient:
-        client = RawClient([str(FRONT), "serve"], environment | more)
+    def run(log: Path | None = None, **more: str) -> RawClient:
+        client = RawClient([str(FRONT), "serve"], environment | more, log)
         started.append(client)
         return client
 

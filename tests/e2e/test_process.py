@@ -100,7 +100,7 @@ async def test_the_front_imports_no_model_library(daemon: FakeDaemon, folder: Pa
     await call_every_tool(listing)
     modules = await modules_of(listing, folder / "modules.json")
     assert "apsw" in modules
-    assert [name for name in modules if name.partition(".")[0] in FORBIDDEN] == []
+    assert [name for name in modules if name.partition(".")[0] in {*FORBIDDEN, "prometheus_client"}] == []
     assert {"mcp.client", "mcp.server.mcpserver", "httpx2", "cryptography", "rich"}.isdisjoint(modules)
     await listing.end()
 
@@ -110,7 +110,7 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
     await listing.initialize()
     modules = await modules_of(listing, folder / "modules.json")
     late = {"grpc", "apsw", "structlog", "tenacity", "dateparser", "rich", "semantic_text_splitter", "numpy"}
-    late |= {"Stemmer", "memory_mcp.server.http", "memory_mcp.tokens", "limits", "cachetools"}
+    late |= {"Stemmer", "memory_mcp.server.http", "memory_mcp.tokens", "limits", "cachetools", "prometheus_client"}
     assert late.isdisjoint(modules)
     assert not (folder / "memory.db").exists()
     await listing.end()

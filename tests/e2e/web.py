@@ -93,6 +93,10 @@ class WebClient:
         """Send one message and return what HTTP says."""
         return self.http.post(self._url, json={"jsonrpc": "2.0", **message})
 
+    def page(self, path: str) -> httpx2.Response:
+        """Get another page of the server."""
+        return self.http.get(self._url.replace("/mcp", path))
+
     def hello(self) -> None:
         """Shake hands."""
         answer = self.post({"id": 0, "method": "initialize", "params": HELLO})

@@ -29,7 +29,7 @@ class Faults:
     """What goes wrong; everything may be changed while the server runs."""
 
     status: StatusCode | None = None
-    """Every Embed ends with it."""
+    """Every Embed and every Stats ends with it."""
     latency_s: float = 0.0
     """Every Embed takes so many seconds longer."""
     hang: bool = False
@@ -57,6 +57,8 @@ class FakeDaemon(EmbedderServicer):
         self.address = f"unix:{socket}"
         self.faults = Faults()
         self.requests: list[pb.EmbedRequest] = []
+        self.metadata: list[dict[str, str | bytes]] = []
+        """Of each Embed."""
         self.given_up = 0
         """Calls whose caller left while they hung."""
         self._awake = asyncio.Condition()
@@ -104,6 +106,7 @@ class FakeDaemon(EmbedderServicer):
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         """Answer, or do what the faults say."""
         self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata() or ()))
         async with self._awake:
             self._awake.notify_all()
             try:
@@ -140,6 +143,13 @@ class FakeDaemon(EmbedderServicer):
         if self.faults.not_a_number:
             return wire.pack([float("nan")] * DIMENSIONS)
         return self.faults.vectors.get(text) or hash_vector(text[:MAX_CHARS], self.faults.dimensions)
+
+    async def Stats(self, _request: pb.StatsRequest, context: Context) -> pb.StatsResponse:  # noqa: N802 - gRPC's name
+        """Say what was done: a row for each text."""
+        if self.faults.status is not None:
+            await context.abort(self.faults.status)
+        lane = pb.LaneStats(requests=len(self.requests), texts=len(self.texts))
+        return pb.StatsResponse(uptime_s=1.5, interactive=lane, rows=len(self.texts))
 
     async def Info(self, _request: pb.InfoRequest, _context: Context) -> pb.InfoResponse:  # noqa: N802 - gRPC's name
         """Say what is served."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from embedder_daemon.engines.hash_engine import hash_vector
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Lane, Space, Task
+from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Guard, Lane, Served, Space, Task
 
 MAX_CHARS = 2_000
 """Characters that the fake reads of a text."""
@@ -49,6 +49,16 @@ class FakeEmbedder:
         else:
             daemon = Finding(Condition.OK, "serving")
         return {"daemon": daemon, "breaker": Finding(Condition.OK, "closed")}
+
+    async def served(self) -> Served | None:
+        """Say what it is, unless it fails."""
+        if self.failure is not None:
+            return None
+        return Served("serving", "fake", "fake", "cpu", "float32", self.space.id, "0", 1.0, {"rows": len(self.calls)})
+
+    def guard(self) -> Guard:
+        """Nothing guards it."""
+        return Guard()
 
     def retry_in_s(self) -> float | None:
         """Nothing keeps this embedder from being called."""

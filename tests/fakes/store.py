@@ -35,6 +35,7 @@ from memory_mcp.domain.models import (
     Spread,
     Statistics,
     Stored,
+    Totals,
 )
 from memory_mcp.domain.ports import Moment
 from memory_mcp.storage.sqlite.terms import FUNCTION_WORDS
@@ -299,6 +300,11 @@ class FakeStore(FakeUpkeep):
         talks = {memory.conversation_id for memory in live} - {None}
         most = dict(sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:tags])
         return Statistics(len(live), len(talks), most, min(times, default=None), max(times, default=None))
+
+    async def totals(self) -> Totals:
+        """Count what the store holds; it has no files."""
+        live = list(self._live())
+        return Totals(len(live), len({memory.namespace for memory in live}), 0)
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
         """Return tags that begin so."""

@@ -186,3 +186,12 @@ async def test_findings_of_a_dead_daemon_name_the_command(tmp_path: Path) -> Non
     assert finding.state == "unreachable"
     assert "embedder-daemon" in finding.mend
     await client.close()
+
+
+async def test_a_daemon_that_cannot_tell_is_none(daemon: FakeDaemon, client: GrpcEmbedder) -> None:
+    """One of an older version, or one that hangs or is gone, has nothing to show; that is no failure of ours."""
+    assert (await client.served()) is not None
+    await daemon.change(status=StatusCode.UNIMPLEMENTED)
+    assert (await client.served()) is None
+    await daemon.stop()
+    assert (await client.served()) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from mcp_types import CallToolRequestParams as Called
 from pydantic import BaseModel
@@ -13,9 +13,13 @@ from memory_mcp.server.chain.asked import Asked, Context
 from memory_mcp.server.chain.cache import ResponseCache
 from memory_mcp.server.chain.caller import Callers, Identify
 from memory_mcp.server.chain.net import catch
+from memory_mcp.server.chain.told import Told, to_log, to_metrics
 from memory_mcp.server.session import LazyServices
 from memory_mcp.settings import Settings
 from memory_mcp.tools.base import AnyTool
+
+if TYPE_CHECKING:
+    from memory_mcp.metrics import Metrics
 
 P = TypeVar("P")
 R = TypeVar("R", bound=BaseModel)
@@ -55,14 +59,23 @@ class Chain:
 
 
 def make_chain(
-    settings: Settings, services: LazyServices, tools: Sequence[AnyTool], identify: Identify, *, rate_limited: bool
+    settings: Settings,
+    services: LazyServices,
+    tools: Sequence[AnyTool],
+    identify: Identify,
+    *,
+    rate_limited: bool,
+    metrics: Metrics | None = None,
 ) -> Chain:
     """Return the chain that the settings want; `rate_limited` is what holds where they leave it open."""
-    parts: list[Part] = [catch, Callers(identify)]
+    listeners = [to_metrics(metrics)] if metrics else []
+    if settings.log_level == "debug":
+        listeners.append(to_log(settings))
+    parts: list[Part] = [catch, *([Told(listeners)] if listeners else []), Callers(identify)]
     if rate_limited if settings.rate_limit_enabled is None else settings.rate_limit_enabled:
         from memory_mcp.server.chain.rate import RateLimit  # noqa: PLC0415 - nothing of it where it is off
 
         parts.append(RateLimit(settings))
     if settings.response_cache_enabled:
-        parts.append(ResponseCache(services))
+        parts.append(ResponseCache(services, metrics.looked_up if metrics else None))
     return Chain(parts, tools)

@@ -23,8 +23,10 @@ MAX_BYTES: Final = 500_000
 class ResponseCache:
     """Keeps the latest answers of tools that read."""
 
-    def __init__(self, services: LazyServices) -> None:
+    def __init__(self, services: LazyServices, looked_up: Callable[[bool], None] | None = None) -> None:
+        """`looked_up` hears of every look whether an answer was there."""
         self._services = services
+        self._looked_up = looked_up or (lambda _: None)
 
     @cached_property
     def _kept(self) -> LRUCache[Hashable, tuple[types.CallToolResult, int]]:
@@ -41,6 +43,7 @@ class ResponseCache:
         key = await self._key(asked)
         if key is None:
             return await proceed()
+        self._looked_up(key in self._kept)
         if key in self._kept:
             return self._kept[key][0]
         result = cast("types.CallToolResult", await proceed())

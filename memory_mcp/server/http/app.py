@@ -1,4 +1,4 @@
-"""The ASGI application: one path, behind the guard."""
+"""The ASGI application: the protocol's path and the metrics', behind the guard."""
 
 from __future__ import annotations
 
@@ -21,13 +21,19 @@ from memory_mcp.settings import Settings
 from memory_mcp.tokens import TokenFile
 
 PATH: Final = "/mcp"
+METRICS_PATH: Final = "/metrics"
 MAX_SESSIONS: Final = 1_000
 
 
 def make_app(
-    settings: Settings, services: LazyServices, server: Server[dict[str, object]], binding: Binding, port: int
+    settings: Settings,
+    services: LazyServices,
+    server: Server[dict[str, object]],
+    binding: Binding,
+    port: int,
+    metrics: ASGIApp | None = None,
 ) -> ASGIApp:
-    """Return the application for a server on a port."""
+    """Return the application for a server on a port, with a page of metrics where there are some."""
     most = settings.http_max_body_bytes
     manager = StreamableHTTPSessionManager(server, max_request_body_size=most, max_sessions=MAX_SESSIONS)
     protocol = RequestBodyLimitMiddleware(Door(manager.handle_request), most)
@@ -43,7 +49,7 @@ def make_app(
         allowed_origins=list(settings.http_allowed_origins) + _own_origins(binding, port),
     )
     app = Starlette(lifespan=lifespan)
-    app.mount("/", Guard(_only(protocol), TokenFile(settings.tokens_path), names, settings.namespace))
+    app.mount("/", Guard(_only(protocol, metrics), TokenFile(settings.tokens_path), names, settings.namespace))
     return app
 
 
@@ -51,11 +57,13 @@ def _own_origins(binding: Binding, port: int) -> list[str]:
     return [f"{binding.scheme}://{host}" for host in binding.hosts(port, ("localhost",))] if binding.is_local else []
 
 
-def _only(protocol: ASGIApp) -> ASGIApp:
+def _only(protocol: ASGIApp, metrics: ASGIApp | None) -> ASGIApp:
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].rstrip("/") == PATH:
             await protocol(scope, receive, send)
+        elif metrics is not None and (scope["method"], scope["path"]) == ("GET", METRICS_PATH):
+            await metrics(scope, receive, send)
         else:
-            await JSONResponse({"error": f"there is {PATH} here, and nothing else"}, 404)(scope, receive, send)
+            await JSONResponse({"error": f"there is no such page; clients ask {PATH}"}, 404)(scope, receive, send)
 
     return route

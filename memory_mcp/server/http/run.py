@@ -9,10 +9,13 @@ from typing import Final
 
 import uvicorn
 
+from memory_mcp import logs
+from memory_mcp.metrics import Metrics
 from memory_mcp.server.handlers import make_server
 from memory_mcp.server.http.app import PATH, make_app
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.guard import identify
+from memory_mcp.server.http.metrics import MetricsPage
 from memory_mcp.server.session import LazyServices
 from memory_mcp.settings import Settings
 from memory_mcp.tokens import TokenFile
@@ -34,9 +37,10 @@ async def _serve(settings: Settings, binding: Binding) -> None:
     listening = binding.listen()
     port: int = listening.getsockname()[1]
     services = LazyServices(settings)
-    server = make_server(settings, services, identify, rate_limited=True)
+    metrics, page = _metrics(settings, services)
+    server = make_server(settings, services, identify, rate_limited=True, metrics=metrics)
     config = uvicorn.Config(
-        make_app(settings, services, server, binding, port),
+        make_app(settings, services, server, binding, port, page),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -53,6 +57,13 @@ async def _serve(settings: Settings, binding: Binding) -> None:
         await services.close()
 
 
+def _metrics(settings: Settings, services: LazyServices) -> tuple[Metrics | None, MetricsPage | None]:
+    if not settings.metrics_enabled:
+        return None, None
+    metrics = Metrics()
+    return metrics, MetricsPage(metrics, services)
+
+
 def _say(sentence: str) -> None:
     sys.stderr.write(f"memory-mcp: {sentence}\n")
     sys.stderr.flush()
@@ -64,6 +75,7 @@ def serve_http(settings: Settings, binding: Binding) -> None:
     Raises:
         SettingsError: the address cannot be listened on, or the tokens' file cannot be read.
     """
+    logs.configure(settings)
     if not TokenFile(settings.tokens_path).all():
         _say("there is no token yet; memory-mcp token create makes one")
     asyncio.run(_serve(settings, binding))

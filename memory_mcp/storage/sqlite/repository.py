@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
@@ -34,6 +34,7 @@ from memory_mcp.domain.models import (
     Spread,
     Statistics,
     Stored,
+    Totals,
     Unfilled,
 )
 from memory_mcp.domain.ports import Moment
@@ -54,6 +55,10 @@ from memory_mcp.storage.sqlite.moment import SqliteMoment
 from memory_mcp.storage.sqlite.rows import to_micros
 
 T = TypeVar("T")
+
+
+SUFFIXES: Final = ("", "-wal", "-signs")
+"""What a store's files have behind its name."""
 
 
 class SqliteStore:
@@ -175,6 +180,11 @@ class SqliteStore:
         """Count what a namespace holds."""
         return await self._database.read(lambda db: statistics.of_namespace(db, namespace, tags))
 
+    async def totals(self) -> Totals:
+        """Count what the store holds."""
+        memories, namespaces = await self._database.read(statistics.totals)
+        return Totals(memories, namespaces, sum(_size(self.path, suffix) for suffix in SUFFIXES))
+
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
         """Return tags that begin so."""
         return await self._database.read(lambda db: statistics.tags_like(db, prefix, namespace, limit))
@@ -285,3 +295,10 @@ class SqliteStore:
     async def close(self) -> None:
         """Let go of the file."""
         await self._database.close()
+
+
+def _size(path: Path, suffix: str) -> int:
+    try:
+        return path.with_name(path.name + suffix).stat().st_size
+    except OSError:  # not every store has each of them
+        return 0

@@ -36,6 +36,12 @@ def of_namespace(db: apsw.Connection, namespace: str, tags: int) -> Statistics:
     )
 
 
+def totals(db: apsw.Connection) -> tuple[int, int]:
+    """Count the live memories and the namespaces that hold some."""
+    row = db.execute("SELECT coalesce(sum(memories), 0), count(*) FROM namespaces WHERE memories > 0").fetchone()
+    return cast("tuple[int, int]", row)
+
+
 def tags_like(db: apsw.Connection, prefix: str, namespace: str, limit: int) -> list[str]:
     """Return the first tags of live memories of the namespace that begin so, in order."""
     rows = db.execute(

@@ -26,6 +26,13 @@ RETRY_AFTER_KEY: Final = "retry-after-ms"
 """Trailing metadata of an OVERLOADED answer: milliseconds, as decimal digits."""
 
 
+REQUEST_ID_KEY: Final = "memory-mcp-request-id"
+"""Metadata of a call: the id of the request that it serves, for the daemon's log."""
+
+TRACEPARENT_KEY: Final = "traceparent"
+"""Metadata of a call: its place in a trace, as W3C Trace Context writes it; its `tracestate` may come with it."""
+
+
 class ErrorCode(StrEnum):
     """What may be wrong with a whole request."""
 

@@ -162,7 +162,7 @@ class LaneStats(_message.Message):
     def __init__(self, requests: _Optional[int] = ..., texts: _Optional[int] = ..., queued_texts: _Optional[int] = ..., batches: _Optional[int] = ...) -> None: ...
 
 class StatsResponse(_message.Message):
-    __slots__ = ("uptime_s", "interactive", "bulk", "batches", "rows", "tokens", "padded_tokens", "item_errors", "refused", "expired", "shed", "bisected", "cache_hits", "cache_misses", "cache_bytes", "deduplicated", "padding_waste", "out_of_memory")
+    __slots__ = ("uptime_s", "interactive", "bulk", "batches", "rows", "tokens", "padded_tokens", "item_errors", "refused", "expired", "shed", "bisected", "cache_hits", "cache_misses", "cache_bytes", "deduplicated", "padding_waste", "out_of_memory", "quarantined", "compute_s")
     UPTIME_S_FIELD_NUMBER: _ClassVar[int]
     INTERACTIVE_FIELD_NUMBER: _ClassVar[int]
     BULK_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +181,8 @@ class StatsResponse(_message.Message):
     DEDUPLICATED_FIELD_NUMBER: _ClassVar[int]
     PADDING_WASTE_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    QUARANTINED_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_S_FIELD_NUMBER: _ClassVar[int]
     uptime_s: float
     interactive: LaneStats
     bulk: LaneStats
@@ -199,4 +201,6 @@ class StatsResponse(_message.Message):
     deduplicated: int
     padding_waste: float
     out_of_memory: int
-    def __init__(self, uptime_s: _Optional[float] = ..., interactive: _Optional[_Union[LaneStats, _Mapping]] = ..., bulk: _Optional[_Union[LaneStats, _Mapping]] = ..., batches: _Optional[int] = ..., rows: _Optional[int] = ..., tokens: _Optional[int] = ..., padded_tokens: _Optional[int] = ..., item_errors: _Optional[int] = ..., refused: _Optional[int] = ..., expired: _Optional[int] = ..., shed: _Optional[int] = ..., bisected: _Optional[int] = ..., cache_hits: _Optional[int] = ..., cache_misses: _Optional[int] = ..., cache_bytes: _Optional[int] = ..., deduplicated: _Optional[int] = ..., padding_waste: _Optional[float] = ..., out_of_memory: _Optional[int] = ...) -> None: ...
+    quarantined: int
+    compute_s: float
+    def __init__(self, uptime_s: _Optional[float] = ..., interactive: _Optional[_Union[LaneStats, _Mapping]] = ..., bulk: _Optional[_Union[LaneStats, _Mapping]] = ..., batches: _Optional[int] = ..., rows: _Optional[int] = ..., tokens: _Optional[int] = ..., padded_tokens: _Optional[int] = ..., item_errors: _Optional[int] = ..., refused: _Optional[int] = ..., expired: _Optional[int] = ..., shed: _Optional[int] = ..., bisected: _Optional[int] = ..., cache_hits: _Optional[int] = ..., cache_misses: _Optional[int] = ..., cache_bytes: _Optional[int] = ..., deduplicated: _Optional[int] = ..., padding_waste: _Optional[float] = ..., out_of_memory: _Optional[int] = ..., quarantined: _Optional[int] = ..., compute_s: _Optional[float] = ...) -> None: ...

@@ -1,0 +1,107 @@
+"""The daemon's metrics for Prometheus: what `Stats` tells, in its words; imported only where they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from embedder_api.v1.embedder_pb2 import InfoResponse, LaneStats, State, StatsResponse
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+LANES: Final = ("interactive", "bulk")
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of `StatsResponse`, or of each of its lanes, as a metric."""
+
+    name: str
+    help: str
+    metric: str
+    gauge: bool = False
+
+
+_COUNTS: Final = (
+    _Field("uptime_s", "Seconds since the process started.", "embedder_uptime_seconds", gauge=True),
+    _Field("compute_s", "Seconds that the forward thread was busy.", "embedder_compute_seconds"),
+    _Field("rows", "Rows of all batches: texts that were computed.", "embedder_batch_rows"),
+    _Field("tokens", "Tokens of all batches, without padding.", "embedder_batch_tokens"),
+    _Field("padded_tokens", "Tokens of all batches, with padding.", "embedder_batch_padded_tokens"),
+    _Field("padding_waste", "Share of all padded tokens that was padding, 0-1.", "embedder_padding_ratio", gauge=True),
+    _Field("item_errors", "Texts that got an error in place of a vector.", "embedder_item_errors"),
+    _Field("refused", "Calls refused because too many texts waited.", "embedder_refused"),
+    _Field("shed", "Calls refused because their deadline could not be met.", "embedder_shed"),
+    _Field("expired", "Texts dropped because their caller's deadline passed or it left.", "embedder_expired"),
+    _Field("quarantined", "Texts refused because the daemon died while it computed them.", "embedder_quarantined"),
+    _Field("bisected", "Batches that raised and were computed again in halves.", "embedder_bisected"),
+    _Field("out_of_memory", "Batches that did not fit into memory.", "embedder_out_of_memory"),
+    _Field("cache_hits", "Texts whose vector was remembered.", "embedder_cache_hits"),
+    _Field("cache_misses", "Texts whose vector had to be computed.", "embedder_cache_misses"),
+    _Field("cache_bytes", "Bytes of the vectors that are remembered.", "embedder_cache_bytes", gauge=True),
+    _Field("deduplicated", "Texts that shared the row of an equal one.", "embedder_deduplicated"),
+)
+_LANE_COUNTS: Final = (
+    _Field("requests", "Calls of Embed.", "embedder_requests"),
+    _Field("texts", "Texts of these calls.", "embedder_texts"),
+    _Field("batches", "Forward passes.", "embedder_batches"),
+    _Field("queued_texts", "Texts that wait.", "embedder_queued_texts", gauge=True),
+)
+
+
+class Figures(Collector):
+    """Asks `Stats` and `Info` when Prometheus asks, on a thread of its own."""
+
+    def __init__(self, stats: Callable[[], StatsResponse], info: Callable[[], InfoResponse]) -> None:
+        self._stats = stats
+        self._info = info
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric as it is now."""
+        stats, info = self._stats(), self._info()
+        for field in _COUNTS:
+            metric = _family(field)
+            metric.add_metric([], getattr(stats, field.name))
+            yield metric
+        for field in _LANE_COUNTS:
+            metric = _family(field, "lane")
+            for name in LANES:
+                lane: LaneStats = getattr(stats, name)
+                metric.add_metric([name], getattr(lane, field.name))
+            yield metric
+        yield from _of_info(info)
+
+
+def _family(field: _Field, *labels: str) -> CounterMetricFamily | GaugeMetricFamily:
+    kind = GaugeMetricFamily if field.gauge else CounterMetricFamily
+    return kind(field.metric, field.help, labels=labels)
+
+
+def _of_info(info: InfoResponse) -> Iterator[Metric]:
+    state = GaugeMetricFamily("embedder_state", "1 for the state that it is in, 0 for the others.", labels=["state"])
+    for name, number in State.items():
+        if number:
+            state.add_metric([name.removeprefix("STATE_").lower()], float(info.state == number))
+    yield state
+    what = {"model", "engine", "device", "precision", "space_id", "daemon_version"}
+    yield InfoMetricFamily("embedder", "What is served.", {name: getattr(info, name) for name in what})
+
+
+def make_registry(stats: Callable[[], StatsResponse], info: Callable[[], InfoResponse]) -> CollectorRegistry:
+    """Return the daemon's metrics and nothing of the process's other parts."""
+    registry = CollectorRegistry()
+    registry.register(Figures(stats, info))
+    return registry
+
+
+def serve(address: str, registry: CollectorRegistry) -> str:
+    """Answer Prometheus on a thread until the process ends; return the URL.
+
+    Raises:
+        OSError: the port cannot be listened on.
+    """
+    host, _, port = address.rpartition(":")
+    server, _ = start_http_server(int(port), host.removeprefix("[").removesuffix("]"), registry)
+    return f"http://{host}:{server.server_port}/metrics"

@@ -1,0 +1,108 @@
+"""How `memory-mcp status` looks; imported when it is shown, because rich takes its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Final
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from memory_mcp.domain.models import Served
+from memory_mcp.services.health import Report
+from memory_mcp.services.status import Figures, Overview
+
+LANES: Final = ("interactive", "bulk")
+
+
+class Watched:
+    """Shows each overview in the place of the one before, and what was added; a context, for the terminal's sake."""
+
+    def __init__(self) -> None:
+        self._live = Live(auto_refresh=False)
+        self._before: dict[str, float] = {}
+
+    def __enter__(self) -> Callable[[Overview], None]:
+        self._live.start()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def _show(self, overview: Overview) -> None:
+        self._live.update(screen(overview, self._before), refresh=True)
+        self._before = dict(overview.served.counters) if overview.served else {}
+
+
+def screen(overview: Overview, before: Mapping[str, float]) -> Group:
+    """Return what is shown, with what was added to the counters since `before`."""
+    parts = [_summary(overview)]
+    if overview.served is not None:
+        counters = {name: _count(name, value, before) for name, value in overview.served.counters.items()}
+        parts += [_lanes(counters), _others(counters)]
+    return Group(*parts)
+
+
+def _summary(overview: Overview) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, line in (
+        ("status", str(overview.report.status)),
+        ("store", _store(overview.figures)),
+        ("daemon", _daemon(overview.served)),
+        *_troubles(overview.report),
+    ):
+        table.add_row(Text(name, "bold"), Text(line))
+    return table
+
+
+def _store(figures: Figures) -> str:
+    if figures.totals is None or figures.queue is None:
+        return "cannot be read"
+    totals, queue = figures.totals, figures.queue
+    return (
+        f"{totals.memories:,} memories in {totals.namespaces:,} namespaces, {totals.bytes / 1e6:,.1f} MB; "
+        f"{queue.pending:,} pending, {queue.failed:,} failed"
+    )
+
+
+def _daemon(served: Served | None) -> str:
+    if served is None:
+        return "does not answer"
+    what = f"{served.model} on {served.engine} {served.precision} ({served.device})" if served.model else "no model yet"
+    up = timedelta(seconds=round(served.uptime_s))
+    return f"{served.state} for {up}; {what}; space {served.space_id or 'unknown'}; version {served.version}"
+
+
+def _troubles(report: Report) -> list[tuple[str, str]]:
+    return [
+        (f"! {name}", f"{finding.state}: {finding.cause}. Mend: {finding.mend}")
+        for name, finding in report.parts.items()
+        if finding.cause
+    ]
+
+
+def _count(name: str, value: float, before: Mapping[str, float]) -> str:
+    """Write a counter, and what was added to it."""
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    added = value - before.get(name, value)
+    return f"{value:,} (+{added:,})" if added > 0 else f"{value:,}"
+
+
+def _lanes(counters: Mapping[str, str]) -> Table:
+    table = Table("lane", *LANES)
+    kinds = [name.removeprefix(f"{LANES[0]}_") for name in counters if name.startswith(LANES[0])]
+    for kind in kinds:
+        table.add_row(kind.replace("_", " "), *(counters[f"{lane}_{kind}"] for lane in LANES))
+    return table
+
+
+def _others(counters: Mapping[str, str]) -> Table:
+    table = Table("since the daemon started", "", "", "")
+    names = [name for name in counters if not name.startswith(LANES)]
+    for left, right in zip(names[::2], [*names[1::2], ""], strict=False):
+        table.add_row(left.replace("_", " "), counters[left], right.replace("_", " "), counters.get(right, ""))
+    return table

@@ -1,0 +1,87 @@
+"""`memory-mcp status`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import Final
+
+import click
+
+from memory_mcp import logs, settings
+from memory_mcp.app import opened
+from memory_mcp.cli import DEGRADED, FAILED
+from memory_mcp.cli.session import as_json_option
+from memory_mcp.domain.models import Condition
+from memory_mcp.services.status import Overview
+
+CODES: Final = {Condition.OK: 0, Condition.DEGRADED: DEGRADED, Condition.FAILED: FAILED}
+
+Show = Callable[[Overview], None]
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Go on showing it until Ctrl-C, with what was added since the last look.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often --watch looks.",
+)
+@as_json_option
+def status(*, watch: bool, every: float, as_json: bool) -> int:
+    """Show the store, the daemon, what it has done since it started, and what is wrong.
+
+    With --watch --json each look is a line. The exit code is that of the last look.
+    """
+    loaded = settings.load()
+    logs.configure(loaded)
+    condition = Condition.OK
+
+    async def look(show: Show) -> None:
+        nonlocal condition
+        async with opened(loaded) as services:
+            while True:
+                overview = await services.status.overview()
+                condition = overview.report.status
+                show(overview)
+                if not watch:
+                    return
+                await asyncio.sleep(every)
+
+    try:
+        with nullcontext(_print_json) if as_json else _shown(watch=watch) as show:
+            asyncio.run(look(show))
+    except KeyboardInterrupt:
+        if not watch:
+            raise
+    return CODES[condition]
+
+
+def _print_json(overview: Overview) -> None:
+    click.echo(json.dumps(_data(overview), ensure_ascii=False))
+
+
+def _data(overview: Overview) -> dict[str, object]:
+    report, figures, served = overview.report, overview.figures, overview.served
+    return {
+        "status": report.status,
+        "parts": {name: asdict(finding) for name, finding in report.parts.items()},
+        "store": figures.totals and asdict(figures.totals),
+        "queue": figures.queue and asdict(figures.queue),
+        "daemon": served and asdict(served),
+    }
+
+
+def _shown(*, watch: bool) -> AbstractContextManager[Show]:
+    """Return what prints an overview, or shows it in the place of the one before."""
+    from rich.console import Console  # noqa: PLC0415 - for this output alone
+
+    from memory_mcp.cli.screen import Watched, screen  # noqa: PLC0415 - likewise
+
+    return Watched() if watch else nullcontext(lambda overview: Console().print(screen(overview, {})))

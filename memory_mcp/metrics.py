@@ -1,0 +1,90 @@
+"""The front's metrics for Prometheus, over HTTP; imported only where they are asked for.
+
+No label holds a namespace, a name of a caller or anything of a memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from memory_mcp.domain.models import Guard, QueueCounts, Totals
+
+BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""From an answer that was kept in memory to a bulk store."""
+STATES: Final = ("closed", "half_open", "open")
+
+
+class Metrics(Collector):
+    """Counts what is called, and tells what it was last told of the rest."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types; a time beside each counter
+        self.registry = CollectorRegistry()
+        self._calls = Counter(
+            "memory_mcp_tool_calls",
+            "Calls of tools; the outcome is ok or the code of an error.",
+            ["tool", "outcome"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "memory_mcp_tool_seconds",
+            "How long calls of tools took.",
+            ["tool"],
+            registry=self.registry,
+            buckets=BUCKETS_S,
+        )
+        self._lookups = Counter(
+            "memory_mcp_cache_lookups",
+            "Looks into the response cache; the result is hit or miss.",
+            ["result"],
+            registry=self.registry,
+        )
+        self._totals: Totals | None = None
+        self._queue: QueueCounts | None = None
+        self._guard = Guard()
+        self.registry.register(self)
+
+    def called(self, tool: str, outcome: str, seconds: float) -> None:
+        """Count a call of a tool."""
+        self._calls.labels(tool, outcome).inc()
+        self._seconds.labels(tool).observe(seconds)
+
+    def looked_up(self, hit: bool) -> None:  # noqa: FBT001 - a callback of one argument
+        """Count a look into the response cache."""
+        self._lookups.labels("hit" if hit else "miss").inc()
+
+    def page(self, totals: Totals | None, queue: QueueCounts | None, guard: Guard) -> bytes:
+        """Return everything in Prometheus' text format; a store that cannot be read has no figures."""
+        self._totals, self._queue, self._guard = totals, queue, guard
+        return generate_latest(self.registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what was told last."""
+        state = GaugeMetricFamily(
+            "memory_mcp_breaker_state", "1 for the state that the breaker is in, 0 for the others.", labels=["state"]
+        )
+        for name in STATES:
+            state.add_metric([name], float(self._guard.state == name))
+        yield state
+        yield CounterMetricFamily("memory_mcp_breaker_trips", "How often the breaker has opened.", self._guard.trips)
+        yield from _of_store(self._totals, self._queue)
+
+
+def _of_store(totals: Totals | None, queue: QueueCounts | None) -> Iterator[Metric]:
+    """Yield the store's figures, without a value where it cannot be read."""
+    memories = GaugeMetricFamily("memory_mcp_memories", "Memories in all namespaces.")
+    size = GaugeMetricFamily("memory_mcp_store_bytes", "Bytes of the store's files.")
+    pending = GaugeMetricFamily("memory_mcp_pending_memories", "Memories that wait for a vector.")
+    failed = GaugeMetricFamily("memory_mcp_failed_memories", "Memories that the embedder refused a vector.")
+    if totals is not None:
+        memories.add_metric([], totals.memories)
+        size.add_metric([], totals.bytes)
+    if queue is not None:
+        pending.add_metric([], queue.pending)
+        failed.add_metric([], queue.failed)
+    yield from (memories, size, pending, failed)
