@@ -100,8 +100,8 @@ def test_http_answers_as_stdio_does(serve: Callable[..., WebFront]) -> None:
         kind = {"Content-Type": "application/json"}
         assert client.http.post(front.url, headers=kind, content=NUL).status_code == 200
         for request_id in IDS:
-            answer = client.post({"id": request_id, "method": "ping"}).text
-            assert json.loads("{" + answer.partition("data: {")[2])["id"] == request_id
+            stream = client.post({"id": request_id, "method": "ping"}).text
+            assert json.loads("{" + stream.partition("data: {")[2])["id"] == request_id
 
 
 async def test_equal_ids_at_once_are_answered_each(
