@@ -62,7 +62,7 @@ def make_checks(
     return [
         Check("settings", blocking(settings.look)),
         Check("disk", blocking(partial(disk.room, store, (store.parent, folder)))),
-        Check("store", blocking(partial(inspection.look, store, newest))),
+        Check("store", blocking(partial(_store, config, newest))),
         Check("verify", blocking(partial(inspection.verify, store, newest)), ("store",), verify_s),
         Check("lock", blocking(partial(inspection.lock, store)), ("store",)),
         Check("queue", blocking(partial(inspection.queue, store)), ("store",)),
@@ -79,3 +79,9 @@ def make_checks(
         Check("clients", blocking(clients)),
         Check("fronts", blocking(partial(processes.fronts, store))),
     ]
+
+
+def _store(config: Settings, newest: inspection.Newest, seconds: float) -> Seen:
+    if config.storage_backend not in settings.STORES:
+        return f"{config.storage_backend!r} is a package's; `memory-mcp status` says what it tells of itself"
+    return inspection.look(config.sqlite_path, newest, seconds)

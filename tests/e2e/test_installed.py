@@ -93,7 +93,7 @@ async def main_job(programs: Path, home: Path, folder: Path, *before: str) -> No
     folder.mkdir(mode=0o500)
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
     async with daemon(programs, environment, folder, *before):
-        client = RawClient([*before, str(programs / "memory-mcp"), "serve"], environment, folder)
+        client = RawClient([*before, str(programs / "memory-mcp"), "serve"], environment, folder=folder)
         await client.initialize()
         assert (await client.tool("memory_store", content=MEMORY))["embedded"] is True
         found = await client.tool("memory_search", query="Where is the spare key of the boat?", mode="semantic")

@@ -23,6 +23,7 @@ with redirect_stdout(io.StringIO()):
     codes = [run(arguments) for arguments in json.load(sys.stdin)]
 print(json.dumps({"codes": codes, "modules": sorted(sys.modules)}))
 """
+DAEMON_COMMANDS = "install logs restart start status stop uninstall"
 NEVER = {"mcp", "mcp_types", "numpy"}
 NOT_HERE = {"rich", "structlog", "dateparser", "Stemmer", "semantic_text_splitter", "uvicorn", "starlette"}
 """What a terminal, a log line, words for a time, another language, long content or HTTP needs."""
@@ -184,4 +185,9 @@ def test_a_shell_completes_commands_options_and_tags(environment: dict[str, str]
     )
     environment["PATH"] = f"{FRONT.parent}:{environment['PATH']}"
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["search serve", "--tag-match", "x,fruit", "install uninstall"]
+    assert done.stdout.splitlines() == [
+        "search serve",
+        "--tag-match",
+        "x,fruit",
+        "install logs restart start status stop uninstall",
+    ]

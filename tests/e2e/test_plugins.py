@@ -82,6 +82,14 @@ async def test_packages_add_a_store_and_an_engine(
     assert daemon.stop() == 0
 
 
+def test_doctor_looks_for_no_file_of_a_packages_store(site: Path, environment: dict[str, str]) -> None:
+    """It says where to ask instead."""
+    more = {"PYTHONPATH": str(site), "MCP_MEMORY_STORAGE_BACKEND": "shelf"}
+    done = subprocess.run([FRONT, "doctor", "--json"], env=environment | more, capture_output=True, check=False)
+    store = json.loads(done.stdout)["checks"]["store"]
+    assert (store["condition"], "`memory-mcp status`" in store["detail"]) == ("skipped", True), store
+
+
 def test_a_store_that_nobody_provides_is_refused(site: Path, run: Callable[..., str]) -> None:
     """The sentence names the setting and what there is, ours and what packages add."""
     said = run(site, "postgres")

@@ -6,8 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +27,6 @@ from tests.provision.test_launchd import until
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ("run", "test", "test-model", "test-slow", "check", "bench", "setup", "protos", "stop", "clean", "help")
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """Make a home folder whose path is short enough for a socket in it, which pytest's own need not be."""
-    folder = Path(tempfile.mkdtemp(prefix="mm-", dir="/tmp"))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def memory_mcp(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
