@@ -92,9 +92,8 @@ class Backups:
         for backup in held:
             if backup.moment not in kept:
                 backup.path.unlink(missing_ok=True)
-        for moment, path in sorted((_moment(name), path) for path, name in _named(self._folder, _ASIDE_NAME))[
-            :-1
-        ]:  # the latest stays
+        asides = sorted((_moment(name), path) for path, name in _named(self._folder, _ASIDE_NAME))
+        for moment, path in asides[:-1]:  # the latest stays
             if self._now() - moment > ASIDE:
                 path.unlink(missing_ok=True)
 
