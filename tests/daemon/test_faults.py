@@ -132,6 +132,7 @@ async def test_ten_times_the_capacity(start: Start, seconds: float) -> None:
         flooded = await crowd.flood(10 * peak / CALL_TEXTS, seconds)
         over.set()
         queued, most_mb = await watching
+        peak = min(peak, await crowd.ask(8, 1.0))  # what else the machine does may be more by now
         assert queued <= 256
         assert most_mb < before_mb + 20
         assert set(crowd.statuses) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
