@@ -124,6 +124,18 @@ async def test_a_space_is_filled_beside_the_stores_and_takes_its_place(store: St
     assert await store.verify() == []
 
 
+async def test_filling_the_stores_own_space_is_a_change_that_all_see(store: Store) -> None:
+    """What waited for a vector and gets one beside the queue moves the generation, and the event names it."""
+    await put(store, "first", towards(0))
+    waiting = await put(store, "second")
+    before = await store.generation()
+    await fill_all(store, SPACE)
+    assert await store.switch(SPACE)
+    [event] = await store.events(before, 10)
+    assert (event.kind, event.namespace, event.memory_ids) == ("embed", "here", (waiting.id,))
+    assert (await store.queue(None)).pending == 0
+
+
 async def test_a_memory_in_two_spaces_has_the_passages_of_the_stores(store: Store) -> None:
     """A passage is named only where the store's space has several, and failures of another space are not its own."""
     memory = await put(store, "one and two", towards(0))

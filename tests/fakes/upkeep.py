@@ -43,12 +43,18 @@ class FakeUpkeep(Shelves):
     async def fill(self, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
         """Give memories their passages in a space."""
         self._know(space)
+        filled: dict[str, list[str]] = {}
         for wanted, passages in items:
             if any((memory.key, memory.content) == (wanted.key, wanted.content) for memory in self._lacking(space)):
                 if space == self._space:
                     self._drop_waiting(wanted.key)
                 for passage in passages:
                     self._passages[next(self._passage_ids)] = (wanted.key, passage, space)
+                memory = self._memories[wanted.key]
+                filled.setdefault(memory.namespace, []).append(memory.id)
+        if space == self._space:
+            for namespace, ids in filled.items():
+                self._note("embed", namespace, ids)
 
     def _drop_waiting(self, key: int) -> None:
         self._passages = {n: held for n, held in self._passages.items() if held[0] != key or held[2] is not None}

@@ -26,6 +26,8 @@ MOST_KNOWN: Final = 120_000
 """Memories whose neighbours, and terms whose counts and memories, are kept in mind."""
 MOST_SUMS: Final = 4_000
 """Memories whose vectors among their neighbours are kept in mind, 1.5 KB each."""
+MOST_CHOSEN: Final = 8
+"""Namespaces whose sample is kept in mind, 200 KB each."""
 
 
 @dataclass(slots=True)
@@ -83,6 +85,8 @@ class Finder:
     ) -> Sample:
         known, asked = self._known_at(db), (number, namespace, count)
         if asked not in known.chosen:
+            if len(known.chosen) == MOST_CHOSEN:
+                known.chosen.clear()
             known.chosen[asked] = context.chosen(db, number, space.dimensions, namespace, count)
         total, rows = known.chosen[asked]
         return Sample(total, tuple(cosines(db, vector, rows)))

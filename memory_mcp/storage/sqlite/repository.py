@@ -225,7 +225,8 @@ class SqliteStore:
 
     async def fill(self, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
         """Give memories their passages in a space."""
-        await self._database.write(lambda db: spaces.fill(db, space, items))
+        now = self._now()
+        await self._database.write(lambda db: spaces.fill(db, space, items, now))
 
     async def switch(self, space: Space) -> bool:
         """Make a filled space the store's."""

@@ -40,20 +40,30 @@ def count_unfilled(db: apsw.Connection, space: Space) -> int:
     return cast("int", db.execute(f"SELECT count(*) {_UNFILLED}", (passages.number_of(db, space),)).get)
 
 
-def fill(db: apsw.Connection, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
-    """Write the passages of memories that still are what they were, and still lack them."""
+def fill(db: apsw.Connection, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]], now: int) -> None:
+    """Write the passages of memories that still are what they were, and still lack them.
+
+    In the store's own space that is a change that searches see, and stands in the log.
+    """
     number = passages.make_space(db, space)
     active = active_space(db)
+    is_active = active is not None and active[0] == number
+    filled: dict[str, list[str]] = {}
     for memory, parts in items:
         row = db.execute(
-            f"SELECT m.namespace {_UNFILLED} AND m.key = ? AND m.content = ?",
+            f"SELECT m.namespace, m.id {_UNFILLED} AND m.key = ? AND m.content = ?",
             (number, memory.key, memory.content),
-        ).get
-        if row is not None:
-            if active is not None and active[0] == number:
-                passages.drop_waiting(db, memory.key)  # they are about to be had
-            for part in parts:
-                passages.insert(db, memory.key, cast("str", row), part, number)
+        ).fetchone()
+        if row is None:
+            continue
+        namespace, memory_id = cast("tuple[str, str]", row)
+        if is_active:
+            passages.drop_waiting(db, memory.key)  # they are about to be had
+        for part in parts:
+            passages.insert(db, memory.key, namespace, part, number)
+        filled.setdefault(namespace, []).append(memory_id)
+    for namespace, ids in filled.items() if is_active else ():
+        log_change(db, now, "embed", namespace, ids)
 
 
 def switch(db: apsw.Connection, space: Space, now: int) -> bool:

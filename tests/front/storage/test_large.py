@@ -278,3 +278,22 @@ def test_whatever_is_done_signs_agree_with_computing_everything(
             await front.close()
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("large", [5, 1_000])
+async def test_a_running_store_sees_what_another_filled(tmp_path: Path, large: int) -> None:
+    """Vectors that another process gives what waited are found at once, and in the sample, by signs and without."""
+    running, other = (SqliteStore(tmp_path / "memory.db", large=large) for _ in range(2))
+    rows = await fill(running, 20)
+    await running.add([(NewMemory(f"late {i}", "n"), Embedded((Passage(0, 6),), None)) for i in range(10)])
+    [query] = vectors(1, seed=7)
+    await found(running, query)
+    assert (await running.sample(query, SPACE, "n", 100)).passages == 20
+    lacking = await other.unfilled(SPACE, 0, 100)
+    late = {each.content: row for each, row in zip(lacking, vectors(10, seed=1), strict=True)}
+    await other.fill(SPACE, [(each, [Passage(0, 6, late[each.content])]) for each in lacking])
+    assert await other.switch(SPACE)
+    assert await found(running, query, 30) == exact(rows | late, query, 30)
+    assert (await running.sample(query, SPACE, "n", 100)).passages == 30
+    await running.close()
+    await other.close()
