@@ -12,13 +12,14 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from embedder_api.v1 import embedder_pb2 as pb
 
-from benchmarks.front import handshake, texts
+from benchmarks.front import handshake
 from benchmarks.kit import FRONT, MODEL_PYTHON, Daemon, daemon, p50, percentile, report, say
 from benchmarks.scale import NAMESPACE, Rows, Turn, fill, turns, vectors
 from memory_mcp.domain.models import Filters, Space
@@ -98,14 +99,16 @@ class Line:
         self.process.wait()
 
 
+def clocked(work: Callable[[], object]) -> float:
+    """Return the milliseconds of a call."""
+    begun = time.perf_counter()
+    work()
+    return (time.perf_counter() - begun) * 1e3
+
+
 def timed(work: Callable[[int], object], numbers: range) -> list[float]:
     """Return the milliseconds of each call."""
-    took = []
-    for number in numbers:
-        begun = time.perf_counter()
-        work(number)
-        took.append((time.perf_counter() - begun) * 1e3)
-    return took
+    return [clocked(partial(work, number)) for number in numbers]
 
 
 async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[str, float]:
@@ -170,26 +173,41 @@ async def searches(served: Daemon, path: Path, asked: list[str]) -> tuple[float,
     return percentile(took, 0.5), percentile(took, 0.99), front
 
 
-async def writes(served: Daemon, folder: str, said: list[Turn], floor: Floor) -> None:
-    """Measure storing: one memory, with and without the daemon, and ten thousand."""
-    synced = percentile(timed(lambda _: _sync(folder), range(100)), 0.5)
+async def writes(served: Daemon, folder: str, corpus: Corpus) -> None:
+    """Measure storing: one memory, with and without the daemon, each beside its floor, and ten thousand."""
     environment = {"MCP_MEMORY_SQLITE_PATH": f"{folder}/writes.db", "MCP_MEMORY_EMBEDDER_ADDRESS": served.address}
-    front, new = Line([str(FRONT), "serve"], environment), texts(100, 15)
-    one = percentile(timed(lambda i: front.tool("memory_store", content=new[i]), range(100)), 0.5)
-    least = floor.call + synced + floor.embed
-    report("memory_store, p50", one, "no-op + fsync + embedding", least, "ms", "at most 1.3")
+    front, empty = Line([str(FRONT), "serve"], environment), Line(EMPTY, {})
+
+    async def stored(prefix: str) -> dict[str, float]:
+        """Return the median milliseconds of a store and of its parts, which are done in turns with it."""
+        took: dict[str, list[float]] = {"store": [], "call": [], "sync": [], "embed": []}
+        for number in range(WARM + 300):
+            text, other = corpus.asked[2 * number], corpus.asked[2 * number + 1]
+            took["store"].append(clocked(partial(front.tool, "memory_store", content=prefix + text)))
+            took["call"].append(clocked(partial(empty.request, "tools/call", {"name": "nothing"})))
+            took["sync"].append(clocked(partial(_sync, folder)))
+            begun = time.perf_counter()
+            await served.embed([other])
+            took["embed"].append((time.perf_counter() - begun) * 1e3)
+        return {name: percentile(values[WARM:], 0.5) for name, values in took.items()}
+
+    one = await stored("")
+    least = one["call"] + one["sync"] + one["embed"]
+    report("memory_store, p50", one["store"], "no-op + fsync + embedding", least, "ms", "at most 1.3")
     begun = time.perf_counter()
     for start in range(0, 10_000, 1_000):
-        front.tool("memory_store_many", items=[{"content": turn.text} for turn in said[start : start + 1_000]])
+        items = [{"content": turn.text} for turn in corpus.said[start : start + 1_000]]
+        front.tool("memory_store_many", items=items)
     many = 10_000 / (time.perf_counter() - begun)
-    report("memory_store_many", many, "the daemon alone", await _bulk(served, said), "/s", "at least 0.8")
+    report("memory_store_many", many, "the daemon alone", await _bulk(served, corpus.said), "/s", "at least 0.8")
     front.close()
     dead = environment | {"MCP_MEMORY_EMBEDDER_ADDRESS": served.address + ".dead", "MCP_MEMORY_LOG_LEVEL": "error"}
     front = Line([str(FRONT), "serve"], dead)
-    one = percentile(timed(lambda i: front.tool("memory_store", content=f"{i} {new[i]}"), range(100)), 0.5)
-    least = floor.call + 1.5 * synced + 1
-    report("memory_store without a daemon", one, "no-op + 1.5 fsyncs + 1", least, "ms", "at most 1")
+    one = await stored("once more: ")
+    least = one["call"] + 1.5 * one["sync"] + 1
+    report("memory_store without a daemon", one["store"], "no-op + 1.5 fsyncs + 1", least, "ms", "at most 1")
     front.close()
+    empty.close()
 
 
 async def _bulk(served: Daemon, said: list[Turn]) -> float:
@@ -235,7 +253,7 @@ async def main(sizes: Sequence[int]) -> None:
             space, rows = await vectors(served, [turn.text for turn in said])
             corpus = Corpus(said[:KNOWN], rows[:KNOWN], [turn.text for turn in said[KNOWN:]], rows[KNOWN:])
             floor = await _floor(served, corpus)
-            await writes(served, folder, corpus.said, floor)
+            await writes(served, folder, corpus)
             took = {size: await measured(served, Path(folder) / f"{size}.db", space, corpus, floor) for size in sizes}
             if SIZES[0] in took:
                 alone = in_process(corpus.asked, corpus.known[: SIZES[0]])
