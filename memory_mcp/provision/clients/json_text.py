@@ -44,7 +44,7 @@ class JsonText:
         try:
             document = json.loads(self._strict(text), parse_constant=_refuse_constant)
         except json.JSONDecodeError as error:
-            raise BrokenTextError(f"line {error.lineno}: {error.msg}") from error
+            raise BrokenTextError(f"line {error.lineno}: {error.msg if self.comments else _reason(error)}") from error
         except RecursionError as error:
             raise BrokenTextError("it is nested too deeply") from error
         if not isinstance(document, dict):
@@ -116,6 +116,12 @@ class JsonText:
 def _blanks(match: re.Match[str]) -> str:
     """Replace the group `away` by blanks, and leave what matched without it."""
     return match[0] if match["away"] is None else re.sub(r"[^\r\n]", " ", match[0])
+
+
+def _reason(error: json.JSONDecodeError) -> str:
+    """Say what is wrong; the decoder's own words do not name a comment."""
+    is_comment = error.doc.startswith(("//", "/*"), error.pos)
+    return "it holds a comment, which its client does not read" if is_comment else error.msg
 
 
 def _refuse_constant(name: str) -> float:
