@@ -43,14 +43,14 @@ def daemon() -> None:
 
 
 @daemon.command()
-@click.option("--python", type=click.Path(path_type=Path), help="The interpreter to build on [EMBEDDER_PYTHON].")
+@click.option("--python", metavar="PATH", help="The interpreter to build on [EMBEDDER_PYTHON].")
 @_venv
 @click.option("--engine", type=click.Choice(["auto", "openvino", "torch", "onnx"]), help="What computes the vectors.")
 @click.option("--model", metavar="PATH|HUB_ID", help="Another model: its folder, or owner/name[@revision].")
 @click.option("--no-service", is_flag=True, help="Build only; start nothing at login.")
 @click.option("--rollback", is_flag=True, help="Go back to the environment before this one.")
 def install(
-    *, python: Path | None, venv: Path | None, engine: str | None, model: str | None, no_service: bool, rollback: bool
+    *, python: str | None, venv: Path | None, engine: str | None, model: str | None, no_service: bool, rollback: bool
 ) -> None:
     """Build the daemon's environment, and have the system start the daemon at every login."""
     config = settings.load(embedder_python=python)
