@@ -19,6 +19,7 @@ from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import SystemRunner, beside
 from memory_mcp.provision.recipe import Recipe
+from memory_mcp.provision.systemd import SystemdUnit
 from memory_mcp.provision.versions import Versions
 from tests.daemon import modelfiles
 from tests.fakes.supervisor import Launchd
@@ -62,6 +63,7 @@ def test_version_and_help_need_no_heavy_import(home: Path) -> None:
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["daemon", "install", "--nonsense"], 2, "nonsense"),
         (["daemon", "install", "--no-service", "--python", "/nowhere/python"], 1, "no program /nowhere/python"),
+        (["daemon", "install", "--no-service", "--python", "./python3"], 1, f"no program {ROOT}/python3"),
         (["daemon", "uninstall", "--venv", str(ROOT)], 1, "was not built by memory-mcp"),
     ],
 )
@@ -233,7 +235,28 @@ def check_what_was_gone_back_to_serves(
         assert "copying" not in say(capsys, "restart")
         say(capsys, "status")
         assert f"taking {place}-2, which was built" in say(capsys, "install")
+
+
+def test_uninstall_ends_what_runs_and_names_what_stays(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A daemon that was started by hand ends with its environment; a service that does not answer is told first."""
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner()))
+    monkeypatch.setattr(daemon, "find_service", lambda _: None)
     say(capsys, "install")
+    unit = SystemdUnit(SystemRunner())
+    unit.file.parent.mkdir(parents=True)
+    unit.file.touch()
+    assert f"{unit.file} starts the daemon at login" in say(capsys, "uninstall", code=1)
+    unit.file.unlink()
+    program = installed.require(Versions(installed.default_place())).program
+    with (home / "log").open("wb") as log, beside(str(program), log=log) as by_hand:
+        address = settings.load().embedder_address
+        serving.until_serving(address)
+        out = say(capsys, "uninstall")
+        assert by_hand.wait(20) == 0
+    assert f"the daemon of {address} has ended" in out
+    assert "embedder.sock.lock" in out
 
 
 def check_another_codes_daemon_is_replaced(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
