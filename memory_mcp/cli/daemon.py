@@ -246,9 +246,7 @@ def _place(venv: Path | None) -> Path:
     """Return the place that is named, else the one that the system starts the daemon from, else the default one."""
     if venv:
         return venv.absolute()
-    service = _registered(SystemRunner())
-    program = service.program() if service else None
-    return program.parents[1] if program and program.is_absolute() else default_place()
+    return installed.place_of(find_service(SystemRunner())) or default_place()
 
 
 def _foreground(verb: str, venv: Path | None) -> str:

@@ -44,6 +44,12 @@ def find_service(runner: Runner) -> Service | None:
     return next((service for service in services if service.fits), None)
 
 
+def place_of(service: Service | None) -> Path | None:
+    """Return the place that a service starts the daemon from; None where it knows none."""
+    program = service.program() if service else None
+    return program.parents[1] if program and program.is_absolute() else None
+
+
 def left_service() -> Path | None:
     """Return a service's file of ours, which a system that does not answer now may read at the next login."""
     services: tuple[LaunchAgent | SystemdUnit, ...] = (LaunchAgent(SystemRunner()), SystemdUnit(SystemRunner()))
