@@ -134,9 +134,7 @@ class LaunchAgent:
         return {}
 
     def _bootstrap(self) -> None:
-        self._launchctl(
-            "enable", _job()
-        )  # a job that was disabled, in Login Items too, fails with 5: Input/output error
+        self._launchctl("enable", _job())  # one that was disabled fails to load, with 5: Input/output error
         self._launchctl("bootstrap", _domain(), str(self.file))
 
     def _unload(self) -> bool:

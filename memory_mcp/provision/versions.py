@@ -142,10 +142,11 @@ class Versions:
         if not self.require_removable():
             return False
         with self.locked():  # the lock's file stays: another process may wait with it open
-            for environment in self.all():
-                shutil.rmtree(environment.folder, ignore_errors=True)
+            found = self.all()
             if self.place.is_symlink():
                 self.place.unlink()
+            for environment in found:
+                shutil.rmtree(environment.folder, ignore_errors=True)
         return True
 
     def require_removable(self) -> bool:

@@ -129,7 +129,7 @@ def test_every_key_is_one_of_launchds(tmp_path: Path) -> None:
 def test_install_replaces_and_uninstall_removes(system: Launchd, agent: LaunchAgent, folder: Path) -> None:
     """Installing twice keeps one job; uninstalling removes it and its file, and is content with nothing."""
     first, second = make_job(folder), make_job(folder, EMBEDDER_THREADS="1")
-    system.disabled.add(f"gui/{os.getuid()}/{LABEL}")  # as a switch in Login Items leaves it
+    system.disabled.add(f"gui/{os.getuid()}/{LABEL}")  # as `launchctl disable` leaves it
     agent.install(first)
     assert (agent.program(), agent.environment()) == (first.program, dict(first.environment))
     agent.install(second)
