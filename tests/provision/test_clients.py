@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -150,6 +151,16 @@ def test_what_cannot_be_edited_is_named(home: Path) -> None:
     ):
         with pytest.raises(ProvisionError, match=told):
             edit.install(LAUNCH)
+
+
+def test_comments_in_our_entry_stay_when_we_have_moved(home: Path) -> None:
+    """Only the value that differs is written anew."""
+    edit = editor(named("zed"), "linux", home)
+    edit.install(LAUNCH).apply()
+    text = edit.file.path.read_text(encoding="utf-8").replace('"command":', '/* mine */ "command" :')
+    write(edit.file.path, text)
+    edit.install(replace(LAUNCH, command="/new/memory-mcp")).apply()
+    assert edit.file.path.read_text(encoding="utf-8") == text.replace(LAUNCH.command, "/new/memory-mcp")
 
 
 @everywhere
