@@ -199,7 +199,7 @@ def status(*, venv: Path | None, as_json: bool) -> int:
     versions, service = Versions(place), _registered(SystemRunner())
     environment, finding = versions.current(), serving.ask(config.embedder_address)
     if environment is None and finding.condition is not Condition.OK:
-        finding = replace(finding, mend="memory-mcp daemon install")  # there is nothing to start
+        finding = replace(finding, mend=installed.install_command(versions))  # there is nothing to start
     by_hand = environment is None and finding.condition is Condition.OK  # somebody's own, and it serves
     trouble = "" if by_hand else installed.trouble(versions, SystemRunner())
     data = {
@@ -263,7 +263,8 @@ def _require_service(verb: str, venv: Path | None) -> Service:
     service = _registered(SystemRunner())
     if service is None:
         raise ProvisionError(
-            f"the system does not run the daemon: run `memory-mcp daemon install`, or `{_foreground(verb, venv)}`"
+            f"the system does not run the daemon: run `{installed.install_command(Versions(_place(venv)))}`, "
+            f"or `{_foreground(verb, venv)}`"
         )
     return service
 

@@ -33,9 +33,9 @@ def default_place() -> Path:
 
 
 def install_command(versions: Versions) -> str:
-    """Return what brings a place up to date, as the end of a sentence."""
+    """Return the command that brings a place up to date."""
     other = "" if versions.place == default_place() else f" --venv {shlex.quote(str(versions.place))}"
-    return f"run `memory-mcp daemon install{other}`"
+    return f"memory-mcp daemon install{other}"
 
 
 def find_service(runner: Runner) -> Service | None:
@@ -60,10 +60,11 @@ def require(versions: Versions) -> Environment:
     """Return the environment in use; raises ProvisionError where there is none that works."""
     environment = versions.current()
     if environment is None:
-        raise ProvisionError(f"the daemon is not installed in {versions.place}: {install_command(versions)}")
+        raise ProvisionError(f"the daemon is not installed in {versions.place}: run `{install_command(versions)}`")
     if not environment.python.exists():
         raise ProvisionError(
-            f"the daemon's interpreter {environment.python} is gone, as after brew upgrade: {install_command(versions)}"
+            f"the daemon's interpreter {environment.python} is gone, as after brew upgrade: "
+            f"run `{install_command(versions)}`"
         )
     return environment
 
@@ -81,7 +82,7 @@ def refreshed(versions: Versions, say: Callable[[str], None]) -> Environment:
         environment = require(versions)
         if environment.stamp().get("pins") != pins(Recipe()):
             raise ProvisionError(
-                f"this memory-mcp needs other packages than {environment.folder} has: {install_command(versions)}"
+                f"this memory-mcp needs other packages than {environment.folder} has: run `{install_command(versions)}`"
             )
         code.install(environment, _no_pip, say)
         environment.write_stamp({**environment.stamp(), "code": code.key()})
@@ -123,7 +124,7 @@ def trouble(versions: Versions, runner: Runner) -> str:
     if moved or _is_chosen(environment):
         return moved
     if stamp.get("pins") != pins(Recipe()):
-        return f"the daemon's environment was built for another memory-mcp: {install_command(versions)}"
+        return f"the daemon's environment was built for another memory-mcp: run `{install_command(versions)}`"
     return (
         ""
         if stamp.get("code") == code.key()

@@ -148,6 +148,7 @@ def test_without_a_service(
     assert say(capsys, "install", "--no-service") == f"the daemon's environment {place} is up to date\n"
     assert runner.commands == []
     assert "the system does not run the daemon: run `memory-mcp daemon install`" in say(capsys, "start", code=1)
+    assert f"`memory-mcp daemon install --venv {place}-1`" in say(capsys, "start", "--venv", f"{place}-1", code=1)
     assert "`memory-mcp daemon restart --no-service`" in say(capsys, "restart", code=1)
     assert "the system runs no daemon, so there is no log" in say(capsys, "logs", code=1)
     assert "unreachable" in say(capsys, "status", code=3)
