@@ -65,7 +65,14 @@ def _listed(names: object) -> object:
     return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
 
+def _from_here(named: object) -> object:
+    """Make a path absolute that was given with a slash."""
+    return Path(named).expanduser().absolute() if isinstance(named, str) and "/" in named else named
+
+
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]  # clients start us without a shell that would do it
+# pathlib takes ./python3 for the command of that name, which is another program.
+ProgramPath = Annotated[UserPath, BeforeValidator(_from_here)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
@@ -158,7 +165,7 @@ class Settings(BaseSettings):
     )
 
     # What `daemon install` builds; read from the names that users know, without or with our prefix.
-    embedder_python: UserPath | None = Field(
+    embedder_python: ProgramPath | None = Field(
         None,
         validation_alias=AliasChoices("EMBEDDER_PYTHON", "embedder_python"),
         description="The interpreter that the daemon's environment is built on.",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 import click
-from platformdirs import user_log_path
+from embedder_api.v1.address import socket_path
+from platformdirs import user_cache_path, user_log_path
 
 from memory_mcp import settings
 from memory_mcp.cli import serving
@@ -27,6 +29,7 @@ from memory_mcp.provision.service import Job, Service
 from memory_mcp.provision.versions import Environment, Versions
 
 ENGINE: Final = "EMBEDDER_ENGINE"
+ADDRESS: Final = "EMBEDDER_ADDRESS"
 DEGRADED: Final = 3
 
 _venv = click.option(
@@ -40,39 +43,48 @@ def daemon() -> None:
 
 
 @daemon.command()
-@click.option("--python", type=click.Path(path_type=Path), help="The interpreter to build on [EMBEDDER_PYTHON].")
+@click.option("--python", metavar="PATH", help="The interpreter to build on [EMBEDDER_PYTHON].")
 @_venv
 @click.option("--engine", type=click.Choice(["auto", "openvino", "torch", "onnx"]), help="What computes the vectors.")
 @click.option("--model", metavar="PATH|HUB_ID", help="Another model: its folder, or owner/name[@revision].")
 @click.option("--no-service", is_flag=True, help="Build only; start nothing at login.")
 @click.option("--rollback", is_flag=True, help="Go back to the environment before this one.")
 def install(
-    *, python: Path | None, venv: Path | None, engine: str | None, model: str | None, no_service: bool, rollback: bool
+    *, python: str | None, venv: Path | None, engine: str | None, model: str | None, no_service: bool, rollback: bool
 ) -> None:
     """Build the daemon's environment, and have the system start the daemon at every login."""
     config = settings.load(embedder_python=python)
     runner, place = SystemRunner(), _place(venv)
+    before = Versions(place).current()
+    wishes = _wishes(engine, model)
+    recorded = {*wishes, *(before.choices() if before else ())}
     if rollback:
         click.echo(installed.roll_back(Versions(place)))
     else:
-        _build(config, runner, place, _wishes(engine, model))
+        _build(config, runner, place, wishes)
     if no_service:
         return
     service = find_service(runner)
     if service:
-        _register(config, service, place)
+        _register(config, service, place, recorded)
     else:
-        click.echo(f"neither launchd nor systemd answers here: start the daemon with `{_foreground(venv)}`")
+        click.echo(f"neither launchd nor systemd answers here: start the daemon with `{_foreground('start', venv)}`")
     _tell_places(config, place)
 
 
-def _register(config: settings.Settings, service: Service, place: Path) -> None:
+def _register(config: settings.Settings, service: Service, place: Path, recorded: Collection[str]) -> None:
+    """Let the system run it; `recorded` names the variables that this command decides anew."""
     environment = installed.require(Versions(place))
-    variables = {
+    wanted = {
         **settings.daemon_environment(),
         **environment.choices(),
-        "EMBEDDER_ADDRESS": config.embedder_address,
+        ADDRESS: config.embedder_address,
     }
+    kept = {key: value for key, value in service.environment().items() if key not in {*recorded, *wanted}}
+    if kept:
+        listed = ", ".join(f"{key}={value}" for key, value in kept.items())
+        click.echo(f"kept from {service.file}: {listed} (`memory-mcp daemon uninstall --keep-environment` forgets it)")
+    variables = {**kept, **wanted}
     service.install(Job(place / "bin" / "embedder-daemon", variables, user_log_path("memory-mcp")))
     click.echo(f"{service.name} runs the daemon now and at every login ({service.file})")
     _tell_serving(config.embedder_address, service)
@@ -103,15 +115,40 @@ def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
 @click.option("--keep-environment", is_flag=True, help="Remove the service only.")
 def uninstall(*, venv: Path | None, keep_environment: bool) -> None:
     """Stop and remove the daemon's service and its environments; memories stay."""
-    service = find_service(SystemRunner())
+    config, place, service = settings.load(), _place(venv), find_service(SystemRunner())
+    if not keep_environment:
+        Versions(place).require_removable()  # before the service forgets the place
     if service is not None:
         there = service.uninstall()
         click.echo(f"{service.file} is removed" if there else f"{service.name} knows no daemon")
+    elif file := installed.left_service():
+        raise ProvisionError(
+            f"{file} starts the daemon at login, and what reads it does not answer here: run this in a session of your "
+            "own, or delete that file"
+        )
     if not keep_environment:
-        place = _place(venv)
-        removed = Versions(place).remove()
-        click.echo(f"{place} is removed" if removed else f"there is no environment in {place}")
-    click.echo(f"memories stay: {settings.load().sqlite_path}")
+        _remove(config.embedder_address, place)
+    click.echo(f"memories stay: {config.sqlite_path}")
+
+
+def _remove(address: str, place: Path) -> None:
+    """Delete the environments, end a daemon that runs from them, and name what other daemons may use."""
+    versions = Versions(place)
+    if installed.runs_from(versions, installed.holder(address)):
+        installed.end_holder(address)
+        click.echo(f"the daemon of {address} has ended")
+    removed = versions.remove()
+    click.echo(f"{place} is removed" if removed else f"there is no environment in {place}")
+    for path in _leftovers(address):
+        click.echo(f"left for other daemons, delete it where there is none: {path}")
+
+
+def _leftovers(address: str) -> list[Path]:
+    """Return what daemons leave: converted models with what was measured, logs, and what is beside the socket."""
+    socket = socket_path(address)
+    logs = sorted(user_log_path("memory-mcp").glob("embedder*.log*"))
+    beside = [socket.with_name(socket.name + end) for end in (".lock", ".batch")]
+    return [path for path in (user_cache_path("memory-mcp"), *logs, *beside) if path.exists()]
 
 
 @daemon.command()
@@ -122,7 +159,7 @@ def start(*, venv: Path | None, no_service: bool) -> None:
     config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), click.echo)
     if no_service:
         become(environment.program, *_arguments(config, environment))
-    service = _require_service(venv)
+    service = _require_service("start", venv)
     service.start()
     _tell_serving(config.embedder_address, service)
 
@@ -146,7 +183,7 @@ def restart(*, venv: Path | None, no_service: bool) -> None:
     if no_service:
         installed.end_holder(config.embedder_address, wait=False)  # the new one loads its code meanwhile
         become(environment.program, "--supervised", *_arguments(config, environment))
-    service = _require_service(venv)
+    service = _require_service("restart", venv)
     if installed.holder(config.embedder_address) not in {None, service.process()}:
         installed.end_holder(config.embedder_address)  # one that was started by hand
     service.restart()
@@ -161,6 +198,8 @@ def status(*, venv: Path | None, as_json: bool) -> int:
     config, place = settings.load(), _place(venv)
     versions, service = Versions(place), _registered(SystemRunner())
     environment, finding = versions.current(), serving.ask(config.embedder_address)
+    if environment is None and finding.condition is not Condition.OK:
+        finding = replace(finding, mend=installed.install_command(versions))  # there is nothing to start
     by_hand = environment is None and finding.condition is Condition.OK  # somebody's own, and it serves
     trouble = "" if by_hand else installed.trouble(versions, SystemRunner())
     data = {
@@ -204,11 +243,14 @@ def logs(*, lines: int, follow: bool) -> None:
 
 
 def _place(venv: Path | None) -> Path:
-    return (venv or default_place()).absolute()
+    """Return the place that is named, else the one that the system starts the daemon from, else the default one."""
+    if venv:
+        return venv.absolute()
+    return installed.place_of(find_service(SystemRunner())) or default_place()
 
 
-def _foreground(venv: Path | None) -> str:
-    return f"memory-mcp daemon start --no-service{f' --venv {venv}' if venv else ''}"
+def _foreground(verb: str, venv: Path | None) -> str:
+    return f"memory-mcp daemon {verb} --no-service{f' --venv {shlex.quote(str(venv))}' if venv else ''}"
 
 
 def _registered(runner: Runner) -> Service | None:
@@ -217,11 +259,12 @@ def _registered(runner: Runner) -> Service | None:
     return service if service and service.file.is_file() else None
 
 
-def _require_service(venv: Path | None) -> Service:
+def _require_service(verb: str, venv: Path | None) -> Service:
     service = _registered(SystemRunner())
     if service is None:
         raise ProvisionError(
-            f"the system does not run the daemon: run `memory-mcp daemon install`, or `{_foreground(venv)}`"
+            f"the system does not run the daemon: run `{installed.install_command(Versions(_place(venv)))}`, "
+            f"or `{_foreground(verb, venv)}`"
         )
     return service
 

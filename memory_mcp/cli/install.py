@@ -66,6 +66,8 @@ def install(  # noqa: PLR0913 - one for each option
     if printing:
         click.echo(f"this belongs into {editor.file.path}:", err=True)
         click.echo(editor.snippet(wanted).rstrip("\n"))
+        if isinstance(wanted, Remote):
+            click.echo(_token_hint(editor), err=True)
         return
     if _install(editor, wanted, dry_run=dry_run):
         _offer_daemon(ctx, wanted)
@@ -99,9 +101,15 @@ def _install(editor: Editor, wanted: Launch | Remote, *, dry_run: bool) -> bool:
     kept = "" if change.before is None else f"; what was there is kept as {editor.file.backup.path.name}"
     click.echo(f"{client.title} will use {editor.name}, from {editor.file.path}{kept}; restart {client.title}")
     if isinstance(wanted, Remote):
-        hint = client.token.format(title=client.title, file=editor.file.path, folder=client.folder(editor.machine))
-        click.echo(f"no token is written: `memory-mcp token create {client.name}` makes one; {hint}")
+        click.echo(_token_hint(editor))
     return True
+
+
+def _token_hint(editor: Editor) -> str:
+    """Say where the token comes from, and where it goes."""
+    client = editor.client
+    hint = client.token.format(title=client.title, file=editor.file.path, folder=client.folder(editor.machine))
+    return f"no token is written: `memory-mcp token create {client.name}` makes one; {hint}"
 
 
 def _uninstall(editor: Editor, remote: Remote | None, *, dry_run: bool) -> None:

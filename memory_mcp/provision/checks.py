@@ -22,6 +22,8 @@ from memory_mcp.provision.versions import Versions
 
 IN_CHECKOUT: Final = ".venv-daemon"
 """Where `make setup` builds."""
+FIND_S: Final = 2.0
+"""What the system's answer may take before the checks begin."""
 PROBE_SHARE: Final = 0.8
 """Of a check's time that another program may take."""
 
@@ -43,13 +45,14 @@ class Environment:
 
     @staticmethod
     def find(named: Path | None, default: Path) -> Environment:
-        """Return the one that is named, else the checkout's where there is one, else the default one."""
+        """Return the one that is named, else the checkout's, else the one that the system starts, else the default."""
         if named is not None:
             return Environment(named, f"memory-mcp daemon install --venv {shlex.quote(str(named))}")
         root = source.checkout()
         if root and (root / IN_CHECKOUT).exists():
             return Environment(root / IN_CHECKOUT, "make setup")
-        return Environment(default, "memory-mcp daemon install")
+        place = installed.place_of(installed.find_service(SystemRunner(FIND_S))) or default
+        return Environment(place, "memory-mcp daemon install")
 
 
 def interpreter(found: Environment, seconds: float) -> Seen:
@@ -75,7 +78,8 @@ def interpreter(found: Environment, seconds: float) -> Seen:
 
 def _out_of_date(found: Environment, built: Built, runner: Runner) -> str:
     """Return what the environment was overtaken by, or nothing."""
-    if built.stamp().get("code") != code.key():
+    stamp = built.stamp()
+    if code.key() not in {stamp.get("code"), stamp.get(installed.CHOSEN_BY)}:
         return f"{found.venv} has the daemon's code of another version or place"
     if (built.folder / HOMEBREW).is_file():  # `brew upgrade` may have moved its Python or torch
         return installed.trouble(Versions(found.venv), runner)

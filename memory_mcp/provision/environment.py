@@ -78,6 +78,22 @@ class Builder:
             return self._finish(current, key)
         for step in self.choice.steps:
             self.say(step)
+        environment = self._built_before(key) or self._new(key)
+        if current:
+            environment.write_choices(current.choices())
+        self._finish(environment, key)
+        self.versions.use(environment)
+        self.say(f"{self.place} is {environment.folder.name} now" + (_ROLLBACK if self.versions.previous() else ""))
+        return True
+
+    def _built_before(self, key: str) -> Environment | None:
+        """Return a finished one of the same things, as after `--rollback`."""
+        found = next((each for each in self.versions.finished() if each.stamp().get("environment") == key), None)
+        if found:
+            self.say(f"taking {found.folder}, which was built from the same things before")
+        return found
+
+    def _new(self, key: str) -> Environment:
         environment = self.versions.unfinished(key)
         if environment:
             self.say(f"going on with {environment.folder}, which was broken off")
@@ -85,12 +101,7 @@ class Builder:
         else:
             environment = self._make(key)
         self._fill(environment)
-        if current:
-            environment.write_choices(current.choices())
-        self._finish(environment, key)
-        self.versions.use(environment)
-        self.say(f"{self.place} is {environment.folder.name} now" + (_ROLLBACK if self.versions.previous() else ""))
-        return True
+        return environment
 
     def _make(self, key: str) -> Environment:
         for old in self.versions.abandoned():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from collections.abc import Callable
@@ -22,12 +23,19 @@ from memory_mcp.provision.service import STOP_SECONDS, Service
 from memory_mcp.provision.systemd import SystemdUnit
 from memory_mcp.provision.versions import Environment, Versions
 
-INSTALL: Final = "run `memory-mcp daemon install`"
+CHOSEN_BY: Final = "chosen_by"
+"""In a stamp: the code of the memory-mcp that went back to the environment, and takes it as it is."""
 
 
 def default_place() -> Path:
     """Return where the daemon's environment is, unless another place is named."""
     return user_data_path("memory-mcp") / "daemon"
+
+
+def install_command(versions: Versions) -> str:
+    """Return the command that brings a place up to date."""
+    other = "" if versions.place == default_place() else f" --venv {shlex.quote(str(versions.place))}"
+    return f"memory-mcp daemon install{other}"
 
 
 def find_service(runner: Runner) -> Service | None:
@@ -36,13 +44,28 @@ def find_service(runner: Runner) -> Service | None:
     return next((service for service in services if service.fits), None)
 
 
+def place_of(service: Service | None) -> Path | None:
+    """Return the place that a service starts the daemon from; None where it knows none."""
+    program = service.program() if service else None
+    return program.parents[1] if program and program.is_absolute() else None
+
+
+def left_service() -> Path | None:
+    """Return a service's file of ours, which a system that does not answer now may read at the next login."""
+    services: tuple[LaunchAgent | SystemdUnit, ...] = (LaunchAgent(SystemRunner()), SystemdUnit(SystemRunner()))
+    return next((service.file for service in services if service.file.is_file()), None)
+
+
 def require(versions: Versions) -> Environment:
     """Return the environment in use; raises ProvisionError where there is none that works."""
     environment = versions.current()
     if environment is None:
-        raise ProvisionError(f"the daemon is not installed in {versions.place}: {INSTALL}")
+        raise ProvisionError(f"the daemon is not installed in {versions.place}: run `{install_command(versions)}`")
     if not environment.python.exists():
-        raise ProvisionError(f"the daemon's interpreter {environment.python} is gone, as after brew upgrade: {INSTALL}")
+        raise ProvisionError(
+            f"the daemon's interpreter {environment.python} is gone, as after brew upgrade: "
+            f"run `{install_command(versions)}`"
+        )
     return environment
 
 
@@ -53,14 +76,22 @@ def refreshed(versions: Versions, say: Callable[[str], None]) -> Environment:
         ProvisionError: there is none, or this code needs other packages than it has.
     """
     environment = require(versions)
-    stamp = environment.stamp()
-    if source.checkout() or stamp.get("code") == code.key():
+    if _is_chosen(environment) or environment.stamp().get("code") == code.key():
         return environment
-    if stamp.get("pins") != pins(Recipe()):
-        raise ProvisionError(f"this memory-mcp needs other packages than {environment.folder} has: {INSTALL}")
-    code.install(environment, _no_pip, say)
-    environment.write_stamp({**stamp, "code": code.key()})
+    with versions.locked():
+        environment = require(versions)
+        if environment.stamp().get("pins") != pins(Recipe()):
+            raise ProvisionError(
+                f"this memory-mcp needs other packages than {environment.folder} has: run `{install_command(versions)}`"
+            )
+        code.install(environment, _no_pip, say)
+        environment.write_stamp({**environment.stamp(), "code": code.key()})
     return environment
+
+
+def _is_chosen(environment: Environment) -> bool:
+    """Whether it is taken as it is: its code is linked, or this very memory-mcp went back to it."""
+    return source.checkout() is not None or environment.stamp().get(CHOSEN_BY) == code.key()
 
 
 def _no_pip(*_words: str) -> None:
@@ -77,6 +108,7 @@ def roll_back(versions: Versions) -> str:
         previous = versions.previous()
         if previous is None:
             raise ProvisionError(f"there is no environment before {versions.place} to go back to")
+        previous.write_stamp({**previous.stamp(), CHOSEN_BY: code.key()})  # it serves with its own code
         versions.use(previous)
     return f"{versions.place} is {previous.folder.name} again"
 
@@ -89,10 +121,10 @@ def trouble(versions: Versions, runner: Runner) -> str:
     except ProvisionError as error:
         return str(error)
     stamp = environment.stamp()
-    if moved or source.checkout():
+    if moved or _is_chosen(environment):
         return moved
     if stamp.get("pins") != pins(Recipe()):
-        return f"the daemon's environment was built for another memory-mcp: {INSTALL}"
+        return f"the daemon's environment was built for another memory-mcp: run `{install_command(versions)}`"
     return (
         ""
         if stamp.get("code") == code.key()
@@ -130,10 +162,22 @@ def end_holder(address: str, *, wait: bool = True) -> bool:
     return True
 
 
+def runs_from(versions: Versions, pid: int | None) -> bool:
+    """Whether a process was started from an environment of a place."""
+    folders = [versions.place, *(found.folder for found in versions.all())]
+    command = _command(pid) if pid else ""
+    return any(f"{folder}/bin/" in command for folder in folders)
+
+
 def _is_daemon(pid: int) -> bool:
     """Whether a process is a daemon of ours: the number of one that ended may have gone to another program."""
-    try:
-        command = SystemRunner().output("ps", "-ww", "-o", "command=", "-p", str(pid))
-    except ProvisionError:
-        return False
+    command = _command(pid)
     return "embedder-daemon" in command or "embedder_daemon" in command
+
+
+def _command(pid: int) -> str:
+    """Return the command line of a process, or nothing when it has ended."""
+    try:
+        return SystemRunner().output("ps", "-ww", "-o", "command=", "-p", str(pid))
+    except ProvisionError:
+        return ""

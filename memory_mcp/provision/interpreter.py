@@ -88,7 +88,7 @@ def choose(explicit: Path | None, *, use_homebrew: bool | None, runner: Runner, 
         return _choice(found.python, runner, reason, homebrew=found)
     if (sys.platform, platform.machine()) == ("darwin", "x86_64"):
         raise ProvisionError(
-            f"there is no PyTorch for Macs with an Intel processor but Homebrew's: {reason}; {BREW_INSTALL}"
+            f"there is no PyTorch for Macs with an Intel processor but Homebrew's: {_with_command(reason)}"
         )
     return _choice(own_interpreter(), runner, reason, "the Python that runs memory-mcp, with PyTorch of its own")
 
@@ -146,10 +146,15 @@ def _consider_homebrew(
     except HomebrewMissingError as error:
         if demanded:
             raise ProvisionError(
-                f"MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 demands Homebrew's PyTorch, but {error}; {BREW_INSTALL}"
+                f"MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 demands Homebrew's PyTorch, but {_with_command(error)}"
             ) from error
         return None, f"Homebrew's PyTorch is passed over: {error}"
     return found, f"Homebrew's PyTorch {found.torch} in {found.prefix} is reused"
+
+
+def _with_command(told: object) -> str:
+    """Append what to run, unless the sentence names a command: its own fits better."""
+    return str(told) if "run `brew " in str(told) else f"{told}; {BREW_INSTALL}"
 
 
 def _prefix(runner: Runner, brew: Path | None) -> Path:
@@ -201,8 +206,8 @@ def _torches(formula: Path) -> Iterator[tuple[str, Path, str]]:
 def _choice(python: Path, runner: Runner, *steps: str, homebrew: Homebrew | None = None) -> Choice:
     try:
         facts = json.loads(runner.output(str(python), "-I", "-c", _PROBE))
-    except ValueError as error:
-        raise ProvisionError(f"{python} is no Python; name one with EMBEDDER_PYTHON or --python") from error
+    except (ValueError, ProvisionError) as error:
+        raise ProvisionError(f"{python} is no Python that works; name one with EMBEDDER_PYTHON or --python") from error
     version = ".".join(str(part) for part in facts["version"])
     if tuple(facts["version"]) < OLDEST:
         raise ProvisionError(f"{python} is Python {version}; name one of 3.11 or newer with EMBEDDER_PYTHON")

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from memory_mcp.provision.service import LOG_NAME, Job, until_ended
 
 LABEL: Final = "com.memory-mcp.embedder"
 STDERR_NAME: Final = "embedder-stderr.log"
+LOG_FILE: Final = "EMBEDDER_LOG_FILE"
 
 
 def render(job: Job) -> bytes:
@@ -63,11 +65,22 @@ class LaunchAgent:
         """Whether this system has launchd."""
         return self.platform == "darwin"
 
+    def program(self) -> Path | None:
+        """Return the program that the plist names."""
+        words = self._plist().get("ProgramArguments")
+        return Path(str(words[0])) if isinstance(words, list) and words else None
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that the plist has beside the log's."""
+        found = self._plist().get("EnvironmentVariables")
+        variables = found if isinstance(found, dict) else {}
+        return {str(name): str(value) for name, value in variables.items() if name != LOG_FILE}
+
     def install(self, job: Job) -> None:
-        """Write the file and start the job, in place of an older one."""
-        job.logs.mkdir(parents=True, exist_ok=True)  # launchd does not make it
-        self._unload()
+        """Write the file and start the job, in place of an older one; without a new file that one runs on."""
+        service.make_folder(job.logs)  # launchd does not make it
         service.write(self.file, render(job))
+        self._unload()
         self._bootstrap()
 
     def uninstall(self) -> bool:
@@ -108,13 +121,20 @@ class LaunchAgent:
             job = plistlib.loads(self.file.read_bytes())
         except (OSError, ValueError) as error:
             raise ProvisionError(f"{self.file} cannot be read: run `memory-mcp daemon install`") from error
-        files = [job["EnvironmentVariables"]["EMBEDDER_LOG_FILE"], job["StandardErrorPath"]]
+        files = [job["EnvironmentVariables"][LOG_FILE], job["StandardErrorPath"]]
         there = [file for file in files if Path(file).is_file()]
         if not there:
             raise ProvisionError(f"there is no log yet: {files[0]} is made when the daemon starts")
         return ["tail", "-n", str(lines), *(["-F"] if follow else []), *there]
 
+    def _plist(self) -> dict[str, object]:
+        with suppress(OSError, ValueError):
+            found = plistlib.loads(self.file.read_bytes())
+            return found if isinstance(found, dict) else {}
+        return {}
+
     def _bootstrap(self) -> None:
+        self._launchctl("enable", _job())  # one that was disabled fails to load, with 5: Input/output error
         self._launchctl("bootstrap", _domain(), str(self.file))
 
     def _unload(self) -> bool:

@@ -39,6 +39,14 @@ class Service(Protocol):
         """The file that the system reads at login."""
         ...
 
+    def program(self) -> Path | None:
+        """Return the program that the file names; None where there is no file that says it."""
+        ...
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that `install` was given, as the file has them; none where there is no such file."""
+        ...
+
     def install(self, job: Job) -> None:
         """Write the file and start the job, in place of an older one."""
         ...
@@ -88,8 +96,21 @@ def until_ended(service: Service, pid: int | None) -> None:
 
 
 def write(file: Path, content: bytes) -> None:
-    """Write a file in one step."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file in one step; raises ProvisionError when it cannot be written."""
+    make_folder(file.parent)
     aside = file.with_name(f".{file.name}.new")
-    aside.write_bytes(content)
-    aside.replace(file)
+    try:
+        aside.write_bytes(content)
+        aside.replace(file)
+    except OSError as error:
+        raise ProvisionError(
+            f"{file} cannot be written ({error.strerror}): mend its folder's owner and mode"
+        ) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder unless it is there; raises ProvisionError when it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProvisionError(f"the folder {folder} cannot be made ({error.strerror})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,16 @@ class SystemdUnit:
             return False
         return True
 
+    def program(self) -> Path | None:
+        """Return the program that the unit names."""
+        words = self._words("ExecStart")
+        return Path(words[0]) if words else None
+
+    def environment(self) -> dict[str, str]:
+        """Return the unit's variables."""
+        pairs = (word.partition("=") for word in self._words("Environment"))
+        return {name: value for name, _, value in pairs}
+
     def install(self, job: Job) -> None:
         """Write the file and start the job, in place of an older one."""
         service.write(self.file, render(job))
@@ -105,6 +116,14 @@ class SystemdUnit:
         """Return the command that shows the journal of the unit."""
         service.require_file(self)
         return ["journalctl", "--user", "--unit", UNIT, "--lines", str(lines), *(["--follow"] if follow else [])]
+
+    def _words(self, key: str) -> list[str]:
+        """Return the words of a key's lines, as `_quoted` wrote them."""
+        with suppress(OSError, ValueError):
+            lines = self.file.read_text(encoding="utf-8").splitlines()
+            values = [line.removeprefix(f"{key}=") for line in lines if line.startswith(f"{key}=")]
+            return [word.replace("%%", "%") for value in values for word in shlex.split(value)]
+        return []
 
     def _systemctl(self, *words: str) -> str:
         return self.runner.output("systemctl", "--user", *words)

@@ -137,22 +137,41 @@ class Versions:
         """Delete the link and all environments of ours; say whether there were any.
 
         Raises:
-            ProvisionError: something else stands at the place, which is left alone.
+            ProvisionError: something else stands at the place, which is left alone, or something is built there now.
         """
+        if not self.require_removable():
+            return False
+        with self.locked():  # the lock's file stays: another process may wait with it open
+            found = self.all()
+            if self.place.is_symlink():
+                self.place.unlink()
+            for environment in found:
+                shutil.rmtree(environment.folder, ignore_errors=True)
+        return True
+
+    def require_removable(self) -> bool:
+        """Say whether there is anything to remove; raises ProvisionError where `remove` would."""
         self.require_ours()
-        found = [environment for environment in (self.current(), *self._ours()) if environment]
-        if self.place.is_symlink():
-            self.place.unlink()
-        for environment in found:
-            shutil.rmtree(environment.folder, ignore_errors=True)
-        self._lock.unlink(missing_ok=True)
-        return bool(found)
+        if not self.all():
+            return False
+        with self.locked():
+            return True
+
+    def all(self) -> list[Environment]:
+        """Return every one of ours, finished or not."""
+        return list(dict.fromkeys(found for found in (self.current(), *self._ours()) if found))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let one process at a time build here; raises ProvisionError when another does."""
-        self.place.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock.open("ab") as file:
+        """Let one process at a time build here; raises ProvisionError when another does, or nobody can."""
+        try:
+            self.place.parent.mkdir(parents=True, exist_ok=True)
+            file = self._lock.open("ab")
+        except OSError as error:
+            raise ProvisionError(
+                f"{self._lock} cannot be written ({error.strerror}): mend its folder, or name another with --venv"
+            ) from error
+        with file:
             os.set_inheritable(file.fileno(), True)  # noqa: FBT003 - the only way; a pip that outlives us installs here
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -116,12 +116,14 @@ class Launchd:
     """Divides ThrottleInterval and ExitTimeOut."""
     jobs: dict[str, Supervised] = field(default_factory=dict)
     ended: list[Supervised] = field(default_factory=list)
+    disabled: set[str] = field(default_factory=set)
 
     def output(self, *command: str) -> str:
-        """Answer bootstrap, bootout, kickstart, kill and print."""
+        """Answer enable, bootstrap, bootout, kickstart, kill and print."""
         if command[0] != "launchctl":
             return SystemRunner().output(*command)
         verbs: dict[str, Callable[..., str]] = {
+            "enable": self._enable,
             "bootstrap": self._bootstrap,
             "bootout": self._bootout,
             "kickstart": self._kickstart,
@@ -139,10 +141,14 @@ class Launchd:
         for job in list(self.jobs):
             self._bootout(job)
 
+    def _enable(self, name: str) -> str:
+        self.disabled.discard(name)
+        return ""
+
     def _bootstrap(self, domain: str, file: str) -> str:
         plist: dict[str, Any] = plistlib.loads(Path(file).read_bytes())
         name = f"{domain}/{plist['Label']}"
-        if name in self.jobs:
+        if name in self.jobs or name in self.disabled:
             raise ProvisionError("Bootstrap failed: 5: Input/output error")
         assert plist["KeepAlive"] == {"SuccessfulExit": False}
         assert plist["RunAtLoad"]

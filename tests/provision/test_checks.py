@@ -12,12 +12,14 @@ from typing import cast
 import pytest
 
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.provision import checks
+from memory_mcp.provision import checks, code, installed, service, source
 from memory_mcp.provision.checks import Environment
-from memory_mcp.provision.service import Service
+from memory_mcp.provision.process import SystemRunner
+from memory_mcp.provision.service import Job, Service
+from memory_mcp.provision.systemd import SystemdUnit, render
 from memory_mcp.provision.versions import STAMP
 from memory_mcp.provision.versions import Environment as Built
-from tests.provision.conftest import make_environment
+from tests.provision.conftest import make_environment, make_program
 
 SECONDS = 20.0
 
@@ -42,6 +44,27 @@ def test_an_environment_is_told_and_its_faults(environment: Environment) -> None
     stamp.write_text(whole, encoding="utf-8")
     shutil.rmtree(packages / "torch")
     assert _cause(environment).endswith("has no torch")
+
+
+def test_what_the_system_starts_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a place that is named, doctor takes the one of the unit; one that was gone back to is no fault."""
+    monkeypatch.setattr(source, "checkout", lambda: None)
+    for name, folder in (("HOME", "home"), ("XDG_CONFIG_HOME", "config"), ("PATH", "bin")):
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    default = tmp_path / "default"
+    assert Environment.find(None, default).venv == default
+    make_program(tmp_path / "bin" / "systemctl", "#!/bin/sh\nexit 0\n")
+    assert Environment.find(None, default).venv == default
+    unit = SystemdUnit(SystemRunner())
+    service.write(unit.file, render(Job(tmp_path / "env" / "bin" / "embedder-daemon", {}, tmp_path)))
+    found = Environment.find(None, default)
+    assert found == Environment(tmp_path / "env", "memory-mcp daemon install")
+    make_environment(found.venv)
+    built = Built(found.venv)
+    built.write_stamp({**built.stamp(), "code": "older", installed.CHOSEN_BY: code.key()})
+    seen = checks.interpreter(found, SECONDS)
+    assert isinstance(seen, Finding)
+    assert seen.condition is Condition.OK
 
 
 def _cause(environment: Environment) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import stat
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -135,6 +137,32 @@ def test_what_the_user_added_to_our_entry_stays(client: Client, home: Path) -> N
     assert entries(edit)["memory"] == {**mine, "command": "/new/memory-mcp"}
 
 
+def test_what_cannot_be_edited_is_named(home: Path) -> None:
+    """A comment where the client reads none, YAML of somebody else's and a pipe: each is told as what it is."""
+    cursor, block, zed = (editor(named(name), "linux", home) for name in ("cursor", "continue", "zed"))
+    write(cursor.file.path, '{\n  // mine\n  "mcpServers": {}\n}\n')
+    write(block.file.path, "name: mine\nversion: 1.0.0\n")
+    zed.file.path.parent.mkdir(parents=True)
+    os.mkfifo(zed.file.path)
+    for edit, told in (
+        (cursor, "line 2: it holds a comment, which its client does not read"),
+        (block, r"memory\.yaml is YAML that we did not write; give ours another name with --name"),
+        (zed, "is no file but a pipe"),
+    ):
+        with pytest.raises(ProvisionError, match=told):
+            edit.install(LAUNCH)
+
+
+def test_comments_in_our_entry_stay_when_we_have_moved(home: Path) -> None:
+    """Only the value that differs is written anew."""
+    edit = editor(named("zed"), "linux", home)
+    edit.install(LAUNCH).apply()
+    text = edit.file.path.read_text(encoding="utf-8").replace('"command":', '/* mine */ "command" :')
+    write(edit.file.path, text)
+    edit.install(replace(LAUNCH, command="/new/memory-mcp")).apply()
+    assert edit.file.path.read_text(encoding="utf-8") == text.replace(LAUNCH.command, "/new/memory-mcp")
+
+
 @everywhere
 def test_a_broken_file_is_left_alone(client: Client, system: str, home: Path) -> None:
     """A file that its own client could not read is refused with the line, and not touched."""
@@ -154,7 +182,7 @@ def test_a_broken_file_is_left_alone(client: Client, system: str, home: Path) ->
         ("cursor", '{"mcpServers": []}', "mcpServers is no table of servers"),
         ("cursor", '{"mcpServers": {"memory": 1}}', "mcpServers.memory is no table"),
         ("cursor", "[]", "it is no object"),
-        ("cursor", '{"a": 1} // mine', "line 1: Extra data"),
+        ("cursor", '{"a": 1} // mine', "line 1: it holds a comment, which"),
         ("cursor", '{"a": NaN}', "NaN is no JSON"),
         ("cursor", '{"mcpServers": {},\n"mcpServers": {}}', "line 2: mcpServers is there for the second time"),
         ("zed", '{"a": 1,, }', "line 1"),

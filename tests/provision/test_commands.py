@@ -14,10 +14,12 @@ from click.testing import CliRunner
 from memory_mcp import cli, settings
 from memory_mcp.cli import daemon, serving
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
-from memory_mcp.provision import code, installed, recipe
+from memory_mcp.provision import code, environment, installed, recipe
 from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import SystemRunner, beside
+from memory_mcp.provision.recipe import Recipe
+from memory_mcp.provision.systemd import SystemdUnit
 from memory_mcp.provision.versions import Versions
 from tests.daemon import modelfiles
 from tests.fakes.supervisor import Launchd
@@ -61,6 +63,7 @@ def test_version_and_help_need_no_heavy_import(home: Path) -> None:
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["daemon", "install", "--nonsense"], 2, "nonsense"),
         (["daemon", "install", "--no-service", "--python", "/nowhere/python"], 1, "no program /nowhere/python"),
+        (["daemon", "install", "--no-service", "--python", "./python3"], 1, f"no program {ROOT}/python3"),
         (["daemon", "uninstall", "--venv", str(ROOT)], 1, "was not built by memory-mcp"),
     ],
 )
@@ -134,6 +137,7 @@ def test_without_a_service(
     monkeypatch.setattr(daemon, "SystemRunner", lambda: runner)
     monkeypatch.setattr(daemon, "find_service", lambda _: None)
     place = home / ".local" / "share" / "memory-mcp" / "daemon"
+    assert "memory-mcp daemon start" not in say(capsys, "status", code=3)
     assert f"not installed in {place}: run `memory-mcp daemon install`" in say(capsys, "start", code=1)
     out = say(capsys, "install")
     assert "Homebrew's PyTorch is forbidden" in out
@@ -144,7 +148,8 @@ def test_without_a_service(
     assert say(capsys, "install", "--no-service") == f"the daemon's environment {place} is up to date\n"
     assert runner.commands == []
     assert "the system does not run the daemon: run `memory-mcp daemon install`" in say(capsys, "start", code=1)
-    assert "the system does not run the daemon" in say(capsys, "restart", code=1)
+    assert f"`memory-mcp daemon install --venv {place}-1`" in say(capsys, "start", "--venv", f"{place}-1", code=1)
+    assert "`memory-mcp daemon restart --no-service`" in say(capsys, "restart", code=1)
     assert "the system runs no daemon, so there is no log" in say(capsys, "logs", code=1)
     assert "unreachable" in say(capsys, "status", code=3)
     assert say(capsys, "stop") == "there is no daemon to stop\n"
@@ -190,6 +195,69 @@ def test_with_launchd(
         ]
     finally:
         system.close()
+
+
+def test_the_service_knows_its_place(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After `--venv` the other commands find it; variables stay; a place to go back to serves with its own code."""
+    system, place = Launchd(), home / "my place" / "venv"
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(system))
+    agent = LaunchAgent(system, platform="darwin", home=home)
+    monkeypatch.setattr(daemon, "find_service", lambda _: agent)
+    monkeypatch.setattr(daemon, "user_log_path", lambda _: home / "Logs")
+    monkeypatch.setenv("EMBEDDER_THREADS", "1")
+    try:
+        say(capsys, "install", "--venv", str(place))
+        monkeypatch.delenv("EMBEDDER_THREADS")
+        assert json.loads(say(capsys, "status", "--json"))["environment"]["place"] == str(place)
+        assert "EMBEDDER_THREADS=1" in say(capsys, "install")
+        assert agent.environment()["EMBEDDER_THREADS"] == "1"
+        check_what_was_gone_back_to_serves(place, monkeypatch, capsys)
+        with Versions(place).locked():
+            assert "another `daemon install` builds" in say(capsys, "uninstall", code=1)
+        assert f"{place} is removed" in say(capsys, "uninstall")
+    finally:
+        system.close()
+
+
+def check_what_was_gone_back_to_serves(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Upgrade to other packages and go back: restart keeps the old ones, and install takes what was built."""
+    with monkeypatch.context() as newer:
+        newer.setattr(code, "key", lambda: "f" * 64)
+        newer.setattr(recipe, "TORCH", "9.9")
+        newer.setattr(Recipe, "digest", lambda _: "others")
+        for module in (installed, environment):
+            newer.setattr(module, "pins", lambda _: "others")
+        assert f"{place} is venv-2 now" in say(capsys, "install")
+        assert f"{place} is venv-1 again" in say(capsys, "install", "--rollback")
+        assert "copying" not in say(capsys, "restart")
+        say(capsys, "status")
+        assert f"taking {place}-2, which was built" in say(capsys, "install")
+
+
+def test_uninstall_ends_what_runs_and_names_what_stays(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A daemon that was started by hand ends with its environment; a service that does not answer is told first."""
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner()))
+    monkeypatch.setattr(daemon, "find_service", lambda _: None)
+    say(capsys, "install")
+    unit = SystemdUnit(SystemRunner())
+    unit.file.parent.mkdir(parents=True)
+    unit.file.touch()
+    assert f"{unit.file} starts the daemon at login" in say(capsys, "uninstall", code=1)
+    unit.file.unlink()
+    program = installed.require(Versions(installed.default_place())).program
+    with (home / "log").open("wb") as log, beside(str(program), log=log) as by_hand:
+        address = settings.load().embedder_address
+        serving.until_serving(address)
+        out = say(capsys, "uninstall")
+        assert by_hand.wait(20) == 0
+    assert f"the daemon of {address} has ended" in out
+    assert "embedder.sock.lock" in out
 
 
 def check_another_codes_daemon_is_replaced(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

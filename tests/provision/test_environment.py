@@ -138,6 +138,8 @@ def check_what_brew_upgrade_moves_is_told(builder: Builder, homebrew: FakeHomebr
     assert subprocess.check_output(ask, text=True) == "\n"
     homebrew.upgrade_pytorch("2.14.0")
     assert "is 2.14.0 now, and this environment was built for 2.12.1" in subprocess.check_output(ask, text=True)
+    check_the_next_build_reuses_again(builder, homebrew)
+    ask[0] = str(used(builder).python)
     homebrew.move_pytorch_to_python("3.99")
     assert "any more, as after `brew upgrade`: run `memory-mcp daemon install`" in subprocess.check_output(
         ask, text=True
@@ -146,6 +148,13 @@ def check_what_brew_upgrade_moves_is_told(builder: Builder, homebrew: FakeHomebr
     done = subprocess.run([used(builder).program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.endswith("is gone, as after brew upgrade: run memory-mcp daemon install\n")
+
+
+def check_the_next_build_reuses_again(builder: Builder, homebrew: FakeHomebrew) -> None:
+    """Build again after `brew upgrade`: what it brought is reused."""
+    moved = replace(builder, choice=choose(None, use_homebrew=True, runner=RUNNER, brew=homebrew.brew))
+    assert moved.build()
+    assert facts(used(builder).python, "import torch; print(torch.__version__)") == ["2.14.0"]
 
 
 def test_what_fails_leaves_the_one_in_use_and_is_taken_up_again(

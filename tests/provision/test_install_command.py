@@ -161,6 +161,8 @@ def test_print_dry_run_install_again_and_uninstall(home: Path, install: Callable
 
 def test_http_tells_where_the_token_goes(home: Path, install: Callable[..., Done]) -> None:
     """An address is written without a token; the answer says how to make one, and where the client looks for it."""
+    printed = install("--client", "continue", "--http", "http://127.0.0.1:8765/mcp", "--print")
+    assert f"write MEMORY_MCP_TOKEN=… into {home}/.continue/.env" in printed.err
     done = install("--client", "continue", "--http", "http://127.0.0.1:8765/mcp")
     assert done.code == 0
     assert "no token is written: `memory-mcp token create continue` makes one" in done.out

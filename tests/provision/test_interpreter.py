@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
 from pathlib import Path
 
@@ -129,12 +130,18 @@ def test_linuxbrew_is_found_where_it_lies(homebrew: FakeHomebrew, monkeypatch: p
     assert Path("/home/linuxbrew/.linuxbrew/bin/brew") in USUAL_BREWS
 
 
-@pytest.mark.parametrize("with_pytorch", [True, False])
-def test_demanded_and_absent_fails_with_the_two_commands(homebrew: FakeHomebrew, with_pytorch: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_demanded_and_absent_fails_with_the_two_commands(homebrew: FakeHomebrew) -> None:
     """MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 never falls back."""
-    if with_pytorch:
-        homebrew.add_pytorch()
     with pytest.raises(ProvisionError, match=r"`brew install pytorch` and `brew install python@3\.14`"):
+        choose(None, use_homebrew=True, runner=RUNNER, brew=homebrew.brew)
+
+
+def test_demanded_and_moved_names_one_python(homebrew: FakeHomebrew) -> None:
+    """Where PyTorch is there and its Python is not, that one is to be installed and no other."""
+    homebrew.add_pytorch()
+    homebrew.add_python()
+    homebrew.move_pytorch_to_python("3.99")
+    with pytest.raises(ProvisionError, match=r"run `brew install python@3\.99`$"):
         choose(None, use_homebrew=True, runner=RUNNER, brew=homebrew.brew)
 
 
@@ -178,6 +185,15 @@ def test_an_interpreter_that_does_not_fit_is_one_line(tmp_path: Path, answer: st
     with pytest.raises(ProvisionError, match=message) as caught:
         choose(python, use_homebrew=None, runner=RUNNER)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_python_shows_none_of_our_code() -> None:
+    """A program that fails is named without the lines that it was asked to run."""
+    false = shutil.which("false")
+    assert false
+    with pytest.raises(ProvisionError, match=r"false is no Python that works; name one with EMBEDDER_PYTHON") as caught:
+        choose(Path(false), use_homebrew=None, runner=RUNNER)
+    assert "import" not in str(caught.value)
 
 
 def test_an_interpreter_that_is_not_there_is_named() -> None:

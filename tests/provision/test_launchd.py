@@ -129,7 +129,9 @@ def test_every_key_is_one_of_launchds(tmp_path: Path) -> None:
 def test_install_replaces_and_uninstall_removes(system: Launchd, agent: LaunchAgent, folder: Path) -> None:
     """Installing twice keeps one job; uninstalling removes it and its file, and is content with nothing."""
     first, second = make_job(folder), make_job(folder, EMBEDDER_THREADS="1")
+    system.disabled.add(f"gui/{os.getuid()}/{LABEL}")  # as `launchctl disable` leaves it
     agent.install(first)
+    assert (agent.program(), agent.environment()) == (first.program, dict(first.environment))
     agent.install(second)
     assert list(system.jobs) == [f"gui/{os.getuid()}/{LABEL}"]
     assert agent.file == folder / "Library" / "LaunchAgents" / f"{LABEL}.plist"
@@ -141,6 +143,18 @@ def test_install_replaces_and_uninstall_removes(system: Launchd, agent: LaunchAg
     assert not agent.uninstall()
     with pytest.raises(ProvisionError, match="run `memory-mcp daemon install`"):
         agent.start()
+
+
+def test_a_file_that_cannot_be_written_costs_no_job(system: Launchd, agent: LaunchAgent, folder: Path) -> None:
+    """The error is one sentence, and the job that is there stays."""
+    agent.install(make_job(folder))
+    (agent.file.with_name(f".{agent.file.name}.new")).mkdir()
+    with pytest.raises(ProvisionError, match="cannot be written"):
+        agent.install(make_job(folder))
+    assert loaded(system).runs
+    (folder / "taken").touch()
+    with pytest.raises(ProvisionError, match="cannot be made"):
+        agent.install(Job(DAEMON, {}, folder / "taken" / "logs"))
 
 
 def test_it_lives_from_the_plist_alone(system: Launchd, agent: LaunchAgent, folder: Path) -> None:

@@ -55,6 +55,11 @@ def test_systemd_itself_finds_nothing_wrong(tmp_path: Path) -> None:
 def test_the_rendered_unit_says_what_systemd_needs(tmp_path: Path) -> None:
     """Readiness, restarts and limits stand in it, and what means something in a unit is written twice or escaped."""
     text = render(make_job(tmp_path, Path("/opt/a 100%/$x"), EMBEDDER_MODEL=ODD)).decode()
+    unit = SystemdUnit(SystemRunner(), tmp_path)
+    assert (unit.program(), unit.environment()) == (None, {})
+    unit.file.write_text(text, encoding="utf-8")
+    assert unit.program() == Path("/opt/a 100%/$x")
+    assert unit.environment()["EMBEDDER_MODEL"] == ODD
     assert 'ExecStart="/opt/a 100%%/$x" --supervised\n' in text
     assert 'Environment="EMBEDDER_MODEL=a \\"quoted\\" 100%% $HOME \\\\ back"\n' in text
     for line in ("Type=notify", "Restart=on-failure", "TimeoutStopSec=20", "NoNewPrivileges=yes", "UMask=0077"):

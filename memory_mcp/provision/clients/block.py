@@ -9,6 +9,7 @@ import json
 from typing import Final
 
 from memory_mcp.provision.clients.entries import PROGRAM, Entry
+from memory_mcp.provision.clients.formats import ForeignTextError
 from memory_mcp.provision.clients.json_text import JsonText
 
 _HEAD: Final = {"name": PROGRAM, "version": "1.0.0", "schema": "v1"}
@@ -19,7 +20,13 @@ class Block:
     """A whole file that is ours; servers stand in a list there, with their names in them."""
 
     def load(self, text: str) -> dict[str, object]:
-        """Return the document without its head, the list of servers as name to entry."""
+        """Return the document without its head, the list of servers as name to entry.
+
+        Raises:
+            ForeignTextError: it is other YAML than the JSON that we write.
+        """
+        if text.strip() and not text.lstrip().startswith("{"):
+            raise ForeignTextError("is YAML that we did not write; give ours another name with --name, or delete it")
         document = {key: value for key, value in JsonText().load(text).items() if _HEAD.get(key) != value}
         for section, servers in document.items():
             if isinstance(servers, list):

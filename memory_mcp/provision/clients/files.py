@@ -33,6 +33,8 @@ class ConfigFile:
             ProvisionError: it cannot be read, or is no UTF-8.
         """
         try:
+            if self.path.exists() and not self.path.is_file() and not self.path.is_dir():
+                raise ProvisionError(f"{self.path} is no file but a pipe, a socket or a device")  # reading would wait
             return self.path.read_bytes().decode()
         except FileNotFoundError:
             return None

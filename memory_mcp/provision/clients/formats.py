@@ -11,6 +11,10 @@ class BrokenTextError(ValueError):
     """A text that its format does not allow; the message names the line where it is known."""
 
 
+class ForeignTextError(BrokenTextError):
+    """A text that somebody else wrote, in a file that is ours alone; the message goes on after the file's name."""
+
+
 class Format(Protocol):
     """Edits one member of a section; an empty text is an empty document. Everything else in the text stays."""
 

@@ -44,7 +44,7 @@ class JsonText:
         try:
             document = json.loads(self._strict(text), parse_constant=_refuse_constant)
         except json.JSONDecodeError as error:
-            raise BrokenTextError(f"line {error.lineno}: {error.msg}") from error
+            raise BrokenTextError(f"line {error.lineno}: {error.msg if self.comments else _reason(error)}") from error
         except RecursionError as error:
             raise BrokenTextError("it is nested too deeply") from error
         if not isinstance(document, dict):
@@ -61,8 +61,10 @@ class JsonText:
             return self._insert(text, root, section, {name: entry})
         if (old := _find(strict, held.value, name)) is None:
             return self._insert(text, held.value, name, entry)
-        value = _render(entry, _unit(text, strict), _indent(text, old.start), _newline(text))
-        return text[: old.value] + value + text[old.end :]
+        held_entry = json.loads(strict[old.value : old.end])
+        if isinstance(held_entry, dict) and held_entry.keys() == entry.keys():
+            return self._with_values(text, old.value, entry)  # so that the user's comments in it stay
+        return _replaced(text, strict, old, entry)
 
     def drop(self, text: str, section: str, name: str) -> str:
         """Return the text without the entry."""
@@ -79,6 +81,14 @@ class JsonText:
             return shorter[:before] + shorter[before + 1 :]
         close = _members(self._strict(shorter), held.value)[1]
         return shorter if shorter[held.value + 1 : close].strip() else shorter[: held.value + 1] + shorter[close:]
+
+    def _with_values(self, text: str, at: int, entry: Entry) -> str:
+        """Put other values, where they differ, into the object that begins at `at`, which has the same keys."""
+        strict = self._strict(text)
+        for member in reversed(_members(strict, at)[0]):
+            if json.loads(strict[member.value : member.end]) != entry[member.key]:
+                text = _replaced(text, strict, member, entry[member.key])
+        return text
 
     def _insert(self, text: str, at: int, key: str, value: Entry) -> str:
         """Add a last member to the object that begins at `at`."""
@@ -116,6 +126,12 @@ class JsonText:
 def _blanks(match: re.Match[str]) -> str:
     """Replace the group `away` by blanks, and leave what matched without it."""
     return match[0] if match["away"] is None else re.sub(r"[^\r\n]", " ", match[0])
+
+
+def _reason(error: json.JSONDecodeError) -> str:
+    """Say what is wrong; the decoder's own words do not name a comment."""
+    is_comment = error.doc.startswith(("//", "/*"), error.pos)
+    return "it holds a comment, which its client does not read" if is_comment else error.msg
 
 
 def _refuse_constant(name: str) -> float:
@@ -179,6 +195,11 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _render(value: Entry, unit: str, indent: str, newline: str) -> str:
+def _replaced(text: str, strict: str, member: _Member, value: object) -> str:
+    written = _render(value, _unit(text, strict), _indent(text, member.start), _newline(text))
+    return text[: member.value] + written + text[member.end :]
+
+
+def _render(value: object, unit: str, indent: str, newline: str) -> str:
     lines = json.dumps(value, indent=unit, ensure_ascii=False).split("\n")
     return (newline + indent).join(lines)

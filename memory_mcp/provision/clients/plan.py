@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from memory_mcp.provision.clients.entries import Entry, Launch, Remote, address, is_ours, merged
 from memory_mcp.provision.clients.files import ConfigFile
-from memory_mcp.provision.clients.formats import section_of
+from memory_mcp.provision.clients.formats import ForeignTextError, section_of
 from memory_mcp.provision.clients.machine import Machine
 from memory_mcp.provision.clients.table import Client
 from memory_mcp.provision.errors import ProvisionError
@@ -156,5 +156,7 @@ class Editor:
         """Name the file that is broken."""
         try:
             yield
+        except ForeignTextError as error:
+            raise ProvisionError(f"{self.file.path} {error}") from error
         except ValueError as error:  # BrokenTextError, or the TOML parsers' own
             raise ProvisionError(f"{self.file.path} is broken ({error}); it is left as it was, mend it") from error
