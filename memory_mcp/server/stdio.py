@@ -20,7 +20,7 @@ import mcp_types as types
 from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
 from mcp.shared.message import SessionMessage
 
-from memory_mcp.server.messages import parse, wrong
+from memory_mcp.server.messages import Refused, parse, wrong
 
 MAX_LINE: Final = 64 * 1024 * 1024
 """Bytes of one message."""
@@ -92,8 +92,8 @@ class Transport:
                 if not line.strip():
                     continue
                 message = parse(line) if len(line) <= MAX_LINE else _TOO_LONG
-                if isinstance(message, types.JSONRPCError):
-                    await to_client.send(SessionMessage(message))
+                if isinstance(message, Refused):
+                    await to_client.send(SessionMessage(message.answer))
                     continue
                 if isinstance(message, types.JSONRPCRequest):
                     self._unanswered.add(message.id)

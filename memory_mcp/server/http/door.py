@@ -11,7 +11,7 @@ import mcp_types as types
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memory_mcp.server.messages import parse, wrong
+from memory_mcp.server.messages import Refused, parse, wrong
 
 SESSION: Final = b"mcp-session-id"
 
@@ -40,8 +40,8 @@ class Door:
         running = _running(scope, message)
         if running is not None and not await self._has_ended(running):
             message = wrong(types.INVALID_REQUEST, "id: another request of this id is being answered")
-        if isinstance(message, types.JSONRPCError):
-            await _refuse(message)(scope, receive, send)
+        if isinstance(message, Refused):
+            await _refuse(message.answer)(scope, receive, send)
             return
         with self._marked(running):
             await self._app(scope, _with(first, receive), send)
@@ -67,7 +67,7 @@ class Door:
             self._running.pop(running).set()
 
 
-def _running(scope: Scope, message: types.JSONRPCMessage | None) -> Running | None:
+def _running(scope: Scope, message: types.JSONRPCMessage | Refused | None) -> Running | None:
     """Return the session and the id of a request that has both; the SDK takes 1 and "1" for the same."""
     session: bytes | None = next((value for name, value in scope["headers"] if name == SESSION), None)
     return (session, str(message.id)) if session and isinstance(message, types.JSONRPCRequest) else None
