@@ -37,6 +37,7 @@ class Prompt:
     description: str
     arguments: tuple[Argument, ...]
     make: Callable[[Services, str, Arguments], Awaitable[str]]
+    writes: bool = False
 
 
 async def _recall(services: Services, namespace: str, arguments: Arguments) -> str:
@@ -53,7 +54,11 @@ async def _recall(services: Services, namespace: str, arguments: Arguments) -> s
 
 async def _review(services: Services, namespace: str, arguments: Arguments) -> str:
     period = arguments.get("period") or DEFAULT_PERIOD
-    after, before = await understand(period)
+    try:
+        after, before = await understand(period)
+    except InvalidArgumentError:
+        problem = f"{period[:64]!r} is no time that is understood; say it like {DEFAULT_PERIOD!r} or 'in May 2023'"
+        raise InvalidArgumentError("period", problem) from None
     tags = (arguments["tag"],) if arguments.get("tag") else ()
     page = await services.memories.page(
         Filters(namespace, tags=tags, after=after, before=before), limit=REVIEWED, cursor=None
@@ -103,19 +108,25 @@ PROMPTS: Final = (
         "Store what matters of this conversation",
         (Argument("tag", "A tag for what is stored"),),
         _save_session,
+        writes=True,
     ),
 )
 
 
-async def make(services: Services, namespace: str, name: str, arguments: Arguments) -> str:
-    """Return the text of a prompt.
+def offered(*, read_only: bool) -> tuple[Prompt, ...]:
+    """Return the prompts: none that asks for writes where these are off."""
+    return tuple(prompt for prompt in PROMPTS if not (read_only and prompt.writes))
+
+
+async def make(services: Services, namespace: str, name: str, arguments: Arguments, prompts: tuple[Prompt, ...]) -> str:
+    """Return the text of one of the prompts.
 
     Raises:
         InvalidArgumentError: there is no such prompt, an argument is missing, unknown or too long.
     """
-    prompt = next((prompt for prompt in PROMPTS if prompt.name == name), None)
+    prompt = next((prompt for prompt in prompts if prompt.name == name), None)
     if prompt is None:
-        names = ", ".join(prompt.name for prompt in PROMPTS)
+        names = ", ".join(prompt.name for prompt in prompts)
         raise InvalidArgumentError("name", f"there is no prompt {name[:64]!r}; there are {names}")
     known = {argument.name: argument for argument in prompt.arguments}
     for given, value in arguments.items():

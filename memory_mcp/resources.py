@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,8 @@ MIME_TYPE: Final = "application/json"
 MAX_RECENT: Final = 100
 SHOWN_OF_TAG: Final = 100
 """Memories of a tag that are shown, the newest."""
+
+_NUMBER: Final = re.compile("[0-9]{1,3}")  # Python refuses to read a number of some thousand digits
 
 Kind = Literal["stats", "recent", "tag", "memory"]
 
@@ -68,7 +71,7 @@ class Address:
         if uri.startswith(SCHEME):
             if kind == "stats" and not rest:
                 return cls("stats")
-            if kind == "recent" and of.isascii() and of.isdigit() and 1 <= int(of) <= MAX_RECENT:
+            if kind == "recent" and _NUMBER.fullmatch(of) and 1 <= int(of) <= MAX_RECENT:
                 return cls("recent", str(int(of)))
             if kind == "tag" and 1 <= len(of) <= MAX_TAG:
                 return cls("tag", of)

@@ -213,7 +213,9 @@ class Store(Upkeep, Protocol):
     async def delete(
         self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, elsewhere: bool = False
     ) -> list[str]:
-        """Delete softly by ids, found as `get` finds them, else by filters; return the ids.
+        """Delete softly what filters let through, of the ids alone where there are some; return the ids.
+
+        Ids are found as `get` finds them; what is found in another namespace must meet the other filters.
 
         Raises:
             NotFoundError: one of the ids is not there; nothing was deleted.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import mcp_types as types
 from embedder_api import __version__
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.shared.exceptions import MCPError
 
 from memory_mcp.server.chain import make_chain
@@ -24,10 +24,8 @@ from memory_mcp.tools.base import AnyTool, Call, Result
 if TYPE_CHECKING:
     from memory_mcp.metrics import Metrics
 
-INSTRUCTIONS = (
-    "Long-term memory. Search it (memory_search) before you answer what may depend on earlier sessions; "
-    "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences."
-)
+SEARCHING = "Long-term memory. Search it (memory_search) before you answer what may depend on earlier sessions"
+STORING = "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences"
 
 
 class ToolHandlers:
@@ -76,6 +74,27 @@ def _unknown(name: str) -> str:
     return f"there is no tool {name[:64]!r}; tools/list names them"
 
 
+class _Server(Server[dict[str, object]]):
+    """The SDK's, which would tell clients of 2026-07-28 that lists change, for it serves `subscriptions/listen`."""
+
+    def get_capabilities(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, object]] | None = None,
+        extensions: dict[str, dict[str, object]] | None = None,
+        *,
+        protocol_version: str | None = None,
+    ) -> types.ServerCapabilities:
+        """Return what the server can do."""
+        found = super().get_capabilities(
+            notification_options, experimental_capabilities, extensions, protocol_version=protocol_version
+        )
+        for each in (found.tools, found.resources, found.prompts):
+            if each is not None:
+                each.list_changed = False
+        return found
+
+
 def make_server(
     settings: Settings,
     services: LazyServices,
@@ -89,12 +108,12 @@ def make_server(
     chain = make_chain(settings, services, tools, identify, rate_limited=rate_limited, metrics=metrics)
     around = chain.around
     handlers = ToolHandlers(tools, services)
-    reading = ReadingHandlers(services)
+    reading = ReadingHandlers(services, read_only=settings.read_only)
     subscriptions = Subscriptions(services)
-    return Server(
+    return _Server(
         "memory-mcp",
         version=__version__,
-        instructions=INSTRUCTIONS,
+        instructions=f"{SEARCHING}." if settings.read_only else f"{SEARCHING}; {STORING}.",
         on_list_tools=around(handlers.list_tools),
         on_call_tool=chain.around_calls(handlers.call_tool),
         on_list_resources=around(reading.list_resources),

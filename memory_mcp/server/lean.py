@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Final
+
+_LOCK: Final = threading.RLock()
+"""Held while an `__init__` runs: other threads wait for its end, and it may itself ask for its own names."""
 
 
 def defer(*packages: str) -> None:
@@ -22,14 +27,22 @@ def defer(*packages: str) -> None:
 
 
 def _deferred(spec: ModuleSpec) -> ModuleType:
-    module = importlib.util.module_from_spec(spec)
+    module, begun = importlib.util.module_from_spec(spec), False
 
     def get(name: str) -> object:
+        nonlocal begun
         if name.startswith("__") or spec.loader is None:  # what the import system looks for
             raise AttributeError(f"module {spec.name!r} has no attribute {name!r}")
-        vars(module).pop("__getattr__", None)
-        spec.loader.exec_module(module)
-        return getattr(module, name)
+        with _LOCK:
+            if not begun:
+                begun = True
+                spec.loader.exec_module(module)
+                if vars(module).get("__getattr__") is get:
+                    del vars(module)["__getattr__"]
+        try:
+            return vars(module)[name]
+        except KeyError:
+            raise AttributeError(f"module {spec.name!r} has no attribute {name!r}") from None
 
     vars(module)["__getattr__"] = get  # https://peps.python.org/pep-0562/
     return module

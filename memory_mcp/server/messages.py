@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 
 import mcp_types as types
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 
-def parse(text: bytes) -> types.JSONRPCMessage:
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was no message; a client's own error, which answers a request of ours, is one."""
+
+    answer: types.JSONRPCError
+
+
+def parse(text: bytes) -> types.JSONRPCMessage | Refused:
     """Make a message of JSON in UTF-8; of what is none, the error to answer it with."""
     try:
         loose: object = from_json(text, allow_inf_nan=False)
@@ -29,9 +37,9 @@ def parse(text: bytes) -> types.JSONRPCMessage:
     return message
 
 
-def wrong(code: int, message: str, request_id: types.RequestId | None = None) -> types.JSONRPCError:
+def wrong(code: int, message: str, request_id: types.RequestId | None = None) -> Refused:
     """Return the error that answers what is no message."""
-    return types.JSONRPCError(jsonrpc="2.0", id=request_id, error=types.ErrorData(code=code, message=message))
+    return Refused(types.JSONRPCError(jsonrpc="2.0", id=request_id, error=types.ErrorData(code=code, message=message)))
 
 
 def _guessed(text: bytes) -> object:

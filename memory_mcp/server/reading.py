@@ -17,8 +17,9 @@ COMPLETED = 100
 class ReadingHandlers:
     """Everything but tools; what a handler needs is imported when it is called."""
 
-    def __init__(self, services: LazyServices) -> None:
+    def __init__(self, services: LazyServices, *, read_only: bool) -> None:
         self._services = services
+        self._read_only = read_only
 
     async def list_resources(self, ctx: Context, params: Page) -> types.ListResourcesResult:
         """Answer `resources/list`."""
@@ -59,7 +60,7 @@ class ReadingHandlers:
     async def list_prompts(self, ctx: Context, params: Page) -> types.ListPromptsResult:
         """Answer `prompts/list`."""
         del ctx, params
-        from memory_mcp.prompts import PROMPTS  # noqa: PLC0415 - not before the handshake
+        from memory_mcp.prompts import offered  # noqa: PLC0415 - not before the handshake
 
         return types.ListPromptsResult(
             prompts=[
@@ -71,17 +72,17 @@ class ReadingHandlers:
                         for it in prompt.arguments
                     ],
                 )
-                for prompt in PROMPTS
+                for prompt in offered(read_only=self._read_only)
             ]
         )
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         """Answer `prompts/get`."""
         del ctx
-        from memory_mcp.prompts import make  # noqa: PLC0415 - not before the handshake
+        from memory_mcp.prompts import make, offered  # noqa: PLC0415 - not before the handshake
 
-        namespace = caller().reach.namespace
-        text = await make(await self._services.get(), namespace, params.name, params.arguments or {})
+        prompts, namespace = offered(read_only=self._read_only), caller().reach.namespace
+        text = await make(await self._services.get(), namespace, params.name, params.arguments or {}, prompts)
         return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=types.TextContent(text=text))])
 
     async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:

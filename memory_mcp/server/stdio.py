@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from queue import SimpleQueue
@@ -20,7 +21,7 @@ import mcp_types as types
 from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
 from mcp.shared.message import SessionMessage
 
-from memory_mcp.server.messages import parse, wrong
+from memory_mcp.server.messages import Refused, parse, wrong
 
 MAX_LINE: Final = 64 * 1024 * 1024
 """Bytes of one message."""
@@ -28,11 +29,19 @@ MAX_LINE: Final = 64 * 1024 * 1024
 GOODBYE_S: Final = 5.0
 """Seconds that requests in progress get to finish after the client closed its side."""
 
+MOST_UNANSWERED: Final = 1_000
+"""Requests, before the next has to wait: a client may write them faster than it reads their answers."""
+
+ROOM_S: Final = 1.0
+"""Seconds that it waits before it is refused: a cancellation behind it has to get through."""
+
 CANCELLED: Final = "notifications/cancelled"
 
 Item = SessionMessage | Exception
 
 _TOO_LONG: Final = wrong(types.INVALID_REQUEST, f"a message has at most {MAX_LINE} bytes")
+
+_TOO_MANY: Final = f"{MOST_UNANSWERED} requests are unanswered; read their answers or cancel some first"
 
 
 def claim_descriptors() -> tuple[BinaryIO, BinaryIO]:
@@ -57,8 +66,9 @@ class Transport:
         self._wire_out = wire_out
         self._lines: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
         self._outgoing: SimpleQueue[tuple[bytes, Future[None]]] = SimpleQueue()
-        self._unanswered: set[types.RequestId] = set()
-        self._all_answered = asyncio.Event()
+        self._unanswered: Counter[types.RequestId | None] = Counter()
+        """How many of an id are to be answered; None is the id of what is refused and had none."""
+        self._answer_left = asyncio.Event()
         self.heard = asyncio.Event()
         """Set when the client has sent a line."""
 
@@ -91,24 +101,39 @@ class Transport:
                 self.heard.set()
                 if not line.strip():
                     continue
-                message = parse(line) if len(line) <= MAX_LINE else _TOO_LONG
-                if isinstance(message, types.JSONRPCError):
-                    await to_client.send(SessionMessage(message))
+                message = await self._admitted(parse(line) if len(line) <= MAX_LINE else _TOO_LONG)
+                if isinstance(message, Refused):
+                    self._unanswered[message.answer.id] += 1
+                    await to_client.send(SessionMessage(message.answer))
                     continue
                 if isinstance(message, types.JSONRPCRequest):
-                    self._unanswered.add(message.id)
+                    self._unanswered[message.id] += 1
                 elif isinstance(message, types.JSONRPCNotification) and message.method == CANCELLED:
                     self._answered((message.params or {}).get("requestId"))  # it never will be
                 await to_server.send(SessionMessage(message))
-            await self._finish()
+            with contextlib.suppress(TimeoutError):
+                await self._until_unanswered(0, GOODBYE_S)  # before the server is told that the client has gone
 
-    async def _finish(self) -> None:
-        """Let requests in progress be answered before the server is told that the client has gone."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE_S):
-                while self._unanswered:
-                    self._all_answered.clear()
-                    await self._all_answered.wait()
+    async def _admitted(self, message: types.JSONRPCMessage | Refused) -> types.JSONRPCMessage | Refused:
+        """Return a message once there is room for it, or what refuses it; only requests need room."""
+        if not isinstance(message, types.JSONRPCRequest):
+            return message
+        try:
+            await self._until_unanswered(MOST_UNANSWERED - 1, ROOM_S)
+        except TimeoutError:
+            return wrong(types.INVALID_REQUEST, _TOO_MANY, message.id)
+        return message
+
+    async def _until_unanswered(self, most: int, seconds: float) -> None:
+        """Wait until at most so many requests are unanswered.
+
+        Raises:
+            TimeoutError: it took too long.
+        """
+        async with asyncio.timeout(seconds):
+            while self._unanswered.total() > most:
+                self._answer_left.clear()
+                await self._answer_left.wait()
 
     async def _write(self, from_server: ContextReceiveStream[SessionMessage], session: anyio.CancelScope) -> None:
         async with from_server:
@@ -142,7 +167,9 @@ class Transport:
             view = view[self._wire_out.write(view) :]
 
     def _answered(self, request_id: object) -> None:
-        if isinstance(request_id, int | str):
-            self._unanswered.discard(request_id)
-        if not self._unanswered:
-            self._all_answered.set()
+        if request_id is not None and not isinstance(request_id, int | str):
+            return
+        self._unanswered[request_id] -= 1
+        if self._unanswered[request_id] <= 0:
+            del self._unanswered[request_id]
+        self._answer_left.set()

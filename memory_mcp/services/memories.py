@@ -168,12 +168,12 @@ class Memories:
             return doomed
         gone: list[str] = []
         for start in range(0, len(doomed), DELETED_AT_ONCE):
-            gone += await self._delete_known(doomed[start : start + DELETED_AT_ONCE], Filters(filters.namespace))
+            gone += await self._delete_known(doomed[start : start + DELETED_AT_ONCE], filters)
             await on_progress(min(start + DELETED_AT_ONCE, len(doomed)), len(doomed))
         return gone
 
     async def _delete_known(self, ids: Sequence[str], within: Filters) -> list[str]:
-        """Delete those that are still there."""
+        """Delete those that are still there and still within the filters."""
         try:
             return await self._store.delete(ids, within, dry_run=False)
         except NotFoundError:  # somebody else has deleted one of them meanwhile

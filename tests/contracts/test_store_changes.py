@@ -120,6 +120,17 @@ async def test_an_unknown_id_deletes_nothing(store: Store) -> None:
     assert await listed(store) == ["text"]
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_ids_are_deleted_within_filters(store: Store, *, dry_run: bool) -> None:
+    """Of the ids that are named, those go that the filters let through, in another namespace too."""
+    here, there = await put(store, "one", tags=("a", "b")), await put(store, "two", namespace="there", tags=("a",))
+    other = await put(store, "three", tags=("b",))
+    ids, tagged = [here.id, other.id, there.id], Filters("here", tags=("a",), type="note")
+    assert await store.delete(ids[:2], Filters("here", tags=("c",)), dry_run=dry_run) == []
+    assert await store.delete(ids, tagged, dry_run=dry_run, elsewhere=True) == [here.id, there.id]
+    assert await listed(store) == (["three", "one"] if dry_run else ["three"])
+
+
 async def test_many_are_deleted_by_filters(store: Store) -> None:
     """Filters delete what they find in their namespace, and nothing else."""
     for number in range(30):

@@ -156,18 +156,25 @@ async def serving(
 
 
 class Process:
-    """`python -m embedder_daemon` with its own log file."""
+    """`python -m embedder_daemon`, or an installed script, with its own log file."""
 
     def __init__(
-        self, folder: Path, *arguments: str, address: str = "", module: str = "embedder_daemon", **environment: str
+        self,
+        folder: Path,
+        *arguments: str,
+        address: str = "",
+        module: str = "embedder_daemon",
+        script: str = "",
+        **environment: str,
     ) -> None:
         self.path = folder / "e.sock"
         self.log = folder / f"log-{time.monotonic_ns()}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDER_")}
         paths = os.pathsep.join([str(ROOT), str(ROOT / "protos"), environment.pop("python_path", "")])
+        program = [script] if script else [sys.executable, "-m", module]
         with self.log.open("wb") as stderr:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", module, "--address", address or f"unix:{self.path}", *arguments],
+                [*program, "--address", address or f"unix:{self.path}", *arguments],
                 env=clean | {"PYTHONPATH": paths} | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -137,3 +137,17 @@ def test_a_notification_wants_no_answer(serve: Callable[..., WebFront]) -> None:
         for method in ("notifications/cancelled", "notifications/unheard-of"):
             answer = client.post({"method": method, "params": {"requestId": 99}})
             assert (answer.status_code, answer.content) == (202, b"")
+
+
+OWN_ERROR: Json = {"jsonrpc": "2.0", "id": 7, "error": {"code": -32603, "message": "no"}}
+
+
+async def test_a_clients_own_error_is_not_sent_back(client: RawClient, serve: Callable[..., WebFront]) -> None:
+    """It answers a request of the server, if there was one, and wants no answer."""
+    await client.send_line(json.dumps(OWN_ERROR).encode())
+    await client.send_line(b'{"jsonrpc": "2.0", "id": 8, "method": "ping"}')
+    assert (await client.next_message())["id"] == 8
+    with serve().client("me") as web:
+        web.hello()
+        answer = web.post(OWN_ERROR)
+    assert (answer.status_code, answer.text) == (202, "")

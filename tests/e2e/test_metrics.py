@@ -54,6 +54,9 @@ async def test_what_is_called_is_counted(daemon: FakeDaemon, serve: Serve) -> No
         await asyncio.to_thread(use, me)
         page, seen = await asyncio.to_thread(scraped, admin)
         await asyncio.to_thread(refused, me)
+    with front.client("one", "quokka", (Scope.ADMIN,)) as bound:
+        refusal = bound.page("/metrics")
+        assert (refusal.status_code, "all namespaces" in refusal.json()["error"]) == (403, True)
     assert daemon.texts
     assert seen["memory_mcp_tool_calls_total", "ok", "memory_store"] == 2
     assert seen["memory_mcp_tool_calls_total", "ok", "memory_search"] == 3

@@ -61,8 +61,8 @@ def run(environment: dict[str, str]) -> Callable[..., str]:
 async def test_packages_add_a_store_and_an_engine(
     site: Path, folder: Path, environment: dict[str, str], start_daemon: Callable[..., Process]
 ) -> None:
-    """A front on the store of a package and a daemon with the engine of another remember, and find by meaning."""
-    daemon = start_daemon("letters", python_path=str(site)).ready()
+    """The installed front on a package's store and the daemon with another's engine remember, and find by meaning."""
+    daemon = start_daemon("letters", python_path=str(site), script=str(FRONT.with_name("embedder-daemon"))).ready()
     assert len(daemon.embed("abba").vectors) == 27 * 4
     more = {"PYTHONPATH": str(site), "MCP_MEMORY_STORAGE_BACKEND": "shelf"}
     parameters = StdioServerParameters(command=str(FRONT), args=["serve"], env=environment | more)

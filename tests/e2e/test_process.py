@@ -125,6 +125,24 @@ def test_what_was_left_out_is_there_when_it_is_asked_for(name: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_threads_may_ask_at_once_for_what_was_left_out() -> None:
+    """Those that come second wait for the first."""
+    code = """
+import threading, memory_mcp.server
+def ask():
+    barrier.wait()
+    from mcp.server import Server
+    from mcp import Client
+    found.append((Server, Client))
+barrier, found = threading.Barrier(8), []
+threads = [threading.Thread(target=ask) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert len(found) == 8
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 async def test_garbage_is_collected_again_once_all_is_imported(folder: Path) -> None:
     """Only what a start imports is never looked through."""
     gc.disable()

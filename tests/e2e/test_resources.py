@@ -57,7 +57,10 @@ async def test_resources_show_the_callers_namespace(daemon: FakeDaemon, client: 
     assert refused["error"]["code"] == -32602
 
 
-NO_URIS = ("memory://nothing", "memory://recent/0", "memory://recent/101", "memory://tag/", "file:///etc/passwd", "")
+NO_URIS = (
+    *("memory://nothing", "memory://recent/0", "memory://recent/101", "memory://tag/", "file:///etc/passwd", ""),
+    f"memory://recent/{'9' * 5_000}",
+)
 
 
 async def test_what_is_no_resource_is_refused_by_name(client: RawClient) -> None:
@@ -116,7 +119,7 @@ WRONG_PROMPTS: list[tuple[str, Json, str]] = [
     ("recall", {"topic": " "}, "topic: is required"),
     ("recall", {"topic": "x", "more": "y"}, "more: is no argument"),
     ("recall", {"topic": "x" * 10_001}, "topic: has 10001 characters"),
-    ("review", {"period": "gibberish"}, "time_expr"),
+    ("review", {"period": "gibberish"}, "period: 'gibberish' is no time"),
 ]
 
 

@@ -42,7 +42,7 @@ async def test_the_sdks_own_client_stores_and_recalls(daemon: FakeDaemon, enviro
 
 
 async def test_the_modern_era_needs_no_handshake(start: Callable[..., RawClient]) -> None:
-    """A client of 2026-07-28 discovers and lists without `initialize`."""
+    """A client of 2026-07-28 discovers and lists without `initialize`, and hears that no list ever changes."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
@@ -50,7 +50,9 @@ async def test_the_modern_era_needs_no_handshake(start: Callable[..., RawClient]
     }
     client = start()
     discovered = await client.request("server/discover", {"_meta": meta})
-    assert "tools" in discovered["result"]["capabilities"]
+    capabilities = discovered["result"]["capabilities"]
+    assert capabilities["resources"]["subscribe"] is True
+    assert [capabilities[kind].get("listChanged", False) for kind in ("tools", "resources", "prompts")] == [False] * 3
     listed = await client.request("tools/list", {"_meta": meta})
     assert [tool["name"] for tool in listed["result"]["tools"]] == NAMES
 
@@ -236,7 +238,10 @@ async def test_a_read_only_front_hides_and_refuses_writes(client: RawClient, sta
     """Only what reads is listed, a write is refused by name, and what others store is found."""
     await client.tool("memory_store", content="The cat is called Miso", id="a")
     reader = start(MCP_MEMORY_READ_ONLY="1")
-    await reader.initialize()
+    assert "store" not in (await reader.initialize())["result"]["instructions"]
+    prompts = (await reader.request("prompts/list"))["result"]["prompts"]
+    assert [prompt["name"] for prompt in prompts] == ["recall", "review"]
+    assert "no prompt" in (await reader.request("prompts/get", {"name": "save_session"}))["error"]["message"]
     tools = (await reader.request("tools/list"))["result"]["tools"]
     assert [tool["name"] for tool in tools] == ["memory_search", "memory_list", "memory_get", "memory_health"]
     for name in set(NAMES) - {tool["name"] for tool in tools}:

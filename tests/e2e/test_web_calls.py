@@ -77,3 +77,12 @@ def test_a_long_call_tells_how_far_it_is(serve: Callable[..., WebFront], era: st
     assert told == sorted(told)
     assert told[-1] == 200
     assert len(messages[-1]["result"]["structuredContent"]["items"]) == 200
+
+
+def test_an_id_may_be_used_again_once_its_answer_was_read(serve: Callable[..., WebFront]) -> None:
+    """A session that gives all its requests one id is served, as each is sent when the one before was answered."""
+    with serve().client("me") as client:
+        client.hello()
+        answers = [client.post({"id": 7, "method": "ping"}) for _ in range(50)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert ['"result"' in answer.text for answer in answers] == [True] * 50

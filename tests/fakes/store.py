@@ -39,7 +39,7 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.ports import Moment
 from memory_mcp.storage.sqlite.terms import FUNCTION_WORDS
-from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_phrase, phrases, words
+from tests.fakes.searching import best_passages, cosine_among, cosine_to, fits, holds_phrase, phrases, words
 from tests.fakes.shelves import EPOCH, text_of, tidy
 from tests.fakes.upkeep import FakeUpkeep
 
@@ -163,7 +163,8 @@ class FakeStore(FakeUpkeep):
     ) -> list[str]:
         """Delete softly by ids, else by filters."""
         named = dict.fromkeys(memory_ids or ())
-        by_id = [self._find(memory_id, filters.namespace, elsewhere=elsewhere) for memory_id in named]
+        found = [self._find(memory_id, filters.namespace, elsewhere=elsewhere) for memory_id in named]
+        by_id = [memory for memory in found if fits(memory, replace(filters, namespace=memory.namespace))]
         doomed = self._live(filters) if memory_ids is None else by_id
         for memory in () if dry_run else doomed:
             self._deleted[memory.key] = self._memories.pop(memory.key), self._now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Final
@@ -10,9 +11,15 @@ import mcp_types as types
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memory_mcp.server.messages import parse, wrong
+from memory_mcp.server.messages import Refused, parse, wrong
 
 SESSION: Final = b"mcp-session-id"
+
+ENDING_S: Final = 0.5
+"""Seconds that a request waits for another of its id: a client has read an answer before the SDK is done with it."""
+
+Running = tuple[bytes, str]
+"""The session and the id of a request."""
 
 
 class Door:
@@ -20,8 +27,8 @@ class Door:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._running: set[tuple[bytes, str]] = set()
-        """Session and id of the requests that are being answered."""
+        self._running: dict[Running, asyncio.Event] = {}
+        """The requests that are being answered, and what is set when one has been."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a message on, and answer what is none."""
@@ -31,28 +38,36 @@ class Door:
         first = await receive()
         message = parse(first["body"]) if first["type"] == "http.request" else None  # else the client has gone
         running = _running(scope, message)
-        if running in self._running:
+        if running is not None and not await self._has_ended(running):
             message = wrong(types.INVALID_REQUEST, "id: another request of this id is being answered")
-        if isinstance(message, types.JSONRPCError):
-            await _refuse(message)(scope, receive, send)
+        if isinstance(message, Refused):
+            await _refuse(message.answer)(scope, receive, send)
             return
         with self._marked(running):
             await self._app(scope, _with(first, receive), send)
 
+    async def _has_ended(self, running: Running) -> bool:
+        """Say whether no request of this id is being answered, or will not be in a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_S):
+                while running in self._running:
+                    await self._running[running].wait()
+        return running not in self._running
+
     @contextlib.contextmanager
-    def _marked(self, running: tuple[bytes, str] | None) -> Iterator[None]:
+    def _marked(self, running: Running | None) -> Iterator[None]:
         """Remember a request while it is answered: the SDK forgets the first of two with one id, unanswered."""
         if running is None:
             yield
             return
-        self._running.add(running)
+        self._running[running] = asyncio.Event()
         try:
             yield
         finally:
-            self._running.discard(running)
+            self._running.pop(running).set()
 
 
-def _running(scope: Scope, message: types.JSONRPCMessage | None) -> tuple[bytes, str] | None:
+def _running(scope: Scope, message: types.JSONRPCMessage | Refused | None) -> Running | None:
     """Return the session and the id of a request that has both; the SDK takes 1 and "1" for the same."""
     session: bytes | None = next((value for name, value in scope["headers"] if name == SESSION), None)
     return (session, str(message.id)) if session and isinstance(message, types.JSONRPCRequest) else None

@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus asks for, shown to admins."""
+"""`/metrics`: what Prometheus asks for, shown to admins of all namespaces."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ class MetricsPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI asks for it."""
-        principal: Principal = scope[PRINCIPAL]
         try:
-            principal.require(Permission.ADMIN)
+            _check(scope[PRINCIPAL])
         except ForbiddenError as error:
             await JSONResponse({"error": str(error)}, 403)(scope, receive, send)
             return
         figures = await (await self._services.get()).status.figures()
         page = self._metrics.page(figures.totals, figures.queue, figures.guard)
         await Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST})(scope, receive, send)
+
+
+def _check(principal: Principal) -> None:
+    principal.require(Permission.ADMIN)
+    if principal.reach.bound:
+        raise ForbiddenError(f"these figures are of all namespaces, and the token {principal.name!r} is bound to one")

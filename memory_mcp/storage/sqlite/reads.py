@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 import apsw
@@ -66,16 +67,28 @@ def load(db: apsw.Connection, key: int) -> Memory:
 def select_doomed(
     db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, *, elsewhere: bool
 ) -> list[tuple[int, str, str]]:
-    """Return (key, id, namespace) of what a deletion would take: the ids as `get` finds them, or what filters say."""
+    """Return (key, id, namespace) of what a deletion would take: of the ids as `get` finds them, what filters say."""
     if memory_ids is not None:
         found = [get(db, memory_id, filters.namespace, elsewhere=elsewhere) for memory_id in dict.fromkeys(memory_ids)]
-        return [(memory.key, memory.id, memory.namespace) for memory in found]
+        fitting = _fitting(db, found, filters)
+        return [(memory.key, memory.id, memory.namespace) for memory in found if memory.key in fitting]
     where = condition(filters)
     rows = db.execute(
         f"SELECT m.key, m.id, m.namespace FROM memories AS m WHERE {where.sql} ORDER BY m.key",  # noqa: S608 - only parameters
         where.parameters,
     )
     return cast("list[tuple[int, str, str]]", rows.fetchall())
+
+
+def _fitting(db: apsw.Connection, found: Sequence[Memory], filters: Filters) -> set[int]:
+    """Return the keys of those that filters let through, each in its own namespace."""
+    keys, fitting = to_json([memory.key for memory in found]), set[int]()
+    for namespace in {memory.namespace for memory in found}:
+        where = condition(replace(filters, namespace=namespace))
+        where.add("m.key IN (SELECT value FROM json_each(?))", keys)
+        rows = db.execute(f"SELECT m.key FROM memories AS m WHERE {where.sql}", where.parameters)  # noqa: S608 - only parameters
+        fitting.update(cast("int", row[0]) for row in rows)
+    return fitting
 
 
 def fetch(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Memory]:
