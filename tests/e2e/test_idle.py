@@ -33,7 +33,8 @@ async def test_a_subscription_costs_next_to_nothing(daemon: FakeDaemon, start: C
     plain, subscribed = start(), start()
     for client in (plain, subscribed):
         await client.initialize()
-        stored = await client.tool("memory_store", content="text", tags=["x"])
+        await client.tool("memory_list")  # everything is imported
+    stored = await plain.tool("memory_store", content="text", tags=["x"])
     for of in ("stats", "recent/10", "tag/x", f"memory/{stored['id']}"):
         assert "result" in await subscribed.request("resources/subscribe", {"uri": f"memory://{of}"})
     before = [await used(client) for client in (plain, subscribed)]
