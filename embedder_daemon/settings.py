@@ -213,7 +213,11 @@ def unknown_variables() -> list[str]:
     """Return one sentence for each EMBEDDER_ variable that is no setting."""
     known = {PREFIX + name.upper() for name in DaemonSettings.model_fields} | _FOREIGN
     strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
-    return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
+    fields = DaemonSettings.model_fields
+    return [
+        f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, lambda near: PREFIX + near.upper())}"
+        for name in strangers
+    ]
 
 
 def described() -> list[Described]:

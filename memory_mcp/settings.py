@@ -263,7 +263,12 @@ def unknown_variables() -> list[str]:
     """Return one sentence for each MCP_MEMORY_ variable that is no setting."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
     strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
-    return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
+    fields = Settings.model_fields
+
+    def full(name: str) -> str:
+        return variable(PREFIX, name, fields[name])
+
+    return [f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, full)}" for name in strangers]
 
 
 def look(seconds: float) -> Seen:

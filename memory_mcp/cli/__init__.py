@@ -94,17 +94,27 @@ def importing() -> Iterator[None]:
         gc.enable()
 
 
+def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value:
+        sys.excepthook = sys.__excepthook__
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=PROGRAM)
-@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    is_eager=True,  # before the command's module is imported, which may fail as well
+    expose_value=False,
+    callback=_debug,
+    help="Show a traceback when something fails.",
+)
 @click.option(
     "--set", "chosen", metavar="NAME=VALUE", multiple=True, help="A setting, stronger than all else; again for more."
 )
 @click.pass_context
-def commands(ctx: click.Context, *, debug: bool, chosen: tuple[str, ...]) -> None:
+def commands(ctx: click.Context, *, chosen: tuple[str, ...]) -> None:
     """Long-term memory for AI assistants over MCP."""
-    if not debug:
-        sys.excepthook = _one_line
     if chosen:
         from memory_mcp import settings  # noqa: PLC0415 - pydantic, for who sets
 
@@ -121,6 +131,7 @@ def _pair(given: str) -> tuple[str, str]:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code, one of EXIT_CODES."""
+    sys.excepthook = _one_line
     try:
         code: Any = commands.main(arguments, PROGRAM, COMPLETE_VARIABLE, standalone_mode=False)
     except NoArgsIsHelpError as error:
@@ -134,9 +145,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except MemoryMcpError as error:
         if sys.excepthook is not _one_line:  # --debug
             raise
-        _complain(str(error))
+        _complain(_with_mend(error))
         return WRONG_USAGE if isinstance(error, SettingsError) else FAILED
     return code if isinstance(code, int) else 0
+
+
+def _with_mend(error: MemoryMcpError) -> str:
+    told = str(error)
+    return f"{told}; {error.mend}" if error.mend and error.mend not in told else told
 
 
 def _complain(message: str) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import sys
-from contextlib import closing, suppress
 
 import click
-from embedder_api.v1.address import socket_path
+from embedder_api.v1.address import is_listened_to, socket_path
 
 from memory_mcp import settings
 from memory_mcp.domain.models import MAX_NAMESPACE
@@ -117,7 +115,7 @@ def _uninstall(editor: Editor, remote: Remote | None, *, dry_run: bool) -> None:
 
 def _offer_daemon(ctx: click.Context, wanted: Launch | Remote) -> None:
     """Offer to install the daemon where none answers; a server elsewhere has its own."""
-    if isinstance(wanted, Remote) or _daemon_listens():
+    if isinstance(wanted, Remote) or is_listened_to(socket_path(settings.load().embedder_address)):
         return
     without = "no embedder daemon listens, so memories are found by their words only"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -126,12 +124,3 @@ def _offer_daemon(ctx: click.Context, wanted: Launch | Remote) -> None:
         from memory_mcp.cli.daemon import daemon  # noqa: PLC0415 - for those who say yes
 
         ctx.invoke(daemon.commands["install"])
-
-
-def _daemon_listens() -> bool:
-    path = socket_path(settings.load().embedder_address)
-    with closing(socket.socket(socket.AF_UNIX)) as probe, suppress(OSError):
-        probe.settimeout(1.0)
-        probe.connect(str(path))
-        return True
-    return False

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from memory_mcp import logs, settings
+from memory_mcp import settings
 from memory_mcp.app import opened
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.session import as_json_option
@@ -40,7 +40,6 @@ def status(*, watch: bool, every: float, as_json: bool) -> int:
     With --watch --json each look is a line. The exit code is that of the last look.
     """
     loaded = settings.load()
-    logs.configure(loaded)
     condition = Condition.OK
 
     async def look(show: Show) -> None:

@@ -6,6 +6,9 @@ from __future__ import annotations
 class MemoryMcpError(Exception):
     """An expected failure; its message is one sentence that names the cause and the mend."""
 
+    mend: str = ""
+    """The mend, where the message leaves it out."""
+
 
 class SettingsError(MemoryMcpError):
     """A setting that does not fit."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from memory_mcp.services.backups import held_in
 from tests.e2e.client import RawClient
 from tests.e2e.conftest import Command, Started
 from tests.fakes.daemon import FakeDaemon
@@ -195,12 +196,30 @@ async def test_the_old_vectors_serve_while_another_daemon_gives_new_ones(
     assert "another embedding space" in (await client.tool("memory_search", query="memory"))["degraded"]
 
 
+async def test_what_waits_is_filled_and_counted(daemon: FakeDaemon, command: Command) -> None:
+    """Where the model is the same and some memories wait for it, the command says how many it filled."""
+    del daemon
+    await command("store", "has a vector")
+    await command("--set", "embedder_address=unix:/nowhere/e.sock", "store", "waits for one")
+    assert (await command("reembed")).out == "1 memories have vectors of fake-384 now\n"
+    assert (await command("reembed")).out == "the store's vectors are of fake-384 already\n"
+
+
+async def test_two_backups_of_a_second_have_two_names(client: RawClient, command: Command, folder: Path) -> None:
+    """Neither is refused, and both are backups by their names."""
+    await client.tool("memory_store", content="text")
+    made = await asyncio.gather(command("backup"), command("backup"))
+    assert [ended.code for ended in made] == [0, 0]
+    assert len(held_in(folder / "backups")) == 2
+
+
 async def test_without_a_daemon_re_embedding_says_so(client: RawClient, command: Command) -> None:
-    """One line, exit code 1."""
+    """One line, exit code 1, with what to do, which holds where no daemon was ever installed."""
     await client.tool("memory_store", content="text")
     ended = await command("reembed")
     assert ended.code == 1
     assert "no daemon listens" in ended.err
+    assert "memory-mcp daemon install" in ended.err
 
 
 async def test_an_export_that_fails_leaves_the_last_one(

@@ -49,7 +49,7 @@ def of_queue(queue: QueueCounts) -> Finding:
             Condition.DEGRADED,
             "pending",
             "memories wait for vectors",
-            "none needed: the queue drains by itself",
+            "a client that runs makes them; or `memory-mcp reembed`",
             detail,
         )
     return Finding(Condition.OK, "empty", detail=detail)
