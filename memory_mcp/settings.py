@@ -26,7 +26,6 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 
@@ -271,11 +270,18 @@ def unknown_variables() -> list[str]:
     return [f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, full)}" for name in strangers]
 
 
-def look(seconds: float) -> Seen:
-    """Say which variables are taken for settings and are none."""
+MEND: Final = "mend the value, or unset or rename what is no setting"
+
+
+def look(seconds: float) -> Finding:
+    """Say whether the settings fit, and which variables are taken for settings and are none."""
     del seconds  # nothing here can hang
+    try:
+        load()
+    except SettingsError as error:
+        return Finding(Condition.FAILED, "wrong", str(error), MEND)
     if strangers := unknown_variables():
-        return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), "unset or rename what is no setting")
+        return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), MEND)
     file = config_file()
     return Finding(Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (not there)'} and the environment")
 

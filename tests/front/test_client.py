@@ -231,7 +231,7 @@ async def test_whoever_takes_connections_and_says_nothing_is_no_absent_daemon() 
         server = await asyncio.start_unix_server(lambda _, writer: writer.close(), f"{folder}/e.sock")
         client = GrpcEmbedder(f"unix:{folder}/e.sock")
         async with server:
-            with pytest.raises(EmbedderError, match="the daemon on .* does not answer") as caught:
+            with pytest.raises(EmbedderError, match=r"the daemon on .* does not answer") as caught:
                 await embed(client)
         await client.close()
     assert "memory-mcp daemon logs" in caught.value.mend

@@ -59,7 +59,7 @@ def target(address: str) -> str:
 def is_listened_to(path: Path) -> bool:
     """Whether a process holds the socket, also one that is stopped or has no time for a further connection."""
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)
+        probe.settimeout(0)
         try:
             probe.connect(str(path))
         except BlockingIOError:
