@@ -14,7 +14,8 @@ import click
 from memory_mcp import settings
 from memory_mcp.app import opened
 from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.session import as_json_option
+from memory_mcp.cli.output import on_terminal, print_rows
+from memory_mcp.cli.session import as_json_option, reading
 from memory_mcp.domain.models import Condition
 from memory_mcp.services.status import Overview
 
@@ -44,7 +45,7 @@ def status(*, watch: bool, every: float, as_json: bool) -> int:
 
     async def look(show: Show) -> None:
         nonlocal condition
-        async with opened(loaded) as services:
+        async with opened(reading(loaded)) as services:
             while True:
                 overview = await services.status.overview()
                 condition = overview.report.status
@@ -78,9 +79,11 @@ def _data(overview: Overview) -> dict[str, object]:
 
 
 def _shown(*, watch: bool) -> AbstractContextManager[Show]:
-    """Return what prints an overview, or shows it in the place of the one before."""
+    """Return what prints an overview, or on a terminal shows it in the place of the one before."""
     from rich.console import Console  # noqa: PLC0415 - for this output alone
 
-    from memory_mcp.cli.screen import Watched, screen  # noqa: PLC0415 - likewise
+    from memory_mcp.cli.screen import Watched, lines, screen  # noqa: PLC0415 - likewise
 
+    if not on_terminal():
+        return nullcontext(lambda overview: print_rows((), lines(overview)))
     return Watched() if watch else nullcontext(lambda overview: Console().print(screen(overview, {})))

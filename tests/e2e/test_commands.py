@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from memory_mcp.services.backups import held_in
 from tests.e2e.client import RawClient
 from tests.e2e.conftest import Command, Started
 from tests.fakes.daemon import FakeDaemon
@@ -203,14 +202,6 @@ async def test_what_waits_is_filled_and_counted(daemon: FakeDaemon, command: Com
     await command("--set", "embedder_address=unix:/nowhere/e.sock", "store", "waits for one")
     assert (await command("reembed")).out == "1 memories have vectors of fake-384 now\n"
     assert (await command("reembed")).out == "the store's vectors are of fake-384 already\n"
-
-
-async def test_two_backups_of_a_second_have_two_names(client: RawClient, command: Command, folder: Path) -> None:
-    """Neither is refused, and both are backups by their names."""
-    await client.tool("memory_store", content="text")
-    made = await asyncio.gather(command("backup"), command("backup"))
-    assert [ended.code for ended in made] == [0, 0]
-    assert len(held_in(folder / "backups")) == 2
 
 
 async def test_without_a_daemon_re_embedding_says_so(client: RawClient, command: Command) -> None:
