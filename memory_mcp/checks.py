@@ -13,7 +13,7 @@ from typing import Final
 
 from embedder_api.v1.address import socket_path
 
-from memory_mcp import processes, settings
+from memory_mcp import processes, settings, tokens
 from memory_mcp.domain.checks import Check, Seen
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Condition, Finding
@@ -34,7 +34,7 @@ from memory_mcp.storage.sqlite import inspection
 SETTINGS: Final = "settings"
 OF_SETTINGS: Final = (
     *("disk", "store", "verify", "lock", "queue", "backups", "socket", "daemon", "process", "version", "space"),
-    *("vector", "fronts"),
+    *("vector", "tokens", "fronts"),
 )
 """The checks that begin with what the settings name."""
 DESCRIBE_SHARE: Final = 0.8
@@ -86,6 +86,7 @@ def make_checks(
         Check("space", compared, ("store", "daemon")),
         Check("vector", daemon.vector, ("daemon",)),
         *_of_machine(environment),
+        Check("tokens", blocking(partial(tokens.look, config.tokens_path))),
         Check("fronts", blocking(partial(processes.fronts, store))),
     ]
 

@@ -62,7 +62,7 @@ def test_all_is_well(place: Place) -> None:
     found = place.diagnose()
     assert (found.code, found.status, found.bad) == (0, "ok", {})
     well = {name for name, check in found.checks.items() if check["condition"] == "ok"}
-    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "fronts"}
+    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "tokens", "fronts"}
     assert f"process {place.daemon.popen.pid}" in found.checks["process"]["detail"]
     after = tree(place.store.parent)
     assert after.pop("memory.db-wal", b"") == b""  # SQLite's own, beside a file that is only read
@@ -132,6 +132,17 @@ def test_one_wrong_setting_is_a_finding(place: Place, tmp_path: Path, more: dict
     assert found.checks["store"]["detail"] == "see settings"
     assert "install --client" in found.checks["clients"]["detail"]
     assert set(found.checks) == set(place.diagnose().checks)
+
+
+def test_tokens_that_others_can_read_are_told(place: Place, tmp_path: Path) -> None:
+    """With the command that mends it."""
+    file = tmp_path / "tokens.json"
+    file.write_text('{"version": 1, "tokens": []}', encoding="utf-8")
+    file.chmod(0o644)
+    found = place.diagnose(MCP_MEMORY_TOKENS_PATH=str(file))
+    assert (found.code, found.bad) == (1, {"tokens": f"chmod 600 {file}"})
+    file.chmod(0o600)
+    assert place.diagnose(MCP_MEMORY_TOKENS_PATH=str(file)).condition("tokens") == "ok"
 
 
 @pytest.mark.parametrize("name", ["EMBEDDER_ENGIN", "EMBEDDER_THREADS"])
