@@ -169,7 +169,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except MemoryMcpError as error:
         if sys.excepthook is not _one_line:  # --debug
             raise
-        _complain(_with_mend(error))
+        _complain(error.with_mend())
         return WRONG_USAGE if isinstance(error, SettingsError) else FAILED
     except OSError as error:
         if sys.excepthook is not _one_line:
@@ -177,11 +177,6 @@ def _run(arguments: Sequence[str] | None) -> int:
         _complain(str(error))
         return FAILED
     return code if isinstance(code, int) else 0
-
-
-def _with_mend(error: MemoryMcpError) -> str:
-    told = str(error)
-    return f"{told}; {error.mend}" if error.mend and error.mend not in told else told
 
 
 def _complain(message: str) -> None:

@@ -178,7 +178,7 @@ async def test_ctrl_c_ends_a_command_that_waits_for_its_input(begin: Started, fo
 def test_a_shell_completes_commands_options_and_tags(environment: dict[str, str], folder: Path) -> None:
     """In bash, by what `memory-mcp completion bash` prints."""
     subprocess.run([FRONT, "store", "red apples", "--tag", "fruit"], env=environment, check=False, capture_output=True)
-    elsewhere = [FRONT, "store", "a roof", "--tag", "house", "--namespace", "there"]
+    elsewhere = [str(FRONT), "store", "a roof", "--tag", "house", "--namespace", "there"]
     subprocess.run(elsewhere, env=environment, check=False, capture_output=True)
     script = (
         'eval "$(memory-mcp completion bash)"; '
