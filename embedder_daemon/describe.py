@@ -11,14 +11,18 @@ from embedder_daemon.errors import SettingsError
 
 
 def main() -> int:
-    """Print every setting, and the variables that are none."""
+    """Print the file, every setting, and the variables that are none."""
     try:
         described = settings.described()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    unknown = settings.unknown_variables()
-    sys.stdout.write(json.dumps({"settings": [asdict(each) for each in described], "unknown": unknown}) + "\n")
+    told = {
+        "file": str(settings.toml_file()),
+        "settings": [asdict(each) for each in described],
+        "unknown": settings.unknown_variables(),
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
     return 0
 
 

@@ -166,17 +166,20 @@ class DaemonSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the library's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the TOML file below the environment; the library puts the command line on top."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_file())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml_file())
 
 
-def _toml_file() -> Path | None:
-    """Return the settings file, or None where the default one does not exist."""
+def toml_file() -> Path:
+    """Return the settings file; the default one need not exist.
+
+    Raises:
+        SettingsError: the variable names a file that is not there.
+    """
     if named := os.environ.get(CONFIG_VARIABLE):
         if not (path := Path(named).expanduser()).is_file():
             raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
         return path
-    path = user_config_path("memory-mcp") / "embedder.toml"
-    return path if path.is_file() else None
+    return user_config_path("memory-mcp") / "embedder.toml"
 
 
 def load(arguments: Sequence[str]) -> DaemonSettings:
@@ -213,7 +216,11 @@ def unknown_variables() -> list[str]:
     """Return one sentence for each EMBEDDER_ variable that is no setting."""
     known = {PREFIX + name.upper() for name in DaemonSettings.model_fields} | _FOREIGN
     strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
-    return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
+    fields = DaemonSettings.model_fields
+    return [
+        f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, lambda near: PREFIX + near.upper())}"
+        for name in strangers
+    ]
 
 
 def described() -> list[Described]:
@@ -222,7 +229,7 @@ def described() -> list[Described]:
     Raises:
         SettingsError: as `load`.
     """
-    file = TomlConfigSettingsSource(DaemonSettings, toml_file=_toml_file())
+    file = TomlConfigSettingsSource(DaemonSettings, toml_file=toml_file())
     return describe(load([]), {"environment": EnvSettingsSource(DaemonSettings), "file": file})
 
 

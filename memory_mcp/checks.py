@@ -5,6 +5,7 @@ A new one is a function in the module of the part that it looks at, and a line h
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Final
 
 from embedder_api.v1.address import socket_path
 
-from memory_mcp import processes, settings
+from memory_mcp import processes, settings, tokens
 from memory_mcp.domain.checks import Check, Seen
+from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.embedder import checks as embedder
+from memory_mcp.embedder import described
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision import checks as provision
 from memory_mcp.provision import source
@@ -27,6 +31,14 @@ from memory_mcp.settings import Settings
 from memory_mcp.storage import disk
 from memory_mcp.storage.sqlite import inspection
 
+SETTINGS: Final = "settings"
+OF_SETTINGS: Final = (
+    *("disk", "store", "verify", "lock", "queue", "backups", "socket", "daemon", "process", "version", "space"),
+    *("vector", "tokens", "fronts"),
+)
+"""The checks that begin with what the settings name."""
+DESCRIBE_SHARE: Final = 0.8
+"""Of the check's time that the daemon's code has to tell its settings."""
 REACH_SHARE: Final = 0.6
 """Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
 
@@ -60,7 +72,7 @@ def make_checks(
         return backups.age(folder, inspection.written(store, seconds), datetime.now(UTC))
 
     return [
-        Check("settings", blocking(settings.look)),
+        Check(SETTINGS, blocking(_settings)),
         Check("disk", blocking(partial(disk.room, store, (store.parent, folder)))),
         Check("store", blocking(partial(_store, config, newest))),
         Check("verify", blocking(partial(inspection.verify, store, newest)), ("store",), verify_s),
@@ -73,12 +85,40 @@ def make_checks(
         Check("version", daemon.version, ("daemon",)),
         Check("space", compared, ("store", "daemon")),
         Check("vector", daemon.vector, ("daemon",)),
+        *_of_machine(environment),
+        Check("tokens", blocking(partial(tokens.look, config.tokens_path))),
+        Check("fronts", blocking(partial(processes.fronts, store))),
+    ]
+
+
+def checks_without_settings(environment: provision.Environment) -> list[Check]:
+    """Return the checks that can be made where the settings do not fit; the others refer to that one."""
+    made = [Check(SETTINGS, blocking(_settings)), *_of_machine(environment)]
+    others = (Check(name, blocking(_settings), (SETTINGS,)) for name in OF_SETTINGS)
+    return [*made, *others]
+
+
+def _of_machine(environment: provision.Environment) -> list[Check]:
+    return [
         Check("interpreter", blocking(partial(provision.interpreter, environment))),
         Check("model", blocking(partial(provision.model, environment, MODEL_DIGESTS)), ("interpreter",)),
         Check("service", blocking(partial(provision.service, find_service))),
         Check("clients", blocking(clients)),
-        Check("fronts", blocking(partial(processes.fronts, store))),
     ]
+
+
+def _settings(seconds: float) -> Seen:
+    """Judge the settings of both programs; the daemon's are those that one would have that is started from here."""
+    ours = settings.look(seconds)
+    if ours.condition is Condition.FAILED:
+        return ours
+    try:
+        theirs = described.ask(DESCRIBE_SHARE * seconds)
+    except EmbedderError as error:
+        return replace(ours, detail=f"{ours.detail}; {error}".lstrip("; "))
+    if not theirs.wrong:
+        return ours
+    return Finding(Condition.DEGRADED, "unknown", "; ".join(filter(None, [ours.cause, *theirs.wrong])), settings.MEND)
 
 
 def _store(config: Settings, newest: inspection.Newest, seconds: float) -> Seen:

@@ -26,7 +26,6 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 
@@ -94,7 +93,7 @@ class Settings(BaseSettings):
         description="The database file.",
     )
     read_only: bool = Field(
-        default=False, description="Offer and do nothing that writes; the chores are left to others."
+        default=False, description="Offer and do nothing that writes, make no store; the chores are left to others."
     )
     chatgpt_tools_enabled: bool = Field(
         default=False, description="Offer `search` and `fetch` as well, which ChatGPT's connectors look for."
@@ -270,14 +269,26 @@ def unknown_variables() -> list[str]:
     """Return one sentence for each MCP_MEMORY_ variable that is no setting."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
     strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
-    return [f"{name} is no setting{_nearest(name.removeprefix(PREFIX))}" for name in strangers]
+    fields = Settings.model_fields
+
+    def full(name: str) -> str:
+        return variable(PREFIX, name, fields[name])
+
+    return [f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, full)}" for name in strangers]
 
 
-def look(seconds: float) -> Seen:
-    """Say which variables are taken for settings and are none."""
+MEND: Final = "mend the value, or unset or rename what is no setting"
+
+
+def look(seconds: float) -> Finding:
+    """Say whether the settings fit, and which variables are taken for settings and are none."""
     del seconds  # nothing here can hang
+    try:
+        load()
+    except SettingsError as error:
+        return Finding(Condition.FAILED, "wrong", str(error), MEND)
     if strangers := unknown_variables():
-        return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), "unset or rename what is no setting")
+        return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), MEND)
     file = config_file()
     return Finding(Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (not there)'} and the environment")
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import ConflictError, NotFoundError, SettingsError
+from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.principal import Principal, Reach, Scope
 
 SECRET_BYTES: Final = 32
@@ -71,7 +74,7 @@ class TokenFile:
         """
         try:
             status = self._path.stat()
-            if status.st_mode & 0o077:
+            if status.st_mode & OTHERS:
                 raise SettingsError(f"{self._path} can be read by others; run chmod 600 {self._path}")
             mark = status.st_mtime_ns, status.st_ino, status.st_size
             if self._read is None or self._read[0] != mark:
@@ -161,6 +164,21 @@ class TokenFile:
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._path)
+
+
+def look(path: Path, seconds: float) -> Seen:
+    """Say whether the file can be read, by its owner alone.
+
+    Raises:
+        SettingsError: it is none of ours.
+    """
+    del seconds  # a small file is read
+    if not path.exists():
+        return "there are none, so that nobody calls over HTTP"
+    if path.stat().st_mode & OTHERS:
+        mend = f"chmod 600 {shlex.quote(str(path))}"
+        return Finding(Condition.FAILED, "not private", f"others on this machine may read {path}", mend)
+    return Finding(Condition.OK, "private", detail=f"{len(TokenFile(path).all())} in {path}, for this user alone")
 
 
 def _digest(secret: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,22 +95,41 @@ def importing() -> Iterator[None]:
         gc.enable()
 
 
+def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value:
+        sys.excepthook = sys.__excepthook__
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=PROGRAM)
-@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    is_eager=True,  # before the command's module is imported, which may fail as well
+    expose_value=False,
+    callback=_debug,
+    help="Show a traceback when something fails.",
+)
 @click.option(
     "--set", "chosen", metavar="NAME=VALUE", multiple=True, help="A setting, stronger than all else; again for more."
 )
 @click.pass_context
-def commands(ctx: click.Context, *, debug: bool, chosen: tuple[str, ...]) -> None:
+def commands(ctx: click.Context, *, chosen: tuple[str, ...]) -> None:
     """Long-term memory for AI assistants over MCP."""
-    if not debug:
-        sys.excepthook = _one_line
     if chosen:
-        from memory_mcp import settings  # noqa: PLC0415 - pydantic, for who sets
+        choose(chosen)
+        ctx.call_on_close(lambda: choose(()))
 
-        settings.choose(dict(_pair(each) for each in chosen))
-        ctx.call_on_close(lambda: settings.choose({}))
+
+def choose(chosen: Sequence[str]) -> None:
+    """Set what `--set` names; without any, as it was before.
+
+    Raises:
+        click.BadParameter, SettingsError: one is no NAME=VALUE, or names no setting.
+    """
+    from memory_mcp import settings  # noqa: PLC0415 - pydantic, for who sets
+
+    settings.choose(dict(_pair(each) for each in chosen))
 
 
 def _pair(given: str) -> tuple[str, str]:
@@ -121,6 +141,21 @@ def _pair(given: str) -> tuple[str, str]:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code, one of EXIT_CODES."""
+    sys.excepthook = _one_line
+    if sys.stdout is None:
+        _complain("stdout is closed; send it to /dev/null where nobody reads it")
+        return FAILED
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries again at its end, and says so in its own words
+        _complain(f"stdout cannot be written ({error.strerror})")
+        return FAILED
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         code: Any = commands.main(arguments, PROGRAM, COMPLETE_VARIABLE, standalone_mode=False)
     except NoArgsIsHelpError as error:
@@ -134,8 +169,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except MemoryMcpError as error:
         if sys.excepthook is not _one_line:  # --debug
             raise
-        _complain(str(error))
+        _complain(error.with_mend())
         return WRONG_USAGE if isinstance(error, SettingsError) else FAILED
+    except OSError as error:
+        if sys.excepthook is not _one_line:
+            raise
+        _complain(str(error))
+        return FAILED
     return code if isinstance(code, int) else 0
 
 

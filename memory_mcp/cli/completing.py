@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from memory_mcp import settings
+from memory_mcp.cli import choose
 from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.principal import Reach
@@ -22,28 +23,39 @@ class Known(click.ParamType[str]):
 
     name = "text"
 
-    def __init__(self, like: Callable[[Services, str], Awaitable[list[str]]]) -> None:
+    def __init__(self, like: Callable[[Services, str, str], Awaitable[list[str]]]) -> None:
         self._like = like
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer what begins so; of words between commas the last one is completed."""
-        del ctx, param
+        del param
         before, comma, last = incomplete.rpartition(",")
         try:
+            given = _given(ctx)
             if not settings.load().sqlite_path.is_file():  # to complete makes no store
                 return []
-            words = with_services(lambda services: self._like(services, last))
-        except MemoryMcpError:
+            words = with_services(lambda services: self._like(services, last, given))
+        except (MemoryMcpError, click.UsageError):
             return []
         return [CompletionItem(before + comma + word) for word in words]
 
 
-async def _tags_like(services: Services, prefix: str) -> list[str]:
-    return await services.memories.tags_like(prefix, settings.load().namespace, OFFERED)
+def _given(ctx: click.Context) -> str:
+    """Return the namespace that the line names so far, else the settings', those of its --set among them.
+
+    Raises:
+        click.UsageError, SettingsError: a --set is wrong.
+    """
+    choose(ctx.find_root().params.get("chosen") or ())
+    return ctx.params.get("namespace") or settings.load().namespace
 
 
-async def _namespaces_like(services: Services, prefix: str) -> list[str]:
-    return await services.memories.namespaces_like(prefix, Reach(settings.load().namespace), OFFERED)
+async def _tags_like(services: Services, prefix: str, namespace: str) -> list[str]:
+    return await services.memories.tags_like(prefix, namespace, OFFERED)
+
+
+async def _namespaces_like(services: Services, prefix: str, namespace: str) -> list[str]:
+    return await services.memories.namespaces_like(prefix, Reach(namespace), OFFERED)
 
 
 TAG: Final = Known(_tags_like)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 import click
@@ -16,6 +15,8 @@ from memory_mcp import settings
 from memory_mcp.cli import PROGRAM, WRONG_USAGE
 from memory_mcp.cli.output import note, print_rows
 from memory_mcp.cli.session import as_json_option
+from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.embedder.described import Told, ask
 
 PATIENCE_S: Final = 10.0
 
@@ -28,30 +29,28 @@ def config(*, as_json: bool) -> int:
     The daemon's are those that a daemon would have that is started from here; names that are no settings are reported.
     """
     ours, wrong = settings.described(), settings.unknown_in_file()
-    daemons, strangers = _of_daemon()
-    unknown = [*wrong, *settings.unknown_variables(), *strangers]
+    daemons, file = _of_daemon(), str(settings.config_file())
+    unknown = [*wrong, *settings.unknown_variables(), *daemons.wrong]
     if as_json:
-        file = settings.config_file()
-        data = {"file": str(file), "settings": _as_json(ours), "daemon": _as_json(daemons), "unknown": unknown}
+        of_daemon = {"daemon_file": daemons.file or None, "daemon": _as_json(daemons.settings)}
+        data = {"file": file, "settings": _as_json(ours), **of_daemon, "unknown": unknown}
         click.echo(json.dumps(data, ensure_ascii=False))
     else:
-        print_rows(("setting", "value", "from", "unit", "what it is"), [_row(each) for each in (*ours, *daemons)])
+        rows = [_row(each) for each in (*ours, *daemons.settings)]
+        print_rows(("setting", "value", "from", "unit", "what it is"), rows)
+        for program, its_file in (("settings", file), ("daemon's settings", daemons.file)):
+            if its_file:
+                note(f"the {program} are read from {its_file}{'' if Path(its_file).is_file() else ' (not there)'}")
         for sentence in unknown:
             note(f"{PROGRAM}: {sentence}")
     return WRONG_USAGE if wrong else 0
 
 
-def _of_daemon() -> tuple[list[Described], list[str]]:
-    """Ask the daemon's own code, in a process of its own, because the front never imports it; else say why not."""
-    command = [sys.executable, "-P", "-m", "embedder_daemon.describe"]
+def _of_daemon() -> Told:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)  # noqa: S603 - ours
-    except subprocess.TimeoutExpired:
-        return [], [f"the daemon's settings were not told in {PATIENCE_S:g} s; try again"]
-    if done.returncode:
-        return [], [f"the daemon's settings: {done.stderr.strip()}"]
-    told = json.loads(done.stdout)
-    return [Described(**each) for each in told["settings"]], told["unknown"]
+        return ask(PATIENCE_S)
+    except EmbedderError as error:
+        return Told("", [], [str(error)])
 
 
 def _as_json(described: Sequence[Described]) -> list[Mapping[str, object]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Final
 
 import click
 
+from memory_mcp.cli.lines import HEADER
 from memory_mcp.cli.session import as_json_option, say, with_services
+
+_HEADER: Final = json.dumps(HEADER)
 
 
 @click.command()
@@ -23,6 +28,16 @@ def backup(*, target: Path | None, as_json: bool) -> None:
 @as_json_option
 def restore(*, source: Path, as_json: bool) -> None:
     """Put a backup in the store's place, for all clients at once; what was there is kept aside."""
+    if _is_export(source):
+        raise click.UsageError(f"{source} is an export, not a backup; `memory-mcp import {source}` reads it")
     aside = with_services(lambda services: services.backups.restore(source.absolute()), writes=True)
     kept = f"; what was there is kept as {aside}" if aside else ""
     say(f"{source} is restored{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)
+
+
+def _is_export(source: Path) -> bool:
+    try:
+        with source.open(encoding="utf-8", errors="replace") as file:
+            return file.readline(len(_HEADER)) == _HEADER
+    except OSError:
+        return False  # the store says what is wrong with it

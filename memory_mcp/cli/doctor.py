@@ -13,10 +13,11 @@ from typing import Final
 import click
 
 from memory_mcp import settings
-from memory_mcp.checks import make_checks
+from memory_mcp.checks import checks_without_settings, make_checks
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision.checks import Environment
@@ -50,7 +51,7 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
     Nothing is changed. The exit code is 0 when all is well, 3 when something is degraded, 1 when something failed.
     """
     environment = Environment.find(venv and venv.absolute(), default_place())
-    seen = asyncio.run(_examine(settings.load(), environment, seconds, WHOLE_S if whole else None))
+    seen = asyncio.run(_examine(environment, seconds, WHOLE_S if whole else None))
     worst = checkup.status(seen)
     if as_json:
         checks = {name: _fields(each) for name, each in seen.items()}
@@ -62,9 +63,11 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
     return CODES[worst]
 
 
-async def _examine(
-    config: settings.Settings, environment: Environment, seconds: float, verify_s: float | None
-) -> Mapping[str, Seen]:
+async def _examine(environment: Environment, seconds: float, verify_s: float | None) -> Mapping[str, Seen]:
+    try:
+        config = settings.load()
+    except SettingsError:  # the check of the settings tells it
+        return await checkup.examine(checks_without_settings(environment), seconds)
     client = GrpcEmbedder(config.embedder_address)
     try:
         return await checkup.examine(make_checks(config, client, environment, verify_s), seconds)

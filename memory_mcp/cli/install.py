@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import socket
+import json
 import sys
-from contextlib import closing, suppress
 
 import click
-from embedder_api.v1.address import socket_path
+from embedder_api.v1.address import is_listened_to, socket_path
 
 from memory_mcp import settings
+from memory_mcp.cli.session import as_json_option
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.provision.clients import found
 from memory_mcp.provision.clients.entries import NAME, Launch, Remote, launch
@@ -37,6 +37,7 @@ def _plain(_: click.Context, parameter: click.Parameter, value: str | None) -> s
 @click.option("--print", "printing", is_flag=True, help="Print what to paste, and edit nothing.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, as a diff.")
 @click.option("--uninstall", is_flag=True, help="Take our entry out, and nothing else.")
+@as_json_option
 @click.pass_context
 def install(  # noqa: PLR0913 - one for each option
     ctx: click.Context,
@@ -48,6 +49,7 @@ def install(  # noqa: PLR0913 - one for each option
     printing: bool,
     dry_run: bool,
     uninstall: bool,
+    as_json: bool,
 ) -> None:
     """Connect a client: put us into its configuration, with a copy of what was there beside it."""
     if http and namespace:
@@ -56,9 +58,12 @@ def install(  # noqa: PLR0913 - one for each option
         )
     if printing and uninstall:
         raise click.UsageError("--print: there is nothing to paste to uninstall; --dry-run shows what would change")
-    client = named(client_name) if client_name else _asked()
+    client = named(client_name) if client_name else _asked(as_json=as_json)
     editor = Editor(client, this_machine(), name)
     remote = Remote(http) if http else None
+    if as_json:
+        _as_data(editor, remote or launch(namespace), uninstall=uninstall, unchanged=printing or dry_run)
+        return
     if uninstall:
         _uninstall(editor, remote, dry_run=dry_run)
         return
@@ -73,14 +78,32 @@ def install(  # noqa: PLR0913 - one for each option
         _offer_daemon(ctx, wanted)
 
 
-def _asked() -> Client:
+def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchanged: bool) -> None:
+    """Do the same for a program, which is asked nothing."""
+    remote = wanted if isinstance(wanted, Remote) else None
+    change = editor.uninstall(remote) if uninstall else editor.install(wanted)
+    kept = change.changes and not unchanged and change.before is not None and not uninstall
+    if change.changes and not unchanged:
+        change.apply()
+    data = {
+        "client": editor.client.name,
+        "file": str(editor.file.path),
+        "name": editor.name,
+        "changes": change.changes,
+        "diff": change.diff() if unchanged else None,
+        "kept": str(editor.file.backup.path) if kept else None,
+    }
+    click.echo(json.dumps(data, ensure_ascii=False))
+
+
+def _asked(*, as_json: bool) -> Client:
     """Ask which of the clients on this machine is meant.
 
     Raises:
         UsageError: there is nobody to ask.
     """
     here = [client.name for client in found()]
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         listed = f"on this machine are {', '.join(here)}" if here else f"known are {', '.join(_NAMES)}"
         raise click.UsageError(f"--client: name one; {listed}")
     click.echo(f"found on this machine: {', '.join(here) or 'no client that is known'}")
@@ -125,7 +148,7 @@ def _uninstall(editor: Editor, remote: Remote | None, *, dry_run: bool) -> None:
 
 def _offer_daemon(ctx: click.Context, wanted: Launch | Remote) -> None:
     """Offer to install the daemon where none answers; a server elsewhere has its own."""
-    if isinstance(wanted, Remote) or _daemon_listens():
+    if isinstance(wanted, Remote) or is_listened_to(socket_path(settings.load().embedder_address)):
         return
     without = "no embedder daemon listens, so memories are found by their words only"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -134,12 +157,3 @@ def _offer_daemon(ctx: click.Context, wanted: Launch | Remote) -> None:
         from memory_mcp.cli.daemon import daemon  # noqa: PLC0415 - for those who say yes
 
         ctx.invoke(daemon.commands["install"])
-
-
-def _daemon_listens() -> bool:
-    path = socket_path(settings.load().embedder_address)
-    with closing(socket.socket(socket.AF_UNIX)) as probe, suppress(OSError):
-        probe.settimeout(1.0)
-        probe.connect(str(path))
-        return True
-    return False

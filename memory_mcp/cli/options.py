@@ -69,6 +69,8 @@ class Content(click.ParamType[str]):
         """Return the text; of stdin without the newline that ends it."""
         if value != "-":
             return value
+        if sys.stdin is None:
+            self.fail("stdin is closed", param, ctx)
         try:
             text = sys.stdin.buffer.read().decode()
         except UnicodeDecodeError:

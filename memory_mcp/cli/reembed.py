@@ -45,7 +45,7 @@ def reembed(*, share: float, drop_old: bool, as_json: bool) -> None:
         "dropped": dropped,
     }
     removed = f"; the vectors of {dropped} other models are removed" if drop_old else ""
-    if done.before == done.after:
+    if done.before == done.after and not done.memories:
         say(f"the store's vectors are of {done.after.id} already{removed}", data, as_json=as_json)
     else:
         say(f"{done.memories} memories have vectors of {done.after.id} now{removed}", data, as_json=as_json)

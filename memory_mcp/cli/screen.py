@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ from memory_mcp.services.health import Report
 from memory_mcp.services.status import Figures, Overview
 
 LANES: Final = ("interactive", "bulk")
+SINCE: Final = "since the daemon started"
 
 
 class Watched:
@@ -39,26 +40,38 @@ class Watched:
 
 def screen(overview: Overview, before: Mapping[str, float]) -> Group:
     """Return what is shown, with what was added to the counters since `before`."""
-    parts = [_summary(overview)]
+    summary = Table.grid(padding=(0, 2))
+    for name, line in _summary(overview):
+        summary.add_row(Text(name, "bold"), Text(line))
+    parts = [summary]
     if overview.served is not None:
         counters = {name: _count(name, value, before) for name, value in overview.served.counters.items()}
-        parts += [_lanes(counters), _others(counters)]
+        parts += [_table(("lane", *LANES), _lanes(counters)), _table((SINCE, "", "", ""), _in_pairs(counters))]
     return Group(*parts)
 
 
-def _summary(overview: Overview) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for name, line in (
+def lines(overview: Overview) -> list[tuple[str, ...]]:
+    """Return a line for each thing, for what is no terminal."""
+    found = _summary(overview)
+    if overview.served is not None:
+        counters = {name: _count(name, value, {}) for name, value in overview.served.counters.items()}
+        found += [("lane", *LANES), *_lanes(counters)]
+        found += [(name.replace("_", " "), counters[name]) for name in _others(counters)]
+    return found
+
+
+def _summary(overview: Overview) -> list[tuple[str, ...]]:
+    return [
         ("status", str(overview.report.status)),
-        ("store", _store(overview.figures)),
+        ("store", _store(overview.report, overview.figures)),
         ("daemon", _daemon(overview.served)),
         *_troubles(overview.report),
-    ):
-        table.add_row(Text(name, "bold"), Text(line))
-    return table
+    ]
 
 
-def _store(figures: Figures) -> str:
+def _store(report: Report, figures: Figures) -> str:
+    if (found := report.parts["store"]).state == "none":
+        return found.detail
     if figures.totals is None or figures.queue is None:
         return "cannot be read"
     totals, queue = figures.totals, figures.queue
@@ -92,17 +105,27 @@ def _count(name: str, value: float, before: Mapping[str, float]) -> str:
     return f"{value:,} (+{added:,})" if added > 0 else f"{value:,}"
 
 
-def _lanes(counters: Mapping[str, str]) -> Table:
-    table = Table("lane", *LANES)
+def _lanes(counters: Mapping[str, str]) -> list[tuple[str, ...]]:
     kinds = [name.removeprefix(f"{LANES[0]}_") for name in counters if name.startswith(LANES[0])]
-    for kind in kinds:
-        table.add_row(kind.replace("_", " "), *(counters[f"{lane}_{kind}"] for lane in LANES))
-    return table
+    return [(kind.replace("_", " "), *(counters[f"{lane}_{kind}"] for lane in LANES)) for kind in kinds]
 
 
-def _others(counters: Mapping[str, str]) -> Table:
-    table = Table("since the daemon started", "", "", "")
-    names = [name for name in counters if not name.startswith(LANES)]
-    for left, right in zip(names[::2], [*names[1::2], ""], strict=False):
-        table.add_row(left.replace("_", " "), counters[left], right.replace("_", " "), counters.get(right, ""))
+def _others(counters: Mapping[str, str]) -> list[str]:
+    return [name for name in counters if not name.startswith(LANES)]
+
+
+def _in_pairs(counters: Mapping[str, str]) -> list[tuple[str, ...]]:
+    names = _others(counters)
+    pairs = zip(names[::2], [*names[1::2], ""], strict=False)
+    return [
+        (left.replace("_", " "), counters[left], right.replace("_", " "), counters.get(right, ""))
+        for left, right in pairs
+    ]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table without a frame, so that all of them fit a terminal of 24 lines."""
+    table = Table(*heads, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
     return table

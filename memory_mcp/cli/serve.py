@@ -19,6 +19,8 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--plain-http", is_flag=True, help="Serve a public address without TLS.")
 def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plain_http: bool) -> None:
     """Serve one MCP client on stdin and stdout; this is what clients start."""
+    if http is None and (tls_cert or tls_key or plain_http):
+        raise click.UsageError("--tls-cert, --tls-key and --plain-http are for --http HOST:PORT; give that too")
     loaded = settings.load()
     for sentence in settings.unknown_variables():
         click.echo(f"memory-mcp: {sentence}", err=True)

@@ -11,10 +11,11 @@ from typing import Final
 
 import click
 
-from memory_mcp import logs, settings
+from memory_mcp import settings
 from memory_mcp.app import opened
 from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.session import as_json_option
+from memory_mcp.cli.output import on_terminal, print_rows
+from memory_mcp.cli.session import as_json_option, reading
 from memory_mcp.domain.models import Condition
 from memory_mcp.services.status import Overview
 
@@ -40,12 +41,11 @@ def status(*, watch: bool, every: float, as_json: bool) -> int:
     With --watch --json each look is a line. The exit code is that of the last look.
     """
     loaded = settings.load()
-    logs.configure(loaded)
     condition = Condition.OK
 
     async def look(show: Show) -> None:
         nonlocal condition
-        async with opened(loaded) as services:
+        async with opened(reading(loaded)) as services:
             while True:
                 overview = await services.status.overview()
                 condition = overview.report.status
@@ -79,9 +79,11 @@ def _data(overview: Overview) -> dict[str, object]:
 
 
 def _shown(*, watch: bool) -> AbstractContextManager[Show]:
-    """Return what prints an overview, or shows it in the place of the one before."""
+    """Return what prints an overview, or on a terminal shows it in the place of the one before."""
     from rich.console import Console  # noqa: PLC0415 - for this output alone
 
-    from memory_mcp.cli.screen import Watched, screen  # noqa: PLC0415 - likewise
+    from memory_mcp.cli.screen import Watched, lines, screen  # noqa: PLC0415 - likewise
 
+    if not on_terminal():
+        return nullcontext(lambda overview: print_rows((), lines(overview)))
     return Watched() if watch else nullcontext(lambda overview: Console().print(screen(overview, {})))

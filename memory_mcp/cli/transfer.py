@@ -48,6 +48,8 @@ async def _export(services: Services, file: TextIO) -> int:
 @contextlib.contextmanager
 def _whole(target: Path) -> Iterator[TextIO]:
     """Open a file of this user alone that takes its name when all of it is written; else nothing is changed."""
+    if target.exists() and not target.is_file():
+        raise TransferError(f"{target} is no file, and would be replaced; write to - and redirect it")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - the mode
@@ -56,7 +58,9 @@ def _whole(target: Path) -> Iterator[TextIO]:
             os.fsync(file.fileno())
         draft.replace(target)
     except OSError as error:
-        raise TransferError(f"{target} cannot be written ({error})") from error
+        raise TransferError(
+            f"{target} cannot be written ({error.strerror}); name a file in a folder that is there, with room"
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
 

@@ -6,6 +6,14 @@ from __future__ import annotations
 class MemoryMcpError(Exception):
     """An expected failure; its message is one sentence that names the cause and the mend."""
 
+    mend: str = ""
+    """The mend, where the message leaves it out."""
+
+    def with_mend(self) -> str:
+        """Return the message, and the mend where that is left out."""
+        told = str(self)
+        return f"{told}; {self.mend}" if self.mend and self.mend not in told else told
+
 
 class SettingsError(MemoryMcpError):
     """A setting that does not fit."""

@@ -33,7 +33,10 @@ from memory_mcp.domain.request import REQUEST_ID, TRACE
 
 INFO_DEADLINE_S: Final = 0.5
 CONNECT_ATTEMPTS: Final = 3
-START_DAEMON: Final = "start the daemon: `memory-mcp daemon start` (in a checkout `make run`)"
+START_DAEMON: Final = (
+    "start the daemon: `memory-mcp daemon start`, or install it first: `memory-mcp daemon install` "
+    "(in a checkout `make run`)"
+)
 LOOK_AT_LOG: Final = "look at the daemon's log (`memory-mcp daemon logs`), or restart it: `memory-mcp daemon restart`"
 OLD_DAEMON: Final = "put a daemon of this version in its place: `memory-mcp daemon restart`"
 OLD_FRONT: Final = "restart this client: its memory-mcp is older than the daemon"
@@ -139,10 +142,16 @@ class GrpcEmbedder:
                 while (state := self._channel.get_state(try_to_connect=True)) is not ChannelConnectivity.READY:
                     self._knows_wire = False
                     if state in {ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.SHUTDOWN}:
-                        raise NotConnectedError(f"no daemon listens on {self._address}", mend=START_DAEMON)
+                        raise self._not_connected()
                     await self._channel.wait_for_state_change(state)
         except TimeoutError as error:
             raise EmbedderError("the daemon's socket did not answer in time", mend=LOOK_AT_LOG) from error
+
+    def _not_connected(self) -> NotConnectedError:
+        """Say which it is: nobody is there, or somebody who says nothing, as a stopped process does."""
+        if addresses.is_listened_to(addresses.socket_path(self._address)):
+            return NotConnectedError(f"the daemon on {self._address} does not answer", mend=LOOK_AT_LOG)
+        return NotConnectedError(f"no daemon listens on {self._address}", mend=START_DAEMON)
 
     async def _check_wire(self, deadline: float) -> None:
         """Ask whoever was connected for its version of the wire, once.

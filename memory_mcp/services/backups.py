@@ -23,7 +23,7 @@ ASIDE: Final = timedelta(days=30)
 """How long what a restore replaced is kept: as long as a deleted memory."""
 TAKE: Final = "memory-mcp backup, or let a client run for some minutes: it takes one every day"
 
-_NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)\.db")
+_NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)(?:-\d+)?\.db")
 _ASIDE_NAME: Final = re.compile(r"before-restore-(\d{8}T\d{6})Z(?:-\d+)?\.db")
 _MOMENT: Final = "%Y%m%dT%H%M%S"
 
@@ -56,7 +56,7 @@ class Backups:
         Raises:
             StoreError: it cannot be read or written, or does not agree.
         """
-        path = target or self._folder / f"memories-{self._now():{_MOMENT}}Z-{await self._store.generation()}.db"
+        path = target or self._free(f"memories-{self._now():{_MOMENT}}Z-{await self._store.generation()}")
         await self._store.backup(path)
         return path
 
@@ -66,9 +66,7 @@ class Backups:
         Raises:
             StoreError: the backup is none or does not agree; nothing was changed.
         """
-        stem = f"before-restore-{self._now():{_MOMENT}}Z"
-        names = chain([f"{stem}.db"], (f"{stem}-{number}.db" for number in count(2)))
-        aside = next(path for path in map(self._folder.joinpath, names) if not path.exists())
+        aside = self._free(f"before-restore-{self._now():{_MOMENT}}Z")
         await self._store.restore(source, aside)
         return aside if aside.exists() else None
 
@@ -85,6 +83,11 @@ class Backups:
         path = await self.take()
         self._prune()
         return path
+
+    def _free(self, stem: str) -> Path:
+        """Return the first name that is free: there may be one of the same second."""
+        names = chain([f"{stem}.db"], (f"{stem}-{number}.db" for number in count(2)))
+        return next(path for path in map(self._folder.joinpath, names) if not path.exists())
 
     def _prune(self) -> None:
         held = self._past()

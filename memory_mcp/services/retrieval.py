@@ -177,7 +177,7 @@ class Retrieval:
                 expected_space=space.id if space else None,
             )
         except EmbedderError as error:
-            return Problem(str(error))
+            return Problem(error.with_mend())
         rows = [item.vector for item in embedding.items if item.vector is not None]
         if not rows:
             return Problem(f"the query got no vector ({embedding.items[0].error})")
@@ -214,7 +214,7 @@ def _find(
             meaning = evidence.meaning(vector, words or NO_WORDS)
             return _ranked(query, way, meaning, words or NO_WORDS)
         except SpaceMismatchError as error:  # another front gave the store its space meanwhile
-            vector = Problem(str(error))
+            vector = Problem(error.with_mend())
     words = words or evidence.words(query.text)
     degraded = vector.sentence if vector else None
     return Found(ranking.by_keywords(words.scores), _KEYWORD, degraded, words.is_all)

@@ -18,7 +18,7 @@ Make = Callable[[Settings], Store]
 def _sqlite(settings: Settings) -> Store:
     from memory_mcp.storage.sqlite.repository import SqliteStore  # noqa: PLC0415 - only where it is chosen
 
-    return SqliteStore(settings.sqlite_path)
+    return SqliteStore(settings.sqlite_path, creates=not settings.read_only)
 
 
 STORES: Final[dict[str, Make]] = {"sqlite_vec": _sqlite}

@@ -28,7 +28,12 @@ SHOWN_CHARS: Final = 400
 """Characters of a content in the text that goes with a structured result."""
 
 
-def _not_blank(text: str) -> str:
+def not_blank(text: str) -> str:
+    """Return the text.
+
+    Raises:
+        ValueError: there is nothing in it.
+    """
     if not text.strip():
         raise ValueError("must not be blank")
     return text
@@ -63,7 +68,7 @@ def _bounded(metadata: dict[str, object]) -> dict[str, object]:
     return metadata
 
 
-Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValidator(_not_blank)]
+Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValidator(not_blank)]
 Tags = Annotated[
     list[Annotated[str, Field(max_length=MAX_TAG)]],
     Field(max_length=MAX_TAGS),
@@ -72,7 +77,7 @@ Tags = Annotated[
 ]
 Metadata = Annotated[dict[str, object], AfterValidator(_bounded)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
-Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(_not_blank)]
+Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(not_blank)]
 MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
 ConversationId = Annotated[str, Field(min_length=1, max_length=MAX_CONVERSATION_ID)]
 Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE)]

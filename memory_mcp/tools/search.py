@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from memory_mcp.domain.models import MAX_QUERY
 from memory_mcp.services.retrieval import Answer, Mode, Query
 from memory_mcp.services.router import Intent
 from memory_mcp.services.selection import Hit
 from memory_mcp.tools.base import Call, Result, Tool
-from memory_mcp.tools.fields import FilterArguments, MemoryFields, shown
+from memory_mcp.tools.fields import FilterArguments, MemoryFields, not_blank, shown
 
 
 class SearchArguments(FilterArguments):
@@ -19,7 +19,11 @@ class SearchArguments(FilterArguments):
 
     aliases: ClassVar = {"q": "query", "n_results": "limit", "top_k": "limit", "k": "limit"}
 
-    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language")]
+    query: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language"),
+        AfterValidator(not_blank),
+    ]
     limit: Annotated[int, Field(ge=1, le=100, description="Results at most")] = 10
     mode: Annotated[Mode, Field(description="auto joins meaning and words")] = "auto"
     min_score: Annotated[float | None, Field(ge=0, le=1, description="Leave out weaker results")] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import AliasChoices
@@ -52,9 +52,9 @@ def describe(made: BaseSettings, sources: Mapping[str, PydanticBaseSettingsSourc
     return described
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the name that is nearest, or nothing."""
+def nearest(name: str, known: Iterable[str], shown: Callable[[str], str] = str) -> str:
+    """Return a hint at the name that is nearest, as it is to be shown, or nothing."""
     import difflib  # noqa: PLC0415 - 8 ms, for a mistake alone
 
     near = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f", did you mean {near[0]}?" if near else ""
+    return f", did you mean {shown(near[0])}?" if near else ""

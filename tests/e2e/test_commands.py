@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.client import RawClient
-from tests.e2e.conftest import Command, Started
+from tests.e2e.conftest import FRONT, Command, Started
 from tests.fakes.daemon import FakeDaemon
 
 
@@ -195,12 +196,51 @@ async def test_the_old_vectors_serve_while_another_daemon_gives_new_ones(
     assert "another embedding space" in (await client.tool("memory_search", query="memory"))["degraded"]
 
 
+async def test_a_wrong_file_is_told_with_the_mend(command: Command, client: RawClient, folder: Path) -> None:
+    """An export is no backup, a folder that is not there holds no export, a device is replaced by none."""
+    await client.tool("memory_store", content="text")
+    await command("export", str(folder / "out.jsonl"))
+    restored = await command("restore", str(folder / "out.jsonl"))
+    assert (restored.code, "memory-mcp import" in restored.err) == (2, True)
+    exported = await command("export", str(folder / "no" / "out.jsonl"))
+    assert exported.err == (
+        f"memory-mcp: {folder}/no/out.jsonl cannot be written (No such file or directory); "
+        "name a file in a folder that is there, with room\n"
+    )
+    os.mkfifo(folder / "pipe")
+    assert (await command("export", str(folder / "pipe"))).code == 1
+
+
+@pytest.mark.parametrize("line", ["list --json > /dev/full", "config > /dev/full", "list >&-", "store - <&-"])
+async def test_what_cannot_be_written_or_read_is_told(environment: dict[str, str], line: str) -> None:
+    """In one line at last, with exit code 1, or 2 where the line itself cannot be."""
+    process = await asyncio.create_subprocess_shell(
+        f"{FRONT} {line}", env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await process.communicate()
+    assert process.returncode == (2 if "<&-" in line else 1)
+    assert err.decode().splitlines()[-1].startswith("memory-mcp: ")
+    assert b"Traceback" not in err
+    assert b"Exception ignored" not in err
+    assert b"unexpected" not in err
+
+
+async def test_what_waits_is_filled_and_counted(daemon: FakeDaemon, command: Command) -> None:
+    """Where the model is the same and some memories wait for it, the command says how many it filled."""
+    del daemon
+    await command("store", "has a vector")
+    await command("--set", "embedder_address=unix:/nowhere/e.sock", "store", "waits for one")
+    assert (await command("reembed")).out == "1 memories have vectors of fake-384 now\n"
+    assert (await command("reembed")).out == "the store's vectors are of fake-384 already\n"
+
+
 async def test_without_a_daemon_re_embedding_says_so(client: RawClient, command: Command) -> None:
-    """One line, exit code 1."""
+    """One line, exit code 1, with what to do, which holds where no daemon was ever installed."""
     await client.tool("memory_store", content="text")
     ended = await command("reembed")
     assert ended.code == 1
     assert "no daemon listens" in ended.err
+    assert "memory-mcp daemon install" in ended.err
 
 
 async def test_an_export_that_fails_leaves_the_last_one(

@@ -30,6 +30,7 @@ async def test_without_a_daemon_everything_works_by_keywords(client: RawClient) 
     assert [hit["content"] for hit in found["results"]] == ["The zebra lives in Kenya"]
     assert found["mode"] == "keyword"
     assert "no daemon listens" in found["degraded"]
+    assert "memory-mcp daemon start" in found["degraded"]
     assert found["pending"] == 1
     assert found["results"][0]["semantic"] is None
     assert (await client.tool("memory_search", query="zebra", mode="keyword"))["degraded"] is False

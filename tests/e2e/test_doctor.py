@@ -62,7 +62,7 @@ def test_all_is_well(place: Place) -> None:
     found = place.diagnose()
     assert (found.code, found.status, found.bad) == (0, "ok", {})
     well = {name for name, check in found.checks.items() if check["condition"] == "ok"}
-    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "fronts"}
+    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "tokens", "fronts"}
     assert f"process {place.daemon.popen.pid}" in found.checks["process"]["detail"]
     after = tree(place.store.parent)
     assert after.pop("memory.db-wal", b"") == b""  # SQLite's own, beside a file that is only read
@@ -116,6 +116,41 @@ def test_where_nothing_is_nothing_is_made(place: Place, tmp_path: Path) -> None:
     assert (found.code, list(found.bad)) == (3, ["daemon"])
     assert "memory-mcp daemon start" in found.bad["daemon"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [({"MCP_MEMORY_LOG_LEVEL": "x"}, "MCP_MEMORY_LOG_LEVEL"), ({"MCP_MEMORY_CONFIG": "wrong.toml"}, "namespace")],
+)
+def test_one_wrong_setting_is_a_finding(place: Place, tmp_path: Path, more: dict[str, str], named: str) -> None:
+    """What needs no settings is looked at all the same, and every line of a sound doctor is there."""
+    (tmp_path / "wrong.toml").write_text("namespce = 1\n", encoding="utf-8")
+    more = {name: value.replace("wrong.toml", str(tmp_path / "wrong.toml")) for name, value in more.items()}
+    found = place.diagnose(**more)
+    assert (found.code, list(found.bad)) == (1, ["settings"])
+    assert named in found.checks["settings"]["cause"]
+    assert found.checks["store"]["detail"] == "see settings"
+    assert "install --client" in found.checks["clients"]["detail"]
+    assert set(found.checks) == set(place.diagnose().checks)
+
+
+def test_tokens_that_others_can_read_are_told(place: Place, tmp_path: Path) -> None:
+    """With the command that mends it."""
+    file = tmp_path / "tokens.json"
+    file.write_text('{"version": 1, "tokens": []}', encoding="utf-8")
+    file.chmod(0o644)
+    found = place.diagnose(MCP_MEMORY_TOKENS_PATH=str(file))
+    assert (found.code, found.bad) == (1, {"tokens": f"chmod 600 {file}"})
+    file.chmod(0o600)
+    assert place.diagnose(MCP_MEMORY_TOKENS_PATH=str(file)).condition("tokens") == "ok"
+
+
+@pytest.mark.parametrize("name", ["EMBEDDER_ENGIN", "EMBEDDER_THREADS"])
+def test_the_daemons_settings_are_looked_at_too(place: Place, name: str) -> None:
+    """A variable that is none, and a value with which no daemon would start."""
+    found = place.diagnose(**{name: "x"})
+    assert (found.code, list(found.bad)) == (3, ["settings"])
+    assert name.removeprefix("EMBEDDER_").lower() in found.checks["settings"]["cause"].lower()
 
 
 def harm_sql(sql: str) -> Callable[[Place], None]:
@@ -177,7 +212,7 @@ STORE_FAULTS: dict[str, tuple[Callable[[Place], None], str, str, str]] = {
     "a blank page": (blank_page, "verify", "failed", "memory-mcp restore {backup}"),
     "not indexed": (harm_sql("DELETE FROM keywords WHERE rowid = 1"), "verify", "failed", "memory-mcp restore"),
     "too large": (swell, "disk", "degraded", "free some space"),
-    "a vector waits": (queue, "queue", "degraded", "none needed"),
+    "a vector waits": (queue, "queue", "degraded", "memory-mcp reembed"),
     "another space": (harm_sql("UPDATE spaces SET id = 'other'"), "space", "degraded", "memory-mcp reembed"),
 }
 
@@ -225,7 +260,7 @@ def test_a_setting_that_is_none_is_named(place: Place) -> None:
     """With the nearest real one."""
     found = place.diagnose(MCP_MEMORY_NAMESPAEC="x")
     assert list(found.bad) == ["settings"]
-    assert "did you mean namespace?" in found.checks["settings"]["cause"]
+    assert "did you mean MCP_MEMORY_NAMESPACE?" in found.checks["settings"]["cause"]
 
 
 @pytest.mark.parametrize(("path", "mode"), [("run/e.sock", 0o644), ("run", 0o755)])

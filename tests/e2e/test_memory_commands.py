@@ -85,7 +85,8 @@ async def test_commands_import_what_they_need(client: RawClient, environment: di
     await client.tool("memory_store", content="red apples", id="a")
     runs = [["search", "apples"], ["list"], ["get", "a"], ["store", "short"], ["update", "a", "--type", "t"]]
     runs += [["delete", "a"], ["undelete", "a"], ["backup"], ["export", f"{folder}/out"], ["import", f"{folder}/out"]]
-    runs += [["token", "list"], ["completion", "bash"], ["config"]]
+    runs += [["token", "list"], ["completion", "bash"], ["config"], ["status", "--json"], ["doctor", "--json"]]
+    runs += [["daemon", "status"], ["reembed"], ["restore", f"{folder}/no"], ["install", "--client", "zed", "--print"]]
     done = subprocess.run(
         [sys.executable, "-c", LISTING],
         input=json.dumps(runs),
@@ -95,7 +96,7 @@ async def test_commands_import_what_they_need(client: RawClient, environment: di
         check=True,
     )
     told = json.loads(done.stdout)
-    assert set(told["codes"]) <= {0, 3}, done.stderr
+    assert set(told["codes"]) <= {0, 1, 2, 3}, done.stderr
     assert {"memory_mcp.cli.finding", "apsw", "grpc"} <= set(told["modules"])
     assert (NEVER | NOT_HERE) & set(told["modules"]) == set()
 
@@ -177,9 +178,12 @@ async def test_ctrl_c_ends_a_command_that_waits_for_its_input(begin: Started, fo
 def test_a_shell_completes_commands_options_and_tags(environment: dict[str, str], folder: Path) -> None:
     """In bash, by what `memory-mcp completion bash` prints."""
     subprocess.run([FRONT, "store", "red apples", "--tag", "fruit"], env=environment, check=False, capture_output=True)
+    elsewhere = [str(FRONT), "store", "a roof", "--tag", "house", "--namespace", "there"]
+    subprocess.run(elsewhere, env=environment, check=False, capture_output=True)
     script = (
         'eval "$(memory-mcp completion bash)"; '
-        'for words in "memory-mcp se" "memory-mcp search --tag-" "memory-mcp list --tag x,f" "memory-mcp daemon "; do '
+        'for words in "memory-mcp se" "memory-mcp search --tag-" "memory-mcp list --tag x,f" "memory-mcp daemon " '
+        '"memory-mcp list --namespace=there --tag h" "memory-mcp --set namespace=there list --tag h"; do '
         'COMP_WORDS=($words); [[ $words == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); '
         'COMPREPLY=(); _memory_mcp_completion memory-mcp; echo "${COMPREPLY[@]}"; done'
     )
@@ -190,4 +194,6 @@ def test_a_shell_completes_commands_options_and_tags(environment: dict[str, str]
         "--tag-match",
         "x,fruit",
         "install logs restart start status stop uninstall",
+        "house",
+        "house",
     ]

@@ -122,6 +122,8 @@ def test_delete_takes_an_id_or_filters(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (["search", " "], "query: must not be blank"),
+        (["serve", "--plain-http"], "--http HOST:PORT"),
         (["search", "x", "--limit", "101"], "1<=x<=100"),
         (["search", "x" * 10_001], "query: String should have at most 10000 characters"),
         (["search", "x", "--mode", "best"], "'auto', 'semantic', 'keyword', 'hybrid'"),

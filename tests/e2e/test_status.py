@@ -9,6 +9,7 @@ import pty
 import re
 import signal
 import subprocess
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +90,57 @@ def test_a_store_that_cannot_be_read_is_told(
     done = status()
     assert (done.returncode, "cannot be read" in done.stdout, done.stderr) == (1, True, "")
     assert "restore" in done.stdout
+
+
+@pytest.mark.parametrize("reading", [["status"], ["list"], ["search", "x"], ["export", "-"]])
+def test_who_reads_makes_no_store(environment: dict[str, str], folder: Path, reading: list[str]) -> None:
+    """Where there is none it is said, nothing is found, and no file is made, not even beside what a moved one left."""
+    done = _run(environment, *reading)
+    assert (done.returncode in {0, 3}, "there is no store" in done.stdout + done.stderr) == (True, True)
+    assert list(folder.iterdir()) == []
+    (folder / "memory.db-wal").write_bytes(b"what was written last")
+    done = _run(environment, *reading)
+    assert (done.returncode, "what lies beside one" in done.stdout + done.stderr) == (1, True)
+    assert [path.name for path in folder.iterdir()] == ["memory.db-wal"]
+
+
+def test_a_pipe_gets_a_line_for_each_thing(environment: dict[str, str], daemon_process: Process) -> None:
+    """However narrow: tabs between the cells, no frames, nothing wrapped."""
+    del daemon_process
+    done = _run(environment | {"COLUMNS": "40"}, "status")
+    names = [line.partition("\t")[0] for line in done.stdout.splitlines()]
+    assert names[:4] == ["status", "store", "daemon", "lane"]
+    assert {"texts", "rows", "padding waste"} <= set(names)
+    assert all("\t" in line for line in done.stdout.splitlines())
+
+
+def test_all_of_it_fits_a_small_terminal(environment: dict[str, str], daemon_process: Process) -> None:
+    """Of 80 columns and 24 lines, with every counter that a pipe gets."""
+    del daemon_process
+    controlling, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with subprocess.Popen(
+        [FRONT, "status", "--watch"], env=environment | {"TERM": "xterm"}, stdout=terminal, stderr=terminal
+    ) as process:
+        os.close(terminal)
+        seen = bytearray()
+        reader = threading.Thread(target=_read, args=(controlling, seen), daemon=True)
+        reader.start()
+        until(lambda: b"since the daemon started" in seen, "the table is shown")
+        process.send_signal(signal.SIGINT)
+    reader.join(PATIENCE_S)
+    os.close(controlling)
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", seen.decode())
+    piped = _run(environment, "status").stdout.splitlines()
+    for name in [line.partition("\t")[0] for line in piped]:
+        assert name in shown
+    assert "..." not in shown  # by which rich says that there is more
+
+
+def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [FRONT, *arguments], env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
 
 
 async def test_each_look_is_a_line_of_json(daemon: FakeDaemon, environment: dict[str, str]) -> None:

@@ -59,6 +59,15 @@ def clock() -> FakeClock:
     return clock
 
 
+async def test_two_backups_of_a_second_have_two_names(tmp_path: Path, clock: FakeClock) -> None:
+    """Neither is refused, and both are backups by their names."""
+    store = FakeStore(clock)
+    await put(store, "one")
+    backups = Backups(store, tmp_path, clock)
+    paths = [await backups.take(), await backups.take()]
+    assert sorted(paths) == sorted(held.path for held in backups.held())
+
+
 async def test_a_backup_is_due_after_a_day_with_writes(tmp_path: Path, clock: FakeClock) -> None:
     """The first at once; then none within a day, and none of a store that did not change."""
     store = FakeStore(clock)

@@ -225,6 +225,18 @@ async def test_another_users_folder_is_not_trusted(tmp_path: Path, monkeypatch: 
         await client.close()
 
 
+async def test_whoever_takes_connections_and_says_nothing_is_no_absent_daemon() -> None:
+    """The sentence and the mend are other ones than where nobody listens."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        server = await asyncio.start_unix_server(lambda _, writer: writer.close(), f"{folder}/e.sock")
+        client = GrpcEmbedder(f"unix:{folder}/e.sock")
+        async with server:
+            with pytest.raises(EmbedderError, match=r"the daemon on .* does not answer") as caught:
+                await embed(client)
+        await client.close()
+    assert "memory-mcp daemon logs" in caught.value.mend
+
+
 @pytest.mark.parametrize("name", ["with space", "é ü 日本", "100%", "a%20b", "a#b", "a?b"])
 async def test_any_folder_name_can_be_reached(name: str) -> None:
     """An address is a URI to gRPC; the daemon's folder may hold what means something there."""

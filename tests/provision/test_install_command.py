@@ -159,6 +159,19 @@ def test_print_dry_run_install_again_and_uninstall(home: Path, install: Callable
     assert "nothing is changed" in install("--client", "codex", "--uninstall").out
 
 
+def test_a_program_is_told_the_same(home: Path, install: Callable[..., Done]) -> None:
+    """With --json: what would change, what did, and where the copy of what was there is; nothing is asked."""
+    file = write(home / ".codex" / "config.toml", 'model = "gpt"\n')
+    dry, done, again = (
+        json.loads(install("--client", "codex", "--json", *more).out) for more in (["--dry-run"], [], ["--uninstall"])
+    )
+    assert (dry["changes"], dry["kept"], "+[mcp_servers.memory]" in dry["diff"]) == (True, None, True)
+    assert (done["file"], done["changes"], done["diff"]) == (str(file), True, None)
+    assert Path(done["kept"]).name == "config.toml.before-memory-mcp"
+    assert (again["changes"], file.read_text(encoding="utf-8")) == (True, 'model = "gpt"\n')
+    assert install("--json").code == 2
+
+
 def test_http_tells_where_the_token_goes(home: Path, install: Callable[..., Done]) -> None:
     """An address is written without a token; the answer says how to make one, and where the client looks for it."""
     printed = install("--client", "continue", "--http", "http://127.0.0.1:8765/mcp", "--print")

@@ -17,7 +17,15 @@ import apsw
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.storage.sqlite.copies import keep_before_migration
-from memory_mcp.storage.sqlite.file import Patience, connect, create_private, in_transaction, translated
+from memory_mcp.storage.sqlite.file import (
+    Patience,
+    connect,
+    create_private,
+    in_memory,
+    in_transaction,
+    left_beside,
+    translated,
+)
 from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations
 
 T = TypeVar("T")
@@ -55,14 +63,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class _Worker:
     """A thread with its own connection."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, *, creates: bool) -> None:
         self._path = path
+        self._creates = creates
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._patience = Patience()
         self._ended = False
         self._db: apsw.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        """Device and inode of the file that the connection has open."""
+        """Device and inode of the file that the connection has open; None where an empty store stands for it."""
 
     async def run(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do the work on the connection, which is opened when it is not yet."""
@@ -70,6 +79,8 @@ class _Worker:
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
         with translated(self._path):
+            if self._identity is None and self._path.exists():  # somebody has made it meanwhile
+                self._close()
             if self._db is None:
                 self._db = self._open()
                 self._identity = _identity(self._path)
@@ -81,6 +92,8 @@ class _Worker:
             return work(self._db)
 
     def _open(self) -> apsw.Connection:
+        if not self._creates and not self._path.exists():
+            return self._nothing()
         create_private(self._path)
         db = connect(self._path, self._patience)
         try:
@@ -90,6 +103,21 @@ class _Worker:
         except BaseException:
             db.close()
             raise
+        return db
+
+    def _nothing(self) -> apsw.Connection:
+        """Return an empty store in the place of the file that is not there and not to be made.
+
+        Raises:
+            StoreError: it was there.
+        """
+        if left := left_beside(self._path):
+            raise StoreError(
+                f"there is no {self._path}, but what lies beside one: {', '.join(left)}; "
+                "put the file back, or restore a backup: memory-mcp restore"
+            )
+        db = in_memory()
+        in_transaction(db, lambda db: migrate(db, self._path))
         return db
 
     def _migrate(self, db: apsw.Connection) -> None:
@@ -115,12 +143,12 @@ class _Worker:
 
 
 class Database:
-    """The file, for asynchronous callers."""
+    """The file, for asynchronous callers; who only reads may leave a missing one unmade, and finds nothing in it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, creates: bool = True) -> None:
         self.path = path
-        self._reader = _Worker(path, "sqlite-read")
-        self._writer = _Worker(path, "sqlite-write")
+        self._reader = _Worker(path, "sqlite-read", creates=creates)
+        self._writer = _Worker(path, "sqlite-write", creates=True)
 
     async def read(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do work that only reads; all of it sees one moment.

@@ -79,6 +79,11 @@ def create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
+def left_beside(path: Path) -> list[str]:
+    """Name the side files of a database, which are there without it only when it was moved away or deleted."""
+    return [beside.name for suffix in ("-wal", "-signs") if (beside := Path(f"{path}{suffix}")).exists()]
+
+
 class Patience:
     """Waits for another process's lock, until it has waited long enough or is told to end."""
 
@@ -124,15 +129,26 @@ def connect(path: Path, patience: Patience | None = None, *, read_only: bool = F
         check_identity(db, path)  # before anything could be written to a file that is not ours
         if not read_only:
             _enter_wal(db, patience)
-        for name, value in PRAGMAS.items():
-            db.pragma(name, value)
-        db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
-        db.load_extension(vec0_path())
-        db.enable_load_extension(False)  # noqa: FBT003 - apsw's own signature
+        _prepare(db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def in_memory() -> apsw.Connection:
+    """Open an empty database that is nowhere on disk."""
+    db = apsw.Connection(":memory:")
+    _prepare(db)
+    return db
+
+
+def _prepare(db: apsw.Connection) -> None:
+    for name, value in PRAGMAS.items():
+        db.pragma(name, value)
+    db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
+    db.load_extension(vec0_path())
+    db.enable_load_extension(False)  # noqa: FBT003 - apsw's own signature
 
 
 def in_transaction(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Final
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, QueueCounts, Space
@@ -14,8 +15,13 @@ def unusable(path: Path, error: StoreError) -> Finding:
     return Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")
 
 
+NONE: Final = "there is no store: the first memory makes it"
+
+
 def opened(path: Path) -> Finding:
-    """Say where the open file is."""
+    """Say where the file is that is open, or would be."""
+    if not path.exists():
+        return Finding(Condition.OK, "none", detail=f"{NONE}, {path}")
     return Finding(Condition.OK, "open", detail=f"{path}{_free(path)}")
 
 
@@ -49,7 +55,7 @@ def of_queue(queue: QueueCounts) -> Finding:
             Condition.DEGRADED,
             "pending",
             "memories wait for vectors",
-            "none needed: the queue drains by itself",
+            "a client that runs makes them; or `memory-mcp reembed`",
             detail,
         )
     return Finding(Condition.OK, "empty", detail=detail)

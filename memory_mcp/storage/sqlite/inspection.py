@@ -19,7 +19,7 @@ from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
 from memory_mcp.storage.sqlite import changes, findings, reads
-from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, connect, translated
+from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, connect, left_beside, translated
 from memory_mcp.storage.sqlite.rows import from_micros
 from memory_mcp.storage.sqlite.schema import check_identity, migrations
 from memory_mcp.storage.sqlite.search import active_space
@@ -33,7 +33,6 @@ LOCK_SHARE: Final = 0.5
 VERIFY_SHARE: Final = 0.8
 STEPS: Final = 20_000
 """Of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
-NONE: Final = "there is no store: the first memory makes it"
 
 
 @contextlib.contextmanager
@@ -67,7 +66,7 @@ def look(path: Path, newest: Newest, seconds: float) -> Seen:
     except StoreError as error:
         return _unusable(path, error, newest())
     if version == 0:
-        return NONE
+        return findings.NONE
     if version < len(migrations()):
         return Finding(
             Condition.DEGRADED,
@@ -82,7 +81,7 @@ def look(path: Path, newest: Newest, seconds: float) -> Seen:
 
 
 def _missing(path: Path, backup: Path | None) -> Seen:
-    left = [beside.name for suffix in ("-wal", "-signs") if (beside := Path(f"{path}{suffix}")).exists()]
+    left = left_beside(path)
     if backup:
         return Finding(Condition.FAILED, "missing", f"there is no {path}, but backups of it", _restore(backup))
     if left:
@@ -90,7 +89,7 @@ def _missing(path: Path, backup: Path | None) -> Seen:
         return Finding(
             Condition.FAILED, "missing", cause, "put the file back, or restore a backup of yours: memory-mcp restore"
         )
-    return f"{NONE}, {path}"
+    return f"{findings.NONE}, {path}"
 
 
 def _unusable(path: Path, error: StoreError, backup: Path | None) -> Finding:

@@ -65,8 +65,10 @@ SUFFIXES: Final = ("", "-wal", "-signs")
 class SqliteStore:
     """Memories in one file; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time, large: int = LARGE) -> None:
-        self._database = Database(path)
+    def __init__(
+        self, path: Path, clock: Callable[[], float] = time.time, large: int = LARGE, *, creates: bool = True
+    ) -> None:
+        self._database = Database(path, creates=creates)
         self._finder = Finder(path, large)
         self._clock = clock
 
@@ -268,6 +270,8 @@ class SqliteStore:
     async def backup(self, target: Path) -> None:
         """Write a verified copy of one moment, beside everything else."""
         await self.generation()  # which makes or migrates the file
+        if not self.path.exists():
+            raise StoreError(f"there is no store at {self.path} to back up")
         await asyncio.to_thread(copies.backup, self.path, target)
 
     async def tidy(self) -> None:

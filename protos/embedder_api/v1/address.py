@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -53,6 +54,19 @@ def socket_path(address: str) -> Path:
 def target(address: str) -> str:
     """Return the address as gRPC's clients read it: a URI, in which `%`, `?` and `#` mean something."""
     return SCHEME + quote(os.fsencode(socket_path(address)))
+
+
+def is_listened_to(path: Path) -> bool:
+    """Whether a process holds the socket, also one that is stopped or has no time for a further connection."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def is_anothers(path: Path) -> bool:
