@@ -226,7 +226,7 @@ def test_settings_come_from_file_environment_and_command_line(start: Start, fold
     file.write_text("threds = 1\n")
     process = start(*HASH, EMBEDDER_CONFIG=str(file))
     assert process.wait() == 2
-    assert "did you mean threads?" in process.lines()[0]
+    assert "did you mean EMBEDDER_THREADS?" in process.lines()[0]
     file.write_text("threads = \n")
     assert start(*HASH, EMBEDDER_CONFIG=str(file)).wait() == 2
 
@@ -234,7 +234,7 @@ def test_settings_come_from_file_environment_and_command_line(start: Start, fold
 def test_an_unknown_variable_is_a_warning(start: Start) -> None:
     """A misspelt EMBEDDER_ variable is named with the nearest setting, and the daemon serves."""
     process = start(*HASH, EMBEDDER_THREDS="2", EMBEDDER_PYTHON="/usr/bin/python3").ready()
-    assert "EMBEDDER_THREDS is no setting, did you mean threads?" in process.lines()[0]
+    assert "EMBEDDER_THREDS is no setting, did you mean EMBEDDER_THREADS?" in process.lines()[0]
     assert "EMBEDDER_PYTHON" not in process.log.read_text()
 
 
