@@ -226,7 +226,7 @@ def test_settings_come_from_file_environment_and_command_line(start: Start, fold
     file.write_text("threds = 1\n")
     process = start(*HASH, EMBEDDER_CONFIG=str(file))
     assert process.wait() == 2
-    assert "did you mean EMBEDDER_THREADS?" in process.lines()[0]
+    assert "did you mean threads?" in process.lines()[0]
     file.write_text("threads = \n")
     assert start(*HASH, EMBEDDER_CONFIG=str(file)).wait() == 2
 
