@@ -37,6 +37,12 @@ def note(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
+def count_up(done: int, total: int | None = None) -> None:
+    """Count memories on one line of a terminal; a log gets nothing."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{done}{f' of {total}' if total else ''} memories", nl=done == total, err=True)
+
+
 def when(moment: datetime) -> str:
     """Return a time: how long ago for a person, else ISO 8601."""
     return ago(moment, datetime.now(UTC)) if on_terminal() else moment.isoformat(timespec="seconds")

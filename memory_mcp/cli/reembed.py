@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.services.bundle import Services
-from memory_mcp.services.reembedding import Progress, Reembedded
-
-
-def _show(progress: Progress) -> None:
-    """Count on one line of a terminal; a log gets nothing."""
-    if sys.stderr.isatty():
-        click.echo(f"\r{progress.done} of {progress.total} memories", nl=progress.done == progress.total, err=True)
+from memory_mcp.services.reembedding import Reembedded
 
 
 @click.command()
@@ -34,7 +27,7 @@ def reembed(*, share: float, drop_old: bool, as_json: bool) -> None:
     """
 
     async def work(services: Services) -> tuple[Reembedded, int]:
-        done = await services.reembedding.run(_show, share=share)
+        done = await services.reembedding.run(lambda it: count_up(it.done, it.total), share=share)
         return done, await services.reembedding.drop_others() if drop_old else 0
 
     done, dropped = with_services(work, writes=True)

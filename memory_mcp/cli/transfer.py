@@ -16,6 +16,7 @@ import click
 
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.lines import END, HEADER, check_header, dump, ended, load
+from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
@@ -28,21 +29,23 @@ from memory_mcp.services.transfer import BATCH
 def export(*, target: Path) -> None:
     """Write all memories to TARGET (or stdout) as JSON Lines, with their history, without vectors."""
     if str(target) == "-":
-        count = with_services(partial(_export, file=sys.stdout))
+        exported = with_services(partial(_export, file=sys.stdout))
     else:
         with _whole(target) as file:
-            count = with_services(partial(_export, file=file))
-    click.echo(f"{count} memories are exported", err=True)
+            exported = with_services(partial(_export, file=file))
+    click.echo(f"{exported} memories are exported", err=True)
 
 
 async def _export(services: Services, file: TextIO) -> int:
     file.write(json.dumps(HEADER) + "\n")
-    count = 0
+    written = 0
     async for record in services.transfer.export():
         file.write(dump(record) + "\n")
-        count += 1
-    file.write(json.dumps({END: count}) + "\n")
-    return count
+        written += 1
+        if written % BATCH == 0:
+            count_up(written)
+    file.write(json.dumps({END: written}) + "\n")
+    return written
 
 
 @contextlib.contextmanager
@@ -94,6 +97,7 @@ def import_(*, source: TextIO, as_json: bool) -> int:
         for batch in _batches(_records(source)):
             for outcome in await services.transfer.absorb(batch):
                 tally.add(outcome)
+            count_up(tally.created + tally.known + len(tally.conflicts))
 
     with_services(work, writes=True)
     for conflict in tally.conflicts:

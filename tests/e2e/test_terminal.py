@@ -81,3 +81,16 @@ def test_filters_delete_what_a_person_agrees_to(look: Look) -> None:
     look("undelete", "a")
     code, seen = look("delete", "--tag", "x", "--yes")
     assert (code, "?" in seen, "Deleted 1 memories: a" in seen) == (0, False, True)
+
+
+def test_long_work_counts_on_a_terminal(look: Look, folder: Path) -> None:
+    """`import` and `export` say how far they are."""
+    header, end = '{"memory_mcp_export": 1}', '{"memory_mcp_export_end": %d}'
+    look("store", "apples", "--id", "a")
+    file = folder / "memories.jsonl"
+    look("export", str(file))
+    line = file.read_text().splitlines()[1]
+    many = [line.replace('"a"', f'"a{n}"', 1).replace("apples", f"apples {n}") for n in range(100)]
+    file.write_text("\n".join([header, *many, end % 100]))
+    assert "\r64 memories\r100 memories" in look("import", str(file))[1]
+    assert "\r64 memories" in look("export", str(folder / "again.jsonl"))[1]
