@@ -31,13 +31,14 @@ class Kept:
     """How many memories hold a term, by what FTS5 was asked."""
     shares: dict[str, dict[int, float]] = field(default_factory=dict)
     """What each memory that holds a word gets for it, at weight 1, by what FTS5 was asked."""
+    postings: int = 0  # in all shares: a search asks several times, and counting takes longer the more words there are
     values: dict[float, float] = field(default_factory=dict)
     """Each share once: contents of one length have the same, and a number of its own takes 24 bytes."""
 
     @property
     def size(self) -> int:
         """Count what is kept."""
-        return len(self.counts) + sum(map(len, self.shares.values()))
+        return len(self.counts) + self.postings
 
 
 BM25_K1: Final = 1.2
@@ -183,6 +184,7 @@ class _Search:
         if word.match not in shares:
             once, rows = self.kept.values.setdefault, self._shares(replace(word, weight=1.0), None, -1)
             shares[word.match] = {key: once(rounded, rounded) for key, share in rows for rounded in [round(share, 6)]}
+            self.kept.postings += len(shares[word.match])
         return shares[word.match]
 
     def add_newest(self, word: _Word) -> None:
