@@ -14,11 +14,9 @@ import click
 
 from memory_mcp import settings
 from memory_mcp.checks import checks_without_settings, make_checks
-from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.session import as_json_option
+from memory_mcp.cli.session import CODES, as_json_option
 from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.models import Condition
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision.checks import Environment
 from memory_mcp.provision.installed import default_place
@@ -27,7 +25,6 @@ from memory_mcp.services import checkup
 SECONDS: Final = 1.0
 """That one check may take; with those that wait for another, it is twice that, and 0.4 s for the start."""
 WHOLE_S: Final = 86_400.0
-CODES: Final = {Condition.OK: 0, Condition.DEGRADED: DEGRADED, Condition.FAILED: FAILED}
 SKIPPED: Final = "skipped"
 COLOURS: Final = {"ok": "green", "degraded": "yellow", "failed": "red", SKIPPED: "bright_black"}
 

@@ -14,10 +14,15 @@ import click
 
 from memory_mcp import settings
 from memory_mcp.app import opened
+from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.models import Condition
 from memory_mcp.services.bundle import Services
 
 T = TypeVar("T")
+
+CODES: Final = {Condition.OK: 0, Condition.DEGRADED: DEGRADED, Condition.FAILED: FAILED}
+"""The exit code of what was found."""
 
 as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

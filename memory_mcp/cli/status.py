@@ -7,19 +7,15 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from typing import Final
 
 import click
 
 from memory_mcp import settings
 from memory_mcp.app import opened
-from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.output import on_terminal, print_rows
-from memory_mcp.cli.session import as_json_option, reading
+from memory_mcp.cli.session import CODES, as_json_option, reading
 from memory_mcp.domain.models import Condition
 from memory_mcp.services.status import Overview
-
-CODES: Final = {Condition.OK: 0, Condition.DEGRADED: DEGRADED, Condition.FAILED: FAILED}
 
 Show = Callable[[Overview], None]
 
