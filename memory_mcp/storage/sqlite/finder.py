@@ -76,13 +76,6 @@ class Finder:
         number = search.vectors_of(db, space)
         if number is None:
             return Sample(0, ())
-        if not self._is_large(db, space, namespace):
-            return self._small_sample(db, number, vector, space, namespace, count)
-        return self._by_signs().sample(db, number, vector, space, namespace, count)
-
-    def _small_sample(
-        self, db: apsw.Connection, number: int, vector: bytes, space: Space, namespace: str, count: int
-    ) -> Sample:
         known, asked = self._known_at(db), (number, namespace, count)
         if asked not in known.chosen:
             if len(known.chosen) == MOST_CHOSEN:

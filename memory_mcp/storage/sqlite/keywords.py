@@ -2,13 +2,12 @@
 
 A memory's score is BM25 with the document frequencies of its namespace: FTS5 counts how well one word fits a memory,
 the weight of the word is ours. Words are looked for one by one, rarest first; the common ones, which say little and
-cost much, only score the memories that the rare ones found.
+cost much, only score the memories that the rare ones found, by the terms that the index keeps of each.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -59,14 +58,11 @@ FEW: Final = 1_000
 """So many memories that filters let through are scored one and all when rare words do not fill the answer."""
 MAX_FOUND: Final = 20_000
 """Memories that a common word, or a phrase, may bring into a search, the newest."""
-RESCORED_PER_RESULT: Final = 2
+RESCORED_PER_RESULT: Final = 4
 """How many of the best candidates get the common words' share for each result that is asked for."""
 
 SMALL: Final = 8_000
 """Memories of a namespace up to which what its words give is kept; in a larger one each search meets other words."""
-
-POSTINGS_PER_CHARACTER: Final = 2
-"""How many postings are read through in the time that a character of content takes to be made into terms."""
 
 BEGINNING: Final = 12
 """Terms by which a memory is known again."""
@@ -124,7 +120,7 @@ def rebuild(db: apsw.Connection) -> None:
 
 
 def _enter(db: apsw.Connection, terms: Terms, key: int, number: int, content: str) -> None:
-    text = " ".join(_filed(number, term) for term in terms.of_content(content))
+    text = "".join(f" {_filed(number, term)} " for term in terms.of_content(content))  # see _Search._read
     db.execute("INSERT INTO keywords (rowid, terms) VALUES (?, ?)", (key, text))
 
 
@@ -136,12 +132,13 @@ def _filed(number: int, term: str) -> str:
 class _Word:
     """A word of the query, as FTS5 is asked for it."""
 
-    wanted: Wanted
     match: str
     memories: int
     """How many of the namespace hold it."""
     weight: float
     """What it counts in this namespace, times k1 + 1 at most."""
+    text: str
+    """How it stands among the terms of a memory."""
 
 
 @dataclass(slots=True)
@@ -157,21 +154,16 @@ class _Search:
     kept: Kept
     sums: dict[int, float] = field(default_factory=dict)
 
-    def add(self, word: _Word, among: Collection[int] | None = None) -> None:
-        """Give every memory that holds the word its share; `among` leaves out all others, filters or not."""
+    def add(self, word: _Word) -> None:
+        """Give every memory that holds the word its share."""
         sums, so_far = self.sums, self.sums.get  # a thousand rows and more: names of their own are faster
         if not self.keeps:
-            for key, share in self._shares(word, among, -1):
+            for key, share in self._shares(word, -1):
                 sums[key] = so_far(key, 0.0) + share
             return
-        weight, kept = word.weight, self._kept(word)
-        if among is None:
-            for key, share in kept.items():
-                sums[key] = so_far(key, 0.0) + weight * share
-            return
-        for key in among:
-            if key in kept:
-                sums[key] = so_far(key, 0.0) + weight * kept[key]
+        weight = word.weight
+        for key, share in self._kept(word).items():
+            sums[key] = so_far(key, 0.0) + weight * share
 
     @property
     def keeps(self) -> bool:
@@ -182,7 +174,7 @@ class _Search:
         """Return what each memory that holds a word gets for it, at weight 1."""
         shares = self.kept.shares
         if word.match not in shares:
-            once, rows = self.kept.values.setdefault, self._shares(replace(word, weight=1.0), None, -1)
+            once, rows = self.kept.values.setdefault, self._shares(replace(word, weight=1.0), -1)
             shares[word.match] = {key: once(rounded, rounded) for key, share in rows for rounded in [round(share, 6)]}
             self.kept.postings += len(shares[word.match])
         return shares[word.match]
@@ -190,47 +182,46 @@ class _Search:
     def add_newest(self, word: _Word) -> None:
         """Give the newest memories that hold a common word its share, and all that were found before."""
         found = set(self.sums)
-        self.add(word, found)
-        self.sums |= {key: share for key, share in self._shares(word, None, MAX_FOUND) if key not in found}
+        self.score([word], found)
+        self.sums |= {key: share for key, share in self._shares(word, MAX_FOUND) if key not in found}
 
-    def _shares(self, word: _Word, among: Collection[int] | None, limit: int) -> Iterator[tuple[int, float]]:
+    def _shares(self, word: _Word, limit: int) -> Iterator[tuple[int, float]]:
         scale = -word.weight / _idf_of_fts5(self.stored, word.memories)
-        sql, parameters = self._narrowed("? * bm25(keywords)", among)
+        sql, parameters = self._narrowed("? * bm25(keywords)")
         rows = self.db.execute(sql, (scale, word.match, *parameters, limit))
         return cast("Iterator[tuple[int, float]]", rows)
 
-    def score(self, words: Sequence[_Word], keys: Sequence[int]) -> None:
-        """Give these memories the words' share, and no other: from the index or from their contents, as is cheaper."""
-        if not words or not keys:
-            return
-        postings = sum(word.memories for word in words)
-        if not self.keeps and POSTINGS_PER_CHARACTER * self._characters(keys) < postings:
+    def score(self, words: Sequence[_Word], keys: Collection[int]) -> None:
+        """Give these memories the words' share, and no other."""
+        if not self.keeps:
             self._read(words, keys)
             return
-        for word in words:
-            self.add(word, keys)
+        sums = self.sums
+        for weight, kept in [(word.weight, self._kept(word)) for word in words]:
+            for key in keys:
+                if key in kept:
+                    sums[key] = sums.get(key, 0.0) + weight * kept[key]
 
-    def _characters(self, keys: Sequence[int]) -> int:
-        sql = "SELECT sum(octet_length(content)) FROM memories WHERE key IN (SELECT value FROM json_each(?))"
-        return cast("int", self.db.execute(sql, (to_json(keys),)).get)
-
-    def _read(self, words: Sequence[_Word], keys: Sequence[int]) -> None:
-        """Score memories as bm25() would, by their contents."""
-        terms, mean = Terms(self.db), _mean_length(self.db, words[0])
+    def _read(self, words: Sequence[_Word], keys: Collection[int]) -> None:
+        """Score memories as bm25() would, by their terms, each of which has a blank on either side."""
+        if not words or not keys:
+            return
+        sums, sought = self.sums, [(word.text, word.weight * (BM25_K1 + 1)) for word in words]
+        shortest = BM25_K1 * (1 - BM25_B)
+        longer = BM25_K1 * BM25_B / _mean_length(self.db, words[0]) / 2  # for each blank
         rows = self.db.execute(
-            "SELECT key, content FROM memories WHERE key IN (SELECT value FROM json_each(?))", (to_json(keys),)
+            "SELECT id, c0 FROM keywords_content WHERE id IN (SELECT value FROM json_each(?))", (to_json(list(keys)),)
         )
-        for key, content in cast("Iterator[tuple[int, str]]", rows):
-            held = Counter(terms.of_content(content))
-            damp = BM25_K1 * (1 - BM25_B + BM25_B * held.total() / mean)
-            counts = [(word.weight, word.wanted.count(held)) for word in words]
-            share = sum(weight * count * (BM25_K1 + 1) / (count + damp) for weight, count in counts)
-            if share:
-                self.sums[key] = self.sums.get(key, 0.0) + share
+        for key, terms in cast("Iterator[tuple[int, str]]", rows):
+            damp = shortest + longer * terms.count(" ")
+            for text, most in sought:
+                if text in terms:
+                    count = terms.count(text)
+                    sums[key] = sums.get(key, 0.0) + most * count / (count + damp)
 
     def keys(self, match: str) -> list[int]:
         """Return the newest memories that an FTS5 expression finds."""
-        sql, parameters = self._narrowed("NULL", None)
+        sql, parameters = self._narrowed("NULL")
         rows = self.db.execute(sql, (match, *parameters, MAX_FOUND))
         return [key for key, _ in cast("Iterator[tuple[int, None]]", rows)]
 
@@ -251,23 +242,16 @@ class _Search:
         keys.sort(key=self.sums.__getitem__, reverse=True)  # which leaves equal ones in the order of their keys
         return [(key, self.sums[key]) for key in keys[:count]]
 
-    def _narrowed(self, value: str, among: Collection[int] | None) -> tuple[str, Sequence[apsw.SQLiteValue]]:
+    def _narrowed(self, value: str) -> tuple[str, Sequence[apsw.SQLiteValue]]:
         """Return the SQL that gives (key, value) of what an expression finds, and its parameters in the middle."""
-        if among is not None:  # read through the postings: to seek each key would cost more
-            narrowing: tuple[str, Sequence[apsw.SQLiteValue]] = (
-                "WHERE keywords MATCH ? AND +keywords.rowid IN (SELECT value FROM json_each(?))",
-                [to_json(list(among))],
-            )
-        elif self.filters.is_narrow:
+        narrowing = "WHERE keywords MATCH ?"
+        parameters: Sequence[apsw.SQLiteValue] = ()
+        if self.filters.is_narrow:  # else all do: the index holds live memories, and the terms are the namespace's
             where = condition(self.filters)
-            narrowing = (
-                f"CROSS JOIN memories AS m ON m.key = keywords.rowid WHERE keywords MATCH ? AND {where.sql}",
-                where.parameters,
-            )
-        else:  # the index holds live memories only, and the terms are the namespace's
-            narrowing = "WHERE keywords MATCH ?", ()
-        sql = f"SELECT keywords.rowid, {value} FROM keywords {narrowing[0]} ORDER BY keywords.rowid DESC LIMIT ?"  # noqa: S608 - only parameters
-        return sql, narrowing[1]
+            narrowing = f"CROSS JOIN memories AS m ON m.key = keywords.rowid {narrowing} AND {where.sql}"
+            parameters = where.parameters
+        sql = f"SELECT keywords.rowid, {value} FROM keywords {narrowing} ORDER BY keywords.rowid DESC LIMIT ?"  # noqa: S608 - only parameters
+        return sql, parameters
 
 
 def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, kept: Kept) -> Matching:
@@ -343,7 +327,7 @@ def _words(db: apsw.Connection, number: int, memories: int, wanted: Wanted, kept
     held = [(word, _count(db, number, word, kept)) for word in (wanted, *wanted.others)]
     exactly = min(memories, sum(count for word, count in held if not word.begins))
     found = [
-        _Word(word, _match(number, word), count, word.weight * _idf(memories, max(exactly, count)))
+        _Word(_match(number, word), count, word.weight * _idf(memories, max(exactly, count)), _text(number, word))
         for word, count in held
         if count
     ]
@@ -373,6 +357,10 @@ def _counted(db: apsw.Connection, sql: str, asked: str, kept: Kept) -> int:
 
 def _match(number: int, wanted: Wanted) -> str:
     return _quoted(number, [wanted.term]) + (" *" if wanted.begins else "")
+
+
+def _text(number: int, wanted: Wanted) -> str:
+    return f" {_filed(number, wanted.term)}" + " " * (not wanted.begins)
 
 
 def _any_of(number: int, phrases: Sequence[Sequence[str]]) -> str:

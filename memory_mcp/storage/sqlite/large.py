@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import random
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
@@ -17,13 +16,13 @@ from typing import Final, cast
 import apsw
 import numpy as np
 
-from memory_mcp.domain.models import Filters, Sample, Space
+from memory_mcp.domain.models import Filters, Space
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import to_json
 from memory_mcp.storage.sqlite.signs import GONE, Numbers, Origin, Signs, load, save, signs_of
 from memory_mcp.storage.sqlite.vectors import read
 
-READ_PER_RESULT: Final = 12
+READ_PER_RESULT: Final = 8
 FEWEST_READ: Final = 400
 """How many vectors are read for each memory that is asked for, and at least; see docs/benchmarks.md."""
 ENOUGH: Final = 0.9
@@ -73,16 +72,6 @@ class Large:
                 break
             count = 4 * looked
         return sorted(found, key=lambda one: -one[2])
-
-    def sample(
-        self, db: apsw.Connection, number: int, vector: bytes, space: Space, namespace: str, count: int
-    ) -> Sample:
-        """Return the cosines to passages of a large namespace, the same ones while it does not change."""
-        signs = self._current(db, number, space)
-        rows = self._of(signs, _number_of(db, namespace))
-        chosen = random.Random(len(rows)).sample(range(len(rows)), min(count, len(rows)))  # noqa: S311 - no secret
-        read = self._read(db, number, vector, Filters(namespace), rows[chosen])
-        return Sample(len(rows), tuple(cosine for *_, cosine in read))
 
     def _of(self, signs: Signs, namespace: int) -> Numbers:
         if namespace not in self._rows:

@@ -19,7 +19,7 @@ from memory_mcp.storage.sqlite import keywords
 APPLICATION_ID: Final = 0x6D656D31
 """SQLite's `application_id` of our files ("mem1")."""
 
-STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {4: keywords.rebuild}
+STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {5: keywords.rebuild}
 """By the number of the SQL file that they follow."""
 
 

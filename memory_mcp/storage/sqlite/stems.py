@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, Protocol
 
 _NAMES: Final = {
@@ -122,6 +122,9 @@ _OF_NAMES: Final = frozenset({"com", "des", "los", "las", "van", "von", "son"})
 READ_CHARS: Final = 1_000
 """Characters that a text's language is told by."""
 
+MOST_STEMS: Final = 4_096
+"""Stems that are kept in mind."""
+
 READ_LETTERS: Final = 64
 """Letters of a word that are looked at: a blob of letters is no word."""
 LONG: Final = 8
@@ -179,11 +182,10 @@ def mark(language: str) -> str:
 
 
 class Stems:
-    """Makes the terms of one language; not for several threads at once."""
+    """Makes the terms of one language."""
 
     def __init__(self, language: str) -> None:
         self._language = language
-        self._stemmer = _stemmer(_NAMES[language])
         self._compounds = language in _COMPOUNDING
 
     def of(self, word: str) -> str:
@@ -201,11 +203,18 @@ class Stems:
         return self._backwards(stem) if self._compounds and len(stem) >= PART else None
 
     def _stem(self, word: str) -> str:
-        stem = unicodedata.normalize("NFD", self._stemmer.stemWord(word[:READ_LETTERS].lower()))
-        return "".join(letter for letter in stem if not unicodedata.combining(letter))
+        return _stem(self._language, word[:READ_LETTERS].lower())
 
     def _backwards(self, stem: str) -> str:
         return f"{mark(self._language)}:{stem[::-1]}"
+
+
+@lru_cache(MOST_STEMS)  # a search asks for each of its words in every language that the namespace holds, several times
+def _stem(language: str, word: str) -> str:
+    stem = _stemmer(_NAMES[language]).stemWord(word)  # of a stemmer of its own: threads must not share one
+    if stem.isascii():
+        return stem
+    return "".join(letter for letter in unicodedata.normalize("NFD", stem) if not unicodedata.combining(letter))
 
 
 class _Stemmer(Protocol):

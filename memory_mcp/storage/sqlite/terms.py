@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -71,12 +71,6 @@ class Wanted:
     """Whether every term that begins like this will do: the index has no single characters of a run."""
     others: tuple[Wanted, ...] = ()
     """What stands for the same word in the languages that the namespace holds."""
-
-    def count(self, held: Mapping[str, int]) -> int:
-        """Return how often a content holds it."""
-        if self.begins:
-            return sum(count for term, count in held.items() if term.startswith(self.term))
-        return held.get(self.term, 0)
 
 
 class Terms:
