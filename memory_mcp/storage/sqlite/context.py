@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, cast
 
@@ -123,19 +124,17 @@ def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequenc
     return dict(cast("Iterator[tuple[int, bytes]]", rows))  # the last of a key, its nearest, stays
 
 
-def chosen(db: apsw.Connection, number: int, dimensions: int, namespace: str, count: int) -> tuple[int, list[bytes]]:
-    """Return how many passages of the namespace have a vector, and `count` of the vectors, chosen evenly.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The vectors of one namespace in one space."""
 
-    A store that did not change gives the same ones again, so that equal searches have equal answers.
-    """
-    slots = _slots(db, number, namespace)
-    total = sum(map(int.bit_count, slots.values()))
-    places = sorted(random.Random(total).sample(range(total), min(count, total)))  # noqa: S311 - no secret
-    return total, list(read(db, number, dimensions, _passages_at(db, number, slots, places)).values())
+    total: int
+    slots: Mapping[int, int]
+    """The bits of the slots in use, by chunk."""
 
 
-def _slots(db: apsw.Connection, number: int, namespace: str) -> dict[int, int]:
-    """Return the bits of the slots in use, by chunk, of one namespace.
+def held(db: apsw.Connection, number: int, namespace: str) -> Held:
+    """Return which vectors a namespace has.
 
     sqlite-vec keeps the vectors in chunks of one partition each, with a bitmap of the slots that hold one: counting
     its bits takes a microsecond for hundreds of vectors, counting rows as much for each. Its version is pinned.
@@ -144,7 +143,17 @@ def _slots(db: apsw.Connection, number: int, namespace: str) -> dict[int, int]:
         f"SELECT chunk_id, validity FROM vectors_{number:d}_chunks WHERE partition00 = ?",  # noqa: S608 - a number of ours
         (namespace,),
     )
-    return {chunk: int.from_bytes(bits, "little") for chunk, bits in cast("Iterator[tuple[int, bytes]]", rows)}
+    slots = {chunk: int.from_bytes(bits, "little") for chunk, bits in cast("Iterator[tuple[int, bytes]]", rows)}
+    return Held(sum(map(int.bit_count, slots.values())), slots)
+
+
+def chosen(db: apsw.Connection, number: int, dimensions: int, held: Held, count: int) -> list[bytes]:
+    """Return so many of the vectors, chosen evenly.
+
+    A store that did not change gives the same ones again, so that equal searches have equal answers.
+    """
+    some = random.Random(held.total).sample(range(held.total), min(count, held.total))  # noqa: S311 - no secret
+    return list(read(db, number, dimensions, _passages_at(db, number, held.slots, sorted(some))).values())
 
 
 def _passages_at(db: apsw.Connection, number: int, slots: Mapping[int, int], places: Sequence[int]) -> list[int]:

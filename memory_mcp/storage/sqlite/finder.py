@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from memory_mcp.storage.sqlite.large import Large
 
 LARGE: Final = 8_000
-"""Memories of a namespace from which on it is searched by signs; sqlite-vec takes about 6 ms for so many, signs 2, but
+"""Vectors of a namespace from which on it is searched by signs; sqlite-vec takes about 6 ms for so many, signs 2, but
 they take numpy, which is 17 MB in the process."""
-
 
 MOST_KNOWN: Final = 120_000
 """Memories whose neighbours, and terms whose counts and memories, are kept in mind."""
 MOST_SUMS: Final = 4_000
 """Memories whose vectors among their neighbours are kept in mind, 1.5 KB each."""
+MOST_HELD: Final = 1_000
+"""Namespaces of which it is kept in mind where their vectors lie, 32 bytes for 200."""
 MOST_CHOSEN: Final = 8
 """Namespaces whose sample is kept in mind, 200 KB each."""
 
@@ -38,7 +39,9 @@ class _Known:
     around: dict[int, Neighbours | None] = field(default_factory=dict)
     keywords: Kept = field(default_factory=Kept)
     sums: dict[int, bytes] = field(default_factory=dict)
-    chosen: dict[tuple[int, str, int], tuple[int, list[bytes]]] = field(default_factory=dict)
+    held: dict[tuple[int, str], context.Held] = field(default_factory=dict)
+    """By the space's number and the namespace."""
+    chosen: dict[tuple[int, str, int], list[bytes]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -62,7 +65,7 @@ class Finder:
             SpaceMismatchError: the store's vectors are of another space.
         """
         number = search.vectors_of(db, space)
-        if number is None or not self._is_large(db, space, filters.namespace):
+        if number is None or not self._is_large(db, number, space, filters.namespace):
             return search.nearest(db, vector, space, filters, limit)
         found = self._by_signs().nearest(db, number, vector, space, filters, limit)
         return search.best_matches(db, found, limit)
@@ -76,13 +79,13 @@ class Finder:
         number = search.vectors_of(db, space)
         if number is None:
             return Sample(0, ())
-        known, asked = self._known_at(db), (number, namespace, count)
-        if asked not in known.chosen:
-            if len(known.chosen) == MOST_CHOSEN:
-                known.chosen.clear()
-            known.chosen[asked] = context.chosen(db, number, space.dimensions, namespace, count)
-        total, rows = known.chosen[asked]
-        return Sample(total, tuple(cosines(db, vector, rows)))
+        held = self._held(db, number, namespace)
+        chosen, asked = self._known.chosen, (number, namespace, count)  # of this moment, as what is held is
+        if asked not in chosen:
+            if len(chosen) == MOST_CHOSEN:
+                chosen.clear()
+            chosen[asked] = context.chosen(db, number, space.dimensions, held, count)
+        return Sample(held.total, tuple(cosines(db, vector, chosen[asked])))
 
     def neighbours(self, db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation; a key without one is absent."""
@@ -116,11 +119,18 @@ class Finder:
             self._known = _Known(generation)
         return self._known
 
-    def _is_large(self, db: apsw.Connection, space: Space, namespace: str) -> bool:
+    def _held(self, db: apsw.Connection, number: int, namespace: str) -> context.Held:
+        held = self._known_at(db).held
+        if (number, namespace) not in held:
+            if len(held) == MOST_HELD:
+                held.clear()
+            held[number, namespace] = context.held(db, number, namespace)
+        return held[number, namespace]
+
+    def _is_large(self, db: apsw.Connection, number: int, space: Space, namespace: str) -> bool:
         if space.dimensions % 64:
             return False  # too few signs, or none of a whole word
-        held = cast("int | None", db.execute("SELECT memories FROM namespaces WHERE namespace = ?", (namespace,)).get)
-        return held is not None and held >= self._large
+        return self._held(db, number, namespace).total >= self._large
 
     def _by_signs(self) -> Large:
         if self._signs is None:

@@ -20,7 +20,7 @@ from memory_mcp.storage.sqlite.repository import SqliteStore
 DIMENSIONS = 64
 SPACE = Space("signs-64", DIMENSIONS)
 LARGE = 50
-"""Memories from which on these stores use signs."""
+"""Vectors from which on these stores use signs."""
 Rows = dict[str, bytes]
 """Vectors by content."""
 
@@ -104,6 +104,22 @@ async def test_signs_find_what_computing_everything_finds(
         query = next(queries)
         assert await found(store, query) == exact(rows, query, 10)
     assert signs.stat().st_mode & 0o777 == 0o600
+
+
+async def test_few_memories_of_many_passages_are_searched_by_signs(
+    make: Callable[[], SqliteStore], signs: Path, queries: Iterator[bytes]
+) -> None:
+    """It is the vectors that take the time: a namespace of some long memories is a large one, each found once."""
+    store, per = make(), 8
+    parts = vectors(10 * per)
+    for number in range(10):
+        passages = tuple(Passage(at, at + 1, parts[per * number + at]) for at in range(per))
+        await store.add([(NewMemory(f"memory {number}", "n"), Embedded(passages, SPACE))])
+    query = next(queries)
+    best = {f"{number}": row for number, row in enumerate(parts)}
+    nearest = dict.fromkeys(f"memory {int(number) // per}" for number in exact(best, query, len(parts)))
+    assert await found(store, query) == list(nearest)
+    assert signs.exists()
 
 
 async def test_small_namespaces_do_without_numpy(path: Path) -> None:
