@@ -73,7 +73,7 @@ def in_context(
         summed = _among_neighbours(db, number, space.dimensions, missing, best)
         kept.update((key, row) for key, row in summed.items() if key not in best)
     rows = {key: row for key in around if (row := summed.get(key) or kept.get(key)) is not None}
-    return dict(zip(rows, cosines(db, vector, list(rows.values())), strict=True))
+    return dict(zip(rows, cosines(db, vector, b"".join(rows.values())), strict=True))
 
 
 def _among_neighbours(
@@ -147,13 +147,13 @@ def held(db: apsw.Connection, number: int, namespace: str) -> Held:
     return Held(sum(map(int.bit_count, slots.values())), slots)
 
 
-def chosen(db: apsw.Connection, number: int, dimensions: int, held: Held, count: int) -> list[bytes]:
-    """Return so many of the vectors, chosen evenly.
+def chosen(db: apsw.Connection, number: int, dimensions: int, held: Held, count: int) -> bytes:
+    """Return so many of the vectors, chosen evenly, one after another.
 
     A store that did not change gives the same ones again, so that equal searches have equal answers.
     """
     some = random.Random(held.total).sample(range(held.total), min(count, held.total))  # noqa: S311 - no secret
-    return list(read(db, number, dimensions, _passages_at(db, number, held.slots, sorted(some))).values())
+    return b"".join(read(db, number, dimensions, _passages_at(db, number, held.slots, sorted(some))).values())
 
 
 def _passages_at(db: apsw.Connection, number: int, slots: Mapping[int, int], places: Sequence[int]) -> list[int]:

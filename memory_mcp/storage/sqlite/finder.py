@@ -41,7 +41,7 @@ class _Known:
     sums: dict[int, bytes] = field(default_factory=dict)
     held: dict[tuple[int, str], context.Held] = field(default_factory=dict)
     """By the space's number and the namespace."""
-    chosen: dict[tuple[int, str, int], list[bytes]] = field(default_factory=dict)
+    chosen: dict[tuple[int, str, int], bytes] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

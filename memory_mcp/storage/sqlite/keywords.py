@@ -236,11 +236,11 @@ class _Search:
         ).fetchall()
         return None if len(rows) > FEW else [key for (key,) in cast("list[tuple[int]]", rows)]
 
-    def best(self, count: int) -> list[tuple[int, float]]:
-        """Return (key, sum), best first."""
+    def best(self, count: int) -> list[int]:
+        """Return the memories with the largest sums, best first."""
         keys = sorted(self.sums)
         keys.sort(key=self.sums.__getitem__, reverse=True)  # which leaves equal ones in the order of their keys
-        return [(key, self.sums[key]) for key in keys[:count]]
+        return keys[:count]
 
     def _narrowed(self, value: str) -> tuple[str, Sequence[apsw.SQLiteValue]]:
         """Return the SQL that gives (key, value) of what an expression finds, and its parameters in the middle."""
@@ -275,7 +275,7 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, kept
         search.score(present, search.keys(" AND ".join(_any_of(number, phrase) for phrase in phrases)))
     else:
         _find(search, present, max(MAX_POSTINGS, COMMON_SHARE * memories), limit)
-    return Matching(possible, tuple(Match(key, score) for key, score in search.best(limit)))
+    return Matching(possible, tuple(Match(key, search.sums[key]) for key in search.best(limit)))
 
 
 def spread(db: apsw.Connection, query: str, namespace: str, kept: Kept) -> Spread:
@@ -312,7 +312,9 @@ def _find(search: _Search, words: Sequence[_Word], ceiling: float, limit: int) -
             return
         while common and len(search.sums) < limit:
             search.add_newest(common.pop(0))
-    search.score(common, [key for key, _ in search.best(RESCORED_PER_RESULT * limit)])
+    if common:
+        most = RESCORED_PER_RESULT * limit
+        search.score(common, search.best(most) if len(search.sums) > most else list(search.sums))
 
 
 def _languages(db: apsw.Connection, number: int, kept: Kept) -> list[str]:

@@ -6,7 +6,8 @@ after the other. Its version is pinned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 from typing import cast
 
@@ -32,13 +33,18 @@ def read(db: apsw.Connection, number: int, dimensions: int, passages: Iterable[i
     return dict(_read(db, f"vectors_{number:d}_vector_chunks00", 4 * dimensions, places)) if places else {}
 
 
-def cosines(db: apsw.Connection, vector: bytes, rows: Sequence[bytes]) -> list[float]:
+def cosines(db: apsw.Connection, vector: bytes, rows: bytes) -> list[float]:
     """Return the cosine of a vector to each of some others (all float32, little-endian), in one statement."""
     found = db.execute(
         "SELECT 1 - vec_distance_cosine(?1, substr(?2, 1 + value, ?3)) FROM json_each(?4) ORDER BY key",
-        (vector, b"".join(rows), len(vector), to_json(list(range(0, len(vector) * len(rows), len(vector))))),
+        (vector, rows, len(vector), _starts(len(vector), len(rows))),
     )
     return list(chain.from_iterable(cast("Iterator[tuple[float]]", found)))
+
+
+@lru_cache(256)  # searches compare about as many each
+def _starts(step: int, end: int) -> str:
+    return to_json(list(range(0, end, step)))
 
 
 def _read(db: apsw.Connection, table: str, size: int, places: list[_Place]) -> Iterator[tuple[int, bytes]]:
