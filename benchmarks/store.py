@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -111,6 +111,19 @@ def timed(work: Callable[[int], object], numbers: range) -> list[float]:
     return [clocked(partial(work, number)) for number in numbers]
 
 
+async def in_turns(rounds: int, **parts: Callable[[int], Awaitable[object] | object]) -> dict[str, float]:
+    """Return the median milliseconds of each part: a part is given the number of the round, and follows the other."""
+    took: dict[str, list[float]] = {name: [] for name in parts}
+    for number in range(WARM + rounds):
+        for name, part in parts.items():
+            begun = time.perf_counter()
+            done = part(number)
+            if isinstance(done, Awaitable):
+                await done
+            took[name].append((time.perf_counter() - begun) * 1e3)
+    return {name: percentile(values[WARM:], 0.5) for name, values in took.items()}
+
+
 async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[str, float]:
     """Return the median milliseconds of what the store does in a search."""
     store = SqliteStore(path)
@@ -178,21 +191,16 @@ async def writes(served: Daemon, folder: str, corpus: Corpus) -> None:
     environment = {"MCP_MEMORY_SQLITE_PATH": f"{folder}/writes.db", "MCP_MEMORY_EMBEDDER_ADDRESS": served.address}
     front, empty = Line([str(FRONT), "serve"], environment), Line(EMPTY, {})
 
-    async def stored(prefix: str, *, embeds: bool) -> dict[str, float]:
-        """Return the median milliseconds of a store and of its parts, which are done in turns with it."""
-        took: dict[str, list[float]] = {"store": [], "call": [], "sync": [], "embed": []}
-        for number in range(WARM + 300):
-            text, other = corpus.asked[2 * number], corpus.asked[2 * number + 1]
-            took["store"].append(clocked(partial(front.tool, "memory_store", content=prefix + text)))
-            took["call"].append(clocked(partial(empty.request, "tools/call", {"name": "nothing"})))
-            took["sync"].append(clocked(partial(_sync, folder)))
-            begun = time.perf_counter()
-            if embeds:
-                await served.embed([other])
-            took["embed"].append((time.perf_counter() - begun) * 1e3)
-        return {name: percentile(values[WARM:], 0.5) for name, values in took.items()}
-
-    one = await stored("", embeds=True)
+    stored = partial(
+        in_turns,
+        300,
+        call=lambda _: empty.request("tools/call", {"name": "nothing"}),
+        sync=lambda _: _sync(folder),
+    )
+    one = await stored(
+        store=lambda number: front.tool("memory_store", content=corpus.asked[2 * number]),
+        embed=lambda number: served.embed([corpus.asked[2 * number + 1]]),
+    )
     least = one["call"] + one["sync"] + one["embed"]
     report("memory_store, p50", one["store"], "no-op + fsync + embedding", least, "ms", "at most 1.3")
     begun = time.perf_counter()
@@ -204,7 +212,7 @@ async def writes(served: Daemon, folder: str, corpus: Corpus) -> None:
     front.close()
     dead = environment | {"MCP_MEMORY_EMBEDDER_ADDRESS": served.address + ".dead", "MCP_MEMORY_LOG_LEVEL": "error"}
     front = Line([str(FRONT), "serve"], dead)
-    one = await stored("once more: ", embeds=False)
+    one = await stored(store=lambda number: front.tool("memory_store", content=f"again: {corpus.asked[number]}"))
     least = one["call"] + 1.5 * one["sync"] + 1
     report("memory_store without a daemon", one["store"], "no-op + 1.5 fsyncs + 1", least, "ms", "at most 1")
     front.close()
@@ -239,11 +247,26 @@ async def measured(served: Daemon, path: Path, space: Space, corpus: Corpus, flo
     say("         " + ", ".join(f"{part} {took:.1f}" for part, took in shares.items()) + " ms")
     report("its memory, with what is mapped", front.memory("VmRSS"), "an empty server", floor.resident, "MB")
     report("its own memory", front.memory("RssAnon"), "an empty server", floor.own, "MB", "at most 1.4")
+    if size == SIZES[0]:
+        await _beside_floor(served, front, corpus)
     front.close()
     if size <= len(corpus.known):
         found = await recall(path, space, corpus.known[:size], corpus.rows)
         say(f"         recall@10 of the vectors: {found:.4f}")
     return half
+
+
+async def _beside_floor(served: Daemon, front: Line, corpus: Corpus) -> None:
+    """Measure searches in turns with what none can do without: after a pause a model takes longer."""
+    empty = Line(EMPTY, {})
+    one = await in_turns(
+        300,
+        search=lambda number: front.tool("memory_search", query=corpus.asked[number]),
+        call=lambda _: empty.request("tools/call", {"name": "nothing"}),
+        embed=lambda number: served.embed([corpus.asked[-1 - number]]),
+    )
+    empty.close()
+    report("search, in turns with", one["search"], "no-op + embedding", one["call"] + one["embed"], "ms")
 
 
 async def main(sizes: Sequence[int]) -> None:
