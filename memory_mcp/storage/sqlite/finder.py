@@ -22,7 +22,7 @@ LARGE: Final = 8_000
 they take numpy, which is 17 MB in the process."""
 
 MOST_KNOWN: Final = 120_000
-"""Memories whose neighbours, and terms whose counts and memories, are kept in mind."""
+"""Memories whose neighbours, and terms whose counts, are kept in mind."""
 MOST_SUMS: Final = 4_000
 """Memories whose vectors among their neighbours are kept in mind, 1.5 KB each."""
 MOST_HELD: Final = 1_000
@@ -46,7 +46,7 @@ class _Known:
     @property
     def size(self) -> int:
         """Count what is kept."""
-        return len(self.around) + self.keywords.size
+        return len(self.around) + len(self.keywords.counts)
 
 
 class Finder:

@@ -8,6 +8,7 @@ cost much, only score the memories that the rare ones found, by the terms that t
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -21,6 +22,9 @@ from memory_mcp.storage.sqlite.rows import to_json
 from memory_mcp.storage.sqlite.stems import FOREIGN, LANGUAGES, mark
 from memory_mcp.storage.sqlite.terms import Terms, Wanted
 
+_Postings = tuple["array[int]", "array[float]"]
+"""Memories that hold a word, and what each gets for it at weight 1."""
+
 
 @dataclass(slots=True)
 class Kept:
@@ -28,16 +32,9 @@ class Kept:
 
     counts: dict[str, int] = field(default_factory=dict)
     """How many memories hold a term, by what FTS5 was asked."""
-    shares: dict[str, dict[int, float]] = field(default_factory=dict)
-    """What each memory that holds a word gets for it, at weight 1, by what FTS5 was asked."""
+    shares: dict[str, _Postings] = field(default_factory=dict)
+    """By what FTS5 was asked."""
     postings: int = 0  # in all shares: a search asks several times, and counting takes longer the more words there are
-    values: dict[float, float] = field(default_factory=dict)
-    """Each share once: contents of one length have the same, and a number of its own takes 24 bytes."""
-
-    @property
-    def size(self) -> int:
-        """Count what is kept."""
-        return len(self.counts) + self.postings
 
 
 BM25_K1: Final = 1.2
@@ -63,6 +60,8 @@ RESCORED_PER_RESULT: Final = 4
 
 SMALL: Final = 8_000
 """Memories of a namespace up to which what its words give is kept; in a larger one each search meets other words."""
+MOST_KEPT: Final = 500_000
+"""Postings that are kept, 12 bytes each."""
 
 BEGINNING: Final = 12
 """Terms by which a memory is known again."""
@@ -162,7 +161,7 @@ class _Search:
                 sums[key] = so_far(key, 0.0) + share
             return
         weight = word.weight
-        for key, share in self._kept(word).items():
+        for key, share in zip(*self._kept(word), strict=True):
             sums[key] = so_far(key, 0.0) + weight * share
 
     @property
@@ -170,14 +169,19 @@ class _Search:
         """Whether what words give is kept: not where filters leave out what holds them."""
         return self.memories <= SMALL and not self.filters.is_narrow
 
-    def _kept(self, word: _Word) -> dict[int, float]:
-        """Return what each memory that holds a word gets for it, at weight 1."""
-        shares = self.kept.shares
-        if word.match not in shares:
-            once, rows = self.kept.values.setdefault, self._shares(replace(word, weight=1.0), -1)
-            shares[word.match] = {key: once(rounded, rounded) for key, share in rows for rounded in [round(share, 6)]}
-            self.kept.postings += len(shares[word.match])
-        return shares[word.match]
+    def _kept(self, word: _Word) -> _Postings:
+        kept = self.kept
+        if word.match not in kept.shares:
+            keys, shares = array("q"), array("f")
+            for key, share in self._shares(replace(word, weight=1.0), -1):
+                keys.append(key)
+                shares.append(share)
+            if kept.postings > MOST_KEPT:
+                kept.shares.clear()
+                kept.postings = 0
+            kept.shares[word.match] = keys, shares
+            kept.postings += len(keys)
+        return kept.shares[word.match]
 
     def add_newest(self, word: _Word) -> None:
         """Give the newest memories that hold a common word its share, and all that were found before."""
@@ -196,11 +200,12 @@ class _Search:
         if not self.keeps:
             self._read(words, keys)
             return
-        sums = self.sums
-        for weight, kept in [(word.weight, self._kept(word)) for word in words]:
-            for key in keys:
-                if key in kept:
-                    sums[key] = sums.get(key, 0.0) + weight * kept[key]
+        sums, wanted = self.sums, frozenset(keys)
+        for word in words:
+            weight = word.weight
+            for key, share in zip(*self._kept(word), strict=True):
+                if key in wanted:
+                    sums[key] = sums.get(key, 0.0) + weight * share
 
     def _read(self, words: Sequence[_Word], keys: Collection[int]) -> None:
         """Score memories as bm25() would, by their terms, each of which has a blank on either side."""

@@ -171,6 +171,18 @@ async def test_common_words_score_the_same_by_terms(store: SqliteStore, monkeypa
     assert len(found[0]) == 50
 
 
+async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search again finds the same, whether its words were kept, or dropped to make room for others."""
+    await _crowd(store, 300)
+    monkeypatch.setattr(keywords, "MOST_KEPT", 400)
+    queries = ["the meeting", "budget 7", "nothing about", "the meeting"]
+    kept = [await store.matching(query, HERE, 400) for query in queries * 2]
+    monkeypatch.setattr(keywords, "SMALL", 0)
+    for query, matching in zip(queries * 2, kept, strict=True):
+        scores = {match.key: match.score for match in (await store.matching(query, HERE, 400)).matches}
+        assert {match.key: match.score for match in matching.matches} == pytest.approx(scores)
+
+
 @given(st.text(max_size=40).flatmap(lambda text: st.sampled_from([text, f"ich und {text}", f"nous avons {text}"])))
 def test_whatever_a_query_holds_is_a_term_of_the_same_content(text: str) -> None:
     """A content has every term that the same text looks for, in its language."""
