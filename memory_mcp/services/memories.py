@@ -30,8 +30,11 @@ from memory_mcp.services.indexing import Indexer
 BATCH: Final = 64
 """Memories that a bulk store commits at a time."""
 
-AHEAD: Final = 2
-"""Batches that are embedded while one is written: the daemon packs the texts of several calls into better batches."""
+AHEAD: Final = 4
+"""Batches that are embedded while one is written: the daemon packs better batches of its own from several calls."""
+AHEAD_OF_LONG: Final = 2
+LONG: Final = 32_000
+"""Characters of a batch from which on fewer are: what waits must be embedded within the budget of one."""
 
 DELETED_AT_ONCE: Final = 500
 """Memories that one transaction deletes: it takes about 0.1 s, in which nobody else can write."""
@@ -84,7 +87,7 @@ class Memories:
             for batch in batches:
                 embedded, failed = await coming.popleft()
                 failure = failure or failed
-                for following in islice(left, AHEAD - len(coming)):
+                for following in islice(left, max(0, _ahead_of(batch) - len(coming))):
                     coming.append(asyncio.create_task(self._embed_batch(following, failure)))
                 yield batch, embedded
         finally:
@@ -214,3 +217,7 @@ class Memories:
             InvalidArgumentError: the cursor is none of ours.
         """
         return await self._store.page(filters, limit=limit, cursor=cursor)
+
+
+def _ahead_of(batch: Sequence[NewMemory]) -> int:
+    return AHEAD if sum(len(new.content) for new in batch) < LONG else AHEAD_OF_LONG
