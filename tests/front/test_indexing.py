@@ -407,3 +407,45 @@ async def test_a_store_that_another_front_gave_a_new_space_is_written_in_that(st
     assert isinstance(stored, Stored)
     assert stored.embedded
     await store.close()
+
+
+@pytest.mark.parametrize(("long", "ahead"), [(10**6, 4), (0, 2)])
+async def test_few_batches_of_long_memories_wait_at_the_embedder(
+    tmp_path: Path, long: int, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch waits for those before it, within its own budget: of long memories fewer are embedded ahead."""
+    monkeypatch.setattr("memory_mcp.services.memories.LONG", long)
+    present = most = 0
+    crowded = asyncio.Event()
+
+    class Busy(FakeEmbedder):
+        """Lingers for others."""
+
+        async def embed(
+            self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
+        ) -> Embedding:
+            """Embed in company."""
+            nonlocal present, most
+            present += 1
+            most = max(most, present)
+            if present == ahead:
+                crowded.set()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            present -= 1
+            return await super().embed(texts, task=task, lane=lane, budget_s=budget_s, expected_space=expected_space)
+
+    class Slow(SqliteStore):
+        """Takes until as many batches as may be are being embedded."""
+
+        async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
+            """Write late."""
+            await crowded.wait()
+            return await super().add(items)
+
+    slow = Slow(tmp_path / "memory.db")
+    news = [NewMemory(f"m {i}", "n") for i in range(7 * 64)]
+    async with asyncio.timeout(20):
+        await Memories(slow, make(Busy()), on_pending=lambda: None).store_many(news, on_progress=_ignore)
+    assert most == ahead
+    await slow.close()
