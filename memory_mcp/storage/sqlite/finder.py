@@ -11,7 +11,7 @@ import apsw
 
 from memory_mcp.domain.models import Filters, Match, Neighbours, Sample, Space
 from memory_mcp.storage.sqlite import context, search
-from memory_mcp.storage.sqlite.keywords import Kept
+from memory_mcp.storage.sqlite.scoring import Kept
 from memory_mcp.storage.sqlite.vectors import cosines
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Embedded, Filters
-from memory_mcp.storage.sqlite import keywords
+from memory_mcp.storage.sqlite import scoring
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.stems import LANGUAGES, language_of
 from memory_mcp.storage.sqlite.terms import MAX_TERM, Terms
@@ -159,25 +159,31 @@ async def test_a_filter_that_leaves_20_of_100_000_gives_these(store: SqliteStore
     assert len(await worded(store, "the meeting", limit=100)) == 100
 
 
-async def test_common_words_score_the_same_by_terms(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether common words are looked up in the index or in the terms that it keeps, a memory's score is the same."""
-    await _crowd(store, 2_000)
+async def test_common_words_score_the_same_whichever_way(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a common word gives is kept, counted in the terms of memories or looked up: their scores are the same."""
+    tagged = [("few",) if n < 60 else () for n in range(2_000)]
+    texts = [f"the meeting {n} in a meetinghouse, 猫咪 {'budget ' * (n % 4)}" for n in range(2_000)]
+    await store.add([(new(text, tags=tags), Embedded((), None)) for text, tags in zip(texts, tagged, strict=True)])
     found = []
-    for most_kept in (0, 2_000):
-        monkeypatch.setattr(keywords, "SMALL", most_kept)
+    for small, terms_per_posting in ((2_000, 0), (0, 10**9), (0, 0)):
+        monkeypatch.setattr(scoring, "SMALL", small)
+        monkeypatch.setattr(scoring, "TERMS_PER_POSTING", terms_per_posting)
+        monkeypatch.setattr(scoring, "TERMS_FOR_NOTHING", 0)
         matching = await store.matching("the meeting about the budget 5 猫", HERE, 50)
         found.append({match.key: match.score for match in matching.matches})
+        assert len(await worded(store, "the meeting", Filters("here", tags=("few",)), 100)) == 60
     assert found[0] == pytest.approx(found[1])
+    assert found[0] == pytest.approx(found[2])
     assert len(found[0]) == 50
 
 
 async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search again finds the same, whether its words were kept, or dropped to make room for others."""
     await _crowd(store, 300)
-    monkeypatch.setattr(keywords, "MOST_KEPT", 400)
+    monkeypatch.setattr(scoring, "MOST_KEPT", 400)
     queries = ["the meeting", "budget 7", "nothing about", "the meeting"]
     kept = [await store.matching(query, HERE, 400) for query in queries * 2]
-    monkeypatch.setattr(keywords, "SMALL", 0)
+    monkeypatch.setattr(scoring, "SMALL", 0)
     for query, matching in zip(queries * 2, kept, strict=True):
         scores = {match.key: match.score for match in (await store.matching(query, HERE, 400)).matches}
         assert {match.key: match.score for match in matching.matches} == pytest.approx(scores)
