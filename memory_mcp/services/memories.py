@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from itertools import islice
 from typing import Final
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, NotFoundError, SpaceMismatchError, StoreError
@@ -33,8 +32,8 @@ BATCH: Final = 64
 AHEAD: Final = 4
 """Batches that are embedded while one is written: the daemon packs better batches of its own from several calls."""
 AHEAD_OF_LONG: Final = 2
-LONG: Final = 32_000
-"""Characters of a batch from which on fewer are: what waits must be embedded within the budget of one."""
+LONG: Final = 64_000
+"""Characters from which on they are fewer: a batch waits for those before it, within its own budget."""
 
 DELETED_AT_ONCE: Final = 500
 """Memories that one transaction deletes: it takes about 0.1 s, in which nobody else can write."""
@@ -81,14 +80,15 @@ class Memories:
     async def _embed_many(self, news: Sequence[NewMemory]) -> AsyncGenerator[_Prepared, None]:
         """Yield batch by batch; from the first one on, others are on their way meanwhile."""
         batches = [news[start : start + BATCH] for start in range(0, len(news), BATCH)]
-        left, failure = iter(batches[1:]), None
+        sent, failure = len(batches[:1]), None
         coming = deque(asyncio.create_task(self._embed_batch(batch)) for batch in batches[:1])
         try:
-            for batch in batches:
+            for number, batch in enumerate(batches, 1):
                 embedded, failed = await coming.popleft()
                 failure = failure or failed
-                for following in islice(left, max(0, _ahead_of(batch) - len(coming))):
-                    coming.append(asyncio.create_task(self._embed_batch(following, failure)))
+                while sent < len(batches) and _may_follow(batches[number:sent], batches[sent]):
+                    coming.append(asyncio.create_task(self._embed_batch(batches[sent], failure)))
+                    sent += 1
                 yield batch, embedded
         finally:
             for task in coming:
@@ -219,5 +219,7 @@ class Memories:
         return await self._store.page(filters, limit=limit, cursor=cursor)
 
 
-def _ahead_of(batch: Sequence[NewMemory]) -> int:
-    return AHEAD if sum(len(new.content) for new in batch) < LONG else AHEAD_OF_LONG
+def _may_follow(waiting: Sequence[Sequence[NewMemory]], following: Sequence[NewMemory]) -> bool:
+    """Say whether a batch may be sent behind those that wait."""
+    characters = sum(len(new.content) for batch in (*waiting, following) for new in batch)
+    return len(waiting) < (AHEAD if characters < LONG else AHEAD_OF_LONG)

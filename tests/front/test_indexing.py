@@ -416,10 +416,10 @@ async def test_few_batches_of_long_memories_wait_at_the_embedder(
     """A batch waits for those before it, within its own budget: of long memories fewer are embedded ahead."""
     monkeypatch.setattr("memory_mcp.services.memories.LONG", long)
     present = most = 0
-    crowded = asyncio.Event()
+    crowded, may_answer = asyncio.Event(), asyncio.Event()
 
     class Busy(FakeEmbedder):
-        """Lingers for others."""
+        """Answers the first call, and the others when they may."""
 
         async def embed(
             self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
@@ -430,17 +430,20 @@ async def test_few_batches_of_long_memories_wait_at_the_embedder(
             most = max(most, present)
             if present == ahead:
                 crowded.set()
-            for _ in range(100):
-                await asyncio.sleep(0)
+            if self.calls:
+                await may_answer.wait()
             present -= 1
             return await super().embed(texts, task=task, lane=lane, budget_s=budget_s, expected_space=expected_space)
 
     class Slow(SqliteStore):
-        """Takes until as many batches as may be are being embedded."""
+        """Takes until as many batches are being embedded as may be, and whoever else would have come has come."""
 
         async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
             """Write late."""
             await crowded.wait()
+            for _ in range(10):
+                await self.space()  # which every batch asks for first, one after the other
+            may_answer.set()
             return await super().add(items)
 
     slow = Slow(tmp_path / "memory.db")
