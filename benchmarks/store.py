@@ -30,6 +30,7 @@ from memory_mcp.storage.sqlite.repository import SqliteStore
 KNOWN, ASKED = 100_000, 1_200
 SIZES = (3_000, 10_000, 100_000, 1_000_000)
 WARM = 20
+SEARCHES = 1_000
 EMPTY = [sys.executable, str(Path(__file__).with_name("empty_server.py"))]
 
 
@@ -112,7 +113,7 @@ def timed(work: Callable[[int], object], numbers: range) -> list[float]:
 
 
 async def in_turns(rounds: int, **parts: Callable[[int], Awaitable[object] | object]) -> dict[str, float]:
-    """Return the median milliseconds of each part: a part is given the number of the round, and follows the other."""
+    """Return the median milliseconds of each part; they take turns, and each is given the number of the round."""
     took: dict[str, list[float]] = {name: [] for name in parts}
     for number in range(WARM + rounds):
         for name, part in parts.items():
@@ -181,7 +182,7 @@ async def searches(served: Daemon, path: Path, asked: list[str]) -> tuple[float,
         assert not front.tool("memory_search", query=asked[number])["degraded"]
 
     first = timed(ask, range(WARM))[0]
-    took = timed(ask, range(WARM, 1_000))
+    took = timed(ask, range(WARM, SEARCHES))
     say(f"         the first search, with all imports: {first:.0f} ms")
     return percentile(took, 0.5), percentile(took, 0.99), front
 
@@ -260,8 +261,8 @@ async def _beside_floor(served: Daemon, front: Line, corpus: Corpus) -> None:
     """Measure searches in turns with what none can do without: after a pause a model takes longer."""
     empty = Line(EMPTY, {})
     one = await in_turns(
-        300,
-        search=lambda number: front.tool("memory_search", query=corpus.asked[number]),
+        80,
+        search=lambda number: front.tool("memory_search", query=corpus.asked[SEARCHES + number]),
         call=lambda _: empty.request("tools/call", {"name": "nothing"}),
         embed=lambda number: served.embed([corpus.asked[-1 - number]]),
     )

@@ -26,7 +26,7 @@ MOST_KNOWN: Final = 120_000
 MOST_SUMS: Final = 4_000
 """Memories whose vectors among their neighbours are kept in mind, 1.5 KB each."""
 MOST_HELD: Final = 1_000
-"""Namespaces of which it is kept in mind where their vectors lie, 32 bytes for 200."""
+"""Namespaces of which it is kept in mind where their vectors lie, half a kilobyte for some hundred."""
 MOST_CHOSEN: Final = 8
 """Namespaces whose sample is kept in mind, 200 KB each."""
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Condition, Embedded
-from memory_mcp.storage.sqlite import connection
+from memory_mcp.domain.models import Condition, Embedded, Passage
+from memory_mcp.storage.sqlite import connection, scoring
 from memory_mcp.storage.sqlite import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.rows import digest
 from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
-from tests.contracts.shelf import listed, new, put, worded
+from tests.contracts.shelf import HERE, listed, new, put, worded
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
 
@@ -128,6 +128,30 @@ async def test_a_store_of_the_third_version_learns_languages(path: Path, monkeyp
         await store.close()
     store = SqliteStore(path)
     assert await worded(store, "Haus") == ["Die Häuser stehen in den Wäldern"]
+    await store.close()
+    audit(path)
+
+
+async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index without the memories' terms is made anew: of what is live, common words are counted there."""
+    fourth = migrations()[:4]
+    with monkeypatch.context() as old:
+        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: fourth)
+        old.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: fourth)
+        store = SqliteStore(path)
+        texts = [f"{'budget' if number % 2 else 'meeting'} {number}" for number in range(3_200)]
+        await store.add([(new(text), Embedded((Passage(0, len(text)),), None)) for text in texts])
+        newest = (await store.page(HERE, limit=1, cursor=None)).memories[0]
+        await store.delete([newest.id], HERE, dry_run=False)
+        await store.close()
+    monkeypatch.setattr(scoring, "SMALL", 0)
+    store = SqliteStore(path)
+    found = await store.matching("budget 7", HERE, 1)  # half of the memories hold a budget, and one of these a seven
+    assert found.matches[0].score == pytest.approx(found.possible / (scoring.BM25_K1 + 1), rel=0.02)
+    assert await worded(store, "budget 7", limit=1) == ["budget 7"]
+    assert await worded(store, newest.content.split()[1]) == []
     await store.close()
     audit(path)
 
