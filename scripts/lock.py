@@ -18,10 +18,10 @@ from memory_mcp.provision.recipe import ONNX, TORCH
 DAEMON: Final = Path(__file__).resolve().parents[1] / "embedder_daemon"
 REQUIREMENTS: Final = DAEMON / "requirements.txt"
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
-_GLIBC: Final = (17, 24, 26, 27, 28, 31, 34, 35, 36, 38, 39)
+_LIBCS: Final = ("2014", *(f"_2_{minor}" for minor in (17, 24, 26, 27, 28, 31, 34, 35, 36, 38, 39)))
 TAGS: Final = {
-    "linux-x86_64": tuple(f"manylinux_2_{minor}_x86_64" for minor in _GLIBC),
-    "linux-aarch64": tuple(f"manylinux_2_{minor}_aarch64" for minor in _GLIBC),
+    "linux-x86_64": tuple(f"manylinux{libc}_x86_64" for libc in _LIBCS),
+    "linux-aarch64": tuple(f"manylinux{libc}_aarch64" for libc in _LIBCS),
     "darwin-arm64": ("macosx_14_0_arm64",),
 }
 """Platforms with a build of torch, and the wheels that fit there."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from embedder_api.v1 import wire
 from embedder_api.v1.contract import MAX_TEXTS
+from google.protobuf.internal import api_implementation
 
 from embedder_daemon import model
 from tests.model.conftest import running
@@ -33,6 +34,11 @@ def _vectors(daemon: Daemon, texts: list[str]) -> NDArray[np.float32]:
         assert not any(item.error for item in answer.items)
         rows += [wire.unpack(row) for row in wire.split_rows(answer.vectors, answer.dimensions, len(answer.items))]
     return np.array(rows, dtype=np.float32)
+
+
+def test_messages_are_read_by_compiled_code() -> None:
+    """The lock names the wheels that were built for this platform: protobuf's other one is Python, and slow."""
+    assert api_implementation.Type() == "upb"
 
 
 @pytest.fixture(scope="session")
