@@ -57,13 +57,14 @@ class Kept:
 
     def keep(self, match: str, shares: Iterable[Share]) -> None:
         """Add what a word gives, in the place of all others where there is no room."""
-        if self.postings > MOST_KEPT:
-            self.shares.clear()
-            self.postings = 0
-        keys, values = self.shares[match] = array("q"), array("f")
+        keys, values = array("q"), array("f")
         for key, share in shares:
             keys.append(key)
             values.append(share)
+        if self.postings > MOST_KEPT:
+            self.shares.clear()
+            self.postings = 0
+        self.shares[match] = keys, values  # when all were read: half of them would be believed
         self.postings += len(keys) + POSTINGS_OF_WORD
 
 
