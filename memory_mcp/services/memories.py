@@ -80,7 +80,7 @@ class Memories:
     async def _embed_many(self, news: Sequence[NewMemory]) -> AsyncGenerator[_Prepared, None]:
         """Yield batch by batch; from the first one on, others are on their way meanwhile."""
         batches = [news[start : start + BATCH] for start in range(0, len(news), BATCH)]
-        sent, failure = len(batches[:1]), None
+        sent, failure = 1, None
         coming = deque(asyncio.create_task(self._embed_batch(batch)) for batch in batches[:1])
         try:
             for number, batch in enumerate(batches, 1):

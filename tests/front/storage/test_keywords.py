@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import apsw
 import pytest
 from hypothesis import given
@@ -187,6 +189,19 @@ async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monke
     for query, matching in zip(queries * 2, kept, strict=True):
         scores = {match.key: match.score for match in (await store.matching(query, HERE, 400)).matches}
         assert {match.key: match.score for match in matching.matches} == pytest.approx(scores)
+
+
+def test_half_of_what_a_word_gives_is_not_kept() -> None:
+    """When reading the index breaks off, the next search reads it again."""
+    kept = scoring.Kept()
+
+    def broken() -> Iterator[scoring.Share]:
+        yield 1, 0.5
+        raise apsw.InterruptError
+
+    with pytest.raises(apsw.InterruptError):
+        kept.keep("word", broken())
+    assert kept.shares == {}
 
 
 @given(st.text(max_size=40).flatmap(lambda text: st.sampled_from([text, f"ich und {text}", f"nous avons {text}"])))
