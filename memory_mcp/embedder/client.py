@@ -199,9 +199,10 @@ class GrpcEmbedder:
         deadline = time.monotonic() + INFO_DEADLINE_S
         try:
             await self._connect(deadline)
-            left_s = max(0.001, deadline - time.monotonic())
-            info: pb.InfoResponse = await self._stub.Info(pb.InfoRequest(), timeout=left_s)
-            stats: pb.StatsResponse = await self._stub.Stats(pb.StatsRequest(), timeout=left_s)
+            info = await self._info(deadline)
+            stats: pb.StatsResponse = await self._stub.Stats(
+                pb.StatsRequest(), timeout=max(0.001, deadline - time.monotonic())
+            )
         except (EmbedderError, grpc.aio.AioRpcError):
             return None
         return to_served(info, stats)
