@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from memory_mcp.metrics import Metrics
 
 SEARCHING = "Long-term memory. Search it (memory_search) before you answer what may depend on earlier sessions"
-STORING = "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences"
+STORING = (
+    "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences. When "
+    "something has changed, find what is stored (memory_search) and correct it (memory_update) rather than storing both"
+)
 
 
 class ToolHandlers:

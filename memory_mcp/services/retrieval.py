@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
@@ -99,12 +98,10 @@ class Retrieval:
         embedder: Embedder,
         *,
         budget_s: float,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._budget_s = budget_s
-        self._now = now
 
     async def search(self, query: Query) -> Answer:
         """Return the best memories; without vectors they are found by keywords, and the answer says why."""
@@ -163,7 +160,7 @@ class Retrieval:
         memories = it.fetch([hit.key for hit in likely])
         loaded = [Hit(memories[hit.key], hit) for hit in likely if hit.key in memories]
         fitting = [hit for hit in loaded if not way.quoted or selection.holds_all(hit.memory, way.quoted)]
-        ordered = selection.in_order(fitting, query.recency, self._now())
+        ordered = selection.in_order(fitting, query.recency)
         return selection.collapsed(ordered, query.limit) if query.collapse else ordered[: query.limit]
 
     async def _embed(self, texts: Sequence[str], space: Space | None) -> Vector | Problem:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from memory_mcp.domain.models import Memory
 from memory_mcp.services.ranking import Ranked
 
-HALF_LIFE: Final = timedelta(days=30)
-"""The age at which a memory is half as fresh."""
+MOST_FOR_AGE: Final = 0.5
+"""The share of its rank that the oldest rival loses at a `recency` of 1."""
+FOCUS: Final = 4
+"""How sharply age is counted among the best: a rival halfway down to the last one counts 1/2**4 of the first."""
 
 ALIKE: Final = 0.9
 """The share of their words that near duplicates have in common (Dice's coefficient over words with repetitions)."""
@@ -62,24 +65,44 @@ def worth_loading(ranked: Sequence[Ranked], limit: int, recency: float) -> list[
     return [hit for hit in ranked if hit.score >= bar]
 
 
-def in_order(hits: Sequence[Hit], recency: float, now: datetime) -> list[Hit]:
-    """Put the best first, of equal ones the newer; the more `recency` (0-1), the more age takes from a score's rank.
+def in_order(hits: Sequence[Hit], recency: float) -> list[Hit]:
+    """Put the best first, of equal ones the newer; the more `recency` (0-1), the more the newer come first.
 
-    At 1 the oldest memory ranks like a new one of half its score: age decides among what fits, it hides nothing.
+    Age is a matter of order, so that it works alike for minutes and for years: a memory loses rank by how many of its
+    rivals are newer. The rivals are the hits near enough to the best that age could reorder them; the better one is,
+    the more it counts. Of two, the newer is first if its score is at least half of the older's at 1, three quarters at
+    0.5. The scores that are shown do not change.
     """
+    newer = _share_newer(hits, recency)
 
     def rank(hit: Hit) -> tuple[float, datetime, int]:
-        age = max(timedelta(0), now - hit.memory.created_at)
-        freshness = 0.5 ** (age / HALF_LIFE)
-        share = 1 - (1 - freshness) * (1 - _least_share(recency))
+        share = 1 - newer.get(hit.memory.key, 0.0) * (1 - _least_share(recency))
         return round(hit.ranked.score * share, 4), hit.memory.created_at, hit.memory.key
 
     return sorted(hits, key=rank, reverse=True)
 
 
+def _share_newer(hits: Sequence[Hit], recency: float) -> dict[int, float]:
+    """Return for each hit the share of its rivals that are newer, 0-1, each counted by how good it is."""
+    best = max((hit.ranked.score for hit in hits), default=0.0)
+    last = best * _least_share(recency)
+    if last >= best:
+        return {}
+    weights = {hit.memory.key: (max(0.0, hit.ranked.score - last) / (best - last)) ** FOCUS for hit in hits}
+    total = math.fsum(weights.values())
+    shares: dict[int, float] = {}
+    newer = 0.0
+    for hit in sorted(hits, key=lambda hit: (hit.memory.created_at, hit.memory.key), reverse=True):
+        weight = weights[hit.memory.key]
+        rivals = total - weight
+        shares[hit.memory.key] = min(1.0, newer / rivals) if rivals > 0 else 0.0
+        newer += weight
+    return shares
+
+
 def _least_share(recency: float) -> float:
-    """Return what is left of the oldest memory's rank."""
-    return 1 - recency / 2
+    """Return what is left of the oldest rival's rank."""
+    return 1 - recency * MOST_FOR_AGE
 
 
 def holds_all(memory: Memory, quoted: Sequence[str]) -> bool:

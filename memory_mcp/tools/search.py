@@ -35,11 +35,6 @@ class SearchArguments(FilterArguments):
         int | None, Field(ge=1, le=10_000_000, description="Characters of content to return in all")
     ] = None
 
-    @property
-    def is_timeless(self) -> bool:
-        """Whether neither a time is meant that moves on, nor age counts."""
-        return super().is_timeless and self.recency == 0
-
 
 class SearchHit(MemoryFields):
     """A memory that was found."""

@@ -32,7 +32,7 @@ class Desk:
         self._memories = Memories(
             self.store, Indexer(self.embedder, interactive_budget_s=1, bulk_budget_s=9), on_pending=lambda: None
         )
-        self._retrieval = Retrieval(self.store, self.embedder, budget_s=1, now=lambda: START + timedelta(days=365))
+        self._retrieval = Retrieval(self.store, self.embedder, budget_s=1)
 
     async def put(self, contents: Sequence[str], **fields: Any) -> None:
         """Store memories, each a minute after the one before."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Memory
 from memory_mcp.services.ranking import Ranked
@@ -29,26 +32,56 @@ def keys(hits: list[Hit]) -> list[int]:
 def test_of_equal_ones_the_newer_comes_first() -> None:
     """Without a weight, age decides between equal scores only."""
     hits = [hit(1, 0.5, days=9), hit(2, 0.5, days=1), hit(3, 0.50004, days=5), hit(4, 0.6, days=900)]
-    assert keys(in_order(hits, 0, NOW)) == [4, 2, 3, 1]
+    assert keys(in_order(hits, 0)) == [4, 2, 3, 1]
 
 
 def test_recency_lifts_the_newer_but_hides_nothing() -> None:
-    """With its full weight, an old memory ranks like a new one of half its score."""
-    hits = [hit(1, 0.8, days=3_000), hit(2, 0.39), hit(3, 0.41), hit(4, 0.8, days=30)]
-    assert keys(in_order(hits, 0, NOW)) == [4, 1, 3, 2]
-    assert keys(in_order(hits, 1, NOW)) == [4, 3, 1, 2]
-    assert [found.ranked.score for found in in_order(hits, 1, NOW)] == [0.8, 0.41, 0.8, 0.39]
+    """With its full weight, an old memory ranks like a new one of half its score; the scores stay."""
+    hits = [hit(1, 0.8, days=3_000), hit(2, 0.39), hit(3, 0.41)]
+    assert keys(in_order(hits, 0)) == [1, 3, 2]
+    assert keys(in_order(hits, 1)) == [3, 1, 2]
+    assert [found.ranked.score for found in in_order(hits, 1)] == [0.41, 0.8, 0.39]
+
+
+@pytest.mark.parametrize("newer", [timedelta(seconds=1), timedelta(hours=1), timedelta(days=1), timedelta(days=4_000)])
+@pytest.mark.parametrize("oldest", [0.0, 0.1, 10, 400, 20_000])
+def test_recency_works_at_every_age(newer: timedelta, oldest: float) -> None:
+    """Of two statements of one fact the newer comes first, whether seconds or years lie between them."""
+    older = hit(1, 0.62, days=oldest + newer / timedelta(days=1))
+    hits = [older, hit(2, 0.58, days=oldest), *(hit(key, 0.4, days=oldest + 5_000 + key) for key in range(3, 30))]
+    assert keys(in_order(hits, 0))[:2] == [1, 2]
+    for recency in (0.3, 0.6, 1):
+        assert keys(in_order(hits, recency))[:2] == [2, 1]
+
+
+@pytest.mark.parametrize("recency", [0.1, 0.5, 0.9, 1])
+def test_of_two_the_newer_comes_first_within_the_margin_that_recency_gives(recency: float) -> None:
+    """It may be weaker by half of `recency`, and not by more."""
+    margin = 1 - recency / 2
+    assert keys(in_order([hit(1, 0.8, days=9), hit(2, 0.8 * margin + 0.001)], recency)) == [2, 1]
+    assert keys(in_order([hit(1, 0.8, days=9), hit(2, 0.8 * margin - 0.001)], recency)) == [1, 2]
 
 
 @pytest.mark.parametrize("recency", [0, 0.3, 1])
-def test_what_is_not_loaded_could_not_be_shown(recency: float) -> None:
+def test_nothing_to_weigh_is_no_fault(recency: float) -> None:
+    """No hit, one hit and hits without a score are put in order."""
+    assert in_order([], recency) == []
+    assert keys(in_order([hit(1, 0.3)], recency)) == [1]
+    assert keys(in_order([hit(1, 0.0, days=3), hit(2, 0.0)], recency)) == [2, 1]
+
+
+@given(
+    scores=st.lists(st.floats(0.01, 1), min_size=2, max_size=80),
+    recency=st.floats(0, 1),
+    limit=st.integers(1, 20),
+    seed=st.randoms(use_true_random=False),
+)
+def test_what_is_not_loaded_could_not_be_shown(scores: list[float], recency: float, limit: int, seed: Random) -> None:
     """Leaving out the weak ones before they are read changes nothing."""
-    hits = [hit(key, 1 - key / 100, days=(key * 37) % 400) for key in range(1, 60)]
-    ranked = [found.ranked for found in hits]
-    loaded = {one.key for one in worth_loading(ranked, 5, recency)}
-    first = in_order([found for found in hits if found.memory.key in loaded], recency, NOW)[:5]
-    assert first == in_order(hits, recency, NOW)[:5]
-    assert len(loaded) < 59
+    hits = [hit(key, score, days=seed.uniform(0, 4_000)) for key, score in enumerate(sorted(scores, reverse=True))]
+    loaded = {one.key for one in worth_loading([found.ranked for found in hits], limit, recency)}
+    first = in_order([found for found in hits if found.memory.key in loaded], recency)[:limit]
+    assert first == in_order(hits, recency)[:limit]
 
 
 NOTE = "The plumber comes on Friday to mend the kitchen sink, and we should be home before he rings the bell at noon"
