@@ -20,7 +20,7 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 
 from benchmarks.kit import DATA, FRONT, daemon, percentile, say
-from benchmarks.sets import Document, Quality, RetrievalSet, quality, sets
+from benchmarks.sets import Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
 
 MODES = ("auto", "semantic", "keyword")
@@ -111,6 +111,14 @@ class Front:
             assert not answer["degraded"], answer["degraded"]
             answers.append([id_ for hit in answer["results"] for id_ in self._documents[hit["id"]]])
         return quality(chosen.questions, answers), took
+
+    async def weak(self, questions: Sequence[Question]) -> float:
+        """Ask everything; return the share of the answers that say that nothing fits well."""
+        answers = [
+            await self._call("memory_search", query=question.text, namespace=question.namespace)
+            for question in questions
+        ]
+        return sum(answer["weak"] for answer in answers) / len(answers)
 
     async def _call(self, tool: str, **arguments: object) -> dict[str, Any]:
         answer = await self._client.call_tool(tool, arguments)

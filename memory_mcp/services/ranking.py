@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -11,6 +11,13 @@ from memory_mcp.domain.models import Match, Matching, Neighbours
 
 SHARES: Final = (1 / 2, 1 / 4)
 """What a memory gets of the keyword scores of its neighbours in the conversation, by their distance."""
+
+FITS_FROM: Final = 0.43
+"""The `fit` from which on something fits a query well.
+
+It tells questions that are asked in their own conversation from the same in a foreign one: `benchmarks.weak` measures
+how well, and docs/benchmarks.md holds the figures.
+"""
 
 
 class Ranked(NamedTuple):  # hundreds are made in a search: twice as fast as a frozen dataclass
@@ -75,6 +82,14 @@ def fuse(vectors: Mapping[int, Match], words: Mapping[int, float], weight: float
         for score, key in sorted(zip(scores.values(), scores, strict=True), reverse=True)
         for match in [vectors.get(key)]
     ]
+
+
+def fit(*kinds: Collection[float]) -> float:
+    """Return how well a query's best matches fit, 0-1: the mean of the best score of each kind of search that was done.
+
+    The best of each kind may be of two memories: their sum told more than the sum of any one.
+    """
+    return math.fsum(max(scores, default=0.0) for scores in kinds) / len(kinds)
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:

@@ -54,6 +54,8 @@ class Answer:
     intent: Intent
     degraded: str | None
     pending: int
+    weak: bool
+    """Whether nothing fits well."""
     near_misses: NearMisses | None = None
 
 
@@ -78,6 +80,8 @@ class Found:
     degraded: str | None
     is_all: bool
     """Whether asking for more candidates would find no more."""
+    fit: float
+    """How well the best fits, 0-1; see `ranking.fit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +123,20 @@ class Retrieval:
 
     def _answer(self, it: Moment, query: Query, seen: Seen, vector: Vector | Problem | None) -> Answer:
         found, hits = self._enough(it, query, seen.way, vector, seen.words)
-        if seen.way.tags and not query.filters.tags:
-            hits = self._tagged_first(it, query, seen.way, vector, hits)
+        tagged = [] if query.filters.tags else self._tagged(it, query, seen.way, vector)
+        shown = {hit.memory.key for hit in tagged}
+        hits = [*tagged, *(hit for hit in hits if hit.memory.key not in shown)][: query.limit]
         missed = None if hits else selection.near_misses(found.ranked, query.min_score, query.limit)
-        return Answer(tuple(hits), found.mode, seen.way.intent, found.degraded, seen.pending, missed)
+        weak = not hits or not (tagged or found.fit >= ranking.FITS_FROM)
+        return Answer(tuple(hits), found.mode, seen.way.intent, found.degraded, seen.pending, weak, missed)
 
-    def _tagged_first(
-        self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None, hits: Sequence[Hit]
-    ) -> list[Hit]:
-        """Put what carries the tags before the rest; the tag is half of what was asked for, the words the other."""
+    def _tagged(self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None) -> list[Hit]:
+        """Return what carries the tags that the query names; they are half of what was asked for, the words the other.
+
+        These come before the rest.
+        """
+        if not way.tags:
+            return []
         filters = replace(query.filters, tags=way.tags, tag_match="all")
         narrow = replace(query, filters=filters, min_score=0.0)
         _, tagged = self._enough(it, narrow, way, vector, _words(it, narrow, _candidates(narrow)))
@@ -135,9 +144,7 @@ class Retrieval:
         found = {hit.memory.key for hit in tagged}
         tagged += [Hit(memory, Ranked(memory.key, 0.0)) for memory in page.memories if memory.key not in found]
         lifted = [replace(hit, ranked=hit.ranked._replace(score=(1 + hit.ranked.score) / 2)) for hit in tagged]
-        first = [hit for hit in lifted if hit.ranked.score >= query.min_score]
-        shown = {hit.memory.key for hit in first}
-        return [*first, *(hit for hit in hits if hit.memory.key not in shown)][: query.limit]
+        return [hit for hit in lifted if hit.ranked.score >= query.min_score]
 
     def _enough(
         self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None
@@ -214,7 +221,9 @@ def _find(
             vector = Problem(error.with_mend())
     words = words or evidence.words(query.text)
     degraded = vector.sentence if vector else None
-    return Found(ranking.by_keywords(words.scores), _KEYWORD, degraded, words.is_all)
+    return Found(
+        ranking.by_keywords(words.scores), _KEYWORD, degraded, words.is_all, ranking.fit(words.scores.values())
+    )
 
 
 def _candidates(query: Query) -> int:
@@ -222,10 +231,12 @@ def _candidates(query: Query) -> int:
 
 
 def _ranked(query: Query, way: Route, meaning: Meaning, words: Words) -> Found:
+    cosines = [match.score for match in meaning.scores.values()]
     if query.mode == "semantic":
-        return Found(ranking.by_vectors(meaning.scores), "semantic", None, meaning.is_all)
+        return Found(ranking.by_vectors(meaning.scores), "semantic", None, meaning.is_all, ranking.fit(cosines))
     ranked = ranking.fuse(meaning.scores, words.scores, _weight(query, way, meaning))
-    return Found(ranked, "hybrid", None, meaning.is_all and words.is_all)
+    fit = ranking.fit(cosines, words.scores.values())
+    return Found(ranked, "hybrid", None, meaning.is_all and words.is_all, fit)
 
 
 def _weight(query: Query, way: Route, meaning: Meaning) -> float:

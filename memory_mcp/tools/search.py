@@ -65,7 +65,7 @@ class SearchResult(Result):
     intent: Intent = Field(description="What the query was taken for")
     degraded: Literal[False] | str = Field(description="False, or why vectors were not used")
     pending: int = Field(description="Memories of the namespace whose vectors are still to come")
-
+    weak: bool = Field(description="Nothing fits well: what was asked for may not be stored")
     near_misses: Missed | None = Field(description="Only where min_score left nothing")
 
     def text(self) -> str:
@@ -76,6 +76,8 @@ class SearchResult(Result):
     def remarks(self) -> list[str]:
         """Say what is worth knowing beside the hits."""
         lines = [] if self.results else [self._nothing()]
+        if self.results and self.weak:
+            lines.append("Note: nothing fits well. These are the nearest; what was asked for may not be stored.")
         if self.degraded:
             lines.append(f"Note: {self.degraded}")
         if self.pending:
@@ -115,6 +117,7 @@ def _result(answer: Answer, max_chars: int | None) -> SearchResult:
         intent=answer.intent,
         degraded=answer.degraded or False,
         pending=answer.pending,
+        weak=answer.weak,
         near_misses=Missed(count=missed.count, best_score=round(missed.best_score, 4)) if missed else None,
     )
 

@@ -142,8 +142,8 @@ def _checked(item: dict[str, object], reach: Reach) -> NewMemory | InvalidArgume
 
 STORE = Tool(
     "memory_store",
-    "Remember something for later sessions: a fact, preference, decision, event or turn of a conversation. If it "
-    "changes what is stored, find that (memory_search) and update it (memory_update) instead.",
+    "Remember something for later sessions: a fact, preference, decision, event or turn of a conversation. "
+    "Search first: where it changes what is stored, use memory_update instead.",
     StoreArguments,
     StoreResult,
     memory_store,

@@ -58,8 +58,8 @@ async def test_the_modern_era_needs_no_handshake(start: Callable[..., RawClient]
 
 
 async def test_the_advertised_list_is_small(start: Callable[..., RawClient]) -> None:
-    """Names, descriptions and input schemas of all tools cost at most 8,000 characters, and carry no titles."""
-    client = start(MCP_MEMORY_CHATGPT_TOOLS_ENABLED="true")
+    """Names, descriptions and input schemas cost at most 8,000 characters, ChatGPT's two apart, and have no titles."""
+    client = start()
     await client.initialize()
     tools = (await client.request("tools/list"))["result"]["tools"]
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]

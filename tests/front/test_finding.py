@@ -229,3 +229,57 @@ async def test_a_browse_shows_the_tag_first(desk: Desk) -> None:
             assert found[2] == "travel travel travel"
     assert len(await desk.found("#travel", min_score=0.4)) >= 2
     assert await desk.found("#travel", filters=Filters("n", tags=("other",))) == []
+
+
+LIFE = [
+    "The spare key of the boat house hangs behind the clock",
+    "Dr Okafor moved the dentist appointment to Thursday",
+    "Mira is allergic to peanuts and walnuts",
+    "The wifi password of the cabin is on the fridge",
+    "Our landlord raises the rent in October",
+    "The bicycle needs a new chain before the tour",
+    "Grandmother's recipe for plum cake uses rye flour",
+    "The violin lesson costs forty euros an hour",
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_it_is_said_when_nothing_fits_well(desk: Desk, mode: Mode) -> None:
+    """The nearest are returned all the same, with their scores, in every mode; what fits is not called weak."""
+    await desk.put(LIFE)
+    fitting = await desk.ask("where is the spare key of the boat house", mode)
+    assert not fitting.weak
+    foreign = await desk.ask("which quarterback won the championship", mode)
+    assert foreign.weak
+    assert all(hit.ranked.score < 0.43 for hit in foreign.hits)
+
+
+async def test_nothing_at_all_fits_nothing(desk: Desk) -> None:
+    """An empty store, filters that leave nothing and a bar that nothing reaches are weak as well."""
+    assert (await desk.ask("boat house")).weak
+    await desk.put(LIFE)
+    assert (await desk.ask("boat house", filters=Filters("n", tags=("absent",)))).weak
+    assert (await desk.ask("boat house", min_score=1.0)).weak
+
+
+async def test_without_vectors_the_words_alone_say_what_is_weak(desk: Desk) -> None:
+    """A degraded answer knows it too."""
+    await desk.put(LIFE)
+    desk.embedder.failure = EmbedderError("no daemon listens")
+    assert not (await desk.ask("spare key of the boat house")).weak
+    assert (await desk.ask("quarterback championship")).weak
+
+
+async def test_what_is_asked_for_by_its_tag_is_not_weak(desk: Desk) -> None:
+    """A memory fits by a tag that the query names, whatever it says."""
+    await desk.put(LIFE[:4], tags=("errand",))
+    assert not (await desk.ask("#errand")).weak
+    assert (await desk.ask("#nonsense")).weak
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+async def test_how_many_are_shown_does_not_decide(desk: Desk, limit: int) -> None:
+    """Whether anything fits is a matter of the store, not of the limit."""
+    await desk.put(LIFE)
+    assert not (await desk.ask("allergic to peanuts", limit=limit)).weak
+    assert (await desk.ask("quantum chromodynamics lecture", limit=limit)).weak
