@@ -118,7 +118,7 @@ class Front:
             await self._call("memory_search", query=question.text, namespace=question.namespace)
             for question in questions
         ]
-        return sum(answer["weak"] for answer in answers) / len(answers)
+        return sum(bool(answer["weak"]) for answer in answers) / len(answers)
 
     async def _call(self, tool: str, **arguments: object) -> dict[str, Any]:
         answer = await self._client.call_tool(tool, arguments)
