@@ -1,0 +1,190 @@
+"""What is made of times: since, until, before, after, from one to another, so far; and a whole expression."""
+
+from __future__ import annotations
+
+import calendar
+from datetime import date, timedelta
+
+from memory_mcp.services.times.grammar.base import BEGINNING, Now, Value, rule
+from memory_mcp.services.times.grammar.calendar import MonthDay, day_of, month
+from memory_mcp.services.times.periods import period
+from memory_mcp.services.times.spans import Cycle, Span, of_days, ordered, yearly
+from memory_mcp.services.times.words import Unit
+
+# A time, with the small words that may stand before it
+
+
+@rule("when", "x:moment", "x:on_day", "x:shifted", "det x:base", "x:later", "x:so_far_of")
+def _when(_: Now, x: Value) -> Value:
+    return x
+
+
+@rule("bound", "x:when", "x:today_at")
+def _bound(_: Now, x: Value) -> Value:
+    return x
+
+
+@rule("so_far_of", "so_far x:when", "x:when so_far", "earlier x:when", "the? x:current so_far|to_date", "so_far x:current")
+def _so_far(now: Now, x: Value) -> Span:
+    """Read "so far this month", "earlier today"."""
+    span = now.settle(x)
+    if not span.start < now.moment <= span.end:
+        raise ValueError("it is over, or has not begun")
+    return Span(span.start, now.moment, "range")
+
+
+@rule("so_far_of", "u:unit to_date|so_far", "the? u:unit to_date")
+def _to_date(now: Now, u: Unit) -> Span:
+    return Span(now.this(u.name).start, now.moment, "range")
+
+
+@rule("so_far_of", "name:ytd")
+def _ytd(now: Now, name: str) -> Span:
+    return Span(now.this(name).start, now.moment, "range")
+
+
+@rule("later", "later x:when")
+def _later(now: Now, x: Value) -> Span:
+    return ordered(Span(now.moment, now.settle(x).end, "range"))
+
+
+# Without an end of its own, or a beginning
+
+
+def _from(now: Now, start: Span, end: bool) -> Span:  # noqa: FBT001 - two callers, side by side
+    span = Span(start.last if end else start.first, now.tonight(), "open")
+    if span.start >= span.end:
+        raise ValueError("it has not begun")
+    return span
+
+
+@rule("open", "since x:bound since_post?", "x:bound since_post")
+def _since(now: Now, x: Value) -> Span:
+    return _from(now, now.settle(x), end=False)
+
+
+@rule("open", "after x:bound", "x:when after_post")
+def _after(now: Now, x: Value) -> Span:
+    return _from(now, now.settle(x), end=True)
+
+
+@rule("open", "before x:bound", "x:when before_post")
+def _before(now: Now, x: Value) -> Span:
+    return Span(BEGINNING, now.settle(x).first, "open")
+
+
+@rule("open", "until x:bound until_post?", "x:when until_post")
+def _until(now: Now, x: Value) -> Span:
+    return Span(BEGINNING, now.settle(x).last, "open")
+
+
+# From one to another
+
+
+@rule("range", "between a:bound and|to|dash b:bound between_post?", "from a:bound to|dash b:bound until_post?")
+@rule("range", "a:bound to|dash b:bound until_post?")
+def _range(now: Now, a: Value, b: Value) -> Span:
+    first, last = _ends(now, a, b)
+    return ordered(Span(first.first, last.last, "range"))
+
+
+def _ends(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
+    """Return both ends; what comes every week or year is the one nearest to the other end, or the latest begun."""
+    if isinstance(a, Span) and isinstance(b, Span):
+        return a, b
+    if isinstance(a, Span) and isinstance(b, Cycle):
+        if a.unit == "year":
+            return a, b.latest(now.moment)
+        return a, b.coming(a.start)
+    if isinstance(a, Cycle) and isinstance(b, Span):
+        return a.latest(b.start), b
+    assert isinstance(a, Cycle)  # noqa: S101 - the last of four cases
+    assert isinstance(b, Cycle)  # noqa: S101
+    first = a.latest(now.moment)
+    return first, b.coming(first.start)
+
+
+@rule("range", "from|between? a:cycle to|and|dash b:cycle until_post? of? x:longer", "x:longer from|between? a:cycle to|and|dash b:cycle")
+def _range_within(_: Now, a: Cycle, b: Cycle, x: Span) -> Span:
+    """Read "Monday to Wednesday last week"."""
+    first = a.within(x)
+    last = b.coming(first.start)
+    if last.end > x.end:
+        raise ValueError(f"it ends after the {x.unit}")
+    return Span(first.start, last.end, "range")
+
+
+# Days of one month
+
+
+@rule("days_of", "a:dom to|dash b:dom of? m:month", "m:month a:dom to|dash b:dom")
+@rule("days_of", "between a:dom and b:dom of? m:month", "between m:month a:dom and b:dom")
+@rule("days_of", "m:marked_month a:num day_mark? to|dash b:num day_mark until_post?")
+def _days_of(_: Now, a: int, b: int, m: int) -> tuple[int, int, int]:
+    first, last = int(a), int(b)
+    if first >= last:
+        raise ValueError("it ends before it begins")
+    for day in (first, last):
+        if not 1 <= day <= calendar.monthrange(2024, m)[1]:  # a leap year
+            raise ValueError(f"there is no {day} {calendar.month_name[m]}")
+    return m, first, last
+
+
+@rule("marked_month", "n:num month_mark")
+def _marked_month(_: Now, n: int) -> int:
+    return int(n)
+
+
+def _days(year: int, days: tuple[int, int, int]) -> Span:
+    number, first, last = days
+    return of_days("range", date(year, number, first), date(year, number, last) + timedelta(days=1))
+
+
+@rule("range", "from? d:days_of")
+def _some_days(now: Now, d: tuple[int, int, int]) -> Span:
+    return yearly("range", lambda year: _days(year, d)).latest(now.moment)
+
+
+@rule("range", "from? d:days_of of? y:year_of", "in? y:year_of of? from? d:days_of")
+def _some_days_of_year(_: Now, d: tuple[int, int, int], y: int) -> Span:
+    return _days(y, d)
+
+
+@rule("range", "from? a:dom to|dash b:date", "between a:dom and b:date")
+def _day_to_date(_: Now, a: int, b: Span) -> Span:
+    """Read "1.-10.5.2024"."""
+    return ordered(Span(period("day", b.day.replace(day=a)).start, b.end, "range"))
+
+
+@rule("range", "from? a:dom to|dash b:md", "between a:dom and b:md")
+def _day_to_day(now: Now, a: int, b: MonthDay) -> Span:
+    last = day_of(b).latest(now.moment)
+    return ordered(Span(period("day", last.day.replace(day=a)).start, last.end, "range"))
+
+
+@rule("range", "from|between? a:dom to|and|dash b:dom of x:longer")
+def _days_of_month(_: Now, a: int, b: int, x: Span) -> Span:
+    if x.unit != "month":
+        raise ValueError(f"a {x.unit} has no such days")
+    return _days(x.day.year, (x.day.month, a, b))
+
+
+@rule("union", "a:when and|or b:when")
+def _union(now: Now, a: Value, b: Value) -> Span:
+    """Read "yesterday and today"."""
+    first, last = _ends(now, a, b) if isinstance(a, Cycle) or isinstance(b, Cycle) else (a, b)
+    early, late = sorted((first, last), key=lambda span: span.start)
+    if early.end != late.start:
+        raise ValueError("there is time between them that is not named")
+    return Span(early.start, late.end, "range")
+
+
+# All of an expression
+
+
+@rule("time", "x:open", "x:range", "x:union", "x:rolling", "x:older", "x:when", "x:today_at", "x:bare", "nope")
+def _time(now: Now, x: Value) -> Span:
+    return ordered(now.settle(x))
+
+
+__all__ = ["month"]
