@@ -218,13 +218,15 @@ def _chinese_year(found: re.Match[str], _: bool) -> object:
 
 
 _CHINESE: Final = str.maketrans("〇零一二两三四五六七八九", "001223456789")
-_ALONE: Final = r"(?![\d]|[-./]\d|:\d)"
+_ALONE: Final = r"(?!\d|[-.]\d|/\d(?!\d{3}-)|:\d)"
 """Behind a date of digits no more digits may follow."""
+_AFTER_DIGITS: Final = {"quarter", "halfyear", "slash"}
+"""What may follow a number: 2024Q1."""
 _FRACTION: Final = r"(?:[.,]\d+)?"
 _CUT: Final = r"(?![\d:.a-z+])"
 
 _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str], bool], object]], ...]] = tuple(
-    (re.compile(pattern if kind in {"quarter", "halfyear"} else rf"(?<!\d)(?:{pattern})"), kind, read)
+    (re.compile(pattern if kind in _AFTER_DIGITS else rf"(?<!\d)(?:{pattern})"), kind, read)
     for pattern, kind, read in (
         (r"\d{1,9}(?!\d)", "num", _count),
         (r"\d{1,4}[.,]\d{1,3}(?![\d]|[.,]\d)", "num", _decimal),

@@ -14,7 +14,7 @@ from memory_mcp.services.times.words import Unit
 # A time, with the small words that may stand before it
 
 
-@rule("when", "x:moment", "x:on_day", "x:shifted", "det x:base", "x:later", "x:so_far_of")
+@rule("when", "x:named_moment", "x:on_day in_post?", "x:shifted in_post?", "det x:base in_post?", "x:rest", "x:so_far_of")
 def _when(_: Now, x: Value) -> Value:
     return x
 
@@ -43,7 +43,7 @@ def _ytd(now: Now, name: str) -> Span:
     return Span(now.this(name).start, now.moment, "range")
 
 
-@rule("later", "later x:when")
+@rule("rest", "later x:when")
 def _later(now: Now, x: Value) -> Span:
     return ordered(Span(now.moment, now.settle(x).end, "range"))
 
@@ -82,7 +82,7 @@ def _until(now: Now, x: Value) -> Span:
 
 
 @rule("range", "between a:bound and|to|dash b:bound between_post?", "from a:bound to|dash b:bound until_post?")
-@rule("range", "a:bound to|dash b:bound until_post?")
+@rule("range", "a:bound to|dash b:bound until_post?", "a:full_date slash b:full_date")
 def _range(now: Now, a: Value, b: Value) -> Span:
     first, last = _ends(now, a, b)
     return ordered(Span(first.first, last.last, "range"))
@@ -150,7 +150,7 @@ def _some_days_of_year(_: Now, d: tuple[int, int, int], y: int) -> Span:
     return _days(y, d)
 
 
-@rule("range", "from? a:dom to|dash b:date", "between a:dom and b:date")
+@rule("range", "from? a:dom to|dash b:full_date", "between a:dom and b:full_date")
 def _day_to_date(_: Now, a: int, b: Span) -> Span:
     """Read "1.-10.5.2024"."""
     return ordered(Span(period("day", b.day.replace(day=a)).start, b.end, "range"))
@@ -182,7 +182,7 @@ def _union(now: Now, a: Value, b: Value) -> Span:
 # All of an expression
 
 
-@rule("time", "x:open", "x:range", "x:union", "x:rolling", "x:older", "x:when", "x:today_at", "x:bare", "nope")
+@rule("time", "x:rolling", "x:older", "x:open", "x:when", "x:range", "x:union", "x:today_at", "x:bare", "nope")
 def _time(now: Now, x: Value) -> Span:
     return ordered(now.settle(x))
 

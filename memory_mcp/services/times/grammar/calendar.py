@@ -100,17 +100,17 @@ def _year_number(_: Now, y: int) -> int:
     return y
 
 
-@rule("date", "md:md of? y:year_of", "y:year_of of? md:md")
+@rule("full_date", "md:md of? y:year_of", "y:year_of of? md:md")
 def _full_date(_: Now, md: MonthDay, y: int) -> Span:
     return period("day", _date(y, *md))
 
 
-@rule("date", "day:date")
+@rule("full_date", "day:date")
 def _digits(_: Now, day: date) -> Span:
     return period("day", day)
 
 
-@rule("date", "w:weekday on? the? x:date", "x:date w:weekday", "x:date the? w:weekday")
+@rule("full_date", "w:weekday on? the? x:full_date", "x:full_date w:weekday", "x:full_date the? w:weekday")
 def _checked_date(_: Now, w: int, x: Span) -> Span:
     if x.day.weekday() != w:
         raise ValueError(f"{x.day} is a {calendar.day_name[x.day.weekday()]}")
@@ -169,12 +169,22 @@ def _holiday(_: Now, name: str) -> Cycle:
 
 
 def _part_of_year(unit: str, months: int, number: int) -> Cycle:
+    if number > 12 // months:
+        raise ValueError(f"a year has no {unit} {number}")
     return yearly(unit, lambda year: period(unit, date(year, months * (number - 1) + 1, 1)))
 
 
 @rule("cycle", "n:quarter")
 def _quarter(_: Now, n: int) -> Cycle:
     return _part_of_year("quarter", 3, n)
+
+
+@rule("cycle", "nth? c:num quarter_mark", "the? n:ordinal u:unit", "the? c:num suffix u:unit")
+def _nth_quarter(now: Now, n: int = 0, c: Fraction | None = None, u: Unit | None = None) -> Cycle:
+    """Read "first quarter"."""
+    if u not in {None, Unit("quarter")}:
+        raise ValueError("it does not say of what")
+    return _quarter(now, whole(c, 1, 4) if c is not None else n)
 
 
 @rule("cycle", "n:halfyear")
@@ -220,7 +230,7 @@ def _year(_: Now, y: int) -> Span:
     return period("year", date(y, 1, 1))
 
 
-@rule("named", "x:date")
+@rule("named", "x:full_date")
 def _named_date(_: Now, x: Span) -> Span:
     return x
 

@@ -69,7 +69,7 @@ def one_day(now: Now, value: Value) -> date:
 # Clock times
 
 
-@rule("clock24", "c:clock24 oclock?")
+@rule("colon_clock", "c:clock24 oclock?")
 def _colon(_: Now, c: Clock) -> Clock:
     return c
 
@@ -89,7 +89,7 @@ def _twelve(_: Now, n: Fraction, half: str) -> Clock:
     return _of_twelve(Clock(whole(n, 1, 12)), half)
 
 
-@rule("twelve", "c:clock24 half:ampm")
+@rule("twelve", "c:colon_clock half:ampm")
 def _twelve_colon(_: Now, c: Clock, half: str) -> Clock:
     return _of_twelve(c, half)
 
@@ -101,7 +101,7 @@ def _of_twelve(clock: Clock, half: str) -> Clock:
 
 
 @rule("spoken", "n:num oclock_12? in? of? the? part:part", "c:hour in? of? the? part:part", "part:ampm_pre of? c:hour")
-@rule("spoken", "c:clock24 in? of? the? part:part", "part:ampm_pre of? c:clock24")
+@rule("spoken", "c:colon_clock in? of? the? part:part", "part:ampm_pre of? c:colon_clock")
 def _spoken(_: Now, part: str, n: Fraction | None = None, c: Clock | None = None) -> Clock:
     """Read "3 in the afternoon"."""
     clock = c or Clock(whole(n, 1, 12))
@@ -124,12 +124,12 @@ def _midnight_clock(_: Now) -> Clock:
     return Clock(0)
 
 
-@rule("clock", "at? c:twelve", "at? c:spoken", "at? c:clock24", "at? c:hour", "at? c:named_clock", "on? the? c:named_clock")
+@rule("clock", "at? c:twelve", "at? c:spoken", "at? c:colon_clock", "at? c:hour", "at? c:named_clock", "on? the? c:named_clock")
 def _clock(_: Now, c: Clock) -> Clock:
     return c
 
 
-@rule("clock", "at? c:twelve z:zone", "at? c:clock24 z:zone", "at? c:hour z:zone", "at? c:spoken z:zone")
+@rule("clock", "at? c:twelve z:zone", "at? c:colon_clock z:zone", "at? c:hour z:zone", "at? c:spoken z:zone")
 def _zoned(_: Now, c: Clock, z: int) -> Clock:
     return replace(c, offset=z)
 
@@ -164,7 +164,7 @@ def between(day: date, clocks: Clocks) -> Span:
     return Span(start, end, "range")
 
 
-@rule("on_day", "x:day_like c:clock", "c:clock on? of? x:day_like", "x:day_like in? the? part_word c:clock")
+@rule("on_day", "x:day_like c:clock", "c:clock on? of? x:day_like")
 def _at_clock(now: Now, x: Value, c: Clock) -> Span:
     return hour_around(at(one_day(now, x), c))
 
@@ -197,7 +197,7 @@ def _day_like(_: Now, x: Value) -> Value:
     return x
 
 
-@rule("on_day", "x:day_part")
+@rule("on_day", "in? on? the? x:day_part")
 def _day_part(now: Now, x: tuple[int, str]) -> Span:
     return part(now.today + timedelta(days=x[0]), x[1])
 
@@ -207,24 +207,19 @@ def _this_part(now: Now, name: str) -> Span:
     return part(now.today, name)
 
 
-@rule("on_day", "x:weekday_part", "last x:weekday_part")
+@rule("on_day", "on? the? x:weekday_part", "on? the? last x:weekday_part")
 def _weekday_part(now: Now, x: tuple[int, str]) -> Span:
     from memory_mcp.services.times.grammar.calendar import weekday  # noqa: PLC0415
 
     return part(now.settle(weekday(x[0])).day, x[1])
 
 
-@rule("on_day", "x:day_part at|on? c:clock_in_part", "this c:clock_in_part")
-def _nothing(_: Now, **_captured: object) -> Span:
-    raise ValueError("it names a time of day twice")
-
-
-@rule("moment", "m:moment", "at? m:moment")
+@rule("named_moment", "m:moment", "at? m:moment")
 def _moment(_: Now, m: datetime) -> Span:
     return hour_around(to_utc(m))
 
 
-@rule("moment", "now")
+@rule("named_moment", "now")
 def _now(now: Now) -> Span:
     return hour_around(now.moment)
 

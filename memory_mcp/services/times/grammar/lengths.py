@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import Final
 
 from memory_mcp.services.times.grammar.base import BEGINNING, Now, rule
-from memory_mcp.services.times.periods import UNITS, Length, around, length, period, turned
+from memory_mcp.services.times.periods import MONTHS, UNITS, Length, around, length, period, turned
 from memory_mcp.services.times.spans import Cycle, Span, ordered
 from memory_mcp.services.times.words import Unit
 
 Count = Fraction | tuple[Fraction, Fraction]
+MOST_MONTHS: Final = 12_000
 FEW: Final = (Fraction(2), Fraction(5))
 """A few are two to five."""
 RECENT_DAYS: Final = 14
@@ -54,6 +55,8 @@ def _unit(_: Now, u: Unit) -> Unit:
 
 def _lasting(count: Count, unit: Unit) -> Lasting:
     low, high = count if isinstance(count, tuple) else (count, count)
+    if MONTHS.get(unit.name, 0) * high > MOST_MONTHS:
+        raise ValueError(f"it is longer than {MOST_MONTHS // 12} years")
     finer = unit.name if low.denominator == high.denominator == 1 else UNITS[max(0, UNITS.index(unit.name) - 1)]
     if finer in {"century", "decade", "half", "quarter", "weekend"} and finer != unit.name:
         finer = "month" if finer in {"half", "quarter"} else finer

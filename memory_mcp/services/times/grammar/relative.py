@@ -29,12 +29,12 @@ def _last(now: Now, u: Unit) -> Span:
     return turned(u.name, now.today, -u.count)
 
 
-@rule("this", "this u:unit", "u:unit this_post", "this u:unit this_post")
+@rule("this_unit", "this u:unit", "u:unit this_post", "this u:unit this_post")
 def _this(now: Now, u: Unit) -> Span:
     return now.this(u.name)
 
 
-@rule("named", "x:this")
+@rule("named", "x:this_unit")
 def _named_this(_: Now, x: Span) -> Span:
     return x
 
@@ -112,23 +112,23 @@ def _week_start(now: Now) -> Span:
 # Within something longer; `base` is what may stand there
 
 
-@rule("base", "x:named", "x:ago", "x:ahead", "x:cycle", "x:within", "x:edge", "x:part_of")
+@rule("base", "x:named", "x:ago", "x:ahead", "x:cycle", "x:inside", "x:edge_part", "x:part_of")
 def _base(_: Now, x: Value) -> Value:
     return x
 
 
-@rule("longer", "in? the? x:named", "x:current", "x:ago", "in? the? x:cycle", "in? the? x:edge")
+@rule("longer", "in? the? x:named", "x:current", "x:ago", "in? the? x:cycle", "in? the? x:edge_part")
 def _longer(now: Now, x: Value) -> Span:
     return now.settle(x)
 
 
-@rule("within", "c:cycle of? x:longer", "x:longer of? on? the? c:cycle")
+@rule("inside", "c:cycle of? x:longer", "x:longer of? on? the? c:cycle")
 def _within(_: Now, c: Cycle, x: Span) -> Span:
     """Read "Friday last week"."""
     return c.within(x)
 
 
-@rule("within", "the? n:dom of x:longer", "x:longer of? the? n:ordinal_day", "x:longer n:num day_mark")
+@rule("inside", "the? n:dom of x:longer", "x:longer n:num day_mark")
 def _day_within(_: Now, n: int | Fraction, x: Span) -> Span:
     """Read "the 5th of last month"."""
     if x.unit != "month":
@@ -139,17 +139,17 @@ def _day_within(_: Now, n: int | Fraction, x: Span) -> Span:
     return period("day", x.day.replace(day=number))
 
 
-@rule("edge", "n:edge the? x:edged", "n:edge dash? x:edged", "x:edged of? n:edge_post", "x:edged of? n:edge")
+@rule("edge_part", "n:edge the? x:edged", "n:edge dash? x:edged", "x:edged of? n:edge_post", "x:edged of? n:edge")
 def _edge(now: Now, n: int, x: Value) -> Span:
     return third(now.settle(x), n)
 
 
-@rule("edge", "early_word|edge_early x:edged")
+@rule("edge_part", "early_word x:edged")
 def _early(now: Now, x: Value) -> Span:
     return third(now.settle(x), 0)
 
 
-@rule("edge", "late_word x:edged")
+@rule("edge_part", "late_word x:edged")
 def _late(now: Now, x: Value) -> Span:
     return third(now.settle(x), 2)
 
@@ -163,11 +163,6 @@ def _edged(_: Now, x: Value) -> Value:
 def _decade_bare(now: Now, tens: int) -> Span:
     year = now.today.year // 100 * 100 + tens
     return period("decade", date(year if year <= now.today.year else year - 100, 1, 1))
-
-
-@rule("edge", "u:unit edge_post_of n:edge_post")
-def _unit_edge(now: Now, u: Unit, n: int) -> Span:
-    return third(now.this(u.name), n)
 
 
 @rule("part_of", "the? n:ordinal u:unit of? x:longer", "the? c:num suffix u:unit of? x:longer")
@@ -270,6 +265,6 @@ def _week_word(_: Now, u: Unit) -> None:
         raise ValueError(f"a {u.name} is not named by a day in it")
 
 
-@rule("anchor", "on? the? x:named", "on? the? x:cycle", "x:within", "the? x:part_of", "x:ago", "x:current")
+@rule("anchor", "on? the? x:named", "on? the? x:cycle", "x:inside", "the? x:part_of", "x:ago", "x:current")
 def _anchor(_: Now, x: Value) -> Value:
     return x

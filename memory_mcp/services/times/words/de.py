@@ -85,7 +85,6 @@ WORDS: Final[dict[str, str]] = {
     "next": _all("nächst", "kommend", "folgend"),
     "last2": _all("vorletzt", "vorvorig", "vorvergangen"),
     "half": _all("halb") + ", halb, eine halbe, einer halben, ein halbes, einem halben",
-    "half_of": "hälfte, jahreshälfte, halbjahr, halbjahres, halbzeit",
     "first_half": "erste hälfte, ersten hälfte, erste jahreshälfte, ersten jahreshälfte, erstes halbjahr, ersten halbjahr, "
     "1. halbjahr, 1. hälfte",
     "second_half": "zweite hälfte, zweiten hälfte, zweite jahreshälfte, zweiten jahreshälfte, zweites halbjahr, "

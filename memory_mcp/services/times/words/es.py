@@ -53,7 +53,6 @@ WORDS: Final[dict[str, str]] = {
     "last2_post": "antepasado, antepasada, antes de la pasada, anterior a la pasada, antes del pasado",
     "half": "medio, media",
     "and_half": "y media, y medio",
-    "half_of": "mitad, semestre",
     "first_half": "primera mitad, primer semestre",
     "second_half": "segunda mitad, segundo semestre",
     "age_more": "hace mas de, anteriores a, mas antiguo que, mas antiguos que, mas viejo que, mas viejos que, con mas de",

@@ -49,7 +49,6 @@ WORDS: Final[dict[str, str]] = {
     "last2_post": "avant-derniere",
     "half": "demi, demie, demi-, une demi, une demi-, la demi, une demie",
     "and_half": "et demie, et demi",
-    "half_of": "moitie, semestre",
     "first_half": "premiere moitie, premier semestre, 1er semestre",
     "second_half": "deuxieme moitie, seconde moitie, deuxieme semestre, second semestre, 2e semestre",
     "age_more": "plus vieux que, plus ancien que, plus anciens que, plus anciennes que, il y a plus de, vieux de plus de, datant de plus de, "

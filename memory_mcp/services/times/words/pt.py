@@ -53,7 +53,6 @@ WORDS: Final[dict[str, str]] = {
     "last2_post": "retrasado, retrasada, antepassado, antepassada",
     "half": "meio, meia",
     "and_half": "e meia, e meio",
-    "half_of": "metade, semestre",
     "first_half": "primeira metade, primeiro semestre, 1o semestre",
     "second_half": "segunda metade, segundo semestre, 2o semestre",
     "age_more": "ha mais de, mais antigo que, mais antigos que, mais velho que, faz mais de, com mais de",
