@@ -162,6 +162,13 @@ def _moment(found: re.Match[str], _: bool) -> object:
         raise ValueError(f"{found[0]} is no date and time of ISO 8601") from None
 
 
+def _west(found: re.Match[str], day_first: bool) -> object:  # noqa: FBT001 - called through a table
+    """Read an offset after a date and time, unless two clock times follow each other."""
+    if found["a"] < found["b"]:
+        raise ValueError("it is from one time to another")
+    return _moment(found, day_first)
+
+
 def _clock(found: re.Match[str], _: bool) -> object:
     hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)
     if hour > 23 or minute > 59 or second > 59:
@@ -230,7 +237,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str], bool],
     for pattern, kind, read in (
         (r"\d{1,9}(?!\d)", "num", _count),
         (r"\d{1,4}[.,]\d{1,3}(?![\d]|[.,]\d)", "num", _decimal),
-        (r"[1-9]\d{3}(?!\d)", "year", _year),
+        (r"[12]\d{3}(?!\d)", "year", _year),
         (r"'(\d\d)(?!\d|s|er)", "year", _short_year),
         (rf"(?P<y>\d{{4}})(?P<s>[-./])(?P<m>\d\d?)(?P=s)(?P<d>\d\d?){_ALONE}", "date", _day),
         (r"(?P<y>[12]\d{3})(?P<m>\d\d)(?P<d>\d\d)(?!\d)", "date", _day),
@@ -239,11 +246,12 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str], bool],
         (rf"(?P<a>\d\d?)(?P<s>[-/])(?P<b>\d\d?)(?P=s)(?P<y>\d{{4}}|\d\d){_ALONE}", "date", _either),
         (rf"(?P<y>\d{{4}})[-/](?P<m>\d\d){_ALONE}", "yearmonth", _month),
         (rf"(?P<m>\d\d?)[/.](?P<y>\d{{4}}){_ALONE}", "yearmonth", _month),
-        (rf"(?P<y>\d{{4}})-?w(?P<w>\d\d){_ALONE}", "yearweek", _week),
+        (rf"(?P<y>\d{{4}})-?w(?P<w>\d\d?){_ALONE}", "yearweek", _week),
         (r"(?P<y>\d{4})-?w(?P<w>\d\d)-?(?P<d>[1-7])(?!\d)", "date", _day_of_week),
         (rf"(?P<y>\d{{4}})-(?P<d>\d{{3}}){_ALONE}", "date", _day_of_year),
         (rf"\d{{4}}-?\d\d-?\d\dt\d\d(?::?\d\d(?::?\d\d{_FRACTION})?)?(?:z|[+-]\d\d:?\d\d)?{_CUT}", "moment", _moment),
         (rf"\d{{4}}-\d\d-\d\d \d\d:\d\d(?::\d\d{_FRACTION})? ?(?:z|\+\d\d:?\d\d){_CUT}", "moment", _moment),
+        (r"\d{4}-\d\d-\d\d (?P<a>\d\d:\d\d)-(?P<b>\d\d:\d\d)(?![\d:.a-z+])", "moment", _west),
         (rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d{_FRACTION}-\d\d:\d\d{_CUT}", "moment", _moment),
         (r"(\d{1,2})\.(\d\d)()(?= ?uhr)", "clock24", _clock),
         (r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?(?!\d|:)", "clock24", _clock),

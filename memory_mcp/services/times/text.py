@@ -14,13 +14,15 @@ _ATOM: Final = re.compile(
 )
 _DROPPED: Final = re.compile(r"(?<=\w),(?=\s)")
 """Commas after a word say nothing: "Friday, May 3, 2024"."""
+_ENDING: Final = re.compile(r"(?:[,;:!?。、]|(?<!\d)\.|(?<=\d{4})\.|\s)+$")
+"""What ends a sentence; the dot of "3. 5." is part of a date."""
 
 
 def normal(text: str) -> str:
     """Return the text in small letters, with plain digits and without accents on Latin letters."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     plain = "".join(_plain(letter) for letter in folded).replace("’", "'").replace("‘", "'")
-    return " ".join(_DROPPED.sub(" ", plain).strip(" .,!?。！？").split())
+    return " ".join(_DROPPED.sub(" ", _ENDING.sub("", plain)).split())
 
 
 def _plain(letter: str) -> str:

@@ -73,7 +73,7 @@ def _before(now: Now, x: Value) -> Span:
     return Span(BEGINNING, now.settle(x).first, "open")
 
 
-@rule("open", "until x:bound until_post?", "x:when until_post")
+@rule("open", "until x:bound until_post?", "x:when until_post", "up_to x:named", "up_to the? x:cycle", "up_to x:on_day")
 def _until(now: Now, x: Value) -> Span:
     return Span(BEGINNING, now.settle(x).last, "open")
 
@@ -81,8 +81,8 @@ def _until(now: Now, x: Value) -> Span:
 # From one to another
 
 
-@rule("range", "between a:bound and|to|dash b:bound between_post?", "from a:bound to|dash b:bound until_post?")
-@rule("range", "a:bound to|dash b:bound until_post?", "a:full_date slash b:full_date")
+@rule("range", "between a:when and|to|dash b:when between_post?", "from a:when to|dash b:when until_post?")
+@rule("range", "a:when to|dash b:when until_post?", "a:full_date slash b:full_date")
 def _range(now: Now, a: Value, b: Value) -> Span:
     first, last = _ends(now, a, b)
     return ordered(Span(first.first, last.last, "range"))
@@ -94,9 +94,11 @@ def _ends(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
         return a, b
     if isinstance(a, Span) and isinstance(b, Cycle):
         if a.unit == "year":
-            return a, b.latest(now.moment)
+            raise ValueError("write the year of its end")
         return a, b.coming(a.start)
     if isinstance(a, Cycle) and isinstance(b, Span):
+        if b.unit == "year":
+            raise ValueError("write the year of its beginning")
         return a.latest(b.start), b
     assert isinstance(a, Cycle)  # noqa: S101 - the last of four cases
     assert isinstance(b, Cycle)  # noqa: S101

@@ -80,7 +80,7 @@ def _day_ordinal(_: Now, n: int) -> int:
     return n
 
 
-@rule("md", "d:dom of? m:month", "m:month d:dom")
+@rule("md", "d:dom of? m:month", "m:month d:dom", "d:dom dash m:month", "m:month dash d:dom")
 def _day_and_month(_: Now, d: int, m: int) -> MonthDay:
     return m, d
 
@@ -100,7 +100,7 @@ def _year_number(_: Now, y: int) -> int:
     return y
 
 
-@rule("full_date", "md:md of? y:year_of", "y:year_of of? md:md")
+@rule("full_date", "md:md of? y:year_of", "y:year_of of? md:md", "md:md dash y:year", "y:year dash md:md")
 def _full_date(_: Now, md: MonthDay, y: int) -> Span:
     return period("day", _date(y, *md))
 
@@ -205,7 +205,7 @@ def _week(_: Now, n: Fraction) -> Cycle:
     return yearly("week", of_year)
 
 
-@rule("named", "c:cycle of? y:year_of", "y:year_of of? c:cycle", "c:cycle slash y:year_of")
+@rule("named", "c:cycle of? y:year_of", "y:year_of of? c:cycle", "c:cycle slash|dash y:year", "y:year dash c:cycle")
 def _of_year(_: Now, c: Cycle, y: int) -> Span:
     if c.of_year is None:
         raise ValueError("a year has many of them")
@@ -225,7 +225,15 @@ def _winter(now: Now, name: str, y: int, n: Fraction | int) -> Span:
 # Years and more
 
 
-@rule("named", "y:year_of")
+@rule("named", "y:year")
+def _bare_year(now: Now, y: int) -> Span:
+    """Read "2024"; "1530" may as well be a time of day."""
+    if not 1800 <= y < 2200:
+        raise ValueError(f"write the year {y} if it is one")
+    return _year(now, y)
+
+
+@rule("named", "y:year year_mark", "in? the? year_word y:year")
 def _year(_: Now, y: int) -> Span:
     return period("year", date(y, 1, 1))
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from memory_mcp.services.times.grammar.base import Now, Value, rule
-from memory_mcp.services.times.grammar.calendar import whole
+from memory_mcp.services.times.grammar.calendar import weekday, whole
 from memory_mcp.services.times.periods import HALF_AN_HOUR, period
 from memory_mcp.services.times.shapes import Clock
 from memory_mcp.services.times.spans import Span, ordered
@@ -25,6 +25,8 @@ HOURS: Final = {
 """Hours after midnight; a night ends in the next morning."""
 _SPOKEN: Final = {"early_morning": 0, "morning": 0, "noon": 12, "afternoon": 12, "evening": 12, "night": 12}
 """What "3 in the afternoon" adds to its hour, where that is less than 12."""
+EVENING: Final = 17
+"""The first hour from which "to 2 am" is in the next morning."""
 Clocks = tuple[Clock, Clock]
 
 
@@ -124,7 +126,8 @@ def _midnight_clock(_: Now) -> Clock:
     return Clock(0)
 
 
-@rule("clock", "at? c:twelve", "at? c:spoken", "at? c:colon_clock", "at? c:hour", "at? c:named_clock", "on? the? c:named_clock")
+@rule("clock", "at|around? c:twelve", "at|around? c:spoken", "at|around? c:colon_clock", "at|around? c:hour")
+@rule("clock", "at|around? c:named_clock", "on? the? c:named_clock")
 def _clock(_: Now, c: Clock) -> Clock:
     return c
 
@@ -157,9 +160,9 @@ def _clocks(_: Now, a: Clock, b: Clock) -> Clocks:
 def between(day: date, clocks: Clocks) -> Span:
     """Return the span from one clock time to another, which may be in the next morning."""
     start, end = (at(day, clock) for clock in clocks)
-    if end <= start:
+    if end <= start and clocks[0].hour >= EVENING:
         end = at(day + timedelta(days=1), clocks[1])
-    if end - start > timedelta(hours=18):
+    if end <= start:
         raise ValueError("it ends before it begins")
     return Span(start, end, "range")
 
@@ -186,10 +189,24 @@ def _before_clock(now: Now, x: Value, c: Clock) -> Span:
     return ordered(Span(period("day", day).start, at(day, c), "range"))
 
 
-@rule("on_day", "x:day_like of? in? the? name:part", "x:day_like on the? name:part", "x:day_like dash name:part")
-@rule("on_day", "the? name:part of? on? the? x:day_like")
-def _part_of_day(now: Now, x: Value, name: str) -> Span:
-    return part(one_day(now, x), name)
+@rule("on_day", "d:dated_part")
+def _part_of_day(_: Now, d: tuple[date, str]) -> Span:
+    return part(*d)
+
+
+@rule("on_day", "d:dated_part c:clock")
+def _clock_in_part(_: Now, d: tuple[date, str], c: Clock) -> Span:
+    """Read "yesterday evening at 8 pm"."""
+    span = hour_around(at(d[0], c))
+    if not part(*d).start <= span.first <= part(*d).end:
+        raise ValueError(f"{c.hour}:{c.minute:02} is not in the {d[1]}")
+    return span
+
+
+@rule("dated_part", "x:day_like of? in? the? name:part", "x:day_like on|at the? name:part", "x:day_like dash name:part")
+@rule("dated_part", "the? name:part of? on? the? x:day_like")
+def _dated_part(now: Now, x: Value, name: str) -> tuple[date, str]:
+    return one_day(now, x), name
 
 
 @rule("day_like", "on? the? x:base", "x:shifted")
@@ -197,21 +214,19 @@ def _day_like(_: Now, x: Value) -> Value:
     return x
 
 
-@rule("on_day", "in? on? the? x:day_part")
-def _day_part(now: Now, x: tuple[int, str]) -> Span:
-    return part(now.today + timedelta(days=x[0]), x[1])
+@rule("dated_part", "in? on? the? x:day_part")
+def _day_part(now: Now, x: tuple[int, str]) -> tuple[date, str]:
+    return now.today + timedelta(days=x[0]), x[1]
 
 
-@rule("on_day", "this name:part")
-def _this_part(now: Now, name: str) -> Span:
-    return part(now.today, name)
+@rule("dated_part", "this name:part")
+def _this_part(now: Now, name: str) -> tuple[date, str]:
+    return now.today, name
 
 
-@rule("on_day", "on? the? x:weekday_part", "on? the? last x:weekday_part")
-def _weekday_part(now: Now, x: tuple[int, str]) -> Span:
-    from memory_mcp.services.times.grammar.calendar import weekday  # noqa: PLC0415
-
-    return part(now.settle(weekday(x[0])).day, x[1])
+@rule("dated_part", "on? the? x:weekday_part", "on? the? last x:weekday_part")
+def _weekday_part(now: Now, x: tuple[int, str]) -> tuple[date, str]:
+    return now.settle(weekday(x[0])).day, x[1]
 
 
 @rule("named_moment", "m:moment", "at? m:moment")

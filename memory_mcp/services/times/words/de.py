@@ -61,7 +61,7 @@ WORDS: Final[dict[str, str]] = {
     "in": "in, im, während, innerhalb, binnen, über, im laufe, im verlauf, im zeitraum",
     "future": "in",
     "within": "innerhalb, innerhalb von",
-    "on": "am, an, zu, zum, um",
+    "on": "am, an, zu, zum",
     "at": "um, gegen, circa, ca., ca, ungefähr, etwa, so um",
     "and": "und, u., &",
     "or": "oder, bis",

@@ -56,7 +56,7 @@ WORDS: Final[dict[str, str]] = {
     "age_less": "il y a moins de, plus recent que, plus recents que, datant de moins de, vieux de moins de",
     "old": "passes",
     "suffix": "er, ere, re, e, eme, nd, nde",
-    "unit second": "seconde, s",
+    "unit second": "seconde",
     "unit minute": "minute, min, mn",
     "unit hour": "heure, h",
     "unit day": "jour, journee, j",
