@@ -69,12 +69,16 @@ class Parser:
         self._steps = 0
         self.furthest = 0
         """The atoms that some reading has used from the start on."""
-        self.errors: dict[str, None] = {}
-        """Why words that fit a rule have no meaning, in the order in which that was found."""
+        self._errors: list[tuple[int, str]] = []
 
     def readings(self, symbol: str) -> Iterator[object]:
         """Give the values of a symbol for the whole text."""
         return (value for end, value in self._at(symbol, 0) if end == len(self._lattice.atoms))
+
+    @property
+    def error(self) -> str | None:
+        """Why the longest row of words that fits a rule has no meaning."""
+        return max(self._errors, key=lambda error: error[0])[1] if self._errors else None
 
     def _at(self, symbol: str, start: int) -> list[tuple[int, object]]:
         rules = self._grammar.rules.get(symbol)
@@ -102,7 +106,7 @@ class Parser:
             try:
                 yield end, rule.action(self._context, **captures)
             except (ValueError, OverflowError) as error:
-                self.errors.setdefault(str(error))
+                self._errors.append((end - start, str(error)))
 
     def _rows(self, items: tuple[_Item, ...], start: int) -> Iterator[tuple[int, Captures]]:
         """Give each way in which the places can be filled from an atom on."""

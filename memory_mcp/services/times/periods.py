@@ -14,7 +14,7 @@ from memory_mcp.services.times.zone import to_local, to_utc
 
 MONTHS: Final = {"month": 1, "quarter": 3, "half": 6, "year": 12, "decade": 120, "century": 1200}
 DAYS: Final = {"day": 1, "week": 7, "weekend": 7}
-SECONDS: Final = {"hour": 3600, "minute": 60, "second": 1}
+SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}
 UNITS: Final = (*SECONDS, *DAYS, *MONTHS)
 """From the finest to the coarsest, weekends beside weeks."""
 HALF_AN_HOUR: Final = timedelta(minutes=30)

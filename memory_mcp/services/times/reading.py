@@ -43,7 +43,7 @@ def read(expression: str, moment: datetime) -> Span:
                 return span
         except TooIntricateError:
             raise NotUnderstoodError("it has too many readings") from None
-        reasons += parser.errors
+        reasons += [parser.error] if parser.error else []
     raise NotUnderstoodError(reasons[0] if reasons else "its words are known, but do not make one time together")
 
 

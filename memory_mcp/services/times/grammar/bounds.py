@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import calendar
 from datetime import date, timedelta
+from fractions import Fraction
+from typing import Final
 
 from memory_mcp.services.times.grammar.base import BEGINNING, Now, Value, rule
-from memory_mcp.services.times.grammar.calendar import MonthDay, day_of, month
+from memory_mcp.services.times.grammar.calendar import MonthDay, day_of, week, week_of_year
 from memory_mcp.services.times.periods import period
 from memory_mcp.services.times.spans import Cycle, Span, of_days, ordered, yearly
 from memory_mcp.services.times.words import Unit
+
+LONGEST_OVER_NEW_YEAR: Final = timedelta(days=200)
 
 # A time, with the small words that may stand before it
 
@@ -89,7 +93,19 @@ def _range(now: Now, a: Value, b: Value) -> Span:
 
 
 def _ends(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
-    """Return both ends; what comes every week or year is the one nearest to the other end, or the latest begun."""
+    """Return both ends; what comes every week or year is the one nearest to the other end, or the latest begun.
+
+    Raises:
+        ValueError: it would be most of a year over New Year, as turned-round dates are.
+    """
+    first, last = _nearest(now, a, b)
+    exact = isinstance(a, Span) and isinstance(b, Span)
+    if not exact and first.day.year != last.day.year and last.end - first.start > LONGEST_OVER_NEW_YEAR:
+        raise ValueError("it ends before it begins, or lacks a year")
+    return first, last
+
+
+def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
     if isinstance(a, Span) and isinstance(b, Span):
         return a, b
     if isinstance(a, Span) and isinstance(b, Cycle):
@@ -104,6 +120,17 @@ def _ends(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
     assert isinstance(b, Cycle)  # noqa: S101
     first = a.latest(now.moment)
     return first, b.coming(first.start)
+
+
+@rule("range", "from|between? weekmark a:num to|dash|and weekmark? b:num", "from? a:num suffix dash|to b:num suffix weekmark")
+def _weeks(now: Now, a: Fraction, b: Fraction) -> Span:
+    first, last = _ends(now, week(a), week(b))
+    return ordered(Span(first.start, last.end, "range"))
+
+
+@rule("range", "from|between? weekmark a:num to|dash|and weekmark? b:num of|slash? y:year_of")
+def _weeks_of(_: Now, a: Fraction, b: Fraction, y: int) -> Span:
+    return ordered(Span(week_of_year(a, y).start, week_of_year(b, y).end, "range"))
 
 
 @rule("range", "from|between? a:cycle to|and|dash b:cycle until_post? of? x:longer", "x:longer from|between? a:cycle to|and|dash b:cycle")
@@ -188,5 +215,3 @@ def _union(now: Now, a: Value, b: Value) -> Span:
 def _time(now: Now, x: Value) -> Span:
     return ordered(now.settle(x))
 
-
-__all__ = ["month"]

@@ -154,6 +154,14 @@ def _weekday(_: Now, n: int) -> Cycle:
     return weekday(n)
 
 
+@rule("cycle", "u:unit")
+def _weekend(_: Now, u: Unit) -> Cycle:
+    """Read "the weekend"."""
+    if u.name != "weekend":
+        raise ValueError(f"it does not say which {u.name}")
+    return weekly("weekend", 5, 2)
+
+
 @rule("cycle", "name:season")
 def _season(_: Now, name: str) -> Cycle:
     def of_year(year: int) -> Span:
@@ -163,7 +171,7 @@ def _season(_: Now, name: str) -> Cycle:
     return yearly("season", of_year)
 
 
-@rule("cycle", "name:holiday")
+@rule("cycle", "name:holiday", "at name:holiday")
 def _holiday(_: Now, name: str) -> Cycle:
     return yearly("day", lambda year: period("day", holiday(name, year)))
 
@@ -194,15 +202,25 @@ def _half_year(_: Now, n: int) -> Cycle:
 
 @rule("cycle", "weekmark n:num", "n:num suffix weekmark", "nth n:num weekmark")
 def _week(_: Now, n: Fraction) -> Cycle:
-    number = whole(n, 1, 53)
+    return week(n)
 
-    def of_year(year: int) -> Span:
-        try:
-            return period("week", date.fromisocalendar(year, number, 1))
-        except ValueError:
-            raise ValueError(f"there is no week {number} in {year}") from None
 
-    return yearly("week", of_year)
+def week(number: Fraction) -> Cycle:
+    """Return a week of every year, by its number (ISO 8601)."""
+    whole(number, 1, 53)
+    return yearly("week", lambda year: week_of_year(number, year))
+
+
+def week_of_year(number: Fraction, year: int) -> Span:
+    """Return a week of a year, by its number (ISO 8601).
+
+    Raises:
+        ValueError: the year does not have it.
+    """
+    try:
+        return period("week", date.fromisocalendar(year, whole(number, 1, 53), 1))
+    except ValueError:
+        raise ValueError(f"there is no week {number} in {year}") from None
 
 
 @rule("named", "c:cycle of? y:year_of", "y:year_of of? c:cycle", "c:cycle slash|dash y:year", "y:year dash c:cycle")

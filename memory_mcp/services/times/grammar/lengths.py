@@ -14,6 +14,8 @@ from memory_mcp.services.times.words import Unit
 
 Count = Fraction | tuple[Fraction, Fraction]
 MOST_MONTHS: Final = 12_000
+_FINER: Final = {"day": "hour", "week": "day", "month": "week", "quarter": "week", "year": "month", "decade": "year"}
+"""What "half a" or "one and a half" of a unit is told in."""
 FEW: Final = (Fraction(2), Fraction(5))
 """A few are two to five."""
 RECENT_DAYS: Final = 14
@@ -57,9 +59,7 @@ def _lasting(count: Count, unit: Unit) -> Lasting:
     low, high = count if isinstance(count, tuple) else (count, count)
     if MONTHS.get(unit.name, 0) * high > MOST_MONTHS:
         raise ValueError(f"it is longer than {MOST_MONTHS // 12} years")
-    finer = unit.name if low.denominator == high.denominator == 1 else UNITS[max(0, UNITS.index(unit.name) - 1)]
-    if finer in {"century", "decade", "half", "quarter", "weekend"} and finer != unit.name:
-        finer = "month" if finer in {"half", "quarter"} else finer
+    finer = unit.name if low.denominator == high.denominator == 1 else _FINER.get(unit.name, "minute")
     return Lasting(length(low * unit.count, unit.name), length(high * unit.count, unit.name), finer)
 
 
@@ -86,6 +86,14 @@ def _and_a_half(_: Now, c: Count, u: Unit) -> Lasting:
     if isinstance(c, tuple):
         raise ValueError("a half of a few is no length")
     return _lasting(c + Fraction(1, 2), u)
+
+
+@rule("dur", "u:unit")
+def _quarter_hour(_: Now, u: Unit) -> Lasting:
+    """Read "quarter of an hour"."""
+    if u.name != "minute" or u.count == 1:
+        raise ValueError(f"it does not say how many {u.name}s")
+    return _lasting(Fraction(1), u)
 
 
 @rule("days", "c:num day_mark")
@@ -162,6 +170,8 @@ def _few(now: Now, u: Unit) -> Span:
 
 @rule("rolling", "in? the? roll|last_pre u:unit within_post?")
 def _last_one(now: Now, u: Unit) -> Span:
+    if u.name == "weekend":
+        return turned("weekend", now.today, -1)
     return until_now(now, _lasting(Fraction(1), u).high)
 
 

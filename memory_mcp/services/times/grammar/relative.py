@@ -154,6 +154,12 @@ def _late(now: Now, x: Value) -> Span:
     return third(now.settle(x), 2)
 
 
+@rule("edge_part", "n:edge u:unit", "u:unit n:edge_post")
+def _edge_of_current(now: Now, u: Unit, n: int) -> Span:
+    """Read "end of year"."""
+    return third(now.this(u.name), n)
+
+
 @rule("edged", "in? of? x:named", "of? x:current", "in? of? x:cycle", "x:decade_bare", "x:ago", "of? x:part_of")
 def _edged(_: Now, x: Value) -> Value:
     return x

@@ -120,7 +120,7 @@ WORDS: Final[dict[str, str]] = {
     "units year": "jahre, jahren",
     "units decade": "jahrzehnte, jahrzehnten, dekaden",
     "units century": "jahrhunderte, jahrhunderten",
-    "weekmark": "kw, kalenderwoche, woche, kw.",
+    "weekmark": "kw, kws, kalenderwochen, wochen, kalenderwoche, woche, kw.",
     "year_word": "jahr, jahre, jahres, kalenderjahr",
     "decade_word": "die, den, der, in den, in die",
     "decade_post": "jahre, jahren",
