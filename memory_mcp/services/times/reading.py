@@ -8,7 +8,7 @@ from memory_mcp.services.times.engine import Parser, TooIntricateError
 from memory_mcp.services.times.grammar import GRAMMAR, Now
 from memory_mcp.services.times.lexing import Lattice, lattice
 from memory_mcp.services.times.spans import Span
-from memory_mcp.services.times.text import atoms, normal
+from memory_mcp.services.times.text import as_written, atoms, normal
 from memory_mcp.services.times.words import languages
 
 
@@ -33,7 +33,7 @@ def read(expression: str, moment: datetime) -> Span:
     lattices = [lattice(words, language) for language in languages()]
     known = [each for each in lattices if not each.unknown]
     if not known:
-        raise NotUnderstoodError(_unknown(lattices))
+        raise NotUnderstoodError(_unknown(lattices, as_written(expression, words)))
     now, reasons = Now(moment), list[str]()
     for each in known:
         parser = Parser(GRAMMAR, each, now)
@@ -47,7 +47,7 @@ def read(expression: str, moment: datetime) -> Span:
     raise NotUnderstoodError(reasons[0] if reasons else "its words are known, but do not make one time together")
 
 
-def _unknown(lattices: list[Lattice]) -> str:
+def _unknown(lattices: list[Lattice], written: list[str]) -> str:
     best = min(lattices, key=lambda each: len(each.unknown))
-    words = ", ".join(repr(best.atoms[number][:30]) for number in best.unknown[:5])
+    words = ", ".join(repr(written[number][:30]) for number in best.unknown[:5])
     return f"{words} is not understood" if len(best.unknown) == 1 else f"{words} are not understood"

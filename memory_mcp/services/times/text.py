@@ -44,6 +44,12 @@ def atoms(text: str) -> list[re.Match[str]]:
     return found
 
 
+def as_written(text: str, normals: list[re.Match[str]]) -> list[str]:
+    """Return the atoms of a text as they are written, or in normal form where these are others."""
+    found = _ATOM.findall(unicodedata.normalize("NFKC", text))
+    return found if len(found) == len(normals) else [atom.group() for atom in normals]
+
+
 def phrase(text: str) -> tuple[str, ...]:
     """Return the atoms of a phrase of a vocabulary, in which dots and commas count."""
     folded = unicodedata.normalize("NFKC", text).casefold()

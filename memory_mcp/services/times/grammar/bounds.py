@@ -18,17 +18,17 @@ LONGEST_OVER_NEW_YEAR: Final = timedelta(days=200)
 # A time, with the small words that may stand before it
 
 
-@rule("when", "x:named_moment", "x:on_day in_post?", "x:shifted in_post?", "det x:base in_post?", "x:rest", "x:so_far_of")
+@rule("when", "x:named_moment", "x:on_day in_post?", "x:shifted in_post?", "x:dayname in_post?", "det x:base in_post?", "x:rest", "x:so_far_of")
 def _when(_: Now, x: Value) -> Value:
     return x
 
 
-@rule("bound", "x:when", "x:today_at")
+@rule("bound", "x:when", "x:today_clock")
 def _bound(_: Now, x: Value) -> Value:
     return x
 
 
-@rule("so_far_of", "so_far x:when", "x:when so_far", "earlier x:when", "the? x:current so_far|to_date", "so_far x:current")
+@rule("so_far_of", "so_far x:when", "x:dayname so_far", "det x:base so_far", "earlier x:when", "the? x:current so_far|to_date", "so_far x:current")
 def _so_far(now: Now, x: Value) -> Span:
     """Read "so far this month", "earlier today"."""
     span = now.settle(x)
@@ -211,7 +211,7 @@ def _union(now: Now, a: Value, b: Value) -> Span:
 # All of an expression
 
 
-@rule("time", "x:rolling", "x:older", "x:open", "x:when", "x:range", "x:union", "x:today_at", "x:bare", "nope")
+@rule("time", "x:rolling", "x:older", "x:when", "x:today_at", "x:range", "x:union", "x:open", "x:bare", "nope")
 def _time(now: Now, x: Value) -> Span:
     return ordered(now.settle(x))
 

@@ -167,6 +167,11 @@ def between(day: date, clocks: Clocks) -> Span:
     return Span(start, end, "range")
 
 
+@rule("on_day", "d:dated_part")
+def _part_of_day(_: Now, d: tuple[date, str]) -> Span:
+    return part(*d)
+
+
 @rule("on_day", "x:day_like c:clock", "c:clock on? of? x:day_like")
 def _at_clock(now: Now, x: Value, c: Clock) -> Span:
     return hour_around(at(one_day(now, x), c))
@@ -189,11 +194,6 @@ def _before_clock(now: Now, x: Value, c: Clock) -> Span:
     return ordered(Span(period("day", day).start, at(day, c), "range"))
 
 
-@rule("on_day", "d:dated_part")
-def _part_of_day(_: Now, d: tuple[date, str]) -> Span:
-    return part(*d)
-
-
 @rule("on_day", "d:dated_part c:clock")
 def _clock_in_part(_: Now, d: tuple[date, str], c: Clock) -> Span:
     """Read "yesterday evening at 8 pm"."""
@@ -209,7 +209,7 @@ def _dated_part(now: Now, x: Value, name: str) -> tuple[date, str]:
     return one_day(now, x), name
 
 
-@rule("day_like", "on? the? x:base", "x:shifted")
+@rule("day_like", "x:dayname", "on? the? x:base", "x:shifted")
 def _day_like(_: Now, x: Value) -> Value:
     return x
 
@@ -239,7 +239,12 @@ def _now(now: Now) -> Span:
     return hour_around(now.moment)
 
 
-@rule("today_at", "c:clock")
+@rule("today_at", "x:today_clock")
+def _today_at(_: Now, x: Span) -> Span:
+    return x
+
+
+@rule("today_clock", "c:clock")
 def _clock_today(now: Now, c: Clock) -> Span:
     return hour_around(at(now.today, c))
 

@@ -235,7 +235,7 @@ def _shift(x: Span, d: Lasting, sign: int) -> Span:
     return Span(start, end, first.unit, first.point if first == last else None)
 
 
-@rule("shifted", "in? the? u:unit before x:anchor", "x:anchor before_post u:unit", "in? the? last u:unit before x:anchor")
+@rule("shifted", "det u:unit before x:anchor", "x:anchor before_post u:unit", "det last u:unit before x:anchor")
 def _one_before(now: Now, u: Unit, x: Span | Cycle) -> Span:
     """Read "the week before Christmas"."""
     whole = now.settle(x)
@@ -244,7 +244,7 @@ def _one_before(now: Now, u: Unit, x: Span | Cycle) -> Span:
     return ordered(Span(length(Fraction(1), u.name).from_moment(_of_days(whole).start, -1), whole.start, "range"))
 
 
-@rule("shifted", "in? the? u:unit after x:anchor", "x:anchor after_post u:unit", "in? the? next u:unit after x:anchor")
+@rule("shifted", "det u:unit after x:anchor", "x:anchor after_post u:unit", "det next u:unit after x:anchor")
 def _one_after(now: Now, u: Unit, x: Span | Cycle) -> Span:
     whole = now.settle(x)
     if whole.unit == u.name:

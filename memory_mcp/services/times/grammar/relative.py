@@ -14,7 +14,7 @@ from memory_mcp.services.times.words import Unit
 # From now
 
 
-@rule("named", "n:day")
+@rule("dayname", "here? n:day")
 def _day(now: Now, n: int) -> Span:
     return turned("day", now.today, n)
 
@@ -122,13 +122,22 @@ def _longer(now: Now, x: Value) -> Span:
     return now.settle(x)
 
 
+@rule("entire", "x:longer", "u:unit")
+def _entire(now: Now, x: Span | None = None, u: Unit | None = None) -> Span:
+    """Read "month" in "the last day of the month", where the article may be in "of" (des, del, du)."""
+    if u:
+        return now.this(u.name)
+    assert x is not None  # noqa: S101 - one of them is in each pattern
+    return x
+
+
 @rule("inside", "c:cycle of? x:longer", "x:longer of? on? the? c:cycle")
 def _within(_: Now, c: Cycle, x: Span) -> Span:
     """Read "Friday last week"."""
     return c.within(x)
 
 
-@rule("inside", "the? n:dom of x:longer", "x:longer n:num day_mark")
+@rule("inside", "the? n:dom of x:entire", "x:longer n:num day_mark")
 def _day_within(_: Now, n: int | Fraction, x: Span) -> Span:
     """Read "the 5th of last month"."""
     if x.unit != "month":
@@ -182,23 +191,23 @@ def _nth_unit(_: Now, u: Unit, x: Span, n: int = 0, c: Fraction | None = None) -
     return nth_day_span(u.name, x, number)
 
 
-@rule("part_of", "the? n:ordinal w:weekday of x:longer", "the? c:num suffix w:weekday of x:longer")
+@rule("part_of", "the? n:ordinal w:weekday of x:entire", "the? c:num suffix w:weekday of x:entire")
 def _nth_weekday(_: Now, w: int, x: Span, n: int = 0, c: Fraction | None = None) -> Span:
     return nth_weekday(w, x, whole(c, 1, 5) if c is not None else n)
 
 
-@rule("part_of", "the? last|roll|last_pre w:weekday of x:longer", "the? last_pre|roll|last w:weekday x:longer")
+@rule("part_of", "the? last|roll|last_pre w:weekday of x:entire", "the? last_pre|roll|last w:weekday x:longer")
 def _last_weekday(_: Now, w: int, x: Span) -> Span:
     return nth_weekday(w, x, -1)
 
 
-@rule("part_of", "the? last|roll|last_pre u:unit of x:longer")
+@rule("part_of", "the? last|roll|last_pre u:unit of x:entire")
 def _last_unit(_: Now, u: Unit, x: Span) -> Span:
     """Read "the last week of May", its last seven days."""
     return _end_of(x, u, 1)
 
 
-@rule("part_of", "the? last|roll|last_pre c:num u:any_unit of x:longer")
+@rule("part_of", "the? last|roll|last_pre c:num u:any_unit of x:entire")
 def _last_units(_: Now, c: Fraction, u: Unit, x: Span) -> Span:
     return _end_of(x, u, whole(c, 1, 99))
 
@@ -214,7 +223,7 @@ def _end_of(x: Span, u: Unit, count: int) -> Span:
     return _shorter(Span(first.start, x.end, u.name), x)
 
 
-@rule("part_of", "the? n:ordinal c:num u:any_unit of x:longer", "the? c:num n:ordinal u:any_unit of x:longer")
+@rule("part_of", "the? n:ordinal c:num u:any_unit of x:entire", "the? c:num n:ordinal u:any_unit of x:entire")
 def _first_units(_: Now, n: int, c: Fraction, u: Unit, x: Span) -> Span:
     """Read "the first three days of May"."""
     if n != 1:
@@ -271,6 +280,6 @@ def _week_word(_: Now, u: Unit) -> None:
         raise ValueError(f"a {u.name} is not named by a day in it")
 
 
-@rule("anchor", "on? the? x:named", "on? the? x:cycle", "x:inside", "the? x:part_of", "x:ago", "x:current")
+@rule("anchor", "x:dayname", "on? the? x:named", "on? the? x:cycle", "x:inside", "the? x:part_of", "x:ago", "x:current")
 def _anchor(_: Now, x: Value) -> Value:
     return x
