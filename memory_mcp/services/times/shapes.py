@@ -31,6 +31,14 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class MonthDay:
+    """A day of a year that is not named."""
+
+    month: int
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wrong:
     """What looks like a date or time and is none, or may be two."""
 
@@ -64,7 +72,7 @@ def at(text: str, start: int, *, day_first: bool) -> Iterator[Shape]:
             value = read(found, day_first)
         except ValueError as error:
             value = Wrong(str(error))
-        yield Shape(found.end(), "wrong" if isinstance(value, Wrong) else kind, value)
+        yield Shape(found.end(), _KINDS.get(type(value), kind), value)
 
 
 def _count(found: re.Match[str], _: bool) -> object:
@@ -110,7 +118,7 @@ def _day_month(found: re.Match[str], _: bool) -> object:
     month, day = int(found["m"]), int(found["d"])
     if not 1 <= month <= 12 or not 1 <= day <= calendar.monthrange(2024, month)[1]:
         raise ValueError(f"there is no {found[0]}")
-    return month, day
+    return MonthDay(month, day)
 
 
 def _either(found: re.Match[str], day_first: bool) -> object:  # noqa: FBT001 - called through a table
@@ -195,6 +203,10 @@ def _sign(found: re.Match[str], _: bool) -> object:
     return found[0]
 
 
+def _roman(found: re.Match[str], _: bool) -> object:
+    return _ROMAN[found[1]]
+
+
 def _decade(found: re.Match[str], _: bool) -> object:
     return int(found[1])
 
@@ -224,7 +236,13 @@ def _chinese_year(found: re.Match[str], _: bool) -> object:
     return int(found[0].translate(_CHINESE))
 
 
+_ROMAN: Final = {
+    numeral: number for number, numeral in enumerate("x xi xii xiii xiv xv xvi xvii xviii xix xx xxi".split(), 10)
+}
+"""Of centuries."""
 _CHINESE: Final = str.maketrans("〇零一二两三四五六七八九", "001223456789")
+_KINDS: Final[dict[type, str]] = {Wrong: "wrong", tuple: "few"}
+"""Of values that are not what their shape usually is."""
 _ALONE: Final = r"(?!\d|[-.]\d|/\d(?!\d{3}-)|:\d)"
 """Behind a date of digits no more digits may follow."""
 _AFTER_DIGITS: Final = {"quarter", "halfyear", "slash"}
@@ -258,6 +276,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str], bool],
         (r"(?:utc|gmt) ?(?P<s>[+-])(?P<h>\d\d?)(?::?(?P<m>\d\d))?(?!\d|[-./:])", "zone", _offset),
         (r"(?P<s>\+)(?P<h>\d\d):?(?P<m>\d\d)(?!\d|[-./:])", "zone", _offset),
         (rf"(?:{'|'.join(ZONES)})(?!\w|[+-]\d)", "zone", _zone),
+        (rf"({'|'.join(sorted(_ROMAN, key=len, reverse=True))})(?:eme|e)?(?![^\W_])", "roman", _roman),
         (r"[qt]([1-4])(?!\d)", "quarter", _quarter),
         (r"h([12])(?!\d)", "halfyear", _quarter),
         (r"/", "slash", _sign),

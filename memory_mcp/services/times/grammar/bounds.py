@@ -8,8 +8,9 @@ from fractions import Fraction
 from typing import Final
 
 from memory_mcp.services.times.grammar.base import BEGINNING, Now, Value, rule
-from memory_mcp.services.times.grammar.calendar import MonthDay, day_of, week, week_of_year
+from memory_mcp.services.times.grammar.calendar import day_of, week, week_of_year, whole
 from memory_mcp.services.times.periods import period
+from memory_mcp.services.times.shapes import MonthDay
 from memory_mcp.services.times.spans import Cycle, Span, of_days, ordered, yearly
 from memory_mcp.services.times.words import Unit
 
@@ -37,7 +38,7 @@ def _so_far(now: Now, x: Value) -> Span:
     return Span(span.start, now.moment, "range")
 
 
-@rule("so_far_of", "u:unit to_date|so_far", "the? u:unit to_date")
+@rule("so_far_of", "u:unit to_date|so_far", "so_far u:unit", "the? u:unit to_date")
 def _to_date(now: Now, u: Unit) -> Span:
     return Span(now.this(u.name).start, now.moment, "range")
 
@@ -160,8 +161,8 @@ def _days_of(_: Now, a: int, b: int, m: int) -> tuple[int, int, int]:
 
 
 @rule("marked_month", "n:num month_mark")
-def _marked_month(_: Now, n: int) -> int:
-    return int(n)
+def _marked_month(_: Now, n: Fraction) -> int:
+    return whole(n, 1, 12)
 
 
 def _days(year: int, days: tuple[int, int, int]) -> Span:

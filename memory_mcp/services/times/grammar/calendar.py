@@ -12,13 +12,12 @@ from typing import Final
 from memory_mcp.services.times.grammar.base import Now, rule
 from memory_mcp.services.times.holidays import holiday
 from memory_mcp.services.times.periods import add_months, monday, period
-from memory_mcp.services.times.shapes import Wrong
+from memory_mcp.services.times.shapes import MonthDay, Wrong
 from memory_mcp.services.times.spans import Cycle, Span, of_days, weekly, yearly
 from memory_mcp.services.times.words import Unit
 
 SEASONS: Final = {"spring": 3, "summer": 6, "autumn": 9, "winter": 12}
 """The month in which each begins, of three (meteorological, in the northern hemisphere)."""
-MonthDay = tuple[int, int]
 
 
 def weekday(number: int) -> Cycle:
@@ -32,7 +31,7 @@ def day_of(month_day: MonthDay) -> Cycle:
     Raises:
         ValueError: no year has it.
     """
-    month, day = month_day
+    month, day = month_day.month, month_day.day
     if day > calendar.monthrange(2024, month)[1]:  # a leap year
         raise ValueError(f"there is no {day} {calendar.month_name[month]}")
     return yearly("day", lambda year: period("day", _date(year, month, day)))
@@ -82,7 +81,7 @@ def _day_ordinal(_: Now, n: int) -> int:
 
 @rule("md", "d:dom of? m:month", "m:month d:dom", "d:dom dash m:month", "m:month dash d:dom")
 def _day_and_month(_: Now, d: int, m: int) -> MonthDay:
-    return m, d
+    return MonthDay(m, d)
 
 
 @rule("md", "md:monthday")
@@ -92,7 +91,7 @@ def _month_day(_: Now, md: MonthDay) -> MonthDay:
 
 @rule("md", "m:num month_mark d:num day_mark")
 def _marked(_: Now, m: Fraction, d: Fraction) -> MonthDay:
-    return whole(m, 1, 12), whole(d, 1, 31)
+    return MonthDay(whole(m, 1, 12), whole(d, 1, 31))
 
 
 @rule("year_of", "y:year year_mark?", "in? the? year_word y:year")
@@ -102,7 +101,7 @@ def _year_number(_: Now, y: int) -> int:
 
 @rule("full_date", "md:md of? y:year_of", "y:year_of of? md:md", "md:md dash y:year", "y:year dash md:md")
 def _full_date(_: Now, md: MonthDay, y: int) -> Span:
-    return period("day", _date(y, *md))
+    return period("day", _date(y, md.month, md.day))
 
 
 @rule("full_date", "day:date")
@@ -130,7 +129,7 @@ def _checked_md(_: Now, w: int, md: MonthDay) -> Cycle:
     """Read "Friday, 3 May": in the years in which it is one."""
 
     def of_year(year: int) -> Span:
-        day = _date(year, *md)
+        day = _date(year, md.month, md.day)
         if day.weekday() != w:
             raise ValueError(f"{day} is a {calendar.day_name[day.weekday()]}")
         return period("day", day)
@@ -141,6 +140,14 @@ def _checked_md(_: Now, w: int, md: MonthDay) -> Cycle:
 
 @rule("cycle", "n:month")
 def _month(_: Now, n: int) -> Cycle:
+    return month(n)
+
+
+@rule("cycle", "u:unit of? n:month")
+def _month_of(_: Now, u: Unit, n: int) -> Cycle:
+    """Read "the month of May"."""
+    if u.name != "month":
+        raise ValueError(f"no {u.name} has the name of a month")
     return month(n)
 
 
@@ -187,7 +194,7 @@ def _quarter(_: Now, n: int) -> Cycle:
     return _part_of_year("quarter", 3, n)
 
 
-@rule("cycle", "nth? c:num quarter_mark", "the? n:ordinal u:unit", "the? c:num suffix u:unit")
+@rule("cycle", "nth? c:num quarter_mark", "the? n:ordinal|nth_only u:unit", "the? c:num suffix u:unit")
 def _nth_quarter(now: Now, n: int = 0, c: Fraction | None = None, u: Unit | None = None) -> Cycle:
     """Read "first quarter"."""
     if u not in {None, Unit("quarter")}:
@@ -303,7 +310,7 @@ def _los_1990(now: Now, y: int) -> Span:
     return _decade(now, y)
 
 
-@rule("named", "n:dom u:unit")
+@rule("named", "n:dom|roman u:unit", "u:unit n:dom|roman")
 def _century(_: Now, n: int, u: Unit) -> Span:
     if u.name != "century":
         raise ValueError(f"it does not say which {u.name}")

@@ -26,7 +26,8 @@ HOURS: Final = {
 _SPOKEN: Final = {"early_morning": 0, "morning": 0, "noon": 12, "afternoon": 12, "evening": 12, "night": 12}
 """What "3 in the afternoon" adds to its hour, where that is less than 12."""
 EVENING: Final = 17
-"""The first hour from which "to 2 am" is in the next morning."""
+EARLY: Final = 8
+"""From 17 h on, a time until 8 h is in the next morning."""
 Clocks = tuple[Clock, Clock]
 
 
@@ -140,13 +141,34 @@ def _zoned(_: Now, c: Clock, z: int) -> Clock:
 # From one clock time to another
 
 
-@rule("clocks", "from|between? at? n:num to|and|dash b:clock", "from|between? at? b:clock to|and|dash n:num oclock")
+@rule("clocks", "from|between? at? n:num to|and|dash b:clock")
 def _bare_hour(_: Now, n: Fraction, b: Clock) -> Clocks:
     """Read "3 to 5 pm" and "15 bis 17 Uhr": the first is the latest such hour before the second."""
-    hours = [hour for hour in (whole(n, 0, 24), whole(n, 0, 24) + 12) if hour < b.hour + b.minute / 60 and hour < 24]
-    if not hours:
+    first = whole(n, 0, 23)
+    hours = [hour for hour in (first, first + 12) if hour < b.hour + b.minute / 60]
+    if not hours or (first + 12 < 24 and first == 0 and b.hour > 12):
         raise ValueError("it ends before it begins")
-    return Clock(max(hours) if b.hour >= 12 and whole(n, 0, 24) <= 12 else hours[0], offset=b.offset), b
+    return Clock(hours[-1] if b.hour >= 12 else hours[0], offset=b.offset), b
+
+
+@rule("clocks", "from|between? at? a:spoken|twelve to|and|dash b:hour|colon_clock until_post?")
+def _carried(_: Now, a: Clock, b: Clock) -> Clocks:
+    """Read 下午3点到5点: the second is the first such hour after the first."""
+    later = [hour for hour in (b.hour, b.hour + 12) if a.hour < hour < 24]
+    if not later:
+        raise ValueError("it ends before it begins")
+    return a, replace(b, hour=later[0])
+
+
+@rule("late_hour", "at|around n:num")
+def _late_hour(_: Now, n: Fraction) -> Clock:
+    return Clock(whole(n, 13, 23))
+
+
+@rule("late_hours", "from|between at? a:num to|and|dash at? b:num")
+def _late_hours(_: Now, a: Fraction, b: Fraction) -> Clocks:
+    """Read "tra le 15 e le 17": hours after noon need no further word."""
+    return Clock(whole(a, 13, 23)), Clock(whole(b, 13, 23))
 
 
 @rule("clocks", "from|between a:clock to|and|dash b:clock", "a:clock to|dash b:clock until_post?")
@@ -160,7 +182,7 @@ def _clocks(_: Now, a: Clock, b: Clock) -> Clocks:
 def between(day: date, clocks: Clocks) -> Span:
     """Return the span from one clock time to another, which may be in the next morning."""
     start, end = (at(day, clock) for clock in clocks)
-    if end <= start and clocks[0].hour >= EVENING:
+    if end <= start and clocks[0].hour >= EVENING and clocks[1].hour <= EARLY:
         end = at(day + timedelta(days=1), clocks[1])
     if end <= start:
         raise ValueError("it ends before it begins")
@@ -172,12 +194,12 @@ def _part_of_day(_: Now, d: tuple[date, str]) -> Span:
     return part(*d)
 
 
-@rule("on_day", "x:day_like c:clock", "c:clock on? of? x:day_like")
+@rule("on_day", "x:day_like of? c:clock|late_hour", "c:clock on? of? x:day_like")
 def _at_clock(now: Now, x: Value, c: Clock) -> Span:
     return hour_around(at(one_day(now, x), c))
 
 
-@rule("on_day", "x:day_like c:clocks", "c:clocks on? of? x:day_like")
+@rule("on_day", "x:day_like of? c:clocks|late_hours", "c:clocks on? of? x:day_like")
 def _between_clocks(now: Now, x: Value, c: Clocks) -> Span:
     return between(one_day(now, x), c)
 
@@ -203,17 +225,6 @@ def _clock_in_part(_: Now, d: tuple[date, str], c: Clock) -> Span:
     return span
 
 
-@rule("dated_part", "x:day_like of? in? the? name:part", "x:day_like on|at the? name:part", "x:day_like dash name:part")
-@rule("dated_part", "the? name:part of? on? the? x:day_like")
-def _dated_part(now: Now, x: Value, name: str) -> tuple[date, str]:
-    return one_day(now, x), name
-
-
-@rule("day_like", "x:dayname", "on? the? x:base", "x:shifted")
-def _day_like(_: Now, x: Value) -> Value:
-    return x
-
-
 @rule("dated_part", "in? on? the? x:day_part")
 def _day_part(now: Now, x: tuple[int, str]) -> tuple[date, str]:
     return now.today + timedelta(days=x[0]), x[1]
@@ -227,6 +238,17 @@ def _this_part(now: Now, name: str) -> tuple[date, str]:
 @rule("dated_part", "on? the? x:weekday_part", "on? the? last x:weekday_part")
 def _weekday_part(now: Now, x: tuple[int, str]) -> tuple[date, str]:
     return now.settle(weekday(x[0])).day, x[1]
+
+
+@rule("dated_part", "x:day_like of? in? the? name:part", "x:day_like on|at the? name:part", "x:day_like dash name:part")
+@rule("dated_part", "the? name:part of? on? the? x:day_like")
+def _dated_part(now: Now, x: Value, name: str) -> tuple[date, str]:
+    return one_day(now, x), name
+
+
+@rule("day_like", "x:dayname", "on? the? x:base", "x:shifted")
+def _day_like(_: Now, x: Value) -> Value:
+    return x
 
 
 @rule("named_moment", "m:moment", "at? m:moment")

@@ -33,7 +33,7 @@ class Lasting:
     unit: str
 
 
-@rule("count", "c:num")
+@rule("count", "c:num", "c:few")
 def _count(_: Now, c: Count) -> Count:
     return c
 
@@ -96,7 +96,7 @@ def _quarter_hour(_: Now, u: Unit) -> Lasting:
     return _lasting(Fraction(1), u)
 
 
-@rule("days", "c:num day_mark")
+@rule("days", "c:count day_mark")
 def _marked_days(_: Now, c: Count) -> Lasting:
     """Read 3日, which is a length only beside a word that asks for one."""
     return _lasting(c, Unit("day"))
@@ -129,7 +129,7 @@ def _between_ago(now: Now, low: Count, high: Count, u: Unit) -> Span:
     return back(now, _lasting(_from_to(now, low, high), u))
 
 
-@rule("ago", "d:dur ago_post day:day", "day:day ago_pre d:dur", "ago_pre d:dur day:day")
+@rule("ago", "d:dur|days ago_post of? day:day", "day:day ago_pre d:dur", "ago_pre d:dur day:day")
 def _day_ago(now: Now, d: Lasting, day: int) -> Span:
     """Read "a year ago today"."""
     start = turned("day", now.today, day).day
@@ -149,14 +149,22 @@ def until_now(now: Now, far: Length) -> Span:
     return ordered(Span(far.from_moment(now.moment, -1), now.moment, "rolling"))
 
 
-@rule("rolling", "in? the? roll|last|last_pre d:dur|days within_post?", "in? the? roll_many d:dur|days within_post?")
+@rule("rolling", "in? the? roll|roll_dur|last|last_pre d:dur|days within_post?", "in? the? roll_many d:dur|days within_post?")
 @rule("rolling", "within d:dur", "d:dur|days within_post", "since d:dur", "since ago_pre d:dur", "d:dur since_post")
-@rule("rolling", "d:dur|days age_less_post", "in? the? this d:dur within_post?")
+@rule("rolling", "d:dur|days age_less_post")
 def _rolling(now: Now, d: Lasting) -> Span:
     return until_now(now, d.high)
 
 
-@rule("rolling", "in? the? c:num roll|roll_many|last_pre|last u:any_unit", "in? the? c:num u:units roll_many|last_post|last")
+@rule("rolling", "in? the? this c:num|few u:any_unit")
+def _these(now: Now, c: Count, u: Unit) -> Span:
+    """Read "these three days"; one of them is that of the calendar."""
+    if c == 1:
+        raise ValueError("it is one of the calendar")
+    return until_now(now, _lasting(c, u).high)
+
+
+@rule("rolling", "in? the? c:num|few roll|roll_many|last_pre|last u:units", "in? the? c:num|few u:units roll_many|last_post|last")
 def _counted_rolling(now: Now, c: Count, u: Unit) -> Span:
     """Read "les 3 derniers jours"."""
     return until_now(now, _lasting(c, u).high)

@@ -19,6 +19,21 @@ def _day(now: Now, n: int) -> Span:
     return turned("day", now.today, n)
 
 
+@rule("named", "n:weekday_last")
+def _weekday_last(now: Now, n: int) -> Span:
+    return weekday(n).within(turned("week", now.today, -1))
+
+
+@rule("named", "n:weekday_this")
+def _weekday_this(now: Now, n: int) -> Span:
+    return weekday(n).within(now.this("week"))
+
+
+@rule("named", "n:weekday_next")
+def _weekday_next(now: Now, n: int) -> Span:
+    return weekday(n).within(turned("week", now.today, 1))
+
+
 @rule("named", "n:rel_year")
 def _rel_year(now: Now, n: int) -> Span:
     return turned("year", now.today, n)
@@ -77,21 +92,6 @@ def _this_cycle(now: Now, c: Cycle) -> Span:
 @rule("named", "next c:cycle", "c:cycle next_post")
 def _next_cycle(now: Now, c: Cycle) -> Span:
     return c.coming(now.moment)
-
-
-@rule("named", "n:weekday_last")
-def _weekday_last(now: Now, n: int) -> Span:
-    return weekday(n).within(turned("week", now.today, -1))
-
-
-@rule("named", "n:weekday_this")
-def _weekday_this(now: Now, n: int) -> Span:
-    return weekday(n).within(now.this("week"))
-
-
-@rule("named", "n:weekday_next")
-def _weekday_next(now: Now, n: int) -> Span:
-    return weekday(n).within(turned("week", now.today, 1))
 
 
 @rule("named", "year_start")
@@ -180,8 +180,8 @@ def _decade_bare(now: Now, tens: int) -> Span:
     return period("decade", date(year if year <= now.today.year else year - 100, 1, 1))
 
 
-@rule("part_of", "the? n:ordinal u:unit of? x:longer", "the? c:num suffix u:unit of? x:longer")
-@rule("part_of", "x:longer of? nth? the? c:num u:unit", "x:longer of? the? n:ordinal u:unit")
+@rule("part_of", "the? n:ordinal|nth_only u:unit of? x:longer", "the? c:num suffix u:unit of? x:longer")
+@rule("part_of", "x:longer of? nth? the? c:num u:unit", "x:longer of? the? n:ordinal|nth_only u:unit")
 def _nth_unit(_: Now, u: Unit, x: Span, n: int = 0, c: Fraction | None = None) -> Span:
     """Read "first week of May"."""
     number = whole(c, 1, 53) if c is not None else n
@@ -191,7 +191,7 @@ def _nth_unit(_: Now, u: Unit, x: Span, n: int = 0, c: Fraction | None = None) -
     return nth_day_span(u.name, x, number)
 
 
-@rule("part_of", "the? n:ordinal w:weekday of x:entire", "the? c:num suffix w:weekday of x:entire")
+@rule("part_of", "the? n:ordinal|nth_only w:weekday of x:entire", "the? c:num suffix w:weekday of x:entire")
 def _nth_weekday(_: Now, w: int, x: Span, n: int = 0, c: Fraction | None = None) -> Span:
     return nth_weekday(w, x, whole(c, 1, 5) if c is not None else n)
 

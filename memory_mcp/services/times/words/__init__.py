@@ -67,7 +67,6 @@ def build(
     meanings: dict[Atoms, dict[tuple[str, object], None]] = {}
     for meaning, phrases in table.items():
         kind, _, text = meaning.partition(" ")
-        kind = "num" if kind == "few" else kind
         value = _value(meaning.partition(" ")[0], text)
         for phrase in phrases.split(","):
             for spelling in spellings(phrase.strip()):

@@ -56,7 +56,7 @@ WORDS: Final[dict[str, str]] = {
     "few 2-5": "ein paar, paar, einige, einigen, einiger, wenige, wenigen",
     "few 3-7": "mehrere, mehreren, etliche, etlichen",
     "a": "ein, eine, einer, einem, einen, eines, 'ner, 'nem, nem",
-    "the": "der, die, das, dem, den, des",
+    "the": "der, die, das, dem, den, des, ganz, den ganzen, die ganze, das ganze, der ganzen, im ganzen, ganze, ganzen",
     "of": "in, im, von, vom, des, der, in der, in dem, in den, aus, aus dem, am",
     "in": "in, im, während, innerhalb, binnen, über, im laufe, im verlauf, im zeitraum",
     "future": "in",

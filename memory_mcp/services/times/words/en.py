@@ -22,7 +22,7 @@ WORDS: Final[dict[str, str]] = {
     "few 2-5": "few, a few, some",
     "few 3-7": "several",
     "a": "a, an, one",
-    "the": "the",
+    "the": "the, all, all of, all the, all of the, the whole, whole, the whole of, the entire, entire",
     "of": "of, in, of the, in the, for, from, 's",
     "in": "in, during, within, over, throughout, for, back in, way back in, back on",
     "future": "in",

@@ -20,10 +20,10 @@ WORDS: Final[dict[str, str]] = {
     "few 2-5": "unos, unas, unos pocos, unas pocas, algunos, algunas, pocos, pocas, unos cuantos, unas cuantas",
     "few 3-7": "varios, varias",
     "a": "un, una",
-    "the": "el, la, los, las, lo",
+    "the": "el, la, los, las, lo, todo el, toda la, todo",
     "of": "de, del, de la, de los, de las, de el, en, en el, en la",
     "in": "en, en el, en la, en los, en las, durante, durante el, durante la, durante los, durante las, a lo largo de, "
-    "por, dentro de, por la, de, en el transcurso de",
+    "por, dentro de, por la, en el transcurso de",
     "future": "en, dentro de",
     "on": "el, en, el dia, al, a, los",
     "at": "a, a las, a la, sobre las, hacia las, alrededor de las, las, a eso de las",

@@ -16,10 +16,10 @@ WORDS: Final[dict[str, str]] = {
     "few 2-5": "quelques",
     "few 3-7": "plusieurs",
     "a": "un, une",
-    "the": "le, la, les, l', au, aux",
+    "the": "le, la, les, l', au, aux, tout le, toute la, tout l', toute l', tous les, toutes les",
     "of": "de, du, de la, de l', des, d', en",
     "in": "en, dans, dans le, dans la, dans les, pendant, pendant le, pendant la, pendant les, durant, durant les, durant la, "
-    "durant le, au cours de, au cours des, au cours du, au cours de la, sur, depuis, lors de, lors des, ces, ce, cette",
+    "durant le, au cours de, au cours des, au cours du, au cours de la, sur, lors de, lors des",
     "future": "dans, d'ici",
     "on": "le, en, a, au, aux",
     "at": "a, vers, environ, aux environs de",
@@ -42,7 +42,7 @@ WORDS: Final[dict[str, str]] = {
     "roll": "dernier, derniere",
     "roll_many": "derniers, dernieres",
     "this": "ce, cet, cette, ces",
-    "this_post": "en cours, courant, courante, actuel, actuelle, ci",
+    "this_post": "-ci, en cours, courant, courante, actuel, actuelle, ci",
     "next": "prochain, prochaine",
     "next_post": "prochain, prochaine, suivant, suivante, qui vient",
     "last2": "avant-dernier, avant-derniere, avant dernier, avant derniere",
@@ -51,9 +51,9 @@ WORDS: Final[dict[str, str]] = {
     "and_half": "et demie, et demi",
     "first_half": "premiere moitie, premier semestre, 1er semestre",
     "second_half": "deuxieme moitie, seconde moitie, deuxieme semestre, second semestre, 2e semestre",
-    "age_more": "plus vieux que, plus ancien que, plus anciens que, plus anciennes que, il y a plus de, vieux de plus de, datant de plus de, "
+    "age_more": "plus vieux que, plus ancien que, plus anciens que, plus anciennes que, il y a plus de, il y a plus d', vieux de plus de, datant de plus de, "
     "plus vieux de",
-    "age_less": "il y a moins de, plus recent que, plus recents que, datant de moins de, vieux de moins de",
+    "age_less": "il y a moins de, il y a moins d', plus recent que, plus recents que, datant de moins de, vieux de moins de",
     "old": "passes",
     "suffix": "er, ere, re, e, eme, nd, nde",
     "unit second": "seconde",

@@ -19,9 +19,9 @@ WORDS: Final[dict[str, str]] = {
     "few 2-5": "alguns, algumas, uns, umas, poucos, poucas, uns poucos, umas poucas",
     "few 3-7": "varios, varias",
     "a": "um, uma",
-    "the": "o, a, os, as",
+    "the": "o, a, os, as, todo o, toda a",
     "of": "de, do, da, dos, das, em, no, na, d'",
-    "in": "em, no, na, nos, nas, durante, durante o, durante a, durante os, durante as, ao longo de, por, dentro de, de, "
+    "in": "em, no, na, nos, nas, durante, durante o, durante a, durante os, durante as, ao longo de, por, dentro de, "
     "ao longo dos, ao longo das, neste, nesta",
     "future": "em, dentro de, daqui a",
     "on": "em, no, na, a, o, ao, no dia, dia, em o, o dia",
