@@ -8,8 +8,8 @@ from memory_mcp.services.times.engine import Parser, TooIntricateError
 from memory_mcp.services.times.grammar import GRAMMAR, Now
 from memory_mcp.services.times.lexing import Lattice, lattice
 from memory_mcp.services.times.spans import Span
-from memory_mcp.services.times.text import as_written, atoms, normal
-from memory_mcp.services.times.words import languages
+from memory_mcp.services.times.text import as_written, atoms, is_eastern, normal
+from memory_mcp.services.times.words import CODES, EASTERN, language
 
 
 class NotUnderstoodError(ValueError):
@@ -30,13 +30,12 @@ def read(expression: str, moment: datetime) -> Span:
         words = atoms(normal(expression))
     except ValueError as error:
         raise NotUnderstoodError(str(error)) from None
-    lattices = [lattice(words, language) for language in languages()]
-    known = [each for each in lattices if not each.unknown]
-    if not known:
-        raise NotUnderstoodError(_unknown(lattices, as_written(expression, words)))
-    now, reasons = Now(moment), list[str]()
-    for each in known:
-        parser = Parser(GRAMMAR, each, now)
+    now, lattices, reasons = Now(moment), list[Lattice](), list[str]()
+    for code in EASTERN if is_eastern(words) else CODES:
+        lattices.append(lattice(words, language(code)))
+        if lattices[-1].unknown:
+            continue
+        parser = Parser(GRAMMAR, lattices[-1], now)
         try:
             for span in parser.readings("time"):
                 assert isinstance(span, Span)  # noqa: S101 - what `time` is
@@ -44,6 +43,8 @@ def read(expression: str, moment: datetime) -> Span:
         except TooIntricateError:
             raise NotUnderstoodError("it has too many readings") from None
         reasons += [parser.error] if parser.error else []
+    if all(each.unknown for each in lattices):
+        raise NotUnderstoodError(_unknown(lattices, as_written(expression, words)))
     raise NotUnderstoodError(reasons[0] if reasons else "its words are known, but do not make one time together")
 
 

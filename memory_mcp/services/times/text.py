@@ -44,6 +44,11 @@ def atoms(text: str) -> list[re.Match[str]]:
     return found
 
 
+def is_eastern(found: list[re.Match[str]]) -> bool:
+    """Whether Chinese characters or kana are among the atoms."""
+    return any(atom.group()[0] >= "\u3040" and atom.group()[0] <= "\u9fff" for atom in found)
+
+
 def as_written(text: str, normals: list[re.Match[str]]) -> list[str]:
     """Return the atoms of a text as they are written, or in normal form where these are others."""
     found = _ATOM.findall(unicodedata.normalize("NFKC", text))

@@ -68,6 +68,18 @@ def _since(now: Now, x: Value) -> Span:
     return _from(now, now.settle(x), end=False)
 
 
+@rule("open", "from x:bound since_post")
+def _from_on(now: Now, x: Value) -> Span:
+    return _since(now, x)
+
+
+@rule("nope", "from x:bound")
+def _from_alone(_now: Now, x: Value) -> None:
+    """Refuse "from Monday": it may be since Monday, or what is from that day."""
+    del x
+    raise ValueError("'from' without 'to' may mean since then or only then, write 'since' or leave it out")
+
+
 @rule("open", "after x:bound", "x:when after_post")
 def _after(now: Now, x: Value) -> Span:
     return _from(now, now.settle(x), end=True)
@@ -119,6 +131,8 @@ def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
         return a.latest(b.start), b
     assert isinstance(a, Cycle)  # noqa: S101 - the last of four cases
     assert isinstance(b, Cycle)  # noqa: S101
+    if (a.of_year is None) != (b.of_year is None):
+        raise ValueError("one end comes every week, the other every year")
     first = a.latest(now.moment)
     return first, b.coming(first.start)
 

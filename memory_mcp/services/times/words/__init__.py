@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from importlib import import_module
 from typing import NamedTuple
 
 from memory_mcp.services.times.text import phrase as cut
@@ -84,18 +85,15 @@ def _as_it_is(phrase: str) -> Iterable[str]:
     return (phrase,)
 
 
-@cache
-def languages() -> tuple[Language, ...]:
-    """Return the languages, in the order in which they are tried."""
-    from memory_mcp.services.times.words import de, en, es, fr, it, ja, pt, zh  # noqa: PLC0415 - only when asked
+CODES = ("en", "de", "fr", "es", "it", "pt")
+"""The languages of the Latin script, in the order in which they are tried."""
+EASTERN = ("zh", "ja")
+"""The languages of texts that hold Chinese characters or kana."""
 
-    return (
-        build("en", en.WORDS, _as_it_is, day_first=False),
-        build("de", de.WORDS, _umlauts, day_first=True),
-        *(
-            build(code, module.WORDS, _as_it_is, day_first=True)
-            for code, module in (("fr", fr), ("es", es), ("it", it), ("pt", pt))
-        ),
-        build("zh", zh.WORDS, _as_it_is, day_first=False),
-        build("ja", ja.WORDS, _as_it_is, day_first=False),
-    )
+
+@cache
+def language(code: str) -> Language:
+    """Return a language of CODES or EASTERN; its vocabulary is built when it is first asked for."""
+    table: Mapping[str, str] = import_module(f"{__name__}.{code}").WORDS
+    spellings = _umlauts if code == "de" else _as_it_is
+    return build(code, table, spellings, day_first=code in CODES and code != "en")

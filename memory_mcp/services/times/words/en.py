@@ -23,7 +23,7 @@ WORDS: Final[dict[str, str]] = {
     "few 3-7": "several",
     "a": "a, an, one",
     "the": "the, all, all of, all the, all of the, the whole, whole, the whole of, the entire, entire",
-    "of": "of, in, of the, in the, for, from, 's",
+    "of": "of, in, of the, in the, for, 's",
     "in": "in, during, within, over, throughout, for, back in, way back in, back on",
     "future": "in",
     "within": "within, inside",
@@ -36,7 +36,7 @@ WORDS: Final[dict[str, str]] = {
     "dash": "-, –, —, .., ..., …, ~, to",
     "from": "from, starting, beginning",
     "between": "between, in between, from between",
-    "since": "since, ever since, from, as of, starting, beginning, starting from, since around",
+    "since": "since, ever since, as of, starting, beginning, starting from, since around",
     "since_post": "onwards, onward, on, and later, and after, to now, until now, to date, to the present, until today, "
     "and onwards, to today, till now, till today, up to now, through today, - now, - today",
     "up_to": "up to",

@@ -90,7 +90,7 @@ WORDS: Final[dict[str, str]] = {
     "decade_pre": "los anos, anos, los, la decada de los, la decada de, la decada del, decada de los",
     **table("weekday", ["lunes, lun", "martes, mar", "miercoles, mie", "jueves, jue", "viernes, vie", "sabado, sab", "domingo, dom"], 0),
     **table("month", ["enero, ene", "febrero, feb", "marzo, mar", "abril, abr", "mayo, may", "junio, jun"], 1),
-    **table("month", ["julio, jul", "agosto, ago", "septiembre, setiembre, sep, sept, set", "octubre, oct"], 7),
+    **table("month", ["julio, jul", "agosto", "septiembre, setiembre, sep, sept, set", "octubre, oct"], 7),
     **table("month", ["noviembre, nov", "diciembre, dic"], 11),
     **table("ordinal", ["primero, primera, primer", "segundo, segunda", "tercero, tercera, tercer", "cuarto, cuarta", "quinto, quinta"], 1),
     **{"season spring": "primavera", "season summer": "verano", "season autumn": "otono", "season winter": "invierno"},

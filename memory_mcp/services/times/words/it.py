@@ -87,7 +87,7 @@ WORDS: Final[dict[str, str]] = {
     "decade_pre": "gli anni, anni, negli anni, degli anni, gli anni '",
     **table("weekday", ["lunedi, lun", "martedi, mar", "mercoledi, mer", "giovedi, gio", "venerdi, ven", "sabato, sab", "domenica, dom"], 0),
     **table("month", ["gennaio, gen", "febbraio, feb", "marzo, mar", "aprile, apr", "maggio, mag", "giugno, giu"], 1),
-    **table("month", ["luglio, lug", "agosto, ago", "settembre, set, sett", "ottobre, ott", "novembre, nov", "dicembre, dic"], 7),
+    **table("month", ["luglio, lug", "agosto", "settembre, set, sett", "ottobre, ott", "novembre, nov", "dicembre, dic"], 7),
     **table("ordinal", ["primo", "secondo, seconda", "terzo, terza", "quarto, quarta", "quinto, quinta"], 1),
     "nth_only 1": "prima",
     **{"season spring": "primavera", "season summer": "estate", "season autumn": "autunno", "season winter": "inverno"},

@@ -98,7 +98,7 @@ WORDS: Final[dict[str, str]] = {
     "weekday 5": "sabado, sab",
     "weekday 6": "domingo, dom",
     **table("month", ["janeiro, jan", "fevereiro, fev", "marco, mar", "abril, abr", "maio, mai", "junho, jun"], 1),
-    **table("month", ["julho, jul", "agosto, ago", "setembro, set", "outubro, out", "novembro, nov", "dezembro, dez"], 7),
+    **table("month", ["julho, jul", "agosto", "setembro, set", "outubro, out", "novembro, nov", "dezembro, dez"], 7),
     **table("ordinal", ["primeiro, primeira", "segundo, segunda", "terceiro, terceira", "quarto, quarta", "quinto, quinta"], 1),
     **{"season spring": "primavera", "season summer": "verao", "season autumn": "outono", "season winter": "inverno"},
     "part early_morning": "madrugada, de madrugada, da madrugada",
