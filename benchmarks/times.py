@@ -2,8 +2,8 @@
 
 The phrases and their intervals are in `time_phrases.jsonl`. A line is an object with the `phrase`, its `language`, the
 moment `now` and the `zone` (a value of TZ) that it is said in, and either `start` (null is the beginning of time) and
-`end`, or `refused`. The half follows from the digest of phrase, moment and zone, so that nobody chooses it: whoever works
-on the grammar looks at the half `train`; of the half `held` only the figures are shown.
+`end`, or `refused`. The half follows from the digest of phrase, moment and zone, so that nobody chooses it: whoever
+works on the grammar looks at the half `train`; of the half `held` only the figures are shown.
 """
 
 from __future__ import annotations

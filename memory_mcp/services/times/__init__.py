@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Final
 
 from memory_mcp.domain.errors import InvalidArgumentError
 
 Interval = tuple[datetime, datetime]
+BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+"""Where an interval that only ends begins ("before May")."""
 
 
 def interval(expression: str, now: datetime) -> Interval:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from memory_mcp.services.times import shapes
 from memory_mcp.services.times.words import Language
 
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """What the atoms up to `end` may be; `kind` is a terminal of the grammar."""
@@ -27,7 +28,9 @@ class Lattice:
     @property
     def unknown(self) -> tuple[int, ...]:
         """The atoms that are in no token."""
-        known = {atom for start, tokens in enumerate(self.tokens) for token in tokens for atom in range(start, token.end)}
+        known = {
+            atom for start, tokens in enumerate(self.tokens) for token in tokens for atom in range(start, token.end)
+        }
         return tuple(atom for atom in range(len(self.atoms)) if atom not in known)
 
 
@@ -36,12 +39,11 @@ def lattice(atoms: list[re.Match[str]], language: Language) -> Lattice:
     words = tuple(atom.group() for atom in atoms)
     ends = {atom.end(): number + 1 for number, atom in enumerate(atoms)}
     text = atoms[0].string
-    by_day = language.day_first and any(word.isalpha() for word in words)
     tokens = []
     for start, atom in enumerate(atoms):
         found = [
             Token(ends[shape.end], shape.kind, shape.value)
-            for shape in shapes.at(text, atom.start(), day_first=by_day)
+            for shape in shapes.at(text, atom.start())
             if shape.end in ends
         ]
         for length in range(1, min(language.longest, len(words) - start) + 1):

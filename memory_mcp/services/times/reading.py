@@ -30,12 +30,13 @@ def read(expression: str, moment: datetime) -> Span:
         words = atoms(normal(expression))
     except ValueError as error:
         raise NotUnderstoodError(str(error)) from None
-    now, lattices, reasons = Now(moment), list[Lattice](), list[str]()
+    lattices, reasons = list[Lattice](), list[str]()
     for code in EASTERN if is_eastern(words) else CODES:
         lattices.append(lattice(words, language(code)))
         if lattices[-1].unknown:
             continue
-        parser = Parser(GRAMMAR, lattices[-1], now)
+        by_day = language(code).day_first and any(word.group().isalpha() for word in words)
+        parser = Parser(GRAMMAR, lattices[-1], Now(moment, by_day))
         try:
             for span in parser.readings("time"):
                 assert isinstance(span, Span)  # noqa: S101 - what `time` is

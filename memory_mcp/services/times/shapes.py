@@ -31,6 +31,15 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Slashed:
+    """05/03/2023, which has the month first in the USA and the day first elsewhere."""
+
+    text: str
+    us: date | None
+    elsewhere: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class MonthDay:
     """A day of a year that is not named."""
 
@@ -46,44 +55,63 @@ class Wrong:
 
 
 ZONES: Final = {
-    **{"z": 0, "utc": 0, "gmt": 0, "wet": 0, "west": 60, "bst": 60, "cet": 60, "cest": 120, "mez": 60, "mesz": 120},
-    **{"eet": 120, "eest": 180, "msk": 180, "est": -300, "edt": -240, "cdt": -300, "mst": -420, "mdt": -360},
-    **{"pst": -480, "pdt": -420, "akst": -540, "akdt": -480, "hst": -600, "jst": 540, "kst": 540},
-    **{"aest": 600, "aedt": 660, "nzst": 720, "nzdt": 780},
+    "z": 0,
+    "utc": 0,
+    "gmt": 0,
+    "wet": 0,
+    "west": 60,
+    "bst": 60,
+    "cet": 60,
+    "cest": 120,
+    "mez": 60,
+    "mesz": 120,
+    "eet": 120,
+    "eest": 180,
+    "msk": 180,
+    "est": -300,
+    "edt": -240,
+    "cdt": -300,
+    "mst": -420,
+    "mdt": -360,
+    "pst": -480,
+    "pdt": -420,
+    "akst": -540,
+    "akdt": -480,
+    "hst": -600,
+    "jst": 540,
+    "kst": 540,
+    "aest": 600,
+    "aedt": 660,
+    "nzst": 720,
+    "nzdt": 780,
 }
 """Minutes from UTC. CST and IST are left out: each names several zones."""
 PIVOT: Final = 69
 """Years of two digits from here on are of the 20th century, as in POSIX (strptime, %y)."""
 
 
-def at(text: str, start: int, *, day_first: bool) -> Iterator[Shape]:
-    """Give the shapes that begin at a character.
-
-    Args:
-        text: in normal form.
-        start: the number of the character.
-        day_first: whether 05/03/2023 is 5 March; it may be either date otherwise.
-    """
+def at(text: str, start: int) -> Iterator[Shape]:
+    """Give the shapes that begin at a character of a normal text."""
     for pattern, kind, read in _SHAPES:
         found = pattern.match(text, start)
         if found is None:
             continue
         try:
-            value = read(found, day_first)
+            value = read(found)
         except ValueError as error:
             value = Wrong(str(error))
         yield Shape(found.end(), _KINDS.get(type(value), kind), value)
 
 
-def _count(found: re.Match[str], _: bool) -> object:
+def _count(found: re.Match[str]) -> object:
     return Fraction(int(found[0]))
 
 
-def _decimal(found: re.Match[str], _: bool) -> object:
+def _decimal(found: re.Match[str]) -> object:
     return Fraction(found[0].replace(",", "."))
 
 
-def _year(found: re.Match[str], _: bool) -> object:
+def _year(found: re.Match[str]) -> object:
     return int(found[0])
 
 
@@ -95,11 +123,11 @@ def year_of(digits: str) -> int:
     return year + (1900 if year >= PIVOT else 2000)
 
 
-def _short_year(found: re.Match[str], _: bool) -> object:
+def _short_year(found: re.Match[str]) -> object:
     return year_of(found[1])
 
 
-def _day(found: re.Match[str], _: bool) -> object:
+def _day(found: re.Match[str]) -> object:
     return _date(int(found["y"]), int(found["m"]), int(found["d"]))
 
 
@@ -110,42 +138,41 @@ def _date(year: int, month: int, day: int) -> date:
         raise ValueError(f"there is no {year:04}-{month:02}-{day:02}") from None
 
 
-def _day_month_year(found: re.Match[str], _: bool) -> object:
+def _day_month_year(found: re.Match[str]) -> object:
     return _date(year_of(found["y"]), int(found["m"]), int(found["d"]))
 
 
-def _day_month(found: re.Match[str], _: bool) -> object:
+def _day_month(found: re.Match[str]) -> object:
     month, day = int(found["m"]), int(found["d"])
     if not 1 <= month <= 12 or not 1 <= day <= calendar.monthrange(2024, month)[1]:
         raise ValueError(f"there is no {found[0]}")
     return MonthDay(month, day)
 
 
-def _either(found: re.Match[str], day_first: bool) -> object:  # noqa: FBT001 - called through a table
-    """Read 05/03/2023, which has the month first in the USA and the day first elsewhere."""
+def _either(found: re.Match[str]) -> object:
     year, first, second = year_of(found["y"]), int(found["a"]), int(found["b"])
-    readings = {(first, second), (second, first)} if not day_first else {(second, first)}  # (month, day)
-    dates = sorted({date(year, month, day) for month, day in readings if _exists(year, month, day)})
-    if not dates:
+    us, elsewhere = (
+        date(year, month, day) if _exists(year, month, day) else None
+        for month, day in ((first, second), (second, first))
+    )
+    if us is None and elsewhere is None:
         raise ValueError(f"there is no {found[0]}")
-    if len(dates) > 1:
-        raise ValueError(f"{found[0]} may be {dates[0]} or {dates[1]}, write the one that is meant")
-    return dates[0]
+    return Slashed(found[0], us, elsewhere)
 
 
 def _exists(year: int, month: int, day: int) -> bool:
     return 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
 
 
-def _month(found: re.Match[str], _: bool) -> object:
+def _month(found: re.Match[str]) -> object:
     return _date(int(found["y"]), int(found["m"]), 1)
 
 
-def _week(found: re.Match[str], _: bool) -> object:
+def _week(found: re.Match[str]) -> object:
     return _week_day(int(found["y"]), int(found["w"]), 1)
 
 
-def _day_of_week(found: re.Match[str], _: bool) -> object:
+def _day_of_week(found: re.Match[str]) -> object:
     return _week_day(int(found["y"]), int(found["w"]), int(found["d"]))
 
 
@@ -156,62 +183,62 @@ def _week_day(year: int, week: int, day: int) -> date:
         raise ValueError(f"there is no week {week} in {year}") from None
 
 
-def _day_of_year(found: re.Match[str], _: bool) -> object:
+def _day_of_year(found: re.Match[str]) -> object:
     year, number = int(found["y"]), int(found["d"])
     if not 1 <= number <= 365 + calendar.isleap(year):
         raise ValueError(f"there is no day {number} in {year}")
     return date.fromordinal(date(year, 1, 1).toordinal() + number - 1)
 
 
-def _moment(found: re.Match[str], _: bool) -> object:
+def _moment(found: re.Match[str]) -> object:
     try:
         return datetime.fromisoformat(found[0].upper().replace(" Z", "Z"))
     except ValueError:
         raise ValueError(f"{found[0]} is no date and time of ISO 8601") from None
 
 
-def _west(found: re.Match[str], day_first: bool) -> object:  # noqa: FBT001 - called through a table
+def _west(found: re.Match[str]) -> object:
     """Read an offset after a date and time, unless two clock times follow each other."""
     if found["a"] < found["b"]:
         raise ValueError("it is from one time to another")
-    return _moment(found, day_first)
+    return _moment(found)
 
 
-def _clock(found: re.Match[str], _: bool) -> object:
+def _clock(found: re.Match[str]) -> object:
     hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)
     if hour > 23 or minute > 59 or second > 59:
         raise ValueError(f"there is no {found[0]}")
     return Clock(hour, minute, second)
 
 
-def _offset(found: re.Match[str], _: bool) -> object:
+def _offset(found: re.Match[str]) -> object:
     minutes = int(found["h"]) * 60 + int(found["m"] or 0)
     if minutes > 14 * 60:
         raise ValueError(f"there is no zone {found[0]}")
     return -minutes if found["s"] == "-" else minutes
 
 
-def _zone(found: re.Match[str], _: bool) -> object:
+def _zone(found: re.Match[str]) -> object:
     return ZONES[found[0]]
 
 
-def _quarter(found: re.Match[str], _: bool) -> object:
+def _quarter(found: re.Match[str]) -> object:
     return int(found[1])
 
 
-def _sign(found: re.Match[str], _: bool) -> object:
+def _sign(found: re.Match[str]) -> object:
     return found[0]
 
 
-def _roman(found: re.Match[str], _: bool) -> object:
+def _roman(found: re.Match[str]) -> object:
     return _ROMAN[found[1]]
 
 
-def _decade(found: re.Match[str], _: bool) -> object:
+def _decade(found: re.Match[str]) -> object:
     return int(found[1])
 
 
-def _chinese(found: re.Match[str], _: bool) -> object:
+def _chinese(found: re.Match[str]) -> object:
     """Read 十二 or 二〇二四; two digits without 十 are from one to the other: 两三天."""
     digits = found[0].translate(_CHINESE)
     if "十" in digits or "百" in digits:
@@ -232,12 +259,15 @@ def _tens(digits: str) -> int:
     return hundreds + tens + int(found[3] or 0)
 
 
-def _chinese_year(found: re.Match[str], _: bool) -> object:
+def _chinese_year(found: re.Match[str]) -> object:
     return int(found[0].translate(_CHINESE))
 
 
 _ROMAN: Final = {
-    numeral: number for number, numeral in enumerate("x xi xii xiii xiv xv xvi xvii xviii xix xx xxi".split(), 10)
+    numeral: number
+    for number, numeral in enumerate(
+        ["x", "xi", "xii", "xiii", "xiv", "xv", "xvi", "xvii", "xviii", "xix", "xx", "xxi"], 10
+    )
 }
 """Of centuries."""
 _CHINESE: Final = str.maketrans("〇零一二两三四五六七八九", "001223456789")
@@ -250,7 +280,7 @@ _AFTER_DIGITS: Final = {"quarter", "halfyear", "slash"}
 _FRACTION: Final = r"(?:[.,]\d+)?"
 _CUT: Final = r"(?![\d:.a-z+])"
 
-_SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str], bool], object]], ...]] = tuple(
+_SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], object]], ...]] = tuple(
     (re.compile(pattern if kind in _AFTER_DIGITS else rf"(?<!\d)(?:{pattern})"), kind, read)
     for pattern, kind, read in (
         (r"\d{1,9}(?!\d)", "num", _count),
@@ -261,7 +291,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str], bool],
         (r"(?P<y>[12]\d{3})(?P<m>\d\d)(?P<d>\d\d)(?!\d)", "date", _day),
         (rf"(?P<d>\d\d?)\. ?(?P<m>\d\d?)\. ?(?P<y>\d{{4}}|\d\d){_ALONE}", "date", _day_month_year),
         (rf"(?P<d>\d\d?)\. ?(?P<m>\d\d?)\.(?! ?\d{{2,4}}){_ALONE}", "monthday", _day_month),
-        (rf"(?P<a>\d\d?)(?P<s>[-/])(?P<b>\d\d?)(?P=s)(?P<y>\d{{4}}|\d\d){_ALONE}", "date", _either),
+        (rf"(?P<a>\d\d?)(?P<s>[-/])(?P<b>\d\d?)(?P=s)(?P<y>\d{{4}}|\d\d){_ALONE}", "slashed", _either),
         (rf"(?P<y>\d{{4}})[-/](?P<m>\d\d){_ALONE}", "yearmonth", _month),
         (rf"(?P<m>\d\d?)[/.](?P<y>\d{{4}}){_ALONE}", "yearmonth", _month),
         (rf"(?P<y>\d{{4}})-?w(?P<w>\d\d?){_ALONE}", "yearweek", _week),

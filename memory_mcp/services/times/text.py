@@ -26,8 +26,8 @@ def normal(text: str) -> str:
 
 
 def _plain(letter: str) -> str:
-    first, *marks = unicodedata.normalize("NFD", letter)
-    return first if marks and first.isascii() else letter
+    parts = unicodedata.normalize("NFD", letter)
+    return parts[0] if parts[0].isascii() else letter
 
 
 def atoms(text: str) -> list[re.Match[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from memory_mcp.services.times.engine import Grammar
@@ -13,8 +13,6 @@ from memory_mcp.services.times.zone import midnight, to_local
 
 GRAMMAR: Final = Grammar()
 rule: Final = GRAMMAR.rule
-BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
-"""Where what only ends begins."""
 
 Value = Span | Cycle
 
@@ -24,6 +22,8 @@ class Now:
     """The moment that an expression is relative to (aware, UTC)."""
 
     moment: datetime
+    day_first: bool = False
+    """Whether 05/03/2023 is 5 March; it may be either date otherwise."""
 
     @property
     def today(self) -> date:

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Final
 
-from memory_mcp.services.times.grammar.base import BEGINNING, Now, Value, rule
+from memory_mcp.services.times import BEGINNING
+from memory_mcp.services.times.grammar.base import Now, Value, rule
 from memory_mcp.services.times.grammar.calendar import day_of, week, week_of_year, whole
 from memory_mcp.services.times.periods import period
 from memory_mcp.services.times.shapes import MonthDay
@@ -19,7 +20,16 @@ LONGEST_OVER_NEW_YEAR: Final = timedelta(days=200)
 # A time, with the small words that may stand before it
 
 
-@rule("when", "x:named_moment", "x:on_day in_post?", "x:shifted in_post?", "x:dayname in_post?", "det x:base in_post?", "x:rest", "x:so_far_of")
+@rule(
+    "when",
+    "x:named_moment",
+    "x:on_day in_post?",
+    "x:shifted in_post?",
+    "x:dayname in_post?",
+    "det x:base in_post?",
+    "x:rest",
+    "x:so_far_of",
+)
 def _when(_: Now, x: Value) -> Value:
     return x
 
@@ -29,7 +39,15 @@ def _bound(_: Now, x: Value) -> Value:
     return x
 
 
-@rule("so_far_of", "so_far x:when", "x:dayname so_far", "det x:base so_far", "earlier x:when", "the? x:current so_far|to_date", "so_far x:current")
+@rule(
+    "so_far_of",
+    "so_far x:when",
+    "x:dayname so_far",
+    "det x:base so_far",
+    "earlier x:when",
+    "the? x:current so_far|to_date",
+    "so_far x:current",
+)
 def _so_far(now: Now, x: Value) -> Span:
     """Read "so far this month", "earlier today"."""
     span = now.settle(x)
@@ -137,7 +155,11 @@ def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
     return first, b.coming(first.start)
 
 
-@rule("range", "from|between? weekmark a:num to|dash|and weekmark? b:num", "from? a:num suffix dash|to b:num suffix weekmark")
+@rule(
+    "range",
+    "from|between? weekmark a:num to|dash|and weekmark? b:num",
+    "from? a:num suffix dash|to b:num suffix weekmark",
+)
 def _weeks(now: Now, a: Fraction, b: Fraction) -> Span:
     first, last = _ends(now, week(a), week(b))
     return ordered(Span(first.start, last.end, "range"))
@@ -148,7 +170,11 @@ def _weeks_of(_: Now, a: Fraction, b: Fraction, y: int) -> Span:
     return ordered(Span(week_of_year(a, y).start, week_of_year(b, y).end, "range"))
 
 
-@rule("range", "from|between? a:cycle to|and|dash b:cycle until_post? of? x:longer", "x:longer from|between? a:cycle to|and|dash b:cycle")
+@rule(
+    "range",
+    "from|between? a:cycle to|and|dash b:cycle until_post? of? x:longer",
+    "x:longer from|between? a:cycle to|and|dash b:cycle",
+)
 def _range_within(_: Now, a: Cycle, b: Cycle, x: Span) -> Span:
     """Read "Monday to Wednesday last week"."""
     first = a.within(x)
@@ -229,4 +255,3 @@ def _union(now: Now, a: Value, b: Value) -> Span:
 @rule("time", "x:rolling", "x:older", "x:when", "x:today_at", "x:range", "x:union", "x:open", "x:bare", "nope")
 def _time(now: Now, x: Value) -> Span:
     return ordered(now.settle(x))
-

@@ -12,7 +12,7 @@ from typing import Final
 from memory_mcp.services.times.grammar.base import Now, rule
 from memory_mcp.services.times.holidays import holiday
 from memory_mcp.services.times.periods import add_months, monday, period
-from memory_mcp.services.times.shapes import MonthDay, Wrong
+from memory_mcp.services.times.shapes import MonthDay, Slashed, Wrong
 from memory_mcp.services.times.spans import Cycle, Span, of_days, weekly, yearly
 from memory_mcp.services.times.words import Unit
 
@@ -107,6 +107,17 @@ def _full_date(_: Now, md: MonthDay, y: int) -> Span:
 @rule("full_date", "day:date")
 def _digits(_: Now, day: date) -> Span:
     return period("day", day)
+
+
+@rule("full_date", "s:slashed")
+def _slashed(now: Now, s: Slashed) -> Span:
+    found = [s.elsewhere] if now.day_first else [s.us, s.elsewhere]
+    days = sorted({day for day in found if day})
+    if len(days) > 1:
+        raise ValueError(f"{s.text} may be {days[0]} or {days[1]}, write the one that is meant")
+    if not days:
+        raise ValueError(f"there is no {s.text}")
+    return period("day", days[0])
 
 
 @rule("full_date", "w:weekday on? the? x:full_date", "x:full_date w:weekday", "x:full_date the? w:weekday")

@@ -7,7 +7,8 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Final
 
-from memory_mcp.services.times.grammar.base import BEGINNING, Now, rule
+from memory_mcp.services.times import BEGINNING
+from memory_mcp.services.times.grammar.base import Now, rule
 from memory_mcp.services.times.periods import MONTHS, UNITS, Length, around, length, period, turned
 from memory_mcp.services.times.spans import Cycle, Span, ordered
 from memory_mcp.services.times.words import Unit
@@ -81,10 +82,8 @@ def _half(_: Now, u: Unit) -> Lasting:
     return _lasting(Fraction(1, 2), u)
 
 
-@rule("dur", "c:count u:any_unit and_half", "c:count and_half u:any_unit")
-def _and_a_half(_: Now, c: Count, u: Unit) -> Lasting:
-    if isinstance(c, tuple):
-        raise ValueError("a half of a few is no length")
+@rule("dur", "c:num u:any_unit and_half", "c:num and_half u:any_unit", "a u:any_unit and_half", "a and_half u:any_unit")
+def _and_a_half(_: Now, u: Unit, c: Fraction = Fraction(1)) -> Lasting:
     return _lasting(c + Fraction(1, 2), u)
 
 
@@ -149,7 +148,11 @@ def until_now(now: Now, far: Length) -> Span:
     return ordered(Span(far.from_moment(now.moment, -1), now.moment, "rolling"))
 
 
-@rule("rolling", "in? the? roll|roll_dur|last|last_pre d:dur|days within_post?", "in? the? roll_many d:dur|days within_post?")
+@rule(
+    "rolling",
+    "in? the? roll|roll_dur|last|last_pre d:dur|days within_post?",
+    "in? the? roll_many d:dur|days within_post?",
+)
 @rule("rolling", "within d:dur", "d:dur|days within_post", "since d:dur", "since ago_pre d:dur", "d:dur since_post")
 @rule("rolling", "d:dur|days age_less_post")
 def _rolling(now: Now, d: Lasting) -> Span:
@@ -164,7 +167,11 @@ def _these(now: Now, c: Count, u: Unit) -> Span:
     return until_now(now, _lasting(c, u).high)
 
 
-@rule("rolling", "in? the? c:num|few roll|roll_many|last_pre|last u:units", "in? the? c:num|few u:units roll_many|last_post|last")
+@rule(
+    "rolling",
+    "in? the? c:num|few roll|roll_many|last_pre|last u:units",
+    "in? the? c:num|few u:units roll_many|last_post|last",
+)
 def _counted_rolling(now: Now, c: Count, u: Unit) -> Span:
     """Read "les 3 derniers jours"."""
     return until_now(now, _lasting(c, u).high)
@@ -214,7 +221,9 @@ def _older(now: Now, d: Lasting) -> Span:
     return ordered(Span(BEGINNING, d.low.from_moment(now.moment, -1), "open"))
 
 
-@rule("older", "age_less d:dur old?", "less d:dur old", "less d:dur ago_post", "less ago_pre d:dur", "ago_pre less d:dur")
+@rule(
+    "older", "age_less d:dur old?", "less d:dur old", "less d:dur ago_post", "less ago_pre d:dur", "ago_pre less d:dur"
+)
 def _newer(now: Now, d: Lasting) -> Span:
     return until_now(now, d.high)
 

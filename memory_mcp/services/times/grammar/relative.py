@@ -249,7 +249,11 @@ def _half_of(_: Now, n: int, x: Span | None = None, y: Span | None = None) -> Sp
         return nth_day_span(steps["year"], split, n)
     if split.unit == "month":
         middle = split.day + timedelta(days=15)
-        return of_days("range", split.day, middle) if n == 1 else of_days("range", middle, of_end(split) + timedelta(days=1))
+        return (
+            of_days("range", split.day, middle)
+            if n == 1
+            else of_days("range", middle, of_end(split) + timedelta(days=1))
+        )
     raise ValueError(f"a {split.unit} is not halved")
 
 

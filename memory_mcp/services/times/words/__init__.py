@@ -1,24 +1,33 @@
-"""The vocabularies: what words mean of time, language by language.
+"""The vocabularies: what words mean of time, a file for each language.
 
-Each is a table from a meaning to the phrases for it, with commas between them. A meaning is a terminal of the grammar
-and, where it has one, its value: `weekday 0` is Monday, `unit week` a week, `units week` weeks.
+A line of a file is a meaning, a colon and the phrases for it with commas between them; an indented line goes on with
+them, and `#` begins a comment. A meaning is a terminal of the grammar and, where it has one, its value: `weekday 0` is
+Monday, `unit week` one week, `units week` several, `unit week*2` a fortnight, `few 2-5` from two to five, `day -1`
+yesterday. `~` after a letter stands for the endings of German adjectives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from importlib import import_module
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final
 
 from memory_mcp.services.times.text import phrase as cut
+
+CODES: Final = ("en", "de", "fr", "es", "it", "pt")
+"""The languages of the Latin script, in the order in which they are tried."""
+EASTERN: Final = ("zh", "ja")
+"""The languages of texts that hold Chinese characters or kana."""
+ENDINGS: Final = ("e", "er", "en", "em", "es")
 
 Atoms = tuple[str, ...]
 
 
-class Unit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unit:
     """A unit of the calendar or the clock; a fortnight is two weeks."""
 
     name: str
@@ -37,11 +46,35 @@ class Language:
     """Atoms of the longest phrase."""
 
 
+@cache
+def language(code: str) -> Language:
+    """Return a language of CODES or EASTERN; its vocabulary is read when it is first asked for."""
+    meanings: dict[Atoms, dict[tuple[str, object], None]] = {}
+    for meaning, phrases in _rows(Path(__file__).with_name(f"{code}.txt").read_text(encoding="utf-8")):
+        kind, _, text = meaning.partition(" ")
+        value = _value(kind, text)
+        for phrase in phrases:
+            for spelling in _spellings(phrase):
+                meanings.setdefault(cut(spelling), {})[kind, value] = None
+    longest = max(map(len, meanings))
+    day_first = code in CODES and code != "en"
+    return Language(code, day_first, {atoms: tuple(found) for atoms, found in meanings.items()}, longest)
+
+
+def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
+    for line in text.replace("\n ", " ").splitlines():
+        if not line.startswith("#"):
+            meaning, _, phrases = line.partition(": ")
+            yield meaning, [phrase.strip() for phrase in phrases.split(",")]
+
+
 def _value(kind: str, text: str) -> object:
-    if kind in {"num", "few"}:
+    if kind == "num":
+        return Fraction(text)
+    if kind == "few":
         low, _, high = text.partition("-")
         return (Fraction(low), Fraction(high)) if high else Fraction(low)
-    if kind in {"unit", "units", "to_date"}:
+    if kind in {"unit", "units"}:
         name, _, count = text.partition("*")
         return Unit(name, int(count or 1))
     if kind in {"day_part", "weekday_part"}:
@@ -50,50 +83,8 @@ def _value(kind: str, text: str) -> object:
     return int(text) if text.lstrip("-").isdecimal() else text
 
 
-def build(
-    code: str,
-    table: Mapping[str, str],
-    spellings: Callable[[str], Iterable[str]],
-    *,
-    day_first: bool,
-) -> Language:
-    """Make a language of its table.
-
-    Args:
-        code: ISO 639.
-        table: from a meaning to its phrases.
-        spellings: the ways to write a phrase, such as with ae for ä.
-        day_first: see `Language`.
-    """
-    meanings: dict[Atoms, dict[tuple[str, object], None]] = {}
-    for meaning, phrases in table.items():
-        kind, _, text = meaning.partition(" ")
-        value = _value(meaning.partition(" ")[0], text)
-        for phrase in phrases.split(","):
-            for spelling in spellings(phrase.strip()):
-                meanings.setdefault(cut(spelling), {})[kind, value] = None
-    longest = max(map(len, meanings))
-    return Language(code, day_first, {atoms: tuple(found) for atoms, found in meanings.items()}, longest)
-
-
-def _umlauts(phrase: str) -> Iterable[str]:
-    """Give German phrases with ae, oe and ue too."""
-    return {phrase, phrase.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")}
-
-
-def _as_it_is(phrase: str) -> Iterable[str]:
-    return (phrase,)
-
-
-CODES = ("en", "de", "fr", "es", "it", "pt")
-"""The languages of the Latin script, in the order in which they are tried."""
-EASTERN = ("zh", "ja")
-"""The languages of texts that hold Chinese characters or kana."""
-
-
-@cache
-def language(code: str) -> Language:
-    """Return a language of CODES or EASTERN; its vocabulary is built when it is first asked for."""
-    table: Mapping[str, str] = import_module(f"{__name__}.{code}").WORDS
-    spellings = _umlauts if code == "de" else _as_it_is
-    return build(code, table, spellings, day_first=code in CODES and code != "en")
+def _spellings(phrase: str) -> Iterable[str]:
+    """Give a phrase with the endings of an adjective, and with ae, oe and ue for umlauts."""
+    bent = phrase[-1:] == "~" and phrase[-2:-1].isalpha()
+    forms = [phrase[:-1] + ending for ending in ENDINGS] if bent else [phrase]
+    return [*forms, *(form.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue") for form in forms)]
