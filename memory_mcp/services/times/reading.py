@@ -9,7 +9,7 @@ from memory_mcp.services.times.grammar import GRAMMAR, Now
 from memory_mcp.services.times.lexing import Lattice, lattice
 from memory_mcp.services.times.spans import Span
 from memory_mcp.services.times.text import as_written, atoms, is_eastern, normal
-from memory_mcp.services.times.words import CODES, EASTERN, language
+from memory_mcp.services.times.words import CODES, EASTERN, OTHERS, language
 
 
 class NotUnderstoodError(ValueError):
@@ -31,7 +31,9 @@ def read(expression: str, moment: datetime) -> Span:
     except ValueError as error:
         raise NotUnderstoodError(str(error)) from None
     lattices, reasons = list[Lattice](), list[str]()
-    for code in EASTERN if is_eastern(words) else CODES:
+    for code in EASTERN if is_eastern(words) else (*CODES, *OTHERS):
+        if code == OTHERS[0] and not all(each.unknown for each in lattices):
+            break
         lattices.append(lattice(words, language(code)))
         if lattices[-1].unknown:
             continue

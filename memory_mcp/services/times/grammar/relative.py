@@ -44,6 +44,11 @@ def _last(now: Now, u: Unit) -> Span:
     return turned(u.name, now.today, -u.count)
 
 
+@rule("named", "u:turned")
+def _turned(now: Now, u: Unit) -> Span:
+    return turned(u.name, now.today, u.count)
+
+
 @rule("this_unit", "this u:unit", "u:unit this_post", "this u:unit this_post")
 def _this(now: Now, u: Unit) -> Span:
     return now.this(u.name)

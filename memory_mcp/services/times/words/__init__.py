@@ -21,6 +21,9 @@ CODES: Final = ("en", "de", "fr", "es", "it", "pt")
 """The languages of the Latin script, in the order in which they are tried."""
 EASTERN: Final = ("zh", "ja")
 """The languages of texts that hold Chinese characters or kana."""
+OTHERS: Final = tuple("nl pl ru uk sv da nb fi cs sk hu ro bg hr sl el tr ar he fa hi id vi ko ca".split())
+"""Languages whose dates, named days and "3 days ago" are understood; tried where no other knows every word."""
+NOT_DAY_FIRST: Final = frozenset({"en", "zh", "ja", "ko", "hu", "fa"})
 ENDINGS: Final = ("e", "er", "en", "em", "es")
 
 Atoms = tuple[str, ...]
@@ -48,7 +51,7 @@ class Language:
 
 @cache
 def language(code: str) -> Language:
-    """Return a language of CODES or EASTERN; its vocabulary is read when it is first asked for."""
+    """Return a language of CODES, EASTERN or OTHERS; its vocabulary is read when it is first asked for."""
     meanings: dict[Atoms, dict[tuple[str, object], None]] = {}
     for meaning, phrases in _rows(Path(__file__).with_name(f"{code}.txt").read_text(encoding="utf-8")):
         kind, _, text = meaning.partition(" ")
@@ -57,8 +60,7 @@ def language(code: str) -> Language:
             for spelling in _spellings(phrase):
                 meanings.setdefault(cut(spelling), {})[kind, value] = None
     longest = max(map(len, meanings))
-    day_first = code in CODES and code != "en"
-    return Language(code, day_first, {atoms: tuple(found) for atoms, found in meanings.items()}, longest)
+    return Language(code, code not in NOT_DAY_FIRST, {atoms: tuple(found) for atoms, found in meanings.items()}, longest)
 
 
 def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -74,6 +76,9 @@ def _value(kind: str, text: str) -> object:
     if kind == "few":
         low, _, high = text.partition("-")
         return (Fraction(low), Fraction(high)) if high else Fraction(low)
+    if kind == "turned":
+        count, name = text.split()
+        return Unit(name, int(count))
     if kind in {"unit", "units"}:
         name, _, count = text.partition("*")
         return Unit(name, int(count or 1))
