@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -22,6 +22,7 @@ from memory_mcp.domain.models import (
     Memory,
 )
 from memory_mcp.services.times import BEGINNING, iso, understand
+from memory_mcp.services.times.zone import to_utc
 from memory_mcp.tools.base import Arguments, Call, Result
 
 SHOWN_CHARS: Final = 400
@@ -42,8 +43,8 @@ def not_blank(text: str) -> str:
 def _in_utc(moment: datetime) -> datetime:
     """Read a time without a zone in the user's own."""
     try:
-        return moment.astimezone(UTC)
-    except (OverflowError, ValueError, OSError) as error:
+        return to_utc(moment)
+    except (OverflowError, ValueError) as error:
         raise ValueError("must lie between the years 1 and 9999") from error
 
 

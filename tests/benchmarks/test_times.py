@@ -18,7 +18,7 @@ def test_phrases_are_understood_as_they_are_meant(half: Half) -> None:
 
 
 def test_the_phrases_are_many_and_varied() -> None:
-    """At least 300 phrases in eight languages and several zones, both changes of the clocks and 60 refusals among them."""
+    """At least 300 phrases in eight languages and many zones, with both changes of the clocks and 60 refusals."""
     rows = labelled()
     languages = Counter(row.language for row in rows)
     assert len(rows) >= 300

@@ -25,7 +25,15 @@ print(json.dumps({"codes": codes, "modules": sorted(sys.modules)}))
 """
 DAEMON_COMMANDS = "install logs restart start status stop uninstall"
 NEVER = {"mcp", "mcp_types", "numpy"}
-NOT_HERE = {"rich", "structlog", "memory_mcp.services.times.reading", "Stemmer", "semantic_text_splitter", "uvicorn", "starlette"}
+NOT_HERE = {
+    "rich",
+    "structlog",
+    "memory_mcp.services.times.reading",
+    "Stemmer",
+    "semantic_text_splitter",
+    "uvicorn",
+    "starlette",
+}
 """What a terminal, a log line, words for a time, another language, long content or HTTP needs."""
 
 

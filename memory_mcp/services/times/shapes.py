@@ -316,3 +316,5 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], objec
         (r"[零〇一二三四五六七八九]{4}", "year", _chinese_year),
     )
 )
+KINDS: Final = {kind for _, kind, _ in _SHAPES} | set(_KINDS.values())
+"""What shapes may be."""

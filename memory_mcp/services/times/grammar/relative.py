@@ -127,7 +127,7 @@ def _longer(now: Now, x: Value) -> Span:
     return now.settle(x)
 
 
-@rule("entire", "x:longer", "u:unit")
+@rule("entire", "x:longer", "x:inside", "u:unit")
 def _entire(now: Now, x: Span | None = None, u: Unit | None = None) -> Span:
     """Read "month" in "the last day of the month", where the article may be in "of" (des, del, du)."""
     if u:

@@ -21,7 +21,10 @@ CODES: Final = ("en", "de", "fr", "es", "it", "pt")
 """The languages of the Latin script, in the order in which they are tried."""
 EASTERN: Final = ("zh", "ja")
 """The languages of texts that hold Chinese characters or kana."""
-OTHERS: Final = tuple("nl pl ru uk sv da nb fi cs sk hu ro bg hr sl el tr ar he fa hi id vi ko ca".split())
+OTHERS: Final = (
+    *("nl", "pl", "ru", "uk", "sv", "da", "nb", "fi", "cs", "sk", "hu", "ro", "bg", "hr", "sl"),
+    *("el", "tr", "ar", "he", "fa", "hi", "id", "vi", "ko", "ca"),
+)
 """Languages whose dates, named days and "3 days ago" are understood; tried where no other knows every word."""
 NOT_DAY_FIRST: Final = frozenset({"en", "zh", "ja", "ko", "hu", "fa"})
 ENDINGS: Final = ("e", "er", "en", "em", "es")
@@ -60,7 +63,9 @@ def language(code: str) -> Language:
             for spelling in _spellings(phrase):
                 meanings.setdefault(cut(spelling), {})[kind, value] = None
     longest = max(map(len, meanings))
-    return Language(code, code not in NOT_DAY_FIRST, {atoms: tuple(found) for atoms, found in meanings.items()}, longest)
+    return Language(
+        code, code not in NOT_DAY_FIRST, {atoms: tuple(found) for atoms, found in meanings.items()}, longest
+    )
 
 
 def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
