@@ -86,6 +86,11 @@ def _since(now: Now, x: Value) -> Span:
     return _from(now, now.settle(x), end=False)
 
 
+@rule("open", "since midnight")
+def _since_midnight(now: Now) -> Span:
+    return _from(now, now.this("day"), end=False)
+
+
 @rule("open", "from x:bound since_post")
 def _from_on(now: Now, x: Value) -> Span:
     return _since(now, x)

@@ -135,18 +135,10 @@ def _md_cycle(_: Now, md: MonthDay) -> Cycle:
     return day_of(md)
 
 
-@rule("cycle", "w:weekday on? the? md:md", "md:md w:weekday")
-def _checked_md(_: Now, w: int, md: MonthDay) -> Cycle:
-    """Read "Friday, 3 May": in the years in which it is one."""
-
-    def of_year(year: int) -> Span:
-        day = _date(year, md.month, md.day)
-        if day.weekday() != w:
-            raise ValueError(f"{day} is a {calendar.day_name[day.weekday()]}")
-        return period("day", day)
-
-    day_of(md)
-    return yearly("day", of_year)
+@rule("named", "w:weekday on? the? md:md", "md:md w:weekday")
+def _checked_md(now: Now, w: int, md: MonthDay) -> Span:
+    """Read "Friday, 3 May", which must be a Friday when it was the last time."""
+    return _checked_date(now, w, day_of(md).latest(now.moment))
 
 
 @rule("cycle", "n:month")

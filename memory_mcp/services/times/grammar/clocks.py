@@ -72,17 +72,19 @@ def one_day(now: Now, value: Value) -> date:
 # Clock times
 
 
-@rule("colon_clock", "c:clock24 oclock?")
+@rule("colon_clock", "c:clock24 oclock|oclock_h?")
 def _colon(_: Now, c: Clock) -> Clock:
     return c
 
 
-@rule("hour", "n:num oclock", "n:num oclock m:num minute_mark?")
+@rule("uhr", "n:num oclock", "n:num oclock m:num minute_mark?")
+@rule("hour", "n:num oclock|oclock_h", "n:num oclock|oclock_h m:num minute_mark?")
 def _hours(_: Now, n: Fraction, m: Fraction = Fraction(0)) -> Clock:
     return Clock(whole(n, 0, 23), whole(m, 0, 59))
 
 
-@rule("hour", "n:num oclock and_half")
+@rule("uhr", "n:num oclock and_half")
+@rule("hour", "n:num oclock|oclock_h and_half")
 def _half_past(_: Now, n: Fraction) -> Clock:
     return Clock(whole(n, 0, 23), 30)
 
@@ -122,18 +124,14 @@ def _noon_clock(_: Now) -> Clock:
     return Clock(12)
 
 
-@rule("named_clock", "midnight")
-def _midnight_clock(_: Now) -> Clock:
-    return Clock(0)
-
-
-@rule("clock", "at|around? c:twelve", "at|around? c:spoken", "at|around? c:colon_clock", "at|around? c:hour")
+@rule("clock", "at|around? c:twelve", "at|around? c:spoken", "at|around? c:colon_clock", "at|around? c:uhr")
+@rule("clock", "at|around c:hour")
 @rule("clock", "at|around? c:named_clock", "on? the? c:named_clock")
 def _clock(_: Now, c: Clock) -> Clock:
     return c
 
 
-@rule("clock", "at? c:twelve z:zone", "at? c:colon_clock z:zone", "at? c:hour z:zone", "at? c:spoken z:zone")
+@rule("clock", "at? c:twelve z:zone", "at? c:colon_clock z:zone", "at? c:uhr z:zone", "at? c:spoken z:zone")
 def _zoned(_: Now, c: Clock, z: int) -> Clock:
     return replace(c, offset=z)
 
@@ -171,8 +169,12 @@ def _late_hours(_: Now, a: Fraction, b: Fraction) -> Clocks:
     return Clock(whole(a, 13, 23)), Clock(whole(b, 13, 23))
 
 
-@rule("clocks", "from|between a:clock to|and|dash b:clock", "a:clock to|dash b:clock until_post?")
-def _clocks(_: Now, a: Clock, b: Clock) -> Clocks:
+@rule(
+    "clocks", "from|between a:clock|hour|midnight to|and|dash b:clock|hour", "a:clock to|dash b:clock|hour until_post?"
+)
+def _clocks(_: Now, b: Clock, a: Clock | str = "") -> Clocks:
+    if isinstance(a, str):  # midnight
+        a = Clock(0)
     return replace(a, offset=b.offset if a.offset is None else a.offset), b
 
 
@@ -194,7 +196,7 @@ def _part_of_day(_: Now, d: tuple[date, str]) -> Span:
     return part(*d)
 
 
-@rule("on_day", "x:day_like of? c:clock|late_hour", "c:clock on? of? x:day_like")
+@rule("on_day", "x:day_like of? c:clock|hour|late_hour", "c:clock|hour on? of? x:day_like")
 def _at_clock(now: Now, x: Value, c: Clock) -> Span:
     return hour_around(at(one_day(now, x), c))
 
@@ -204,13 +206,13 @@ def _between_clocks(now: Now, x: Value, c: Clocks) -> Span:
     return between(one_day(now, x), c)
 
 
-@rule("on_day", "x:day_like after|since c:clock", "x:day_like c:clock after_post|since_post")
+@rule("on_day", "x:day_like after|since c:clock|hour", "x:day_like c:clock after_post|since_post")
 def _after_clock(now: Now, x: Value, c: Clock) -> Span:
     day = one_day(now, x)
     return ordered(Span(at(day, c), period("day", day).end, "range"))
 
 
-@rule("on_day", "x:day_like before|until c:clock", "x:day_like c:clock before_post|until_post")
+@rule("on_day", "x:day_like before|until c:clock|hour", "x:day_like c:clock before_post|until_post")
 def _before_clock(now: Now, x: Value, c: Clock) -> Span:
     day = one_day(now, x)
     return ordered(Span(period("day", day).start, at(day, c), "range"))

@@ -156,6 +156,8 @@ def until_now(now: Now, far: Length) -> Span:
 @rule("rolling", "within d:dur", "d:dur|days within_post", "since d:dur", "since ago_pre d:dur", "d:dur since_post")
 @rule("rolling", "d:dur|days age_less_post")
 def _rolling(now: Now, d: Lasting) -> Span:
+    if d.unit == "weekend":
+        raise ValueError("weekends in a row have other days between them")
     return until_now(now, d.high)
 
 
@@ -174,13 +176,13 @@ def _these(now: Now, c: Count, u: Unit) -> Span:
 )
 def _counted_rolling(now: Now, c: Count, u: Unit) -> Span:
     """Read "les 3 derniers jours"."""
-    return until_now(now, _lasting(c, u).high)
+    return _rolling(now, _lasting(c, u))
 
 
 @rule("rolling", "in? the? roll_many u:units", "in? the? roll|last|last_pre u:units", "this roll_many u:units")
 def _few(now: Now, u: Unit) -> Span:
     """Read "in den letzten Tagen"."""
-    return until_now(now, _lasting(FEW, u).high)
+    return _rolling(now, _lasting(FEW, u))
 
 
 @rule("rolling", "in? the? roll|last_pre u:unit within_post?")
@@ -211,7 +213,7 @@ def _other_day(now: Now) -> Span:
 @rule("bare", "d:dur")
 def _bare(now: Now, d: Lasting) -> Span:
     """Read "48h"."""
-    return until_now(now, d.high)
+    return _rolling(now, d)
 
 
 @rule("older", "age_more d:dur old?", "more d:dur old", "d:dur|days age_more_post", "more d:dur ago_post")

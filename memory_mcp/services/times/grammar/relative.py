@@ -14,7 +14,7 @@ from memory_mcp.services.times.words import Unit
 # From now
 
 
-@rule("dayname", "here? n:day")
+@rule("dayname", "here? n:day", "whose n:day")
 def _day(now: Now, n: int) -> Span:
     return turned("day", now.today, n)
 
@@ -142,7 +142,13 @@ def _within(_: Now, c: Cycle, x: Span) -> Span:
     return c.within(x)
 
 
-@rule("inside", "the? n:dom of x:entire", "x:longer n:num day_mark")
+@rule(
+    "inside",
+    "the? n:dom of x:entire",
+    "x:longer n:num day_mark",
+    "the? n:num suffix x:longer",
+    "the? n:ordinal x:longer",
+)
 def _day_within(_: Now, n: int | Fraction, x: Span) -> Span:
     """Read "the 5th of last month"."""
     if x.unit != "month":
