@@ -147,7 +147,6 @@ def _within(_: Now, c: Cycle, x: Span) -> Span:
     "the? n:dom of x:entire",
     "x:longer n:num day_mark",
     "the? n:num suffix x:longer",
-    "the? n:ordinal x:longer",
 )
 def _day_within(_: Now, n: int | Fraction, x: Span) -> Span:
     """Read "the 5th of last month"."""
