@@ -16,6 +16,7 @@ from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.principal import local_user
 from memory_mcp.services.bundle import Services
+from memory_mcp.services.times import BEGINNING, iso, meaning
 from memory_mcp.tools.base import AnyTool, ArgumentsT, Call, ResultT, Tool, parse
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -31,17 +32,18 @@ class Moment(click.ParamType[datetime]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the moment; without a zone it is the user's."""
         try:
-            return datetime.fromisoformat(value)
+            return iso.moment(value)
         except ValueError:
             return self._in_words(value, param, ctx)
 
     def _in_words(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        from memory_mcp.services.times import meaning  # noqa: PLC0415 - for this spelling alone
-
         try:
-            return meaning(value)[0]
+            start = meaning(value)[0]
         except InvalidArgumentError:
-            self.fail(f"{value!r} is no time; give ISO 8601, or words such as 'last week'", param, ctx)
+            self.fail(f"{value!r} is no time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'", param, ctx)
+        if start == BEGINNING:
+            self.fail(f"{value!r} has no beginning; give --before, or --time-expr", param, ctx)
+        return start
 
 
 class JsonObject(click.ParamType[dict[str, object]]):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.services.times.zone import shown
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.fields import FilterArguments, MemoryId
 
@@ -19,15 +21,31 @@ class DeleteArguments(FilterArguments):
     dry_run: Annotated[bool, Field(description="Only say which")] = False
 
 
+class Interval(Result):
+    """The times between which memories were created."""
+
+    after: datetime | None = Field(description="At or after")
+    before: datetime | None
+
+    def text(self) -> str:
+        """Show both ends in local time with its offset."""
+        start = f"from {shown(self.after)}" if self.after else ""
+        end = f"before {shown(self.before)}" if self.before else ""
+        return f"created {' and '.join(filter(None, (start, end)))}"
+
+
 class DeleteResult(Result):
     """Which memories were, or would be, deleted."""
 
     ids: list[str]
     dry_run: bool
+    interval: Interval | None = Field(description="Where a time was given")
 
     def text(self) -> str:
-        """Count them."""
-        return f"{'Would delete' if self.dry_run else 'Deleted'} {len(self.ids)} memories: {', '.join(self.ids[:20])}"
+        """Count them, and say between which times they were created."""
+        when = f" {self.interval.text()}" if self.interval else ""
+        done = "Would delete" if self.dry_run else "Deleted"
+        return f"{done} {len(self.ids)} memories{when}: {', '.join(self.ids[:20])}"
 
 
 async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
@@ -45,7 +63,9 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         ids = await memories.delete_all(filters, dry_run=dry_run, on_progress=call.progress)
     else:
         ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
-    return DeleteResult(ids=ids, dry_run=arguments.dry_run)
+    timed = filters.after is not None or filters.before is not None
+    interval = Interval(after=filters.after, before=filters.before) if timed else None
+    return DeleteResult(ids=ids, dry_run=dry_run, interval=interval)
 
 
 DELETE = Tool(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -21,7 +21,8 @@ from memory_mcp.domain.models import (
     Filters,
     Memory,
 )
-from memory_mcp.services.times import understand
+from memory_mcp.services.times import BEGINNING, iso, understand
+from memory_mcp.services.times.zone import to_utc
 from memory_mcp.tools.base import Arguments, Call, Result
 
 SHOWN_CHARS: Final = 400
@@ -42,9 +43,19 @@ def not_blank(text: str) -> str:
 def _in_utc(moment: datetime) -> datetime:
     """Read a time without a zone in the user's own."""
     try:
-        return moment.astimezone(UTC)
-    except (OverflowError, ValueError, OSError) as error:
+        return to_utc(moment)
+    except (OverflowError, ValueError) as error:
         raise ValueError("must lie between the years 1 and 9999") from error
+
+
+def _bound(given: object) -> datetime:
+    """Read a moment, and say where words for times belong."""
+    try:
+        return iso.moment(given)
+    except ValueError as error:
+        if isinstance(given, str) and any(letter.isalpha() for letter in given):
+            raise ValueError(f"{error}; words such as 'yesterday' go into time_expr") from error
+        raise
 
 
 def _listed(tags: object) -> object:
@@ -76,7 +87,8 @@ Tags = Annotated[
     AfterValidator(_tidy),
 ]
 Metadata = Annotated[dict[str, object], AfterValidator(_bounded)]
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Moment = Annotated[datetime, BeforeValidator(iso.moment), AfterValidator(_in_utc)]
+Bound = Annotated[datetime, BeforeValidator(_bound), AfterValidator(_in_utc)]
 Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(not_blank)]
 MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
 ConversationId = Annotated[str, Field(min_length=1, max_length=MAX_CONVERSATION_ID)]
@@ -94,8 +106,8 @@ class FilterArguments(Arguments):
         Field(default_factory=dict, description="Members equal to these, or {gte, gt, lte, lt, ne: value, in: list}"),
     ]
     conversation_id: Annotated[ConversationId | None, Field(description="Of this conversation")] = None
-    after: Annotated[Moment | None, Field(description="Created at or after (ISO 8601)")] = None
-    before: Annotated[Moment | None, Field(description="Created before")] = None
+    after: Annotated[Bound | None, Field(description="Created at or after (ISO 8601)")] = None
+    before: Annotated[Bound | None, Field(description="Created before")] = None
     time_expr: Annotated[
         str | None, Field(min_length=1, max_length=200, description="e.g. 'last week', 'in May 2023'")
     ] = None
@@ -116,7 +128,9 @@ class FilterArguments(Arguments):
         after, before = self.after, self.before
         if self.time_expr:
             start, end = await understand(self.time_expr)
-            after, before = max(after or start, start), min(before or end, end)
+            before = min(before or end, end)
+            if start != BEGINNING:
+                after = max(after or start, start)
         return Filters(
             namespace=call.reach.of(self.namespace),
             tags=tuple(self.tags),

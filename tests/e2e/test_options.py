@@ -66,7 +66,9 @@ def test_filters_narrow_search_list_and_delete(run: Run, options: list[str], exp
     """The same filters, with the same meaning."""
     assert [hit["id"] for hit in _search(run, *options)] == expected
     assert [memory["id"] for memory in run("list", *options)["memories"]] == expected
-    assert run("delete", "--dry-run", *options) == {"ids": expected, "dry_run": True}
+    would = run("delete", "--dry-run", *options)
+    assert (would["ids"], would["dry_run"]) == (expected, True)
+    assert (would["interval"] is not None) == (options[0] in {"--after", "--before", "--time-expr"})
     assert run("list")["total"] == 2
 
 

@@ -109,7 +109,16 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
     """`initialize` is answered before gRPC, SQLite, structlog or the daemon's client were imported."""
     await listing.initialize()
     modules = await modules_of(listing, folder / "modules.json")
-    late = {"grpc", "apsw", "structlog", "tenacity", "dateparser", "rich", "semantic_text_splitter", "numpy"}
+    late = {
+        "grpc",
+        "apsw",
+        "structlog",
+        "tenacity",
+        "memory_mcp.services.times.reading",
+        "rich",
+        "semantic_text_splitter",
+        "numpy",
+    }
     late |= {"Stemmer", "memory_mcp.server.http", "memory_mcp.tokens", "limits", "cachetools", "prometheus_client"}
     assert late.isdisjoint(modules)
     assert not (folder / "memory.db").exists()

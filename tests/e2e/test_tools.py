@@ -93,7 +93,8 @@ async def test_a_memorys_life(daemon: FakeDaemon, client: RawClient) -> None:
     assert [revision["content"] for revision in history] == ["Café meeting on Monday"]
     assert (await client.tool("memory_search", query="Monday", mode="keyword"))["results"] == []
     assert (await client.tool("memory_list"))["total"] == 1
-    assert await client.tool("memory_delete", id=first["id"], dry_run=True) == {"ids": [first["id"]], "dry_run": True}
+    would = await client.tool("memory_delete", id=first["id"], dry_run=True)
+    assert would == {"ids": [first["id"]], "dry_run": True, "interval": None}
     assert (await client.tool("memory_delete", id=first["id"]))["ids"] == [first["id"]]
     with pytest.raises(ToolError, match="no memory"):
         await client.tool("memory_get", id=first["id"])

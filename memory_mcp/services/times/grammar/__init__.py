@@ -1,0 +1,8 @@
+"""What rows of words mean. One grammar for all languages: their vocabularies say which word is what."""
+
+from __future__ import annotations
+
+from memory_mcp.services.times.grammar import bounds, calendar, clocks, lengths, relative
+from memory_mcp.services.times.grammar.base import GRAMMAR, Now
+
+__all__ = ["GRAMMAR", "Now", "bounds", "calendar", "clocks", "lengths", "relative"]
