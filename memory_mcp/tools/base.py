@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.principal import Principal, Reach, Scope
+from memory_mcp.tools.json_text import is_left_out
 
 if TYPE_CHECKING:
     from memory_mcp.services.bundle import Services
@@ -26,6 +27,14 @@ class Arguments(BaseModel):
     def is_timeless(self) -> bool:
         """Whether the same arguments mean the same tomorrow."""
         return True
+
+    @classmethod
+    def refuse_empty(cls, given: Mapping[str, object]) -> None:
+        """Refuse an empty argument that must not be taken for one that was left out; most tools have none.
+
+        Raises:
+            InvalidArgumentError: names it.
+        """
 
 
 class Result(BaseModel):
@@ -104,16 +113,20 @@ def parse(model: type[ArgumentsT], raw: Mapping[str, object]) -> ArgumentsT:
 
 
 def _canonical(model: type[Arguments], raw: Mapping[str, object]) -> dict[str, object]:
+    """Return the arguments by our names, without the optional ones that are null or blank."""
     known = model.model_fields
     given: dict[str, object] = {}
     for name, value in raw.items():
         target = name if name in known else model.aliases.get(name)
         if target is None:
             raise InvalidArgumentError(_shown(name), f"is no argument of this tool; {_nearest(name, list(known))}")
-        if target in given:
+        if value is None or (target in given and is_left_out(target, value)):
+            continue
+        if target in given and not is_left_out(target, given[target]):
             raise InvalidArgumentError(name, f"is another name of {target}; give one of them")
         given[target] = value
-    return {name: value for name, value in given.items() if value is not None}
+    model.refuse_empty(given)
+    return {name: value for name, value in given.items() if known[name].is_required() or not is_left_out(name, value)}
 
 
 def _shown(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.fields import FilterArguments, MemoryId
+from memory_mcp.tools.json_text import as_object, as_tags, is_left_out
 
 
 class DeleteArguments(FilterArguments):
@@ -17,6 +19,35 @@ class DeleteArguments(FilterArguments):
 
     id: Annotated[MemoryId | None, Field(description="This memory, and no filters")] = None
     dry_run: Annotated[bool, Field(description="Only say which")] = False
+
+    @classmethod
+    def refuse_empty(cls, given: Mapping[str, object]) -> None:
+        """Refuse an empty filter, which would select more if it were ignored; beside an id it selects nothing more.
+
+        Raises:
+            InvalidArgumentError: names it.
+        """
+        has_id = not is_left_out("id", given.get("id", ""))
+        for name, value in given.items():
+            if _is_empty(name, value) and not (has_id and name in FilterArguments.model_fields):
+                raise InvalidArgumentError(
+                    name, "is empty, so more would be deleted than was meant; give a value or leave it out"
+                )
+
+
+def _is_empty(name: str, value: object) -> bool:
+    """Whether a value selects nothing, or a list of tags has an empty one among others."""
+    if is_left_out(name, value):
+        return True
+    try:
+        if name == "metadata":
+            return not as_object(value)
+        if name == "tags":
+            tags = as_tags(value)
+            return not tags or any(isinstance(tag, str) and not tag.strip() for tag in tags)
+    except ValueError:  # the validation says what is wrong with it
+        pass
+    return False
 
 
 class DeleteResult(Result):

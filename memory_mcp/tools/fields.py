@@ -23,6 +23,7 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.services.times import understand
 from memory_mcp.tools.base import Arguments, Call, Result
+from memory_mcp.tools.json_text import as_object, as_tags
 
 SHOWN_CHARS: Final = 400
 """Characters of a content in the text that goes with a structured result."""
@@ -47,11 +48,6 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("must lie between the years 1 and 9999") from error
 
 
-def _listed(tags: object) -> object:
-    """Accept comma-separated tags."""
-    return tags.split(",") if isinstance(tags, str) else tags
-
-
 def _tidy(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
 
@@ -72,10 +68,10 @@ Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValid
 Tags = Annotated[
     list[Annotated[str, Field(max_length=MAX_TAG)]],
     Field(max_length=MAX_TAGS),
-    BeforeValidator(_listed),
+    BeforeValidator(as_tags),
     AfterValidator(_tidy),
 ]
-Metadata = Annotated[dict[str, object], AfterValidator(_bounded)]
+Metadata = Annotated[dict[str, object], BeforeValidator(as_object), AfterValidator(_bounded)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(not_blank)]
 MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]

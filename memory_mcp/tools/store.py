@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from memory_mcp.domain.errors import ConflictError, ForbiddenError, InvalidArgumentError, MemoryMcpError
 from memory_mcp.domain.models import MAX_ITEMS, NewMemory, Stored
 from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.base import Arguments, Call, Result, Tool, parse
 from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tags, Type
+from memory_mcp.tools.json_text import as_items, as_object
 
 
 class StoreArguments(Arguments):
@@ -86,7 +87,8 @@ class StoreManyArguments(Arguments):
     """Many new memories."""
 
     items: Annotated[
-        list[dict[str, object]],
+        list[object],
+        BeforeValidator(as_items),
         Field(
             min_length=1,
             max_length=MAX_ITEMS,
@@ -133,11 +135,18 @@ def _item(outcome: Stored | MemoryMcpError) -> StoreResult | RefusedItem:
     return StoreResult.of(outcome) if isinstance(outcome, Stored) else RefusedItem(error=str(outcome))
 
 
-def _checked(item: dict[str, object], reach: Reach) -> NewMemory | InvalidArgumentError | ForbiddenError:
+def _checked(item: object, reach: Reach) -> NewMemory | InvalidArgumentError | ForbiddenError:
     try:
-        return parse(StoreArguments, item).new_memory(reach)
+        return parse(StoreArguments, _object(item)).new_memory(reach)
     except (InvalidArgumentError, ForbiddenError) as error:
         return error
+
+
+def _object(item: object) -> dict[str, object]:
+    try:
+        return as_object(item)
+    except ValueError:
+        raise InvalidArgumentError("item", 'must be an object, such as {"content": "…"}') from None
 
 
 STORE = Tool(

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import Change
 from memory_mcp.tools.base import Arguments, Call, Tool
 from memory_mcp.tools.fields import Content, MemoryId, Metadata, Tags, Type
 from memory_mcp.tools.get import WholeMemory
+from memory_mcp.tools.json_text import as_tags
+
+
+def _unless_blank(tags: object) -> object:
+    """Take tags that are all blank for none given: an empty list alone clears them."""
+    listed = None if tags is None else as_tags(tags)
+    return None if listed and all(isinstance(tag, str) and not tag.strip() for tag in listed) else listed
 
 
 class UpdateArguments(Arguments):
@@ -20,7 +27,7 @@ class UpdateArguments(Arguments):
 
     id: Annotated[MemoryId, Field(description="As a search or list gave it")]
     content: Annotated[Content | None, Field(description="Replaces the content")] = None
-    tags: Annotated[Tags | None, Field(description="Replaces all tags")] = None
+    tags: Annotated[Tags | None, BeforeValidator(_unless_blank), Field(description="Replaces all tags")] = None
     type: Annotated[Type | None, Field(description="Replaces the kind")] = None
     metadata: Annotated[Metadata | None, Field(description="Replaces all metadata")] = None
     expected_revision: Annotated[int | None, Field(ge=1, description="Refuse if it was changed meanwhile")] = None
