@@ -151,7 +151,7 @@ def call(tool: Tool[ArgumentsT, ResultT], given: Mapping[str, object]) -> Result
         user = local_user(settings.load().namespace)
 
         async def work(services: Services) -> ResultT:
-            return await tool.run(Call(services, user, _quietly), arguments)
+            return await tool.run(Call(services, user, _quietly, is_bounded=False), arguments)
 
         return with_services(work, writes=not tool.read_only)
     except InvalidArgumentError as error:

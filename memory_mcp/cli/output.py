@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from memory_mcp.domain.localtime import local
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -52,7 +54,7 @@ def ago(moment: datetime, now: datetime) -> str:
     """Say how long ago a time is, in its largest unit; a time to come is said as it is."""
     seconds = (now - moment).total_seconds()
     if seconds < 0:
-        return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+        return local(moment)
     for unit, length in UNITS:
         if count := int(seconds // length):
             return f"{count} {unit}{'' if count == 1 else 's'} ago"

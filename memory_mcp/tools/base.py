@@ -43,8 +43,12 @@ class Result(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def text(self) -> str:
-        """Say it in a few words, for clients that show text only."""
+        """Say all that the model's next step needs, for clients that show text only."""
         raise NotImplementedError
+
+    def structured(self) -> dict[str, object]:
+        """Return the structured result as JSON."""
+        return self.model_dump(mode="json", by_alias=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Call:
     principal: Principal
     progress: Callable[[int, int], Awaitable[None]]
     """Tells the client how many of how many are done."""
+    is_bounded: bool = True
+    """Whether the answer is for a model, and must cost it less than 10,000 tokens; a script gets all of it."""
 
     @property
     def reach(self) -> Reach:

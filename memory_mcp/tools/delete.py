@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from itertools import accumulate
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.fields import FilterArguments, MemoryId
+from memory_mcp.tools.fitting import RESERVE
 from memory_mcp.tools.json_text import as_object, as_tags, is_left_out
+from memory_mcp.tools.sizes import LIMIT, tokens
+
+NAMED: Final = 20
+"""Ids in the text."""
 
 
 class DeleteArguments(FilterArguments):
@@ -54,11 +61,19 @@ class DeleteResult(Result):
     """Which memories were, or would be, deleted."""
 
     ids: list[str]
+    left_out: int = Field(description="How many more there are, whose ids do not fit here")
     dry_run: bool
 
+    @property
+    def count(self) -> int:
+        """How many there are in all."""
+        return len(self.ids) + self.left_out
+
     def text(self) -> str:
-        """Count them."""
-        return f"{'Would delete' if self.dry_run else 'Deleted'} {len(self.ids)} memories: {', '.join(self.ids[:20])}"
+        """Count them, and name the first."""
+        named = ", ".join(self.ids[:NAMED])
+        more = f" and {self.count - NAMED} more" if self.count > NAMED else ""
+        return f"{'Would delete' if self.dry_run else 'Deleted'} {self.count} memories: {named}{more}"
 
 
 async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
@@ -76,7 +91,14 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         ids = await memories.delete_all(filters, dry_run=dry_run, on_progress=call.progress)
     else:
         ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
-    return DeleteResult(ids=ids, dry_run=arguments.dry_run)
+    told = _fitting(ids) if call.is_bounded else ids
+    return DeleteResult(ids=told, left_out=len(ids) - len(told), dry_run=arguments.dry_run)
+
+
+def _fitting(ids: list[str]) -> list[str]:
+    """Return the first ids that cost a model less than an answer may."""
+    spent = accumulate(1 + tokens(each) for each in ids)
+    return ids[: bisect_right(list(spent), LIMIT - RESERVE)]
 
 
 DELETE = Tool(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -11,7 +13,9 @@ from memory_mcp.domain.models import MAX_ITEMS, NewMemory, Stored
 from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.base import Arguments, Call, Result, Tool, parse
 from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tags, Type
+from memory_mcp.tools.fitting import RESERVE
 from memory_mcp.tools.json_text import as_items, as_object
+from memory_mcp.tools.sizes import CAUTION, LIMIT, tokens
 
 
 class StoreArguments(Arguments):
@@ -103,6 +107,10 @@ class RefusedItem(BaseModel):
 
     error: str
 
+    def text(self) -> str:
+        """Say why."""
+        return f"Refused: {self.error}"
+
 
 class StoreManyResult(Result):
     """What became of each item, in order."""
@@ -110,13 +118,19 @@ class StoreManyResult(Result):
     items: list[StoreResult | RefusedItem]
 
     def text(self) -> str:
-        """Count."""
+        """Count them, and name each by its place among the items; those that are not new come first."""
         stored = [item for item in self.items if isinstance(item, StoreResult)]
         created = sum(item.created for item in stored)
-        refused = [f"item {i}: {item.error}" for i, item in enumerate(self.items) if isinstance(item, RefusedItem)]
-        return "\n".join(
-            [f"{created} stored, {len(stored) - created} already known, {len(refused)} refused.", *refused[:20]]
-        )
+        known, refused = len(stored) - created, len(self.items) - len(stored)
+        lines = [f"{place}. {item.text()}" for place, item in sorted(enumerate(self.items), key=_is_new)]
+        fits = bisect_right(list(accumulate(1 + tokens(line) for line in lines)), int(CAUTION * (LIMIT - RESERVE)))
+        more = [f"({len(lines) - fits} more stand in the structured result)"] if fits < len(lines) else []
+        return "\n".join([f"{created} stored, {known} already known, {refused} refused.", *lines[:fits], *more])
+
+
+def _is_new(numbered: tuple[int, StoreResult | RefusedItem]) -> bool:
+    item = numbered[1]
+    return isinstance(item, StoreResult) and item.created
 
 
 async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreManyResult:
