@@ -61,7 +61,9 @@ class DeleteResult(Result):
     """Which memories were, or would be, deleted."""
 
     ids: list[str]
-    left_out: int = Field(description="How many more there are, whose ids do not fit here")
+    left_out: int = Field(
+        default=0, exclude_if=lambda count: not count, description="How many more there are, whose ids do not fit here"
+    )
     dry_run: bool
 
     @property

@@ -157,8 +157,11 @@ def fitting(answer: Answer, query: str, *, max_chars: int | None = None, reserve
     def cut(hit: SearchHit, limit: int, measure: Measure) -> SearchHit:
         known = None if by_words else hit.passage
         passage = known or excerpt(hit.content, query, PASSAGE_CHARS)
-        content = _within(passage, query, limit, measure)
-        fits = measure.of(content) + (0 if measure.is_exact else measure.of(passage)) <= limit
+        if measure.is_exact:  # as many characters were asked for
+            content, fits = _around(passage, hit.content, query, limit), len(passage) <= limit
+        else:
+            content = _within(passage, query, limit, measure)
+            fits = measure.of(content) + measure.of(passage) <= limit
         update = {"content": content, "passage": passage if fits else None, "shortened": True}
         return hit.model_copy(update=update)
 
@@ -171,6 +174,15 @@ def _within(passage: str, query: str, limit: int, measure: Measure) -> str:
     while measure.of(part := excerpt(passage, query, size)) > limit:
         size -= 1 + size // 8  # the characters there cost more than those at its beginning
     return part
+
+
+def _around(passage: str, content: str, query: str, size: int) -> str:
+    """Return that many characters of a content with a passage of it in their middle, or some of the passage."""
+    if len(passage) >= size:
+        return excerpt(passage, query, size)
+    start = content.index(passage) - (size - len(passage)) // 2
+    start = max(0, min(start, len(content) - size))
+    return content[start : start + size]
 
 
 def _hit(hit: Hit) -> SearchHit:
