@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,6 +16,7 @@ from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.principal import local_user
 from memory_mcp.services.bundle import Services
 from memory_mcp.tools.base import AnyTool, ArgumentsT, Call, ResultT, Tool, parse
+from memory_mcp.tools.json_text import as_tags
 
 F = TypeVar("F", bound=Callable[..., object])
 Type = click.ParamType[Any]  # what options of every kind have
@@ -44,20 +44,12 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is no time; give ISO 8601, or words such as 'last week'", param, ctx)
 
 
-class JsonObject(click.ParamType[dict[str, object]]):
-    """A JSON object."""
+class Optional(click.Option):
+    """An option whose empty value reaches the tool as it is: that says whether it means the same as none."""
 
-    name = "json"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, object]:
-        """Return the object."""
-        try:
-            given = json.loads(value)
-        except (ValueError, RecursionError):
-            given = None
-        if not isinstance(given, dict):
-            self.fail('give a JSON object, such as \'{"project": "x"}\'', param, ctx)
-        return given
+    def type_cast_value(self, ctx: click.Context, value: object) -> object:
+        """Return the value in the option's type, unless it is blank."""
+        return "" if isinstance(value, str) and not value.strip() else super().type_cast_value(ctx, value)
 
 
 class Content(click.ParamType[str]):
@@ -79,7 +71,7 @@ class Content(click.ParamType[str]):
 
 
 CONTENT: Final = Content()
-TYPES: Final[Mapping[str, Type]] = {"object": JsonObject(), "date-time": Moment(), "string": click.STRING}
+TYPES: Final[Mapping[str, Type]] = {"object": click.STRING, "date-time": Moment(), "string": click.STRING}
 """Of each type or format of JSON Schema that is no number."""
 OF_NAME: Final[Mapping[str, Type]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
 """Of arguments that mean more than their type."""
@@ -110,7 +102,9 @@ def _option(name: str, field: Schema) -> Callable[[F], F]:
             "--tag", flag, name, multiple=True, type=kind, callback=_joined, help=f"{words}; with commas, or again."
         )
     words += SAID.get(kind, "")
-    return click.option(flag, type=kind, default=schema.get("default"), show_default=True, help=f"{words}.")
+    return click.option(
+        flag, cls=Optional, type=kind, default=schema.get("default"), show_default=True, help=f"{words}."
+    )
 
 
 def _only(field: Schema) -> Schema:
@@ -130,9 +124,16 @@ def _type(name: str, schema: Schema) -> Type:
     return TYPES[schema.get("format", schema["type"])]
 
 
-def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> str | None:
-    """Leave to the tool what commas mean."""
-    return ",".join(values) if values else None
+def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[object] | None:
+    """Return the words of all values, which may have commas between them or be JSON arrays.
+
+    Raises:
+        click.BadParameter: a value begins like JSON and is no array.
+    """
+    try:
+        return [word for value in values for word in as_tags(value)] if values else None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 async def _quietly(_done: int, _total: int) -> None:
