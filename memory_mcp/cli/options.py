@@ -14,6 +14,7 @@ from memory_mcp.cli.completing import NAMESPACE, TAG
 from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.principal import local_user
+from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 from memory_mcp.services.bundle import Services
 from memory_mcp.tools.base import AnyTool, ArgumentsT, Call, ResultT, Tool, parse
 from memory_mcp.tools.json_text import as_tags
@@ -64,9 +65,9 @@ class Content(click.ParamType[str]):
         if sys.stdin is None:
             self.fail("stdin is closed", param, ctx)
         try:
-            text = sys.stdin.buffer.read().decode()
-        except UnicodeDecodeError:
-            self.fail("stdin is not UTF-8", param, ctx)
+            text = decoded(sys.stdin.buffer.read())
+        except NotUtf8Error as error:
+            self.fail(f"stdin is not UTF-8: {error}", param, ctx)
         return text.removesuffix("\n").removesuffix("\r")
 
 

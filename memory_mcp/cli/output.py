@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from memory_mcp.cli import streams
 from memory_mcp.domain.localtime import local
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def on_terminal() -> bool:
 
 
 def print_json(result: BaseModel) -> None:
-    """Print a tool's structured result, as MCP clients get it."""
-    click.echo(result.model_dump_json(by_alias=True))
+    """Print a tool's structured result: what MCP clients get, but whole."""
+    streams.print_json(result.model_dump_json(by_alias=True))
 
 
 def note(sentence: str) -> None:
