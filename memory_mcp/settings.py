@@ -28,7 +28,7 @@ from pydantic_settings import (
 
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
-from memory_mcp.domain.utf8 import decoded
+from memory_mcp.domain.utf8 import NOT_UTF8, decoded, is_text
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -234,7 +234,7 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
     given = _chosen | {name: value for name, value in overrides.items() if value is not None}
     file = config_file()
     try:
-        return kind(**given)  # type: ignore[arg-type]  # pydantic checks them
+        return _as_text(kind(**given))  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -242,10 +242,22 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
             raise SettingsError(f"{file}: {name} is no setting{_nearest(name)}") from error
         shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
         place = "on the command line" if name in given else f"in the environment or in {file}"
-        said = first["msg"].removeprefix("Value error, ")
+        said = NOT_UTF8 if first["type"] == "string_unicode" else first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{shown}: {said}; mend it {place}") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file} cannot be read ({error}); mend it, or move it away") from error
+
+
+def _as_text(made: Settings) -> Settings:
+    """Return the settings.
+
+    Raises:
+        SettingsError: a path is not UTF-8, which neither SQLite nor JSON could name.
+    """
+    for name, value in made:
+        if isinstance(value, Path) and not is_text(str(value)):
+            raise SettingsError(f"{PREFIX}{name.upper()}: {str(value)!r} {NOT_UTF8}; name another folder or file")
+    return made
 
 
 def _nearest(name: str) -> str:

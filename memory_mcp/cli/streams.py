@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import click
 
+from memory_mcp.domain.utf8 import is_text
+
 
 def show_all_characters() -> None:
     """Let stdout and stderr write what their encoding lacks as an escape, where Python would end in an error."""
@@ -39,19 +41,15 @@ def as_text(arguments: Sequence[str]) -> list[str]:
     """Return the command line's arguments as text, UTF-8 also where the locale is another.
 
     Raises:
-        click.UsageError: one is neither UTF-8 nor the path of a file.
+        click.UsageError: one is not UTF-8.
     """
     return [_as_text(argument, before) for before, argument in zip(["", *arguments], arguments, strict=False)]
 
 
 def _as_text(argument: str, before: str) -> str:
     """Return an argument, whose bytes Python has put into lone surrogates where it could not read them."""
-    if argument.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in argument):
-        return argument
-    if os.path.lexists(argument):
-        return argument
     try:
-        return os.fsencode(argument).decode()
+        return argument if is_text(argument) else os.fsencode(argument).decode()
     except UnicodeDecodeError:
         place = f"{before} " if before.startswith("-") else ""
         raise click.UsageError(f"{place}{argument!r} is not UTF-8; give it in UTF-8") from None

@@ -5,11 +5,22 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
+NOT_UTF8: Final = "is not UTF-8"
+
 _OTHER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class NotUtf8Error(ValueError):
     """The bytes are no UTF-8; the message says in which line."""
+
+
+def is_text(text: str) -> bool:
+    """Whether a text has no lone surrogates, by which Python stands in for bytes that it could not read."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def decoded(data: bytes, first_line: int = 1) -> str:

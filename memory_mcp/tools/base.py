@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.principal import Principal, Reach, Scope
+from memory_mcp.domain.utf8 import NOT_UTF8
 from memory_mcp.tools.json_text import is_left_out
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def parse(model: type[ArgumentsT], raw: Mapping[str, object]) -> ArgumentsT:
         name = ".".join(str(part) for part in first["loc"]) or "arguments"
         if first["type"] == "missing":
             raise InvalidArgumentError(name, "is required") from error
+        if first["type"] == "string_unicode":
+            raise InvalidArgumentError(name, NOT_UTF8) from error
         raise InvalidArgumentError(name, first["msg"].removeprefix("Value error, ")) from error
 
 
