@@ -15,7 +15,7 @@ from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.fields import FilterArguments, MemoryId
 from memory_mcp.tools.fitting import RESERVE
 from memory_mcp.tools.json_text import as_object, as_tags, is_left_out
-from memory_mcp.tools.sizes import LIMIT, tokens
+from memory_mcp.tools.sizes import CAUTION, LIMIT, tokens
 
 NAMED: Final = 20
 """Ids in the text."""
@@ -100,7 +100,7 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
 def _fitting(ids: list[str]) -> list[str]:
     """Return the first ids that cost a model less than an answer may."""
     spent = accumulate(1 + tokens(each) for each in ids)
-    return ids[: bisect_right(list(spent), LIMIT - RESERVE)]
+    return ids[: bisect_right(list(spent), int(CAUTION * (LIMIT - RESERVE)))]
 
 
 DELETE = Tool(

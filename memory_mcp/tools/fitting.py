@@ -1,7 +1,7 @@
 """What an answer shows of each memory, so that all of it costs a model less than 10,000 tokens.
 
-Metadata and tags give way first, each memory's beyond an equal share; then contents, which share what is left; only
-when not even the rest fits are the last memories left out.
+Conversation, tags and metadata give way first, each memory's beyond an equal share; then contents, which share what is
+left; only when not even the rest fits are the last memories left out.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Final, Generic, TypeVar
 
 from pydantic_core import to_json
 
-from memory_mcp.tools.fields import Shown
+from memory_mcp.tools.fields import MemoryFields, Shown
 from memory_mcp.tools.sizes import CAUTION, LIMIT, fitting, shared, tokens
 
 RESERVE: Final = 300
 """Tokens kept for what an answer says beside its memories: totals, notes, why it is degraded."""
-MEMBER: Final = 3
+MEMBER: Final = 4
 """Tokens of a member's name in JSON with what separates it, as counted by the tokenizer that `sizes` names."""
 CROWD: Final = 50
-"""Memories of an answer, beyond which members that say little are left out: complete ones cost 110 tokens each."""
-FRAME: Final = 115
-BRIEF_FRAME: Final = 60
-"""Tokens of a memory in an answer without its content, tags, metadata and conversation; the latter in a crowd."""
+"""Memories of an answer, beyond which members that say little are left out: complete ones cost 115 tokens each."""
+FRAME: Final = 128
+BRIEF_FRAME: Final = 66
+"""Tokens of a memory in an answer without its content, conversation, tags and metadata; the latter in a crowd."""
 MARK: Final = "…"
 """A tag or member of the metadata that stands for those that were left out."""
 
@@ -132,21 +132,28 @@ def _cost_without_content(memory: Shown, count: int) -> int:
 
 
 def _without_bulk(memories: Sequence[ShownT], reserve: int) -> list[ShownT]:
-    """Return the memories with no more tags and metadata than half of what each may cost beside the rest of it."""
+    """Return the memories with no more beside their content than that leaves, or half of what each may cost."""
     count = max(1, len(memories))
-    share = max(0, (LIMIT - reserve) // count - (FRAME if count <= CROWD else BRIEF_FRAME)) // 2
-    return [_lean(memory, share, is_marked=count <= CROWD) for memory in memories]
+    room = max(0, (LIMIT - reserve) // count - (FRAME if count <= CROWD else BRIEF_FRAME))
+    shares = [room - min(room // 2, tokens(memory.content)) for memory in memories]
+    return [_lean(memory, share, is_marked=count <= CROWD) for memory, share in zip(memories, shares, strict=True)]
 
 
 def _lean(memory: ShownT, share: int, *, is_marked: bool) -> ShownT:
+    """Return a memory whose conversation, tags and metadata cost at most `share` tokens, marks aside."""
+    update: dict[str, object] = {}
+    if isinstance(memory, MemoryFields) and memory.conversation_id:
+        cost = MEMBER + tokens(memory.conversation_id)
+        update = {"conversation_id": None} if cost > share else {}
+        share -= 0 if update else cost
     tags = listed(memory.tags, share // 2)
     metadata = _members(memory.metadata, share - sum(map(tokens, tags)))
-    if tags is memory.tags and metadata is memory.metadata:
+    if not update and tags is memory.tags and metadata is memory.metadata:
         return memory
     if not is_marked:  # a mark costs as much as what it stands for
         tags = [tag for tag in tags if tag != MARK]
         metadata = {name: value for name, value in metadata.items() if name != MARK}
-    return memory.model_copy(update={"tags": tags, "metadata": metadata, "shortened": True})
+    return memory.model_copy(update={**update, "tags": tags, "metadata": metadata, "shortened": True})
 
 
 def listed(texts: list[str], limit: int) -> list[str]:

@@ -14,7 +14,8 @@ from memory_mcp.services.selection import Hit
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.excerpts import excerpt
 from memory_mcp.tools.fields import FilterArguments, MemoryFields, not_blank, shown
-from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, fit
+from memory_mcp.tools.fitting import MARK, RESERVE, Fitted, Measure, brief, fit, listed
+from memory_mcp.tools.sizes import LIMIT
 
 
 class SearchArguments(FilterArguments):
@@ -60,7 +61,8 @@ class SearchHit(MemoryFields):
 
     def heading(self) -> str:
         """Return its score, what it is, and how many it stands for."""
-        more = f" (and {len(self.duplicates)} near duplicates)" if self.duplicates else ""
+        count = f"{len(self.duplicates) - 1} or more" if MARK in self.duplicates else str(len(self.duplicates))
+        more = f" (and {count} near duplicates)" if self.duplicates else ""
         return f"[{self.score:.2f}] {super().heading()}{more}"
 
 
@@ -165,7 +167,10 @@ def fitting(answer: Answer, query: str, *, max_chars: int | None = None, reserve
         update = {"content": content, "passage": passage if fits else None, "shortened": True}
         return hit.model_copy(update=update)
 
-    return fit([_hit(hit) for hit in answer.hits], cut, max_chars=max_chars, reserve=reserve)
+    share = LIMIT // (4 * max(1, len(answer.hits)))
+    hits = [_hit(hit) for hit in answer.hits]
+    hits = [hit.model_copy(update={"duplicates": listed(hit.duplicates, share)}) for hit in hits]
+    return fit(hits, cut, max_chars=max_chars, reserve=reserve)
 
 
 def _within(passage: str, query: str, limit: int, measure: Measure) -> str:
