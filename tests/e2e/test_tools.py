@@ -9,7 +9,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from memory_mcp.services.memories import DELETED_AT_ONCE
-from tests.e2e.client import Json, RawClient, ToolError
+from tests.e2e.client import RawClient, ToolError
 from tests.e2e.conftest import FRONT
 from tests.fakes.daemon import FakeDaemon
 
