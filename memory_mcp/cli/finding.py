@@ -68,6 +68,8 @@ def get(*, as_json: bool, **options: object) -> None:
         print_json(result)
     else:
         print_long("\n\n".join([_whole(result), *map(_was, result.revisions or [])]))
+        if result.next_offset is not None:
+            note(f"there is more: --offset {result.next_offset}")
 
 
 def _row(memory: MemoryFields) -> tuple[str, ...]:

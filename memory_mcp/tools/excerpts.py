@@ -11,6 +11,10 @@ MAX_WORDS: Final = 16
 """Words of a query that are looked for, the longest ones."""
 MAX_PLACES: Final = 200
 """Places of one word that are looked at."""
+LONGEST: Final = 20
+"""Letters of the word that an excerpt may begin with, where it would begin in the middle of it."""
+SHORT: Final = 3
+"""Letters of a word that tells nothing of what a text is about."""
 
 _WORD: Final = re.compile(r"\w+")
 _UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff]")
@@ -26,7 +30,16 @@ def excerpt(content: str, query: str, size: int) -> str:
         return content
     start, end = _densest(_places(content, _words(query)), size)
     begin = max(0, min(start - max(0, size - (end - start)) // 2, len(content) - size))
+    word = content.rfind(" ", max(0, begin - LONGEST), begin) + 1
+    begin = word if word and end - word <= size else begin
     return content[begin : begin + size]
+
+
+def share(text: str, query: str) -> float:
+    """Return which share of the letters of a query's words a text holds, 0-1; short words, said everywhere, aside."""
+    words = [word for word in _words(query) if len(word) > SHORT or _UNSPACED.search(word) or not word.isalpha()]
+    lower = text.lower()
+    return sum(len(word) for word in words if word in lower) / max(1, sum(map(len, words)))
 
 
 def _words(query: str) -> list[str]:

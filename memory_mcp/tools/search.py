@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -12,10 +12,13 @@ from memory_mcp.services.retrieval import Answer, Mode, Query
 from memory_mcp.services.router import Intent
 from memory_mcp.services.selection import Hit
 from memory_mcp.tools.base import Call, Result, Tool
-from memory_mcp.tools.excerpts import excerpt
+from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fields import FilterArguments, MemoryFields, not_blank, shown
 from memory_mcp.tools.fitting import MARK, RESERVE, Fitted, Measure, brief, fit, listed
 from memory_mcp.tools.sizes import LIMIT
+
+MOST: Final = 0.5
+"""The share of a query's words by which a passage is known to fit."""
 
 
 class SearchArguments(FilterArguments):
@@ -136,10 +139,10 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
 
 def _result(answer: Answer, arguments: SearchArguments, call: Call) -> SearchResult:
     missed = answer.near_misses
-    is_whole = not call.is_bounded and arguments.max_chars is None
-    fitted = Fitted([_hit(hit) for hit in answer.hits])
-    if not is_whole:
+    if call.is_bounded or arguments.max_chars is not None:
         fitted = fitting(answer, arguments.query, max_chars=arguments.max_chars)
+    else:
+        fitted = Fitted([_hit(hit) for hit in answer.hits])
     return SearchResult(
         results=fitted.memories,
         mode=answer.mode,
@@ -157,8 +160,7 @@ def fitting(answer: Answer, query: str, *, max_chars: int | None = None, reserve
     by_words = answer.mode == "keyword" or answer.intent == "identifier"
 
     def cut(hit: SearchHit, limit: int, measure: Measure) -> SearchHit:
-        known = None if by_words else hit.passage
-        passage = known or excerpt(hit.content, query, PASSAGE_CHARS)
+        passage = _passage(hit, query, by_words=by_words)
         if measure.is_exact:  # as many characters were asked for
             content, fits = _around(passage, hit.content, query, limit), len(passage) <= limit
         else:
@@ -167,10 +169,18 @@ def fitting(answer: Answer, query: str, *, max_chars: int | None = None, reserve
         update = {"content": content, "passage": passage if fits else None, "shortened": True}
         return hit.model_copy(update=update)
 
-    share = LIMIT // (4 * max(1, len(answer.hits)))
+    most = LIMIT // (4 * max(1, len(answer.hits)))
     hits = [_hit(hit) for hit in answer.hits]
-    hits = [hit.model_copy(update={"duplicates": listed(hit.duplicates, share)}) for hit in hits]
+    hits = [hit.model_copy(update={"duplicates": listed(hit.duplicates, most)}) for hit in hits]
     return fit(hits, cut, max_chars=max_chars, reserve=reserve)
+
+
+def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
+    """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
+    worded = excerpt(hit.content, query, PASSAGE_CHARS)
+    if hit.passage is None or by_words:
+        return worded
+    return worded if share(hit.passage, query) == 0 and share(worded, query) >= MOST else hit.passage
 
 
 def _within(passage: str, query: str, limit: int, measure: Measure) -> str:

@@ -122,7 +122,7 @@ class StoreManyResult(Result):
         stored = [item for item in self.items if isinstance(item, StoreResult)]
         created = sum(item.created for item in stored)
         known, refused = len(stored) - created, len(self.items) - len(stored)
-        lines = [f"{place}. {item.text()}" for place, item in sorted(enumerate(self.items), key=_is_new)]
+        lines = [f"item {place}: {item.text()}" for place, item in sorted(enumerate(self.items), key=_is_new)]
         fits = bisect_right(list(accumulate(1 + tokens(line) for line in lines)), int(CAUTION * (LIMIT - RESERVE)))
         more = [f"({len(lines) - fits} more stand in the structured result)"] if fits < len(lines) else []
         return "\n".join([f"{created} stored, {known} already known, {refused} refused.", *lines[:fits], *more])
