@@ -20,6 +20,9 @@ _WORD: Final = re.compile(r"\w+")
 _UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff]")
 """Letters of scripts that put no spaces between words, or whose words carry endings: pairs of them are looked for."""
 
+_REST: Final = re.compile(r"\w{0,20}")
+"""What may follow where a word begins."""
+
 _Place = tuple[int, int, str]
 """Start, end and the word."""
 
@@ -64,8 +67,10 @@ def _places_of(word: str, text: str) -> Iterator[_Place]:
     for _ in range(MAX_PLACES):
         if at < 0:
             return
-        yield at, at + len(word), word
-        at = text.find(word, at + len(word))
+        rest = _REST.match(text, at + len(word))
+        end = rest.end() if rest else at + len(word)
+        yield at, end, word
+        at = text.find(word, end)
 
 
 def _densest(places: Sequence[_Place], size: int) -> tuple[int, int]:

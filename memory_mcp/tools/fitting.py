@@ -24,9 +24,6 @@ MEMBER: Final = 4
 """Tokens of a member's name in JSON with what separates it, as counted by the tokenizer that `sizes` names."""
 CROWD: Final = 50
 """Memories of an answer, beyond which members that say little are left out: complete ones cost 115 tokens each."""
-FRAME: Final = 128
-BRIEF_FRAME: Final = 66
-"""Tokens of a memory in an answer without its content, conversation, tags and metadata; the latter in a crowd."""
 MARK: Final = "…"
 """A tag or member of the metadata that stands for those that were left out."""
 
@@ -133,32 +130,39 @@ def _cost_without_content(memory: Shown, count: int) -> int:
 
 def _without_bulk(memories: Sequence[ShownT], reserve: int) -> list[ShownT]:
     """Return the memories with no more beside their content than that leaves, or half of what each may cost."""
-    count = max(1, len(memories))
-    room = max(0, (LIMIT - reserve) // count - (FRAME if count <= CROWD else BRIEF_FRAME))
-    shares = [room - min(room // 2, tokens(memory.content)) for memory in memories]
-    return [_lean(memory, share, is_marked=count <= CROWD) for memory, share in zip(memories, shares, strict=True)]
+    each = (LIMIT - reserve) // max(1, len(memories))
+    return [_lean(memory, each, len(memories)) for memory in memories]
 
 
-def _lean(memory: ShownT, share: int, *, is_marked: bool) -> ShownT:
-    """Return a memory whose conversation, tags and metadata cost at most `share` tokens, marks aside."""
-    update: dict[str, object] = {}
-    if isinstance(memory, MemoryFields) and memory.conversation_id:
-        cost = MEMBER + tokens(memory.conversation_id)
-        update = {"conversation_id": None} if cost > share else {}
-        share -= 0 if update else cost
+def _lean(memory: ShownT, most: int, count: int) -> ShownT:
+    """Return a memory among `count` whose conversation, tags and metadata leave room for its content in `most`."""
+    bare: dict[str, object] = {"tags": [], "metadata": {}}
+    conversation = memory.conversation_id if isinstance(memory, MemoryFields) else None
+    if conversation is not None:
+        bare["conversation_id"] = None
+    room = max(0, most - _cost_without_content(memory.model_copy(update=bare), count))
+    share = room - min(room // 2, tokens(memory.content))
+    cost = MEMBER + tokens(conversation) if conversation is not None else 0
+    if cost <= share:
+        bare.pop("conversation_id", None)
+        share -= cost
     tags = listed(memory.tags, share // 2)
-    metadata = _members(memory.metadata, share - sum(map(tokens, tags)))
-    if not update and tags is memory.tags and metadata is memory.metadata:
+    metadata = _members(memory.metadata, share - _cost_of(tags))
+    if "conversation_id" not in bare and tags is memory.tags and metadata is memory.metadata:
         return memory
-    if not is_marked:  # a mark costs as much as what it stands for
+    if count > CROWD:  # a mark costs as much as what it stands for
         tags = [tag for tag in tags if tag != MARK]
         metadata = {name: value for name, value in metadata.items() if name != MARK}
-    return memory.model_copy(update={**update, "tags": tags, "metadata": metadata, "shortened": True})
+    return memory.model_copy(update={**bare, "tags": tags, "metadata": metadata, "shortened": True})
+
+
+def _cost_of(texts: Sequence[str]) -> int:
+    return sum(MEMBER + tokens(text) for text in texts)
 
 
 def listed(texts: list[str], limit: int) -> list[str]:
     """Return the texts when they cost at most `limit` tokens, else the first that do and a mark for the others."""
-    spent = list(accumulate(MEMBER + tokens(text) for text in texts))
+    spent = list(accumulate((MEMBER + tokens(text) for text in texts), initial=MEMBER))[1:]
     fits = [text for text, cost in zip(texts, spent, strict=True) if cost <= limit]
     return texts if len(fits) == len(texts) else [*fits, MARK]
 
@@ -168,5 +172,5 @@ def _members(metadata: Mapping[str, object], limit: int) -> Mapping[str, object]
     costs = {name: tokens(name) + MEMBER + tokens(to_json(value).decode()) for name, value in metadata.items()}
     order = sorted(costs, key=costs.__getitem__)
     spent = dict(zip(order, accumulate(costs[name] for name in order), strict=True))
-    fits = {name: value for name, value in metadata.items() if spent[name] <= limit}
+    fits = {name: value for name, value in metadata.items() if spent[name] + MEMBER <= limit}
     return metadata if len(fits) == len(metadata) else fits | {MARK: f"{len(metadata) - len(fits)} more"}

@@ -50,7 +50,7 @@ def _weights() -> bytes:
     table = bytearray(256)
     for (first, end), weight in by_range.items():
         table[first:end] = bytes([weight]) * (end - first)
-    for characters, weight in ((b"\n\r\t\\", 40), (b'"', 32)):
+    for characters, weight in ((b"\b\f\n\r\t\\", 40), (b'"', 32)):
         for byte in characters:
             table[byte] = weight
     return bytes(table)

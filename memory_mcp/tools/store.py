@@ -119,18 +119,24 @@ class StoreManyResult(Result):
 
     def text(self) -> str:
         """Count them, and name each by its place among the items; those that are not new come first."""
-        stored = [item for item in self.items if isinstance(item, StoreResult)]
-        created = sum(item.created for item in stored)
-        known, refused = len(stored) - created, len(self.items) - len(stored)
-        lines = [f"item {place}: {item.text()}" for place, item in sorted(enumerate(self.items), key=_is_new)]
+        new, others = list[str](), list[str]()
+        for place, item in enumerate(self.items):
+            if isinstance(item, StoreResult) and item.created:
+                new.append(f"item {place}: {item.id}")
+            else:
+                others.append(f"item {place}: {item.text()}")
+        lines = others + new
         fits = bisect_right(list(accumulate(1 + tokens(line) for line in lines)), int(CAUTION * (LIMIT - RESERVE)))
         more = [f"({len(lines) - fits} more stand in the structured result)"] if fits < len(lines) else []
-        return "\n".join([f"{created} stored, {known} already known, {refused} refused.", *lines[:fits], *more])
+        return "\n".join([self._counts(), *lines[:fits], *more])
 
-
-def _is_new(numbered: tuple[int, StoreResult | RefusedItem]) -> bool:
-    item = numbered[1]
-    return isinstance(item, StoreResult) and item.created
+    def _counts(self) -> str:
+        stored = [item for item in self.items if isinstance(item, StoreResult)]
+        created = sum(item.created for item in stored)
+        pending = sum(item.created and not item.embedded for item in stored)
+        waiting = f" ({pending} found by keywords until their vectors are made)" if pending else ""
+        refused = len(self.items) - len(stored)
+        return f"{created} stored{waiting}, {len(stored) - created} already known, {refused} refused."
 
 
 async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreManyResult:
