@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from memory_mcp.domain.errors import InvalidArgumentError
-from memory_mcp.domain.models import MAX_QUERY, Filters, Memory
+from memory_mcp.domain.models import MAX_QUERY, Filters
 from memory_mcp.services.bundle import Services
 from memory_mcp.services.retrieval import Query
 from memory_mcp.services.times import understand
-from memory_mcp.tools.fields import MemoryFields, shown
+from memory_mcp.tools.fields import MemoryFields
+from memory_mcp.tools.fitting import RESERVE
+from memory_mcp.tools.listing import listed
+from memory_mcp.tools.search import fitting
+from memory_mcp.tools.sizes import tokens
 
 RECALLED: Final = 10
 REVIEWED: Final = 50
@@ -43,7 +47,7 @@ class Prompt:
 async def _recall(services: Services, namespace: str, arguments: Arguments) -> str:
     topic = arguments["topic"]
     answer = await services.retrieval.search(Query(topic, Filters(namespace), limit=RECALLED))
-    found = _listed([hit.memory for hit in answer.hits])
+    found = _listed(fitting(answer, topic, reserve=RESERVE + tokens(topic)).memories)
     note = f"\n(Found by words only: {answer.degraded})" if answer.degraded else ""
     return (
         f"What do you remember about this: {topic}\n\nThe long-term memory holds, best first:\n{found}{note}\n\n"
@@ -60,9 +64,7 @@ async def _review(services: Services, namespace: str, arguments: Arguments) -> s
         problem = f"{period[:64]!r} is no time that is understood; say it like {DEFAULT_PERIOD!r} or 'in May 2023'"
         raise InvalidArgumentError("period", problem) from None
     tags = (arguments["tag"],) if arguments.get("tag") else ()
-    page = await services.memories.page(
-        Filters(namespace, tags=tags, after=after, before=before), limit=REVIEWED, cursor=None
-    )
+    page = await listed(services, Filters(namespace, tags=tags, after=after, before=before), REVIEWED)
     return (
         f"Review what was remembered {period}, {len(page.memories)} of {page.total} memories, newest first:\n"
         f"{_listed(page.memories)}\n\n"
@@ -83,8 +85,11 @@ async def _save_session(services: Services, namespace: str, arguments: Arguments
     )
 
 
-def _listed(memories: tuple[Memory, ...] | list[Memory]) -> str:
-    lines = [f"- {MemoryFields.model_validate(shown(memory)).text()}" for memory in memories]
+def _listed(memories: Sequence[MemoryFields]) -> str:
+    """List memories; the note says how to read those that are too long for a prompt."""
+    lines = [f"- {memory.text()}" for memory in memories]
+    if any(memory.shortened for memory in memories):
+        lines.append("(Those that end in … are shortened; memory_get reads all of one.)")
     return "\n".join(lines) or "(nothing)"
 
 
@@ -134,7 +139,8 @@ async def make(services: Services, namespace: str, name: str, arguments: Argumen
             raise InvalidArgumentError(given[:64], f"is no argument of {name}; it takes {', '.join(known)}")
         if len(value) > MAX_QUERY:
             raise InvalidArgumentError(given, f"has {len(value)} characters, at most {MAX_QUERY} are taken")
+    arguments = {name: value for name, value in arguments.items() if value.strip()}  # blanks are what is left out
     for argument in prompt.arguments:
-        if argument.required and not arguments.get(argument.name, "").strip():
+        if argument.required and argument.name not in arguments:
             raise InvalidArgumentError(argument.name, "is required")
     return await prompt.make(services, namespace, arguments)

@@ -15,10 +15,12 @@ from urllib.parse import unquote
 from pydantic_core import to_json
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError
-from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters, Memory
+from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters
 from memory_mcp.domain.principal import Reach
 from memory_mcp.services.bundle import Services
-from memory_mcp.tools.fields import MemoryFields, shown
+from memory_mcp.tools.fields import shown
+from memory_mcp.tools.get import WholeMemory
+from memory_mcp.tools.listing import listed
 
 SCHEME: Final = "memory://"
 MIME_TYPE: Final = "application/json"
@@ -92,7 +94,7 @@ class Address:
 
 
 async def read(services: Services, address: Address, namespace: str) -> str:
-    """Return the resource as JSON.
+    """Return the resource as JSON that costs a model less than 10,000 tokens.
 
     Raises:
         NotFoundError: the memory is not there, or not in this namespace.
@@ -100,11 +102,18 @@ async def read(services: Services, address: Address, namespace: str) -> str:
     if address.kind == "stats":
         return _json(await services.memories.statistics(namespace))
     if address.kind == "memory":
-        return _json(_shown(await services.memories.get(address.of, Reach(namespace, bound=True))))
-    is_tag = address.kind == "tag"
-    filters = Filters(namespace, tags=(address.of,)) if is_tag else Filters(namespace)
-    page = await services.memories.page(filters, limit=SHOWN_OF_TAG if is_tag else int(address.of), cursor=None)
-    return _json({"memories": [_shown(memory) for memory in page.memories], "total": page.total})
+        whole = WholeMemory.of(await services.memories.get(address.of, Reach(namespace, bound=True)))
+        return whole.model_dump_json(exclude={"revisions", "older_revisions"})
+    filters, limit = _selected(address, namespace)
+    page = (await listed(services, filters, limit)).structured()
+    return _json({name: page[name] for name in ("memories", "total", "shortened")})
+
+
+def _selected(address: Address, namespace: str) -> tuple[Filters, int]:
+    """Return what a list shows, and how many of it."""
+    if address.kind == "tag":
+        return Filters(namespace, tags=(address.of,)), SHOWN_OF_TAG
+    return Filters(namespace), int(address.of)
 
 
 @contextlib.asynccontextmanager
@@ -153,15 +162,22 @@ async def _tell(
 
 
 async def _digest(services: Services, address: Address, namespace: str) -> bytes:
+    """Return a digest of all that a resource is about, also of what is too long to be shown."""
     try:
-        text = await read(services, address, namespace)
+        about = await _about(services, address, namespace)
     except NotFoundError:
         return b""
-    return hashlib.blake2b(text.encode()).digest()
+    return hashlib.blake2b(_json(about).encode()).digest()
 
 
-def _shown(memory: Memory) -> MemoryFields:
-    return MemoryFields.model_validate(shown(memory))
+async def _about(services: Services, address: Address, namespace: str) -> object:
+    if address.kind == "stats":
+        return await services.memories.statistics(namespace)
+    if address.kind == "memory":
+        return shown(await services.memories.get(address.of, Reach(namespace, bound=True)))
+    filters, limit = _selected(address, namespace)
+    page = await services.memories.page(filters, limit=limit, cursor=None)
+    return [*map(shown, page.memories), page.total]
 
 
 def _json(value: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from embedder_api import plugins
 from embedder_api.described import Described, describe, nearest, variable
@@ -28,6 +28,10 @@ from pydantic_settings import (
 
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
+from memory_mcp.domain.utf8 import NOT_UTF8, decoded, is_text
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
@@ -188,7 +192,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources, strongest first; `.env` files and secret folders are not read."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+        return init_settings, env_settings, _TomlFile(settings_cls, toml_file=config_file())
+
+
+class _TomlFile(TomlConfigSettingsSource):
+    """The TOML file, which an editor may have begun with a byte order mark."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
+        import tomllib  # noqa: PLC0415 - where there is a file
+
+        return tomllib.loads(decoded(file_path.read_bytes()))
 
 
 _chosen: dict[str, object] = {}
@@ -221,7 +234,7 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
     given = _chosen | {name: value for name, value in overrides.items() if value is not None}
     file = config_file()
     try:
-        return kind(**given)  # type: ignore[arg-type]  # pydantic checks them
+        return _as_text(kind(**given))  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -229,10 +242,22 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
             raise SettingsError(f"{file}: {name} is no setting{_nearest(name)}") from error
         shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
         place = "on the command line" if name in given else f"in the environment or in {file}"
-        said = first["msg"].removeprefix("Value error, ")
+        said = NOT_UTF8 if first["type"] == "string_unicode" else first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{shown}: {said}; mend it {place}") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file} cannot be read ({error}); mend it, or move it away") from error
+
+
+def _as_text(made: Settings) -> Settings:
+    """Return the settings.
+
+    Raises:
+        SettingsError: a path is not UTF-8, which neither SQLite nor JSON could name.
+    """
+    for name, value in made:
+        if isinstance(value, Path) and not is_text(str(value)):
+            raise SettingsError(f"{PREFIX}{name.upper()}: {str(value)!r} {NOT_UTF8}; name another folder or file")
+    return made
 
 
 def _nearest(name: str) -> str:
@@ -253,14 +278,14 @@ def described() -> list[Described]:
     sources = {
         "command line": InitSettingsSource(Settings, init_kwargs=_chosen),
         "environment": EnvSettingsSource(Settings),
-        "file": TomlConfigSettingsSource(Settings, toml_file=config_file()),
+        "file": _TomlFile(Settings, toml_file=config_file()),
     }
     return describe(made, sources)
 
 
 def unknown_in_file() -> list[str]:
     """Return one sentence for each name in the file that is no setting."""
-    held = TomlConfigSettingsSource(Settings, toml_file=config_file())()
+    held = _TomlFile(Settings, toml_file=config_file())()
     known = {*Settings.model_fields, *(variable(PREFIX, *each) for each in Settings.model_fields.items())}
     return [f"{config_file()}: {name} is no setting{_nearest(name)}" for name in held if name not in known]
 

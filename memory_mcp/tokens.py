@@ -20,6 +20,7 @@ from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import ConflictError, NotFoundError, SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.principal import Principal, Reach, Scope
+from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 
 SECRET_BYTES: Final = 32
 PREFIX: Final = "mm_"
@@ -78,9 +79,11 @@ class TokenFile:
                 raise SettingsError(f"{self._path} can be read by others; run chmod 600 {self._path}")
             mark = status.st_mtime_ns, status.st_ino, status.st_size
             if self._read is None or self._read[0] != mark:
-                self._read = mark, _File.model_validate_json(self._path.read_bytes()).tokens
+                self._read = mark, _File.model_validate_json(decoded(self._path.read_bytes())).tokens
         except FileNotFoundError:
             return []
+        except NotUtf8Error as error:
+            raise SettingsError(f"{self._path} cannot be read as a file of tokens: {error}") from error
         except (OSError, ValidationError) as error:
             raise SettingsError(
                 f"{self._path} cannot be read as a file of tokens; move it away and make them anew"

@@ -14,6 +14,7 @@ from click.exceptions import NoArgsIsHelpError
 from click.shell_completion import CompletionItem
 from embedder_api import __version__
 
+from memory_mcp.cli.streams import as_text, show_all_characters
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:
         _complain("stdout is closed; send it to /dev/null where nobody reads it")
         return FAILED
-    code = _run(arguments)
+    show_all_characters()
+    code = _run(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -155,9 +157,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str]) -> int:
     try:
-        code: Any = commands.main(arguments, PROGRAM, COMPLETE_VARIABLE, standalone_mode=False)
+        code: Any = commands.main(as_text(arguments), PROGRAM, COMPLETE_VARIABLE, standalone_mode=False)
     except NoArgsIsHelpError as error:
         error.show()
         return WRONG_USAGE

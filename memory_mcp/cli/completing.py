@@ -35,7 +35,7 @@ class Known(click.ParamType[str]):
             if not settings.load().sqlite_path.is_file():  # to complete makes no store
                 return []
             words = with_services(lambda services: self._like(services, last, given))
-        except (MemoryMcpError, click.UsageError):
+        except (MemoryMcpError, click.UsageError, UnicodeError):  # the last: words that are not UTF-8
             return []
         return [CompletionItem(before + comma + word) for word in words]
 

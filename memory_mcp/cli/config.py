@@ -15,6 +15,7 @@ from memory_mcp import settings
 from memory_mcp.cli import PROGRAM, WRONG_USAGE
 from memory_mcp.cli.output import note, print_rows
 from memory_mcp.cli.session import as_json_option
+from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.embedder.described import Told, ask
 
@@ -34,7 +35,7 @@ def config(*, as_json: bool) -> int:
     if as_json:
         of_daemon = {"daemon_file": daemons.file or None, "daemon": _as_json(daemons.settings)}
         data = {"file": file, "settings": _as_json(ours), **of_daemon, "unknown": unknown}
-        click.echo(json.dumps(data, ensure_ascii=False))
+        print_data(data)
     else:
         rows = [_row(each) for each in (*ours, *daemons.settings)]
         print_rows(("setting", "value", "from", "unit", "what it is"), rows)

@@ -37,7 +37,7 @@ def restore(*, source: Path, as_json: bool) -> None:
 
 def _is_export(source: Path) -> bool:
     try:
-        with source.open(encoding="utf-8", errors="replace") as file:
+        with source.open(encoding="utf-8-sig", errors="replace") as file:
             return file.readline(len(_HEADER)) == _HEADER
     except OSError:
         return False  # the store says what is wrong with it

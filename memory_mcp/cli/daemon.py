@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Collection, Mapping
@@ -17,6 +16,7 @@ from platformdirs import user_cache_path, user_log_path
 from memory_mcp import settings
 from memory_mcp.cli import serving
 from memory_mcp.cli.session import as_json_option
+from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.provision import installed, models
 from memory_mcp.provision.environment import Builder
@@ -211,7 +211,10 @@ def status(*, venv: Path | None, as_json: bool) -> int:
         "choices": environment.choices() if environment else {},
         "trouble": trouble,
     }
-    click.echo(json.dumps(data, ensure_ascii=False) if as_json else "\n".join(_lines(data, finding)))
+    if as_json:
+        print_data(data)
+    else:
+        click.echo("\n".join(_lines(data, finding)))
     return 0 if finding.condition is Condition.OK and not trouble else DEGRADED
 
 

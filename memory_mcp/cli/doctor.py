@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +13,7 @@ import click
 from memory_mcp import settings
 from memory_mcp.checks import checks_without_settings, make_checks
 from memory_mcp.cli.session import CODES, as_json_option
+from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -52,7 +51,7 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
     worst = checkup.status(seen)
     if as_json:
         checks = {name: _fields(each) for name, each in seen.items()}
-        click.echo(json.dumps({"status": worst, "checks": checks}))
+        print_data({"status": worst, "checks": checks})
     else:
         width = max(map(len, seen))
         for name, each in seen.items():
@@ -86,5 +85,5 @@ def _line(name: str, seen: Seen) -> str:
 
 
 def _plain(text: str) -> str:
-    """Make one line that every terminal can show, whatever a path or another program's message holds."""
-    return " ".join(text.split()).encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
+    """Make one line, whatever a path or another program's message holds."""
+    return " ".join(text.split())

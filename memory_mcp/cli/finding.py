@@ -12,10 +12,13 @@ from memory_mcp.cli import DEGRADED
 from memory_mcp.cli.options import call, options_of
 from memory_mcp.cli.output import bold, clean, note, on_terminal, print_json, print_long, print_rows, when
 from memory_mcp.cli.session import as_json_option
-from memory_mcp.tools.fields import SHOWN_CHARS, MemoryFields
+from memory_mcp.tools.fields import MemoryFields
 from memory_mcp.tools.get import GET, RevisionFields, WholeMemory
 from memory_mcp.tools.listing import LIST
 from memory_mcp.tools.search import SEARCH, SearchHit
+
+SHOWN_CHARS: Final = 400
+"""Characters of a content in a table."""
 
 COLUMNS: Final = ("id", "created", "content", "tags")
 
@@ -65,6 +68,8 @@ def get(*, as_json: bool, **options: object) -> None:
         print_json(result)
     else:
         print_long("\n\n".join([_whole(result), *map(_was, result.revisions or [])]))
+        if result.next_offset is not None:
+            note(f"there is more: --offset {result.next_offset}")
 
 
 def _row(memory: MemoryFields) -> tuple[str, ...]:

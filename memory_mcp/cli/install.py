@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
@@ -10,6 +9,7 @@ from embedder_api.v1.address import is_listened_to, socket_path
 
 from memory_mcp import settings
 from memory_mcp.cli.session import as_json_option
+from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.provision.clients import found
 from memory_mcp.provision.clients.entries import NAME, Launch, Remote, launch
@@ -93,7 +93,7 @@ def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchan
         "diff": change.diff() if unchanged else None,
         "kept": str(editor.file.backup.path) if kept else None,
     }
-    click.echo(json.dumps(data, ensure_ascii=False))
+    print_data(data)
 
 
 def _asked(*, as_json: bool) -> Client:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,9 +14,11 @@ from memory_mcp.cli.completing import NAMESPACE, TAG
 from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.principal import local_user
+from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 from memory_mcp.services.bundle import Services
 from memory_mcp.services.times import BEGINNING, iso, meaning
 from memory_mcp.tools.base import AnyTool, ArgumentsT, Call, ResultT, Tool, parse
+from memory_mcp.tools.json_text import as_tags
 
 F = TypeVar("F", bound=Callable[..., object])
 Type = click.ParamType[Any]  # what options of every kind have
@@ -46,20 +47,12 @@ class Moment(click.ParamType[datetime]):
         return start
 
 
-class JsonObject(click.ParamType[dict[str, object]]):
-    """A JSON object."""
+class Optional(click.Option):
+    """An option whose empty value reaches the tool as it is: that says whether it means the same as none."""
 
-    name = "json"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, object]:
-        """Return the object."""
-        try:
-            given = json.loads(value)
-        except (ValueError, RecursionError):
-            given = None
-        if not isinstance(given, dict):
-            self.fail('give a JSON object, such as \'{"project": "x"}\'', param, ctx)
-        return given
+    def type_cast_value(self, ctx: click.Context, value: object) -> object:
+        """Return the value in the option's type, unless it is blank."""
+        return "" if isinstance(value, str) and not value.strip() else super().type_cast_value(ctx, value)
 
 
 class Content(click.ParamType[str]):
@@ -74,14 +67,14 @@ class Content(click.ParamType[str]):
         if sys.stdin is None:
             self.fail("stdin is closed", param, ctx)
         try:
-            text = sys.stdin.buffer.read().decode()
-        except UnicodeDecodeError:
-            self.fail("stdin is not UTF-8", param, ctx)
+            text = decoded(sys.stdin.buffer.read())
+        except NotUtf8Error as error:
+            self.fail(f"stdin is not UTF-8: {error}", param, ctx)
         return text.removesuffix("\n").removesuffix("\r")
 
 
 CONTENT: Final = Content()
-TYPES: Final[Mapping[str, Type]] = {"object": JsonObject(), "date-time": Moment(), "string": click.STRING}
+TYPES: Final[Mapping[str, Type]] = {"object": click.STRING, "date-time": Moment(), "string": click.STRING}
 """Of each type or format of JSON Schema that is no number."""
 OF_NAME: Final[Mapping[str, Type]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
 """Of arguments that mean more than their type."""
@@ -112,7 +105,9 @@ def _option(name: str, field: Schema) -> Callable[[F], F]:
             "--tag", flag, name, multiple=True, type=kind, callback=_joined, help=f"{words}; with commas, or again."
         )
     words += SAID.get(kind, "")
-    return click.option(flag, type=kind, default=schema.get("default"), show_default=True, help=f"{words}.")
+    return click.option(
+        flag, cls=Optional, type=kind, default=schema.get("default"), show_default=True, help=f"{words}."
+    )
 
 
 def _only(field: Schema) -> Schema:
@@ -132,9 +127,16 @@ def _type(name: str, schema: Schema) -> Type:
     return TYPES[schema.get("format", schema["type"])]
 
 
-def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> str | None:
-    """Leave to the tool what commas mean."""
-    return ",".join(values) if values else None
+def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[object] | None:
+    """Return the words of all values, which may have commas between them or be JSON arrays.
+
+    Raises:
+        click.BadParameter: a value begins like JSON and is no array.
+    """
+    try:
+        return [word for value in values for word in as_tags(value)] if values else None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 async def _quietly(_done: int, _total: int) -> None:
@@ -153,7 +155,7 @@ def call(tool: Tool[ArgumentsT, ResultT], given: Mapping[str, object]) -> Result
         user = local_user(settings.load().namespace)
 
         async def work(services: Services) -> ResultT:
-            return await tool.run(Call(services, user, _quietly), arguments)
+            return await tool.run(Call(services, user, _quietly, is_bounded=False), arguments)
 
         return with_services(work, writes=not tool.read_only)
     except InvalidArgumentError as error:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from memory_mcp.cli import streams
+from memory_mcp.domain.localtime import local
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -28,8 +31,8 @@ def on_terminal() -> bool:
 
 
 def print_json(result: BaseModel) -> None:
-    """Print a tool's structured result, as MCP clients get it."""
-    click.echo(result.model_dump_json(by_alias=True))
+    """Print a tool's structured result: what MCP clients get, but whole."""
+    streams.print_json(result.model_dump_json(by_alias=True))
 
 
 def note(sentence: str) -> None:
@@ -52,7 +55,7 @@ def ago(moment: datetime, now: datetime) -> str:
     """Say how long ago a time is, in its largest unit; a time to come is said as it is."""
     seconds = (now - moment).total_seconds()
     if seconds < 0:
-        return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+        return local(moment)
     for unit, length in UNITS:
         if count := int(seconds // length):
             return f"{count} {unit}{'' if count == 1 else 's'} ago"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import FrameType
@@ -15,6 +14,7 @@ import click
 from memory_mcp import settings
 from memory_mcp.app import opened
 from memory_mcp.cli import DEGRADED, FAILED
+from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition
 from memory_mcp.services.bundle import Services
@@ -72,4 +72,7 @@ def _interruptible() -> Iterator[None]:
 
 def say(sentence: str, data: Mapping[str, object], *, as_json: bool) -> None:
     """Print one of both."""
-    click.echo(json.dumps(data, ensure_ascii=False) if as_json else sentence)
+    if as_json:
+        print_data(data)
+    else:
+        click.echo(sentence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from memory_mcp import settings
 from memory_mcp.app import opened
 from memory_mcp.cli.output import on_terminal, print_rows
 from memory_mcp.cli.session import CODES, as_json_option, reading
+from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import Condition
 from memory_mcp.services.status import Overview
 
@@ -60,7 +60,7 @@ def status(*, watch: bool, every: float, as_json: bool) -> int:
 
 
 def _print_json(overview: Overview) -> None:
-    click.echo(json.dumps(_data(overview), ensure_ascii=False))
+    print_data(_data(overview))
 
 
 def _data(overview: Overview) -> dict[str, object]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from memory_mcp import settings
 from memory_mcp.cli.session import as_json_option, say
+from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.domain.principal import Scope
 from memory_mcp.tokens import Token, TokenFile
@@ -58,7 +58,7 @@ def list_(*, as_json: bool) -> None:
     """List the tokens, without what they are."""
     held = _file().all()
     if as_json:
-        click.echo(json.dumps({"tokens": [_fields(each) for each in held]}, ensure_ascii=False))
+        print_data({"tokens": [_fields(each) for each in held]})
         return
     for each in held:
         click.echo(_told(each))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import click
 
@@ -18,8 +18,10 @@ from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.lines import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import as_json_option, say, with_services
+from memory_mcp.cli.streams import use_utf8
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
+from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 from memory_mcp.services.bundle import Services
 from memory_mcp.services.transfer import BATCH
 
@@ -29,6 +31,7 @@ from memory_mcp.services.transfer import BATCH
 def export(*, target: Path) -> None:
     """Write all memories to TARGET (or stdout) as JSON Lines, with their history, without vectors."""
     if str(target) == "-":
+        use_utf8()
         exported = with_services(partial(_export, file=sys.stdout))
     else:
         with _whole(target) as file:
@@ -87,10 +90,14 @@ class _Tally:
 
 
 @click.command("import")
-@click.argument("source", type=click.File("r", encoding="utf-8"))
+@click.argument("source", type=click.File("rb"))
 @as_json_option
-def import_(*, source: TextIO, as_json: bool) -> int:
+def import_(*, source: BinaryIO, as_json: bool) -> int:
     """Read memories from SOURCE (- is stdin); what is there already is left as it is, so it may be run again."""
+    if source.seekable():  # stdin is read as it comes, and what came before a wrong line is imported
+        for _ in _lines(source, "nothing was imported"):
+            pass
+        source.seek(0)
     tally = _Tally()
 
     async def work(services: Services) -> None:
@@ -124,15 +131,29 @@ def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
     yield batch
 
 
-def _records(source: TextIO) -> Iterator[Record]:
+def _lines(source: BinaryIO, consequence: str) -> Iterator[str]:
+    """Give the lines.
+
+    Raises:
+        InvalidArgumentError: one is no UTF-8; names the file and the line, and says what that means.
+    """
+    for number, line in enumerate(source, 1):
+        try:
+            yield decoded(line, number)
+        except NotUtf8Error as error:
+            raise InvalidArgumentError(source.name, f"{error}; {consequence}") from error
+
+
+def _records(source: BinaryIO) -> Iterator[Record]:
     """Give the records; what ends early is told when all that is there was given.
 
     Raises:
         InvalidArgumentError: a line is wrong, or the last one is missing.
     """
-    check_header(next(source, ""))
+    lines = _lines(source, "nothing from here on was read")
+    check_header(next(lines, ""))
     count = 0
-    for number, line in enumerate(source, 2):
+    for number, line in enumerate(lines, 2):
         if line.startswith(f'{{"{END}"'):
             return ended(number, line, count)
         if line.strip():

@@ -39,8 +39,7 @@ def update(*, as_json: bool, **options: object) -> int:
     if as_json:
         print_json(result)
     else:
-        vector = "" if result.embedded else "; found by keywords until its vector is made"
-        click.echo(f"{result.id} has revision {result.revision} now{vector}.")
+        click.echo(result.text())
     return 0 if result.embedded else DEGRADED
 
 
@@ -63,5 +62,5 @@ def delete(*, yes: bool, as_json: bool, **options: object) -> int:
 
 
 def _confirmed(options: dict[str, object]) -> bool:
-    count = len(call(DELETE, {**options, "dry_run": True}).ids)
+    count = call(DELETE, {**options, "dry_run": True}).count
     return count == 0 or click.confirm(f"Delete {count} memories?", err=True)

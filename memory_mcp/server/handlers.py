@@ -51,7 +51,7 @@ class ToolHandlers:
         result = await self._run(asked.tool, asked)
         return types.CallToolResult(
             content=[types.TextContent(text=result.text())],
-            structured_content=result.model_dump(mode="json", by_alias=True),
+            structured_content=result.structured(),
         )
 
     async def _run(self, tool: AnyTool, asked: Asked) -> Result:

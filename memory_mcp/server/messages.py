@@ -9,10 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
+from typing import Final
 
 import mcp_types as types
 from pydantic import ValidationError
 from pydantic_core import from_json
+
+from memory_mcp.domain.utf8 import is_text
+
+MAX_PATH: Final = 100
+"""Characters that name the place of a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,9 @@ def parse(text: bytes) -> types.JSONRPCMessage | Refused:
     try:
         loose: object = from_json(text, allow_inf_nan=False)
     except ValueError:
-        return wrong(types.PARSE_ERROR, "the message is no JSON in UTF-8, or nested too deep", _id_of(_guessed(text)))
+        guess = _guessed(text)
+        problem = _surrogate_in(guess) or "the message is no JSON in UTF-8, or nested too deep"
+        return wrong(types.PARSE_ERROR, problem, _id_of(guess))
     try:
         message = types.jsonrpc_message_adapter.validate_python(loose, by_name=False)
     except ValidationError:
@@ -46,6 +54,21 @@ def _guessed(text: bytes) -> object:
     """Read what is almost JSON (a lone surrogate, a number that is none), for the sake of its id."""
     with contextlib.suppress(ValueError, RecursionError):
         return json.loads(text)
+    return None
+
+
+def _surrogate_in(loose: object) -> str | None:
+    """Say which part of a message has half of a surrogate pair, as `json.loads` lets through."""
+    waiting = [("", loose)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(path, str(name)) for name in value] + [(f"{path}.{name}", of) for name, of in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{path}.{place}", of) for place, of in enumerate(value)]
+        elif isinstance(value, str) and not is_text(value):
+            shown = path.lstrip(".")[-MAX_PATH:].encode(errors="backslashreplace").decode()
+            return f"{shown or 'the message'}: has half of a surrogate pair, which is no character; leave it out"
     return None
 
 

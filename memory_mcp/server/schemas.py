@@ -28,7 +28,7 @@ def _advertise(tool: AnyTool) -> types.Tool:
     return types.Tool(
         name=tool.name,
         description=tool.description,
-        input_schema=_lean(tool.arguments.model_json_schema(), collapse=True),
+        input_schema=_without_least_length(_lean(tool.arguments.model_json_schema(), collapse=True)),
         output_schema=_lean(tool.result.model_json_schema(mode="serialization"), collapse=False),
         annotations=types.ToolAnnotations(
             read_only_hint=tool.read_only,
@@ -56,6 +56,16 @@ def _lean(schema: Schema, *, collapse: bool) -> Schema:
         else:
             lean[key] = value
     return _without_null(lean) if collapse else lean
+
+
+def _without_least_length(schema: Schema) -> Schema:
+    """Let optional texts be empty, which is taken for left out."""
+    required = schema.get("required", ())
+    fields = {
+        name: {key: value for key, value in field.items() if key != "minLength" or name in required}
+        for name, field in schema["properties"].items()
+    }
+    return {**schema, "properties": fields}
 
 
 def _without_null(schema: Schema) -> Schema:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.principal import Principal, Reach, Scope
+from memory_mcp.domain.utf8 import NOT_UTF8
+from memory_mcp.tools.json_text import is_left_out
 
 if TYPE_CHECKING:
     from memory_mcp.services.bundle import Services
@@ -27,6 +29,14 @@ class Arguments(BaseModel):
         """Whether the same arguments mean the same tomorrow."""
         return True
 
+    @classmethod
+    def refuse_empty(cls, given: Mapping[str, object]) -> None:
+        """Refuse an empty argument that must not be taken for one that was left out; most tools have none.
+
+        Raises:
+            InvalidArgumentError: names it.
+        """
+
 
 class Result(BaseModel):
     """The structured result of a tool."""
@@ -34,8 +44,12 @@ class Result(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def text(self) -> str:
-        """Say it in a few words, for clients that show text only."""
+        """Say all that the model's next step needs, for clients that show text only."""
         raise NotImplementedError
+
+    def structured(self) -> dict[str, object]:
+        """Return the structured result as JSON."""
+        return self.model_dump(mode="json", by_alias=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ class Call:
     principal: Principal
     progress: Callable[[int, int], Awaitable[None]]
     """Tells the client how many of how many are done."""
+    is_bounded: bool = True
+    """Whether the answer is for a model, and must cost it less than 10,000 tokens; a script gets all of it."""
 
     @property
     def reach(self) -> Reach:
@@ -100,20 +116,26 @@ def parse(model: type[ArgumentsT], raw: Mapping[str, object]) -> ArgumentsT:
         name = ".".join(str(part) for part in first["loc"]) or "arguments"
         if first["type"] == "missing":
             raise InvalidArgumentError(name, "is required") from error
+        if first["type"] == "string_unicode":
+            raise InvalidArgumentError(name, NOT_UTF8) from error
         raise InvalidArgumentError(name, first["msg"].removeprefix("Value error, ")) from error
 
 
 def _canonical(model: type[Arguments], raw: Mapping[str, object]) -> dict[str, object]:
+    """Return the arguments by our names, without the optional ones that are null or blank."""
     known = model.model_fields
     given: dict[str, object] = {}
     for name, value in raw.items():
         target = name if name in known else model.aliases.get(name)
         if target is None:
             raise InvalidArgumentError(_shown(name), f"is no argument of this tool; {_nearest(name, list(known))}")
-        if target in given:
+        if value is None or (target in given and is_left_out(target, value)):
+            continue
+        if target in given and not is_left_out(target, given[target]):
             raise InvalidArgumentError(name, f"is another name of {target}; give one of them")
         given[target] = value
-    return {name: value for name, value in given.items() if value is not None}
+    model.refuse_empty(given)
+    return {name: value for name, value in given.items() if known[name].is_required() or not is_left_out(name, value)}
 
 
 def _shown(name: str) -> str:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from itertools import accumulate
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from memory_mcp.domain.errors import InvalidArgumentError
-from memory_mcp.services.times.zone import shown
+from memory_mcp.domain.localtime import local
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.fields import FilterArguments, MemoryId
+from memory_mcp.tools.fitting import RESERVE
+from memory_mcp.tools.json_text import as_object, as_tags, is_left_out
+from memory_mcp.tools.sizes import CAUTION, LIMIT, tokens
+
+NAMED: Final = 20
+"""Ids in the text."""
 
 
 class DeleteArguments(FilterArguments):
@@ -19,6 +28,35 @@ class DeleteArguments(FilterArguments):
 
     id: Annotated[MemoryId | None, Field(description="This memory, and no filters")] = None
     dry_run: Annotated[bool, Field(description="Only say which")] = False
+
+    @classmethod
+    def refuse_empty(cls, given: Mapping[str, object]) -> None:
+        """Refuse an empty filter, which would select more if it were ignored; beside an id it selects nothing more.
+
+        Raises:
+            InvalidArgumentError: names it.
+        """
+        has_id = not is_left_out("id", given.get("id", ""))
+        for name, value in given.items():
+            if _is_empty(name, value) and not (has_id and name in FilterArguments.model_fields):
+                raise InvalidArgumentError(
+                    name, "is empty, so more would be deleted than was meant; give a value or leave it out"
+                )
+
+
+def _is_empty(name: str, value: object) -> bool:
+    """Whether a value selects nothing, or a list of tags has an empty one among others."""
+    if is_left_out(name, value):
+        return True
+    try:
+        if name == "metadata":
+            return not as_object(value)
+        if name == "tags":
+            tags = as_tags(value)
+            return not tags or any(isinstance(tag, str) and not tag.strip() for tag in tags)
+    except ValueError:  # the validation says what is wrong with it
+        pass
+    return False
 
 
 class Interval(Result):
@@ -29,8 +67,8 @@ class Interval(Result):
 
     def text(self) -> str:
         """Show both ends in local time with its offset."""
-        start = f"from {shown(self.after)}" if self.after else ""
-        end = f"before {shown(self.before)}" if self.before else ""
+        start = f"from {local(self.after)}" if self.after else ""
+        end = f"before {local(self.before)}" if self.before else ""
         return f"created {' and '.join(filter(None, (start, end)))}"
 
 
@@ -38,14 +76,24 @@ class DeleteResult(Result):
     """Which memories were, or would be, deleted."""
 
     ids: list[str]
+    left_out: int = Field(
+        default=0, exclude_if=lambda count: not count, description="How many more there are, whose ids do not fit here"
+    )
     dry_run: bool
     interval: Interval | None = Field(description="Where a time was given")
 
+    @property
+    def count(self) -> int:
+        """How many there are in all."""
+        return len(self.ids) + self.left_out
+
     def text(self) -> str:
-        """Count them, and say between which times they were created."""
-        when = f" {self.interval.text()}" if self.interval else ""
+        """Count them, say between which times they were created, and name the first."""
         done = "Would delete" if self.dry_run else "Deleted"
-        return f"{done} {len(self.ids)} memories{when}: {', '.join(self.ids[:20])}"
+        when = f" {self.interval.text()}" if self.interval else ""
+        named = ", ".join(self.ids[:NAMED])
+        more = f" and {self.count - NAMED} more" if self.count > NAMED else ""
+        return f"{done} {self.count} memories{when}: {named}{more}"
 
 
 async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
@@ -63,9 +111,16 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         ids = await memories.delete_all(filters, dry_run=dry_run, on_progress=call.progress)
     else:
         ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
+    told = _fitting(ids) if call.is_bounded else ids
     timed = filters.after is not None or filters.before is not None
     interval = Interval(after=filters.after, before=filters.before) if timed else None
-    return DeleteResult(ids=ids, dry_run=dry_run, interval=interval)
+    return DeleteResult(ids=told, left_out=len(ids) - len(told), dry_run=dry_run, interval=interval)
+
+
+def _fitting(ids: list[str]) -> list[str]:
+    """Return the first ids that cost a model less than an answer may."""
+    spent = accumulate(1 + tokens(each) for each in ids)
+    return ids[: bisect_right(list(spent), int(CAUTION * (LIMIT - RESERVE)))]
 
 
 DELETE = Tool(

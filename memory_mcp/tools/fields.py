@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from memory_mcp.domain.localtime import local
 from memory_mcp.domain.models import (
     MAX_CONTENT,
     MAX_CONVERSATION_ID,
@@ -24,9 +25,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.services.times import BEGINNING, iso, understand
 from memory_mcp.services.times.zone import to_utc
 from memory_mcp.tools.base import Arguments, Call, Result
-
-SHOWN_CHARS: Final = 400
-"""Characters of a content in the text that goes with a structured result."""
+from memory_mcp.tools.json_text import as_object, as_tags
 
 
 def not_blank(text: str) -> str:
@@ -58,11 +57,6 @@ def _bound(given: object) -> datetime:
         raise
 
 
-def _listed(tags: object) -> object:
-    """Accept comma-separated tags."""
-    return tags.split(",") if isinstance(tags, str) else tags
-
-
 def _tidy(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
 
@@ -83,10 +77,10 @@ Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValid
 Tags = Annotated[
     list[Annotated[str, Field(max_length=MAX_TAG)]],
     Field(max_length=MAX_TAGS),
-    BeforeValidator(_listed),
+    BeforeValidator(as_tags),
     AfterValidator(_tidy),
 ]
-Metadata = Annotated[dict[str, object], AfterValidator(_bounded)]
+Metadata = Annotated[dict[str, object], BeforeValidator(as_object), AfterValidator(_bounded)]
 Moment = Annotated[datetime, BeforeValidator(iso.moment), AfterValidator(_in_utc)]
 Bound = Annotated[datetime, BeforeValidator(_bound), AfterValidator(_in_utc)]
 Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(not_blank)]
@@ -143,25 +137,62 @@ class FilterArguments(Arguments):
         )
 
 
-class MemoryFields(Result):
-    """A memory as the tools show it."""
+def _may_be_left_out(schema: dict[str, Any]) -> None:
+    """Let a memory among many others do without the members that say nothing (`fitting.brief`)."""
+    schema["required"] = ["id", "content", "created_at"]
 
-    id: str
+
+class Shown(Result):
+    """What is shown of a memory or one of its revisions; of a long one some."""
+
     content: str
     tags: list[str]
     type: str
     metadata: Mapping[str, object]
+    shortened: bool = Field(
+        default=False, exclude_if=lambda value: not value, description="Only where it is true: memory_get has the rest"
+    )
+
+    @property
+    def passage_shown(self) -> str | None:
+        """What of the content is shown a second time."""
+        return None
+
+    def heading(self) -> str:
+        """Say on a line what it is, without its content."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """Show it on a line, or on some where the content has them."""
+        return f"{self.heading()}: {self.content}{'…' if self.shortened else ''}"
+
+
+class MemoryFields(Shown):
+    """A memory as the tools show it."""
+
+    model_config = ConfigDict(json_schema_extra=_may_be_left_out)
+
+    id: str
     conversation_id: str | None
     created_at: datetime
     updated_at: datetime
 
-    def text(self) -> str:
-        """Show the memory on a line or a few; the structured result has all of it."""
+    def heading(self) -> str:
+        """Return its id, when and what it is, and its tags."""
+        about = [local(self.created_at), *kind_of(self.type)]
+        about += [f"conversation {self.conversation_id}"] if self.conversation_id else []
         tags = f" [{', '.join(self.tags)}]" if self.tags else ""
-        content = self.content if len(self.content) <= SHOWN_CHARS else self.content[:SHOWN_CHARS] + "…"
-        return f"{self.id} ({self.created_at:%Y-%m-%d %H:%M}){tags}: {content}"
+        return f"{self.id} ({'; '.join(about)}){tags}"
+
+
+def kind_of(kind: str) -> list[str]:
+    """Return a memory's type, where it is not the usual one."""
+    return [] if kind == "note" else [kind]
+
+
+SHOWN: Final = ("id", "content", "tags", "type", "metadata", "conversation_id", "created_at", "updated_at")
 
 
 def shown(memory: Memory) -> dict[str, object]:
     """Return the fields that every tool shows of a memory."""
-    return {name: getattr(memory, name) for name in MemoryFields.model_fields}
+    return {name: getattr(memory, name) for name in SHOWN}

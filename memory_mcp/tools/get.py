@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Final
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from memory_mcp.domain.models import Memory, Revision
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.localtime import local
+from memory_mcp.domain.models import MAX_CONTENT, Memory, Revision
 from memory_mcp.tools.base import Arguments, Call, Tool
-from memory_mcp.tools.fields import MemoryFields, MemoryId, shown
+from memory_mcp.tools.fields import MemoryFields, MemoryId, Shown, kind_of, shown
+from memory_mcp.tools.fitting import RESERVE, fit, from_beginning
+from memory_mcp.tools.sizes import LIMIT, tokens
+
+MAX_REVISIONS: Final = 40
+"""Revisions that a model is shown, the latest; their contents share half of the answer."""
 
 
 class GetArguments(Arguments):
-    """Which memory."""
+    """Which memory, and which part of it."""
 
     id: Annotated[MemoryId, Field(description="As a search or list gave it")]
     history: Annotated[bool, Field(description="Also what it was before each update")] = False
+    offset: Annotated[int, Field(ge=0, description="Begin at this character: the next_offset of the answer before")] = 0
+    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Characters of content to return")] = None
 
 
-class RevisionFields(BaseModel):
+class RevisionFields(Shown):
     """What the memory was before an update."""
 
     revision: int
-    content: str
-    tags: list[str]
-    type: str
-    metadata: Mapping[str, object]
     updated_at: datetime
+
+    def heading(self) -> str:
+        """Return its number, when it was written, and what it was."""
+        about = "; ".join([local(self.updated_at), *kind_of(self.type)])
+        tags = f" [{', '.join(self.tags)}]" if self.tags else ""
+        metadata = f" {_json(self.metadata)}" if self.metadata else ""
+        return f"revision {self.revision} ({about}){tags}{metadata}"
 
 
 class WholeMemory(MemoryFields):
@@ -36,33 +49,78 @@ class WholeMemory(MemoryFields):
 
     revision: int
     embedded: bool
+    next_offset: int | None = Field(None, description="Where the content goes on, if this is not its end")
     revisions: list[RevisionFields] | None = Field(None, description="Oldest first, when asked for")
+    older_revisions: int = Field(0, description="Revisions before these, which are not shown")
+
+    def heading(self) -> str:
+        """Return all that is known of it but its content, a line for each thing."""
+        facts = {
+            "id": self.id,
+            "revision": f"{self.revision}{'' if self.embedded else ' (its vector is still to come; keywords find it)'}",
+            "type": self.type,
+            "tags": ", ".join(self.tags),
+            "metadata": _json(self.metadata) if self.metadata else "",
+            "conversation": self.conversation_id,
+            "created": local(self.created_at),
+            "updated": local(self.updated_at) if self.revision > 1 else "",
+        }
+        return "\n".join(f"{name}: {fact}" for name, fact in facts.items() if fact)
 
     def text(self) -> str:
-        """Show all of it."""
-        return f"{self.id}, revision {self.revision}: {self.content}"
+        """Show it, how to go on, and what it was before."""
+        parts = [self.heading(), self.content]
+        if self.next_offset is not None:
+            parts.append(f"(There is more: call again with offset={self.next_offset})")
+        if self.revisions is not None:
+            parts += [was.text() for was in self.revisions] or ["(It was never updated)"]
+        if self.older_revisions:
+            parts.append(f"({self.older_revisions} older revisions are not shown)")
+        return "\n\n".join(parts)
 
     @classmethod
-    def of(cls, memory: Memory, revisions: list[Revision] | None = None) -> WholeMemory:
-        """Make a result of the store's memory."""
-        past = None if revisions is None else [_fields(revision) for revision in revisions]
-        return cls.model_validate(
-            shown(memory) | {"revision": memory.revision, "embedded": memory.embedded, "revisions": past}
+    def of(cls, memory: Memory, *, offset: int = 0, max_chars: int | None = None, reserve: int = 0) -> WholeMemory:
+        """Make a result of the store's memory that is whole or, beside `reserve` tokens, fits an answer."""
+        whole = cls.model_validate(
+            shown(memory)
+            | {"content": memory.content[offset:], "revision": memory.revision, "embedded": memory.embedded}
         )
+        [fitted] = fit([whole], from_beginning, max_chars=max_chars, reserve=RESERVE + reserve).memories
+        end = offset + len(fitted.content)
+        return fitted.model_copy(update={"next_offset": end if end < len(memory.content) else None})
 
 
-def _fields(revision: Revision) -> dict[str, Any]:
-    return {name: getattr(revision, name) for name in RevisionFields.model_fields}
+def _json(metadata: Mapping[str, object]) -> str:
+    return json.dumps(metadata, ensure_ascii=False)
 
 
 async def memory_get(call: Call, arguments: GetArguments) -> WholeMemory:
-    """Return one memory.
+    """Return one memory, or as much of it as was asked for or fits.
 
     Raises:
         NotFoundError: there is none of this id.
+        InvalidArgumentError: the offset lies beyond the content.
     """
     memory = await call.services.memories.get(arguments.id, call.reach)
-    return WholeMemory.of(memory, await call.services.memories.revisions(memory) if arguments.history else None)
+    if arguments.offset > len(memory.content):
+        raise InvalidArgumentError("offset", f"must be at most {len(memory.content)}, where the content ends")
+    history = await call.services.memories.revisions(memory) if arguments.history else None
+    revisions = None if history is None else _revisions(history, is_bounded=call.is_bounded)
+    spent = sum(tokens(was.model_dump_json()) for was in revisions or ())
+    max_chars = arguments.max_chars or (None if call.is_bounded else MAX_CONTENT)
+    whole = WholeMemory.of(
+        memory, offset=arguments.offset, max_chars=max_chars, reserve=min(spent, LIMIT // 2) if call.is_bounded else 0
+    )
+    older = len(history or ()) - len(revisions or ())
+    return whole.model_copy(update={"revisions": revisions, "older_revisions": older})
+
+
+def _revisions(history: list[Revision], *, is_bounded: bool) -> list[RevisionFields]:
+    """Return the latest revisions, oldest first, with as much of them as fits half an answer."""
+    latest = [RevisionFields.model_validate(was, from_attributes=True) for was in reversed(history)]
+    if is_bounded:
+        latest = fit(latest[:MAX_REVISIONS], from_beginning, reserve=LIMIT // 2).memories
+    return latest[::-1]
 
 
 GET = Tool(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field
 
+from memory_mcp.domain.models import Filters
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.fields import FilterArguments, MemoryFields, shown
+from memory_mcp.tools.fitting import RESERVE, Fitted, brief, fit, from_beginning
+from memory_mcp.tools.sizes import tokens
+
+if TYPE_CHECKING:
+    from memory_mcp.services.bundle import Services
 
 MAX_CURSOR: Final = 1_200
 """Characters of a cursor; it names the last memory by its id, which may be all escapes."""
@@ -28,12 +34,21 @@ class ListResult(Result):
     memories: list[MemoryFields]
     next_cursor: str | None
     total: int
+    shortened: int = Field(description="Memories that are not whole")
 
     def text(self) -> str:
-        """List them."""
-        lines = [memory.text() for memory in self.memories]
-        more = ["There are more: call again with next_cursor."] if self.next_cursor else []
-        return "\n".join([f"{len(lines)} of {self.total} memories.", *lines, *more])
+        """List them, and say how to go on."""
+        lines = [f"{len(self.memories)} of {self.total} memories, newest first.", *(it.text() for it in self.memories)]
+        if self.shortened:
+            lines.append(f"Note: {self.shortened} of these are shortened; memory_get reads all of one.")
+        if self.next_cursor:
+            lines.append(f"There are more: call again with the same filters and cursor={self.next_cursor}")
+        return "\n".join(lines)
+
+    def structured(self) -> dict[str, object]:
+        """Return the structured result; among many, each memory is brief."""
+        memories = [brief(memory.model_dump(mode="json"), len(self.memories)) for memory in self.memories]
+        return super().structured() | {"memories": memories}
 
 
 async def memory_list(call: Call, arguments: ListArguments) -> ListResult:
@@ -42,13 +57,27 @@ async def memory_list(call: Call, arguments: ListArguments) -> ListResult:
     Raises:
         InvalidArgumentError: the cursor is none of ours, or `time_expr` is not understood.
     """
-    page = await call.services.memories.page(
-        await arguments.filters(call), limit=arguments.limit, cursor=arguments.cursor
-    )
+    filters = await arguments.filters(call)
+    return await listed(call.services, filters, arguments.limit, cursor=arguments.cursor, is_bounded=call.is_bounded)
+
+
+async def listed(
+    services: Services, filters: Filters, limit: int, *, cursor: str | None = None, is_bounded: bool = True
+) -> ListResult:
+    """Return a page of memories as it is shown; one that does not even fit without contents ends earlier.
+
+    Raises:
+        InvalidArgumentError: the cursor is none of ours.
+    """
+    page = await services.memories.page(filters, limit=limit, cursor=cursor)
+    memories = [MemoryFields.model_validate(shown(memory)) for memory in page.memories]
+    fitted = Fitted(memories)
+    if is_bounded:
+        fitted = fit(memories, from_beginning, reserve=RESERVE + tokens(page.next_cursor or ""))
+    if fitted.left_out:
+        page = await services.memories.page(filters, limit=len(fitted.memories), cursor=cursor)
     return ListResult(
-        memories=[MemoryFields.model_validate(shown(memory)) for memory in page.memories],
-        next_cursor=page.next_cursor,
-        total=page.total,
+        memories=fitted.memories, next_cursor=page.next_cursor, total=page.total, shortened=fitted.shortened
     )
 
 

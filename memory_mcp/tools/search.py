@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from memory_mcp.domain.models import MAX_QUERY
+from memory_mcp.services.chunking import PASSAGE_CHARS
 from memory_mcp.services.retrieval import Answer, Mode, Query
 from memory_mcp.services.router import Intent
 from memory_mcp.services.selection import Hit
 from memory_mcp.tools.base import Call, Result, Tool
+from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fields import FilterArguments, MemoryFields, not_blank, shown
+from memory_mcp.tools.fitting import MARK, RESERVE, Fitted, Measure, brief, fit, listed
+from memory_mcp.tools.sizes import LIMIT
+
+MOST: Final = 0.5
+"""The share of a query's words by which a passage is known to fit."""
 
 
 class SearchArguments(FilterArguments):
@@ -45,9 +52,16 @@ class SearchHit(MemoryFields):
     passage: str | None = Field(description="The passage that fits, where the content is long")
     duplicates: list[str] = Field(description="Ids of the near duplicates that it stands for")
 
-    def text(self) -> str:
-        """Show the memory, and how many it stands for."""
-        return super().text() + (f" (and {len(self.duplicates)} near duplicates)" if self.duplicates else "")
+    @property
+    def passage_shown(self) -> str | None:
+        """The passage, beside the content that has it too."""
+        return self.passage
+
+    def heading(self) -> str:
+        """Return its score, what it is, and how many it stands for."""
+        count = f"{len(self.duplicates) - 1} or more" if MARK in self.duplicates else str(len(self.duplicates))
+        more = f" (and {count} near duplicates)" if self.duplicates else ""
+        return f"[{self.score:.2f}] {super().heading()}{more}"
 
 
 class Missed(BaseModel):
@@ -67,11 +81,18 @@ class SearchResult(Result):
     pending: int = Field(description="Memories of the namespace whose vectors are still to come")
     weak: bool = Field(description="Nothing fits well: what was asked for may not be stored")
     near_misses: Missed | None = Field(description="Only where min_score left nothing")
+    shortened: int = Field(description="Results that are not whole, long ones cut to the passage that fits")
+    left_out: int = Field(description="Results that are missing, because not even without their contents all fit")
 
     def text(self) -> str:
         """List the hits, best first."""
-        hits = [f"{i}. [{hit.score:.2f}] {hit.text()}" for i, hit in enumerate(self.results, 1)]
+        hits = [f"{i}. {hit.text()}" for i, hit in enumerate(self.results, 1)]
         return "\n".join(hits + self.remarks())
+
+    def structured(self) -> dict[str, object]:
+        """Return the structured result; among many, each hit is brief."""
+        results = [brief(hit.model_dump(mode="json"), len(self.results)) for hit in self.results]
+        return super().structured() | {"results": results}
 
     def remarks(self) -> list[str]:
         """Say what is worth knowing beside the hits."""
@@ -82,6 +103,10 @@ class SearchResult(Result):
             lines.append(f"Note: {self.degraded}")
         if self.pending:
             lines.append(f"Note: {self.pending} memories are still without vectors, keywords find them.")
+        if self.shortened:
+            lines.append(f"Note: {self.shortened} of these are shortened; memory_get reads all of one.")
+        if self.left_out:
+            lines.append(f"Note: {self.left_out} more did not fit; add filters, or ask for fewer (limit).")
         return lines
 
     def _nothing(self) -> str:
@@ -106,20 +131,71 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
         recency=arguments.recency,
         collapse=arguments.collapse,
     )
-    return _result(await call.services.retrieval.search(query), arguments.max_chars)
+    return _result(await call.services.retrieval.search(query), arguments, call)
 
 
-def _result(answer: Answer, max_chars: int | None) -> SearchResult:
+def _result(answer: Answer, arguments: SearchArguments, call: Call) -> SearchResult:
     missed = answer.near_misses
+    if call.is_bounded or arguments.max_chars is not None:
+        fitted = fitting(answer, arguments.query, max_chars=arguments.max_chars)
+    else:
+        fitted = Fitted([_hit(hit) for hit in answer.hits])
     return SearchResult(
-        results=_within([_hit(hit) for hit in answer.hits], max_chars),
+        results=fitted.memories,
         mode=answer.mode,
         intent=answer.intent,
         degraded=answer.degraded or False,
         pending=answer.pending,
         weak=answer.weak,
         near_misses=Missed(count=missed.count, best_score=round(missed.best_score, 4)) if missed else None,
+        shortened=fitted.shortened,
+        left_out=fitted.left_out,
     )
+
+
+def fitting(answer: Answer, query: str, *, max_chars: int | None = None, reserve: int = RESERVE) -> Fitted[SearchHit]:
+    """Return the hits, those that are too long cut to the passage that fits or to where the query's words are."""
+    by_words = answer.mode == "keyword" or answer.intent == "identifier"
+
+    def cut(hit: SearchHit, limit: int, measure: Measure) -> SearchHit:
+        passage = _passage(hit, query, by_words=by_words)
+        if measure.is_exact:  # as many characters were asked for
+            content, fits = _around(passage, hit.content, query, limit), len(passage) <= limit
+        else:
+            content = _within(passage, query, limit, measure)
+            fits = measure.of(content) + measure.of(passage) <= limit
+        update = {"content": content, "passage": passage if fits else None, "shortened": True}
+        return hit.model_copy(update=update)
+
+    most = LIMIT // (4 * max(1, len(answer.hits)))
+    hits = [_hit(hit) for hit in answer.hits]
+    hits = [hit.model_copy(update={"duplicates": listed(hit.duplicates, most)}) for hit in hits]
+    return fit(hits, cut, max_chars=max_chars, reserve=reserve)
+
+
+def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
+    """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
+    worded = excerpt(hit.content, query, PASSAGE_CHARS)
+    if hit.passage is None or by_words:
+        return worded
+    return worded if share(hit.passage, query) == 0 and share(worded, query) >= MOST else hit.passage
+
+
+def _within(passage: str, query: str, limit: int, measure: Measure) -> str:
+    """Return as much of a passage as fits, around the query's words."""
+    size = measure.fitting(passage, limit)
+    while measure.of(part := excerpt(passage, query, size)) > limit:
+        size -= 1 + size // 8  # the characters there cost more than those at its beginning
+    return part
+
+
+def _around(passage: str, content: str, query: str, size: int) -> str:
+    """Return that many characters of a content with a passage of it in their middle, or some of the passage."""
+    if len(passage) >= size:
+        return excerpt(passage, query, size)
+    start = content.index(passage) - (size - len(passage)) // 2
+    start = max(0, min(start, len(content) - size))
+    return content[start : start + size]
 
 
 def _hit(hit: Hit) -> SearchHit:
@@ -133,22 +209,6 @@ def _hit(hit: Hit) -> SearchHit:
             "duplicates": list(hit.duplicates),
         }
     )
-
-
-def _within(hits: list[SearchHit], max_chars: int | None) -> list[SearchHit]:
-    """Keep the best hits whose contents fit, the last of them cut; its passage goes with what is cut."""
-    if max_chars is None:
-        return hits
-    kept: list[SearchHit] = []
-    left = max_chars
-    for hit in hits:
-        if left <= 0:
-            break
-        cut = hit.content[:left]
-        passage = hit.passage[: len(cut)] if hit.passage else None
-        kept.append(hit if cut == hit.content else hit.model_copy(update={"content": cut, "passage": passage}))
-        left -= len(cut)
-    return kept
 
 
 SEARCH = Tool(

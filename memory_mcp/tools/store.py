@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from memory_mcp.domain.errors import ConflictError, ForbiddenError, InvalidArgumentError, MemoryMcpError
 from memory_mcp.domain.models import MAX_ITEMS, NewMemory, Stored
 from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.base import Arguments, Call, Result, Tool, parse
 from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tags, Type
+from memory_mcp.tools.fitting import RESERVE
+from memory_mcp.tools.json_text import as_items, as_object
+from memory_mcp.tools.sizes import CAUTION, LIMIT, tokens
 
 
 class StoreArguments(Arguments):
@@ -86,7 +91,8 @@ class StoreManyArguments(Arguments):
     """Many new memories."""
 
     items: Annotated[
-        list[dict[str, object]],
+        list[object],
+        BeforeValidator(as_items),
         Field(
             min_length=1,
             max_length=MAX_ITEMS,
@@ -101,6 +107,10 @@ class RefusedItem(BaseModel):
 
     error: str
 
+    def text(self) -> str:
+        """Say why."""
+        return f"Refused: {self.error}"
+
 
 class StoreManyResult(Result):
     """What became of each item, in order."""
@@ -108,13 +118,25 @@ class StoreManyResult(Result):
     items: list[StoreResult | RefusedItem]
 
     def text(self) -> str:
-        """Count."""
+        """Count them, and name each by its place among the items; those that are not new come first."""
+        new, others = list[str](), list[str]()
+        for place, item in enumerate(self.items):
+            if isinstance(item, StoreResult) and item.created:
+                new.append(f"item {place}: {item.id}")
+            else:
+                others.append(f"item {place}: {item.text()}")
+        lines = others + new
+        fits = bisect_right(list(accumulate(1 + tokens(line) for line in lines)), int(CAUTION * (LIMIT - RESERVE)))
+        more = [f"({len(lines) - fits} more stand in the structured result)"] if fits < len(lines) else []
+        return "\n".join([self._counts(), *lines[:fits], *more])
+
+    def _counts(self) -> str:
         stored = [item for item in self.items if isinstance(item, StoreResult)]
         created = sum(item.created for item in stored)
-        refused = [f"item {i}: {item.error}" for i, item in enumerate(self.items) if isinstance(item, RefusedItem)]
-        return "\n".join(
-            [f"{created} stored, {len(stored) - created} already known, {len(refused)} refused.", *refused[:20]]
-        )
+        pending = sum(item.created and not item.embedded for item in stored)
+        waiting = f" ({pending} found by keywords until their vectors are made)" if pending else ""
+        refused = len(self.items) - len(stored)
+        return f"{created} stored{waiting}, {len(stored) - created} already known, {refused} refused."
 
 
 async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreManyResult:
@@ -133,11 +155,18 @@ def _item(outcome: Stored | MemoryMcpError) -> StoreResult | RefusedItem:
     return StoreResult.of(outcome) if isinstance(outcome, Stored) else RefusedItem(error=str(outcome))
 
 
-def _checked(item: dict[str, object], reach: Reach) -> NewMemory | InvalidArgumentError | ForbiddenError:
+def _checked(item: object, reach: Reach) -> NewMemory | InvalidArgumentError | ForbiddenError:
     try:
-        return parse(StoreArguments, item).new_memory(reach)
+        return parse(StoreArguments, _object(item)).new_memory(reach)
     except (InvalidArgumentError, ForbiddenError) as error:
         return error
+
+
+def _object(item: object) -> dict[str, object]:
+    try:
+        return as_object(item)
+    except ValueError:
+        raise InvalidArgumentError("item", 'must be an object, such as {"content": "…"}') from None
 
 
 STORE = Tool(

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from memory_mcp.domain.errors import InvalidArgumentError
-from memory_mcp.domain.models import Change
-from memory_mcp.tools.base import Arguments, Call, Tool
+from memory_mcp.domain.models import MAX_CONTENT, Change
+from memory_mcp.tools.base import Arguments, Call, Result, Tool
 from memory_mcp.tools.fields import Content, MemoryId, Metadata, Tags, Type
 from memory_mcp.tools.get import WholeMemory
+from memory_mcp.tools.json_text import as_tags
+
+
+def _unless_blank(tags: object) -> object:
+    """Take tags that are all blank for none given: an empty list alone clears them."""
+    listed = None if tags is None else as_tags(tags)
+    return None if listed and all(isinstance(tag, str) and not tag.strip() for tag in listed) else listed
 
 
 class UpdateArguments(Arguments):
@@ -20,13 +29,34 @@ class UpdateArguments(Arguments):
 
     id: Annotated[MemoryId, Field(description="As a search or list gave it")]
     content: Annotated[Content | None, Field(description="Replaces the content")] = None
-    tags: Annotated[Tags | None, Field(description="Replaces all tags")] = None
+    tags: Annotated[Tags | None, BeforeValidator(_unless_blank), Field(description="Replaces all tags")] = None
     type: Annotated[Type | None, Field(description="Replaces the kind")] = None
     metadata: Annotated[Metadata | None, Field(description="Replaces all metadata")] = None
     expected_revision: Annotated[int | None, Field(ge=1, description="Refuse if it was changed meanwhile")] = None
 
 
-async def memory_update(call: Call, arguments: UpdateArguments) -> WholeMemory:
+class UpdateResult(Result):
+    """The memory as it is now."""
+
+    id: str
+    revision: int
+    embedded: bool
+    content: str | None = Field(description="The new content; null where it was not changed")
+    next_offset: int | None = Field(description="Where memory_get goes on with it, if this is not its end")
+    tags: list[str]
+    type: str
+    metadata: Mapping[str, object]
+    conversation_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    def text(self) -> str:
+        """Say which revision there is now."""
+        vector = "" if self.embedded else "; found by keywords until its vector is made"
+        return f"{self.id} has revision {self.revision} now{vector}."
+
+
+async def memory_update(call: Call, arguments: UpdateArguments) -> UpdateResult:
     """Change a memory; what it was stays readable.
 
     Raises:
@@ -42,16 +72,18 @@ async def memory_update(call: Call, arguments: UpdateArguments) -> WholeMemory:
     )
     if change == Change():
         raise InvalidArgumentError("arguments", "give at least one of content, tags, type, metadata")
-    return WholeMemory.of(
-        await call.services.memories.update(arguments.id, call.reach, change, arguments.expected_revision)
-    )
+    memory = await call.services.memories.update(arguments.id, call.reach, change, arguments.expected_revision)
+    fields = WholeMemory.of(memory, max_chars=None if call.is_bounded else MAX_CONTENT).model_dump()
+    if arguments.content is None:
+        fields |= {"content": None, "next_offset": None}
+    return UpdateResult.model_validate(fields)
 
 
 UPDATE = Tool(
     "memory_update",
     "Change a memory; its old revision stays readable.",
     UpdateArguments,
-    WholeMemory,
+    UpdateResult,
     memory_update,
     destructive=True,
     reveals=True,

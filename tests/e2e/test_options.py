@@ -104,12 +104,25 @@ def test_each_option_of_store(run: Run) -> None:
 
 def test_each_option_of_update_and_get(run: Run) -> None:
     """Each replaces one field; the history has what was before."""
-    changes = ["--tags", "", "--type", "plan", "--metadata", "{}", "--content", "cut down", "--expected-revision", "1"]
+    changes = [
+        "--tags",
+        "[]",
+        "--type",
+        "plan",
+        "--metadata",
+        "{}",
+        "--content",
+        "cut down",
+        "--expected-revision",
+        "1",
+    ]
     updated = run("update", "tree", *changes, code=cli.DEGRADED)
     assert (updated["tags"], updated["type"], updated["metadata"], updated["content"]) == ([], "plan", {}, "cut down")
     run("update", "tree", "--tag", "z", "--expected-revision", "1", code=cli.FAILED)
     assert run("get", "tree")["revisions"] is None
     assert [was["content"] for was in run("get", "tree", "--history")["revisions"]] == [MEMORIES[0][0]]
+    part = run("get", "tree", "--offset", "2", "--max-chars", "3")
+    assert (part["content"], part["next_offset"]) == ("t d", 5)
 
 
 def test_delete_takes_an_id_or_filters(run: Run) -> None:

@@ -42,14 +42,6 @@ def to_local(instant: datetime) -> datetime:
         raise ValueError("it is outside the years that this system knows") from error
 
 
-def shown(instant: datetime) -> str:
-    """Return the local time of an instant with its offset, to the minute: "2024-05-01 10:15+02:00"."""
-    try:
-        return instant.astimezone().isoformat(" ", "minutes")
-    except (OverflowError, ValueError, OSError):  # the edges of the years 1 and 9999
-        return instant.isoformat(" ", "minutes")
-
-
 def midnight(day: date) -> datetime:
     """Return the instant at which a local day begins; raises as `to_utc`."""
     return to_utc(datetime.combine(day, time()))

@@ -1,0 +1,176 @@
+"""What an answer shows of each memory, so that all of it costs a model less than 10,000 tokens.
+
+Conversation, tags and metadata give way first, each memory's beyond an equal share; then contents, which share what is
+left; only when not even the rest fits are the last memories left out.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, Generic, TypeVar
+
+from pydantic_core import to_json
+
+from memory_mcp.tools.fields import MemoryFields, Shown
+from memory_mcp.tools.sizes import CAUTION, LIMIT, fitting, shared, tokens
+
+RESERVE: Final = 300
+"""Tokens kept for what an answer says beside its memories: totals, notes, why it is degraded."""
+MEMBER: Final = 4
+"""Tokens of a member's name in JSON with what separates it, as counted by the tokenizer that `sizes` names."""
+CROWD: Final = 50
+"""Memories of an answer, beyond which members that say little are left out: complete ones cost 115 tokens each."""
+MARK: Final = "…"
+"""A tag or member of the metadata that stands for those that were left out."""
+
+_ALWAYS: Final = frozenset({"id", "content", "created_at", "score"})
+_FRACTION: Final = re.compile(r"\.\d+")
+_EXPLAINS: Final = frozenset({"semantic", "keyword"})
+
+ShownT = TypeVar("ShownT", bound=Shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How contents are counted."""
+
+    of: Callable[[str], int]
+    fitting: Callable[[str, int], int]
+    """How many characters from the beginning of a text fit a limit."""
+    is_exact: bool
+    """Whether the passage that goes with a content is not counted."""
+
+
+TOKENS: Final = Measure(tokens, fitting, is_exact=False)
+CHARACTERS: Final = Measure(len, lambda text, limit: min(len(text), limit), is_exact=True)
+
+Cut = Callable[[ShownT, int, Measure], ShownT]
+"""Returns a memory whose content, by that measure, is no more than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted(Generic[ShownT]):
+    """What is shown."""
+
+    memories: list[ShownT]
+    left_out: int = 0
+    """How many from the end are not there."""
+
+    @property
+    def shortened(self) -> int:
+        """How many are not whole."""
+        return sum(memory.shortened for memory in self.memories)
+
+
+def fit(
+    memories: Sequence[ShownT], cut: Cut[ShownT], *, max_chars: int | None = None, reserve: int = RESERVE
+) -> Fitted[ShownT]:
+    """Shorten what does not fit, and leave out from the end what does not even fit without its content.
+
+    Args:
+        memories: the most important first.
+        cut: shortens one.
+        max_chars: characters of content in all, in place of what the tokens leave for it; where all metadata has no
+            more than these either, it is whole.
+        reserve: tokens for the rest of the answer.
+    """
+    if max_chars is not None and sum(len(to_json(memory.metadata)) for memory in memories) <= max_chars:
+        kept = list(memories)
+        spent = 0
+    else:
+        lean = _without_bulk(memories, reserve)
+        costs = list(accumulate(_cost_without_content(memory, len(lean)) for memory in lean))
+        kept = lean[: max(1, bisect_right(costs, LIMIT - reserve))]
+        spent = costs[len(kept) - 1] if kept else 0
+    measure, room = TOKENS, int(CAUTION * (LIMIT - reserve - spent))
+    if max_chars is not None:
+        measure, room = CHARACTERS, max_chars
+    wanted = [_wanted(memory, measure) for memory in kept]
+    shares = shared(wanted, room)
+    shown = [
+        memory if share == want else cut(memory, share, measure)
+        for memory, want, share in zip(kept, wanted, shares, strict=True)
+    ]
+    return Fitted(shown, len(memories) - len(kept))
+
+
+def from_beginning(memory: ShownT, limit: int, measure: Measure) -> ShownT:
+    """Cut a content at its end."""
+    start = memory.content[: measure.fitting(memory.content, limit)]
+    return memory.model_copy(update={"content": start, "shortened": True})
+
+
+def brief(members: Mapping[str, object], count: int) -> dict[str, object]:
+    """Return the members of a memory in an answer of so many; of a crowd those alone that say something."""
+    if count <= CROWD:
+        return dict(members)
+    usual = {"type": "note", "updated_at": members.get("created_at")}
+    said = {
+        name: value
+        for name, value in members.items()
+        if name in _ALWAYS or not (name in _EXPLAINS or value in (None, [], {}) or value == usual.get(name, MARK))
+    }
+    return said | {"created_at": _FRACTION.sub("", str(said["created_at"]))}
+
+
+def _wanted(memory: Shown, measure: Measure) -> int:
+    return measure.of(memory.content) + (0 if measure.is_exact else measure.of(memory.passage_shown or ""))
+
+
+def _cost_without_content(memory: Shown, count: int) -> int:
+    dumped = memory.model_dump(mode="json", exclude={"content", "passage"})
+    members = brief(dumped, count).values()
+    cost = sum(MEMBER + tokens(value if isinstance(value, str) else to_json(value).decode()) for value in members)
+    return 2 * MEMBER + max(cost, tokens(memory.heading()))
+
+
+def _without_bulk(memories: Sequence[ShownT], reserve: int) -> list[ShownT]:
+    """Return the memories with no more beside their content than that leaves, or half of what each may cost."""
+    each = (LIMIT - reserve) // max(1, len(memories))
+    return [_lean(memory, each, len(memories)) for memory in memories]
+
+
+def _lean(memory: ShownT, most: int, count: int) -> ShownT:
+    """Return a memory among `count` whose conversation, tags and metadata leave room for its content in `most`."""
+    bare: dict[str, object] = {"tags": [], "metadata": {}}
+    conversation = memory.conversation_id if isinstance(memory, MemoryFields) else None
+    if conversation is not None:
+        bare["conversation_id"] = None
+    room = max(0, most - _cost_without_content(memory.model_copy(update=bare), count))
+    share = room - min(room // 2, tokens(memory.content))
+    cost = MEMBER + tokens(conversation) if conversation is not None else 0
+    if cost <= share:
+        bare.pop("conversation_id", None)
+        share -= cost
+    tags = listed(memory.tags, share // 2)
+    metadata = _members(memory.metadata, share - _cost_of(tags))
+    if "conversation_id" not in bare and tags is memory.tags and metadata is memory.metadata:
+        return memory
+    if count > CROWD:  # a mark costs as much as what it stands for
+        tags = [tag for tag in tags if tag != MARK]
+        metadata = {name: value for name, value in metadata.items() if name != MARK}
+    return memory.model_copy(update={**bare, "tags": tags, "metadata": metadata, "shortened": True})
+
+
+def _cost_of(texts: Sequence[str]) -> int:
+    return sum(MEMBER + tokens(text) for text in texts)
+
+
+def listed(texts: list[str], limit: int) -> list[str]:
+    """Return the texts when they cost at most `limit` tokens, else the first that do and a mark for the others."""
+    spent = list(accumulate((MEMBER + tokens(text) for text in texts), initial=MEMBER))[1:]
+    fits = [text for text, cost in zip(texts, spent, strict=True) if cost <= limit]
+    return texts if len(fits) == len(texts) else [*fits, MARK]
+
+
+def _members(metadata: Mapping[str, object], limit: int) -> Mapping[str, object]:
+    """Return the members when they cost at most `limit` tokens, else the smallest that do and a mark for the others."""
+    costs = {name: tokens(name) + MEMBER + tokens(to_json(value).decode()) for name, value in metadata.items()}
+    order = sorted(costs, key=costs.__getitem__)
+    spent = dict(zip(order, accumulate(costs[name] for name in order), strict=True))
+    fits = {name: value for name, value in metadata.items() if spent[name] + MEMBER <= limit}
+    return metadata if len(fits) == len(metadata) else fits | {MARK: f"{len(metadata) - len(fits)} more"}

@@ -1,0 +1,106 @@
+"""Arrays and objects that a client sends as JSON text: tags='["a","b"]', metadata='{"a":1}'."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic_core import from_json
+
+MAX_LAYERS: Final = 3
+"""How often a text may be JSON of a text of JSON; clients were seen to encode twice."""
+
+WANTED_TAGS: Final = 'give an array of texts, such as ["home", "work"], or words separated by commas'
+WANTED_OBJECT: Final = 'give a JSON object, such as {"project": "x"}'
+WANTED_ITEMS: Final = 'give an array of objects, such as [{"content": "…"}]'
+
+JSON_ARGUMENTS: Final = frozenset({"tags", "metadata", "items"})
+"""The arguments that are arrays or objects, in every tool that has them."""
+
+
+def is_left_out(name: str, value: object) -> bool:
+    """Whether an optional argument's value means none: models fill in arguments that they do not want with blanks."""
+    if not isinstance(value, str):
+        return False
+    bare = value.strip()
+    return not bare or (bare == "null" and name in JSON_ARGUMENTS)
+
+
+def as_object(value: object) -> dict[str, object]:
+    """Return the object that a text holds as JSON; what is no text stays as it is, to be validated.
+
+    Raises:
+        ValueError: the text is no JSON object.
+    """
+    found = _decoded(value, WANTED_OBJECT) if isinstance(value, str) else value
+    if isinstance(found, dict):
+        return found
+    raise ValueError(WANTED_OBJECT)
+
+
+def as_items(value: object) -> list[object]:
+    """Return the list that a text holds as JSON; a single object is a list of one.
+
+    Raises:
+        ValueError: it is neither a list nor an object.
+    """
+    found = _decoded(value, WANTED_ITEMS) if isinstance(value, str) else value
+    if isinstance(found, dict | list):
+        return [found] if isinstance(found, dict) else found
+    raise ValueError(WANTED_ITEMS)
+
+
+def as_tags(value: object) -> list[object]:
+    """Return the tags of a JSON array, of words separated by commas, or of a list whose elements may be JSON arrays.
+
+    An element of a list that is no JSON array of texts is a tag as it stands: it may contain commas and brackets.
+
+    Raises:
+        ValueError: it is of another kind, or a text that begins like JSON and is not an array of texts.
+    """
+    if isinstance(value, str):
+        return _tags_of_text(value)
+    if isinstance(value, list):
+        return [tag for element in value for tag in _tags_of_element(element)]
+    raise ValueError(WANTED_TAGS)
+
+
+def _tags_of_text(text: str) -> list[object]:
+    bare = text.strip()
+    if bare.startswith(("[", "{")):
+        found = _decoded(bare, WANTED_TAGS)
+        if isinstance(found, list):
+            return [tag for element in found for tag in _tags_of_element(element)]
+        raise ValueError(WANTED_TAGS)
+    quoted = _parsed(f"[{bare}]") if bare.startswith('"') else None  # one JSON string, or several with commas
+    if isinstance(quoted, list):
+        return [tag for element in quoted for tag in _tags_of_element(element)]
+    return [*text.split(",")]
+
+
+def _tags_of_element(element: object) -> list[object]:
+    if isinstance(element, str) and element.lstrip().startswith("["):
+        found = _parsed(element)
+        if isinstance(found, list) and all(isinstance(tag, str) for tag in found):
+            return found
+    return [element]
+
+
+def _decoded(text: str, wanted: str) -> object:
+    """Return what a text is as JSON, of JSON text within JSON text the innermost."""
+    found: object = text
+    for _ in range(MAX_LAYERS):
+        if not isinstance(found, str):
+            break
+        found = _parsed(found)
+    if found is None or isinstance(found, str):
+        raise ValueError(wanted)
+    return found
+
+
+def _parsed(text: str) -> object:
+    """Return what a text is as JSON, or None; lone surrogates, infinities and endless depth are no JSON here."""
+    try:
+        found: object = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return found
