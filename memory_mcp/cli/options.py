@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from memory_mcp import settings
 from memory_mcp.cli.completing import NAMESPACE, TAG
@@ -110,7 +111,9 @@ def _option(name: str, field: Schema) -> Callable[[F], F]:
             "--tag", flag, name, multiple=True, type=kind, callback=_joined, help=f"{words}; with commas, or again."
         )
     words += SAID.get(kind, "")
-    return click.option(flag, type=kind, default=schema.get("default"), show_default=True, help=f"{words}.")
+    return click.option(
+        flag, type=kind, default=schema.get("default"), show_default=True, callback=_given, help=f"{words}."
+    )
 
 
 def _only(field: Schema) -> Schema:
@@ -128,6 +131,11 @@ def _type(name: str, schema: Schema) -> Type:
     if schema["type"] == "number":
         return click.FloatRange(schema.get("minimum"), schema.get("maximum"))
     return TYPES[schema.get("format", schema["type"])]
+
+
+def _given(ctx: click.Context, param: click.Parameter, value: object) -> object:
+    """Leave a default to the tool, which has the same one and tells it from what was given."""
+    return None if ctx.get_parameter_source(param.name or "") is ParameterSource.DEFAULT else value
 
 
 def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -21,6 +21,7 @@ from memory_mcp.domain.models import (
     Filters,
     Memory,
 )
+from memory_mcp.domain.spelling import nfc, nfc_json, tags_once
 from memory_mcp.services.times import understand
 from memory_mcp.tools.base import Arguments, Call, Result
 
@@ -53,7 +54,11 @@ def _listed(tags: object) -> object:
 
 
 def _tidy(tags: list[str]) -> list[str]:
-    return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    return tags_once(tag.strip() for tag in tags if tag.strip())
+
+
+def _composed(text: object) -> object:
+    return nfc(text) if isinstance(text, str) else text
 
 
 def _bounded(metadata: dict[str, object]) -> dict[str, object]:
@@ -65,22 +70,31 @@ def _bounded(metadata: dict[str, object]) -> dict[str, object]:
     size = len(text)
     if size > MAX_METADATA:
         raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
-    return metadata
+    if text.isascii():
+        return metadata
+    try:
+        return cast("dict[str, object]", nfc_json(metadata))
+    except RecursionError as error:
+        raise ValueError("must be of moderate depth") from error
 
+
+Composed = BeforeValidator(_composed)
+"""Of names, which are compared: macOS writes them in another form of Unicode than models do."""
+Tag = Annotated[str, Field(max_length=MAX_TAG), Composed]
 
 Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValidator(not_blank)]
 Tags = Annotated[
-    list[Annotated[str, Field(max_length=MAX_TAG)]],
+    list[Tag],
     Field(max_length=MAX_TAGS),
     BeforeValidator(_listed),
     AfterValidator(_tidy),
 ]
 Metadata = Annotated[dict[str, object], AfterValidator(_bounded)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
-Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(not_blank)]
-MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
-ConversationId = Annotated[str, Field(min_length=1, max_length=MAX_CONVERSATION_ID)]
-Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE)]
+Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), Composed, AfterValidator(not_blank)]
+MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID), Composed]
+ConversationId = Annotated[str, Field(min_length=1, max_length=MAX_CONVERSATION_ID), Composed]
+Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE), Composed]
 
 
 class FilterArguments(Arguments):

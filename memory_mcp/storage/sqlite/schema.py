@@ -14,13 +14,13 @@ from typing import Final
 import apsw
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite import keywords
+from memory_mcp.storage.sqlite import spellings
 
 APPLICATION_ID: Final = 0x6D656D31
 """SQLite's `application_id` of our files ("mem1")."""
 
-STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {5: keywords.rebuild}
-"""By the number of the SQL file that they follow."""
+STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {6: spellings.unify}
+"""By the number of the SQL file that they follow. What an earlier one would have filled, the last fills anew."""
 
 
 @cache
