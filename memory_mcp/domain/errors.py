@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class MemoryMcpError(Exception):
     """An expected failure; its message is one sentence that names the cause and the mend."""
@@ -48,6 +50,13 @@ class ConflictError(MemoryMcpError):
 
 class StoreError(MemoryMcpError):
     """The store cannot be opened, read or written; the message names the file and the mend."""
+
+
+class DiskFullError(StoreError):
+    """There is no room for a write, of which nothing was kept."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: the disk is full; free some space, nothing was lost")
 
 
 class TransferError(MemoryMcpError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.errors import DiskFullError, StoreError
 from memory_mcp.storage.sqlite.schema import check_identity
 
 T = TypeVar("T")
@@ -35,6 +36,9 @@ PRAGMAS: Final[dict[str, str | int]] = {
     **({"fullfsync": 1, "checkpoint_fullfsync": 1} if sys.platform == "darwin" else {}),  # there, fsync is not enough
 }
 
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where there is no room: on the disk, in the user's quota, or for a file of this size."""
 
 _CREATING: Final = threading.Lock()
 """Closing a file drops all POSIX locks of the process on it: nobody may be in SQLite with a file still being made."""
@@ -63,13 +67,39 @@ def translated(path: Path, patience_ms: int = BUSY_MS) -> Iterator[None]:
             f"{path} was locked by another process for {patience_ms / 1000:g} s; end the process that holds it"
         ) from error
     except apsw.FullError as error:
-        raise StoreError(f"{path}: the disk is full; free some space, nothing was lost") from error
+        raise DiskFullError(path) from error
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFullError(path) from error
+        if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
+            raise _not_opened(path, error) from error
+        raise StoreError(f"{path}: {error}") from error
     except apsw.ReadOnlyError as error:
         raise StoreError(f"{path} cannot be written; make the file and its folder writable") from error
-    except (apsw.CantOpenError, PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise StoreError(f"{path} cannot be opened ({error}); check the path and its permissions") from error
-    except (apsw.Error, OSError) as error:
+    except apsw.CantOpenError as error:
+        raise _not_opened(path, error) from error
+    except apsw.Error as error:
         raise StoreError(f"{path}: {error}") from error
+
+
+def _not_opened(path: Path, error: Exception) -> StoreError:
+    if os.path.isdir(path):  # noqa: PTH112 - pathlib's own fails where a folder above may not be entered
+        return StoreError(f"{path} is a folder; name a file in it, such as {path / 'memory.db'}")
+    return StoreError(f"{path} cannot be opened ({error}); check the path and its permissions")
+
+
+@contextlib.contextmanager
+def noticing_full(db: apsw.Connection) -> Iterator[None]:
+    """Turn what SQLite calls an I/O error into FullError where the system says that there is no room.
+
+    SQLite does so for ENOSPC in a write alone: not for a quota, a limit of files' sizes, shared memory or a new file.
+    """
+    try:
+        yield
+    except (apsw.IOError, apsw.CantOpenError) as error:
+        if error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE or db.system_errno in NO_ROOM:
+            raise apsw.FullError(str(error)) from error
+        raise
 
 
 def create_private(path: Path) -> None:
@@ -112,24 +142,31 @@ def _enter_wal(db: apsw.Connection, patience: Patience) -> None:
             return
 
 
-def connect(path: Path, patience: Patience | None = None, *, read_only: bool = False) -> apsw.Connection:
-    """Open a file that is there, and ours or empty, with everything set that a connection needs.
+def check_size(path: Path) -> None:
+    """Check that a file is empty or long enough: SQLite would take a shorter one for empty.
 
-    Read-only, nothing of the file is changed, and nobody's write is waited for.
+    Raises:
+        apsw.NotADBError: it is neither.
+    """
+    if 0 < path.stat().st_size < SMALLEST_DATABASE:
+        raise apsw.NotADBError("it is shorter than any database")
+
+
+def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
+    """Open a file that is there, and ours or empty, with everything set that a connection needs.
 
     Raises:
         apsw.Error, StoreError: it cannot be opened, or is not ours.
     """
     patience = patience or Patience()
-    if 0 < path.stat().st_size < SMALLEST_DATABASE:
-        raise apsw.NotADBError("it is shorter than any database")  # SQLite would take it for empty
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE)
+    check_size(path)
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        db.set_busy_handler(patience)
-        check_identity(db, path)  # before anything could be written to a file that is not ours
-        if not read_only:
+        with noticing_full(db):
+            db.set_busy_handler(patience)
+            check_identity(db, path)  # before anything could be written to a file that is not ours
             _enter_wal(db, patience)
-        _prepare(db)
+            prepare(db)
     except BaseException:
         db.close()
         raise
@@ -139,11 +176,12 @@ def connect(path: Path, patience: Patience | None = None, *, read_only: bool = F
 def in_memory() -> apsw.Connection:
     """Open an empty database that is nowhere on disk."""
     db = apsw.Connection(":memory:")
-    _prepare(db)
+    prepare(db)
     return db
 
 
-def _prepare(db: apsw.Connection) -> None:
+def prepare(db: apsw.Connection) -> None:
+    """Set what every connection needs."""
     for name, value in PRAGMAS.items():
         db.pragma(name, value)
     db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
@@ -153,12 +191,18 @@ def _prepare(db: apsw.Connection) -> None:
 
 def in_transaction(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
     """Do the work in one transaction that takes the write lock at once."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(db)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    with noticing_full(db):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(db)
+            db.execute("COMMIT")
+        except BaseException:
+            roll_back(db)
+            raise
     return result
+
+
+def roll_back(db: apsw.Connection) -> None:
+    """End the transaction if there is one: SQLite ends it by itself after some errors, such as a full disk."""
+    if db.in_transaction:
+        db.execute("ROLLBACK")

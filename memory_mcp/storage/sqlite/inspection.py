@@ -19,7 +19,8 @@ from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
 from memory_mcp.storage.sqlite import changes, findings, reads
-from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, connect, left_beside, translated
+from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, left_beside, translated
+from memory_mcp.storage.sqlite.reading import connect_reading
 from memory_mcp.storage.sqlite.rows import from_micros
 from memory_mcp.storage.sqlite.schema import check_identity, migrations
 from memory_mcp.storage.sqlite.search import active_space
@@ -45,7 +46,7 @@ def _reading(path: Path, seconds: float) -> Iterator[apsw.Connection]:
     patience_ms = _patience_ms(seconds)
     with (
         translated(path, patience_ms),
-        contextlib.closing(connect(path, Patience(patience_ms), read_only=True)) as db,
+        contextlib.closing(connect_reading(path, Patience(patience_ms))) as db,
     ):
         db.execute("BEGIN")
         yield db
