@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from typing import Final
 
 
 class MemoryMcpError(Exception):
@@ -50,6 +52,10 @@ class ConflictError(MemoryMcpError):
 
 class StoreError(MemoryMcpError):
     """The store cannot be opened, read or written; the message names the file and the mend."""
+
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where there is no room: on the disk, in the user's quota, or for a file of this size."""
 
 
 class DiskFullError(StoreError):

@@ -28,7 +28,7 @@ from memory_mcp.storage.sqlite.file import (
     roll_back,
     translated,
 )
-from memory_mcp.storage.sqlite.reading import Reading, is_settled, open_reading, state
+from memory_mcp.storage.sqlite.reading import SETTLED, Reading, is_settled, open_reading, state
 from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations
 
 T = TypeVar("T")
@@ -180,18 +180,18 @@ class _Reader(_Worker):
             return self._open_unchanged()
         try:
             return super()._open()
-        except apsw.FullError:  # what is there can be read all the same, unless that takes another's log without locks
+        except apsw.FullError:
             if not is_settled(self._path):
                 raise
-            return self._open_unchanged()
+            return self._open_unchanged(SETTLED)  # what is there can be read all the same
 
-    def _open_unchanged(self) -> apsw.Connection:
+    def _open_unchanged(self, way: str | None = None) -> apsw.Connection:
         """Open the file so that nothing of it changes.
 
         Raises:
             StoreError: it would have to be migrated first.
         """
-        reading = open_reading(self._path, self._patience)
+        reading = open_reading(self._path, self._patience, way)
         if (version := check_identity(reading.db, self._path)) < len(migrations()):
             reading.db.close()
             if version:

@@ -20,7 +20,7 @@ import apsw
 
 from memory_mcp.domain.errors import DiskFullError, StoreError
 from memory_mcp.storage.sqlite import changes
-from memory_mcp.storage.sqlite.file import connect, create_private, in_transaction, noticing_full, translated
+from memory_mcp.storage.sqlite.file import connect, create_private, in_transaction, is_full, noticing_full, translated
 from memory_mcp.storage.sqlite.reading import connect_reading
 from memory_mcp.storage.sqlite.schema import check_identity, migrate
 from memory_mcp.storage.sqlite.verify import problems
@@ -77,7 +77,7 @@ def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
         except FileExistsError as error:
             raise StoreError(f"{target} is there already; name another file") from error
         finally:
-            partial.unlink(missing_ok=True)
+            _discard(partial)
 
 
 def keep_before_migration(path: Path, version: int) -> None:
@@ -94,7 +94,7 @@ def keep_before_migration(path: Path, version: int) -> None:
         partial.rename(kept)
         _sync(kept.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        _discard(partial)
 
 
 def restore(source: Path, live: Path, aside: Path, now: int) -> None:
@@ -116,8 +116,13 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
             with translated(live):
                 _replace(live, new, aside, now)
     finally:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{prepared}{suffix}").unlink(missing_ok=True)
+        _discard(prepared)
+
+
+def _discard(partial: Path) -> None:
+    """Remove a copy that has got its name, or never will."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{partial}{suffix}").unlink(missing_ok=True)
 
 
 def _given(path: Path) -> apsw.Connection:
@@ -179,7 +184,7 @@ def _keep(live: Path, aside: Path) -> _Before:
         except FileExistsError as error:
             raise _taken(aside) from error
         finally:
-            partial.unlink(missing_ok=True)
+            _discard(partial)
         _sync(aside.parent)
         return before
 
@@ -236,8 +241,10 @@ def _copy(held: apsw.Connection, target: Path) -> None:
         try:
             with noticing_full(copied), copied.backup("main", held, "main") as copying:
                 copying.step(ALL_PAGES)
-        except apsw.FullError as error:  # the caller would name the file that is read
-            raise DiskFullError(target.parent) from error
+        except (apsw.FullError, apsw.IOError) as error:
+            if is_full(error, target):
+                raise DiskFullError(target.parent) from error  # the caller would name the file that is read
+            raise
         copied.pragma("journal_mode", "DELETE")  # one file, nothing beside it
 
 

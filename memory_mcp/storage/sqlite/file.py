@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 import threading
@@ -16,7 +15,8 @@ from typing import Final, TypeVar
 
 import apsw
 
-from memory_mcp.domain.errors import DiskFullError, StoreError
+from memory_mcp.domain.errors import NO_ROOM, DiskFullError, StoreError
+from memory_mcp.storage.disk import has_room
 from memory_mcp.storage.sqlite.schema import check_identity
 
 T = TypeVar("T")
@@ -36,9 +36,6 @@ PRAGMAS: Final[dict[str, str | int]] = {
     **({"fullfsync": 1, "checkpoint_fullfsync": 1} if sys.platform == "darwin" else {}),  # there, fsync is not enough
 }
 
-
-NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the system says where there is no room: on the disk, in the user's quota, or for a file of this size."""
 
 _CREATING: Final = threading.Lock()
 """Closing a file drops all POSIX locks of the process on it: nobody may be in SQLite with a file still being made."""
@@ -66,8 +63,10 @@ def translated(path: Path, patience_ms: int = BUSY_MS) -> Iterator[None]:
         raise StoreError(
             f"{path} was locked by another process for {patience_ms / 1000:g} s; end the process that holds it"
         ) from error
-    except apsw.FullError as error:
-        raise DiskFullError(path) from error
+    except (apsw.FullError, apsw.IOError) as error:
+        if is_full(error, path):
+            raise DiskFullError(path) from error
+        raise StoreError(f"{path}: {error}") from error
     except OSError as error:
         if error.errno in NO_ROOM:
             raise DiskFullError(path) from error
@@ -86,6 +85,11 @@ def _not_opened(path: Path, error: Exception) -> StoreError:
     if os.path.isdir(path):  # noqa: PTH112 - pathlib's own fails where a folder above may not be entered
         return StoreError(f"{path} is a folder; name a file in it, such as {path / 'memory.db'}")
     return StoreError(f"{path} cannot be opened ({error}); check the path and its permissions")
+
+
+def is_full(error: apsw.Error, path: Path) -> bool:
+    """Say whether an error is for want of room where the file lies; SQLite often calls that an I/O error."""
+    return isinstance(error, apsw.FullError) or not has_room(path)
 
 
 @contextlib.contextmanager

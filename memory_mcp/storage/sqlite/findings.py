@@ -15,21 +15,9 @@ def unusable(path: Path, error: StoreError) -> Finding:
     return Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")
 
 
-ROOM: Final = 1_000_000
-"""Bytes that a write may need: its pages stand in the log before they are in the file."""
-
-
-def has_room(path: Path) -> bool:
-    """Say whether the disk of a file has room for a write; a quota, which it does not tell, a write finds out."""
-    try:
-        return shutil.disk_usage(path.parent).free >= ROOM
-    except OSError:  # the folder is not there yet, or was moved away under the open file
-        return True
-
-
 def full(path: Path) -> Finding:
     """Say that nothing can be stored, and what can all the same."""
-    cause = f"the disk of {path} is full: nothing can be stored; what is stored is found all the same"
+    cause = f"{path}: the disk is full; nothing can be stored, what is stored can be read"
     return Finding(Condition.FAILED, "full", cause, "free some space; nothing was lost")
 
 

@@ -19,7 +19,7 @@ from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
 from memory_mcp.storage.sqlite import changes, findings, reads
-from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, left_beside, translated
+from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, in_transaction, left_beside, translated
 from memory_mcp.storage.sqlite.reading import connect_reading
 from memory_mcp.storage.sqlite.rows import from_micros
 from memory_mcp.storage.sqlite.schema import check_identity, migrations
@@ -133,8 +133,7 @@ def lock(path: Path, seconds: float) -> Seen:
     try:
         with translated(path, patience_ms), contextlib.closing(_writable(path)) as db:
             db.set_busy_handler(Patience(patience_ms))
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("ROLLBACK")
+            in_transaction(db, lambda _: None)
     except StoreError as error:
         if isinstance(error.__cause__, apsw.BusyError):
             return _locked(path, error)

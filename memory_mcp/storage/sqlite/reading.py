@@ -15,7 +15,7 @@ from memory_mcp.storage.sqlite.file import Patience, check_size, prepare
 from memory_mcp.storage.sqlite.schema import check_identity
 
 SHARED: Final = "mode=ro&readonly_shm=1"
-"""Beside others, by the shared memory that they have made."""
+"""Beside others, by the shared memory that they have made; nobody in the same process can write then."""
 LEFTOVER: Final = "mode=ro&vfs=unix-none"
 """With a log that nobody has open: its index is held in this process's memory, which takes exclusive locking and a VFS
 that does not lock the file for it."""
@@ -39,14 +39,14 @@ class Reading:
         return self.files is not None and self.files != state(self.path)
 
 
-def open_reading(path: Path, patience: Patience | None = None) -> Reading:
-    """Open a file that is there, and ours or empty, as what lies beside it demands.
+def open_reading(path: Path, patience: Patience | None = None, way: str | None = None) -> Reading:
+    """Open a file that is there, and ours or empty, in the way that is given, else as what lies beside it demands.
 
     Raises:
         apsw.Error, StoreError: it cannot be opened, or is not ours.
     """
     check_size(path)
-    before, way = state(path), _way(path)
+    before, way = state(path), way or _way(path)
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     db = apsw.Connection(f"{path.absolute().as_uri()}?{way}", flags=flags)
     try:
@@ -67,17 +67,16 @@ def connect_reading(path: Path, patience: Patience | None = None) -> apsw.Connec
 
 
 def is_settled(path: Path) -> bool:
-    """Say whether the file needs nothing that lies beside it, or has it."""
-    return _way(path) != LEFTOVER
+    """Say whether all that was written is in the file itself."""
+    log, _ = _beside(path)
+    return not log.exists() or log.stat().st_size == 0
 
 
 def _way(path: Path) -> str:
     log, shared = _beside(path)
-    if not log.exists():
-        return SETTLED
-    if shared.exists():
+    if log.exists() and shared.exists():
         return SHARED
-    return LEFTOVER if log.stat().st_size else SETTLED
+    return SETTLED if is_settled(path) else LEFTOVER
 
 
 def _beside(path: Path) -> tuple[Path, Path]:

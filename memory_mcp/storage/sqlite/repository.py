@@ -39,6 +39,7 @@ from memory_mcp.domain.models import (
     Unfilled,
 )
 from memory_mcp.domain.ports import Moment
+from memory_mcp.storage.disk import has_room
 from memory_mcp.storage.sqlite import (
     changes,
     copies,
@@ -314,7 +315,7 @@ class SqliteStore:
         if self._database.is_full:
             with contextlib.suppress(StoreError):
                 await self.acquire_lease("room", "", 0)
-        return self._database.is_full or not (self._database.is_read_only or findings.has_room(self.path))
+        return self._database.is_full or not (self._database.is_read_only or has_room(self.path))
 
     async def close(self) -> None:
         """Let go of the file."""
