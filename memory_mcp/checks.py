@@ -5,6 +5,7 @@ A new one is a function in the module of the part that it looks at, and a line h
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -41,6 +42,7 @@ DESCRIBE_SHARE: Final = 0.8
 """Of the check's time that the daemon's code has to tell its settings."""
 REACH_SHARE: Final = 0.6
 """Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
+READ_ONLY: Final = "nothing is written here: MCP_MEMORY_READ_ONLY"
 
 
 def make_checks(
@@ -73,12 +75,12 @@ def make_checks(
 
     return [
         Check(SETTINGS, blocking(_settings)),
-        Check("disk", blocking(partial(disk.room, store, (store.parent, folder)))),
+        Check("disk", _unless_read_only(config, partial(disk.room, store, (store.parent, folder)))),
         Check("store", blocking(partial(_store, config, newest))),
         Check("verify", blocking(partial(inspection.verify, store, newest)), ("store",), verify_s),
-        Check("lock", blocking(partial(inspection.lock, store)), ("store",)),
+        Check("lock", _unless_read_only(config, partial(inspection.lock, store)), ("store",)),
         Check("queue", blocking(partial(inspection.queue, store)), ("store",)),
-        Check("backups", blocking(aged), ("store",)),
+        Check("backups", _unless_read_only(config, aged), ("store",)),
         Check("socket", blocking(partial(embedder.socket, socket))),
         Check("daemon", reached),
         Check("process", blocking(partial(processes.daemon, socket)), ("daemon",)),
@@ -89,6 +91,11 @@ def make_checks(
         Check("tokens", blocking(partial(tokens.look, config.tokens_path))),
         Check("fronts", blocking(partial(processes.fronts, store))),
     ]
+
+
+def _unless_read_only(config: Settings, look: Callable[[float], Seen]) -> Callable[[float], Awaitable[Seen]]:
+    """Make a check of what only matters to who writes; it may write for a moment itself."""
+    return blocking(lambda _: READ_ONLY) if config.read_only else blocking(look)
 
 
 def checks_without_settings(environment: provision.Environment) -> list[Check]:
