@@ -8,8 +8,17 @@ import click
 
 from memory_mcp import settings
 from memory_mcp.cli import importing
+from memory_mcp.domain.errors import SettingsError
 
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+def _loaded() -> tuple[settings.Settings, SettingsError | None]:
+    """Return the settings, or the defaults and what is wrong: a client that gets no handshake shows nobody why."""
+    try:
+        return settings.load(), None
+    except SettingsError as error:
+        return settings.defaults(), error
 
 
 @click.command()
@@ -21,14 +30,18 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
     """Serve one MCP client on stdin and stdout; this is what clients start."""
     if http is None and (tls_cert or tls_key or plain_http):
         raise click.UsageError("--tls-cert, --tls-key and --plain-http are for --http HOST:PORT; give that too")
-    loaded = settings.load()
+    loaded, problem = _loaded()
+    if problem and http is not None:
+        raise problem
     for sentence in settings.unknown_variables():
         click.echo(f"memory-mcp: {sentence}", err=True)
+    if problem:
+        click.echo(f"memory-mcp: {problem}", err=True)
     if http is None:
         with importing():
             from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
 
-        serve_stdio(loaded)
+        serve_stdio(loaded, problem)
         return
     with importing():
         from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise

@@ -127,7 +127,7 @@ async def test_a_text_with_a_field_of_its_own_is_another_memory(store: Store, fi
 
 @pytest.mark.parametrize("fields", EQUAL, ids=str)
 async def test_a_retry_is_the_same_memory(store: Store, fields: dict[str, Any]) -> None:
-    """Without fields of its own or with equal ones, in whatever zone, order or kind of number, with an id or without."""
+    """Without fields of its own or with equal ones, in whatever zone, order or kind of number; with the id or not."""
     first = await put(store, "Backup finished", id="mine", **FIRST)
     assert await known(store, "Backup finished", **fields) == "mine"
     assert await known(store, "Backup finished", id="mine", **fields) == "mine"

@@ -140,7 +140,7 @@ async def test_a_limit_of_files_sizes_is_a_full_disk(environment: dict[str, str]
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),  # noqa: PLW1509 - no threads here
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
     )
     assert (ended.returncode, ended.stdout, ended.stderr.endswith(f"{FULL}\n")) == (1, "", True), ended.stderr
     assert (await command("list", "--json")).data["total"] == 1

@@ -49,47 +49,45 @@ def vec0_path() -> str:
     return str(Path(spec.origin).with_name("vec0"))
 
 
+_DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError, UnicodeDecodeError, JSONDecodeError)
+_NOT_OPENED: Final = (apsw.CantOpenError, PermissionError, NotADirectoryError, FileExistsError)
+
+
 @contextlib.contextmanager
 def translated(path: Path, patience_ms: int = BUSY_MS) -> Iterator[None]:
     """Turn SQLite's errors into sentences that name the file and the mend."""
     try:
         yield
-    except (apsw.NotADBError, apsw.CorruptError, UnicodeDecodeError, JSONDecodeError) as error:
-        raise StoreError(
+    except (apsw.Error, OSError, UnicodeDecodeError, JSONDecodeError) as error:
+        raise _told(error, path, patience_ms) from error
+
+
+def _told(error: Exception, path: Path, patience_ms: int) -> StoreError:
+    if isinstance(error, _DAMAGE):
+        return StoreError(
             f"{path} is damaged or no database ({error}); nothing was changed: "
             "put a backup in its place with memory-mcp restore"
-        ) from error
-    except apsw.BusyError as error:
-        raise StoreError(
+        )
+    if is_full(error, path):
+        return DiskFullError(path)
+    if isinstance(error, apsw.BusyError):
+        return StoreError(
             f"{path} was locked by another process for {patience_ms / 1000:g} s; end the process that holds it"
-        ) from error
-    except (apsw.FullError, apsw.IOError) as error:
-        if is_full(error, path):
-            raise DiskFullError(path) from error
-        raise StoreError(f"{path}: {error}") from error
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise DiskFullError(path) from error
-        if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
-            raise _not_opened(path, error) from error
-        raise StoreError(f"{path}: {error}") from error
-    except apsw.ReadOnlyError as error:
-        raise StoreError(f"{path} cannot be written; make the file and its folder writable") from error
-    except apsw.CantOpenError as error:
-        raise _not_opened(path, error) from error
-    except apsw.Error as error:
-        raise StoreError(f"{path}: {error}") from error
-
-
-def _not_opened(path: Path, error: Exception) -> StoreError:
+        )
+    if isinstance(error, apsw.ReadOnlyError):
+        return StoreError(f"{path} cannot be written; make the file and its folder writable")
+    if not isinstance(error, _NOT_OPENED):
+        return StoreError(f"{path}: {error}")
     if os.path.isdir(path):  # noqa: PTH112 - pathlib's own fails where a folder above may not be entered
         return StoreError(f"{path} is a folder; name a file in it, such as {path / 'memory.db'}")
     return StoreError(f"{path} cannot be opened ({error}); check the path and its permissions")
 
 
-def is_full(error: apsw.Error, path: Path) -> bool:
+def is_full(error: Exception, path: Path) -> bool:
     """Say whether an error is for want of room where the file lies; SQLite often calls that an I/O error."""
-    return isinstance(error, apsw.FullError) or not has_room(path)
+    if isinstance(error, OSError):
+        return error.errno in NO_ROOM
+    return isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and not has_room(path))
 
 
 @contextlib.contextmanager
@@ -101,7 +99,7 @@ def noticing_full(db: apsw.Connection) -> Iterator[None]:
     try:
         yield
     except (apsw.IOError, apsw.CantOpenError) as error:
-        if error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE or db.system_errno in NO_ROOM:
+        if db.system_errno in NO_ROOM:
             raise apsw.FullError(str(error)) from error
         raise
 

@@ -134,9 +134,10 @@ def _count_namespaces(db: apsw.Connection) -> None:
 
 
 def _fold_tags(db: apsw.Connection, touched: defaultdict[str, _Touched]) -> None:
-    """Move all tags over; of two that are one now, the memory keeps the first, in the order in which they were shown."""
+    """Move all tags over; of two that are one now, the memory keeps the one that was shown first."""
     rows = db.execute(
-        "SELECT t.tag, t.key, m.id, m.namespace FROM tags_before AS t JOIN memories AS m USING (key) ORDER BY t.key, t.tag"
+        """SELECT t.tag, t.key, m.id, m.namespace FROM tags_before AS t JOIN memories AS m USING (key)
+           ORDER BY t.key, t.tag"""
     )
     for tag, key, memory_id, namespace in cast("Iterator[tuple[str, int, str, str]]", rows):
         db.execute("INSERT OR IGNORE INTO tags (folded, key, tag) VALUES (?, ?, ?)", (folded(tag), key, nfc(tag)))

@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
-from memory_mcp.domain.models import Embedded, Filters, Memory, Passage, Space
+from memory_mcp.domain.models import Embedded, Filters, Memory, Metadata, Passage, Space
 from memory_mcp.storage.sqlite import keywords, large, passages
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.rows import digest, to_json
@@ -66,8 +66,11 @@ class Old:
             **fields,
         }
         row["metadata"] = to_json(row["metadata"])
-        with opened(self._path) as db, db:
-            return self._insert(db, content, row, tags, embedded)
+        with opened(self._path) as db:
+            db.execute("BEGIN")
+            key = self._insert(db, content, row, tags, embedded)
+            db.execute("COMMIT")
+        return key
 
     def _insert(
         self, db: apsw.Connection, content: str, row: dict[str, Any], tags: Sequence[str], embedded: Embedded | None
@@ -92,7 +95,7 @@ class Old:
         )
         return key
 
-    def revise(self, key: int, tags: Sequence[str], type_: str, metadata: dict[str, object]) -> None:
+    def revise(self, key: int, tags: Sequence[str], type_: str, metadata: Metadata) -> None:
         """Give a memory a past."""
         with opened(self._path) as db, db:
             db.execute("UPDATE memories SET revision = 2 WHERE key = ?", (key,))
@@ -113,12 +116,10 @@ async def _all(store: SqliteStore, namespace: str) -> list[Memory]:
 
 
 async def test_every_name_is_composed(path: Path, old: Old, store: SqliteStore) -> None:
-    """Id, namespace, conversation, type, tags, members and texts of metadata at any depth; the content stays as it is."""
+    """Id, namespace, conversation, type, tags, and metadata at any depth; the content stays as it is."""
     name = apart("é")
     metadata = {name: [{name: name, "n": 1}, name], "plain": {"b": name}}
-    key = old.add(
-        name, id=name, namespace=name, conversation_id=name, type=name, tags=(name, "É"), metadata=metadata
-    )
+    key = old.add(name, id=name, namespace=name, conversation_id=name, type=name, tags=(name, "É"), metadata=metadata)
     old.revise(key, (name, "É", "other"), name, metadata)
     [memory] = await _all(store, "é")
     assert memory == await store.get("é", "é")
@@ -146,7 +147,7 @@ async def test_what_was_composed_is_left_alone(path: Path, old: Old, store: Sqli
 
 
 async def test_tags_of_a_memory_become_one(path: Path, old: Old, store: SqliteStore) -> None:
-    """Spelled in other letters or in another form; the log names memory and tags, so that who subscribes hears of it."""
+    """Spelled in other letters or in another form; the log names memory and tags, so that subscribers hear of it."""
     old.add("one", tags=("Café", "café", apart("café"), "tea"))
     old.add("two", tags=("tea",))
     [_, memory] = await _all(store, "here")
