@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +21,9 @@ def absolute(given: str, variables: Mapping[str, str]) -> Path:
     Raises:
         ValueError: there is no such variable or user, or the path is not absolute or cannot be that of a file.
     """
-    if not given or given != given.strip() or _CONTROL.search(given):
-        raise ValueError(f"{given!r} is empty, begins or ends with a blank, or holds a control character; {_ACCEPTED}")
     expanded = _user(_VARIABLE.sub(lambda match: _value(given, match, variables), given))
-    if not expanded.startswith("/"):
-        raise ValueError(f"{given!r} {_problem(given)}; {_ACCEPTED}")
+    if problem := _problem(given, expanded):
+        raise ValueError(f"{given!r} {problem}; {_ACCEPTED}")
     return Path(expanded)
 
 
@@ -36,17 +35,25 @@ def _value(given: str, match: re.Match[str], variables: Mapping[str, str]) -> st
 
 
 def _user(path: str) -> str:
-    if not path.startswith("~"):
+    """Replace `~` and `~user`; of others, a home that is not there is none that they have."""
+    user, slash, rest = path.partition("/")
+    if not user.startswith("~"):
         return path
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError as error:
-        raise ValueError(f"{path!r} begins with a user whose home is not known; {_ACCEPTED}") from error
+    with contextlib.suppress(RuntimeError):
+        home = Path(user).expanduser()
+        if user == "~" or home.is_dir():
+            return f"{home}{slash}{rest}"
+    raise ValueError(f"{path!r} begins with a user who has no home here; {_ACCEPTED}")
 
 
-def _problem(given: str) -> str:
-    if given.startswith(":memory:"):
-        return "names no file, and what is stored there would be lost"
-    if given.startswith("file:"):
-        return "is a URI, not a path"
-    return "is relative, so that each working folder would have its own"
+def _problem(given: str, expanded: str) -> str:
+    """Say what is wrong with a path, if anything is."""
+    problems = {
+        "is empty": not given,
+        "begins or ends with a blank": given != given.strip(),
+        "holds a control character": _CONTROL.search(expanded),
+        "names no file, and what is stored there would be lost": given.startswith(":memory:"),
+        "is a URI, not a path": given.startswith("file:"),
+        "is relative, so that each working folder would have its own": not expanded.startswith("/"),
+    }
+    return next((problem for problem, is_one in problems.items() if is_one), "")

@@ -76,8 +76,10 @@ def _told(error: Exception, path: Path, patience_ms: int) -> StoreError:
         )
     if isinstance(error, apsw.ReadOnlyError):
         return StoreError(f"{path} cannot be written; make the file and its folder writable")
-    if not isinstance(error, _NOT_OPENED):
-        return StoreError(f"{path}: {error}")
+    return _not_opened(path, error) if isinstance(error, _NOT_OPENED) else StoreError(f"{path}: {error}")
+
+
+def _not_opened(path: Path, error: Exception) -> StoreError:
     if os.path.isdir(path):  # noqa: PTH112 - pathlib's own fails where a folder above may not be entered
         return StoreError(f"{path} is a folder; name a file in it, such as {path / 'memory.db'}")
     return StoreError(f"{path} cannot be opened ({error}); check the path and its permissions")
