@@ -53,7 +53,7 @@ def make_checks(
     Verifying has its own seconds where `verify_s` says so.
     """
     store, folder = config.sqlite_path, config.backup_folder or config.sqlite_path.parent / "backups"
-    socket = socket_path(config.embedder_address)
+    socket, read_only = socket_path(config.embedder_address), config.read_only
     daemon = embedder.DaemonChecks(client, source.golden())
 
     async def reached(seconds: float) -> Seen:
@@ -63,7 +63,8 @@ def make_checks(
         return await in_thread(lambda: embedder.in_the_way(socket) or processes.stopped_daemon(socket)) or found
 
     async def compared(seconds: float) -> Seen:
-        return await daemon.space(await in_thread(lambda: inspection.space(store, seconds)), seconds)
+        look = partial(inspection.space, store, seconds, read_only=read_only)
+        return await daemon.space(await in_thread(look), seconds)
 
     def newest() -> Path | None:
         return next((held.path for held in backups.held_in(folder)), None)
@@ -71,15 +72,15 @@ def make_checks(
     def aged(seconds: float) -> Seen:
         if not config.backup_enabled:
             return "they are off: MCP_MEMORY_BACKUP_ENABLED"
-        return backups.age(folder, inspection.written(store, seconds), datetime.now(UTC))
+        return backups.age(folder, inspection.written(store, seconds, read_only=read_only), datetime.now(UTC))
 
     return [
         Check(SETTINGS, blocking(_settings)),
         Check("disk", _unless_read_only(config, partial(disk.room, store, (store.parent, folder)))),
         Check("store", blocking(partial(_store, config, newest))),
-        Check("verify", blocking(partial(inspection.verify, store, newest)), ("store",), verify_s),
+        Check("verify", blocking(partial(inspection.verify, store, newest, read_only=read_only)), ("store",), verify_s),
         Check("lock", _unless_read_only(config, partial(inspection.lock, store)), ("store",)),
-        Check("queue", blocking(partial(inspection.queue, store)), ("store",)),
+        Check("queue", blocking(partial(inspection.queue, store, read_only=read_only)), ("store",)),
         Check("backups", _unless_read_only(config, aged), ("store",)),
         Check("socket", blocking(partial(embedder.socket, socket))),
         Check("daemon", reached),
@@ -131,4 +132,4 @@ def _settings(seconds: float) -> Seen:
 def _store(config: Settings, newest: inspection.Newest, seconds: float) -> Seen:
     if config.storage_backend not in settings.STORES:
         return f"{config.storage_backend!r} is a package's; `memory-mcp status` says what it tells of itself"
-    return inspection.look(config.sqlite_path, newest, seconds)
+    return inspection.look(config.sqlite_path, newest, seconds, read_only=config.read_only)

@@ -73,11 +73,6 @@ def _listed(names: object) -> object:
 
 
 def _absolute(named: object) -> object:
-    """Read a text as a path; a default is one already."""
-    if isinstance(named, Path) and not named.is_absolute():
-        raise ValueError(
-            f"its default, {named}, is relative, as XDG_DATA_HOME or XDG_CONFIG_HOME is; make that absolute"
-        )
     return absolute(named, os.environ) if isinstance(named, str) else named
 
 
@@ -113,7 +108,6 @@ class Settings(BaseSettings):
         "sqlite_vec", description="The store of record: sqlite_vec, or one that an installed package adds."
     )
     sqlite_path: FilePath = Field(
-        validate_default=True,  # the data folder may be named by a variable as well
         default_factory=lambda: user_data_path("memory-mcp") / "memory.db",
         json_schema_extra={"default": "`memory.db` in the data folder"},
         description="The database file.",
@@ -132,7 +126,6 @@ class Settings(BaseSettings):
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that name none."
     )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
-        validate_default=True,
         default_factory=default_address,
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
         description="Where the daemon listens, `unix:/path`.",
@@ -161,7 +154,6 @@ class Settings(BaseSettings):
     rate_limit_write: PerMinute = Field(300, description="Writes of one caller in any minute.")
     rate_limit_bulk: PerMinute = Field(30, description="Bulk writes of one caller in any minute.")
     tokens_path: FilePath = Field(
-        validate_default=True,
         default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
         json_schema_extra={"default": "`tokens.json` in the configuration folder"},
         description="The file with the digests of the HTTP clients' tokens.",

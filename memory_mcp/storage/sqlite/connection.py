@@ -28,7 +28,7 @@ from memory_mcp.storage.sqlite.file import (
     roll_back,
     translated,
 )
-from memory_mcp.storage.sqlite.reading import SETTLED, Reading, is_settled, open_reading, state
+from memory_mcp.storage.sqlite.reading import Reading, Way, is_settled, open_reading, state, way_at_rest
 from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations
 
 T = TypeVar("T")
@@ -151,8 +151,10 @@ class _Reader(_Worker):
                 db = self._current()
                 try:
                     done = work(db)
-                except (apsw.Error, StoreError):
-                    if not self._is_overtaken():
+                except (apsw.Error, StoreError) as error:
+                    if isinstance(error, apsw.ProtocolError) and self._reading is not None:
+                        self._close()  # whose log it was has gone
+                    elif not self._is_overtaken():
                         raise
                 else:
                     if not self._is_overtaken():
@@ -183,9 +185,9 @@ class _Reader(_Worker):
         except apsw.FullError:
             if not is_settled(self._path):
                 raise
-            return self._open_unchanged(SETTLED)  # what is there can be read all the same
+            return self._open_unchanged(way_at_rest(self._path))  # what is there can be read all the same
 
-    def _open_unchanged(self, way: str | None = None) -> apsw.Connection:
+    def _open_unchanged(self, way: Way | None = None) -> apsw.Connection:
         """Open the file so that nothing of it changes.
 
         Raises:

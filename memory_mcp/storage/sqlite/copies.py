@@ -55,7 +55,7 @@ def tidy(path: Path) -> None:
 
 def _opened(path: Path, *, read_only: bool) -> apsw.Connection:
     """Open a store: where it is only read, nothing of it changes."""
-    return connect_reading(path) if read_only else connect(path)
+    return connect_reading(path, read_only=True) if read_only else connect(path)
 
 
 def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
@@ -127,7 +127,7 @@ def _discard(partial: Path) -> None:
 
 def _given(path: Path) -> apsw.Connection:
     """Open a backup without changing anything about it."""
-    db = connect_reading(path)
+    db = connect_reading(path, read_only=False)
     if check_identity(db, path) == 0:
         db.close()
         raise StoreError(f"{path} is no store of memories; name a file that memory-mcp backup made")
