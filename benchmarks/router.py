@@ -15,7 +15,7 @@ from typing import get_args
 from benchmarks.kit import DATA, say
 from benchmarks.labels import INTENTS, Half, Intent, Labelled, labelled
 from benchmarks.tables import head, line
-from memory_mcp.domain.spelling import folded
+from memory_mcp.domain.names import folded
 from memory_mcp.services.router import possible_tags, route
 
 

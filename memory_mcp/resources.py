@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError
 from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters, Memory
 from memory_mcp.domain.principal import Reach
-from memory_mcp.domain.spelling import folded, nfc
+from memory_mcp.domain.names import folded, nfc
 from memory_mcp.services.bundle import Services
 from memory_mcp.tools.fields import MemoryFields, shown
 

@@ -29,7 +29,7 @@ from pydantic_settings import (
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.paths import absolute
-from memory_mcp.domain.spelling import nfc
+from memory_mcp.domain.names import nfc
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"

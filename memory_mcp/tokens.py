@@ -20,7 +20,7 @@ from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import ConflictError, NotFoundError, SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.principal import Principal, Reach, Scope
-from memory_mcp.domain.spelling import nfc
+from memory_mcp.domain.names import nfc
 
 SECRET_BYTES: Final = 32
 PREFIX: Final = "mm_"

@@ -11,7 +11,7 @@ from memory_mcp import settings
 from memory_mcp.cli.session import as_json_option, say
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.domain.principal import Scope
-from memory_mcp.domain.spelling import nfc
+from memory_mcp.domain.names import nfc
 from memory_mcp.tokens import Token, TokenFile
 
 MAX_NAME = 64

@@ -9,7 +9,7 @@ from memory_mcp.cli import DEGRADED
 from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.principal import Reach
-from memory_mcp.domain.spelling import nfc
+from memory_mcp.domain.names import nfc
 from memory_mcp.services.bundle import Services
 
 

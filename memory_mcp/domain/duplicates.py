@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import Memory, NewMemory
-from memory_mcp.domain.spelling import same_json
+from memory_mcp.domain.names import same_json
 
 
 def differing(new: NewMemory, known: Memory) -> list[str]:

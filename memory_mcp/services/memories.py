@@ -24,7 +24,7 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.ports import Store
 from memory_mcp.domain.principal import Reach
-from memory_mcp.domain.spelling import nfc
+from memory_mcp.domain.names import nfc
 from memory_mcp.services.indexing import Indexer
 
 BATCH: Final = 64

@@ -21,7 +21,7 @@ from memory_mcp.domain.models import (
     Filters,
     Memory,
 )
-from memory_mcp.domain.spelling import nfc, nfc_json, tags_once
+from memory_mcp.domain.names import nfc, nfc_json, tags_once
 from memory_mcp.services.times import understand
 from memory_mcp.tools.base import Arguments, Call, Result
 

@@ -16,7 +16,7 @@ from embedder_api.v1 import wire
 
 from memory_mcp.domain.comparisons import Comparison, comparisons
 from memory_mcp.domain.models import Filters, Match, Memory, Passage
-from memory_mcp.domain.spelling import folded
+from memory_mcp.domain.names import folded
 
 
 def fits(memory: Memory, filters: Filters) -> bool:

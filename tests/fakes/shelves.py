@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from memory_mcp.domain.models import Event, Filters, Memory, NewMemory, Passage, Revision, Space
-from memory_mcp.domain.spelling import tags_once
+from memory_mcp.domain.names import tags_once
 from tests.fakes.searching import fits
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memory_mcp.domain.spelling import folded
+from memory_mcp.domain.names import folded
 from memory_mcp.services.router import Route, possible_tags, route
 
 TAGS = frozenset({"travel", "machine learning", "infra", "日記"})

@@ -9,7 +9,7 @@ import apsw
 
 from memory_mcp.domain.comparisons import Comparison, comparisons
 from memory_mcp.domain.models import Filters
-from memory_mcp.domain.spelling import folded
+from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.rows import to_json, to_micros
 
 _SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}

@@ -13,7 +13,7 @@ import apsw
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
 from memory_mcp.domain.models import Filters, Memory, Page, PendingPassage, QueueCounts, Revision
-from memory_mcp.domain.spelling import folded
+from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
 

@@ -14,12 +14,12 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite import spellings
+from memory_mcp.storage.sqlite import unify
 
 APPLICATION_ID: Final = 0x6D656D31
 """SQLite's `application_id` of our files ("mem1")."""
 
-STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {6: spellings.unify}
+STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {6: unify.unify}
 """By the number of the SQL file that they follow. What an earlier one would have filled, the last fills anew."""
 
 

@@ -8,7 +8,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Statistics
-from memory_mcp.domain.spelling import folded
+from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.rows import from_micros
 
 _LAST = "\U0010ffff"

@@ -12,7 +12,7 @@ import apsw
 from memory_mcp.domain.duplicates import check_retry, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
-from memory_mcp.domain.spelling import folded, same_json, tags_once
+from memory_mcp.domain.names import folded, same_json, tags_once
 from memory_mcp.storage.sqlite import keywords, passages
 from memory_mcp.storage.sqlite.changes import log_change
 from memory_mcp.storage.sqlite.reads import load, select_doomed

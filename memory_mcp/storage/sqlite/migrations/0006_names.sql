@@ -1,4 +1,4 @@
--- Names that differ in their form of Unicode alone become one (spellings.py), and tags are compared without case: `tag`
+-- Names that differ in their form of Unicode alone become one (unify.py), and tags are compared without case: `tag`
 -- is the spelling that the memory was given, `folded` what it is found by. The terms of the keyword index are made anew.
 ALTER TABLE tags RENAME TO tags_before;
 DROP INDEX tags_by_memory;

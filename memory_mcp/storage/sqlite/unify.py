@@ -18,7 +18,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import MAX_ID, Passage
-from memory_mcp.domain.spelling import folded, nfc, tags_once
+from memory_mcp.domain.names import folded, nfc, tags_once
 from memory_mcp.storage.sqlite import keywords, passages
 from memory_mcp.storage.sqlite.changes import log_change
 from memory_mcp.storage.sqlite.rows import to_json

@@ -28,10 +28,10 @@ WIDE = Space("wide", 64)
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite import spellings
+from memory_mcp.storage.sqlite import unify
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
-spellings._fold_tags = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+unify._fold_tags = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(SqliteStore(Path(sys.argv[1])).generation())
 """
 
