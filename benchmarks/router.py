@@ -15,12 +15,14 @@ from typing import get_args
 from benchmarks.kit import DATA, say
 from benchmarks.labels import INTENTS, Half, Intent, Labelled, labelled
 from benchmarks.tables import head, line
+from memory_mcp.domain.names import folded
 from memory_mcp.services.router import possible_tags, route
 
 
 def seen(row: Labelled) -> Intent:
     """Return what the router sees in a query, in a store that has its tags."""
-    return route(row.query, row.tags.intersection(possible_tags(row.query))).intent
+    known = set(map(folded, row.tags))
+    return route(row.query, frozenset(word for word in possible_tags(row.query) if folded(word) in known)).intent
 
 
 def confusion(rows: Iterable[Labelled]) -> Counter[tuple[Intent, Intent]]:

@@ -79,10 +79,13 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Services]:
-    """Make everything for one command, and let go of it at the end; the chores are for those that stay."""
+async def opened(settings: Settings, *, creates: bool = True) -> AsyncIterator[Services]:
+    """Make everything for one command, and let go of it at the end; the chores are for those that stay.
+
+    A command that only reads creates no store where there is none.
+    """
     async with contextlib.AsyncExitStack() as stack:
-        store, embedder = make_store(settings), make_embedder(settings)
+        store, embedder = make_store(settings, creates=creates), make_embedder(settings)
         stack.push_async_callback(store.close)
         stack.push_async_callback(embedder.close)
         yield make_services(settings, store, embedder)

@@ -5,6 +5,7 @@ A new one is a function in the module of the part that it looks at, and a line h
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -41,6 +42,7 @@ DESCRIBE_SHARE: Final = 0.8
 """Of the check's time that the daemon's code has to tell its settings."""
 REACH_SHARE: Final = 0.6
 """Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
+READ_ONLY: Final = "nothing is written here: MCP_MEMORY_READ_ONLY"
 
 
 def make_checks(
@@ -51,7 +53,7 @@ def make_checks(
     Verifying has its own seconds where `verify_s` says so.
     """
     store, folder = config.sqlite_path, config.backup_folder or config.sqlite_path.parent / "backups"
-    socket = socket_path(config.embedder_address)
+    socket, read_only = socket_path(config.embedder_address), config.read_only
     daemon = embedder.DaemonChecks(client, source.golden())
 
     async def reached(seconds: float) -> Seen:
@@ -61,7 +63,8 @@ def make_checks(
         return await in_thread(lambda: embedder.in_the_way(socket) or processes.stopped_daemon(socket)) or found
 
     async def compared(seconds: float) -> Seen:
-        return await daemon.space(await in_thread(lambda: inspection.space(store, seconds)), seconds)
+        look = partial(inspection.space, store, seconds, read_only=read_only)
+        return await daemon.space(await in_thread(look), seconds)
 
     def newest() -> Path | None:
         return next((held.path for held in backups.held_in(folder)), None)
@@ -69,16 +72,16 @@ def make_checks(
     def aged(seconds: float) -> Seen:
         if not config.backup_enabled:
             return "they are off: MCP_MEMORY_BACKUP_ENABLED"
-        return backups.age(folder, inspection.written(store, seconds), datetime.now(UTC))
+        return backups.age(folder, inspection.written(store, seconds, read_only=read_only), datetime.now(UTC))
 
     return [
         Check(SETTINGS, blocking(_settings)),
-        Check("disk", blocking(partial(disk.room, store, (store.parent, folder)))),
+        Check("disk", _unless_read_only(config, partial(disk.room, store, (store.parent, folder)))),
         Check("store", blocking(partial(_store, config, newest))),
-        Check("verify", blocking(partial(inspection.verify, store, newest)), ("store",), verify_s),
-        Check("lock", blocking(partial(inspection.lock, store)), ("store",)),
-        Check("queue", blocking(partial(inspection.queue, store)), ("store",)),
-        Check("backups", blocking(aged), ("store",)),
+        Check("verify", blocking(partial(inspection.verify, store, newest, read_only=read_only)), ("store",), verify_s),
+        Check("lock", _unless_read_only(config, partial(inspection.lock, store)), ("store",)),
+        Check("queue", blocking(partial(inspection.queue, store, read_only=read_only)), ("store",)),
+        Check("backups", _unless_read_only(config, aged), ("store",)),
         Check("socket", blocking(partial(embedder.socket, socket))),
         Check("daemon", reached),
         Check("process", blocking(partial(processes.daemon, socket)), ("daemon",)),
@@ -89,6 +92,11 @@ def make_checks(
         Check("tokens", blocking(partial(tokens.look, config.tokens_path))),
         Check("fronts", blocking(partial(processes.fronts, store))),
     ]
+
+
+def _unless_read_only(config: Settings, look: Callable[[float], Seen]) -> Callable[[float], Awaitable[Seen]]:
+    """Make a check of what only matters to who writes; it may write for a moment itself."""
+    return blocking(lambda _: READ_ONLY) if config.read_only else blocking(look)
 
 
 def checks_without_settings(environment: provision.Environment) -> list[Check]:
@@ -124,4 +132,4 @@ def _settings(seconds: float) -> Seen:
 def _store(config: Settings, newest: inspection.Newest, seconds: float) -> Seen:
     if config.storage_backend not in settings.STORES:
         return f"{config.storage_backend!r} is a package's; `memory-mcp status` says what it tells of itself"
-    return inspection.look(config.sqlite_path, newest, seconds)
+    return inspection.look(config.sqlite_path, newest, seconds, read_only=config.read_only)

@@ -16,6 +16,7 @@ from pydantic_core import to_json
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError
 from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters
+from memory_mcp.domain.names import folded, nfc
 from memory_mcp.domain.principal import Reach
 from memory_mcp.services.bundle import Services
 from memory_mcp.tools.fields import shown
@@ -69,7 +70,7 @@ class Address:
             InvalidArgumentError: it is none of ours.
         """
         kind, _, rest = uri.removeprefix(SCHEME).partition("/")
-        of = unquote(rest)
+        of = nfc(unquote(rest))
         if uri.startswith(SCHEME):
             if kind == "stats" and not rest:
                 return cls("stats")
@@ -89,7 +90,7 @@ class Address:
         if self.kind == "memory":
             return any(self.of in event.memory_ids for event in events)
         if self.kind == "tag":
-            return any(self.of in event.tags for event in events)
+            return any(folded(self.of) == folded(tag) for event in events for tag in event.tags)
         return True
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from embedder_api import plugins
 from embedder_api.described import Described, describe, nearest, variable
-from embedder_api.v1.address import default_address, socket_path
+from embedder_api.v1.address import SCHEME, default_address, socket_path
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -28,6 +28,8 @@ from pydantic_settings import (
 
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
+from memory_mcp.domain.names import nfc
+from memory_mcp.domain.paths import absolute
 from memory_mcp.domain.utf8 import NOT_UTF8, decoded, is_text
 
 if TYPE_CHECKING:
@@ -45,16 +47,18 @@ def config_file() -> Path:
     """Return the TOML file that is read; the default one need not exist.
 
     Raises:
-        SettingsError: the variable names a file that is not there.
+        SettingsError: the variable names a file that is not there, or no absolute path.
     """
-    if not (named := os.environ.get(CONFIG_VARIABLE)):
+    if not os.environ.get(CONFIG_VARIABLE):
         return user_config_path("memory-mcp") / "config.toml"
-    if not (path := Path(named).expanduser()).is_file():
-        raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
+    if not (path := _named_by(CONFIG_VARIABLE)).is_file():
+        raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}; name one that is there, or unset it")
     return path
 
 
 def _valid_address(address: str) -> str:
+    if address.startswith(SCHEME):
+        address = f"{SCHEME}{absolute(address.removeprefix(SCHEME), os.environ)}"
     socket_path(address)
     return address
 
@@ -63,19 +67,35 @@ def _known_store(name: str) -> str:
     return plugins.checked(STORE_GROUP, STORES, name)
 
 
+def _composed(name: object) -> object:
+    return nfc(name) if isinstance(name, str) else name
+
+
 def _listed(names: object) -> object:
     """Accept names that are separated by commas."""
     return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
 
-def _from_here(named: object) -> object:
-    """Make a path absolute that was given with a slash."""
-    return Path(named).expanduser().absolute() if isinstance(named, str) and "/" in named else named
+def _absolute(named: object) -> object:
+    return absolute(named, os.environ) if isinstance(named, str) else named
 
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]  # clients start us without a shell that would do it
-# pathlib takes ./python3 for the command of that name, which is another program.
-ProgramPath = Annotated[UserPath, BeforeValidator(_from_here)]
+def _file(named: object) -> object:
+    if isinstance(named, str) and named.endswith("/"):
+        raise ValueError(f"{named!r} is a folder; name a file in it, such as {named}memory.db")
+    return named
+
+
+def _program(named: object) -> object:
+    """Leave the name of a command, which is looked for in the PATH; what has a slash is a path, here as in a shell."""
+    if not isinstance(named, str) or "/" not in named:
+        return named
+    return Path(named).absolute() if named.startswith(("./", "../")) else absolute(named, os.environ)
+
+
+FolderPath = Annotated[Path, BeforeValidator(_absolute)]
+FilePath = Annotated[FolderPath, BeforeValidator(_file)]
+ProgramPath = Annotated[Path, BeforeValidator(_program)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
@@ -91,7 +111,7 @@ class Settings(BaseSettings):
     storage_backend: Annotated[str, AfterValidator(_known_store)] = Field(
         "sqlite_vec", description="The store of record: sqlite_vec, or one that an installed package adds."
     )
-    sqlite_path: UserPath = Field(
+    sqlite_path: FilePath = Field(
         default_factory=lambda: user_data_path("memory-mcp") / "memory.db",
         json_schema_extra={"default": "`memory.db` in the data folder"},
         description="The database file.",
@@ -103,10 +123,10 @@ class Settings(BaseSettings):
         default=False, description="Offer `search` and `fetch` as well, which ChatGPT's connectors look for."
     )
     backup_enabled: bool = Field(default=True, description="Back the store up every day that something was written.")
-    backup_folder: UserPath | None = Field(
+    backup_folder: FolderPath | None = Field(
         None, description="Where backups go; the folder `backups` beside the database file where it is not set."
     )
-    namespace: str = Field(
+    namespace: Annotated[str, BeforeValidator(_composed)] = Field(
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that name none."
     )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
@@ -137,7 +157,7 @@ class Settings(BaseSettings):
     rate_limit_read: PerMinute = Field(600, description="Reads of one caller in any minute.")
     rate_limit_write: PerMinute = Field(300, description="Writes of one caller in any minute.")
     rate_limit_bulk: PerMinute = Field(30, description="Bulk writes of one caller in any minute.")
-    tokens_path: UserPath = Field(
+    tokens_path: FilePath = Field(
         default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
         json_schema_extra={"default": "`tokens.json` in the configuration folder"},
         description="The file with the digests of the HTTP clients' tokens.",
@@ -218,6 +238,11 @@ def choose(values: Mapping[str, object]) -> None:
         raise SettingsError(f"--set: {name} is no setting{_nearest(name)}")
     _chosen.clear()
     _chosen.update(values)
+
+
+def defaults() -> Settings:
+    """Return the settings of a program that was told none: what stands in where they do not fit."""
+    return Settings.model_construct()
 
 
 def load(**overrides: object) -> Settings:
@@ -330,6 +355,17 @@ def daemon_environment() -> dict[str, str]:
 
 
 def folders_of_others() -> dict[str, Path]:
-    """Return the folders that other programs are told to keep their files in, by the variable that names them."""
+    """Return the folders that other programs are told to keep their files in, by the variable that names them.
+
+    Raises:
+        SettingsError: a variable holds no absolute path.
+    """
     names = ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
-    return {name: Path(value).expanduser() for name in names if (value := os.environ.get(name))}
+    return {name: _named_by(name) for name in names if os.environ.get(name)}
+
+
+def _named_by(variable_name: str) -> Path:
+    try:
+        return absolute(os.environ[variable_name], os.environ)
+    except ValueError as error:
+        raise SettingsError(f"{variable_name}: {error}") from error

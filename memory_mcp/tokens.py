@@ -12,13 +12,14 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import ConflictError, NotFoundError, SettingsError
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.domain.names import nfc
 from memory_mcp.domain.principal import Principal, Reach, Scope
 from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 
@@ -41,7 +42,7 @@ class Token(BaseModel):
     digest: str
     """SHA-256 of the token, in hexadecimal; the token has 256 random bits, so that nothing slower is needed."""
     scopes: tuple[Scope, ...]
-    namespace: str | None
+    namespace: Annotated[str, AfterValidator(nfc)] | None
     """The only namespace within reach; None for all."""
     created_at: datetime
     expires_at: datetime | None

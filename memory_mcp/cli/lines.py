@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memory_mcp.domain.errors import InvalidArgumentError
-from memory_mcp.domain.models import MAX_TAG, Memory, Record, Revision
-from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Type
+from memory_mcp.domain.models import Memory, Record, Revision
+from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tag, Type
 
 HEADER: Final = {"memory_mcp_export": 1}
 END: Final = "memory_mcp_export_end"
 """The only member of the last line: how many memories there are."""
 
-Tags = list[Annotated[str, Field(max_length=MAX_TAG)]]  # any number: duplicates may have given a memory many
+Tags = list[Tag]  # any number: duplicates may have given a memory many
 
 
 class _Was(BaseModel):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from memory_mcp import settings
 from memory_mcp.cli.completing import NAMESPACE, TAG
@@ -106,7 +107,13 @@ def _option(name: str, field: Schema) -> Callable[[F], F]:
         )
     words += SAID.get(kind, "")
     return click.option(
-        flag, cls=Optional, type=kind, default=schema.get("default"), show_default=True, help=f"{words}."
+        flag,
+        cls=Optional,
+        type=kind,
+        default=schema.get("default"),
+        show_default=True,
+        callback=_given,
+        help=f"{words}.",
     )
 
 
@@ -137,6 +144,11 @@ def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
         return [word for value in values for word in as_tags(value)] if values else None
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _given(ctx: click.Context, param: click.Parameter, value: object) -> object:
+    """Leave a default to the tool, which has the same one and tells it from what was given."""
+    return None if ctx.get_parameter_source(param.name or "") is ParameterSource.DEFAULT else value
 
 
 async def _quietly(_done: int, _total: int) -> None:

@@ -7,9 +7,18 @@ from pathlib import Path
 import click
 
 from memory_mcp import settings
-from memory_mcp.cli import importing
+from memory_mcp.cli import WRONG_USAGE, importing
+from memory_mcp.domain.errors import SettingsError
 
 _file = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+def _loaded() -> tuple[settings.Settings, SettingsError | None]:
+    """Return the settings, or the defaults and what is wrong: a client that gets no handshake shows nobody why."""
+    try:
+        return settings.load(), None
+    except SettingsError as error:
+        return settings.defaults(), error
 
 
 @click.command()
@@ -17,21 +26,26 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--tls-cert", type=_file, help="The certificate, with its chain (PEM).")
 @click.option("--tls-key", type=_file, help="The certificate's key (PEM).")
 @click.option("--plain-http", is_flag=True, help="Serve a public address without TLS.")
-def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plain_http: bool) -> None:
+def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plain_http: bool) -> int:
     """Serve one MCP client on stdin and stdout; this is what clients start."""
     if http is None and (tls_cert or tls_key or plain_http):
         raise click.UsageError("--tls-cert, --tls-key and --plain-http are for --http HOST:PORT; give that too")
-    loaded = settings.load()
+    loaded, problem = _loaded()
+    if problem and http is not None:
+        raise problem
     for sentence in settings.unknown_variables():
         click.echo(f"memory-mcp: {sentence}", err=True)
+    if problem:
+        click.echo(f"memory-mcp: {problem}", err=True)
     if http is None:
         with importing():
             from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
 
-        serve_stdio(loaded)
-        return
+        serve_stdio(loaded, problem)
+        return WRONG_USAGE if problem else 0
     with importing():
         from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
         from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
 
     serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http))
+    return 0

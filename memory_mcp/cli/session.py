@@ -38,10 +38,8 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
     if writes and loaded.read_only:
         raise SettingsError("MCP_MEMORY_READ_ONLY: this command writes; unset it for that")
 
-    used = loaded if writes else reading(loaded)
-
     async def run() -> T:
-        async with opened(used) as services:
+        async with opened(loaded, creates=writes) as services:
             return await work(services)
 
     with _interruptible():
@@ -49,11 +47,6 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
     if not writes and loaded.storage_backend in settings.STORES and not loaded.sqlite_path.exists():
         click.echo(f"there is no store at {loaded.sqlite_path}: the first memory makes it", err=True)
     return done
-
-
-def reading(loaded: settings.Settings) -> settings.Settings:
-    """Return the settings of a command that only reads, which makes no store where there is none."""
-    return loaded.model_copy(update={"read_only": True})
 
 
 @contextlib.contextmanager

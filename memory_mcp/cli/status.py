@@ -12,7 +12,7 @@ import click
 from memory_mcp import settings
 from memory_mcp.app import opened
 from memory_mcp.cli.output import on_terminal, print_rows
-from memory_mcp.cli.session import CODES, as_json_option, reading
+from memory_mcp.cli.session import CODES, as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import Condition
 from memory_mcp.services.status import Overview
@@ -41,7 +41,7 @@ def status(*, watch: bool, every: float, as_json: bool) -> int:
 
     async def look(show: Show) -> None:
         nonlocal condition
-        async with opened(reading(loaded)) as services:
+        async with opened(loaded, creates=False) as services:
             while True:
                 overview = await services.status.overview()
                 condition = overview.report.status

@@ -10,6 +10,7 @@ from memory_mcp import settings
 from memory_mcp.cli.session import as_json_option, say
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import MAX_NAMESPACE
+from memory_mcp.domain.names import nfc
 from memory_mcp.domain.principal import Scope
 from memory_mcp.tokens import Token, TokenFile
 
@@ -29,7 +30,7 @@ def _short(_: click.Context, parameter: click.Parameter, value: str | None) -> s
     most = MAX_NAME if parameter.name == "name" else MAX_NAMESPACE
     if value is not None and not (value.strip() and len(value) <= most and value.isprintable()):
         raise click.BadParameter(f"give 1 to {most} printable characters")
-    return value
+    return value and nfc(value)
 
 
 @token.command()
@@ -69,7 +70,7 @@ def list_(*, as_json: bool) -> None:
 @as_json_option
 def revoke(*, name_or_id: str, as_json: bool) -> None:
     """Revoke a token; who holds it is refused from now on."""
-    gone = _file().revoke(name_or_id)
+    gone = _file().revoke(nfc(name_or_id))
     say(f"revoked {gone.name} ({gone.id})", _fields(gone), as_json=as_json)
 
 

@@ -19,7 +19,7 @@ from memory_mcp.cli.lines import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.cli.streams import use_utf8
-from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, TransferError
+from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
 from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 from memory_mcp.services.bundle import Services
@@ -64,8 +64,10 @@ def _whole(target: Path) -> Iterator[TextIO]:
             os.fsync(file.fileno())
         draft.replace(target)
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFullError(target) from error
         raise TransferError(
-            f"{target} cannot be written ({error.strerror}); name a file in a folder that is there, with room"
+            f"{target} cannot be written ({error.strerror}); name a file in a folder that is there"
         ) from error
     finally:
         draft.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from memory_mcp import settings
 from memory_mcp.cli import DEGRADED
 from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.domain.models import Memory
+from memory_mcp.domain.names import nfc
 from memory_mcp.domain.principal import Reach
 from memory_mcp.services.bundle import Services
 
@@ -21,7 +22,7 @@ def undelete(*, ids: tuple[str, ...], namespace: str | None, as_json: bool) -> i
     reach = Reach(settings.load(namespace=namespace).namespace)
 
     async def work(services: Services) -> list[Memory]:
-        return [await services.memories.undelete(memory_id, reach) for memory_id in ids]
+        return [await services.memories.undelete(nfc(memory_id), reach) for memory_id in ids]
 
     memories = with_services(work, writes=True)
     embedded = all(memory.embedded for memory in memories)

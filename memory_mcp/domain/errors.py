@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+from typing import Final
+
 
 class MemoryMcpError(Exception):
     """An expected failure; its message is one sentence that names the cause and the mend."""
@@ -48,6 +52,17 @@ class ConflictError(MemoryMcpError):
 
 class StoreError(MemoryMcpError):
     """The store cannot be opened, read or written; the message names the file and the mend."""
+
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where there is no room: on the disk, in the user's quota, or for a file of this size."""
+
+
+class DiskFullError(StoreError):
+    """There is no room for a write, of which nothing was kept."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: the disk is full; free some space, nothing was lost")
 
 
 class TransferError(MemoryMcpError):

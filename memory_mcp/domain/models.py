@@ -43,15 +43,21 @@ class Task(StrEnum):
     DOCUMENT = "document"
 
 
+DEFAULT_TYPE: Final = "note"
+"""The type of a memory that is given none."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewMemory:
-    """What a caller wants remembered."""
+    """What a caller wants remembered; a field that is None was not given, and so differs from no memory's."""
 
     content: str
     namespace: str
     tags: tuple[str, ...] = ()
-    type: str = "note"
-    metadata: Metadata = field(default_factory=dict)
+    type: str | None = None
+    """None: DEFAULT_TYPE."""
+    metadata: Metadata | None = None
+    """None: an empty object."""
     conversation_id: str | None = None
     created_at: datetime | None = None
     """None: the moment of the write."""
@@ -144,8 +150,10 @@ class Stored:
 
     id: str
     created: bool
-    """False for an exact duplicate, whose first memory `id` names."""
+    """False for an exact duplicate of the memory that `id` names."""
     embedded: bool
+    merged: tuple[str, ...] = ()
+    """The tags that a duplicate added to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,12 @@ class Store(Upkeep, Protocol):
     """
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
-        """Write memories in one transaction; an exact duplicate only gives its tags to the first.
+        """Write memories in one transaction; an exact duplicate only adds its tags to the memory that is there.
+
+        A duplicate has the same namespace, conversation and NFC text, and no id, created_at, type or metadata of its
+        own that differs. Of several such memories the first counts. In a conversation only the memory just before the
+        new one counts, in the order of created_at, then arrival. A known id with another content, or with a field of
+        its own that differs, is a conflict.
 
         Passages without a vector, or with one of another space than the store's, are queued as pending. The
         first vectors ever decide the store's space.
@@ -312,7 +317,7 @@ class Store(Upkeep, Protocol):
         ...
 
     async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
-        """Return those words that are tags of live memories of the namespace, written alike."""
+        """Return those words that are tags of live memories of the namespace, in upper or lower case."""
         ...
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
@@ -324,7 +329,10 @@ class Store(Upkeep, Protocol):
         ...
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
-        """Return the first tags of live memories of the namespace that begin so, in order."""
+        """Return the first tags of live memories of the namespace that begin so, in upper or lower case, in order.
+
+        Each tag is spelled as the first memory that has it spells it.
+        """
         ...
 
     async def namespaces_like(self, prefix: str, limit: int) -> list[str]:

@@ -10,6 +10,7 @@ from embedder_api import __version__
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.shared.exceptions import MCPError
 
+from memory_mcp.domain.errors import SettingsError
 from memory_mcp.server.chain import make_chain
 from memory_mcp.server.chain.asked import Asked, Context
 from memory_mcp.server.chain.caller import Identify, caller
@@ -20,6 +21,7 @@ from memory_mcp.server.subscriptions import Subscriptions
 from memory_mcp.settings import Settings
 from memory_mcp.tools import TOOLS, offered
 from memory_mcp.tools.base import AnyTool, Call, Result
+from memory_mcp.tools.health import HEALTH, without_settings
 
 if TYPE_CHECKING:
     from memory_mcp.metrics import Metrics
@@ -59,7 +61,12 @@ class ToolHandlers:
             await asked.ctx.session.report_progress(done, total)
 
         arguments = asked.parsed
-        call = Call(await self._services.get(), caller(), progress)
+        try:
+            call = Call(await self._services.get(), caller(), progress)
+        except SettingsError as error:
+            if tool is HEALTH:
+                return without_settings(error)
+            raise
         # A task of its own: gRPC answers a cancellation with a CancelledError of its own making, which the SDK's
         # cancel scope would not know as its own, and which would end the whole session.
         task: asyncio.Task[Result] = asyncio.create_task(tool.run(call, arguments))

@@ -12,6 +12,7 @@ from typing import Final
 
 import anyio
 
+from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.principal import local_user
 from memory_mcp.server.handlers import make_server
 from memory_mcp.server.session import LazyServices
@@ -25,8 +26,8 @@ PARENT_EVERY_S: Final = 2.0
 """Seconds between two looks at the parent."""
 
 
-async def _serve(settings: Settings) -> None:
-    services, user = LazyServices(settings), local_user(settings.namespace)
+async def _serve(settings: Settings, problem: SettingsError | None) -> None:
+    services, user = LazyServices(settings, problem), local_user(settings.namespace)
     server = make_server(settings, services, lambda _: user, rate_limited=False)
     transport = Transport(*claim_descriptors())
     try:
@@ -58,8 +59,8 @@ async def _ending_with_parent(heard: asyncio.Event) -> AsyncIterator[None]:
         tasks.cancel_scope.cancel()
 
 
-async def _until_signalled(settings: Settings) -> None:
-    serving = asyncio.create_task(_serve(settings))
+async def _until_signalled(settings: Settings, problem: SettingsError | None) -> None:
+    serving = asyncio.create_task(_serve(settings, problem))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, serving.cancel)
@@ -67,7 +68,10 @@ async def _until_signalled(settings: Settings) -> None:
         await serving
 
 
-def serve_stdio(settings: Settings) -> None:
-    """Serve the client on stdin and stdout; return when it has gone."""
+def serve_stdio(settings: Settings, problem: SettingsError | None = None) -> None:
+    """Serve the client on stdin and stdout; return when it has gone.
+
+    Where the settings do not fit, these are the defaults, and every call answers the problem.
+    """
     sys.setswitchinterval(SWITCH_S)
-    asyncio.run(_until_signalled(settings))
+    asyncio.run(_until_signalled(settings, problem))

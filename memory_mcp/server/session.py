@@ -7,6 +7,7 @@ import contextlib
 import gc
 from typing import TYPE_CHECKING, Final
 
+from memory_mcp.domain.errors import SettingsError
 from memory_mcp.server.lean import without
 from memory_mcp.settings import Settings
 
@@ -20,15 +21,23 @@ WARM_UP_AFTER_S: Final = 0.05
 class LazyServices:
     """Makes the services once; what they need is imported only then."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, problem: SettingsError | None = None) -> None:
         self._settings = settings
+        self._problem = problem
+        """Why there are none, where the settings do not fit."""
         self._stack = contextlib.AsyncExitStack()
         self._lock = asyncio.Lock()
         self._services: Services | None = None
         self._warming: asyncio.Task[Services] | None = None
 
     async def get(self) -> Services:
-        """Return the services."""
+        """Return the services.
+
+        Raises:
+            SettingsError: the settings do not fit.
+        """
+        if self._problem:
+            raise SettingsError(str(self._problem))
         async with self._lock:
             if self._services is None:
                 gc.disable()  # what is imported and made here stays: nobody shall wait for it to be looked through
@@ -49,7 +58,7 @@ class LazyServices:
 
     def warm(self) -> None:
         """Make the services soon, so that the first call finds them and the queue drains without one."""
-        if self._warming is None:
+        if self._warming is None and not self._problem:
             asyncio.get_running_loop().call_later(WARM_UP_AFTER_S, self._begin)
 
     def _begin(self) -> None:

@@ -22,6 +22,7 @@ from memory_mcp.domain.models import (
     Statistics,
     Stored,
 )
+from memory_mcp.domain.names import nfc
 from memory_mcp.domain.ports import Store
 from memory_mcp.domain.principal import Reach
 from memory_mcp.services.indexing import Indexer
@@ -201,14 +202,15 @@ class Memories:
         return await self._store.statistics(namespace, TAGS_SHOWN)
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
-        """Return the first tags of a namespace that begin so, in order."""
+        """Return the first tags of a namespace that begin so, in upper or lower case, in order."""
         return await self._store.tags_like(prefix, namespace, limit)
 
     async def namespaces_like(self, prefix: str, reach: Reach, limit: int) -> list[str]:
         """Return the first namespaces within reach that begin so, in order."""
+        begins = nfc(prefix)
         if reach.bound:
-            return [reach.namespace] if reach.namespace.startswith(prefix) else []
-        return await self._store.namespaces_like(prefix, limit)
+            return [reach.namespace] if reach.namespace.startswith(begins) else []
+        return await self._store.namespaces_like(begins, limit)
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first.

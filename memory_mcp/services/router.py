@@ -74,18 +74,16 @@ class Route:
 
 
 def possible_tags(query: str) -> list[str]:
-    """Return what in a query may be a tag: single words and up to three together, as written and in lower case."""
-    explicit = _named_tags(query)
-    words = query.split()
+    """Return what in a query may be a tag: single words and up to three together."""
+    text = unicodedata.normalize("NFC", query)
+    explicit = _named_tags(text)
+    words = text.split()
     if len(words) > MAX_BROWSED:
-        return _spellings(explicit)
+        return list(dict.fromkeys(explicit))
     bare = [word.strip(".,;:!?\"'()") for word in words]
     runs = [bare[i : i + n] for n in (1, 2, 3) for i in range(len(bare) - n + 1)]
-    return _spellings([*explicit, *(mark.join(run) for run in runs for mark in (" ", "-", "_"))])
-
-
-def _spellings(tags: list[str]) -> list[str]:
-    return list(dict.fromkeys(spelling for tag in tags for spelling in (tag, tag.lower()) if spelling))
+    joined = (mark.join(run) for run in runs for mark in (" ", "-", "_"))
+    return list(dict.fromkeys(tag for tag in (*explicit, *joined) if tag))
 
 
 def route(query: str, known: frozenset[str]) -> Route:
@@ -158,8 +156,8 @@ def _browsed(text: str, known: frozenset[str]) -> tuple[str, ...]:
 
 
 def _tag_of(words: list[str], known: frozenset[str]) -> str:
-    spellings = _spellings([mark.join(words) for mark in (" ", "-", "_")])
-    return next((spelling for spelling in spellings if spelling in known), "")
+    joined = (mark.join(words) for mark in (" ", "-", "_"))
+    return next((tag for tag in joined if tag in known), "")
 
 
 def _plain(words: list[str]) -> list[str]:

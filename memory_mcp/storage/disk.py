@@ -17,6 +17,18 @@ LEAST: Final = 20 * MB
 """Bytes below which the next write may fail."""
 
 
+WRITTEN: Final = 1_000_000
+"""Bytes that one write may need: its pages stand in the log before they are in the file."""
+
+
+def has_room(path: Path) -> bool:
+    """Say whether the disk of a file has room for a write; of a quota the system tells the write alone."""
+    try:
+        return shutil.disk_usage(path.parent).free >= WRITTEN
+    except OSError:  # the folder is not there yet, or was moved away under the open file
+        return True
+
+
 def room(store: Path, folders: Sequence[Path], seconds: float) -> Seen:
     """Say whether the disk of each folder has room for a copy of the store, as backups and migrations make it."""
     del seconds  # no call here can be told to end

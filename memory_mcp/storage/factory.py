@@ -15,17 +15,19 @@ Make = Callable[[Settings], Store]
 """What an entry point names: it returns a store that opens nothing before its first call."""
 
 
-def _sqlite(settings: Settings) -> Store:
+def _sqlite(settings: Settings, *, creates: bool) -> Store:
     from memory_mcp.storage.sqlite.repository import SqliteStore  # noqa: PLC0415 - only where it is chosen
 
-    return SqliteStore(settings.sqlite_path, creates=not settings.read_only)
+    return SqliteStore(settings.sqlite_path, creates=creates, read_only=settings.read_only)
 
 
-STORES: Final[dict[str, Make]] = {"sqlite_vec": _sqlite}
+STORES: Final = {"sqlite_vec": _sqlite}
 
 
-def make_store(settings: Settings) -> Store:
+def make_store(settings: Settings, *, creates: bool = True) -> Store:
     """Return the store that the settings name; it opens its file at the first call.
+
+    Who does not create leaves a missing file missing, and finds nothing in it; a package's store may know better.
 
     Raises:
         SettingsError: a package takes a name that is taken, cannot be loaded, or its store is none.
@@ -34,7 +36,7 @@ def make_store(settings: Settings) -> Store:
     try:
         added = plugins.added(STORE_GROUP, STORES)
         if name in STORES:
-            return STORES[name](settings)
+            return STORES[name](settings, creates=creates)
         return _whole(name, cast("Make", plugins.load(added[name]))(settings))
     except plugins.PluginError as error:
         raise SettingsError(f"MCP_MEMORY_STORAGE_BACKEND: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -22,6 +22,7 @@ from memory_mcp.domain.models import (
     Filters,
     Memory,
 )
+from memory_mcp.domain.names import nfc, nfc_json, tags_once
 from memory_mcp.services.times import BEGINNING, iso, understand
 from memory_mcp.services.times.zone import to_utc
 from memory_mcp.tools.base import Arguments, Call, Result
@@ -58,7 +59,11 @@ def _bound(given: object) -> datetime:
 
 
 def _tidy(tags: list[str]) -> list[str]:
-    return list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    return tags_once(tag.strip() for tag in tags if tag.strip())
+
+
+def _composed(text: object) -> object:
+    return nfc(text) if isinstance(text, str) else text
 
 
 def _bounded(metadata: dict[str, object]) -> dict[str, object]:
@@ -70,12 +75,21 @@ def _bounded(metadata: dict[str, object]) -> dict[str, object]:
     size = len(text)
     if size > MAX_METADATA:
         raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
-    return metadata
+    if text.isascii():
+        return metadata
+    try:
+        return cast("dict[str, object]", nfc_json(metadata))
+    except RecursionError as error:
+        raise ValueError("must be of moderate depth") from error
 
+
+Composed = BeforeValidator(_composed)
+"""Of names, which are compared: macOS writes them in another form of Unicode than models do."""
+Tag = Annotated[str, Field(max_length=MAX_TAG), Composed]
 
 Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValidator(not_blank)]
 Tags = Annotated[
-    list[Annotated[str, Field(max_length=MAX_TAG)]],
+    list[Tag],
     Field(max_length=MAX_TAGS),
     BeforeValidator(as_tags),
     AfterValidator(_tidy),
@@ -83,10 +97,10 @@ Tags = Annotated[
 Metadata = Annotated[dict[str, object], BeforeValidator(as_object), AfterValidator(_bounded)]
 Moment = Annotated[datetime, BeforeValidator(iso.moment), AfterValidator(_in_utc)]
 Bound = Annotated[datetime, BeforeValidator(_bound), AfterValidator(_in_utc)]
-Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), AfterValidator(not_blank)]
-MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
-ConversationId = Annotated[str, Field(min_length=1, max_length=MAX_CONVERSATION_ID)]
-Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE)]
+Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), Composed, AfterValidator(not_blank)]
+MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID), Composed]
+ConversationId = Annotated[str, Field(min_length=1, max_length=MAX_CONVERSATION_ID), Composed]
+Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE), Composed]
 
 
 class FilterArguments(Arguments):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Finding
 from memory_mcp.domain.principal import Scope
 from memory_mcp.tools.base import Arguments, Call, Result, Tool
@@ -46,6 +47,13 @@ class HealthResult(Result):
         parts = {name: getattr(self, name) for name in type(self).model_fields if name != "status"}
         lines = [f"{name}: {part.state}. {part.cause} Mend: {part.mend}" for name, part in parts.items() if part.cause]
         return "\n".join([f"Status: {self.status}.", *lines])
+
+
+def without_settings(error: SettingsError) -> HealthResult:
+    """Say what is wrong with the settings: nothing else can be asked then."""
+    store = PartHealth(state="unusable", cause=str(error), mend="correct the setting, then restart", detail="")
+    other = PartHealth(state="unknown", cause="the settings do not fit", mend="see store", detail="")
+    return HealthResult(status="failed", daemon=other, breaker=other, space=other, store=store, queue=other)
 
 
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:

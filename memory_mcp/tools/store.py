@@ -42,8 +42,8 @@ class StoreArguments(Arguments):
             content=self.content,
             namespace=reach.of(self.namespace),
             tags=tuple(self.tags),
-            type=self.type,
-            metadata=self.metadata,
+            type=self.type if "type" in self.model_fields_set else None,
+            metadata=self.metadata if "metadata" in self.model_fields_set else None,
             conversation_id=self.conversation_id,
             created_at=self.created_at,
             id=self.id,
@@ -55,17 +55,19 @@ class StoreResult(Result):
 
     id: str
     created: bool = Field(description="False: it was there already, under this id")
+    merged: list[str] = Field(description="Tags that a duplicate added to it")
     embedded: bool = Field(description="False: its vector is still to come; keywords find it already")
 
     @classmethod
     def of(cls, stored: Stored) -> StoreResult:
         """Make a result of the store's answer."""
-        return cls(id=stored.id, created=stored.created, embedded=stored.embedded)
+        return cls(id=stored.id, created=stored.created, merged=list(stored.merged), embedded=stored.embedded)
 
     def text(self) -> str:
         """Say what happened."""
         vector = "" if self.embedded else "; found by keywords until its vector is made"
-        return f"{'Stored' if self.created else 'Already known'} as {self.id}{vector}."
+        tags = f"; tags added: {', '.join(self.merged)}" if self.merged else ""
+        return f"{'Stored' if self.created else 'Already known'} as {self.id}{tags}{vector}."
 
 
 async def memory_store(call: Call, arguments: StoreArguments) -> StoreResult:

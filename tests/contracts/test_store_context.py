@@ -137,11 +137,11 @@ async def test_other_spaces_have_no_context_here(store: Store) -> None:
 
 
 async def test_words_that_are_tags_are_known(store: Store) -> None:
-    """Tags of live memories of the namespace count, in their own spelling."""
-    await put(store, "one", tags=("red", "Blue sky"))
+    """Tags of live memories of the namespace count, in upper or lower case, in either form of Unicode."""
+    await put(store, "one", tags=("red", "Blue sky", "\u00c9t\u00e9"))
     await put(store, "two", tags=("green",), namespace="there")
     gone = await put(store, "three", tags=("gone",))
     await store.delete([gone.id], HERE, dry_run=False)
-    asked = ["red", "Red", "Blue sky", "green", "gone", "sky"]
-    assert await store.tags_among(asked, "here") == {"red", "Blue sky"}
+    asked = ["red", "Red", "blue SKY", "e\u0301te\u0301", "green", "gone", "sky"]
+    assert await store.tags_among(asked, "here") == {"red", "Red", "blue SKY", "e\u0301te\u0301"}
     assert await store.tags_among([], "here") == frozenset()

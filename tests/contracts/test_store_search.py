@@ -17,7 +17,7 @@ from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, listed, near, new, p
 
 DAY = datetime(2024, 5, 17, tzinfo=UTC)
 SHELF: dict[str, dict[str, Any]] = {
-    "plain": {"created_at": DAY - timedelta(microseconds=1)},
+    "plain": {"created_at": DAY - timedelta(microseconds=1), "tags": ("Straße", "ΛΌΓΟΣ", "I")},
     "red": {"tags": ("red",), "type": "fact", "conversation_id": "c1", "created_at": DAY},
     "blue": {
         "tags": ("blue", "1% ü"),
@@ -48,7 +48,12 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"tags": ("red", "red"), "tag_match": "all"}, {"red", "both"}),
     ({"tags": ("red", "none"), "tag_match": "all"}, set()),
     ({"tags": ("1% ü",)}, {"blue"}),
-    ({"tags": ("Red",)}, set()),
+    ({"tags": ("RED",)}, {"red", "both"}),
+    ({"tags": ("Red", "red"), "tag_match": "all"}, {"red", "both"}),
+    ({"tags": ("1% \u00dc", "u\u0308")}, {"blue"}),
+    ({"tags": ("1% u\u0308", "BLUE"), "tag_match": "all"}, {"blue"}),
+    ({"tags": ("STRASSE", "\u03bb\u03cc\u03b3\u03bf\u03c3"), "tag_match": "all"}, {"plain"}),
+    ({"tags": ("\u0131",)}, set()),
     ({"tags": ("re",)}, set()),
     ({"tag_match": "all"}, set(SHELF)),
     ({"type": "fact"}, {"red", "blue"}),

@@ -296,6 +296,9 @@ async def test_statistics_count_what_lives_in_a_namespace(store: Store) -> None:
     counted = await store.statistics("here", 2)
     assert (counted.memories, counted.conversations, list(counted.tags.items())) == (3, 1, [("b", 3), ("t0", 1)])
     assert (counted.oldest, counted.newest) == (days[1], days[0])
+    for number, spelling in enumerate(("T0", "B", "T0")):
+        await put(store, f"spelled otherwise {number}", tags=(spelling,))
+    assert list((await store.statistics("here", 2)).tags.items()) == [("b", 4), ("t0", 3)]
 
 
 async def test_totals_count_the_living_of_all_namespaces(store: Store) -> None:
@@ -323,4 +326,7 @@ async def test_names_are_completed(store: Store) -> None:
     assert await store.tags_like("ap", "here", 1) == ["apple"]
     assert await store.tags_like("%", "here", 9) == ["%"]
     assert len(await store.tags_like("", "here", 9)) == 5
+    await put(store, "spelled otherwise", tags=("APPLE", "Apricot Jam"))
+    assert await store.tags_like("AP", "here", 9) == ["apple", "app\U0001f34e", "apricot", "Apricot Jam"]
+    assert await store.tags_like("e\u0301c", "here", 9) == ["\u00e9clair"]
     assert await store.namespaces_like("he", 9) == ["here", "hereafter"]

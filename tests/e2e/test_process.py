@@ -355,7 +355,7 @@ async def test_files_are_private(client: RawClient, folder: Path) -> None:
 
 
 def test_a_setting_that_does_not_fit_is_one_line(environment: dict[str, str]) -> None:
-    """A bad setting is named with its variable, on one line, and the exit code is 2."""
+    """A bad setting is named with its variable, on one line, and the exit code is 2 once the client has gone."""
     for name, value in {
         "MCP_MEMORY_EMBED_BUDGET_S": "soon",
         "MCP_MEMORY_EMBEDDER_ADDRESS": "localhost:1",
@@ -371,7 +371,7 @@ def test_a_setting_that_does_not_fit_is_one_line(environment: dict[str, str]) ->
 
 
 def test_what_is_no_setting_is_named(folder: Path, environment: dict[str, str]) -> None:
-    """A typing error in the file ends the start, one in the environment is told, both with the nearest real name."""
+    """A typing error in the file keeps every call out, one in the environment is told, both with the nearest name."""
     config = folder / "config.toml"
     config.write_text('namespce = "x"\n')
 

@@ -79,7 +79,7 @@ async def test_a_memorys_life(daemon: FakeDaemon, client: RawClient) -> None:
     """Store, duplicate, get, update, history, list, delete: each says what the contract says."""
     first = await client.tool("memory_store", content="Café meeting on Monday", tags=["work"], metadata={"room": 4})
     again = await client.tool("memory_store", text="Cafe\u0301 meeting on Monday", tags="work, urgent")
-    assert again == {"id": first["id"], "created": False, "embedded": True}
+    assert again == {"id": first["id"], "created": False, "merged": ["urgent"], "embedded": True}
     memory = await client.tool("memory_get", id=first["id"])
     assert memory["tags"] == ["urgent", "work"]
     assert memory["metadata"] == {"room": 4}

@@ -16,11 +16,12 @@ from embedder_api.v1 import wire
 
 from memory_mcp.domain.comparisons import Comparison, comparisons
 from memory_mcp.domain.models import Filters, Match, Memory, Passage
+from memory_mcp.domain.names import folded
 
 
 def fits(memory: Memory, filters: Filters) -> bool:
     """Say whether a memory is what the filters ask for."""
-    wanted, held = set(filters.tags), set(memory.tags)
+    wanted, held = set(map(folded, filters.tags)), set(map(folded, memory.tags))
     tagged = not wanted or (wanted <= held if filters.tag_match == "all" else bool(wanted & held))
     begun = filters.after is None or memory.created_at >= filters.after
     ended = filters.before is not None and memory.created_at >= filters.before

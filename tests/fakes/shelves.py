@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from memory_mcp.domain.models import Event, Filters, Memory, NewMemory, Passage, Revision, Space
+from memory_mcp.domain.names import tags_once
 from tests.fakes.searching import fits
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +46,7 @@ class Shelves:
     def _note(self, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
         """Append to the log of changes."""
         seq = self._log[-1].seq + 1 if self._log else 1
-        self._log.append(Event(seq, self._now(), namespace, kind, tuple(ids), tidy(tags)))
+        self._log.append(Event(seq, self._now(), namespace, kind, tuple(ids), tuple(sorted(set(tags)))))
 
     def _keep(self, memory: Memory) -> None:
         self._memories[memory.key] = memory
@@ -92,5 +93,5 @@ def text_of(memory: Memory | NewMemory) -> Text:
 
 
 def tidy(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return each tag once, in order."""
-    return tuple(sorted(set(tags)))
+    """Return each tag once, in its first spelling, in order."""
+    return tuple(sorted(tags_once(tags)))

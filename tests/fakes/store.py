@@ -9,11 +9,13 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
+from memory_mcp.domain.duplicates import check_retry, differing
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError, SpaceMismatchError
 from memory_mcp.domain.models import (
+    DEFAULT_TYPE,
     Change,
     Condition,
     Embedded,
@@ -37,6 +39,7 @@ from memory_mcp.domain.models import (
     Stored,
     Totals,
 )
+from memory_mcp.domain.names import folded
 from memory_mcp.domain.ports import Moment
 from memory_mcp.storage.sqlite.terms import FUNCTION_WORDS
 from tests.fakes.searching import best_passages, cosine_among, cosine_to, fits, holds_phrase, phrases, words
@@ -74,17 +77,32 @@ class FakeStore(FakeUpkeep):
         return [self._add(new, embedded) for new, embedded in items]
 
     def _add(self, new: NewMemory, embedded: Embedded) -> Stored | ConflictError:
-        known = None if new.id is None else self._owners.get((new.namespace, new.id))
-        if known is not None:
-            held = self._memories.get(known)
-            if held is None or text_of(held)[2] != text_of(new)[2]:
-                return ConflictError(f"id: {new.id!r} belongs to another content or to a deleted memory")
-        twin = self._twin(new) if known is None else known
-        return self._create(new, embedded) if twin is None else self._merge(twin, new)
+        try:
+            known = self._twin(new) if new.id is None else self._by_id(new, new.id)
+        except ConflictError as error:
+            return error
+        return self._create(new, embedded) if known is None else self._merge(known, new)
 
-    def _twin(self, new: NewMemory) -> int | None:
-        once = (self._memories.get(key) for key in sorted(self._texts.get(text_of(new), ())))
-        return next((memory.key for memory in once if memory is not None and text_of(memory) == text_of(new)), None)
+    def _by_id(self, new: NewMemory, memory_id: str) -> Memory | None:
+        owner = self._owners.get((new.namespace, memory_id))
+        if owner is None:
+            return None
+        known = self._memories.get(owner)
+        if known is None or text_of(known)[2] != text_of(new)[2]:
+            raise ConflictError(f"id: {memory_id!r} belongs to another content or to a deleted memory")
+        check_retry(new, known)
+        return known
+
+    def _twin(self, new: NewMemory) -> Memory | None:
+        keys = sorted(self._texts.get(text_of(new), ())) if new.conversation_id is None else self._just_before(new)
+        held = (self._memories.get(key) for key in keys)
+        alike = (memory for memory in held if memory is not None and text_of(memory) == text_of(new))
+        return next((memory for memory in alike if not differing(new, memory)), None)
+
+    def _just_before(self, new: NewMemory) -> list[int]:
+        talk = self._live(Filters(new.namespace, conversation_id=new.conversation_id))
+        until = new.created_at or datetime.max.replace(tzinfo=UTC)
+        return [turn.key for turn in sorted(talk, key=_place) if turn.created_at <= until][-1:]
 
     def _create(self, new: NewMemory, embedded: Embedded) -> Stored:
         memory = Memory(
@@ -93,8 +111,8 @@ class FakeStore(FakeUpkeep):
             namespace=new.namespace,
             content=new.content,
             tags=tidy(new.tags),
-            type=new.type,
-            metadata=dict(new.metadata),
+            type=new.type or DEFAULT_TYPE,
+            metadata=dict(new.metadata or {}),
             conversation_id=new.conversation_id,
             created_at=(new.created_at or self._now()).astimezone(UTC),
             updated_at=self._now(),
@@ -106,13 +124,13 @@ class FakeStore(FakeUpkeep):
         self._note("store", memory.namespace, [memory.id], memory.tags)
         return Stored(memory.id, created=True, embedded=self._seen(memory).embedded)
 
-    def _merge(self, key: int, new: NewMemory) -> Stored:
-        known = self._seen(self._memories[key])
+    def _merge(self, known: Memory, new: NewMemory) -> Stored:
         tags = tidy([*known.tags, *new.tags])
         if tags != known.tags:
-            self._memories[key] = replace(known, tags=tags, updated_at=self._now())
+            self._memories[known.key] = replace(known, tags=tags, updated_at=self._now())
             self._note("tag", known.namespace, [known.id], tags)
-        return Stored(known.id, created=False, embedded=known.embedded)
+        merged = tuple(tag for tag in tags if tag not in known.tags)
+        return Stored(known.id, created=False, embedded=self._seen(known).embedded, merged=merged)
 
     async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
         """Return a memory of this namespace, else of any other if that may be."""
@@ -265,7 +283,8 @@ class FakeStore(FakeUpkeep):
 
     async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of the namespace."""
-        return frozenset(words) & {tag for memory in self._live(Filters(namespace)) for tag in memory.tags}
+        known = {folded(tag) for memory in self._live(Filters(namespace)) for tag in memory.tags}
+        return frozenset(word for word in words if folded(word) in known)
 
     async def matching(self, query: str, filters: Filters, limit: int) -> Matching:
         """Return the memories that hold words of the query; a score is the sum of the rarities that they hold."""
@@ -296,11 +315,13 @@ class FakeStore(FakeUpkeep):
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         """Count what a namespace holds."""
         live = self._live(Filters(namespace))
-        used = Counter(tag for memory in live for tag in memory.tags)
+        spelled = self._spelled(namespace)
+        used = Counter(folded(tag) for memory in live for tag in memory.tags)
         times = [memory.created_at for memory in live]
         talks = {memory.conversation_id for memory in live} - {None}
-        most = dict(sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:tags])
-        return Statistics(len(live), len(talks), most, min(times, default=None), max(times, default=None))
+        most = sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:tags]
+        shown = {spelled[tag]: count for tag, count in most}
+        return Statistics(len(live), len(talks), shown, min(times, default=None), max(times, default=None))
 
     async def totals(self) -> Totals:
         """Count what the store holds; it has no files."""
@@ -309,8 +330,13 @@ class FakeStore(FakeUpkeep):
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
         """Return tags that begin so."""
-        tags = {tag for memory in self._live(Filters(namespace)) for tag in memory.tags if tag.startswith(prefix)}
-        return sorted(tags)[:limit]
+        spelled = self._spelled(namespace)
+        return [spelled[tag] for tag in sorted(spelled) if tag.startswith(folded(prefix))][:limit]
+
+    def _spelled(self, namespace: str) -> dict[str, str]:
+        """Return each tag's spelling in the first memory that has it, by what it is compared by."""
+        live = sorted(self._live(Filters(namespace)), key=lambda memory: -memory.key)
+        return {folded(tag): tag for memory in live for tag in memory.tags}
 
     async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
         """Return namespaces that begin so."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from memory_mcp.domain.names import folded
 from memory_mcp.services.router import Route, possible_tags, route
 
 TAGS = frozenset({"travel", "machine learning", "infra", "日記"})
@@ -11,7 +12,8 @@ TAGS = frozenset({"travel", "machine learning", "infra", "日記"})
 
 def seen(query: str, tags: frozenset[str] = TAGS) -> Route:
     """Route a query in a store with some tags."""
-    return route(query, tags & frozenset(possible_tags(query)))
+    known = set(map(folded, tags))
+    return route(query, frozenset(word for word in possible_tags(query) if folded(word) in known))
 
 
 @pytest.mark.parametrize(

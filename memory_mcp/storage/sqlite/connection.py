@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import apsw
 
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.errors import DiskFullError, StoreError
 from memory_mcp.storage.sqlite.copies import keep_before_migration
 from memory_mcp.storage.sqlite.file import (
     Patience,
@@ -24,20 +24,23 @@ from memory_mcp.storage.sqlite.file import (
     in_memory,
     in_transaction,
     left_beside,
+    noticing_full,
+    roll_back,
     translated,
 )
+from memory_mcp.storage.sqlite.reading import Reading, Way, is_settled, open_reading, state, way_at_rest
 from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations
 
 T = TypeVar("T")
 
 
 def _in_snapshot(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
-    db.execute("BEGIN")
-    try:
-        return work(db)
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
+    with noticing_full(db):
+        db.execute("BEGIN")
+        try:
+            return work(db)
+        finally:
+            roll_back(db)
 
 
 @contextlib.contextmanager
@@ -63,9 +66,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class _Worker:
     """A thread with its own connection."""
 
-    def __init__(self, path: Path, name: str, *, creates: bool) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self._path = path
-        self._creates = creates
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._patience = Patience()
         self._ended = False
@@ -79,21 +81,27 @@ class _Worker:
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
         with translated(self._path):
-            if self._identity is None and self._path.exists():  # somebody has made it meanwhile
-                self._close()
-            if self._db is None:
-                self._db = self._open()
-                self._identity = _identity(self._path)
-            elif _identity(self._path) != self._identity:
-                raise StoreError(
-                    f"{self._path} was moved, deleted or replaced while it was open; nothing was written: "
-                    "put it back, or end all clients that use it and restore a backup (memory-mcp restore)"
-                )
-            return work(self._db)
+            return work(self._current())
+
+    def _current(self) -> apsw.Connection:
+        """Return the connection to the file that is there.
+
+        Raises:
+            StoreError: it is another file than the one that was opened.
+        """
+        if self._identity is None and self._path.exists():  # somebody has made it meanwhile
+            self._close()
+        if self._db is None:
+            self._db = self._open()
+            self._identity = _identity(self._path)
+        elif _identity(self._path) != self._identity:
+            raise StoreError(
+                f"{self._path} was moved, deleted or replaced while it was open; nothing was written: "
+                "put it back, or end all clients that use it and restore a backup (memory-mcp restore)"
+            )
+        return self._db
 
     def _open(self) -> apsw.Connection:
-        if not self._creates and not self._path.exists():
-            return self._nothing()
         create_private(self._path)
         db = connect(self._path, self._patience)
         try:
@@ -103,21 +111,6 @@ class _Worker:
         except BaseException:
             db.close()
             raise
-        return db
-
-    def _nothing(self) -> apsw.Connection:
-        """Return an empty store in the place of the file that is not there and not to be made.
-
-        Raises:
-            StoreError: it was there.
-        """
-        if left := left_beside(self._path):
-            raise StoreError(
-                f"there is no {self._path}, but what lies beside one: {', '.join(left)}; "
-                "put the file back, or restore a backup: memory-mcp restore"
-            )
-        db = in_memory()
-        in_transaction(db, lambda db: migrate(db, self._path))
         return db
 
     def _migrate(self, db: apsw.Connection) -> None:
@@ -142,13 +135,106 @@ class _Worker:
             self._db = None
 
 
-class Database:
-    """The file, for asynchronous callers; who only reads may leave a missing one unmade, and finds nothing in it."""
+class _Reader(_Worker):
+    """Reads from what may not be there, may not be changed, or has no room beside it."""
 
-    def __init__(self, path: Path, *, creates: bool = True) -> None:
+    def __init__(self, path: Path, *, creates: bool, read_only: bool) -> None:
+        super().__init__(path, "sqlite-read")
+        self._creates = creates
+        self._read_only = read_only
+        self._reading: Reading | None = None
+        """Of a connection that changes nothing."""
+
+    def _run(self, work: Callable[[apsw.Connection], T]) -> T:
+        with translated(self._path):
+            while True:
+                db = self._current()
+                try:
+                    done = work(db)
+                except (apsw.Error, StoreError) as error:
+                    if isinstance(error, apsw.ProtocolError) and self._reading is not None:
+                        self._close()  # whose log it was has gone
+                    elif not self._is_overtaken():
+                        raise
+                else:
+                    if not self._is_overtaken():
+                        return done
+
+    def _current(self) -> apsw.Connection:
+        db = super()._current()
+        return super()._current() if self._is_overtaken() else db
+
+    def _is_overtaken(self) -> bool:
+        """Say whether a connection that changes nothing has missed a change, and close it then."""
+        if self._reading is None or not self._reading.is_overtaken():
+            return False
+        self._close()
+        return True
+
+    def _close(self) -> None:
+        super()._close()
+        self._reading = None
+
+    def _open(self) -> apsw.Connection:
+        if (self._read_only or not self._creates) and not self._path.exists():
+            return self._nothing()
+        if self._read_only:
+            return self._open_unchanged()
+        try:
+            return super()._open()
+        except apsw.FullError:
+            if not is_settled(self._path):
+                raise
+            return self._open_unchanged(way_at_rest(self._path))  # what is there can be read all the same
+
+    def _open_unchanged(self, way: Way | None = None) -> apsw.Connection:
+        """Open the file so that nothing of it changes.
+
+        Raises:
+            StoreError: it would have to be migrated first.
+        """
+        reading = open_reading(self._path, self._patience, way)
+        if (version := check_identity(reading.db, self._path)) < len(migrations()):
+            reading.db.close()
+            if version:
+                raise StoreError(
+                    f"{self._path} is of an earlier version (schema {version}, this one's is {len(migrations())}) and "
+                    "cannot be migrated while nothing may be written: open it, or a copy of it, without "
+                    "MCP_MEMORY_READ_ONLY and with room on the disk"
+                )
+            reading = Reading(self._nothing(), self._path, state(self._path))
+        self._reading = reading
+        return reading.db
+
+    def _nothing(self) -> apsw.Connection:
+        """Return an empty store in the place of the file that is not there and not to be made.
+
+        Raises:
+            StoreError: it was there.
+        """
+        if left := left_beside(self._path):
+            raise StoreError(
+                f"there is no {self._path}, but what lies beside one: {', '.join(left)}; "
+                "put the file back, or restore a backup: memory-mcp restore"
+            )
+        db = in_memory()
+        in_transaction(db, lambda db: migrate(db, self._path))
+        return db
+
+
+class Database:
+    """The file, for asynchronous callers.
+
+    Who only reads may leave a missing one unmade, and finds nothing in it; `read_only`, nothing on the disk is changed.
+    """
+
+    def __init__(self, path: Path, *, creates: bool = True, read_only: bool = False) -> None:
         self.path = path
-        self._reader = _Worker(path, "sqlite-read", creates=creates)
-        self._writer = _Worker(path, "sqlite-write", creates=True)
+        self.is_read_only = read_only
+        self.is_full = False
+        """Whether the last write found no room."""
+        self._reader = _Reader(path, creates=creates, read_only=read_only)
+        self._writer = _Worker(path, "sqlite-write")
 
     async def read(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do work that only reads; all of it sees one moment.
@@ -177,7 +263,15 @@ class Database:
             check_identity(db, self.path)  # a newer version may have migrated the file under us
             return work(db)
 
-        return await self._writer.run(lambda db: in_transaction(db, checked))
+        if self.is_read_only:
+            raise StoreError(f"{self.path} is only read (MCP_MEMORY_READ_ONLY); unset that to write")
+        try:
+            done = await self._writer.run(lambda db: in_transaction(db, checked))
+        except DiskFullError:
+            self.is_full = True
+            raise
+        self.is_full = False
+        return done
 
     async def close(self) -> None:
         """Close both connections."""

@@ -18,9 +18,10 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.errors import DiskFullError, StoreError
 from memory_mcp.storage.sqlite import changes
-from memory_mcp.storage.sqlite.file import connect, create_private, in_transaction, translated
+from memory_mcp.storage.sqlite.file import connect, create_private, in_transaction, is_full, noticing_full, translated
+from memory_mcp.storage.sqlite.reading import connect_reading
 from memory_mcp.storage.sqlite.schema import check_identity, migrate
 from memory_mcp.storage.sqlite.verify import problems
 
@@ -30,13 +31,13 @@ STALE_S: Final = 86_400.0
 _PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?")
 
 
-def verify(path: Path) -> list[str]:
+def verify(path: Path, *, read_only: bool = False) -> list[str]:
     """Return a sentence for everything in the file that does not agree.
 
     Raises:
         StoreError: it cannot be opened or read.
     """
-    with translated(path), contextlib.closing(connect(path)) as db:
+    with translated(path), contextlib.closing(_opened(path, read_only=read_only)) as db:
         return problems(db)
 
 
@@ -52,7 +53,12 @@ def tidy(path: Path) -> None:
             db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
-def backup(source: Path, target: Path) -> None:
+def _opened(path: Path, *, read_only: bool) -> apsw.Connection:
+    """Open a store: where it is only read, nothing of it changes."""
+    return connect_reading(path, read_only=True) if read_only else connect(path)
+
+
+def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
     """Copy one moment of the source to a file that is not there yet, and verify the copy.
 
     Raises:
@@ -61,7 +67,7 @@ def backup(source: Path, target: Path) -> None:
     with translated(target):
         partial = _beginning(target)
         try:
-            with translated(source), contextlib.closing(connect(source)) as held:
+            with translated(source), contextlib.closing(_opened(source, read_only=read_only)) as held:
                 _copy(held, partial)
             with contextlib.closing(connect(partial)) as copied:
                 _check(copied, source)
@@ -71,7 +77,7 @@ def backup(source: Path, target: Path) -> None:
         except FileExistsError as error:
             raise StoreError(f"{target} is there already; name another file") from error
         finally:
-            partial.unlink(missing_ok=True)
+            _discard(partial)
 
 
 def keep_before_migration(path: Path, version: int) -> None:
@@ -88,7 +94,7 @@ def keep_before_migration(path: Path, version: int) -> None:
         partial.rename(kept)
         _sync(kept.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        _discard(partial)
 
 
 def restore(source: Path, live: Path, aside: Path, now: int) -> None:
@@ -102,7 +108,7 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
     with translated(live):
         prepared = _beginning(live.with_name(f"{live.name}.restore"))
     try:
-        with translated(source), contextlib.closing(_reading(source)) as given:
+        with translated(source), contextlib.closing(_given(source)) as given:
             _copy(given, prepared)
         with translated(prepared), contextlib.closing(connect(prepared)) as new:
             in_transaction(new, lambda db: migrate(db, prepared))
@@ -110,14 +116,20 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
             with translated(live):
                 _replace(live, new, aside, now)
     finally:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{prepared}{suffix}").unlink(missing_ok=True)
+        _discard(prepared)
 
 
-def _reading(path: Path) -> apsw.Connection:
-    """Open a file without changing anything about it."""
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+def _discard(partial: Path) -> None:
+    """Remove a copy that has got its name, or never will."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{partial}{suffix}").unlink(missing_ok=True)
+
+
+def _given(path: Path) -> apsw.Connection:
+    """Open a backup without changing anything about it."""
+    db = connect_reading(path, read_only=False)
     if check_identity(db, path) == 0:
+        db.close()
         raise StoreError(f"{path} is no store of memories; name a file that memory-mcp backup made")
     return db
 
@@ -134,7 +146,7 @@ def _replace(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
 
 def _write_over(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
     """Write the new store over the live one, everyone else kept out from the moment that is kept aside."""
-    with contextlib.closing(connect(live)) as old, old.backup("main", new, "main") as copying:
+    with contextlib.closing(connect(live)) as old, noticing_full(old), old.backup("main", new, "main") as copying:
         copying.step(1)  # from here on nobody else writes
         before = _keep(live, aside)
         in_transaction(new, lambda db: _count_on(db, before, now))
@@ -172,7 +184,7 @@ def _keep(live: Path, aside: Path) -> _Before:
         except FileExistsError as error:
             raise _taken(aside) from error
         finally:
-            partial.unlink(missing_ok=True)
+            _discard(partial)
         _sync(aside.parent)
         return before
 
@@ -220,10 +232,19 @@ def _sweep(folder: Path) -> None:
 
 
 def _copy(held: apsw.Connection, target: Path) -> None:
-    """Copy one moment of an open file."""
+    """Copy one moment of an open file.
+
+    Raises:
+        DiskFullError: there is no room where the copy goes.
+    """
     with contextlib.closing(apsw.Connection(str(target))) as copied:
-        with copied.backup("main", held, "main") as copying:
-            copying.step(ALL_PAGES)
+        try:
+            with noticing_full(copied), copied.backup("main", held, "main") as copying:
+                copying.step(ALL_PAGES)
+        except (apsw.FullError, apsw.IOError) as error:
+            if is_full(error, target):
+                raise DiskFullError(target.parent) from error  # the caller would name the file that is read
+            raise
         copied.pragma("journal_mode", "DELETE")  # one file, nothing beside it
 
 

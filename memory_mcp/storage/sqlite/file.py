@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 
 import apsw
 
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.errors import NO_ROOM, DiskFullError, StoreError
+from memory_mcp.storage.disk import has_room
 from memory_mcp.storage.sqlite.schema import check_identity
 
 T = TypeVar("T")
@@ -48,28 +49,61 @@ def vec0_path() -> str:
     return str(Path(spec.origin).with_name("vec0"))
 
 
+_DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError, UnicodeDecodeError, JSONDecodeError)
+_NOT_OPENED: Final = (apsw.CantOpenError, PermissionError, NotADirectoryError, FileExistsError)
+
+
 @contextlib.contextmanager
 def translated(path: Path, patience_ms: int = BUSY_MS) -> Iterator[None]:
     """Turn SQLite's errors into sentences that name the file and the mend."""
     try:
         yield
-    except (apsw.NotADBError, apsw.CorruptError, UnicodeDecodeError, JSONDecodeError) as error:
-        raise StoreError(
+    except (apsw.Error, OSError, UnicodeDecodeError, JSONDecodeError) as error:
+        raise _told(error, path, patience_ms) from error
+
+
+def _told(error: Exception, path: Path, patience_ms: int) -> StoreError:
+    if isinstance(error, _DAMAGE):
+        return StoreError(
             f"{path} is damaged or no database ({error}); nothing was changed: "
             "put a backup in its place with memory-mcp restore"
-        ) from error
-    except apsw.BusyError as error:
-        raise StoreError(
+        )
+    if is_full(error, path):
+        return DiskFullError(path)
+    if isinstance(error, apsw.BusyError):
+        return StoreError(
             f"{path} was locked by another process for {patience_ms / 1000:g} s; end the process that holds it"
-        ) from error
-    except apsw.FullError as error:
-        raise StoreError(f"{path}: the disk is full; free some space, nothing was lost") from error
-    except apsw.ReadOnlyError as error:
-        raise StoreError(f"{path} cannot be written; make the file and its folder writable") from error
-    except (apsw.CantOpenError, PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise StoreError(f"{path} cannot be opened ({error}); check the path and its permissions") from error
-    except (apsw.Error, OSError) as error:
-        raise StoreError(f"{path}: {error}") from error
+        )
+    if isinstance(error, apsw.ReadOnlyError):
+        return StoreError(f"{path} cannot be written; make the file and its folder writable")
+    return _not_opened(path, error) if isinstance(error, _NOT_OPENED) else StoreError(f"{path}: {error}")
+
+
+def _not_opened(path: Path, error: Exception) -> StoreError:
+    if os.path.isdir(path):  # noqa: PTH112 - pathlib's own fails where a folder above may not be entered
+        return StoreError(f"{path} is a folder; name a file in it, such as {path / 'memory.db'}")
+    return StoreError(f"{path} cannot be opened ({error}); check the path and its permissions")
+
+
+def is_full(error: Exception, path: Path) -> bool:
+    """Say whether an error is for want of room where the file lies; SQLite often calls that an I/O error."""
+    if isinstance(error, OSError):
+        return error.errno in NO_ROOM
+    return isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and not has_room(path))
+
+
+@contextlib.contextmanager
+def noticing_full(db: apsw.Connection) -> Iterator[None]:
+    """Turn what SQLite calls an I/O error into FullError where the system says that there is no room.
+
+    SQLite does so for ENOSPC in a write alone: not for a quota, a limit of files' sizes, shared memory or a new file.
+    """
+    try:
+        yield
+    except (apsw.IOError, apsw.CantOpenError) as error:
+        if db.system_errno in NO_ROOM:
+            raise apsw.FullError(str(error)) from error
+        raise
 
 
 def create_private(path: Path) -> None:
@@ -112,24 +146,31 @@ def _enter_wal(db: apsw.Connection, patience: Patience) -> None:
             return
 
 
-def connect(path: Path, patience: Patience | None = None, *, read_only: bool = False) -> apsw.Connection:
-    """Open a file that is there, and ours or empty, with everything set that a connection needs.
+def check_size(path: Path) -> None:
+    """Check that a file is empty or long enough: SQLite would take a shorter one for empty.
 
-    Read-only, nothing of the file is changed, and nobody's write is waited for.
+    Raises:
+        apsw.NotADBError: it is neither.
+    """
+    if 0 < path.stat().st_size < SMALLEST_DATABASE:
+        raise apsw.NotADBError("it is shorter than any database")
+
+
+def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
+    """Open a file that is there, and ours or empty, with everything set that a connection needs.
 
     Raises:
         apsw.Error, StoreError: it cannot be opened, or is not ours.
     """
     patience = patience or Patience()
-    if 0 < path.stat().st_size < SMALLEST_DATABASE:
-        raise apsw.NotADBError("it is shorter than any database")  # SQLite would take it for empty
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE)
+    check_size(path)
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        db.set_busy_handler(patience)
-        check_identity(db, path)  # before anything could be written to a file that is not ours
-        if not read_only:
+        with noticing_full(db):
+            db.set_busy_handler(patience)
+            check_identity(db, path)  # before anything could be written to a file that is not ours
             _enter_wal(db, patience)
-        _prepare(db)
+            prepare(db)
     except BaseException:
         db.close()
         raise
@@ -139,11 +180,12 @@ def connect(path: Path, patience: Patience | None = None, *, read_only: bool = F
 def in_memory() -> apsw.Connection:
     """Open an empty database that is nowhere on disk."""
     db = apsw.Connection(":memory:")
-    _prepare(db)
+    prepare(db)
     return db
 
 
-def _prepare(db: apsw.Connection) -> None:
+def prepare(db: apsw.Connection) -> None:
+    """Set what every connection needs."""
     for name, value in PRAGMAS.items():
         db.pragma(name, value)
     db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
@@ -153,12 +195,18 @@ def _prepare(db: apsw.Connection) -> None:
 
 def in_transaction(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
     """Do the work in one transaction that takes the write lock at once."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(db)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    with noticing_full(db):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(db)
+            db.execute("COMMIT")
+        except BaseException:
+            roll_back(db)
+            raise
     return result
+
+
+def roll_back(db: apsw.Connection) -> None:
+    """End the transaction if there is one: SQLite ends it by itself after some errors, such as a full disk."""
+    if db.in_transaction:
+        db.execute("ROLLBACK")

@@ -52,8 +52,9 @@ class _Known:
 class Finder:
     """Finds by vector and by conversation for one reading thread."""
 
-    def __init__(self, path: Path, large: int = LARGE) -> None:
+    def __init__(self, path: Path, large: int = LARGE, *, saves: bool = True) -> None:
         self._path = path
+        self._saves = saves
         self._large = large
         self._signs: Large | None = None
         self._known = _Known(0)
@@ -136,5 +137,5 @@ class Finder:
         if self._signs is None:
             from memory_mcp.storage.sqlite.large import Large  # noqa: PLC0415 - numpy, which small stores do without
 
-            self._signs = Large(self._path)
+            self._signs = Large(self._path, saves=self._saves)
         return self._signs

@@ -15,6 +15,12 @@ def unusable(path: Path, error: StoreError) -> Finding:
     return Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")
 
 
+def full(path: Path) -> Finding:
+    """Say that nothing can be stored, and what can all the same."""
+    cause = f"{path}: the disk is full; nothing can be stored, what is stored can be read"
+    return Finding(Condition.FAILED, "full", cause, "free some space; nothing was lost")
+
+
 NONE: Final = "there is no store: the first memory makes it"
 
 

@@ -19,7 +19,8 @@ from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
 from memory_mcp.storage.sqlite import changes, findings, reads
-from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, connect, left_beside, translated
+from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, in_transaction, left_beside, translated
+from memory_mcp.storage.sqlite.reading import connect_reading
 from memory_mcp.storage.sqlite.rows import from_micros
 from memory_mcp.storage.sqlite.schema import check_identity, migrations
 from memory_mcp.storage.sqlite.search import active_space
@@ -36,8 +37,8 @@ STEPS: Final = 20_000
 
 
 @contextlib.contextmanager
-def _reading(path: Path, seconds: float) -> Iterator[apsw.Connection]:
-    """Open one moment of the file.
+def _reading(path: Path, seconds: float, *, read_only: bool) -> Iterator[apsw.Connection]:
+    """Open one moment of the file; where it is read-only, not even shared memory changes.
 
     Raises:
         StoreError: it cannot be opened or read.
@@ -45,7 +46,7 @@ def _reading(path: Path, seconds: float) -> Iterator[apsw.Connection]:
     patience_ms = _patience_ms(seconds)
     with (
         translated(path, patience_ms),
-        contextlib.closing(connect(path, Patience(patience_ms), read_only=True)) as db,
+        contextlib.closing(connect_reading(path, Patience(patience_ms), read_only=read_only)) as db,
     ):
         db.execute("BEGIN")
         yield db
@@ -55,12 +56,12 @@ def _patience_ms(seconds: float) -> int:
     return min(BUSY_MS, int(1_000 * LOCK_SHARE * seconds))
 
 
-def look(path: Path, newest: Newest, seconds: float) -> Seen:
+def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Seen:
     """Say whether the file opens, of which version it is, and whether it is private."""
     if not path.exists():
         return _missing(path, newest())
     try:
-        with _reading(path, seconds) as db:
+        with _reading(path, seconds, read_only=read_only) as db:
             version = check_identity(db, path)
             db.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     except StoreError as error:
@@ -109,11 +110,11 @@ def _restore(backup: Path | None) -> str:
     return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "memory-mcp restore, with a backup of yours"
 
 
-def verify(path: Path, newest: Newest, seconds: float) -> Seen:
+def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Seen:
     """Say whether everything in the file agrees, as far as the time allows."""
     end = time.monotonic() + VERIFY_SHARE * seconds
     try:
-        with _reading(path, seconds) as db:
+        with _reading(path, seconds, read_only=read_only) as db:
             db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             found = problems(db)
     except StoreError as error:
@@ -132,8 +133,7 @@ def lock(path: Path, seconds: float) -> Seen:
     try:
         with translated(path, patience_ms), contextlib.closing(_writable(path)) as db:
             db.set_busy_handler(Patience(patience_ms))
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("ROLLBACK")
+            in_transaction(db, lambda _: None)
     except StoreError as error:
         if isinstance(error.__cause__, apsw.BusyError):
             return _locked(path, error)
@@ -148,30 +148,30 @@ def _writable(path: Path) -> apsw.Connection:
     return db
 
 
-def queue(path: Path, seconds: float) -> Seen:
+def queue(path: Path, seconds: float, *, read_only: bool = False) -> Seen:
     """Say what waits for vectors."""
-    with _reading(path, seconds) as db:
+    with _reading(path, seconds, read_only=read_only) as db:
         return findings.of_queue(reads.queue(db, None))
 
 
-def space(path: Path, seconds: float) -> Space | None:
+def space(path: Path, seconds: float, *, read_only: bool = False) -> Space | None:
     """Return the space of the store's vectors; None before the first.
 
     Raises:
         StoreError: it cannot be read.
     """
-    with _reading(path, seconds) as db:
+    with _reading(path, seconds, read_only=read_only) as db:
         active = active_space(db)
     return active[1] if active else None
 
 
-def written(path: Path, seconds: float) -> Written | None:
+def written(path: Path, seconds: float, *, read_only: bool = False) -> Written | None:
     """Return when the store was written; None when it never was.
 
     Raises:
         StoreError: it cannot be read.
     """
-    with _reading(path, seconds) as db:
+    with _reading(path, seconds, read_only=read_only) as db:
         generation = changes.generation(db)
         first = cast("int | None", db.execute("SELECT at FROM changes ORDER BY seq LIMIT 1").get)
     return None if first is None else Written(generation, from_micros(first))

@@ -39,8 +39,10 @@ Scored = list[tuple[int, int, float]]
 class Large:
     """The signs of one database's active space, kept up to date by the thread that reads it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, saves: bool = True) -> None:
         self._path = path.with_name(f"{path.name}-signs")
+        self._saves = saves
+        """Whether the file may be written."""
         self._signs: Signs | None = None
         self._saved = 0
         """Rows of the file that the signs began with."""
@@ -132,6 +134,8 @@ class Large:
         return extended
 
     def _save(self, signs: Signs) -> None:
+        if not self._saves:
+            return
         with contextlib.suppress(OSError):  # it is searched as well without its file
             save(signs, self._path)
             self._saved = signs.origin.rows

@@ -9,6 +9,7 @@ import apsw
 
 from memory_mcp.domain.comparisons import Comparison, comparisons
 from memory_mcp.domain.models import Filters
+from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.rows import to_json, to_micros
 
 _SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
@@ -59,10 +60,10 @@ def condition(filters: Filters) -> Condition:
 def _add_tags(where: Condition, filters: Filters) -> None:
     if not filters.tags:
         return
-    wanted = sorted(set(filters.tags))
+    wanted = sorted(set(map(folded, filters.tags)))
     needed = len(wanted) if filters.tag_match == "all" else 1
     where.add(
-        """m.key IN (SELECT key FROM tags WHERE tag IN (SELECT value FROM json_each(?))
+        """m.key IN (SELECT key FROM tags WHERE folded IN (SELECT value FROM json_each(?))
                      GROUP BY key HAVING count(*) >= ?)""",
         to_json(wanted),
         needed,

@@ -13,6 +13,7 @@ import apsw
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
 from memory_mcp.domain.models import Filters, Memory, Page, PendingPassage, QueueCounts, Revision
+from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
 
@@ -181,11 +182,13 @@ def pending(db: apsw.Connection, limit: int) -> list[PendingPassage]:
 
 
 def tags_among(db: apsw.Connection, words: Sequence[str], namespace: str) -> frozenset[str]:
-    """Return those words that are tags of live memories of the namespace."""
+    """Return those words that are tags of live memories of the namespace, in upper or lower case."""
+    asked = {word: folded(word) for word in words}
     rows = db.execute(
         """SELECT w.value FROM json_each(?) AS w WHERE EXISTS (
              SELECT 1 FROM tags AS t CROSS JOIN memories AS m USING (key)
-             WHERE t.tag = w.value AND m.namespace = ? AND m.deleted_at IS NULL)""",
-        (to_json(list(words)), namespace),
+             WHERE t.folded = w.value AND m.namespace = ? AND m.deleted_at IS NULL)""",
+        (to_json(sorted(set(asked.values()))), namespace),
     )
-    return frozenset(word for (word,) in cast("Iterator[tuple[str]]", rows))
+    known = {tag for (tag,) in cast("Iterator[tuple[str]]", rows)}
+    return frozenset(word for word, tag in asked.items() if tag in known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from memory_mcp.domain.errors import ConflictError, StoreError
+from memory_mcp.domain.errors import ConflictError, DiskFullError, StoreError
 from memory_mcp.domain.models import (
     Change,
     Embedded,
@@ -38,6 +39,7 @@ from memory_mcp.domain.models import (
     Unfilled,
 )
 from memory_mcp.domain.ports import Moment
+from memory_mcp.storage.disk import has_room
 from memory_mcp.storage.sqlite import (
     changes,
     copies,
@@ -66,10 +68,16 @@ class SqliteStore:
     """Memories in one file; see `domain.ports.Store` for what each method promises."""
 
     def __init__(
-        self, path: Path, clock: Callable[[], float] = time.time, large: int = LARGE, *, creates: bool = True
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        large: int = LARGE,
+        *,
+        creates: bool = True,
+        read_only: bool = False,
     ) -> None:
-        self._database = Database(path, creates=creates)
-        self._finder = Finder(path, large)
+        self._database = Database(path, creates=creates, read_only=read_only)
+        self._finder = Finder(path, large, saves=not read_only)
         self._clock = clock
 
     @property
@@ -265,14 +273,14 @@ class SqliteStore:
 
     async def verify(self) -> list[str]:
         """Return what does not agree; the whole file is read, beside everything else."""
-        return await asyncio.to_thread(copies.verify, self.path)
+        return await asyncio.to_thread(copies.verify, self.path, read_only=self._database.is_read_only)
 
     async def backup(self, target: Path) -> None:
         """Write a verified copy of one moment, beside everything else."""
         await self.generation()  # which makes or migrates the file
         if not self.path.exists():
             raise StoreError(f"there is no store at {self.path} to back up")
-        await asyncio.to_thread(copies.backup, self.path, target)
+        await asyncio.to_thread(copies.backup, self.path, target, read_only=self._database.is_read_only)
 
     async def tidy(self) -> None:
         """Write the log back into the file, shorten it, and drop copies that nobody finished."""
@@ -295,9 +303,19 @@ class SqliteStore:
             await self._database.read(lambda db: check_identity(db, path))  # a newer version may have migrated it
             space = await self.space()
             queue = await self.queue(namespace)
+        except DiskFullError:
+            return {"store": findings.full(path)}
         except StoreError as error:
             return {"store": findings.unusable(path, error)}
-        return {"store": findings.opened(path), "space": findings.of_space(space), "queue": findings.of_queue(queue)}
+        store = findings.full(path) if await self._is_full() else findings.opened(path)
+        return {"store": store, "space": findings.of_space(space), "queue": findings.of_queue(queue)}
+
+    async def _is_full(self) -> bool:
+        """Say whether a write would find no room; after one that found none, another one asks."""
+        if self._database.is_full:
+            with contextlib.suppress(StoreError):
+                await self.acquire_lease("room", "", 0)
+        return self._database.is_full or not (self._database.is_read_only or has_room(self.path))
 
     async def close(self) -> None:
         """Let go of the file."""

@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import apsw
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite import keywords
+from memory_mcp.storage.sqlite import unify
 
 APPLICATION_ID: Final = 0x6D656D31
 """SQLite's `application_id` of our files ("mem1")."""
 
-STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {5: keywords.rebuild}
-"""By the number of the SQL file that they follow."""
+STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {6: unify.unify}
+"""By the number of the SQL file that they follow. What an earlier one would have filled, the last fills anew."""
 
 
 @cache
@@ -37,10 +37,14 @@ def check_identity(db: apsw.Connection, path: Path) -> int:
     Raises:
         StoreError: the file belongs to another program or to a newer version of this one.
     """
-    with db:  # one moment for all three: another front may be making the schema
-        version = int(db.pragma("user_version"))
-        application = int(db.pragma("application_id"))
-        is_empty = db.execute("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)").get
+    # One moment for all three, as another front may be making the schema; so no pragmas.
+    version, application, is_empty = cast(
+        "tuple[int, int, int]",
+        db.execute(
+            """SELECT user_version, application_id, NOT EXISTS (SELECT 1 FROM sqlite_schema)
+               FROM pragma_user_version, pragma_application_id"""
+        ).fetchone(),
+    )
     if application != APPLICATION_ID and not is_empty:
         raise StoreError(f"{path} is a database of another program; set MCP_MEMORY_SQLITE_PATH to another file")
     if version > len(migrations()):

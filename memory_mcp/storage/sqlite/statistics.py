@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Final, cast
 
 import apsw
 
 from memory_mcp.domain.models import Statistics
+from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.rows import from_micros
 
 _LAST = "\U0010ffff"
 """No character comes after it."""
+_SPELLED: Final = "tag, min(key)"
+"""Of tags in one group, the spelling of the first memory: SQLite takes a bare column from the row of the minimum."""
 
 
 def of_namespace(db: apsw.Connection, namespace: str, tags: int) -> Statistics:
@@ -23,8 +26,9 @@ def of_namespace(db: apsw.Connection, namespace: str, tags: int) -> Statistics:
     ).fetchone()
     memories, conversations, oldest, newest = cast("tuple[int, int, int | None, int | None]", row)
     used = db.execute(
-        """SELECT tag, count(*) AS used FROM tags JOIN memories AS m USING (key)
-           WHERE m.namespace = ? AND m.deleted_at IS NULL GROUP BY tag ORDER BY used DESC, tag LIMIT ?""",
+        f"""SELECT tag, used FROM (SELECT {_SPELLED}, count(*) AS used, folded FROM tags JOIN memories AS m USING (key)
+              WHERE m.namespace = ? AND m.deleted_at IS NULL GROUP BY folded)
+            ORDER BY used DESC, folded LIMIT ?""",  # noqa: S608 - a constant
         (namespace, tags),
     )
     return Statistics(
@@ -43,13 +47,15 @@ def totals(db: apsw.Connection) -> tuple[int, int]:
 
 
 def tags_like(db: apsw.Connection, prefix: str, namespace: str, limit: int) -> list[str]:
-    """Return the first tags of live memories of the namespace that begin so, in order."""
+    """Return the first tags of live memories of the namespace that begin so, in upper or lower case, in order."""
+    begins = folded(prefix)
     rows = db.execute(
-        """SELECT DISTINCT tag FROM tags JOIN memories AS m USING (key)
-           WHERE tag >= ? AND tag < ? AND m.namespace = ? AND m.deleted_at IS NULL ORDER BY tag LIMIT ?""",
-        (prefix, prefix + _LAST, namespace, limit),
+        f"""SELECT {_SPELLED} FROM tags JOIN memories AS m USING (key)
+            WHERE folded >= ? AND folded < ? AND m.namespace = ? AND m.deleted_at IS NULL
+            GROUP BY folded ORDER BY folded LIMIT ?""",  # noqa: S608 - a constant
+        (begins, begins + _LAST, namespace, limit),
     )
-    return [tag for (tag,) in cast("Iterator[tuple[str]]", rows)]
+    return [tag for tag, _ in cast("Iterator[tuple[str, int]]", rows)]
 
 
 def namespaces_like(db: apsw.Connection, prefix: str, limit: int) -> list[str]:

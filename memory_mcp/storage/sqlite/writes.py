@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
 
 import apsw
 
+from memory_mcp.domain.duplicates import check_retry, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
-from memory_mcp.domain.models import Change, Embedded, Filters, Memory, NewMemory, Stored
+from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
+from memory_mcp.domain.names import folded, same_json, tags_once
 from memory_mcp.storage.sqlite import keywords, passages
 from memory_mcp.storage.sqlite.changes import log_change
 from memory_mcp.storage.sqlite.reads import load, select_doomed
@@ -21,19 +24,17 @@ LONGEST_LEASE: Final = 3_600_000_000
 
 
 def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int) -> Stored:
-    """Write one memory, or give its tags to the exact duplicate that is there.
+    """Write one memory, or add its tags to the exact duplicate that is there; `Store.add` says what is one.
 
     Raises:
-        ConflictError: its id belongs to another content.
+        ConflictError: its id belongs to a memory of another content, or one that its own fields differ from.
     """
     text = digest(new.content)
-    if new.id is not None:
-        same_id = _by_id(db, new.id, new.namespace, text)
-        if same_id is not None:
-            return _merge(db, same_id, new, now)
-    twin = _duplicate(db, new, text)
-    if twin is not None:
-        return _merge(db, twin, new, now)
+    known = _duplicate(db, new, text) if new.id is None else _by_id(db, new.id, new.namespace, text)
+    if known is not None:
+        if new.id is not None:
+            check_retry(new, known)
+        return _merge(db, known, new, now)
     memory_id = new.id or uuid.uuid4().hex
     key = _insert(db, new, memory_id, text, now)
     insert_tags(db, key, new.tags)
@@ -51,10 +52,10 @@ def _insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, no
             memory_id,
             new.namespace,
             new.conversation_id,
-            new.type,
+            new.type or DEFAULT_TYPE,
             new.content,
             text,
-            to_json(new.metadata),
+            to_json(new.metadata or {}),
             now if new.created_at is None else to_micros(new.created_at),
             now,
         ),
@@ -64,7 +65,7 @@ def _insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, no
     return key
 
 
-def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> int | None:
+def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> Memory | None:
     row = db.execute(
         "SELECT key, digest = ?, deleted_at IS NOT NULL FROM memories WHERE id = ? AND namespace = ?",
         (text, memory_id, namespace),
@@ -78,31 +79,63 @@ def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> 
         )
     if not same:
         raise ConflictError(f"id: {memory_id!r} belongs to another content; leave the id out, or update that memory")
-    return key
+    return load(db, key)
 
 
-def _duplicate(db: apsw.Connection, new: NewMemory, text: bytes) -> int | None:
-    found = db.execute(
-        """SELECT min(key) FROM memories
-           WHERE namespace = ? AND digest = ? AND deleted_at IS NULL AND conversation_id IS ?""",
-        (new.namespace, text, new.conversation_id),
-    ).get
-    return cast("int | None", found)
-
-
-def _merge(db: apsw.Connection, key: int, new: NewMemory, now: int) -> Stored:
+def _duplicate(db: apsw.Connection, new: NewMemory, text: bytes) -> Memory | None:
+    key = _first_alike(db, new, text) if new.conversation_id is None else _just_before(db, new, text)
+    if key is None:
+        return None
     known = load(db, key)
-    missing = sorted(set(new.tags) - set(known.tags))
+    return None if differing(new, known) else known
+
+
+def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes) -> int | None:
+    """Return the first memory of the text, outside of conversations, that no field of the new one's own differs from.
+
+    SQL looks through them: there may be as many as nights of "Backup finished".
+    """
+    created_at = None if new.created_at is None else to_micros(new.created_at)
+    rows = db.execute(
+        """SELECT key, metadata FROM memories
+           WHERE namespace = ?1 AND digest = ?2 AND deleted_at IS NULL AND conversation_id IS NULL
+             AND created_at = coalesce(?3, created_at) AND type = coalesce(?4, type) ORDER BY key""",
+        (new.namespace, text, created_at, new.type),
+    )
+    for key, metadata in cast("Iterator[tuple[int, str]]", rows):
+        if new.metadata is None or same_json(new.metadata, json.loads(metadata)):
+            return key
+    return None
+
+
+def _just_before(db: apsw.Connection, new: NewMemory, text: bytes) -> int | None:
+    """Return the memory after which the new one would come in its conversation, if it is of the same text."""
+    until = None if new.created_at is None else to_micros(new.created_at)
+    row = db.execute(
+        """SELECT key, digest = ? FROM memories
+           WHERE namespace = ? AND conversation_id = ? AND deleted_at IS NULL AND created_at <= coalesce(?, created_at)
+           ORDER BY created_at DESC, key DESC LIMIT 1""",
+        (text, new.namespace, new.conversation_id, until),
+    ).fetchone()
+    key, is_alike = cast("tuple[int, int]", row or (0, 0))
+    return key if is_alike else None
+
+
+def _merge(db: apsw.Connection, known: Memory, new: NewMemory, now: int) -> Stored:
+    held = set(map(folded, known.tags))
+    missing = sorted(tag for tag in tags_once(new.tags) if folded(tag) not in held)
     if missing:
-        insert_tags(db, key, missing)
-        db.execute("UPDATE memories SET updated_at = ? WHERE key = ?", (now, key))
+        insert_tags(db, known.key, missing)
+        db.execute("UPDATE memories SET updated_at = ? WHERE key = ?", (now, known.key))
         log_change(db, now, "tag", known.namespace, [known.id], [*known.tags, *missing])
-    return Stored(known.id, created=False, embedded=known.embedded)
+    return Stored(known.id, created=False, embedded=known.embedded, merged=tuple(missing))
 
 
 def insert_tags(db: apsw.Connection, key: int, tags: Iterable[str]) -> None:
-    """Give tags to a memory; those that it has already are passed over."""
-    db.executemany("INSERT OR IGNORE INTO tags (tag, key) VALUES (?, ?)", [(tag, key) for tag in tags])
+    """Give tags to a memory; those that it has already, in upper or lower case, are passed over."""
+    db.executemany(
+        "INSERT OR IGNORE INTO tags (folded, key, tag) VALUES (?, ?, ?)", [(folded(tag), key, tag) for tag in tags]
+    )
 
 
 def update(

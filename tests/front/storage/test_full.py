@@ -9,6 +9,7 @@ import pytest
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import listed, near, new, put, towards, whole
+from tests.disks import small_disk
 from tests.front.storage.audit import audit
 
 
@@ -42,18 +43,14 @@ async def test_a_full_disk_takes_nothing_and_loses_nothing(path: Path, store: Sq
     audit(path)
 
 
-async def test_a_backup_without_room_leaves_nothing(
-    path: Path, store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The folder is as before, and the store goes on."""
+async def test_a_backup_without_room_leaves_nothing(path: Path, store: SqliteStore, tmp_path: Path) -> None:
+    """The folder is as before, the sentence names it, and the store goes on."""
     await put(store, "first", towards(0))
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("memory_mcp.storage.sqlite.copies._copy", full)
-    with pytest.raises(StoreError, match="No space left"):
-        await store.backup(tmp_path / "copies" / "one")
-    assert list((tmp_path / "copies").iterdir()) == []
+    with small_disk(tmp_path / "disk") as disk:
+        disk.fill(40_960)
+        before = list(disk.folder.iterdir())
+        with pytest.raises(StoreError, match=f"{disk.folder}: the disk is full; free some space, nothing was lost"):
+            await store.backup(disk.folder / "one")
+        assert list(disk.folder.iterdir()) == before
     await put(store, "second", towards(1))
     audit(path)

@@ -254,6 +254,21 @@ async def test_a_folder_that_takes_no_file_is_searched_as_well(
     assert await found(store, query) == exact(rows, query, 10)
 
 
+async def test_signs_are_not_written_where_nothing_may(
+    path: Path, make: Callable[[], SqliteStore], queries: Iterator[bytes]
+) -> None:
+    """A read-only store searches by signs that it keeps to itself."""
+    store = make()
+    rows = await fill(store, 120)
+    await store.close()
+    before = list(path.parent.iterdir())
+    reader = SqliteStore(path, large=1, read_only=True)
+    query = next(queries)
+    assert await found(reader, query) == exact(rows, query, 10)
+    await reader.close()
+    assert list(path.parent.iterdir()) == before == [path]
+
+
 async def test_a_sample_of_a_large_namespace(make: Callable[[], SqliteStore], queries: Iterator[bytes]) -> None:
     """A sample tells how many passages there are, and the same cosines while nothing changes."""
     store = make()

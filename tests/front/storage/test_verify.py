@@ -33,7 +33,7 @@ HARM = {
         UPDATE memories SET namespace = 'there' WHERE key = 2""",
     "1 vectors of the space space-a, of some that were read, point nowhere": """
         UPDATE vectors_1 SET embedding = zeroblob(32) WHERE passage_id = 1""",
-    "1 rows refer to rows that are not there": "INSERT INTO tags VALUES ('t', 99)",
+    "1 rows refer to rows that are not there": "INSERT INTO tags VALUES ('t', 99, 't')",
 }
 
 

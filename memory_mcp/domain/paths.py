@@ -1,0 +1,59 @@
+"""What a path in a setting means: the same file from whatever folder a program is started, or it is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+_VARIABLE: Final = re.compile(r"\$\{(?P<braced>[^}]*)\}|\$(?P<bare>[A-Za-z_]\w*)|%(?P<percent>[A-Za-z_]\w*)%")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_ACCEPTED: Final = "give an absolute path, such as /home/me/x or ~/x"
+
+
+def absolute(given: str, variables: Mapping[str, str]) -> Path:
+    """Return the absolute path that a text names, once `~` and variables (`$X`, `${X}`, `%X%`) are replaced.
+
+    Clients start servers without a shell that would do so, and in a folder of their own choice.
+
+    Raises:
+        ValueError: there is no such variable or user, or the path is not absolute or cannot be that of a file.
+    """
+    expanded = _user(_VARIABLE.sub(lambda match: _value(given, match, variables), given))
+    if problem := _problem(given, expanded):
+        raise ValueError(f"{given!r} {problem}; {_ACCEPTED}")
+    return Path(expanded)
+
+
+def _value(given: str, match: re.Match[str], variables: Mapping[str, str]) -> str:
+    name = next(name for name in match.groups() if name is not None)
+    if not (value := variables.get(name)):
+        raise ValueError(f"{given!r} needs the variable {name!r}, which is not set; {_ACCEPTED}")
+    return value
+
+
+def _user(path: str) -> str:
+    """Replace `~` and `~user`; of others, a home that is not there is none that they have."""
+    user, slash, rest = path.partition("/")
+    if not user.startswith("~"):
+        return path
+    with contextlib.suppress(RuntimeError):
+        home = Path(user).expanduser()
+        if user == "~" or home.is_dir():
+            return f"{home}{slash}{rest}"
+    raise ValueError(f"{path!r} begins with a user who has no home here; {_ACCEPTED}")
+
+
+def _problem(given: str, expanded: str) -> str:
+    """Say what is wrong with a path, if anything is."""
+    problems = {
+        "is empty": not given,
+        "begins or ends with a blank": given != given.strip(),
+        "holds a control character": _CONTROL.search(expanded),
+        "names no file, and what is stored there would be lost": given.startswith(":memory:"),
+        "is a URI, not a path": given.startswith("file:"),
+        "is relative, so that each working folder would have its own": not expanded.startswith("/"),
+    }
+    return next((problem for problem, is_one in problems.items() if is_one), "")
