@@ -22,8 +22,8 @@ _INVISIBLE: Final = re.compile(
     "\U000e0000-\U000e0fff]"
 )
 """Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt) without letters, and Arabic's tatweel (U+0640)."""
-_UNSEEN_BLANKS: Final = {ord("\u200b"): " ", 0: " "}
-"""The zero-width space is a border of words, and NUL would end a text in SQLite."""
+_UNSEEN_BLANK: Final = "\u200b"
+"""The zero-width space, a border of words."""
 
 _OPTIONAL: Final = frozenset({"ARABIC", "HEBREW", "SYRIAC", "SAMARITAN", "COMBINING", "VARIATION"})
 """First words in the names of marks that may be left out; Latin's, Greek's and Cyrillic's are called COMBINING."""
@@ -94,9 +94,10 @@ def normal(text: str) -> str:
 
     The names C++, C# and their like get signs that are part of a word.
     """
-    text = text.translate(_UNSEEN_BLANKS)
+    text = text.replace("\0", " ")  # which would end a text in SQLite
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).replace("♯", "#")
+        text = _INVISIBLE.sub("", text.replace(_UNSEEN_BLANK, " "))
+        text = unicodedata.normalize("NFKC", text).replace("♯", "#")
         text = _CATALAN.sub("", text)
     return _NAMES_WITH_SIGNS.sub(_with_signs, text) if "#" in text or "++" in text else text
 

@@ -18,6 +18,7 @@ from memory_mcp.storage.sqlite.spellings import (
     identifier_parts,
     joined,
     name_parts,
+    names,
     neighbours,
     parts_at_joiners,
     short_forms,
@@ -167,7 +168,7 @@ class Terms:
             for term in self._stems(word):
                 if term not in taken:
                     yield Wanted(term, weight, others=tuple(_others(word, weight, spoken)), is_extra=True)
-        for digits in hashes(text):
+        for digits in hashes(names(text)):
             short = tuple(Wanted(form, HALF) for form in short_forms(digits))
             yield Wanted(digits, HALF, begins=True, others=short, is_extra=True)
 
@@ -184,7 +185,7 @@ class Terms:
 
     def _stems(self, text: str) -> list[str]:
         stems = self._tokenizer(
-            spelling.fold(text).encode(),
+            (text if text.isascii() else spelling.fold(text)).encode(),
             apsw.FTS5_TOKENIZE_DOCUMENT,
             None,
             include_offsets=False,
@@ -202,8 +203,9 @@ class Terms:
 
     def _more(self, content: str, text: str) -> Iterator[str]:
         """Yield what a content is found by in whatever language; `text` is its normal form."""
-        yield from self._stems(" ".join([*identifier_parts(text), *joined(text), *parts_at_joiners(content)]))
-        yield from hashes(text)
+        named = names(text)
+        yield from self._stems(" ".join([*identifier_parts(named), *joined(text, named), *parts_at_joiners(content)]))
+        yield from hashes(named)
         if text.isascii():
             return
         yield from (run[-1] for run in RUNS.findall(text) if len(run) > 1)
@@ -221,8 +223,9 @@ class Terms:
 
 def _weighted(query: str, text: str) -> dict[str, float]:
     """Return the other spellings of the names in a query, as words, with what each counts."""
-    halves = [*name_parts(text), *parts_at_joiners(query), *neighbours(text)]
-    return dict.fromkeys(halves, HALF) | dict.fromkeys(joined(text), 1.0)
+    named = names(text)
+    halves = [*name_parts(named), *parts_at_joiners(query), *neighbours(text)]
+    return dict.fromkeys(halves, HALF) | dict.fromkeys(joined(text, named), 1.0)
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
