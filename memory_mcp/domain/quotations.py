@@ -14,8 +14,16 @@ from typing import Final
 from memory_mcp.domain.spelling import plain_words
 
 _CLOSED_BY: Final = {
-    '"': '"', "“": '”“"', "„": '“”"', "”": "”", "«": "»", "»": "«»", "‹": "›", "›": "‹›",
-    "「": "」", "『": "』",
+    '"': '"',
+    "“": '”“"',
+    "„": '“”"',
+    "”": "”",
+    "«": "»",
+    "»": "«»",
+    "‹": "›",
+    "›": "‹›",
+    "「": "」",
+    "『": "』",
 }
 """Marks that open, with those that close them, in English, German, Swedish, French, Danish, Chinese and Japanese."""
 _ONE_WAY: Final = "「」『』"

@@ -36,13 +36,38 @@ _WITHOUT_STROKE: Final = re.compile(
 )
 """Names that say which letters a letter is made of: D WITH STROKE, DOTLESS I, AE, LIGATURE OE, DZ DIGRAPH."""
 _NAMED: Final = {
-    "ð": "d", "þ": "th", "ꝥ": "th", "ŋ": "n", "ĸ": "k", "ə": "e", "ʒ": "z", "ȝ": "y", "ƿ": "w",
-    "ٱ": "ا", "ی": "ي", "ک": "ك",
+    "ð": "d",
+    "þ": "th",
+    "ꝥ": "th",
+    "ŋ": "n",
+    "ĸ": "k",
+    "ə": "e",
+    "ʒ": "z",
+    "ȝ": "y",
+    "ƿ": "w",
+    "ٱ": "ا",
+    "ی": "ي",
+    "ک": "ك",
 }
 """Letters whose names do not say it: of Latin, and of Arabic the pointed alef and the Persian forms of yeh and kaf."""
 _SPELT_OUT: Final = {
-    "ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "đ": "dj", "ŋ": "ng", "ĸ": "q", "ə": "a",
-    "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "Å": "Aa", "Ø": "Oe", "Đ": "Dj", "Ŋ": "Ng", "Ə": "A",
+    "ä": "ae",
+    "ö": "oe",
+    "ü": "ue",
+    "å": "aa",
+    "ø": "oe",
+    "đ": "dj",
+    "ŋ": "ng",
+    "ĸ": "q",
+    "ə": "a",
+    "Ä": "Ae",
+    "Ö": "Oe",
+    "Ü": "Ue",
+    "Å": "Aa",
+    "Ø": "Oe",
+    "Đ": "Dj",
+    "Ŋ": "Ng",
+    "Ə": "A",
 }
 """The other way to write a letter in ASCII: Müller as Mueller, Århus as Aarhus, Đoković as Djokovic."""
 _TWO_SPELLINGS: Final = str.maketrans(_SPELT_OUT)

@@ -25,6 +25,8 @@ _LETTER: Final = r"[^\s!-/:-@\[-`{-~\u00a0-\u00bf\u2000-\u206f\u3000-\u303f]"
 """Any character but ASCII's and the usual punctuation: a vowel sign is no \\w."""
 _SEPARATORS: Final = "-._\u2010"
 _COMPOUND: Final = re.compile(rf"{_LETTER}+(?:[{_SEPARATORS}]{_LETTER}+)+")
+LONGEST: Final = 256
+"""Characters between blanks that are looked through for compounds: what is longer is a blob, or a script of its own."""
 _IN_COMPOUNDS: Final = str.maketrans(dict.fromkeys(_SEPARATORS, ""))
 _BETWEEN_DIGITS: Final = re.compile(rf"\d[{_SEPARATORS}]\d")
 
@@ -78,7 +80,7 @@ def joined(text: str, named: str) -> list[str]:
 
 
 def _compounds(named: str) -> Iterator[str]:
-    for compound in _COMPOUND.findall(named):
+    for compound in _COMPOUND.findall(" ".join(token for token in named.split() if len(token) <= LONGEST)):
         if not _BETWEEN_DIGITS.search(compound):
             yield compound.translate(_IN_COMPOUNDS)
 
