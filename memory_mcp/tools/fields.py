@@ -9,11 +9,13 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from memory_mcp.domain import comparisons
 from memory_mcp.domain.models import (
     MAX_CONTENT,
     MAX_CONVERSATION_ID,
     MAX_ID,
     MAX_METADATA,
+    MAX_METADATA_DEPTH,
     MAX_NAMESPACE,
     MAX_TAG,
     MAX_TAGS,
@@ -65,7 +67,15 @@ def _bounded(metadata: dict[str, object]) -> dict[str, object]:
     size = len(text)
     if size > MAX_METADATA:
         raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
+    if _is_deeper(metadata, MAX_METADATA_DEPTH):
+        raise ValueError(f"may be nested at most {MAX_METADATA_DEPTH} levels deep")
     return metadata
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Say whether JSON has more levels of objects and lists."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is not None and (levels == 0 or any(_is_deeper(part, levels - 1) for part in inner))
 
 
 Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValidator(not_blank)]
@@ -110,9 +120,10 @@ class FilterArguments(Arguments):
         """Return the filters, the default namespace and the meaning of `time_expr` filled in.
 
         Raises:
-            InvalidArgumentError: `time_expr` is not understood.
+            InvalidArgumentError: `time_expr` is not understood, or `metadata` compares what cannot be compared.
             ForbiddenError: the namespace is out of the caller's reach.
         """
+        comparisons.check(self.metadata)
         after, before = self.after, self.before
         if self.time_expr:
             start, end = await understand(self.time_expr)

@@ -95,15 +95,15 @@ def _beside(tokens: Sequence[str]) -> Iterator[str]:
     ]
     for place in likely:
         bare = tokens[place].rstrip(_PUNCTUATION)
-        is_number = bare.isdecimal()
-        if not is_number and (len(bare) > _SHORT or not _says_something(bare, known)):
-            continue
         before = tokens[place - 1] if place else ""
-        if _says_something(before, known):
-            yield before + bare
         after = tokens[place + 1].rstrip(_PUNCTUATION) if tokens[place] == bare and place + 1 < len(tokens) else ""
-        if _says_something(after, known) and not (is_number and len(after) > _UNIT):
-            yield bare + after
+        if bare.isdecimal():
+            pairs = [_says_something(before, known), len(after) <= _UNIT and _says_something(after, known)]
+        elif len(bare) <= _SHORT and _says_something(bare, known):
+            pairs = [_says_something(word, known if len(word) > _SHORT else ()) for word in (before, after)]
+        else:
+            continue
+        yield from (pair for pair, is_one in zip((before + bare, bare + after), pairs, strict=True) if is_one)
 
 
 def _says_something(word: str, function_words: Collection[str]) -> bool:
