@@ -43,7 +43,8 @@ _MEMBERS: Final = re.compile(r'(?<![^\s{\[,])"[^"\n]*"\s?:(?:\s*"[^"\n]*")?')
 def quotations(text: str) -> tuple[list[str], str]:
     """Return what a text puts in quotation marks, and the text without it; a quotation without a word is none."""
     text = _MEMBERS.sub(lambda member: member[0].replace('"', " "), text.replace("＂", '"'))
-    quoted, rest, place = [], "", 0
+    quoted: list[str] = []
+    rest, place = "", 0
     unclosed: set[str] = set()
     for opening in _MARKS.finditer(text):
         start, mark = opening.end(), opening[0]
