@@ -10,10 +10,11 @@ from memory_mcp.domain.errors import InvalidArgumentError
 
 Operator = Literal["gte", "gt", "lte", "lt", "ne", "in"]
 OPERATORS: Final = get_args(Operator)
-_OF_OTHERS: Final = frozenset(
-    "eq neq nin not and or nor exists contains like ilike regex match between startswith endswith is isnull "
-    "not_in notin ge le = == != <> < <= > >=".split()
-)
+_WORDS_OF_OTHERS: Final = """
+    eq neq nin not and or nor exists contains like ilike regex match between startswith endswith is isnull not_in notin
+    ge le = == != <> < <= > >=
+"""
+_OF_OTHERS: Final = frozenset(_WORDS_OF_OTHERS.split())
 """Names of comparisons elsewhere: whoever gives one does not mean an object to equal."""
 INTEGERS: Final = range(-(2**63), 2**63)
 """What SQLite compares exactly (https://sqlite.org/datatype3.html); beyond, it would round."""

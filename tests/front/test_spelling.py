@@ -25,7 +25,7 @@ def marks() -> Iterator[tuple[str, str]]:
         if unicodedata.category(character) in {"Lo", "Ll"} and normal(character) == character:
             base = character
         elif unicodedata.category(character) in {"Mn", "Mc"}:
-            yield base, character
+            yield base if RUNS.match(character) or not RUNS.match(base) else "a", character
 
 
 def is_dropped(mark: str) -> bool:
