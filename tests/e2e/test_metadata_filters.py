@@ -89,7 +89,8 @@ async def test_what_cannot_be_compared_is_refused_by_name(client: RawClient) -> 
                 await client.tool(tool, metadata={"v": wanted}, **arguments)
             except ToolError as error:
                 said = str(error)
-                assert said.startswith(f"metadata.v: {problem}"), said
+                assert said.startswith("metadata.v: ")
+                assert problem in said
                 assert "unknown" not in problem or "choose from gte, gt, lte, lt, ne, in" in said
                 assert len(said) < 300
             else:

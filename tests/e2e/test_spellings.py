@@ -55,6 +55,9 @@ SAME: Sequence[Sequence[str]] = [
     ("555-123-4567", "5551234567", "(555) 123-4567", "555 123 4567"),
     ("1,234,567", "1234567"),
     ("5 km", "5km"),
+    ("O'Brien", "O’Brien", "OBrien"),
+    ("TypeScript", "type_script"),
+    ("GPT-4", "gpt4", "GPT 4"),
 ]
 
 
@@ -97,6 +100,7 @@ DIFFERENT: Sequence[tuple[str, Sequence[str]]] = [
     (HASH[:7], (f"fixed in {HASH}", "fixed in 3f2c9bb41d0e8f7766554433221100ffeeddccba")),
     (HASH, ("fixed in 3f2c9ab", "fixed in 3f2c9bb")),
     (HASH[:10], (f"fixed in {HASH.upper()}", "fixed in 3f2c9ac")),
+    ("deadbee", ("fixed in deadbeef41d0e8f7766554433221100ffeeddccb", "fixed in deadbaef")),
     ("1234567", ("fixed in 1234567abc890abc", "fixed in 7654321abc890abc")),
     ("كَتَبَ", ("كتب رسالة", "كلب كبير")),
     ("किताब", ("किताब यहाँ है", "कीताब नहीं", "कताब नहीं")),

@@ -48,6 +48,7 @@ _FEWEST_DIGITS, _MOST_DIGITS = 7, 15
 """Of a number whose digits are separated: a telephone's without its area, and the longest (ITU-T E.164)."""
 
 _NAME_WITH_DOT: Final = re.compile(r"\.(?<![^\s(\[{/'\"`,].)(?=[A-Za-z])(\w+)")
+_NAME_WITH_APOSTROPHE: Final = re.compile(r"[A-Z]['’][A-Z]\w+")
 _NAME_WITH_PLUS: Final = re.compile(r"[A-Za-z]\w+\+\+(?![\w+])")
 
 _HEX: Final = re.compile(r"[0-9a-f]{7,64}(?!\w)", re.IGNORECASE)
@@ -71,7 +72,8 @@ def joined(text: str, named: str) -> list[str]:
 
     These are words with hyphens, dots or underscores between them; a word of one or two letters with its neighbour
     (wi fi, Node JS), and letters with a number (proj 1234); dates, telephone numbers and numbers with thousands marked.
-    What is written with points between digits keeps them, and so do names that begin with one (.NET).
+    What is written with points between digits keeps them, and so do names that begin with one (.NET); O'Brien loses its
+    apostrophe.
     """
     found = [*_compounds(named), *_beside(text.replace("-", " ").split()), *_names_with_signs(named)]
     if _DIGIT.search(named):
@@ -121,24 +123,24 @@ def _numbers(text: str, named: str) -> Iterator[str]:
 
 def _names_with_signs(text: str) -> Iterator[str]:
     yield from (f"．{name}" for name in _NAME_WITH_DOT.findall(text))
+    yield from (name[0] + name[2:] for name in _NAME_WITH_APOSTROPHE.findall(text))
     if "++" in text:
         yield from (name.replace("+", "＋") for name in _NAME_WITH_PLUS.findall(text))
 
 
-def neighbours(text: str) -> Iterator[str]:
-    """Yield each two words of a short query as one: a memory may hold them so."""
+def neighbours(text: str, function_words: Collection[str]) -> Iterator[str]:
+    """Yield each two words of a short query, but function words, as one: a memory may hold them so."""
     written = list(words(text))[: MOST_PAIRED + 1]
     if len(written) <= MOST_PAIRED:
-        function_words = function_words_of_all()
         for one, other in pairwise(written):
             if one.lower() not in function_words and other.lower() not in function_words:
                 yield one + other
 
 
-def hashes(named: str) -> list[str]:
-    """Return what may be a commit's hash, or the beginning of one, in lower case; `named` is what `names` returns."""
-    found = [one for one in _HEX.finditer(named) if _DIGIT.search(one[0])]
-    return [one[0].lower() for one in found if not named[one.start() - 1 : one.start()].isalnum()]
+def hashes(text: str) -> list[str]:
+    """Return what may be a commit's hash, or the beginning of one, in lower case."""
+    found = _HEX.finditer(text)
+    return [one[0].lower() for one in found if not text[one.start() - 1 : one.start()].isalnum()]
 
 
 def short_forms(digits: str) -> list[str]:

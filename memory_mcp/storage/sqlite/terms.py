@@ -168,7 +168,7 @@ class Terms:
             for term in self._stems(word):
                 if term not in taken:
                     yield Wanted(term, weight, others=tuple(_others(word, weight, spoken)), is_extra=True)
-        for digits in hashes(names(text)):
+        for digits in hashes(text):
             short = tuple(Wanted(form, HALF) for form in short_forms(digits))
             yield Wanted(digits, HALF, begins=True, others=short, is_extra=True)
 
@@ -224,7 +224,7 @@ class Terms:
 def _weighted(query: str, text: str) -> dict[str, float]:
     """Return the other spellings of the names in a query, as words, with what each counts."""
     named = names(text)
-    halves = [*name_parts(named), *parts_at_joiners(query), *neighbours(text)]
+    halves = [*name_parts(named), *parts_at_joiners(query), *neighbours(text, FUNCTION_WORDS)]
     return dict.fromkeys(halves, HALF) | dict.fromkeys(joined(text, named), 1.0)
 
 
