@@ -10,6 +10,17 @@ from memory_mcp.domain.errors import InvalidArgumentError
 
 Operator = Literal["gte", "gt", "lte", "lt", "ne", "in"]
 OPERATORS: Final = get_args(Operator)
+_WORDS_OF_OTHERS: Final = """
+    eq neq nin not and or nor exists contains like ilike regex match between startswith endswith is isnull not_in notin
+    ge le = == != <> < <= > >=
+"""
+_OF_OTHERS: Final = frozenset(_WORDS_OF_OTHERS.split())
+"""Names of comparisons elsewhere: whoever gives one does not mean an object to equal."""
+INTEGERS: Final = range(-(2**63), 2**63)
+"""What SQLite compares exactly (https://sqlite.org/datatype3.html); beyond, it would round."""
+
+SHOWN_DIGITS: Final = 32
+"""Digits of such a number that an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +34,54 @@ class Comparison:
 
 
 def comparisons(name: str, wanted: object) -> list[Comparison]:
-    """Return what a filter's value asks of the member `name`; an object without operators is a value to equal.
+    """Return what a filter's value asks of the member `name`.
+
+    An object is a set of comparisons where one of its keys is an operator, looks like one of another system's, or
+    begins with `$`; any other object is a value to equal.
 
     Raises:
-        InvalidArgumentError: an operator is unknown, or its operand does not fit it.
+        InvalidArgumentError: an operator is unknown, or its operand does not fit it; names `metadata` and the member.
     """
-    if not isinstance(wanted, Mapping) or not wanted.keys() & set(OPERATORS):
+    argument = f"metadata.{name}"
+    if not isinstance(wanted, Mapping):
+        return [Comparison("in", (_comparable(argument, wanted),))]
+    if not wanted:
+        raise InvalidArgumentError(argument, f"{{}} compares nothing; give a value, or one of {', '.join(OPERATORS)}")
+    if not any(_is_operator(str(key)) for key in wanted):
         return [Comparison("in", (wanted,))]
-    return [_comparison(f"metadata.{name}", operator, operand) for operator, operand in wanted.items()]
+    return [_comparison(argument, str(operator), operand) for operator, operand in wanted.items()]
+
+
+def check(metadata: Mapping[str, object]) -> None:
+    """Read all of a filter on metadata.
+
+    Raises:
+        InvalidArgumentError: as `comparisons`.
+    """
+    for name, wanted in metadata.items():
+        comparisons(name, wanted)
+
+
+def _is_operator(key: str) -> bool:
+    return key.startswith("$") or key.lower() in _OF_OTHERS or key.lower() in OPERATORS
 
 
 def _comparison(argument: str, operator: str, operand: object) -> Comparison:
     if operator not in OPERATORS:
-        raise InvalidArgumentError(argument, f"{operator!r} is no comparison; there are {', '.join(OPERATORS)}")
+        raise InvalidArgumentError(argument, f"unknown operator {operator!r}; choose from {', '.join(OPERATORS)}")
     if operator == "in":
         if not isinstance(operand, list):
             raise InvalidArgumentError(argument, "'in' takes a list")
-        return Comparison("in", tuple(operand))
+        return Comparison("in", tuple(_comparable(argument, value) for value in operand))
     if operator != "ne" and (isinstance(operand, bool) or not isinstance(operand, str | int | float)):
         raise InvalidArgumentError(argument, f"{operator!r} takes a number or a text")
-    return Comparison(cast("Operator", operator), (operand,))
+    return Comparison(cast("Operator", operator), (_comparable(argument, operand),))
+
+
+def _comparable(argument: str, operand: object) -> object:
+    if isinstance(operand, int) and operand not in INTEGERS:
+        digits = f"{str(operand)[:SHOWN_DIGITS]}…" if len(str(operand)) > SHOWN_DIGITS else str(operand)
+        raise InvalidArgumentError(
+            argument, f"{digits} does not fit into 64 bits, so it cannot be compared; store and compare it as text"
+        )
+    return operand

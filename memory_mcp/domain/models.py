@@ -21,6 +21,8 @@ MAX_TAG: Final = 128
 MAX_TAGS: Final = 64
 MAX_METADATA: Final = 65_536
 """Characters of a memory's metadata as JSON."""
+MAX_METADATA_DEPTH: Final = 100
+"""Levels of objects and lists in it; what is nested deeper than 200 no client can read (pydantic's limit)."""
 MAX_ITEMS: Final = 1_000
 """Memories in one bulk store."""
 MAX_QUERY: Final = 10_000

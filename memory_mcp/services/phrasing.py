@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
+from memory_mcp.domain import spelling
 from memory_mcp.domain.models import Spread
 
 FEWEST: Final = 8
 """With fewer memories half of them are no crowd."""
+
+_GENITIVE: Final = re.compile(r"['’]s\b")
 
 
 def phrasings(text: str, spread: Spread) -> list[str]:
@@ -24,9 +27,18 @@ def phrasings(text: str, spread: Spread) -> list[str]:
     common = [word for word, held in spread.held.items() if 2 * held >= spread.memories]
     if spread.memories < FEWEST or not common or len(common) == len(spread.held):
         return [text]
-    any_of = "|".join(re.escape(word) for word in sorted(common, key=len, reverse=True))
-    shorter = re.sub(rf"\b(?:{any_of})\b(?:['’]s\b)?", "", text)
-    return [text, " ".join(shorter.split())]
+    return [text, " ".join(_without(text, frozenset(common)).split())]
+
+
+def _without(text: str, common: Collection[str]) -> str:
+    """Return the text without these words and the 's behind them."""
+    kept, place = "", 0
+    for start, end in spelling.word_spans(text):
+        if spelling.normal(text[start:end]) in common:
+            kept += text[place:start]
+            genitive = _GENITIVE.match(text, end)
+            place = genitive.end() if genitive else end
+    return kept + text[place:]
 
 
 def between(rows: Sequence[bytes]) -> bytes:

@@ -7,12 +7,15 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from memory_mcp.domain.quotations import quotations
+from memory_mcp.domain.spelling import plain_words
 from memory_mcp.services.speech import (
     ASKS,
     ASKS_ANYWHERE,
     ASKS_WHEN,
     FILLERS,
     STATED_TIME,
+    TAG_LETTER,
     TAGGED,
     WHEN_ANYWHERE,
     named,
@@ -26,10 +29,9 @@ PLAIN_WORDS: Final = 2
 MAX_BROWSED: Final = 8
 """Words of a query that may be nothing but tags."""
 
-_QUOTED: Final = re.compile(
-    r'"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|`([^`]+)`|「([^」]+)」|『([^』]+)』|^\x27([^\x27]+)\x27$|“([^”]+)“'
-)
-_HASHTAG: Final = re.compile(r"(?:(?<=\s)|^)#([^\W\d][\w/:.-]*|\d+[^\W\d][\w/:.-]*)")
+_CODE: Final = re.compile(r"`([^`]+)`|^\x27([^\x27]+)\x27$")
+"""What stands in backticks, or is all of the query in single quotes."""
+_HASHTAG: Final = re.compile(rf"(?:(?<=\s)|^)#(\d*[^\W\d]{TAG_LETTER}*)")
 _TAG_FIELD: Final = re.compile(r"(?:(?<=\s)|^)(?:tags?|labels?):\s*(\"[^\"]+\"|[^\s,]+)", re.IGNORECASE)
 _DATE: Final = re.compile(
     r"\d{1,2}\.\d{1,2}\.(\d\d)?\d\d|\d{1,4}[-/]\d{1,2}[-/]\d{1,4}|\d{1,2}[:h]\d{2}|(19|20)\d\d([-–/](19|20)?\d\d)?s?"
@@ -95,9 +97,10 @@ def route(query: str, known: frozenset[str]) -> Route:
     """
     text = unicodedata.normalize("NFC", query).strip()
     asks = _asks(text)
-    quoted = _quoted(text)
+    quoted, rest = _quoted(text)
     tags = _browsed(text, known)
-    if not asks and not tags and (_is_quoted(text, quoted) or _is_identifier(text)):
+    is_quoted = bool(quoted) and len(_plain(rest.split())) <= PLAIN_WORDS
+    if not asks and not tags and (is_quoted or _is_identifier(text)):
         return Route("identifier", quoted=quoted)
     if tags:
         return Route("browse", tags=tags)
@@ -111,13 +114,11 @@ def _asks(text: str) -> bool:
     return marked or says(text, ASKS, ASKS_ANYWHERE, ASKS_WHEN, WHEN_ANYWHERE)
 
 
-def _quoted(text: str) -> tuple[str, ...]:
-    return tuple("".join(part or "" for part in found).strip() for found in _QUOTED.findall(text))
-
-
-def _is_quoted(text: str, quoted: tuple[str, ...]) -> bool:
-    """Say whether it is quoted words and little else."""
-    return bool(quoted) and len(_plain(_QUOTED.sub(" ", text).split())) <= PLAIN_WORDS
+def _quoted(text: str) -> tuple[tuple[str, ...], str]:
+    """Return what is quoted, code among it, and the rest of the query."""
+    quoted, rest = quotations(text)
+    code = ["".join(groups).strip() for groups in _CODE.findall(rest)]
+    return (*quoted, *(words for words in code if plain_words(words))), _CODE.sub(" ", rest)
 
 
 def _is_identifier(text: str) -> bool:
@@ -135,8 +136,14 @@ def _is_name(word: str) -> bool:
 
 
 def _named_tags(text: str) -> list[str]:
-    found = [*_HASHTAG.findall(text), *(tag.strip('"') for tag in _TAG_FIELD.findall(text))]
-    return found + named(text, TAGGED)
+    found = [*map(_to_its_end, _HASHTAG.findall(text)), *(tag.strip('"') for tag in _TAG_FIELD.findall(text))]
+    return found + [_to_its_end(tag) for tag in named(text, TAGGED)]
+
+
+def _to_its_end(tag: str) -> str:
+    """Return the tag without the punctuation that ends its sentence; a tag ends with a letter, a mark or a digit."""
+    ends = (place + 1 for place, character in enumerate(tag) if unicodedata.category(character)[0] in "LMN")
+    return tag[: max(ends, default=0)] or tag
 
 
 def _browsed(text: str, known: frozenset[str]) -> tuple[str, ...]:

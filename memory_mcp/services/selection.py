@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from memory_mcp.domain import spelling
 from memory_mcp.domain.models import Memory
 from memory_mcp.services.ranking import Ranked
 
@@ -106,9 +105,8 @@ def _least_share(recency: float) -> float:
 
 
 def holds_all(memory: Memory, quoted: Sequence[str]) -> bool:
-    """Say whether a memory's content has all these words as they stand, but for case, accents and punctuation."""
-    text = f" {' '.join(_words(memory.content))} "
-    return all(f" {' '.join(_words(words))} " in text for words in quoted)
+    """Say whether a memory's content has all these words as they stand, but for their spelling and punctuation."""
+    return all(spelling.holds(memory.content, words) for words in quoted)
 
 
 def collapsed(hits: Sequence[Hit], limit: int) -> list[Hit]:
@@ -135,7 +133,7 @@ class _Print:
 
     @classmethod
     def of(cls, content: str) -> _Print:
-        words = _words(content)
+        words = spelling.plain_words(content)
         counted = Counter(words if len(content) <= COMPARED_CHARS else ())
         return cls(" ".join(words), counted, frozenset(word for word in counted if any(map(str.isdigit, word))))
 
@@ -147,8 +145,3 @@ class _Print:
         if self.numbers != other.numbers or 2 * min(mine, yours) < ALIKE * (mine + yours) or not mine:
             return False
         return 2 * (self.words & other.words).total() >= ALIKE * (mine + yours)
-
-
-def _words(text: str) -> list[str]:
-    bare = unicodedata.normalize("NFKD", text.casefold())
-    return re.findall(r"\w+", "".join(letter for letter in bare if not unicodedata.combining(letter)))

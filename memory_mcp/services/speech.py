@@ -180,6 +180,8 @@ STATED_TIME: Final = (
     r"|^(?!.*\b(?:ist|steht|wir|das|der|die|und|nicht|ein|gibt|was|wo|wer)\b).*\bhier\b"
 )
 
+TAG_LETTER: Final = r"(?:[\w/:.-]|[^\x00-\xbf\s\u2000-\u200b\u200e-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20])"
+"""What a tag is made of. Vowel signs are no \\w: anything but punctuation may follow the first letter."""
 TAGGED: Final = (
     r"(?:\b(?:by|show) tags?|\btagged(?: (?:with|as|by))?|\b(?:with|under|by|for|having) (?:the )?(?:tags?|"
     r"label)|\blabell?ed(?: (?:with|as))?|"
@@ -188,7 +190,8 @@ TAGGED: Final = (
     r"\bcon (?:la )?etiqueta|\betiquetad[oa]s?(?: (?:con|como|com))?|\b(?:con|sotto) (?:il tag|"
     r"l['’]etichetta|etichetta)|\betichettat[oaie](?: (?:con|come))?|\btaggat[oaie](?: con)?|"
     r""
-    r"\bcom (?:a )?(?:tag|etiqueta)|\bmarcad[oa]s?(?: (?:com|como))?)\s+[#\"„“«]?([\w/:.-]+)"
+    r"\bcom (?:a )?(?:tag|etiqueta)|\bmarcad[oa]s?(?: (?:com|como))?)\s+[#\"„“«]?("
+    rf"{TAG_LETTER}+)"
     r"|(?:标签|標籤|标记为|タグ)[::\s「“\"]*(?:为|是|が|は)?[「“\"]?([^\s「」“”\"的のをがで]+)"
     r"|([^\s「」“”\"]+?)[」”\"]?\s*(?:标签|タグ)"
 )

@@ -9,12 +9,14 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from memory_mcp.domain import comparisons
 from memory_mcp.domain.localtime import local
 from memory_mcp.domain.models import (
     MAX_CONTENT,
     MAX_CONVERSATION_ID,
     MAX_ID,
     MAX_METADATA,
+    MAX_METADATA_DEPTH,
     MAX_NAMESPACE,
     MAX_TAG,
     MAX_TAGS,
@@ -75,12 +77,15 @@ def _bounded(metadata: dict[str, object]) -> dict[str, object]:
     size = len(text)
     if size > MAX_METADATA:
         raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
-    if text.isascii():
-        return metadata
-    try:
-        return cast("dict[str, object]", nfc_json(metadata))
-    except RecursionError as error:
-        raise ValueError("must be of moderate depth") from error
+    if _is_deeper(metadata, MAX_METADATA_DEPTH):
+        raise ValueError(f"may be nested at most {MAX_METADATA_DEPTH} levels deep")
+    return metadata if text.isascii() else cast("dict[str, object]", nfc_json(metadata))
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Say whether JSON has more levels of objects and lists."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is not None and (levels == 0 or any(_is_deeper(part, levels - 1) for part in inner))
 
 
 Composed = BeforeValidator(_composed)
@@ -130,9 +135,10 @@ class FilterArguments(Arguments):
         """Return the filters, the default namespace and the meaning of `time_expr` filled in.
 
         Raises:
-            InvalidArgumentError: `time_expr` is not understood.
+            InvalidArgumentError: `time_expr` is not understood, or `metadata` compares what cannot be compared.
             ForbiddenError: the namespace is out of the caller's reach.
         """
+        comparisons.check(self.metadata)
         after, before = self.after, self.before
         if self.time_expr:
             start, end = await understand(self.time_expr)

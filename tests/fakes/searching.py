@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import ge as gte
@@ -14,9 +12,11 @@ from operator import le as lte
 
 from embedder_api.v1 import wire
 
+from memory_mcp.domain import spelling
 from memory_mcp.domain.comparisons import Comparison, comparisons
 from memory_mcp.domain.models import Filters, Match, Memory, Passage
 from memory_mcp.domain.names import folded
+from memory_mcp.domain.quotations import quotations
 
 
 def fits(memory: Memory, filters: Filters) -> bool:
@@ -100,14 +100,13 @@ def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
 
 @lru_cache(1_000)  # every search asks for those of every memory
 def words(text: str) -> list[str]:
-    """Return the words of a text in order, without case and accents; nobody changes the list."""
-    bare = "".join(letter for letter in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(letter))
-    return re.findall(r"[^\W_]+", bare)
+    """Return the words of a text in order, in plain spelling; nobody changes the list."""
+    return spelling.plain_words(text)
 
 
 def phrases(query: str) -> list[list[str]]:
     """Return the words of each part of the query in quotes."""
-    return [quoted for quoted in map(words, re.findall('"([^"]+)"', query)) if quoted]
+    return [words(quoted) for quoted in quotations(query)[0]]
 
 
 def holds_phrase(text: Sequence[str], phrase: Sequence[str]) -> bool:

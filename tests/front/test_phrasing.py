@@ -25,6 +25,12 @@ def test_a_name_that_half_of_the_memories_hold_is_left_out_of_a_second_phrasing(
     ]
 
 
+def test_a_word_with_vowel_signs_is_left_out_as_a_whole() -> None:
+    """Neither is a word cut at its vowel signs, nor is it taken out of a longer one."""
+    spread = Spread(10, {"कि": 9, "किताब": 2, "José": 8})
+    assert phrasings("किताब कि José's कहाँ", spread)[1] == "किताब कहाँ"
+
+
 @pytest.mark.parametrize(
     "spread",
     [

@@ -72,6 +72,32 @@ def test_a_word_is_a_tag_only_where_the_store_has_it() -> None:
     assert seen("Travel #infra").tags == ("infra",)
 
 
+@pytest.mark.parametrize(
+    ("query", "tags"),
+    [
+        ("#यात्रा", ("यात्रा",)),
+        ("#यात्रा।", ("यात्रा",)),
+        ("everything tagged কলম.", ("কলম",)),
+        ("#سفر #रेल", ("سفر", "रेल")),
+        ("#می‌خواهم", ("می‌خواهم",)),
+        ("#infra, #travel!", ("infra", "travel")),
+        ("#旅行、#日記", ("旅行",)),
+    ],
+)
+def test_a_tag_has_all_its_marks(query: str, tags: tuple[str, ...]) -> None:
+    """Vowel signs and joiners do not end a tag, punctuation of any script does."""
+    assert seen(query).tags == tags
+
+
+def test_inches_are_no_quotation() -> None:
+    """Marks behind digits or in code demand nothing; a quotation beside them does."""
+    assert seen('27" or 32" monitor').quoted == ()
+    assert seen('27" or "blue moon"').quoted == ("blue moon",)
+    assert seen("'--force'").quoted == ("--force",)
+    assert seen("`make docs`").quoted == ("make docs",)
+    assert seen('"..."').quoted == ()
+
+
 def test_quotes_are_what_must_stand_there() -> None:
     """Quoted words are taken out of quotes of any kind; in a question they demand nothing."""
     assert seen('"blue moon"').quoted == ("blue moon",)

@@ -110,6 +110,13 @@ def test_other_numbers_are_other_facts() -> None:
     assert len(collapsed([hit(1, content=f"{NOTE} at 12"), hit(2, content=f"{NOTE} at 11")], 5)) == 2
 
 
+def test_other_vowels_are_other_words() -> None:
+    """Contents of an abugida that differ in vowel signs are no duplicates; pointed and plain Arabic are."""
+    assert len(collapsed([hit(1, content="किताब कम"), hit(2, content="कताब काम")], 5)) == 2
+    assert len(collapsed([hit(1, content="كِتَابٌ جَدِيد"), hit(2, content="كتاب جديد")], 5)) == 1
+    assert len(collapsed([hit(1, content="I like C++"), hit(2, content="I like C")], 5)) == 2
+
+
 def test_duplicates_beyond_the_limit_are_counted() -> None:
     """The first hits stand for all their duplicates, however far down."""
     hits = [hit(1, content="a b"), hit(2, content="c d"), hit(3, content="e f"), hit(4, content="A B")]

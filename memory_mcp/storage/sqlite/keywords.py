@@ -14,9 +14,10 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Filters, Match, Matching, Spread
-from memory_mcp.storage.sqlite.scoring import BM25_K1, Kept, Search, Word
+from memory_mcp.domain.spelling import holds as holds_words
+from memory_mcp.storage.sqlite.scoring import BM25_K1, MAX_FOUND, Kept, Search, Word
 from memory_mcp.storage.sqlite.stems import FOREIGN, LANGUAGES, mark
-from memory_mcp.storage.sqlite.terms import Terms, Wanted
+from memory_mcp.storage.sqlite.terms import Quoted, Terms, Wanted
 
 MAX_WORDS: Final = 64
 """Words of a query that are looked up, those that count most."""
@@ -28,6 +29,9 @@ the others are common words."""
 
 RESCORED_PER_RESULT: Final = 4
 """How many of the best candidates get the common words' share for each result that is asked for."""
+
+MAX_COMPARED: Final = 1_000
+"""Memories whose text is read for what is quoted, the newest: those that hold its words in any spelling."""
 
 BEGINNING: Final = 12
 """Terms by which a memory is known again."""
@@ -109,9 +113,9 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, kept
     present.sort(key=lambda word: word.memories)
     stored = cast("int", db.execute("SELECT sum(memories) FROM namespaces").get)
     search = Search(db, filters, memories, stored, kept)
-    phrases = terms.phrases(query, languages)
-    if phrases:
-        search.score(present, search.keys(" AND ".join(_any_of(number, phrase) for phrase in phrases)))
+    quoted = terms.quoted(query, languages)
+    if quoted:
+        search.score(present, _quoting(search, number, quoted, limit))
     else:
         _find(search, present, max(MAX_POSTINGS, COMMON_SHARE * memories), limit)
     return Matching(possible, tuple(Match(key, search.sums[key]) for key in search.best(limit)))
@@ -156,6 +160,17 @@ def _find(search: Search, words: Sequence[Word], ceiling: float, limit: int) -> 
         search.score(common, search.best(most) if len(search.sums) > most else list(search.sums))
 
 
+def _quoting(search: Search, number: int, quoted: Sequence[Quoted], limit: int) -> list[int]:
+    """Return the memories that hold all that is quoted: as it is filed, and where these are few in other spellings."""
+    found = search.keys(" AND ".join(_any_of(number, phrase.rows) for phrase in quoted), MAX_FOUND)
+    if len(found) >= limit:
+        return found
+    words = [[[term] for term in forms] for phrase in quoted for forms in phrase.words]
+    likely = search.keys(" AND ".join(_any_of(number, forms) for forms in words), MAX_COMPARED)
+    contents = search.contents(set(likely) - set(found))
+    return found + [key for key, content in contents if all(holds_words(content, phrase.text) for phrase in quoted)]
+
+
 def _languages(db: apsw.Connection, number: int, kept: Kept) -> list[str]:
     """Return the languages other than English that the namespace holds."""
     if not _held(db, _filed(number, FOREIGN), kept):
@@ -172,6 +187,8 @@ def _words(db: apsw.Connection, number: int, memories: int, wanted: Wanted, kept
         for word, count in held
         if count
     ]
+    if wanted.is_extra and not found:
+        return 0.0, []
     return wanted.weight * _idf(memories, min((count for _, count in held if count), default=0)), found
 
 

@@ -71,14 +71,18 @@ def _add_tags(where: Condition, filters: Filters) -> None:
 
 
 def _add_metadata(where: Condition, name: str, comparison: Comparison) -> None:
-    """Compare a top-level member with values of the same JSON type (integers and reals are one)."""
+    """Compare a top-level member with values of the same JSON type (integers and reals are one).
+
+    SQLite reads a stored integer of more than 64 bits as the nearest real, which equals no integer that is asked for.
+    """
     sign = _SIGNS.get(comparison.operator, "IS")
     negation = "NOT " if comparison.operator == "ne" else ""
     where.add(
         f"""{negation}EXISTS (
           SELECT 1 FROM json_each(m.metadata) AS held, json_each(?) AS wanted
           WHERE held.key = ? AND held.value {sign} wanted.value
-            AND replace(held.type, 'real', 'integer') = replace(wanted.type, 'real', 'integer'))""",  # noqa: S608 - our signs
+            AND replace(held.type, 'real', 'integer') = replace(wanted.type, 'real', 'integer')
+            AND NOT ('{sign}' = 'IS' AND held.type || typeof(held.value) || wanted.type = 'integerrealinteger'))""",  # noqa: S608 - our signs
         to_json(comparison.operands),
         name,
     )

@@ -163,11 +163,16 @@ class Search:
                 if count := terms.count(text):
                     sums[key] = sums.get(key, 0.0) + most * count / (count + damp)
 
-    def keys(self, match: str) -> list[int]:
+    def keys(self, match: str, limit: int) -> list[int]:
         """Return the newest memories that an FTS5 expression finds."""
         sql, parameters = self._narrowed("NULL", None)
-        rows = self.db.execute(sql, (match, *parameters, MAX_FOUND))
+        rows = self.db.execute(sql, (match, *parameters, limit))
         return [key for key, _ in cast("Iterator[tuple[int, None]]", rows)]
+
+    def contents(self, keys: Collection[int]) -> Iterator[tuple[int, str]]:
+        """Read the texts of memories."""
+        sql = "SELECT key, content FROM memories WHERE key IN (SELECT value FROM json_each(?))"
+        return cast("Iterator[tuple[int, str]]", self.db.execute(sql, (to_json(list(keys)),)))
 
     def few(self) -> list[int] | None:
         """Return all memories that the filters let through, None when they are more than a few."""

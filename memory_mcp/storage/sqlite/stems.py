@@ -8,10 +8,12 @@ which has a mark ("de:") that says so. Nothing changes where all is English.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
+from collections.abc import Collection
 from functools import cache, lru_cache
 from typing import Final, Protocol
+
+from memory_mcp.domain import spelling
 
 _NAMES: Final = {
     "da": "danish",
@@ -101,6 +103,8 @@ _FUNCTION_WORDS: Final = {
 }
 _WORDS: Final = re.compile(r"[^\W\d_]+")
 _SCRIPTS: Final = (("ru", re.compile("[а-яёА-ЯЁ]")), ("el", re.compile("[α-ωά-ώΑ-Ω]")))
+_OTHER_SCRIPTS: Final = frozenset(language for language, _ in _SCRIPTS)
+"""Languages whose marks Snowball drops, or nobody leaves out."""
 _LETTERS: Final = {
     "ß": "de",
     "ñ": "es",
@@ -172,6 +176,11 @@ def _is_telling(word: str) -> bool:
     return len(word) > 2 and len(_speakers()[word]) == 1 and word not in _OF_NAMES
 
 
+def function_words_of_all() -> Collection[str]:
+    """Return the function words of all languages, in lower case."""
+    return _speakers().keys()
+
+
 FOREIGN: Final = ":"
 """The term that every text of any of these languages has: to look for one costs less than for fifteen."""
 
@@ -192,6 +201,16 @@ class Stems:
         """Return the term of a word as it is written."""
         return mark(self._language) + self._stem(word)
 
+    def others(self, word: str) -> list[str]:
+        """Return the terms of a word's plain spellings, where they are others than its own.
+
+        Snowball reads accents: it makes another stem of "annulee" than of "annulée".
+        """
+        if word.isascii() or self._language in _OTHER_SCRIPTS:
+            return []
+        own, plain = self.of(word), [self.of(form) for form in dict.fromkeys(spelling.plain_forms(word))]
+        return [term for term in dict.fromkeys(plain) if term != own]
+
     def tail(self, word: str) -> str | None:
         """Return the term that a long word is found by through what it ends with: a compound's last part."""
         stem = self._stem(word)
@@ -211,10 +230,7 @@ class Stems:
 
 @lru_cache(MOST_STEMS)  # a search asks for each of its words in every language that the namespace holds, several times
 def _stem(language: str, word: str) -> str:
-    stem = _stemmer(_NAMES[language]).stemWord(word)  # of a stemmer of its own: threads must not share one
-    if stem.isascii():
-        return stem
-    return "".join(letter for letter in unicodedata.normalize("NFD", stem) if not unicodedata.combining(letter))
+    return spelling.fold(_stemmer(_NAMES[language]).stemWord(word))  # one for each call: threads must not share it
 
 
 class _Stemmer(Protocol):

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
 import apsw
 
+from memory_mcp.domain import spelling
+from memory_mcp.domain.quotations import quotations
+from memory_mcp.domain.spelling import RUNS
+from memory_mcp.storage.sqlite.spellings import (
+    hashes,
+    identifier_parts,
+    joined,
+    name_parts,
+    names,
+    neighbours,
+    parts_at_joiners,
+    short_forms,
+)
 from memory_mcp.storage.sqlite.stems import FOREIGN, Stems, language_of, mark
 
-TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])
-"""SQLite's own: words without case and diacritics, English endings cut."""
+TOKENIZER: Final = ("porter", ["ascii"])
+"""SQLite's own, for texts that `spelling.fold` made plain: English endings are cut, all but ASCII are letters."""
 
 MAX_TERM: Final = 128
 """Characters of a term; a longer one is cut, so that no blob of letters fills the index."""
@@ -35,30 +48,10 @@ FUNCTION_WORDS: Final = frozenset((_ENGLISH + _GERMAN).split())
 FUNCTION_WEIGHT: Final = 0.25
 """What a function word counts in a query: less is found when they are left out, or count in full."""
 
-_RUNS: Final = re.compile(
-    "["
-    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b"  # Han
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-    "\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\U0001aff0-\U0001b16f"  # Kana
-    "\u0e01-\u0e3a\u0e40-\u0e4e"  # Thai
-    "\u0e81-\u0ebd\u0ec0-\u0ece\u0edc-\u0edf"  # Lao
-    "\u1780-\u17d3\u17d7\u17dc\u17dd"  # Khmer
-    "\u1000-\u103f\u104c-\u108f\u109a-\u109f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f"  # Myanmar
-    "]+"
-)
-"""Scripts that put no spaces between words: the tokenizer would make one word of a sentence, or break it at a vowel."""
+HALF: Final = 0.5
+"""What a spelling counts that the query does not write itself, and a word that a compound begins or ends with."""
+
 _HANGUL: Final = re.compile("[\uac00-\ud7a3]+")
-
-_WORDS: Final = re.compile("[A-Za-z0-9]+")
-_BORDER: Final = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
-_PARTS: Final = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-
-_UMLAUTS: Final = re.compile("[äöüÄÖÜ]")
-_LATIN_WORDS: Final = re.compile("[A-Za-z0-9\u00c0-\u024f]+")
-_SHARP_S: Final = str.maketrans({"ß": "ss", "ẞ": "ss"})
-_SPELT_OUT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
-
-_QUOTED: Final = re.compile('"([^"]+)"|“([^“”]+)”|„([^„“”]+)[“”]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +64,19 @@ class Wanted:
     """Whether every term that begins like this will do: the index has no single characters of a run."""
     others: tuple[Wanted, ...] = ()
     """What stands for the same word in the languages that the namespace holds."""
+    is_extra: bool = False
+    """Whether it is another spelling of what the query's words say: where no memory holds it, nothing is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """What a query has in quotes."""
+
+    text: str
+    rows: list[list[str]]
+    """The terms in a row that it may be filed under, one for each language."""
+    words: list[list[str]]
+    """Of each word the terms of all its spellings."""
 
 
 class Terms:
@@ -82,28 +88,31 @@ class Terms:
     def of_content(self, content: str) -> list[str]:
         """Return a content's terms: its words in order, then what else it shall be found by.
 
-        These are the parts of identifiers (getUserName: get, user, name), the bigrams of Korean words, the last
-        character of each run that is not words, and words with umlauts as ASCII writes them (Mueller; German stems
-        know that). In a language of its own they are that language's mark and the tails of long words too.
+        These are the parts of identifiers (getUserName: get, user, name), compounds in one piece, hashes as they are,
+        the bigrams of Korean words, the last character of each run that is not words, and words with umlauts as ASCII
+        writes them (Mueller). In a language of its own they are that language's mark, the stems of plain spellings and
+        the tails of long words too.
         """
-        text = _normal(content)
+        text = spelling.normal(content)
         language = language_of(unicodedata.normalize("NFC", content))
         if language is None:
-            return [*self._words(text), *self._more(text), *self._spelt_out(text)]
+            return [*self._words(text), *self._more(content, text), *self._spelt_out(text)]
         stems = Stems(language)
         words = list(self._stemmed(text, stems))
-        tails = (stems.tail(word) for word, _ in words if not _is_run(word))
+        written = [word for word, _ in words if not _is_run(word)]
+        tails = (stems.tail(word) for word in written)
         return [
             *(term for _, term in words),
             FOREIGN,
             mark(language),
             *(tail[:MAX_TERM] for tail in tails if tail),
-            *self._more(text),
+            *(other[:MAX_TERM] for word in written for other in stems.others(word)),
+            *self._more(content, text),
         ]
 
     def of_query(self, query: str, languages: Collection[str] = ()) -> list[Wanted]:
         """Return the distinct terms of a query, with those that stand for the same words in some languages."""
-        text = _normal(query)
+        text = spelling.normal(query)
         weights: dict[str, float] = {}
         written: dict[str, str] = {}
         for word, term in self._written(text):
@@ -120,41 +129,67 @@ class Terms:
         for term, spelt in dict(self._spellings(text)).items():
             if term in weights:  # a memory with umlauts holds both
                 weights[term] = weights[spelt] = weights[term] / 2
-        return [
+        words = [
             Wanted(term, weight, begins=_is_one_character(term), others=others.get(term, ()))
             for term, weight in weights.items()
         ]
+        return [*words, *self._extras(query, text, weights.keys(), spoken)]
 
     def telling(self, query: str, languages: Collection[str] = ()) -> dict[str, Wanted]:
         """Return the words of a query but function words, as it writes them, with what they look for."""
         spoken = [Stems(language) for language in languages]
         return {
             word: Wanted(term, 1.0, others=tuple(_others(word, 1.0, spoken)))
-            for word, term in self._written(_normal(query))
+            for word, term in self._written(spelling.normal(query))
             if word.lower() not in FUNCTION_WORDS and not _is_run(word)
         }
 
-    def phrases(self, query: str, languages: Collection[str] = ()) -> list[list[list[str]]]:
-        """Return what the query puts in quotes, each as the terms in a row that it may be filed under."""
-        quoted = ["".join(groups) for groups in _QUOTED.findall(_normal(query))]
+    def quoted(self, query: str, languages: Collection[str] = ()) -> list[Quoted]:
+        """Return what the query puts in quotes."""
         spoken = [Stems(language) for language in languages]
         return [
-            [terms, *([term for _, term in self._stemmed(text, stems)] for stems in spoken)]
-            for text in quoted
-            if (terms := self._words(text))
+            Quoted(
+                text,
+                [self._words(text), *([term for _, term in self._stemmed(text, stems)] for stems in spoken)],
+                [self._in_any_spelling(word, term, spoken) for word, term in self._written(text)],
+            )
+            for text in quotations(spelling.normal(query))[0]
         ]
+
+    def _in_any_spelling(self, word: str, term: str, spoken: Sequence[Stems]) -> list[str]:
+        if _is_run(word):
+            return [term]
+        foreign = [form for stems in spoken for form in (stems.of(word), *stems.others(word))]
+        return [term, *self._stems(spelling.spelt_out(word)), *(form[:MAX_TERM] for form in foreign)]
+
+    def _extras(self, query: str, text: str, taken: Collection[str], spoken: Sequence[Stems]) -> Iterator[Wanted]:
+        """Yield the other spellings of a query's names; `text` is the query's normal form."""
+        for word, weight in _weighted(query, text).items():
+            for term in self._stems(word):
+                if term not in taken:
+                    yield Wanted(term, weight, others=tuple(_others(word, weight, spoken)), is_extra=True)
+        for digits in hashes(text):
+            short = tuple(Wanted(form, HALF) for form in short_forms(digits))
+            yield Wanted(digits, HALF, begins=True, others=short, is_extra=True)
 
     def _stemmed(self, text: str, stems: Stems) -> Iterator[tuple[str, str]]:
         """Yield each word of the text as it is written, with its term in a language."""
-        for word, term in self._written(text):
-            yield word, (term if _is_run(word) else stems.of(word)[:MAX_TERM])
+        for piece, is_run in _pieces(text):
+            if is_run:
+                yield from ((bigram, bigram) for bigram in _bigrams(piece))
+            else:
+                yield from ((word, stems.of(word)[:MAX_TERM]) for word in spelling.words(piece))
 
     def _words(self, text: str) -> list[str]:
         return [term for piece, is_run in _pieces(text) for term in (_bigrams(piece) if is_run else self._stems(piece))]
 
     def _stems(self, text: str) -> list[str]:
         stems = self._tokenizer(
-            text.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False
+            (text if text.isascii() else spelling.fold(text)).encode(),
+            apsw.FTS5_TOKENIZE_DOCUMENT,
+            None,
+            include_offsets=False,
+            include_colocated=False,
         )
         return [stem[:MAX_TERM] for stem in cast("list[str]", stems)]
 
@@ -163,42 +198,41 @@ class Terms:
         for piece, is_run in _pieces(text):
             if is_run:
                 yield from ((bigram, bigram) for bigram in _bigrams(piece))
-                continue
-            raw = piece.encode()
-            tokens = self._tokenizer(raw, apsw.FTS5_TOKENIZE_QUERY, None, include_colocated=False)
-            for start, end, stem in cast("list[tuple[int, int, str]]", tokens):
-                yield raw[start:end].decode(), stem[:MAX_TERM]
+            else:
+                yield from ((word, term) for word in spelling.words(piece) for term in self._stems(word))
 
-    def _more(self, text: str) -> Iterator[str]:
-        if _BORDER.search(text):
-            yield from self._stems(" ".join(_identifier_parts(text)))
+    def _more(self, content: str, text: str) -> Iterator[str]:
+        """Yield what a content is found by in whatever language; `text` is its normal form."""
+        named = names(text)
+        yield from self._stems(" ".join([*identifier_parts(named), *joined(text, named), *parts_at_joiners(content)]))
+        yield from hashes(named)
         if text.isascii():
             return
-        yield from (run[-1] for run in _RUNS.findall(text) if len(run) > 1)
+        yield from (run[-1] for run in RUNS.findall(text) if len(run) > 1)
         yield from _hangul_bigrams(text)
 
     def _spelt_out(self, text: str) -> list[str]:
-        return self._stems(" ".join(_with_umlauts(text)).translate(_SPELT_OUT))
+        return self._stems(" ".join(spelling.spelt_out(word) for word in _with_two_spellings(text)))
 
     def _spellings(self, text: str) -> Iterator[tuple[str, str]]:
         """Yield the term of each word with umlauts, and the one of its ASCII spelling."""
-        for word in _with_umlauts(text):
-            stems, spelt = self._stems(word), self._stems(word.translate(_SPELT_OUT))
+        for word in _with_two_spellings(text):
+            stems, spelt = self._stems(word), self._stems(spelling.spelt_out(word))
             yield from (pair for pair in zip(stems, spelt, strict=False) if pair[0] != pair[1])
 
 
-def _normal(text: str) -> str:
-    """Return the text with one form for each character, and without NUL, which would end it."""
-    if text.isascii():
-        return text.replace("\0", " ")
-    return unicodedata.normalize("NFKC", text.replace("\0", " ")).translate(_SHARP_S)
+def _weighted(query: str, text: str) -> dict[str, float]:
+    """Return the other spellings of the names in a query, as words, with what each counts."""
+    named = names(text)
+    halves = [*name_parts(named), *parts_at_joiners(query), *neighbours(text, FUNCTION_WORDS)]
+    return dict.fromkeys(halves, HALF) | dict.fromkeys(joined(text, named), 1.0)
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     """Yield the text in pieces; True with those whose script puts no spaces between words."""
     place = 0
     if not text.isascii():
-        for run in _RUNS.finditer(text):
+        for run in RUNS.finditer(text):
             yield text[place : run.start()], False
             yield run[0], True
             place = run.end()
@@ -215,34 +249,35 @@ def _hangul_bigrams(text: str) -> Iterator[str]:
         yield from (bigram for word in _HANGUL.findall(text) if len(word) > 1 for bigram in _bigrams(word))
 
 
-def _with_umlauts(text: str) -> list[str]:
-    return [word for word in _LATIN_WORDS.findall(text) if _UMLAUTS.search(word)] if _UMLAUTS.search(text) else []
+def _with_two_spellings(text: str) -> list[str]:
+    if text.isascii() or spelling.spelt_out(text) == text:
+        return []
+    return [word for word in spelling.words(text) if spelling.spelt_out(word) != word]
 
 
 def _is_run(word: str) -> bool:
-    return not word.isascii() and bool(_RUNS.match(word))
+    return not word.isascii() and bool(RUNS.match(word))
 
 
 def _others(word: str, weight: float, spoken: Sequence[Stems]) -> Iterator[Wanted]:
-    """Yield what stands for a word in each language; a compound that it is a part of counts half."""
+    """Yield what stands for a word in each language; a compound that it is a part of counts half.
+
+    A word with accents counts half as it is, and half in its plain spelling where that has another stem.
+    """
     for stems in spoken:
+        plain, share = stems.others(word), weight
+        if plain:
+            share = weight / 2
+            yield from (Wanted(other[:MAX_TERM], share / len(plain)) for other in plain)
         term, ending = stems.of(word)[:MAX_TERM], stems.ending(word)
-        if ending is None or weight < 1 / 2:
-            yield Wanted(term, weight)
+        if ending is None or weight < HALF:
+            yield Wanted(term, share)
             continue
         if stems.tail(word) is None:  # else the word itself has a tail, and is found by both of the following
-            yield Wanted(term, weight / 2)
-        yield Wanted(term, weight / 2, begins=True)
-        yield Wanted(ending[:MAX_TERM], weight / 2, begins=True)
+            yield Wanted(term, share / 2)
+        yield Wanted(term, share / 2, begins=True)
+        yield Wanted(ending[:MAX_TERM], share / 2, begins=True)
 
 
 def _is_one_character(term: str) -> bool:
-    return len(term) == 1 and bool(_RUNS.match(term) or _HANGUL.match(term))
-
-
-def _identifier_parts(text: str) -> Iterable[str]:
-    for word in _WORDS.findall(text):
-        if _BORDER.search(word):
-            parts = _PARTS.findall(word)
-            if len(parts) == 2 or len(word) >= 2 * len(parts):  # a digest's snippets are no words
-                yield from parts
+    return len(term) == 1 and bool(RUNS.match(term) or _HANGUL.match(term))

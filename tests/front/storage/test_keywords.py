@@ -210,6 +210,8 @@ def test_whatever_a_query_holds_is_a_term_of_the_same_content(text: str) -> None
     terms = Terms(apsw.Connection(":memory:"))
     held = terms.of_content(text)
     for wanted in terms.of_query(text, LANGUAGES):
+        if wanted.is_extra and wanted.weight < 1:
+            continue  # what other contents may write instead
         if wanted.others or language_of(text) is None:  # German has no other spelling of a word with umlauts
             assert any(word.term in held for word in (wanted, *wanted.others)) or wanted.begins
     assert not any(set(term) & set('" ') for term in held)
