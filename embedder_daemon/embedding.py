@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from embedder_api.lines import CONTENT
 from embedder_api.v1 import embedder_pb2
 from embedder_api.v1.contract import MAX_TEXTS, ItemError
 
-from embedder_daemon import logs
+from embedder_daemon import logs, memory
 from embedder_daemon.engines.base import SHORT, Encoded, Engine, EngineFacts, Task
 from embedder_daemon.errors import DeadlineError, InvalidRequestError, SpaceMismatchError
 from embedder_daemon.lifecycle import Lifecycle
@@ -38,6 +39,9 @@ _SENTENCES: Final = {
     ItemError.NOT_FINITE: "the model's vector is not finite, or is zero",
     ItemError.QUARANTINED: "the daemon died twice while it computed this text: it is not tried again for some days",
 }
+LARGE: Final = 1 << 20
+"""Characters of a call whose memory is given back to the system afterwards."""
+_GIVE_BACK_S: Final = 1.0  # after the answer, when the call's own copies are gone
 _NOTHING: Final = Outcome([], 0.0, 0.0)
 _TOKENISERS: Final = 2  # threads of a lane: one long text must not hold up the others
 
@@ -106,6 +110,8 @@ class Embedding:
             response = self._response(facts, items, _NOTHING)
         response.timing.total_us = _us(time.monotonic() - started)
         _tell(request, response)
+        if request.characters > LARGE:
+            asyncio.get_running_loop().call_later(_GIVE_BACK_S, memory.give_back)
         return response
 
     async def _computed(

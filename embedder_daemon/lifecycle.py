@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import math
 import time
@@ -12,7 +11,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final
 
-from embedder_daemon import logs
+from embedder_daemon import logs, memory
 from embedder_daemon.engines.base import Engine, EngineFacts
 from embedder_daemon.errors import DaemonError, LoadError, UnavailableError
 from embedder_daemon.scheduler.scheduler import Scheduler
@@ -92,9 +91,12 @@ class Lifecycle:
                 self._free.set()
                 self._start_timer()
 
-    def waking_s(self) -> float:
-        """Return how long the engine has been loaded again for calls that wait; a first load may take its time."""
-        return time.monotonic() - self._woken_at if self._calls and self._woken_at is not None else 0.0
+    def waking_since(self) -> float | None:
+        """Return since when the engine is loaded again for calls that wait, on time.monotonic; None when it is not.
+
+        A first load may take its time.
+        """
+        return self._woken_at if self._calls else None
 
     async def drain(self, grace_s: float) -> bool:
         """Refuse new calls, wait for the running ones, and say whether they ended within the grace."""
@@ -208,5 +210,4 @@ def _drop(engine: Engine) -> None:
     """Close it, and give its memory back to the system."""
     engine.close()
     gc.collect()  # a model's modules refer to each other
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # of glibc alone, which would keep what was freed
-        trim(0)
+    memory.give_back()

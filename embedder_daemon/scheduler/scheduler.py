@@ -78,9 +78,9 @@ class Scheduler:
         """Return how many rows wait in a lane."""
         return len(self._lanes.queues[lane])
 
-    def stalled_s(self) -> float:
-        """Return how long texts have waited or been computed without a forward pass that ended; 0 when idle."""
-        return 0.0 if self._pump is None else self._clock() - self._progress_at
+    def stalled_since(self) -> float | None:
+        """Return since when texts wait or are computed without a forward pass that ended; None when idle."""
+        return None if self._pump is None else self._progress_at
 
     def abort(self, error: RequestError) -> None:
         """Fail everybody who waits or comes."""
@@ -220,11 +220,20 @@ class Scheduler:
         else:
             self._progress_at = self._clock()
             self._budget.succeeded(padded, self._wanted_tokens())
-            return results
+            return await self._alone_where_not_finite(batch, results)
         self._progress_at = self._clock()
         if len(batch) == 1:
             return [ItemError.FAILED]
         return await self._halved(batch)
+
+    async def _alone_where_not_finite(self, batch: list[Row], results: list[RowResult]) -> list[RowResult]:
+        """Compute the rows again that are not finite, each alone: what stood beside them may have made them so."""
+        if len(batch) == 1:
+            return results
+        return [
+            (await self._results([row]))[0] if result is ItemError.NOT_FINITE else result
+            for row, result in zip(batch, results, strict=True)
+        ]
 
     async def _halved(self, batch: list[Row]) -> list[RowResult]:
         self._stats.bisected += 1
