@@ -91,12 +91,9 @@ class Lifecycle:
                 self._free.set()
                 self._start_timer()
 
-    def waking_since(self) -> float | None:
-        """Return since when the engine is loaded again for calls that wait, on time.monotonic; None when it is not.
-
-        A first load may take its time.
-        """
-        return self._woken_at if self._calls else None
+    def waking_s(self) -> float:
+        """Return how long the engine has been loaded again for calls that wait; a first load may take its time."""
+        return time.monotonic() - self._woken_at if self._calls and self._woken_at is not None else 0.0
 
     async def drain(self, grace_s: float) -> bool:
         """Refuse new calls, wait for the running ones, and say whether they ended within the grace."""

@@ -25,29 +25,17 @@ _TICKS: Final = 10  # looks within the time that a stall may last
 async def until_stalled(scheduler: Scheduler, lifecycle: Lifecycle, limit_s: float) -> StalledError:
     """Return the reason as soon as texts waited so long without any progress, or a sleeping model was not there.
 
-    Looks are counted, and not seconds: of the time for which the whole process was frozen there is one look.
+    Looks are counted, and not seconds: a process that was frozen for hours was looked at once meanwhile.
     """
-    computing, waking = _Still(), _Still()
-    while max(computing.looks, waking.looks) < _TICKS:
-        await asyncio.sleep(limit_s / _TICKS)
-        computing.look(scheduler.stalled_since())
-        waking.look(lifecycle.waking_since())
-    if waking.looks >= _TICKS:
+    tick_s = limit_s / _TICKS
+    stalled = waking = 0
+    while max(stalled, waking) < _TICKS - 1:  # there is something to see from the second tick on
+        await asyncio.sleep(tick_s)
+        stalled = stalled + 1 if scheduler.stalled_s() >= tick_s else 0
+        waking = waking + 1 if lifecycle.waking_s() >= tick_s else 0
+    if waking > stalled:
         return StalledError(f"the model was not loaded again within {limit_s:g} s: loading it hangs")
     return StalledError(f"no text was computed for {limit_s:g} s while some waited: the model hangs")
-
-
-class _Still:
-    """Counts the looks at a moment since which something is awaited, while it stays the same; None is nothing."""
-
-    def __init__(self) -> None:
-        self.looks = 0
-        self._since: float | None = None
-
-    def look(self, since: float | None) -> None:
-        """See whether it has changed."""
-        self.looks = self.looks + 1 if since is not None and since == self._since else 0
-        self._since = since
 
 
 async def until_lost(path: Path, socket: endpoint.Identity) -> SocketLostError:

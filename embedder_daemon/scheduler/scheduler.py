@@ -78,9 +78,9 @@ class Scheduler:
         """Return how many rows wait in a lane."""
         return len(self._lanes.queues[lane])
 
-    def stalled_since(self) -> float | None:
-        """Return since when texts wait or are computed without a forward pass that ended; None when idle."""
-        return None if self._pump is None else self._progress_at
+    def stalled_s(self) -> float:
+        """Return how long texts have waited or been computed without a forward pass that ended; 0 when idle."""
+        return 0.0 if self._pump is None else self._clock() - self._progress_at
 
     def abort(self, error: RequestError) -> None:
         """Fail everybody who waits or comes."""

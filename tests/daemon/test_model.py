@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from pathlib import Path
@@ -45,9 +46,31 @@ def test_everything_is_read_from_the_models_own_files(tmp_path: Path) -> None:
     assert again.space.space_id != space.space_id
 
 
-def test_the_id_of_a_model_that_was_served_before_stays(tmp_path: Path) -> None:
-    """The id of this model is what it was before its files could ask for more: stores on disk name it."""
-    assert find(tmp_path).space.space_id == "tiny-45e15e78fade7782"
+def test_the_configuration_belongs_to_the_space(tmp_path: Path) -> None:
+    """What decides about vectors makes another space, known to us or not; how it was written and trained does not."""
+    config: dict[str, object] = {"hidden_size": 8, "max_position_embeddings": 64, "layer_norm_eps": 1e-12}
+    config |= {"num_attention_heads": 2, "hidden_act": "gelu", "rope": {"theta": 1e4}}
+    found = find(tmp_path / "first", **{"config.json": config})
+    other: list[dict[str, object]] = [{"num_attention_heads": 4}, {"hidden_act": "relu"}, {"layer_norm_eps": 1e-5}]
+    other += [{"rope": {"theta": 1e6}}, {"whatever_comes": True}, {"is_decoder": True}]
+    spaces = {find(tmp_path / f"o{n}", **{"config.json": config | it}).space.space_id for n, it in enumerate(other)}
+    assert len(spaces | {found.space.space_id}) == len(other) + 1
+    cosmetic: list[dict[str, object]] = [{"transformers_version": "9"}, {"_name_or_path": "x"}, {"torch_dtype": "y"}]
+    cosmetic += [{"dtype": "float16"}, {"hidden_dropout_prob": 0.5}, {"resid_pdrop": 0.1}, {"initializer_range": 1}]
+    cosmetic += [{"rope": {"theta": 1e4, "_note": 1}}, {"architectures": ["Other"]}, {"use_cache": False}]
+    for number, change in enumerate(cosmetic):
+        again = find(tmp_path / f"c{number}", **{"config.json": json.dumps(config | change, indent=3)})
+        assert again.space == found.space, change
+
+
+def test_the_bundled_models_configuration_leaves_the_id(tmp_path: Path) -> None:
+    """A model whose configuration is that of the bundled one has the id that it always had: stores on disk name it."""
+    config = {"model_type": "bert", "vocab_size": 30522, "hidden_size": 384, "num_hidden_layers": 6, "pad_token_id": 0}
+    config |= {"num_attention_heads": 12, "intermediate_size": 1536, "hidden_act": "gelu", "layer_norm_eps": 1e-12}
+    config |= {"max_position_embeddings": 512, "type_vocab_size": 2, "position_embedding_type": "absolute"}
+    found = find(tmp_path, **{"config.json": config})
+    assert found.space.config_sha256 == ""
+    assert found.space.space_id == "tiny-3f8d5b333f3b11ab"
 
 
 def test_absent_optional_files_have_defaults(tmp_path: Path) -> None:
