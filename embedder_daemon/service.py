@@ -133,7 +133,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             info.batch_tolerance = facts.batch_tolerance
             info.versions.update(facts.versions)
             if facts.choice:
-                info.versions["choice"] = facts.choice
+                info.versions[contract.CHOICE_KEY] = facts.choice
         if sentence := upgrades.outdated():
             info.versions[contract.OUTDATED_KEY] = sentence
         return info
