@@ -12,12 +12,18 @@ import pytest
 from embedder_daemon import model, pin
 from embedder_daemon.errors import LoadError, ModelDamagedError, ModelMissingError
 from embedder_daemon.model_folder import ModelFolder
+from embedder_daemon.settings import DaemonSettings
 from embedder_daemon.space import ModelFiles
 from tests.daemon.modelfiles import COMMIT, MODULES, modules, write, write_cache
 
 SETTINGS = "config_sentence_transformers.json"
 LENGTH = "sentence_bert_config.json"
 POOLING = "1_Pooling/config.json"
+BERT = {"hidden_size": 8, "max_position_embeddings": 64, "pad_token_id": 1}
+ABSOLUTE = ("bert", "distilbert", "electra", "albert", "ernie", "mobilebert", "modernbert", "mistral", "qwen3", "new")
+AFTER_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec-text", "xmod", "luke")
+GPT = {"hidden_size": 8, "model_type": "gpt2", "n_positions": 48}
+DEBERTA = BERT | {"model_type": "deberta-v2", "position_biased_input": False}
 ROBERTA = {"model_type": "roberta", "hidden_size": 8, "max_position_embeddings": 66}
 
 
@@ -126,6 +132,21 @@ def test_each_task_has_its_prompt(
         ({"config.json": ROBERTA, LENGTH: {"max_seq_length": 66}}, 64),
         ({"config.json": ROBERTA | {"pad_token_id": 0}}, 65),
         ({"sentence_roberta_config.json": {"max_seq_length": 24}}, 24),
+        *[({"config.json": BERT | {"model_type": kind}, LENGTH: {"max_seq_length": 512}}, 64) for kind in ABSOLUTE],
+        *[({"config.json": BERT | {"model_type": kind}, LENGTH: {"max_seq_length": 512}}, 62) for kind in AFTER_PAD],
+        *[({"config.json": BERT | {"model_type": kind}, LENGTH: {"max_seq_length": 64}}, 62) for kind in AFTER_PAD],
+        ({"config.json": GPT, LENGTH: {"max_seq_length": 512}}, 48),
+        ({"config.json": GPT}, 48),
+        ({"config.json": {"hidden_size": 8, "model_type": "led", "max_encoder_position_embeddings": 40}}, 40),
+        (
+            {"config.json": {"hidden_size": 8, "model_type": "t5", "n_positions": 40}, LENGTH: {"max_seq_length": 512}},
+            512,
+        ),
+        ({"config.json": DEBERTA, LENGTH: {"max_seq_length": 512}}, 512),
+        ({"config.json": DEBERTA | {"position_biased_input": True}, LENGTH: {"max_seq_length": 512}}, 64),
+        ({"config.json": DEBERTA}, 64),
+        ({"config.json": BERT, LENGTH: {"max_seq_length": 32}}, 32),
+        ({"config.json": BERT, LENGTH: {"max_seq_length": None}}, 64),
     ],
 )
 def test_the_length_is_the_least_that_the_files_say(tmp_path: Path, changed: dict[str, object], tokens: int) -> None:
@@ -137,6 +158,127 @@ def test_code_for_other_tasks_is_no_matter(tmp_path: Path) -> None:
     """A model that brings code, but none for its tokens' vectors, is served."""
     config = ROBERTA | {"auto_map": {"AutoModelForMaskedLM": "modeling.Model"}}
     assert find(tmp_path, **{"config.json": config}).space.dimensions == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "document"),
+    [
+        ("multilingual-e5-small", "query: ", "passage: "),
+        ("E5-Base-v2", "query: ", "passage: "),
+        ("my_e5-large_copy", "query: ", "passage: "),
+        ("multilingual-e5-large-instruct", "Instruct: ", ""),
+        ("e5-mistral-7b-instruct", "Instruct: ", ""),
+        ("bge-small-en-v1.5", "Represent this sentence for searching relevant passages: ", ""),
+        ("bge-large-zh", "为这个句子", ""),
+        ("bge-m3", "", ""),
+        ("mxbai-embed-large-v1", "Represent this sentence", ""),
+        ("deepset-mxbai-embed-de-large-v1", "query: ", "passage: "),
+        ("UAE-Large-V1", "Represent this sentence", ""),
+        ("snowflake-arctic-embed-m-v1.5", "Represent this sentence", ""),
+        ("snowflake-arctic-embed-l-v2.0", "query: ", ""),
+        ("nomic-embed-text-v1.5", "search_query: ", "search_document: "),
+        ("gte-base", "", ""),
+        ("base5-small", "", ""),
+        ("e5x-small", "", ""),
+        ("all-MiniLM-L6-v2", "", ""),
+    ],
+)
+def test_known_families_have_their_prompts(name: str, query: str, document: str, tmp_path: Path) -> None:
+    """A model whose files say no prompts, or say empty ones, gets those that its authors ask for."""
+    for number, said in enumerate((None, {}, {"prompts": {}}, {"prompts": {"query": "", "document": ""}})):
+        space = model.find(str(write(tmp_path / str(number) / name, **{SETTINGS: said}))).space
+        assert space.query_prompt.startswith(query)
+        assert bool(space.query_prompt) == bool(query)
+        assert space.document_prompt == document
+    own = model.find(str(write(tmp_path / "own" / name, **{SETTINGS: {"prompts": {"query": "mine: "}}}))).space
+    assert (own.query_prompt, own.document_prompt) == ("mine: ", "")
+
+
+def test_prompts_by_setting_come_first(tmp_path: Path) -> None:
+    """Each one counts by itself, also an empty one, and makes another space; the files' own are as if not set."""
+    folder = str(write(tmp_path / "multilingual-e5-small"))
+    spaces = [
+        model.configured(DaemonSettings(model=folder, query_prompt=query, document_prompt=document)).space
+        for query, document in ((None, None), ("q ", None), (None, "d "), ("", ""), ("query: ", "passage: "))
+    ]
+    told = [(space.query_prompt, space.document_prompt) for space in spaces]
+    assert told == [("query: ", "passage: "), ("q ", "passage: "), ("query: ", "d "), ("", ""), told[0]]
+    assert len({space.space_id for space in spaces}) == 4
+
+
+def test_prompts_by_setting_are_refused_where_they_cannot_be_left_out(tmp_path: Path) -> None:
+    """A model whose pooling leaves prompts out cannot have one, wherever it comes from."""
+    folder = write(tmp_path / "tiny", **{POOLING: {"pooling_mode": "mean", "include_prompt": False}, SETTINGS: None})
+    model.find(str(folder))
+    with pytest.raises(LoadError, match="prompts"):
+        model.configured(DaemonSettings(model=str(folder), query_prompt="q "))
+
+
+VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\n##s\n"
+PLAIN = {"tokenizer.json": None, "vocab.txt": VOCABULARY}
+
+
+def test_a_plain_bert_tokenizer_needs_no_fast_one(tmp_path: Path) -> None:
+    """The digest is of the vocabulary and of what tokenizer_config.json says of it."""
+    config: dict[str, object] = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
+    other: list[dict[str, object]] = [{"do_lower_case": True}, {"strip_accents": True}, {"strip_accents": False}]
+    other += [{"tokenize_chinese_chars": False}, {"added_tokens_decoder": {"7": {"content": "[X]", "lstrip": True}}}]
+    spaces = [
+        find(tmp_path / str(number), **PLAIN, **{"tokenizer_config.json": config | change}).space
+        for number, change in enumerate(({}, {"tokenizer_class": "BertTokenizerFast"}, {"name": "x"}, *other))
+    ]
+    assert spaces[0] == spaces[1] == spaces[2]
+    assert len({space.space_id for space in spaces[2:]}) == len(other) + 1
+    assert find(tmp_path / "type", **PLAIN, **{"config.json": BERT | {"model_type": "bert"}}).space.tokenizer_sha256
+    limited = {"tokenizer_config.json": config | {"model_max_length": 24}, LENGTH: None}
+    assert find(tmp_path / "limited", **PLAIN, **limited).space.max_tokens == 24
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"vocab.txt": VOCABULARY}, ModelMissingError, r"tokenizer\.json is missing"),
+        (
+            {"tokenizer_config.json": {"tokenizer_class": "BertTokenizer"}},
+            ModelMissingError,
+            r"tokenizer\.json is miss",
+        ),
+        ({"vocab.txt": "word", "config.json": BERT | {"model_type": "bert"}}, ModelDamagedError, r"vocab\.txt has no"),
+        (
+            {"vocab.txt": VOCABULARY, "tokenizer_config.json": {"tokenizer_class": "MPNetTokenizer"}},
+            ModelMissingError,
+            r"tokenizer\.json is missing",
+        ),
+    ],
+)
+def test_what_is_no_plain_tokenizer_is_told(
+    tmp_path: Path, changed: dict[str, object], error: type[Exception], words: str
+) -> None:
+    """Without tokenizer.json there has to be a BERT tokenizer, and a vocabulary that has its tokens."""
+    with pytest.raises(error, match=words):
+        find(tmp_path, **({"tokenizer.json": None} | changed))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "changes"),
+    [
+        ("BertTokenizer", {"do_lower_case": False}, True),
+        ("BertTokenizerFast", {"strip_accents": False}, True),
+        ("DistilBertTokenizer", {"tokenize_chinese_chars": False}, True),
+        ("BertTokenizer", {"do_lower_case": True, "strip_accents": None, "tokenize_chinese_chars": True}, False),
+        ("BertTokenizer", {}, False),
+        ("PreTrainedTokenizerFast", {"do_lower_case": False}, False),
+    ],
+)
+def test_tokenizer_config_overrules_the_fast_tokenizer(
+    tmp_path: Path, kind: str, said: dict[str, object], *, changes: bool
+) -> None:
+    """As transformers reads the files of a BERT tokenizer; where they agree, the id stays what it was."""
+    state = {"type": "BertNormalizer", "lowercase": True, "strip_accents": None, "handle_chinese_chars": True}
+    fast = {"tokenizer.json": {"normalizer": state, "model": {}}}
+    plain = find(tmp_path / "plain", **fast)
+    other = find(tmp_path / "other", **fast, **{"tokenizer_config.json": {"tokenizer_class": kind} | said})
+    assert (other.space.space_id != plain.space.space_id) is changes
 
 
 def test_a_transformer_may_have_its_own_folder(tmp_path: Path) -> None:
