@@ -92,14 +92,12 @@ class DaemonSettings(BaseSettings):
     )
     query_prompt: str | None = Field(
         default=None,
-        description="Put before every query; unset is what the model's files say, or its known family wants (e5, "
-        "bge, arctic-embed …). Empty, in the file or on the command line, is none.",
-        json_schema_extra={"default": "the model's own"},
+        description="Put before every query; unset is what the model's files say or, where they say nothing, what its "
+        "family is known to want (e5, bge, arctic-embed …). Empty, in the file or on the command line, is none.",
     )
     document_prompt: str | None = Field(
         default=None,
-        description="Put before every text that is stored; the same holds for it.",
-        json_schema_extra={"default": "the model's own"},
+        description="Put before every text that is stored; otherwise as query_prompt.",
     )
     engine: Annotated[str, AfterValidator(_known_engine)] = Field(
         default="auto",
