@@ -99,8 +99,15 @@ class Embedding:
         Raises:
             RequestError: what is wrong with the request as a whole.
         """
-        started = time.monotonic()
         request = _checked(message, deadline)
+        try:
+            return await self._answered(request)
+        finally:
+            if request.characters > LARGE:
+                asyncio.get_running_loop().call_later(_GIVE_BACK_S, memory.give_back)
+
+    async def _answered(self, request: _Request) -> embedder_pb2.EmbedResponse:
+        started = time.monotonic()
         facts = self._lifecycle.facts if self._lifecycle.state.healthy else None
         items = self._items(facts, request, admitted=False) if facts else []
         if facts is None or any(item.open for item in items):
@@ -110,8 +117,6 @@ class Embedding:
             response = self._response(facts, items, _NOTHING)
         response.timing.total_us = _us(time.monotonic() - started)
         _tell(request, response)
-        if request.characters > LARGE:
-            asyncio.get_running_loop().call_later(_GIVE_BACK_S, memory.give_back)
         return response
 
     async def _computed(

@@ -21,7 +21,7 @@ _FAMILIES: Final = {
     r"bge-(small|base|large)-en": Prompts(_BGE, ""),
     r"bge-(small|base|large)-zh": Prompts("为这个句子生成表示以用于检索相关文章：", ""),
     r"mxbai-embed-de-large": Prompts("query: ", "passage: "),
-    r"mxbai-embed-(2d-)?(large|xsmall)": Prompts(_BGE, ""),
+    r"mxbai-embed-(2d-)?large": Prompts(_BGE, ""),
     r"uae-large": Prompts(_BGE, ""),
     r"arctic-embed-[ml]-v2": Prompts("query: ", ""),  # before arctic-embed
     r"arctic-embed-(xs|s|m|l)": Prompts(_BGE, ""),

@@ -72,6 +72,7 @@ async def against_freezing(limit_s: float) -> None:
         logs.get().warning("nobody watches over the event loop", reason="the process that did was ended")
     finally:
         os.close(signs)
+        process.kill()
         process.wait()
 
 

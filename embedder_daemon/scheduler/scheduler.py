@@ -228,8 +228,9 @@ class Scheduler:
 
     async def _alone_where_not_finite(self, batch: list[Row], results: list[RowResult]) -> list[RowResult]:
         """Compute the rows again that are not finite, each alone: what stood beside them may have made them so."""
-        if len(batch) == 1:
+        if len(batch) == 1 or ItemError.NOT_FINITE not in results:
             return results
+        self._stats.bisected += 1
         return [
             (await self._results([row]))[0] if result is ItemError.NOT_FINITE else result
             for row, result in zip(batch, results, strict=True)
