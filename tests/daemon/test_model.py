@@ -185,7 +185,8 @@ def test_code_for_other_tasks_is_no_matter(tmp_path: Path) -> None:
 )
 def test_known_families_have_their_prompts(name: str, query: str, document: str, tmp_path: Path) -> None:
     """A model whose files say no prompts, or say empty ones, gets those that its authors ask for."""
-    for number, said in enumerate((None, {}, {"prompts": {}}, {"prompts": {"query": "", "document": ""}})):
+    silent: list[dict[str, object] | None] = [None, {}, {"prompts": {}}, {"prompts": {"query": "", "document": ""}}]
+    for number, said in enumerate(silent):
         space = model.find(str(write(tmp_path / str(number) / name, **{SETTINGS: said}))).space
         assert space.query_prompt.startswith(query)
         assert bool(space.query_prompt) == bool(query)
@@ -223,9 +224,10 @@ def test_a_plain_bert_tokenizer_needs_no_fast_one(tmp_path: Path) -> None:
     config: dict[str, object] = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
     other: list[dict[str, object]] = [{"do_lower_case": True}, {"strip_accents": True}, {"strip_accents": False}]
     other += [{"tokenize_chinese_chars": False}, {"added_tokens_decoder": {"7": {"content": "[X]", "lstrip": True}}}]
+    same: list[dict[str, object]] = [{}, {"tokenizer_class": "BertTokenizerFast"}, {"name": "x"}]
     spaces = [
         find(tmp_path / str(number), **PLAIN, **{"tokenizer_config.json": config | change}).space
-        for number, change in enumerate(({}, {"tokenizer_class": "BertTokenizerFast"}, {"name": "x"}, *other))
+        for number, change in enumerate(same + other)
     ]
     assert spaces[0] == spaces[1] == spaces[2]
     assert len({space.space_id for space in spaces[2:]}) == len(other) + 1

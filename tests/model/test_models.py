@@ -164,7 +164,7 @@ def test_a_plain_bert_tokenizer_equals_sentence_transformers(settings: dict[str,
     engine = factory.create("torch", EngineOptions(device="cpu"), model.find(str(folder)))
     library = reference(folder, engine.facts.max_tokens)
     encoded = engine.encode(texts, Task.DOCUMENT)
-    prompt = library.prompts["passage"]
+    prompt = library.prompts["passage"] or ""
     theirs = library.tokenizer([prompt + text for text in texts], truncation=True, max_length=48)["input_ids"]
     assert [list(text.ids) for text in encoded] == theirs
 
