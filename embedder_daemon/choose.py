@@ -95,7 +95,7 @@ def _choose(chosen: settings.DaemonSettings, arguments: Sequence[str], *, in_bac
     Raises:
         LoadError: no candidate passed, or one was starved in the background: a verdict would hold for good.
     """
-    files = model.find(chosen.model, chosen.dimensions)
+    files = model.configured(chosen)
     if golden.find(files.space) is None:
         _child("golden", arguments, "torch", "float32")
     figures = []
@@ -179,7 +179,7 @@ def _options(chosen: settings.DaemonSettings) -> EngineOptions:
 
 
 def _engine(chosen: settings.DaemonSettings) -> Engine:
-    return factory.create(chosen.engine, _options(chosen), model.find(chosen.model, chosen.dimensions))
+    return factory.create(chosen.engine, _options(chosen), model.configured(chosen))
 
 
 def _measure(chosen: settings.DaemonSettings) -> None:
@@ -221,7 +221,7 @@ def _texts_per_s(engine: Engine, known: golden.Golden) -> float:
 def _golden(chosen: settings.DaemonSettings) -> None:
     """Compute golden vectors with torch as float32 on the CPU, and keep them in the cache folder."""
     options = EngineOptions(device="cpu", precision="float32", threads=chosen.threads)
-    files = model.find(chosen.model, chosen.dimensions)
+    files = model.configured(chosen)
     made = golden.make(factory.create("torch", options, files), golden.texts())
     try:
         golden.keep(made, files.space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from embedder_api.lines import CONTENT
 from embedder_api.v1 import embedder_pb2
 from embedder_api.v1.contract import MAX_TEXTS, ItemError
 
-from embedder_daemon import logs
+from embedder_daemon import logs, memory
 from embedder_daemon.engines.base import SHORT, Encoded, Engine, EngineFacts, Task
 from embedder_daemon.errors import DeadlineError, InvalidRequestError, SpaceMismatchError
 from embedder_daemon.lifecycle import Lifecycle
@@ -38,6 +39,9 @@ _SENTENCES: Final = {
     ItemError.NOT_FINITE: "the model's vector is not finite, or is zero",
     ItemError.QUARANTINED: "the daemon died twice while it computed this text: it is not tried again for some days",
 }
+LARGE: Final = 1 << 20
+"""Characters of a call whose memory is given back to the system afterwards."""
+_GIVE_BACK_S: Final = 1.0  # after the answer, when the call's own copies are gone
 _NOTHING: Final = Outcome([], 0.0, 0.0)
 _TOKENISERS: Final = 2  # threads of a lane: one long text must not hold up the others
 
@@ -95,8 +99,15 @@ class Embedding:
         Raises:
             RequestError: what is wrong with the request as a whole.
         """
-        started = time.monotonic()
         request = _checked(message, deadline)
+        try:
+            return await self._answered(request)
+        finally:
+            if request.characters > LARGE:
+                asyncio.get_running_loop().call_later(_GIVE_BACK_S, memory.give_back)
+
+    async def _answered(self, request: _Request) -> embedder_pb2.EmbedResponse:
+        started = time.monotonic()
         facts = self._lifecycle.facts if self._lifecycle.state.healthy else None
         items = self._items(facts, request, admitted=False) if facts else []
         if facts is None or any(item.open for item in items):

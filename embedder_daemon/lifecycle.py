@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import math
 import time
@@ -12,7 +11,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final
 
-from embedder_daemon import logs
+from embedder_daemon import logs, memory
 from embedder_daemon.engines.base import Engine, EngineFacts
 from embedder_daemon.errors import DaemonError, LoadError, UnavailableError
 from embedder_daemon.scheduler.scheduler import Scheduler
@@ -208,5 +207,4 @@ def _drop(engine: Engine) -> None:
     """Close it, and give its memory back to the system."""
     engine.close()
     gc.collect()  # a model's modules refer to each other
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # of glibc alone, which would keep what was freed
-        trim(0)
+    memory.give_back()

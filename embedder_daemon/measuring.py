@@ -33,6 +33,8 @@ async def _measure(settings: DaemonSettings) -> str:
     """Run `choose` in a process group of its own, and return its last line; its stdin tells it that we are gone."""
     arguments = ["--model", settings.model, "--device", settings.device, "--threads", str(settings.threads)]
     arguments += ["--dimensions", str(settings.dimensions)]
+    prompts = {"query": settings.query_prompt, "document": settings.document_prompt}
+    arguments += [f"--{task}-prompt={prompt}" for task, prompt in prompts.items() if prompt is not None]
     command = [sys.executable, "-m", "embedder_daemon.choose", "background", *arguments]
     try:
         process = await asyncio.create_subprocess_exec(

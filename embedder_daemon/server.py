@@ -183,7 +183,7 @@ async def _locked(lock: endpoint.Lock, stopped: asyncio.Event, *, supervised: bo
 
 def _builder(settings: DaemonSettings) -> Callable[[], Engine]:
     options = EngineOptions(device=settings.device, precision=settings.precision, threads=settings.threads)
-    find_model = partial(model.find, settings.model, settings.dimensions)
+    find_model = partial(model.configured, settings)
 
     def build() -> Engine:
         try:

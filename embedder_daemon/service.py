@@ -128,11 +128,12 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         if facts := lifecycle.facts:
             info.space_id, info.model = facts.space.space_id, facts.space.model
             info.dimensions, info.max_tokens = facts.space.dimensions, facts.max_tokens
+            info.query_prompt, info.document_prompt = facts.space.query_prompt, facts.space.document_prompt
             info.engine, info.device, info.precision = facts.name, facts.device, facts.precision
             info.batch_tolerance = facts.batch_tolerance
             info.versions.update(facts.versions)
             if facts.choice:
-                info.versions["choice"] = facts.choice
+                info.versions[contract.CHOICE_KEY] = facts.choice
         if sentence := upgrades.outdated():
             info.versions[contract.OUTDATED_KEY] = sentence
         return info

@@ -90,6 +90,15 @@ class DaemonSettings(BaseSettings):
         json_schema_extra={"unit": "dimensions"},
         description="Dimensions that vectors are cut to, of those that the model declares; 0 is the model's own.",
     )
+    query_prompt: str | None = Field(
+        default=None,
+        description="Put before every query; unset is what the model's files say or, where they say nothing, what its "
+        "family is known to want (e5, bge, arctic-embed …). Empty, in the file or on the command line, is none.",
+    )
+    document_prompt: str | None = Field(
+        default=None,
+        description="Put before every text that is stored; otherwise as query_prompt.",
+    )
     engine: Annotated[str, AfterValidator(_known_engine)] = Field(
         default="auto",
         description="What computes the vectors: openvino, torch, onnx, or one that an installed package adds; auto is "
@@ -107,7 +116,7 @@ class DaemonSettings(BaseSettings):
         ge=0,
         le=1024,
         json_schema_extra={"unit": "threads"},
-        description="CPU threads of the forward pass; 0 is one per core.",
+        description="CPU threads of the forward pass; 0 is one per processor that affinity and quotas leave.",
     )
     max_queued_texts: int = Field(
         default=4096,

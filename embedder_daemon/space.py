@@ -28,6 +28,8 @@ class Space:
     layers."""
     lower_case: bool = False
     """Whether texts are made lower-case before the tokenizer sees them."""
+    config_sha256: str = ""
+    """Of what the transformer's config.json says of its computation; empty is what that of the bundled model says."""
 
     @cached_property
     def space_id(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from embedder_daemon import processors
 from embedder_daemon.space import Space
 
 SHORT: Final = 500
@@ -41,14 +41,14 @@ class EngineOptions:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
-    """0 is one for each core."""
+    """0 is one for each processor that this process may use."""
     choice: str = ""
     """Why it is this engine and this precision, where that was not set."""
 
     @property
     def cpu_threads(self) -> int:
         """How many there are to be on the CPU."""
-        return self.threads or os.cpu_count() or 1
+        return self.threads or processors.usable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import torch
 
-from embedder_daemon.engines import converted, torch_model
+from embedder_daemon.engines import converted, openvino_engine, torch_compare, torch_model
+from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.openvino_runtime import openvino
+from embedder_daemon.errors import LoadError
 from embedder_daemon.space import ModelFiles
 
 
@@ -20,21 +22,30 @@ def convert(files: ModelFiles, target: Path, kind: converted.Format) -> None:
     """Write the model with dynamic rows and tokens, its weights as float32 or float16, and the digests of both files.
 
     Raises:
+        LoadError: what was written does not compute torch's vectors; the digests are not written then.
         OSError, RuntimeError, ValueError, KeyError: the model cannot be read or converted, or the target not written.
     """
+    torch_model.fill_masks()
+    model = torch_model.load(files)
     example = torch.ones(2, 8, dtype=torch.long)
     shapes = [(name, [-1, -1], openvino.Type.i64) for name in converted.INPUTS]
     with warnings.catch_warnings():
         # Branches on the lengths of a mask that is always given.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]  # there, unexported
-        model = openvino.convert_model(
-            torch_model.load(files), example_input=dict.fromkeys(converted.INPUTS, example), input=shapes
-        )
-    openvino.save_model(model, target / kind.files[0], compress_to_fp16=kind is converted.OPENVINO_HALF)
+        graph = openvino.convert_model(model, example_input=dict.fromkeys(converted.INPUTS, example), input=shapes)
+    half = kind is converted.OPENVINO_HALF
+    openvino.save_model(graph, target / kind.files[0], compress_to_fp16=half)
+    precision = "bfloat16" if half and openvino_engine.computes_bfloat16() else "float32"
+    threads = EngineOptions().cpu_threads
+    written = openvino_engine.Graph(target / kind.files[0], precision, threads, files.pad_token_id)
+    torch_compare.check(written.forward, model, files)
     converted.seal(target, kind)
 
 
 if __name__ == "__main__":
     converted.end_with_parent()
     kind = converted.OPENVINO_HALF if "half" in sys.argv[3:] else converted.OPENVINO
-    convert(ModelFiles.parse(sys.argv[1]), Path(sys.argv[2]), kind)
+    try:
+        convert(ModelFiles.parse(sys.argv[1]), Path(sys.argv[2]), kind)
+    except LoadError as error:
+        sys.exit(str(error))

@@ -57,7 +57,7 @@ OPENVINO: Final = Format(
     versioned=True,
     files=("model.xml", "model.bin"),
     module="convert",
-    recipe=1,
+    recipe=2,
     needs=f"torch: {INSTALL}",
 )
 OPENVINO_HALF: Final = replace(OPENVINO, variant="half")
@@ -68,7 +68,7 @@ ONNX: Final = Format(
     versioned=False,
     files=("model.onnx",),
     module="onnx_convert",
-    recipe=1,
+    recipe=2,
     needs="torch and onnx: run `memory-mcp daemon install --engine onnx`, or pip install onnx==1.23.2",
     own="onnx/model.onnx",
 )
@@ -119,8 +119,9 @@ def ready(files: ModelFiles, kind: Format) -> Path:
 
 
 def place(files: ModelFiles, kind: Format) -> Path:
-    """Return where the converted model belongs: named by the weights, what follows them, and the format."""
-    name = f"{files.space.weights_sha256[:32]}-{files.head}-{kind.recipe}-{kind.engine}{kind.variant}"
+    """Return where the converted model belongs: named by weights, configuration, what follows them, and the format."""
+    model = f"{files.space.weights_sha256[:32]}{files.space.config_sha256[:16]}"
+    name = f"{model}-{files.head}-{kind.recipe}-{kind.engine}{kind.variant}"
     return cache.folder() / "converted" / (f"{name}-{_version(kind.package)}" if kind.versioned else name)
 
 

@@ -65,10 +65,26 @@ def build(name: str, options: EngineOptions, find_model: FindModel) -> Engine:
     if "auto" in {name, options.precision}:
         name, options = _choose(name, options, files)
     engine = create(name, options, files)
-    worst = golden.check(engine)
-    if worst is None:
-        logs.get().warning(f"no golden vectors for {files.space.model}: run {verdict.MEND}")
+    golden.check(engine, golden.find(files.space) or _made(engine, files))
     return engine
+
+
+def _made(engine: Engine, files: ModelFiles) -> golden.Golden | None:
+    """Return golden vectors of a model that has none yet, and keep them; None where nothing has to be compared.
+
+    Torch as float32 on the CPU is what every engine is compared with, and a conversion was compared when it was made.
+    """
+    facts = engine.facts
+    if facts.name != "torch" or (facts.device, facts.precision) == ("cpu", "float32"):
+        return None
+    reference = create("torch", EngineOptions(device="cpu", precision="float32"), files)
+    made = golden.make(reference, golden.texts())
+    reference.close()
+    try:
+        golden.keep(made, files.space)
+    except OSError as error:
+        logs.get().warning("the golden vectors cannot be kept", reason=error.strerror)
+    return made
 
 
 def _added(name: str) -> Make | None:

@@ -13,7 +13,9 @@ from typing import Final
 import onnx  # noqa: F401 - torch needs it, and tells its absence late and in other words
 import torch
 
-from embedder_daemon.engines import converted, torch_model
+from embedder_daemon.engines import converted, onnx_engine, torch_compare, torch_model
+from embedder_daemon.engines.base import EngineOptions
+from embedder_daemon.errors import LoadError
 from embedder_daemon.space import ModelFiles
 
 _OPSET: Final = 17
@@ -35,16 +37,19 @@ def convert(files: ModelFiles, target: Path) -> None:
     """Write the transformer with dynamic rows and tokens as float32, and the digest of the file.
 
     Raises:
+        LoadError: what was written does not compute torch's vectors; the digest is not written then.
         ModuleNotFoundError: onnx is not installed.
         OSError, RuntimeError, ValueError, KeyError: the model cannot be read or converted, or the target not written.
     """
+    torch_model.fill_masks()
+    model = torch_model.load(files)
     example = torch.ones(2, 8, dtype=torch.long)
     shape = {0: "rows", 1: "tokens"}
     with warnings.catch_warnings():
         # Branches on the lengths of a mask that is always given; and that there is a newer exporter, which needs more.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Hidden(torch_model.load(files).transformer).eval(),
+            _Hidden(model.transformer).eval(),
             (example, example),
             target / converted.ONNX.files[0],
             input_names=list(converted.INPUTS),
@@ -53,9 +58,14 @@ def convert(files: ModelFiles, target: Path) -> None:
             opset_version=_OPSET,
             dynamo=False,
         )
+    written = onnx_engine.Graph(target / converted.ONNX.files[0], EngineOptions().cpu_threads, files)
+    torch_compare.check(written.forward, model, files)
     converted.seal(target, converted.ONNX)
 
 
 if __name__ == "__main__":
     converted.end_with_parent()
-    convert(ModelFiles.parse(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        convert(ModelFiles.parse(sys.argv[1]), Path(sys.argv[2]))
+    except LoadError as error:
+        sys.exit(str(error))

@@ -73,16 +73,38 @@ def create(options: EngineOptions, files: ModelFiles | None) -> OnnxEngine:
         raise LoadError(f"onnxruntime could not load the model {files.folder}: {reason}") from error
 
 
+class Graph:
+    """A model's ONNX file, loaded, with the pooling behind it."""
+
+    def __init__(self, file: Path, threads: int, files: ModelFiles) -> None:
+        self._pad_id = files.pad_token_id
+        self._space = files.space
+        self._session = _session(file, threads)
+        self._inputs = tuple(item.name for item in self._session.get_inputs())
+        self._output = _output(self._inputs, self._session.get_outputs())
+
+    def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
+        """Pad to the longest row, run, pool and normalise; returns a row of float32 little-endian for each text.
+
+        Raises:
+            MemoryError: the batch does not fit.
+            Exception: whatever else onnxruntime raises; its kinds have no base of their own.
+        """
+        with memory.guarded(*_FAILURES):
+            ids, mask = padding.pad(batch, self._pad_id, padding.exact(batch))
+            given = dict(zip(converted.INPUTS, (ids, mask), strict=True))
+            feed = {name: given[name] if name in given else np.zeros_like(ids) for name in self._inputs}
+            (hidden,) = self._session.run([self._output], feed)
+            vectors = pool(hidden, mask, self._space.pooling, self._space.dimensions)
+        return [row.tobytes() for row in vectors]
+
+
 class OnnxEngine:
     """One model on the CPU."""
 
     def __init__(self, options: EngineOptions, files: ModelFiles) -> None:
-        self._pad_id = files.pad_token_id
-        self._space = files.space
         self._tokeniser = Tokeniser(files)
-        self._session = _session(converted.graph(files, converted.ONNX), options.cpu_threads)
-        self._inputs = tuple(item.name for item in self._session.get_inputs())
-        self._output = _output(self._inputs, self._session.get_outputs())
+        self._graph = Graph(converted.graph(files, converted.ONNX), options.cpu_threads, files)
         self.facts = EngineFacts(
             name="onnx",
             space=files.space,
@@ -101,18 +123,12 @@ class OnnxEngine:
         return self._tokeniser.encode(texts, task)
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
-        """Pad to the longest row, run, pool and normalise."""
-        with memory.guarded(*_FAILURES):
-            ids, mask = padding.pad(batch, self._pad_id, padding.exact(batch))
-            given = dict(zip(converted.INPUTS, (ids, mask), strict=True))
-            feed = {name: given[name] if name in given else np.zeros_like(ids) for name in self._inputs}
-            (hidden,) = self._session.run([self._output], feed)
-            vectors = pool(hidden, mask, self._space.pooling, self._space.dimensions)
-        return [row.tobytes() for row in vectors]
+        """Run the graph; raises as it does."""
+        return self._graph.forward(batch)
 
     def close(self) -> None:
         """Drop the weights."""
-        del self._session, self._tokeniser
+        del self._graph, self._tokeniser
 
 
 def pool(hidden: Rows, mask: padding.Matrix, pooling: str, dimensions: int) -> Rows:
@@ -121,7 +137,8 @@ def pool(hidden: Rows, mask: padding.Matrix, pooling: str, dimensions: int) -> R
         vectors = hidden[:, 0]
     else:
         weights = mask.astype(np.float32)
-        vectors = np.einsum("rtd,rt->rd", hidden, weights) / weights.sum(axis=1, keepdims=True)
+        seen = np.where(weights[:, :, None] == 0, np.float32(0), hidden)  # a weight of 0 would leave a NaN in padding
+        vectors = np.einsum("rtd,rt->rd", seen, weights) / weights.sum(axis=1, keepdims=True)
     vectors = vectors[:, :dimensions]
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     normalised: Rows = (vectors / lengths).astype("<f4", copy=False)

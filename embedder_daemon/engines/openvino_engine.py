@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import tokenizers
@@ -43,22 +44,48 @@ def create(options: EngineOptions, files: ModelFiles | None) -> OpenvinoEngine:
         raise LoadError(f"openvino could not load the model {files.folder}: {reason}") from error
 
 
+def computes_bfloat16() -> bool:
+    """Whether this processor computes bfloat16 itself; elsewhere it is emulated, and takes a hundred times as long."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class Graph:
+    """A converted model, compiled for this CPU."""
+
+    def __init__(self, file: Path, precision: str, threads: int, pad_id: int) -> None:
+        config = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": threads,
+            "ENABLE_CPU_PINNING": False,  # the event loop wants a core as well, and must not wait for ours
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        }
+        self._pad_id = pad_id
+        self._request = openvino.Core().compile_model(file, "CPU", config).create_infer_request()
+
+    def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
+        """Pad to the longest row, or a little more, and run; returns a row of float32 little-endian for each text.
+
+        Raises:
+            MemoryError: the batch does not fit.
+            RuntimeError: whatever else openvino raises.
+        """
+        rows, tokens = padding.exact(batch)
+        matrices = padding.pad(batch, self._pad_id, padding.Shape(rows, -(-tokens // _STEP) * _STEP))
+        with memory.guarded(RuntimeError):
+            self._request.infer(dict(zip(converted.INPUTS, matrices, strict=True)), share_inputs=True)
+        vectors = self._request.get_output_tensor(0).data.astype("<f4", copy=False)
+        return [row.tobytes() for row in vectors]
+
+
 class OpenvinoEngine:
     """One model on the CPU."""
 
     def __init__(self, options: EngineOptions, files: ModelFiles) -> None:
         precision = "float32" if options.precision == "auto" else options.precision
-        self._pad_id = files.pad_token_id
         self._tokeniser = Tokeniser(files)
-        config = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": options.cpu_threads,
-            "ENABLE_CPU_PINNING": False,  # the event loop wants a core as well, and must not wait for ours
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
-        }
-        graph = converted.graph(files, converted.FORMATS["openvino", precision])
-        self._request = openvino.Core().compile_model(graph, "CPU", config).create_infer_request()
+        file = converted.graph(files, converted.FORMATS["openvino", precision])
+        self._graph = Graph(file, precision, options.cpu_threads, files.pad_token_id)
         self.facts = EngineFacts(
             name="openvino",
             space=files.space,
@@ -77,14 +104,9 @@ class OpenvinoEngine:
         return self._tokeniser.encode(texts, task)
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
-        """Pad to the longest row, or a little more, and run."""
-        rows, tokens = padding.exact(batch)
-        matrices = padding.pad(batch, self._pad_id, padding.Shape(rows, -(-tokens // _STEP) * _STEP))
-        with memory.guarded(RuntimeError):
-            self._request.infer(dict(zip(converted.INPUTS, matrices, strict=True)), share_inputs=True)
-        vectors = self._request.get_output_tensor(0).data.astype("<f4", copy=False)
-        return [row.tobytes() for row in vectors]
+        """Run the graph; raises as it does."""
+        return self._graph.forward(batch)
 
     def close(self) -> None:
         """Drop the weights."""
-        del self._request, self._tokeniser
+        del self._graph, self._tokeniser

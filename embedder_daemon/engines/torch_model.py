@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import torch
 import transformers
 from safetensors.torch import load_file
+from transformers.masking_utils import sdpa_mask
 from transformers.utils import logging as transformers_logging
 
 from embedder_daemon.model_folder import WEIGHTS
@@ -72,12 +73,17 @@ def _max(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def _mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     weights = mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+    return _weighted_sum(hidden, weights) / weights.sum(dim=1)
 
 
 def _mean_by_root(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     weights = mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).sqrt()
+    return _weighted_sum(hidden, weights) / weights.sum(dim=1).sqrt()
+
+
+def _weighted_sum(hidden: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sum over the tokens; padding is filled with zeros, because a weight of 0 would leave a NaN in it."""
+    return (hidden.masked_fill(weights == 0, 0.0) * weights).sum(dim=1)
 
 
 def _mean_by_place(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -93,6 +99,25 @@ _POOLINGS: Final[dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
     "weightedmean": _mean_by_place,
     "lasttoken": _last,
 }
+
+_SDPA_MASK: Final = cast("Callable[..., torch.Tensor | None]", sdpa_mask)  # its own types know fewer arguments
+
+
+def fill_masks() -> None:
+    """Let no token be without one that it sees, in every model that is loaded in this process from now on.
+
+    With local attention, a token of the padding may see nothing but padding. Torch computes zeros for it. The engines
+    that run a conversion compute NaN, which spreads to the tokens of the text with the next layer.
+    """
+    transformers.AttentionMaskInterface.register("sdpa", _filled_mask)
+
+
+def _filled_mask(*arguments: object, local_size: int | None = None, **options: object) -> torch.Tensor | None:
+    """Return the mask of transformers' attention; where it is local, a token that would see nothing sees everything."""
+    mask = _SDPA_MASK(*arguments, local_size=local_size, **options)
+    if mask is None or local_size is None:
+        return mask
+    return mask | ~mask.any(dim=-1, keepdim=True)
 
 
 _UNUSED: Final = "pooler."

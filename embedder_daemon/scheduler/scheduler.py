@@ -220,11 +220,21 @@ class Scheduler:
         else:
             self._progress_at = self._clock()
             self._budget.succeeded(padded, self._wanted_tokens())
-            return results
+            return await self._alone_where_not_finite(batch, results)
         self._progress_at = self._clock()
         if len(batch) == 1:
             return [ItemError.FAILED]
         return await self._halved(batch)
+
+    async def _alone_where_not_finite(self, batch: list[Row], results: list[RowResult]) -> list[RowResult]:
+        """Compute the rows again that are not finite, each alone: what stood beside them may have made them so."""
+        if len(batch) == 1 or ItemError.NOT_FINITE not in results:
+            return results
+        self._stats.bisected += 1
+        return [
+            (await self._results([row]))[0] if result is ItemError.NOT_FINITE else result
+            for row, result in zip(batch, results, strict=True)
+        ]
 
     async def _halved(self, batch: list[Row]) -> list[RowResult]:
         self._stats.bisected += 1

@@ -75,7 +75,7 @@ class Passage:
     end: int
     vector: bytes | None = None
     error: str | None = None
-    """Why it will never have a vector in this space."""
+    """Why what computes the vectors of this space refused it one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +301,9 @@ class EmbeddedText:
     consumed_chars: int = 0
     """Characters that the vector has seen, where it was truncated."""
     error: str = ""
+    """Why there is no vector, and in brackets at its end what refused it, as `Served.made_by` has it."""
+    temporary: bool = False
+    """Whether the same embedder may make the vector some time later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +345,8 @@ class Served:
     uptime_s: float
     counters: Mapping[str, float]
     """By the names that the wire gives them; those of a lane have its name before theirs."""
+    made_by: str = ""
+    """The engine and the versions that make the vectors: what one refused, another may compute. Empty while unknown."""
 
 
 class Condition(StrEnum):

@@ -351,6 +351,15 @@ class Store(Upkeep, Protocol):
         """Return the oldest passages that wait for a vector."""
         ...
 
+    async def retry_failed(self, made_by: str | None) -> int:
+        """Queue the passages of the store's space again that were refused a vector; return how many.
+
+        Args:
+            made_by: passages whose error ends with this in brackets stay refused: what computes now refused them.
+                None is nothing, so that all are queued.
+        """
+        ...
+
     async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
         """Give queued passages their vectors; each passage id is replaced by the passages that became of it."""
         ...

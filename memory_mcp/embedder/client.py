@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -16,10 +17,12 @@ from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
 from embedder_api.v1.contract import (
     CHANNEL_OPTIONS,
+    CHOICE_KEY,
     CODE_OF,
     OUTDATED_KEY,
     REQUEST_ID_KEY,
     RETRY_AFTER_KEY,
+    TEMPORARY,
     WIRE_KEY,
     WIRE_VERSION,
     ErrorCode,
@@ -51,6 +54,8 @@ RECONNECT_OPTIONS: Final = (  # a channel that lost its server otherwise takes 2
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 
+NO_PART: Final = frozenset({"python", "grpcio", CHOICE_KEY, OUTDATED_KEY})
+"""What stands in Info's versions and makes no vectors."""
 LANES: Final = {Lane.INTERACTIVE: pb.LANE_INTERACTIVE, Lane.BULK: pb.LANE_BULK}
 TASKS: Final = {Task.QUERY: pb.TASK_QUERY, Task.DOCUMENT: pb.TASK_DOCUMENT}
 
@@ -118,7 +123,15 @@ class GrpcEmbedder:
         except grpc.aio.AioRpcError as error:
             self._knows_wire = False
             raise to_error(error) from error
-        return to_embedding(response, len(texts), expected_space)
+        made_by = await self._made_by(deadline) if any(item.error for item in response.items) else ""
+        return to_embedding(response, len(texts), expected_space, made_by)
+
+    async def _made_by(self, deadline: float) -> str:
+        """Ask what refused a text; a daemon that does not tell is nobody."""
+        try:
+            return to_made_by(await self._info(deadline))
+        except EmbedderError:
+            return ""
 
     async def _connect(self, deadline: float) -> None:
         """Wait for a connection; what fails here was surely not accepted, and is tried again within the deadline."""
@@ -241,8 +254,8 @@ def to_error(error: grpc.aio.AioRpcError) -> EmbedderError:
     return kind(sentence, mend=MENDS[code], faulty=code in FAULTY)
 
 
-def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | None) -> Embedding:
-    """Check an answer and make values of it.
+def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | None, made_by: str = "") -> Embedding:
+    """Check an answer and make values of it; `made_by` goes with each text's error.
 
     Raises:
         SpaceMismatchError: its vectors are of another space than expected, whatever the daemon was told.
@@ -274,7 +287,8 @@ def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | N
                 vector=None if item.error else next(waiting),
                 truncated=item.truncated,
                 consumed_chars=item.consumed_chars,
-                error=item.error,
+                error=f"{item.error} [{made_by}]" if item.error and made_by else item.error,
+                temporary=item.error.partition(":")[0] in TEMPORARY,
             )
             for item in response.items
         ),
@@ -284,6 +298,15 @@ def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | N
 def _mismatch(served: str, expected: str) -> Finding:
     cause = f"{SENTENCES[ErrorCode.SPACE_MISMATCH]}: {served} instead of {expected}"
     return Finding(Condition.DEGRADED, "mismatch", cause, MENDS[ErrorCode.SPACE_MISMATCH])
+
+
+def to_made_by(info: pb.InfoResponse) -> str:
+    """Name what makes a daemon's vectors: engine, precision, device, and the versions of all code that has a part."""
+    if not info.engine:
+        return ""
+    versions = {library: version for library, version in sorted(info.versions.items()) if library not in NO_PART}
+    code = [f"{library} {version}" for library, version in (versions | {"memory-mcp": info.daemon_version}).items()]
+    return f"{info.engine} {info.precision} on {info.device}, {', '.join(code)}"
 
 
 def to_served(info: pb.InfoResponse, stats: pb.StatsResponse) -> Served:
@@ -298,6 +321,7 @@ def to_served(info: pb.InfoResponse, stats: pb.StatsResponse) -> Served:
         version=info.daemon_version,
         uptime_s=stats.uptime_s,
         counters=_counters(stats),
+        made_by=to_made_by(info),
     )
 
 
@@ -325,10 +349,20 @@ def _wire_mend(info: pb.InfoResponse) -> str:
     return OLD_DAEMON if info.wire_version < WIRE_VERSION else OLD_FRONT
 
 
+def _prompts(info: pb.InfoResponse) -> str:
+    """Name what the daemon puts before texts, or nothing."""
+    prompts = {"query": info.query_prompt, "document": info.document_prompt}
+    return "".join(
+        f", {task} prompt {json.dumps(prompt, ensure_ascii=False)}" for task, prompt in prompts.items() if prompt
+    )
+
+
 def to_finding(info: pb.InfoResponse) -> Finding:
     """Say how a daemon is that answered."""
     state = _state(info)
-    detail = f"{info.model}, {info.engine} {info.precision} on {info.device}, version {info.daemon_version}"
+    detail = (
+        f"{info.model}, {info.engine} {info.precision} on {info.device}, version {info.daemon_version}{_prompts(info)}"
+    )
     if info.wire_version != WIRE_VERSION:
         return Finding(Condition.DEGRADED, state, f"it {_other_wire(info)}", _wire_mend(info), detail)
     if info.state in {pb.STATE_SERVING, pb.STATE_ASLEEP} and OUTDATED_KEY in info.versions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from memory_mcp.domain.errors import EmbedderError, StoreError
@@ -76,24 +77,49 @@ class Chores:
             pass  # time to look again
 
     async def drain(self) -> None:
-        """Embed what waits, until nothing does or the embedder is out; only one front at a time does."""
-        if self._embedder.retry_in_s() is not None or not await self._store.pending(1):
+        """Embed what waits, until nothing does or the embedder is out; only one front at a time does.
+
+        What another engine or version refused is tried again.
+        """
+        if self._embedder.retry_in_s() is not None:
             return
+        await self._retry_failed()
+        if not await self._store.pending(1):
+            return
+        later = set[int]()
         try:
-            while await self._take_lease() and (waiting := await self._store.pending(self._batch)):
-                if not await self._embed(waiting):
+            while await self._take_lease() and (waiting := await self._waiting(later)):
+                if not await self._embed(waiting, later):
                     self._batch = max(1, self._batch // 2)  # a slow machine's batch must fit the budget some day
                     return
                 self._batch = min(TEXTS_PER_CALL, 2 * self._batch)
         finally:
             await self._lease.give_back()
 
+    async def _retry_failed(self) -> None:
+        """Queue what another engine, or another version of it, refused."""
+        if not (await self._store.queue(None)).failed or (served := await self._embedder.served()) is None:
+            return
+        space = await self._store.space()
+        if served.made_by and (space is None or served.space_id == space.id):
+            queued = await self._store.retry_failed(served.made_by)
+            if queued:
+                log.info("refused passages are tried again", passages=queued, engine=served.made_by)
+
+    async def _waiting(self, later: AbstractSet[int]) -> list[PendingPassage]:
+        """Return the next batch, without the passages that are for later."""
+        waiting = await self._store.pending(self._batch + len(later))
+        return [passage for passage in waiting if passage.passage_id not in later][: self._batch]
+
     async def _take_lease(self) -> bool:
         """Take or prolong the lease, for as long as one batch may take."""
         return await self._lease.take(self._bulk_budget_s + LEASE_MARGIN_S)
 
-    async def _embed(self, waiting: Sequence[PendingPassage]) -> bool:
-        """Embed one batch and say whether to go on; what was done before a failure is kept."""
+    async def _embed(self, waiting: Sequence[PendingPassage], later: set[int]) -> bool:
+        """Embed one batch and say whether to go on; what was done before a failure is kept.
+
+        What the embedder refuses for the time being is added to `later`, and waits on where it is.
+        """
         progress = Progress.of([Span(passage.start, passage.text, head_of(passage.content)) for passage in waiting])
         space = await self._store.space()
         end = self._clock() + self._bulk_budget_s
@@ -111,6 +137,7 @@ class Chores:
             log.info("the queue waits", cause=str(error), passages=len(waiting))
         if progress.space is not None:
             await self._attach(waiting, progress, progress.space)
+        later.update(waiting[index].passage_id for index, _ in progress.later)
         return failure is None
 
     async def _attach(self, waiting: Sequence[PendingPassage], progress: Progress, space: Space) -> None:

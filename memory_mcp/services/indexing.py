@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from memory_mcp.domain.errors import EmbedderError
@@ -50,6 +50,8 @@ class Progress:
     done: list[list[Passage]]
     left: list[tuple[int, Span]]
     space: Space | None = None
+    later: list[tuple[int, Span]] = field(default_factory=list)
+    """What the embedder refuses for the time being."""
 
     @classmethod
     def of(cls, spans: Sequence[Span]) -> Progress:
@@ -60,6 +62,9 @@ class Progress:
         """Note the embedder's answer; what it cut off comes again."""
         self.space = space
         for (index, span), item in zip(batch, items, strict=True):
+            if item.temporary:
+                self.later.append((index, span))
+                continue
             seen = span.consumed(item)
             if seen < 1 and span.embedded != span.text:  # the head leaves no room
                 self.left.append((index, replace(span, head=NO_HEAD)))
@@ -69,8 +74,9 @@ class Progress:
                 self.left.append((index, replace(span, start=span.start + cut, text=span.text[cut:])))
 
     def passages(self, index: int) -> tuple[Passage, ...]:
-        """Return the passages of one span, in order; what is left has no vector."""
-        left = [Passage(s.start, s.start + len(s.text)) for owner, s in self.left if owner == index]
+        """Return the passages of one span, in order; what is left, or is for later, has no vector."""
+        undone = [*self.left, *self.later]
+        left = [Passage(s.start, s.start + len(s.text)) for owner, s in undone if owner == index]
         return tuple(sorted([*self.done[index], *left], key=lambda passage: passage.start))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import tenacity
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Embedded, Lane, Space, Task, Unfilled
+from memory_mcp.domain.models import Embedded, Lane, Passage, Space, Task, Unfilled
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.services.indexing import Indexer
 from memory_mcp.services.leases import Lease
@@ -24,6 +24,7 @@ LEASE_S: Final = 8.0
 REST_S: Final = 3.0
 """Seconds of rest at most before the lease is prolonged."""
 TAKEN: Final = "another process is re-embedding this store; let it go on, or end it"
+LATER: Final = "quarantined: the daemon refuses this text for the time being; it is tried again"
 ATTEMPTS: Final = 16
 """About a minute, with growing pauses, before an embedder that is out is given up; what was done stays done."""
 
@@ -81,8 +82,22 @@ class Reembedding:
             SpaceMismatchError: the embedder's model changed meanwhile.
         """
         before, target = await self._store.space(), await self._target()
-        if before == target and not await self._store.count_unfilled(target):
-            return Reembedded(before, target, 0)
+        if before == target:
+            return Reembedded(before, target, await self._fill_gaps(target, on_progress, share))
+        return Reembedded(before, target, await self._fill_whole(target, on_progress, share))
+
+    async def _fill_gaps(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
+        """Give vectors to memories that have none in the store's own space; return how many got theirs.
+
+        What was refused is tried again. Memories of which only some passages have vectors are left to the chores.
+        """
+        await self._store.retry_failed(None)
+        if not await self._store.count_unfilled(target):
+            return 0
+        filled = await self._fill_whole(target, on_progress, share)
+        return max(0, filled - (await self._store.queue(None)).failed)
+
+    async def _fill_whole(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
         await self._take_lease()
         try:
             done = await self._fill(target, on_progress, share)
@@ -90,7 +105,7 @@ class Reembedding:
                 done += await self._fill(target, on_progress, share)
         finally:
             await self._lease.give_back()
-        return Reembedded(before, target, done)
+        return done
 
     async def drop_others(self) -> int:
         """Remove the vectors of all spaces but the store's; return how many spaces that were."""
@@ -152,7 +167,15 @@ class Reembedding:
         embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=target, at_once=None)
         if failure is not None:
             raise failure
-        return embedded
+        return [replace(of, passages=tuple(map(_settled, of.passages))) for of in embedded]
+
+
+def _settled(passage: Passage) -> Passage:
+    """Give a passage that is refused for the time being an error, so that its memory keeps nobody from the new space.
+
+    The chores see that nothing refused it for good, and queue it again.
+    """
+    return passage if passage.vector or passage.error else replace(passage, error=LATER)
 
 
 def _may_pass(error: BaseException) -> bool:

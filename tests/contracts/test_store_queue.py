@@ -113,6 +113,35 @@ async def test_a_refused_passage_fails_with_its_reason(store: Store) -> None:
     assert await store.queue(None) == QueueCounts(0, 0)
 
 
+async def test_refused_passages_are_queued_again(store: Store) -> None:
+    """Those that this very engine refused stay as they are; all others wait for a vector, wherever they are."""
+    await put(store, "first", towards(0))
+    errors = {"mine": "odd [me 1]", "theirs": "odd [you 1]", "older": "odd [me 0]", "without": "odd", "like": "[xe 1]"}
+    for text, error in errors.items():
+        await store.add([(new(text, id=text), Embedded((Passage(0, len(text), None, error),), SPACE))])
+    await store.add([(new("half bad"), Embedded((Passage(0, 4, towards(0)), Passage(5, 8, None, "odd")), SPACE))])
+    assert await store.retry_failed("me 1") == 5
+    assert [waiting.text for waiting in await store.pending(9)] == ["theirs", "older", "without", "like", "bad"]
+    assert await store.queue("here") == QueueCounts(5, 1, last_error="odd [me 1]", last_failed="mine")
+    assert await store.retry_failed("me 1") == 0
+    [waiting, *_] = await store.pending(9)
+    await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 6, towards(9))])])
+    assert await store.retry_failed(None) == 1
+    assert "mine" in [waiting.text for waiting in await store.pending(9)]
+    assert await store.verify() == []
+
+
+async def test_passages_that_were_refused_elsewhere_are_left(store: Store) -> None:
+    """Before there is a space, what was refused waits again too; that of another space is nobody's concern."""
+    await store.add([(new("evil"), Embedded((Passage(0, 4, None, "odd [you]"),), OTHER_SPACE))])
+    assert await store.retry_failed("me") == 1
+    assert [waiting.text for waiting in await store.pending(9)] == ["evil"]
+    await put(store, "fine", towards(0))
+    [lacking, *_] = await store.unfilled(OTHER_SPACE, 0, 9)
+    await store.fill(OTHER_SPACE, [(lacking, [Passage(0, 4, None, "odd [you]")])])
+    assert await store.retry_failed("me") == 0
+
+
 async def test_a_failed_passage_may_come_with_the_memory(store: Store) -> None:
     """An embedder's refusal at the time of the write is kept too."""
     embedded = Embedded((Passage(0, 4, towards(0)), Passage(4, 8, None, "too odd")), SPACE)

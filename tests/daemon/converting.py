@@ -21,9 +21,23 @@ KIND: Final = replace(converted.OPENVINO, package="pydantic")
 _LIBRARIES: Final = {
     "openvino/__init__.py": """
 from pathlib import Path
+import numpy
 
 class Type:
     i64 = None
+
+class Core:
+    # What it compiles has the vectors of the torch below.
+
+    def compile_model(self, *_):
+        return self
+
+    create_infer_request = lambda self: self
+
+    def infer(self, matrices, **_):
+        self.data = numpy.ones((len(matrices["input_ids"]), 4), numpy.float32)
+
+    get_output_tensor = lambda self, _: self
 
 def convert_model(*_, **__):
     return None
@@ -38,17 +52,42 @@ from types import SimpleNamespace
 import torch
 
 MODEL_FOR_TEXT_ENCODING_MAPPING = {}
+AttentionMaskInterface = SimpleNamespace(register=lambda *_: None)
 AutoConfig = SimpleNamespace(from_pretrained=lambda *_, **__: SimpleNamespace(is_encoder_decoder=False))
 AutoModel = SimpleNamespace(from_pretrained=lambda *_, **__: (torch.nn.Module(), {"missing_keys": []}))
+""",
+    "transformers/masking_utils.py": "sdpa_mask = None",
+    "tokenizers/__init__.py": """
+class Tokenizer:
+    # Every text is of a thousand tokens.
+
+    from_str = staticmethod(lambda _: Tokenizer())
+    no_truncation = no_padding = lambda self: None
+    num_special_tokens_to_add = lambda self, is_pair: 0
+    encode_batch = lambda self, texts, add_special_tokens: [Encoding()]
+    post_process = lambda self, encoding: encoding
+
+class Encoding:
+    def __init__(self):
+        self.ids = list(range(1000))
+
+    __len__ = lambda self: len(self.ids)
+    token_to_chars = lambda self, place: (place, place + 1)
+
+    def truncate(self, tokens):
+        self.ids = self.ids[:tokens]
 """,
     "transformers/utils/__init__.py": "from . import logging",
     "transformers/utils/logging.py": "set_verbosity_error = disable_progress_bar = lambda: None",
     "torch/__init__.py": """
-import os, pathlib, threading, types
+import contextlib, os, pathlib, threading, types
 
 class Module:
     def __init__(self, *_):
         pass
+
+    def __call__(self, *_):
+        return [[1.0] * 4]
 
     def eval(self):
         return self
@@ -59,6 +98,8 @@ def ones(*_, **__):
         threading.Event().wait()
 
 long = float32 = None
+from_numpy = lambda matrix: matrix
+inference_mode = contextlib.nullcontext
 nn = types.SimpleNamespace(Module=Module, Sequential=Module)
 jit = types.SimpleNamespace(TracerWarning=Warning)
 """,

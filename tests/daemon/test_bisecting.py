@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from embedder_api.v1 import wire
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,27 @@ async def test_only_the_culprit_fails(folder: Path) -> None:
         others = await asyncio.gather(*[client.embed(f"{word} {word}") for word in ("a", "raise", "b")])
         assert [other.items[0].error[:6] for other in others] == ["", "failed", ""]
         assert (await client.stats()).bisected >= 5
+
+
+class ContagiousEngine(FaultyEngine):
+    """Beside a longer text a row is not finite, as where padding sees nothing and that spreads."""
+
+    def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
+        """Compute, and spoil the rows that were padded."""
+        longest = max(len(text.ids) for text in batch)
+        rows = zip(batch, super().forward(batch), strict=True)
+        return [row if len(text.ids) == longest else wire.pack([float("inf")] * 384) for text, row in rows]
+
+
+async def test_a_neighbour_makes_no_text_fail(folder: Path) -> None:
+    """A row that is not finite is computed alone: an innocent text gets its vector, the culprit alone an error."""
+    texts = ["w " * words + str(words) for words in range(1, 20)]
+    async with serving(folder, ContagiousEngine) as client:
+        answer = await client.embed(*texts, "please nan")
+        assert [item.error.partition(":")[0] for item in answer.items] == [""] * len(texts) + ["not_finite"]
+        assert answer.vectors == b"".join(map(hash_vector, texts))
+        assert all(item.cached for item in (await client.embed(*texts)).items)
+        assert (await client.embed("please nan")).items[0].error.startswith("not_finite")
 
 
 async def test_batches_shrink_to_the_memory_and_grow_again(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from embedder_api.v1 import wire
 
-from embedder_daemon import choose, model, settings
+from embedder_daemon import choose, model, processors, settings
 from embedder_daemon.engines import cache, golden, verdict
 from embedder_daemon.engines.base import Encoded, EngineOptions, Task
 from embedder_daemon.engines.hash_engine import HashEngine
@@ -103,7 +102,7 @@ def test_a_verdict_of_something_else_is_none(changed: dict[str, str]) -> None:
 
 def test_zero_threads_are_as_many_as_there_are() -> None:
     """What is left to the daemon is measured as what it means, and each setting has a file of its own."""
-    cores = verdict.conditions(SPACE, EngineOptions(threads=os.cpu_count() or 1))
+    cores = verdict.conditions(SPACE, EngineOptions(threads=processors.usable()))
     assert cores == HERE
     more = verdict.conditions(SPACE, EngineOptions(threads=cores.threads + 1))
     mps = verdict.conditions(SPACE, EngineOptions(device="mps"))
@@ -143,6 +142,30 @@ def test_the_golden_check_sees_wrong_vectors() -> None:
         with pytest.raises(LoadError, match=r"computes wrong vectors: cosine -?0") as caught:
             golden.check(engine)
         assert caught.value.exit_code == 15
+
+
+@pytest.mark.parametrize("row", [3, 31])
+def test_the_golden_check_sees_one_nan_among_many(row: int) -> None:
+    """A vector that is no number is wrong wherever it stands, and so is a short text's beside a long one."""
+    golden.keep(golden.make(HashEngine(), golden.texts()), SPACE)
+    poison = HashEngine().encode(golden.texts(), Task.DOCUMENT)[row].ids
+
+    class Spotted(HashEngine):
+        def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
+            rows = zip(batch, super().forward(batch), strict=True)
+            return [wire.pack([float("nan")] * 384) if text.ids == poison else row for text, row in rows]
+
+    with pytest.raises(LoadError, match="wrong vectors"):
+        golden.check(Spotted())
+
+
+def test_the_golden_check_puts_short_texts_beside_long_ones() -> None:
+    """An engine that spoils what is mostly padding does not pass."""
+    engine = Skewed()
+    golden.keep(golden.make(engine, golden.texts()), SPACE)
+    engine.spoils = lambda batch: min(len(text.ids) for text in batch) * 20 < max(len(text.ids) for text in batch)
+    with pytest.raises(LoadError, match="wrong vectors"):
+        golden.check(engine)
 
 
 class Broken(HashEngine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from pathlib import Path
@@ -11,12 +12,18 @@ import pytest
 from embedder_daemon import model, pin
 from embedder_daemon.errors import LoadError, ModelDamagedError, ModelMissingError
 from embedder_daemon.model_folder import ModelFolder
+from embedder_daemon.settings import DaemonSettings
 from embedder_daemon.space import ModelFiles
 from tests.daemon.modelfiles import COMMIT, MODULES, modules, write, write_cache
 
 SETTINGS = "config_sentence_transformers.json"
 LENGTH = "sentence_bert_config.json"
 POOLING = "1_Pooling/config.json"
+BERT = {"hidden_size": 8, "max_position_embeddings": 64, "pad_token_id": 1}
+ABSOLUTE = ("bert", "distilbert", "electra", "albert", "ernie", "mobilebert", "modernbert", "mistral", "qwen3", "new")
+AFTER_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec-text", "xmod", "luke")
+GPT = {"hidden_size": 8, "model_type": "gpt2", "n_positions": 48}
+DEBERTA = BERT | {"model_type": "deberta-v2", "position_biased_input": False}
 ROBERTA = {"model_type": "roberta", "hidden_size": 8, "max_position_embeddings": 66}
 
 
@@ -45,9 +52,31 @@ def test_everything_is_read_from_the_models_own_files(tmp_path: Path) -> None:
     assert again.space.space_id != space.space_id
 
 
-def test_the_id_of_a_model_that_was_served_before_stays(tmp_path: Path) -> None:
-    """The id of this model is what it was before its files could ask for more: stores on disk name it."""
-    assert find(tmp_path).space.space_id == "tiny-45e15e78fade7782"
+def test_the_configuration_belongs_to_the_space(tmp_path: Path) -> None:
+    """What decides about vectors makes another space, known to us or not; how it was written and trained does not."""
+    config: dict[str, object] = {"hidden_size": 8, "max_position_embeddings": 64, "layer_norm_eps": 1e-12}
+    config |= {"num_attention_heads": 2, "hidden_act": "gelu", "rope": {"theta": 1e4}}
+    found = find(tmp_path / "first", **{"config.json": config})
+    other: list[dict[str, object]] = [{"num_attention_heads": 4}, {"hidden_act": "relu"}, {"layer_norm_eps": 1e-5}]
+    other += [{"rope": {"theta": 1e6}}, {"whatever_comes": True}, {"is_decoder": True}]
+    spaces = {find(tmp_path / f"o{n}", **{"config.json": config | it}).space.space_id for n, it in enumerate(other)}
+    assert len(spaces | {found.space.space_id}) == len(other) + 1
+    cosmetic: list[dict[str, object]] = [{"transformers_version": "9"}, {"_name_or_path": "x"}, {"torch_dtype": "y"}]
+    cosmetic += [{"dtype": "float16"}, {"hidden_dropout_prob": 0.5}, {"resid_pdrop": 0.1}, {"initializer_range": 1}]
+    cosmetic += [{"rope": {"theta": 1e4, "_note": 1}}, {"architectures": ["Other"]}, {"use_cache": False}]
+    for number, change in enumerate(cosmetic):
+        again = find(tmp_path / f"c{number}", **{"config.json": json.dumps(config | change, indent=3)})
+        assert again.space == found.space, change
+
+
+def test_the_bundled_models_configuration_leaves_the_id(tmp_path: Path) -> None:
+    """A model whose configuration is that of the bundled one has the id that it always had: stores on disk name it."""
+    config = {"model_type": "bert", "vocab_size": 30522, "hidden_size": 384, "num_hidden_layers": 6, "pad_token_id": 0}
+    config |= {"num_attention_heads": 12, "intermediate_size": 1536, "hidden_act": "gelu", "layer_norm_eps": 1e-12}
+    config |= {"max_position_embeddings": 512, "type_vocab_size": 2, "position_embedding_type": "absolute"}
+    found = find(tmp_path, **{"config.json": config})
+    assert found.space.config_sha256 == ""
+    assert found.space.space_id == "tiny-3f8d5b333f3b11ab"
 
 
 def test_absent_optional_files_have_defaults(tmp_path: Path) -> None:
@@ -103,6 +132,21 @@ def test_each_task_has_its_prompt(
         ({"config.json": ROBERTA, LENGTH: {"max_seq_length": 66}}, 64),
         ({"config.json": ROBERTA | {"pad_token_id": 0}}, 65),
         ({"sentence_roberta_config.json": {"max_seq_length": 24}}, 24),
+        *[({"config.json": BERT | {"model_type": kind}, LENGTH: {"max_seq_length": 512}}, 64) for kind in ABSOLUTE],
+        *[({"config.json": BERT | {"model_type": kind}, LENGTH: {"max_seq_length": 512}}, 62) for kind in AFTER_PAD],
+        *[({"config.json": BERT | {"model_type": kind}, LENGTH: {"max_seq_length": 64}}, 62) for kind in AFTER_PAD],
+        ({"config.json": GPT, LENGTH: {"max_seq_length": 512}}, 48),
+        ({"config.json": GPT}, 48),
+        ({"config.json": {"hidden_size": 8, "model_type": "led", "max_encoder_position_embeddings": 40}}, 40),
+        (
+            {"config.json": {"hidden_size": 8, "model_type": "t5", "n_positions": 40}, LENGTH: {"max_seq_length": 512}},
+            512,
+        ),
+        ({"config.json": DEBERTA, LENGTH: {"max_seq_length": 512}}, 512),
+        ({"config.json": DEBERTA | {"position_biased_input": True}, LENGTH: {"max_seq_length": 512}}, 64),
+        ({"config.json": DEBERTA}, 64),
+        ({"config.json": BERT, LENGTH: {"max_seq_length": 32}}, 32),
+        ({"config.json": BERT, LENGTH: {"max_seq_length": None}}, 64),
     ],
 )
 def test_the_length_is_the_least_that_the_files_say(tmp_path: Path, changed: dict[str, object], tokens: int) -> None:
@@ -114,6 +158,129 @@ def test_code_for_other_tasks_is_no_matter(tmp_path: Path) -> None:
     """A model that brings code, but none for its tokens' vectors, is served."""
     config = ROBERTA | {"auto_map": {"AutoModelForMaskedLM": "modeling.Model"}}
     assert find(tmp_path, **{"config.json": config}).space.dimensions == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "document"),
+    [
+        ("multilingual-e5-small", "query: ", "passage: "),
+        ("E5-Base-v2", "query: ", "passage: "),
+        ("my_e5-large_copy", "query: ", "passage: "),
+        ("multilingual-e5-large-instruct", "Instruct: ", ""),
+        ("e5-mistral-7b-instruct", "Instruct: ", ""),
+        ("bge-small-en-v1.5", "Represent this sentence for searching relevant passages: ", ""),
+        ("bge-large-zh", "为这个句子", ""),
+        ("bge-m3", "", ""),
+        ("mxbai-embed-large-v1", "Represent this sentence", ""),
+        ("deepset-mxbai-embed-de-large-v1", "query: ", "passage: "),
+        ("UAE-Large-V1", "Represent this sentence", ""),
+        ("snowflake-arctic-embed-m-v1.5", "Represent this sentence", ""),
+        ("snowflake-arctic-embed-l-v2.0", "query: ", ""),
+        ("nomic-embed-text-v1.5", "search_query: ", "search_document: "),
+        ("gte-base", "", ""),
+        ("base5-small", "", ""),
+        ("e5x-small", "", ""),
+        ("all-MiniLM-L6-v2", "", ""),
+    ],
+)
+def test_known_families_have_their_prompts(name: str, query: str, document: str, tmp_path: Path) -> None:
+    """A model whose files say no prompts, or say empty ones, gets those that its authors ask for."""
+    silent: list[dict[str, object] | None] = [None, {}, {"prompts": {}}, {"prompts": {"query": "", "document": ""}}]
+    for number, said in enumerate(silent):
+        space = model.find(str(write(tmp_path / str(number) / name, **{SETTINGS: said}))).space
+        assert space.query_prompt.startswith(query)
+        assert bool(space.query_prompt) == bool(query)
+        assert space.document_prompt == document
+    own = model.find(str(write(tmp_path / "own" / name, **{SETTINGS: {"prompts": {"query": "mine: "}}}))).space
+    assert (own.query_prompt, own.document_prompt) == ("mine: ", "")
+
+
+def test_prompts_by_setting_come_first(tmp_path: Path) -> None:
+    """Each one counts by itself, also an empty one, and makes another space; the files' own are as if not set."""
+    folder = str(write(tmp_path / "multilingual-e5-small"))
+    spaces = [
+        model.configured(DaemonSettings(model=folder, query_prompt=query, document_prompt=document)).space
+        for query, document in ((None, None), ("q ", None), (None, "d "), ("", ""), ("query: ", "passage: "))
+    ]
+    told = [(space.query_prompt, space.document_prompt) for space in spaces]
+    assert told == [("query: ", "passage: "), ("q ", "passage: "), ("query: ", "d "), ("", ""), told[0]]
+    assert len({space.space_id for space in spaces}) == 4
+
+
+def test_prompts_by_setting_are_refused_where_they_cannot_be_left_out(tmp_path: Path) -> None:
+    """A model whose pooling leaves prompts out cannot have one, wherever it comes from."""
+    folder = write(tmp_path / "tiny", **{POOLING: {"pooling_mode": "mean", "include_prompt": False}, SETTINGS: None})
+    model.find(str(folder))
+    with pytest.raises(LoadError, match="prompts"):
+        model.configured(DaemonSettings(model=str(folder), query_prompt="q "))
+
+
+VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\n##s\n"
+PLAIN = {"tokenizer.json": None, "vocab.txt": VOCABULARY}
+
+
+def test_a_plain_bert_tokenizer_needs_no_fast_one(tmp_path: Path) -> None:
+    """The digest is of the vocabulary and of what tokenizer_config.json says of it."""
+    config: dict[str, object] = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
+    other: list[dict[str, object]] = [{"do_lower_case": True}, {"strip_accents": True}, {"strip_accents": False}]
+    other += [{"tokenize_chinese_chars": False}, {"added_tokens_decoder": {"7": {"content": "[X]", "lstrip": True}}}]
+    same: list[dict[str, object]] = [{}, {"tokenizer_class": "BertTokenizerFast"}, {"name": "x"}]
+    spaces = [
+        find(tmp_path / str(number), **PLAIN, **{"tokenizer_config.json": config | change}).space
+        for number, change in enumerate(same + other)
+    ]
+    assert spaces[0] == spaces[1] == spaces[2]
+    assert len({space.space_id for space in spaces[2:]}) == len(other) + 1
+    assert find(tmp_path / "type", **PLAIN, **{"config.json": BERT | {"model_type": "bert"}}).space.tokenizer_sha256
+    limited = {"tokenizer_config.json": config | {"model_max_length": 24}, LENGTH: None}
+    assert find(tmp_path / "limited", **PLAIN, **limited).space.max_tokens == 24
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"vocab.txt": VOCABULARY}, ModelMissingError, r"tokenizer\.json is missing"),
+        (
+            {"tokenizer_config.json": {"tokenizer_class": "BertTokenizer"}},
+            ModelMissingError,
+            r"tokenizer\.json is miss",
+        ),
+        ({"vocab.txt": "word", "config.json": BERT | {"model_type": "bert"}}, ModelDamagedError, r"vocab\.txt has no"),
+        (
+            {"vocab.txt": VOCABULARY, "tokenizer_config.json": {"tokenizer_class": "MPNetTokenizer"}},
+            ModelMissingError,
+            r"tokenizer\.json is missing",
+        ),
+    ],
+)
+def test_what_is_no_plain_tokenizer_is_told(
+    tmp_path: Path, changed: dict[str, object], error: type[Exception], words: str
+) -> None:
+    """Without tokenizer.json there has to be a BERT tokenizer, and a vocabulary that has its tokens."""
+    with pytest.raises(error, match=words):
+        find(tmp_path, **({"tokenizer.json": None} | changed))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "changes"),
+    [
+        ("BertTokenizer", {"do_lower_case": False}, True),
+        ("BertTokenizerFast", {"strip_accents": False}, True),
+        ("DistilBertTokenizer", {"tokenize_chinese_chars": False}, True),
+        ("BertTokenizer", {"do_lower_case": True, "strip_accents": None, "tokenize_chinese_chars": True}, False),
+        ("BertTokenizer", {}, False),
+        ("PreTrainedTokenizerFast", {"do_lower_case": False}, False),
+    ],
+)
+def test_tokenizer_config_overrules_the_fast_tokenizer(
+    tmp_path: Path, kind: str, said: dict[str, object], *, changes: bool
+) -> None:
+    """As transformers reads the files of a BERT tokenizer; where they agree, the id stays what it was."""
+    state = {"type": "BertNormalizer", "lowercase": True, "strip_accents": None, "handle_chinese_chars": True}
+    fast = {"tokenizer.json": {"normalizer": state, "model": {}}}
+    plain = find(tmp_path / "plain", **fast)
+    other = find(tmp_path / "other", **fast, **{"tokenizer_config.json": {"tokenizer_class": kind} | said})
+    assert (other.space.space_id != plain.space.space_id) is changes
 
 
 def test_a_transformer_may_have_its_own_folder(tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 from embedder_api.v1 import embedder_pb2
 
@@ -132,6 +136,73 @@ def test_a_frozen_process_ends(start: Start) -> None:
     assert process.wait() == 1
     assert "Timeout" in process.log.read_text()
     assert start(*FAULTY).ready().embed("x").vectors == hash_vector("x")
+
+
+@pytest.mark.parametrize("stops", [1, 3])
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_a_process_that_was_stopped_goes_on(start: Start, *, busy: bool, stops: int) -> None:
+    """Time in which the process could not run is no stall: it computes what waited, and serves."""
+    process = start(*FAULTY, module="tests.daemon.faulty", EMBEDDER_WATCHDOG_S="1").ready()
+    with ThreadPoolExecutor() as pool:
+        texts = [f"slow {number}" for number in range(48 if busy else 1)]
+        call = pool.submit(process.embed, *texts)
+        if busy:
+            process.until_busy()
+        else:
+            call.result()
+        for _ in range(stops):
+            process.popen.send_signal(signal.SIGSTOP)
+            pause(2.5)  # the event loop's limit is 1.5 s
+            process.popen.send_signal(signal.SIGCONT)
+            assert process.embed("fast").vectors == hash_vector("fast")
+        assert len(call.result().items) == len(texts)
+    assert process.popen.poll() is None
+    assert process.stop() == 0
+
+
+def pause(seconds: float) -> None:
+    """Let time pass, which is all that happens to a stopped process."""
+    end = time.monotonic() + seconds
+    until(lambda: time.monotonic() > end, "time passed", 2 * seconds)
+
+
+def test_nobody_is_left_of_a_killed_daemon(start: Start) -> None:
+    """The process that watches over the event loop ends with it, however that happens."""
+    process = start(*FAULTY).ready()
+    children = children_of(process.popen.pid)
+    assert len(children) == 1
+    process.popen.kill()
+    process.wait()
+    until(lambda: not any(map(psutil.pid_exists, children)), "it ended")
+
+
+def test_without_a_watcher_the_daemon_serves(start: Start) -> None:
+    """Whoever ends the process that watches over the event loop ends nothing else, and the log says so."""
+    process = start(*FAULTY, EMBEDDER_WATCHDOG_S="0.5").ready()
+    (watcher,) = children_of(process.popen.pid)
+    os.kill(watcher, signal.SIGKILL)
+    process.logged("nobody watches over the event loop")
+    assert process.embed("x").vectors == hash_vector("x")
+    assert process.stop() == 0
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that it started."""
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
+def test_a_hangup_under_nohup_is_ignored(start: Start) -> None:
+    """Where the signal was ignored before, it stays so; else it ends the process with code 1."""
+    ignoring = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(*FAULTY).ready()
+    finally:
+        signal.signal(signal.SIGHUP, ignoring)
+    process.popen.send_signal(signal.SIGHUP)
+    assert process.embed("x").vectors == hash_vector("x")
+    assert process.stop() == 0
+    other = start(*FAULTY).ready()
+    assert other.stop(signal.SIGHUP) == 1
 
 
 def test_a_removed_socket_is_noticed(start: Start) -> None:

@@ -155,6 +155,38 @@ async def test_another_model_is_noticed_and_the_store_re_embedded(
     assert (await command("reembed")).out == "the store's vectors are of fake-other-weights already\n"
 
 
+async def test_what_one_engine_refused_another_is_asked_for(
+    daemon: FakeDaemon, client: RawClient, command: Command
+) -> None:
+    """A text that gets no vector is told with what refused it; a later version is asked by itself."""
+    await daemon.change(reject={"poison", "worse"})
+    await client.tool("memory_store", content="fine")
+    poison, worse = [(await client.tool("memory_store", content=text))["id"] for text in ("poison", "worse")]
+    queue = (await client.tool("memory_health"))["queue"]
+    assert "failed: as told [fake float32 on cpu, memory-mcp" in queue["cause"]
+    assert "memory-mcp reembed" in queue["mend"]
+    await daemon.change(reject={"worse"}, engine="newer")
+    await client.until("memory_get", "embedded", value=True, id=poison)
+    assert "[newer float32" in (await client.tool("memory_health"))["queue"]["cause"]
+    await daemon.change(reject=set())
+    assert (await command("reembed", "--json")).data["memories"] == 1
+    assert (await client.tool("memory_get", id=worse))["embedded"]
+    assert (await client.tool("memory_health"))["queue"]["state"] == "empty"
+
+
+async def test_what_is_quarantined_waits(daemon: FakeDaemon, client: RawClient, command: Command) -> None:
+    """It is pending, and not refused for good, whoever asks; later it gets its vector without anybody's doing."""
+    await daemon.change(quarantine={"deadly"})
+    await client.tool("memory_store", content="fine")
+    assert not (await client.tool("memory_store", content="deadly"))["embedded"]
+    assert (await client.tool("memory_health"))["queue"]["state"] == "pending"
+    assert (await command("reembed")).code == 0
+    assert (await client.until("memory_search", "pending", value=1, query="deadly"))["pending"] == 1
+    await daemon.change(quarantine=set())
+    await client.until("memory_search", "pending", value=0, query="deadly")
+    assert (await client.tool("memory_health"))["queue"]["state"] == "empty"
+
+
 async def test_a_killed_re_embedding_goes_on(
     daemon: FakeDaemon, client: RawClient, command: Command, begin: Started
 ) -> None:

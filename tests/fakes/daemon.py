@@ -44,6 +44,9 @@ class Faults:
     """The connection is cut in the middle of Embed."""
     reject: set[str] = field(default_factory=set)
     """Texts that get an item error."""
+    quarantine: set[str] = field(default_factory=set)
+    """Texts that are refused for the time being."""
+    engine: str = "fake"
     version: str = __version__
     state: pb.State = pb.STATE_SERVING
     vectors: dict[str, bytes] = field(default_factory=dict)
@@ -140,6 +143,7 @@ class FakeDaemon(EmbedderServicer):
 
     def _item(self, text: str) -> pb.EmbedResponse.Item:
         error = "failed: as told" if text in self.faults.reject else ""
+        error = "quarantined: as told" if text in self.faults.quarantine else error
         cut = len(text) > MAX_CHARS
         return pb.EmbedResponse.Item(
             token_count=len(text.split()), truncated=cut, consumed_chars=min(len(text), MAX_CHARS), error=error
@@ -166,7 +170,7 @@ class FakeDaemon(EmbedderServicer):
             dimensions=DIMENSIONS,
             max_tokens=256,
             limits=pb.Limits(max_texts=MAX_TEXTS),
-            engine="fake",
+            engine=self.faults.engine,
             device="cpu",
             precision="float32",
             daemon_version=self.faults.version,

@@ -19,6 +19,9 @@ class FakeEmbedder:
         self.space = space or Space("fake-384", 384)
         self.failure: EmbedderError | None = None
         self.rejected: set[str] = set()
+        self.quarantined: set[str] = set()
+        """Refused for the time being."""
+        self.made_by = ""
         self.max_chars = MAX_CHARS
         self.before_call: Callable[[], None] = lambda: None
         """Happens at each call, for instance time that passes."""
@@ -38,7 +41,9 @@ class FakeEmbedder:
 
     def _item(self, text: str) -> EmbeddedText:
         if text in self.rejected:
-            return EmbeddedText(None, error="failed: as told")
+            return EmbeddedText(None, error=f"failed: as told [{self.made_by}]" if self.made_by else "failed: as told")
+        if text in self.quarantined:
+            return EmbeddedText(None, error="quarantined: as told", temporary=True)
         vector = hash_vector(text[: self.max_chars], self.space.dimensions)
         return EmbeddedText(vector, truncated=len(text) > self.max_chars, consumed_chars=min(len(text), self.max_chars))
 
@@ -54,7 +59,18 @@ class FakeEmbedder:
         """Say what it is, unless it fails."""
         if self.failure is not None:
             return None
-        return Served("serving", "fake", "fake", "cpu", "float32", self.space.id, "0", 1.0, {"rows": len(self.calls)})
+        return Served(
+            state="serving",
+            model="fake",
+            engine="fake",
+            device="cpu",
+            precision="float32",
+            space_id=self.space.id,
+            version="0",
+            uptime_s=1.0,
+            counters={"rows": len(self.calls)},
+            made_by=self.made_by,
+        )
 
     def guard(self) -> Guard:
         """Nothing guards it."""

@@ -370,6 +370,17 @@ class FakeStore(FakeUpkeep):
         ]
         return waiting[:limit]
 
+    async def retry_failed(self, made_by: str | None) -> int:
+        """Queue refused passages again."""
+        again = [
+            (number, passage)
+            for number, _, passage in self._current()
+            if passage.error and (made_by is None or not passage.error.endswith(f"[{made_by}]"))
+        ]
+        for number, passage in again:
+            self._passages[number] = (self._passages[number][0], replace(passage, error=None), None)
+        return len(again)
+
     async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
         """Give queued passages their vectors."""
         if space != (self._space or space):

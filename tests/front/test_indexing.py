@@ -158,6 +158,72 @@ async def test_the_queue_is_drained_in_bulk(store: SqliteStore) -> None:
     await store.close()
 
 
+async def test_another_engine_is_asked_again(store: SqliteStore) -> None:
+    """What was refused is left alone while the same engine serves, and gets its vector from the next that can."""
+    embedder = FakeEmbedder()
+    await fill(store, embedder, "fine", "poison", "worse")
+    embedder.made_by, embedder.rejected = "fake 1", {"poison", "worse"}
+    worker = chores(store, embedder)
+    await worker.drain()
+    assert (await store.queue("n")).last_error == "failed: as told [fake 1]"
+    embedder.calls.clear()
+    embedder.rejected = set()
+    await worker.drain()
+    assert embedder.calls == []
+    embedder.made_by, embedder.rejected = "fake 2", {"worse"}
+    await worker.drain()
+    counts = await store.queue("n")
+    assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told [fake 2]")
+    assert [call[0] for call in embedder.calls] == [("poison", "worse")]
+    assert await store.verify() == []
+    await store.close()
+
+
+async def test_an_engine_of_another_space_is_not_asked_again(store: SqliteStore) -> None:
+    """Its vectors could not be kept, so that what was refused stays told as refused."""
+    embedder = FakeEmbedder()
+    embedder.made_by, embedder.rejected = "fake 1", {"poison"}
+    await fill(store, embedder, "fine", "poison")
+    await chores(store, embedder).drain()
+    embedder.made_by, embedder.space = "fake 2", Space("other-384", 384)
+    await chores(store, embedder).drain()
+    assert (await store.queue("n")).failed == 1
+    await store.close()
+
+
+@pytest.mark.parametrize("quarantined", [1, 100])
+async def test_what_is_quarantined_waits_on(store: SqliteStore, quarantined: int) -> None:
+    """It holds up nobody behind it, is asked for once each time, and gets its vector when it is pardoned."""
+    embedder = FakeEmbedder()
+    bad = [f"deadly {number}" for number in range(quarantined)]
+    await fill(store, embedder, *bad, "LONG " + "fine words here " * 60, *(f"fine {number}" for number in range(80)))
+    embedder.quarantined = set(bad)
+    worker = chores(store, embedder)
+    for _ in range(2):
+        await worker.drain()
+        counts = await store.queue("n")
+        assert (counts.pending, counts.failed) == (quarantined, 0)
+    asked = [text for call in embedder.calls for text in call[0] if text in embedder.quarantined]
+    assert sorted(asked) == sorted(bad * 2)
+    embedder.quarantined = set()
+    await worker.drain()
+    assert (await store.queue("n")).pending == 0
+    await store.close()
+
+
+async def test_a_quarantined_passage_is_stored_as_one_that_waits() -> None:
+    """Its neighbours in the same memory have vectors, and it has neither a vector nor an error."""
+    embedder = FakeEmbedder()
+    text = " ".join(f"Sentence number {number} of them." for number in range(60))
+    [whole], _ = await make(embedder).embed([text], lane=Lane.BULK, space=SPACE)
+    embedder.quarantined = {embedder.calls[0][0][1]}
+    [embedded], failure = await make(embedder).embed([text], lane=Lane.BULK, space=SPACE)
+    assert failure is None
+    assert [(p.start, p.end) for p in embedded.passages] == [(p.start, p.end) for p in whole.passages]
+    assert [p.error for p in embedded.passages] == [None] * len(whole.passages)
+    assert [p.vector is None for p in embedded.passages] == [False, True] + [False] * (len(whole.passages) - 2)
+
+
 async def test_after_a_failure_less_is_tried_at_once(store: SqliteStore) -> None:
     """A machine too slow for a whole batch gets half of it the next time, and more again when that works."""
     embedder = FakeEmbedder()

@@ -269,6 +269,39 @@ async def test_a_text_that_is_refused_is_set_aside(store: Store) -> None:
     assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told")
 
 
+async def test_refused_texts_are_tried_again(store: Store) -> None:
+    """Where the space is the store's already, what was refused is asked for again; what got a vector is counted."""
+    await fill(store, 2)
+    embedder = FakeEmbedder(OLD)
+    embedder.made_by, embedder.rejected = "fake 1", {"one", "two"}
+    await memories(store, embedder).store_many([NewMemory(text, "n") for text in ("one", "two", "three")], _ignore)
+    assert (await store.queue("n")).failed == 2
+    embedder.rejected = {"two"}
+    assert (await make(store, embedder).run(lambda _: None)).memories == 1
+    counts = await store.queue("n")
+    assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told [fake 1]")
+    assert await best(store, embedder, "one") == "one"
+    assert (await make(store, embedder).run(lambda _: None)).memories == 0
+    assert await store.verify() == []
+
+
+@pytest.mark.parametrize("space", [OLD, NEW])
+async def test_what_is_quarantined_keeps_nobody_from_switching(store: Store, space: Space) -> None:
+    """It ends, and the chores then queue what was refused for the time being."""
+    await fill(store, 2)
+    embedder = FakeEmbedder(OLD)
+    embedder.quarantined = {"deadly"}
+    await memories(store, embedder).store(NewMemory("deadly", "n"))
+    assert (await store.queue("n")).pending == 1
+    embedder = FakeEmbedder(space)
+    embedder.made_by, embedder.quarantined = "fake 1", {"deadly"}
+    await make(store, embedder).run(lambda _: None)
+    assert await store.space() == space
+    assert await store.retry_failed("fake 1") == 1
+    assert [waiting.text for waiting in await store.pending(9)] == ["deadly"]
+    assert await store.verify() == []
+
+
 async def test_what_an_early_end_left_is_filled(store: Store) -> None:
     """A store that had no space at all: the first run ends early, the next one goes on though the space is its own."""
     down = FakeEmbedder(NEW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from embedder_daemon.engines.base import Engine, EngineOptions, Task
 from embedder_daemon.errors import LoadError
 from embedder_daemon.model_folder import WEIGHTS
 from embedder_daemon.space import ModelFiles
+from tests.daemon.daemonkit import until
 from tests.model.conftest import ROOT, running
 from tests.model.corpus import made_texts
 
@@ -39,6 +41,7 @@ else:  # the light interpreter collects this file too
     tiny = pytest.importorskip("tests.model.tiny")
 
 TEXTS = [*made_texts(24), "one", "UPPER and lower"]
+UNKNOWN = {"__type": "AddedToken", "content": "[UNK]", "lstrip": False, "rstrip": False, "normalized": False}
 ENGINES = pytest.mark.parametrize("engine", ["torch", "openvino"])
 
 
@@ -103,6 +106,146 @@ def test_every_kind_of_model_equals_sentence_transformers(
         assert np.corrcoef(theirs).min() < 0.9  # random weights that tell texts apart
         if prompt:
             assert cosines(ours, expected(library, "")).min() < 0.999
+
+
+@pytest.mark.parametrize("kind", ["modernbert", "mistral"])
+@ENGINES
+def test_a_short_text_beside_a_long_one_is_computed(
+    engine: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where attention is local, what is mostly padding has the vector that it has alone."""
+    served = serving(engine, model.find(str(tiny.KINDS[kind](tmp_path))), tmp_path, monkeypatch)
+    encoded = served.encode(["a", "one two", *TEXTS], Task.DOCUMENT)
+    long = max(encoded, key=lambda text: len(text.ids))
+    assert len(long.ids) > 90
+    alone = unpacked(served.forward([text])[0] for text in encoded)
+    beside = unpacked(served.forward([text, long])[0] for text in encoded)
+    assert np.abs(alone - beside).max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["openvino", "onnx"])
+def test_a_wrong_conversion_is_not_served(kind: str, tmp_path: Path) -> None:
+    """What computes other vectors than torch is refused, in a sentence that says so, and nothing is kept of it."""
+    folder = tiny.longformer(tmp_path)
+    with running(tmp_path, kind, "float32", EMBEDDER_MODEL=str(folder), EMBEDDER_THREADS="1") as daemon:
+        assert daemon.process.wait(120) == 15
+        log = daemon.log.read_text()
+    assert "could not be converted" in log
+    if kind == "openvino":
+        assert "it computes other vectors than torch: cosine 0." in log
+        assert "set EMBEDDER_ENGINE=torch" in log
+    assert not any((tmp_path / "memory-mcp" / "converted").iterdir())
+    with running(tmp_path, "torch", "float32", EMBEDDER_MODEL=str(folder), EMBEDDER_THREADS="1") as daemon:
+        assert daemon.ready().embed("a text").dimensions == 32
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"do_lower_case": False},
+        {"do_lower_case": True, "strip_accents": False},
+        {"do_lower_case": False, "strip_accents": True, "tokenize_chinese_chars": False},
+        {"do_lower_case": False, "unk_token": UNKNOWN},
+    ],
+    ids=str,
+)
+def test_a_plain_bert_tokenizer_equals_sentence_transformers(settings: dict[str, object], tmp_path: Path) -> None:
+    """Without a fast tokenizer's file the vocabulary and the settings beside it count, as the library reads them."""
+    texts = [
+        *TEXTS,
+        "ÀÉÎ Ünïcode",
+        "日本 text 語",
+        "[SEP] in [UNK] between",
+        "tabs\tand\u200bzero\x00widths",
+        "co-op, U.S.A!",
+    ]
+    folder = tiny.plain(tmp_path, **settings)
+    engine = factory.create("torch", EngineOptions(device="cpu"), model.find(str(folder)))
+    library = reference(folder, engine.facts.max_tokens)
+    encoded = engine.encode(texts, Task.DOCUMENT)
+    prompt = library.prompts["passage"] or ""
+    theirs = library.tokenizer([prompt + text for text in texts], truncation=True, max_length=48)["input_ids"]
+    assert [list(text.ids) for text in encoded] == theirs
+
+
+def test_a_length_above_the_positions_is_cut(tmp_path: Path) -> None:
+    """A model whose files declare a longer text than it has positions for computes the beginning of such a text."""
+    folder = tiny.bert(tmp_path)
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 512}')
+    engine = factory.create("torch", EngineOptions(device="cpu"), model.find(str(folder)))
+    (text,) = engine.encode(["many words " * 100], Task.DOCUMENT)
+    assert (engine.facts.max_tokens, len(text.ids), text.truncated) == (64, 64, True)
+    assert wire.is_sound(engine.forward([text])[0])
+
+
+def test_another_configuration_is_another_space_and_another_conversion(tmp_path: Path) -> None:
+    """When the heads are corrected, openvino computes what torch does, and nothing old is served."""
+    folder = tiny.bert(tmp_path)
+    spaces, answers = set(), []
+    for heads in (2, 4):
+        config = json.loads((folder / "config.json").read_text()) | {"num_attention_heads": heads}
+        (folder / "config.json").write_text(json.dumps(config))
+        for engine in ("torch", "openvino"):
+            with running(tmp_path, engine, "float32", EMBEDDER_MODEL=str(folder), EMBEDDER_THREADS="1") as daemon:
+                answer = daemon.ready().embed(*TEXTS)
+            spaces.add(answer.space_id)
+            answers.append(unpacked(wire.split_rows(answer.vectors, answer.dimensions, len(answer.items))))
+    assert len(spaces) == 2
+    assert cosines(answers[0], answers[1]).min() > 0.9999
+    assert cosines(answers[2], answers[3]).min() > 0.9999
+    assert cosines(answers[0], answers[2]).min() < 0.999
+    assert len([path for path in (tmp_path / "memory-mcp" / "converted").iterdir() if path.is_dir()]) == 2
+
+
+def test_prompts_of_a_known_family_and_of_the_settings_are_put_before_texts(tmp_path: Path) -> None:
+    """The vectors are the library's with these prompts, and Info tells them."""
+    folder = tiny.bert(tmp_path).rename(tmp_path / "multilingual-e5-small")
+    (folder / "config_sentence_transformers.json").unlink()
+    library = reference(folder, 48)
+    for settings, query in (({}, "query: "), ({"EMBEDDER_QUERY_PROMPT": "Find: "}, "Find: ")):
+        surroundings = {"EMBEDDER_MODEL": str(folder), "EMBEDDER_THREADS": "1", **settings}
+        with running(tmp_path, "torch", "float32", **surroundings) as daemon:
+            info = daemon.ready().info()
+            assert (info.query_prompt, info.document_prompt) == (query, "passage: ")
+            for task, prompt in ((embedder_pb2.TASK_QUERY, query), (embedder_pb2.TASK_DOCUMENT, "passage: ")):
+                answer = daemon.embed(*TEXTS, task=task)
+                ours = unpacked(wire.split_rows(answer.vectors, answer.dimensions, len(answer.items)))
+                assert cosines(ours, expected(library, prompt)).min() > 0.9999
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_huge_texts_take_little_memory_and_give_it_back(cache_home: Path) -> None:
+    """Four texts of 15 MB in one call, of prose and of ideograms, take no gigabytes, and are told as what they are."""
+    prose = "The boat house is old, and nobody knows who has its key. "
+    texts = [
+        (words * (15_000_000 // len(words.encode()) + 1)) for words in (prose, "Grüße, ", "日本語テキスト", "a-b ")
+    ]
+    with running(cache_home, "openvino", "float32") as daemon:
+        status = Path(f"/proc/{daemon.ready().process.pid}/status")
+        daemon.embed("a text")
+        before = resident_mb(status, "VmRSS")
+        answer = daemon.embed(*texts)
+        assert [item.error for item in answer.items] == [""] * 4
+        assert all(item.truncated and 200 < item.consumed_chars < 1500 for item in answer.items)
+        beginnings = [text[: item.consumed_chars] for text, item in zip(texts, answer.items, strict=True)]
+        whole = daemon.embed(*beginnings)
+        assert [item.truncated for item in whole.items] == [False] * 4
+        assert (
+            np.abs(
+                unpacked(wire.split_rows(answer.vectors, 384, 4)) - unpacked(wire.split_rows(whole.vectors, 384, 4))
+            ).max()
+            < 1e-5
+        )
+        for text, item, part in zip(texts, answer.items, whole.items, strict=True):
+            assert item.token_count == pytest.approx(part.token_count * len(text) / part.consumed_chars, rel=0.1)
+        assert resident_mb(status, "VmHWM") - before < 900
+        until(lambda: resident_mb(status, "VmRSS") - before < 200, "the memory is given back", 20)
+
+
+def resident_mb(status: Path, kind: str) -> int:
+    """Return a line of a process's status, in MB."""
+    return int(status.read_text().partition(f"{kind}:")[2].split()[0]) // 1024
 
 
 @ENGINES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -130,10 +131,44 @@ def t5(folder: Path) -> Path:
     return _save(folder, transformer, tokenizer, modules.Pooling(32, "mean"), modules.Normalize())
 
 
+def modernbert(folder: Path) -> Path:
+    """Write a ModernBERT, of whose layers one sees eight tokens around each, and the other all."""
+    ends = {"pad_token_id": 1, "bos_token_id": 0, "cls_token_id": 0, "eos_token_id": 2, "sep_token_id": 2}
+    windows = {"local_attention": 8, "global_attn_every_n_layers": 2}
+    transformer = _transformer("modernbert", max_position_embeddings=96, **windows, **ends)
+    return _save(folder, transformer, _byte_pairs(ends=True), modules.Pooling(32, "mean"))
+
+
+def mistral(folder: Path) -> Path:
+    """Write a decoder that sees the last eight tokens."""
+    heads = {"num_key_value_heads": 1, "sliding_window": 8, "pad_token_id": 1}
+    transformer = _transformer("mistral", max_position_embeddings=96, initializer_range=0.2, **heads)
+    return _save(folder, transformer, _byte_pairs(ends=True), modules.Pooling(32, "mean"))
+
+
+def longformer(folder: Path) -> Path:
+    """Write a Longformer, which pads to multiples of its window, so that its graph depends on the length."""
+    transformer = _transformer("longformer", max_position_embeddings=130, attention_window=[8, 8], pad_token_id=1)
+    return _save(folder, transformer, _byte_pairs(ends=True), modules.Pooling(32, "mean"))
+
+
+def plain(folder: Path, **settings: object) -> Path:
+    """Write a BERT whose tokenizer is a vocabulary and settings, as before there were fast ones."""
+    written = bert(folder)
+    words = json.loads((written / "tokenizer.json").read_text())["model"]["vocab"]
+    (written / "vocab.txt").write_text("".join(f"{word}\n" for word in sorted(words, key=words.__getitem__)))
+    (written / "tokenizer.json").unlink()
+    (written / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"} | settings))
+    (written / "sentence_bert_config.json").write_text('{"max_seq_length": 48}')
+    return written
+
+
 KINDS: Final[dict[str, Callable[[Path], Path]]] = {
     "bert": bert,
     "roberta": roberta,
     "mpnet": mpnet,
     "qwen": qwen,
     "t5": t5,
+    "modernbert": modernbert,
+    "mistral": mistral,
 }

@@ -53,7 +53,8 @@ def of_queue(queue: QueueCounts) -> Finding:
             Condition.DEGRADED,
             "failed",
             f"some passages were refused by the embedder, the latest of {queue.last_failed}: {queue.last_error}",
-            "update or delete these memories; they are found by keywords meanwhile",
+            "`memory-mcp reembed` tries them again, as another engine or version of the daemon will by itself; "
+            "they are found by keywords meanwhile",
             detail,
         )
     if queue.pending:

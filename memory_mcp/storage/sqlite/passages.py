@@ -99,6 +99,19 @@ def drop(db: apsw.Connection, passage_ids: Sequence[int]) -> None:
             db.execute(f"DELETE FROM vectors_{cast('int', number):d} WHERE passage_id = ?", (passage_id,))  # noqa: S608 - a number of ours
 
 
+def retry_failed(db: apsw.Connection, made_by: str | None) -> int:
+    """Queue the refused passages of the store's space again, but not those that `made_by` refused; return how many."""
+    store = active_space(db)
+    ending = None if made_by is None else f"[{made_by}]"
+    db.execute(  # in words of the index that holds only what has no vector
+        """UPDATE passages SET state = 'pending', error = NULL, space = NULL
+           WHERE state <> 'embedded' AND state = 'failed' AND (space IS NULL OR space = ?1)
+             AND (?2 IS NULL OR substr(error, -length(?2)) <> ?2)""",
+        (store[0] if store else None, ending),
+    )
+    return db.changes()
+
+
 def attach(db: apsw.Connection, space: Space, results: Sequence[tuple[int, Sequence[Passage]]], now: int) -> None:
     """Replace queued passages by what became of them; one that is gone or no longer pending is passed over."""
     store = active_space(db)

@@ -216,6 +216,10 @@ class SqliteStore:
         """Return the oldest passages that wait for a vector."""
         return await self._database.read(lambda db: reads.pending(db, limit))
 
+    async def retry_failed(self, made_by: str | None) -> int:
+        """Queue refused passages again."""
+        return await self._database.write(lambda db: passages.retry_failed(db, made_by))
+
     async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
         """Give queued passages their vectors."""
         now = self._now()

@@ -29,6 +29,9 @@ WIRE_KEY: Final = "wire-version"
 """Metadata of a call of Embed: the caller's WIRE_VERSION. Info was asked, and yet another daemon may answer: the
 connection may be lost in between, and gRPC makes a new one by itself. A daemon refuses what is not its own version."""
 
+CHOICE_KEY: Final = "choice"
+"""In InfoResponse.versions: why it is this engine and this precision; absent where both were set."""
+
 OUTDATED_KEY: Final = "outdated"
 """In InfoResponse.versions: why the daemon's environment should be built again; absent where it fits."""
 
@@ -70,3 +73,7 @@ class ItemError(StrEnum):
     FAILED = "failed"
     NOT_FINITE = "not_finite"
     QUARANTINED = "quarantined"
+
+
+TEMPORARY: Final = frozenset({ItemError.QUARANTINED})
+"""What passes by itself: the same daemon may compute the text some days later."""

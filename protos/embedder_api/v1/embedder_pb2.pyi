@@ -107,7 +107,7 @@ class InfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class InfoResponse(_message.Message):
-    __slots__ = ("state", "space_id", "model", "dimensions", "max_tokens", "limits", "engine", "device", "precision", "batch_tolerance", "daemon_version", "wire_version", "versions", "cause")
+    __slots__ = ("state", "space_id", "model", "dimensions", "max_tokens", "limits", "engine", "device", "precision", "batch_tolerance", "daemon_version", "wire_version", "versions", "cause", "query_prompt", "document_prompt")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,8 @@ class InfoResponse(_message.Message):
     WIRE_VERSION_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     CAUSE_FIELD_NUMBER: _ClassVar[int]
+    QUERY_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_PROMPT_FIELD_NUMBER: _ClassVar[int]
     state: State
     space_id: str
     model: str
@@ -143,7 +145,9 @@ class InfoResponse(_message.Message):
     wire_version: int
     versions: _containers.ScalarMap[str, str]
     cause: str
-    def __init__(self, state: _Optional[_Union[State, str]] = ..., space_id: _Optional[str] = ..., model: _Optional[str] = ..., dimensions: _Optional[int] = ..., max_tokens: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ..., precision: _Optional[str] = ..., batch_tolerance: _Optional[float] = ..., daemon_version: _Optional[str] = ..., wire_version: _Optional[int] = ..., versions: _Optional[_Mapping[str, str]] = ..., cause: _Optional[str] = ...) -> None: ...
+    query_prompt: str
+    document_prompt: str
+    def __init__(self, state: _Optional[_Union[State, str]] = ..., space_id: _Optional[str] = ..., model: _Optional[str] = ..., dimensions: _Optional[int] = ..., max_tokens: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., engine: _Optional[str] = ..., device: _Optional[str] = ..., precision: _Optional[str] = ..., batch_tolerance: _Optional[float] = ..., daemon_version: _Optional[str] = ..., wire_version: _Optional[int] = ..., versions: _Optional[_Mapping[str, str]] = ..., cause: _Optional[str] = ..., query_prompt: _Optional[str] = ..., document_prompt: _Optional[str] = ...) -> None: ...
 
 class StatsRequest(_message.Message):
     __slots__ = ()

@@ -1,0 +1,138 @@
+"""A model's tokenizer as its files describe it: tokenizer.json, or the vocabulary of a plain BERT tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Final
+
+from embedder_daemon.errors import ModelDamagedError
+from embedder_daemon.model_folder import ModelFolder
+
+FILE: Final = "tokenizer.json"
+_CONFIG: Final = "tokenizer_config.json"
+_VOCABULARY: Final = "vocab.txt"
+_PLAIN: Final = frozenset(
+    {"BertTokenizer", "ConvBertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer"}
+)
+"""What transformers builds from a vocabulary and the settings below, whatever normalizer tokenizer.json has."""
+_PLAIN_MODELS: Final = frozenset({"bert", "convbert", "distilbert", "electra", "mobilebert"})
+_NORMALIZER: Final = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+"""Settings of tokenizer_config.json, and what the tokenizers library calls them."""
+_SPECIAL: Final = {
+    "unk_token": "[UNK]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+}
+_LONGEST_WORD: Final = 100  # characters of a word that is not unknown: transformers' and the library's own default
+
+
+def read(folder: ModelFolder, path: str) -> str:
+    """Return the tokenizer of a transformer, as the tokenizers library writes it to tokenizer.json.
+
+    Raises:
+        ModelMissingError: there is neither tokenizer.json nor the vocabulary of a plain BERT tokenizer.
+        ModelDamagedError: a file cannot be read, or the vocabulary lacks a token that every text needs.
+    """
+    made = _made(folder, path)
+    return folder.text(path + FILE) if made is None else made
+
+
+def sha256(folder: ModelFolder, path: str) -> str:
+    """Return the digest of tokenizer.json, or of what `read` returns where that is another; raises as `read`."""
+    made = _made(folder, path)
+    return folder.sha256(path + FILE) if made is None else hashlib.sha256(made.encode()).hexdigest()
+
+
+def _made(folder: ModelFolder, path: str) -> str | None:
+    """Return the tokenizer where it is not tokenizer.json as it is."""
+    config = folder.optional(path + _CONFIG)
+    if folder.has(path + FILE) or not folder.has(path + _VOCABULARY) or not _is_plain(folder, path, config):
+        return _changed(folder, path, config)
+    return _dumped(_from_vocabulary(folder, path, config))
+
+
+def _is_plain(folder: ModelFolder, path: str, config: dict[str, object]) -> bool:
+    """Whether it is a plain BERT tokenizer, by its name or, where it has none, by the model's type."""
+    if named := config.get("tokenizer_class"):
+        return str(named).removesuffix("Fast") in _PLAIN
+    return folder.table(f"{path}config.json").get("model_type") in _PLAIN_MODELS
+
+
+def _changed(folder: ModelFolder, path: str, config: dict[str, object]) -> str | None:
+    """Return tokenizer.json with what tokenizer_config.json says otherwise; None where they agree."""
+    folder.require(path + FILE)
+    if str(config.get("tokenizer_class")).removesuffix("Fast") not in _PLAIN:
+        return None
+    tokenizer = folder.table(path + FILE)
+    normalizer = tokenizer.get("normalizer")
+    if not isinstance(normalizer, dict) or normalizer.get("type") != "BertNormalizer":
+        return None
+    wanted = normalizer | {ours: config[theirs] for theirs, ours in _NORMALIZER.items() if theirs in config}
+    return None if wanted == normalizer else _dumped(tokenizer | {"normalizer": wanted})
+
+
+def _from_vocabulary(folder: ModelFolder, path: str, config: dict[str, object]) -> dict[str, object]:
+    """Return what BertTokenizer builds: words and punctuation, cut into pieces of the vocabulary."""
+    lines = folder.text(path + _VOCABULARY).removesuffix("\n").split("\n")
+    vocabulary = {word: number for number, word in enumerate(lines)}
+    special = {name: _word(config.get(name)) or usual for name, usual in _SPECIAL.items()}
+    first, last = special["cls_token"], special["sep_token"]
+    if missing := [word for word in (first, last, special["unk_token"]) if word not in vocabulary]:
+        raise ModelDamagedError(f"{folder.root / path / _VOCABULARY} has no {missing[0]!r}: {folder.mend}")
+    added = {vocabulary[word]: _added(vocabulary[word], word) for word in special.values() if word in vocabulary}
+    normalizer: dict[str, object] = {
+        "clean_text": True,
+        "handle_chinese_chars": True,
+        "strip_accents": None,
+        "lowercase": True,
+    }
+    normalizer |= {ours: config[theirs] for theirs, ours in _NORMALIZER.items() if theirs in config}
+    return {
+        "version": "1.0",
+        "added_tokens": [token for _, token in sorted((added | _declared(config)).items())],
+        "normalizer": {"type": "BertNormalizer", **normalizer},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "BertProcessing",
+            "cls": [first, vocabulary[first]],
+            "sep": [last, vocabulary[last]],
+        },
+        "model": {
+            "type": "WordPiece",
+            "unk_token": special["unk_token"],
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": _LONGEST_WORD,
+            "vocab": vocabulary,
+        },
+    }
+
+
+def _declared(config: dict[str, object]) -> dict[int, dict[str, object]]:
+    """Return the tokens that tokenizer_config.json adds, by their numbers."""
+    table = config.get("added_tokens_decoder")
+    found = {}
+    for number, token in table.items() if isinstance(table, dict) else ():
+        if number.isdecimal() and (word := _word(token)):
+            found[int(number)] = _added(int(number), word) | (token if isinstance(token, dict) else {})
+    return {number: {key: token[key] for key in _added(0, "")} for number, token in found.items()}
+
+
+def _added(number: int, word: str) -> dict[str, object]:
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {"id": number, "content": word, **flags}
+
+
+def _word(token: object) -> str:
+    """Return a token's text, which may stand alone or with its flags."""
+    return str(token.get("content") or "") if isinstance(token, dict) else str(token or "")
+
+
+def _dumped(tokenizer: dict[str, object]) -> str:
+    return json.dumps(tokenizer, ensure_ascii=False, sort_keys=True)
