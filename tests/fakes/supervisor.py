@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from memory_mcp.provision.errors import ProvisionError
-from memory_mcp.provision.process import SystemRunner
+from memory_mcp.provision.process import Hear, SystemRunner
 
 WAIT_S = 20.0
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass
@@ -118,10 +119,10 @@ class Launchd:
     ended: list[Supervised] = field(default_factory=list)
     disabled: set[str] = field(default_factory=set)
 
-    def output(self, *command: str) -> str:
+    def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer enable, bootstrap, bootout, kickstart, kill and print."""
         if command[0] != "launchctl":
-            return SystemRunner().output(*command)
+            return SystemRunner().output(*command, variables=variables)
         verbs: dict[str, Callable[..., str]] = {
             "enable": self._enable,
             "bootstrap": self._bootstrap,
@@ -135,6 +136,10 @@ class Launchd:
     def stream(self, *command: str) -> None:
         """Let a real program's output through."""
         SystemRunner().stream(*command)
+
+    def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
+        """Run a real program."""
+        return SystemRunner().record(*command, log=log, hear=hear, variables=variables)
 
     def close(self) -> None:
         """End every job."""
@@ -202,10 +207,10 @@ class Systemd:
     unit: Supervised | None = None
     _ear: socket.socket | None = None
 
-    def output(self, *command: str) -> str:
+    def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer what the program asks."""
         if command[:2] != ("systemctl", "--user"):
-            return SystemRunner().output(*command)
+            return SystemRunner().output(*command, variables=variables)
         verb, *words = command[2:]
         if verb == "show":
             return f"{(self.unit.pid if self.unit else None) or 0}\n"
@@ -224,6 +229,10 @@ class Systemd:
     def stream(self, *command: str) -> None:
         """Let a real program's output through."""
         SystemRunner().stream(*command)
+
+    def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
+        """Run a real program."""
+        return SystemRunner().record(*command, log=log, hear=hear, variables=variables)
 
     def close(self) -> None:
         """End the unit."""

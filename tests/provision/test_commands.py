@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from memory_mcp import cli, settings
 from memory_mcp.cli import daemon, serving
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
-from memory_mcp.provision import code, environment, installed, recipe
+from memory_mcp.provision import code, environment, installed, recipe, troubles
 from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import SystemRunner, beside
@@ -229,7 +229,7 @@ def check_what_was_gone_back_to_serves(
         newer.setattr(code, "key", lambda: "f" * 64)
         newer.setattr(recipe, "TORCH", "9.9")
         newer.setattr(Recipe, "digest", lambda _: "others")
-        for module in (installed, environment):
+        for module in (installed, environment, troubles):
             newer.setattr(module, "pins", lambda _: "others")
         assert f"{place} is venv-2 now" in say(capsys, "install")
         assert f"{place} is venv-1 again" in say(capsys, "install", "--rollback")
@@ -268,7 +268,8 @@ def check_another_codes_daemon_is_replaced(monkeypatch: pytest.MonkeyPatch, caps
         assert "copying the daemon's code" in say(capsys, "restart")
         say(capsys, "status")
         newer.setattr(recipe, "TORCH", "9.9")
-        newer.setattr(installed, "pins", lambda _: "others")
+        for module in (installed, troubles):
+            newer.setattr(module, "pins", lambda _: "others")
         assert "built for another memory-mcp: run `memory-mcp daemon install`" in say(capsys, "status", code=3)
         newer.setattr(code, "key", lambda: "e" * 64)
         assert "needs other packages" in say(capsys, "restart", code=1)
@@ -370,7 +371,7 @@ def test_help_lists_every_target(bare_checkout: Path) -> None:
     [
         ("echo 3.9.6", "is Python 3.9.6: install 3.11 or newer"),
         ("exit 1", "there is no working Python"),
-        ('case "$2" in *ensurepip*) exit 1;; *) echo 3.12.1;; esac', "cannot make virtual environments"),
+        ('case "$3" in *ensurepip*) exit 1;; *) echo 3.12.1;; esac', "cannot make virtual environments"),
     ],
 )
 @pytest.mark.parametrize("target", ["test", "run", "setup"])
