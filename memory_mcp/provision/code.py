@@ -17,13 +17,14 @@ NAMES: Final = ("embedder_daemon", "embedder_api")
 PTH: Final = "memory-mcp-code.pth"
 """Its one line is the folder of the copy that is in use, relative to the file's own."""
 
-# Whatever the folder's name holds stands in quotes, and nothing that the user set for other Pythons reaches this one.
+# Whatever the folder's name holds stands in quotes, and nothing that the user set for other Pythons reaches this one:
+# `-I` ignores all of it but the two variables that are unset.
 # An interpreter that is gone is told in words, because nothing of Python can tell it.
 _LAUNCHER: Final = """#!/bin/sh
 python={python}
 test -x "$python" || {{ echo "memory-mcp: the daemon's interpreter $python is gone, as after brew upgrade: \
 run memory-mcp daemon install" >&2; exit 1; }}
-unset __PYVENV_LAUNCHER__
+unset PYTHONEXECUTABLE __PYVENV_LAUNCHER__
 exec "$python" -I -m embedder_daemon "$@"
 """
 

@@ -81,10 +81,13 @@ def of_another(versions: Versions, service: Service | None) -> Trouble | None:
     """Say whether the environment in use belongs to another memory-mcp than this one."""
     environment, install = versions.current(), installed.install_command(versions)
     stamp = environment.stamp() if environment else {}
-    if code.key() in {stamp.get("code"), stamp.get(installed.CHOSEN_BY)}:
+    if stamp.get(installed.CHOSEN_BY) == code.key():
         return None
+    is_ours = stamp.get("code") == code.key()
     if source.checkout():
-        return Trouble("old", f"{versions.place} has the daemon's code of another place", install)
+        return None if is_ours else Trouble("old", f"{versions.place} has the daemon's code of another place", install)
     if stamp.get("pins") != pins(Recipe()):
         return Trouble("old", "the daemon's environment was built for another memory-mcp", install)
-    return Trouble("old", "the daemon is of another memory-mcp", installed.restart_command(versions, service))
+    if not is_ours:
+        return Trouble("old", "the daemon is of another memory-mcp", installed.restart_command(versions, service))
+    return None
