@@ -155,7 +155,7 @@ class Builder:
 
     def _install_by_hash(self, pip: Pip, locks: Sequence[Path]) -> None:
         files = [word for lock in locks for word in ("-r", str(lock))]
-        with self.progress.step("installing the packages that go with it, each checked by its hash") as hear:
+        with self.progress.step("installing the daemon's packages, each checked by its hash") as hear:
             pip.install(hear, "--no-deps", "--require-hashes", *files)
 
     def _reuse_torch(self, environment: Environment, homebrew: Homebrew) -> None:
@@ -169,7 +169,7 @@ class Builder:
     def _install_unchecked(self, environment: Environment, pip: Pip) -> None:
         """Install by versions alone, where no lock file covers this platform and Python."""
         title = (
-            "installing the packages that go with it, by versions alone: no hashes are known for "
+            "installing the daemon's packages by versions alone, because no hashes are known for "
             f"Python {self.choice.version} on this platform"
         )
         constraint = str(environment.folder / CONSTRAINT)
@@ -221,7 +221,7 @@ class Builder:
         except ProvisionError as error:
             self.progress.say(f"no engine was chosen, so the daemon will use torch: {error}")
         else:
-            self.progress.say(told.strip().rpartition("\n")[2])
+            self.progress.say(told.strip().rpartition("\n")[2].partition(" (")[0])
 
     def _pip(self, environment: Environment) -> Pip:
         return Pip(environment.python, self.runner, self.versions.log)
@@ -233,7 +233,7 @@ class Builder:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-_ROLLBACK: Final = "; `memory-mcp daemon install --rollback` goes back to the one before"
+_ROLLBACK: Final = "`memory-mcp daemon install --rollback` goes back to the one before"
 
 
 def forget_halves(environment: Environment) -> None:

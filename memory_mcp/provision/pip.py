@@ -56,7 +56,13 @@ class Pip:
         Raises:
             ProvisionError: pip failed; the message names the log.
         """
-        self.runner.record(*self._pip, "install", *arguments, log=self.log, hear=hear, variables=self._variables)
+
+        def hear_news(line: str) -> None:
+            if not line.startswith("WARNING"):
+                hear(line)
+
+        words = (*self._pip, "install", *arguments)
+        self.runner.record(*words, log=self.log, hear=hear_news, variables=self._variables)
 
     def plan(self, requirement: str) -> dict[str, str]:
         """Return the versions of what would be installed for a requirement, by name.
@@ -66,7 +72,8 @@ class Pip:
         """
         words = ("install", "--quiet", "--dry-run", "--report", "-", requirement)
         report = json.loads(self.runner.output(*self._pip, *words, variables=self._variables))
-        return {str(each["metadata"]["name"]).lower(): str(each["metadata"]["version"]) for each in report["install"]}
+        found = [each["metadata"] for each in report["install"]]
+        return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
 
     @property
     def _pip(self) -> tuple[str, ...]:

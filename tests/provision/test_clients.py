@@ -349,7 +349,7 @@ def test_we_are_started_by_an_absolute_path(tmp_path: Path) -> None:
     """The command is the program beside the interpreter, as its environment names it, or the interpreter itself."""
     assert launch("work").command == str(Path(launch().command).absolute())
     python = tmp_path / "bin" / "python"
-    assert launch(python=python) == Launch(str(python), ("-m", "memory_mcp", "serve"))
+    assert launch(python=python) == Launch(str(python), ("-P", "-m", "memory_mcp", "serve"))
     program = make_program(tmp_path / "bin" / "memory-mcp", "")
     assert launch(python=python) == Launch(str(program), ("serve",))
 

@@ -40,12 +40,6 @@ def make_recipe(folder: Path) -> Recipe:
 
 
 @pytest.fixture
-def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the way of an installed wheel: code is copied, so that no build backend is fetched."""
-    monkeypatch.setattr(source, "checkout", lambda: None)
-
-
-@pytest.fixture
 def fake(tmp_path: Path, as_installed: None) -> tuple[Builder, FakePython]:
     """Make a builder whose pip is quick."""
     requirements = tmp_path / "requirements.txt"
