@@ -79,9 +79,7 @@ def test_the_daemon_starts_where_its_folder_is_gone(folder: Path) -> None:
             process.terminate()
 
 
-def test_a_models_folder_may_be_relative(
-    start: Callable[..., Process], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_models_folder_may_be_relative(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is found from the folder that the daemon is started in, and from / afterwards."""
     model = modelfiles.write(folder / "model")
     monkeypatch.chdir(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
-import shlex
+import re
 import signal
 import socket
 import subprocess
@@ -249,14 +249,14 @@ class Systemd:
             self.unit.stop()
 
     def _start(self, name: str) -> None:
-        text = (self.folder / name).read_text(encoding="utf-8")
-        entries = [line.partition("=")[::2] for line in text.splitlines() if "=" in line and not line.startswith("#")]
+        lines = (self.folder / name).read_text(encoding="utf-8").split("\n")
+        entries = [line.partition("=")[::2] for line in lines if "=" in line and not line.startswith("#")]
         values = {key: value for key, value in entries if key != "Environment"}
         assert (values["Type"], values["Restart"]) == ("notify", "on-failure")
         environment = dict(_unquoted(value).partition("=")[::2] for key, value in entries if key == "Environment")
         environment |= {"NOTIFY_SOCKET": self._listen(), "WATCHDOG_USEC": str(int(values["WatchdogSec"]) * 1_000)}
         if not (self.unit and self.unit.pid):
-            words = shlex.split(values["ExecStart"].replace("%%", "%"))
+            words = _words(values["ExecStart"])
             self.unit = Supervised(
                 words,
                 environment,
@@ -283,4 +283,21 @@ class Systemd:
 
 
 def _unquoted(value: str) -> str:
-    return shlex.split(value.replace("%%", "%"))[0]
+    return _split(value)[0]
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command; in its arguments `$$` is a dollar, in the program's path it is two."""
+    program, *arguments = _split(command)
+    assert not any("$" in word.replace("$$", "") for word in arguments)
+    return [program, *(word.replace("$$", "$") for word in arguments)]
+
+
+def _split(value: str) -> list[str]:
+    """Return the words of a line as systemd.syntax(7) says: quotes, C's escapes, doubled percent signs."""
+    escapes = {"n": "\n", "t": "\t", "r": "\r"}
+    words = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', value)
+    return [
+        re.sub(r"\\(.)|%(%)", lambda found: escapes.get(found[1], found[1]) if found[1] else "%", quoted or bare)
+        for quoted, bare in words
+    ]

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.provision.conftest import BASE_PYTHON, VERSION, FakeHomebrew, make_wh
 from tests.provision.fakes import MODEL, WEIGHTS, FakePython
 from tests.provision.test_launchd import until
 
+ODD_NAMES = ("a b", "a$HOME", "a`id`", "it's", 'q"q', "back\\n", "100%", "new\nline", "größe", "'''", "-x")
 RUNNER = SystemRunner()
 SILENT = Lines(lambda _: None)
 
@@ -153,6 +155,21 @@ def check_the_next_build_reuses_again(builder: Builder, homebrew: FakeHomebrew) 
     moved = replace(builder, choice=choose(None, use_homebrew=True, runner=RUNNER, brew=homebrew.brew))
     assert moved.build()
     assert facts(used(builder).python, "import torch; print(torch.__version__)") == ["2.14.0"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_the_launcher_starts_in_a_folder_of_any_name(name: str, tmp_path: Path, as_installed: None) -> None:
+    """No shell expands it, and nothing that is set for other Pythons reaches the daemon's."""
+    environment = Environment(tmp_path / name / "daemon-1")
+    subprocess.run([BASE_PYTHON, "-I", "-m", "venv", "--without-pip", environment.folder], check=True)
+    (environment.site_packages / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    code.install(environment, lambda *_: None)
+    hostile = dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"), "/nowhere")
+    hostile |= {"PYTHONWARNINGS": "error", "PYTHONINSPECT": "1", "PYTHONPLATLIBDIR": "x", "PYTHONOPTIMIZE": "2"}
+    command = [environment.program, "--engine", "nonsense"]
+    done = subprocess.run(command, env=os.environ | hostile, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "there is no 'nonsense'" in done.stderr
 
 
 def test_what_fails_leaves_the_one_in_use_and_is_taken_up_again(
