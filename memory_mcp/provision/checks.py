@@ -37,7 +37,7 @@ def interpreter(versions: Versions, seconds: float) -> Seen:
     """Say whether the daemon's environment is whole, its Python starts, and which torch it has."""
     if not versions.place.exists():
         return f"none was built in {versions.place}: {installed.install_command(versions)}"
-    runner = SystemRunner(PROBE_SHARE * seconds / 3)  # for three programs, one after the other
+    runner = SystemRunner(PROBE_SHARE * seconds / 2)
     found = troubles.look(versions, installed.find_service(runner), runner)
     if isinstance(found, Trouble):
         return Finding(Condition.DEGRADED, found.state, found.cause, found.mend)

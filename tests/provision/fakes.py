@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Hear, Runner, SystemRunner
 
 NOTHING: Mapping[str, str] = {}
@@ -22,10 +24,14 @@ def write_torch(site: Path) -> None:
     (site / "torch-2.13.0.dist-info" / "METADATA").write_text("Name: torch\nVersion: 2.13.0\n")
 
 
-def pip_answer(command: tuple[str, ...]) -> str:
-    """Return what a pip answers whose files say nothing, and whose index has torch for the CPU; nothing to others."""
-    answers = {"list": "pip.no=''", "--report": '{"install": []}'}
-    return next((answers[word] for word in answers if word in command), "") if "pip" in command else ""
+def pip_answer(command: tuple[str, ...], torch_needs: str = "") -> str:
+    """Return what a pip answers whose files say nothing, and whose index has torch; nothing to others."""
+    if "pip" not in command:
+        return ""
+    if command[-1].endswith("+cpu"):
+        raise ProvisionError("No matching distribution found")
+    plan = [{"metadata": {"name": torch_needs, "version": "1"}}] if torch_needs else []
+    return json.dumps({"install": plan}) if "--report" in command else "pip.nothing='said'"
 
 
 @dataclass
@@ -62,6 +68,8 @@ class QuickPip:
 
     system: Runner
     """Answers everything else."""
+    torch_needs: str = ""
+    """A package that torch brings along."""
     commands: list[tuple[str, ...]] = field(default_factory=list)
 
     def stream(self, *command: str) -> None:
@@ -85,4 +93,4 @@ class QuickPip:
 
     def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer as the system does."""
-        return pip_answer(command) or self.system.output(*command, variables=variables)
+        return pip_answer(command, self.torch_needs) or self.system.output(*command, variables=variables)
