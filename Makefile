@@ -19,6 +19,10 @@ MODEL_SOURCES := embedder_daemon/engines embedder_daemon/model.py tests/model be
 SOURCES := memory_mcp embedder_daemon protos/embedder_api tests scripts benchmarks
 NOT_IN_FRONT := ^(embedder_daemon/(engines/(torch_|openvino_|onnx_|padding|tokens|convert)|model)|tests/model/|benchmarks/in_process)
 
+# What the user set for other Pythons, and what would send packages elsewhere than into the two environments.
+unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONSTARTUP PYTHONPLATLIBDIR
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_REQUIRE_HASHES PIP_NO_DEPS PIP_NO_BINARY
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: run test test-model test-slow test-conformance check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
@@ -92,17 +96,17 @@ setup-front: $(FRONT_STAMP)
 $(FRONT_STAMP): pyproject.toml constraints.txt
 	@sh scripts/prerequisites.sh '$(PYTHON)'
 	@echo 'making .venv, the front'\''s interpreter'
-	@$(FRONT) -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
-	$(FRONT) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(FRONT) -I -c 'import pip' 2>/dev/null || $(PYTHON) -I -m venv --clear .venv
+	$(FRONT) -I -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 # It compares its own stamp with the interpreter, the pins and the requirements, and does nothing when they fit.
 setup-daemon: setup-front
-	@.venv/bin/memory-mcp daemon install --venv .venv-daemon --no-service
+	@.venv/bin/memory-mcp daemon install --venv .venv-daemon --no-service $(if $(YES),--yes)
 
 setup-tools: setup-daemon
 	@[ $(TOOLS_STAMP) -nt constraints.txt ] || { \
-		$(MODEL) -m pip install --disable-pip-version-check $$(grep -E '$(MODEL_TOOLS)' constraints.txt) && \
+		$(MODEL) -I -m pip install --disable-pip-version-check $$(grep -E '$(MODEL_TOOLS)' constraints.txt) && \
 		touch $(TOOLS_STAMP); }
 
 lock: setup-front ## Write the daemon's lock files anew, with the hashes of every platform's wheels

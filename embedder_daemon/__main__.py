@@ -1,10 +1,16 @@
 """`embedder-daemon`, or `python -m embedder_daemon`."""
 
-from __future__ import annotations
-
-import asyncio
+import contextlib
 import os
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # A random.py in the working folder must not stand in for Python's own. What stands above was imported before us.
+    with contextlib.suppress(OSError):  # the folder is gone, so that Python has not added it
+        if sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib would be imported from there
+            del sys.path[0]
+
+import asyncio
 from typing import NoReturn
 
 from embedder_daemon import logs, server, settings
@@ -21,6 +27,7 @@ def main() -> None:
         _exit(error)
     for sentence in settings.unknown_variables():
         logs.get().warning(sentence)
+    os.chdir("/")  # the folder that it was started in may be unmounted or deleted while it runs
     try:
         clean = asyncio.run(server.run(chosen))
     except DaemonError as error:
@@ -31,7 +38,10 @@ def main() -> None:
 
 
 def _begin_log(chosen: settings.DaemonSettings) -> None:
-    file = chosen.log_file and chosen.log_file.expanduser().absolute()
+    try:
+        file = chosen.log_file and chosen.log_file.expanduser().absolute()
+    except FileNotFoundError as error:
+        raise SettingsError("log_file: the working folder is gone; give an absolute path") from error
     try:
         logs.configure(chosen.log_level, chosen.log_format, file=file, content=chosen.log_content)
     except OSError as error:

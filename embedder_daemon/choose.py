@@ -1,4 +1,4 @@
-"""`python -m embedder_daemon.choose`: measure the engines on this machine, and remember which is the fastest.
+"""`python -I -m embedder_daemon.choose`: measure the engines on this machine, and remember which is the fastest.
 
 `make setup` and `memory-mcp daemon install` run it once. It takes the daemon's own settings (model, threads, device).
 With `measure` before them it measures the one engine that they name, with `golden` it puts golden vectors into the
@@ -12,16 +12,16 @@ import os
 import resource
 import signal
 import statistics
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from subprocess import TimeoutExpired
 from typing import Final
 
-from embedder_daemon import endpoint, logs, model, settings
+from embedder_daemon import children, endpoint, logs, model, settings
 from embedder_daemon.engines import converted, factory, golden, verdict
 from embedder_daemon.engines.base import Engine, EngineOptions, Task
 from embedder_daemon.engines.verdict import Figure, Verdict
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             _choose(settings.load(arguments), arguments, in_background=False)
     except DaemonError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return error.exit_code
     return 0
 
@@ -110,13 +110,22 @@ def _choose(chosen: settings.DaemonSettings, arguments: Sequence[str], *, in_bac
         figures.append(figure)
     best = verdict.pick(figures, "auto", "auto")
     if best is None:
-        raise LoadError("no engine computes right vectors on this machine: the lines above say why")
+        raise LoadError(f"no engine computes right vectors on this machine: {_failures(figures)}")
     date = datetime.now(UTC).date().isoformat()
     try:
         file = verdict.write(Verdict(conditions, date, tuple(figures)))
     except OSError as error:
         raise LoadError(f"{verdict.path(conditions)} cannot be written: {error.strerror}") from error
     _say(f"EMBEDDER_ENGINE=auto is {best.engine} {best.precision} from now on ({file})")
+
+
+def _failures(figures: Sequence[Figure]) -> str:
+    """Say why each candidate failed; a reason that several have in common once."""
+    names: dict[str, list[str]] = {}
+    for figure in figures:
+        reason = figure.error or f"cosine {figure.worst_cosine:.6f}, which is too far off"
+        names.setdefault(reason, []).append(f"{figure.engine} {figure.precision}")
+    return "; ".join(f"{', '.join(those)}: {reason}" for reason, those in names.items())
 
 
 def candidates(device: str) -> tuple[tuple[str, str], ...]:
@@ -155,23 +164,16 @@ def _used_s() -> float:
 
 
 def _child(task: str, arguments: Sequence[str], engine: str, precision: str) -> str:
-    """Run this module again; raise LoadError with its last line when it fails or takes too long."""
-    command = [sys.executable, "-m", "embedder_daemon.choose", task, *arguments]
+    """Run this module again; raise LoadError with its own message when it fails or takes too long."""
+    chosen = [*arguments, "--engine", engine, "--precision", precision]
     try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, this module and its own arguments
-            [*command, "--engine", engine, "--precision", precision],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_CANDIDATE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+        return children.run("choose", task, *chosen, timeout_s=_CANDIDATE_S)
+    except TimeoutExpired as error:
         raise _LateError(f"not done after {_CANDIDATE_S:.0f} s") from error
-    if done.returncode:
-        raise LoadError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:300])
-    return done.stdout
+    except OSError as error:
+        raise LoadError(f"{sys.executable} cannot be started: {error.strerror}") from error
+    except children.ChildError as error:
+        raise LoadError(str(error)) from error
 
 
 def _options(chosen: settings.DaemonSettings) -> EngineOptions:

@@ -23,7 +23,7 @@ def is_id(model: str) -> bool:
 
 def command(repository: str) -> str:
     """Return the command that downloads it, for a shell."""
-    return shlex.join([sys.executable, "-m", "huggingface_hub.cli.hf", "download", repository])
+    return shlex.join([sys.executable, "-I", "-m", "huggingface_hub.cli.hf", "download", repository])
 
 
 def cache() -> Path:

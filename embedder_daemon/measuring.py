@@ -6,11 +6,12 @@ import asyncio
 import math
 import os
 import signal
-import sys
 from contextlib import suppress
 from subprocess import PIPE, STDOUT
 
-from embedder_daemon import logs
+from embedder_api.reasons import reason
+
+from embedder_daemon import children, logs
 from embedder_daemon.engines.verdict import UNMEASURED
 from embedder_daemon.errors import UnavailableError
 from embedder_daemon.lifecycle import Lifecycle
@@ -30,12 +31,12 @@ async def when_unmeasured(lifecycle: Lifecycle, settings: DaemonSettings) -> Non
 
 
 async def _measure(settings: DaemonSettings) -> str:
-    """Run `choose` in a process group of its own, and return its last line; its stdin tells it that we are gone."""
+    """Run `choose` in a process group of its own, and return how it ended; its stdin tells it that we are gone."""
     arguments = ["--model", settings.model, "--device", settings.device, "--threads", str(settings.threads)]
     arguments += ["--dimensions", str(settings.dimensions)]
     prompts = {"query": settings.query_prompt, "document": settings.document_prompt}
     arguments += [f"--{task}-prompt={prompt}" for task, prompt in prompts.items() if prompt is not None]
-    command = [sys.executable, "-m", "embedder_daemon.choose", "background", *arguments]
+    command = children.command("choose", "background", *arguments)
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True
@@ -48,4 +49,4 @@ async def _measure(settings: DaemonSettings) -> str:
     finally:
         with suppress(ProcessLookupError, PermissionError):  # ended by itself; macOS says the latter of a zombie
             os.killpg(process.pid, signal.SIGKILL)
-    return (output.decode(errors="replace").strip().splitlines() or ["nothing was said"])[-1][:300]
+    return reason(output.decode(errors="replace"), process.returncode or 0)

@@ -51,6 +51,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _from_here(model: str) -> str:
+    """Make a folder's path absolute, because the daemon leaves the working folder."""
+    path = Path(model).expanduser()
+    return str(path.absolute()) if model != BUNDLED_MODEL and path.is_dir() else model
+
+
 def _known_engine(name: str) -> str:
     return plugins.checked(ENGINE_GROUP, ENGINES, name)
 
@@ -77,7 +83,7 @@ class DaemonSettings(BaseSettings):
         min_length=1,
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
     )
-    model: str = Field(
+    model: Annotated[str, AfterValidator(_from_here)] = Field(
         default=BUNDLED_MODEL,
         description=f"The bundled model's name ({BUNDLED_MODEL}), or a sentence-transformers model: its folder, or its "
         "hub id (owner/name) when it was downloaded.",

@@ -1,9 +1,16 @@
 """`memory-mcp` and `python -m memory_mcp`."""
 
-from __future__ import annotations
+import contextlib
+import os
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # A random.py in the working folder must not stand in for Python's own. What stands above was imported before us.
+    with contextlib.suppress(OSError):  # the folder is gone, so that Python has not added it
+        if sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib would be imported from there
+            del sys.path[0]
 
 import signal
-import sys
 
 
 def main() -> None:

@@ -24,8 +24,9 @@ from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision import checks as provision
 from memory_mcp.provision import source
 from memory_mcp.provision.clients.checks import clients
-from memory_mcp.provision.installed import find_service
+from memory_mcp.provision.installed import find_service, install_command
 from memory_mcp.provision.recipe import MODEL_DIGESTS
+from memory_mcp.provision.versions import Versions
 from memory_mcp.services import backups
 from memory_mcp.services.checkup import blocking, in_thread
 from memory_mcp.settings import Settings
@@ -45,9 +46,7 @@ REACH_SHARE: Final = 0.6
 READ_ONLY: Final = "nothing is written here: MCP_MEMORY_READ_ONLY"
 
 
-def make_checks(
-    config: Settings, client: GrpcEmbedder, environment: provision.Environment, verify_s: float | None
-) -> list[Check]:
+def make_checks(config: Settings, client: GrpcEmbedder, environment: Versions, verify_s: float | None) -> list[Check]:
     """Join the parts' functions to what the settings name; the environment is the daemon's.
 
     Verifying has its own seconds where `verify_s` says so.
@@ -55,12 +54,6 @@ def make_checks(
     store, folder = config.sqlite_path, config.backup_folder or config.sqlite_path.parent / "backups"
     socket, read_only = socket_path(config.embedder_address), config.read_only
     daemon = embedder.DaemonChecks(client, source.golden())
-
-    async def reached(seconds: float) -> Seen:
-        found = await daemon.daemon(REACH_SHARE * seconds)
-        if found.state != "unreachable":
-            return found
-        return await in_thread(lambda: embedder.in_the_way(socket) or processes.stopped_daemon(socket)) or found
 
     async def compared(seconds: float) -> Seen:
         look = partial(inspection.space, store, seconds, read_only=read_only)
@@ -83,9 +76,9 @@ def make_checks(
         Check("queue", blocking(partial(inspection.queue, store, read_only=read_only)), ("store",)),
         Check("backups", _unless_read_only(config, aged), ("store",)),
         Check("socket", blocking(partial(embedder.socket, socket))),
-        Check("daemon", reached),
+        Check("daemon", partial(_reached, daemon, socket, environment)),
         Check("process", blocking(partial(processes.daemon, socket)), ("daemon",)),
-        Check("version", daemon.version, ("daemon",)),
+        Check("version", partial(_version, daemon, environment), ("daemon",)),
         Check("space", compared, ("store", "daemon")),
         Check("vector", daemon.vector, ("daemon",)),
         *_of_machine(environment),
@@ -99,14 +92,34 @@ def _unless_read_only(config: Settings, look: Callable[[float], Seen]) -> Callab
     return blocking(lambda _: READ_ONLY) if config.read_only else blocking(look)
 
 
-def checks_without_settings(environment: provision.Environment) -> list[Check]:
+async def _reached(daemon: embedder.DaemonChecks, socket: Path, environment: Versions, seconds: float) -> Seen:
+    """Say how the daemon is, and what keeps it from answering."""
+    found = await daemon.daemon(REACH_SHARE * seconds)
+    if found.state != "unreachable":
+        return found
+    in_the_way = await in_thread(lambda: embedder.in_the_way(socket) or processes.stopped_daemon(socket))
+    if in_the_way or environment.current():
+        return in_the_way or found
+    return replace(found, mend=install_command(environment))  # there is nothing to start
+
+
+async def _version(daemon: embedder.DaemonChecks, environment: Versions, seconds: float) -> Seen:
+    """Compare the versions; the command is that of `daemon status`."""
+    found = await daemon.version(seconds)
+    if isinstance(found, Finding) and found.condition is Condition.DEGRADED:
+        command = await in_thread(partial(provision.upgrade_command, environment))
+        return replace(found, mend=f"{command}, then restart the clients")
+    return found
+
+
+def checks_without_settings(environment: Versions) -> list[Check]:
     """Return the checks that can be made where the settings do not fit; the others refer to that one."""
     made = [Check(SETTINGS, blocking(_settings)), *_of_machine(environment)]
     others = (Check(name, blocking(_settings), (SETTINGS,)) for name in OF_SETTINGS)
     return [*made, *others]
 
 
-def _of_machine(environment: provision.Environment) -> list[Check]:
+def _of_machine(environment: Versions) -> list[Check]:
     return [
         Check("interpreter", blocking(partial(provision.interpreter, environment))),
         Check("model", blocking(partial(provision.model, environment, MODEL_DIGESTS)), ("interpreter",)),

@@ -354,6 +354,25 @@ def daemon_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in sorted(names | _FOLDERS & os.environ.keys()) if os.environ[name]}
 
 
+_FOR_PYTHON: Final = ("PYTHON", "PIP_", "__PYVENV", "VIRTUAL_ENV")
+_OF_KEYRING: Final = "PYTHON_KEYRING_"
+"""What the keyring that has an index's password reads; no Python does."""
+
+
+def for_programs() -> dict[str, str]:
+    """Return our environment without what decides which files a Python imports, or where and how pip installs."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_OF_KEYRING) or not name.startswith(_FOR_PYTHON)
+    }
+
+
+def of_pip() -> dict[str, str]:
+    """Return the variables that pip takes options from."""
+    return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+
+
 def folders_of_others() -> dict[str, Path]:
     """Return the folders that other programs are told to keep their files in, by the variable that names them.
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 import grpc
+from embedder_api.reasons import reason
 from embedder_api.v1.address import target
 from embedder_api.v1.contract import SERVICE_NAME
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it ships none
@@ -106,7 +107,7 @@ def _wait(address: str, process: subprocess.Popen[bytes] | None) -> None:
         waited = time.monotonic() - began
         if process is not None and process.poll() is not None:
             PID_FILE.unlink(missing_ok=True)
-            raise DaemonError(f"the daemon ended with exit code {process.returncode}: {_last_line()}")
+            raise DaemonError(f"the daemon ended with exit code {process.returncode}: {_reason(process.returncode)}")
         if waited > START_SECONDS:
             raise DaemonError(f"the daemon does not serve after {waited:.0f} s; see {LOG_FILE}")
         if waited >= told + 2:
@@ -116,9 +117,8 @@ def _wait(address: str, process: subprocess.Popen[bytes] | None) -> None:
     click.echo(f"the daemon serves {address} after {time.monotonic() - began:.1f} s")
 
 
-def _last_line() -> str:
-    lines = LOG_FILE.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"{LOG_FILE} is empty"
+def _reason(code: int) -> str:
+    return f"{reason(LOG_FILE.read_text(encoding='utf-8', errors='replace'), code)} (its log is {LOG_FILE})"
 
 
 def _read_pid() -> int | None:
@@ -130,7 +130,8 @@ def _read_pid() -> int | None:
 
 def _is_ours(pid: int) -> bool:
     """Say whether the process runs and is the program that we started: the number may have gone to another."""
-    return str(PROGRAM) in _command(pid)
+    command = _command(pid)  # the program hands over to its environment's Python, which has a number behind its name
+    return str(PROGRAM.parents[1]) in command and "embedder" in command
 
 
 def _command(pid: int) -> str:

@@ -45,7 +45,7 @@ def resolve(*what: str) -> list[Pin]:
 
 def report(*arguments: str) -> list[tuple[Pin, str]]:
     """Return what pip would install: each pin with the sha256 of its file."""
-    command = [sys.executable, "-m", "pip", "install", "-qqq", "--dry-run", "--ignore-installed", "--report", "-"]
+    command = [sys.executable, "-I", "-m", "pip", "install", "-qqq", "--dry-run", "--ignore-installed", "--report", "-"]
     done = subprocess.run(  # noqa: S603 - this interpreter's pip
         [*command, "--only-binary", ":all:", *arguments], check=True, stdout=subprocess.PIPE, encoding="utf-8"
     )

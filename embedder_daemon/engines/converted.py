@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Final
 
-from embedder_daemon import logs
+from embedder_daemon import children, logs
 from embedder_daemon.engines import cache, golden, verdict
 from embedder_daemon.errors import INSTALL, EngineMissingError, LoadError
 from embedder_daemon.space import ModelFiles
@@ -113,7 +113,7 @@ def ready(files: ModelFiles, kind: Format) -> Path:
         logs.get().info(f"converting the model for {kind.engine}, once", folder=str(folder))
         try:
             _make(files, kind, folder)
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, TimeoutExpired) as error:
             raise LoadError(f"the converted model could not be written to {folder}: {error}") from error
     return folder
 
@@ -182,24 +182,14 @@ def _tidy(folder: Path, kind: Format) -> None:
 
 
 def _run(files: ModelFiles, kind: Format, target: Path) -> None:
-    command = [sys.executable, "-m", f"embedder_daemon.engines.{kind.module}"]
-    with _lifeline() as stdin:
-        done = subprocess.run(  # noqa: S603 - this interpreter, and arguments of ours
-            [*command, files.dump(), str(target), kind.variant],
-            stdin=stdin,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_CONVERT_S,
-            check=False,
-        )
-    if done.returncode == 0:
-        return
-    reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:300]
-    if reason.startswith("ModuleNotFoundError"):
-        raise EngineMissingError(f"converting the model for {kind.engine} needs {kind.needs} ({reason})")
-    raise LoadError(f"the model {files.folder} could not be converted for {kind.engine}: {reason}")
+    try:
+        with _lifeline() as stdin:
+            arguments = (files.dump(), str(target), kind.variant)
+            children.run(f"engines.{kind.module}", *arguments, timeout_s=_CONVERT_S, stdin=stdin)
+    except children.ChildError as error:
+        if str(error).startswith("ModuleNotFoundError"):
+            raise EngineMissingError(f"converting the model for {kind.engine} needs {kind.needs} ({error})") from error
+        raise LoadError(f"the model {files.folder} could not be converted for {kind.engine}: {error}") from error
 
 
 @contextmanager

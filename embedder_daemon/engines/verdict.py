@@ -17,7 +17,7 @@ from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.golden import MIN_COSINE
 from embedder_daemon.space import Space
 
-MEND: Final = "python -m embedder_daemon.choose"
+MEND: Final = "python -I -m embedder_daemon.choose"
 UNMEASURED: Final = f"not measured on this machine, with this model, these settings and these versions: run {MEND}"
 _PACKAGES: Final = ("openvino", "torch", "transformers", "tokenizers")  # not onnxruntime: to add it voids no verdict
 _GRAPHICS: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))  # NVIDIA's, AMD's, and that of WSL

@@ -176,9 +176,16 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         if sys.excepthook is not _one_line:
             raise
-        _complain(str(error))
+        _complain(_told(error))
         return FAILED
     return code if isinstance(code, int) else 0
+
+
+def _told(error: OSError) -> str:
+    """Return an error's own words; those of a working folder that is gone name nothing."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the folder that you are in is gone: change to another one, or give absolute paths"
+    return str(error)
 
 
 def _complain(message: str) -> None:

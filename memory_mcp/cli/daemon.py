@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,17 +16,20 @@ from platformdirs import user_cache_path, user_log_path
 
 from memory_mcp import settings
 from memory_mcp.cli import serving
+from memory_mcp.cli.progress import progress as progress_of
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.provision import installed, models
+from memory_mcp.provision import installed, models, troubles
 from memory_mcp.provision.environment import Builder
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.installed import default_place, find_service
 from memory_mcp.provision.interpreter import choose
 from memory_mcp.provision.process import Runner, SystemRunner, become
+from memory_mcp.provision.progress import Lines
 from memory_mcp.provision.recipe import ONNX, Recipe
 from memory_mcp.provision.service import Job, Service
+from memory_mcp.provision.troubles import Trouble
 from memory_mcp.provision.versions import Environment, Versions
 
 ENGINE: Final = "EMBEDDER_ENGINE"
@@ -49,8 +53,16 @@ def daemon() -> None:
 @click.option("--model", metavar="PATH|HUB_ID", help="Another model: its folder, or owner/name[@revision].")
 @click.option("--no-service", is_flag=True, help="Build only; start nothing at login.")
 @click.option("--rollback", is_flag=True, help="Go back to the environment before this one.")
+@click.option("--yes", is_flag=True, help="Ask nothing: take PyTorch with CUDA where the package index has no other.")
 def install(
-    *, python: str | None, venv: Path | None, engine: str | None, model: str | None, no_service: bool, rollback: bool
+    *,
+    python: str | None,
+    venv: Path | None,
+    engine: str | None,
+    model: str | None,
+    no_service: bool,
+    rollback: bool,
+    yes: bool,
 ) -> None:
     """Build the daemon's environment, and have the system start the daemon at every login."""
     config = settings.load(embedder_python=python)
@@ -61,7 +73,7 @@ def install(
     if rollback:
         click.echo(installed.roll_back(Versions(place)))
     else:
-        _build(config, runner, place, wishes)
+        _build(config, runner, place, wishes, yes=yes)
     if no_service:
         return
     service = find_service(runner)
@@ -90,14 +102,29 @@ def _register(config: settings.Settings, service: Service, place: Path, recorded
     _tell_serving(config.embedder_address, service)
 
 
-def _build(config: settings.Settings, runner: Runner, place: Path, wishes: Mapping[str, str]) -> None:
-    current = Versions(place).current()
+def _build(config: settings.Settings, runner: Runner, place: Path, wishes: Mapping[str, str], *, yes: bool) -> None:
+    current, progress = Versions(place).current(), progress_of()
     engine = {**(current.choices() if current else {}), **wishes}.get(ENGINE)
     recipe = Recipe(extras=ONNX if config.use_onnx or engine == "onnx" else ())
     choice = choose(config.embedder_python, use_homebrew=config.use_homebrew_pytorch, runner=runner)
-    builder = Builder(place, choice, runner, click.echo, recipe, wishes, serving.prove)
-    changed = builder.build()
+    prove, agree = partial(serving.prove, progress), partial(_agree, yes=yes)
+    changed = Builder(place, choice, runner, progress, recipe, wishes, prove, agree).build()
     click.echo(f"the daemon's environment {place} is {'ready' if changed else 'up to date'}")
+
+
+def _agree(objection: str, *, yes: bool) -> None:
+    """Ask whether to go on all the same.
+
+    Raises:
+        ProvisionError: the user does not want to, or there is nobody to ask.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ProvisionError(f"{objection}, or accept it with --yes")
+    click.echo(f"{objection}.")
+    if not click.confirm("Install it all the same?"):
+        raise ProvisionError("nothing was installed; --yes accepts PyTorch with CUDA")
 
 
 def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
@@ -156,7 +183,7 @@ def _leftovers(address: str) -> list[Path]:
 @click.option("--no-service", is_flag=True, help="Run in the foreground, until it is interrupted.")
 def start(*, venv: Path | None, no_service: bool) -> None:
     """Start the daemon, and wait until it serves."""
-    config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), click.echo)
+    config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), Lines(click.echo))
     if no_service:
         become(environment.program, *_arguments(config, environment))
     service = _require_service("start", venv)
@@ -179,7 +206,7 @@ def stop() -> None:
 @click.option("--no-service", is_flag=True, help="Run the new one in the foreground.")
 def restart(*, venv: Path | None, no_service: bool) -> None:
     """Put a daemon of this memory-mcp in the place of the one that runs; nobody's search fails meanwhile."""
-    config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), click.echo)
+    config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), Lines(click.echo))
     if no_service:
         installed.end_holder(config.embedder_address, wait=False)  # the new one loads its code meanwhile
         become(environment.program, "--supervised", *_arguments(config, environment))
@@ -201,7 +228,8 @@ def status(*, venv: Path | None, as_json: bool) -> int:
     if environment is None and finding.condition is not Condition.OK:
         finding = replace(finding, mend=installed.install_command(versions))  # there is nothing to start
     by_hand = environment is None and finding.condition is Condition.OK  # somebody's own, and it serves
-    trouble = "" if by_hand else installed.trouble(versions, SystemRunner())
+    found = None if by_hand else troubles.look(versions, service, SystemRunner())
+    trouble = str(found) if isinstance(found, Trouble) else ""
     data = {
         "daemon": asdict(finding),
         "address": config.embedder_address,

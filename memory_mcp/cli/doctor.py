@@ -17,8 +17,8 @@ from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.embedder.client import GrpcEmbedder
-from memory_mcp.provision.checks import Environment
-from memory_mcp.provision.installed import default_place
+from memory_mcp.provision.checks import place
+from memory_mcp.provision.versions import Versions
 from memory_mcp.services import checkup
 
 SECONDS: Final = 1.0
@@ -46,7 +46,7 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
 
     Nothing is changed. The exit code is 0 when all is well, 3 when something is degraded, 1 when something failed.
     """
-    environment = Environment.find(venv and venv.absolute(), default_place())
+    environment = Versions(place(venv and venv.absolute()))
     seen = asyncio.run(_examine(environment, seconds, WHOLE_S if whole else None))
     worst = checkup.status(seen)
     if as_json:
@@ -59,7 +59,7 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
     return CODES[worst]
 
 
-async def _examine(environment: Environment, seconds: float, verify_s: float | None) -> Mapping[str, Seen]:
+async def _examine(environment: Versions, seconds: float, verify_s: float | None) -> Mapping[str, Seen]:
     try:
         config = settings.load()
     except SettingsError:  # the check of the settings tells it

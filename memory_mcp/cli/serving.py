@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import click
+from embedder_api.reasons import reason
 
 from memory_mcp.domain.models import Finding, Lane, Task
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision.errors import ProvisionError
-from memory_mcp.provision.process import beside
+from memory_mcp.provision.process import Hear, beside
+from memory_mcp.provision.progress import Progress
 from memory_mcp.provision.versions import Environment
 
 PATIENCE_S: Final = 180.0
@@ -41,12 +43,13 @@ async def _asked(address: str) -> Finding:
         await embedder.close()
 
 
-def until_serving(address: str, ended: Callable[[], str | None] = lambda: None) -> str:
+def until_serving(address: str, ended: Callable[[], str | None] = lambda: None, hear: Hear = click.echo) -> str:
     """Wait until the daemon serves and has embedded one text; return what it is, in one phrase.
 
     Args:
         address: where it listens.
         ended: returns the reason when there is nothing to wait for any more.
+        hear: is told now and then how it is meanwhile.
 
     Raises:
         ProvisionError: it failed, ended, or does not serve in time.
@@ -60,7 +63,7 @@ def until_serving(address: str, ended: Callable[[], str | None] = lambda: None) 
             raise ProvisionError(f"the daemon does not serve after {waited:.0f} s ({finding.cause}): {finding.mend}")
         if waited >= told + _TOLD_EVERY_S:
             told = waited
-            click.echo(f"  {finding.state}, {waited:.0f} s …")
+            hear(f"  {finding.state}, {waited:.0f} s …")
         time.sleep(_EVERY_S)
     asyncio.run(_embed(address))
     return finding.detail
@@ -78,28 +81,32 @@ async def _embed(address: str) -> None:
         raise ProvisionError(f"the daemon serves, and embedded nothing: {error}")
 
 
-def prove(environment: Environment, choices: Mapping[str, str]) -> None:
-    """Let a daemon of an environment serve for a moment, at an address of its own.
+def prove(progress: Progress, environment: Environment, choices: Mapping[str, str], log: Path) -> None:
+    """Let a daemon of an environment serve for a moment, at an address of its own; it writes to the log.
 
     Raises:
-        ProvisionError: it does not; the message is its own last line.
+        ProvisionError: it does not; the message has the daemon's own reason, and names the log.
     """
-    click.echo("letting the daemon of this environment embed a text, before it takes its place")
-    with tempfile.TemporaryDirectory(prefix="memory-mcp-", dir="/tmp") as folder:
-        log = Path(folder, "log")
-        address = f"unix:{folder}/e.sock"
+    with (
+        progress.step("starting the daemon to see that it serves") as hear,
+        tempfile.TemporaryDirectory(prefix="memory-mcp-", dir="/tmp") as folder,
+        log.open("ab") as out,
+    ):
+        began, address = out.tell(), f"unix:{folder}/e.sock"
         command = [str(environment.program), "--address", address, "--log-format", "console", *options(choices)]
-        with log.open("wb") as out, beside(*command, log=out) as process:
-            kind = until_serving(address, lambda: None if process.poll() is None else last_line(log))
-    click.echo(f"  it serves: {kind}")
+        with beside(*command, log=out) as process:
+
+            def ended() -> str | None:
+                code = process.poll()
+                return None if code is None else reason(log.read_bytes()[began:].decode(errors="replace"), code)
+
+            try:
+                kind = until_serving(address, ended, hear)
+            except ProvisionError as error:
+                raise ProvisionError(f"{error} (its log is {log})") from error
+    progress.say(f"it serves: {kind}")
 
 
 def options(choices: Mapping[str, str]) -> list[str]:
     """Return recorded choices as the daemon's own options."""
     return [word for name, value in choices.items() for word in (OPTIONS[name], value)]
-
-
-def last_line(log: Path) -> str:
-    """Return the last words of a daemon that ended."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it ended without a word"

@@ -98,9 +98,7 @@ class DaemonChecks:
         if theirs == __version__:
             return Finding(Condition.OK, "equal", detail=f"{theirs}, as this one")
         cause = f"the daemon is {theirs}, this is {__version__}"
-        return Finding(
-            Condition.DEGRADED, "other", cause, "memory-mcp daemon install, then restart the daemon and the clients"
-        )
+        return Finding(Condition.DEGRADED, "other", cause, "memory-mcp daemon restart, then restart the clients")
 
     async def space(self, expected: Space | None, seconds: float) -> Seen:
         """Compare what it serves with the store's space."""

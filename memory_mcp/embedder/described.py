@@ -30,7 +30,7 @@ def ask(seconds: float) -> Told:
     Raises:
         EmbedderError: they were too few.
     """
-    command = [sys.executable, "-P", "-m", "embedder_daemon.describe"]
+    command = [sys.executable, "-I", "-m", "embedder_daemon.describe"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603 - ours
     except subprocess.TimeoutExpired as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +15,17 @@ from memory_mcp.provision.versions import Environment
 
 NAMES: Final = ("embedder_daemon", "embedder_api")
 PTH: Final = "memory-mcp-code.pth"
-"""Its one line is the folder of the copy that is in use."""
+"""Its one line is the folder of the copy that is in use, relative to the file's own."""
 
-# A launcher like pip's own: the folder's name may hold spaces, which a plain `#!` line cannot. An interpreter that is
-# gone is told in words, because nothing of Python can tell it.
+# Whatever the folder's name holds stands in quotes, and nothing that the user set for other Pythons reaches this one:
+# `-I` ignores all of it but the two variables that are unset.
+# An interpreter that is gone is told in words, because nothing of Python can tell it.
 _LAUNCHER: Final = """#!/bin/sh
-'''test' -x "{python}" || {{ echo "memory-mcp: the daemon's interpreter {python} is gone, as after brew upgrade: \
+python={python}
+test -x "$python" || {{ echo "memory-mcp: the daemon's interpreter $python is gone, as after brew upgrade: \
 run memory-mcp daemon install" >&2; exit 1; }}
-exec "{python}" "$0" "$@"
-' '''
-import sys
-
-from embedder_daemon.__main__ import main
-
-sys.exit(main())
+unset PYTHONEXECUTABLE __PYVENV_LAUNCHER__
+exec "$python" -I -m embedder_daemon "$@"
 """
 
 
@@ -44,7 +43,13 @@ def key() -> str:
     return digest.hexdigest()
 
 
-def install(environment: Environment, pip: Callable[..., None], say: Callable[[str], None]) -> None:
+def title() -> str:
+    """Say in some words what `install` does."""
+    root = source.checkout()
+    return f"linking the daemon's code to {root}, which is a checkout" if root else "copying the daemon's code"
+
+
+def install(environment: Environment, pip: Callable[..., None]) -> None:
     """Bring the code of this installation into the environment; a daemon that runs keeps what it has.
 
     Raises:
@@ -52,12 +57,10 @@ def install(environment: Environment, pip: Callable[..., None], say: Callable[[s
     """
     root = source.checkout()
     if root:
-        say(f"linking the daemon's code to {root}, because this is a checkout")
         pip("--no-deps", "--editable", str(root))
     else:
-        say("copying the daemon's code, which has to be of the same version as memory-mcp")
         _use(environment, _copy(environment))
-    _write(environment.program, _LAUNCHER.format(python=environment.python), mode=0o755)
+    _write(environment.program, _LAUNCHER.format(python=shlex.quote(str(environment.python))), mode=0o755)
 
 
 def in_use(environment: Environment) -> str:
@@ -86,10 +89,11 @@ def _copy(environment: Environment) -> Path:
 
 def _use(environment: Environment, folder: Path) -> None:
     """Point to a copy; the one before is kept, for the daemon that still runs with it."""
-    before = in_use(environment)
-    _write(environment.site_packages / PTH, f"{folder}\n")
+    before = Path(in_use(environment).strip()).name
+    # Relative to the file, so that nothing of the place's name has to be read back from it.
+    _write(environment.site_packages / PTH, f"{os.path.relpath(folder, environment.site_packages)}\n")
     for old in environment.folder.glob("code-*"):
-        if old != folder and str(old) != before.strip():
+        if old.name not in {folder.name, before}:
             shutil.rmtree(old)
 
 

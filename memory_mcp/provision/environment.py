@@ -8,16 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.provision import code, models
+from memory_mcp.provision import builds, code, models
+from memory_mcp.provision.builds import Build
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.interpreter import Choice, Homebrew
+from memory_mcp.provision.models import Hub
+from memory_mcp.provision.pip import Pip
 from memory_mcp.provision.process import Runner
+from memory_mcp.provision.progress import Progress
 from memory_mcp.provision.recipe import Recipe, pins, verify_digests
 from memory_mcp.provision.versions import Environment, Versions
 
@@ -26,19 +30,15 @@ HOMEBREW: Final = "homebrew.json"
 """What was reused, for the daemon, which compares it at each start."""
 CONSTRAINT: Final = "torch-constraint.txt"
 
-# On some Linux machines the pinned torch resolves to a CUDA build of several gigabytes. Which builds there are
-# depends on the package index: PyTorch's own page "Get started" names the one with the CPU builds, and pip takes it
-# from PIP_EXTRA_INDEX_URL (or PIP_INDEX_URL, or an `index-url` in pip.conf); `2.13.0+cpu` then wins over `2.13.0`.
-CPU_HINT: Final = (
-    "if pip starts to fetch nvidia packages and you want a CPU build: interrupt, set PIP_EXTRA_INDEX_URL to the index "
-    "that PyTorch's installation page names for CPU, and run this again"
-)
-
 _WHERE_IS_TORCH: Final = "import json, torch; print(json.dumps([torch.__file__, torch.__version__]))"
 
 
-def _no_proof(environment: Environment, choices: Mapping[str, str]) -> None:
+def _no_proof(environment: Environment, choices: Mapping[str, str], log: Path) -> None:
     """Take the environment as it is."""
+
+
+def _agree(objection: str) -> None:
+    """Go on all the same."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,16 @@ class Builder:
     place: Path
     choice: Choice
     runner: Runner
-    say: Callable[[str], None]
+    progress: Progress
     recipe: Recipe = field(default_factory=Recipe)
     wishes: Mapping[str, str] = field(default_factory=dict)
     """The daemon's settings that are asked for now; an empty value takes one back."""
-    prove: Callable[[Environment, Mapping[str, str]], None] = _no_proof
-    """Raises ProvisionError when a daemon of the environment does not serve with these settings."""
+    prove: Callable[[Environment, Mapping[str, str], Path], None] = _no_proof
+    """Raises ProvisionError when a daemon of the environment, which writes to the log, does not serve with these
+    settings."""
+    agree: Callable[[str], None] = _agree
+    """Takes an objection to what is about to be installed; raises ProvisionError when the user shares it."""
+    has_gpu: Callable[[], bool] = builds.has_gpu
 
     @property
     def versions(self) -> Versions:
@@ -74,29 +78,32 @@ class Builder:
 
     def _build(self) -> bool:
         key, current = self.environment_key(), self.versions.current()
+        self.versions.log.write_bytes(b"")  # a log belongs to the latest run
         if current and current.stamp().get("environment") == key:
             return self._finish(current, key)
         for step in self.choice.steps:
-            self.say(step)
+            self.progress.say(step)
         environment = self._built_before(key) or self._new(key)
         if current:
             environment.write_choices(current.choices())
         self._finish(environment, key)
         self.versions.use(environment)
-        self.say(f"{self.place} is {environment.folder.name} now" + (_ROLLBACK if self.versions.previous() else ""))
+        self.progress.say(
+            f"{self.place} is {environment.folder.name} now" + (_ROLLBACK if self.versions.previous() else "")
+        )
         return True
 
     def _built_before(self, key: str) -> Environment | None:
         """Return a finished one of the same things, as after `--rollback`."""
         found = next((each for each in self.versions.finished() if each.stamp().get("environment") == key), None)
         if found:
-            self.say(f"taking {found.folder}, which was built from the same things before")
+            self.progress.say(f"taking {found.folder}, which was built from the same things before")
         return found
 
     def _new(self, key: str) -> Environment:
         environment = self.versions.unfinished(key)
         if environment:
-            self.say(f"going on with {environment.folder}, which was broken off")
+            self.progress.say(f"going on with {environment.folder}, which was broken off")
             forget_halves(environment)
         else:
             environment = self._make(key)
@@ -107,60 +114,67 @@ class Builder:
         for old in self.versions.abandoned():
             shutil.rmtree(old.folder)
         environment = self.versions.fresh()
-        self.say(f"making {environment.folder} with Python {self.choice.version} ({self.choice.python})")
         environment.folder.mkdir(parents=True)
         environment.write_stamp({"building": key})
-        self.runner.stream(str(self.choice.python), "-m", "venv", str(environment.folder))
+        with self.progress.step(f"making {environment.folder} with Python {self.choice.version}") as hear:
+            venv = ("-I", "-m", "venv", str(environment.folder))
+            self.runner.record(str(self.choice.python), *venv, log=self.versions.log, hear=hear)
         return environment
 
     def _fill(self, environment: Environment) -> None:
         """Install everything but our own code; what is there already, pip leaves alone."""
-        homebrew = self.choice.homebrew
+        homebrew, pip = self.choice.homebrew, self._pip(environment)
+        build = self._build_of_torch(pip)
+        builds.require_room(environment.folder, build)
         if homebrew:
             self._reuse_torch(environment, homebrew)
         version = homebrew.torch if homebrew else self.recipe.torch
         (environment.folder / CONSTRAINT).write_text(f"torch=={version}\n", encoding="utf-8")
         locks = self.recipe.locks(self.choice.version)
         if locks:
-            self.say(f"installing what the daemon needs beside torch ({locks[0].name}), each file's hash checked")
-            self._pip(
-                environment, "--no-deps", "--require-hashes", *(word for lock in locks for word in ("-r", str(lock)))
-            )
+            self._install_by_hash(pip, locks)
         if not homebrew:
-            self._install_torch(environment)
+            with self.progress.step(f"installing PyTorch ({build.requirement})") as hear:
+                pip.install(hear, build.requirement)
         if not locks:
-            self._install_unchecked(environment)
+            self._install_unchecked(environment, pip)
         if homebrew:
             prove_reuse(environment, homebrew, self.runner)
-        self.say(f"installing the model ({self.recipe.model}) and checking its digests")
-        self._pip(environment, "--no-deps", self.recipe.model)
+        with self.progress.step(f"installing the model ({self.recipe.model})") as hear:
+            pip.install(hear, "--no-deps", self.recipe.model)
         verify_digests(environment.site_packages, self.recipe.digests)
 
+    def _build_of_torch(self, pip: Pip) -> Build:
+        if self.choice.homebrew:
+            return builds.REUSED
+        with self.progress.step(f"looking for PyTorch {self.recipe.torch}"):
+            build = builds.choose(pip, self.recipe.torch, gpu=self.has_gpu())
+        if build.objection:
+            self.agree(build.objection)
+        return build
+
+    def _install_by_hash(self, pip: Pip, locks: Sequence[Path]) -> None:
+        files = [word for lock in locks for word in ("-r", str(lock))]
+        with self.progress.step("installing the daemon's packages, each checked by its hash") as hear:
+            pip.install(hear, "--no-deps", "--require-hashes", *files)
+
     def _reuse_torch(self, environment: Environment, homebrew: Homebrew) -> None:
-        self.say(f"reusing torch {homebrew.torch} from {homebrew.site_packages}, so that none is downloaded")
+        self.progress.say(f"reusing torch {homebrew.torch} from {homebrew.site_packages}, so that none is downloaded")
         # addsitedir, not a plain path line: torch's own dependencies (numpy) are named by further .pth files there.
         line = f"import site; site.addsitedir({str(homebrew.site_packages)!r})\n"
         (environment.site_packages / PTH).write_text(line, encoding="utf-8")
         record = {"torch": homebrew.torch, "site_packages": str(homebrew.site_packages)}
         (environment.folder / HOMEBREW).write_text(json.dumps(record), encoding="utf-8")
 
-    def _install_torch(self, environment: Environment) -> None:
-        self.say(
-            f"installing torch {self.recipe.torch} by its version, because its builds differ; pip shows how far it is"
-        )
-        if sys.platform == "linux":
-            self.say(CPU_HINT)
-        self._pip(environment, f"torch=={self.recipe.torch}")
-
-    def _install_unchecked(self, environment: Environment) -> None:
+    def _install_unchecked(self, environment: Environment, pip: Pip) -> None:
         """Install by versions alone, where no lock file covers this platform and Python."""
-        name = self.recipe.requirements.name
-        self.say(
-            f"installing what the daemon needs beside torch ({name}) by versions alone: the hashes of the files for "
-            f"Python {self.choice.version} on this platform are not known"
+        title = (
+            "installing the daemon's packages by versions alone, because no hashes are known for "
+            f"Python {self.choice.version} on this platform"
         )
         constraint = str(environment.folder / CONSTRAINT)
-        self._pip(environment, "-c", constraint, "-r", str(self.recipe.requirements), *self.recipe.extras)
+        with self.progress.step(title) as hear:
+            pip.install(hear, "-c", constraint, "-r", str(self.recipe.requirements), *self.recipe.extras)
 
     def _finish(self, environment: Environment, key: str) -> bool:
         """Bring in code and model, measure, and let a daemon serve; each where something changed."""
@@ -175,13 +189,13 @@ class Builder:
             return False
         before = code.in_use(environment)
         if stamp.get("code") != wanted["code"]:
-            code.install(environment, lambda *words: self._pip(environment, *words), self.say)
+            self._install_code(environment)
         try:
-            choices = models.pinned(environment, choices, self.runner, self.say)
+            choices = Hub(environment, self.runner, self.progress, self.versions.log).pinned(choices)
             wanted["measured"] = key + choices.get(models.VARIABLE, "")
             if stamp.get("measured") != wanted["measured"]:
                 self._measure(environment, choices)
-            self.prove(environment, choices)
+            self.prove(environment, choices, self.versions.log)
         except ProvisionError:
             code.put_back(environment, before)
             raise
@@ -193,19 +207,24 @@ class Builder:
         merged = {**environment.choices(), **self.wishes}
         return {name: value for name, value in merged.items() if value}
 
+    def _install_code(self, environment: Environment) -> None:
+        with self.progress.step(code.title()) as hear:
+            code.install(environment, partial(self._pip(environment).install, hear))
+
     def _measure(self, environment: Environment, choices: Mapping[str, str]) -> None:
         """Let the daemon find its fastest engine; without a verdict it takes torch, so that this may fail."""
-        self.say("converting the model and measuring which engine is the fastest here (half a minute, once)")
         model = [word for name in (models.VARIABLE,) if name in choices for word in ("--model", choices[name])]
         try:
-            self.runner.stream(str(environment.python), "-I", "-m", "embedder_daemon.choose", *model)
+            with self.progress.step("converting the model and measuring the engines (half a minute, once)") as hear:
+                choose = (str(environment.python), "-I", "-m", "embedder_daemon.choose", *model)
+                told = self.runner.record(*choose, log=self.versions.log, hear=hear)
         except ProvisionError as error:
-            self.say(f"no engine was chosen, so the daemon will use torch: {error}")
+            self.progress.say(f"no engine was chosen, so the daemon will use torch: {error}")
+        else:
+            self.progress.say(told.strip().rpartition("\n")[2].partition(" (")[0])
 
-    def _pip(self, environment: Environment, *arguments: str) -> None:
-        # -I keeps PYTHONPATH and the user's own packages out.
-        pip = (str(environment.python), "-I", "-m", "pip", "install", "--disable-pip-version-check")
-        self.runner.stream(*pip, *arguments)
+    def _pip(self, environment: Environment) -> Pip:
+        return Pip(environment.python, self.runner, self.versions.log)
 
     def environment_key(self) -> str:
         """Return what changes when the environment has to be built again."""
@@ -214,7 +233,7 @@ class Builder:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-_ROLLBACK: Final = "; `memory-mcp daemon install --rollback` goes back to the one before"
+_ROLLBACK: Final = "`memory-mcp daemon install --rollback` goes back to the one before"
 
 
 def forget_halves(environment: Environment) -> None:

@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,11 +17,14 @@ from memory_mcp.provision import code, source
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import Runner, SystemRunner
+from memory_mcp.provision.progress import Progress
 from memory_mcp.provision.recipe import Recipe, pins
 from memory_mcp.provision.service import STOP_SECONDS, Service
 from memory_mcp.provision.systemd import SystemdUnit
 from memory_mcp.provision.versions import Environment, Versions
 
+IN_CHECKOUT: Final = ".venv-daemon"
+"""Where `make setup` builds."""
 CHOSEN_BY: Final = "chosen_by"
 """In a stamp: the code of the memory-mcp that went back to the environment, and takes it as it is."""
 
@@ -34,8 +36,20 @@ def default_place() -> Path:
 
 def install_command(versions: Versions) -> str:
     """Return the command that brings a place up to date."""
-    other = "" if versions.place == default_place() else f" --venv {shlex.quote(str(versions.place))}"
-    return f"memory-mcp daemon install{other}"
+    root = source.checkout()
+    if root and versions.place == root / IN_CHECKOUT:
+        return "make setup"
+    return f"memory-mcp daemon install{_venv_option(versions)}"
+
+
+def restart_command(versions: Versions, service: Service | None) -> str:
+    """Return the command that replaces the daemon of a place, whether the system runs it or not."""
+    by_hand = "" if service and service.file.is_file() else " --no-service"
+    return f"memory-mcp daemon restart{by_hand}{_venv_option(versions)}"
+
+
+def _venv_option(versions: Versions) -> str:
+    return "" if versions.place == default_place() else f" --venv {shlex.quote(str(versions.place))}"
 
 
 def find_service(runner: Runner) -> Service | None:
@@ -56,20 +70,25 @@ def left_service() -> Path | None:
     return next((service.file for service in services if service.file.is_file()), None)
 
 
-def require(versions: Versions) -> Environment:
-    """Return the environment in use; raises ProvisionError where there is none that works."""
+def missing(versions: Versions) -> str:
+    """Say what of the environment in use is not there, or nothing."""
     environment = versions.current()
     if environment is None:
-        raise ProvisionError(f"the daemon is not installed in {versions.place}: run `{install_command(versions)}`")
+        return f"the daemon is not installed in {versions.place}"
     if not environment.python.exists():
-        raise ProvisionError(
-            f"the daemon's interpreter {environment.python} is gone, as after brew upgrade: "
-            f"run `{install_command(versions)}`"
-        )
+        return f"the daemon's interpreter {environment.python} is gone, as after brew upgrade"
+    return ""
+
+
+def require(versions: Versions) -> Environment:
+    """Return the environment in use; raises ProvisionError where there is none that works."""
+    environment, cause = versions.current(), missing(versions)
+    if environment is None or cause:
+        raise ProvisionError(f"{cause}: run `{install_command(versions)}`")
     return environment
 
 
-def refreshed(versions: Versions, say: Callable[[str], None]) -> Environment:
+def refreshed(versions: Versions, progress: Progress) -> Environment:
     """Return the environment in use with this installation's code in it.
 
     Raises:
@@ -84,7 +103,8 @@ def refreshed(versions: Versions, say: Callable[[str], None]) -> Environment:
             raise ProvisionError(
                 f"this memory-mcp needs other packages than {environment.folder} has: run `{install_command(versions)}`"
             )
-        code.install(environment, _no_pip, say)
+        with progress.step(code.title()):
+            code.install(environment, _no_pip)
         environment.write_stamp({**environment.stamp(), "code": code.key()})
     return environment
 
@@ -111,25 +131,6 @@ def roll_back(versions: Versions) -> str:
         previous.write_stamp({**previous.stamp(), CHOSEN_BY: code.key()})  # it serves with its own code
         versions.use(previous)
     return f"{versions.place} is {previous.folder.name} again"
-
-
-def trouble(versions: Versions, runner: Runner) -> str:
-    """Return what is to be mended in the environment, with the command, in one sentence, or nothing."""
-    try:
-        environment = require(versions)
-        moved = runner.output(str(environment.python), "-I", "-m", "embedder_daemon.upgrades").strip()
-    except ProvisionError as error:
-        return str(error)
-    stamp = environment.stamp()
-    if moved or _is_chosen(environment):
-        return moved
-    if stamp.get("pins") != pins(Recipe()):
-        return f"the daemon's environment was built for another memory-mcp: run `{install_command(versions)}`"
-    return (
-        ""
-        if stamp.get("code") == code.key()
-        else "the daemon is of another memory-mcp: run `memory-mcp daemon restart`"
-    )
 
 
 def holder(address: str) -> int | None:

@@ -90,7 +90,12 @@ def choose(explicit: Path | None, *, use_homebrew: bool | None, runner: Runner, 
         raise ProvisionError(
             f"there is no PyTorch for Macs with an Intel processor but Homebrew's: {_with_command(reason)}"
         )
-    return _choice(own_interpreter(), runner, reason, "the Python that runs memory-mcp, with PyTorch of its own")
+    return _choice(
+        own_interpreter(),
+        runner,
+        reason,
+        "the environment is built on the Python that runs memory-mcp, with a PyTorch of its own",
+    )
 
 
 def own_interpreter() -> Path:

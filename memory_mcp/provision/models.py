@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Runner
+from memory_mcp.provision.progress import Progress
 from memory_mcp.provision.versions import Environment
 
 VARIABLE: Final = "EMBEDDER_MODEL"
@@ -15,47 +18,53 @@ UNUSED: Final = ("*.bin", "*.h5", "*.msgpack", "*.ot", "*.ckpt", "onnx/*", "open
 """Weights in formats that no engine here reads from the hub."""
 
 
-def pinned(
-    environment: Environment, choices: Mapping[str, str], runner: Runner, say: Callable[[str], None]
-) -> dict[str, str]:
-    """Return the choices with the model as the folder of one revision.
+@dataclass(frozen=True)
+class Hub:
+    """The disk's copy of the hub, as an environment's own programs see it."""
 
-    Raises:
-        ProvisionError: the model is neither on this disk nor to be had, or no engine can serve it.
-    """
-    model = choices.get(VARIABLE)
-    if not model:
-        return dict(choices)
-    try:
-        folder = _find(environment, model, runner)
-    except ProvisionError:
-        if not _is_id(model):
-            raise
-        _download(environment, model, runner, say)
-        folder = _find(environment, model, runner)
-    if folder != model:
-        say(f"the model {model} is {folder} from now on, whatever the hub says later")
-    return {**choices, VARIABLE: folder}
+    environment: Environment
+    runner: Runner
+    progress: Progress
+    log: Path
 
+    def pinned(self, choices: Mapping[str, str]) -> dict[str, str]:
+        """Return the choices with the model as the folder of one revision.
 
-def _find(environment: Environment, model: str, runner: Runner) -> str:
-    return runner.output(str(environment.python), "-I", "-m", "embedder_daemon.pin", model).strip()
+        Raises:
+            ProvisionError: the model is neither on this disk nor to be had, or no engine can serve it.
+        """
+        model = choices.get(VARIABLE)
+        if not model:
+            return dict(choices)
+        try:
+            folder = self._find(model)
+        except ProvisionError:
+            if not _is_id(model):
+                raise
+            self._download(model)
+            folder = self._find(model)
+        if folder != model:
+            self.progress.say(f"the model {model} is {folder} from now on, whatever the hub says later")
+        return {**choices, VARIABLE: folder}
+
+    def _find(self, model: str) -> str:
+        return self.runner.output(str(self.environment.python), "-I", "-m", "embedder_daemon.pin", model).strip()
+
+    def _download(self, model: str) -> None:
+        repository, _, revision = model.partition("@")
+        command = [str(self.environment.python), "-I", "-m", "huggingface_hub.cli.hf", "download", repository]
+        command += ["--revision", revision] if revision else []
+        command += [word for pattern in UNUSED for word in ("--exclude", pattern)]
+        try:
+            with self.progress.step(f"downloading the model {model} from the hub") as hear:
+                self.runner.record(*command, log=self.log, hear=hear)
+        except ProvisionError as error:
+            raise ProvisionError(
+                f"the model {model} cannot be downloaded: {error}; correct its name, see that the network is there, "
+                "or name a folder with --model"
+            ) from error
 
 
 def _is_id(model: str) -> bool:
     """Whether it looks like owner/name or owner/name@revision; the daemon's own check comes with `_find`."""
     return model.count("/") == 1 and not model.startswith(("/", ".", "~"))
-
-
-def _download(environment: Environment, model: str, runner: Runner, say: Callable[[str], None]) -> None:
-    say(f"downloading the model {model} from the hub, because it is not on this disk")
-    repository, _, revision = model.partition("@")
-    command = [str(environment.python), "-I", "-m", "huggingface_hub.cli.hf", "download", repository]
-    command += ["--revision", revision] if revision else []
-    try:
-        runner.stream(*command, *(word for pattern in UNUSED for word in ("--exclude", pattern)))
-    except ProvisionError as error:
-        raise ProvisionError(
-            f"the model {model} cannot be downloaded (the lines above say why): mend its name or the network, "
-            "or name a folder with --model"
-        ) from error

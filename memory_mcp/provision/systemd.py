@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,18 +18,36 @@ from memory_mcp.provision.service import Job, until_ended
 UNIT: Final = source.UNIT
 
 
+_LETTERS: Final = {"\\": "\\\\", '"': '\\"', "%": "%%", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+"""How a quoted word of a unit's file spells what means something there; see systemd.syntax(7)."""
+_SPELT: Final = {spelling: letter for letter, spelling in _LETTERS.items()}
+_REFUSED: Final = frozenset("\"'\\\n\t\r")
+"""What systemd takes in no program's path, however it is spelt; in an argument it takes all."""
+_SHELL: Final = ("/bin/sh", "-c", 'exec "$0" "$@"')
+
+
 def render(job: Job) -> bytes:
     """Return the unit's file."""
     variables = "\n".join(f"Environment={_quoted(f'{name}={value}')}" for name, value in job.environment.items())
     text = source.template(UNIT).read_text(encoding="utf-8")
-    text = text.replace("@PROGRAM@", _quoted(str(job.program)))  # in a program's path no `$` means anything
-    return text.replace("@ENVIRONMENT@", variables).encode()
+    return text.replace("@PROGRAM@", _command(str(job.program))).replace("@ENVIRONMENT@", variables).encode()
+
+
+def _command(program: str) -> str:
+    """Return how a unit names a program; a `$` has a meaning in its arguments, and none in its path."""
+    if not _REFUSED & set(program):
+        return _quoted(program)
+    return " ".join(_quoted(word).replace("$", "$$") for word in (*_SHELL, program))
 
 
 def _quoted(text: str) -> str:
-    """Return a word for a unit's file, in which `%`, quotes and backslashes mean something; see systemd.syntax(7)."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{escaped}"'
+    return f'"{"".join(_LETTERS.get(letter, letter) for letter in text)}"'
+
+
+def _unquoted(value: str) -> list[str]:
+    """Return the words that `_quoted` wrote."""
+    words = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', value)
+    return [re.sub(r"%%|\\.", lambda spelt: _SPELT.get(spelt[0], spelt[0]), quoted) or bare for quoted, bare in words]
 
 
 def _units() -> Path:
@@ -61,7 +79,9 @@ class SystemdUnit:
     def program(self) -> Path | None:
         """Return the program that the unit names."""
         words = self._words("ExecStart")
-        return Path(words[0]) if words else None
+        through_a_shell = tuple(word.replace("$$", "$") for word in words[: len(_SHELL)]) == _SHELL
+        named = words[len(_SHELL)].replace("$$", "$") if through_a_shell else next(iter(words), None)
+        return Path(named) if named else None
 
     def environment(self) -> dict[str, str]:
         """Return the unit's variables."""
@@ -120,9 +140,9 @@ class SystemdUnit:
     def _words(self, key: str) -> list[str]:
         """Return the words of a key's lines, as `_quoted` wrote them."""
         with suppress(OSError, ValueError):
-            lines = self.file.read_text(encoding="utf-8").splitlines()
+            lines = self.file.read_text(encoding="utf-8").split("\n")
             values = [line.removeprefix(f"{key}=") for line in lines if line.startswith(f"{key}=")]
-            return [word.replace("%%", "%") for value in values for word in shlex.split(value)]
+            return [word for value in values for word in _unquoted(value)]
         return []
 
     def _systemctl(self, *words: str) -> str:

@@ -147,6 +147,7 @@ class Versions:
                 self.place.unlink()
             for environment in found:
                 shutil.rmtree(environment.folder, ignore_errors=True)
+            self.log.unlink(missing_ok=True)
         return True
 
     def require_removable(self) -> bool:
@@ -180,6 +181,11 @@ class Versions:
                     f"another `daemon install` builds {self.place} now: wait until it is done"
                 ) from error
             yield
+
+    @property
+    def log(self) -> Path:
+        """All that pip and the other programs of the latest build wrote."""
+        return self.place.with_name(f"{self.place.name}-install.log")
 
     @property
     def _lock(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -79,3 +80,66 @@ def test_no_registry_and_no_path_of_a_machine_is_named(host: str) -> None:
         if hidden or path.is_dir() or path == this or path.suffix in {".pyc", ".db"}:
             continue
         assert host not in path.read_text(encoding="utf-8", errors="ignore"), path
+
+
+STARTED_BY_US = (*PRODUCT, "scripts")
+
+
+def interpreters(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the line of every list and call that names a Python, and what follows it there.
+
+    A Python is `sys.executable`, or whatever ends in `python`: a name, an attribute, either as text.
+    """
+    for node in ast.walk(tree):
+        found = getattr(node, "elts", None) or getattr(node, "args", None)
+        for item, after in itertools.pairwise(found if isinstance(found, list) else []):
+            if is_python(item):
+                yield item.lineno, str(after.value) if isinstance(after, ast.Constant) else ast.unparse(after)
+
+
+def is_python(node: ast.expr) -> bool:
+    """Say whether an expression is the path of a Python, or `str` of one."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str" and node.args:
+        return is_python(node.args[0])
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name == "executable" or name.endswith("python")
+
+
+def starts_of_processes(tree: ast.AST) -> Iterator[str]:
+    """Yield what begins a Python without a command line of ours."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+            yield from (name for name in names if name.startswith("multiprocessing") or name == "ProcessPoolExecutor")
+
+
+def commands(path: Path) -> Iterator[str]:
+    """Yield each place where a file starts a Python that is not isolated."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from (f"{path.relative_to(ROOT)}: {name}" for name in starts_of_processes(tree))
+    for line, after in interpreters(tree):
+        if after.startswith("-") and after != "-I":
+            yield f"{path.relative_to(ROOT)}:{line}: {after}"
+
+
+def test_every_python_that_we_start_is_isolated() -> None:
+    """Neither the working folder nor the user's variables decide what a child imports: `-I` is its first option."""
+    files = [path for folder in STARTED_BY_US for path in (ROOT / folder).rglob("*.py") if "_pb2" not in path.name]
+    assert [place for path in files for place in commands(path)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "subprocess.run([sys.executable, '-m', 'x'])",
+        "command = [str(environment.python), '-c', 'x']",
+        "await create_subprocess_exec(sys.executable, '-P', '-m', 'x')",
+        "runner.output(str(python), '-m', 'venv', folder)",
+        "os.execv(self._python, (self._python, '-m', 'x'))",
+    ],
+)
+def test_a_python_that_is_not_isolated_would_be_seen(text: str) -> None:
+    """The rule knows lists, tuples and arguments, and every way in which we name an interpreter."""
+    assert [after for _, after in interpreters(ast.parse(text)) if after.startswith("-")] != ["-I"]
+    assert any(after.startswith("-") for _, after in interpreters(ast.parse(text)))
+    assert list(starts_of_processes(ast.parse("from concurrent.futures import ProcessPoolExecutor")))

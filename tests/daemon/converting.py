@@ -6,6 +6,9 @@ The converter is the real one; torch and openvino are what `write_libraries` wro
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +18,7 @@ from embedder_daemon.engines import converted, hash_engine
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.hash_engine import HashEngine
 from embedder_daemon.space import ModelFiles
+from tests.daemon.daemonkit import ROOT
 
 KIND: Final = replace(converted.OPENVINO, package="pydantic")
 """A conversion that belongs to a version of what the light interpreter has."""
@@ -106,12 +110,15 @@ jit = types.SimpleNamespace(TracerWarning=Warning)
 }
 
 
-def write_libraries(site: Path) -> Path:
-    """Write what the converter imports; torch tells its process in a file, and hangs when it is told to."""
+def make_interpreter(folder: Path) -> Path:
+    """Make one that has what the converter imports; torch tells its process in a file, and hangs when it is told to."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    site = next(folder.glob("lib/python3*/site-packages"))
     for name, text in _LIBRARIES.items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text(text)
-    return site
+    (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n{ROOT / 'protos'}\n")
+    return folder / "bin" / "python"
 
 
 def create(options: EngineOptions, files: ModelFiles | None) -> HashEngine:
@@ -122,4 +129,5 @@ def create(options: EngineOptions, files: ModelFiles | None) -> HashEngine:
 
 if __name__ == "__main__":
     hash_engine.create = create
+    sys.executable = os.environ["CHILDREN"]
     __main__.main()

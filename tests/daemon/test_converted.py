@@ -18,7 +18,7 @@ from embedder_daemon.engines.golden import Golden
 from embedder_daemon.errors import LoadError
 from embedder_daemon.space import ModelFiles
 from tests.daemon import modelfiles
-from tests.daemon.converting import KIND, write_libraries
+from tests.daemon.converting import KIND, make_interpreter
 from tests.daemon.daemonkit import Process, until
 
 Convert = Callable[[ModelFiles, Format, Path], None]
@@ -36,7 +36,7 @@ def test_a_daemon_killed_while_it_converts_is_followed_by_one_that_serves(
 ) -> None:
     """The converter ends with its daemon, and the next one serves from a whole conversion with nothing beside it."""
     pid, parent = folder / "pid", converted.place(files, KIND).parent
-    surroundings = {"FILES": files.dump(), "CONVERTER": str(pid), "python_path": str(write_libraries(folder / "site"))}
+    surroundings = {"FILES": files.dump(), "CONVERTER": str(pid), "CHILDREN": str(make_interpreter(folder / "env"))}
     first = start("--engine", "hash", module="tests.daemon.converting", HANGS="1", **surroundings)
     until(lambda: pid.exists() and pid.read_text(), "it converts")
     assert [path.name.partition("-")[0] for path in parent.iterdir() if path.is_dir()] == ["unfinished"]
@@ -108,7 +108,7 @@ def test_the_models_own_graph_is_read_only_where_it_is_compared(files: ModelFile
     own = files.folder / kind.own
     own.parent.mkdir()
     own.write_text("graph")
-    with pytest.raises(LoadError, match=r"onnx/model\.onnx is in no digest.*python -m embedder_daemon\.choose"):
+    with pytest.raises(LoadError, match=r"onnx/model\.onnx is in no digest.*python -I -m embedder_daemon\.choose"):
         converted.graph(files, kind)
     golden.keep(Golden(files.space.space_id, (), ()), files.space)
     assert converted.graph(files, kind) == own

@@ -67,7 +67,7 @@ def test_without_a_verdict_it_is_the_fallback_and_says_so() -> None:
     for known in (None, measured(), measured(replace(PLAIN, error="gone"))):
         choice = verdict.choose(known, "auto", "auto", "torch")
         assert (choice.engine, choice.precision, choice.measured) == ("torch", "float32", False)
-        assert "python -m embedder_daemon.choose" in choice.reason
+        assert "python -I -m embedder_daemon.choose" in choice.reason
         assert (choice.reason == verdict.UNMEASURED) == (known is None)  # the daemon measures where nothing was
     set_ = verdict.choose(None, "openvino", "bfloat16", "torch")
     assert (set_.engine, set_.precision) == ("openvino", "bfloat16")

@@ -114,7 +114,7 @@ def test_where_nothing_is_nothing_is_made(place: Place, tmp_path: Path) -> None:
         MCP_MEMORY_EMBEDDER_ADDRESS=f"unix:{place.folder}/no.sock",
     )
     assert (found.code, list(found.bad)) == (3, ["daemon"])
-    assert "memory-mcp daemon start" in found.bad["daemon"]
+    assert found.bad["daemon"] == f"memory-mcp daemon install --venv {place.venv}"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -316,7 +316,7 @@ def test_a_killed_daemon_is_named(place: Place) -> None:
     finally:
         place.start()
     assert (found.code, list(found.bad)) == (3, ["daemon"])
-    assert "memory-mcp daemon start" in found.bad["daemon"]
+    assert found.bad["daemon"] == f"memory-mcp daemon install --venv {place.venv}"
 
 
 def test_a_file_that_blocks_holds_up_nothing_else(place: Place) -> None:
@@ -419,7 +419,7 @@ def test_faults_of_the_daemons_environment_are_named(place: Place) -> None:
     found = place.diagnose()
     assert list(found.bad) == ["model"]
     assert "is damaged: sha256" in found.checks["model"]["cause"]
-    assert f"{place.venv}/bin/python -m pip install --force-reinstall" in found.bad["model"]
+    assert f"{place.venv}/bin/python -I -m pip install --force-reinstall" in found.bad["model"]
     assert "torch 2.13.0 from" in found.checks["interpreter"]["detail"]
     stamp, python = place.venv / STAMP, place.venv / "bin" / "python"
     whole = stamp.read_text()
@@ -431,7 +431,7 @@ def test_faults_of_the_daemons_environment_are_named(place: Place) -> None:
     names_the_interpreter(place, "no answer within")
     python.unlink()
     python.symlink_to(place.folder / "gone")
-    names_the_interpreter(place, "does not work")
+    names_the_interpreter(place, "is gone, as after brew upgrade")
 
 
 def names_the_interpreter(place: Place, cause: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
-import shlex
+import re
 import signal
 import socket
 import subprocess
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from memory_mcp.provision.errors import ProvisionError
-from memory_mcp.provision.process import SystemRunner
+from memory_mcp.provision.process import Hear, SystemRunner
 
 WAIT_S = 20.0
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass
@@ -118,10 +119,10 @@ class Launchd:
     ended: list[Supervised] = field(default_factory=list)
     disabled: set[str] = field(default_factory=set)
 
-    def output(self, *command: str) -> str:
+    def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer enable, bootstrap, bootout, kickstart, kill and print."""
         if command[0] != "launchctl":
-            return SystemRunner().output(*command)
+            return SystemRunner().output(*command, variables=variables)
         verbs: dict[str, Callable[..., str]] = {
             "enable": self._enable,
             "bootstrap": self._bootstrap,
@@ -135,6 +136,10 @@ class Launchd:
     def stream(self, *command: str) -> None:
         """Let a real program's output through."""
         SystemRunner().stream(*command)
+
+    def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
+        """Run a real program."""
+        return SystemRunner().record(*command, log=log, hear=hear, variables=variables)
 
     def close(self) -> None:
         """End every job."""
@@ -202,10 +207,10 @@ class Systemd:
     unit: Supervised | None = None
     _ear: socket.socket | None = None
 
-    def output(self, *command: str) -> str:
+    def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer what the program asks."""
         if command[:2] != ("systemctl", "--user"):
-            return SystemRunner().output(*command)
+            return SystemRunner().output(*command, variables=variables)
         verb, *words = command[2:]
         if verb == "show":
             return f"{(self.unit.pid if self.unit else None) or 0}\n"
@@ -225,6 +230,10 @@ class Systemd:
         """Let a real program's output through."""
         SystemRunner().stream(*command)
 
+    def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
+        """Run a real program."""
+        return SystemRunner().record(*command, log=log, hear=hear, variables=variables)
+
     def close(self) -> None:
         """End the unit."""
         self._stop("")
@@ -240,14 +249,14 @@ class Systemd:
             self.unit.stop()
 
     def _start(self, name: str) -> None:
-        text = (self.folder / name).read_text(encoding="utf-8")
-        entries = [line.partition("=")[::2] for line in text.splitlines() if "=" in line and not line.startswith("#")]
+        lines = (self.folder / name).read_text(encoding="utf-8").split("\n")
+        entries = [line.partition("=")[::2] for line in lines if "=" in line and not line.startswith("#")]
         values = {key: value for key, value in entries if key != "Environment"}
         assert (values["Type"], values["Restart"]) == ("notify", "on-failure")
         environment = dict(_unquoted(value).partition("=")[::2] for key, value in entries if key == "Environment")
         environment |= {"NOTIFY_SOCKET": self._listen(), "WATCHDOG_USEC": str(int(values["WatchdogSec"]) * 1_000)}
         if not (self.unit and self.unit.pid):
-            words = shlex.split(values["ExecStart"].replace("%%", "%"))
+            words = _words(values["ExecStart"])
             self.unit = Supervised(
                 words,
                 environment,
@@ -274,4 +283,21 @@ class Systemd:
 
 
 def _unquoted(value: str) -> str:
-    return shlex.split(value.replace("%%", "%"))[0]
+    return _split(value)[0]
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command; in its arguments `$$` is a dollar, in the program's path it is two."""
+    program, *arguments = _split(command)
+    assert not any("$" in word.replace("$$", "") for word in arguments)
+    return [program, *(word.replace("$$", "$") for word in arguments)]
+
+
+def _split(value: str) -> list[str]:
+    """Return the words of a line as systemd.syntax(7) says: quotes, C's escapes, doubled percent signs."""
+    escapes = {"n": "\n", "t": "\t", "r": "\r"}
+    words = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', value)
+    return [
+        re.sub(r"\\(.)|%(%)", lambda found: escapes.get(found[1], found[1]) if found[1] else "%", quoted or bare)
+        for quoted, bare in words
+    ]

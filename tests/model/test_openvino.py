@@ -98,7 +98,7 @@ def test_auto_measures_beside_its_work(own_cache: Path, tmp_path: Path, files: M
     with running(tmp_path, "auto", "auto") as daemon:
         info = daemon.ready().info()
         assert (info.engine, info.precision) == ("torch", "float32")
-        assert "python -m embedder_daemon.choose" in info.versions["choice"]
+        assert "python -I -m embedder_daemon.choose" in info.versions["choice"]
         until(lambda: "measured in the background: " in daemon.log.read_text(), "it measured", MEASURE_S)
         last = daemon.log.read_text().rpartition("measured in the background: ")[2]
         daemon.embed("a text")

@@ -30,15 +30,15 @@ def make_program(path: Path, text: str) -> Path:
     return path
 
 
-def make_wheel(folder: Path, name: str, files: dict[str, str], *, requires: str = "") -> Path:
+def make_wheel(folder: Path, name: str, files: dict[str, str], *, requires: str = "", version: str = "1.0") -> Path:
     """Write a wheel that pip installs without any index."""
-    info = f"{name}-1.0.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    info = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     members = files | {
         f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    path = folder / f"{name}-1.0-py3-none-any.whl"
+    path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         for member, text in members.items():
             wheel.writestr(member, text)
@@ -163,3 +163,9 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do without the model's files, which the hash engine does not read."""
     monkeypatch.setattr(recipe, "MODEL_DIGESTS", {})
+
+
+@pytest.fixture
+def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the way of an installed wheel: code is copied, so that no build backend is fetched."""
+    monkeypatch.setattr(source, "checkout", lambda: None)

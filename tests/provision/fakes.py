@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memory_mcp.provision.process import Runner, SystemRunner
+from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.process import Hear, Runner, SystemRunner
 
+NOTHING: Mapping[str, str] = {}
 MODEL = "tiny-model"
 WEIGHTS = "some weights"
+
+
+def write_torch(site: Path) -> None:
+    """Write a torch that is found, and that nobody can import."""
+    (site / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n")
+    (site / "torch-2.13.0.dist-info").mkdir()
+    (site / "torch-2.13.0.dist-info" / "METADATA").write_text("Name: torch\nVersion: 2.13.0\n")
+
+
+def pip_answer(command: tuple[str, ...], torch_needs: str = "") -> str:
+    """Return what a pip answers whose files say nothing, and whose index has torch; nothing to others."""
+    if "pip" not in command:
+        return ""
+    if command[-1].endswith("+cpu"):
+        raise ProvisionError("No matching distribution found")
+    plan = [{"metadata": {"name": torch_needs, "version": "1"}}] if torch_needs else []
+    return json.dumps({"install": plan}) if "--report" in command else "pip.nothing='said'"
 
 
 @dataclass
@@ -20,6 +41,10 @@ class FakePython:
     commands: list[tuple[str, ...]] = field(default_factory=list)
 
     def stream(self, *command: str) -> None:
+        """Let a real program's output through."""
+        SystemRunner().stream(*command)
+
+    def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
         """Make an environment, or install the model into one."""
         self.commands.append(command)
         if "venv" in command:
@@ -30,10 +55,11 @@ class FakePython:
         elif command[-1] == MODEL:
             weights = Path(command[0]).parents[1] / "lib" / "python3.11" / "site-packages" / "weights"
             weights.write_text(WEIGHTS, encoding="utf-8")
+        return ""
 
-    def output(self, *command: str) -> str:
+    def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer what an interpreter says about itself."""
-        return SystemRunner().output(*command)
+        return pip_answer(command) or SystemRunner().output(*command, variables=variables)
 
 
 @dataclass
@@ -42,9 +68,15 @@ class QuickPip:
 
     system: Runner
     """Answers everything else."""
+    torch_needs: str = ""
+    """A package that torch brings along."""
     commands: list[tuple[str, ...]] = field(default_factory=list)
 
     def stream(self, *command: str) -> None:
+        """Let a real program's output through."""
+        self.system.stream(*command)
+
+    def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
         """Make an environment; leave out pip and what takes half a minute."""
         self.commands.append(command)
         if "venv" in command:
@@ -52,12 +84,13 @@ class QuickPip:
             site = next(Path(command[-1]).glob("lib/python3*/site-packages"))
             # A plain line: no .pth file in there is read, so that our own code is not found there.
             (site / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
-        elif command[0] in {"tail", "journalctl"}:
-            self.system.stream(*command)
         else:
             assert command[1] == "-I"
             assert command[3] in {"pip", "embedder_daemon.choose"}
+        if command[-1].startswith("torch=="):
+            write_torch(next(Path(command[0]).parents[1].glob("lib/python3*/site-packages")))
+        return ""
 
-    def output(self, *command: str) -> str:
+    def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer as the system does."""
-        return self.system.output(*command)
+        return pip_answer(command, self.torch_needs) or self.system.output(*command, variables=variables)

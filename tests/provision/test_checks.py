@@ -13,11 +13,10 @@ import pytest
 
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.provision import checks, code, installed, service, source
-from memory_mcp.provision.checks import Environment
 from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.service import Job, Service
 from memory_mcp.provision.systemd import SystemdUnit, render
-from memory_mcp.provision.versions import STAMP
+from memory_mcp.provision.versions import STAMP, Versions
 from memory_mcp.provision.versions import Environment as Built
 from tests.provision.conftest import make_environment, make_program
 
@@ -25,25 +24,25 @@ SECONDS = 20.0
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Environment:
-    """Make one that is whole."""
+def versions(tmp_path: Path) -> Versions:
+    """Make an environment that is whole."""
     make_environment(tmp_path / "env")
-    return Environment(tmp_path / "env", "build it")
+    return Versions(tmp_path / "env")
 
 
-def test_an_environment_is_told_and_its_faults(environment: Environment) -> None:
+def test_an_environment_is_told_and_its_faults(versions: Versions) -> None:
     """Python and torch with their places; code of another place; no torch."""
-    packages = Built(environment.venv).site_packages
-    found = checks.interpreter(environment, SECONDS)
+    packages = Built(versions.place).site_packages
+    found = checks.interpreter(versions, SECONDS)
     assert isinstance(found, Finding)
     assert (found.condition, f"torch 2.13.0 from {packages / 'torch'}" in found.detail) == (Condition.OK, True)
-    stamp = environment.venv / STAMP
+    stamp = versions.place / STAMP
     whole = stamp.read_text(encoding="utf-8")
     stamp.write_text(json.dumps(json.loads(whole) | {"code": "elsewhere"}), encoding="utf-8")
-    assert _cause(environment).endswith("has the daemon's code of another version or place")
+    assert _cause(versions).endswith("has the daemon's code of another place")
     stamp.write_text(whole, encoding="utf-8")
     shutil.rmtree(packages / "torch")
-    assert _cause(environment).endswith("has no torch")
+    assert _cause(versions).endswith("has no torch")
 
 
 def test_what_the_system_starts_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,37 +50,37 @@ def test_what_the_system_starts_is_looked_at(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(source, "checkout", lambda: None)
     for name, folder in (("HOME", "home"), ("XDG_CONFIG_HOME", "config"), ("PATH", "bin")):
         monkeypatch.setenv(name, str(tmp_path / folder))
-    default = tmp_path / "default"
-    assert Environment.find(None, default).venv == default
+    default = installed.default_place()
+    assert checks.place(None) == default
     make_program(tmp_path / "bin" / "systemctl", "#!/bin/sh\nexit 0\n")
-    assert Environment.find(None, default).venv == default
+    assert checks.place(None) == default
     unit = SystemdUnit(SystemRunner())
     service.write(unit.file, render(Job(tmp_path / "env" / "bin" / "embedder-daemon", {}, tmp_path)))
-    found = Environment.find(None, default)
-    assert found == Environment(tmp_path / "env", "memory-mcp daemon install")
-    make_environment(found.venv)
-    built = Built(found.venv)
+    found = checks.place(None)
+    assert found == tmp_path / "env"
+    make_environment(found)
+    built = Built(found)
     built.write_stamp({**built.stamp(), "code": "older", installed.CHOSEN_BY: code.key()})
-    seen = checks.interpreter(found, SECONDS)
+    seen = checks.interpreter(Versions(found), SECONDS)
     assert isinstance(seen, Finding)
     assert seen.condition is Condition.OK
 
 
-def _cause(environment: Environment) -> str:
-    found = checks.interpreter(environment, SECONDS)
+def _cause(versions: Versions) -> str:
+    found = checks.interpreter(versions, SECONDS)
     assert isinstance(found, Finding)
-    assert (found.condition, found.mend) == (Condition.DEGRADED, "build it")
+    assert (found.condition, found.mend) == (Condition.DEGRADED, f"memory-mcp daemon install --venv {versions.place}")
     return found.cause
 
 
-def test_a_models_files_are_compared(environment: Environment) -> None:
+def test_a_models_files_are_compared(versions: Versions) -> None:
     """Whole, damaged and missing."""
-    weights = Built(environment.venv).site_packages / "weights"
+    weights = Built(versions.place).site_packages / "weights"
     digests = {"weights": hashlib.sha256(b"right").hexdigest()}
     conditions = []
     for content in (b"right", b"wrong", None):
         weights.write_bytes(content) if content else weights.unlink()
-        found = checks.model(environment, digests, SECONDS)
+        found = checks.model(versions, digests, SECONDS)
         assert isinstance(found, Finding)
         conditions.append((found.condition, "weights" in found.cause, "--force-reinstall" in found.mend))
     assert conditions == [(Condition.OK, False, False), *[(Condition.DEGRADED, True, True)] * 2]

@@ -12,9 +12,11 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.provision.clients import Configured, configured, found
 from memory_mcp.provision.clients.block import Block
 from memory_mcp.provision.clients.entries import Launch, Remote, launch
+from memory_mcp.provision.clients.json_text import JsonText
 from memory_mcp.provision.clients.machine import Machine
 from memory_mcp.provision.clients.plan import Editor
 from memory_mcp.provision.clients.table import CLIENTS, Client, named
+from memory_mcp.provision.clients.toml_text import TomlText
 from memory_mcp.provision.errors import ProvisionError
 from tests.provision.conftest import make_program
 from tests.provision.machines import BROKEN, LAUNCH, NOTHING, SYSTEMS, editor, existing, write
@@ -111,6 +113,73 @@ def test_a_file_without_servers(client: Client, kind: str, home: Path) -> None:
     assert entries(edit)["memory"]["env"] == {"MCP_MEMORY_NAMESPACE": "two"}
     edit.uninstall().apply()
     assert edit.file.path.read_text(encoding="utf-8") == before
+
+
+BOM = "\ufeff"
+BARE: dict[type, tuple[str, ...]] = {
+    JsonText: (
+        *(
+            "",
+            "\n",
+            "null",
+            " null\n",
+            "{}",
+            '{"SECTION": null}',
+            '{\n\t"a": 1,\n\t"SECTION": null\n}\n',
+            '{"a":[],"SECTION":null}',
+        ),
+        *(
+            '{"SECTION": {"other": null}}',
+            '{"SECTION": {"memory": null}}',
+            '{"SECTION": {}}',
+            '{\r\n  "SECTION": null\r\n}\r\n',
+        ),
+    ),
+    TomlText: ("", "\n", "# mine\n", "[SECTION]\n", "SECTION = {}\n", 'model = "x"\r\n[SECTION]\r\n'),
+    Block: ("", "\n", "null", "---\n", "mcpServers:\n", "mcpServers: null\n", "mcpServers: []", '{"mcpServers": null}'),
+}
+"""What names no server, as clients and their users leave it."""
+COMMENTED_BARE = (
+    "// mine",
+    "/* mine */\n",
+    "// a\nnull // b\n",
+    '{ // a\n "SECTION": null, // b\n}\n',
+    '{"SECTION": /* a */ null}',
+)
+
+
+@once
+@pytest.mark.parametrize("mark", ["", BOM], ids=["plain", "marked"])
+def test_a_file_that_names_no_server_in_whatever_way(client: Client, mark: str, home: Path) -> None:
+    """Empty, null, and with a byte order mark, which stays: we get in, once, and the same bytes are back afterwards."""
+    comments = isinstance(client.format, JsonText) and client.format.comments
+    edit = editor(client, "linux", home)
+    for text in (*BARE[type(client.format)], *(COMMENTED_BARE if comments else ())):
+        before = mark + text.replace("SECTION", client.section)
+        write(edit.file.path, before)
+        assert "memory" not in entries(edit)
+        edit.install(LAUNCH).apply()
+        after = edit.file.path.read_bytes().decode()
+        assert entries(edit)["memory"] == client.stdio(LAUNCH), repr(text)
+        assert after.startswith(mark)
+        assert BOM not in after.removeprefix(mark)
+        assert all(word in after for word in ("// mine", "/* mine */", "// a", "// b", "/* a */") if word in text)
+        assert not edit.install(LAUNCH).changes, repr(text)
+        edit.uninstall().apply()
+        assert edit.file.path.read_bytes().decode() == before, repr(text)
+
+
+@beside_others
+def test_a_marked_file_with_others(client: Client, home: Path) -> None:
+    """The mark stays, what the file says stays, and what comes after us stays when we go."""
+    edit = editor(client, "linux", home)
+    write(edit.file.path, BOM + existing(client))
+    others = entries(edit)
+    edit.install(LAUNCH).apply()
+    edit.file.backup.path.unlink()
+    edit.uninstall().apply()
+    assert entries(edit) == others
+    assert edit.file.path.read_bytes().decode().startswith(BOM)
 
 
 @beside_others
@@ -349,7 +418,7 @@ def test_we_are_started_by_an_absolute_path(tmp_path: Path) -> None:
     """The command is the program beside the interpreter, as its environment names it, or the interpreter itself."""
     assert launch("work").command == str(Path(launch().command).absolute())
     python = tmp_path / "bin" / "python"
-    assert launch(python=python) == Launch(str(python), ("-m", "memory_mcp", "serve"))
+    assert launch(python=python) == Launch(str(python), ("-P", "-m", "memory_mcp", "serve"))
     program = make_program(tmp_path / "bin" / "memory-mcp", "")
     assert launch(python=python) == Launch(str(program), ("serve",))
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from memory_mcp import cli, settings
 from memory_mcp.cli import daemon, serving
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
-from memory_mcp.provision import code, environment, installed, recipe
+from memory_mcp.provision import builds, code, environment, installed, recipe, troubles
 from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import SystemRunner, beside
@@ -143,6 +143,12 @@ def test_without_a_service(
     assert "Homebrew's PyTorch is forbidden" in out
     assert "it serves: " in out
     assert f"the daemon's environment {place} is ready" in out
+    assert out.splitlines()[2:6] == [
+        f"making {place}-1 with Python {sys.version.split()[0]}",
+        f"looking for PyTorch {recipe.TORCH}",
+        "installing the daemon's packages, each checked by its hash",
+        f"installing PyTorch (torch=={recipe.TORCH})",
+    ]
     assert "start the daemon with `memory-mcp daemon start --no-service`" in out
     runner.commands.clear()
     assert say(capsys, "install", "--no-service") == f"the daemon's environment {place} is up to date\n"
@@ -154,6 +160,39 @@ def test_without_a_service(
     assert "unreachable" in say(capsys, "status", code=3)
     assert say(capsys, "stop") == "there is no daemon to stop\n"
     assert "no environment before" in say(capsys, "install", "--rollback", code=1)
+
+
+def test_a_daemon_that_does_not_serve_leaves_its_log(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The failed proof has the daemon's own reason, and the log that it names is there."""
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner()))
+    monkeypatch.setenv("EMBEDDER_IDLE_UNLOAD_S", "never")
+    err = say(capsys, "install", "--no-service", code=1)
+    log = Versions(installed.default_place()).log
+    assert "the daemon does not serve: " in err
+    assert "idle_unload_s: Input should be a valid number" in err
+    assert err.endswith(f"(its log is {log})\n")
+    assert "idle_unload_s" in log.read_text(encoding="utf-8")
+    monkeypatch.delenv("EMBEDDER_IDLE_UNLOAD_S")
+    say(capsys, "install", "--no-service")
+    assert "is removed" in say(capsys, "uninstall")
+    assert not log.exists()
+
+
+def test_cuda_where_nothing_can_use_it_is_asked_for(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody to ask is a no, in one sentence with the size and both ways out; --yes is a yes."""
+    if sys.platform != "linux":
+        pytest.skip("elsewhere there is no build with CUDA")
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner(), torch_needs="nvidia-cublas"))
+    monkeypatch.setattr(builds, "_DEVICES", ())
+    err = say(capsys, "install", "--no-service", code=1)
+    assert err.count("\n") == 1
+    for words in ("5.4 GB instead of 1.8 GB", "no NVIDIA device", "PIP_EXTRA_INDEX_URL", "accept it with --yes"):
+        assert words in err
+    assert "is ready" in say(capsys, "install", "--no-service", "--yes")
 
 
 def test_with_launchd(
@@ -229,7 +268,7 @@ def check_what_was_gone_back_to_serves(
         newer.setattr(code, "key", lambda: "f" * 64)
         newer.setattr(recipe, "TORCH", "9.9")
         newer.setattr(Recipe, "digest", lambda _: "others")
-        for module in (installed, environment):
+        for module in (installed, environment, troubles):
             newer.setattr(module, "pins", lambda _: "others")
         assert f"{place} is venv-2 now" in say(capsys, "install")
         assert f"{place} is venv-1 again" in say(capsys, "install", "--rollback")
@@ -260,6 +299,42 @@ def test_uninstall_ends_what_runs_and_names_what_stays(
     assert "embedder.sock.lock" in out
 
 
+def test_doctor_and_status_name_the_same_command(
+    home: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is wrong with the environment: after an upgrade of memory-mcp or of Python, or when it is not whole."""
+    monkeypatch.setattr(daemon, "SystemRunner", lambda: QuickPip(SystemRunner()))
+    for module in (daemon, installed):
+        monkeypatch.setattr(module, "find_service", lambda _: None)
+    place = home / "my place" / "daemon"
+
+    def commands() -> tuple[str, str]:
+        status = json.loads(say(capsys, "status", "--venv", str(place), "--json", code=3))
+        assert cli.run(["doctor", "--venv", str(place), "--json", "--seconds", "20"]) in {1, 3}
+        checks = json.loads(capsys.readouterr().out)["checks"]
+        found = checks["interpreter"] if checks["interpreter"]["mend"] else checks["daemon"]
+        assert status["trouble"].endswith(f": run `{found['mend']}`")
+        return str(found["mend"]), str(status["trouble"])
+
+    install = f"memory-mcp daemon install --venv '{place}'"
+    assert commands() == (install, f"the daemon is not installed in {place}: run `{install}`")
+    say(capsys, "install", "--venv", str(place), "--no-service")
+    with monkeypatch.context() as newer:
+        newer.setattr(code, "key", lambda: "f" * 64)
+        assert commands()[0] == f"memory-mcp daemon restart --no-service --venv '{place}'"
+        newer.setattr(troubles, "pins", lambda _: "others")
+        assert commands()[0] == install
+    built = installed.require(Versions(place))
+    for harm in (lambda: next(built.site_packages.glob("torch.py")).unlink(), lambda: built.write_stamp({})):
+        harm()
+        assert commands()[0] == install
+    built.python.unlink()
+    assert commands() == (
+        install,
+        f"the daemon's interpreter {built.python} is gone, as after brew upgrade: run `{install}`",
+    )
+
+
 def check_another_codes_daemon_is_replaced(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Upgrade memory-mcp: status names the command, and restart brings the new code; other packages want install."""
     with monkeypatch.context() as newer:
@@ -268,7 +343,8 @@ def check_another_codes_daemon_is_replaced(monkeypatch: pytest.MonkeyPatch, caps
         assert "copying the daemon's code" in say(capsys, "restart")
         say(capsys, "status")
         newer.setattr(recipe, "TORCH", "9.9")
-        newer.setattr(installed, "pins", lambda _: "others")
+        for module in (installed, troubles):
+            newer.setattr(module, "pins", lambda _: "others")
         assert "built for another memory-mcp: run `memory-mcp daemon install`" in say(capsys, "status", code=3)
         newer.setattr(code, "key", lambda: "e" * 64)
         assert "needs other packages" in say(capsys, "restart", code=1)
@@ -370,7 +446,7 @@ def test_help_lists_every_target(bare_checkout: Path) -> None:
     [
         ("echo 3.9.6", "is Python 3.9.6: install 3.11 or newer"),
         ("exit 1", "there is no working Python"),
-        ('case "$2" in *ensurepip*) exit 1;; *) echo 3.12.1;; esac', "cannot make virtual environments"),
+        ('case "$3" in *ensurepip*) exit 1;; *) echo 3.12.1;; esac', "cannot make virtual environments"),
     ],
 )
 @pytest.mark.parametrize("target", ["test", "run", "setup"])

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,16 @@ from memory_mcp.provision.environment import PTH, Builder, prove_reuse
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.interpreter import Choice, choose, find_homebrew
 from memory_mcp.provision.process import SystemRunner
+from memory_mcp.provision.progress import Lines
 from memory_mcp.provision.recipe import ONNX, TORCH, Recipe, verify_digests
 from memory_mcp.provision.versions import STAMP, Environment, Versions
 from tests.provision.conftest import BASE_PYTHON, VERSION, FakeHomebrew, make_wheel
 from tests.provision.fakes import MODEL, WEIGHTS, FakePython
 from tests.provision.test_launchd import until
 
+ODD_NAMES = ("a b", "a$HOME", "a`id`", "it's", 'q"q', "back\\n", "100%", "new\nline", "größe", "'''", "-x")
 RUNNER = SystemRunner()
+SILENT = Lines(lambda _: None)
 
 
 def make_recipe(folder: Path) -> Recipe:
@@ -38,19 +42,15 @@ def make_recipe(folder: Path) -> Recipe:
 
 
 @pytest.fixture
-def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the way of an installed wheel: code is copied, so that no build backend is fetched."""
-    monkeypatch.setattr(source, "checkout", lambda: None)
-
-
-@pytest.fixture
 def fake(tmp_path: Path, as_installed: None) -> tuple[Builder, FakePython]:
     """Make a builder whose pip is quick."""
     requirements = tmp_path / "requirements.txt"
     requirements.touch()
     recipe = Recipe(requirements, model=MODEL, digests={"weights": hashlib.sha256(WEIGHTS.encode()).hexdigest()})
     python, said = FakePython(), list[str]()
-    return Builder(tmp_path / "venv", Choice(BASE_PYTHON, "3", None, ("because",)), python, said.append, recipe), python
+    return Builder(
+        tmp_path / "venv", Choice(BASE_PYTHON, "3", None, ("because",)), python, Lines(said.append), recipe
+    ), python
 
 
 def used(builder: Builder) -> Environment:
@@ -73,7 +73,7 @@ def test_homebrews_torch_is_reused(homebrew: FakeHomebrew, tmp_path: Path, as_in
     homebrew.add_python()
     said: list[str] = []
     choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
-    builder = Builder(tmp_path / "daemon venv", choice, RUNNER, said.append, make_recipe(tmp_path))
+    builder = Builder(tmp_path / "daemon venv", choice, RUNNER, Lines(said.append), make_recipe(tmp_path))
     assert builder.build()
     code = "import needs_torch, torch, numpy; print(torch.__file__, torch.__version__, numpy.__file__, sep='\\n')"
     torch, version, numpy = facts(used(builder).python, code)
@@ -157,6 +157,21 @@ def check_the_next_build_reuses_again(builder: Builder, homebrew: FakeHomebrew) 
     assert facts(used(builder).python, "import torch; print(torch.__version__)") == ["2.14.0"]
 
 
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_the_launcher_starts_in_a_folder_of_any_name(name: str, tmp_path: Path, as_installed: None) -> None:
+    """No shell expands it, and nothing that is set for other Pythons reaches the daemon's."""
+    environment = Environment(tmp_path / name / "daemon-1")
+    subprocess.run([BASE_PYTHON, "-I", "-m", "venv", "--without-pip", environment.folder], check=True)
+    (environment.site_packages / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    code.install(environment, lambda *_: None)
+    hostile = dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"), "/nowhere")
+    hostile |= {"PYTHONWARNINGS": "error", "PYTHONINSPECT": "1", "PYTHONPLATLIBDIR": "x", "PYTHONOPTIMIZE": "2"}
+    command = [environment.program, "--engine", "nonsense"]
+    done = subprocess.run(command, env=os.environ | hostile, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "there is no 'nonsense'" in done.stderr
+
+
 def test_what_fails_leaves_the_one_in_use_and_is_taken_up_again(
     fake: tuple[Builder, FakePython], tmp_path: Path
 ) -> None:
@@ -186,7 +201,7 @@ def test_the_steps_in_their_order(fake: tuple[Builder, FakePython]) -> None:
     assert builder.build()
     venv, torch, others, model, measure = python.commands
     folder = used(builder).folder
-    assert venv == (str(BASE_PYTHON), "-m", "venv", str(folder))
+    assert venv == (str(BASE_PYTHON), "-I", "-m", "venv", str(folder))
     assert torch[-1] == f"torch=={TORCH}"
     assert others[-4:] == ("-c", str(folder / environment.CONSTRAINT), "-r", str(builder.recipe.requirements))
     assert model[-2:] == ("--no-deps", MODEL)
@@ -239,7 +254,7 @@ def test_pip_refuses_a_file_whose_hash_is_another(tmp_path: Path, as_installed: 
     lock = recipe.requirements.with_suffix(".lock")
     lock.write_text(f"# platforms: {here}\n# pythons: {VERSION}\n{wheel.as_uri()} --hash=sha256:{'0' * 64}\n")
     version = ".".join(map(str, sys.version_info[:3]))
-    builder = Builder(tmp_path / "venv", Choice(BASE_PYTHON, version, None, ()), RUNNER, lambda _: None, recipe)
+    builder = Builder(tmp_path / "venv", Choice(BASE_PYTHON, version, None, ()), RUNNER, SILENT, recipe)
     with pytest.raises(ProvisionError, match="--require-hashes"):
         builder.build()
     assert not builder.place.exists()
@@ -291,7 +306,7 @@ def test_a_daemon_that_does_not_serve_takes_no_place(fake: tuple[Builder, FakePy
     """The proof comes before the swap; in an environment in use, what was in use is put back."""
     builder, _ = fake
 
-    def refuse(environment: Environment, choices: object) -> None:
+    def refuse(environment: Environment, choices: object, log: Path) -> None:
         raise ProvisionError(f"it does not serve with {choices}")
 
     broken = replace(builder, prove=refuse)
@@ -335,20 +350,22 @@ def test_a_build_that_is_killed_is_taken_up(tmp_path: Path) -> None:
         "from memory_mcp.provision import source\n"
         "from memory_mcp.provision.environment import Builder\n"
         "from memory_mcp.provision.interpreter import Choice\n"
+        "from memory_mcp.provision.progress import Lines\n"
         "from memory_mcp.provision.recipe import Recipe\n"
         "from tests.provision.fakes import FakePython\n"
         "class Slow(FakePython):\n"
-        "    def stream(self, *command):\n"
-        "        super().stream(*command)\n"
+        "    def record(self, *command, **more):\n"
+        "        super().record(*command, **more)\n"
         "        if command[-1].startswith('torch==') and pathlib.Path(sys.argv[2]).exists():\n"
         "            print('hangs', flush=True)\n"
         "            time.sleep(60)\n"
+        "        return ''\n"
         "source.checkout = lambda: None\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "(folder / 'requirements.txt').touch()\n"
         "recipe = Recipe(folder / 'requirements.txt', model='none', digests={})\n"
         "choice = Choice(pathlib.Path(sys.executable), sys.argv[3], None, ())\n"
-        "Builder(folder / 'venv', choice, Slow(), lambda line: print(line, flush=True), recipe).build()\n"
+        "Builder(folder / 'venv', choice, Slow(), Lines(lambda line: print(line, flush=True)), recipe).build()\n"
     )
     root = Path(__file__).parents[2]
     run = [sys.executable, "-c", script, str(tmp_path), str(hang)]
@@ -410,7 +427,7 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     place = tmp_path / "mine"
     place.mkdir()
     (place / "thesis.txt").write_text("years of work", encoding="utf-8")
-    builder = Builder(place, Choice(BASE_PYTHON, "3", None, ()), RUNNER, lambda _: None, make_recipe(tmp_path))
+    builder = Builder(place, Choice(BASE_PYTHON, "3", None, ()), RUNNER, SILENT, make_recipe(tmp_path))
     with pytest.raises(ProvisionError, match="was not built by memory-mcp"):
         builder.versions.remove()
     with pytest.raises(ProvisionError, match="was not built by memory-mcp"):
@@ -432,7 +449,7 @@ def test_digests_name_the_file(tmp_path: Path) -> None:
 def test_missing_requirements_are_one_line(tmp_path: Path) -> None:
     """An incomplete installation says how to mend it."""
     choice = Choice(BASE_PYTHON, "3", None, ())
-    builder = Builder(tmp_path / "venv", choice, RUNNER, lambda _: None, Recipe(tmp_path / "absent.txt"))
+    builder = Builder(tmp_path / "venv", choice, RUNNER, SILENT, Recipe(tmp_path / "absent.txt"))
     with pytest.raises(ProvisionError, match="install memory-mcp again"):
         builder.build()
 

@@ -55,7 +55,7 @@ def test_homebrew_without_pytorch_falls_to_our_own_python(homebrew: FakeHomebrew
     """Both steps are told: why not Homebrew, and what instead."""
     choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
     assert choice.steps[0] == f"Homebrew's PyTorch is passed over: Homebrew in {homebrew.prefix} has no PyTorch"
-    assert choice.steps[1] == "the Python that runs memory-mcp, with PyTorch of its own"
+    assert choice.steps[1] == "the environment is built on the Python that runs memory-mcp, with a PyTorch of its own"
 
 
 def test_a_formula_without_torch_is_told(homebrew: FakeHomebrew) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import pytest
 
 from memory_mcp.provision import models
 from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.process import Hear
+from memory_mcp.provision.progress import Lines
 from memory_mcp.provision.versions import Environment
 
+NOTHING: Mapping[str, str] = {}
 ENVIRONMENT = Environment(Path("/env"))
 
 
@@ -20,7 +24,7 @@ class Hub:
     there: dict[str, str] = field(default_factory=dict)
     commands: list[tuple[str, ...]] = field(default_factory=list)
 
-    def output(self, *command: str) -> str:
+    def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer where a model is."""
         assert command[:-1] == ("/env/bin/python", "-I", "-m", "embedder_daemon.pin")
         if command[-1] not in self.here:
@@ -28,6 +32,9 @@ class Hub:
         return f"{self.here[command[-1]]}\n"
 
     def stream(self, *command: str) -> None:
+        """Start nothing."""
+
+    def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
         """Download one."""
         self.commands.append(command)
         words = list(command)
@@ -37,6 +44,13 @@ class Hub:
         if wanted not in self.there:
             raise ProvisionError("no network")
         self.here[wanted] = self.there[wanted]
+        return ""
+
+
+def pinned(hub: Hub, chosen: dict[str, str], said: list[str] | None = None) -> dict[str, str]:
+    """Pin what was chosen."""
+    progress = Lines((said if said is not None else []).append)
+    return models.Hub(ENVIRONMENT, hub, progress, Path("/log")).pinned(chosen)
 
 
 def test_what_is_on_this_disk_is_not_asked_for() -> None:
@@ -44,11 +58,10 @@ def test_what_is_on_this_disk_is_not_asked_for() -> None:
     hub = Hub(here={"owner/model": "/cache/1", "/own": "/own"})
     said: list[str] = []
     chosen = {models.VARIABLE: "owner/model", "EMBEDDER_ENGINE": "torch"}
-    pinned = models.pinned(ENVIRONMENT, chosen, hub, said.append)
-    assert pinned == {models.VARIABLE: "/cache/1", "EMBEDDER_ENGINE": "torch"}
+    assert pinned(hub, chosen, said) == {models.VARIABLE: "/cache/1", "EMBEDDER_ENGINE": "torch"}
     assert said == ["the model owner/model is /cache/1 from now on, whatever the hub says later"]
-    assert models.pinned(ENVIRONMENT, {models.VARIABLE: "/own"}, hub, said.append) == {models.VARIABLE: "/own"}
-    assert models.pinned(ENVIRONMENT, {}, hub, said.append) == {}
+    assert pinned(hub, {models.VARIABLE: "/own"}, said) == {models.VARIABLE: "/own"}
+    assert pinned(hub, {}, said) == {}
     assert hub.commands == []
     assert len(said) == 1
 
@@ -56,8 +69,7 @@ def test_what_is_on_this_disk_is_not_asked_for() -> None:
 def test_what_is_not_is_downloaded_once_at_its_revision() -> None:
     """The hub's own program brings it, without the formats that nobody reads."""
     hub = Hub(there={"owner/model@v1": "/cache/2"})
-    pinned = models.pinned(ENVIRONMENT, {models.VARIABLE: "owner/model@v1"}, hub, lambda _: None)
-    assert pinned == {models.VARIABLE: "/cache/2"}
+    assert pinned(hub, {models.VARIABLE: "owner/model@v1"}) == {models.VARIABLE: "/cache/2"}
     (command,) = hub.commands
     assert command[3:8] == ("huggingface_hub.cli.hf", "download", "owner/model", "--revision", "v1")
     assert "onnx/*" in command
@@ -67,7 +79,7 @@ def test_what_cannot_be_had_is_told() -> None:
     """A folder that is not there is no reason to go to the hub; a hub that does not answer is the reason."""
     hub = Hub()
     with pytest.raises(ProvisionError, match="not there"):
-        models.pinned(ENVIRONMENT, {models.VARIABLE: "/nowhere/model"}, hub, lambda _: None)
+        pinned(hub, {models.VARIABLE: "/nowhere/model"})
     assert hub.commands == []
     with pytest.raises(ProvisionError, match="owner/model cannot be downloaded"):
-        models.pinned(ENVIRONMENT, {models.VARIABLE: "owner/model"}, hub, lambda _: None)
+        pinned(hub, {models.VARIABLE: "owner/model"})

@@ -21,6 +21,10 @@ from tests.fakes.supervisor import Systemd
 from tests.provision.conftest import make_program
 from tests.provision.test_launchd import DAEMON, until
 
+ODD_NAMES = (
+    *("a b", "a$HOME", "a`id`", "it's", 'q"q', "back\\slash\\n", "per%h%%", "new\nline", "tab\tx", "größe", "a;b&c<d>"),
+    *("${X}", "#x", "a=b", "*?[", "\u2028x", "trailing "),
+)
 ODD = 'a "quoted" 100% $HOME \\ back'
 
 
@@ -50,6 +54,25 @@ def test_systemd_itself_finds_nothing_wrong(tmp_path: Path) -> None:
     command = [analyze, "--user", "verify", str(tmp_path / UNIT)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_program_of_any_name_is_started(name: str, system: Systemd, tmp_path: Path) -> None:
+    """Systemd finds nothing wrong, we read back what we wrote, and neither it nor a shell expands anything."""
+    (folder := tmp_path / name).mkdir()
+    program = make_program(folder / "embedder-daemon", '#!/bin/sh\nprintf %s "$1 $WORD" > "$OUT"\n')
+    job = Job(program, {"WORD": f"{name}$HOME", "OUT": str(folder / "out"), "EMBEDDER_ADDRESS": "x"}, tmp_path)
+    unit = SystemdUnit(system, system.folder)
+    unit.file.write_bytes(render(job))
+    assert (unit.program(), unit.environment()) == (program, job.environment)
+    if analyze := shutil.which("systemd-analyze"):
+        environment = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+        command = [analyze, "--user", "verify", str(unit.file)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    unit.start()
+    until(lambda: (folder / "out").exists() and (folder / "out").read_text(), "it ran")
+    assert (folder / "out").read_text() == f"--supervised {name}$HOME"
 
 
 def test_the_rendered_unit_says_what_systemd_needs(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ It is YAML, of which JSON is a part: so it is written, and read, as that.
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 from memory_mcp.provision.clients.entries import PROGRAM, Entry
@@ -14,6 +15,9 @@ from memory_mcp.provision.clients.json_text import JsonText
 
 _HEAD: Final = {"name": PROGRAM, "version": "1.0.0", "schema": "v1"}
 """What every block must say (https://docs.continue.dev/customize/deep-dives/mcp)."""
+
+_NOTHING: Final = re.compile(r"\s*(---)?\s*(mcpServers:)?\s*(null|~|\[\s*\]|\{\s*\})?\s*")
+"""YAML that names no server, as an editor or Continue itself may have left it."""
 
 
 class Block:
@@ -25,7 +29,9 @@ class Block:
         Raises:
             ForeignTextError: it is other YAML than the JSON that we write.
         """
-        if text.strip() and not text.lstrip().startswith("{"):
+        if _NOTHING.fullmatch(text):
+            return {}
+        if not text.lstrip().startswith("{"):
             raise ForeignTextError("is YAML that we did not write; give ours another name with --name, or delete it")
         document = {key: value for key, value in JsonText().load(text).items() if _HEAD.get(key) != value}
         for section, servers in document.items():

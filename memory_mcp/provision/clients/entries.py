@@ -73,7 +73,8 @@ def launch(namespace: str | None = None, python: Path | None = None) -> Launch:
     script = interpreter.with_name(PROGRAM)
     if script.is_file():
         return Launch(str(script), ("serve",), namespace)
-    return Launch(str(interpreter), ("-m", "memory_mcp", "serve"), namespace)
+    # -P keeps the client's working folder out of what is imported; -I would keep out a user's own site-packages, too.
+    return Launch(str(interpreter), ("-P", "-m", "memory_mcp", "serve"), namespace)
 
 
 def is_ours(entry: Mapping[str, object]) -> bool:

@@ -32,14 +32,17 @@ class Format(Protocol):
 
 
 def section_of(document: dict[str, object], section: str) -> dict[str, Entry]:
-    """Return the entries of a document's section.
+    """Return the entries of a document's section; null, which some clients write, is none.
 
     Raises:
         BrokenTextError: the section, or an entry in it, is something else than a table of members.
     """
-    entries = document.get(section, {})
+    entries = document.get(section)
+    if entries is None:
+        return {}
     if not isinstance(entries, dict):
         raise BrokenTextError(f"{section} is no table of servers")
+    entries = {name: entry for name, entry in entries.items() if entry is not None}
     wrong = next((name for name, entry in entries.items() if not isinstance(entry, dict)), None)
     if wrong is not None:
         raise BrokenTextError(f"{section}.{wrong} is no table")

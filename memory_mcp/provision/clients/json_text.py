@@ -19,6 +19,7 @@ _COMMENT: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?P<away>//[^\r\n]*|/\*.*?\*/
 _COMMA: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\[{,:]\s*,|(?P<away>,)(?=\s*[}\]])')
 _NOT_BLANK: Final = re.compile(r"\S")
 _EMPTY: Final = "{}\n"
+_NULL: Final = "null"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class JsonText:
 
     def load(self, text: str) -> dict[str, object]:
         """Return the document."""
-        if not text.strip():
+        if self._is_empty(text):
             return {}
         try:
             document = json.loads(self._strict(text), parse_constant=_refuse_constant)
@@ -53,12 +54,14 @@ class JsonText:
 
     def put(self, text: str, section: str, name: str, entry: Entry) -> str:
         """Return the text with the entry."""
-        text = text if text.strip() else _EMPTY
+        text = self._with_object(text) if self._is_empty(text) else text
         strict = self._strict(text)
         root = _skip(strict, 0)
         held = _find(strict, root, section)
         if held is None:
             return self._insert(text, root, section, {name: entry})
+        if _is_null(strict, held):
+            return _replaced(text, strict, held, {name: entry})
         if (old := _find(strict, held.value, name)) is None:
             return self._insert(text, held.value, name, entry)
         held_entry = json.loads(strict[old.value : old.end])
@@ -70,7 +73,7 @@ class JsonText:
         """Return the text without the entry."""
         strict, bare = self._strict(text), self._bare(text)
         held = _find(strict, _skip(strict, 0), section)
-        member = held and _find(strict, held.value, name)
+        member = held and not _is_null(strict, held) and _find(strict, held.value, name)
         if not held or not member:
             raise BrokenTextError(f"{section}.{name} is not there")
         before, after = len(bare[: member.start].rstrip()) - 1, _skip(bare, member.end)
@@ -81,6 +84,18 @@ class JsonText:
             return shorter[:before] + shorter[before + 1 :]
         close = _members(self._strict(shorter), held.value)[1]
         return shorter if shorter[held.value + 1 : close].strip() else shorter[: held.value + 1] + shorter[close:]
+
+    def _is_empty(self, text: str) -> bool:
+        """Whether a text holds nothing, or null, beside comments."""
+        return self._strict(text).strip() in {"", _NULL}
+
+    def _with_object(self, text: str) -> str:
+        """Put an object into a text that is empty, and leave its comments."""
+        strict = self._strict(text)
+        if at := strict.find(_NULL) + 1:
+            return text[: at - 1] + "{}" + text[at - 1 + len(_NULL) :]
+        above = text.rstrip()
+        return above + (_newline(text) if above else "") + _EMPTY
 
     def _with_values(self, text: str, at: int, entry: Entry) -> str:
         """Put other values, where they differ, into the object that begins at `at`, which has the same keys."""
@@ -169,6 +184,10 @@ def _find(strict: str, at: int, key: str) -> _Member | None:
             f"line {strict.count(chr(10), 0, found[1].start) + 1}: {key} is there for the second time"
         )
     return found[0] if found else None
+
+
+def _is_null(strict: str, member: _Member) -> bool:
+    return strict[member.value : member.end] == _NULL
 
 
 def _cut(text: str, start: int, end: int) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from memory_mcp.provision.clients.entries import Entry, Launch, Remote, address, is_ours, merged
 from memory_mcp.provision.clients.files import ConfigFile
@@ -13,6 +14,9 @@ from memory_mcp.provision.clients.formats import ForeignTextError, section_of
 from memory_mcp.provision.clients.machine import Machine
 from memory_mcp.provision.clients.table import Client
 from memory_mcp.provision.errors import ProvisionError
+
+BOM: Final = "\ufeff"
+"""What some editors begin a file with; it stays, and is no part of what the file says."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Editor:
         if self._edited("", old) == before:
             return Change(self.file, before, None)  # there was none before us
         after = self._edited(before, None)
-        return Change(self.file, before, after if after.strip() else None)
+        return Change(self.file, before, after if after.removeprefix(BOM).strip() else None)
 
     def _ours(self, text: str, wanted: Entry) -> Entry | None:
         old = self.entries(text).get(self.name)
@@ -140,8 +144,10 @@ class Editor:
         form, section = self.client.format, self.client.section
         expected = self._load(text)
         others = {name: held for name, held in self.entries(text).items() if name != self.name}
+        mark, body = (BOM, text[1:]) if text.startswith(BOM) else ("", text)
         with self._told():
-            edited = form.drop(text, section, self.name) if entry is None else form.put(text, section, self.name, entry)
+            body = form.drop(body, section, self.name) if entry is None else form.put(body, section, self.name, entry)
+        edited = mark + body
         entries = others if entry is None else {**others, self.name: entry}
         if self._load(edited) | {section: self.entries(edited)} != expected | {section: entries}:
             raise ProvisionError(f"{self.file.path} cannot be edited without loss; do by hand what --print shows")
@@ -149,7 +155,7 @@ class Editor:
 
     def _load(self, text: str) -> dict[str, object]:
         with self._told():
-            return self.client.format.load(text)
+            return self.client.format.load(text.removeprefix(BOM))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

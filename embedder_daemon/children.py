@@ -1,0 +1,65 @@
+"""Starts modules of this package in processes of their own.
+
+Each runs isolated (`-I`): neither the working folder nor the user's PYTHON variables decide what it imports.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from embedder_api.reasons import reason
+from platformdirs import user_log_path
+
+_PACKAGE: Final = "embedder_daemon"
+
+
+class ChildError(Exception):
+    """A child failed; the message is its own, and names the file that has all it wrote."""
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Return what starts a module of this package."""
+    return [sys.executable, "-I", "-m", f"{_PACKAGE}.{module}", *arguments]
+
+
+def run(module: str, *arguments: str, timeout_s: float, stdin: int = subprocess.DEVNULL) -> str:
+    """Run a module to its end, and return what it wrote to stdout.
+
+    Raises:
+        ChildError: it failed.
+        OSError: it could not be started.
+        subprocess.TimeoutExpired: it took too long, and was killed.
+    """
+    done = subprocess.run(  # noqa: S603 - this interpreter, a module of ours and its arguments
+        command(module, *arguments),
+        stdin=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout_s,
+        check=False,
+    )
+    if done.returncode:
+        raise ChildError(reason(done.stderr, done.returncode) + _kept(module, done.stderr))
+    return done.stdout
+
+
+def _kept(module: str, written: str) -> str:
+    """Keep what a failed child wrote, where it is more than the one line that is told anyway."""
+    if len(written.strip().splitlines()) < 2:
+        return ""
+    file = log_file(module)
+    with suppress(OSError):  # a full disk must not hide the reason
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(written, encoding="utf-8")
+        return f" (all it wrote is in {file})"
+    return ""
+
+
+def log_file(module: str) -> Path:
+    """Return where the output of a module that failed is kept; the next failure replaces it."""
+    return user_log_path("memory-mcp") / f"embedder-{module.rpartition('.')[2]}-failed.log"

@@ -1,0 +1,105 @@
+"""pip in an environment of ours: where and how it installs is ours to say, where packages come from is the user's.
+
+pip takes every option from PIP_ variables and from its files too, so that a user's `user`, `target` or `dry-run` would
+send the packages elsewhere or nowhere. So it gets neither, but the options in `SOURCES` alone, as the user has them:
+as variables, because a command line shows an index's password to everybody on the machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from memory_mcp import settings
+from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.process import Hear, Runner
+
+SOURCES: Final = frozenset(
+    {
+        *("index-url", "pypi-url", "extra-index-url", "no-index", "find-links"),
+        *("proxy", "cert", "client-cert", "trusted-host", "keyring-provider"),
+        *("timeout", "default-timeout", "retries", "resume-retries", "cache-dir", "no-cache-dir"),
+    }
+)
+"""pip's options that say where packages come from and how they are fetched."""
+OURS: Final[Mapping[str, str]] = {
+    "PIP_CONFIG_FILE": os.devnull,  # pip then reads no file at all
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+    "PIP_PROGRESS_BAR": "off",
+    "PIP_ROOT_USER_ACTION": "ignore",
+}
+_FILE: Final = "PIP_CONFIG_FILE"
+_SECTIONS: Final = ("global", "install")
+"""Of pip's files; the later one is stronger, and variables are stronger than both."""
+_SETTING: Final = re.compile(r"(?P<section>[\w-]+)\.(?P<name>[\w-]+)=(?P<value>['\"].*)")
+
+
+@dataclass(frozen=True)
+class Pip:
+    """pip of one environment; what it writes goes to a log."""
+
+    python: Path
+    runner: Runner
+    log: Path
+
+    def install(self, hear: Hear, *arguments: str) -> None:
+        """Install; `hear` is told pip's latest line.
+
+        Raises:
+            ProvisionError: pip failed; the message names the log.
+        """
+
+        def hear_news(line: str) -> None:
+            if not line.startswith("WARNING"):
+                hear(line)
+
+        words = (*self._pip, "install", *arguments)
+        self.runner.record(*words, log=self.log, hear=hear_news, variables=self._variables)
+
+    def plan(self, requirement: str) -> dict[str, str]:
+        """Return the versions of what would be installed for a requirement, by name.
+
+        Raises:
+            ProvisionError: nothing fits, or no index answers.
+        """
+        words = ("install", "--quiet", "--dry-run", "--report", "-", requirement)
+        report = json.loads(self.runner.output(*self._pip, *words, variables=self._variables))
+        found = [each["metadata"] for each in report["install"]]
+        return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
+
+    @property
+    def _pip(self) -> tuple[str, ...]:
+        return str(self.python), "-I", "-m", "pip"
+
+    @cached_property
+    def _variables(self) -> dict[str, str]:
+        """Pip's variables: the user's sources, and what is ours."""
+        given = settings.of_pip()
+        named = {name.removeprefix("PIP_").lower().replace("_", "-"): value for name, value in given.items()}
+        chosen = {**self._from_files(given.get(_FILE, "")), **named}
+        sources = {name: value for name, value in chosen.items() if name in SOURCES and value}
+        return {**{f"PIP_{name.upper().replace('-', '_')}": value for name, value in sources.items()}, **OURS}
+
+    def _from_files(self, file: str) -> dict[str, str]:
+        """Return what pip's own files say, which pip itself finds and reads."""
+        # -vvv and --python outweigh a `quiet` and a `python` in them, which would silence it or start another pip.
+        words = (*self._pip, "--python", str(self.python), "config", "list", "-vvv")
+        try:
+            listed = self.runner.output(*words, variables={_FILE: file} if file else {})
+        except ProvisionError as error:
+            raise ProvisionError(f"pip cannot read its own settings: {error}; correct that file") from error
+        found = [match for line in listed.splitlines() if (match := _SETTING.fullmatch(line))]
+        return {
+            each["name"]: str(ast.literal_eval(each["value"]))
+            for section in _SECTIONS
+            for each in found
+            if each["section"] == section
+        }

@@ -1,0 +1,93 @@
+"""What is wrong with the daemon's environment, and the command for it: `daemon status` and `doctor` say the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from memory_mcp.provision import code, installed, source
+from memory_mcp.provision.environment import HOMEBREW
+from memory_mcp.provision.errors import ProvisionError
+from memory_mcp.provision.process import Runner
+from memory_mcp.provision.recipe import Recipe, pins
+from memory_mcp.provision.service import Service
+from memory_mcp.provision.versions import Environment, Versions
+
+# torch is looked up, not imported, which would take seconds.
+_PROBE: Final = """
+import importlib.metadata as metadata, importlib.util as util, json, platform
+torch = util.find_spec("torch")
+told = (metadata.version("torch"), torch.origin) if torch else ("", "")
+print(json.dumps([platform.python_version(), *told]))
+"""
+_RUN: Final = ": run `"
+"""Stands before the command in the daemon's own sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong, and the command for it."""
+
+    state: str
+    cause: str
+    mend: str
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        return f"{self.cause}: run `{self.mend}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """What an environment that works says of itself."""
+
+    python: str
+    torch: str
+    """Its version."""
+    folder: Path
+    """Where torch lies."""
+
+
+def look(versions: Versions, service: Service | None, runner: Runner) -> Interpreter | Trouble:
+    """Say what the environment in use is, or what is wrong with it; short programs of its Python are started."""
+    install, environment = installed.install_command(versions), versions.current()
+    if environment is None or not environment.python.exists():
+        return Trouble("missing", installed.missing(versions), install)
+    if "environment" not in environment.stamp():
+        return Trouble("unfinished", f"{versions.place} was not built to its end", install)
+    try:
+        python, torch, origin = json.loads(runner.output(str(environment.python), "-I", "-c", _PROBE))
+        moved = _moved(environment, runner)
+    except (ProvisionError, ValueError) as error:
+        return Trouble("broken", f"{environment.python} does not work: {error}", install)
+    if moved:
+        return Trouble("old", moved, install)
+    if not torch:
+        return Trouble("without torch", f"{versions.place} has no torch", install)
+    return of_another(versions, service) or Interpreter(python, torch, Path(origin).parent)
+
+
+def _moved(environment: Environment, runner: Runner) -> str:
+    """Say what `brew upgrade` did to a PyTorch that is reused, or nothing."""
+    if not (environment.folder / HOMEBREW).is_file():
+        return ""
+    told = runner.output(str(environment.python), "-I", "-m", "embedder_daemon.upgrades").strip()
+    return told.rpartition(_RUN)[0]
+
+
+def of_another(versions: Versions, service: Service | None) -> Trouble | None:
+    """Say whether the environment in use belongs to another memory-mcp than this one."""
+    environment, install = versions.current(), installed.install_command(versions)
+    stamp = environment.stamp() if environment else {}
+    if stamp.get(installed.CHOSEN_BY) == code.key():
+        return None
+    is_ours = stamp.get("code") == code.key()
+    if source.checkout():
+        return None if is_ours else Trouble("old", f"{versions.place} has the daemon's code of another place", install)
+    if stamp.get("pins") != pins(Recipe()):
+        return Trouble("old", "the daemon's environment was built for another memory-mcp", install)
+    if not is_ours:
+        return Trouble("old", "the daemon is of another memory-mcp", installed.restart_command(versions, service))
+    return None

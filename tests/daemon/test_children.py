@@ -1,0 +1,141 @@
+"""What the daemon and its children import, where they start, and what is told of one that failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from embedder_api.reasons import LIMIT, reason
+
+from embedder_daemon import children, settings
+from embedder_daemon.children import ChildError
+from tests.daemon import modelfiles
+from tests.daemon.daemonkit import ROOT, until
+
+TRAPS = ("random", "secrets", "calendar", "asyncio", "json", "typing", "venv", "torch", "grpc", "pydantic")
+SCRIPT = Path(sys.executable).with_name("embedder-daemon")
+
+
+@pytest.fixture
+def traps(tmp_path: Path) -> Path:
+    """Make a folder of modules that nobody may import."""
+    folder = tmp_path / "my home"
+    folder.mkdir()
+    for name in TRAPS:
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'sprung')!r}, 'a').write({name!r})\nraise SystemExit\n")
+    return folder
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let logs go to a folder of this test's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path
+
+
+def test_a_child_imports_nothing_from_here(traps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither from the working folder nor from PYTHONPATH, and no other PYTHON variable changes what it does."""
+    monkeypatch.chdir(traps)
+    for name, value in (("PATH", str(traps)), ("OPTIMIZE", "2"), ("WARNINGS", "error"), ("INSPECT", "1")):
+        monkeypatch.setenv(f"PYTHON{name}", value)
+    assert "settings" in json.loads(children.run("describe", timeout_s=60.0))
+    assert not (traps / "sprung").exists()
+
+
+@pytest.mark.parametrize("program", [[str(SCRIPT)], [sys.executable, "-m", "embedder_daemon"]], ids=["script", "-m"])
+def test_the_daemon_starts_among_traps_and_leaves(program: list[str], traps: Path, folder: Path) -> None:
+    """A random.py in the folder that it is started in is not imported, and that folder can be deleted while it runs."""
+    log = folder / "log"
+    command = [*program, "--engine", "hash", "--address", f"unix:{folder}/e.sock"]
+    with log.open("wb") as out, subprocess.Popen(command, cwd=traps, stderr=out) as process:
+        try:
+            until(lambda: "READY" in log.read_text() or process.poll() is not None, "it serves")
+            assert process.poll() is None, log.read_text()
+            if Path("/proc/self/cwd").exists():
+                assert Path(f"/proc/{process.pid}/cwd").readlink() == Path("/")
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+    assert not (traps / "sprung").exists()
+
+
+def test_the_daemon_starts_where_its_folder_is_gone(folder: Path) -> None:
+    """A shell may stand in a folder that was deleted; only what is relative to it cannot be had."""
+    gone, log = folder / "gone", folder / "log"
+    script = f'mkdir "{gone}" && cd "{gone}" && rmdir "{gone}" && exec "$@"'
+    command = ["sh", "-c", script, "sh", str(SCRIPT), "--engine", "hash", "--address", f"unix:{folder}/e.sock"]
+    done = subprocess.run([*command, "--log-file", "log"], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "the working folder is gone" in done.stderr) == (2, True)
+    with log.open("wb") as out, subprocess.Popen(command, stderr=out) as process:
+        try:
+            until(lambda: "READY" in log.read_text() or process.poll() is not None, "it serves")
+            assert process.poll() is None, log.read_text()
+        finally:
+            process.terminate()
+
+
+def test_a_models_folder_may_be_relative(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found from the folder that the daemon is started in, and from / afterwards."""
+    model = modelfiles.write(folder / "model")
+    monkeypatch.chdir(folder)
+    assert settings.load(["--model", "model"]).model == str(model)
+    assert settings.load(["--model", "./model"]).model == str(model)
+    assert settings.load(["--model", "owner/name"]).model == "owner/name"
+    monkeypatch.chdir(ROOT)
+    assert settings.load(["--model", "model"]).model == "model"
+
+
+def test_all_that_a_failed_child_wrote_is_kept(logs: Path) -> None:
+    """The message is the whole exception, and names the file; a sentence of ours needs none."""
+    with pytest.raises(ChildError, match=r"^ModuleNotFoundError: No module named 'torch' \(all it wrote is in .*\)$"):
+        children.run("engines.convert", timeout_s=60.0)
+    kept = children.log_file("engines.convert")
+    assert kept.is_relative_to(logs)
+    assert "Traceback" in kept.read_text()
+    with pytest.raises(ChildError, match=r"/nowhere") as caught:
+        children.run("pin", "/nowhere", timeout_s=60.0)
+    assert "all it wrote" not in str(caught.value)
+
+
+def test_a_log_that_cannot_be_kept_hides_no_reason(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk, or in a home that cannot be written."""
+    monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
+    with pytest.raises(ChildError, match=r"^ModuleNotFoundError: No module named 'torch'$"):
+        children.run("engines.convert", timeout_s=60.0)
+
+
+TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\n    ^^^\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "told"),
+    [
+        ("one\ntwo\n", 1, "two"),
+        ("", 3, "it ended with exit code 3 and wrote nothing"),
+        (" \n\n", 1, "it ended with exit code 1 and wrote nothing"),
+        ("", -9, "killed by SIGKILL, as the system does when memory runs out"),
+        ("loading\n", -11, "loading killed by SIGSEGV"),
+        ("noise\n" + TRACEBACK + "ValueError: a\n  b\n\nc\n", 1, "ValueError: a b c"),
+        (
+            TRACEBACK + "KeyError: 1\n\nDuring handling of …:\n\n" + TRACEBACK + "a.b.Error: two\nlines\n",
+            1,
+            "a.b.Error: two lines",
+        ),
+        (TRACEBACK + "KeyboardInterrupt\n", 1, "KeyboardInterrupt"),
+        ("Collecting x\nERROR: no x\nERROR: none\nERROR: no x\nWARNING: old\n", 1, "no x none"),
+    ],
+)
+def test_the_reason_is_the_message_and_not_its_last_line(written: str, code: int, told: str) -> None:
+    """An exception's whole message, pip's errors, a signal's name, or else the last line."""
+    assert reason(written, code) == told
+
+
+def test_a_reason_has_an_end() -> None:
+    """However long the message is; foreign programs are given some lines."""
+    assert len(reason("x" * 10_000, 1)) == LIMIT
+    assert reason("a\nb\nc\nd\n", 1, 3) == "b c d"
