@@ -107,6 +107,11 @@ def weekly(unit: str, weekday: int, days: int = 1) -> Cycle:
     return Cycle(unit, around)
 
 
+def weekends() -> Cycle:
+    """Return the Saturdays and Sundays."""
+    return weekly("weekend", 5, 2)
+
+
 def of_days(unit: str, first: date, end: date) -> Span:
     """Return the span of the local days from `first` until before `end`.
 
