@@ -29,9 +29,9 @@ class Interval(Result):
 
     def text(self) -> str:
         """Show both ends in local time with its offset."""
-        start = f"from {shown(self.after)}" if self.after else ""
-        end = f"before {shown(self.before)}" if self.before else ""
-        return f"created {' and '.join(filter(None, (start, end)))}"
+        if self.after is None:
+            return f"created before {shown(self.before)}" if self.before else ""
+        return f"created from {shown(self.after)} {f'until {shown(self.before)}' if self.before else 'on'}"
 
 
 class DeleteResult(Result):

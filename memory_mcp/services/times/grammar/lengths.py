@@ -15,6 +15,7 @@ from memory_mcp.services.times.words import Unit
 
 Count = Fraction | tuple[Fraction, Fraction]
 MOST_MONTHS: Final = 12_000
+"""Of a length: 2023年前 is before 2023, not so many years ago."""
 _FINER: Final = {"day": "hour", "week": "day", "month": "week", "quarter": "week", "year": "month", "decade": "year"}
 """What "half a" or "one and a half" of a unit is told in."""
 FEW: Final = (Fraction(2), Fraction(5))
