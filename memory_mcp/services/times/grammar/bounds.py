@@ -122,7 +122,9 @@ def _until(now: Now, x: Value) -> Span:
 
 
 @rule("range", "between a:when and|to|dash b:when between_post?", "from a:when to|dash b:when until_post?")
-@rule("range", "a:when to|dash b:when until_post?", "a:full_date slash b:full_date")
+@rule(
+    "range", "a:when to|dash b:when until_post?", "a:full_date slash b:full_date", "a:named_moment slash b:named_moment"
+)
 def _range(now: Now, a: Value, b: Value) -> Span:
     first, last = _ends(now, a, b)
     return ordered(Span(first.first, last.last, "range"))

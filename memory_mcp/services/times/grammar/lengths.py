@@ -122,7 +122,7 @@ def _weekdays_ago(now: Now, c: Count, w: int) -> Span:
     return weekly("day", w).over(now.moment, int(c) - 1)
 
 
-@rule("ago", "between low:num and high:num u:any_unit ago_post", "between ago_pre? low:num and high:num u:any_unit")
+@rule("ago", "between low:num and high:num u:any_unit ago_post", "between ago_pre low:num and high:num u:any_unit")
 @rule("ago", "from? low:num to high:num u:any_unit ago_post", "ago_pre low:num to high:num u:any_unit")
 def _between_ago(now: Now, low: Count, high: Count, u: Unit) -> Span:
     return back(now, _lasting(_from_to(now, low, high), u))
