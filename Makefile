@@ -85,6 +85,7 @@ bench-store: setup ## Measure the stores alone (SIZES="3000 100000" for some)
 
 bench-retrieval: setup ## Measure what is found, and what each part of the search gives (DATA=folder of sets)
 	$(FRONT) -m benchmarks.router $(DATA)
+	$(FRONT) -m benchmarks.times
 	$(FRONT) -m benchmarks.retrieval $(DATA)
 	$(FRONT) -m benchmarks.ablation $(DATA)
 

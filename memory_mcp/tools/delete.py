@@ -67,9 +67,9 @@ class Interval(Result):
 
     def text(self) -> str:
         """Show both ends in local time with its offset."""
-        start = f"from {local(self.after)}" if self.after else ""
-        end = f"before {local(self.before)}" if self.before else ""
-        return f"created {' and '.join(filter(None, (start, end)))}"
+        if self.after is None:
+            return f"created before {local(self.before)}" if self.before else ""
+        return f"created from {local(self.after)} {f'until {local(self.before)}' if self.before else 'on'}"
 
 
 class DeleteResult(Result):
@@ -93,7 +93,8 @@ class DeleteResult(Result):
         when = f" {self.interval.text()}" if self.interval else ""
         named = ", ".join(self.ids[:NAMED])
         more = f" and {self.count - NAMED} more" if self.count > NAMED else ""
-        return f"{done} {self.count} memories{when}: {named}{more}"
+        noun = "memory" if self.count == 1 else "memories"
+        return f"{done} {self.count} {noun}{when}{': ' if self.ids else '.'}{named}{more}"
 
 
 async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:

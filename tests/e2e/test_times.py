@@ -77,7 +77,7 @@ async def test_a_deletion_names_the_interval_it_took(daemon: FakeDaemon, start: 
         arguments = {"time_expr": "May 1-10 2024", "dry_run": dry_run}
         answer = await client.request("tools/call", {"name": "memory_delete", "arguments": arguments})
         text, result = answer["result"]["content"][0]["text"], answer["result"]["structuredContent"]
-        assert "from 2024-05-01 00:00+02:00 and before 2024-05-11 00:00+02:00" in text
+        assert "from 2024-05-01 00:00+02:00 until 2024-05-11 00:00+02:00" in text
         assert sorted(result["ids"]) == ["d1", "d10"]
         assert result["interval"] == {"after": "2024-04-30T22:00:00Z", "before": "2024-05-10T22:00:00Z"}
     assert (await client.tool("memory_list"))["total"] == 1
@@ -147,7 +147,7 @@ async def test_the_command_line_reads_the_same_moments(command: Command, environ
         ended = await command("list", "--after", wrong)
         assert (ended.code, repr(wrong) in ended.err) == (2, True)
     deleted = await command("delete", "--time-expr", "2024-05-01..2024-05-10")
-    assert re.search(r"from 2024-05-01 00:00-03:00 and before 2024-05-11 00:00-03:00: a", deleted.out)
+    assert re.search(r"from 2024-05-01 00:00-03:00 until 2024-05-11 00:00-03:00: a", deleted.out)
 
 
 async def test_the_import_reads_iso_8601_only(command: Command) -> None:

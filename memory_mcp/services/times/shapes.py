@@ -284,7 +284,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], objec
     (re.compile(pattern if kind in _AFTER_DIGITS else rf"(?<!\d)(?:{pattern})"), kind, read)
     for pattern, kind, read in (
         (r"\d{1,9}(?!\d)", "num", _count),
-        (r"\d{1,4}[.,]\d{1,3}(?![\d]|[.,]\d)", "num", _decimal),
+        (r"\d{1,4}[.,]\d{1,2}(?!\d|[.,]\d)", "num", _decimal),
         (r"[12]\d{3}(?!\d)", "year", _year),
         (r"'(\d\d)(?!\d|s|er)", "year", _short_year),
         (rf"(?P<y>\d{{4}})(?P<s>[-./])(?P<m>\d\d?)(?P=s)(?P<d>\d\d?){_ALONE}", "date", _day),

@@ -73,6 +73,8 @@ class Cycle:
         found = [span for span in self.around(whole.day) if whole.start <= span.start < whole.end]
         if len(found) != 1 or (self.of_year is None and whole.end - whole.start > timedelta(days=8)):
             raise ValueError("it does not say which one is meant")
+        if found[0].end - found[0].start >= whole.end - whole.start:
+            raise ValueError("it says the same time twice")
         return found[0]
 
 
@@ -105,6 +107,11 @@ def weekly(unit: str, weekday: int, days: int = 1) -> Cycle:
             yield of_days(unit, first, first + timedelta(days=days))
 
     return Cycle(unit, around)
+
+
+def weekends() -> Cycle:
+    """Return the Saturdays and Sundays."""
+    return weekly("weekend", 5, 2)
 
 
 def of_days(unit: str, first: date, end: date) -> Span:

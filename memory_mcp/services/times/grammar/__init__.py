@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from memory_mcp.services.times.grammar import bounds, calendar, clocks, lengths, relative
+from memory_mcp.services.times.grammar import (  # noqa: F401 - importing them adds their rules
+    bounds,
+    calendar,
+    clocks,
+    lengths,
+    relative,
+)
 from memory_mcp.services.times.grammar.base import GRAMMAR, Now
 
-__all__ = ["GRAMMAR", "Now", "bounds", "calendar", "clocks", "lengths", "relative"]
+__all__ = ["GRAMMAR", "Now"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import calendar
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
 from memory_mcp.services.times import BEGINNING
 from memory_mcp.services.times.grammar.base import Now, Value, rule
-from memory_mcp.services.times.grammar.calendar import day_of, week, week_of_year, whole
+from memory_mcp.services.times.grammar.calendar import day_of, week_of_year, whole
 from memory_mcp.services.times.periods import period
 from memory_mcp.services.times.shapes import MonthDay
 from memory_mcp.services.times.spans import Cycle, Span, of_days, ordered, yearly
@@ -74,8 +74,8 @@ def _later(now: Now, x: Value) -> Span:
 # Without an end of its own, or a beginning
 
 
-def _from(now: Now, start: Span, end: bool) -> Span:  # noqa: FBT001 - two callers, side by side
-    span = Span(start.last if end else start.first, now.tonight(), "open")
+def _until_tonight(now: Now, start: datetime) -> Span:
+    span = Span(start, now.tonight(), "open")
     if span.start >= span.end:
         raise ValueError("it has not begun")
     return span
@@ -83,12 +83,12 @@ def _from(now: Now, start: Span, end: bool) -> Span:  # noqa: FBT001 - two calle
 
 @rule("open", "since x:bound since_post?", "x:bound since_post")
 def _since(now: Now, x: Value) -> Span:
-    return _from(now, now.settle(x), end=False)
+    return _until_tonight(now, now.settle(x).first)
 
 
 @rule("open", "since midnight")
 def _since_midnight(now: Now) -> Span:
-    return _from(now, now.this("day"), end=False)
+    return _until_tonight(now, now.this("day").start)
 
 
 @rule("open", "from x:bound since_post")
@@ -105,7 +105,7 @@ def _from_alone(_now: Now, x: Value) -> None:
 
 @rule("open", "after x:bound", "x:when after_post")
 def _after(now: Now, x: Value) -> Span:
-    return _from(now, now.settle(x), end=True)
+    return _until_tonight(now, now.settle(x).last)
 
 
 @rule("open", "before x:bound", "x:when before_post")
@@ -122,7 +122,9 @@ def _until(now: Now, x: Value) -> Span:
 
 
 @rule("range", "between a:when and|to|dash b:when between_post?", "from a:when to|dash b:when until_post?")
-@rule("range", "a:when to|dash b:when until_post?", "a:full_date slash b:full_date")
+@rule(
+    "range", "a:when to|dash b:when until_post?", "a:full_date slash b:full_date", "a:named_moment slash b:named_moment"
+)
 def _range(now: Now, a: Value, b: Value) -> Span:
     first, last = _ends(now, a, b)
     return ordered(Span(first.first, last.last, "range"))
@@ -142,32 +144,22 @@ def _ends(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
 
 
 def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
-    if isinstance(a, Span) and isinstance(b, Span):
-        return a, b
-    if isinstance(a, Span) and isinstance(b, Cycle):
-        if a.unit == "year":
-            raise ValueError("write the year of its end")
-        return a, b.coming(a.start)
-    if isinstance(a, Cycle) and isinstance(b, Span):
+    if isinstance(a, Span):
+        return a, b if isinstance(b, Span) else _after_fixed(a, b)
+    if isinstance(b, Span):
         if b.unit == "year":
             raise ValueError("write the year of its beginning")
         return a.latest(b.start), b
-    assert isinstance(a, Cycle)  # noqa: S101 - the last of four cases
-    assert isinstance(b, Cycle)  # noqa: S101
     if (a.of_year is None) != (b.of_year is None):
         raise ValueError("one end comes every week, the other every year")
     first = a.latest(now.moment)
     return first, b.coming(first.start)
 
 
-@rule(
-    "range",
-    "from|between? weekmark a:num to|dash|and weekmark? b:num",
-    "from? a:num suffix dash|to b:num suffix weekmark",
-)
-def _weeks(now: Now, a: Fraction, b: Fraction) -> Span:
-    first, last = _ends(now, week(a), week(b))
-    return ordered(Span(first.start, last.end, "range"))
+def _after_fixed(a: Span, b: Cycle) -> Span:
+    if a.unit == "year":
+        raise ValueError("write the year of its end")
+    return b.coming(a.start)
 
 
 @rule("range", "from|between? weekmark a:num to|dash|and weekmark? b:num of|slash? y:year_of")

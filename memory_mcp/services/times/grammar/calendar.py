@@ -13,7 +13,7 @@ from memory_mcp.services.times.grammar.base import Now, rule
 from memory_mcp.services.times.holidays import holiday
 from memory_mcp.services.times.periods import add_months, monday, period
 from memory_mcp.services.times.shapes import MonthDay, Slashed, Wrong
-from memory_mcp.services.times.spans import Cycle, Span, of_days, weekly, yearly
+from memory_mcp.services.times.spans import Cycle, Span, of_days, weekends, weekly, yearly
 from memory_mcp.services.times.words import Unit
 
 SEASONS: Final = {"spring": 3, "summer": 6, "autumn": 9, "winter": 12}
@@ -169,7 +169,7 @@ def _weekend(_: Now, u: Unit) -> Cycle:
     """Read "the weekend"."""
     if u.name != "weekend":
         raise ValueError(f"it does not say which {u.name}")
-    return weekly("weekend", 5, 2)
+    return weekends()
 
 
 @rule("cycle", "name:season")

@@ -165,8 +165,11 @@ def _late_hour(_: Now, n: Fraction) -> Clock:
 
 @rule("late_hours", "from|between at? a:num to|and|dash at? b:num")
 def _late_hours(_: Now, a: Fraction, b: Fraction) -> Clocks:
-    """Read "tra le 15 e le 17": hours after noon need no further word."""
-    return Clock(whole(a, 13, 23)), Clock(whole(b, 13, 23))
+    """Read "tra le 15 e le 17": hours after noon need no further word, nor do those from "9 to 17"."""
+    first, last = whole(a, 0, 23), whole(b, 13, 23)
+    if first >= last:
+        raise ValueError("it ends before it begins")
+    return Clock(first), Clock(last)
 
 
 @rule(
@@ -225,6 +228,16 @@ def _clock_in_part(_: Now, d: tuple[date, str], c: Clock) -> Span:
     if not part(*d).start <= span.first <= part(*d).end:
         raise ValueError(f"{c.hour}:{c.minute:02} is not in the {d[1]}")
     return span
+
+
+@rule("on_day", "d:dated_part at|around n:num", "d:dated_part of? at|around? c:hour")
+def _hour_in_part(_: Now, d: tuple[date, str], n: Fraction | None = None, c: Clock | None = None) -> Span:
+    """Read "this morning at 8": the hour that is in that part of the day."""
+    clock, (first, end) = c or Clock(whole(n, 0, 23)), HOURS[d[1]]
+    within = [each for each in (clock.hour, clock.hour + 12) if first <= each < min(end, 24)]
+    if len(within) != 1:
+        raise ValueError(f"{clock.hour} is no one hour of the {d[1]}")
+    return hour_around(at(d[0], replace(clock, hour=within[0])))
 
 
 @rule("dated_part", "in? on? the? x:day_part")

@@ -10,11 +10,12 @@ from typing import Final
 from memory_mcp.services.times import BEGINNING
 from memory_mcp.services.times.grammar.base import Now, rule
 from memory_mcp.services.times.periods import MONTHS, UNITS, Length, around, length, period, turned
-from memory_mcp.services.times.spans import Cycle, Span, ordered
+from memory_mcp.services.times.spans import Cycle, Span, ordered, weekends, weekly
 from memory_mcp.services.times.words import Unit
 
 Count = Fraction | tuple[Fraction, Fraction]
 MOST_MONTHS: Final = 12_000
+"""Of a length: 2023年前 is before 2023, not so many years ago."""
 _FINER: Final = {"day": "hour", "week": "day", "month": "week", "quarter": "week", "year": "month", "decade": "year"}
 """What "half a" or "one and a half" of a unit is told in."""
 FEW: Final = (Fraction(2), Fraction(5))
@@ -108,6 +109,7 @@ def back(now: Now, d: Lasting) -> Span:
 
 
 @rule("ago", "d:dur ago_post", "d:days ago_post", "ago_pre d:dur", "ago_pre d:dur ago_post", "d:dur ago_both")
+@rule("ago", "around d:dur|days ago_post", "around ago_pre d:dur", "ago_pre around d:dur")
 def ago(now: Now, d: Lasting) -> Span:
     """Read "3 days ago"."""
     return back(now, d)
@@ -115,14 +117,12 @@ def ago(now: Now, d: Lasting) -> Span:
 
 @rule("ago", "c:num w:weekdays ago_post", "ago_pre c:num w:weekdays")
 def _weekdays_ago(now: Now, c: Count, w: int) -> Span:
-    from memory_mcp.services.times.grammar.calendar import weekday  # noqa: PLC0415 - it reads lengths
-
     if isinstance(c, tuple) or c.denominator != 1 or c > 3:
         raise ValueError("give the date of a weekday that is so long ago")
-    return weekday(w).over(now.moment, int(c) - 1)
+    return weekly("day", w).over(now.moment, int(c) - 1)
 
 
-@rule("ago", "between low:num and high:num u:any_unit ago_post", "between ago_pre? low:num and high:num u:any_unit")
+@rule("ago", "between low:num and high:num u:any_unit ago_post", "between ago_pre low:num and high:num u:any_unit")
 @rule("ago", "from? low:num to high:num u:any_unit ago_post", "ago_pre low:num to high:num u:any_unit")
 def _between_ago(now: Now, low: Count, high: Count, u: Unit) -> Span:
     return back(now, _lasting(_from_to(now, low, high), u))
@@ -171,7 +171,7 @@ def _these(now: Now, c: Count, u: Unit) -> Span:
 
 @rule(
     "rolling",
-    "in? the? c:num|few roll|roll_many|last_pre|last u:units",
+    "in? the? this? c:num|few roll|roll_many|last_pre|last u:units",
     "in? the? c:num|few u:units roll_many|last_post|last",
 )
 def _counted_rolling(now: Now, c: Count, u: Unit) -> Span:
@@ -195,9 +195,15 @@ def _last_one(now: Now, u: Unit) -> Span:
 @rule("rolling", "in? the? last u:unit")
 def _last_short(now: Now, u: Unit) -> Span:
     """Read "last hour"; last week and the longer ones are those of the calendar."""
-    if u.name not in {"second", "minute", "hour", "day"} and u.count == 1:
+    if u.name not in {"second", "minute", "hour", "day"} and u.count == 1:  # a fortnight is none of the calendar
         raise ValueError("it is one of the calendar")
     return until_now(now, _lasting(Fraction(1), u).high)
+
+
+@rule("rolling", "in? the? roll|last u:unit and_half")
+def _last_and_a_half(now: Now, u: Unit) -> Span:
+    """Read "the last hour and a half"."""
+    return until_now(now, _lasting(Fraction(3, 2), u).high)
 
 
 @rule("rolling", "recently")
@@ -258,6 +264,8 @@ def _shift(x: Span, d: Lasting, sign: int) -> Span:
 def _one_before(now: Now, u: Unit, x: Span | Cycle) -> Span:
     """Read "the week before Christmas"."""
     whole = now.settle(x)
+    if u.name == "weekend":
+        return weekends().over(whole.start)
     if whole.unit == u.name:
         return turned(u.name, whole.day, -1)
     return ordered(Span(length(Fraction(1), u.name).from_moment(_of_days(whole).start, -1), whole.start, "range"))
@@ -266,6 +274,8 @@ def _one_before(now: Now, u: Unit, x: Span | Cycle) -> Span:
 @rule("shifted", "det u:unit after x:anchor", "x:anchor after_post u:unit", "det next u:unit after x:anchor")
 def _one_after(now: Now, u: Unit, x: Span | Cycle) -> Span:
     whole = now.settle(x)
+    if u.name == "weekend":
+        return weekends().coming(whole.end - datetime.resolution)
     if whole.unit == u.name:
         return turned(u.name, whole.day, 1)
     return ordered(Span(whole.end, length(Fraction(1), u.name).from_moment(_of_days(whole).end, 1), "range"))

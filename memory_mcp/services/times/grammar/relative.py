@@ -10,8 +10,16 @@ from memory_mcp.services.times.grammar.calendar import nth_day_span, nth_weekday
 from memory_mcp.services.times.periods import period, third, turned
 from memory_mcp.services.times.spans import Cycle, Span, of_days
 from memory_mcp.services.times.words import Unit
+from memory_mcp.services.times.zone import to_local
 
 # From now
+
+
+def _one(u: Unit) -> str:
+    """Return the name of a unit that the calendar has; a fortnight is none."""
+    if u.count != 1:
+        raise ValueError("the calendar has no such period")
+    return u.name
 
 
 @rule("dayname", "here? n:day", "whose n:day")
@@ -41,7 +49,7 @@ def _rel_year(now: Now, n: int) -> Span:
 
 @rule("named", "last u:unit", "u:unit last_post")
 def _last(now: Now, u: Unit) -> Span:
-    return turned(u.name, now.today, -u.count)
+    return turned(_one(u), now.today, -1)
 
 
 @rule("named", "u:turned")
@@ -51,7 +59,7 @@ def _turned(now: Now, u: Unit) -> Span:
 
 @rule("this_unit", "this u:unit", "u:unit this_post", "this u:unit this_post")
 def _this(now: Now, u: Unit) -> Span:
-    return now.this(u.name)
+    return now.this(_one(u))
 
 
 @rule("named", "x:this_unit")
@@ -61,12 +69,12 @@ def _named_this(_: Now, x: Span) -> Span:
 
 @rule("named", "next u:unit", "u:unit next_post")
 def _next(now: Now, u: Unit) -> Span:
-    return turned(u.name, now.today, u.count)
+    return turned(_one(u), now.today, 1)
 
 
 @rule("named", "u:unit before_last", "last2 u:unit", "u:unit last2_post", "last last u:unit")
 def _before_last(now: Now, u: Unit) -> Span:
-    return turned(u.name, now.today, -2)
+    return turned(_one(u), now.today, -2)
 
 
 @rule("current", "the u:unit")
@@ -89,9 +97,13 @@ def _cycle_before_last(now: Now, c: Cycle) -> Span:
 def _this_cycle(now: Now, c: Cycle) -> Span:
     if c.of_year is None:
         return c.within(now.this("week"))
-    if c.unit == "season" and (running := c.latest(now.moment)).end > now.moment:
-        return running
-    return c.of_year(now.today.year)
+    begun = c.latest(now.moment)
+    if c.unit == "season" and begun.end > now.moment:
+        return begun
+    this_years = c.of_year(now.today.year)
+    if c.unit != "season" or begun.day.year == now.today.year or to_local(begun.end).year != now.today.year:
+        return this_years
+    return min(begun, this_years, key=lambda span: abs(now.moment - span.start))  # the winter that is nearer
 
 
 @rule("named", "next c:cycle", "c:cycle next_post")
@@ -145,7 +157,7 @@ def _within(_: Now, c: Cycle, x: Span) -> Span:
 @rule(
     "inside",
     "the? n:dom of x:entire",
-    "x:longer n:num day_mark",
+    "x:longer of? n:num day_mark",
     "the? n:num suffix x:longer",
 )
 def _day_within(_: Now, n: int | Fraction, x: Span) -> Span:
@@ -173,10 +185,15 @@ def _late(now: Now, x: Value) -> Span:
     return third(now.settle(x), 2)
 
 
-@rule("edge_part", "n:edge u:unit", "u:unit n:edge_post")
+@rule("edge_part", "n:edge of? the? u:unit", "u:unit n:edge_post")
 def _edge_of_current(now: Now, u: Unit, n: int) -> Span:
     """Read "end of year"."""
     return third(now.this(u.name), n)
+
+
+@rule("edge_part", "n:month_edge")
+def _edge_of_month(now: Now, n: int) -> Span:
+    return third(now.this("month"), n)
 
 
 @rule("edged", "in? of? x:named", "of? x:current", "in? of? x:cycle", "x:decade_bare", "x:ago", "of? x:part_of")
@@ -195,10 +212,20 @@ def _decade_bare(now: Now, tens: int) -> Span:
 def _nth_unit(_: Now, u: Unit, x: Span, n: int = 0, c: Fraction | None = None) -> Span:
     """Read "first week of May"."""
     number = whole(c, 1, 53) if c is not None else n
+    if u.count != 1:
+        return _fortnight(u, x, number)
     if u.name == "weekend":
         saturday = nth_weekday(5, x, number)
         return of_days("weekend", saturday.day, saturday.day + timedelta(days=2))
     return nth_day_span(u.name, x, number)
+
+
+def _fortnight(u: Unit, x: Span, number: int) -> Span:
+    """Read "la primera quincena de mayo", which ends with its 15th day."""
+    if u != Unit("week", 2) or x.unit != "month" or number > 2:
+        raise ValueError("it does not say which days are meant")
+    middle = x.day + timedelta(days=15)
+    return of_days("range", x.day, middle) if number == 1 else of_days("range", middle, of_end(x) + timedelta(days=1))
 
 
 @rule("part_of", "the? n:ordinal|nth_only w:weekday of x:entire", "the? c:num suffix w:weekday of x:entire")
@@ -223,6 +250,7 @@ def _last_units(_: Now, c: Fraction, u: Unit, x: Span) -> Span:
 
 
 def _end_of(x: Span, u: Unit, count: int) -> Span:
+    _one(u)
     end = of_end(x) + timedelta(days=1)
     if u.name == "weekend":
         sunday = nth_weekday(6, x, -1)
@@ -236,6 +264,7 @@ def _end_of(x: Span, u: Unit, count: int) -> Span:
 @rule("part_of", "the? n:ordinal c:num u:any_unit of x:entire", "the? c:num n:ordinal u:any_unit of x:entire")
 def _first_units(_: Now, n: int, c: Fraction, u: Unit, x: Span) -> Span:
     """Read "the first three days of May"."""
+    _one(u)
     if n != 1:
         raise ValueError("only the first so many are meant")
     count = whole(c, 1, 99)
