@@ -107,7 +107,7 @@ async def read(services: Services, address: Address, namespace: str) -> str:
         return whole.model_dump_json(exclude={"revisions", "older_revisions"})
     filters, limit = _selected(address, namespace)
     page = (await listed(services, filters, limit)).structured()
-    return _json({name: page[name] for name in ("memories", "total", "shortened")})
+    return _json({name: page[name] for name in ("memories", "total", "shortened") if name != "shortened" or page[name]})
 
 
 def _selected(address: Address, namespace: str) -> tuple[Filters, int]:

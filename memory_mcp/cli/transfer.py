@@ -97,9 +97,10 @@ class _Tally:
 def import_(*, source: BinaryIO, as_json: bool) -> int:
     """Read memories from SOURCE (- is stdin); what is there already is left as it is, so it may be run again."""
     if source.seekable():  # stdin is read as it comes, and what came before a wrong line is imported
+        start = source.tell()
         for _ in _lines(source, "nothing was imported"):
             pass
-        source.seek(0)
+        source.seek(start)
     tally = _Tally()
 
     async def work(services: Services) -> None:

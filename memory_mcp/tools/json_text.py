@@ -26,10 +26,10 @@ def is_left_out(name: str, value: object) -> bool:
 
 
 def as_object(value: object) -> dict[str, object]:
-    """Return the object that a text holds as JSON; what is no text stays as it is, to be validated.
+    """Return an object, or the one that a text holds as JSON.
 
     Raises:
-        ValueError: the text is no JSON object.
+        ValueError: it is neither.
     """
     found = _decoded(value, WANTED_OBJECT) if isinstance(value, str) else value
     if isinstance(found, dict):
@@ -38,10 +38,10 @@ def as_object(value: object) -> dict[str, object]:
 
 
 def as_items(value: object) -> list[object]:
-    """Return the list that a text holds as JSON; a single object is a list of one.
+    """Return a list, or the one that a text holds as JSON; a single object is a list of one.
 
     Raises:
-        ValueError: it is neither a list nor an object.
+        ValueError: it is none of these.
     """
     found = _decoded(value, WANTED_ITEMS) if isinstance(value, str) else value
     if isinstance(found, dict | list):

@@ -264,7 +264,7 @@ async def test_resources_and_prompts_are_bounded(client: RawClient) -> None:
     ]
     data = json.loads(content["text"])
     assert_bounded(Answer("", data), "Chinese")
-    assert data["content"] == items[0]["content"][: data["next_offset"]]  # type: ignore[index]
+    assert data["content"] == items[0]["content"][: data["next_offset"]]
     for name, arguments, count in (("recall", {"topic": "zebra"}, 10), ("review", {"period": "today"}, 50)):
         answer = await client.request("prompts/get", {"name": name, "arguments": arguments})
         text = answer["result"]["messages"][0]["content"]["text"]

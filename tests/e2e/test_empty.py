@@ -12,6 +12,7 @@ from tests.e2e.conftest import Command
 FILTERS = ("tags", "tag_match", "type", "metadata", "conversation_id", "after", "before", "time_expr", "namespace")
 SEARCHING = ("limit", "k", "mode", "min_score", "recency", "collapse", "max_chars")
 STORING = ("tags", "type", "metadata", "namespace", "conversation_id", "created_at", "id")
+CLEARING: list[Any] = [[], "[]"]
 BLANKS = ("", "  ", "\n\t")
 
 
@@ -71,17 +72,18 @@ async def test_blank_changes_nothing_in_an_update(client: RawClient) -> None:
         "fact",
         {"n": 1},
     )
-    for clear in ([], "[]"):
+    for clear in CLEARING:
         await client.tool("memory_update", id="a", tags=["x"])
         await client.tool("memory_update", id="a", tags=clear, metadata={}, expected_revision="")
         memory = await client.tool("memory_get", id="a")
         assert (memory["tags"], memory["metadata"]) == ([], {})
 
 
+EMPTY_METADATA: list[Any] = [{}, "{}", "null"]
 EMPTY_FILTERS: list[tuple[str, Any]] = [
     *((name, blank) for name in (*FILTERS, "id", "dry_run") for blank in ("", "  ")),
     *(("tags", tags) for tags in ([], [""], ["fruit", ""], "[]", '[""]', "fruit,", "null", ",", '["fruit", " "]')),
-    *(("metadata", about) for about in ({}, "{}", "null")),
+    *(("metadata", about) for about in EMPTY_METADATA),
 ]
 
 

@@ -123,7 +123,7 @@ def test_nothing_is_counted_of_others(mine: WebClient, theirs: WebClient) -> Non
     """Totals, statistics and the queue of memory_health, with the daemon out, speak of one's own."""
     assert theirs.tool("memory_health")["queue"]["state"] == "pending"
     assert mine.tool("memory_health")["queue"]["state"] == "empty"
-    assert mine.tool("memory_list") == {"memories": [], "next_cursor": None, "total": 0}
+    assert mine.tool("memory_list") == {"memories": [], "next_cursor": None, "total": 0, "shortened": 0}
     assert mine.read("memory://stats")["memories"] == 0
 
 
