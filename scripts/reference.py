@@ -26,12 +26,12 @@ from scripts.metrics import table as metrics_table
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 HEAD: Final = "# Reference\n\nWritten by `make docs` from the program itself; a test compares the two."
 FILTERS: Final = """\
-A `metadata` filter maps names of members to values. A plain value must be equal (1 equals 1.0, but neither "1" nor true),
-and so must a list or an object. An object whose keys are operators is a comparison: `gte`, `gt`, `lte` and `lt` take a
-number or a text, and compare numbers with numbers and texts with texts; `ne` takes any value, `in` a list of values. All
-comparisons on a member must hold. Unknown operators (`$gte`, `eq`), `{}`, and integers that do not fit into 64 bits are
-refused by name; stored integers may be larger and are kept exactly. To match an object that has such a key itself, put
-it in a list: `{"in": [{"eq": 1}]}`."""
+A `metadata` filter maps names of members to values. A plain value must be equal (1 equals 1.0, but neither "1" nor
+true), and so must a list or an object. An object whose keys are operators is a comparison: `gte`, `gt`, `lte` and
+`lt` take a number or a text, and compare numbers with numbers and texts with texts; `ne` takes any value, `in` a list
+of values. All comparisons on a member must hold. Unknown operators (`$gte`, `eq`), `{}`, and integers that do not fit
+into 64 bits are refused by name; stored integers may be larger and are kept exactly. To match an object that has such
+a key itself, put it in a list: `{"in": [{"eq": 1}]}`."""
 Schema = dict[str, Any]  # JSON Schema, as pydantic makes it
 
 

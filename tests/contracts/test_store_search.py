@@ -171,6 +171,8 @@ async def test_what_is_quoted_must_be_there_as_it_stands(store: Store) -> None:
     assert await worded(store, '"phrase exact"') == []
     assert await worded(store, '"the phrase"', Filters("here", tags=("an",))) == ["an exact copy of the phrase"]
     assert len(await worded(store, 'exact phrase"')) == 3
+    assert len(await worded(store, 'exact 27" copy, 32" phrase')) == 3
+    assert await worded(store, '27" or „exact phrase“') == ["the exact phrase is here"]
 
 
 async def test_a_filtered_search_is_full_though_thousands_are_nearer(store: Store) -> None:

@@ -30,7 +30,7 @@ the others are common words."""
 RESCORED_PER_RESULT: Final = 4
 """How many of the best candidates get the common words' share for each result that is asked for."""
 
-MAX_COMPARED: Final = 1_000
+MAX_COMPARED: Final = 500
 """Memories whose text is read for what is quoted, the newest: those that hold its words in any spelling."""
 
 BEGINNING: Final = 12
@@ -165,8 +165,8 @@ def _quoting(search: Search, number: int, quoted: Sequence[Quoted], limit: int) 
     found = search.keys(" AND ".join(_any_of(number, phrase.rows) for phrase in quoted), MAX_FOUND)
     if len(found) >= limit:
         return found
-    words = [[[term] for term in forms] for phrase in quoted for forms in phrase.words]
-    likely = search.keys(" AND ".join(_any_of(number, forms) for forms in words), MAX_COMPARED)
+    words = {_any_of(number, [[term] for term in forms]) for phrase in quoted for forms in phrase.words}
+    likely = search.keys(" AND ".join(words), MAX_COMPARED)
     contents = search.contents(set(likely) - set(found))
     return found + [key for key, content in contents if all(holds_words(content, phrase.text) for phrase in quoted)]
 

@@ -138,9 +138,9 @@ def neighbours(text: str, function_words: Collection[str]) -> Iterator[str]:
 
 
 def hashes(text: str) -> list[str]:
-    """Return what may be a commit's hash, or the beginning of one, in lower case."""
-    found = _HEX.finditer(text)
-    return [one[0].lower() for one in found if not text[one.start() - 1 : one.start()].isalnum()]
+    """Return what may be a commit's hash, or the beginning of one, each once and in lower case."""
+    found = [one[0].lower() for one in _HEX.finditer(text) if not text[one.start() - 1 : one.start()].isalnum()]
+    return list(dict.fromkeys(found))
 
 
 def short_forms(digits: str) -> list[str]:
