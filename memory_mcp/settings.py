@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         description="The database file.",
     )
     read_only: bool = Field(
-        default=False, description="Offer and do nothing that writes, make no store; the chores are left to others."
+        default=False, description="Offer and do nothing that writes, change no file; the chores are left to others."
     )
     chatgpt_tools_enabled: bool = Field(
         default=False, description="Offer `search` and `fetch` as well, which ChatGPT's connectors look for."
