@@ -83,10 +83,10 @@ def _file(named: object) -> object:
 
 
 def _program(named: object) -> object:
-    """Leave the name of a command, which is looked for in the PATH; what has a slash is a path, here as in a shell."""
+    """Leave the name of a command, which is looked for in the PATH; a path may be relative: it is used at once."""
     if not isinstance(named, str) or "/" not in named:
         return named
-    return Path(named).absolute() if named.startswith(("./", "../")) else absolute(named, os.environ)
+    return absolute(named, os.environ) if named.startswith(("/", "~", "$", "%")) else Path(named).absolute()
 
 
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
