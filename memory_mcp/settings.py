@@ -87,10 +87,10 @@ def _file(named: object) -> object:
 
 
 def _program(named: object) -> object:
-    """Leave the name of a command, which is looked for in the PATH; what has a slash is a path, here as in a shell."""
+    """Leave the name of a command, which is looked for in the PATH; a path may be relative: it is used at once."""
     if not isinstance(named, str) or "/" not in named:
         return named
-    return Path(named).absolute() if named.startswith(("./", "../")) else absolute(named, os.environ)
+    return absolute(named, os.environ) if named.startswith(("/", "~", "$", "%")) else Path(named).absolute()
 
 
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         description="The database file.",
     )
     read_only: bool = Field(
-        default=False, description="Offer and do nothing that writes, make no store; the chores are left to others."
+        default=False, description="Offer and do nothing that writes, change no file; the chores are left to others."
     )
     chatgpt_tools_enabled: bool = Field(
         default=False, description="Offer `search` and `fetch` as well, which ChatGPT's connectors look for."

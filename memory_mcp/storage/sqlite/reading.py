@@ -83,6 +83,7 @@ def _open(path: Path, patience: Patience, way: Way) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     db = apsw.Connection(f"{path.absolute().as_uri()}?{way.query}", flags=flags)
     try:
+        db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # else a log of which nothing counts is removed
         db.set_busy_handler(patience)
         if way == LEFTOVER:
             db.pragma("locking_mode", "EXCLUSIVE")
@@ -115,7 +116,8 @@ def way_of(path: Path) -> Way:
     Raises:
         apsw.BusyError: somebody keeps everybody out of it.
     """
-    if all(each.exists() for each in _beside(path)):
+    _, shared = _beside(path)
+    if not is_settled(path) and shared.exists():
         return UNMARKED
     _check_unlocked(path)
     return way_at_rest(path) if is_settled(path) else LEFTOVER

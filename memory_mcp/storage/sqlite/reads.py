@@ -17,8 +17,8 @@ from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.queries import condition
 from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
 
-_LAST: Final = 2**63 - 1
-"""The largest key that SQLite can hold."""
+LAST: Final = 2**63 - 1
+"""The largest key, or time, that SQLite can hold."""
 
 
 def get(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
@@ -136,13 +136,13 @@ def _place(db: apsw.Connection, namespace: str, cursor: str) -> tuple[int, int]:
     """Return (created_at, key) of a cursor; of a memory that was purged, the place before all of the same moment."""
     created, memory_id = _decode(cursor)
     key = db.execute("SELECT key FROM memories WHERE namespace = ? AND id = ?", (namespace, memory_id)).get
-    return created, _LAST if key is None else cast("int", key)
+    return created, LAST if key is None else cast("int", key)
 
 
 def _decode(cursor: str) -> tuple[int, str]:
     with contextlib.suppress(ValueError, RecursionError):
         match json.loads(base64.urlsafe_b64decode(cursor.encode())):
-            case [int(created), str(memory_id)] if abs(created) <= _LAST:
+            case [int(created), str(memory_id)] if abs(created) <= LAST:
                 return created, memory_id
     raise InvalidArgumentError("cursor", "is none that memory_list gave; leave it out for the first page")
 

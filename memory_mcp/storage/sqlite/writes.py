@@ -15,7 +15,8 @@ from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Me
 from memory_mcp.domain.names import folded, same_json, tags_once
 from memory_mcp.storage.sqlite import keywords, passages
 from memory_mcp.storage.sqlite.changes import log_change
-from memory_mcp.storage.sqlite.reads import load, select_doomed
+from memory_mcp.storage.sqlite.queries import Condition
+from memory_mcp.storage.sqlite.reads import LAST, load, select_doomed
 from memory_mcp.storage.sqlite.rows import digest, to_json, to_micros
 
 PURGED_AT_ONCE: Final = 500
@@ -93,27 +94,30 @@ def _duplicate(db: apsw.Connection, new: NewMemory, text: bytes) -> Memory | Non
 def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes) -> int | None:
     """Return the first memory of the text, outside of conversations, that no field of the new one's own differs from.
 
-    SQL looks through them: there may be as many as nights of "Backup finished".
+    SQL looks through them, and through its index as far as that goes: there may be as many as nights of a backup.
     """
-    created_at = None if new.created_at is None else to_micros(new.created_at)
-    rows = db.execute(
-        """SELECT key, metadata FROM memories
-           WHERE namespace = ?1 AND digest = ?2 AND deleted_at IS NULL AND conversation_id IS NULL
-             AND created_at = coalesce(?3, created_at) AND type = coalesce(?4, type) ORDER BY key""",
-        (new.namespace, text, created_at, new.type),
-    )
+    where = Condition()
+    where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
+    where.add("conversation_id IS NULL")
+    if new.created_at is not None:
+        where.add("created_at = ?", to_micros(new.created_at))
+    if new.type is not None:
+        where.add("type = ?", new.type)
+    if new.metadata is None:
+        return cast("int | None", db.execute(f"SELECT min(key) FROM memories WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
+    rows = db.execute(f"SELECT key, metadata FROM memories WHERE {where.sql} ORDER BY key", where.parameters)  # noqa: S608 - only parameters
     for key, metadata in cast("Iterator[tuple[int, str]]", rows):
-        if new.metadata is None or same_json(new.metadata, json.loads(metadata)):
+        if same_json(new.metadata, json.loads(metadata)):
             return key
     return None
 
 
 def _just_before(db: apsw.Connection, new: NewMemory, text: bytes) -> int | None:
     """Return the memory after which the new one would come in its conversation, if it is of the same text."""
-    until = None if new.created_at is None else to_micros(new.created_at)
+    until = LAST if new.created_at is None else to_micros(new.created_at)
     row = db.execute(
         """SELECT key, digest = ? FROM memories
-           WHERE namespace = ? AND conversation_id = ? AND deleted_at IS NULL AND created_at <= coalesce(?, created_at)
+           WHERE namespace = ? AND conversation_id = ? AND deleted_at IS NULL AND created_at <= ?
            ORDER BY created_at DESC, key DESC LIMIT 1""",
         (text, new.namespace, new.conversation_id, until),
     ).fetchone()

@@ -8,7 +8,7 @@ CREATE TABLE tags (
   tag    TEXT NOT NULL,
   PRIMARY KEY (folded, key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX tags_by_memory ON tags (key, tag);
+CREATE INDEX tags_by_memory ON tags (key, folded, tag);
 
 -- A text that is stored every night is looked for by its time as well.
 DROP INDEX memories_by_digest;
