@@ -23,9 +23,8 @@ def usable(root: Path = Path("/")) -> int:
 def _quotas(root: Path) -> Iterator[float]:
     """Yield the processors of each quota that holds for this process; its group's and those of the groups above it."""
     for line in _text(root / "proc/self/cgroup").splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        if not controllers:  # version 2
+        number, controllers, group = [*line.split(":", 2), "", ""][:3]
+        if number == "0" and group:  # version 2
             mounted = root / "sys/fs/cgroup"
         elif "cpu" in controllers.split(","):
             mounted = root / "sys/fs/cgroup/cpu"

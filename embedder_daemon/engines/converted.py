@@ -151,7 +151,7 @@ def _make(files: ModelFiles, kind: Format, folder: Path) -> None:
     """Convert aside and rename, one process at a time; where another was faster, its result is as good."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder.parent):
-        _tidy(folder, kind)
+        _tidy(files, folder, kind)
         if is_sound(folder, kind):
             return
         aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_UNFINISHED))
@@ -171,9 +171,12 @@ def _alone(parent: Path) -> Iterator[None]:
         yield
 
 
-def _tidy(folder: Path, kind: Format) -> None:
-    """Remove what was broken off, and what other versions read; nobody converts now."""
+def _tidy(files: ModelFiles, folder: Path, kind: Format) -> None:
+    """Remove what was broken off, and what other versions read or wrote; nobody converts now."""
     gone = list(folder.parent.glob(f"{_UNFINISHED}*"))
+    for recipe in range(1, kind.recipe):
+        older = f"{files.space.weights_sha256[:32]}*-{files.head}-{recipe}-{kind.engine}{kind.variant}"
+        gone += folder.parent.glob(f"{older}-*" if kind.versioned else older)
     if kind.versioned:
         name = folder.name.removesuffix(_version(kind.package))
         gone += [path for path in folder.parent.glob(f"{name}*") if path != folder]

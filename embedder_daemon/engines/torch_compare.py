@@ -19,6 +19,7 @@ from embedder_daemon.space import ModelFiles
 LENGTHS: Final = (3, 9, 41, 133, 521, 1031)
 """Tokens of the texts that are compared, special ones included: below and above the windows that models with local
 attention have (16 to 512), and no multiples of them. A model that reads less gets one text of its own length."""
+_REPEATED: Final = 4  # times the golden texts together are longer than the longest, in any vocabulary
 
 Forward = Callable[[Sequence[Encoded]], list[bytes]]
 
@@ -58,14 +59,11 @@ def _batches(texts: Sequence[Encoded]) -> Iterator[list[Encoded]]:
 
 def _texts(files: ModelFiles) -> list[Encoded]:
     """Return a text of each length, the shortest first; all begin with the same words."""
-    most = files.space.max_tokens
-    lengths = sorted({min(length, most) for length in LENGTHS})
-    tokeniser = Tokeniser(replace(files, space=replace(files.space, max_tokens=lengths[-1])))
-    words = " ".join(golden.texts())
-    while len((whole := tokeniser.encode([words], Task.DOCUMENT)[0]).ids) < lengths[-1]:
-        words += " " + words
-    ids = whole.ids
-    return [replace(whole, ids=(*ids[: length - 1], ids[-1])) for length in lengths]
+    words = " ".join(golden.texts() * _REPEATED)
+    longest = replace(files.space, max_tokens=min(files.space.max_tokens, LENGTHS[-1]))
+    (whole,) = Tokeniser(replace(files, space=longest)).encode([words], Task.DOCUMENT)
+    lengths = sorted({min(length, len(whole.ids)) for length in LENGTHS})
+    return [replace(whole, ids=(*whole.ids[: length - 1], whole.ids[-1])) for length in lengths]
 
 
 def _by_torch(model: SentenceModel, text: Encoded) -> list[float]:

@@ -89,13 +89,14 @@ def test_of_two_that_convert_at_once_the_slower_takes_what_the_faster_made(
 
 
 def test_a_conversion_takes_away_what_nobody_reads_any_more(files: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was broken off, and the same model for another version; other models and other weights stay."""
+    """What was broken off, and the same model for or by another version; other models and other weights stay."""
     monkeypatch.setattr(converted, "_run", convert)
     place = converted.place(files, KIND)
     half = converted.place(files, replace(KIND, variant="half"))
     other = converted.place(replace(files, space=replace(files.space, weights_sha256="0" * 64)), KIND)
     old = place.with_name(place.name.removesuffix(place.name.rpartition("-")[2]) + "1.0")
-    for folder in (half, other, old, place.with_name("unfinished-1")):
+    recipe = place.with_name(f"{files.space.weights_sha256[:32]}-{files.head}-1-openvino-1.0")
+    for folder in (half, other, old, recipe, place.with_name("unfinished-1")):
         folder.mkdir(parents=True)
     converted.ready(files, KIND)
     assert {path for path in place.parent.iterdir() if path.is_dir()} == {place, half, other}
