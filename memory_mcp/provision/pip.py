@@ -11,6 +11,7 @@ import ast
 import json
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,15 +65,17 @@ class Pip:
         words = (*self._pip, "install", *arguments)
         self.runner.record(*words, log=self.log, hear=hear_news, variables=self._variables)
 
-    def plan(self, requirement: str) -> dict[str, str]:
+    def plan(self, hear: Hear, requirement: str) -> dict[str, str]:
         """Return the versions of what would be installed for a requirement, by name.
 
         Raises:
             ProvisionError: nothing fits, or no index answers.
         """
-        words = ("install", "--quiet", "--dry-run", "--report", "-", requirement)
-        report = json.loads(self.runner.output(*self._pip, *words, variables=self._variables))
-        found = [each["metadata"] for each in report["install"]]
+        with tempfile.TemporaryDirectory(prefix="memory-mcp-") as folder:
+            report = Path(folder, "report.json")
+            self.install(hear, "--dry-run", "--report", str(report), requirement)
+            planned = json.loads(report.read_text(encoding="utf-8"))["install"]
+        found = [each["metadata"] for each in planned]
         return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
 
     @property
