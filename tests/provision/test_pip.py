@@ -209,9 +209,7 @@ def test_every_source_is_an_option_of_pips(interpreter: Path) -> None:
     ("held", "gpu", "requirement", "objected"),
     [
         ({TORCH: ""}, False, f"torch=={TORCH}", False),
-        ({TORCH: "nvidia-cublas"}, True, f"torch=={TORCH}", False),
         ({TORCH: "nvidia-cublas"}, False, f"torch=={TORCH}", True),
-        ({TORCH: "cuda-toolkit"}, False, f"torch=={TORCH}", True),
         ({f"{TORCH}+cu126": ""}, False, f"torch=={TORCH}", True),
         ({f"{TORCH}+cpu": "", TORCH: "nvidia-cublas"}, False, f"torch=={TORCH}", False),
         ({f"{TORCH}+cpu": "", f"{TORCH}+cu126": "triton"}, False, f"torch=={TORCH}+cpu", False),
@@ -230,7 +228,7 @@ def test_the_build_for_the_cpu_is_taken(
     """Where nothing can use CUDA, and the index has one without; else there is an objection that names the size."""
     for version, requires in held.items():
         add_torch(index, version, requires)
-    for name in ("nvidia_cublas", "cuda_toolkit", "triton"):
+    for name in ("nvidia_cublas", "triton"):
         make_wheel(index, name, {f"{name}.py": ""})
     build = builds.choose(own_pip, hush, TORCH, gpu=gpu)
     assert (build.requirement, bool(build.objection)) == (requirement, objected)
