@@ -54,7 +54,10 @@ def _is_loopback(host: str) -> bool:
 def _from_here(model: str) -> str:
     """Make a folder's path absolute, because the daemon leaves the working folder."""
     path = Path(model).expanduser()
-    return str(path.absolute()) if model != BUNDLED_MODEL and path.is_dir() else model
+    try:
+        return str(path.absolute()) if model != BUNDLED_MODEL and path.is_dir() else model
+    except OSError:  # the working folder is not ours to read, so that this is no folder in it
+        return model
 
 
 def _known_engine(name: str) -> str:

@@ -150,12 +150,12 @@ def _last_line(log: Path, began: int) -> str:
 
 
 def _folder() -> str | None:
-    """Return where a program starts: here, or / where this folder is gone, which many programs cannot bear."""
+    """Return where a program starts: here, or / where this folder is gone or private, which many cannot bear."""
     try:
         Path.cwd()
     except OSError:
         return "/"
-    return None
+    return None if os.access(".", os.X_OK) else "/"
 
 
 @contextmanager
