@@ -88,9 +88,8 @@ class Builder:
             environment.write_choices(current.choices())
         self._finish(environment, key)
         self.versions.use(environment)
-        self.progress.say(
-            f"{self.place} is {environment.folder.name} now" + (_ROLLBACK if self.versions.previous() else "")
-        )
+        if self.versions.previous():
+            self.progress.say(f"{self.place} is {environment.folder.name} now; {_ROLLBACK}")
         return True
 
     def _built_before(self, key: str) -> Environment | None:

@@ -57,13 +57,10 @@ class Pip:
         Raises:
             ProvisionError: pip failed; the message names the log.
         """
-
-        def hear_news(line: str) -> None:
-            if not line.startswith("WARNING"):
-                hear(line)
-
-        words = (*self._pip, "install", *arguments)
-        self.runner.record(*words, log=self.log, hear=hear_news, variables=self._variables)
+        try:
+            self._install(hear, *arguments)
+        except ProvisionError as error:
+            raise ProvisionError(f"{error}; once that is put right, run this again: it goes on from here") from error
 
     def plan(self, hear: Hear, requirement: str) -> dict[str, str]:
         """Return the versions of what would be installed for a requirement, by name.
@@ -73,10 +70,18 @@ class Pip:
         """
         with tempfile.TemporaryDirectory(prefix="memory-mcp-") as folder:
             report = Path(folder, "report.json")
-            self.install(hear, "--dry-run", "--report", str(report), requirement)
+            self._install(hear, "--dry-run", "--report", str(report), requirement)
             planned = json.loads(report.read_text(encoding="utf-8"))["install"]
         found = [each["metadata"] for each in planned]
         return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
+
+    def _install(self, hear: Hear, *arguments: str) -> None:
+        def hear_news(line: str) -> None:
+            if not line.startswith("WARNING"):
+                hear(line)
+
+        words = (*self._pip, "install", *arguments)
+        self.runner.record(*words, log=self.log, hear=hear_news, variables=self._variables)
 
     @property
     def _pip(self) -> tuple[str, ...]:
