@@ -30,6 +30,8 @@ SOURCES: Final = frozenset(
     }
 )
 """pip's options that say where packages come from and how they are fetched."""
+_TRUSTSTORE: Final = "truststore"
+"""The one feature of pip's that says where something comes from: certificates, from the system."""
 OURS: Final[Mapping[str, str]] = {
     "PIP_CONFIG_FILE": os.devnull,  # pip then reads no file at all
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -90,10 +92,12 @@ class Pip:
     @cached_property
     def _variables(self) -> dict[str, str]:
         """Pip's variables: the user's sources, and what is ours."""
-        given = settings.of_pip()
+        given = {name: value for name, value in settings.of_pip().items() if value}
         named = {name.removeprefix("PIP_").lower().replace("_", "-"): value for name, value in given.items()}
         chosen = {**self._from_files(given.get(_FILE, "")), **named}
-        sources = {name: value for name, value in chosen.items() if name in SOURCES and value}
+        sources = {name: value for name, value in chosen.items() if name in SOURCES}
+        if _TRUSTSTORE in chosen.get("use-feature", "").split():
+            sources["use-feature"] = _TRUSTSTORE
         return {**{f"PIP_{name.upper().replace('-', '_')}": value for name, value in sources.items()}, **OURS}
 
     def _from_files(self, file: str) -> dict[str, str]:

@@ -167,13 +167,22 @@ def test_pips_own_files_say_where_packages_come_from(
     assert (Environment(own_pip.python.parents[1]).site_packages / "torch").is_dir()
 
 
-def test_a_variable_is_stronger_than_a_file(tmp_path: Path, index: Path, own_pip: Pip) -> None:
-    """As it is to pip itself; an empty variable is none."""
-    add_torch(index)
+def test_a_variable_is_stronger_than_a_file(
+    tmp_path: Path, index: Path, own_pip: Pip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is to pip itself; an empty variable is none, and of pip's features truststore alone is a source."""
     file = tmp_path / "home" / ".config" / "pip" / "pip.conf"
     file.parent.mkdir(parents=True)
-    file.write_text("[global]\nfind-links = /nowhere/at-all\n")
-    assert own_pip.plan(hush, "torch") == {"torch": TORCH}
+    file.write_text("[global]\nfind-links = /weaker\ncert = /my.pem\nproxy = p:1\nuse-feature = fast-deps truststore\n")
+    monkeypatch.setenv("PIP_CERT", "")
+    monkeypatch.setenv("PIP_PROXY", "q:2")
+    assert dict(own_pip._variables.items() - pip.OURS.items()) == {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(index),
+        "PIP_CERT": "/my.pem",
+        "PIP_PROXY": "q:2",
+        "PIP_USE_FEATURE": "truststore",
+    }
 
 
 def test_a_broken_file_of_pips_is_named(tmp_path: Path, index: Path, own_pip: Pip) -> None:
