@@ -27,7 +27,7 @@ def main() -> None:
         _exit(error)
     for sentence in settings.unknown_variables():
         logs.get().warning(sentence)
-    os.chdir("/")  # the folder that it was started in may be unmounted or deleted while it runs
+    settings.leave_working_folder()
     try:
         clean = asyncio.run(server.run(chosen))
     except DaemonError as error:

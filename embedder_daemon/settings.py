@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
@@ -54,7 +55,10 @@ def _is_loopback(host: str) -> bool:
 def _from_here(model: str) -> str:
     """Make a folder's path absolute, because the daemon leaves the working folder."""
     path = Path(model).expanduser()
-    return str(path.absolute()) if model != BUNDLED_MODEL and path.is_dir() else model
+    try:
+        return str(path.absolute()) if model != BUNDLED_MODEL and path.is_dir() else model
+    except OSError:  # the working folder is not ours to read, so that this is no folder in it
+        return model
 
 
 def _known_engine(name: str) -> str:
@@ -246,6 +250,19 @@ def described() -> list[Described]:
     """
     file = TomlConfigSettingsSource(DaemonSettings, toml_file=toml_file())
     return describe(load([]), {"environment": EnvSettingsSource(DaemonSettings), "file": file})
+
+
+_FOLDERS: Final = ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+"""Variables of the libraries that name folders, maybe from the working folder."""
+
+
+def leave_working_folder() -> None:
+    """Go to /, as the folder that we were started in may be unmounted or deleted while we run."""
+    for name in _FOLDERS:
+        if (named := os.environ.get(name)) and not named.startswith("~"):
+            with suppress(FileNotFoundError):  # the folder is gone already, and nothing can be found from it
+                os.environ[name] = str(Path(named).absolute())
+    os.chdir("/")
 
 
 class Supervisor(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedder_api.described import Described
+from embedder_api.reasons import reason
 
 from memory_mcp.domain.errors import EmbedderError
 
@@ -36,6 +37,6 @@ def ask(seconds: float) -> Told:
     except subprocess.TimeoutExpired as error:
         raise EmbedderError(f"the daemon's settings were not told in {seconds:g} s; try again") from error
     if done.returncode:
-        return Told("", [], [f"the daemon's settings: {done.stderr.strip()}"])
+        return Told("", [], [f"the daemon's settings: {reason(done.stderr, done.returncode)}"])
     told = json.loads(done.stdout)
     return Told(told["file"], [Described(**each) for each in told["settings"]], told["unknown"])

@@ -14,6 +14,7 @@ from typing import Final
 
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.pip import Pip
+from memory_mcp.provision.process import Hear
 
 GB: Final = 1_000_000_000
 
@@ -53,11 +54,12 @@ def has_gpu() -> bool:
     return any(device.exists() for device in _DEVICES)
 
 
-def choose(pip: Pip, torch: str, *, gpu: bool) -> Build:
+def choose(pip: Pip, hear: Hear, torch: str, *, gpu: bool) -> Build:
     """Return the build to install; on a machine without a GPU the one for the CPU, where the user's index has one.
 
     Args:
         pip: of the environment.
+        hear: is told pip's latest line.
         torch: the version.
         gpu: whether CUDA is of use here.
 
@@ -65,19 +67,26 @@ def choose(pip: Pip, torch: str, *, gpu: bool) -> Build:
         ProvisionError: no index has that version.
     """
     plain = f"torch=={torch}"
-    if sys.platform != "linux" or not _is_for_gpu(pip.plan(plain)):
+    try:
+        planned = pip.plan(hear, plain)
+    except ProvisionError as error:
+        raise ProvisionError(
+            f"PyTorch {torch} is not to be had: {error}; see that pip reaches its index (PIP_INDEX_URL, pip.conf), or "
+            "name another Python with --python"
+        ) from error
+    if sys.platform != "linux" or not _is_for_gpu(planned):
         return Build(plain, *_CPU)
     if gpu:
         return Build(plain, *_GPU)
     on_cpu = f"{plain}+cpu"  # a +cu126 beside it counts as newer
-    if _is_there(pip, on_cpu):
+    if _is_there(pip, hear, on_cpu):
         return Build(on_cpu, *_CPU)
     return Build(plain, *_GPU, objection=_NO_USE.format(torch=torch))
 
 
-def _is_there(pip: Pip, requirement: str) -> bool:
+def _is_there(pip: Pip, hear: Hear, requirement: str) -> bool:
     try:
-        return not _is_for_gpu(pip.plan(requirement))
+        return not _is_for_gpu(pip.plan(hear, requirement))
     except ProvisionError:
         return False
 

@@ -88,9 +88,8 @@ class Builder:
             environment.write_choices(current.choices())
         self._finish(environment, key)
         self.versions.use(environment)
-        self.progress.say(
-            f"{self.place} is {environment.folder.name} now" + (_ROLLBACK if self.versions.previous() else "")
-        )
+        if self.versions.previous():
+            self.progress.say(f"{self.place} is {environment.folder.name} now; {_ROLLBACK}")
         return True
 
     def _built_before(self, key: str) -> Environment | None:
@@ -114,6 +113,7 @@ class Builder:
         for old in self.versions.abandoned():
             shutil.rmtree(old.folder)
         environment = self.versions.fresh()
+        builds.require_room(environment.folder, builds.REUSED)  # the least that any takes
         environment.folder.mkdir(parents=True)
         environment.write_stamp({"building": key})
         with self.progress.step(f"making {environment.folder} with Python {self.choice.version}") as hear:
@@ -147,8 +147,8 @@ class Builder:
     def _build_of_torch(self, pip: Pip) -> Build:
         if self.choice.homebrew:
             return builds.REUSED
-        with self.progress.step(f"looking for PyTorch {self.recipe.torch}"):
-            build = builds.choose(pip, self.recipe.torch, gpu=self.has_gpu())
+        with self.progress.step(f"looking for PyTorch {self.recipe.torch}") as hear:
+            build = builds.choose(pip, hear, self.recipe.torch, gpu=self.has_gpu())
         if build.objection:
             self.agree(build.objection)
         return build

@@ -11,6 +11,7 @@ import ast
 import json
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,8 @@ SOURCES: Final = frozenset(
     }
 )
 """pip's options that say where packages come from and how they are fetched."""
+_TRUSTSTORE: Final = "truststore"
+"""The one feature of pip's that says where something comes from: certificates, from the system."""
 OURS: Final[Mapping[str, str]] = {
     "PIP_CONFIG_FILE": os.devnull,  # pip then reads no file at all
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -56,24 +59,31 @@ class Pip:
         Raises:
             ProvisionError: pip failed; the message names the log.
         """
+        try:
+            self._install(hear, *arguments)
+        except ProvisionError as error:
+            raise ProvisionError(f"{error}; once that is put right, run this again: it goes on from here") from error
 
+    def plan(self, hear: Hear, requirement: str) -> dict[str, str]:
+        """Return the versions of what would be installed for a requirement, by name.
+
+        Raises:
+            ProvisionError: nothing fits, or no index answers.
+        """
+        with tempfile.TemporaryDirectory(prefix="memory-mcp-") as folder:
+            report = Path(folder, "report.json")
+            self._install(hear, "--dry-run", "--report", str(report), requirement)
+            planned = json.loads(report.read_text(encoding="utf-8"))["install"]
+        found = [each["metadata"] for each in planned]
+        return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
+
+    def _install(self, hear: Hear, *arguments: str) -> None:
         def hear_news(line: str) -> None:
             if not line.startswith("WARNING"):
                 hear(line)
 
         words = (*self._pip, "install", *arguments)
         self.runner.record(*words, log=self.log, hear=hear_news, variables=self._variables)
-
-    def plan(self, requirement: str) -> dict[str, str]:
-        """Return the versions of what would be installed for a requirement, by name.
-
-        Raises:
-            ProvisionError: nothing fits, or no index answers.
-        """
-        words = ("install", "--quiet", "--dry-run", "--report", "-", requirement)
-        report = json.loads(self.runner.output(*self._pip, *words, variables=self._variables))
-        found = [each["metadata"] for each in report["install"]]
-        return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
 
     @property
     def _pip(self) -> tuple[str, ...]:
@@ -82,10 +92,12 @@ class Pip:
     @cached_property
     def _variables(self) -> dict[str, str]:
         """Pip's variables: the user's sources, and what is ours."""
-        given = settings.of_pip()
+        given = {name: value for name, value in settings.of_pip().items() if value}
         named = {name.removeprefix("PIP_").lower().replace("_", "-"): value for name, value in given.items()}
         chosen = {**self._from_files(given.get(_FILE, "")), **named}
-        sources = {name: value for name, value in chosen.items() if name in SOURCES and value}
+        sources = {name: value for name, value in chosen.items() if name in SOURCES}
+        if _TRUSTSTORE in chosen.get("use-feature", "").split():
+            sources["use-feature"] = _TRUSTSTORE
         return {**{f"PIP_{name.upper().replace('-', '_')}": value for name, value in sources.items()}, **OURS}
 
     def _from_files(self, file: str) -> dict[str, str]:

@@ -70,7 +70,8 @@ class SystemRunner:
         written = _since(log, began)
         if process.returncode:
             told = reason(written, process.returncode, _TOLD_LINES)
-            raise ProvisionError(f"{_named(command, process.returncode)}: {told} (the whole output is in {log})")
+            name = command[command.index("-m") + 1] if "-m" in command else Path(command[0]).name
+            raise ProvisionError(f"{name} failed: {told} (the whole output is in {log})")
         return written
 
     def _run(self, command: tuple[str, ...], *, capture: bool, variables: Mapping[str, str]) -> str:
@@ -149,12 +150,12 @@ def _last_line(log: Path, began: int) -> str:
 
 
 def _folder() -> str | None:
-    """Return where a program starts: here, or / where this folder is gone, which many programs cannot bear."""
+    """Return where a program starts: here, or / where this folder is gone or private, which many cannot bear."""
     try:
         Path.cwd()
     except OSError:
         return "/"
-    return None
+    return None if os.access(".", os.X_OK) else "/"
 
 
 @contextmanager

@@ -90,6 +90,17 @@ def test_a_models_folder_may_be_relative(folder: Path, monkeypatch: pytest.Monke
     assert settings.load(["--model", "model"]).model == "model"
 
 
+def test_folders_in_variables_stay_what_they_were(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the libraries' variables name from the working folder is found when the daemon has left it."""
+    monkeypatch.chdir(folder)
+    for name, value in (("HF_HOME", "hub"), ("HF_HUB_CACHE", "~/hub"), ("XDG_CACHE_HOME", "/cache")):
+        monkeypatch.setenv(name, value)
+    settings.leave_working_folder()
+    assert Path.cwd() == Path("/")
+    found = [os.environ[name] for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")]
+    assert found == [str(folder / "hub"), "~/hub", "/cache"]
+
+
 def test_all_that_a_failed_child_wrote_is_kept(logs: Path) -> None:
     """The message is the whole exception, and names the file; a sentence of ours needs none."""
     with pytest.raises(ChildError, match=r"^ModuleNotFoundError: No module named 'torch' \(all it wrote is in .*\)$"):

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from memory_mcp.provision.pip import OURS, Pip
+from memory_mcp.provision.process import SystemRunner
 from tests.e2e.client import RawClient
 
 ROOT = Path(__file__).parents[2]
@@ -64,18 +66,20 @@ def machine() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def daemon(programs: Path, environment: dict[str, str], folder: Path, *before: str) -> AsyncIterator[None]:
+async def daemon(
+    programs: Path, environment: dict[str, str], folder: Path, *before: str, engine: str = "hash"
+) -> AsyncIterator[None]:
     """Let the daemon run at its default address."""
     process = await asyncio.create_subprocess_exec(
         *before,
         str(programs / "embedder-daemon"),
-        env=environment | {"EMBEDDER_ENGINE": "hash"},
+        env=environment | {"EMBEDDER_ENGINE": engine},
         cwd=folder,
         stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             lines = []
             while b"READY" not in (line := await process.stderr.readline()):
                 lines.append(line)
@@ -159,3 +163,48 @@ async def test_a_bare_environment_with_its_own_dependencies(wheel: Path, machine
     await main_job(venv / "bin", machine / "home", machine / "work")
     heavy = "import importlib.util as u; print([n for n in ('torch', 'transformers', 'openvino') if u.find_spec(n)])"
     assert subprocess.check_output([venv / "bin" / "python", "-c", heavy], text=True, env=os.environ) == "[]\n"
+
+
+HARMFUL = {
+    **dict.fromkeys(("PIP_USER", "PIP_DRY_RUN", "PIP_REQUIRE_HASHES", "PIP_NO_DEPS", "PIP_REQUIRE_VIRTUALENV"), "1"),
+    **dict.fromkeys(
+        ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT", "PIP_PYTHON", "PIP_LOG"), "{home}/wrong"
+    ),
+    "PIP_NO_BINARY": ":all:",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONUSERBASE": "{home}/wrong",
+}
+ALSO_TO_THE_DAEMON = {
+    "PYTHONPATH": "{home}",
+    "PYTHONHOME": "{home}",
+    "PYTHONWARNINGS": "error",
+    "PYTHONINSPECT": "1",
+    "PYTHONEXECUTABLE": "/bin/false",
+}
+
+
+@pytest.mark.slow
+async def test_daemon_install_on_a_hostile_machine(programs: Path, machine: Path) -> None:
+    """With real PyTorch, in an empty home of an odd name with a random.py, whatever is set for pip and Python."""
+    home = machine / "a $HOME `id` 100% & more"
+    home.mkdir()
+    for name in ("random", "secrets", "calendar", "venv"):
+        (home / f"{name}.py").write_text("open('sprung', 'a').write(__name__)\nraise SystemExit\n")
+    sources = Pip(Path(sys.executable), SystemRunner(), machine / "log")._variables.items() - OURS.items()
+    environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", **dict(sources)}
+    harm = {name: value.format(home=home) for name, value in HARMFUL.items()}
+    install = [str(programs / "memory-mcp"), "daemon", "install", "--no-service"]
+    done = subprocess.run(install, env=environment | harm, cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) < 16
+    assert [line for line in done.stdout.splitlines() if line.startswith("it serves: all-MiniLM-L6-v2, ")]
+    assert not (home / "wrong").exists()
+    place = home / ".local" / "share" / "memory-mcp" / "daemon"
+    harm |= {name: value.format(home=home) for name, value in ALSO_TO_THE_DAEMON.items()}
+    async with daemon(place / "bin", environment | harm, home, engine="auto"):
+        client = RawClient([str(programs / "memory-mcp"), "serve"], environment, folder=home)
+        await client.initialize()
+        assert (await client.tool("memory_store", content=MEMORY))["embedded"] is True
+        assert await client.end() == 0
+    assert not (home / "sprung").exists()
+    forget_short_address(programs, environment)

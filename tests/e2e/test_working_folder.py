@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +56,25 @@ async def test_one_that_is_gone(program: list[str], folder: Path, environment: d
         assert "is gone" in done.stderr or "does not exist" in done.stderr, done.stderr
     done = subprocess.run([*command, "daemon", "status"], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_one_that_is_private(folder: Path, environment: dict[str, str]) -> None:
+    """Nobody may enter the folder that we stand in; a hub's name for the model is looked for elsewhere."""
+    private = folder / "private"
+    script = 'mkdir "$0" && cd "$0" && chmod 000 . && exec "$@"'
+    command = ["sh", "-c", script, str(private)]
+    if os.getuid() == 0:  # root may enter every folder, unless it gives that up
+        command += ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+        if shutil.which("setpriv") is None:
+            pytest.skip("there is no setpriv, and root may enter every folder")
+    for arguments, code in ((["store", "a key"], 3), (["daemon", "status"], 3), (["config"], 0)):
+        done = subprocess.run(
+            [*command, str(FRONT), *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        private.rmdir()
+    daemon = [str(FRONT.with_name("embedder-daemon")), "--model", "owner/name", "--engine", "torch"]
+    address = ["--address", f"unix:{folder}/d.sock"]
+    done = subprocess.run([*command, *daemon, *address], env=environment, capture_output=True, text=True, check=False)
+    assert "Permission denied" not in done.stderr
+    assert done.returncode in {12, 14}

@@ -24,14 +24,19 @@ def write_torch(site: Path) -> None:
     (site / "torch-2.13.0.dist-info" / "METADATA").write_text("Name: torch\nVersion: 2.13.0\n")
 
 
-def pip_answer(command: tuple[str, ...], torch_needs: str = "") -> str:
-    """Return what a pip answers whose files say nothing, and whose index has torch; nothing to others."""
-    if "pip" not in command:
-        return ""
+def plan(command: tuple[str, ...], torch_needs: str = "") -> None:
+    """Do what a pip does whose index has torch when it is asked what it would install."""
+    if "--report" not in command:
+        return
     if command[-1].endswith("+cpu"):
         raise ProvisionError("No matching distribution found")
-    plan = [{"metadata": {"name": torch_needs, "version": "1"}}] if torch_needs else []
-    return json.dumps({"install": plan}) if "--report" in command else "pip.nothing='said'"
+    planned = [{"metadata": {"name": torch_needs, "version": "1"}}] if torch_needs else []
+    Path(command[command.index("--report") + 1]).write_text(json.dumps({"install": planned}), encoding="utf-8")
+
+
+def settings_of_pip(command: tuple[str, ...]) -> str:
+    """Return what a pip says whose files have nothing to say; nothing to other commands."""
+    return "pip.nothing='said'" if "pip" in command else ""
 
 
 @dataclass
@@ -46,7 +51,9 @@ class FakePython:
 
     def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
         """Make an environment, or install the model into one."""
-        self.commands.append(command)
+        if "--report" not in command:
+            self.commands.append(command)
+        plan(command)
         if "venv" in command:
             venv = Path(command[-1])
             (venv / "bin").mkdir()
@@ -59,7 +66,7 @@ class FakePython:
 
     def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer what an interpreter says about itself."""
-        return pip_answer(command) or SystemRunner().output(*command, variables=variables)
+        return settings_of_pip(command) or SystemRunner().output(*command, variables=variables)
 
 
 @dataclass
@@ -79,6 +86,7 @@ class QuickPip:
     def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = NOTHING) -> str:
         """Make an environment; leave out pip and what takes half a minute."""
         self.commands.append(command)
+        plan(command, self.torch_needs)
         if "venv" in command:
             subprocess.run([*command[:-1], "--without-pip", command[-1]], check=True)
             site = next(Path(command[-1]).glob("lib/python3*/site-packages"))
@@ -87,10 +95,10 @@ class QuickPip:
         else:
             assert command[1] == "-I"
             assert command[3] in {"pip", "embedder_daemon.choose"}
-        if command[-1].startswith("torch=="):
+        if command[-1].startswith("torch==") and "--dry-run" not in command:
             write_torch(next(Path(command[0]).parents[1].glob("lib/python3*/site-packages")))
         return ""
 
     def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer as the system does."""
-        return pip_answer(command, self.torch_needs) or self.system.output(*command, variables=variables)
+        return settings_of_pip(command) or self.system.output(*command, variables=variables)

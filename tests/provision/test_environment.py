@@ -166,7 +166,7 @@ def test_the_launcher_starts_in_a_folder_of_any_name(name: str, tmp_path: Path, 
     code.install(environment, lambda *_: None)
     hostile = dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"), "/nowhere")
     hostile |= {"PYTHONWARNINGS": "error", "PYTHONINSPECT": "1", "PYTHONPLATLIBDIR": "x", "PYTHONOPTIMIZE": "2"}
-    command = [environment.program, "--engine", "nonsense"]
+    command = [str(environment.program), "--engine", "nonsense"]
     done = subprocess.run(command, env=os.environ | hostile, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "there is no 'nonsense'" in done.stderr
@@ -255,7 +255,7 @@ def test_pip_refuses_a_file_whose_hash_is_another(tmp_path: Path, as_installed: 
     lock.write_text(f"# platforms: {here}\n# pythons: {VERSION}\n{wheel.as_uri()} --hash=sha256:{'0' * 64}\n")
     version = ".".join(map(str, sys.version_info[:3]))
     builder = Builder(tmp_path / "venv", Choice(BASE_PYTHON, version, None, ()), RUNNER, SILENT, recipe)
-    with pytest.raises(ProvisionError, match="--require-hashes"):
+    with pytest.raises(ProvisionError, match="pip failed: THESE PACKAGES DO NOT MATCH THE HASHES"):
         builder.build()
     assert not builder.place.exists()
 

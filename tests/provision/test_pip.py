@@ -59,6 +59,12 @@ HARMFUL = {
     "PYTHONEXECUTABLE": "/bin/false",
     "__PYVENV_LAUNCHER__": "/bin/false",
 }
+
+
+def hush(line: str) -> None:
+    """Show nothing."""
+
+
 TRAPS = ("random", "secrets", "calendar", "venv", "ensurepip", "json", "torch")
 
 
@@ -157,17 +163,26 @@ def test_pips_own_files_say_where_packages_come_from(
     file.write_text(text.format(sources=f"no-index = true\nfind_links =\n  {index}\n  /nowhere/else"))
     if where == "named.conf":
         monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
-    own_pip.install(lambda _: None, f"torch=={TORCH}")
+    own_pip.install(hush, f"torch=={TORCH}")
     assert (Environment(own_pip.python.parents[1]).site_packages / "torch").is_dir()
 
 
-def test_a_variable_is_stronger_than_a_file(tmp_path: Path, index: Path, own_pip: Pip) -> None:
-    """As it is to pip itself; an empty variable is none."""
-    add_torch(index)
+def test_a_variable_is_stronger_than_a_file(
+    tmp_path: Path, index: Path, own_pip: Pip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is to pip itself; an empty variable is none, and of pip's features truststore alone is a source."""
     file = tmp_path / "home" / ".config" / "pip" / "pip.conf"
     file.parent.mkdir(parents=True)
-    file.write_text("[global]\nfind-links = /nowhere/at-all\n")
-    assert own_pip.plan("torch") == {"torch": TORCH}
+    file.write_text("[global]\nfind-links = /weaker\ncert = /my.pem\nproxy = p:1\nuse-feature = fast-deps truststore\n")
+    monkeypatch.setenv("PIP_CERT", "")
+    monkeypatch.setenv("PIP_PROXY", "q:2")
+    assert dict(own_pip._variables.items() - pip.OURS.items()) == {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(index),
+        "PIP_CERT": "/my.pem",
+        "PIP_PROXY": "q:2",
+        "PIP_USE_FEATURE": "truststore",
+    }
 
 
 def test_a_broken_file_of_pips_is_named(tmp_path: Path, index: Path, own_pip: Pip) -> None:
@@ -176,7 +191,7 @@ def test_a_broken_file_of_pips_is_named(tmp_path: Path, index: Path, own_pip: Pi
     file.parent.mkdir(parents=True)
     file.write_text("[global\n")
     with pytest.raises(ProvisionError, match=r"pip cannot read its own settings: .*no section headers.*pip\.conf"):
-        own_pip.plan("torch")
+        own_pip.plan(hush, "torch")
 
 
 def test_a_password_in_an_index_is_on_no_command_line(
@@ -187,7 +202,7 @@ def test_a_password_in_an_index_is_on_no_command_line(
     monkeypatch.setenv("PIP_INDEX_URL", "http://me:sesame@127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     with pytest.raises(ProvisionError, match="No matching distribution") as caught:
-        own_pip.install(lambda _: None, "torch==9.9")
+        own_pip.install(hush, "torch==9.9")
     assert "sesame" not in str(caught.value) + own_pip.log.read_text()
     assert f"(the whole output is in {own_pip.log})" in str(caught.value)
 
@@ -203,9 +218,7 @@ def test_every_source_is_an_option_of_pips(interpreter: Path) -> None:
     ("held", "gpu", "requirement", "objected"),
     [
         ({TORCH: ""}, False, f"torch=={TORCH}", False),
-        ({TORCH: "nvidia-cublas"}, True, f"torch=={TORCH}", False),
         ({TORCH: "nvidia-cublas"}, False, f"torch=={TORCH}", True),
-        ({TORCH: "cuda-toolkit"}, False, f"torch=={TORCH}", True),
         ({f"{TORCH}+cu126": ""}, False, f"torch=={TORCH}", True),
         ({f"{TORCH}+cpu": "", TORCH: "nvidia-cublas"}, False, f"torch=={TORCH}", False),
         ({f"{TORCH}+cpu": "", f"{TORCH}+cu126": "triton"}, False, f"torch=={TORCH}+cpu", False),
@@ -224,9 +237,9 @@ def test_the_build_for_the_cpu_is_taken(
     """Where nothing can use CUDA, and the index has one without; else there is an objection that names the size."""
     for version, requires in held.items():
         add_torch(index, version, requires)
-    for name in ("nvidia_cublas", "cuda_toolkit", "triton"):
+    for name in ("nvidia_cublas", "triton"):
         make_wheel(index, name, {f"{name}.py": ""})
-    build = builds.choose(own_pip, TORCH, gpu=gpu)
+    build = builds.choose(own_pip, hush, TORCH, gpu=gpu)
     assert (build.requirement, bool(build.objection)) == (requirement, objected)
     assert not objected or "5.4 GB instead of 1.8 GB" in build.objection
 
@@ -248,9 +261,10 @@ def test_an_objection_that_is_shared_ends_the_installation(tmp_path: Path, index
 
 
 def test_an_index_without_that_torch_is_told(index: Path, own_pip: Pip) -> None:
-    """In pip's own words."""
-    with pytest.raises(ProvisionError, match=f"No matching distribution found for torch=={TORCH}"):
-        builds.choose(own_pip, TORCH, gpu=False)
+    """In pip's own words, with the log that has them all, and what may help."""
+    told = f"PyTorch {TORCH} is not to be had: pip failed: .*No matching distribution found .*{own_pip.log}.* --python"
+    with pytest.raises(ProvisionError, match=told):
+        builds.choose(own_pip, hush, TORCH, gpu=False)
 
 
 @pytest.mark.parametrize(
