@@ -236,6 +236,8 @@ def _ranked(query: Query, way: Route, meaning: Meaning, words: Words) -> Found:
         return Found(ranking.by_vectors(meaning.scores), "semantic", None, meaning.is_all, ranking.fit(cosines))
     ranked = ranking.fuse(meaning.scores, words.scores, _weight(query, way, meaning))
     fit = ranking.fit(cosines, words.scores.values())
+    if way.intent == "identifier":  # a name fits by its spelling alone
+        fit = max(fit, ranking.fit(words.scores.values()))
     return Found(ranked, "hybrid", None, meaning.is_all and words.is_all, fit)
 
 

@@ -254,6 +254,16 @@ async def test_it_is_said_when_nothing_fits_well(desk: Desk, mode: Mode) -> None
     assert all(hit.ranked.score < 0.43 for hit in foreign.hits)
 
 
+@pytest.mark.parametrize("name", ["3f2c9ab", "renderInvoice", "OPS-3051"])
+async def test_a_name_fits_by_its_spelling_alone(desk: Desk, name: str) -> None:
+    """What the model makes of an identifier says nothing."""
+    about = "the cellar light flickers since the storm and the electrician blames the old fuse box"
+    assert (await desk.ask(name)).weak
+    await desk.put([*LIFE, f"{about} {name}{'41d77e0' if name.isalnum() and name.islower() else ''}"])
+    assert not (await desk.ask(name)).weak
+    assert (await desk.ask("9e8d7c6b")).weak
+
+
 async def test_nothing_at_all_fits_nothing(desk: Desk) -> None:
     """An empty store, filters that leave nothing and a bar that nothing reaches are weak as well."""
     assert (await desk.ask("boat house")).weak

@@ -169,8 +169,8 @@ class Terms:
                 if term not in taken:
                     yield Wanted(term, weight, others=tuple(_others(word, weight, spoken)), is_extra=True)
         for digits in hashes(text):
-            short = tuple(Wanted(form, HALF) for form in short_forms(digits))
-            yield Wanted(digits, HALF, begins=True, others=short, is_extra=True)
+            short = tuple(Wanted(form, 1.0) for form in short_forms(digits))
+            yield Wanted(digits, 1.0, begins=True, others=short, is_extra=True)
 
     def _stemmed(self, text: str, stems: Stems) -> Iterator[tuple[str, str]]:
         """Yield each word of the text as it is written, with its term in a language."""
