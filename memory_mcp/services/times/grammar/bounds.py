@@ -9,9 +9,11 @@ from typing import Final
 
 from memory_mcp.services.times import BEGINNING
 from memory_mcp.services.times.grammar.base import Now, Value, rule
+from memory_mcp.services.times.engine import AmbiguousError
 from memory_mcp.services.times.grammar.calendar import day_of, week_of_year, whole
+from memory_mcp.services.times.grammar.clocks import at, latest_at
 from memory_mcp.services.times.periods import period
-from memory_mcp.services.times.shapes import MonthDay
+from memory_mcp.services.times.shapes import Clock, MonthDay
 from memory_mcp.services.times.spans import Cycle, Span, of_days, ordered, yearly
 from memory_mcp.services.times.words import Unit
 
@@ -31,11 +33,6 @@ LONGEST_OVER_NEW_YEAR: Final = timedelta(days=200)
     "x:so_far_of",
 )
 def _when(_: Now, x: Value) -> Value:
-    return x
-
-
-@rule("bound", "x:when", "x:today_clock")
-def _bound(_: Now, x: Value) -> Value:
     return x
 
 
@@ -81,9 +78,21 @@ def _until_tonight(now: Now, start: datetime) -> Span:
     return span
 
 
-@rule("open", "since x:bound since_post?", "x:bound since_post")
+@rule("open", "since x:when since_post?", "x:when since_post")
 def _since(now: Now, x: Value) -> Span:
     return _until_tonight(now, now.settle(x).first)
+
+
+@rule("open", "since c:clock since_post?", "c:clock since_post", "since_at c:clock|hour|late_hour since_post?")
+def _since_clock(now: Now, c: Clock) -> Span:
+    return _until_tonight(now, latest_at(now, c))
+
+
+@rule("nope", "since n:num letter_h")
+def _since_h(_: Now, n: Fraction) -> None:
+    """Refuse "depuis 8h"; there is no 48 o'clock."""
+    kind = AmbiguousError if n < 24 else ValueError
+    raise kind(f"{n}h may be {n} hours or {n} o'clock, write the one that is meant")
 
 
 @rule("open", "since midnight")
@@ -91,34 +100,90 @@ def _since_midnight(now: Now) -> Span:
     return _until_tonight(now, now.this("day").start)
 
 
-@rule("open", "from x:bound since_post")
+@rule("open", "from x:when since_post")
 def _from_on(now: Now, x: Value) -> Span:
     return _since(now, x)
 
 
-@rule("nope", "from x:bound")
-def _from_alone(_now: Now, x: Value) -> None:
+@rule("open", "from c:clock since_post")
+def _from_clock_on(now: Now, c: Clock) -> Span:
+    return _since_clock(now, c)
+
+
+@rule("nope", "from when", "from clock")
+def _from_alone(_: Now) -> None:
     """Refuse "from Monday": it may be since Monday, or what is from that day."""
-    del x
     raise ValueError("'from' without 'to' may mean since then or only then, write 'since' or leave it out")
 
 
-@rule("open", "after x:bound", "x:when after_post")
+@rule("open", "after x:when", "after x:today_clock", "x:when after_post")
 def _after(now: Now, x: Value) -> Span:
     return _until_tonight(now, now.settle(x).last)
 
 
-@rule("open", "before x:bound", "x:when before_post")
+@rule("open", "before c:clock", "until c:clock until_post?")
+def _before_clock(now: Now, c: Clock) -> Span:
+    """Read "before 5 pm", of today."""
+    return ordered(Span(now.this("day").start, at(now.today, c), "range"))
+
+
+@rule("open", "before x:when", "x:when before_post")
 def _before(now: Now, x: Value) -> Span:
     return Span(BEGINNING, now.settle(x).first, "open")
 
 
-@rule("open", "until x:bound until_post?", "x:when until_post", "up_to x:named", "up_to the? x:cycle", "up_to x:on_day")
+@rule("open", "until x:when until_post?", "x:when until_post", "up_to x:now_moment", "up_to x:named", "up_to the? x:cycle", "up_to x:on_day")
 def _until(now: Now, x: Value) -> Span:
     return Span(BEGINNING, now.settle(x).last, "open")
 
 
 # From one to another
+
+
+@rule("end_now", "to|dash|until|up_to x:now_moment")
+def _end_now(_: Now, x: Span) -> datetime:
+    return x.last
+
+
+@rule("end_now", "to_now")
+def _to_now(now: Now) -> datetime:
+    return now.moment
+
+
+@rule("end_now", "to|dash|until|up_to here? n:day")
+def _end_today(now: Now, n: int) -> datetime:
+    if n:
+        raise ValueError("it is another day")
+    return now.tonight()
+
+
+@rule("end_now", "to_today")
+def _to_today(now: Now) -> datetime:
+    return now.tonight()
+
+
+@rule("range", "from|since|between? x:when e:end_now", "between x:when and e:now_end")
+def _until_now(now: Now, x: Value, e: datetime) -> Span:
+    """Read "yesterday 5 pm to now": an end that has a day of its own takes none from the beginning."""
+    return ordered(Span(now.settle(x).first, e, "range"))
+
+
+@rule("range", "since|since_at c:clock|hour e:end_now")
+def _since_clock_until_now(now: Now, c: Clock, e: datetime) -> Span:
+    return ordered(Span(latest_at(now, c), e, "range"))
+
+
+@rule("range", "from? c:clock e:end_now", "between c:clock and e:now_end")
+def _clock_until_now(now: Now, c: Clock, e: datetime) -> Span:
+    start = at(now.today, c)
+    if start >= now.moment:
+        raise AmbiguousError("it has not begun today, write which day its beginning is on")
+    return ordered(Span(start, e, "range"))
+
+
+@rule("now_end", "x:now_moment")
+def _now_end(_: Now, x: Span) -> datetime:
+    return x.last
 
 
 @rule("range", "between a:when and|to|dash b:when between_post?", "from a:when to|dash b:when until_post?")
@@ -153,7 +218,16 @@ def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
     if (a.of_year is None) != (b.of_year is None):
         raise ValueError("one end comes every week, the other every year")
     first = a.latest(now.moment)
-    return first, b.coming(first.start)
+    last = b.coming(first.start)
+    if a.of_year is None and _mostly_ahead(now, first, last):
+        first = a.over(first.start)
+        last = b.coming(first.start)
+    return first, last
+
+
+def _mostly_ahead(now: Now, first: Span, last: Span) -> bool:
+    """Whether more days of a span are to come than are over."""
+    return last.end - now.tonight() > now.this("day").start - first.start
 
 
 def _after_fixed(a: Span, b: Cycle) -> Span:

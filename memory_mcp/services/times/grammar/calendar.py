@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Final
 
+from memory_mcp.services.times.engine import AmbiguousError
 from memory_mcp.services.times.grammar.base import Now, rule
 from memory_mcp.services.times.holidays import holiday
 from memory_mcp.services.times.periods import add_months, monday, period
@@ -79,9 +80,34 @@ def _day_ordinal(_: Now, n: int) -> int:
     return n
 
 
-@rule("md", "d:dom of? m:month", "m:month d:dom", "d:dom dash m:month", "m:month dash d:dom")
+@rule("md", "d:dom of? m:month", "m:month d:sure_dom", "d:dom hyphen m:month", "m:month hyphen d:dom")
 def _day_and_month(_: Now, d: int, m: int) -> MonthDay:
     return MonthDay(m, d)
+
+
+@rule("sure_dom", "the? n:ordinal")
+def _sure_ordinal(_: Now, n: int) -> int:
+    return n
+
+
+@rule("sure_dom", "the? n:num suffix", "the n:num")
+def _sure_number(_: Now, n: Fraction) -> int:
+    return whole(n, 1, 31)
+
+
+@rule("sure_dom", "n:num")
+def _american_number(now: Now, n: Fraction) -> int:
+    """Read "May 24", which is a day where the month comes first and a year elsewhere ("Mai 24")."""
+    if now.day_first:
+        raise ValueError(f"{n} may be a day or a year, write the day before the month or a year of four digits")
+    return whole(n, 1, 31)
+
+
+@rule("nope", "in m:month n:num")
+def _in_month(_: Now, m: int, n: Fraction) -> None:
+    """Refuse "in Oct 23"."""
+    kind = AmbiguousError if n < 100 else ValueError  # noqa: PLR2004 - of two digits
+    raise kind(f"{n} may be a day or a year, write 'on' for the day or a year of four digits")
 
 
 @rule("md", "md:monthday")
@@ -99,7 +125,7 @@ def _year_number(_: Now, y: int) -> int:
     return y
 
 
-@rule("full_date", "md:md of? y:year_of", "y:year_of of? md:md", "md:md dash y:year", "y:year dash md:md")
+@rule("full_date", "md:md of? y:year_of", "y:year_of of? md:md", "md:md hyphen y:year", "y:year hyphen md:md")
 def _full_date(_: Now, md: MonthDay, y: int) -> Span:
     return period("day", _date(y, md.month, md.day))
 
@@ -233,14 +259,14 @@ def week_of_year(number: Fraction, year: int) -> Span:
         raise ValueError(f"there is no week {number} in {year}") from None
 
 
-@rule("named", "c:cycle of? y:year_of", "y:year_of of? c:cycle", "c:cycle slash|dash y:year", "y:year dash c:cycle")
+@rule("named", "c:cycle of? y:year_of", "y:year_of of? c:cycle", "c:cycle slash|hyphen y:year", "y:year hyphen c:cycle")
 def _of_year(_: Now, c: Cycle, y: int) -> Span:
     if c.of_year is None:
         raise ValueError("a year has many of them")
     return c.of_year(y)
 
 
-@rule("named", "name:season of? y:year slash|dash n:num", "name:season of? y:year slash|dash n:year")
+@rule("named", "name:season of? y:year slash|hyphen n:num", "name:season of? y:year slash|hyphen n:year")
 def _winter(now: Now, name: str, y: int, n: Fraction | int) -> Span:
     """Read "winter 2023/24"."""
     if name != "winter" or int(n) not in {y + 1, (y + 1) % 100}:

@@ -7,12 +7,13 @@ from datetime import date, datetime, time, timedelta, timezone
 from fractions import Fraction
 from typing import Final
 
+from memory_mcp.services.times.engine import AmbiguousError
 from memory_mcp.services.times.grammar.base import Now, Value, rule
 from memory_mcp.services.times.grammar.calendar import weekday, whole
 from memory_mcp.services.times.periods import HALF_AN_HOUR, period
 from memory_mcp.services.times.shapes import Clock
 from memory_mcp.services.times.spans import Span, ordered
-from memory_mcp.services.times.zone import to_utc
+from memory_mcp.services.times.zone import to_local, to_utc
 
 HOURS: Final = {
     "early_morning": (0, 6),
@@ -23,6 +24,8 @@ HOURS: Final = {
     "night": (18, 30),
 }
 """Hours after midnight; a night ends in the next morning."""
+NEW_NIGHT: Final = {"tonight": 6, "this_night": 12}
+"""The hour from which the coming night is meant: "heute Nacht" said in the morning is the night that is just over."""
 _SPOKEN: Final = {"early_morning": 0, "morning": 0, "noon": 12, "afternoon": 12, "evening": 12, "night": 12}
 """What "3 in the afternoon" adds to its hour, where that is less than 12."""
 EVENING: Final = 17
@@ -37,6 +40,12 @@ def at(day: date, clock: Clock) -> datetime:
     if clock.offset is None:
         return to_utc(local)
     return to_utc(local.replace(tzinfo=timezone(timedelta(minutes=clock.offset))))
+
+
+def latest_at(now: Now, clock: Clock) -> datetime:
+    """Return the latest instant of a clock time that is not in the future."""
+    today = at(now.today, clock)
+    return today if today <= now.moment else at(now.today - timedelta(days=1), clock)
 
 
 def hour_around(moment: datetime) -> Span:
@@ -209,7 +218,7 @@ def _between_clocks(now: Now, x: Value, c: Clocks) -> Span:
     return between(one_day(now, x), c)
 
 
-@rule("on_day", "x:day_like after|since c:clock|hour", "x:day_like c:clock after_post|since_post")
+@rule("on_day", "x:day_like after|since c:clock|hour", "x:day_like c:clock after_post")
 def _after_clock(now: Now, x: Value, c: Clock) -> Span:
     day = one_day(now, x)
     return ordered(Span(at(day, c), period("day", day).end, "range"))
@@ -242,12 +251,19 @@ def _hour_in_part(_: Now, d: tuple[date, str], n: Fraction | None = None, c: Clo
 
 @rule("dated_part", "in? on? the? x:day_part")
 def _day_part(now: Now, x: tuple[int, str]) -> tuple[date, str]:
+    if x[1] in NEW_NIGHT:
+        return _this_night(now, NEW_NIGHT[x[1]]), "night"
     return now.today + timedelta(days=x[0]), x[1]
+
+
+def _this_night(now: Now, new_from: int) -> date:
+    """Return the day on which the night begins that is meant by "this night" before and after an hour of the day."""
+    return now.today - timedelta(days=to_local(now.moment).hour < new_from)
 
 
 @rule("dated_part", "this name:part")
 def _this_part(now: Now, name: str) -> tuple[date, str]:
-    return now.today, name
+    return (_this_night(now, NEW_NIGHT["tonight"]) if name == "night" else now.today), name
 
 
 @rule("dated_part", "on? the? x:weekday_part", "on? the? last x:weekday_part")
@@ -255,10 +271,16 @@ def _weekday_part(now: Now, x: tuple[int, str]) -> tuple[date, str]:
     return now.settle(weekday(x[0])).day, x[1]
 
 
-@rule("dated_part", "x:day_like of? in? the? name:part", "x:day_like on|at the? name:part", "x:day_like dash name:part")
+@rule("dated_part", "x:day_like of? in? the? name:part", "x:day_like on|at the? name:part", "x:day_like hyphen name:part")
 @rule("dated_part", "the? name:part of? on? the? x:day_like")
 def _dated_part(now: Now, x: Value, name: str) -> tuple[date, str]:
     return one_day(now, x), name
+
+
+@rule("nope", "n:day dayname")
+def _two_days(_: Now, n: int) -> None:
+    """Refuse "morgen gestern"; in "gestern morgen" the second word is a part of the day."""
+    raise (AmbiguousError if n == 1 else ValueError)("it names two days")
 
 
 @rule("day_like", "x:dayname", "on? the? x:base", "x:shifted")
@@ -271,7 +293,12 @@ def _moment(_: Now, m: datetime) -> Span:
     return hour_around(to_utc(m))
 
 
-@rule("named_moment", "now")
+@rule("named_moment", "x:now_moment")
+def _moment_now(_: Now, x: Span) -> Span:
+    return x
+
+
+@rule("now_moment", "now")
 def _now(now: Now) -> Span:
     return hour_around(now.moment)
 
@@ -288,4 +315,8 @@ def _clock_today(now: Now, c: Clock) -> Span:
 
 @rule("today_at", "c:clocks")
 def _clocks_today(now: Now, c: Clocks) -> Span:
-    return between(now.today, c)
+    """Read "3 to 5 pm" as today's, but "10 pm to 2 am" as the latest night's that has begun."""
+    span = between(now.today, c)
+    if span.start > now.moment and to_local(span.end).date() > now.today:
+        return between(now.today - timedelta(days=1), c)
+    return span

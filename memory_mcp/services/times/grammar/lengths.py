@@ -192,6 +192,12 @@ def _last_one(now: Now, u: Unit) -> Span:
     return until_now(now, _lasting(Fraction(1), u).high)
 
 
+@rule("rolling", "within of? the? last|roll|last_pre u:unit", "within of? the? u:unit last_post|last")
+def _within_last(now: Now, u: Unit) -> Span:
+    """Read "innerhalb der letzten Woche", which is no week of the calendar."""
+    return _last_one(now, u)
+
+
 @rule("rolling", "in? the? last u:unit")
 def _last_short(now: Now, u: Unit) -> Span:
     """Read "last hour"; last week and the longer ones are those of the calendar."""
@@ -236,10 +242,18 @@ def _newer(now: Now, d: Lasting) -> Span:
     return until_now(now, d.high)
 
 
-@rule("shifted", "d:dur before x:anchor", "x:anchor of? d:dur|days before_post|ago_post")
+@rule("shifted", "d:dur before x:anchor", "x:anchor of? d:dur|days before_post")
 def _before(now: Now, d: Lasting, x: Span | Cycle) -> Span:
     """Read "two days before yesterday"."""
     return _shift(now.settle(x), d, -1)
+
+
+@rule("shifted", "x:anchor of? d:dur|days ago_post")
+def _anchor_ago(now: Now, d: Lasting, x: Span | Cycle) -> Span:
+    """Read "yesterday a year ago"; "Friday a week ago" is the Friday within that week."""
+    if isinstance(x, Cycle):
+        raise ValueError("it does not say which one is meant")
+    return _shift(x, d, -1)
 
 
 @rule("shifted", "d:dur after x:anchor", "x:anchor of? d:dur|days after_post")

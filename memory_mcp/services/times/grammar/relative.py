@@ -111,21 +111,6 @@ def _next_cycle(now: Now, c: Cycle) -> Span:
     return c.coming(now.moment)
 
 
-@rule("named", "year_start")
-def _year_start(now: Now) -> Span:
-    return period("day", now.this("year").day)
-
-
-@rule("named", "month_start")
-def _month_start(now: Now) -> Span:
-    return period("day", now.this("month").day)
-
-
-@rule("named", "week_start")
-def _week_start(now: Now) -> Span:
-    return period("day", now.this("week").day)
-
-
 # Within something longer; `base` is what may stand there
 
 
@@ -170,7 +155,7 @@ def _day_within(_: Now, n: int | Fraction, x: Span) -> Span:
     return period("day", x.day.replace(day=number))
 
 
-@rule("edge_part", "n:edge the? x:edged", "n:edge dash? x:edged", "x:edged of? n:edge_post", "x:edged of? n:edge")
+@rule("edge_part", "n:edge the? x:edged", "n:edge hyphen? x:edged", "x:edged of? n:edge_post", "x:edged of? n:edge")
 def _edge(now: Now, n: int, x: Value) -> Span:
     return third(now.settle(x), n)
 
@@ -189,6 +174,22 @@ def _late(now: Now, x: Value) -> Span:
 def _edge_of_current(now: Now, u: Unit, n: int) -> Span:
     """Read "end of year"."""
     return third(now.this(u.name), n)
+
+
+@rule("edge_part", "n:year_edge")
+def _edge_of_year(now: Now, n: int) -> Span:
+    """Read "Jahresende"."""
+    return third(now.this("year"), n)
+
+
+@rule("edge_part", "n:year_edge y:year_of", "y:year_of n:year_edge")
+def _edge_of_some_year(_: Now, n: int, y: int) -> Span:
+    return third(period("year", date(y, 1, 1)), n)
+
+
+@rule("edge_part", "n:week_edge")
+def _edge_of_week(now: Now, n: int) -> Span:
+    return third(now.this("week"), n)
 
 
 @rule("edge_part", "n:month_edge")
