@@ -38,8 +38,8 @@ def interval(expression: str, now: datetime) -> Interval:
     except NotUnderstoodError as error:
         raise InvalidArgumentError(
             "time_expr",
-            f"{_shown(expression)!r} is no time expression: {error}; write for instance 'last week', 'past 48h', 'May 1-10' or "
-            "'since Monday', or use after and before (ISO 8601) instead",
+            f"{_shown(expression)!r} is no time expression: {error}; write for instance 'last week', 'past 48h', "
+            "'May 1-10' or 'since Monday', or use after and before (ISO 8601) instead",
         ) from error
     return span.start, span.end
 

@@ -107,6 +107,10 @@ def _count(found: re.Match[str]) -> object:
     return Fraction(int(found[0]))
 
 
+def _thousands(found: re.Match[str]) -> object:
+    return Fraction(re.sub("[.,]", "", found[0]))
+
+
 def _decimal(found: re.Match[str]) -> object:
     return Fraction(found[0].replace(",", "."))
 
@@ -292,6 +296,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], objec
     (re.compile(pattern if kind in _AFTER_DIGITS else rf"(?<!\d)(?:{pattern})"), kind, read)
     for pattern, kind, read in (
         (r"\d{1,9}(?!\d)", "num", _count),
+        (r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*(?!\d|[.,]\d)", "num", _thousands),
         (r"\d{1,4}[.,]\d{1,2}(?!\d|[.,]\d)", "num", _decimal),
         (r"[12]\d{3}(?!\d)", "year", _year),
         (r"'(\d\d)(?!\d|s|er)", "year", _short_year),
@@ -310,6 +315,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], objec
         (r"\d{4}-\d\d-\d\d (?P<a>\d\d:\d\d)-(?P<b>\d\d:\d\d)(?![\d:.a-z+])", "moment", _west),
         (rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d{_FRACTION}-\d\d:\d\d{_CUT}", "moment", _moment),
         (r"(\d{1,2})\.(\d\d)()(?= ?(?:uhr|[ap]\.? ?m\b))", "clock24", _clock),
+        (r"(\d{1,2})\.(\d\d)()(?!\d|\.)", "dot_clock", _clock),
         (r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?(?!\d|:)", "clock24", _clock),
         (r"(?:utc|gmt) ?(?P<s>[+-])(?P<h>\d\d?)(?::?(?P<m>\d\d))?(?!\d|[-./:])", "zone", _offset),
         (r"(?P<s>\+)(?P<h>\d\d):?(?P<m>\d\d)(?!\d|[-./:])", "zone", _offset),

@@ -6,6 +6,8 @@ from memory_mcp.services.times.grammar import (  # noqa: F401 - importing them a
     bounds,
     calendar,
     clocks,
+    dates,
+    hours,
     lengths,
     relative,
 )

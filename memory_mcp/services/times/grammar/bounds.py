@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import Final
 
 from memory_mcp.services.times import BEGINNING
-from memory_mcp.services.times.grammar.base import Now, Value, rule
 from memory_mcp.services.times.engine import AmbiguousError
-from memory_mcp.services.times.grammar.calendar import day_of, week_of_year, whole
-from memory_mcp.services.times.grammar.clocks import at, latest_at
-from memory_mcp.services.times.periods import period
+from memory_mcp.services.times.grammar.base import Now, Value, rule
+from memory_mcp.services.times.grammar.calendar import of_end, week_of_year
+from memory_mcp.services.times.grammar.clocks import at, late, latest_at
+from memory_mcp.services.times.grammar.dates import day_of, whole
+from memory_mcp.services.times.periods import period, third
 from memory_mcp.services.times.shapes import Clock, MonthDay
 from memory_mcp.services.times.spans import Cycle, Span, of_days, ordered, yearly
 from memory_mcp.services.times.words import Unit
@@ -24,6 +25,7 @@ LONGEST_OVER_NEW_YEAR: Final = timedelta(days=200)
 
 @rule(
     "when",
+    "x:some_holidays",
     "x:named_moment",
     "x:on_day in_post?",
     "x:shifted in_post?",
@@ -83,9 +85,20 @@ def _since(now: Now, x: Value) -> Span:
     return _until_tonight(now, now.settle(x).first)
 
 
-@rule("open", "since c:clock since_post?", "c:clock since_post", "since_at c:clock|hour|late_hour since_post?")
+@rule("open", "since c:clock since_post?", "c:clock since_post", "since_at c:clock|hour|bare_late_hour since_post?")
 def _since_clock(now: Now, c: Clock) -> Span:
     return _until_tonight(now, latest_at(now, c))
+
+
+@rule("bare_late_hour", "n:num")
+def _bare_late_hour(_: Now, n: Fraction) -> Clock:
+    return late(n)
+
+
+@rule("nope", "from? when to|dash|until clock")
+def _until_some_clock(_: Now) -> None:
+    """Refuse "yesterday to noon"."""
+    raise ValueError("it does not say on which day it ends")
 
 
 @rule("nope", "since n:num letter_h")
@@ -116,12 +129,20 @@ def _from_alone(_: Now) -> None:
     raise ValueError("'from' without 'to' may mean since then or only then, write 'since' or leave it out")
 
 
-@rule("open", "after x:when", "after x:today_clock", "x:when after_post")
+@rule("open", "after c:clock")
+def _after_clock(now: Now, c: Clock) -> Span:
+    start = at(now.today, c)
+    if start > now.moment:
+        raise ValueError("it has not come yet today")
+    return _until_tonight(now, start)
+
+
+@rule("open", "after x:when", "x:when after_post")
 def _after(now: Now, x: Value) -> Span:
     return _until_tonight(now, now.settle(x).last)
 
 
-@rule("open", "before c:clock", "until c:clock until_post?")
+@rule("open", "before c:clock|hour", "until c:clock|hour until_post?")
 def _before_clock(now: Now, c: Clock) -> Span:
     """Read "before 5 pm", of today."""
     return ordered(Span(now.this("day").start, at(now.today, c), "range"))
@@ -132,7 +153,15 @@ def _before(now: Now, x: Value) -> Span:
     return Span(BEGINNING, now.settle(x).first, "open")
 
 
-@rule("open", "until x:when until_post?", "x:when until_post", "up_to x:now_moment", "up_to x:named", "up_to the? x:cycle", "up_to x:on_day")
+@rule(
+    "open",
+    "until x:when until_post?",
+    "x:when until_post",
+    "up_to x:now_moment",
+    "up_to x:named",
+    "up_to the? x:cycle",
+    "up_to x:on_day",
+)
 def _until(now: Now, x: Value) -> Span:
     return Span(BEGINNING, now.settle(x).last, "open")
 
@@ -166,6 +195,11 @@ def _to_today(now: Now) -> datetime:
 def _until_now(now: Now, x: Value, e: datetime) -> Span:
     """Read "yesterday 5 pm to now": an end that has a day of its own takes none from the beginning."""
     return ordered(Span(now.settle(x).first, e, "range"))
+
+
+@rule("range", "from|since? the? midnight e:end_now")
+def _midnight_until_now(now: Now, e: datetime) -> Span:
+    return Span(now.this("day").start, e, "range")
 
 
 @rule("range", "since|since_at c:clock|hour e:end_now")
@@ -210,7 +244,7 @@ def _ends(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
 
 def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
     if isinstance(a, Span):
-        return a, b if isinstance(b, Span) else _after_fixed(a, b)
+        return a, b if isinstance(b, Span) else _after_fixed(now, a, b)
     if isinstance(b, Span):
         if b.unit == "year":
             raise ValueError("write the year of its beginning")
@@ -227,13 +261,16 @@ def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
 
 def _mostly_ahead(now: Now, first: Span, last: Span) -> bool:
     """Whether more days of a span are to come than are over."""
-    return last.end - now.tonight() > now.this("day").start - first.start
+    return of_end(last) - now.today > now.today - first.day
 
 
-def _after_fixed(a: Span, b: Cycle) -> Span:
+def _after_fixed(now: Now, a: Span, b: Cycle) -> Span:
     if a.unit == "year":
         raise ValueError("write the year of its end")
-    return b.coming(a.start)
+    last = b.coming(a.start)
+    if b.of_year is None and a.start <= now.moment and _mostly_ahead(now, a, last):
+        raise ValueError("it does not say which week it ends in")
+    return last
 
 
 @rule("range", "from|between? weekmark a:num to|dash|and weekmark? b:num of|slash? y:year_of")
@@ -255,6 +292,19 @@ def _range_within(_: Now, a: Cycle, b: Cycle, x: Span) -> Span:
     return Span(first.start, last.end, "range")
 
 
+@rule("range", "from? weekmark a:num to|dash weekmark? b:num", "between weekmark a:num and b:num")
+def _weeks(now: Now, a: Fraction, b: Fraction) -> Span:
+    """Read "KW 10-12"."""
+    return yearly("range", lambda year: _weeks_of(now, a, b, year)).latest(now.moment)
+
+
+@rule("range", "from? n:edge to|dash e:edge x:edged")
+def _edges(now: Now, n: int, e: int, x: Value) -> Span:
+    """Read "Anfang bis Mitte Januar"."""
+    whole_span = now.settle(x)
+    return ordered(Span(third(whole_span, n).start, third(whole_span, e).end, "range"))
+
+
 # Days of one month
 
 
@@ -269,6 +319,14 @@ def _days_of(_: Now, a: int, b: int, m: int) -> tuple[int, int, int]:
         if not 1 <= day <= calendar.monthrange(2024, m)[1]:  # a leap year
             raise ValueError(f"there is no {day} {calendar.month_name[m]}")
     return m, first, last
+
+
+@rule("days_of", "a:dom and|slash b:dom of? m:month", "m:month a:dom and b:dom")
+def _two_days_of(now: Now, a: int, b: int, m: int) -> tuple[int, int, int]:
+    """Read "March 3rd and 4th"."""
+    if a + 1 != b:
+        raise ValueError("there is time between them that is not named")
+    return _days_of(now, a, b, m)
 
 
 @rule("marked_month", "n:num month_mark")

@@ -115,6 +115,14 @@ def ago(now: Now, d: Lasting) -> Span:
     return back(now, d)
 
 
+@rule("ago", "exactly d:dur ago_post", "ago_pre exactly d:dur", "exactly ago_pre d:dur", "d:dur exactly ago_post")
+def _exactly(now: Now, d: Lasting) -> Span:
+    """Read "exactly a year ago", which is that day and not that year."""
+    if d.low != d.high or d.low.seconds:
+        return back(now, d)
+    return period("day", d.low.from_day(now.today, -1))
+
+
 @rule("ago", "c:num w:weekdays ago_post", "ago_pre c:num w:weekdays")
 def _weekdays_ago(now: Now, c: Count, w: int) -> Span:
     if isinstance(c, tuple) or c.denominator != 1 or c > 3:
@@ -249,11 +257,20 @@ def _before(now: Now, d: Lasting, x: Span | Cycle) -> Span:
 
 
 @rule("shifted", "x:anchor of? d:dur|days ago_post")
-def _anchor_ago(now: Now, d: Lasting, x: Span | Cycle) -> Span:
+def _anchor_ago(_: Now, d: Lasting, x: Span | Cycle) -> Span:
     """Read "yesterday a year ago"; "Friday a week ago" is the Friday within that week."""
-    if isinstance(x, Cycle):
+    if isinstance(x, Span):
+        return _shift(x, d, -1)
+    raise ValueError("it does not say which one is meant")
+
+
+@rule("shifted", "d:dur from_then x:dayname", "d:dur from_then c:cycle")
+def _from_then(now: Now, d: Lasting, x: Span | None = None, c: Cycle | None = None) -> Span:
+    """Read "a week from Monday", which is the coming one."""
+    start = x or (c.coming(now.moment) if c and c.of_year is None else None)
+    if start is None:
         raise ValueError("it does not say which one is meant")
-    return _shift(x, d, -1)
+    return _shift(start, d, 1)
 
 
 @rule("shifted", "d:dur after x:anchor", "x:anchor of? d:dur|days after_post")
