@@ -211,7 +211,7 @@ def _since_clock_until_now(now: Now, c: Clock, e: datetime) -> Span:
 def _clock_until_now(now: Now, c: Clock, e: datetime) -> Span:
     start = at(now.today, c)
     if start >= now.moment:
-        raise AmbiguousError("it has not begun today, write which day its beginning is on")
+        raise ValueError("it has not begun today, write which day its beginning is on")
     return ordered(Span(start, e, "range"))
 
 
