@@ -40,6 +40,14 @@ class Slashed:
 
 
 @dataclass(frozen=True, slots=True)
+class Thousands:
+    """1,000 or 1.000; with the other sign it may have decimals."""
+
+    sign: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class MonthDay:
     """A day of a year that is not named."""
 
@@ -108,7 +116,7 @@ def _count(found: re.Match[str]) -> object:
 
 
 def _thousands(found: re.Match[str]) -> object:
-    return Fraction(re.sub("[.,]", "", found[0]))
+    return Thousands(found[1], int(re.sub("[.,]", "", found[0])))
 
 
 def _decimal(found: re.Match[str]) -> object:
@@ -296,7 +304,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], objec
     (re.compile(pattern if kind in _AFTER_DIGITS else rf"(?<!\d)(?:{pattern})"), kind, read)
     for pattern, kind, read in (
         (r"\d{1,9}(?!\d)", "num", _count),
-        (r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*(?!\d|[.,]\d)", "num", _thousands),
+        (r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*(?!\d|[.,]\d)", "thousands", _thousands),
         (r"\d{1,4}[.,]\d{1,2}(?!\d|[.,]\d)", "num", _decimal),
         (r"[12]\d{3}(?!\d)", "year", _year),
         (r"'(\d\d)(?!\d|s|er)", "year", _short_year),

@@ -9,6 +9,7 @@ from memory_mcp.services.times.grammar import (  # noqa: F401 - importing them a
     dates,
     hours,
     lengths,
+    ranges,
     relative,
 )
 from memory_mcp.services.times.grammar.base import GRAMMAR, Now

@@ -205,7 +205,10 @@ def _night_from_to(now: Now, name: str, a: Value, b: Value) -> tuple[date, str]:
 
 
 @rule(
-    "dated_part", "x:day_like of? in? the? name:part", "x:day_like on|at the? name:part", "x:day_like hyphen name:part"
+    "dated_part",
+    "x:day_like of? in? the? name:part",
+    "x:day_like on|at|around the? name:part",
+    "x:day_like hyphen name:part",
 )
 @rule("dated_part", "the? name:part of? on? the? x:day_like")
 def _dated_part(now: Now, x: Value, name: str) -> tuple[date, str]:

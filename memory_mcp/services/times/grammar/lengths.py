@@ -10,6 +10,7 @@ from typing import Final
 from memory_mcp.services.times import BEGINNING
 from memory_mcp.services.times.grammar.base import Now, rule
 from memory_mcp.services.times.periods import MONTHS, UNITS, Length, around, length, period, turned
+from memory_mcp.services.times.shapes import Thousands
 from memory_mcp.services.times.spans import Cycle, Span, ordered, weekends, weekly
 from memory_mcp.services.times.words import Unit
 
@@ -38,6 +39,14 @@ class Lasting:
 @rule("count", "c:num", "c:few")
 def _count(_: Now, c: Count) -> Count:
     return c
+
+
+@rule("count", "c:thousands")
+def _thousands(now: Now, c: Thousands) -> Count:
+    """Read 1,000 in English and 1.000 in languages that put the day before the month."""
+    if (c.sign == ".") != now.day_first:
+        raise ValueError(f"write {c.number} without the '{c.sign}'")
+    return Fraction(c.number)
 
 
 @rule("count", "a")
