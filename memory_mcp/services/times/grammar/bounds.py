@@ -67,10 +67,9 @@ def _later(now: Now, x: Value) -> Span:
 
 
 def _until_tonight(now: Now, start: datetime) -> Span:
-    span = Span(start, now.tonight(), "open")
-    if span.start >= span.end:
-        raise ValueError("it has not begun")
-    return span
+    if start > now.moment:
+        raise ValueError("it has not begun yet")
+    return Span(start, now.tonight(), "open")
 
 
 @rule("open", "since x:when since_post?", "x:when since_post")
@@ -100,7 +99,7 @@ def _bare_number(_: Now, n: Fraction) -> None:
     raise ValueError(f"{n} alone is no time, write for instance {n}:00 or a date")
 
 
-@rule("nope", "since n:num letter_h")
+@rule("nope", "since n:num letter_h", "since n:num letter_h num")
 def _since_h(_: Now, n: Fraction) -> None:
     """Refuse "depuis 8h"; there is no 48 o'clock."""
     kind = AmbiguousError if n < 24 else ValueError
@@ -130,10 +129,7 @@ def _from_alone(_: Now) -> None:
 
 @rule("open", "after c:clock")
 def _after_clock(now: Now, c: Clock) -> Span:
-    start = at(now.today, c)
-    if start > now.moment:
-        raise ValueError("it has not come yet today")
-    return _until_tonight(now, start)
+    return _until_tonight(now, at(now.today, c))
 
 
 @rule("open", "after x:when", "x:when after_post")

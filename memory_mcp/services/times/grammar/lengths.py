@@ -265,12 +265,10 @@ def _before(now: Now, d: Lasting, x: Span | Cycle) -> Span:
     return _shift(now.settle(x), d, -1)
 
 
-@rule("shifted", "x:anchor of? d:dur|days ago_post")
-def _anchor_ago(_: Now, d: Lasting, x: Span | Cycle) -> Span:
+@rule("shifted", "x:dayname of? d:dur|days ago_post")
+def _day_ago_post(_: Now, d: Lasting, x: Span) -> Span:
     """Read "yesterday a year ago"; "Friday a week ago" is the Friday within that week."""
-    if isinstance(x, Span):
-        return _shift(x, d, -1)
-    raise ValueError("it does not say which one is meant")
+    return _shift(x, d, -1)
 
 
 @rule("shifted", "d:dur from_then x:dayname", "d:dur from_then c:cycle")

@@ -109,8 +109,9 @@ def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
 
 
 def _mostly_ahead(now: Now, first: Span, last: Span) -> bool:
-    """Whether more days of a span are to come than are over."""
-    return of_end(last) - now.today > now.today - first.day
+    """Whether more days of a span are to come than are over; from a weekday to itself none may be to come."""
+    to_come, over = of_end(last) - now.today, now.today - first.day
+    return to_come > (over if last.day.weekday() != first.day.weekday() else timedelta(0))
 
 
 def _after_fixed(now: Now, a: Span, b: Cycle) -> Span:
