@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import partial
@@ -105,7 +106,8 @@ def _holidays(_: Now, name: str) -> Cycle:
         first, days = SPANS[name]
         return of_days("range", first(year), first(year) + timedelta(days=days))
 
-    return yearly("range", of_year)
+    cycle = yearly("range", of_year)
+    return replace(cycle, of_year=None) if name == "new_year" else cycle  # which lies in two years
 
 
 def _part_of_year(unit: str, months: int, number: int) -> Cycle:
