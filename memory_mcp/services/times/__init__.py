@@ -15,6 +15,8 @@ from typing import Final
 from memory_mcp.domain.errors import InvalidArgumentError
 
 Interval = tuple[datetime, datetime]
+SHOWN: Final = 80
+"""Characters of an expression that an error repeats."""
 BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 """Where an interval that only ends begins ("before May")."""
 
@@ -36,10 +38,14 @@ def interval(expression: str, now: datetime) -> Interval:
     except NotUnderstoodError as error:
         raise InvalidArgumentError(
             "time_expr",
-            f"{expression!r} is no time expression: {error}; write for instance 'last week', 'past 48h', 'May 1-10' or "
-            "'since Monday', or use after and before (ISO 8601) instead",
+            f"{_shown(expression)!r} is no time expression: {error}; write for instance 'last week', 'past 48h', "
+            "'May 1-10' or 'since Monday', or use after and before (ISO 8601) instead",
         ) from error
     return span.start, span.end
+
+
+def _shown(expression: str) -> str:
+    return expression if len(expression) <= SHOWN else expression[: SHOWN - 1] + "…"
 
 
 def meaning(expression: str) -> Interval:

@@ -70,15 +70,20 @@ class Parser:
         self.furthest = 0
         """The atoms that some reading has used from the start on."""
         self._errors: list[tuple[int, str]] = []
+        self._ambiguous: str | None = None
 
     def readings(self, symbol: str) -> Iterator[object]:
-        """Give the values of a symbol for the whole text."""
-        return (value for end, value in self._at(symbol, 0) if end == len(self._lattice.atoms))
+        """Give the values of a symbol for the whole text; none where a rule says that it may mean two things."""
+        found = self._at(symbol, 0)
+        if self._ambiguous is None:
+            yield from (value for end, value in found if end == len(self._lattice.atoms))
 
     @property
     def error(self) -> str | None:
-        """Why the longest row of words that fits a rule has no meaning."""
-        return max(self._errors, key=lambda error: error[0])[1] if self._errors else None
+        """Why the text may mean two things, or why the longest row of words that fits a rule has no meaning."""
+        if self._ambiguous is None and self._errors:
+            return max(self._errors, key=lambda error: error[0])[1]
+        return self._ambiguous
 
     def _at(self, symbol: str, start: int) -> list[tuple[int, object]]:
         rules = self._grammar.rules.get(symbol)
@@ -105,6 +110,9 @@ class Parser:
         for end, captures in self._rows(rule.items, start):
             try:
                 yield end, rule.action(self._context, **captures)
+            except AmbiguousError as error:
+                if start == 0 and end == len(self._lattice.atoms):
+                    self._ambiguous = str(error)
             except (ValueError, OverflowError) as error:
                 self._errors.append((end - start, str(error)))
 
@@ -123,6 +131,10 @@ class Parser:
                     yield last, {item.name: value, **captures} if item.name else captures
         if item.optional:
             yield from self._rows(rest, start)
+
+
+class AmbiguousError(Exception):
+    """A rule understands words that may mean two things; where they are the whole text, no other reading counts."""
 
 
 class TooIntricateError(Exception):

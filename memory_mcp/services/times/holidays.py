@@ -65,6 +65,17 @@ _COUNTED: Final[dict[str, Callable[[int], date]]] = {
 """As the United States count them."""
 
 
+SPANS: Final[dict[str, tuple[Callable[[int], date], int]]] = {
+    "christmas": (lambda year: date(year, 12, 24), 3),
+    "after_christmas": (lambda year: date(year, 12, 27), 5),
+    "new_year": (lambda year: date(year, 12, 31), 2),
+    "holy_week": (lambda year: easter(year) - timedelta(days=7), 8),
+    "easter": (lambda year: easter(year) - timedelta(days=2), 4),
+    "pentecost": (lambda year: easter(year) + timedelta(days=48), 3),
+}
+"""Holidays of several days, by their first day and their number: "über Weihnachten" is 24-26 December."""
+
+
 def holiday(name: str, year: int) -> date:
     """Return the day of a holiday of the vocabularies in a year."""
     if name in _FIXED:

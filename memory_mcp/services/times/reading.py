@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Final
 
 from memory_mcp.services.times.engine import Parser, TooIntricateError
 from memory_mcp.services.times.grammar import GRAMMAR, Now
@@ -10,6 +12,8 @@ from memory_mcp.services.times.lexing import Lattice, lattice
 from memory_mcp.services.times.spans import Span
 from memory_mcp.services.times.text import as_written, atoms, is_eastern, normal
 from memory_mcp.services.times.words import CODES, EASTERN, OTHERS, language
+
+_BIG_M: Final = re.compile(r"\d+ ?M\b")
 
 
 class NotUnderstoodError(ValueError):
@@ -26,10 +30,7 @@ def read(expression: str, moment: datetime) -> Span:
     Raises:
         NotUnderstoodError: names the words that are not understood, or says why they mean no one time.
     """
-    try:
-        words = atoms(normal(expression))
-    except ValueError as error:
-        raise NotUnderstoodError(str(error)) from None
+    words = _words(expression)
     lattices, reasons = list[Lattice](), list[str]()
     for code in EASTERN if is_eastern(words) else (*CODES, *OTHERS):
         if code == OTHERS[0] and not all(each.unknown for each in lattices):
@@ -49,6 +50,15 @@ def read(expression: str, moment: datetime) -> Span:
     if all(each.unknown for each in lattices):
         raise NotUnderstoodError(_unknown(lattices, as_written(expression, words)))
     raise NotUnderstoodError(reasons[0] if reasons else "its words are known, but do not make one time together")
+
+
+def _words(expression: str) -> list[re.Match[str]]:
+    if minutes_or_months := _BIG_M.search(expression):
+        raise NotUnderstoodError(f"{minutes_or_months[0]} may be minutes or months, write which")
+    try:
+        return atoms(normal(expression))
+    except ValueError as error:
+        raise NotUnderstoodError(str(error)) from None
 
 
 def _unknown(lattices: list[Lattice], written: list[str]) -> str:

@@ -40,6 +40,14 @@ class Slashed:
 
 
 @dataclass(frozen=True, slots=True)
+class Thousands:
+    """1,000 or 1.000; with the other sign it may have decimals."""
+
+    sign: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class MonthDay:
     """A day of a year that is not named."""
 
@@ -107,8 +115,20 @@ def _count(found: re.Match[str]) -> object:
     return Fraction(int(found[0]))
 
 
+def _thousands(found: re.Match[str]) -> object:
+    return Thousands(found[1], int(re.sub("[.,]", "", found[0])))
+
+
 def _decimal(found: re.Match[str]) -> object:
     return Fraction(found[0].replace(",", "."))
+
+
+def _vulgar(found: re.Match[str]) -> object:
+    """Read 1/2 and 1 1/2; other fractions are no more usual than dates like 2/3."""
+    part = Fraction(int(found[2]), int(found[3]))
+    if part >= 1 or part.denominator != int(found[3]):
+        raise ValueError(f"{found[0]} is no number")
+    return int(found[1] or 0) + part
 
 
 def _year(found: re.Match[str]) -> object:
@@ -275,7 +295,7 @@ _KINDS: Final[dict[type, str]] = {Wrong: "wrong", tuple: "few"}
 """Of values that are not what their shape usually is."""
 _ALONE: Final = r"(?!\d|[-.]\d|/\d(?!\d{3}-)|:\d)"
 """Behind a date of digits no more digits may follow."""
-_AFTER_DIGITS: Final = {"quarter", "halfyear", "slash"}
+_AFTER_DIGITS: Final = {"quarter", "halfyear", "slash", "hyphen", "letter_h"}
 """What may follow a number: 2024Q1."""
 _FRACTION: Final = r"(?:[.,]\d+)?"
 _CUT: Final = r"(?![\d:.a-z+])"
@@ -284,6 +304,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], objec
     (re.compile(pattern if kind in _AFTER_DIGITS else rf"(?<!\d)(?:{pattern})"), kind, read)
     for pattern, kind, read in (
         (r"\d{1,9}(?!\d)", "num", _count),
+        (r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*(?!\d|[.,]\d)", "thousands", _thousands),
         (r"\d{1,4}[.,]\d{1,2}(?!\d|[.,]\d)", "num", _decimal),
         (r"[12]\d{3}(?!\d)", "year", _year),
         (r"'(\d\d)(?!\d|s|er)", "year", _short_year),
@@ -301,7 +322,8 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], objec
         (rf"\d{{4}}-\d\d-\d\d \d\d:\d\d(?::\d\d{_FRACTION})? ?(?:z|\+\d\d:?\d\d){_CUT}", "moment", _moment),
         (r"\d{4}-\d\d-\d\d (?P<a>\d\d:\d\d)-(?P<b>\d\d:\d\d)(?![\d:.a-z+])", "moment", _west),
         (rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d{_FRACTION}-\d\d:\d\d{_CUT}", "moment", _moment),
-        (r"(\d{1,2})\.(\d\d)()(?= ?uhr)", "clock24", _clock),
+        (r"(\d{1,2})\.(\d\d)()(?= ?(?:uhr|[ap]\.? ?m\b))", "clock24", _clock),
+        (r"(\d{1,2})\.(\d\d)()(?!\d|\.)", "dot_clock", _clock),
         (r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?(?!\d|:)", "clock24", _clock),
         (r"(?:utc|gmt) ?(?P<s>[+-])(?P<h>\d\d?)(?::?(?P<m>\d\d))?(?!\d|[-./:])", "zone", _offset),
         (r"(?P<s>\+)(?P<h>\d\d):?(?P<m>\d\d)(?!\d|[-./:])", "zone", _offset),
@@ -309,7 +331,10 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str, Callable[[re.Match[str]], objec
         (rf"({'|'.join(sorted(_ROMAN, key=len, reverse=True))})(?:eme|e)?(?![^\W_])", "roman", _roman),
         (r"[qt]([1-4])(?!\d)", "quarter", _quarter),
         (r"h([12])(?!\d)", "halfyear", _quarter),
+        (r"h(?![^\W\d_])", "letter_h", _sign),
         (r"/", "slash", _sign),
+        (r"[-–—]", "hyphen", _sign),
+        (r"(?:(\d{1,3}) )?([1-3])/([24])(?![\d/])", "num", _vulgar),
         (r"([1-9]\d\d0)'?(?:s\b|ern?\b|年代)", "decade", _decade),
         (r"'?(\d0)'?(?:s\b|ern?\b|年代)", "decade2", _decade),
         (r"[零〇一二两三四五六七八九十百]+", "num", _chinese),

@@ -18,10 +18,20 @@ _ENDING: Final = re.compile(r"(?:[,;:!?。、]|(?<!\d)\.|(?<=\d{4})\.|\s)+$")
 """What ends a sentence; the dot of "3. 5." is part of a date."""
 
 
+_VULGAR: Final = re.compile("[½¼¾]")
+_QUOTED: Final = re.compile(r"""^(["'“„«「])(.*)["'”“»」]$""")
+
+
+def _spelt_out(found: re.Match[str]) -> str:
+    """Write ½ as 1/2, away from a number before it."""
+    return " " + unicodedata.normalize("NFKC", found[0]).replace("⁄", "/")
+
+
 def normal(text: str) -> str:
     """Return the text in small letters, with plain digits and without accents on Latin letters."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", _VULGAR.sub(_spelt_out, text)).casefold()
     plain = "".join(_plain(letter) for letter in folded).replace("’", "'").replace("‘", "'")
+    plain = _QUOTED.sub(r"\2", plain.strip())
     return " ".join(_DROPPED.sub(" ", _ENDING.sub("", plain)).split())
 
 

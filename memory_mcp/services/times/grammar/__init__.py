@@ -6,7 +6,10 @@ from memory_mcp.services.times.grammar import (  # noqa: F401 - importing them a
     bounds,
     calendar,
     clocks,
+    dates,
+    hours,
     lengths,
+    ranges,
     relative,
 )
 from memory_mcp.services.times.grammar.base import GRAMMAR, Now

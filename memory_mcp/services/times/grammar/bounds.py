@@ -1,27 +1,24 @@
-"""What is made of times: since, until, before, after, from one to another, so far; and a whole expression."""
+"""What is made of one time: since, until, before, after, so far; and a whole expression."""
 
 from __future__ import annotations
 
-import calendar
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
-from typing import Final
 
 from memory_mcp.services.times import BEGINNING
+from memory_mcp.services.times.engine import AmbiguousError
 from memory_mcp.services.times.grammar.base import Now, Value, rule
-from memory_mcp.services.times.grammar.calendar import day_of, week_of_year, whole
-from memory_mcp.services.times.periods import period
-from memory_mcp.services.times.shapes import MonthDay
-from memory_mcp.services.times.spans import Cycle, Span, of_days, ordered, yearly
+from memory_mcp.services.times.grammar.clocks import at, late, latest_at
+from memory_mcp.services.times.shapes import Clock
+from memory_mcp.services.times.spans import Span, ordered
 from memory_mcp.services.times.words import Unit
-
-LONGEST_OVER_NEW_YEAR: Final = timedelta(days=200)
 
 # A time, with the small words that may stand before it
 
 
 @rule(
     "when",
+    "x:some_holidays",
     "x:named_moment",
     "x:on_day in_post?",
     "x:shifted in_post?",
@@ -31,11 +28,6 @@ LONGEST_OVER_NEW_YEAR: Final = timedelta(days=200)
     "x:so_far_of",
 )
 def _when(_: Now, x: Value) -> Value:
-    return x
-
-
-@rule("bound", "x:when", "x:today_clock")
-def _bound(_: Now, x: Value) -> Value:
     return x
 
 
@@ -75,15 +67,43 @@ def _later(now: Now, x: Value) -> Span:
 
 
 def _until_tonight(now: Now, start: datetime) -> Span:
-    span = Span(start, now.tonight(), "open")
-    if span.start >= span.end:
-        raise ValueError("it has not begun")
-    return span
+    if start > now.moment:
+        raise ValueError("it has not begun yet")
+    return Span(start, now.tonight(), "open")
 
 
-@rule("open", "since x:bound since_post?", "x:bound since_post")
+@rule("open", "since x:when since_post?", "x:when since_post")
 def _since(now: Now, x: Value) -> Span:
     return _until_tonight(now, now.settle(x).first)
+
+
+@rule("open", "since c:clock since_post?", "c:clock since_post", "since_at c:clock|hour|bare_late_hour since_post?")
+def _since_clock(now: Now, c: Clock) -> Span:
+    return _until_tonight(now, latest_at(now, c))
+
+
+@rule("bare_late_hour", "n:num")
+def _bare_late_hour(_: Now, n: Fraction) -> Clock:
+    return late(n)
+
+
+@rule("nope", "from? when to|dash|until clock")
+def _until_some_clock(_: Now) -> None:
+    """Refuse "yesterday to noon"."""
+    raise ValueError("it does not say on which day it ends")
+
+
+@rule("nope", "since|since_at|before|after|until at? n:num")
+def _bare_number(_: Now, n: Fraction) -> None:
+    """Refuse "since 9"."""
+    raise ValueError(f"{n} alone is no time, write for instance {n}:00 or a date")
+
+
+@rule("nope", "since n:num letter_h", "since n:num letter_h num")
+def _since_h(_: Now, n: Fraction) -> None:
+    """Refuse "depuis 8h"; there is no 48 o'clock."""
+    kind = AmbiguousError if n < 24 else ValueError
+    raise kind(f"{n}h may be {n} hours or {n} o'clock, write the one that is meant")
 
 
 @rule("open", "since midnight")
@@ -91,164 +111,77 @@ def _since_midnight(now: Now) -> Span:
     return _until_tonight(now, now.this("day").start)
 
 
-@rule("open", "from x:bound since_post")
+@rule("open", "from x:when since_post")
 def _from_on(now: Now, x: Value) -> Span:
     return _since(now, x)
 
 
-@rule("nope", "from x:bound")
-def _from_alone(_now: Now, x: Value) -> None:
+@rule("open", "from c:clock since_post")
+def _from_clock_on(now: Now, c: Clock) -> Span:
+    return _since_clock(now, c)
+
+
+@rule("nope", "from when", "from clock")
+def _from_alone(_: Now) -> None:
     """Refuse "from Monday": it may be since Monday, or what is from that day."""
-    del x
     raise ValueError("'from' without 'to' may mean since then or only then, write 'since' or leave it out")
 
 
-@rule("open", "after x:bound", "x:when after_post")
+@rule("open", "after c:clock")
+def _after_clock(now: Now, c: Clock) -> Span:
+    return _until_tonight(now, at(now.today, c))
+
+
+@rule("open", "after x:when", "x:when after_post")
 def _after(now: Now, x: Value) -> Span:
     return _until_tonight(now, now.settle(x).last)
 
 
-@rule("open", "before x:bound", "x:when before_post")
+@rule("open", "before c:clock|hour", "until c:clock|hour until_post?")
+def _before_clock(now: Now, c: Clock) -> Span:
+    """Read "before 5 pm", of today."""
+    return ordered(Span(now.this("day").start, at(now.today, c), "range"))
+
+
+@rule("open", "before x:when", "x:when before_post")
 def _before(now: Now, x: Value) -> Span:
     return Span(BEGINNING, now.settle(x).first, "open")
 
 
-@rule("open", "until x:bound until_post?", "x:when until_post", "up_to x:named", "up_to the? x:cycle", "up_to x:on_day")
+@rule(
+    "open",
+    "until x:when until_post?",
+    "x:when until_post",
+    "up_to x:now_moment",
+    "up_to x:named",
+    "up_to the? x:cycle",
+    "up_to x:on_day",
+)
 def _until(now: Now, x: Value) -> Span:
     return Span(BEGINNING, now.settle(x).last, "open")
-
-
-# From one to another
-
-
-@rule("range", "between a:when and|to|dash b:when between_post?", "from a:when to|dash b:when until_post?")
-@rule(
-    "range", "a:when to|dash b:when until_post?", "a:full_date slash b:full_date", "a:named_moment slash b:named_moment"
-)
-def _range(now: Now, a: Value, b: Value) -> Span:
-    first, last = _ends(now, a, b)
-    return ordered(Span(first.first, last.last, "range"))
-
-
-def _ends(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
-    """Return both ends; what comes every week or year is the one nearest to the other end, or the latest begun.
-
-    Raises:
-        ValueError: it would be most of a year over New Year, as turned-round dates are.
-    """
-    first, last = _nearest(now, a, b)
-    exact = isinstance(a, Span) and isinstance(b, Span)
-    if not exact and first.day.year != last.day.year and last.end - first.start > LONGEST_OVER_NEW_YEAR:
-        raise ValueError("it ends before it begins, or lacks a year")
-    return first, last
-
-
-def _nearest(now: Now, a: Value, b: Value) -> tuple[Span, Span]:
-    if isinstance(a, Span):
-        return a, b if isinstance(b, Span) else _after_fixed(a, b)
-    if isinstance(b, Span):
-        if b.unit == "year":
-            raise ValueError("write the year of its beginning")
-        return a.latest(b.start), b
-    if (a.of_year is None) != (b.of_year is None):
-        raise ValueError("one end comes every week, the other every year")
-    first = a.latest(now.moment)
-    return first, b.coming(first.start)
-
-
-def _after_fixed(a: Span, b: Cycle) -> Span:
-    if a.unit == "year":
-        raise ValueError("write the year of its end")
-    return b.coming(a.start)
-
-
-@rule("range", "from|between? weekmark a:num to|dash|and weekmark? b:num of|slash? y:year_of")
-def _weeks_of(_: Now, a: Fraction, b: Fraction, y: int) -> Span:
-    return ordered(Span(week_of_year(a, y).start, week_of_year(b, y).end, "range"))
-
-
-@rule(
-    "range",
-    "from|between? a:cycle to|and|dash b:cycle until_post? of? x:longer",
-    "x:longer from|between? a:cycle to|and|dash b:cycle",
-)
-def _range_within(_: Now, a: Cycle, b: Cycle, x: Span) -> Span:
-    """Read "Monday to Wednesday last week"."""
-    first = a.within(x)
-    last = b.coming(first.start)
-    if last.end > x.end:
-        raise ValueError(f"it ends after the {x.unit}")
-    return Span(first.start, last.end, "range")
-
-
-# Days of one month
-
-
-@rule("days_of", "a:dom to|dash b:dom of? m:month", "m:month a:dom to|dash b:dom")
-@rule("days_of", "between a:dom and b:dom of? m:month", "between m:month a:dom and b:dom")
-@rule("days_of", "m:marked_month a:num day_mark? to|dash b:num day_mark until_post?")
-def _days_of(_: Now, a: int, b: int, m: int) -> tuple[int, int, int]:
-    first, last = int(a), int(b)
-    if first >= last:
-        raise ValueError("it ends before it begins")
-    for day in (first, last):
-        if not 1 <= day <= calendar.monthrange(2024, m)[1]:  # a leap year
-            raise ValueError(f"there is no {day} {calendar.month_name[m]}")
-    return m, first, last
-
-
-@rule("marked_month", "n:num month_mark")
-def _marked_month(_: Now, n: Fraction) -> int:
-    return whole(n, 1, 12)
-
-
-def _days(year: int, days: tuple[int, int, int]) -> Span:
-    number, first, last = days
-    return of_days("range", date(year, number, first), date(year, number, last) + timedelta(days=1))
-
-
-@rule("range", "from? d:days_of")
-def _some_days(now: Now, d: tuple[int, int, int]) -> Span:
-    return yearly("range", lambda year: _days(year, d)).latest(now.moment)
-
-
-@rule("range", "from? d:days_of of? y:year_of", "in? y:year_of of? from? d:days_of")
-def _some_days_of_year(_: Now, d: tuple[int, int, int], y: int) -> Span:
-    return _days(y, d)
-
-
-@rule("range", "from? a:dom to|dash b:full_date", "between a:dom and b:full_date")
-def _day_to_date(_: Now, a: int, b: Span) -> Span:
-    """Read "1.-10.5.2024"."""
-    return ordered(Span(period("day", b.day.replace(day=a)).start, b.end, "range"))
-
-
-@rule("range", "from? a:dom to|dash b:md", "between a:dom and b:md")
-def _day_to_day(now: Now, a: int, b: MonthDay) -> Span:
-    last = day_of(b).latest(now.moment)
-    return ordered(Span(period("day", last.day.replace(day=a)).start, last.end, "range"))
-
-
-@rule("range", "from|between? a:dom to|and|dash b:dom of x:longer")
-def _days_of_month(_: Now, a: int, b: int, x: Span) -> Span:
-    if x.unit != "month":
-        raise ValueError(f"a {x.unit} has no such days")
-    return _days(x.day.year, (x.day.month, a, b))
-
-
-@rule("union", "a:when and|or b:when")
-def _union(now: Now, a: Value, b: Value) -> Span:
-    """Read "yesterday and today"."""
-    first, last = _ends(now, a, b) if isinstance(a, Cycle) or isinstance(b, Cycle) else (a, b)
-    early, late = sorted((first, last), key=lambda span: span.start)
-    if early.end != late.start:
-        raise ValueError("there is time between them that is not named")
-    return Span(early.start, late.end, "range")
 
 
 # All of an expression
 
 
-@rule("time", "x:rolling", "x:older", "x:when", "x:today_at", "x:range", "x:union", "x:open", "x:bare", "nope")
+@rule("rolling_to_now", "x:rolling|bare e:end_now")
+def _rolling_to_now(_: Now, x: Span, e: datetime) -> Span:
+    """Read "past week to now", which is no week of the calendar either."""
+    return Span(x.start, e, "range")
+
+
+@rule(
+    "time",
+    "x:rolling_to_now",
+    "x:rolling",
+    "x:older",
+    "x:when",
+    "x:today_at",
+    "x:range",
+    "x:union",
+    "x:open",
+    "x:bare",
+    "nope",
+)
 def _time(now: Now, x: Value) -> Span:
     return ordered(now.settle(x))

@@ -1,18 +1,19 @@
-"""Days, weeks, months, seasons, holidays: what a calendar shows."""
+"""Weeks, months, seasons, holidays, years and their parts: what a calendar shows."""
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import partial
 from typing import Final
 
 from memory_mcp.services.times.grammar.base import Now, rule
-from memory_mcp.services.times.holidays import holiday
+from memory_mcp.services.times.grammar.dates import day_of, whole
+from memory_mcp.services.times.holidays import SPANS, holiday
 from memory_mcp.services.times.periods import add_months, monday, period
-from memory_mcp.services.times.shapes import MonthDay, Slashed, Wrong
+from memory_mcp.services.times.shapes import MonthDay
 from memory_mcp.services.times.spans import Cycle, Span, of_days, weekends, weekly, yearly
 from memory_mcp.services.times.words import Unit
 
@@ -25,106 +26,9 @@ def weekday(number: int) -> Cycle:
     return weekly("day", number)
 
 
-def day_of(month_day: MonthDay) -> Cycle:
-    """Return a day of every year that has it.
-
-    Raises:
-        ValueError: no year has it.
-    """
-    month, day = month_day.month, month_day.day
-    if day > calendar.monthrange(2024, month)[1]:  # a leap year
-        raise ValueError(f"there is no {day} {calendar.month_name[month]}")
-    return yearly("day", lambda year: period("day", _date(year, month, day)))
-
-
-def _date(year: int, month: int, day: int) -> date:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        raise ValueError(f"there is no {year:04}-{month:02}-{day:02}") from None
-
-
 def month(number: int) -> Cycle:
     """Return a month of every year, January is 1."""
     return yearly("month", lambda year: period("month", date(year, number, 1)))
-
-
-def whole(count: object, low: int, high: int) -> int:
-    """Return a number.
-
-    Raises:
-        ValueError: it is none, or out of bounds.
-    """
-    if not isinstance(count, Fraction) or count.denominator != 1 or not low <= count <= high:
-        raise ValueError(f"a number from {low} to {high} is wanted there")
-    return int(count)
-
-
-@rule("nope", "wrong:wrong")
-def _wrong(_: Now, wrong: Wrong) -> None:
-    """Say why what looks like a date is none."""
-    raise ValueError(wrong.why)
-
-
-# Days of a month
-
-
-@rule("dom", "the? n:num suffix?")
-def _day_number(_: Now, n: Fraction) -> int:
-    return whole(n, 1, 31)
-
-
-@rule("dom", "the? n:ordinal")
-def _day_ordinal(_: Now, n: int) -> int:
-    return n
-
-
-@rule("md", "d:dom of? m:month", "m:month d:dom", "d:dom dash m:month", "m:month dash d:dom")
-def _day_and_month(_: Now, d: int, m: int) -> MonthDay:
-    return MonthDay(m, d)
-
-
-@rule("md", "md:monthday")
-def _month_day(_: Now, md: MonthDay) -> MonthDay:
-    return md
-
-
-@rule("md", "m:num month_mark d:num day_mark")
-def _marked(_: Now, m: Fraction, d: Fraction) -> MonthDay:
-    return MonthDay(whole(m, 1, 12), whole(d, 1, 31))
-
-
-@rule("year_of", "y:year year_mark?", "in? the? year_word y:year")
-def _year_number(_: Now, y: int) -> int:
-    return y
-
-
-@rule("full_date", "md:md of? y:year_of", "y:year_of of? md:md", "md:md dash y:year", "y:year dash md:md")
-def _full_date(_: Now, md: MonthDay, y: int) -> Span:
-    return period("day", _date(y, md.month, md.day))
-
-
-@rule("full_date", "day:date")
-def _digits(_: Now, day: date) -> Span:
-    return period("day", day)
-
-
-@rule("full_date", "s:slashed")
-def _slashed(now: Now, s: Slashed) -> Span:
-    found = [s.elsewhere] if now.day_first else [s.us, s.elsewhere]
-    days = sorted({day for day in found if day})
-    if len(days) > 1:
-        raise ValueError(f"{s.text} may be {days[0]} or {days[1]}, write the one that is meant")
-    if not days:
-        raise ValueError(f"there is no {s.text}")
-    return period("day", days[0])
-
-
-@rule("full_date", "w:weekday on? the? x:full_date", "x:full_date w:weekday", "x:full_date the? w:weekday")
-def _checked_date(_: Now, w: int, x: Span) -> Span:
-    if x.day.weekday() != w:
-        raise ValueError(f"{x.day} is a {calendar.day_name[x.day.weekday()]}")
-    return x
 
 
 # What comes every year or week
@@ -133,12 +37,6 @@ def _checked_date(_: Now, w: int, x: Span) -> Span:
 @rule("cycle", "md:md")
 def _md_cycle(_: Now, md: MonthDay) -> Cycle:
     return day_of(md)
-
-
-@rule("named", "w:weekday on? the? md:md", "md:md w:weekday")
-def _checked_md(now: Now, w: int, md: MonthDay) -> Span:
-    """Read "Friday, 3 May", which must be a Friday when it was the last time."""
-    return _checked_date(now, w, day_of(md).latest(now.moment))
 
 
 @rule("cycle", "n:month")
@@ -184,6 +82,32 @@ def _season(_: Now, name: str) -> Cycle:
 @rule("cycle", "name:holiday", "at name:holiday")
 def _holiday(_: Now, name: str) -> Cycle:
     return yearly("day", lambda year: period("day", holiday(name, year)))
+
+
+@rule("some_holidays", "c:holidays_cycle")
+def _some_holidays(_: Now, c: Cycle) -> Cycle:
+    """Read "über Weihnachten", of which "über" is no small word."""
+    return c
+
+
+@rule("some_holidays", "c:holidays_cycle of? y:year_of")
+def _holidays_of_year(now: Now, c: Cycle, y: int) -> Span:
+    return _of_year(now, c, y)
+
+
+@rule("cycle", "c:holidays_cycle")
+def _holidays_again(_: Now, c: Cycle) -> Cycle:
+    return c
+
+
+@rule("holidays_cycle", "name:holidays")
+def _holidays(_: Now, name: str) -> Cycle:
+    def of_year(year: int) -> Span:
+        first, days = SPANS[name]
+        return of_days("range", first(year), first(year) + timedelta(days=days))
+
+    cycle = yearly("range", of_year)
+    return replace(cycle, of_year=None) if name == "new_year" else cycle  # which lies in two years
 
 
 def _part_of_year(unit: str, months: int, number: int) -> Cycle:
@@ -233,14 +157,29 @@ def week_of_year(number: Fraction, year: int) -> Span:
         raise ValueError(f"there is no week {number} in {year}") from None
 
 
-@rule("named", "c:cycle of? y:year_of", "y:year_of of? c:cycle", "c:cycle slash|dash y:year", "y:year dash c:cycle")
+@rule("named", "c:cycle of? y:year_of", "y:year_of of? c:cycle", "c:cycle slash|hyphen y:year", "y:year hyphen c:cycle")
 def _of_year(_: Now, c: Cycle, y: int) -> Span:
     if c.of_year is None:
         raise ValueError("a year has many of them")
     return c.of_year(y)
 
 
-@rule("named", "name:season of? y:year slash|dash n:num", "name:season of? y:year slash|dash n:year")
+@rule("named", "name:season y:short_year")
+def _season_of_short_year(now: Now, name: str, y: int) -> Span:
+    return _of_year(now, _season(now, name), y)
+
+
+@rule("named", "n:quarter slash? y:short_year")
+def _quarter_of_short_year(now: Now, n: int, y: int) -> Span:
+    return _of_year(now, _quarter(now, n), y)
+
+
+@rule("named", "weekmark n:num slash y:short_year")
+def _week_of_short_year(_: Now, n: Fraction, y: int) -> Span:
+    return week_of_year(n, y)
+
+
+@rule("named", "name:season of? y:year slash|hyphen n:num", "name:season of? y:year slash|hyphen n:year")
 def _winter(now: Now, name: str, y: int, n: Fraction | int) -> Span:
     """Read "winter 2023/24"."""
     if name != "winter" or int(n) not in {y + 1, (y + 1) % 100}:

@@ -7,27 +7,23 @@ from datetime import date, datetime, time, timedelta, timezone
 from fractions import Fraction
 from typing import Final
 
-from memory_mcp.services.times.grammar.base import Now, Value, rule
-from memory_mcp.services.times.grammar.calendar import weekday, whole
-from memory_mcp.services.times.periods import HALF_AN_HOUR, period
+from memory_mcp.services.times.grammar.base import Now, rule
+from memory_mcp.services.times.grammar.dates import whole
 from memory_mcp.services.times.shapes import Clock
-from memory_mcp.services.times.spans import Span, ordered
 from memory_mcp.services.times.zone import to_utc
 
-HOURS: Final = {
-    "early_morning": (0, 6),
-    "morning": (6, 12),
-    "noon": (11, 14),
-    "afternoon": (12, 18),
-    "evening": (17, 24),
-    "night": (18, 30),
+NOON: Final = 12
+_SPOKEN: Final = {
+    "early_morning": 0,
+    "morning": 0,
+    "mid_morning": 0,
+    "mid_afternoon": 12,
+    "noon": 12,
+    "afternoon": 12,
+    "evening": 12,
+    "night": 12,
 }
-"""Hours after midnight; a night ends in the next morning."""
-_SPOKEN: Final = {"early_morning": 0, "morning": 0, "noon": 12, "afternoon": 12, "evening": 12, "night": 12}
 """What "3 in the afternoon" adds to its hour, where that is less than 12."""
-EVENING: Final = 17
-EARLY: Final = 8
-"""From 17 h on, a time until 8 h is in the next morning."""
 Clocks = tuple[Clock, Clock]
 
 
@@ -39,34 +35,10 @@ def at(day: date, clock: Clock) -> datetime:
     return to_utc(local.replace(tzinfo=timezone(timedelta(minutes=clock.offset))))
 
 
-def hour_around(moment: datetime) -> Span:
-    """Return the hour around an instant, which its words name."""
-    return Span(moment - HALF_AN_HOUR, moment + HALF_AN_HOUR, "time", moment)
-
-
-def part(day: date, name: str) -> Span:
-    """Return a part of a local day."""
-    return Span(_hour(day, HOURS[name][0]), _hour(day, HOURS[name][1]), "part of a day", _noon(day, name))
-
-
-def _noon(day: date, name: str) -> datetime | None:
-    return _hour(day, 12) if name == "noon" else None
-
-
-def _hour(day: date, hour: int) -> datetime:
-    return to_utc(datetime.combine(day, time()) + timedelta(hours=hour))
-
-
-def one_day(now: Now, value: Value) -> date:
-    """Return the day that a span is.
-
-    Raises:
-        ValueError: it is longer or shorter than a day.
-    """
-    span = now.settle(value)
-    if span.unit != "day":
-        raise ValueError(f"a {span.unit} has no one morning or hour")
-    return span.day
+def latest_at(now: Now, clock: Clock) -> datetime:
+    """Return the latest instant of a clock time that is not in the future."""
+    today = at(now.today, clock)
+    return today if today <= now.moment else at(now.today - timedelta(days=1), clock)
 
 
 # Clock times
@@ -106,7 +78,9 @@ def _of_twelve(clock: Clock, half: str) -> Clock:
 
 
 @rule("spoken", "n:num oclock_12? in? of? the? part:part", "c:hour in? of? the? part:part", "part:ampm_pre of? c:hour")
-@rule("spoken", "c:colon_clock in? of? the? part:part", "part:ampm_pre of? c:colon_clock")
+@rule(
+    "spoken", "c:face in? of? the? part:part", "c:colon_clock in? of? the? part:part", "part:ampm_pre of? c:colon_clock"
+)
 def _spoken(_: Now, part: str, n: Fraction | None = None, c: Clock | None = None) -> Clock:
     """Read "3 in the afternoon"."""
     clock = c or Clock(whole(n, 1, 12))
@@ -117,6 +91,41 @@ def _spoken(_: Now, part: str, n: Fraction | None = None, c: Clock | None = None
     if clock.hour == 12:
         return replace(clock, hour=12 if part in {"noon", "afternoon"} else 0)
     return replace(clock, hour=clock.hour + (_SPOKEN[part] if clock.hour < 12 else 0))
+
+
+@rule("face", "half_past n:num")
+def _half_after(_: Now, n: Fraction) -> Clock:
+    return Clock(whole(n, 1, 12), 30)
+
+
+@rule("face", "half_to n:num")
+def _half_before(_: Now, n: Fraction) -> Clock:
+    return _before_hour(n, 30)
+
+
+@rule("face", "quarter_past n:num")
+def _quarter_past(_: Now, n: Fraction) -> Clock:
+    return Clock(whole(n, 1, 12), 15)
+
+
+@rule("face", "quarter_to|three_quarters n:num")
+def _quarter_to(_: Now, n: Fraction) -> Clock:
+    return _before_hour(n, 45)
+
+
+def _before_hour(n: Fraction, minute: int) -> Clock:
+    return Clock((whole(n, 1, 12) - 2) % 12 + 1, minute)
+
+
+@rule("twelve", "c:face half:ampm")
+def _twelve_face(_: Now, c: Clock, half: str) -> Clock:
+    return _of_twelve(c, half)
+
+
+@rule("nope", "at|around? face", "when at|around? face", "at|around? face on? the? when")
+def _face_alone(_: Now) -> None:
+    """Refuse "half past two"."""
+    raise ValueError("the time may be in the morning or after noon")
 
 
 @rule("named_clock", "noon")
@@ -134,6 +143,17 @@ def _clock(_: Now, c: Clock) -> Clock:
 @rule("clock", "at? c:twelve z:zone", "at? c:colon_clock z:zone", "at? c:uhr z:zone", "at? c:spoken z:zone")
 def _zoned(_: Now, c: Clock, z: int) -> Clock:
     return replace(c, offset=z)
+
+
+def late(n: Fraction) -> Clock:
+    """Return an hour after noon, which needs no further word.
+
+    Raises:
+        ValueError: it may as well be one before noon, or is none.
+    """
+    if n <= NOON:
+        raise ValueError(f"{n} may be in the morning or after noon, write {n} am, {n} pm or {n}:00")
+    return Clock(whole(n, 13, 23))
 
 
 # From one clock time to another
@@ -158,18 +178,26 @@ def _carried(_: Now, a: Clock, b: Clock) -> Clocks:
     return a, replace(b, hour=later[0])
 
 
+@rule("clocks", "a:hour dash b:hour")
+def _hours_of_day(_: Now, a: Clock, b: Clock) -> Clocks:
+    """Read "15h-17h"; "3h-5h" may be lengths."""
+    if b.hour <= NOON:
+        raise ValueError("they may be lengths")
+    return a, b
+
+
 @rule("late_hour", "at|around n:num")
 def _late_hour(_: Now, n: Fraction) -> Clock:
-    return Clock(whole(n, 13, 23))
+    return late(n)
 
 
 @rule("late_hours", "from|between at? a:num to|and|dash at? b:num")
 def _late_hours(_: Now, a: Fraction, b: Fraction) -> Clocks:
     """Read "tra le 15 e le 17": hours after noon need no further word, nor do those from "9 to 17"."""
-    first, last = whole(a, 0, 23), whole(b, 13, 23)
-    if first >= last:
+    first, last = Clock(whole(a, 0, 23)), late(b)
+    if first.hour >= last.hour:
         raise ValueError("it ends before it begins")
-    return Clock(first), Clock(last)
+    return first, last
 
 
 @rule(
@@ -179,113 +207,3 @@ def _clocks(_: Now, b: Clock, a: Clock | str = "") -> Clocks:
     if isinstance(a, str):  # midnight
         a = Clock(0)
     return replace(a, offset=b.offset if a.offset is None else a.offset), b
-
-
-# On a day
-
-
-def between(day: date, clocks: Clocks) -> Span:
-    """Return the span from one clock time to another, which may be in the next morning."""
-    start, end = (at(day, clock) for clock in clocks)
-    if end <= start and clocks[0].hour >= EVENING and clocks[1].hour <= EARLY:
-        end = at(day + timedelta(days=1), clocks[1])
-    if end <= start:
-        raise ValueError("it ends before it begins")
-    return Span(start, end, "range")
-
-
-@rule("on_day", "d:dated_part")
-def _part_of_day(_: Now, d: tuple[date, str]) -> Span:
-    return part(*d)
-
-
-@rule("on_day", "x:day_like of? c:clock|hour|late_hour", "c:clock|hour on? of? x:day_like")
-def _at_clock(now: Now, x: Value, c: Clock) -> Span:
-    return hour_around(at(one_day(now, x), c))
-
-
-@rule("on_day", "x:day_like of? c:clocks|late_hours", "c:clocks on? of? x:day_like")
-def _between_clocks(now: Now, x: Value, c: Clocks) -> Span:
-    return between(one_day(now, x), c)
-
-
-@rule("on_day", "x:day_like after|since c:clock|hour", "x:day_like c:clock after_post|since_post")
-def _after_clock(now: Now, x: Value, c: Clock) -> Span:
-    day = one_day(now, x)
-    return ordered(Span(at(day, c), period("day", day).end, "range"))
-
-
-@rule("on_day", "x:day_like before|until c:clock|hour", "x:day_like c:clock before_post|until_post")
-def _before_clock(now: Now, x: Value, c: Clock) -> Span:
-    day = one_day(now, x)
-    return ordered(Span(period("day", day).start, at(day, c), "range"))
-
-
-@rule("on_day", "d:dated_part c:clock")
-def _clock_in_part(_: Now, d: tuple[date, str], c: Clock) -> Span:
-    """Read "yesterday evening at 8 pm"."""
-    span = hour_around(at(d[0], c))
-    if not part(*d).start <= span.first <= part(*d).end:
-        raise ValueError(f"{c.hour}:{c.minute:02} is not in the {d[1]}")
-    return span
-
-
-@rule("on_day", "d:dated_part at|around n:num", "d:dated_part of? at|around? c:hour")
-def _hour_in_part(_: Now, d: tuple[date, str], n: Fraction | None = None, c: Clock | None = None) -> Span:
-    """Read "this morning at 8": the hour that is in that part of the day."""
-    clock, (first, end) = c or Clock(whole(n, 0, 23)), HOURS[d[1]]
-    within = [each for each in (clock.hour, clock.hour + 12) if first <= each < min(end, 24)]
-    if len(within) != 1:
-        raise ValueError(f"{clock.hour} is no one hour of the {d[1]}")
-    return hour_around(at(d[0], replace(clock, hour=within[0])))
-
-
-@rule("dated_part", "in? on? the? x:day_part")
-def _day_part(now: Now, x: tuple[int, str]) -> tuple[date, str]:
-    return now.today + timedelta(days=x[0]), x[1]
-
-
-@rule("dated_part", "this name:part")
-def _this_part(now: Now, name: str) -> tuple[date, str]:
-    return now.today, name
-
-
-@rule("dated_part", "on? the? x:weekday_part", "on? the? last x:weekday_part")
-def _weekday_part(now: Now, x: tuple[int, str]) -> tuple[date, str]:
-    return now.settle(weekday(x[0])).day, x[1]
-
-
-@rule("dated_part", "x:day_like of? in? the? name:part", "x:day_like on|at the? name:part", "x:day_like dash name:part")
-@rule("dated_part", "the? name:part of? on? the? x:day_like")
-def _dated_part(now: Now, x: Value, name: str) -> tuple[date, str]:
-    return one_day(now, x), name
-
-
-@rule("day_like", "x:dayname", "on? the? x:base", "x:shifted")
-def _day_like(_: Now, x: Value) -> Value:
-    return x
-
-
-@rule("named_moment", "m:moment", "at? m:moment")
-def _moment(_: Now, m: datetime) -> Span:
-    return hour_around(to_utc(m))
-
-
-@rule("named_moment", "now")
-def _now(now: Now) -> Span:
-    return hour_around(now.moment)
-
-
-@rule("today_at", "x:today_clock")
-def _today_at(_: Now, x: Span) -> Span:
-    return x
-
-
-@rule("today_clock", "c:clock")
-def _clock_today(now: Now, c: Clock) -> Span:
-    return hour_around(at(now.today, c))
-
-
-@rule("today_at", "c:clocks")
-def _clocks_today(now: Now, c: Clocks) -> Span:
-    return between(now.today, c)

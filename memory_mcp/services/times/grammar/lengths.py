@@ -10,6 +10,7 @@ from typing import Final
 from memory_mcp.services.times import BEGINNING
 from memory_mcp.services.times.grammar.base import Now, rule
 from memory_mcp.services.times.periods import MONTHS, UNITS, Length, around, length, period, turned
+from memory_mcp.services.times.shapes import Thousands
 from memory_mcp.services.times.spans import Cycle, Span, ordered, weekends, weekly
 from memory_mcp.services.times.words import Unit
 
@@ -38,6 +39,14 @@ class Lasting:
 @rule("count", "c:num", "c:few")
 def _count(_: Now, c: Count) -> Count:
     return c
+
+
+@rule("count", "c:thousands")
+def _thousands(now: Now, c: Thousands) -> Count:
+    """Read 1,000 in English and 1.000 in languages that put the day before the month."""
+    if (c.sign == ".") != now.day_first:
+        raise ValueError(f"write {c.number} without the '{c.sign}'")
+    return Fraction(c.number)
 
 
 @rule("count", "a")
@@ -113,6 +122,14 @@ def back(now: Now, d: Lasting) -> Span:
 def ago(now: Now, d: Lasting) -> Span:
     """Read "3 days ago"."""
     return back(now, d)
+
+
+@rule("ago", "exactly d:dur ago_post", "ago_pre exactly d:dur", "exactly ago_pre d:dur", "d:dur exactly ago_post")
+def _exactly(now: Now, d: Lasting) -> Span:
+    """Read "exactly a year ago", which is that day and not that year."""
+    if d.low != d.high or d.low.seconds:
+        return back(now, d)
+    return period("day", d.low.from_day(now.today, -1))
 
 
 @rule("ago", "c:num w:weekdays ago_post", "ago_pre c:num w:weekdays")
@@ -192,6 +209,12 @@ def _last_one(now: Now, u: Unit) -> Span:
     return until_now(now, _lasting(Fraction(1), u).high)
 
 
+@rule("rolling", "within of? the? last|roll|last_pre u:unit", "within of? the? u:unit last_post|last")
+def _within_last(now: Now, u: Unit) -> Span:
+    """Read "innerhalb der letzten Woche", which is no week of the calendar."""
+    return _last_one(now, u)
+
+
 @rule("rolling", "in? the? last u:unit")
 def _last_short(now: Now, u: Unit) -> Span:
     """Read "last hour"; last week and the longer ones are those of the calendar."""
@@ -236,10 +259,25 @@ def _newer(now: Now, d: Lasting) -> Span:
     return until_now(now, d.high)
 
 
-@rule("shifted", "d:dur before x:anchor", "x:anchor of? d:dur|days before_post|ago_post")
+@rule("shifted", "d:dur before x:anchor", "x:anchor of? d:dur|days before_post")
 def _before(now: Now, d: Lasting, x: Span | Cycle) -> Span:
     """Read "two days before yesterday"."""
     return _shift(now.settle(x), d, -1)
+
+
+@rule("shifted", "x:dayname of? d:dur|days ago_post")
+def _day_ago_post(_: Now, d: Lasting, x: Span) -> Span:
+    """Read "yesterday a year ago"; "Friday a week ago" is the Friday within that week."""
+    return _shift(x, d, -1)
+
+
+@rule("shifted", "d:dur from_then x:dayname", "d:dur from_then c:cycle")
+def _from_then(now: Now, d: Lasting, x: Span | None = None, c: Cycle | None = None) -> Span:
+    """Read "a week from Monday", which is the coming one."""
+    start = x or (c.coming(now.moment) if c and c.of_year is None else None)
+    if start is None:
+        raise ValueError("it does not say which one is meant")
+    return _shift(start, d, 1)
 
 
 @rule("shifted", "d:dur after x:anchor", "x:anchor of? d:dur|days after_post")

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from memory_mcp.services.times.grammar.base import Now, Value, rule
-from memory_mcp.services.times.grammar.calendar import nth_day_span, nth_weekday, of_end, week_of, weekday, whole
+from memory_mcp.services.times.grammar.calendar import month, nth_day_span, nth_weekday, of_end, week_of, weekday
+from memory_mcp.services.times.grammar.dates import whole
 from memory_mcp.services.times.periods import period, third, turned
 from memory_mcp.services.times.spans import Cycle, Span, of_days
 from memory_mcp.services.times.words import Unit
@@ -20,6 +21,16 @@ def _one(u: Unit) -> str:
     if u.count != 1:
         raise ValueError("the calendar has no such period")
     return u.name
+
+
+@rule("dayname", "all_day x:single_day", "x:single_day all_day")
+def _all_day(_: Now, x: Span) -> Span:
+    return x
+
+
+@rule("single_day", "n:day")
+def _single_day(now: Now, n: int) -> Span:
+    return turned("day", now.today, n)
 
 
 @rule("dayname", "here? n:day", "whose n:day")
@@ -111,21 +122,6 @@ def _next_cycle(now: Now, c: Cycle) -> Span:
     return c.coming(now.moment)
 
 
-@rule("named", "year_start")
-def _year_start(now: Now) -> Span:
-    return period("day", now.this("year").day)
-
-
-@rule("named", "month_start")
-def _month_start(now: Now) -> Span:
-    return period("day", now.this("month").day)
-
-
-@rule("named", "week_start")
-def _week_start(now: Now) -> Span:
-    return period("day", now.this("week").day)
-
-
 # Within something longer; `base` is what may stand there
 
 
@@ -170,7 +166,7 @@ def _day_within(_: Now, n: int | Fraction, x: Span) -> Span:
     return period("day", x.day.replace(day=number))
 
 
-@rule("edge_part", "n:edge the? x:edged", "n:edge dash? x:edged", "x:edged of? n:edge_post", "x:edged of? n:edge")
+@rule("edge_part", "n:edge the? x:edged", "n:edge hyphen? x:edged", "x:edged of? n:edge_post", "x:edged of? n:edge")
 def _edge(now: Now, n: int, x: Value) -> Span:
     return third(now.settle(x), n)
 
@@ -189,6 +185,22 @@ def _late(now: Now, x: Value) -> Span:
 def _edge_of_current(now: Now, u: Unit, n: int) -> Span:
     """Read "end of year"."""
     return third(now.this(u.name), n)
+
+
+@rule("edge_part", "n:year_edge")
+def _edge_of_year(now: Now, n: int) -> Span:
+    """Read "Jahresende"."""
+    return third(now.this("year"), n)
+
+
+@rule("edge_part", "n:year_edge y:year_of", "y:year_of n:year_edge")
+def _edge_of_some_year(_: Now, n: int, y: int) -> Span:
+    return third(period("year", date(y, 1, 1)), n)
+
+
+@rule("edge_part", "n:week_edge")
+def _edge_of_week(now: Now, n: int) -> Span:
+    return third(now.this("week"), n)
 
 
 @rule("edge_part", "n:month_edge")
@@ -276,6 +288,34 @@ def _shorter(part: Span, of: Span) -> Span:
     if part.start < of.start:
         raise ValueError(f"a {of.unit} has not so many")
     return part
+
+
+@rule("part_of", "workdays of? x:longer", "the? x:longer in_post? workdays")
+def _workdays(_: Now, x: Span) -> Span:
+    """Read "weekdays last week"."""
+    if x.unit != "week":
+        raise ValueError(f"a {x.unit} has other days between them")
+    return of_days("range", x.day, x.day + timedelta(days=5))
+
+
+@rule("part_of", "the? n:ordinal|nth_only m:month_week of? y:year_of?", "the? c:num suffix m:month_week of? y:year_of?")
+def _month_week(now: Now, m: int, n: int = 0, c: Fraction | None = None, y: int = 0) -> Span:
+    """Read "in der ersten Märzwoche"."""
+    return _nth_unit(now, Unit("week"), _month(now, m, y), n, c)
+
+
+@rule("part_of", "the? last|roll m:month_week of? y:year_of?")
+def _last_month_week(now: Now, m: int, y: int = 0) -> Span:
+    return _end_of(_month(now, m, y), Unit("week"), 1)
+
+
+@rule("part_of", "the? n:ordinal m:month_half of? y:year_of?", "the? c:num suffix m:month_half of? y:year_of?")
+def _month_half(now: Now, m: int, n: int = 0, c: Fraction | None = None, y: int = 0) -> Span:
+    return _half_of(now, whole(c if c is not None else Fraction(n), 1, 2), _month(now, m, y))
+
+
+def _month(now: Now, number: int, year: int) -> Span:
+    return period("month", date(year, number, 1)) if year else month(number).latest(now.moment)
 
 
 @rule("part_of", "the? n:which_half x:halved", "x:halved n:which_half", "n:which_half of? y:halved")
