@@ -29,6 +29,7 @@ class Kept:
     namespace: str
     id: str
     content: str
+    created_at: str
     tags: set[str] = field(default_factory=set)
     alive: bool = True
 
@@ -82,18 +83,18 @@ class Tenants(RuleBasedStateMachine):
         namespace, own_id = self.space(of if who == "everyone" else who), self.named(memory_id)
         mine = [it for it in self.kept if it.namespace == namespace]
         owner = next((it for it in mine if it.id == own_id), None)
-        twin = owner or next((it for it in mine if it.alive and it.content == content), None)
         moment = f"2020-01-01T00:00:{len(mine) // 2:02}Z"  # alike in all namespaces, and two memories have the same
+        moment = owner.created_at if owner else moment
         arguments = {"content": content, "tags": tags, "id": own_id, "created_at": moment, **naming}
         if owner is not None and (not owner.alive or owner.content != content):
             assert said(client.tool, "memory_store", **arguments).startswith(f"id: {own_id!r} ")
             return
         stored = client.tool("memory_store", **arguments)
-        assert (stored["created"], stored["id"]) == (twin is None, twin.id if twin else own_id)
-        if twin is None:
-            twin = Kept(len(self.kept), namespace, own_id, content)
-            self.kept.append(twin)
-        twin.tags |= set(tags)
+        assert (stored["created"], stored["id"]) == (owner is None, own_id)
+        if owner is None:
+            owner = Kept(len(self.kept), namespace, own_id, content, moment)
+            self.kept.append(owner)
+        owner.tags |= set(tags)
 
     @rule(who=WHO, memory_id=IDS)
     def get(self, who: str, memory_id: str) -> None:
@@ -112,7 +113,7 @@ class Tenants(RuleBasedStateMachine):
         if kept is None:
             assert "no memory" in said(self.clients[who].tool, "memory_update", **arguments)
             return
-        assert self.clients[who].tool("memory_update", **arguments)["content"] == kept.content
+        assert self.clients[who].tool("memory_update", **arguments)["id"] == kept.id
         kept.tags = set(tags)
 
     @rule(who=WHO, memory_id=IDS, dry_run=st.booleans())

@@ -55,9 +55,9 @@ async def restart(counts: list[Count]) -> None:
 
 
 def daemons(home: Path) -> list[str]:
-    """Return the command lines of this home's daemons."""
+    """Return the command lines of this home's daemons, without the processes that watch them."""
     listed = subprocess.check_output(["ps", "-ww", "-A", "-o", "command="], text=True)
-    return [line for line in listed.splitlines() if f"{home}/" in line and "embedder_daemon" in line]
+    return [line for line in listed.splitlines() if f"{home}/" in line and "-m embedder_daemon" in line]
 
 
 @pytest.mark.parametrize("times", [2, pytest.param(100, marks=pytest.mark.slow)])
