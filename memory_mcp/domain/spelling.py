@@ -3,9 +3,9 @@
 Search has to treat different spellings of one word as equal, and different words as different, whatever the script:
 
 - In scripts whose marks a writer may leave out (points and accents of Arabic, Hebrew, Syriac and Samaritan; diacritics
-  of Latin, Greek and Cyrillic) the marks are dropped.
-- In all others (the abugidas of India and South-East Asia, Thaana, N'Ko, Tibetan and so on) a mark is a letter: it
-  neither ends a word nor may it be dropped.
+  of Latin and Greek; accents of Cyrillic and the dots of ё) the marks are dropped.
+- In all others (the abugidas of India and South-East Asia, Thaana, N'Ko, Tibetan, kana and so on) a mark is a letter, or
+  makes one: it neither ends a word nor may it be dropped. Cyrillic й, ї and ў are letters too.
 - Letters with strokes and ligatures, which Unicode does not decompose, become the letters that they stand for.
 - Digits of every script are ASCII digits, and what cannot be seen (joiners, variation selectors, tatweel) is not there.
 """
@@ -27,8 +27,14 @@ _UNSEEN_BLANK: Final = "\u200b"
 
 _OPTIONAL: Final = frozenset({"ARABIC", "HEBREW", "SYRIAC", "SAMARITAN", "COMBINING", "VARIATION"})
 """First words in the names of marks that may be left out; Latin's, Greek's and Cyrillic's are called COMBINING."""
-_ABUGIDAS: Final = ("COMBINING DEVANAGARI", "COMBINING GRANTHA")
-"""Marks that are called COMBINING and are letters all the same."""
+_LETTERS: Final = tuple(
+    f"COMBINING {script}"
+    for script in ("DEVANAGARI", "GRANTHA", "BINDU", "KATAKANA-HIRAGANA", "GLAGOLITIC LETTER", "OLD PERMIC LETTER")
+)
+"""Marks that are called COMBINING and are letters all the same, or make another letter: ガ is not カ."""
+_PLAIN_CYRILLIC: Final = frozenset("ёѐѝѷ")
+"""Cyrillic letters that are usually written without their marks. All others, such as й, ї and ў, are letters of an
+alphabet: nobody writes и for й."""
 
 _WITHOUT_STROKE: Final = re.compile(
     r"LATIN SMALL (?:LETTER|LIGATURE) (?:(?:DOTLESS|LONG|OPEN|BARRED|AFRICAN|INSULAR|MIDDLE-WELSH) )?"
@@ -185,13 +191,16 @@ def _plain(character: str) -> str:
         return str(unicodedata.decimal(character))
     if "\u02b9" <= character <= "\u02c1":  # apostrophes that are letters: Hawaiʻi
         return ""
-    letters = unicodedata.normalize("NFD", character.casefold())
+    small = character.casefold()
+    if small not in _PLAIN_CYRILLIC and unicodedata.name(character, "").startswith("CYRILLIC"):
+        return small
+    letters = unicodedata.normalize("NFD", small)
     return unicodedata.normalize("NFC", "".join(map(_without_stroke, letters)))
 
 
 def _may_be_left_out(mark: str) -> bool:
     name = unicodedata.name(mark, "")
-    return name.partition(" ")[0] in _OPTIONAL and not name.startswith(_ABUGIDAS)
+    return name.partition(" ")[0] in _OPTIONAL and not name.startswith(_LETTERS)
 
 
 def _without_stroke(letter: str) -> str:
