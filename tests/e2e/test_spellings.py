@@ -188,6 +188,16 @@ async def test_what_is_quoted_stands_there_in_one_piece(client: RawClient, mode:
         assert await _found(client, query, mode=mode) == ["a blue moon rose over the song"], query
 
 
+@pytest.mark.parametrize("mode", ["keyword", "auto"])
+async def test_a_mark_that_makes_another_letter_is_not_left_out(client: RawClient, mode: str) -> None:
+    """Of kana and of Cyrillic, a quotation demands the letter that it has, and near duplicates differ in it."""
+    contents = ("駅でバスに乗った", "駅でパスに乗った", "это йод", "это иод", "його їжа", "иого іжа")
+    for content in contents:
+        await client.tool("memory_store", content=content, namespace="n")
+    for query, content in (("バス", contents[0]), ("パス", contents[1]), ("йод", "это йод"), ("їжа", "його їжа")):
+        assert await _found(client, f'"{query}"', mode=mode) == [content], query
+
+
 SPELT_OTHERWISE: Sequence[tuple[str, str]] = [
     ('"soren kierkegaard"', "Søren Kierkegaard skrev det, og vi har det ikke"),
     ('"Søren Kierkegaard"', "Soren Kierkegaard wrote it"),
