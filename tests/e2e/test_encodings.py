@@ -219,8 +219,8 @@ def test_the_daemons_settings_file_is_told_of_in_a_sentence(run: Run, folder: Pa
     told = json.loads(run("config", "--json", EMBEDDER_CONFIG=str(file)).stdout)["daemon"]
     assert next(each["value"] for each in told if each["name"] == "EMBEDDER_THREADS") == 3
     file.write_bytes(b'engine = "hash"\nmodel = "\xe4"\n')
-    for command in ("config", "doctor"):
-        done = run(command, EMBEDDER_CONFIG=str(file))
+    for command in (["config"], ["doctor", "--seconds", "30"]):
+        done = run(*command, EMBEDDER_CONFIG=str(file))
         told = (done.stdout + done.stderr).decode()
         assert f"{file}: line 2 is not UTF-8 (byte 0xe4); save it as UTF-8" in told, command
         assert "Traceback" not in told

@@ -49,7 +49,11 @@ SAME: Sequence[Sequence[str]] = [
     ("PROJ1234", "PROJ-1234", "PROJ_1234", "proj 1234", "Proj-1234"),
     ("nodejs", "node.js", "Node JS", "NodeJS"),
     ("wifi", "Wi-Fi", "wi fi", "WiFi"),
-    ("e-mail", "email", "E-Mail"),
+    ("e-mail", "email", "E-Mail", "e mail"),
+    ("backend", "back end", "Back-End"),
+    ("database", "data base", "Database"),
+    ("login", "log in", "log-in"),
+    ("weekends", "week ends"),
     ("co-operate", "cooperate"),
     ("2024-05-01", "20240501"),
     ("555-123-4567", "5551234567", "(555) 123-4567", "555 123 4567"),
@@ -99,6 +103,8 @@ DIFFERENT: Sequence[tuple[str, Sequence[str]]] = [
     ("config.yaml", ("see config.yaml there", "a config of the yaml")),
     (HASH[:7], (f"fixed in {HASH}", "fixed in 3f2c9bb41d0e8f7766554433221100ffeeddccba")),
     (HASH, ("fixed in 3f2c9ab", "fixed in 3f2c9bb")),
+    (HASH, (f"fixed in {HASH[:20]}", f"fixed in {HASH[:6]}0{HASH[7:20]}")),
+    (HASH, (f"fixed in {HASH[:39]}", f"fixed in {HASH[1:39]}")),
     (HASH[:10], (f"fixed in {HASH.upper()}", "fixed in 3f2c9ac")),
     ("deadbee", ("fixed in deadbeef41d0e8f7766554433221100ffeeddccb", "fixed in deadbaef")),
     ("1234567", ("fixed in 1234567abc890abc", "fixed in 7654321abc890abc")),
@@ -122,10 +128,22 @@ async def test_what_is_something_else_does_not_come_first(client: RawClient) -> 
 
 async def test_what_is_not_there_is_not_found(client: RawClient) -> None:
     """A letter without its signs, a word with another vowel sign or none, and the rest of a hash are no matches."""
-    others = ("C is old", "F is a key", "कीताब कताब", "কালম কলমি", "பால் பல்", "3f2c9bb41d", "ಕವ ಕವಿ", "ދވހ", "བད")
+    others = (
+        "the end is back",
+        "a base of data",
+        "C is old",
+        "F is a key",
+        "कीताब कताब",
+        "কালম কলমি",
+        "பால் பல்",
+        "3f2c9bb41d",
+        "ಕವ ಕವಿ",
+        "ދވހ",
+        "བད",
+    )
     for content in others:
         await client.tool("memory_store", content=content, namespace="n")
-    for query in ("C++", "F#", "किताब", "কলম", "பல", HASH[:7], "3f2c9b", "ಕಿವಿ", "ދިވެހި", "བོད"):
+    for query in ("backend", "database", "C++", "F#", "किताब", "কলম", "பல", HASH[:7], "3f2c9b", "ಕಿವಿ", "ދިވެހި", "བོད"):
         assert await _found(client, query) == [], query
 
 

@@ -53,13 +53,14 @@ _NAME_WITH_PLUS: Final = re.compile(r"[A-Za-z]\w+\+\+(?![\w+])")
 
 _HEX: Final = re.compile(r"[0-9a-f]{7,64}(?!\w)", re.IGNORECASE)
 """What may be a commit's hash or its beginning: git shows seven digits at least."""
-SHORT_HASHES: Final = range(7, 13)
-"""How many of a hash's digits are usual: seven in small repositories, twelve in Linux's."""
+FEWEST_OF_HASH: Final = 7
 
 _WITH_JOINERS: Final = re.compile("[\u0600-\u06ff]+(?:\u200c[\u0600-\u06ff]+)+")
 
 MOST_PAIRED: Final = 32
-"""Words of a query whose neighbours are tried as one word; a longer query is a text."""
+"""Words of a query whose neighbours are tried as one word, and whose parts as two; a longer query is a text."""
+LONGEST_WORD: Final = 20
+"""Letters of a word whose parts are tried as two."""
 
 
 def names(text: str) -> str:
@@ -129,12 +130,28 @@ def _names_with_signs(text: str) -> Iterator[str]:
 
 
 def neighbours(text: str, function_words: Collection[str]) -> Iterator[str]:
-    """Yield each two words of a short query, but function words, as one: a memory may hold them so."""
+    """Yield each two words of a short query as one: a memory may hold them so. The first is no function word."""
     written = list(words(text))[: MOST_PAIRED + 1]
     if len(written) <= MOST_PAIRED:
         for one, other in pairwise(written):
-            if one.lower() not in function_words and other.lower() not in function_words:
+            if one.lower() not in function_words:
                 yield one + other
+
+
+def halves(text: str, function_words: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield each two parts of each word of a short query, but function words: a memory may write them apart.
+
+    A part may be a function word where it comes second (log in), and a single letter where it comes first (e mail).
+    """
+    written = list(words(text))[: MOST_PAIRED + 1]
+    if len(written) > MOST_PAIRED:
+        return
+    for word in dict.fromkeys(map(str.lower, written)):
+        if word in function_words or not (word.isascii() and word.isalpha()) or len(word) > LONGEST_WORD:
+            continue
+        for place in range(1, len(word) - 1):
+            if word[:place] not in function_words:
+                yield word[:place], word[place:]
 
 
 def hashes(text: str) -> list[str]:
@@ -145,7 +162,7 @@ def hashes(text: str) -> list[str]:
 
 def short_forms(digits: str) -> list[str]:
     """Return what a hash may be shortened to."""
-    return [digits[:length] for length in SHORT_HASHES if length < len(digits)]
+    return [digits[:length] for length in range(FEWEST_OF_HASH, len(digits))]
 
 
 def identifier_parts(named: str) -> Iterator[str]:
