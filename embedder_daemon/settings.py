@@ -202,9 +202,10 @@ class _TomlFile(TomlConfigSettingsSource):
         """
         try:
             data = file_path.read_bytes()
-            return tomllib.loads(data.decode("utf-8-sig"))
         except OSError as error:
             raise SettingsError(f"{file_path} cannot be read ({error.strerror}); make it readable") from error
+        try:
+            return tomllib.loads(data.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
             raise SettingsError(

@@ -129,7 +129,7 @@ class Retrieval:
         shown = {hit.memory.key for hit in tagged}
         hits = [*tagged, *(hit for hit in hits if hit.memory.key not in shown)][: query.limit]
         missed = None if hits else selection.near_misses(found.ranked, query.min_score, query.limit)
-        weak = not hits or not (tagged or _fits(it, seen.way, found))
+        weak = not hits or not (tagged or _fits(it, query.text, seen.way, found))
         return Answer(tuple(hits), found.mode, seen.way.intent, found.degraded, seen.pending, weak, missed)
 
     def _tagged(self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None) -> list[Hit]:
@@ -228,13 +228,14 @@ def _find(
     )
 
 
-def _fits(it: Moment, way: Route, found: Found) -> bool:
+def _fits(it: Moment, text: str, way: Route, found: Found) -> bool:
     """Say whether anything fits well; a name fits by its spelling alone."""
     if not way.names:
         return found.fit >= ranking.FITS_FROM
     likely = sorted(found.ranked, key=lambda hit: hit.keyword or 0.0, reverse=True)[:LIKELY]
     memories = it.fetch([hit.key for hit in likely])
-    return any(naming.spells(memory.content, way.names) for memory in memories.values())
+    whole = [text]  # of which the names may be a part: LH 454
+    return any(naming.spells(memory.content, way.names, whole) for memory in memories.values())
 
 
 def _candidates(query: Query) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,7 @@ async def test_a_browse_shows_the_tag_first(desk: Desk) -> None:
     await desk.put(["travel travel travel", "nothing of it"])
     for failure in (None, EmbedderError("down")):
         desk.embedder.failure = failure
-        for query, mode in (("#travel", "auto"), ("travel", "auto"), ("#travel", "keyword"), ("travel", "keyword")):
+        for query, mode in product(("#travel", "travel"), MODES[::3]):
             answer = await desk.ask(query, mode)
             assert answer.intent == "browse"
             found = [hit.memory.content for hit in answer.hits]
@@ -284,7 +285,7 @@ HELD = [
 SPELT = [
     *("PROJ-1234", "proj 1234 PROJ1234", "v1.2.3", "get_user_name", "commit 3f2c9ab", "db-prod-01", "MAX_RETRIES"),
     *("error E0277", "main.py", "192.168.1.10", "555-123-4567", "numpy.linalg.norm", "--dry-run", "ann@example.com"),
-    *("std::vector", "X-Request-Id"),
+    *("std::vector", "X-Request-Id", "DB PROD 01", "PROJ 1234", "5551234567"),
 ]
 UNHELD = [
     *("PROJ-1235", "PROJ-123", "PROJ-12345", "OPS-1234", "ticket PROJ-4321", "v1.2.4", "v1.3.2", "release v2.2.3"),

@@ -34,6 +34,8 @@ HASH = "3f2c9ab41d0e8f7766554433221100ffeeddccba"
         ("open src/app/main.py", "main.py"),
         ("use numpy.linalg.norm", "numpy.linalg"),
         ("mail ann@example.com", "ann@example.com"),
+        ("to DE89370400440532013000", "DE89 3704 0044 0532 0130 00"),
+        ("ISBN 978-3-16-148410-0", "9783161484100"),
     ],
 )
 def test_a_name_is_had_in_any_spelling(text: str, name: str) -> None:
@@ -59,6 +61,7 @@ def test_a_name_is_had_in_any_spelling(text: str, name: str) -> None:
         ("ring 555-123-4567", "555-123-4568"),
         ("ring 5551234567", "5551234"),
         ("ring 5551234", "5551234567"),
+        ("host 192.168.110.1", "192.168.1.101"),
         ("", "PROJ-1"),
         ("anything", "::"),
     ],
