@@ -239,3 +239,24 @@ async def test_a_quotation_may_be_spelt_otherwise(client: RawClient, mode: str) 
     for query, content in SPELT_OTHERWISE:
         assert content in await _found(client, query, mode=mode), query
         assert "something else entirely" not in await _found(client, query, mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["keyword", "auto"])
+async def test_a_name_that_is_not_stored_is_weak(client: RawClient, mode: str) -> None:
+    """What shares its words is shown, and the answer says that it does not fit well."""
+    for content in ("PROJ-1234: the importer drops a row", "v1.2.3 fixed the login", "getUserName returns null"):
+        await client.tool("memory_store", content=content, namespace="n")
+    for query, weak in (
+        *(("PROJ-1235", True), ("v1.2.4", True), ("setUserName", True), ("commit 9c1d2e3f", True)),
+        *(("PROJ1234", False), ("v1.2.3", False), ("get_user_name", False)),
+    ):
+        answer = await client.tool("memory_search", query=query, mode=mode, namespace="n")
+        assert answer.get("weak", False) is weak, query
+
+
+@pytest.mark.parametrize("mode", ["keyword", "auto"])
+async def test_a_tag_is_browsed_by_keyword_too(client: RawClient, mode: str) -> None:
+    """A memory whose content lacks the word is found by its tag."""
+    await client.tool("memory_store", content="we went to Rome", tags=["travel"], namespace="n")
+    await client.tool("memory_store", content="nothing of it", namespace="n")
+    assert (await _found(client, "#travel", mode=mode))[:1] == ["we went to Rome"]
