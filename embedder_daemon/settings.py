@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 from embedder_api import plugins
 from embedder_api.described import Described, describe, nearest
@@ -26,6 +26,9 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from embedder_daemon.errors import SettingsError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 PREFIX: Final = "EMBEDDER_"
 CONFIG_VARIABLE: Final = "EMBEDDER_CONFIG"
@@ -185,7 +188,31 @@ class DaemonSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the library's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the TOML file below the environment; the library puts the command line on top."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml_file())
+        return init_settings, env_settings, _TomlFile(settings_cls, toml_file=toml_file())
+
+
+class _TomlFile(TomlConfigSettingsSource):
+    """The TOML file, which an editor may have begun with a byte order mark."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
+        """Read the file.
+
+        Raises:
+            SettingsError: it cannot be read, or is not UTF-8 or not TOML.
+        """
+        try:
+            data = file_path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"{file_path} cannot be read ({error.strerror}); make it readable") from error
+        try:
+            return tomllib.loads(data.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+            raise SettingsError(
+                f"{file_path}: line {line} is not UTF-8 (byte 0x{byte:02x}); save it as UTF-8"
+            ) from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{file_path} is not TOML: {error}; correct that line") from error
 
 
 def toml_file() -> Path:
@@ -195,7 +222,13 @@ def toml_file() -> Path:
         SettingsError: the variable names a file that is not there.
     """
     if named := os.environ.get(CONFIG_VARIABLE):
-        if not (path := Path(named).expanduser()).is_file():
+        try:
+            path = Path(named).expanduser()
+        except RuntimeError as error:  # ~nobody
+            raise SettingsError(
+                f"{CONFIG_VARIABLE}: there is no home folder for {named}; name an absolute path"
+            ) from error
+        if not path.is_file():
             raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
         return path
     return user_config_path("memory-mcp") / "embedder.toml"
@@ -211,8 +244,6 @@ def load(arguments: Sequence[str]) -> DaemonSettings:
         return DaemonSettings(_cli_parse_args=list(arguments))  # type: ignore[call-arg]  # the library's own argument
     except ValidationError as error:
         raise SettingsError("; ".join(_faults(error))) from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"the settings file is not TOML: {error}") from error
     except (SourceError, OSError) as error:
         raise SettingsError(" ".join(str(error).split()) + " (embedder-daemon --help lists the settings)") from error
 
@@ -248,7 +279,7 @@ def described() -> list[Described]:
     Raises:
         SettingsError: as `load`.
     """
-    file = TomlConfigSettingsSource(DaemonSettings, toml_file=toml_file())
+    file = _TomlFile(DaemonSettings, toml_file=toml_file())
     return describe(load([]), {"environment": EnvSettingsSource(DaemonSettings), "file": file})
 
 

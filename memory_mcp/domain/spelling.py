@@ -3,9 +3,9 @@
 Search has to treat different spellings of one word as equal, and different words as different, whatever the script:
 
 - In scripts whose marks a writer may leave out (points and accents of Arabic, Hebrew, Syriac and Samaritan; diacritics
-  of Latin, Greek and Cyrillic) the marks are dropped.
-- In all others (the abugidas of India and South-East Asia, Thaana, N'Ko, Tibetan and so on) a mark is a letter: it
-  neither ends a word nor may it be dropped.
+  of Latin and Greek; accents of Cyrillic and the dots of ё) the marks are dropped.
+- In all others (the abugidas of India and South-East Asia, Thaana, N'Ko, Tibetan, kana and so on) a mark is a letter
+  or makes one: it neither ends a word nor may it be dropped. Cyrillic й, ї and ў are letters too.
 - Letters with strokes and ligatures, which Unicode does not decompose, become the letters that they stand for.
 - Digits of every script are ASCII digits, and what cannot be seen (joiners, variation selectors, tatweel) is not there.
 """
@@ -27,8 +27,14 @@ _UNSEEN_BLANK: Final = "\u200b"
 
 _OPTIONAL: Final = frozenset({"ARABIC", "HEBREW", "SYRIAC", "SAMARITAN", "COMBINING", "VARIATION"})
 """First words in the names of marks that may be left out; Latin's, Greek's and Cyrillic's are called COMBINING."""
-_ABUGIDAS: Final = ("COMBINING DEVANAGARI", "COMBINING GRANTHA")
-"""Marks that are called COMBINING and are letters all the same."""
+_LETTERS: Final = tuple(
+    f"COMBINING {script}"
+    for script in ("DEVANAGARI", "GRANTHA", "BINDU", "KATAKANA-HIRAGANA", "GLAGOLITIC LETTER", "OLD PERMIC LETTER")
+)
+"""Marks that are called COMBINING and are letters all the same, or make another letter: ガ is not カ."""
+_PLAIN_CYRILLIC: Final = frozenset("ёѐѝѷ")
+"""Cyrillic letters that are usually written without their marks. All others, such as й, ї and ў, are letters of an
+alphabet: nobody writes и for й."""
 
 _WITHOUT_STROKE: Final = re.compile(
     r"LATIN SMALL (?:LETTER|LIGATURE) (?:(?:DOTLESS|LONG|OPEN|BARRED|AFRICAN|INSULAR|MIDDLE-WELSH) )?"
@@ -164,11 +170,12 @@ def spelt_out(text: str) -> str:
 
 def holds(text: str, phrase: str) -> bool:
     """Say whether the words of a phrase follow each other in a text, in either spelling."""
-    wanted = _lines(phrase)
-    return any(one in line for line in _lines(text) for one in wanted)
+    wanted = lines(phrase)
+    return any(one in line for line in lines(text) for one in wanted)
 
 
-def _lines(text: str) -> set[str]:
+def lines(text: str) -> set[str]:
+    """Return the plain words of a text, a blank on either side of each, in both ASCII spellings."""
     apart = RUNS.sub(lambda run: f" {' '.join(run[0])} ", normal(text))
     return {f" {' '.join(form.split())} " for form in plain_forms(apart)}
 
@@ -185,13 +192,20 @@ def _plain(character: str) -> str:
         return str(unicodedata.decimal(character))
     if "\u02b9" <= character <= "\u02c1":  # apostrophes that are letters: Hawaiʻi
         return ""
-    letters = unicodedata.normalize("NFD", character.casefold())
+    return _plain_letter(character)
+
+
+def _plain_letter(letter: str) -> str:
+    small = letter.casefold()
+    if small not in _PLAIN_CYRILLIC and unicodedata.name(letter, "").startswith("CYRILLIC"):
+        return small
+    letters = unicodedata.normalize("NFD", small)
     return unicodedata.normalize("NFC", "".join(map(_without_stroke, letters)))
 
 
 def _may_be_left_out(mark: str) -> bool:
     name = unicodedata.name(mark, "")
-    return name.partition(" ")[0] in _OPTIONAL and not name.startswith(_ABUGIDAS)
+    return name.partition(" ")[0] in _OPTIONAL and not name.startswith(_LETTERS)
 
 
 def _without_stroke(letter: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Filters, Lane, Space, Task
 from memory_mcp.domain.ports import Embedder, Moment, Store
-from memory_mcp.services import ranking, selection, weighing
+from memory_mcp.services import naming, ranking, selection, weighing
 from memory_mcp.services.evidence import NO_WORDS, Evidence, Meaning, Vector, Words
 from memory_mcp.services.phrasing import between, phrasings
 from memory_mcp.services.ranking import Ranked
@@ -26,6 +26,8 @@ CANDIDATES_PER_RESULT: Final = 5
 MIN_CANDIDATES: Final = 50
 MAX_CANDIDATES: Final = 4_096
 """Where near duplicates or quotes thin out the candidates, more are asked for, up to this many."""
+LIKELY: Final = 10
+"""How many memories, the best by their words, are read for the names that the query has."""
 TURNS_TO_SEND: Final = 2
 """Turns of the event loop until a call of the embedder is on its way: gRPC sends from a task of its own."""
 
@@ -127,7 +129,7 @@ class Retrieval:
         shown = {hit.memory.key for hit in tagged}
         hits = [*tagged, *(hit for hit in hits if hit.memory.key not in shown)][: query.limit]
         missed = None if hits else selection.near_misses(found.ranked, query.min_score, query.limit)
-        weak = not hits or not (tagged or found.fit >= ranking.FITS_FROM)
+        weak = not hits or not (tagged or _fits(it, query.text, seen.way, found))
         return Answer(tuple(hits), found.mode, seen.way.intent, found.degraded, seen.pending, weak, missed)
 
     def _tagged(self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None) -> list[Hit]:
@@ -197,7 +199,7 @@ def _look(it: Moment, query: Query) -> Seen:
     asked = possible_tags(query.text)
     known = it.tags_among(asked, query.filters.namespace) if asked else frozenset[str]()
     seen = route(query.text, known)
-    way = seen if query.mode == "auto" else Route(seen.intent)
+    way = seen if query.mode == "auto" else replace(seen, quoted=(), tags=seen.tags if query.mode == "keyword" else ())
     words = _words(it, query, _candidates(query))
     return Seen(way, words, it.queue(query.filters.namespace).pending)
 
@@ -226,6 +228,16 @@ def _find(
     )
 
 
+def _fits(it: Moment, text: str, way: Route, found: Found) -> bool:
+    """Say whether anything fits well; a name fits by its spelling alone."""
+    if not way.names:
+        return found.fit >= ranking.FITS_FROM
+    likely = sorted(found.ranked, key=lambda hit: hit.keyword or 0.0, reverse=True)[:LIKELY]
+    memories = it.fetch([hit.key for hit in likely])
+    whole = [text]  # of which the names may be a part: LH 454
+    return any(naming.spells(memory.content, way.names, whole) for memory in memories.values())
+
+
 def _candidates(query: Query) -> int:
     return max(MIN_CANDIDATES, CANDIDATES_PER_RESULT * query.limit)
 
@@ -236,7 +248,7 @@ def _ranked(query: Query, way: Route, meaning: Meaning, words: Words) -> Found:
         return Found(ranking.by_vectors(meaning.scores), "semantic", None, meaning.is_all, ranking.fit(cosines))
     ranked = ranking.fuse(meaning.scores, words.scores, _weight(query, way, meaning))
     fit = ranking.fit(cosines, words.scores.values())
-    if way.intent == "identifier":  # a name fits by its spelling alone
+    if way.intent == "identifier":  # what is quoted fits by its spelling alone
         fit = max(fit, ranking.fit(words.scores.values()))
     return Found(ranked, "hybrid", None, meaning.is_all and words.is_all, fit)
 

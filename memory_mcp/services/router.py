@@ -71,6 +71,8 @@ class Route:
     intent: Intent
     quoted: tuple[str, ...] = ()
     """What must stand in a memory as it is, for an identifier."""
+    names: tuple[str, ...] = ()
+    """What a memory must spell to fit well, for an identifier."""
     tags: tuple[str, ...] = ()
     """Whose memories come first, for a browse."""
 
@@ -100,8 +102,9 @@ def route(query: str, known: frozenset[str]) -> Route:
     quoted, rest = _quoted(text)
     tags = _browsed(text, known)
     is_quoted = bool(quoted) and len(_plain(rest.split())) <= PLAIN_WORDS
-    if not asks and not tags and (is_quoted or _is_identifier(text)):
-        return Route("identifier", quoted=quoted)
+    names = _identifiers(text)
+    if not asks and not tags and (is_quoted or names):
+        return Route("identifier", quoted, () if quoted else names)
     if tags:
         return Route("browse", tags=tags)
     if _is_of_time(text):
@@ -121,12 +124,13 @@ def _quoted(text: str) -> tuple[tuple[str, ...], str]:
     return (*quoted, *(words for words in code if plain_words(words))), _CODE.sub(" ", rest)
 
 
-def _is_identifier(text: str) -> bool:
+def _identifiers(text: str) -> tuple[str, ...]:
+    """Return the names in a text, where it has hardly anything else."""
     words = [word.strip(",;!\"'") for word in text.split()]
     names = [word for word in words if _is_name(word)]
     is_command = any(word.startswith("-") for word in names)
     few = len(words) - len(names) <= (MAX_BROWSED if is_command else PLAIN_WORDS)
-    return bool(names) and few and not says(text, STATED_TIME)
+    return tuple(names) if few and not says(text, STATED_TIME) else ()
 
 
 def _is_name(word: str) -> bool:

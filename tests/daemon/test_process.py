@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -229,6 +231,48 @@ def test_settings_come_from_file_environment_and_command_line(start: Start, fold
     assert "did you mean threads?" in process.lines()[0]
     file.write_text("threads = \n")
     assert start(*HASH, EMBEDDER_CONFIG=str(file)).wait() == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'engine = "hash"\nmodel = "gr\xf6\xdfe"\n', "line 2 is not UTF-8 (byte 0xf6); save it as UTF-8"),
+        ("threads = 1".encode("utf-16"), "line 1 is not UTF-8 (byte 0xff)"),
+        (b"threads = 1\nengine = \n", "is not TOML: Invalid value (at line 2"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_in_one_line(start: Start, folder: Path, data: bytes, words: str) -> None:
+    """With the line that is to be corrected, by the daemon and by what tells its settings."""
+    file = folder / "embedder.toml"
+    file.write_bytes(data)
+    process = start(*HASH, EMBEDDER_CONFIG=str(file))
+    assert process.wait() == 2
+    [line] = process.lines()
+    assert str(file) in line
+    assert words in line
+    environment = {**os.environ, "EMBEDDER_CONFIG": str(file)}
+    told = subprocess.run(
+        [sys.executable, "-m", "embedder_daemon.describe"], env=environment, capture_output=True, check=False
+    )
+    assert told.returncode == 2
+    [line] = told.stderr.decode().splitlines()
+    assert line.startswith(str(file))
+    assert words in line
+
+
+def test_the_settings_file_may_begin_with_a_mark(start: Start, folder: Path) -> None:
+    """An editor's byte order mark is no part of it."""
+    file = folder / "embedder.toml"
+    file.write_bytes(codecs.BOM_UTF8 + b'engine = "hash"\n')
+    assert start(EMBEDDER_CONFIG=str(file)).ready().stop() == 0
+
+
+def test_a_home_that_nobody_has_is_named(start: Start) -> None:
+    """The variable of the settings file is named, in one line."""
+    process = start(*HASH, EMBEDDER_CONFIG="~nobody-here/embedder.toml")
+    assert process.wait() == 2
+    assert "EMBEDDER_CONFIG: there is no home folder" in process.lines()[0]
+    assert len(process.lines()) == 1
 
 
 def test_an_unknown_variable_is_a_warning(start: Start) -> None:

@@ -212,6 +212,21 @@ def test_the_settings_file_may_begin_with_a_mark(run: Run, folder: Path) -> None
         assert named in run("doctor", MCP_MEMORY_CONFIG=str(file)).stdout.decode()
 
 
+def test_the_daemons_settings_file_is_told_of_in_a_sentence(run: Run, folder: Path) -> None:
+    """It may begin with a mark; what is not UTF-8 in it is named by file and line."""
+    file = folder / "e.toml"
+    file.write_bytes(codecs.BOM_UTF8 + b"threads = 3\n")
+    told = json.loads(run("config", "--json", EMBEDDER_CONFIG=str(file)).stdout)["daemon"]
+    assert next(each["value"] for each in told if each["name"] == "EMBEDDER_THREADS") == 3
+    file.write_bytes(b'engine = "hash"\nmodel = "\xe4"\n')
+    for command in (["config"], ["doctor", "--seconds", "30"]):
+        done = run(*command, EMBEDDER_CONFIG=str(file))
+        told = (done.stdout + done.stderr).decode()
+        assert f"{file}: line 2 is not UTF-8 (byte 0xe4); save it as UTF-8" in told, command
+        assert "Traceback" not in told
+        assert "UnicodeDecodeError" not in told
+
+
 def test_the_file_of_tokens_may_begin_with_a_mark(run: Run, folder: Path) -> None:
     """What is not UTF-8 in it is named by file and line, and nothing is written over it."""
     file = folder / "tokens.json"

@@ -49,7 +49,11 @@ SAME: Sequence[Sequence[str]] = [
     ("PROJ1234", "PROJ-1234", "PROJ_1234", "proj 1234", "Proj-1234"),
     ("nodejs", "node.js", "Node JS", "NodeJS"),
     ("wifi", "Wi-Fi", "wi fi", "WiFi"),
-    ("e-mail", "email", "E-Mail"),
+    ("e-mail", "email", "E-Mail", "e mail"),
+    ("backend", "back end", "Back-End"),
+    ("database", "data base", "Database"),
+    ("login", "log in", "log-in"),
+    ("weekends", "week ends"),
     ("co-operate", "cooperate"),
     ("2024-05-01", "20240501"),
     ("555-123-4567", "5551234567", "(555) 123-4567", "555 123 4567"),
@@ -99,6 +103,8 @@ DIFFERENT: Sequence[tuple[str, Sequence[str]]] = [
     ("config.yaml", ("see config.yaml there", "a config of the yaml")),
     (HASH[:7], (f"fixed in {HASH}", "fixed in 3f2c9bb41d0e8f7766554433221100ffeeddccba")),
     (HASH, ("fixed in 3f2c9ab", "fixed in 3f2c9bb")),
+    (HASH, (f"fixed in {HASH[:20]}", f"fixed in {HASH[:6]}0{HASH[7:20]}")),
+    (HASH, (f"fixed in {HASH[:39]}", f"fixed in {HASH[1:39]}")),
     (HASH[:10], (f"fixed in {HASH.upper()}", "fixed in 3f2c9ac")),
     ("deadbee", ("fixed in deadbeef41d0e8f7766554433221100ffeeddccb", "fixed in deadbaef")),
     ("1234567", ("fixed in 1234567abc890abc", "fixed in 7654321abc890abc")),
@@ -122,10 +128,22 @@ async def test_what_is_something_else_does_not_come_first(client: RawClient) -> 
 
 async def test_what_is_not_there_is_not_found(client: RawClient) -> None:
     """A letter without its signs, a word with another vowel sign or none, and the rest of a hash are no matches."""
-    others = ("C is old", "F is a key", "कीताब कताब", "কালম কলমি", "பால் பல்", "3f2c9bb41d", "ಕವ ಕವಿ", "ދވހ", "བད")
+    others = (
+        "the end is back",
+        "a base of data",
+        "C is old",
+        "F is a key",
+        "कीताब कताब",
+        "কালম কলমি",
+        "பால் பல்",
+        "3f2c9bb41d",
+        "ಕವ ಕವಿ",
+        "ދވހ",
+        "བད",
+    )
     for content in others:
         await client.tool("memory_store", content=content, namespace="n")
-    for query in ("C++", "F#", "किताब", "কলম", "பல", HASH[:7], "3f2c9b", "ಕಿವಿ", "ދިވެހި", "བོད"):
+    for query in ("backend", "database", "C++", "F#", "किताब", "কলম", "பல", HASH[:7], "3f2c9b", "ಕಿವಿ", "ދިވެހި", "བོད"):
         assert await _found(client, query) == [], query
 
 
@@ -188,6 +206,16 @@ async def test_what_is_quoted_stands_there_in_one_piece(client: RawClient, mode:
         assert await _found(client, query, mode=mode) == ["a blue moon rose over the song"], query
 
 
+@pytest.mark.parametrize("mode", ["keyword", "auto"])
+async def test_a_mark_that_makes_another_letter_is_not_left_out(client: RawClient, mode: str) -> None:
+    """Of kana and of Cyrillic, a quotation demands the letter that it has, and near duplicates differ in it."""
+    contents = ("駅でバスに乗った", "駅でパスに乗った", "это йод", "это иод", "його їжа", "иого іжа")
+    for content in contents:
+        await client.tool("memory_store", content=content, namespace="n")
+    for query, content in (("バス", contents[0]), ("パス", contents[1]), ("йод", "это йод"), ("їжа", "його їжа")):
+        assert await _found(client, f'"{query}"', mode=mode) == [content], query
+
+
 SPELT_OTHERWISE: Sequence[tuple[str, str]] = [
     ('"soren kierkegaard"', "Søren Kierkegaard skrev det, og vi har det ikke"),
     ('"Søren Kierkegaard"', "Soren Kierkegaard wrote it"),
@@ -211,3 +239,24 @@ async def test_a_quotation_may_be_spelt_otherwise(client: RawClient, mode: str) 
     for query, content in SPELT_OTHERWISE:
         assert content in await _found(client, query, mode=mode), query
         assert "something else entirely" not in await _found(client, query, mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["keyword", "auto"])
+async def test_a_name_that_is_not_stored_is_weak(client: RawClient, mode: str) -> None:
+    """What shares its words is shown, and the answer says that it does not fit well."""
+    for content in ("PROJ-1234: the importer drops a row", "v1.2.3 fixed the login", "getUserName returns null"):
+        await client.tool("memory_store", content=content, namespace="n")
+    for query, weak in (
+        *(("PROJ-1235", True), ("v1.2.4", True), ("setUserName", True), ("commit 9c1d2e3f", True)),
+        *(("PROJ1234", False), ("v1.2.3", False), ("get_user_name", False)),
+    ):
+        answer = await client.tool("memory_search", query=query, mode=mode, namespace="n")
+        assert answer.get("weak", False) is weak, query
+
+
+@pytest.mark.parametrize("mode", ["keyword", "auto"])
+async def test_a_tag_is_browsed_by_keyword_too(client: RawClient, mode: str) -> None:
+    """A memory whose content lacks the word is found by its tag."""
+    await client.tool("memory_store", content="we went to Rome", tags=["travel"], namespace="n")
+    await client.tool("memory_store", content="nothing of it", namespace="n")
+    assert (await _found(client, "#travel", mode=mode))[:1] == ["we went to Rome"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +222,8 @@ async def test_a_browse_shows_the_tag_first(desk: Desk) -> None:
     await desk.put(["travel travel travel", "nothing of it"])
     for failure in (None, EmbedderError("down")):
         desk.embedder.failure = failure
-        for query in ("#travel", "travel"):
-            answer = await desk.ask(query)
+        for query, mode in product(("#travel", "travel"), MODES[::3]):
+            answer = await desk.ask(query, mode)
             assert answer.intent == "browse"
             found = [hit.memory.content for hit in answer.hits]
             assert set(found[:2]) == {"we went to Rome", "boots and socks"}
@@ -264,6 +265,53 @@ async def test_a_name_fits_by_its_spelling_alone(desk: Desk, name: str) -> None:
     assert (await desk.ask("9e8d7c6b")).weak
 
 
+HELD = [
+    "PROJ-1234: the importer drops the last row",
+    "release v1.2.3 fixed the login loop",
+    "getUserName returns null for guests",
+    "fixed the race in commit 3f2c9ab41d0e8f7766554433221100ffeeddccba",
+    "db-prod-01 has 64 GB of memory and the nightly backup",
+    "MAX_RETRIES is 5 in production",
+    "error E0277 means that a trait bound is missing",
+    "src/app/main.py starts the server",
+    "the office printer is at 192.168.1.10",
+    "call the landlord at 555-123-4567",
+    "numpy.linalg.norm was slow on the old machine",
+    "run make with --dry-run first",
+    "write to ann@example.com about the invoice",
+    "std::vector reallocates when it grows",
+    "X-Request-Id is logged by the proxy",
+]
+SPELT = [
+    *("PROJ-1234", "proj 1234 PROJ1234", "v1.2.3", "get_user_name", "commit 3f2c9ab", "db-prod-01", "MAX_RETRIES"),
+    *("error E0277", "main.py", "192.168.1.10", "555-123-4567", "numpy.linalg.norm", "--dry-run", "ann@example.com"),
+    *("std::vector", "X-Request-Id", "DB PROD 01", "PROJ 1234", "5551234567"),
+]
+UNHELD = [
+    *("PROJ-1235", "PROJ-123", "PROJ-12345", "OPS-1234", "ticket PROJ-4321", "v1.2.4", "v1.3.2", "release v2.2.3"),
+    *("setUserName", "getUserEmail", "getUsername2", "get_user_email", "commit 9c1d2e3f", "3f2c9bb", "db-prod-02"),
+    *("db-test-01", "MAX_TIMEOUT", "MIN_RETRIES", "error E0278", "src/app/util.py", "192.168.1.11", "555-123-4568"),
+    *("numpy.linalg.inv", "--dry-install", "bob@example.com", "std::map", "X-Trace-Id"),
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_name_that_only_looks_alike_is_weak(desk: Desk, mode: Mode) -> None:
+    """Of a name that is not stored, a neighbour may hold most: the next ticket, another version, one more server."""
+    await desk.put([*HELD, *LIFE])
+    assert [name for name in UNHELD if not (await desk.ask(name, mode)).weak] == []
+    if mode != "semantic":  # which knows no spellings
+        assert [name for name in SPELT if (await desk.ask(name, mode)).weak] == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_name_among_thousands_is_weak_or_not(desk: Desk, mode: Mode) -> None:
+    """However many memories share its words."""
+    await desk.put([f"PROJ-{number}: the importer drops row {number % 7}" for number in range(1_000, 1_400)])
+    assert not (await desk.ask("PROJ-1234", mode)).weak
+    assert (await desk.ask("PROJ-1434", mode)).weak
+
+
 async def test_nothing_at_all_fits_nothing(desk: Desk) -> None:
     """An empty store, filters that leave nothing and a bar that nothing reaches are weak as well."""
     assert (await desk.ask("boat house")).weak
@@ -284,6 +332,7 @@ async def test_what_is_asked_for_by_its_tag_is_not_weak(desk: Desk) -> None:
     """A memory fits by a tag that the query names, whatever it says."""
     await desk.put(LIFE[:4], tags=("errand",))
     assert not (await desk.ask("#errand")).weak
+    assert not (await desk.ask("#errand", "keyword")).weak
     assert (await desk.ask("#nonsense")).weak
 
 

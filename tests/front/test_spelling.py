@@ -14,6 +14,8 @@ from memory_mcp.storage.sqlite.terms import Terms
 
 DROPPED = {"ARABIC", "HEBREW", "SYRIAC", "SAMARITAN", "COMBINING"}
 """First words in the names of marks that writers leave out."""
+KEPT = {"DEVANAGARI", "GRANTHA", "BINDU", "KATAKANA-HIRAGANA", "GLAGOLITIC", "PERMIC"}
+"""Scripts of marks that are called COMBINING and make letters."""
 OTHER_LETTERS = {"TURNED", "REVERSED", "SIDEWAYS"}
 UNSEEN = ("VARIATION SELECTOR", "MONGOLIAN FREE VARIATION SELECTOR")
 
@@ -31,8 +33,7 @@ def marks() -> Iterator[tuple[str, str]]:
 def is_dropped(mark: str) -> bool:
     """Say whether a mark makes no difference, by its name."""
     name = unicodedata.name(mark)
-    samavedic = name.startswith(("COMBINING DEVANAGARI", "COMBINING GRANTHA"))
-    return name.startswith(UNSEEN) or (name.split()[0] in DROPPED and not samavedic)
+    return name.startswith(UNSEEN) or (name.split()[0] in DROPPED and not KEPT & set(name.split()))
 
 
 def test_every_mark_of_every_script_is_part_of_its_word() -> None:
@@ -62,7 +63,8 @@ def test_every_mark_of_every_script_is_part_of_its_word() -> None:
         ("ƀ ɨ ɉ ŀ ŋ ĸ ſ ß ẞ ﬁ ǆ ĳ ŉ", "b i j l n k s ss ss fi dz ij n"),
         ("ƶ ɍ ⱥ ȼ ɇ ꞓ ᵽ ꝥ ǥ ǿ ǽ ə ɛ ɔ ɓ ɗ ꜳ ʣ ƿ ȷ ỻ", "z r a c e c p th g o ae e e o b d aa dz w j ll"),
         ("Ωμέγα Ἀθῆναι", "ωμεγα αθηναι"),
-        ("Ёжик Йод ї", "ежик иод і"),
+        ("Ёжик Йод ї За́мок ѝ ѓ ќ ў ѷ", "ежик йод ї замок и ѓ ќ ў ѵ"),
+        ("バス ﾊﾟｽ か\u3099き ゞ", "バス パス がき ゞ"),
         ("Việt Nam", "viet nam"),
         ("ﷺ لَا ﻻ أحمد إلى", None),
         ("১২৩ ٤٥ ໑", "123 45 1"),
@@ -78,6 +80,18 @@ def test_a_text_has_one_plain_spelling(written: str, plain: str | None) -> None:
     made = plain_words(written)
     assert plain is None or made == plain.split()
     assert fold(" ".join(made)).split() == made
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("バス", "パス"), ("かき", "がき"), ("ハス", "バス"), ("ゝ", "ゞ"), ("май", "маи"), ("її", "іі"), ("ўз", "уз")],
+)
+def test_a_mark_that_makes_another_letter_makes_another_word(one: str, other: str) -> None:
+    """A quotation of one does not hold the other, composed or not."""
+    for form in ("NFC", "NFD"):
+        assert holds(unicodedata.normalize(form, one), one)
+        assert not holds(unicodedata.normalize(form, one), other)
+        assert not holds(unicodedata.normalize(form, other), one)
 
 
 def test_every_letter_of_latin_with_an_addition_becomes_ascii() -> None:

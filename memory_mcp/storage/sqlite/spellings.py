@@ -25,6 +25,7 @@ _LETTER: Final = r"[^\s!-/:-@\[-`{-~\u00a0-\u00bf\u2000-\u206f\u3000-\u303f]"
 """Any character but ASCII's and the usual punctuation: a vowel sign is no \\w."""
 _SEPARATORS: Final = "-._\u2010"
 _COMPOUND: Final = re.compile(rf"{_LETTER}+(?:[{_SEPARATORS}]{_LETTER}+)+")
+_JOINT: Final = re.compile(rf"[{_SEPARATORS}](?={_LETTER})")
 LONGEST: Final = 256
 """Characters between blanks that are looked through for compounds: what is longer is a blob, or a script of its own."""
 _IN_COMPOUNDS: Final = str.maketrans(dict.fromkeys(_SEPARATORS, ""))
@@ -51,20 +52,21 @@ _NAME_WITH_DOT: Final = re.compile(r"\.(?<![^\s(\[{/'\"`,].)(?=[A-Za-z])(\w+)")
 _NAME_WITH_APOSTROPHE: Final = re.compile(r"[A-Z]['’][A-Z]\w+")
 _NAME_WITH_PLUS: Final = re.compile(r"[A-Za-z]\w+\+\+(?![\w+])")
 
-_HEX: Final = re.compile(r"[0-9a-f]{7,64}(?!\w)", re.IGNORECASE)
+_HEX: Final = re.compile(r"[0-9a-fA-F]{7,64}(?!\w)")
 """What may be a commit's hash or its beginning: git shows seven digits at least."""
-SHORT_HASHES: Final = range(7, 13)
-"""How many of a hash's digits are usual: seven in small repositories, twelve in Linux's."""
+FEWEST_OF_HASH: Final = 7
 
 _WITH_JOINERS: Final = re.compile("[\u0600-\u06ff]+(?:\u200c[\u0600-\u06ff]+)+")
 
 MOST_PAIRED: Final = 32
-"""Words of a query whose neighbours are tried as one word; a longer query is a text."""
+"""Words of a query whose neighbours are tried as one word, and whose parts as two; a longer query is a text."""
+LONGEST_WORD: Final = 20
+"""Letters of a word whose parts are tried as two."""
 
 
 def names(text: str) -> str:
     """Return a text without its plain words: its names, compounds, numbers and identifiers."""
-    return " ".join(token for token in text.split() if not (token.isalpha() and token[1:].islower()))
+    return " ".join([token for token in text.split() if not (token.isalpha() and token[1:].islower())])
 
 
 def joined(text: str, named: str) -> list[str]:
@@ -75,26 +77,33 @@ def joined(text: str, named: str) -> list[str]:
     What is written with points between digits keeps them, and so do names that begin with one (.NET); O'Brien loses its
     apostrophe.
     """
-    found = [*_compounds(named), *_beside(text.replace("-", " ").split()), *_names_with_signs(named)]
-    if _DIGIT.search(named):
+    has_digits = bool(_DIGIT.search(named))
+    found = [*_compounds(named), *_beside(text.replace("-", " ").split(), has_digits), *_names_with_signs(named)]
+    if has_digits:
         found += _numbers(text, named)
     return list(dict.fromkeys(found))
 
 
 def _compounds(named: str) -> Iterator[str]:
-    for compound in _COMPOUND.findall(" ".join(token for token in named.split() if len(token) <= LONGEST)):
-        if not _BETWEEN_DIGITS.search(compound):
-            yield compound.translate(_IN_COMPOUNDS)
+    end = 0
+    for joint in _JOINT.finditer(named):
+        if joint.start() < end:
+            continue
+        start = named.rfind(" ", 0, joint.start()) + 1
+        blank = named.find(" ", joint.start())
+        end = blank if blank >= 0 else len(named)
+        if end - start <= LONGEST:
+            for compound in _COMPOUND.findall(named, start, end):
+                if not _BETWEEN_DIGITS.search(compound):
+                    yield compound.translate(_IN_COMPOUNDS)
 
 
-def _beside(tokens: Sequence[str]) -> Iterator[str]:
+def _beside(tokens: Sequence[str], has_digits: bool) -> Iterator[str]:  # noqa: FBT001 - of the tokens
     """Yield short words and numbers together with the words beside them."""
     known = function_words_of_all()
-    likely = [
-        place
-        for place, token in enumerate(tokens)
-        if token[0].isdigit() or (len(token) <= _SHORT + 1 and token.lower() not in known)
-    ]
+    likely = [n for n, token in enumerate(tokens) if len(token) <= _SHORT + 1 and token.lower() not in known]
+    if has_digits:
+        likely = sorted({*likely, *(n for n, token in enumerate(tokens) if token[0].isdigit())})
     for place in likely:
         bare = tokens[place].rstrip(_PUNCTUATION)
         before = tokens[place - 1] if place else ""
@@ -115,7 +124,9 @@ def _says_something(word: str, function_words: Collection[str]) -> bool:
 def _numbers(text: str, named: str) -> Iterator[str]:
     yield from (number.replace(".", "．") for number in _DOTTED.findall(named))
     yield from (number.replace(",", "") for number in _GROUPED.findall(named))
-    for found in (*_DATE.findall(named), *_SPACED.findall(text), *_TELEPHONE.findall(text)):
+    spaced = _SPACED.findall(text) if _SPACED.search(named) else []  # what the text has, the shorter one has too
+    telephones = _TELEPHONE.findall(text) if _TELEPHONE.search(named) else []
+    for found in (*_DATE.findall(named), *spaced, *telephones):
         digits = "".join(filter(str.isdigit, found))
         if _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS:
             yield digits
@@ -129,12 +140,28 @@ def _names_with_signs(text: str) -> Iterator[str]:
 
 
 def neighbours(text: str, function_words: Collection[str]) -> Iterator[str]:
-    """Yield each two words of a short query, but function words, as one: a memory may hold them so."""
+    """Yield each two words of a short query as one: a memory may hold them so. The first is no function word."""
     written = list(words(text))[: MOST_PAIRED + 1]
     if len(written) <= MOST_PAIRED:
         for one, other in pairwise(written):
-            if one.lower() not in function_words and other.lower() not in function_words:
+            if one.lower() not in function_words:
                 yield one + other
+
+
+def halves(text: str, function_words: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield each two parts of each word of a short query, but function words: a memory may write them apart.
+
+    A part may be a function word where it comes second (log in), and a single letter where it comes first (e mail).
+    """
+    written = list(words(text))[: MOST_PAIRED + 1]
+    if len(written) > MOST_PAIRED:
+        return
+    for word in dict.fromkeys(map(str.lower, written)):
+        if word in function_words or not (word.isascii() and word.isalpha()) or len(word) > LONGEST_WORD:
+            continue
+        for place in range(1, len(word) - 1):
+            if word[:place] not in function_words:
+                yield word[:place], word[place:]
 
 
 def hashes(text: str) -> list[str]:
@@ -145,13 +172,13 @@ def hashes(text: str) -> list[str]:
 
 def short_forms(digits: str) -> list[str]:
     """Return what a hash may be shortened to."""
-    return [digits[:length] for length in SHORT_HASHES if length < len(digits)]
+    return [digits[:length] for length in range(FEWEST_OF_HASH, len(digits))]
 
 
 def identifier_parts(named: str) -> Iterator[str]:
     """Yield the parts of identifiers: of getUserName get, User and Name, of PROJ1234 PROJ and 1234."""
     for word in _ASCII_WORDS.findall(named):
-        if _BORDER.search(word):
+        if not (word.isalpha() and word[1:].islower()) and _BORDER.search(word):
             parts = _PARTS.findall(word)
             if len(parts) == 2 or len(word) >= 2 * len(parts):  # a digest's snippets are no words
                 yield from parts

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Final, Protocol
 
 from memory_mcp.domain import spelling
@@ -102,6 +102,8 @@ _FUNCTION_WORDS: Final = {
     """,
 }
 _WORDS: Final = re.compile(r"[^\W\d_]+")
+_ASCII_WORDS: Final = re.compile("[a-z]+")
+"""The same of a text in lower case that is ASCII, which takes half the time."""
 _SCRIPTS: Final = (("ru", re.compile("[а-яёА-ЯЁ]")), ("el", re.compile("[α-ωά-ώΑ-Ω]")))
 _OTHER_SCRIPTS: Final = frozenset(language for language, _ in _SCRIPTS)
 """Languages whose marks Snowball drops, or nobody leaves out."""
@@ -157,17 +159,19 @@ def language_of(text: str) -> str | None:
     spoken = _spoken(start.lower())
     if not spoken:
         return None
-    [(best, count), *_] = spoken.most_common(1)
-    return None if best == "en" or count <= spoken["en"] else best
+    best = min(spoken, key=lambda language: (-spoken[language], language))  # ties fall alike in every process
+    return None if best == "en" or spoken[best] <= spoken["en"] else best
 
 
 def _spoken(text: str) -> Counter[str]:
     """Count the different function words of each language, and the letters that only one has."""
     speakers = _speakers()
-    spoken = Counter(_LETTERS[letter] for letter in text if letter in _LETTERS) if not text.isascii() else Counter()
-    words = speakers.keys() & set(_WORDS.findall(text))  # each once: names repeat theirs (Los Angeles)
+    is_ascii = text.isascii()
+    spoken = Counter[str]() if is_ascii else Counter(_LETTERS[letter] for letter in text if letter in _LETTERS)
+    found = (_ASCII_WORDS if is_ascii else _WORDS).findall(text)
+    words = function_words_of_all().intersection(found)  # each once: names repeat theirs (Los Angeles)
     if len(words) > 1 or spoken or any(map(_is_telling, words)):
-        spoken.update(language for word in words for language in speakers[word])
+        spoken.update(chain.from_iterable([speakers[word] for word in words]))
     return spoken
 
 
@@ -176,9 +180,10 @@ def _is_telling(word: str) -> bool:
     return len(word) > 2 and len(_speakers()[word]) == 1 and word not in _OF_NAMES
 
 
-def function_words_of_all() -> Collection[str]:
+@cache
+def function_words_of_all() -> frozenset[str]:
     """Return the function words of all languages, in lower case."""
-    return _speakers().keys()
+    return frozenset(_speakers())
 
 
 FOREIGN: Final = ":"

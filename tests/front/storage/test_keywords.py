@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import apsw
@@ -232,3 +234,19 @@ def test_hostile_texts_cost_no_more_than_others() -> None:
         made = terms.of_content(text)
         assert len(made) <= len(text)
         assert all(len(term) <= MAX_TERM for term in made)
+
+
+def test_a_text_of_two_languages_is_filed_under_the_same_one_in_every_process() -> None:
+    """Sets of words have another order in each process, and the index of one is read by all."""
+    script = "from memory_mcp.storage.sqlite.stems import language_of as of; print([of(text) for text in {texts!r}])"
+    texts = ["foo ist und é e ser", "der den med por si", "no se og av di la", "een het die von"]
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", script.format(texts=texts)],
+            env={"PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in range(6)
+    }
+    assert len(told) == 1
