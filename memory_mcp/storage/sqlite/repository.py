@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import apsw
 
@@ -92,13 +92,17 @@ class SqliteStore:
         """Write memories in one transaction; a conflict concerns its own item alone."""
         now = self._now()
 
-        def add_one(db: apsw.Connection, new: NewMemory, embedded: Embedded) -> Stored | ConflictError:
+        def add_one(db: apsw.Connection, new: NewMemory, embedded: Embedded, last: int) -> Stored | ConflictError:
             try:
-                return writes.add(db, new, embedded, now)
+                return writes.add(db, new, embedded, now, last)
             except ConflictError as error:  # raised before anything of this item was written
                 return error
 
-        return await self._database.write(lambda db: [add_one(db, new, embedded) for new, embedded in items])
+        def add_all(db: apsw.Connection) -> list[Stored | ConflictError]:
+            last = cast("int | None", db.execute("SELECT max(key) FROM memories").get) or 0
+            return [add_one(db, new, embedded, last) for new, embedded in items]
+
+        return await self._database.write(add_all)
 
     async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
         """Return a memory of this namespace, else of any other if that may be."""
