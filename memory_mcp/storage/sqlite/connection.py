@@ -29,7 +29,7 @@ from memory_mcp.storage.sqlite.file import (
     translated,
 )
 from memory_mcp.storage.sqlite.reading import Reading, Way, is_settled, open_reading, state, way_at_rest
-from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations
+from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations, too_old
 
 T = TypeVar("T")
 
@@ -197,11 +197,7 @@ class _Reader(_Worker):
         if (version := check_identity(reading.db, self._path)) < len(migrations()):
             reading.db.close()
             if version:
-                raise StoreError(
-                    f"{self._path} is of an earlier version (schema {version}, this one's is {len(migrations())}) and "
-                    "cannot be migrated while nothing may be written: open it, or a copy of it, without "
-                    "MCP_MEMORY_READ_ONLY and with room on the disk"
-                )
+                raise StoreError(too_old(self._path, version))
             reading = Reading(self._nothing(), self._path, state(self._path))
         self._reading = reading
         return reading.db

@@ -22,7 +22,7 @@ from memory_mcp.storage.sqlite import changes, findings, reads
 from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, in_transaction, left_beside, translated
 from memory_mcp.storage.sqlite.reading import connect_reading
 from memory_mcp.storage.sqlite.rows import from_micros
-from memory_mcp.storage.sqlite.schema import check_identity, migrations
+from memory_mcp.storage.sqlite.schema import check_identity, migrations, too_old
 from memory_mcp.storage.sqlite.search import active_space
 from memory_mcp.storage.sqlite.verify import problems
 
@@ -68,6 +68,9 @@ def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False)
         return _unusable(path, error, newest())
     if version == 0:
         return findings.NONE
+    if version < len(migrations()) and read_only:
+        cause, mend = too_old(path, version).split(": ", 1)
+        return Finding(Condition.FAILED, "old", cause, mend)
     if version < len(migrations()):
         return Finding(
             Condition.DEGRADED,

@@ -39,7 +39,7 @@ from memory_mcp.domain.models import (
     Unfilled,
 )
 from memory_mcp.domain.ports import Moment
-from memory_mcp.storage.disk import has_room
+from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.sqlite import (
     changes,
     copies,
@@ -315,7 +315,12 @@ class SqliteStore:
             return {"store": findings.full(path)}
         except StoreError as error:
             return {"store": findings.unusable(path, error)}
-        store = findings.full(path) if await self._is_full() else findings.opened(path)
+        if await self._is_full():
+            store = findings.full(path)
+        elif self._database.is_read_only or is_writable(path):
+            store = findings.opened(path)
+        else:
+            store = findings.not_writable(path)
         return {"store": store, "space": findings.of_space(space), "queue": findings.of_queue(queue)}
 
     async def _is_full(self) -> bool:
