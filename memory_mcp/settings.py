@@ -126,7 +126,8 @@ class Settings(BaseSettings):
         description="The database file.",
     )
     read_only: bool = Field(
-        default=False, description="Offer and do nothing that writes to the store; no file of it changes, and the chores are left to others."
+        default=False,
+        description="Offer and do nothing that writes to the store, of which no file changes; others do the chores.",
     )
     chatgpt_tools_enabled: bool = Field(
         default=False, description="Offer `search` and `fetch` as well, which ChatGPT's connectors look for."

@@ -78,9 +78,7 @@ def load(number: int, line: str, consequence: str = "nothing from here on was re
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise InvalidArgumentError(
-            f"line {number}", f"{field}: {first['msg']}; {consequence}"
-        ) from error
+        raise InvalidArgumentError(f"line {number}", f"{field}: {first['msg']}; {consequence}") from error
     revisions = tuple(_revision(was) for was in held.revisions)
     memory = Memory(
         key=0,

@@ -181,4 +181,6 @@ def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
                 spelled.add(of)
             yield replace(record, may_be_numbered=of in spelled)
             count += 1
-    raise _EndsEarlyError("the last line", f"the file ends early, after {count} memories, which are imported; export it again")
+    raise _EndsEarlyError(
+        "the last line", f"the file ends early, after {count} memories, which are imported; export it again"
+    )

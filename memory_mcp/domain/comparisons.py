@@ -19,7 +19,7 @@ _OF_OTHERS: Final = frozenset(_WORDS_OF_OTHERS.split())
 _WORDS_ALONE: Final = "equals not_eq greater_than less_than regexp range min max starts_with any all"
 _ALONE: Final = frozenset(_WORDS_ALONE.split())
 """More of them, which ordinary objects may have among other members."""
-_CHOICE: Final = f"one of {', '.join(OPERATORS)}"
+_CHOICE: Final = f"choose from {', '.join(OPERATORS)}"
 INTEGERS: Final = range(-(2**63), 2**63)
 """What SQLite compares exactly (https://sqlite.org/datatype3.html); beyond, it would round."""
 
@@ -65,7 +65,7 @@ def check(metadata: Mapping[str, object]) -> None:
     for name, wanted in metadata.items():
         if name.startswith("$") and _is_operator(name[1:], alone=True):
             raise InvalidArgumentError(
-                f"metadata.{name}", f"unknown operator {name!r}; give members, each with a value or {_CHOICE}"
+                f"metadata.{name}", f"unknown operator {name!r}; name a member, and in it {_CHOICE}"
             )
         comparisons(name, wanted)
 
@@ -77,9 +77,8 @@ def _is_operator(key: str, *, alone: bool) -> bool:
 
 def _comparison(argument: str, operator: str, operand: object) -> Comparison:
     if operator not in OPERATORS:
-        raise InvalidArgumentError(
-            argument, f'unknown operator {operator!r}; give {_CHOICE}; an object itself is matched by {{"in": [object]}}'
-        )
+        literal = 'an object itself is matched by {"in": [object]}'
+        raise InvalidArgumentError(argument, f"unknown operator {operator!r}; {_CHOICE}; {literal}")
     if operator == "in":
         if not isinstance(operand, list):
             raise InvalidArgumentError(argument, "'in' takes a list")

@@ -39,8 +39,9 @@ def check_merged(known: Memory, more: int) -> None:
     """
     if len(known.tags) + more > MAX_TAGS:
         raise ConflictError(
-            f"tags: {known.id!r} holds this text already and has {len(known.tags)} tags; {more} more would make it more "
-            f"than {MAX_TAGS}; nothing was stored: leave tags out, or replace its tags with memory_update"
+            f"tags: {known.id!r} holds this text already and has {len(known.tags)} tags; {more} more are "
+            f"more than the {MAX_TAGS} that a memory may have; nothing was stored: leave tags out, or replace its tags "
+            "with memory_update"
         )
 
 
@@ -65,5 +66,6 @@ def check_import(given: Memory, known: Memory) -> None:
 def deleted_before(memory_id: str, namespace: str) -> ConflictError:
     """Return the conflict of an imported memory that was deleted from the store."""
     return ConflictError(
-        f"id: {memory_id!r} in the namespace {namespace!r} was deleted; `memory-mcp undelete {memory_id}` brings it back"
+        f"id: {memory_id!r} in the namespace {namespace!r} was deleted; "
+        f"`memory-mcp undelete {memory_id}` brings it back"
     )

@@ -31,7 +31,7 @@ def absolute(given: str, variables: Mapping[str, str]) -> Path:
 def followed(path: Path) -> Path:
     """Return the file that a symbolic link stands for, also where that is not there yet; other paths stay as they are.
 
-    SQLite keeps its side files beside the link's target, and a file that is replaced by a rename would replace the link.
+    SQLite keeps its side files beside the link's target, and replacing a file by a rename would replace the link.
     """
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 

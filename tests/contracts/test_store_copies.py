@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,14 +64,15 @@ async def test_what_an_import_would_lose_is_a_conflict(store: Store) -> None:
     await put(store, "text", id="a", tags=("x", "Y"), metadata={"n": 1})
     [record] = await store.export(0, 9)
     memory = record.memory
-    for changed, named in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({}, ""),
         ({"metadata": {"n": 1.0}, "tags": ("y",)}, ""),
         ({"metadata": {"n": 2}, "type": "fact"}, "type and metadata"),
         ({"created_at": memory.created_at + timedelta(seconds=1)}, "created_at"),
         ({"conversation_id": "talk"}, "conversation_id"),
         ({"tags": ("x", "z")}, "tags"),
-    ]:
+    ]
+    for changed, named in cases:
         [outcome] = await store.absorb([(Record(replace(memory, **changed)), whole("text"))])
         if named:
             assert str(outcome) == f"id: 'a' in the namespace 'here' is there with another {named}"
@@ -81,7 +83,7 @@ async def test_what_an_import_would_lose_is_a_conflict(store: Store) -> None:
 
 async def test_an_imported_id_gets_a_number_where_it_may(store: Store) -> None:
     """It is the same one when it is imported again."""
-    memory = (await put(store, "first", id="a")) and (await store.export(0, 9))[0].memory
+    memory = await put(store, "first", id="a")
     given = [Record(replace(memory, content=text), may_be_numbered=True) for text in ("second", "first", "third")]
     for is_new in (True, False):
         outcomes = await store.absorb([(record, whole(record.memory.content)) for record in given])

@@ -40,9 +40,7 @@ def export_of(path: Path, memories: Sequence[Json]) -> str:
         (json.dumps({"memory_mcp_export_end": 7}), "line 102: is no end of an export of 100 memories"),
     ],
 )
-async def test_a_file_with_a_wrong_line_stores_nothing(
-    command: Command, folder: Path, line: str, problem: str
-) -> None:
+async def test_a_file_with_a_wrong_line_stores_nothing(command: Command, folder: Path, line: str, problem: str) -> None:
     """Also where the line is the last of many; the file and the line are named."""
     path = folder / "in.jsonl"
     export_of(path, [memory(id=f"m{number}") for number in range(100)])
@@ -84,10 +82,8 @@ async def test_what_is_left_out_is_named(command: Command, folder: Path) -> None
     assert (await command("get", "a", "--json")).data["content"] == "first"
 
 
-@pytest.mark.parametrize("is_first", [False, True])
-async def test_names_of_an_earlier_version_that_become_one_are_kept(
-    command: Command, folder: Path, is_first: bool
-) -> None:
+@pytest.mark.parametrize("order", [1, -1])
+async def test_names_of_an_earlier_version_that_become_one_are_kept(command: Command, folder: Path, order: int) -> None:
     """Ids, in one namespace or in two that become one, and members of metadata get a number; again it is known."""
     held = {"\u00e9": 1, APART: 2, "deep": [{APART: 3, "\u00e9": 4}]}
     memories = [
@@ -97,7 +93,7 @@ async def test_names_of_an_earlier_version_that_become_one_are_kept(
         memory(id="x", namespace=f"n{APART}", content="other"),
         memory(id="last", content="later"),
     ]
-    path = export_of(folder / "in.jsonl", memories[:-1][::-1] + memories[-1:] if is_first else memories)
+    path = export_of(folder / "in.jsonl", memories[::order])
     ended = await command("import", path, "--json")
     assert (ended.data["created"], ended.data["conflicts"]) == (5, 0)
     assert ended.err.count("was taken; that memory is imported as ") == 2

@@ -27,7 +27,7 @@ UNKNOWN: Sequence[tuple[object, str]] = [
     ({" gte ": 5}, "unknown operator ' gte '"),
     ({"__gte": 5}, "unknown operator '__gte'"),
     ({"Not_In_": [5]}, "unknown operator 'Not_In_'"),
-    ({"equals": 5}, "unknown operator 'equals'; give one of gte, gt, lte, lt, ne, in; an object itself is matched by"),
+    ({"equals": 5}, "unknown operator 'equals'; choose from gte, gt, lte, lt, ne, in; an object itself is matched by"),
     ({"Starts_With": "x"}, "unknown operator 'Starts_With'"),
     ({"min": 5}, "unknown operator 'min'"),
     ({"all": [5]}, "unknown operator 'all'"),

@@ -205,16 +205,16 @@ async def test_a_folder_is_no_file_of_tokens(command: Command, environment: dict
     assert "such as /x/tokens.json" in (await command("token", "list")).err
 
 
-@pytest.mark.parametrize("is_default", [False, True])
+@pytest.mark.parametrize("named_by", ["variable", "default"])
 async def test_a_link_stands_for_its_target(
-    start: Callable[..., RawClient], command: Command, environment: dict[str, str], folder: Path, is_default: bool
+    start: Callable[..., RawClient], command: Command, environment: dict[str, str], folder: Path, named_by: str
 ) -> None:
     """Whoever reads sees what is in the log beside the target; nothing lies beside the link, whatever is done."""
     target, link = folder / "disk" / "real.db", folder / "data" / "memory-mcp" / "memory.db"
     link.parent.mkdir(parents=True)
     link.symlink_to("../../disk/real.db")
     environment["MCP_MEMORY_SQLITE_PATH"] = str(link)
-    if is_default:
+    if named_by == "default":
         del environment["MCP_MEMORY_SQLITE_PATH"]
         environment["XDG_DATA_HOME"] = str(folder / "data")
     writer = start(XDG_DATA_HOME=str(folder / "data"))

@@ -245,6 +245,7 @@ async def test_a_medium_that_cannot_be_written(
         await client.initialize()
         with pytest.raises(ToolError, match=r"memory\.db"):
             await client.tool("memory_store", content="lost")
+        assert (await client.tool("memory_list"))["total"] == 2
         health = await client.tool("memory_health")
         store = health["store"]
         assert (health["status"], store["state"]) == ("failed", "not writable"), store

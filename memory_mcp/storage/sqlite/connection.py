@@ -16,6 +16,7 @@ from typing import TypeVar
 import apsw
 
 from memory_mcp.domain.errors import DiskFullError, StoreError
+from memory_mcp.storage.disk import is_writable
 from memory_mcp.storage.sqlite.copies import keep_before_migration
 from memory_mcp.storage.sqlite.file import (
     Patience,
@@ -182,8 +183,8 @@ class _Reader(_Worker):
             return self._open_unchanged()
         try:
             return super()._open()
-        except apsw.FullError:
-            if not is_settled(self._path):
+        except (apsw.FullError, apsw.CantOpenError, apsw.ReadOnlyError) as error:
+            if not is_settled(self._path) or (is_writable(self._path) and not isinstance(error, apsw.FullError)):
                 raise
             return self._open_unchanged(way_at_rest(self._path))  # what is there can be read all the same
 

@@ -68,20 +68,22 @@ def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False)
         return _unusable(path, error, newest())
     if version == 0:
         return findings.NONE
-    if version < len(migrations()) and read_only:
-        cause, mend = too_old(path, version).split(": ", 1)
-        return Finding(Condition.FAILED, "old", cause, mend)
     if version < len(migrations()):
-        return Finding(
-            Condition.DEGRADED,
-            "old",
-            f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())})",
-            "none needed: the next client or command migrates it, after a copy",
-        )
+        return _old(path, version, read_only=read_only)
     if path.stat().st_mode & OTHERS:
         cause = f"others on this machine may open {path}"
         return Finding(Condition.DEGRADED, "not private", cause, f"chmod 600 {shlex.quote(str(path))}")
     return findings.opened(path)
+
+
+def _old(path: Path, version: int, *, read_only: bool) -> Finding:
+    if read_only:
+        cause, mend = too_old(path, version).rsplit(": ", 1)
+        return Finding(Condition.FAILED, "old", cause, mend)
+    cause = f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())})"
+    return Finding(
+        Condition.DEGRADED, "old", cause, "none needed: the next client or command migrates it, after a copy"
+    )
 
 
 def _missing(path: Path, backup: Path | None) -> Seen:

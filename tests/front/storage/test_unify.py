@@ -220,7 +220,7 @@ async def test_metadata_that_was_there_is_known(path: Path, old: Old, store: Sql
     assert (await offer(store, "one", metadata={"m": [2.0], "n": 1})) == Stored("m1", created=False, embedded=False)
     seen: list[str] = []
     with opened(path) as db:
-        db.exec_trace = lambda _, sql, __: seen.append(sql) or True  # type: ignore[func-returns-value]
+        db.exec_trace = lambda _, sql, __: bool([seen.append(sql)])  # type: ignore[func-returns-value]
         wanted = NewMemory("one", "here", metadata={"n": 1, "m": [2]})
         assert writes.add(db, wanted, Embedded((), None), 0, 0).created is False
         db.exec_trace = None
