@@ -29,7 +29,7 @@ from memory_mcp.storage.sqlite.file import (
     roll_back,
     translated,
 )
-from memory_mcp.storage.sqlite.reading import Reading, Way, is_settled, open_reading, state, way_at_rest
+from memory_mcp.storage.sqlite.reading import Reading, Way, is_settled, may_pass, open_reading, state, way_at_rest
 from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations, too_old
 
 T = TypeVar("T")
@@ -147,15 +147,18 @@ class _Reader(_Worker):
         """Of a connection that changes nothing."""
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
+        end = self._patience.end_at()
         with translated(self._path):
             while True:
-                db = self._current()
+                db = None
                 try:
+                    db = self._current()
                     done = work(db)
                 except (apsw.Error, StoreError) as error:
-                    if isinstance(error, apsw.ProtocolError) and self._reading is not None:
-                        self._close()  # whose log it was has gone
-                    elif not self._is_overtaken():
+                    changes_nothing = self._read_only or self._reading is not None
+                    if changes_nothing and may_pass(error, self._path) and self._patience.lasts_until(end):
+                        self._close()  # whose log it was has gone, or comes
+                    elif db is None or not self._is_overtaken():
                         raise
                 else:
                     if not self._is_overtaken():
