@@ -15,7 +15,7 @@ from embedder_api import plugins
 from embedder_api.described import Described, describe, nearest, variable
 from embedder_api.v1.address import SCHEME, default_address, socket_path
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -29,7 +29,7 @@ from pydantic_settings import (
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.names import nfc
-from memory_mcp.domain.paths import absolute
+from memory_mcp.domain.paths import absolute, followed
 from memory_mcp.domain.utf8 import NOT_UTF8, decoded, is_text
 
 if TYPE_CHECKING:
@@ -43,12 +43,19 @@ STORE_GROUP: Final = "memory_mcp.stores"
 """The entry points by which packages add others."""
 
 
+def _without_empty_home() -> None:
+    """Let an empty HOME count as none: the user's own folder is meant, not `/`."""
+    if not os.environ.get("HOME"):
+        os.environ.pop("HOME", None)
+
+
 def config_file() -> Path:
     """Return the TOML file that is read; the default one need not exist.
 
     Raises:
         SettingsError: the variable names a file that is not there, or no absolute path.
     """
+    _without_empty_home()
     if not os.environ.get(CONFIG_VARIABLE):
         return user_config_path("memory-mcp") / "config.toml"
     if not (path := _named_by(CONFIG_VARIABLE)).is_file():
@@ -80,9 +87,10 @@ def _absolute(named: object) -> object:
     return absolute(named, os.environ) if isinstance(named, str) else named
 
 
-def _file(named: object) -> object:
+def _file(named: object, field: ValidationInfo) -> object:
     if isinstance(named, str) and named.endswith("/"):
-        raise ValueError(f"{named!r} is a folder; name a file in it, such as {named}memory.db")
+        example = "tokens.json" if field.field_name == "tokens_path" else "memory.db"
+        raise ValueError(f"{named!r} is a folder; name a file in it, such as {named}{example}")
     return named
 
 
@@ -94,7 +102,8 @@ def _program(named: object) -> object:
 
 
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
-FilePath = Annotated[FolderPath, BeforeValidator(_file)]
+FilePath = Annotated[FolderPath, BeforeValidator(_file), AfterValidator(followed), Field(validate_default=True)]
+"""A file, never a link to one."""
 ProgramPath = Annotated[Path, BeforeValidator(_program)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
@@ -117,7 +126,8 @@ class Settings(BaseSettings):
         description="The database file.",
     )
     read_only: bool = Field(
-        default=False, description="Offer and do nothing that writes, change no file; the chores are left to others."
+        default=False,
+        description="Offer and do nothing that writes to the store, of which no file changes; others do the chores.",
     )
     chatgpt_tools_enabled: bool = Field(
         default=False, description="Offer `search` and `fetch` as well, which ChatGPT's connectors look for."

@@ -17,7 +17,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from memory_mcp.domain.checks import OTHERS, Seen
-from memory_mcp.domain.errors import ConflictError, NotFoundError, SettingsError
+from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, NotFoundError, SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.principal import Principal, Reach, Scope
@@ -127,7 +127,7 @@ class TokenFile:
             created_at=self._now(),
             expires_at=expires_at,
         )
-        with self._locked():
+        with self._writing():
             held = self.all()
             if any(other.name == name for other in held):
                 raise ConflictError(f"there is a token {name!r} already; revoke it first, or choose another name")
@@ -140,7 +140,7 @@ class TokenFile:
         Raises:
             NotFoundError: there is none.
         """
-        with self._locked():
+        with self._writing():
             held = self.all()
             gone = next((token for token in held if named in {token.name, token.id}), None)
             if gone is None:
@@ -158,16 +158,36 @@ class TokenFile:
         finally:
             os.close(lock)
 
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep others out, and explain what the system refuses.
+
+        Raises:
+            DiskFullError, SettingsError: nothing was changed.
+        """
+        try:
+            with self._locked():
+                yield
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise DiskFullError(self._path) from error
+            raise SettingsError(
+                f"{self._path} cannot be written ({error.strerror}); make it and its folder writable, "
+                "or name another file with MCP_MEMORY_TOKENS_PATH"
+            ) from error
+
     def _write(self, tokens: list[Token]) -> None:
         """Replace the file as a whole: a reader sees the old one or the new one."""
         new = self._path.with_name(self._path.name + ".new")
         new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_File(tokens=tokens).model_dump_json(indent=2).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+        try:
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(_File(tokens=tokens).model_dump_json(indent=2).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 def look(path: Path, seconds: float) -> Seen:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Annotated, Final, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import Memory, Record, Revision
+from memory_mcp.domain.names import nfc, nfc_members
 from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tag, Type
 
 HEADER: Final = {"memory_mcp_export": 1}
@@ -27,7 +28,7 @@ class _Was(BaseModel):
     content: Content
     tags: Tags
     type: Type
-    metadata: Metadata
+    metadata: Annotated[Metadata, BeforeValidator(nfc_members)]  # of an earlier version: no member is refused or lost
     updated_at: Moment
 
 
@@ -66,20 +67,18 @@ def _shared(was: Memory | Revision) -> dict[str, object]:
     }
 
 
-def load(number: int, line: str) -> Record:
+def load(number: int, line: str, consequence: str = "nothing from here on was read") -> Record:
     """Read the line of a memory.
 
     Raises:
-        InvalidArgumentError: it is none; names the line's number and the field.
+        InvalidArgumentError: it is none; names the line's number and the field, and says what that means.
     """
     try:
         held = _Line.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise InvalidArgumentError(
-            f"line {number}", f"{field}: {first['msg']}; nothing from here on was read"
-        ) from error
+        raise InvalidArgumentError(f"line {number}", f"{field}: {first['msg']}; {consequence}") from error
     revisions = tuple(_revision(was) for was in held.revisions)
     memory = Memory(
         key=0,
@@ -95,7 +94,15 @@ def load(number: int, line: str) -> Record:
         revision=held.revision,
         embedded=False,
     )
-    return Record(memory, revisions)
+    return Record(memory, revisions, may_be_numbered=_is_respelled(line))
+
+
+def _is_respelled(line: str) -> bool:
+    """Say whether the line has its id or its namespace in another form of Unicode."""
+    if "\\u" not in line and nfc(line) == line:
+        return False
+    held = cast("dict[str, str]", json.loads(line))
+    return any(nfc(held[name]) != held[name] for name in ("id", "namespace"))
 
 
 def _revision(was: _Was) -> Revision:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -82,10 +82,14 @@ class _Tally:
     pending: int = 0
     conflicts: list[str] = field(default_factory=list)
 
-    def add(self, outcome: Stored | ConflictError) -> None:
+    renamed: list[str] = field(default_factory=list)
+
+    def add(self, record: Record, outcome: Stored | ConflictError) -> None:
         if isinstance(outcome, ConflictError):
             self.conflicts.append(str(outcome))
             return
+        if outcome.created and outcome.id != record.memory.id:
+            self.renamed.append(f"id: {record.memory.id!r} was taken; that memory is imported as {outcome.id!r}")
         self.created += outcome.created
         self.known += not outcome.created
         self.pending += outcome.created and not outcome.embedded
@@ -96,22 +100,25 @@ class _Tally:
 @as_json_option
 def import_(*, source: BinaryIO, as_json: bool) -> int:
     """Read memories from SOURCE (- is stdin); what is there already is left as it is, so it may be run again."""
-    if source.seekable():  # stdin is read as it comes, and what came before a wrong line is imported
+    if source.seekable():  # a pipe is read as it comes, and what came before a wrong line is imported
         start = source.tell()
-        for _ in _lines(source, "nothing was imported"):
-            pass
+        with contextlib.suppress(_EndsEarlyError):  # what is there is imported all the same
+            for _ in _records(source, "nothing was imported"):
+                pass
         source.seek(start)
     tally = _Tally()
 
     async def work(services: Services) -> None:
-        for batch in _batches(_records(source)):
-            for outcome in await services.transfer.absorb(batch):
-                tally.add(outcome)
+        for batch in _batches(_records(source, "nothing from here on was read")):
+            for record, outcome in zip(batch, await services.transfer.absorb(batch), strict=True):
+                tally.add(record, outcome)
             count_up(tally.created + tally.known + len(tally.conflicts))
 
     with_services(work, writes=True)
     for conflict in tally.conflicts:
         click.echo(f"memory-mcp: {conflict}; it was left out", err=True)
+    for renamed in tally.renamed:
+        click.echo(f"memory-mcp: {renamed}", err=True)
     waiting = f" ({tally.pending} wait for their vectors)" if tally.pending else ""
     data = {"created": tally.created, "known": tally.known, "pending": tally.pending, "conflicts": len(tally.conflicts)}
     sentence = f"{tally.created} memories are imported{waiting}, {tally.known} were there already"
@@ -134,32 +141,46 @@ def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
     yield batch
 
 
-def _lines(source: BinaryIO, consequence: str) -> Iterator[str]:
-    """Give the lines.
+class _EndsEarlyError(InvalidArgumentError):
+    """The last line is missing."""
 
-    Raises:
-        InvalidArgumentError: one is no UTF-8; names the file and the line, and says what that means.
-    """
+
+def _lines(source: BinaryIO) -> Iterator[str]:
     for number, line in enumerate(source, 1):
-        try:
-            yield decoded(line, number)
-        except NotUtf8Error as error:
-            raise InvalidArgumentError(source.name, f"{error}; {consequence}") from error
+        yield decoded(line, number)
 
 
-def _records(source: BinaryIO) -> Iterator[Record]:
+def _records(source: BinaryIO, consequence: str) -> Iterator[Record]:
     """Give the records; what ends early is told when all that is there was given.
 
     Raises:
-        InvalidArgumentError: a line is wrong, or the last one is missing.
+        InvalidArgumentError: a line is wrong, or the last one is missing; names the file and the line, and says what
+            that means.
     """
-    lines = _lines(source, "nothing from here on was read")
+    name = source.name.strip("<>")  # of "<stdin>"
+    try:
+        yield from _read(_lines(source), consequence)
+    except NotUtf8Error as error:
+        raise InvalidArgumentError(name, f"{error}; {consequence}") from error
+    except InvalidArgumentError as error:
+        raise type(error)(name, str(error)) from error
+
+
+def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
     check_header(next(lines, ""))
+    spelled: set[tuple[str, str]] = set()
+    """Ids of earlier lines that were not composed, so that a later one may have the same."""
     count = 0
     for number, line in enumerate(lines, 2):
         if line.startswith(f'{{"{END}"'):
             return ended(number, line, count)
         if line.strip():
-            yield load(number, line)
+            record = load(number, line, consequence)
+            of = record.memory.namespace, record.memory.id
+            if record.may_be_numbered:
+                spelled.add(of)
+            yield replace(record, may_be_numbered=of in spelled)
             count += 1
-    raise InvalidArgumentError("the file", f"ends early, after {count} memories, which are imported; export it again")
+    raise _EndsEarlyError(
+        "the last line", f"the file ends early, after {count} memories, which are imported; export it again"
+    )

@@ -16,6 +16,10 @@ _WORDS_OF_OTHERS: Final = """
 """
 _OF_OTHERS: Final = frozenset(_WORDS_OF_OTHERS.split())
 """Names of comparisons elsewhere: whoever gives one does not mean an object to equal."""
+_WORDS_ALONE: Final = "equals not_eq greater_than less_than regexp range min max starts_with any all"
+_ALONE: Final = frozenset(_WORDS_ALONE.split())
+"""More of them, which ordinary objects may have among other members."""
+_CHOICE: Final = f"choose from {', '.join(OPERATORS)}"
 INTEGERS: Final = range(-(2**63), 2**63)
 """What SQLite compares exactly (https://sqlite.org/datatype3.html); beyond, it would round."""
 
@@ -47,7 +51,7 @@ def comparisons(name: str, wanted: object) -> list[Comparison]:
         return [Comparison("in", (_comparable(argument, wanted),))]
     if not wanted:
         raise InvalidArgumentError(argument, f"{{}} compares nothing; give a value, or one of {', '.join(OPERATORS)}")
-    if not any(_is_operator(str(key)) for key in wanted):
+    if not any(_is_operator(str(key), alone=len(wanted) == 1) for key in wanted):
         return [Comparison("in", (wanted,))]
     return [_comparison(argument, str(operator), operand) for operator, operand in wanted.items()]
 
@@ -56,19 +60,25 @@ def check(metadata: Mapping[str, object]) -> None:
     """Read all of a filter on metadata.
 
     Raises:
-        InvalidArgumentError: as `comparisons`.
+        InvalidArgumentError: as `comparisons`, or a member's name is an operator such as `$or`.
     """
     for name, wanted in metadata.items():
+        if name.startswith("$") and _is_operator(name[1:], alone=True):
+            raise InvalidArgumentError(
+                f"metadata.{name}", f"unknown operator {name!r}; name a member, and in it {_CHOICE}"
+            )
         comparisons(name, wanted)
 
 
-def _is_operator(key: str) -> bool:
-    return key.startswith("$") or key.lower() in _OF_OTHERS or key.lower() in OPERATORS
+def _is_operator(key: str, *, alone: bool) -> bool:
+    name = key.strip().strip("_").lower()
+    return name.startswith("$") or name in OPERATORS or name in _OF_OTHERS or (alone and name in _ALONE)
 
 
 def _comparison(argument: str, operator: str, operand: object) -> Comparison:
     if operator not in OPERATORS:
-        raise InvalidArgumentError(argument, f"unknown operator {operator!r}; choose from {', '.join(OPERATORS)}")
+        literal = 'an object itself is matched by {"in": [object]}'
+        raise InvalidArgumentError(argument, f"unknown operator {operator!r}; {_CHOICE}; {literal}")
     if operator == "in":
         if not isinstance(operand, list):
             raise InvalidArgumentError(argument, "'in' takes a list")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Memory, NewMemory
-from memory_mcp.domain.names import same_json
+from memory_mcp.domain.models import MAX_TAGS, Memory, NewMemory
+from memory_mcp.domain.names import folded, same_json
 
 
 def differing(new: NewMemory, known: Memory) -> list[str]:
@@ -29,3 +29,43 @@ def check_retry(new: NewMemory, known: Memory) -> None:
             f"id: {known.id!r} is there with another {' and '.join(names)}; nothing was stored: "
             "leave the id out for a memory of its own, or change that one with memory_update"
         )
+
+
+def check_merged(known: Memory, more: int) -> None:
+    """Check that a memory may be given more tags by a duplicate; one that has too many already keeps them.
+
+    Raises:
+        ConflictError: it would have more than MAX_TAGS.
+    """
+    if len(known.tags) + more > MAX_TAGS:
+        raise ConflictError(
+            f"tags: {known.id!r} holds this text already and has {len(known.tags)} tags; {more} more are "
+            f"more than the {MAX_TAGS} that a memory may have; nothing was stored: leave tags out, or replace its tags "
+            "with memory_update"
+        )
+
+
+def check_import(given: Memory, known: Memory) -> None:
+    """Check that an imported memory, of a known one's id and text, has nothing that the known one lacks.
+
+    Raises:
+        ConflictError: fields differ; the message names them.
+    """
+    wanted = NewMemory(
+        given.content, given.namespace, type=given.type, metadata=given.metadata, created_at=given.created_at
+    )
+    names = differing(wanted, known)
+    names += ["conversation_id"] * (given.conversation_id != known.conversation_id)
+    names += ["tags"] * bool(set(map(folded, given.tags)) - set(map(folded, known.tags)))
+    if names:
+        raise ConflictError(
+            f"id: {known.id!r} in the namespace {known.namespace!r} is there with another {' and '.join(names)}"
+        )
+
+
+def deleted_before(memory_id: str, namespace: str) -> ConflictError:
+    """Return the conflict of an imported memory that was deleted from the store."""
+    return ConflictError(
+        f"id: {memory_id!r} in the namespace {namespace!r} was deleted; "
+        f"`memory-mcp undelete {memory_id}` brings it back"
+    )

@@ -15,6 +15,8 @@ MAX_CONTENT: Final = 1_000_000
 """Characters of one memory."""
 MAX_NAMESPACE: Final = 128
 MAX_ID: Final = 128
+LONGEST_NUMBERED: Final = MAX_ID - 8
+"""Characters of an id before the number that tells it from another."""
 MAX_CONVERSATION_ID: Final = 256
 MAX_TYPE: Final = 64
 MAX_TAG: Final = 128
@@ -131,6 +133,8 @@ class Record:
 
     memory: Memory
     revisions: tuple[Revision, ...] = ()
+    may_be_numbered: bool = False
+    """Whether its id, in Unicode's composed form, may be another's: it then gets a number behind it."""
 
 
 @dataclass(frozen=True, slots=True)

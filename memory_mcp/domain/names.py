@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from typing import cast
 
 
@@ -45,12 +46,34 @@ def nfc_json(value: object) -> object:
     return composed
 
 
+def free(wanted: str, is_taken: Callable[[str], bool], longest: int | None = None) -> str:
+    """Return a name, with a number behind it (behind its first `longest` characters) where it is taken."""
+    numbered = (f"{wanted[:longest]}-{number}" for number in count(2))
+    return wanted if not is_taken(wanted) else next(name for name in numbered if not is_taken(name))
+
+
+def nfc_members(value: object) -> object:
+    """Return a JSON value with all names and texts in it composed; a member that would hide another gets a number."""
+    if isinstance(value, str):
+        return nfc(value)
+    if isinstance(value, list):
+        return [nfc_members(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    composed: dict[str, object] = {name: nfc_members(item) for name, item in value.items() if nfc(name) == name}
+    for name, item in value.items():
+        if nfc(name) != name:
+            composed[free(nfc(name), composed.__contains__)] = nfc_members(item)
+    return composed
+
+
 def same_json(one: object, other: object) -> bool:
     """Say whether two JSON values are equal: numbers by what they count (1 is 1.0, not true), members in any order."""
-    return _comparable(one) == _comparable(other)
+    return canonical(one) == canonical(other)
 
 
-def _comparable(value: object) -> str:
+def canonical(value: object) -> str:
+    """Return the JSON text that is the same for all values which `same_json` calls equal."""
     text = json.dumps(value)
     return json.dumps(json.loads(text, parse_float=_number), sort_keys=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,14 @@ def absolute(given: str, variables: Mapping[str, str]) -> Path:
     if problem := _problem(given, expanded):
         raise ValueError(f"{given!r} {problem}; {_ACCEPTED}")
     return Path(expanded)
+
+
+def followed(path: Path) -> Path:
+    """Return the file that a symbolic link stands for, also where that is not there yet; other paths stay as they are.
+
+    SQLite keeps its side files beside the link's target, and replacing a file by a rename would replace the link.
+    """
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _value(given: str, match: re.Match[str], variables: Mapping[str, str]) -> str:
@@ -55,5 +64,6 @@ def _problem(given: str, expanded: str) -> str:
         "names no file, and what is stored there would be lost": given.startswith(":memory:"),
         "is a URI, not a path": given.startswith("file:"),
         "is relative, so that each working folder would have its own": not expanded.startswith("/"),
+        "holds a backslash, which separates no folders here": "\\" in expanded,
     }
     return next((problem for problem, is_one in problems.items() if is_one), "")

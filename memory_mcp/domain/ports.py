@@ -94,8 +94,9 @@ class Upkeep(Protocol):
     async def absorb(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
         """Write exported memories in one transaction, with their ids, times, revisions, tags and conversations.
 
-        A memory that is there already, the same content under the same id, is not written again, deleted or not;
-        another content under its id is a conflict.
+        A memory that is there already, the same under the same id, is not written again. Another content under its id,
+        other fields, tags that it lacks, or that it was deleted are a conflict. Where the id may be numbered, another
+        content gives the new memory the first id with a number that is free.
         """
         ...
 
@@ -182,7 +183,9 @@ class Store(Upkeep, Protocol):
 
         A duplicate has the same namespace, conversation and NFC text, and no id, created_at, type or metadata of its
         own that differs. Of several such memories the first counts. In a conversation only the memory just before the
-        new one counts, in the order of created_at, then arrival. A known id with another content, or with a field of
+        new one counts, in the order of created_at, then arrival; where the new one has a created_at of its own, so does
+        any of that created_at which was there before the call. A duplicate that would give a memory more than MAX_TAGS
+        tags is a conflict. A known id with another content, or with a field of
         its own that differs, is a conflict.
 
         Passages without a vector, or with one of another space than the store's, are queued as pending. The

@@ -19,6 +19,8 @@ from memory_mcp.domain.utf8 import is_text
 
 MAX_PATH: Final = 100
 """Characters that name the place of a mistake."""
+MAX_DIGITS: Final = 4_300
+"""Digits of the longest whole number that is read (`sys.get_int_max_str_digits`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def parse(text: bytes) -> types.JSONRPCMessage | Refused:
         loose: object = from_json(text, allow_inf_nan=False)
     except ValueError:
         guess = _guessed(text)
-        problem = _surrogate_in(guess) or "the message is no JSON in UTF-8, or nested too deep"
+        problem = _problem_in(guess) or "the message is no JSON in UTF-8, or nested too deep"
         return wrong(types.PARSE_ERROR, problem, _id_of(guess))
     try:
         message = types.jsonrpc_message_adapter.validate_python(loose, by_name=False)
@@ -53,12 +55,20 @@ def wrong(code: int, message: str, request_id: types.RequestId | None = None) ->
 def _guessed(text: bytes) -> object:
     """Read what is almost JSON (a lone surrogate, a number that is none), for the sake of its id."""
     with contextlib.suppress(ValueError, RecursionError):
-        return json.loads(text)
+        return json.loads(text, parse_int=_integer)
     return None
 
 
-def _surrogate_in(loose: object) -> str | None:
-    """Say which part of a message has half of a surrogate pair, as `json.loads` lets through."""
+def _integer(digits: str) -> int | _Long:
+    return int(digits) if len(digits.lstrip("-")) <= MAX_DIGITS else _Long()
+
+
+class _Long:
+    """Stands for a whole number that Python does not read."""
+
+
+def _problem_in(loose: object) -> str | None:
+    """Say which part of a message has half of a surrogate pair, as `json.loads` lets through, or too many digits."""
     waiting = [("", loose)]
     while waiting:
         path, value = waiting.pop()
@@ -67,9 +77,14 @@ def _surrogate_in(loose: object) -> str | None:
         elif isinstance(value, list):
             waiting += [(f"{path}.{place}", of) for place, of in enumerate(value)]
         elif isinstance(value, str) and not is_text(value):
-            shown = path.lstrip(".")[-MAX_PATH:].encode(errors="backslashreplace").decode()
-            return f"{shown or 'the message'}: has half of a surrogate pair, which is no character; leave it out"
+            return f"{_shown(path)}: has half of a surrogate pair, which is no character; leave it out"
+        elif isinstance(value, _Long):
+            return f"{_shown(path)}: is a number of more than {MAX_DIGITS:,} digits; send it as text"
     return None
+
+
+def _shown(path: str) -> str:
+    return path.lstrip(".")[-MAX_PATH:].encode(errors="backslashreplace").decode() or "the message"
 
 
 def _id_of(loose: object) -> types.RequestId | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,11 @@ def has_room(path: Path) -> bool:
         return shutil.disk_usage(path.parent).free >= WRITTEN
     except OSError:  # the folder is not there yet, or was moved away under the open file
         return True
+
+
+def is_writable(path: Path) -> bool:
+    """Say whether a file, where it is there, and its folder may be written; SQLite makes files beside it."""
+    return not path.exists() or all(os.access(each, os.W_OK) for each in (path, path.parent))
 
 
 def room(store: Path, folders: Sequence[Path], seconds: float) -> Seen:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +59,41 @@ async def test_an_import_fills_an_empty_store(store: Store) -> None:
     assert await store.verify() == []
 
 
+async def test_what_an_import_would_lose_is_a_conflict(store: Store) -> None:
+    """The same id and text with other fields, or tags that are not there; equal ones and fewer tags are known."""
+    await put(store, "text", id="a", tags=("x", "Y"), metadata={"n": 1})
+    [record] = await store.export(0, 9)
+    memory = record.memory
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, ""),
+        ({"metadata": {"n": 1.0}, "tags": ("y",)}, ""),
+        ({"metadata": {"n": 2}, "type": "fact"}, "type and metadata"),
+        ({"created_at": memory.created_at + timedelta(seconds=1)}, "created_at"),
+        ({"conversation_id": "talk"}, "conversation_id"),
+        ({"tags": ("x", "z")}, "tags"),
+    ]
+    for changed, named in cases:
+        [outcome] = await store.absorb([(Record(replace(memory, **changed)), whole("text"))])
+        if named:
+            assert str(outcome) == f"id: 'a' in the namespace 'here' is there with another {named}"
+        else:
+            assert outcome == Stored("a", created=False, embedded=False)
+    assert (await store.get("a", "here")) == memory
+
+
+async def test_an_imported_id_gets_a_number_where_it_may(store: Store) -> None:
+    """It is the same one when it is imported again."""
+    memory = await put(store, "first", id="a")
+    given = [Record(replace(memory, content=text), may_be_numbered=True) for text in ("second", "first", "third")]
+    for is_new in (True, False):
+        outcomes = await store.absorb([(record, whole(record.memory.content)) for record in given])
+        assert [(one.id, one.created) for one in outcomes if isinstance(one, Stored)] == [
+            ("a-2", is_new),
+            ("a", False),
+            ("a-3", is_new),
+        ]
+
+
 async def test_an_imported_id_with_another_content_is_a_conflict_of_its_own(store: Store) -> None:
     """The rest of the batch is written, and what is there stays; a deleted memory stays deleted."""
     await put(store, "mine", id="a")
@@ -65,8 +103,8 @@ async def test_an_imported_id_with_another_content_is_a_conflict_of_its_own(stor
     for memory_id, content in (("a", "theirs"), ("b", "gone"), ("c", "new")):
         await put(source, content, id=memory_id)
     outcomes = await store.absorb([(record, whole(record.memory.content)) for record in await source.export(0, 9)])
-    assert [type(outcome) for outcome in outcomes] == [ConflictError, Stored, Stored]
-    assert [outcome.created for outcome in outcomes if isinstance(outcome, Stored)] == [False, True]
+    assert [type(outcome) for outcome in outcomes] == [ConflictError, ConflictError, Stored]
+    assert "'b' in the namespace 'here' was deleted; `memory-mcp undelete b` brings it back" in str(outcomes[1])
     assert sorted(await listed(store)) == ["mine", "new"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Change, Filters, Memory, Stored
+from memory_mcp.domain.models import MAX_TAGS, Change, Filters, Memory, Stored
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, listed, new, offer, put, towards, whole
 from tests.fakes.clock import FakeClock
@@ -203,11 +203,40 @@ async def test_turns_come_in_the_order_of_their_times(store: Store) -> None:
         assert await known(store, text, conversation_id="talk", created_at=created_at) == turn.id
 
 
-async def test_turns_of_one_moment_come_in_the_order_of_their_arrival(store: Store) -> None:
-    """The third of three turns is no duplicate of the first, though all have one time."""
-    for text in ("Yes.", "Sure?", "Yes."):
-        assert await known(store, text, conversation_id="talk", created_at=DAY) is None
-    assert await known(store, "Yes.", conversation_id="talk", created_at=DAY) == (await turns(store))[-1].id
+async def test_turns_of_one_moment_are_kept_and_known_again(store: Store) -> None:
+    """A batch that has only a day for all its turns keeps each of them, and sent again it changes nothing."""
+    said = [new(text, conversation_id="talk", created_at=DAY) for text in ("Yes.", "Sure?", "Yes.", "Bye.")]
+    for is_new in (True, False):
+        stored = await store.add([(turn, whole(turn.content)) for turn in said])
+        assert [turn.created for turn in stored if isinstance(turn, Stored)] == [is_new] * len(said)
+    assert [turn.content for turn in await turns(store)] == ["Yes.", "Sure?", "Yes.", "Bye."]
+    for turn in said[:2]:
+        assert await known(store, turn.content, conversation_id="talk", created_at=DAY) is not None
+    assert await known(store, "Sure?", conversation_id="talk", created_at=DAY, type="fact") is None
+
+
+async def test_a_turn_dated_in_the_future_hides_no_repetition(store: Store) -> None:
+    """What is said now comes before it; given its own time, it is known again too."""
+    later = {"conversation_id": "talk", "created_at": DAY}
+    assert await known(store, "Remind me then.", **later) is None
+    assert await known(store, "Yes.", conversation_id="talk") is None
+    assert await known(store, "Yes.", conversation_id="talk") is not None
+    assert await known(store, "Remind me then.", **later) is not None
+    assert len(await turns(store)) == 2
+
+
+async def test_tags_that_a_duplicate_brings_are_not_too_many(store: Store) -> None:
+    """As many as a memory may have are merged; one more is refused by name, and nothing is changed."""
+    held = tuple(f"t{number:02}" for number in range(MAX_TAGS - 1))
+    first = await put(store, "text", tags=held, id="mine")
+    assert (await offer(store, "text", tags=("last",), id="mine")) == Stored(
+        "mine", created=False, embedded=False, merged=("last",)
+    )
+    refused = await offer(store, "text", tags=("more",))
+    assert isinstance(refused, ConflictError)
+    assert "tags: 'mine' holds this text already" in str(refused)
+    assert (await store.get("mine", "here")).tags == ("last", *held)
+    assert await known(store, "text", tags=("LAST",)) == first.id
 
 
 async def test_a_turn_with_a_field_of_its_own_is_another(store: Store) -> None:

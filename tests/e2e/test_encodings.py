@@ -281,3 +281,15 @@ async def test_half_of_a_surrogate_pair_is_refused_by_name(client: RawClient) ->
     )
     assert "result" in await client.answer(7)
     assert [memory["content"] for memory in (await client.tool("memory_list"))["memories"]] == ["😀"]
+
+
+@pytest.mark.parametrize("number", ["9" * 4_301, "-" + "9" * 5_000])
+async def test_a_number_of_too_many_digits_is_refused_by_name(client: RawClient, number: str) -> None:
+    """Its sender gets an answer with the request's id, and the session goes on."""
+    call = '{"jsonrpc": "2.0", "id": 77, "method": "tools/call", "params": {"name": "memory_store", "arguments": '
+    await client.send_line(f'{call}{{"content": "x", "metadata": {{"a": [1, {number}]}}}}}}}}'.encode())
+    error = (await client.answer(77))["error"]
+    assert error["message"].startswith("params.arguments.metadata.a.1: is a number of more than 4,300 digits")
+    await client.send_line(f'{{"jsonrpc": "2.0", "id": {number}, "method": "ping"}}'.encode())
+    assert "id: is a number of" in (await client.answer(None))["error"]["message"]
+    assert (await client.tool("memory_list"))["total"] == 0

@@ -114,6 +114,22 @@ async def test_every_command_says_it(disk: SmallDisk, command: Command, folder: 
     assert (await command("get", "first", "--json")).data["content"] == "the first memory"
 
 
+async def test_tokens_on_a_full_disk(disk: SmallDisk, command: Command, environment: dict[str, str]) -> None:
+    """None is made or revoked, and nothing is left behind."""
+    environment["MCP_MEMORY_TOKENS_PATH"] = str(disk.folder / "tokens.json")
+    for name in ("one", "two"):
+        assert (await command("token", "create", name)).code == 0
+    disk.fill()
+    for arguments in (["create", "three"], ["revoke", "one"]):
+        ended = await command("token", *arguments)
+        assert (ended.code, ended.out, ended.err) == (1, "", f"memory-mcp: {disk.folder / 'tokens.json'}: {FULL}\n")
+    assert [path.name for path in disk.folder.glob("*.new")] == []
+    assert len((await command("token", "list")).out.splitlines()) == 2
+    environment["MCP_MEMORY_TOKENS_PATH"] = "/proc/tokens.json"
+    ended = await command("token", "create", "me")
+    assert (ended.code, "cannot be written" in ended.err, "MCP_MEMORY_TOKENS_PATH" in ended.err) == (2, True, True)
+
+
 async def test_an_older_store_is_not_migrated_without_room(disk: SmallDisk, command: Command) -> None:
     """The copy before the migration finds none: the sentence, and the store as it was."""
     assert (await command("store", "-", stdin=LARGE * 3)).code == 3

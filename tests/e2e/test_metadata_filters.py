@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from tests.e2e.client import RawClient, ToolError
 from tests.e2e.conftest import Command
 
@@ -22,6 +24,13 @@ UNKNOWN: Sequence[tuple[object, str]] = [
     ({"eq": 5}, "unknown operator 'eq'"),
     ({"GTE": 5}, "unknown operator 'GTE'"),
     ({">=": 5}, "unknown operator '>='"),
+    ({" gte ": 5}, "unknown operator ' gte '"),
+    ({"__gte": 5}, "unknown operator '__gte'"),
+    ({"Not_In_": [5]}, "unknown operator 'Not_In_'"),
+    ({"equals": 5}, "unknown operator 'equals'; choose from gte, gt, lte, lt, ne, in; an object itself is matched by"),
+    ({"Starts_With": "x"}, "unknown operator 'Starts_With'"),
+    ({"min": 5}, "unknown operator 'min'"),
+    ({"all": [5]}, "unknown operator 'all'"),
 ]
 UNFIT: Sequence[tuple[object, str]] = [
     ({}, "{} compares nothing"),
@@ -67,6 +76,7 @@ RIGHT: Sequence[tuple[object, set[str]]] = [
     ([10**30, {"$x": None}], {"list"}),
     ({"a": {"$b": 10**30}}, {"object"}),
     ({"a": 1}, set()),
+    ({"min": 1, "max": 5}, set()),
     ({"in": [{}]}, {"empty"}),
     ({"in": [{"gte": 1}]}, {"like ours"}),
     ({"in": []}, set()),
@@ -127,3 +137,13 @@ async def test_the_command_line_refuses_the_same(command: Command) -> None:
     assert "metadata: may be nested at most 100 levels deep" in refused.err
     listed = await command("list", "--json")
     assert [memory["metadata"] for memory in listed.data["memories"]] == [{"v": 12345678901234567890123}]
+
+
+async def test_an_operator_is_no_member(client: RawClient) -> None:
+    """What joins conditions elsewhere is refused by name; a member that only begins alike is one."""
+    for name in ("$or", "$and", "$NOT", "$gte", "$any"):
+        with pytest.raises(ToolError, match=f"metadata\\.\\{name}: unknown operator '\\{name}'"):
+            await client.tool("memory_list", metadata={name: [{"a": 1}]})
+    await client.tool("memory_store", content="kept", metadata={"$ref": "x", "or": 1})
+    for wanted in ({"$ref": "x"}, {"or": 1}):
+        assert (await client.tool("memory_list", metadata=wanted))["total"] == 1

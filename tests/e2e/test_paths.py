@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +34,8 @@ REFUSED = [
     ("~~/m.db", "begins with a user who has no home here"),
     ("/data/m.db ", "begins or ends with a blank"),
     ("/data/m\n.db", "holds a control character"),
+    ("%HOME%\\m.db", "holds a backslash"),
+    ("/data\\m.db", "holds a backslash"),
     ("/data/", "is a folder; name a file in it, such as /data/memory.db"),
 ]
 ACCEPTED = [
@@ -184,3 +188,56 @@ async def test_the_path_in_use_is_shown(command: Command, environment: dict[str,
         settings = (await command("config", "--json")).data["settings"]
         assert [each["value"] for each in settings if each["name"] == "MCP_MEMORY_SQLITE_PATH"] == [wanted]
         await command("store", "kept")
+
+
+async def test_an_empty_home_is_none(command: Command, environment: dict[str, str]) -> None:
+    """The system's own home of the user stands for it: neither `/` nor the working folder."""
+    home = str(Path(pwd.getpwuid(os.getuid()).pw_dir))
+    environment.update(HOME="", MCP_MEMORY_SQLITE_PATH="~/no such folder/m.db")
+    settings = {each["name"]: each["value"] for each in (await command("config", "--json")).data["settings"]}
+    assert settings["MCP_MEMORY_SQLITE_PATH"] == f"{home}/no such folder/m.db"
+    assert settings["MCP_MEMORY_TOKENS_PATH"].startswith(home)
+
+
+async def test_a_folder_is_no_file_of_tokens(command: Command, environment: dict[str, str]) -> None:
+    """What is suggested is a file of tokens."""
+    environment["MCP_MEMORY_TOKENS_PATH"] = "/x/"
+    assert "such as /x/tokens.json" in (await command("token", "list")).err
+
+
+@pytest.mark.parametrize("named_by", ["variable", "default"])
+async def test_a_link_stands_for_its_target(
+    start: Callable[..., RawClient], command: Command, environment: dict[str, str], folder: Path, named_by: str
+) -> None:
+    """Whoever reads sees what is in the log beside the target; nothing lies beside the link, whatever is done."""
+    target, link = folder / "disk" / "real.db", folder / "data" / "memory-mcp" / "memory.db"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../disk/real.db")
+    environment["MCP_MEMORY_SQLITE_PATH"] = str(link)
+    if named_by == "default":
+        del environment["MCP_MEMORY_SQLITE_PATH"]
+        environment["XDG_DATA_HOME"] = str(folder / "data")
+    writer = start(XDG_DATA_HOME=str(folder / "data"))
+    await writer.initialize()
+    await writer.tool("memory_store", content="in the log", id="first")
+    assert (target.exists(), target.with_name("real.db-wal").exists()) == (True, True)
+    reader = start(MCP_MEMORY_READ_ONLY="1")
+    await reader.initialize()
+    assert (await reader.tool("memory_list"))["total"] == 1
+    assert str(target) in (await command("doctor", "--json")).data["checks"]["store"]["detail"]
+    assert (await command("backup")).code == 0
+    await writer.tool("memory_store", content="later", id="second")
+    [copy] = (target.parent / "backups").iterdir()
+    copied = folder / "copy"
+    copied.symlink_to(copy)
+    assert (await command("restore", str(copied))).code == 0
+    assert (await command("list", "--json")).data["total"] == 1
+    assert (link.is_symlink(), [path.name for path in link.parent.iterdir()]) == (True, ["memory.db"])
+
+
+async def test_a_link_to_the_tokens_stays_one(command: Command, environment: dict[str, str], folder: Path) -> None:
+    """The target is written."""
+    (folder / "tokens.json").symlink_to(folder / "real.json")
+    environment["MCP_MEMORY_TOKENS_PATH"] = str(folder / "tokens.json")
+    assert (await command("token", "create", "me")).code == 0
+    assert ((folder / "tokens.json").is_symlink(), (folder / "real.json").is_file()) == (True, True)

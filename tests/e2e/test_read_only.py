@@ -205,7 +205,9 @@ async def test_an_older_store_is_refused_and_left_as_it_is(
     assert (health["status"], "earlier version" in health["store"]["cause"]) == ("failed", True)
     ended = await command("list")
     assert (ended.code, ended.out, "earlier version" in ended.err) == (1, "", True)
-    assert (await command("doctor")).code in {1, 3}
+    store = (await command("doctor", "--json")).data["checks"]["store"]
+    assert (store["condition"], "earlier version (schema 5" in store["cause"]) == ("failed", True)
+    assert "without MCP_MEMORY_READ_ONLY" in store["mend"]
     assert seen(data) == before
 
 
@@ -238,6 +240,16 @@ async def test_a_medium_that_cannot_be_written(
         subprocess.run(["mount", "-o", "remount,ro", str(disk.folder)], check=True)
         environment["MCP_MEMORY_SQLITE_PATH"] = str(disk.folder / "data" / "memory.db")
         await _untouched(disk.folder / "data", start, environment)
+        del environment["MCP_MEMORY_READ_ONLY"]
+        client = start()
+        await client.initialize()
+        with pytest.raises(ToolError, match=r"memory\.db"):
+            await client.tool("memory_store", content="lost")
+        assert (await client.tool("memory_list"))["total"] == 2
+        health = await client.tool("memory_health")
+        store = health["store"]
+        assert (health["status"], store["state"]) == ("failed", "not writable"), store
+        assert ("cannot be written" in store["cause"], "MCP_MEMORY_READ_ONLY=1" in store["mend"]) == (True, True)
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TypeVar, cast
 
-from memory_mcp.domain.duplicates import check_retry, differing
+from memory_mcp.domain.duplicates import check_merged, check_retry, differing
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError, SpaceMismatchError
 from memory_mcp.domain.models import (
     DEFAULT_TYPE,
@@ -74,14 +74,15 @@ class FakeStore(FakeUpkeep):
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
         """Keep memories; an exact duplicate only gives its tags to the first."""
-        return [self._add(new, embedded) for new, embedded in items]
+        last = max(self._memories, default=0)
+        return [self._add(new, embedded, last) for new, embedded in items]
 
-    def _add(self, new: NewMemory, embedded: Embedded) -> Stored | ConflictError:
+    def _add(self, new: NewMemory, embedded: Embedded, last: int) -> Stored | ConflictError:
         try:
-            known = self._twin(new) if new.id is None else self._by_id(new, new.id)
+            known = self._twin(new, last) if new.id is None else self._by_id(new, new.id)
+            return self._create(new, embedded) if known is None else self._merge(known, new)
         except ConflictError as error:
             return error
-        return self._create(new, embedded) if known is None else self._merge(known, new)
 
     def _by_id(self, new: NewMemory, memory_id: str) -> Memory | None:
         owner = self._owners.get((new.namespace, memory_id))
@@ -93,15 +94,18 @@ class FakeStore(FakeUpkeep):
         check_retry(new, known)
         return known
 
-    def _twin(self, new: NewMemory) -> Memory | None:
-        keys = sorted(self._texts.get(text_of(new), ())) if new.conversation_id is None else self._just_before(new)
+    def _twin(self, new: NewMemory, last: int) -> Memory | None:
+        keys = sorted(self._texts.get(text_of(new), ()))
+        if new.conversation_id is not None:
+            earlier = [] if new.created_at is None else [key for key in keys if key <= last]
+            keys = [*self._just_before(new), *earlier]
         held = (self._memories.get(key) for key in keys)
         alike = (memory for memory in held if memory is not None and text_of(memory) == text_of(new))
         return next((memory for memory in alike if not differing(new, memory)), None)
 
     def _just_before(self, new: NewMemory) -> list[int]:
         talk = self._live(Filters(new.namespace, conversation_id=new.conversation_id))
-        until = new.created_at or datetime.max.replace(tzinfo=UTC)
+        until = new.created_at or self._now()
         return [turn.key for turn in sorted(talk, key=_place) if turn.created_at <= until][-1:]
 
     def _create(self, new: NewMemory, embedded: Embedded) -> Stored:
@@ -126,6 +130,7 @@ class FakeStore(FakeUpkeep):
 
     def _merge(self, known: Memory, new: NewMemory) -> Stored:
         tags = tidy([*known.tags, *new.tags])
+        check_merged(known, len(tags) - len(known.tags))
         if tags != known.tags:
             self._memories[known.key] = replace(known, tags=tags, updated_at=self._now())
             self._note("tag", known.namespace, [known.id], tags)

@@ -9,8 +9,10 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from memory_mcp.domain.duplicates import check_import, deleted_before
 from memory_mcp.domain.errors import ConflictError, StoreError
 from memory_mcp.domain.models import Embedded, Event, Memory, Passage, Record, Space, Stored, Unfilled
+from memory_mcp.domain.names import free
 from tests.fakes.shelves import Shelves, text_of
 
 KEPT = ("_memories", "_deleted", "_owners", "_texts", "_revisions", "_passages", "_space", "_others", "_log")
@@ -119,18 +121,32 @@ class FakeUpkeep(Shelves):
 
     def _absorb(self, record: Record, embedded: Embedded) -> Stored | ConflictError:
         memory = record.memory
+        if record.may_be_numbered:
+            memory = replace(memory, id=free(memory.id, lambda name: self._is_anothers(replace(memory, id=name)), 120))
+        if self._is_anothers(memory):
+            return ConflictError(f"id: {memory.id!r} belongs to another content")
         known = self._owners.get((memory.namespace, memory.id))
+        if known in self._deleted:
+            return deleted_before(memory.id, memory.namespace)
         if known is not None:
-            held = self._memories[known] if known in self._memories else self._deleted[known][0]
-            if text_of(held)[2] != text_of(memory)[2]:
-                return ConflictError(f"id: {memory.id!r} belongs to another content")
-            return Stored(memory.id, created=False, embedded=self._seen(held).embedded)
+            try:
+                check_import(memory, self._memories[known])
+            except ConflictError as error:
+                return error
+            return Stored(memory.id, created=False, embedded=self._seen(self._memories[known]).embedded)
         key = next(self._keys)
         self._keep(replace(memory, key=key))
         self._revisions[key] = list(record.revisions)
         self._file(key, embedded.passages, embedded.space)
         self._note("import", memory.namespace, [memory.id], memory.tags)
         return Stored(memory.id, created=True, embedded=self._seen(self._memories[key]).embedded)
+
+    def _is_anothers(self, memory: Memory) -> bool:
+        known = self._owners.get((memory.namespace, memory.id))
+        if known is None:
+            return False
+        held = self._memories[known] if known in self._memories else self._deleted[known][0]
+        return text_of(held)[2] != text_of(memory)[2]
 
     async def verify(self) -> list[str]:
         """Say which passages belong to nothing."""

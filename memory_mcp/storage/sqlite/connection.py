@@ -16,6 +16,7 @@ from typing import TypeVar
 import apsw
 
 from memory_mcp.domain.errors import DiskFullError, StoreError
+from memory_mcp.storage.disk import is_writable
 from memory_mcp.storage.sqlite.copies import keep_before_migration
 from memory_mcp.storage.sqlite.file import (
     Patience,
@@ -28,8 +29,8 @@ from memory_mcp.storage.sqlite.file import (
     roll_back,
     translated,
 )
-from memory_mcp.storage.sqlite.reading import Reading, Way, is_settled, open_reading, state, way_at_rest
-from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations
+from memory_mcp.storage.sqlite.reading import Reading, Way, is_settled, may_pass, open_reading, state, way_at_rest
+from memory_mcp.storage.sqlite.schema import check_identity, migrate, migrations, too_old
 
 T = TypeVar("T")
 
@@ -146,15 +147,18 @@ class _Reader(_Worker):
         """Of a connection that changes nothing."""
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
+        end = self._patience.end_at()
         with translated(self._path):
             while True:
-                db = self._current()
+                db = None
                 try:
+                    db = self._current()
                     done = work(db)
                 except (apsw.Error, StoreError) as error:
-                    if isinstance(error, apsw.ProtocolError) and self._reading is not None:
-                        self._close()  # whose log it was has gone
-                    elif not self._is_overtaken():
+                    changes_nothing = self._read_only or self._reading is not None
+                    if changes_nothing and may_pass(error, self._path) and self._patience.lasts_until(end):
+                        self._close()  # whose log it was has gone, or comes
+                    elif db is None or not self._is_overtaken():
                         raise
                 else:
                     if not self._is_overtaken():
@@ -182,8 +186,8 @@ class _Reader(_Worker):
             return self._open_unchanged()
         try:
             return super()._open()
-        except apsw.FullError:
-            if not is_settled(self._path):
+        except (apsw.FullError, apsw.CantOpenError, apsw.ReadOnlyError) as error:
+            if not is_settled(self._path) or (is_writable(self._path) and not isinstance(error, apsw.FullError)):
                 raise
             return self._open_unchanged(way_at_rest(self._path))  # what is there can be read all the same
 
@@ -197,11 +201,7 @@ class _Reader(_Worker):
         if (version := check_identity(reading.db, self._path)) < len(migrations()):
             reading.db.close()
             if version:
-                raise StoreError(
-                    f"{self._path} is of an earlier version (schema {version}, this one's is {len(migrations())}) and "
-                    "cannot be migrated while nothing may be written: open it, or a copy of it, without "
-                    "MCP_MEMORY_READ_ONLY and with room on the disk"
-                )
+                raise StoreError(too_old(self._path, version))
             reading = Reading(self._nothing(), self._path, state(self._path))
         self._reading = reading
         return reading.db

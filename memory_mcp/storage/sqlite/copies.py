@@ -19,6 +19,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.errors import DiskFullError, StoreError
+from memory_mcp.domain.paths import followed
 from memory_mcp.storage.sqlite import changes
 from memory_mcp.storage.sqlite.file import connect, create_private, in_transaction, is_full, noticing_full, translated
 from memory_mcp.storage.sqlite.reading import connect_reading
@@ -103,6 +104,7 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
     Raises:
         StoreError: the backup is none, does not agree or is of a newer version; nothing was changed.
     """
+    source = followed(source)
     if not source.is_file():
         raise StoreError(f"there is no file {source}")
     with translated(live):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import count
@@ -128,6 +129,14 @@ class Patience:
     def __call__(self, calls: int) -> bool:
         """Say whether SQLite shall try again, after the `calls` times that it has asked before."""
         return calls * BUSY_STEP_MS < self._most_ms and not self._ended.wait(BUSY_STEP_MS / 1_000)
+
+    def end_at(self) -> float:
+        """Return when it ends for who begins to wait now, on the monotonic clock."""
+        return time.monotonic() + self._most_ms / 1_000
+
+    def lasts_until(self, end: float) -> bool:
+        """Wait a step, and say whether to try again before that moment."""
+        return time.monotonic() < end and not self._ended.wait(BUSY_STEP_MS / 1_000)
 
     def end(self) -> None:
         """Wait no more."""

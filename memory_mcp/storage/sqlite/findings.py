@@ -21,6 +21,13 @@ def full(path: Path) -> Finding:
     return Finding(Condition.FAILED, "full", cause, "free some space; nothing was lost")
 
 
+def not_writable(path: Path) -> Finding:
+    """Say that nothing can be stored for want of a permission, and what can all the same."""
+    cause = f"{path} or its folder cannot be written; nothing can be stored, what is stored can be read"
+    mend = "make both writable, or set MCP_MEMORY_READ_ONLY=1 if that is meant"
+    return Finding(Condition.FAILED, "not writable", cause, mend)
+
+
 NONE: Final = "there is no store: the first memory makes it"
 
 

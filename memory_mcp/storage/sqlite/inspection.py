@@ -22,7 +22,7 @@ from memory_mcp.storage.sqlite import changes, findings, reads
 from memory_mcp.storage.sqlite.file import BUSY_MS, Patience, in_transaction, left_beside, translated
 from memory_mcp.storage.sqlite.reading import connect_reading
 from memory_mcp.storage.sqlite.rows import from_micros
-from memory_mcp.storage.sqlite.schema import check_identity, migrations
+from memory_mcp.storage.sqlite.schema import check_identity, migrations, too_old
 from memory_mcp.storage.sqlite.search import active_space
 from memory_mcp.storage.sqlite.verify import problems
 
@@ -69,16 +69,21 @@ def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False)
     if version == 0:
         return findings.NONE
     if version < len(migrations()):
-        return Finding(
-            Condition.DEGRADED,
-            "old",
-            f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())})",
-            "none needed: the next client or command migrates it, after a copy",
-        )
+        return _old(path, version, read_only=read_only)
     if path.stat().st_mode & OTHERS:
         cause = f"others on this machine may open {path}"
         return Finding(Condition.DEGRADED, "not private", cause, f"chmod 600 {shlex.quote(str(path))}")
     return findings.opened(path)
+
+
+def _old(path: Path, version: int, *, read_only: bool) -> Finding:
+    if read_only:
+        cause, mend = too_old(path, version).rsplit(": ", 1)
+        return Finding(Condition.FAILED, "old", cause, mend)
+    cause = f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())})"
+    return Finding(
+        Condition.DEGRADED, "old", cause, "none needed: the next client or command migrates it, after a copy"
+    )
 
 
 def _missing(path: Path, backup: Path | None) -> Seen:

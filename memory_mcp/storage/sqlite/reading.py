@@ -6,6 +6,7 @@ SQLite by itself makes `-wal` and `-shm` beside a file in WAL mode even for a co
 from __future__ import annotations
 
 import fcntl
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -100,8 +101,23 @@ def connect_reading(path: Path, patience: Patience | None = None, *, read_only: 
 
     Where others in this process may write, marks are left in shared memory that is there.
     """
-    way = way_of(path)
-    return open_reading(path, patience, SHARED if way == UNMARKED and not read_only else way).db
+    patience = patience or Patience()
+    end = patience.end_at()
+    while True:
+        try:
+            way = way_of(path)
+            return open_reading(path, patience, SHARED if way == UNMARKED and not read_only else way).db
+        except apsw.Error as error:
+            if not (may_pass(error, path) and patience.lasts_until(end)):
+                raise
+
+
+def may_pass(error: Exception, path: Path) -> bool:
+    """Say whether an error may come of others who open or close the file just now: the way was theirs a moment ago."""
+    if isinstance(error, apsw.BusyError | apsw.ProtocolError):
+        return True
+    is_lacking = isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError)
+    return is_lacking and path.is_file() and os.access(path, os.R_OK)
 
 
 def is_settled(path: Path) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import apsw
 
@@ -39,7 +39,7 @@ from memory_mcp.domain.models import (
     Unfilled,
 )
 from memory_mcp.domain.ports import Moment
-from memory_mcp.storage.disk import has_room
+from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.sqlite import (
     changes,
     copies,
@@ -92,13 +92,17 @@ class SqliteStore:
         """Write memories in one transaction; a conflict concerns its own item alone."""
         now = self._now()
 
-        def add_one(db: apsw.Connection, new: NewMemory, embedded: Embedded) -> Stored | ConflictError:
+        def add_one(db: apsw.Connection, new: NewMemory, embedded: Embedded, last: int) -> Stored | ConflictError:
             try:
-                return writes.add(db, new, embedded, now)
+                return writes.add(db, new, embedded, now, last)
             except ConflictError as error:  # raised before anything of this item was written
                 return error
 
-        return await self._database.write(lambda db: [add_one(db, new, embedded) for new, embedded in items])
+        def add_all(db: apsw.Connection) -> list[Stored | ConflictError]:
+            last = cast("int | None", db.execute("SELECT max(key) FROM memories").get) or 0
+            return [add_one(db, new, embedded, last) for new, embedded in items]
+
+        return await self._database.write(add_all)
 
     async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
         """Return a memory of this namespace, else of any other if that may be."""
@@ -311,7 +315,12 @@ class SqliteStore:
             return {"store": findings.full(path)}
         except StoreError as error:
             return {"store": findings.unusable(path, error)}
-        store = findings.full(path) if await self._is_full() else findings.opened(path)
+        if await self._is_full():
+            store = findings.full(path)
+        elif self._database.is_read_only or is_writable(path):
+            store = findings.opened(path)
+        else:
+            store = findings.not_writable(path)
         return {"store": store, "space": findings.of_space(space), "queue": findings.of_queue(queue)}
 
     async def _is_full(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Memory, Metadata, Revision
+from memory_mcp.domain.names import canonical
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,6 +43,11 @@ def to_json(value: object) -> str:
 def digest(content: str) -> bytes:
     """Return the digest of the text's NFC form, by which exact duplicates are found."""
     return hashlib.blake2b(unicodedata.normalize("NFC", content).encode(), digest_size=16).digest()
+
+
+def metadata_digest(metadata: Metadata) -> bytes | None:
+    """Return the digest by which equal metadata is found; None for an empty object."""
+    return hashlib.blake2b(canonical(metadata).encode(), digest_size=16).digest() if metadata else None
 
 
 def to_memory(row: apsw.SQLiteValues) -> Memory:

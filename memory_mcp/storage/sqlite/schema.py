@@ -55,6 +55,14 @@ def check_identity(db: apsw.Connection, path: Path) -> int:
     return version
 
 
+def too_old(path: Path, version: int) -> str:
+    """Say that a file of an earlier version cannot be used where nothing may be written, and what helps."""
+    return (
+        f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())}) and cannot be migrated "
+        "while nothing may be written: open it, or a copy of it, without MCP_MEMORY_READ_ONLY and with room on the disk"
+    )
+
+
 def migrate(db: apsw.Connection, path: Path) -> None:
     """Bring the schema to this version, inside the caller's transaction; what another front did is not done again."""
     done = check_identity(db, path)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, cast
 
 import apsw
 
+from memory_mcp.domain.duplicates import check_import, deleted_before
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Embedded, Record, Revision, Stored
+from memory_mcp.domain.models import LONGEST_NUMBERED, Embedded, Memory, Record, Revision, Stored
+from memory_mcp.domain.names import free
 from memory_mcp.storage.sqlite import keywords, passages
 from memory_mcp.storage.sqlite.changes import log_change
-from memory_mcp.storage.sqlite.reads import revisions
-from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, digest, to_json, to_memory, to_micros
+from memory_mcp.storage.sqlite.reads import load, revisions
+from memory_mcp.storage.sqlite.rows import MEMORY_COLUMNS, digest, metadata_digest, to_json, to_memory, to_micros
 from memory_mcp.storage.sqlite.writes import insert_tags
 
 _INSERT: Final = """
   INSERT INTO memories
-    (id, namespace, conversation_id, type, content, digest, metadata, created_at, updated_at, revision)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (id, namespace, conversation_id, type, content, digest, metadata, metadata_digest, created_at, updated_at,
+     revision)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _INSERT_REVISION: Final = """
   INSERT INTO revisions (key, revision, content, tags, type, metadata, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -39,25 +43,45 @@ def absorb(db: apsw.Connection, record: Record, embedded: Embedded, now: int) ->
     """Write one exported memory, unless it is there.
 
     Raises:
-        ConflictError: its id belongs to another content.
+        ConflictError: its id belongs to another content, to one that was deleted, or to one that lacks what it has.
     """
-    memory = record.memory
-    row = db.execute(
-        """SELECT m.digest = ?, NOT EXISTS (SELECT 1 FROM passages WHERE key = m.key AND state <> 'embedded')
-           FROM memories AS m WHERE m.id = ? AND m.namespace = ?""",
-        (digest(memory.content), memory.id, memory.namespace),
-    ).fetchone()
-    if row is not None:
-        is_same, is_embedded = cast("tuple[int, int]", row)
-        if not is_same:
+    if record.may_be_numbered:
+        record = _numbered(db, record)
+    memory, text = record.memory, digest(record.memory.content)
+    if (found := _found(db, memory)) is not None:
+        key, held, is_deleted = found
+        if held != text:
             raise ConflictError(f"id: {memory.id!r} belongs to another content in the namespace {memory.namespace!r}")
-        return Stored(memory.id, created=False, embedded=bool(is_embedded))
+        if is_deleted:
+            raise deleted_before(memory.id, memory.namespace)
+        known = load(db, key)
+        check_import(memory, known)
+        return Stored(memory.id, created=False, embedded=known.embedded)
     key = _insert(db, record)
     insert_tags(db, key, memory.tags)
     keywords.enter(db, key, keywords.count_in(db, memory.namespace), memory.content)
     complete = passages.insert_all(db, key, memory.namespace, embedded)
     log_change(db, now, "import", memory.namespace, [memory.id], memory.tags)
     return Stored(memory.id, created=True, embedded=complete)
+
+
+def _found(db: apsw.Connection, memory: Memory) -> tuple[int, bytes, int] | None:
+    row = db.execute(
+        "SELECT key, digest, deleted_at IS NOT NULL FROM memories WHERE id = ? AND namespace = ?",
+        (memory.id, memory.namespace),
+    ).fetchone()
+    return cast("tuple[int, bytes, int] | None", row)
+
+
+def _numbered(db: apsw.Connection, record: Record) -> Record:
+    """Return the record under the first id that is free, or is its own from an import before."""
+    memory, text = record.memory, digest(record.memory.content)
+
+    def is_anothers(memory_id: str) -> bool:
+        found = _found(db, replace(memory, id=memory_id))
+        return found is not None and found[1] != text
+
+    return replace(record, memory=replace(memory, id=free(memory.id, is_anothers, LONGEST_NUMBERED)))
 
 
 def _insert(db: apsw.Connection, record: Record) -> int:
@@ -72,6 +96,7 @@ def _insert(db: apsw.Connection, record: Record) -> int:
             memory.content,
             digest(memory.content),
             to_json(memory.metadata),
+            metadata_digest(memory.metadata),
             to_micros(memory.created_at),
             to_micros(memory.updated_at),
             memory.revision,

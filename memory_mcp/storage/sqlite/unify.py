@@ -10,21 +10,17 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
-from typing import Final, cast
+from typing import cast
 
 import apsw
 
-from memory_mcp.domain.models import MAX_ID, Passage
-from memory_mcp.domain.names import folded, nfc, tags_once
+from memory_mcp.domain.models import LONGEST_NUMBERED, Passage
+from memory_mcp.domain.names import folded, free, nfc, nfc_members, tags_once
 from memory_mcp.storage.sqlite import keywords, passages
 from memory_mcp.storage.sqlite.changes import log_change
-from memory_mcp.storage.sqlite.rows import to_json
-
-ROOM_FOR_NUMBER: Final = 8
-"""Characters that a number behind an id may take."""
+from memory_mcp.storage.sqlite.rows import metadata_digest, to_json
 
 _Names = tuple[int, str, str, str | None, str, str]
 
@@ -41,6 +37,7 @@ def unify(db: apsw.Connection) -> None:
     """Bring all names to one spelling, and fill the keyword index, which is empty."""
     touched: defaultdict[str, _Touched] = defaultdict(_Touched)
     _compose_memories(db, touched)
+    _digest_metadata(db)
     _compose_revisions(db)
     _count_namespaces(db)
     _fold_tags(db, touched)
@@ -72,17 +69,20 @@ def _compose_memories(db: apsw.Connection, touched: defaultdict[str, _Touched]) 
         touched[there].ids[given] = None
 
 
+def _digest_metadata(db: apsw.Connection) -> None:
+    rows = db.execute("SELECT key, metadata FROM memories WHERE metadata <> '{}'")
+    db.executemany(
+        "UPDATE memories SET metadata_digest = ? WHERE key = ?",
+        ((metadata_digest(json.loads(text)), key) for key, text in cast("Iterator[tuple[int, str]]", rows)),
+    )
+
+
 def _free_id(db: apsw.Connection, wanted: str, namespace: str) -> str:
     def is_taken(memory_id: str) -> bool:
         taken = db.execute("SELECT 1 FROM memories WHERE id = ? AND namespace = ?", (memory_id, namespace)).get
         return taken is not None
 
-    return _free(wanted, is_taken, MAX_ID - ROOM_FOR_NUMBER)
-
-
-def _free(wanted: str, is_taken: Callable[[str], bool], longest: int | None = None) -> str:
-    numbered = (f"{wanted[:longest]}-{number}" for number in count(2))
-    return wanted if not is_taken(wanted) else next(name for name in numbered if not is_taken(name))
+    return free(wanted, is_taken, LONGEST_NUMBERED)
 
 
 def _refile_passages(db: apsw.Connection, key: int, namespace: str) -> None:
@@ -148,19 +148,4 @@ def _fold_tags(db: apsw.Connection, touched: defaultdict[str, _Touched]) -> None
 
 
 def _composed(metadata: str) -> str:
-    return metadata if nfc(metadata) == metadata else to_json(_compose(json.loads(metadata)))
-
-
-def _compose(value: object) -> object:
-    """Return a JSON value with all names and texts in it composed; every member is kept."""
-    if isinstance(value, str):
-        return nfc(value)
-    if isinstance(value, list):
-        return [_compose(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    composed: dict[str, object] = {name: _compose(item) for name, item in value.items() if nfc(name) == name}
-    for name, item in value.items():
-        if nfc(name) != name:
-            composed[_free(nfc(name), composed.__contains__)] = _compose(item)
-    return composed
+    return metadata if nfc(metadata) == metadata else to_json(nfc_members(json.loads(metadata)))

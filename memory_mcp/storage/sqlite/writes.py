@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.duplicates import check_retry, differing
+from memory_mcp.domain.duplicates import check_merged, check_retry, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
-from memory_mcp.domain.names import folded, same_json, tags_once
+from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.storage.sqlite import keywords, passages
 from memory_mcp.storage.sqlite.changes import log_change
 from memory_mcp.storage.sqlite.queries import Condition
 from memory_mcp.storage.sqlite.reads import LAST, load, select_doomed
-from memory_mcp.storage.sqlite.rows import digest, to_json, to_micros
+from memory_mcp.storage.sqlite.rows import digest, metadata_digest, to_json, to_micros
 
 PURGED_AT_ONCE: Final = 500
 LONGEST_LEASE: Final = 3_600_000_000
 """Microseconds."""
 
 
-def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int) -> Stored:
+def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int, last: int) -> Stored:
     """Write one memory, or add its tags to the exact duplicate that is there; `Store.add` says what is one.
+
+    `last` is the key of the last memory that was there before the call.
 
     Raises:
         ConflictError: its id belongs to a memory of another content, or one that its own fields differ from.
     """
     text = digest(new.content)
-    known = _duplicate(db, new, text) if new.id is None else _by_id(db, new.id, new.namespace, text)
+    known = _duplicate(db, new, text, now, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
     if known is not None:
         if new.id is not None:
             check_retry(new, known)
@@ -47,8 +48,9 @@ def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int) -> St
 def _insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, now: int) -> int:
     db.execute(
         """INSERT INTO memories
-             (id, namespace, conversation_id, type, content, digest, metadata, created_at, updated_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+             (id, namespace, conversation_id, type, content, digest, metadata, metadata_digest, created_at,
+              updated_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             memory_id,
             new.namespace,
@@ -57,6 +59,7 @@ def _insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, no
             new.content,
             text,
             to_json(new.metadata or {}),
+            metadata_digest(new.metadata or {}),
             now if new.created_at is None else to_micros(new.created_at),
             now,
         ),
@@ -83,43 +86,43 @@ def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> 
     return load(db, key)
 
 
-def _duplicate(db: apsw.Connection, new: NewMemory, text: bytes) -> Memory | None:
-    key = _first_alike(db, new, text) if new.conversation_id is None else _just_before(db, new, text)
-    if key is None:
-        return None
-    known = load(db, key)
-    return None if differing(new, known) else known
+def _duplicate(db: apsw.Connection, new: NewMemory, text: bytes, now: int, last: int) -> Memory | None:
+    if new.conversation_id is None:
+        key = _first_alike(db, new, text)
+    else:
+        key = _just_before(db, new, text, now)
+        if key is not None and not differing(new, known := load(db, key)):
+            return known
+        key = None if new.created_at is None else _first_alike(db, new, text, last)
+    return None if key is None else load(db, key)
 
 
-def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes) -> int | None:
-    """Return the first memory of the text, outside of conversations, that no field of the new one's own differs from.
+def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = LAST) -> int | None:
+    """Return the first memory of the text, up to a key, that no field of the new one's own differs from.
 
-    SQL looks through them, and through its index as far as that goes: there may be as many as nights of a backup.
+    An index finds it by created_at or by metadata: there may be as many as nights of a backup.
     """
     where = Condition()
     where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
-    where.add("conversation_id IS NULL")
+    where.add("conversation_id IS ? AND key <= ?", new.conversation_id, last)
     if new.created_at is not None:
         where.add("created_at = ?", to_micros(new.created_at))
     if new.type is not None:
         where.add("type = ?", new.type)
-    if new.metadata is None:
-        return cast("int | None", db.execute(f"SELECT min(key) FROM memories WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
-    rows = db.execute(f"SELECT key, metadata FROM memories WHERE {where.sql} ORDER BY key", where.parameters)  # noqa: S608 - only parameters
-    for key, metadata in cast("Iterator[tuple[int, str]]", rows):
-        if same_json(new.metadata, json.loads(metadata)):
-            return key
-    return None
+    if new.metadata:
+        where.add("metadata_digest = ?", metadata_digest(new.metadata))
+    elif new.metadata is not None:
+        where.add("metadata_digest IS NULL")
+    return cast("int | None", db.execute(f"SELECT min(key) FROM memories WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
 
 
-def _just_before(db: apsw.Connection, new: NewMemory, text: bytes) -> int | None:
+def _just_before(db: apsw.Connection, new: NewMemory, text: bytes, now: int) -> int | None:
     """Return the memory after which the new one would come in its conversation, if it is of the same text."""
-    until = LAST if new.created_at is None else to_micros(new.created_at)
     row = db.execute(
         """SELECT key, digest = ? FROM memories
            WHERE namespace = ? AND conversation_id = ? AND deleted_at IS NULL AND created_at <= ?
            ORDER BY created_at DESC, key DESC LIMIT 1""",
-        (text, new.namespace, new.conversation_id, until),
+        (text, new.namespace, new.conversation_id, now if new.created_at is None else to_micros(new.created_at)),
     ).fetchone()
     key, is_alike = cast("tuple[int, int]", row or (0, 0))
     return key if is_alike else None
@@ -129,6 +132,7 @@ def _merge(db: apsw.Connection, known: Memory, new: NewMemory, now: int) -> Stor
     held = set(map(folded, known.tags))
     missing = sorted(tag for tag in tags_once(new.tags) if folded(tag) not in held)
     if missing:
+        check_merged(known, len(missing))
         insert_tags(db, known.key, missing)
         db.execute("UPDATE memories SET updated_at = ? WHERE key = ?", (now, known.key))
         log_change(db, now, "tag", known.namespace, [known.id], [*known.tags, *missing])
@@ -160,14 +164,16 @@ def update(
         return old
     _keep_revision(db, old)
     content = old.content if change.content is None else change.content
+    metadata = old.metadata if change.metadata is None else change.metadata
     db.execute(
-        """UPDATE memories SET content = ?, digest = ?, type = ?, metadata = ?, updated_at = ?, revision = revision + 1
-           WHERE key = ?""",
+        """UPDATE memories SET content = ?, digest = ?, type = ?, metadata = ?, metadata_digest = ?, updated_at = ?,
+             revision = revision + 1 WHERE key = ?""",
         (
             content,
             digest(content),
             old.type if change.type is None else change.type,
-            to_json(old.metadata if change.metadata is None else change.metadata),
+            to_json(metadata),
+            metadata_digest(metadata),
             now,
             key,
         ),

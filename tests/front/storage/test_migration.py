@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Embedded, Passage
-from memory_mcp.storage.sqlite import connection, scoring
+from memory_mcp.storage.sqlite import connection, keywords, passages, scoring, writes
 from memory_mcp.storage.sqlite import file as sqlite_file
+from memory_mcp.storage.sqlite.changes import log_change
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.rows import digest
 from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
@@ -58,6 +60,26 @@ def make_old(path: Path, count: int) -> None:
             )
             db.pragma("application_id", APPLICATION_ID)
             db.pragma("user_version", 1)
+
+
+def make_of(path: Path, version: int, contents: Sequence[str]) -> None:
+    """Make a store of a version that filed words as this one does, with memories "m0", "m1", ... in one namespace."""
+    path.parent.mkdir()
+    with opened(path) as db, db:
+        for script in migrations()[:version]:
+            db.execute(script).fetchall()
+        for number, content in enumerate(contents):
+            db.execute(
+                """INSERT INTO memories (id, namespace, type, content, digest, metadata, created_at, updated_at)
+                   VALUES (?, 'here', 'note', ?, ?, '{}', ?, ?)""",
+                (f"m{number}", content, digest(content), number, number),
+            )
+            key = db.last_insert_rowid()
+            keywords.enter(db, key, keywords.count_in(db, "here"), content)
+            passages.insert_all(db, key, "here", Embedded((Passage(0, len(content)),), None))
+            log_change(db, 1, "store", "here", [f"m{number}"])
+        db.pragma("application_id", APPLICATION_ID)
+        db.pragma("user_version", version)
 
 
 def _insert(execute: object, number: int) -> None:
@@ -117,15 +139,9 @@ async def test_who_opened_an_earlier_version_writes_no_more(
 
 async def test_a_store_of_the_third_version_learns_languages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was filed under English endings alone is filed under its own language's."""
-    third = migrations()[:3]
     with monkeypatch.context() as old:
         old.setattr("memory_mcp.storage.sqlite.terms.language_of", lambda _: None)
-        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: third)
-        old.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: third)
-        store = SqliteStore(path)
-        await put(store, "Die Häuser stehen in den Wäldern")
-        assert await worded(store, "Haus") == []
-        await store.close()
+        make_of(path, 3, ["Die Häuser stehen in den Wäldern"])
     store = SqliteStore(path)
     assert await worded(store, "Haus") == ["Die Häuser stehen in den Wäldern"]
     await store.close()
@@ -136,22 +152,15 @@ async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An index without the memories' terms is made anew: of what is live, common words are counted there."""
-    fourth = migrations()[:4]
-    with monkeypatch.context() as old:
-        old.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: fourth)
-        old.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: fourth)
-        store = SqliteStore(path)
-        texts = [f"{'budget' if number % 2 else 'meeting'} {number}" for number in range(3_200)]
-        await store.add([(new(text), Embedded((Passage(0, len(text)),), None)) for text in texts])
-        newest = (await store.page(HERE, limit=1, cursor=None)).memories[0]
-        await store.delete([newest.id], HERE, dry_run=False)
-        await store.close()
+    make_of(path, 4, [f"{'budget' if number % 2 else 'meeting'} {number}" for number in range(3_200)])
+    with opened(path) as db, db:
+        writes.delete(db, ["m3199"], HERE, 2, elsewhere=False)
     monkeypatch.setattr(scoring, "SMALL", 0)
     store = SqliteStore(path)
     found = await store.matching("budget 7", HERE, 1)  # half of the memories hold a budget, and one of these a seven
     assert found.matches[0].score == pytest.approx(found.possible / (scoring.BM25_K1 + 1), rel=0.02)
     assert await worded(store, "budget 7", limit=1) == ["budget 7"]
-    assert await worded(store, newest.content.split()[1]) == []
+    assert await worded(store, "3199") == []
     await store.close()
     audit(path)
 

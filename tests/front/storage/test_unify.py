@@ -13,12 +13,12 @@ from typing import Any
 import apsw
 import pytest
 
-from memory_mcp.domain.models import Embedded, Filters, Memory, Metadata, Passage, Space
-from memory_mcp.storage.sqlite import keywords, large, passages
+from memory_mcp.domain.models import Embedded, Filters, Memory, Metadata, NewMemory, Passage, Space, Stored
+from memory_mcp.storage.sqlite import keywords, large, passages, writes
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.rows import digest, to_json
 from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
-from tests.contracts.shelf import SPACE, listed, near, towards, worded
+from tests.contracts.shelf import SPACE, listed, near, offer, towards, worded
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
 
@@ -212,6 +212,21 @@ async def test_members_that_become_one_are_kept(old: Old, store: SqliteStore) ->
     old.add("one", metadata={apart("é"): 1, "é": 2, "é-2": 3, "deep": {apart("é"): 1, "é": [apart("é")]}})
     [memory] = await _all(store, "here")
     assert memory.metadata == {"é": 2, "é-2": 3, "é-3": 1, "deep": {"é": ["é"], "é-2": 1}}
+
+
+async def test_metadata_that_was_there_is_known(path: Path, old: Old, store: SqliteStore) -> None:
+    """A retry with equal metadata finds it, by an index: equal texts that differ in it may be thousands."""
+    old.add("one", metadata={"n": 1.0, "m": [2]})
+    assert (await offer(store, "one", metadata={"m": [2.0], "n": 1})) == Stored("m1", created=False, embedded=False)
+    seen: list[str] = []
+    with opened(path) as db:
+        db.exec_trace = lambda _, sql, __: bool([seen.append(sql)])  # type: ignore[func-returns-value]
+        wanted = NewMemory("one", "here", metadata={"n": 1, "m": [2]})
+        assert writes.add(db, wanted, Embedded((), None), 0, 0).created is False
+        db.exec_trace = None
+        [looking] = [sql for sql in seen if "min(key)" in sql]
+        plan = db.execute(f"EXPLAIN QUERY PLAN {looking}", (None,) * looking.count("?")).fetchall()
+    assert "memories_by_metadata (namespace=? AND digest=? AND metadata_digest=?" in str(plan)
 
 
 async def test_signs_of_a_namespace_that_became_another_are_not_missed(path: Path, old: Old) -> None:

@@ -14,6 +14,11 @@ CREATE INDEX tags_by_memory ON tags (key, folded, tag);
 DROP INDEX memories_by_digest;
 CREATE INDEX memories_by_digest ON memories (namespace, digest, conversation_id, created_at) WHERE deleted_at IS NULL;
 
+-- So is one that comes with other metadata each time; NULL for none.
+ALTER TABLE memories ADD COLUMN metadata_digest BLOB;
+CREATE INDEX memories_by_metadata ON memories (namespace, digest, metadata_digest, conversation_id, created_at)
+  WHERE deleted_at IS NULL AND metadata_digest IS NOT NULL;
+
 DROP TABLE keyword_terms;
 DROP TABLE keywords;
 CREATE VIRTUAL TABLE keywords USING fts5 (terms, tokenize = "ascii tokenchars ':'");
