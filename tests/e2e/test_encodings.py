@@ -149,7 +149,7 @@ def test_stdin_may_begin_with_a_mark(run: Run) -> None:
     run("update", "a", "--content", "-", stdin=codecs.BOM_UTF8 + "Grüße\nan alle".encode())
     assert json.loads(run("get", "a", "--json").stdout)["content"] == "Grüße\nan alle"
     for arguments in (["store", "-"], ["update", "a", "--content", "-"]):
-        assert "stdin is not UTF-8: line 3 " in one_sentence(run(*arguments, stdin=b"one\ntwo\nthr\xe4e\n"), 2)
+        assert "stdin: line 3 is not UTF-8" in one_sentence(run(*arguments, stdin=b"one\ntwo\nthr\xe4e\n"), 2)
         assert "line 1 begins like UTF-16" in one_sentence(run(*arguments, stdin="one\n".encode("utf-16")), 2)
     assert json.loads(run("list", "--json").stdout)["total"] == 1
 

@@ -77,7 +77,7 @@ async def test_piped_output_is_lines_with_tabs(client: RawClient, command: Comma
 async def test_stdin_that_is_no_text_is_refused(command: Command) -> None:
     """In one line, before anything is stored."""
     ended = await command("store", "-", stdin="\udcff")
-    assert (ended.code, ended.out, "stdin is not UTF-8" in ended.err) == (2, "", True)
+    assert (ended.code, ended.out, "stdin: line 1 is not UTF-8" in ended.err) == (2, "", True)
 
 
 async def test_what_writes_is_refused_where_nothing_may(command: Command, environment: dict[str, str]) -> None:
