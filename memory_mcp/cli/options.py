@@ -35,16 +35,15 @@ class Moment(click.ParamType[datetime]):
         """Return the moment; without a zone it is the user's."""
         try:
             return iso.moment(value)
-        except ValueError:
-            return self._in_words(value, param, ctx)
+        except ValueError as error:
+            problem = f"{cut(value)!r} is no time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'"
+            return self._in_words(value, str(error) if value.strip()[:4].isdecimal() else problem, param, ctx)
 
-    def _in_words(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def _in_words(self, value: str, problem: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
             start = meaning(value)[0]
         except InvalidArgumentError:
-            self.fail(
-                f"{cut(value)!r} is no time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'", param, ctx
-            )
+            self.fail(problem, param, ctx)
         if start == BEGINNING:
             self.fail(f"{cut(value)!r} has no beginning; give --before, or --time-expr", param, ctx)
         return start

@@ -230,11 +230,22 @@ def test_the_file_of_tokens_may_begin_with_a_mark(run: Run, folder: Path) -> Non
 def test_closed_streams_are_told(run: Run, environment: dict[str, str]) -> None:
     """In one sentence, whatever the format; without stderr there is nobody to tell."""
     run("store", "apples")
-    for line, code in (("list >&-", 1), ("list --json >&-", 1), ("store - <&-", 2), ("export >&-", 1)):
+    closed = [("list >&-", 1), ("list --json >&-", 1), ("store - <&-", 2), ("export >&-", 1)]
+    for line, code in (*closed, ("import - <&-", 1), ("serve <&-", 1)):
         done = subprocess.run(["sh", "-c", f"{FRONT} {line}"], env=environment, capture_output=True, check=False)
         assert "closed" in one_sentence(done, code)
     done = subprocess.run(["sh", "-c", f"{FRONT} list 2>&-"], env=environment, capture_output=True, check=False)
     assert (done.returncode, b"apples" in done.stdout) == (0, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("line", ["list", "list --json", "export -", "--help", "status --json"])
+def test_a_full_disk_behind_stdout_is_told(run: Run, environment: dict[str, str], line: str) -> None:
+    """In one sentence with what to do."""
+    run("store", "apples")
+    command = f"{FRONT} {line} >/dev/full"
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, check=False)
+    assert "stdout cannot be written (No space left on device); free some space" in one_sentence(done, 1)
 
 
 HALVES = ["\\ud800", "a\\udc00b", "\\ud83d", "\\udfff\\ud800"]

@@ -44,9 +44,7 @@ def moment(given: object) -> datetime:
     if isinstance(given, str):
         if found := _DATE_AND_HOUR.fullmatch(given.strip()):
             meant = f"{found[1]}-{found[2]}-{found[3]}T{found[4]}"
-            raise ValueError(
-                f"{given.strip()} may be {meant} or Unix seconds; give {meant}, or the seconds as a number"
-            )
+            raise ValueError(f"{given!r} is no datetime of one meaning; give {meant}, or Unix seconds as a number")
         if not _UNIX.fullmatch(given.strip()):
             return _iso(given)
     return _unix(float(given))
