@@ -152,7 +152,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries again at its end, and says so in its own words
-        _complain(_told(error))
+        if code != FAILED:  # else it is said
+            _complain(_told(error))
         return FAILED
     return code
 
