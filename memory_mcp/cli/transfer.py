@@ -33,6 +33,7 @@ def export(*, target: Path) -> None:
     if str(target) == "-":
         use_utf8()
         exported = with_services(partial(_export, file=sys.stdout))
+        sys.stdout.flush()  # what does not get there was not exported
     else:
         with _whole(target) as file:
             exported = with_services(partial(_export, file=file))

@@ -158,7 +158,7 @@ async def test_max_chars_is_a_budget_of_its_own(client: RawClient) -> None:
 
 async def test_max_chars_bounds_contents_alone(client: RawClient) -> None:
     """However many characters of content are wanted, what hangs on a memory costs no more than without."""
-    piles = [
+    piles: list[dict[str, Any]] = [
         {"metadata": {"blob": "m" * 60_000}},
         {"tags": [f"{'t' * 100}{n}" for n in range(64)], "conversation_id": "c" * 256},
     ]
@@ -191,12 +191,12 @@ async def test_each_old_revision_is_read_whole(client: RawClient, command: Comma
     for number, content in enumerate(contents[1:], 1):
         await client.tool("memory_update", id="k", content=content, tags=["new"], metadata={"n": number})
     for number, content in enumerate(contents):
-        pieces, offset = list[str](), 0
-        while offset is not None:
+        got = await ask(client, "memory_get", id="k", revision=number + 1)
+        pieces = [got.data["content"]]
+        while (offset := got.data["next_offset"]) is not None:
             got = await ask(client, "memory_get", id="k", revision=number + 1, offset=offset)
             assert_bounded(got)
             pieces.append(got.data["content"])
-            offset = got.data["next_offset"]
         assert "".join(pieces) == content
         assert (got.data["revision"], got.data["metadata"]) == (number + 1, {"n": number})
         assert got.data["tags"] == ["new" if number else "old"]

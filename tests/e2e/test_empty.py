@@ -85,7 +85,7 @@ async def test_blank_changes_nothing_in_an_update(client: RawClient) -> None:
     )
     for clear in CLEARING:
         await client.tool("memory_update", id="a", tags=["x"])
-        await client.tool("memory_update", id="a", tags=clear, metadata={}, expected_revision="")
+        await client.tool("memory_update", id="a", tags=clear, metadata={})
         memory = await client.tool("memory_get", id="a")
         assert (memory["tags"], memory["metadata"]) == ([], {})
 
