@@ -77,10 +77,10 @@ def test_filters_delete_what_a_person_agrees_to(look: Look) -> None:
     code, seen = look("delete", "b")
     assert (code, "Delete 1" in seen) == (0, False)
     code, seen = look("delete", "--tag", "x", keys="y\n")
-    assert (code, "Deleted 1 memories: a" in seen) == (0, True)
+    assert (code, "Deleted 1 memory: a" in seen) == (0, True)
     look("undelete", "a")
     code, seen = look("delete", "--tag", "x", "--yes")
-    assert (code, "?" in seen, "Deleted 1 memories: a" in seen) == (0, False, True)
+    assert (code, "?" in seen, "Deleted 1 memory: a" in seen) == (0, False, True)
 
 
 def test_long_work_counts_on_a_terminal(look: Look, folder: Path) -> None:
