@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from pydantic_core import to_json
 
-from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError
+from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError, cut
 from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters
 from memory_mcp.domain.names import folded, nfc
 from memory_mcp.domain.principal import Reach
@@ -81,7 +81,7 @@ class Address:
             if kind == "memory" and 1 <= len(of) <= MAX_ID:
                 return cls("memory", of)
         known = ", ".join(["memory://stats", *(template.uri for template in TEMPLATES)])
-        raise InvalidArgumentError("uri", f"{uri[:200]!r} is no resource; there are {known}, n from 1 to {MAX_RECENT}")
+        raise InvalidArgumentError("uri", f"{cut(uri)!r} is no resource; there are {known}, n from 1 to {MAX_RECENT}")
 
     def may_be_touched_by(self, events: Sequence[Event]) -> bool:
         """Say whether these writes, all of the namespace, may have changed what the resource shows."""

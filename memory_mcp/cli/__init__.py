@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 from embedder_api import __version__
 
 from memory_mcp.cli.streams import as_text, show_all_characters
-from memory_mcp.domain.errors import MemoryMcpError, SettingsError
+from memory_mcp.domain.errors import NO_ROOM, MemoryMcpError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -152,7 +152,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries again at its end, and says so in its own words
-        _complain(f"stdout cannot be written ({error.strerror})")
+        if code != FAILED:  # else it is said
+            _complain(_told(error))
         return FAILED
     return code
 
@@ -182,7 +183,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _told(error: OSError) -> str:
-    """Return an error's own words; those of a working folder that is gone name nothing."""
+    """Return an error's own words; those of stdout and of a working folder that is gone name nothing."""
+    if error.errno in NO_ROOM and error.filename is None:
+        return f"stdout cannot be written ({error.strerror}); free some space, or send it elsewhere"
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the folder that you are in is gone: change to another one, or give absolute paths"
     return str(error)

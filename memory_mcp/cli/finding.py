@@ -89,7 +89,7 @@ def _whole(memory: WholeMemory) -> str:
         "id": memory.id,
         "type": memory.type,
         "tags": ", ".join(memory.tags),
-        "metadata": json.dumps(memory.metadata, ensure_ascii=False) if memory.metadata else "",
+        "metadata": _json(memory.metadata),
         "conversation": memory.conversation_id or "",
         "created": when(memory.created_at),
         "updated": when(memory.updated_at) if memory.revision > 1 else "",
@@ -100,7 +100,18 @@ def _whole(memory: WholeMemory) -> str:
 
 
 def _was(revision: RevisionFields) -> str:
-    return _stated({"revision": str(revision.revision), "written": when(revision.updated_at)}, revision.content)
+    facts = {
+        "revision": str(revision.revision),
+        "written": when(revision.updated_at),
+        "type": revision.type,
+        "tags": ", ".join(revision.tags),
+        "metadata": _json(revision.metadata),
+    }
+    return _stated(facts, revision.content)
+
+
+def _json(metadata: Mapping[str, object]) -> str:
+    return json.dumps(metadata, ensure_ascii=False) if metadata else ""
 
 
 def _stated(facts: Mapping[str, str], content: str) -> str:

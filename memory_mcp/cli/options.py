@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from memory_mcp import settings
 from memory_mcp.cli.completing import NAMESPACE, TAG
 from memory_mcp.cli.session import with_services
-from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.errors import InvalidArgumentError, cut
 from memory_mcp.domain.principal import local_user
 from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 from memory_mcp.services.bundle import Services
@@ -35,16 +35,17 @@ class Moment(click.ParamType[datetime]):
         """Return the moment; without a zone it is the user's."""
         try:
             return iso.moment(value)
-        except ValueError:
-            return self._in_words(value, param, ctx)
+        except ValueError as error:
+            problem = f"{cut(value)!r} is no time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'"
+            return self._in_words(value, str(error) if value.strip()[:4].isdecimal() else problem, param, ctx)
 
-    def _in_words(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def _in_words(self, value: str, problem: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
             start = meaning(value)[0]
         except InvalidArgumentError:
-            self.fail(f"{value!r} is no time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'", param, ctx)
+            self.fail(problem, param, ctx)
         if start == BEGINNING:
-            self.fail(f"{value!r} has no beginning; give --before, or --time-expr", param, ctx)
+            self.fail(f"{cut(value)!r} has no beginning; give --before, or --time-expr", param, ctx)
         return start
 
 
@@ -66,11 +67,11 @@ class Content(click.ParamType[str]):
         if value != "-":
             return value
         if sys.stdin is None:
-            self.fail("stdin is closed", param, ctx)
+            self.fail("stdin is closed; send the text to it", param, ctx)
         try:
             text = decoded(sys.stdin.buffer.read())
         except NotUtf8Error as error:
-            self.fail(f"stdin is not UTF-8: {error}", param, ctx)
+            self.fail(f"stdin: {error}", param, ctx)
         return text.removesuffix("\n").removesuffix("\r")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -38,6 +39,8 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
     if problem:
         click.echo(f"memory-mcp: {problem}", err=True)
     if http is None:
+        if sys.stdin is None:
+            raise click.ClickException("stdin is closed; an MCP client has to be at its other end")
         with importing():
             from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
 

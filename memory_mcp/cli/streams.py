@@ -7,10 +7,28 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import IO, Any
 
 import click
 
+from memory_mcp.domain.errors import cut
 from memory_mcp.domain.utf8 import is_text
+
+
+class Source(click.File):
+    """A file of bytes, or stdin for `-`."""
+
+    def convert(
+        self, value: str | os.PathLike[str] | IO[Any], param: click.Parameter | None, ctx: click.Context | None
+    ) -> IO[Any]:
+        """Return the file, opened.
+
+        Raises:
+            click.ClickException: stdin is meant, and closed.
+        """
+        if value == "-" and sys.stdin is None:
+            raise click.ClickException("stdin is closed; send the file to it, or name one")
+        return super().convert(value, param, ctx)
 
 
 def show_all_characters() -> None:
@@ -52,4 +70,4 @@ def _as_text(argument: str, before: str) -> str:
         return argument if is_text(argument) else os.fsencode(argument).decode()
     except UnicodeDecodeError:
         place = f"{before} " if before.startswith("-") else ""
-        raise click.UsageError(f"{place}{argument!r} is not UTF-8; give it in UTF-8") from None
+        raise click.UsageError(f"{place}{cut(argument)!r} is not UTF-8; give it in UTF-8") from None

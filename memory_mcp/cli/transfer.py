@@ -18,7 +18,7 @@ from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.lines import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import as_json_option, say, with_services
-from memory_mcp.cli.streams import use_utf8
+from memory_mcp.cli.streams import Source, use_utf8
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
 from memory_mcp.domain.utf8 import NotUtf8Error, decoded
@@ -33,6 +33,7 @@ def export(*, target: Path) -> None:
     if str(target) == "-":
         use_utf8()
         exported = with_services(partial(_export, file=sys.stdout))
+        sys.stdout.flush()  # what does not get there was not exported
     else:
         with _whole(target) as file:
             exported = with_services(partial(_export, file=file))
@@ -96,7 +97,7 @@ class _Tally:
 
 
 @click.command("import")
-@click.argument("source", type=click.File("rb"))
+@click.argument("source", type=Source("rb"))
 @as_json_option
 def import_(*, source: BinaryIO, as_json: bool) -> int:
     """Read memories from SOURCE (- is stdin); what is there already is left as it is, so it may be run again."""

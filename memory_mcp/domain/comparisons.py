@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 
-from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.errors import InvalidArgumentError, cut
 
 Operator = Literal["gte", "gt", "lte", "lt", "ne", "in"]
 OPERATORS: Final = get_args(Operator)
@@ -78,7 +78,7 @@ def _is_operator(key: str, *, alone: bool) -> bool:
 def _comparison(argument: str, operator: str, operand: object) -> Comparison:
     if operator not in OPERATORS:
         literal = 'an object itself is matched by {"in": [object]}'
-        raise InvalidArgumentError(argument, f"unknown operator {operator!r}; {_CHOICE}; {literal}")
+        raise InvalidArgumentError(argument, f"unknown operator {cut(operator)!r}; {_CHOICE}; {literal}")
     if operator == "in":
         if not isinstance(operand, list):
             raise InvalidArgumentError(argument, "'in' takes a list")

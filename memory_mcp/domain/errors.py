@@ -6,6 +6,14 @@ import errno
 from pathlib import Path
 from typing import Final
 
+SHOWN: Final = 80
+"""Characters of an argument that an error repeats."""
+
+
+def cut(given: str) -> str:
+    """Return what an error repeats of what was given."""
+    return given if len(given) <= SHOWN else given[:SHOWN] + "…"
+
 
 class MemoryMcpError(Exception):
     """An expected failure; its message is one sentence that names the cause and the mend."""
@@ -27,7 +35,7 @@ class InvalidArgumentError(MemoryMcpError):
     """A call's argument breaks a bound; the message names the argument and the bound."""
 
     def __init__(self, argument: str, problem: str) -> None:
-        super().__init__(f"{argument}: {problem}")
+        super().__init__(f"{cut(argument)}: {problem}")
 
 
 class NotFoundError(MemoryMcpError):

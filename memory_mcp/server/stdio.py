@@ -89,10 +89,11 @@ class Transport:
     def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read lines in a thread and hand them over one by one; an empty one is the end."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
-            while line := self._wire_in.readline(MAX_LINE + 1):
-                asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
-                while len(line) > MAX_LINE and not line.endswith(b"\n"):
-                    line = self._wire_in.readline(MAX_LINE)  # the rest of what was refused
+            with contextlib.suppress(OSError):  # what cannot be read, such as a folder, is at its end
+                while line := self._wire_in.readline(MAX_LINE + 1):
+                    asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
+                    while len(line) > MAX_LINE and not line.endswith(b"\n"):
+                        line = self._wire_in.readline(MAX_LINE)  # the rest of what was refused
             asyncio.run_coroutine_threadsafe(self._lines.put(b""), loop).result()
 
     async def _read(self, to_server: ContextSendStream[Item], to_client: ContextSendStream[SessionMessage]) -> None:

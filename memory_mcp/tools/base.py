@@ -128,7 +128,7 @@ def _canonical(model: type[Arguments], raw: Mapping[str, object]) -> dict[str, o
     for name, value in raw.items():
         target = name if name in known else model.aliases.get(name)
         if target is None:
-            raise InvalidArgumentError(_shown(name), f"is no argument of this tool; {_nearest(name, list(known))}")
+            raise InvalidArgumentError(name, f"is no argument of this tool; {_nearest(name, list(known))}")
         if value is None or (target in given and is_left_out(target, value)):
             continue
         if target in given and not is_left_out(target, given[target]):
@@ -136,10 +136,6 @@ def _canonical(model: type[Arguments], raw: Mapping[str, object]) -> dict[str, o
         given[target] = value
     model.refuse_empty(given)
     return {name: value for name, value in given.items() if known[name].is_required() or not is_left_out(name, value)}
-
-
-def _shown(name: str) -> str:
-    return name if len(name) <= 64 else name[:64] + "…"
 
 
 def _nearest(name: str, known: list[str]) -> str:

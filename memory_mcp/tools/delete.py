@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from itertools import accumulate
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -15,9 +13,9 @@ from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.localtime import local
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.fields import FilterArguments, MemoryId
-from memory_mcp.tools.fitting import RESERVE
+from memory_mcp.tools.fitting import ROOM
 from memory_mcp.tools.json_text import as_object, as_tags, is_left_out
-from memory_mcp.tools.sizes import CAUTION, LIMIT, tokens
+from memory_mcp.tools.sizes import count_fitting
 
 NAMED: Final = 20
 """Ids in the text."""
@@ -112,16 +110,10 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         ids = await memories.delete_all(filters, dry_run=dry_run, on_progress=call.progress)
     else:
         ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
-    told = _fitting(ids) if call.is_bounded else ids
+    told = ids[: count_fitting(ids, ROOM)] if call.is_bounded else ids
     timed = filters.after is not None or filters.before is not None
     interval = Interval(after=filters.after, before=filters.before) if timed else None
     return DeleteResult(ids=told, left_out=len(ids) - len(told), dry_run=dry_run, interval=interval)
-
-
-def _fitting(ids: list[str]) -> list[str]:
-    """Return the first ids that cost a model less than an answer may."""
-    spent = accumulate(1 + tokens(each) for each in ids)
-    return ids[: bisect_right(list(spent), int(CAUTION * (LIMIT - RESERVE)))]
 
 
 DELETE = Tool(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -30,6 +31,16 @@ from memory_mcp.services.times.zone import to_utc
 from memory_mcp.tools.base import Arguments, Call, Result
 from memory_mcp.tools.json_text import as_object, as_tags
 
+MARK: Final = "…"
+"""A tag or member of the metadata that stands for those that an answer left out."""
+PENDING: Final = "found by keywords until its vector is made"
+"""What an answer says of a memory without a vector."""
+
+_IN_WORDS: Final = re.compile(r"\s*(?:\d{1,3}\s*)?[^\W\d_]")
+"""How words for a time begin: yesterday, 3 days ago."""
+
+KeptT = TypeVar("KeptT", list[str], dict[str, object])
+
 
 def not_blank(text: str) -> str:
     """Return the text.
@@ -50,13 +61,22 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("must lie between the years 1 and 9999") from error
 
 
+def _moment(given: object) -> datetime:
+    """Read a moment, and say that words for times are none."""
+    return _read(given, "takes ISO 8601 only, words such as 'yesterday' are for time_expr in filters")
+
+
 def _bound(given: object) -> datetime:
     """Read a moment, and say where words for times belong."""
+    return _read(given, "words such as 'yesterday' go into time_expr")
+
+
+def _read(given: object, hint: str) -> datetime:
     try:
         return iso.moment(given)
     except ValueError as error:
-        if isinstance(given, str) and any(letter.isalpha() for letter in given):
-            raise ValueError(f"{error}; words such as 'yesterday' go into time_expr") from error
+        if isinstance(given, str) and _IN_WORDS.match(given):
+            raise ValueError(f"{error}; {hint}") from error
         raise
 
 
@@ -82,6 +102,15 @@ def _bounded(metadata: dict[str, object]) -> dict[str, object]:
     return metadata if text.isascii() else cast("dict[str, object]", nfc_json(metadata))
 
 
+def _unmarked(kept: KeptT) -> KeptT:
+    """Refuse what an answer put in the place of tags or members that it left out: they would be lost."""
+    if MARK in kept:
+        raise ValueError(
+            f"{MARK!r} stands for what an answer left out; read all of it first: memory_get(max_chars={MAX_METADATA})"
+        )
+    return kept
+
+
 def _is_deeper(value: object, levels: int) -> bool:
     """Say whether JSON has more levels of objects and lists."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
@@ -100,7 +129,9 @@ Tags = Annotated[
     AfterValidator(_tidy),
 ]
 Metadata = Annotated[dict[str, object], BeforeValidator(as_object), AfterValidator(_bounded)]
-Moment = Annotated[datetime, BeforeValidator(iso.moment), AfterValidator(_in_utc)]
+NewTags = Annotated[Tags, AfterValidator(_unmarked)]
+NewMetadata = Annotated[Metadata, AfterValidator(_unmarked)]
+Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_in_utc)]
 Bound = Annotated[datetime, BeforeValidator(_bound), AfterValidator(_in_utc)]
 Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), Composed, AfterValidator(not_blank)]
 MemoryId = Annotated[str, Field(min_length=1, max_length=MAX_ID), Composed]
@@ -172,6 +203,8 @@ class Shown(Result):
     shortened: bool = Field(
         default=False, exclude_if=lambda value: not value, description="Only where it is true: memory_get has the rest"
     )
+    detail: Literal[0, 1, 2] = Field(default=0, exclude=True)
+    """How far members that say little are left out of the structured result (`fitting.brief`)."""
 
     @property
     def passage_shown(self) -> str | None:

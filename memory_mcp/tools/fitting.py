@@ -1,7 +1,7 @@
 """What an answer shows of each memory, so that all of it costs a model less than 10,000 tokens.
 
-Conversation, tags and metadata give way first, each memory's beyond an equal share; then contents, which share what is
-left; only when not even the rest fits are the last memories left out.
+Members that say little give way first, then conversation, tags and metadata, each memory's beyond an equal share; then
+contents, which share what is left; only when not even the rest fits are the last memories left out.
 """
 
 from __future__ import annotations
@@ -11,25 +11,27 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from pydantic_core import to_json
 
-from memory_mcp.tools.fields import MemoryFields, Shown
-from memory_mcp.tools.sizes import CAUTION, LIMIT, fitting, shared, tokens
+from memory_mcp.tools.fields import MARK, MemoryFields, Shown
+from memory_mcp.tools.sizes import CAUTION, LIMIT, count_fitting, fitting, shared, tokens
 
 RESERVE: Final = 300
 """Tokens kept for what an answer says beside its memories: totals, notes, why it is degraded."""
+ROOM: Final = int(CAUTION * (LIMIT - RESERVE))
+"""Tokens for what an answer says of contents or ids, where it says nothing else."""
 MEMBER: Final = 4
 """Tokens of a member's name in JSON with what separates it, as counted by the tokenizer that `sizes` names."""
-CROWD: Final = 50
-"""Memories of an answer, beyond which members that say little are left out: complete ones cost 115 tokens each."""
-MARK: Final = "…"
-"""A tag or member of the metadata that stands for those that were left out."""
+LEAST: Final = 20
+"""Tokens that each memory's content gets, and the same for its tags and metadata, before any member is left out."""
 
 _ALWAYS: Final = frozenset({"id", "content", "created_at", "score"})
 _FRACTION: Final = re.compile(r"\.\d+")
 _EXPLAINS: Final = frozenset({"semantic", "keyword"})
+_STEPS: Final[tuple[Literal[0, 1, 2], ...]] = (0, 1, 2)
+_SAID_IF_ANY: Final = frozenset({"conversation_id", "duplicates"})
 
 ShownT = TypeVar("ShownT", bound=Shown)
 
@@ -67,23 +69,28 @@ class Fitted(Generic[ShownT]):
 
 
 def fit(
-    memories: Sequence[ShownT], cut: Cut[ShownT], *, max_chars: int | None = None, reserve: int = RESERVE
+    memories: Sequence[ShownT],
+    cut: Cut[ShownT],
+    *,
+    max_chars: int | None = None,
+    reserve: int = RESERVE,
+    only_contents: bool = False,
 ) -> Fitted[ShownT]:
     """Shorten what does not fit, and leave out from the end what does not even fit without its content.
 
     Args:
         memories: the most important first.
         cut: shortens one.
-        max_chars: characters of content in all, in place of what the tokens leave for it; where all metadata has no
-            more than these either, it is whole.
+        max_chars: characters of content in all, in place of what the tokens leave for it.
         reserve: tokens for the rest of the answer.
+        only_contents: whether all else stays whole, whatever it costs.
     """
-    if max_chars is not None and sum(len(to_json(memory.metadata)) for memory in memories) <= max_chars:
+    if only_contents:
         kept = list(memories)
         spent = 0
     else:
-        lean = _without_bulk(memories, reserve)
-        costs = list(accumulate(_cost_without_content(memory, len(lean)) for memory in lean))
+        lean = _without_bulk(memories, LIMIT - reserve)
+        costs = list(accumulate(map(_cost_without_content, lean)))
         kept = lean[: max(1, bisect_right(costs, LIMIT - reserve))]
         spent = costs[len(kept) - 1] if kept else 0
     measure, room = TOKENS, int(CAUTION * (LIMIT - reserve - spent))
@@ -104,53 +111,79 @@ def from_beginning(memory: ShownT, limit: int, measure: Measure) -> ShownT:
     return memory.model_copy(update={"content": start, "shortened": True})
 
 
-def brief(members: Mapping[str, object], count: int) -> dict[str, object]:
-    """Return the members of a memory in an answer of so many; of a crowd those alone that say something."""
-    if count <= CROWD:
+def brief(members: Mapping[str, object], detail: Literal[0, 1, 2]) -> dict[str, object]:
+    """Return the members of a memory: all of them (0), none that explain (1), or those alone that say something (2)."""
+    if detail == 0:
         return dict(members)
+    is_last = detail == _STEPS[-1]
     usual = {"type": "note", "updated_at": members.get("created_at")}
     said = {
         name: value
         for name, value in members.items()
-        if name in _ALWAYS or not (name in _EXPLAINS or value in (None, [], {}) or value == usual.get(name, MARK))
+        if name in _ALWAYS
+        or not (
+            name in _EXPLAINS
+            or (value in (None, [], {}) and (is_last or name in _SAID_IF_ANY))
+            or (is_last and value == usual.get(name, MARK))
+        )
     }
-    return said | {"created_at": _FRACTION.sub("", str(said["created_at"]))}
+    times = {name: _FRACTION.sub("", str(said[name])) for name in ("created_at", "updated_at") if name in said}
+    return said | times
 
 
 def _wanted(memory: Shown, measure: Measure) -> int:
     return measure.of(memory.content) + (0 if measure.is_exact else measure.of(memory.passage_shown or ""))
 
 
-def _cost_without_content(memory: Shown, count: int) -> int:
+def _cost_without_content(memory: Shown) -> int:
     dumped = memory.model_dump(mode="json", exclude={"content", "passage"})
-    members = brief(dumped, count).values()
+    members = brief(dumped, memory.detail).values()
     cost = sum(MEMBER + tokens(value if isinstance(value, str) else to_json(value).decode()) for value in members)
     return 2 * MEMBER + max(cost, tokens(memory.heading()))
 
 
-def _without_bulk(memories: Sequence[ShownT], reserve: int) -> list[ShownT]:
+def _without_bulk(memories: Sequence[ShownT], room: int) -> list[ShownT]:
     """Return the memories with no more beside their content than that leaves, or half of what each may cost."""
-    each = (LIMIT - reserve) // max(1, len(memories))
-    return [_lean(memory, each, len(memories)) for memory in memories]
+    detail = next((step for step in _STEPS[:-1] if _least(memories, step) <= room), _STEPS[-1])
+    each = room // max(1, len(memories))
+    return [_lean(_with_detail(memory, detail), each) for memory in memories]
 
 
-def _lean(memory: ShownT, most: int, count: int) -> ShownT:
-    """Return a memory among `count` whose conversation, tags and metadata leave room for its content in `most`."""
+def _with_detail(memory: ShownT, detail: Literal[0, 1, 2]) -> ShownT:
+    return memory if memory.detail == detail else memory.model_copy(update={"detail": detail})
+
+
+def _least(memories: Sequence[Shown], detail: Literal[0, 1, 2]) -> int:
+    """Return what the memories cost with that detail and some of their content, tags and metadata."""
+    return sum(
+        _cost_without_content(memory.model_copy(update=_bare(memory) | {"detail": detail}))
+        + min(LEAST, tokens(memory.content))
+        + min(LEAST, _cost_of(memory.tags) + (tokens(to_json(memory.metadata).decode()) if memory.metadata else 0))
+        for memory in memories
+    )
+
+
+def _bare(memory: Shown) -> dict[str, object]:
+    """Return the members that give way, empty."""
     bare: dict[str, object] = {"tags": [], "metadata": {}}
+    return bare | {"conversation_id": None} if isinstance(memory, MemoryFields) else bare
+
+
+def _lean(memory: ShownT, most: int) -> ShownT:
+    """Return a memory whose conversation, tags and metadata leave room for its content in `most`."""
+    bare = _bare(memory)
     conversation = memory.conversation_id if isinstance(memory, MemoryFields) else None
-    if conversation is not None:
-        bare["conversation_id"] = None
-    room = max(0, most - _cost_without_content(memory.model_copy(update=bare), count))
+    room = max(0, most - _cost_without_content(memory.model_copy(update=bare)))
     share = room - min(room // 2, tokens(memory.content))
     cost = MEMBER + tokens(conversation) if conversation is not None else 0
     if cost <= share:
         bare.pop("conversation_id", None)
         share -= cost
-    tags = listed(memory.tags, share // 2)
+    tags = first_of(memory.tags, share // 2)
     metadata = _members(memory.metadata, share - _cost_of(tags))
     if "conversation_id" not in bare and tags is memory.tags and metadata is memory.metadata:
         return memory
-    if count > CROWD:  # a mark costs as much as what it stands for
+    if memory.detail == _STEPS[-1]:  # a mark costs as much as what it stands for
         tags = [tag for tag in tags if tag != MARK]
         metadata = {name: value for name, value in metadata.items() if name != MARK}
     return memory.model_copy(update={**bare, "tags": tags, "metadata": metadata, "shortened": True})
@@ -160,11 +193,10 @@ def _cost_of(texts: Sequence[str]) -> int:
     return sum(MEMBER + tokens(text) for text in texts)
 
 
-def listed(texts: list[str], limit: int) -> list[str]:
+def first_of(texts: list[str], limit: int) -> list[str]:
     """Return the texts when they cost at most `limit` tokens, else the first that do and a mark for the others."""
-    spent = list(accumulate((MEMBER + tokens(text) for text in texts), initial=MEMBER))[1:]
-    fits = [text for text, cost in zip(texts, spent, strict=True) if cost <= limit]
-    return texts if len(fits) == len(texts) else [*fits, MARK]
+    fits = count_fitting(texts, limit - MEMBER, each=MEMBER)
+    return texts if fits == len(texts) else [*texts[:fits], MARK]
 
 
 def _members(metadata: Mapping[str, object], limit: int) -> Mapping[str, object]:

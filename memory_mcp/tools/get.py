@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -11,9 +12,9 @@ from pydantic import Field
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.localtime import local
-from memory_mcp.domain.models import MAX_CONTENT, Memory, Revision
+from memory_mcp.domain.models import MAX_CONTENT, MAX_METADATA, Memory, Revision
 from memory_mcp.tools.base import Arguments, Call, Tool
-from memory_mcp.tools.fields import MemoryFields, MemoryId, Shown, kind_of, shown
+from memory_mcp.tools.fields import MARK, MemoryFields, MemoryId, Shown, kind_of, shown
 from memory_mcp.tools.fitting import RESERVE, fit, from_beginning
 from memory_mcp.tools.sizes import LIMIT, tokens
 
@@ -26,6 +27,7 @@ class GetArguments(Arguments):
 
     id: Annotated[MemoryId, Field(description="As a search or list gave it")]
     history: Annotated[bool, Field(description="Also what it was before each update")] = False
+    revision: Annotated[int | None, Field(ge=1, description="What it was then")] = None
     offset: Annotated[int, Field(ge=0, description="Begin at this character: the next_offset of the answer before")] = 0
     max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Characters of content to return")] = None
 
@@ -72,20 +74,43 @@ class WholeMemory(MemoryFields):
         parts = [self.heading(), self.content]
         if self.next_offset is not None:
             parts.append(f"(There is more: call again with offset={self.next_offset})")
+        if MARK in self.tags or MARK in self.metadata:
+            parts.append(f"(Tags or metadata are not whole: call again with max_chars={MAX_METADATA})")
         if self.revisions is not None:
             parts += [was.text() for was in self.revisions] or ["(It was never updated)"]
+        if any(was.shortened for was in self.revisions or ()):
+            parts.append("(Revisions are shortened: call again with revision=N to read all of one)")
         if self.older_revisions:
-            parts.append(f"({self.older_revisions} older revisions are not shown)")
+            parts.append(f"({self.older_revisions} older revisions are not shown: call again with revision=N, from 1)")
         return "\n\n".join(parts)
 
     @classmethod
-    def of(cls, memory: Memory, *, offset: int = 0, max_chars: int | None = None, reserve: int = 0) -> WholeMemory:
-        """Make a result of the store's memory that is whole or, beside `reserve` tokens, fits an answer."""
+    def of(
+        cls,
+        memory: Memory,
+        *,
+        offset: int = 0,
+        max_chars: int | None = None,
+        reserve: int = 0,
+        is_bounded: bool = True,
+    ) -> WholeMemory:
+        """Make a result of the store's memory that is whole or, beside `reserve` tokens, fits an answer.
+
+        With `max_chars` the content may have so many characters, and metadata that has no more than these is whole; not
+        bounded, all but the content is.
+        """
         whole = cls.model_validate(
             shown(memory)
             | {"content": memory.content[offset:], "revision": memory.revision, "embedded": memory.embedded}
         )
-        [fitted] = fit([whole], from_beginning, max_chars=max_chars, reserve=RESERVE + reserve).memories
+        asked = max_chars is not None and len(_json(whole.metadata)) <= max_chars
+        [fitted] = fit(
+            [whole],
+            from_beginning,
+            max_chars=max_chars,
+            reserve=RESERVE + reserve,
+            only_contents=asked or not is_bounded,
+        ).memories
         end = offset + len(fitted.content)
         return fitted.model_copy(update={"next_offset": end if end < len(memory.content) else None})
 
@@ -99,20 +124,49 @@ async def memory_get(call: Call, arguments: GetArguments) -> WholeMemory:
 
     Raises:
         NotFoundError: there is none of this id.
-        InvalidArgumentError: the offset lies beyond the content.
+        InvalidArgumentError: there is no such revision, or the offset lies beyond the content.
     """
-    memory = await call.services.memories.get(arguments.id, call.reach)
+    current = await call.services.memories.get(arguments.id, call.reach)
+    wants_history = arguments.history or arguments.revision not in (None, current.revision)
+    history = await call.services.memories.revisions(current) if wants_history else []
+    memory = _at(current, history, arguments.revision)
     if arguments.offset > len(memory.content):
         raise InvalidArgumentError("offset", f"must be at most {len(memory.content)}, where the content ends")
-    history = await call.services.memories.revisions(memory) if arguments.history else None
-    revisions = None if history is None else _revisions(history, is_bounded=call.is_bounded)
+    revisions = _revisions(history, is_bounded=call.is_bounded) if arguments.history else None
     spent = sum(tokens(was.model_dump_json()) for was in revisions or ())
     max_chars = arguments.max_chars or (None if call.is_bounded else MAX_CONTENT)
     whole = WholeMemory.of(
-        memory, offset=arguments.offset, max_chars=max_chars, reserve=min(spent, LIMIT // 2) if call.is_bounded else 0
+        memory,
+        offset=arguments.offset,
+        max_chars=max_chars,
+        reserve=min(spent, LIMIT // 2) if call.is_bounded else 0,
+        is_bounded=call.is_bounded,
     )
-    older = len(history or ()) - len(revisions or ())
+    older = 0 if revisions is None else len(history) - len(revisions)
     return whole.model_copy(update={"revisions": revisions, "older_revisions": older})
+
+
+def _at(memory: Memory, history: Sequence[Revision], number: int | None) -> Memory:
+    """Return the memory as it was at a revision.
+
+    Raises:
+        InvalidArgumentError: there is none of this number; names those that there are.
+    """
+    if number is None or number == memory.revision:
+        return memory
+    was = next((was for was in history if was.revision == number), None)
+    if was is None:
+        first = min((was.revision for was in history), default=memory.revision)
+        raise InvalidArgumentError("revision", f"there is no revision {number}; there are {first} to {memory.revision}")
+    return replace(
+        memory,
+        revision=was.revision,
+        content=was.content,
+        tags=was.tags,
+        type=was.type,
+        metadata=was.metadata,
+        updated_at=was.updated_at,
+    )
 
 
 def _revisions(history: list[Revision], *, is_bounded: bool) -> list[RevisionFields]:

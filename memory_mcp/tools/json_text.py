@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pydantic_core import from_json
@@ -15,6 +17,10 @@ WANTED_ITEMS: Final = 'give an array of objects, such as [{"content": "…"}]'
 
 JSON_ARGUMENTS: Final = frozenset({"tags", "metadata", "items"})
 """The arguments that are arrays or objects, in every tool that has them."""
+
+_ARRAY: Final = re.compile(r'\s*\[\s*"')
+_OBJECT: Final = re.compile(r'\s*\{\s*"')
+"""How no tag begins that is not JSON; [draft] is one."""
 
 
 def is_left_out(name: str, value: object) -> bool:
@@ -60,7 +66,7 @@ def as_tags(value: object) -> list[object]:
     if isinstance(value, str):
         return _tags_of_text(value)
     if isinstance(value, list):
-        return [tag for element in value for tag in _tags_of_element(element)]
+        return _tags_of_list(value)
     raise ValueError(WANTED_TAGS)
 
 
@@ -69,20 +75,45 @@ def _tags_of_text(text: str) -> list[object]:
     if bare.startswith(("[", "{")):
         found = _decoded(bare, WANTED_TAGS)
         if isinstance(found, list):
-            return [tag for element in found for tag in _tags_of_element(element)]
+            return _tags_of_list(found)
         raise ValueError(WANTED_TAGS)
     quoted = _parsed(f"[{bare}]") if bare.startswith('"') else None  # one JSON string, or several with commas
-    if isinstance(quoted, list):
-        return [tag for element in quoted for tag in _tags_of_element(element)]
-    return [*text.split(",")]
+    return _tags_of_list(quoted if isinstance(quoted, list) else text.split(","))
 
 
-def _tags_of_element(element: object) -> list[object]:
-    if isinstance(element, str) and element.lstrip().startswith("["):
-        found = _parsed(element)
+def _tags_of_list(elements: Sequence[object]) -> list[object]:
+    """Return the tags of a list, in which JSON text may stand whole or split at its commas.
+
+    Raises:
+        ValueError: an element begins with [" or {" and is no array of texts, nor are the next ones with it.
+    """
+    tags: list[object] = []
+    rest = iter(elements)
+    for element in rest:
+        if not isinstance(element, str) or not element.lstrip().startswith("["):
+            if isinstance(element, str) and _OBJECT.match(element):
+                raise ValueError(WANTED_TAGS)
+            tags.append(element)
+            continue
+        text = element
+        if _ARRAY.match(text) and not text.rstrip().endswith("]"):
+            text = ",".join([text, *_until_closed(rest)])
+        found = _parsed(text)
         if isinstance(found, list) and all(isinstance(tag, str) for tag in found):
-            return found
-    return [element]
+            tags += found
+        elif _ARRAY.match(text):
+            raise ValueError(WANTED_TAGS)
+        else:
+            tags.append(text)
+    return tags
+
+
+def _until_closed(elements: Iterator[object]) -> Iterator[str]:
+    """Yield the next elements up to the one that ends a JSON array."""
+    for element in elements:
+        yield str(element)
+        if str(element).rstrip().endswith("]"):
+            return
 
 
 def _decoded(text: str, wanted: str) -> object:

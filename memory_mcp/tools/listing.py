@@ -47,7 +47,7 @@ class ListResult(Result):
 
     def structured(self) -> dict[str, object]:
         """Return the structured result; among many, each memory is brief."""
-        memories = [brief(memory.model_dump(mode="json"), len(self.memories)) for memory in self.memories]
+        memories = [brief(memory.model_dump(mode="json"), memory.detail) for memory in self.memories]
         return super().structured() | {"memories": memories}
 
 

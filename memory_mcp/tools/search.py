@@ -13,8 +13,8 @@ from memory_mcp.services.router import Intent
 from memory_mcp.services.selection import Hit
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.excerpts import excerpt, share
-from memory_mcp.tools.fields import FilterArguments, MemoryFields, not_blank, shown
-from memory_mcp.tools.fitting import MARK, RESERVE, Fitted, Measure, brief, fit, listed
+from memory_mcp.tools.fields import MARK, FilterArguments, MemoryFields, not_blank, shown
+from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, first_of, fit
 from memory_mcp.tools.sizes import LIMIT
 
 MOST: Final = 0.5
@@ -91,7 +91,7 @@ class SearchResult(Result):
 
     def structured(self) -> dict[str, object]:
         """Return the structured result; among many, each hit is brief."""
-        results = [brief(hit.model_dump(mode="json"), len(self.results)) for hit in self.results]
+        results = [brief(hit.model_dump(mode="json"), hit.detail) for hit in self.results]
         return super().structured() | {"results": results}
 
     def remarks(self) -> list[str]:
@@ -137,7 +137,7 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
 def _result(answer: Answer, arguments: SearchArguments, call: Call) -> SearchResult:
     missed = answer.near_misses
     if call.is_bounded or arguments.max_chars is not None:
-        fitted = fitting(answer, arguments.query, max_chars=arguments.max_chars)
+        fitted = fitting(answer, arguments.query, max_chars=arguments.max_chars, is_bounded=call.is_bounded)
     else:
         fitted = Fitted([_hit(hit) for hit in answer.hits])
     return SearchResult(
@@ -153,7 +153,9 @@ def _result(answer: Answer, arguments: SearchArguments, call: Call) -> SearchRes
     )
 
 
-def fitting(answer: Answer, query: str, *, max_chars: int | None = None, reserve: int = RESERVE) -> Fitted[SearchHit]:
+def fitting(
+    answer: Answer, query: str, *, max_chars: int | None = None, reserve: int = RESERVE, is_bounded: bool = True
+) -> Fitted[SearchHit]:
     """Return the hits, those that are too long cut to the passage that fits or to where the query's words are."""
     by_words = answer.mode == "keyword" or answer.intent == "identifier"
 
@@ -169,8 +171,9 @@ def fitting(answer: Answer, query: str, *, max_chars: int | None = None, reserve
 
     most = LIMIT // (4 * max(1, len(answer.hits)))
     hits = [_hit(hit) for hit in answer.hits]
-    hits = [hit.model_copy(update={"duplicates": listed(hit.duplicates, most)}) for hit in hits]
-    return fit(hits, cut, max_chars=max_chars, reserve=reserve)
+    if is_bounded:
+        hits = [hit.model_copy(update={"duplicates": first_of(hit.duplicates, most)}) for hit in hits]
+    return fit(hits, cut, max_chars=max_chars, reserve=reserve, only_contents=not is_bounded)
 
 
 def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:

@@ -10,7 +10,7 @@ random small letters 0.7.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -70,6 +70,11 @@ def fitting(text: str, limit: int) -> int:
     start = text[: min(limit, LIMIT) * UNITS // LIGHTEST].encode()
     spent = list(accumulate(start.translate(_WEIGHTS)))
     return len(start[: bisect_right(spent, limit * UNITS)].decode())
+
+
+def count_fitting(texts: Iterable[str], limit: int, *, each: int = 1) -> int:
+    """Return how many texts, from the first on, cost at most `limit` tokens with `each` for what separates them."""
+    return bisect_right(list(accumulate(each + tokens(text) for text in texts)), limit)
 
 
 def shared(wanted: Sequence[int], budget: int) -> list[int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -12,10 +10,20 @@ from memory_mcp.domain.errors import ConflictError, ForbiddenError, InvalidArgum
 from memory_mcp.domain.models import MAX_ITEMS, NewMemory, Stored
 from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.base import Arguments, Call, Result, Tool, parse
-from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tags, Type
-from memory_mcp.tools.fitting import RESERVE
+from memory_mcp.tools.fields import (
+    PENDING,
+    Content,
+    ConversationId,
+    MemoryId,
+    Moment,
+    Namespace,
+    NewMetadata,
+    NewTags,
+    Type,
+)
+from memory_mcp.tools.fitting import ROOM
 from memory_mcp.tools.json_text import as_items, as_object
-from memory_mcp.tools.sizes import CAUTION, LIMIT, tokens
+from memory_mcp.tools.sizes import count_fitting
 
 
 class StoreArguments(Arguments):
@@ -24,9 +32,9 @@ class StoreArguments(Arguments):
     aliases: ClassVar = {"text": "content", "information": "content"}
 
     content: Annotated[Content, Field(description="What to remember, in full sentences")]
-    tags: Annotated[Tags, Field(description="Labels to filter by")] = Field(default_factory=list)
+    tags: Annotated[NewTags, Field(description="Labels to filter by")] = Field(default_factory=list)
     type: Annotated[Type, Field(description="Kind: note, fact, decision, …")] = "note"
-    metadata: Annotated[Metadata, Field(description="Any JSON object")] = Field(default_factory=dict)
+    metadata: Annotated[NewMetadata, Field(description="Any JSON object")] = Field(default_factory=dict)
     namespace: Annotated[Namespace | None, Field(description="Other than the default")] = None
     conversation_id: Annotated[ConversationId | None, Field(description="Groups the turns of a conversation")] = None
     created_at: Annotated[Moment | None, Field(description="When it was said, if not now (ISO 8601)")] = None
@@ -59,13 +67,13 @@ class StoreResult(Result):
     embedded: bool = Field(description="False: its vector is still to come; keywords find it already")
 
     @classmethod
-    def of(cls, stored: Stored) -> StoreResult:
+    def of(cls, stored: Stored) -> Self:
         """Make a result of the store's answer."""
         return cls(id=stored.id, created=stored.created, merged=list(stored.merged), embedded=stored.embedded)
 
     def text(self) -> str:
         """Say what happened."""
-        vector = "" if self.embedded else "; found by keywords until its vector is made"
+        vector = "" if self.embedded else f"; {PENDING}"
         tags = f"; tags added: {', '.join(self.merged)}" if self.merged else ""
         return f"{'Stored' if self.created else 'Already known'} as {self.id}{tags}{vector}."
 
@@ -104,6 +112,16 @@ class StoreManyArguments(Arguments):
     ]
 
 
+class StoredItem(StoreResult):
+    """What became of one item; among a thousand, what says nothing is left out."""
+
+    merged: list[str] = Field(
+        default_factory=list,
+        exclude_if=lambda merged: not merged,
+        description="Tags that a duplicate added to it; only where there are some",
+    )
+
+
 class RefusedItem(BaseModel):
     """Why an item was not stored."""
 
@@ -117,23 +135,31 @@ class RefusedItem(BaseModel):
 class StoreManyResult(Result):
     """What became of each item, in order."""
 
-    items: list[StoreResult | RefusedItem]
+    items: list[StoredItem | RefusedItem]
 
     def text(self) -> str:
-        """Count them, and name each by its place among the items; those that are not new come first."""
-        new, others = list[str](), list[str]()
-        for place, item in enumerate(self.items):
-            if isinstance(item, StoreResult) and item.created:
-                new.append(f"item {place}: {item.id}")
-            else:
-                others.append(f"item {place}: {item.text()}")
-        lines = others + new
-        fits = bisect_right(list(accumulate(1 + tokens(line) for line in lines)), int(CAUTION * (LIMIT - RESERVE)))
-        more = [f"({len(lines) - fits} more stand in the structured result)"] if fits < len(lines) else []
+        """Count them, and name each by its place among the items: what was refused, then duplicates, then new ones."""
+        places = sorted(range(len(self.items)), key=self._rank)
+        lines = [f"item {place}: {self._line(place)}" for place in places]
+        fits = count_fitting(lines, ROOM)
+        more = list[str]()
+        if fits < len(lines):
+            more = [
+                f"({len(lines) - fits} more, up to item {max(places[fits:])}, stand in the structured result; "
+                "memory_list names new ones too, newest first)"
+            ]
         return "\n".join([self._counts(), *lines[:fits], *more])
 
+    def _rank(self, place: int) -> int:
+        item = self.items[place]
+        return 0 if isinstance(item, RefusedItem) else 2 if item.created else 1
+
+    def _line(self, place: int) -> str:
+        item = self.items[place]
+        return item.id if isinstance(item, StoredItem) and item.created else item.text()
+
     def _counts(self) -> str:
-        stored = [item for item in self.items if isinstance(item, StoreResult)]
+        stored = [item for item in self.items if isinstance(item, StoredItem)]
         created = sum(item.created for item in stored)
         pending = sum(item.created and not item.embedded for item in stored)
         waiting = f" ({pending} found by keywords until their vectors are made)" if pending else ""
@@ -153,8 +179,8 @@ async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreM
     return StoreManyResult(items=[_item(next(outcomes) if isinstance(item, NewMemory) else item) for item in checked])
 
 
-def _item(outcome: Stored | MemoryMcpError) -> StoreResult | RefusedItem:
-    return StoreResult.of(outcome) if isinstance(outcome, Stored) else RefusedItem(error=str(outcome))
+def _item(outcome: Stored | MemoryMcpError) -> StoredItem | RefusedItem:
+    return StoredItem.of(outcome) if isinstance(outcome, Stored) else RefusedItem(error=str(outcome))
 
 
 def _checked(item: object, reach: Reach) -> NewMemory | InvalidArgumentError | ForbiddenError:

@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Field
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import MAX_CONTENT, Change
 from memory_mcp.tools.base import Arguments, Call, Result, Tool
-from memory_mcp.tools.fields import Content, MemoryId, Metadata, Tags, Type
+from memory_mcp.tools.fields import PENDING, Content, MemoryId, NewMetadata, NewTags, Type
 from memory_mcp.tools.get import WholeMemory
-from memory_mcp.tools.json_text import as_tags
+from memory_mcp.tools.json_text import as_tags, is_left_out
 
 
 def _unless_blank(tags: object) -> object:
@@ -29,10 +29,21 @@ class UpdateArguments(Arguments):
 
     id: Annotated[MemoryId, Field(description="As a search or list gave it")]
     content: Annotated[Content | None, Field(description="Replaces the content")] = None
-    tags: Annotated[Tags | None, BeforeValidator(_unless_blank), Field(description="Replaces all tags")] = None
+    tags: Annotated[NewTags | None, BeforeValidator(_unless_blank), Field(description="Replaces all tags")] = None
     type: Annotated[Type | None, Field(description="Replaces the kind")] = None
-    metadata: Annotated[Metadata | None, Field(description="Replaces all metadata")] = None
+    metadata: Annotated[NewMetadata | None, Field(description="Replaces all metadata")] = None
     expected_revision: Annotated[int | None, Field(ge=1, description="Refuse if it was changed meanwhile")] = None
+
+    @classmethod
+    def refuse_empty(cls, given: Mapping[str, object]) -> None:
+        """Refuse an empty guard: without it the change would overwrite what somebody else wrote meanwhile.
+
+        Raises:
+            InvalidArgumentError: names it.
+        """
+        name = "expected_revision"
+        if is_left_out(name, given.get(name)):
+            raise InvalidArgumentError(name, "is empty; give the revision that you read, or leave it out")
 
 
 class UpdateResult(Result):
@@ -52,7 +63,7 @@ class UpdateResult(Result):
 
     def text(self) -> str:
         """Say which revision there is now."""
-        vector = "" if self.embedded else "; found by keywords until its vector is made"
+        vector = "" if self.embedded else f"; {PENDING}"
         return f"{self.id} has revision {self.revision} now{vector}."
 
 
@@ -73,7 +84,9 @@ async def memory_update(call: Call, arguments: UpdateArguments) -> UpdateResult:
     if change == Change():
         raise InvalidArgumentError("arguments", "give at least one of content, tags, type, metadata")
     memory = await call.services.memories.update(arguments.id, call.reach, change, arguments.expected_revision)
-    fields = WholeMemory.of(memory, max_chars=None if call.is_bounded else MAX_CONTENT).model_dump()
+    fields = WholeMemory.of(
+        memory, max_chars=None if call.is_bounded else MAX_CONTENT, is_bounded=call.is_bounded
+    ).model_dump()
     if arguments.content is None:
         fields |= {"content": None, "next_offset": None}
     return UpdateResult.model_validate(fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,6 +156,59 @@ async def test_max_chars_is_a_budget_of_its_own(client: RawClient) -> None:
     assert found["shortened"] == 0
 
 
+async def test_max_chars_bounds_contents_alone(client: RawClient) -> None:
+    """However many characters of content are wanted, what hangs on a memory costs no more than without."""
+    piles: list[dict[str, Any]] = [
+        {"metadata": {"blob": "m" * 60_000}},
+        {"tags": [f"{'t' * 100}{n}" for n in range(64)], "conversation_id": "c" * 256},
+    ]
+    items = [{"content": f"zebra {n}", "id": f"m{n}", **piles[n % 2]} for n in range(60)]
+    await client.tool("memory_store_many", items=items)
+    for limit in (2, 60):
+        assert_bounded(await ask(client, "memory_search", query="zebra", limit=limit, max_chars=10_000_000))
+
+
+async def test_no_member_is_missing_unless_the_budget_demands_it(client: RawClient) -> None:
+    """Members that say nothing are there while they fit, those that matter most the longest."""
+    items = [{"content": f"zebra {n} runs", "id": f"{n:032x}", "tags": ["t"]} for n in range(100)]
+    await client.tool("memory_store_many", items=items)
+    complete = {"semantic", "keyword", "passage", "conversation_id", "updated_at", "type", "tags", "metadata"}
+    for limit in (1, 50, 51, 65):
+        found = await ask(client, "memory_search", query="zebra", limit=limit)
+        listed = await ask(client, "memory_list", limit=limit)
+        assert all(complete <= set(hit) for hit in found.data["results"])
+        assert all(complete - {"semantic", "keyword", "passage"} <= set(it) for it in listed.data["memories"])
+        assert_bounded(found)
+    found = await ask(client, "memory_search", query="zebra", limit=85)
+    assert all({"tags", "type", "metadata", "passage", "updated_at"} <= set(hit) for hit in found.data["results"])
+    assert_bounded(found)
+
+
+async def test_each_old_revision_is_read_whole(client: RawClient, command: Command) -> None:
+    """By its number, piece by piece, with what it was; a number that is none is told which there are."""
+    contents = [f"{number} " + of_kind("English", 90_000) for number in range(4)]
+    await client.tool("memory_store", content=contents[0], id="k", tags=["old"], metadata={"n": 0}, type="fact")
+    for number, content in enumerate(contents[1:], 1):
+        await client.tool("memory_update", id="k", content=content, tags=["new"], metadata={"n": number})
+    for number, content in enumerate(contents):
+        got = await ask(client, "memory_get", id="k", revision=number + 1)
+        pieces = [got.data["content"]]
+        while (offset := got.data["next_offset"]) is not None:
+            got = await ask(client, "memory_get", id="k", revision=number + 1, offset=offset)
+            assert_bounded(got)
+            pieces.append(got.data["content"])
+        assert "".join(pieces) == content
+        assert (got.data["revision"], got.data["metadata"]) == (number + 1, {"n": number})
+        assert got.data["tags"] == ["new" if number else "old"]
+    whole = (await ask(client, "memory_get", id="k", revision=2, max_chars=1_000_000)).data
+    assert (whole["content"], whole["revisions"]) == (contents[1], None)
+    history = await ask(client, "memory_get", id="k", history=True)
+    assert "call again with revision=N" in history.text
+    with pytest.raises(ToolError, match=r"^revision: there is no revision 5; there are 1 to 4"):
+        await client.tool("memory_get", id="k", revision=5)
+    assert contents[0] in (await command("get", "k", "--revision", "1")).out
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_long_memory_is_read_piece_by_piece(client: RawClient, kind: str) -> None:
     """The pieces, of the default size or another, are together what was stored."""
@@ -197,7 +251,7 @@ async def test_a_history_is_bounded(client: RawClient) -> None:
     assert [was["revision"] for was in revisions] == list(range(60 - len(revisions), 60))
     assert got.data["older_revisions"] == 59 - len(revisions) > 0
     assert all(was["content"].startswith(f"{was['revision'] - 1} The committee") for was in revisions)
-    assert f"({got.data['older_revisions']} older revisions are not shown)" in got.text
+    assert f"({got.data['older_revisions']} older revisions are not shown: call again" in got.text
     few = (await ask(client, "memory_get", id="k", history=True, max_chars=1)).data
     assert (few["content"], few["next_offset"]) == ("5", 1)
 
@@ -210,6 +264,15 @@ async def test_large_metadata_is_whole_when_it_is_asked_for(client: RawClient) -
     assert_bounded(got)
     assert got.data["metadata"] == {"small": 1, "…": "1 more"}
     assert got.data["shortened"] is True
+    assert "call again with max_chars=65536" in got.text
+    for tool, change in (
+        ("memory_update", {"id": "k", "metadata": got.data["metadata"]}),
+        ("memory_update", {"id": "k", "tags": ["a", "…"]}),
+        ("memory_store", {"content": "pears", "tags": "a,…"}),
+        ("memory_store", {"content": "pears", "metadata": {"…": 1}}),
+    ):
+        with pytest.raises(ToolError, match=r"^(metadata|tags): '…' stands for what an answer left out"):
+            await client.tool(tool, **change)
     assert (await ask(client, "memory_get", id="k", max_chars=65_536)).data["metadata"] == metadata
 
 
@@ -232,7 +295,10 @@ async def test_bulk_writes_are_told_within_the_bound(client: RawClient) -> None:
     stored = await ask(client, "memory_store_many", items=items)
     assert len(stored.data["items"]) == 1_000  # one for each that was sent
     assert_bounded(Answer(stored.text, {}))
-    assert "more stand in the structured result" in stored.text
+    assert re.search(r"\(\d+ more, up to item 999, stand in the structured result; memory_list names", stored.text)
+    assert all(set(item) == {"id", "created", "embedded"} for item in stored.data["items"])
+    again = await ask(client, "memory_store_many", items=[*items[:900], {"content": ""}, *items[:1]])
+    assert [line.split(":")[0] for line in again.text.splitlines()[1:3]] == ["item 900", "item 0"]
     gone = await ask(client, "memory_delete", tags=["all"])
     assert_bounded(gone)
     assert len(gone.data["ids"]) + gone.data["left_out"] == 1_000
@@ -298,6 +364,10 @@ async def test_the_command_line_prints_all_of_it(client: RawClient, command: Com
     piece = await command("get", "m1", "--offset", "8", "--max-chars", "12")
     assert piece.out.endswith("\n\nThe committe\n")
     assert "--offset 20" in piece.err
+    part = (await command("get", "m1", "--json", "--max-chars", "5")).data
+    assert (part["content"], len(part["metadata"]["blob"])) == (contents[1][:5], 60_000)
+    part = (await command("search", "zebra", "--json", "--max-chars", "5")).data
+    assert {len(hit["metadata"]["blob"]) for hit in part["results"]} == {60_000}
     updated = (await command("update", "m1", "--content", contents[2], "--json")).data
     assert updated["content"] == contents[2]
     await client.tool("memory_store_many", items=[{"content": f"n {n}", "tags": ["all"]} for n in range(600)])

@@ -56,6 +56,17 @@ async def test_a_blank_alias_does_not_stand_in_the_way(client: RawClient) -> Non
         await client.tool("memory_search", query="apples", limit=1, k=2)
 
 
+async def test_a_blank_guard_is_refused(client: RawClient, command: Command) -> None:
+    """Who gives an expected revision, even an empty one, does not want to overwrite another."""
+    await client.tool("memory_store", content="apples", id="a")
+    for blank in BLANKS:
+        with pytest.raises(ToolError, match=r"^expected_revision: is empty"):
+            await client.tool("memory_update", id="a", content="pears", expected_revision=blank)
+    refused = await command("update", "a", "--content", "pears", "--expected-revision", "")
+    assert (refused.code, "expected_revision: is empty" in refused.err) == (2, True)
+    assert (await client.tool("memory_get", id="a"))["content"] == "apples"
+
+
 async def test_blank_changes_nothing_in_an_update(client: RawClient) -> None:
     """Blank tags are none given; an empty list, also as JSON text, clears them."""
     await client.tool("memory_store", content="apples", id="a", tags=["x"], type="fact", metadata={"n": 1})
@@ -74,7 +85,7 @@ async def test_blank_changes_nothing_in_an_update(client: RawClient) -> None:
     )
     for clear in CLEARING:
         await client.tool("memory_update", id="a", tags=["x"])
-        await client.tool("memory_update", id="a", tags=clear, metadata={}, expected_revision="")
+        await client.tool("memory_update", id="a", tags=clear, metadata={})
         memory = await client.tool("memory_get", id="a")
         assert (memory["tags"], memory["metadata"]) == ([], {})
 

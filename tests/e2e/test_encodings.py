@@ -149,7 +149,7 @@ def test_stdin_may_begin_with_a_mark(run: Run) -> None:
     run("update", "a", "--content", "-", stdin=codecs.BOM_UTF8 + "Grüße\nan alle".encode())
     assert json.loads(run("get", "a", "--json").stdout)["content"] == "Grüße\nan alle"
     for arguments in (["store", "-"], ["update", "a", "--content", "-"]):
-        assert "stdin is not UTF-8: line 3 " in one_sentence(run(*arguments, stdin=b"one\ntwo\nthr\xe4e\n"), 2)
+        assert "stdin: line 3 is not UTF-8" in one_sentence(run(*arguments, stdin=b"one\ntwo\nthr\xe4e\n"), 2)
         assert "line 1 begins like UTF-16" in one_sentence(run(*arguments, stdin="one\n".encode("utf-16")), 2)
     assert json.loads(run("list", "--json").stdout)["total"] == 1
 
@@ -245,11 +245,22 @@ def test_the_file_of_tokens_may_begin_with_a_mark(run: Run, folder: Path) -> Non
 def test_closed_streams_are_told(run: Run, environment: dict[str, str]) -> None:
     """In one sentence, whatever the format; without stderr there is nobody to tell."""
     run("store", "apples")
-    for line, code in (("list >&-", 1), ("list --json >&-", 1), ("store - <&-", 2), ("export >&-", 1)):
+    closed = [("list >&-", 1), ("list --json >&-", 1), ("store - <&-", 2), ("export >&-", 1)]
+    for line, code in (*closed, ("import - <&-", 1), ("serve <&-", 1)):
         done = subprocess.run(["sh", "-c", f"{FRONT} {line}"], env=environment, capture_output=True, check=False)
         assert "closed" in one_sentence(done, code)
     done = subprocess.run(["sh", "-c", f"{FRONT} list 2>&-"], env=environment, capture_output=True, check=False)
     assert (done.returncode, b"apples" in done.stdout) == (0, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("line", ["list", "list --json", "export -", "--help", "status --json"])
+def test_a_full_disk_behind_stdout_is_told(run: Run, environment: dict[str, str], line: str) -> None:
+    """In one sentence with what to do."""
+    run("store", "apples")
+    command = f"{FRONT} {line} >/dev/full"
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, check=False)
+    assert "stdout cannot be written (No space left on device); free some space" in one_sentence(done, 1)
 
 
 HALVES = ["\\ud800", "a\\udc00b", "\\ud83d", "\\udfff\\ud800"]

@@ -26,6 +26,11 @@ TAGS: list[tuple[Any, list[str]]] = [
     (["x, y"], ["x, y"]),
     (["{1}"], ["{1}"]),
     ("true", ["true"]),
+    (['["alpha"', '"beta"]'], ["alpha", "beta"]),
+    (["x", ' ["alpha"', ' "beta"', ' "c d"]', "y"], ["alpha", "beta", "c d", "x", "y"]),
+    ('x, ["alpha", "beta"]', ["alpha", "beta", "x"]),
+    (["[draft", "a]"], ["[draft", "a]"]),
+    (["[1]", "{x}", "[draft] x"], ["[1]", "[draft] x", "{x}"]),
 ]
 METADATA: list[tuple[Any, Json]] = [
     ('{"a":1}', {"a": 1}),
@@ -38,6 +43,8 @@ METADATA: list[tuple[Any, Json]] = [
 NO_TAGS: list[Any] = [
     *('["alpha"', "[alpha, beta]", "['alpha']", "[draft] x", '["a",]', '{"a": 1}', "{}", "{", "[]]", '["\\ud800"]'),
     *("[" * 100_000, '[{"a": 1}]', "[1]", "[null]", {"a": 1}, 5, True, [1], [["a"]]),
+    *(['["alpha"'], ['["alpha"', "beta"], ["x", '["a", b]'], ['["a"', "1]"], ['{"a": 1}'], ['{ "a"', "x"]),
+    *('x,["a"', 'x,{"a":1}', '["[\\"a\\""]', ['["a", 1]']),
 ]
 NO_METADATA: list[Any] = [
     *("[]", '[{"a": 1}]', '{"a": 1', "{a: 1}", "hello", "1", '"x"', "true", '{"a": NaN}', '{"a": 1}{}', "{" * 100_000),

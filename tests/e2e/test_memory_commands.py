@@ -74,10 +74,21 @@ async def test_piped_output_is_lines_with_tabs(client: RawClient, command: Comma
     assert shown.out.endswith("\n\nred\tapples\nin a\x1b[31m line\n")
 
 
+async def test_a_history_shows_what_each_revision_was(command: Command) -> None:
+    """Its type, tags and metadata beside its content."""
+    await command("store", "apples", "--id", "a", "--type", "fact", "--tag", "x,y", "--metadata", '{"n": 1}')
+    await command("update", "a", "--content", "pears", "--type", "plan", "--tag", "z", "--metadata", "{}")
+    shown = (await command("get", "a", "--history")).out
+    assert 'type: fact\ntags: x, y\nmetadata: {"n": 1}\n\napples' in shown
+    one = (await command("get", "a", "--revision", "1")).out
+    assert 'type: fact\ntags: x, y\nmetadata: {"n": 1}\n' in one
+    assert one.endswith("\n\napples\n")
+
+
 async def test_stdin_that_is_no_text_is_refused(command: Command) -> None:
     """In one line, before anything is stored."""
     ended = await command("store", "-", stdin="\udcff")
-    assert (ended.code, ended.out, "stdin is not UTF-8" in ended.err) == (2, "", True)
+    assert (ended.code, ended.out, "stdin: line 1 is not UTF-8" in ended.err) == (2, "", True)
 
 
 async def test_what_writes_is_refused_where_nothing_may(command: Command, environment: dict[str, str]) -> None:

@@ -72,6 +72,27 @@ async def test_a_hit_says_what_it_is(daemon: FakeDaemon, client: RawClient) -> N
     assert re.search(r"^k \(\S+ \S+; fact\) \[a, b\]: The key hangs there$", listed, re.MULTILINE)
 
 
+@pytest.mark.parametrize("mode", ["auto", "keyword"])
+async def test_a_long_hit_is_shown_by_what_is_spelt_otherwise(client: RawClient, mode: str) -> None:
+    """Words that a search finds in another spelling stand in what is shown, also without vectors."""
+    spellings = {
+        "PROJ1234": "PROJ-1234",
+        "getUserName": "get_user_name",
+        "café": "cafe",
+        "Mueller": "Müller",
+        "wifi": "Wi-Fi",
+        "C#": "C#",
+        "किताब": "किताब",
+        "كتاب": "كِتَابٌ",
+    }
+    for query, written in spellings.items():
+        stored = await client.tool("memory_store", content=f"{FILLER} {written} {FILLER}")
+        [hit] = (found := await ask(client, "memory_search", query=query, mode=mode, max_chars=200)).data["results"]
+        assert written in hit["content"]
+        assert written in found.text
+        await client.tool("memory_delete", id=stored["id"])
+
+
 @pytest.mark.parametrize("mode", ["auto", "semantic", "keyword", "hybrid"])
 async def test_a_long_hit_is_shown_by_what_matched(daemon: FakeDaemon, client: RawClient, mode: str) -> None:
     """Wherever that stands in it, in the text and in the structured result."""

@@ -80,6 +80,7 @@ def test_iso_8601_comes_first(given: object, meant: str) -> None:
         ),
         *("2024-05-01T25:00", "2024-05-01T10:60", "2024-05-01T10:15:61", "2024-05-01T24:01", "2024-05-01T"),
         *("2024-05-01x10:15", "2024-05-01T10.5", "2024-05-01T10:15+25:00", "2024-05-01T10:15+02:99", "0000-01-01"),
+        *("2024050110", " 1999123124 ", "2036022900", "2024-05-01T10:15-24", "2024-05-01T10:15+99:59"),
         *("10000-01-01", "+2024-05-01", "05/01/2024", "1.5.2024", "yesterday", "now", "today", "null", "٢٠٢٤"),
         *(0, 1, 12, -5, 2024, 20240501, 999999999, 10_000_000_000_000, 1e300, float("nan"), float("inf")),
         *(True, False, None, [], ["2024"], {}, {"year": 2024}, b"2024"),
@@ -91,6 +92,15 @@ def test_what_is_neither_is_refused(given: object) -> None:
         moment(given)
     if isinstance(given, int | float) and not isinstance(given, bool):
         assert "1000000000" in str(caught.value)
+
+
+def test_digits_that_may_be_a_date_and_its_hour_are_refused() -> None:
+    """As text; a number is Unix seconds, and so are digits that are no date."""
+    with pytest.raises(ValueError, match="give 2024-05-01T10, or Unix seconds as a number"):
+        moment("2024050110")
+    assert moment(2024050110) == moment("2024050110000") == datetime(2034, 2, 20, 12, 8, 30, tzinfo=UTC)
+    with pytest.raises(ValueError, match=r"its offset \+25 must be less than 24 hours"):
+        moment("2024-05-01T10:15+25:00")
 
 
 @given(st.text(max_size=40) | st.floats() | st.integers())

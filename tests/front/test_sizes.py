@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.tools.excerpts import excerpt
+from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.sizes import CAUTION, LIMIT, fitting, shared, tokens
 
 NOISE = b"".join(hashlib.sha256(bytes([number])).digest() for number in range(50))
@@ -68,8 +68,8 @@ def test_a_budget_is_shared_fairly(wanted: list[int], budget: int) -> None:
     """Nobody gets more than was wanted or less than an equal share of the budget, and nothing is left over."""
     shares = shared(wanted, budget)
     assert sum(shares) == min(budget, sum(wanted))
-    for want, share in zip(wanted, shares, strict=True):
-        assert min(want, budget // len(wanted)) <= share <= want
+    for want, got in zip(wanted, shares, strict=True):
+        assert min(want, budget // len(wanted)) <= got <= want
 
 
 EXCERPTS: list[tuple[str, str, str]] = [
@@ -79,6 +79,43 @@ EXCERPTS: list[tuple[str, str, str]] = [
     ("我们下周去北京旅游", "什么时候去北京？", "去北京"),
     ("จองตั๋วไปเชียงใหม่แล้ว", "ไปเชียงใหม่", "ไปเชียงใหม่"),
 ]
+
+SPELLINGS: list[tuple[str, str]] = [
+    ("PROJ1234", "PROJ-1234"),
+    ("PROJ-1234", "PROJ1234"),
+    ("proj 1234", "PROJ_1234"),
+    ("getUserName", "get_user_name"),
+    ("get_user_name", "getUserName"),
+    ("get user name", "getUserName"),
+    ("XMLHttpRequest", "xml_http_request"),
+    ("nodejs", "Node.js"),
+    ("wifi", "Wi-Fi"),
+    ("Wi-Fi", "wifi"),
+    ("database", "data base"),
+    ("O'Brien", "OBrien"),
+    ("v1.2.3", "v1.2.3"),
+    ("9c1d2e3f4a5b6c7d8e9f", "9c1d2e3"),
+    ("9c1d2e3", "9c1d2e3f4a5b6c7d8e9f"),
+    ("C#", "C#"),
+    ("C++", "C++"),
+    ("Bo", "Bo"),
+    ("café", "cafe"),
+    ("cafe", "cafe\u0301"),
+    ("Mueller", "Müller"),
+    ("Müller", "Mueller"),
+    ("Ålesund", "Aalesund"),
+    ("Djokovic", "Đoković"),
+    ("Straße", "STRASSE"),
+    ("ＡＢＣＤ", "abcd"),
+    ("Versicherung", "Krankenversicherung"),
+    ("हिन्दी", "हिन्दी"),
+    ("গ\u09cbলাপ", "গ\u09c7\u09beলাপ"),
+    ("குடும்பம்", "குடும்பம்"),
+    ("كتاب", "الكِتَابُ"),
+    ("שלום", "שָׁלוֹם"),
+    ("서울", "서울에서"),
+]
+"""What is asked for, and how a memory writes it."""
 
 
 @pytest.mark.parametrize(("needle", "query", "seen"), EXCERPTS)
@@ -90,6 +127,22 @@ def test_an_excerpt_shows_where_the_querys_words_are(needle: str, query: str, se
         assert len(part) == size
         assert part in content
         assert seen in part
+
+
+@pytest.mark.parametrize(("query", "written"), SPELLINGS)
+@pytest.mark.parametrize("before", ["", "é ", "ß ﬁ "])
+def test_an_excerpt_shows_words_in_other_spellings(query: str, written: str, before: str) -> None:
+    """Whatever letters before it become longer or vanish in plain spelling."""
+    filler = "They met about the abode in the lobby, and rainy seasons passed, decided on by none. " * 40
+    part = excerpt(f"{before}{filler} {written} {filler}", query, 80)
+    assert written in part
+    assert share(part, query) >= 0.5 > share(filler[:80], query)
+
+
+def test_an_excerpt_takes_no_part_of_a_word_for_a_short_one() -> None:
+    """Bo is in none of these words, and neither is a number in a longer one."""
+    text = "about bob elbow Bond 112345 12340 abacus "
+    assert [share(text, query) for query in ("Bo", "1234", "bac")] == [0, 0, 0]
 
 
 @given(st.text(max_size=80), st.text(max_size=20), st.integers(0, 100))

@@ -17,6 +17,8 @@ _TIME: Final = (
 )
 _ZONE: Final = r"(?P<utc>[Zz])|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>[0-5]\d))?"
 _MOMENT: Final = re.compile(rf"{_DATE}(?:[Tt ]{_TIME}(?: ?(?:{_ZONE}))?)?", re.ASCII)
+_DATE_AND_HOUR: Final = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-4])", re.ASCII)
+"""What as Unix seconds would lie between 2030 and 2037, and is rather a date and its hour."""
 _UNIX: Final = re.compile(r"\d{10}(?:\d{3})?", re.ASCII)
 MIN_UNIX_S: Final = 1_000_000_000
 MAX_UNIX_S: Final = 10_000_000_000
@@ -39,8 +41,12 @@ def moment(given: object) -> datetime:
         return given
     if isinstance(given, bool) or not isinstance(given, str | int | float):
         raise ValueError(f"must be a datetime of ISO 8601 as text, such as {ACCEPTED}")  # noqa: TRY004 - for pydantic
-    if isinstance(given, str) and not _UNIX.fullmatch(given.strip()):
-        return _iso(given)
+    if isinstance(given, str):
+        if found := _DATE_AND_HOUR.fullmatch(given.strip()):
+            meant = f"{found[1]}-{found[2]}-{found[3]}T{found[4]}"
+            raise ValueError(f"{given!r} is no datetime of one meaning; give {meant}, or Unix seconds as a number")
+        if not _UNIX.fullmatch(given.strip()):
+            return _iso(given)
     return _unix(float(given))
 
 
@@ -99,5 +105,7 @@ def _zone(found: re.Match[str]) -> timezone | None:
         return UTC
     if not found["sign"]:
         return None
+    if int(found["hours"]) >= 24:
+        raise ValueError(f"its offset {found['sign']}{found['hours']} must be less than 24 hours")
     offset = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"] or 0))
     return timezone(-offset if found["sign"] == "-" else offset)
