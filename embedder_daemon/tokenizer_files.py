@@ -70,7 +70,7 @@ def _made(folder: ModelFolder, path: str) -> str | None:
 
 def _class(folder: ModelFolder, path: str, config: dict[str, object]) -> str:
     """Return the name of transformers' tokenizer, which two files may say; else it follows from the model's type."""
-    own = folder.table(f"{path}config.json")
+    own = folder.optional(f"{path}config.json")
     named = config.get("tokenizer_class") or own.get("tokenizer_class") or _OF_TYPES.get(str(own.get("model_type")), "")
     return str(named).removesuffix("Fast")
 
