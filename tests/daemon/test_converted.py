@@ -111,8 +111,8 @@ def test_a_changed_model_takes_away_its_older_conversion(
     """That of the same folder goes; those of other folders, of other precisions and with other poolings stay."""
     monkeypatch.setattr(converted, "_run", convert)
     monkeypatch.setattr(converted, "_version", lambda _: "1.0")
-    now = replace(files, space=replace(files.space, **{changed: "f" * 64}))
-    twin = replace(files, folder=files.folder.parent / "twin", space=replace(files.space, **{changed: "e" * 64}))
+    now = replace(files, space=replace(files.space, **{changed: "f" * 64}))  # type: ignore[arg-type]  # a digest
+    twin = replace(files, folder=files.folder.parent / "twin", space=replace(files.space, **{changed: "e" * 64}))  # type: ignore[arg-type]  # a digest
     cut = replace(files, space=replace(files.space, pooling="mean"))
     half = replace(kind, variant="half")
     old, *others = [converted.ready(*made) for made in ((files, kind), (twin, kind), (cut, kind), (files, half))]
