@@ -15,6 +15,7 @@ from embedder_api.reasons import reason
 from platformdirs import user_log_path
 
 _PACKAGE: Final = "embedder_daemon"
+_SLICE_S: Final = 0.5
 
 
 class ChildError(Exception):
@@ -32,20 +33,41 @@ def run(module: str, *arguments: str, timeout_s: float, stdin: int = subprocess.
     Raises:
         ChildError: it failed.
         OSError: it could not be started.
-        subprocess.TimeoutExpired: it took too long, and was killed.
+        subprocess.TimeoutExpired: it took too long, and was killed; time in which both were frozen does not count.
     """
-    done = subprocess.run(  # noqa: S603 - this interpreter, a module of ours and its arguments
+    with subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours and its arguments
         command(module, *arguments),
         stdin=stdin,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        timeout=timeout_s,
-        check=False,
-    )
-    if done.returncode:
-        raise ChildError(reason(done.stderr, done.returncode) + _kept(module, done.stderr))
-    return done.stdout
+    ) as process:
+        try:
+            out, err = _communicate(process, timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise ChildError(reason(err, process.returncode) + _kept(module, err))
+    return out
+
+
+def _communicate(process: subprocess.Popen[str], timeout_s: float) -> tuple[str, str]:
+    """Return what a process writes until it ends.
+
+    Clocks go on while a container is paused or this process is stopped, so slices of time are counted: one in which
+    that happens ends late, and counts as one.
+    """
+    left = timeout_s
+    while True:
+        slice_s = min(left, _SLICE_S)
+        try:
+            return process.communicate(timeout=slice_s)
+        except subprocess.TimeoutExpired as error:
+            left -= slice_s
+            if left <= 0:
+                raise subprocess.TimeoutExpired(error.cmd, timeout_s) from error
 
 
 def _kept(module: str, written: str) -> str:

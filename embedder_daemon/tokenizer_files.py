@@ -12,11 +12,20 @@ from embedder_daemon.model_folder import ModelFolder
 FILE: Final = "tokenizer.json"
 _CONFIG: Final = "tokenizer_config.json"
 _VOCABULARY: Final = "vocab.txt"
-_PLAIN: Final = frozenset(
-    {"BertTokenizer", "ConvBertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer"}
+_BERT: Final = frozenset(
+    {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "LayoutLMTokenizer", "LxmertTokenizer"}
+    | {"MobileBertTokenizer", "SqueezeBertTokenizer"}
 )
-"""What transformers builds from a vocabulary and the settings below, whatever normalizer tokenizer.json has."""
-_PLAIN_MODELS: Final = frozenset({"bert", "convbert", "distilbert", "electra", "mobilebert"})
+"""What transformers builds from a vocabulary and the settings below, whatever else tokenizer.json says."""
+_FROM_VOCABULARY: Final = _BERT | {"ConvBertTokenizer"}
+_REBUILT: Final = _BERT | {"MPNetTokenizer"}
+"""ConvBertTokenizer has no constructor of its own, so that transformers takes its tokenizer.json as it is."""
+_OF_TYPES: Final = {
+    **dict.fromkeys(("bert", "bros", "convbert", "distilbert", "electra", "ernie", "layoutlm"), "BertTokenizer"),
+    **dict.fromkeys(("lxmert", "megatron-bert", "mobilebert", "squeezebert", "visual_bert"), "BertTokenizer"),
+    "mpnet": "MPNetTokenizer",
+}
+"""What transformers takes for a type of model whose files name no tokenizer (TOKENIZER_MAPPING_NAMES)."""
 _NORMALIZER: Final = {
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
@@ -53,29 +62,51 @@ def sha256(folder: ModelFolder, path: str) -> str:
 def _made(folder: ModelFolder, path: str) -> str | None:
     """Return the tokenizer where it is not tokenizer.json as it is."""
     config = folder.optional(path + _CONFIG)
-    if folder.has(path + FILE) or not folder.has(path + _VOCABULARY) or not _is_plain(folder, path, config):
-        return _changed(folder, path, config)
-    return _dumped(_from_vocabulary(folder, path, config))
+    vocabulary_only = not folder.has(path + FILE) and folder.has(path + _VOCABULARY)
+    if vocabulary_only and _class(folder, path, config) in _FROM_VOCABULARY:
+        return _dumped(_from_vocabulary(folder, path, config))
+    return _changed(folder, path, config)
 
 
-def _is_plain(folder: ModelFolder, path: str, config: dict[str, object]) -> bool:
-    """Whether it is a plain BERT tokenizer, by its name or, where it has none, by the model's type."""
-    if named := config.get("tokenizer_class"):
-        return str(named).removesuffix("Fast") in _PLAIN
-    return folder.table(f"{path}config.json").get("model_type") in _PLAIN_MODELS
+def _class(folder: ModelFolder, path: str, config: dict[str, object]) -> str:
+    """Return the name of transformers' tokenizer, which two files may say; else it follows from the model's type."""
+    own = folder.optional(f"{path}config.json")
+    named = config.get("tokenizer_class") or own.get("tokenizer_class") or _OF_TYPES.get(str(own.get("model_type")), "")
+    return str(named).removesuffix("Fast")
 
 
 def _changed(folder: ModelFolder, path: str, config: dict[str, object]) -> str | None:
-    """Return tokenizer.json with what tokenizer_config.json says otherwise; None where they agree."""
+    """Return tokenizer.json as transformers rebuilds it; None where that changes nothing."""
     folder.require(path + FILE)
-    if str(config.get("tokenizer_class")).removesuffix("Fast") not in _PLAIN:
+    if _class(folder, path, config) not in _REBUILT:
         return None
     tokenizer = folder.table(path + FILE)
-    normalizer = tokenizer.get("normalizer")
-    if not isinstance(normalizer, dict) or normalizer.get("type") != "BertNormalizer":
+    model = tokenizer.get("model")
+    if not isinstance(model, dict) or "max_input_chars_per_word" not in model:  # only WordPiece has it
         return None
-    wanted = normalizer | {ours: config[theirs] for theirs, ours in _NORMALIZER.items() if theirs in config}
-    return None if wanted == normalizer else _dumped(tokenizer | {"normalizer": wanted})
+    unknown = _word(config.get("unk_token")) or _SPECIAL["unk_token"]
+    if unknown not in model.get("vocab", {}):
+        raise ModelDamagedError(f"the vocabulary of {folder.root / path / FILE} has no {unknown!r}: {folder.mend}")
+    rebuilt = tokenizer | {
+        "normalizer": _normalizer(config),
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "model": model | _word_piece(unknown),
+    }
+    return None if rebuilt == tokenizer else _dumped(rebuilt)
+
+
+def _normalizer(config: dict[str, object]) -> dict[str, object]:
+    usual = {"clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}
+    wanted = {ours: config[theirs] for theirs, ours in _NORMALIZER.items() if theirs in config}
+    return {"type": "BertNormalizer", **usual, **wanted}
+
+
+def _word_piece(unknown: str) -> dict[str, object]:
+    return {
+        "unk_token": unknown,
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": _LONGEST_WORD,
+    }
 
 
 def _from_vocabulary(folder: ModelFolder, path: str, config: dict[str, object]) -> dict[str, object]:
@@ -87,17 +118,10 @@ def _from_vocabulary(folder: ModelFolder, path: str, config: dict[str, object]) 
     if missing := [word for word in (first, last, special["unk_token"]) if word not in vocabulary]:
         raise ModelDamagedError(f"{folder.root / path / _VOCABULARY} has no {missing[0]!r}: {folder.mend}")
     added = {vocabulary[word]: _added(vocabulary[word], word) for word in special.values() if word in vocabulary}
-    normalizer: dict[str, object] = {
-        "clean_text": True,
-        "handle_chinese_chars": True,
-        "strip_accents": None,
-        "lowercase": True,
-    }
-    normalizer |= {ours: config[theirs] for theirs, ours in _NORMALIZER.items() if theirs in config}
     return {
         "version": "1.0",
         "added_tokens": [token for _, token in sorted((added | _declared(config)).items())],
-        "normalizer": {"type": "BertNormalizer", **normalizer},
+        "normalizer": _normalizer(config),
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {
             "type": "BertProcessing",
@@ -106,9 +130,7 @@ def _from_vocabulary(folder: ModelFolder, path: str, config: dict[str, object]) 
         },
         "model": {
             "type": "WordPiece",
-            "unk_token": special["unk_token"],
-            "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": _LONGEST_WORD,
+            **_word_piece(special["unk_token"]),
             "vocab": vocabulary,
         },
     }

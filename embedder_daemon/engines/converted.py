@@ -24,6 +24,8 @@ from embedder_daemon.errors import INSTALL, EngineMissingError, LoadError
 from embedder_daemon.space import ModelFiles
 
 DIGESTS: Final = "sha256.json"
+_ORIGIN: Final = "model.path"
+"""A file of a conversion that says which folder's model it is of."""
 INPUTS: Final = ("input_ids", "attention_mask")
 _CONVERT_S: Final = 600.0
 _UNFINISHED: Final = "unfinished-"
@@ -157,6 +159,7 @@ def _make(files: ModelFiles, kind: Format, folder: Path) -> None:
         aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_UNFINISHED))
         try:
             _run(files, kind, aside)
+            (aside / _ORIGIN).write_text(str(files.folder), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             aside.rename(folder)
         finally:
@@ -172,7 +175,10 @@ def _alone(parent: Path) -> Iterator[None]:
 
 
 def _tidy(files: ModelFiles, folder: Path, kind: Format) -> None:
-    """Remove what was broken off, and what other versions read or wrote; nobody converts now."""
+    """Remove what was broken off, what other versions read or wrote, and what this model was before it was changed.
+
+    Nobody converts now.
+    """
     gone = list(folder.parent.glob(f"{_UNFINISHED}*"))
     for recipe in range(1, kind.recipe):
         older = f"{files.space.weights_sha256[:32]}*-{files.head}-{recipe}-{kind.engine}{kind.variant}"
@@ -180,8 +186,19 @@ def _tidy(files: ModelFiles, folder: Path, kind: Format) -> None:
     if kind.versioned:
         name = folder.name.removesuffix(_version(kind.package))
         gone += [path for path in folder.parent.glob(f"{name}*") if path != folder]
+    same = f"*-{files.head}-{kind.recipe}-{kind.engine}{kind.variant}"
+    others = folder.parent.glob(f"{same}-*" if kind.versioned else same)
+    gone += [path for path in others if path != folder and _origin(path) == str(files.folder)]
     for path in gone:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _origin(folder: Path) -> str:
+    """Return the folder of the model that a conversion is of; nothing where that was not written down."""
+    try:
+        return (folder / _ORIGIN).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def _run(files: ModelFiles, kind: Format, target: Path) -> None:

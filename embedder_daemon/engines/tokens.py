@@ -18,6 +18,10 @@ _WINDOW: Final = 1 << 16
 """Characters that are tokenised at a time: each takes 160 bytes of memory, and 660 in Chinese (measured)."""
 _COUNTED: Final = 1 << 20
 """Characters behind what the model reads whose tokens are counted; what stands behind them is estimated from them."""
+_READ: Final = 1 << 20
+"""Characters after which a text that has fewer tokens than the model reads is taken for one endless word."""
+_LONG_TOKEN: Final = 16
+"""Characters of a token, of which prose has three to six; models that read very long texts are given more."""
 _MARGIN: Final = 64
 """Tokens before the end of a window that what comes behind it may change."""
 
@@ -31,6 +35,19 @@ class Tokeniser:
         self._space = files.space
         self._tokenizer = _read(files)
         self._special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._refuse_long_prompts(files)
+
+    def _refuse_long_prompts(self, files: ModelFiles) -> None:
+        """Raise LoadError where a prompt leaves texts less than half of the model's tokens; they would look alike."""
+        space = self._space
+        for task, prompt in (("query", space.query_prompt), ("document", space.document_prompt)):
+            taken = len(self._tokens(prompt)) + self._special if prompt else 0
+            if 2 * taken > space.max_tokens:
+                raise LoadError(
+                    f"the {task} prompt takes {taken} of the {space.max_tokens} tokens that the model {files.folder} "
+                    f"reads, special tokens included, and may take half at most: set EMBEDDER_{task.upper()}_PROMPT to "
+                    "a shorter one, or to nothing; it overrules the one of the model's files or family"
+                )
 
     def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
         """Tokenise; the tokenizer is Rust, and lets other threads run meanwhile.
@@ -45,30 +62,32 @@ class Tokeniser:
         """Cut before the special tokens are added; touches the tokens that are kept, and no others."""
         encoding, end = self._beginning(text, prompt)
         tokens, room = len(encoding), self._space.max_tokens - self._special
-        consumed = len(text)
-        if truncated := tokens > room:
+        consumed = end
+        if too_many := tokens > room:
             span = encoding.token_to_chars(room - 1)
             consumed = max(0, span[1] - len(prompt)) if span else 0
             encoding.truncate(room)
         return Encoded(
             ids=tuple(self._tokenizer.post_process(encoding).ids),
             token_count=tokens + self._special + self._count(text, end),
-            truncated=truncated,
+            truncated=too_many or end < len(text),
             consumed_chars=consumed,
         )
 
     def _beginning(self, text: str, prompt: str) -> tuple[tokenizers.Encoding, int]:
         """Tokenise as much of a text as the model can read and a little more; also return where that ends.
 
-        What stands behind the end must not change a token that is kept.
+        What stands behind the end must not change a token that is kept. Of a text without places to cut, such as
+        millions of equal letters, only the beginning is read, for each round reads all of it again.
         """
         enough, end = self._space.max_tokens + _MARGIN, _WINDOW
+        most = max(_READ, _LONG_TOKEN * self._space.max_tokens)
         while True:
             cut = _place(text, 0, end)
             encoding = self._tokens(prompt + text[:cut])
-            if cut == len(text) or len(encoding) >= enough:
+            if cut == len(text) or len(encoding) >= enough or end >= most:
                 return encoding, cut
-            end *= 4
+            end = min(4 * end, most)
 
     def _count(self, text: str, start: int) -> int:
         """Return the number of tokens from a place on, window by window; that of far more characters is estimated."""

@@ -60,7 +60,8 @@ def _batches(texts: Sequence[Encoded]) -> Iterator[list[Encoded]]:
 def _texts(files: ModelFiles) -> list[Encoded]:
     """Return a text of each length, the shortest first; all begin with the same words."""
     words = " ".join(golden.texts() * _REPEATED)
-    longest = replace(files.space, max_tokens=min(files.space.max_tokens, LENGTHS[-1]))
+    shorter = min(files.space.max_tokens, LENGTHS[-1])
+    longest = replace(files.space, max_tokens=shorter, query_prompt="", document_prompt="")
     (whole,) = Tokeniser(replace(files, space=longest)).encode([words], Task.DOCUMENT)
     lengths = sorted({min(length, len(whole.ids)) for length in LENGTHS})
     return [replace(whole, ids=(*whole.ids[: length - 1], whole.ids[-1])) for length in lengths]

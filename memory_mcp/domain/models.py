@@ -376,7 +376,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """Memories that wait for a vector, and passages that will never get one in this space."""
+    """Memories with a passage that waits for a vector, and those with one that was refused; both may be of one."""
 
     pending: int
     failed: int

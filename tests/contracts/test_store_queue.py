@@ -152,6 +152,15 @@ async def test_a_failed_passage_may_come_with_the_memory(store: Store) -> None:
     assert await near(store) == ["goodevil"]
 
 
+async def test_a_memory_counts_once_however_many_passages_were_refused(store: Store) -> None:
+    """Memories are counted, not passages; one counts as waiting and as refused when it has passages of both kinds."""
+    refused = Passage(0, 4, None, "too odd"), Passage(5, 8, None, "too odd"), Passage(9, 12)
+    await store.add([(new("evil bad good"), Embedded(refused, SPACE))])
+    await store.add([(new("more bad"), Embedded((Passage(0, 4), Passage(5, 8)), SPACE))])
+    counts = await store.queue(None)
+    assert (counts.pending, counts.failed) == (2, 1)
+
+
 async def test_the_latest_refusal_is_told(store: Store) -> None:
     """Its reason and its memory are those of the namespace that is asked about."""
     for memory_id, namespace, error in (("a", "here", "too odd"), ("b", "here", "evil"), ("c", "there", "too long")):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,44 @@ def test_a_log_that_cannot_be_kept_hides_no_reason(logs: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
     with pytest.raises(ChildError, match=r"^ModuleNotFoundError: No module named 'torch'$"):
         children.run("engines.convert", timeout_s=60.0)
+
+
+FROZEN_S = 4.0
+RUNS = """
+import sys
+from embedder_daemon import children
+sys.executable = sys.argv[1]
+print(children.run("anything", timeout_s=3.0).strip())
+"""
+
+
+def test_time_in_which_both_are_frozen_does_not_count(folder: Path) -> None:
+    """A container that is paused, or a stopped process group, takes no time from its children; slowness does."""
+    program, started = folder / "python", folder / "started"
+    program.write_text(f'#!/bin/sh\necho > "{started}"\nsleep 1\necho done\n')
+    program.chmod(0o700)
+    command = [sys.executable, "-c", RUNS, str(program)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            until(started.exists, "the child runs")
+            os.killpg(process.pid, signal.SIGSTOP)
+            threading.Event().wait(FROZEN_S)
+            os.killpg(process.pid, signal.SIGCONT)
+            assert process.communicate(timeout=60.0)[0] == "done\n"
+        finally:
+            process.kill()
+
+
+def test_a_child_that_takes_too_long_is_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended by force, and nothing of it is left."""
+    program, pid = folder / "python", folder / "pid"
+    program.write_text(f'#!/bin/sh\necho $$ > "{pid}"\nexec sleep 60\n')
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(subprocess.TimeoutExpired, match=r"after 1\.0 seconds"):
+        children.run("anything", timeout_s=1.0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\n    ^^^\n'

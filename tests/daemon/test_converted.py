@@ -103,6 +103,24 @@ def test_a_conversion_takes_away_what_nobody_reads_any_more(files: ModelFiles, m
     shutil.rmtree(place)
 
 
+@pytest.mark.parametrize("kind", [KIND, converted.ONNX], ids=["versioned", "not"])
+@pytest.mark.parametrize("changed", ["config_sha256", "weights_sha256"])
+def test_a_changed_model_takes_away_its_older_conversion(
+    files: ModelFiles, kind: Format, changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of the same folder goes; those of other folders, of other precisions and with other poolings stay."""
+    monkeypatch.setattr(converted, "_run", convert)
+    monkeypatch.setattr(converted, "_version", lambda _: "1.0")
+    now = replace(files, space=replace(files.space, **{changed: "f" * 64}))  # type: ignore[arg-type]  # a digest
+    twin = replace(files, folder=files.folder.parent / "twin", space=replace(files.space, **{changed: "e" * 64}))  # type: ignore[arg-type]  # a digest
+    cut = replace(files, space=replace(files.space, pooling="mean"))
+    half = replace(kind, variant="half")
+    old, *others = [converted.ready(*made) for made in ((files, kind), (twin, kind), (cut, kind), (files, half))]
+    new = converted.ready(now, kind)
+    assert {path for path in new.parent.iterdir() if path.is_dir()} == {new, *others}
+    assert old not in others
+
+
 def test_the_models_own_graph_is_read_only_where_it_is_compared(files: ModelFiles) -> None:
     """No digest has it: without golden vectors of its space it is refused, in a sentence that says so."""
     kind = replace(KIND, own="onnx/model.onnx")

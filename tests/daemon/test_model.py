@@ -217,6 +217,25 @@ def test_prompts_by_setting_are_refused_where_they_cannot_be_left_out(tmp_path: 
 
 VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\n##s\n"
 PLAIN = {"tokenizer.json": None, "vocab.txt": VOCABULARY}
+FAST: dict[str, object] = {
+    "tokenizer.json": {
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "lowercase": True,
+            "strip_accents": None,
+            "handle_chinese_chars": True,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": {"[PAD]": 0, "[UNK]": 1},
+        },
+    }
+}
 
 
 def test_a_plain_bert_tokenizer_needs_no_fast_one(tmp_path: Path) -> None:
@@ -267,20 +286,43 @@ def test_what_is_no_plain_tokenizer_is_told(
         ("BertTokenizer", {"do_lower_case": False}, True),
         ("BertTokenizerFast", {"strip_accents": False}, True),
         ("DistilBertTokenizer", {"tokenize_chinese_chars": False}, True),
+        ("LayoutLMTokenizer", {"do_lower_case": False}, True),
+        ("MPNetTokenizerFast", {"do_lower_case": False}, True),
+        ("BertTokenizer", {"unk_token": "[PAD]"}, True),
+        ("BertTokenizer", {"unk_token": {"content": "[PAD]"}}, True),
         ("BertTokenizer", {"do_lower_case": True, "strip_accents": None, "tokenize_chinese_chars": True}, False),
+        ("BertTokenizer", {"unk_token": "[UNK]"}, False),
         ("BertTokenizer", {}, False),
         ("PreTrainedTokenizerFast", {"do_lower_case": False}, False),
+        ("ConvBertTokenizer", {"do_lower_case": False}, False),
+        ("", {"do_lower_case": False}, False),
     ],
 )
 def test_tokenizer_config_overrules_the_fast_tokenizer(
     tmp_path: Path, kind: str, said: dict[str, object], *, changes: bool
 ) -> None:
     """As transformers reads the files of a BERT tokenizer; where they agree, the id stays what it was."""
-    state = {"type": "BertNormalizer", "lowercase": True, "strip_accents": None, "handle_chinese_chars": True}
-    fast = {"tokenizer.json": {"normalizer": state, "model": {}}}
-    plain = find(tmp_path / "plain", **fast)
-    other = find(tmp_path / "other", **fast, **{"tokenizer_config.json": {"tokenizer_class": kind} | said})
+    plain = find(tmp_path / "plain", **FAST)
+    other = find(tmp_path / "other", **FAST, **{"tokenizer_config.json": {"tokenizer_class": kind} | said})
     assert (other.space.space_id != plain.space.space_id) is changes
+
+
+@pytest.mark.parametrize(
+    "told", [{"model_type": "bert"}, {"model_type": "mpnet"}, {"tokenizer_class": "BertTokenizerFast"}]
+)
+def test_a_tokenizer_without_a_name_is_that_of_the_models_type(tmp_path: Path, told: dict[str, str]) -> None:
+    """Where tokenizer_config.json names no tokenizer, config.json decides, and the settings count all the same."""
+    config = {"config.json": BERT | told}
+    plain = find(tmp_path / "plain", **FAST, **config)
+    other = find(tmp_path / "other", **FAST, **config, **{"tokenizer_config.json": {"do_lower_case": False}})
+    assert other.space.space_id != plain.space.space_id
+
+
+def test_an_unknown_token_that_no_vocabulary_has_is_told(tmp_path: Path) -> None:
+    """It is told when the model is found, and not when a text needs that token."""
+    said = {"tokenizer_config.json": {"tokenizer_class": "BertTokenizer", "unk_token": "<unk>"}}
+    with pytest.raises(ModelDamagedError, match=r"tokenizer\.json has no '<unk>'"):
+        find(tmp_path, **FAST, **said)
 
 
 def test_a_transformer_may_have_its_own_folder(tmp_path: Path) -> None:

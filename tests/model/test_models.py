@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from safetensors import torch as safetensors
     from sentence_transformers import SentenceTransformer
 
-    from embedder_daemon.engines import convert
+    from embedder_daemon.engines import convert, tokens
     from tests.model import tiny
 else:  # the light interpreter collects this file too
     np = pytest.importorskip("numpy")
     safetensors = pytest.importorskip("safetensors.torch")
     SentenceTransformer = pytest.importorskip("sentence_transformers").SentenceTransformer
     convert = pytest.importorskip("embedder_daemon.engines.convert")
+    tokens = pytest.importorskip("embedder_daemon.engines.tokens")
     tiny = pytest.importorskip("tests.model.tiny")
 
 TEXTS = [*made_texts(24), "one", "UPPER and lower"]
@@ -169,6 +170,39 @@ def test_a_plain_bert_tokenizer_equals_sentence_transformers(settings: dict[str,
     assert [list(text.ids) for text in encoded] == theirs
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"do_lower_case": False},
+        {"tokenizer_class": "BertTokenizer"},
+        {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "unk_token": "[PAD]"},
+        {"tokenizer_class": "LayoutLMTokenizer", "strip_accents": False},
+        {"tokenizer_class": "SqueezeBertTokenizer", "do_lower_case": False},
+        {"tokenizer_class": "LxmertTokenizer", "tokenize_chinese_chars": False},
+        {"tokenizer_class": "ConvBertTokenizer", "do_lower_case": False},
+        {"tokenizer_class": "MPNetTokenizer", "cls_token": "[CLS]", "sep_token": "[SEP]", "do_lower_case": False},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("lower_case", [True, False])
+def test_a_fast_bert_tokenizer_equals_sentence_transformers(
+    settings: dict[str, object], tmp_path: Path, *, lower_case: bool
+) -> None:
+    """What tokenizer_config.json says, or leaves to the usual, counts as it does in the library."""
+    texts = ["ÀÉÎ Ünïcode", "日本 text 語", "The Spare KEY of Marta"]
+    folder = tiny.bert(tmp_path)
+    fast = json.loads((folder / "tokenizer.json").read_text())
+    fast["normalizer"] = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True}
+    fast["normalizer"] |= {"strip_accents": None, "lowercase": lower_case}
+    (folder / "tokenizer.json").write_text(json.dumps(fast))
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 48}')
+    (folder / "config_sentence_transformers.json").unlink()
+    encoded = tokens.Tokeniser(model.find(str(folder))).encode(texts, Task.DOCUMENT)
+    theirs = reference(folder, 48).tokenizer(texts)["input_ids"]
+    assert [list(text.ids) for text in encoded] == theirs
+
+
 def test_a_length_above_the_positions_is_cut(tmp_path: Path) -> None:
     """A model whose files declare a longer text than it has positions for computes the beginning of such a text."""
     folder = tiny.bert(tmp_path)
@@ -180,7 +214,7 @@ def test_a_length_above_the_positions_is_cut(tmp_path: Path) -> None:
 
 
 def test_another_configuration_is_another_space_and_another_conversion(tmp_path: Path) -> None:
-    """When the heads are corrected, openvino computes what torch does, and nothing old is served."""
+    """When the heads are corrected, openvino computes what torch does, and nothing old is served or kept."""
     folder = tiny.bert(tmp_path)
     spaces, answers = set(), []
     for heads in (2, 4):
@@ -195,7 +229,7 @@ def test_another_configuration_is_another_space_and_another_conversion(tmp_path:
     assert cosines(answers[0], answers[1]).min() > 0.9999
     assert cosines(answers[2], answers[3]).min() > 0.9999
     assert cosines(answers[0], answers[2]).min() < 0.999
-    assert len([path for path in (tmp_path / "memory-mcp" / "converted").iterdir() if path.is_dir()]) == 2
+    assert len([path for path in (tmp_path / "memory-mcp" / "converted").iterdir() if path.is_dir()]) == 1
 
 
 def test_prompts_of_a_known_family_and_of_the_settings_are_put_before_texts(tmp_path: Path) -> None:

@@ -36,10 +36,17 @@ def graph(cache_home: Path, files: ModelFiles, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def without_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Let no conversion succeed: the process that converts finds a torch that says it is not there."""
+    """Let no conversion succeed: the process that converts finds a torch that says it is not there.
+
+    Children run isolated (-I), which would hide that torch; a wrapper around the interpreter drops the flag.
+    """
     missing = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
     (tmp_path / "site" / "torch").mkdir(parents=True)
     (tmp_path / "site" / "torch" / "__init__.py").write_text(missing)
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\n[ "$1" = -I ] && shift\nexec "{sys.executable}" "$@"\n')
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}:{':'.join(sys.path)}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embedder_daemon.engines.base import Task
+from embedder_daemon.errors import LoadError
 from embedder_daemon.space import ModelFiles, Space
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def tokenizer() -> tokenizers.Tokenizer:
     return tokenizer
 
 
-def _tokeniser(tokenizer: tokenizers.Tokenizer, folder: Path) -> Tokeniser:
+def _tokeniser(
+    tokenizer: tokenizers.Tokenizer, folder: Path, max_tokens: int = 4096, query: str = "", document: str = ""
+) -> Tokeniser:
     tokenizer.save(str(folder / "tokenizer.json"))
     space = Space(
         model="tiny",
@@ -41,9 +44,9 @@ def _tokeniser(tokenizer: tokenizers.Tokenizer, folder: Path) -> Tokeniser:
         tokenizer_sha256="",
         pooling="mean",
         normalised=True,
-        query_prompt="",
-        document_prompt="",
-        max_tokens=4096,
+        query_prompt=query,
+        document_prompt=document,
+        max_tokens=max_tokens,
         dimensions=4,
     )
     return Tokeniser(ModelFiles(folder, space, pad_token_id=0, width=4))
@@ -98,3 +101,34 @@ def test_others_run_meanwhile(tokenizer: tokenizers.Tokenizer, tmp_path: Path) -
     finally:
         sys.setswitchinterval(switch_s)
     assert rounds > len(LONG)
+
+
+@pytest.mark.parametrize("task", ["query", "document"])
+def test_a_prompt_that_leaves_texts_too_little_is_refused(
+    tokenizer: tokenizers.Tokenizer, tmp_path: Path, task: str
+) -> None:
+    """One that takes half of the model's tokens is used; one that takes more is told with its setting."""
+    prompts = {task: "hello " * 8}
+    assert _tokeniser(tokenizer, tmp_path, 16, **prompts).encode(["world"], Task(task))[0].ids[-1] == 2
+    for words in (9, 16, 1_000):
+        told = rf"the {task} prompt takes {words} of the 16 tokens .* set EMBEDDER_{task.upper()}_PROMPT to"
+        with pytest.raises(LoadError, match=told):
+            _tokeniser(tokenizer, tmp_path, 16, **{task: "hello " * words})
+
+
+@pytest.mark.parametrize("blank", ["a", "\n", "\U0001f600", "e\u0301"], ids=ascii)
+def test_of_an_endless_word_the_beginning_is_read(tokenizer: tokenizers.Tokenizer, tmp_path: Path, blank: str) -> None:
+    """What stands behind it counts as cut off, and the vector is that of the characters that are said to be read."""
+    tokeniser = _tokeniser(tokenizer, tmp_path, 64)
+    text = f"hello {blank * (6_000_000 // len(blank))} world"
+    (huge,) = tokeniser.encode([text], Task.DOCUMENT)
+    assert huge.truncated
+    assert 500_000 < huge.consumed_chars < 2_000_000
+    (read,) = tokeniser.encode([text[: huge.consumed_chars]], Task.DOCUMENT)
+    assert (read.ids, read.truncated) == (huge.ids, False)
+
+
+def test_a_text_of_long_words_is_read_to_the_last_token(tokenizer: tokenizers.Tokenizer, tmp_path: Path) -> None:
+    """Where a larger window has as many tokens as the model reads, all of them are taken."""
+    (text,) = _tokeniser(tokenizer, tmp_path, 64).encode([("x" * 10_000 + " ") * 100], Task.DOCUMENT)
+    assert (len(text.ids), text.truncated, text.consumed_chars, text.token_count) == (64, True, 64 * 10_001 - 1, 100)
