@@ -125,7 +125,7 @@ class Builder:
         """Install everything but our own code; what is there already, pip leaves alone."""
         homebrew, pip = self.choice.homebrew, self._pip(environment)
         build = self._build_of_torch(pip)
-        builds.require_room(environment.folder, build)
+        builds.require_room(environment.folder, build, pip.cache())
         if homebrew:
             self._reuse_torch(environment, homebrew)
         version = homebrew.torch if homebrew else self.recipe.torch

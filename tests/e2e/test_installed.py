@@ -177,10 +177,9 @@ HARMFUL = {
     "PYTHONWARNINGS": "error",
     "PYTHONINSPECT": "1",
     "PYTHONSTARTUP": "{home}/traps/venv.py",
-    "PYTHONEXECUTABLE": "/bin/false",
 }
-ALSO_TO_THE_DAEMON = {"PYTHONPATH": "{home}", "PYTHONHOME": "{home}"}
-"""A front does not start under these: they have a random.py, and no library."""
+ALSO_TO_THE_DAEMON = {"PYTHONPATH": "{home}", "PYTHONHOME": "{home}", "PYTHONEXECUTABLE": "/bin/false"}
+"""A front does not start under these: its Python finds a random.py, or no library."""
 IN_THE_WAY = {
     "": ("random", "secrets", "calendar", "venv"),
     "traps": ("venv", "pip", "ensurepip", "torch", "transformers"),
