@@ -229,8 +229,8 @@ class Builder:
     def environment_key(self) -> str:
         """Return what changes when the environment has to be built again."""
         homebrew = self.choice.homebrew
-        parts = [str(self.choice.python), self.choice.version, str(homebrew or ""), self.recipe.digest()]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        parts = f"{self.choice.python}\0{self.choice.version}\0{homebrew or ''}\0{self.recipe.digest()}"
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 _ROLLBACK: Final = "`memory-mcp daemon install --rollback` goes back to the one before"

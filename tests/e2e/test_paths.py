@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,3 +186,18 @@ async def test_the_path_in_use_is_shown(command: Command, environment: dict[str,
         settings = (await command("config", "--json")).data["settings"]
         assert [each["value"] for each in settings if each["name"] == "MCP_MEMORY_SQLITE_PATH"] == [wanted]
         await command("store", "kept")
+
+
+@pytest.mark.parametrize("name", ["$HOME", "${USER}", "%PATH%", "$no-such"])
+def test_a_home_that_looks_like_a_variable_is_a_home(folder: Path, environment: dict[str, str], name: str) -> None:
+    """The default address is where both programs look, taken literally; nobody wrote it as a setting."""
+    del environment["MCP_MEMORY_EMBEDDER_ADDRESS"]
+    home = folder / name
+    home.mkdir()
+    done = subprocess.run(
+        [str(FRONT), "config", "--json"], env=environment | {"HOME": str(home)}, capture_output=True, check=True
+    )
+    parts = json.loads(done.stdout)
+    told = {each["name"]: each["value"] for each in parts["settings"] + parts["daemon"]}
+    assert told["MCP_MEMORY_EMBEDDER_ADDRESS"] == told["EMBEDDER_ADDRESS"]
+    assert str(home) in told["EMBEDDER_ADDRESS"]
