@@ -1,4 +1,4 @@
-"""`python -m embedder_daemon.describe`: print the daemon's settings as JSON; `memory-mcp config` asks for them so."""
+"""`python -I -m embedder_daemon.describe`: print the daemon's settings as JSON, for `memory-mcp config`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m embedder_daemon.pin MODEL`: print the folder that serves a model, so that it stays what it is.
+"""`python -I -m embedder_daemon.pin MODEL`: print the folder that serves a model, so that it stays what it is.
 
 MODEL is a folder, or a hub id with or without a revision (`owner/name@v1`). `memory-mcp daemon install --model` asks.
 """

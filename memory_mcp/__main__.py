@@ -22,6 +22,11 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # who presses it again does not want to wait for threads
+    if sys.flags.inspect:  # from PYTHONINSPECT: Python would report sys.exit as a failure, and end with exit code 1
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):  # None, broken or closed
+                stream.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -22,10 +22,12 @@ from memory_mcp.embedder import checks as embedder
 from memory_mcp.embedder import described
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision import checks as provision
-from memory_mcp.provision import source
+from memory_mcp.provision import source, troubles
 from memory_mcp.provision.clients.checks import clients
-from memory_mcp.provision.installed import find_service, install_command
+from memory_mcp.provision.installed import find_service
+from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.recipe import MODEL_DIGESTS
+from memory_mcp.provision.service import Service
 from memory_mcp.provision.versions import Versions
 from memory_mcp.services import backups
 from memory_mcp.services.checkup import blocking, in_thread
@@ -43,6 +45,8 @@ DESCRIBE_SHARE: Final = 0.8
 """Of the check's time that the daemon's code has to tell its settings."""
 REACH_SHARE: Final = 0.6
 """Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
+FIND_SHARE: Final = 0.15
+"""Of the check's time that the system's services have, launchd and systemd one after the other, to say who they are."""
 READ_ONLY: Final = "nothing is written here: MCP_MEMORY_READ_ONLY"
 
 
@@ -95,12 +99,20 @@ def _unless_read_only(config: Settings, look: Callable[[float], Seen]) -> Callab
 async def _reached(daemon: embedder.DaemonChecks, socket: Path, environment: Versions, seconds: float) -> Seen:
     """Say how the daemon is, and what keeps it from answering."""
     found = await daemon.daemon(REACH_SHARE * seconds)
-    if found.state != "unreachable":
+    if found.condition is Condition.OK:
         return found
-    in_the_way = await in_thread(lambda: embedder.in_the_way(socket) or processes.stopped_daemon(socket))
-    if in_the_way or environment.current():
-        return in_the_way or found
-    return replace(found, mend=install_command(environment))  # there is nothing to start
+    runner = SystemRunner(FIND_SHARE * seconds)
+    return await in_thread(lambda: explained(found, socket, environment, find_service(runner)))
+
+
+def explained(found: Finding, socket: Path, environment: Versions, service: Service | None) -> Finding:
+    """Return what a client says of the daemon with the cause and the command that hold on this machine.
+
+    `daemon status` and `doctor` say the same by it.
+    """
+    if found.state == "unreachable" and (other := embedder.in_the_way(socket) or processes.stopped_daemon(socket)):
+        return other
+    return troubles.fitted(found, environment, service)
 
 
 async def _version(daemon: embedder.DaemonChecks, environment: Versions, seconds: float) -> Seen:

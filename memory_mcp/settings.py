@@ -141,6 +141,7 @@ class Settings(BaseSettings):
     )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
         default_factory=default_address,
+        validate_default=False,  # a home's own name may look like a variable
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
         description="Where the daemon listens, `unix:/path`.",
     )

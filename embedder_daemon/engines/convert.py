@@ -1,4 +1,4 @@
-"""`python -m embedder_daemon.engines.convert FILES TARGET [half]`: a model, as JSON says where, to openvino's format.
+"""`python -I -m embedder_daemon.engines.convert FILES TARGET [half]`: a model, where JSON says, to openvino's format.
 
 A process of its own, because it needs torch and transformers, which the daemon then does not have in its memory.
 """

@@ -1,4 +1,4 @@
-"""`python -m embedder_daemon.engines.onnx_convert FILES TARGET`: a model's folder to ONNX.
+"""`python -I -m embedder_daemon.engines.onnx_convert FILES TARGET`: a model's folder to ONNX.
 
 A process of its own, because it needs torch and transformers, which the daemon then does not have in its memory.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from embedder_api.v1.address import socket_path
 from platformdirs import user_cache_path, user_log_path
 
 from memory_mcp import settings
+from memory_mcp.checks import explained
 from memory_mcp.cli import serving
 from memory_mcp.cli.progress import progress as progress_of
 from memory_mcp.cli.session import as_json_option
@@ -225,8 +226,8 @@ def status(*, venv: Path | None, as_json: bool) -> int:
     config, place = settings.load(), _place(venv)
     versions, service = Versions(place), _registered(SystemRunner())
     environment, finding = versions.current(), serving.ask(config.embedder_address)
-    if environment is None and finding.condition is not Condition.OK:
-        finding = replace(finding, mend=installed.install_command(versions))  # there is nothing to start
+    if finding.condition is not Condition.OK:
+        finding = explained(finding, socket_path(config.embedder_address), versions, service)
     by_hand = environment is None and finding.condition is Condition.OK  # somebody's own, and it serves
     found = None if by_hand else troubles.look(versions, service, SystemRunner())
     trouble = str(found) if isinstance(found, Trouble) else ""

@@ -357,11 +357,18 @@ def _prompts(info: pb.InfoResponse) -> str:
     )
 
 
+def _unmeasured(info: pb.InfoResponse) -> str:
+    """Say that no measurement chose the engine, and what measures; a command stands in that case alone."""
+    choice = info.versions.get(CHOICE_KEY, "")
+    return f"; {choice}" if "embedder_daemon.choose" in choice else ""
+
+
 def to_finding(info: pb.InfoResponse) -> Finding:
     """Say how a daemon is that answered."""
     state = _state(info)
     detail = (
         f"{info.model}, {info.engine} {info.precision} on {info.device}, version {info.daemon_version}{_prompts(info)}"
+        f"{_unmeasured(info)}"
     )
     if info.wire_version != WIRE_VERSION:
         return Finding(Condition.DEGRADED, state, f"it {_other_wire(info)}", _wire_mend(info), detail)

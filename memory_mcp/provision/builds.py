@@ -28,7 +28,7 @@ class Build:
     installed: float
     """The whole environment."""
     fetched: float
-    """What pip downloads for it, into its temporary folder."""
+    """What pip downloads for it: into its temporary folder, and again into its cache."""
     objection: str = ""
     """Why the user is to be asked before."""
 
@@ -96,8 +96,13 @@ def _is_for_gpu(plan: Mapping[str, str]) -> bool:
     return label.startswith(_GPU_LABELS) or any(name.startswith(_GPU_PACKAGES) for name in plan)
 
 
-def require_room(folder: Path, build: Build) -> None:
-    """Check that an environment fits on its disk, and what is downloaded on that of the temporary folder.
+def require_room(folder: Path, build: Build, cache: Path | None = None) -> None:
+    """Check that an environment fits on its disk, and the download on those of the temporary folder and the cache.
+
+    Args:
+        folder: of the environment.
+        build: what is to be installed.
+        cache: pip's own, where it keeps one.
 
     Raises:
         ProvisionError: it does not; the message names the folder and how much is missing.
@@ -105,6 +110,9 @@ def require_room(folder: Path, build: Build) -> None:
     scratch = Path(tempfile.gettempdir())
     wanted = {folder: max(0.0, build.installed - _size(folder)), scratch: build.fetched}
     mends = {folder: "name another folder with --venv", scratch: "name another folder with TMPDIR"}
+    if cache:
+        wanted[cache] = build.fetched
+        mends[cache] = "set PIP_NO_CACHE_DIR=1, so that pip keeps no copy"
     on_disk = Counter[int]()
     for place, size in wanted.items():
         on_disk[_existing(place).stat().st_dev] += int(size)

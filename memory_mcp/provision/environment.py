@@ -125,7 +125,7 @@ class Builder:
         """Install everything but our own code; what is there already, pip leaves alone."""
         homebrew, pip = self.choice.homebrew, self._pip(environment)
         build = self._build_of_torch(pip)
-        builds.require_room(environment.folder, build)
+        builds.require_room(environment.folder, build, pip.cache())
         if homebrew:
             self._reuse_torch(environment, homebrew)
         version = homebrew.torch if homebrew else self.recipe.torch
@@ -229,8 +229,8 @@ class Builder:
     def environment_key(self) -> str:
         """Return what changes when the environment has to be built again."""
         homebrew = self.choice.homebrew
-        parts = [str(self.choice.python), self.choice.version, str(homebrew or ""), self.recipe.digest()]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        parts = f"{self.choice.python}\0{self.choice.version}\0{homebrew or ''}\0{self.recipe.digest()}"
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 _ROLLBACK: Final = "`memory-mcp daemon install --rollback` goes back to the one before"

@@ -44,8 +44,22 @@ def install_command(versions: Versions) -> str:
 
 def restart_command(versions: Versions, service: Service | None) -> str:
     """Return the command that replaces the daemon of a place, whether the system runs it or not."""
-    by_hand = "" if service and service.file.is_file() else " --no-service"
-    return f"memory-mcp daemon restart{by_hand}{_venv_option(versions)}"
+    return _run_command("restart", versions, service)
+
+
+def start_command(versions: Versions, service: Service | None) -> str:
+    """Return the command that starts the daemon of a place, whether the system runs it or not."""
+    return _run_command("start", versions, service)
+
+
+def _run_command(verb: str, versions: Versions, service: Service | None) -> str:
+    by_hand = "" if is_registered(service) else " --no-service"
+    return f"memory-mcp daemon {verb}{by_hand}{_venv_option(versions)}"
+
+
+def is_registered(service: Service | None) -> bool:
+    """Whether the system starts the daemon."""
+    return service is not None and service.file.is_file()
 
 
 def _venv_option(versions: Versions) -> str:

@@ -77,6 +77,14 @@ class Pip:
         found = [each["metadata"] for each in planned]
         return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
 
+    def cache(self) -> Path | None:
+        """Return the folder in which pip keeps what it downloads; None where it keeps nothing."""
+        try:
+            told = self.runner.output(*self._pip, "cache", "dir", variables=self._variables).strip()
+        except ProvisionError:  # with PIP_NO_CACHE_DIR
+            return None
+        return Path(told)
+
     def _install(self, hear: Hear, *arguments: str) -> None:
         def hear_news(line: str) -> None:
             if not line.startswith("WARNING"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from memory_mcp.domain.models import Finding
 from memory_mcp.provision import code, installed, source
 from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.errors import ProvisionError
@@ -91,3 +92,29 @@ def of_another(versions: Versions, service: Service | None) -> Trouble | None:
     if not is_ours:
         return Trouble("old", "the daemon is of another memory-mcp", installed.restart_command(versions, service))
     return None
+
+
+def fitted(finding: Finding, versions: Versions, service: Service | None) -> Finding:
+    """Return what a client says of the daemon with the commands for this place instead of the general ones.
+
+    Args:
+        finding: of the client, which knows neither where the environment is nor what starts the daemon.
+        versions: the place.
+        service: what starts programs at login, if anything does.
+    """
+    install, another = installed.install_command(versions), of_another(versions, service)
+    only_install = versions.current() is None or (another is not None and another.mend == install)
+    if only_install and finding.state == "unreachable":
+        return replace(finding, mend=install)
+    commands = {
+        "start": installed.start_command(versions, service),
+        "restart": install if only_install else installed.restart_command(versions, service),
+        "install": install,
+    }
+    cause, mend = finding.cause, finding.mend
+    for verb, command in commands.items():
+        general, special = f"`memory-mcp daemon {verb}`", f"`{command}`"
+        cause, mend = cause.replace(general, special), mend.replace(general, special)
+    if not installed.is_registered(service):
+        mend = mend.replace("(`memory-mcp daemon logs`)", "(in the terminal that it was started from)")
+    return replace(finding, cause=cause, mend=mend)

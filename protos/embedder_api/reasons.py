@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import signal
 from typing import Final
 
 LIMIT: Final = 600
 """Characters of a reason: a sentence or two for a log or a terminal, not a page."""
-_TRACEBACK: Final = "Traceback (most recent call last):"
 _PIP: Final = "ERROR: "
+_HEADING: Final = re.compile(r"\s*(?P<group>\+ Exception Group )?Traceback \(most recent call last\):")
+_IN_GROUP: Final = re.compile(r"\s+\| ?")
+_NO_REASON: Final = re.compile(
+    r"""
+    # An exception that ended nothing, with its traceback if any, and the first line of its message.
+    ^(?:Exception[ ]ignored[ ]|Exception[ ]in[ ]thread[ ]|Error[ ]in[ ]atexit|---[ ]Logging[ ]error[ ]---$
+       |Task[ ]exception[ ]was[ ]never[ ]retrieved)
+     .*(?:\nfuture:[ ].*)?(?:\nTraceback[ ]\(most[ ]recent[ ]call[ ]last\):(?:\n[ \t].*)*)?(?:\n\S.*)?
+     (?:\nCall[ ]stack:(?:\n[ \t].*)*\nMessage:[ ].*\nArguments:[ ].*)?
+    # A warning, with its line of source.
+    |^\S.*:\d+:[ ]\w*Warning:[ ].*(?:\n[ \t].*)?
+    # The stacks and modules that Python lists when it crashes.
+    |^(?:Current[ ]thread|Thread[ ]0x|Stack[ ]\(most[ ]recent).*(?:\n[ \t].*)*
+    |^Extension[ ]modules:[ ].*
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+"""What programs write that is not why they ended."""
 
 
 def reason(output: str, code: int, lines: int = 1) -> str:
@@ -21,7 +39,9 @@ def reason(output: str, code: int, lines: int = 1) -> str:
         lines: how many of the last lines are told where there is neither an exception nor an error of pip's.
     """
     written = [line.rstrip() for line in output.splitlines() if line.strip()]
-    told = _exception(written) or _errors(written) or written[-lines:]
+    relevant = _NO_REASON.sub("", "\n".join(written)).split("\n")  # an empty line where something was left out
+    told = _exception(relevant) or _errors(written) or [line for line in relevant if line][-lines:]
+    told = told or _exception(written) or written[-lines:]
     if code < 0 or not told:
         told = [*told, _ending(code)]
     text = " ".join(" ".join(told).split())
@@ -29,13 +49,23 @@ def reason(output: str, code: int, lines: int = 1) -> str:
 
 
 def _exception(lines: list[str]) -> list[str]:
-    """Return the message of the last traceback, all of its lines: they follow the indented frames."""
-    places = [number for number, line in enumerate(lines) if line.strip() == _TRACEBACK]
-    if not places:
+    """Return the message of the last traceback: all of its lines up to an empty one."""
+    headings = [(number, found) for number, line in enumerate(lines) if (found := _HEADING.fullmatch(line))]
+    if not headings:
         return []
-    after = lines[places[-1] + 1 :]
-    begins = next((number for number, line in enumerate(after) if re.match(r"[\w.]+(:|$)", line)), len(after))
-    return after[begins:]
+    number, heading = headings[-1]
+    after = lines[number + 1 :]
+    if heading["group"]:
+        return _messages(after)
+    message = itertools.dropwhile(lambda line: line.startswith((" ", "\t")), after)
+    return list(itertools.takewhile(bool, message))
+
+
+def _messages(lines: list[str]) -> list[str]:
+    """Return the message of an exception group, and those of its exceptions; a margin of | marks all of them."""
+    inside = [_IN_GROUP.sub("", line, count=1) for line in lines if _IN_GROUP.match(line)]
+    told = (line for line in inside if line and not line.startswith(" "))
+    return [line for line in told if not line.endswith("Traceback (most recent call last):")]
 
 
 def _errors(lines: list[str]) -> list[str]:

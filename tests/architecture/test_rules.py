@@ -85,22 +85,56 @@ def test_no_registry_and_no_path_of_a_machine_is_named(host: str) -> None:
 STARTED_BY_US = (*PRODUCT, "scripts")
 
 
-def interpreters(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield the line of every list and call that names a Python, and what follows it there.
+PYTHON_NAME = re.compile(r"(?:.*/)?python[\d.]*")
+PYTHON_IN_TEXT = re.compile(r"(?:^|[\s/'\"])python[\d.]*\s+(?P<after>\S+)")
+STARTERS = re.compile(
+    r"(?:.*\.)?(?:run|call|check_call|check_output|Popen|system|popen|create_subprocess_\w+|exec[lv]\w*|spawn[lv]\w*|posix_spawnp?)"
+)
 
-    A Python is `sys.executable`, or whatever ends in `python`: a name, an attribute, either as text.
+
+def interpreters(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the line of everything that starts a Python and the first thing that this Python is given.
+
+    That is a list or tuple that begins with a Python, a call that starts processes, or a text for a shell; and wherever
+    else an option follows a Python, as in calls of our own that start one. A Python is `sys.executable`, a name or an
+    attribute that ends in `python`, or a text such as `python3`. What is unpacked (`*words`) is not known here.
     """
     for node in ast.walk(tree):
-        found = getattr(node, "elts", None) or getattr(node, "args", None)
-        for item, after in itertools.pairwise(found if isinstance(found, list) else []):
-            if is_python(item):
-                yield item.lineno, str(after.value) if isinstance(after, ast.Constant) else ast.unparse(after)
+        starts = isinstance(node, ast.Call) and STARTERS.fullmatch(ast.unparse(node.func)) is not None
+        for number, (item, after) in enumerate(itertools.pairwise(parts(node))):
+            text = str(after.value) if isinstance(after, ast.Constant) else ast.unparse(after)
+            begins = starts or (number == 0 and not isinstance(node, ast.Call))
+            known = not isinstance(after, (ast.Starred, ast.List, ast.Tuple)) and not is_python(after)
+            if is_python(item) and (text.startswith("-") or (begins and known)):
+                yield item.lineno, text
+        if starts:
+            yield from ((node.lineno, after) for part in parts(node)[:1] for after in in_text(part))
+
+
+def parts(node: ast.AST) -> list[ast.expr]:
+    """Return the arguments of a call, or the items of a list or tuple that is not assigned to."""
+    if isinstance(node, ast.Call):
+        return node.args
+    return node.elts if isinstance(node, (ast.List, ast.Tuple)) and isinstance(node.ctx, ast.Load) else []
+
+
+def in_text(node: ast.expr) -> Iterator[str]:
+    """Yield what follows each Python in a shell's command line, also where a part of the line is computed."""
+    text = ""
+    for part in node.values if isinstance(node, ast.JoinedStr) else [node]:
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            text += part.value
+        elif isinstance(part, ast.FormattedValue):
+            text += " python" if is_python(part.value) else "{}"
+    yield from (found["after"] for found in PYTHON_IN_TEXT.finditer(text))
 
 
 def is_python(node: ast.expr) -> bool:
-    """Say whether an expression is the path of a Python, or `str` of one."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str" and node.args:
+    """Say whether an expression is the path of a Python, or `str` or `quote` of one."""
+    if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).rpartition(".")[2] in {"str", "quote"}:
         return is_python(node.args[0])
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return PYTHON_NAME.fullmatch(node.value) is not None
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
     return name == "executable" or name.endswith("python")
 
@@ -118,7 +152,7 @@ def commands(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     yield from (f"{path.relative_to(ROOT)}: {name}" for name in starts_of_processes(tree))
     for line, after in interpreters(tree):
-        if after.startswith("-") and after != "-I":
+        if after != "-I":
             yield f"{path.relative_to(ROOT)}:{line}: {after}"
 
 
@@ -136,10 +170,42 @@ def test_every_python_that_we_start_is_isolated() -> None:
         "await create_subprocess_exec(sys.executable, '-P', '-m', 'x')",
         "runner.output(str(python), '-m', 'venv', folder)",
         "os.execv(self._python, (self._python, '-m', 'x'))",
+        "subprocess.run([sys.executable, script])",
+        "subprocess.run(['python3', '-m', 'x'])",
+        "command = ('/usr/bin/python3.11', script)",
+        "os.execv(sys.executable, words)",
+        "os.execl(sys.executable, sys.executable, 'x.py')",
+        "asyncio.create_subprocess_exec(sys.executable, script)",
+        "subprocess.run(f'{sys.executable} -m x', shell=True)",
+        "subprocess.run(f'cd {folder} && {shlex.quote(sys.executable)} x.py', shell=True)",
+        "os.system('exec python3 -m x')",
+        "asyncio.create_subprocess_shell('/usr/bin/python x.py')",
     ],
 )
 def test_a_python_that_is_not_isolated_would_be_seen(text: str) -> None:
-    """The rule knows lists, tuples and arguments, and every way in which we name an interpreter."""
-    assert [after for _, after in interpreters(ast.parse(text)) if after.startswith("-")] != ["-I"]
-    assert any(after.startswith("-") for _, after in interpreters(ast.parse(text)))
+    """The rule knows lists, tuples, arguments and shells, and every way in which an interpreter is named."""
+    found = [after for _, after in interpreters(ast.parse(text))]
+    assert found
+    assert "-I" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "subprocess.run([sys.executable, '-I', '-m', 'x'])",
+        "os.execv(sys.executable, [sys.executable, '-I', script])",
+        "subprocess.run(f'{sys.executable} -I -m x', shell=True)",
+        "os.system('python3 -I x.py')",
+        "runner.output(str(python), *words)",
+        "versions = Interpreter(python, torch)",
+        "python, torch = found",
+    ],
+)
+def test_what_is_isolated_or_starts_nothing_is_left_alone(text: str) -> None:
+    """An interpreter may be named without being started."""
+    assert {after for _, after in interpreters(ast.parse(text))} <= {"-I"}
+
+
+def test_processes_of_pythons_own_are_seen() -> None:
+    """They start a Python whose command line is not ours."""
     assert list(starts_of_processes(ast.parse("from concurrent.futures import ProcessPoolExecutor")))

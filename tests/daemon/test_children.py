@@ -161,6 +161,34 @@ def test_a_child_that_takes_too_long_is_killed(folder: Path, monkeypatch: pytest
 
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\n    ^^^\n'
+IGNORED = f"Exception ignored in: <function X.__del__ at 0x7f>\n{TRACEBACK}AttributeError: late\n"
+LOGGED = "TypeError: x\nCall stack:\n  File \"x.py\", line 1, in <module>\nMessage: '%d'\nArguments: ('a',)\n"
+WARNING = "/usr/lib/my python/tempfile.py:1053: ResourceWarning: Implicitly cleaning up\n  _warn()\n"
+GROUP = """  + Exception Group Traceback (most recent call last):
+  |   File "x.py", line 1, in <module>
+  |     raise many
+  | ExceptionGroup: many (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "x.py", line 1, in <module>
+    |     f()
+    |     ^^^
+    | ValueError: a
+    | b
+    +---------------- 2 ----------------
+    | KeyError: 1
+    +------------------------------------
+"""
+CRASH = """Fatal Python error: Segmentation fault
+
+Thread 0x00007f (most recent call first):
+  File "a.py", line 1 in f
+
+Current thread 0x00007e (most recent call first):
+  File "b.py", line 2 in g
+
+Extension modules: numpy.core._multiarray_umath (total: 1)
+"""
 
 
 @pytest.mark.parametrize(
@@ -178,6 +206,26 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in <modu
             "a.b.Error: two lines",
         ),
         (TRACEBACK + "KeyboardInterrupt\n", 1, "KeyboardInterrupt"),
+        (TRACEBACK + "my-pkg.Error: a hyphen\n", 1, "my-pkg.Error: a hyphen"),
+        (TRACEBACK + "ValueError: disk full\n" + IGNORED, 1, "ValueError: disk full"),
+        (IGNORED + TRACEBACK + "ValueError: disk full\n" + IGNORED, 1, "ValueError: disk full"),
+        ("no such model\n" + IGNORED, 1, "no such model"),
+        (IGNORED, 1, "AttributeError: late"),
+        ("no such model\nException in thread T-1:\n" + TRACEBACK + "KeyError: 1\n", 1, "no such model"),
+        ("no such model\nException ignored in: <stdout>\nBrokenPipeError: [Errno 32]\n", 1, "no such model"),
+        ("no such model\n--- Logging error ---\n" + TRACEBACK + LOGGED, 1, "no such model"),
+        (TRACEBACK + "OSError: no room\n" + WARNING, 1, "OSError: no room"),
+        ("no such model\n" + WARNING + "sys:1: ResourceWarning: unclosed\n", 1, "no such model"),
+        (WARNING, 1, "_warn()"),
+        (GROUP, 1, "ExceptionGroup: many (2 sub-exceptions) ValueError: a b KeyError: 1"),
+        (GROUP + IGNORED + WARNING, 1, "ExceptionGroup: many (2 sub-exceptions) ValueError: a b KeyError: 1"),
+        (GROUP + "\nDuring handling of …:\n\n" + TRACEBACK + "OSError: no room\n", 1, "OSError: no room"),
+        (CRASH, -11, "Fatal Python error: Segmentation fault killed by SIGSEGV"),
+        (
+            TRACEBACK + "OSError: no room\n" + CRASH,
+            -11,
+            "OSError: no room Fatal Python error: Segmentation fault killed by SIGSEGV",
+        ),
         ("Collecting x\nERROR: no x\nERROR: none\nERROR: no x\nWARNING: old\n", 1, "no x none"),
     ],
 )

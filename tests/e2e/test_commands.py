@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -255,6 +257,30 @@ async def test_what_cannot_be_written_or_read_is_told(environment: dict[str, str
     assert b"Traceback" not in err
     assert b"Exception ignored" not in err
     assert b"unexpected" not in err
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (["--version"], 0),
+        (["--debug", "config"], 0),
+        (["nonsense"], 2),
+        (["daemon", "logs", "--lines", "0"], 2),
+        (["get", "nonsense"], 1),
+    ],
+)
+@pytest.mark.parametrize("program", [[str(FRONT)], [sys.executable, "-m", "memory_mcp"]], ids=["program", "module"])
+def test_a_python_told_to_inspect_ends_as_any_other(
+    environment: dict[str, str], program: list[str], line: list[str], code: int
+) -> None:
+    """PYTHONINSPECT changes neither the exit code nor what is written, and what went into a pipe arrives."""
+    runs = [
+        subprocess.run([*program, *line], env=environment | extra, capture_output=True, check=False, timeout=30)
+        for extra in ({}, {"PYTHONINSPECT": "1"})
+    ]
+    usual, inspected = ((run.returncode, run.stdout, run.stderr) for run in runs)
+    assert inspected == usual
+    assert inspected[0] == code
 
 
 async def test_what_waits_is_filled_and_counted(daemon: FakeDaemon, command: Command) -> None:

@@ -173,23 +173,29 @@ HARMFUL = {
     "PIP_NO_BINARY": ":all:",
     "PYTHONOPTIMIZE": "2",
     "PYTHONUSERBASE": "{home}/wrong",
-}
-ALSO_TO_THE_DAEMON = {
-    "PYTHONPATH": "{home}",
-    "PYTHONHOME": "{home}",
+    "PYTHONPATH": "{home}/traps",
     "PYTHONWARNINGS": "error",
     "PYTHONINSPECT": "1",
-    "PYTHONEXECUTABLE": "/bin/false",
+    "PYTHONSTARTUP": "{home}/traps/venv.py",
 }
+ALSO_TO_THE_DAEMON = {"PYTHONPATH": "{home}", "PYTHONHOME": "{home}", "PYTHONEXECUTABLE": "/bin/false"}
+"""A front does not start under these: its Python finds a random.py, or no library."""
+IN_THE_WAY = {
+    "": ("random", "secrets", "calendar", "venv"),
+    "traps": ("venv", "pip", "ensurepip", "torch", "transformers"),
+}
+"""Modules in the home, and in the folder that PYTHONPATH names; the front itself imports none of the latter."""
 
 
 @pytest.mark.slow
 async def test_daemon_install_on_a_hostile_machine(programs: Path, machine: Path) -> None:
     """With real PyTorch, in an empty home of an odd name with a random.py, whatever is set for pip and Python."""
     home = machine / "a $HOME `id` 100% & more"
-    home.mkdir()
-    for name in ("random", "secrets", "calendar", "venv"):
-        (home / f"{name}.py").write_text("open('sprung', 'a').write(__name__)\nraise SystemExit\n")
+    (home / "traps").mkdir(parents=True)
+    for folder, names in IN_THE_WAY.items():
+        for name in names:
+            spring = f"open({str(home / 'sprung')!r}, 'a').write(__name__)\nraise SystemExit\n"
+            (home / folder / f"{name}.py").write_text(spring)
     sources = Pip(Path(sys.executable), SystemRunner(), machine / "log")._variables.items() - OURS.items()
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", **dict(sources)}
     harm = {name: value.format(home=home) for name, value in HARMFUL.items()}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,3 +243,18 @@ async def test_a_link_to_the_tokens_stays_one(command: Command, environment: dic
     environment["MCP_MEMORY_TOKENS_PATH"] = str(folder / "tokens.json")
     assert (await command("token", "create", "me")).code == 0
     assert ((folder / "tokens.json").is_symlink(), (folder / "real.json").is_file()) == (True, True)
+
+
+@pytest.mark.parametrize("name", ["$HOME", "${USER}", "%PATH%", "$no-such"])
+def test_a_home_that_looks_like_a_variable_is_a_home(folder: Path, environment: dict[str, str], name: str) -> None:
+    """The default address is where both programs look, taken literally; nobody wrote it as a setting."""
+    del environment["MCP_MEMORY_EMBEDDER_ADDRESS"]
+    home = folder / name
+    home.mkdir()
+    done = subprocess.run(
+        [str(FRONT), "config", "--json"], env=environment | {"HOME": str(home)}, capture_output=True, check=True
+    )
+    parts = json.loads(done.stdout)
+    told = {each["name"]: each["value"] for each in parts["settings"] + parts["daemon"]}
+    assert told["MCP_MEMORY_EMBEDDER_ADDRESS"] == told["EMBEDDER_ADDRESS"]
+    assert str(home) in told["EMBEDDER_ADDRESS"]

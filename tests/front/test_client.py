@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from embedder_api.v1.contract import CODE_OF, STATUS_OF, ErrorCode
+from embedder_api.v1 import embedder_pb2 as pb
+from embedder_api.v1.contract import CHOICE_KEY, CODE_OF, STATUS_OF, WIRE_VERSION, ErrorCode
 from grpc import StatusCode
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Condition, Embedding, Lane, Task
-from memory_mcp.embedder.client import FAULTY, MENDS, SENTENCES, GrpcEmbedder
+from memory_mcp.embedder.client import FAULTY, MENDS, SENTENCES, GrpcEmbedder, to_finding
 from tests.fakes.daemon import FakeDaemon
 
 
@@ -282,3 +283,19 @@ async def test_a_daemon_that_cannot_tell_is_none(daemon: FakeDaemon, client: Grp
     assert (await client.served()) is None
     await daemon.stop()
     assert (await client.served()) is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("not measured on this machine: run python -I -m embedder_daemon.choose", True),
+        ("the fastest of those measured on 2026-11-30: 1.0 ms, 362/s", False),
+        ("", False),
+    ],
+)
+def test_an_engine_that_no_measurement_chose_is_told(choice: str, told: bool) -> None:  # noqa: FBT001 - a table's column
+    """It serves, so that is no fault; the sentence has the command that measures."""
+    info = pb.InfoResponse(state=pb.STATE_SERVING, wire_version=WIRE_VERSION, versions={CHOICE_KEY: choice})
+    finding = to_finding(info)
+    assert finding.condition is Condition.OK
+    assert finding.detail.endswith(f"; {choice}") is told

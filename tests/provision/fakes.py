@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +36,10 @@ def plan(command: tuple[str, ...], torch_needs: str = "") -> None:
 
 
 def settings_of_pip(command: tuple[str, ...]) -> str:
-    """Return what a pip says whose files have nothing to say; nothing to other commands."""
-    return "pip.nothing='said'" if "pip" in command else ""
+    """Return what a pip says whose files have nothing to say, or its cache's folder; nothing to other commands."""
+    if "pip" not in command:
+        return ""
+    return tempfile.gettempdir() if "cache" in command else "pip.nothing='said'"
 
 
 @dataclass

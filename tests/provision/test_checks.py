@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pytest
+from embedder_api.v1 import contract
+from embedder_api.v1 import embedder_pb2 as pb
 
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.provision import checks, code, installed, service, source
+from memory_mcp.embedder.client import START_DAEMON, to_finding
+from memory_mcp.provision import checks, code, installed, service, source, troubles
 from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.service import Job, Service
 from memory_mcp.provision.systemd import SystemdUnit, render
@@ -132,3 +136,43 @@ def test_the_supervisor_is_asked(
 def test_elsewhere_there_is_no_service() -> None:
     """Where nothing supervises the daemon, that is said and is no fault."""
     assert str(checks.service(lambda _: None, SECONDS)).startswith("this system has no service for it")
+
+
+OLDER = to_finding(pb.InfoResponse(wire_version=contract.WIRE_VERSION - 1))
+"""What a client says of a daemon of an earlier version."""
+
+
+def test_what_a_client_says_gets_the_commands_of_the_place(versions: Versions, tmp_path: Path) -> None:
+    """An older daemon, one of moved files, one that failed, none: by hand or by the system, from any folder."""
+    venv, file = f" --venv {versions.place}", tmp_path / "job"
+    moved = pb.InfoResponse(
+        state=pb.STATE_SERVING,
+        wire_version=contract.WIRE_VERSION,
+        versions={contract.OUTDATED_KEY: "torch is gone: run `memory-mcp daemon install`"},
+    )
+    findings = {
+        f"daemon restart --no-service{venv}": OLDER,
+        f"daemon install{venv}": to_finding(moved),
+        f"daemon start --no-service{venv}": Finding(Condition.DEGRADED, "unreachable", "none listens", START_DAEMON),
+    }
+    for command, finding in findings.items():
+        by_hand = troubles.fitted(finding, versions, None)
+        assert f"`memory-mcp {command}`" in by_hand.mend
+        assert re.findall("`memory-mcp daemon [a-z]+`", by_hand.cause + by_hand.mend) == []
+        file.touch()
+        by_system = troubles.fitted(finding, versions, cast("Service", System(file)))
+        assert f"`memory-mcp {command.replace(' --no-service', '')}`" in by_system.mend
+    failed = to_finding(pb.InfoResponse(state=pb.STATE_FAILED, cause="no model", wire_version=contract.WIRE_VERSION))
+    assert "in the terminal that it was started from" in troubles.fitted(failed, versions, None).mend
+    assert "`memory-mcp daemon logs`" in troubles.fitted(failed, versions, cast("Service", System(file))).mend
+    assert troubles.fitted(findings[f"daemon install{venv}"], versions, None).cause.endswith(f"install{venv}`")
+
+
+def test_what_restart_would_refuse_is_not_named(versions: Versions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this memory-mcp needs other packages, or nothing is installed, it is `install` whatever the client says."""
+    monkeypatch.setattr(source, "checkout", lambda: None)
+    unreachable = Finding(Condition.DEGRADED, "unreachable", "none listens", START_DAEMON)
+    for place in (versions, Versions(versions.place.with_name("nowhere"))):
+        install = f"memory-mcp daemon install --venv {place.place}"
+        assert troubles.fitted(OLDER, place, None).mend.endswith(f"`{install}`")
+        assert troubles.fitted(unreachable, place, None).mend == install

@@ -312,6 +312,7 @@ def test_doctor_and_status_name_the_same_command(
         status = json.loads(say(capsys, "status", "--venv", str(place), "--json", code=3))
         assert cli.run(["doctor", "--venv", str(place), "--json", "--seconds", "20"]) in {1, 3}
         checks = json.loads(capsys.readouterr().out)["checks"]
+        assert checks["daemon"] == status["daemon"]
         found = checks["interpreter"] if checks["interpreter"]["mend"] else checks["daemon"]
         assert status["trouble"].endswith(f": run `{found['mend']}`")
         return str(found["mend"]), str(status["trouble"])

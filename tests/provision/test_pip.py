@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from memory_mcp.provision.recipe import TORCH
 from memory_mcp.provision.versions import Environment
 from tests.provision.conftest import BASE_PYTHON, make_wheel
 from tests.provision.test_environment import make_recipe
+
+OTHER_DISK = Path("/dev/shm")  # noqa: S108 - nothing is written there
 
 HARMFUL = {
     "PIP_USER": "1",
@@ -277,3 +280,26 @@ def test_what_has_no_room_is_refused_before(tmp_path: Path, build: Build, mend: 
     with pytest.raises(ProvisionError, match=rf"has \d+\.\d GB free, and .* needs 1000000000\.\d GB there: .*({mend})"):
         builds.require_room(tmp_path / "not yet" / "there", build)
     builds.require_room(tmp_path / "not yet" / "there", Build("", 1.0, 1.0))
+
+
+def test_pips_cache_needs_room_too(interpreter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is downloaded is kept there once more, wherever the user has it; not where pip keeps nothing."""
+    monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "cache"))
+    cache = Pip(interpreter, SystemRunner(), tmp_path / "log").cache()
+    assert cache == tmp_path / "cache"
+    half = shutil.disk_usage(tmp_path).free * 0.6
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    builds.require_room(tmp_path / "env", Build("", 0, half))
+    with pytest.raises(ProvisionError, match=r"needs .* there"):
+        builds.require_room(tmp_path / "env", Build("", 0, half), cache)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    assert Pip(interpreter, SystemRunner(), tmp_path / "log").cache() is None
+
+
+def test_a_cache_on_a_full_disk_is_named(tmp_path: Path) -> None:
+    """With the variable that does without it; the environment and the download have room."""
+    build = Build("", 0, shutil.disk_usage(OTHER_DISK).free + GB)
+    if shutil.disk_usage(tmp_path).free < build.fetched or OTHER_DISK.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has no second disk with less room than the first")
+    with pytest.raises(ProvisionError, match=rf"the disk of {OTHER_DISK}/pip .* PIP_NO_CACHE_DIR=1"):
+        builds.require_room(tmp_path / "env", build, OTHER_DISK / "pip")
