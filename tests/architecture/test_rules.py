@@ -108,7 +108,7 @@ def interpreters(tree: ast.AST) -> Iterator[tuple[int, str]]:
             if is_python(item) and (text.startswith("-") or (begins and known)):
                 yield item.lineno, text
         if starts:
-            yield from ((node.lineno, after) for part in parts(node)[:1] for after in in_text(part))
+            yield from ((part.lineno, after) for part in parts(node)[:1] for after in in_text(part))
 
 
 def parts(node: ast.AST) -> list[ast.expr]:
