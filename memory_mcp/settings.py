@@ -190,7 +190,6 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="How log lines look on stderr; auto is readable on a terminal and JSON elsewhere."
     )
-
     log_content: bool = Field(
         default=False, description="Let debug lines show what is stored and asked, and tracebacks exceptions' words."
     )
@@ -207,7 +206,6 @@ class Settings(BaseSettings):
     use_homebrew_pytorch: bool | None = Field(
         None, description="True demands Homebrew's PyTorch, false forbids it, unset takes it where there is one."
     )
-
     use_onnx: bool = Field(
         default=False, description="True puts onnxruntime, and onnx to convert with, into the daemon's environment."
     )

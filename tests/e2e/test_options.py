@@ -123,6 +123,7 @@ def test_each_option_of_update_and_get(run: Run) -> None:
     assert [was["content"] for was in run("get", "tree", "--history")["revisions"]] == [MEMORIES[0][0]]
     part = run("get", "tree", "--offset", "2", "--max-chars", "3")
     assert (part["content"], part["next_offset"]) == ("t d", 5)
+    assert run("get", "tree", "--revision", "1")["content"] == MEMORIES[0][0]
 
 
 def test_delete_takes_an_id_or_filters(run: Run) -> None:

@@ -12,6 +12,7 @@ from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.schema import migrations
 from memory_mcp.storage.sqlite.verify import problems
 from tests.contracts.shelf import HERE, new, towards, whole
+from tests.front.storage import earlier
 from tests.front.storage.audit import LIVE, audit, column, opened
 from tests.front.storage.conftest import Start
 from tests.front.storage.killing import (
@@ -30,8 +31,10 @@ from tests.front.storage.killing import (
 TEXTS = [" ".join(f"word{number * place % 997}" for place in range(80)) + f" {number}" for number in range(150)]
 """Long enough for the index to be what a migration spends its time on."""
 KNOWS_LESS = """
-from memory_mcp.storage.sqlite import connection, schema
+from memory_mcp.storage.sqlite import connection, schema, writes
+from tests.front.storage import earlier
 
+writes._insert, writes._duplicate = earlier.insert, earlier.no_duplicate
 known = schema.migrations()[:3]
 schema.migrations = connection.migrations = lambda: known
 """
@@ -54,9 +57,10 @@ connection.keep_before_migration = saying
 async def old(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a store of the third version."""
     third = migrations()[:3]
-    with monkeypatch.context() as earlier:
-        earlier.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: third)
-        earlier.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: third)
+    with monkeypatch.context() as patch:
+        earlier.write_so(patch)
+        patch.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: third)
+        patch.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: third)
         store = SqliteStore(path)
         await store.add([(new(text, id=f"m{n}"), whole(text, towards(n))) for n, text in enumerate(TEXTS)])
         await store.close()
