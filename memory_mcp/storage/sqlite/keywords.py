@@ -37,7 +37,7 @@ BEGINNING: Final = 12
 """Terms by which a memory is known again."""
 
 _HOLDING: Final = "SELECT doc FROM keyword_terms WHERE term = ?"
-_MATCHING: Final = "SELECT count(*) FROM keywords WHERE keywords MATCH ?"
+_BEGINNING: Final = "SELECT count(*) FROM keywords WHERE keywords MATCH ?"
 
 
 def count_in(db: apsw.Connection, namespace: str) -> int:
@@ -199,12 +199,7 @@ def _idf(memories: int, held: int) -> float:
 def _count(db: apsw.Connection, number: int, wanted: Wanted, kept: Kept) -> int:
     """Return how many memories of the namespace hold a word."""
     if wanted.begins:
-        return _counted(db, _MATCHING, _match(number, wanted), kept)
-    if " " in wanted.term:
-        for term in wanted.term.split():
-            if not _held(db, _filed(number, term), kept):
-                return 0
-        return _counted(db, _MATCHING, _match(number, wanted), kept)
+        return _counted(db, _BEGINNING, _match(number, wanted), kept)
     return _held(db, _filed(number, wanted.term), kept)
 
 
@@ -219,12 +214,11 @@ def _counted(db: apsw.Connection, sql: str, asked: str, kept: Kept) -> int:
 
 
 def _match(number: int, wanted: Wanted) -> str:
-    return _quoted(number, wanted.term.split()) + (" *" if wanted.begins else "")
+    return _quoted(number, [wanted.term]) + (" *" if wanted.begins else "")
 
 
 def _text(number: int, wanted: Wanted) -> str:
-    text = "".join(f" {_filed(number, term)} " for term in wanted.term.split())
-    return text[:-1] if wanted.begins else text
+    return f" {_filed(number, wanted.term)}" + " " * (not wanted.begins)
 
 
 def _any_of(number: int, phrases: Sequence[Sequence[str]]) -> str:

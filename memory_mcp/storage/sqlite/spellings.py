@@ -59,9 +59,7 @@ FEWEST_OF_HASH: Final = 7
 _WITH_JOINERS: Final = re.compile("[\u0600-\u06ff]+(?:\u200c[\u0600-\u06ff]+)+")
 
 MOST_PAIRED: Final = 32
-"""Words of a query whose neighbours are tried as one word, and whose parts as two; a longer query is a text."""
-LONGEST_WORD: Final = 20
-"""Letters of a word whose parts are tried as two."""
+"""Words of a query whose neighbours are tried as one word; a longer query is a text."""
 
 
 def names(text: str) -> str:
@@ -146,22 +144,6 @@ def neighbours(text: str, function_words: Collection[str]) -> Iterator[str]:
         for one, other in pairwise(written):
             if one.lower() not in function_words:
                 yield one + other
-
-
-def halves(text: str, function_words: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield each two parts of each word of a short query, but function words: a memory may write them apart.
-
-    A part may be a function word where it comes second (log in), and a single letter where it comes first (e mail).
-    """
-    written = list(words(text))[: MOST_PAIRED + 1]
-    if len(written) > MOST_PAIRED:
-        return
-    for word in dict.fromkeys(map(str.lower, written)):
-        if word in function_words or not (word.isascii() and word.isalpha()) or len(word) > LONGEST_WORD:
-            continue
-        for place in range(1, len(word) - 1):
-            if word[:place] not in function_words:
-                yield word[:place], word[place:]
 
 
 def hashes(text: str) -> list[str]:

@@ -14,7 +14,6 @@ from memory_mcp.domain import spelling
 from memory_mcp.domain.quotations import quotations
 from memory_mcp.domain.spelling import RUNS
 from memory_mcp.storage.sqlite.spellings import (
-    halves,
     hashes,
     identifier_parts,
     joined,
@@ -60,7 +59,6 @@ class Wanted:
     """A term that a query looks for."""
 
     term: str
-    """Or several with blanks between them, which must follow each other."""
     weight: float
     begins: bool = False
     """Whether every term that begins like this will do: the index has no single characters of a run."""
@@ -170,18 +168,9 @@ class Terms:
             for term in self._stems(word):
                 if term not in taken:
                     yield Wanted(term, weight, others=tuple(_others(word, weight, spoken)), is_extra=True)
-        yield from self._apart(text, spoken)
         for digits in hashes(text):
             short = tuple(Wanted(form, 1.0) for form in short_forms(digits))
             yield Wanted(digits, 1.0, begins=True, others=short, is_extra=True)
-
-    def _apart(self, text: str, spoken: Sequence[Stems]) -> Iterator[Wanted]:
-        """Yield the words of a query as two words each, in every way."""
-        pairs = list(halves(text, FUNCTION_WORDS))
-        stems = iter(self._stems(" ".join(part for pair in pairs for part in pair)))  # a call for each costs more
-        for pair, first, second in zip(pairs, stems, stems, strict=False):
-            rows = tuple(Wanted(" ".join(map(language.of, pair)), HALF) for language in spoken)
-            yield Wanted(f"{first} {second}", HALF, others=rows, is_extra=True)
 
     def _stemmed(self, text: str, stems: Stems) -> Iterator[tuple[str, str]]:
         """Yield each word of the text as it is written, with its term in a language."""
