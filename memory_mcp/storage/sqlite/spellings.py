@@ -58,7 +58,7 @@ FEWEST_OF_HASH: Final = 7
 
 _WITH_JOINERS: Final = re.compile("[\u0600-\u06ff]+(?:\u200c[\u0600-\u06ff]+)+")
 
-MOST_PAIRED: Final = 32
+MOST_PAIRED: Final = 12
 """Words of a query whose neighbours are tried as one word; a longer query is a text."""
 
 

@@ -166,8 +166,9 @@ class Terms:
         """Yield the other spellings of a query's names; `text` is the query's normal form."""
         for word, weight in _weighted(query, text).items():
             for term in self._stems(word):
-                if term not in taken:
-                    yield Wanted(term, weight, others=tuple(_others(word, weight, spoken)), is_extra=True)
+                if term not in taken:  # as a whole: compounds of every language would be many lookups for little
+                    whole = tuple(Wanted(stems.of(word)[:MAX_TERM], weight) for stems in spoken)
+                    yield Wanted(term, weight, others=whole, is_extra=True)
         for digits in hashes(text):
             short = tuple(Wanted(form, 1.0) for form in short_forms(digits))
             yield Wanted(digits, 1.0, begins=True, others=short, is_extra=True)
