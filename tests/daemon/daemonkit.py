@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,3 +230,11 @@ class Process:
         with grpc.insecure_channel(f"unix:{self.path}") as channel:
             stub = embedder_pb2_grpc.EmbedderStub(channel)  # type: ignore[no-untyped-call]  # generated without types
             until(lambda: stub.Stats(embedder_pb2.StatsRequest()).interactive.requests >= calls, "calls run")
+
+
+def set_traps(folder: Path, names: Iterable[str]) -> Path:
+    """Make a folder of modules that nobody may import: each leaves its name in the file `sprung` and exits."""
+    folder.mkdir()
+    for name in names:
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'sprung')!r}, 'a').write({name!r})\nraise SystemExit\n")
+    return folder

@@ -16,7 +16,7 @@ from embedder_api.reasons import LIMIT, reason
 from embedder_daemon import children, settings
 from embedder_daemon.children import ChildError
 from tests.daemon import modelfiles
-from tests.daemon.daemonkit import ROOT, until
+from tests.daemon.daemonkit import ROOT, set_traps, until
 
 TRAPS = ("random", "secrets", "calendar", "asyncio", "json", "typing", "venv", "torch", "grpc", "pydantic")
 SCRIPT = Path(sys.executable).with_name("embedder-daemon")
@@ -25,11 +25,7 @@ SCRIPT = Path(sys.executable).with_name("embedder-daemon")
 @pytest.fixture
 def traps(tmp_path: Path) -> Path:
     """Make a folder of modules that nobody may import."""
-    folder = tmp_path / "my home"
-    folder.mkdir()
-    for name in TRAPS:
-        (folder / f"{name}.py").write_text(f"open({str(folder / 'sprung')!r}, 'a').write({name!r})\nraise SystemExit\n")
-    return folder
+    return set_traps(tmp_path / "my home", TRAPS)
 
 
 @pytest.fixture

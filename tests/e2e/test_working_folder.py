@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.daemon.daemonkit import set_traps
 from tests.e2e.client import RawClient
 from tests.e2e.conftest import FRONT
 
@@ -20,11 +21,7 @@ IN_A_GONE_ONE = ("sh", "-c", 'mkdir "$0/gone" && cd "$0/gone" && rmdir "$0/gone"
 @pytest.fixture
 def traps(folder: Path) -> Path:
     """Make a folder of modules that nobody may import."""
-    made = folder / "my files"
-    made.mkdir()
-    for name in TRAPS:
-        (made / f"{name}.py").write_text(f"open({str(made / 'sprung')!r}, 'a').write({name!r})\nraise SystemExit\n")
-    return made
+    return set_traps(folder / "my files", TRAPS)
 
 
 @pytest.mark.parametrize("program", [[str(FRONT)], [sys.executable, "-m", "memory_mcp"]], ids=["script", "-m"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,17 +9,9 @@ import pytest
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.services.times import interval
 
+pytestmark = pytest.mark.usefixtures("in_berlin")
+
 NOW = datetime(2026, 11, 20, 11, 30)  # noqa: DTZ001 - a Friday, on the clock of the zone below
-
-
-@pytest.fixture(autouse=True)
-def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Be in a zone with daylight saving."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]

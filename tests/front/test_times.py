@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,17 +15,9 @@ from memory_mcp.services.times.grammar import GRAMMAR
 from memory_mcp.services.times.shapes import KINDS
 from memory_mcp.services.times.words import CODES, EASTERN, OTHERS, language
 
+pytestmark = pytest.mark.usefixtures("in_berlin")
+
 NOW = datetime(2026, 11, 20, 11, 30)  # noqa: DTZ001 - a Friday, on the clock of the zone below
-
-
-@pytest.fixture(autouse=True)
-def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Be in a zone with daylight saving."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.parametrize(
