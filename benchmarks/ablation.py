@@ -25,15 +25,16 @@ from benchmarks.kit import DATA, daemon, percentile, say
 from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
+from memory_mcp.application.services import Services
 from memory_mcp.domain.models import Filters, Matching, Neighbours, NewMemory, Sample, Spread, Stored
 from memory_mcp.domain.ports import Moment, Store
-from memory_mcp.services import chunking, ranking
-from memory_mcp.services.bundle import Services
-from memory_mcp.services.retrieval import Query
-from memory_mcp.services.router import Route
+from memory_mcp.memories import chunking
+from memory_mcp.search import fusion
+from memory_mcp.search.intent import Route
+from memory_mcp.search.lexical.stems import language_of
+from memory_mcp.search.retrieval import Query
 from memory_mcp.settings import Settings, load
 from memory_mcp.storage.factory import make_store
-from memory_mcp.storage.sqlite.stems import language_of
 
 PATIENCE_S = 600.0
 """Nothing is to be found without its vector because the machine is slow."""
@@ -67,7 +68,7 @@ def _is_foreign(chosen: RetrievalSet) -> bool:
     return any(language_of(document.content) for document in chosen.documents[:10])
 
 
-_calibrated = ranking.keyword_scores
+_calibrated = fusion.keyword_scores
 
 
 def _relative(found: Matching, around: Mapping[int, Neighbours]) -> dict[int, float]:
@@ -85,32 +86,32 @@ PARTS = (
     Part("weight per query", answers={"sample": Sample(0, ())}),
     Part(
         "router",
-        constants={"memory_mcp.services.retrieval:route": lambda _query, _known: Route("topic")},
+        constants={"memory_mcp.search.retrieval:route": lambda _query, _known: Route("topic")},
         answers={"tags_among": frozenset()},
     ),
-    Part("calibration of keyword scores", constants={"memory_mcp.services.ranking:keyword_scores": _relative}),
-    Part("function words", constants={"memory_mcp.storage.sqlite.terms:FUNCTION_WEIGHT": 1.0}),
+    Part("calibration of keyword scores", constants={"memory_mcp.search.fusion:keyword_scores": _relative}),
+    Part("function words", constants={"memory_mcp.search.lexical.analyzer:FUNCTION_WEIGHT": 1.0}),
     Part(
         "heads of passages",
-        constants={"memory_mcp.services.chunking:Head.above": lambda _head, _start, passage: passage},
+        constants={"memory_mcp.memories.chunking:Head.above": lambda _head, _start, passage: passage},
         matters_in_store=_is_long,
     ),
     Part(
         "500 characters, not 1,000",
         constants={
-            "memory_mcp.services.chunking:PASSAGE_CHARS": 1_000,
-            "memory_mcp.services.chunking:_splitter": attrgetter("_splitter.__wrapped__")(chunking),  # which is cached
+            "memory_mcp.memories.chunking:PASSAGE_CHARS": 1_000,
+            "memory_mcp.memories.chunking:_splitter": attrgetter("_splitter.__wrapped__")(chunking),  # which is cached
         },
         matters_in_store=_is_long,
     ),
     Part(
         "identifiers' parts",
-        constants={"memory_mcp.storage.sqlite.terms:_identifier_parts": lambda _text: ()},
+        constants={"memory_mcp.search.lexical.analyzer:_identifier_parts": lambda _text: ()},
         matters_in_store=lambda chosen: chosen.name == CODE,
     ),
     Part(
         "stems of languages, compounds",
-        constants={"memory_mcp.storage.sqlite.terms:language_of": lambda _text: None},
+        constants={"memory_mcp.search.lexical.analyzer:language_of": lambda _text: None},
         matters_in_store=_is_foreign,
     ),
 )

@@ -16,7 +16,7 @@ from benchmarks.kit import DATA, say
 from benchmarks.labels import INTENTS, Half, Intent, Labelled, labelled
 from benchmarks.tables import head, line
 from memory_mcp.domain.names import folded
-from memory_mcp.services.router import possible_tags, route
+from memory_mcp.search.intent import possible_tags, route
 
 
 def seen(row: Labelled) -> Intent:

@@ -24,7 +24,7 @@ from benchmarks.kit import FRONT, MODEL_PYTHON, Daemon, daemon, p50, percentile,
 from benchmarks.scale import NAMESPACE, Rows, Turn, fill, turns, vectors
 from memory_mcp.domain.models import Filters, Space
 from memory_mcp.domain.ports import Moment
-from memory_mcp.services.evidence import Evidence
+from memory_mcp.search.candidates import Evidence
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
 KNOWN, ASKED = 100_000, 1_200

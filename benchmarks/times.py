@@ -22,7 +22,7 @@ from typing import Literal, get_args
 
 from benchmarks.kit import say
 from memory_mcp.domain.errors import InvalidArgumentError
-from memory_mcp.services.times import Interval, interval
+from memory_mcp.search.times import Interval, interval
 
 Half = Literal["train", "held"]
 Outcome = Literal["right", "refused", "wrong"]

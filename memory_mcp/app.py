@@ -8,22 +8,22 @@ import time
 from collections.abc import AsyncIterator
 from contextvars import Context
 
+from memory_mcp.application.services import Services
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.embedder.guarded import GuardedEmbedder
-from memory_mcp.services.backups import Backups
-from memory_mcp.services.bundle import Services
-from memory_mcp.services.chores import Chores
-from memory_mcp.services.health import Health
-from memory_mcp.services.indexing import Indexer
-from memory_mcp.services.memories import Memories
-from memory_mcp.services.reembedding import Reembedding
-from memory_mcp.services.retrieval import Retrieval
-from memory_mcp.services.status import Status
-from memory_mcp.services.transfer import Transfer
-from memory_mcp.services.upkeep import Upkeep
-from memory_mcp.services.watching import Watching
+from memory_mcp.health.overview import Status
+from memory_mcp.health.report import Health
+from memory_mcp.maintenance.backups import Backups
+from memory_mcp.maintenance.chores import Chores
+from memory_mcp.maintenance.reembedding import Reembedding
+from memory_mcp.maintenance.transfer import Transfer
+from memory_mcp.maintenance.upkeep import Upkeep
+from memory_mcp.memories.indexing import Indexer
+from memory_mcp.memories.service import Memories
+from memory_mcp.memories.watching import Watching
+from memory_mcp.search.retrieval import Retrieval
 from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_store
 

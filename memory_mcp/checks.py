@@ -21,6 +21,8 @@ from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.embedder import checks as embedder
 from memory_mcp.embedder import described
 from memory_mcp.embedder.client import GrpcEmbedder
+from memory_mcp.health.checkup import blocking, in_thread
+from memory_mcp.maintenance import backups
 from memory_mcp.provision import checks as provision
 from memory_mcp.provision import source, troubles
 from memory_mcp.provision.clients.checks import clients
@@ -29,11 +31,9 @@ from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.recipe import MODEL_DIGESTS
 from memory_mcp.provision.service import Service
 from memory_mcp.provision.versions import Versions
-from memory_mcp.services import backups
-from memory_mcp.services.checkup import blocking, in_thread
 from memory_mcp.settings import Settings
 from memory_mcp.storage import disk
-from memory_mcp.storage.sqlite import inspection
+from memory_mcp.storage.sqlite.maintenance import inspection
 
 SETTINGS: Final = "settings"
 OF_SETTINGS: Final = (

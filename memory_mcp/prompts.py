@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from memory_mcp.application.services import Services
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import MAX_QUERY, Filters
-from memory_mcp.services.bundle import Services
-from memory_mcp.services.retrieval import Query
-from memory_mcp.services.times import understand
+from memory_mcp.search.retrieval import Query
+from memory_mcp.search.times import understand
 from memory_mcp.tools.fields import MemoryFields
 from memory_mcp.tools.fitting import RESERVE
 from memory_mcp.tools.listing import listed

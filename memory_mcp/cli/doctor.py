@@ -17,9 +17,9 @@ from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.embedder.client import GrpcEmbedder
+from memory_mcp.health import checkup
 from memory_mcp.provision.checks import place
 from memory_mcp.provision.versions import Versions
-from memory_mcp.services import checkup
 
 SECONDS: Final = 1.0
 """That one check may take; with those that wait for another, it is twice that, and 0.4 s for the start."""

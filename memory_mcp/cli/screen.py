@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from memory_mcp.domain.models import Served
-from memory_mcp.services.health import Report
-from memory_mcp.services.status import Figures, Overview
+from memory_mcp.health.overview import Figures, Overview
+from memory_mcp.health.report import Report
 
 LANES: Final = ("interactive", "bulk")
 SINCE: Final = "since the daemon started"

@@ -42,7 +42,7 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
         if sys.stdin is None:
             raise click.ClickException("stdin is closed; an MCP client has to be at its other end")
         with importing():
-            from memory_mcp.server.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
+            from memory_mcp.server.mcp.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
 
         serve_stdio(loaded, problem)
         return WRONG_USAGE if problem else 0

@@ -15,7 +15,7 @@ from memory_mcp.cli.output import on_terminal, print_rows
 from memory_mcp.cli.session import CODES, as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import Condition
-from memory_mcp.services.status import Overview
+from memory_mcp.health.overview import Overview
 
 Show = Callable[[Overview], None]
 

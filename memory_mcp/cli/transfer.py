@@ -14,6 +14,7 @@ from typing import BinaryIO, TextIO
 
 import click
 
+from memory_mcp.application.services import Services
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.lines import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
@@ -22,8 +23,7 @@ from memory_mcp.cli.streams import Source, use_utf8
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
 from memory_mcp.domain.utf8 import NotUtf8Error, decoded
-from memory_mcp.services.bundle import Services
-from memory_mcp.services.transfer import BATCH
+from memory_mcp.maintenance.transfer import BATCH
 
 
 @click.command()

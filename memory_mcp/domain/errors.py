@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain; `server/errors` maps each to MCP, `cli` to an exit code."""
+"""What can go wrong, in the words of the domain; `server/mcp/errors` maps each to MCP, `cli` to an exit code."""
 
 from __future__ import annotations
 

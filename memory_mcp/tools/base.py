@@ -14,7 +14,7 @@ from memory_mcp.domain.utf8 import NOT_UTF8
 from memory_mcp.tools.json_text import is_left_out
 
 if TYPE_CHECKING:
-    from memory_mcp.services.bundle import Services
+    from memory_mcp.application.services import Services
 
 
 class Arguments(BaseModel):

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field
 
 from memory_mcp.domain.models import MAX_QUERY, Filters, Memory
-from memory_mcp.services.retrieval import Query
+from memory_mcp.search.retrieval import Query
 from memory_mcp.tools.base import Arguments, Call, Result, Tool
 from memory_mcp.tools.fields import MemoryId
 

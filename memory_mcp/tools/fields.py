@@ -26,8 +26,8 @@ from memory_mcp.domain.models import (
     Memory,
 )
 from memory_mcp.domain.names import nfc, nfc_json, tags_once
-from memory_mcp.services.times import BEGINNING, iso, understand
-from memory_mcp.services.times.zone import to_utc
+from memory_mcp.search.times import BEGINNING, iso, understand
+from memory_mcp.search.times.zone import to_utc
 from memory_mcp.tools.base import Arguments, Call, Result
 from memory_mcp.tools.json_text import as_object, as_tags
 

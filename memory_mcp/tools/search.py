@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from memory_mcp.domain.models import MAX_QUERY
-from memory_mcp.services.chunking import PASSAGE_CHARS
-from memory_mcp.services.retrieval import Answer, Mode, Query
-from memory_mcp.services.router import Intent
-from memory_mcp.services.selection import Hit
+from memory_mcp.memories.chunking import PASSAGE_CHARS
+from memory_mcp.search.intent import Intent
+from memory_mcp.search.results import Hit
+from memory_mcp.search.retrieval import Answer, Mode, Query
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fields import MARK, FilterArguments, MemoryFields, not_blank, shown

@@ -17,7 +17,7 @@ import apsw
 from memory_mcp import settings
 from memory_mcp.app import opened
 from memory_mcp.domain.models import Stored
-from memory_mcp.storage.sqlite.file import vec0_path
+from memory_mcp.storage.sqlite.db.file import vec0_path
 from tests.contracts.shelf import new
 from tests.daemon.daemonkit import Process
 from tests.e2e.conftest import FRONT

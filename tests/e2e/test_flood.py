@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from memory_mcp.server.stdio import MOST_UNANSWERED
+from memory_mcp.server.mcp.stdio import MOST_UNANSWERED
 from tests.e2e.client import PATIENCE_S, Json, RawClient
 from tests.fakes.daemon import FakeDaemon
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_mcp.server.stdio import GOODBYE_S
+from memory_mcp.server.mcp.stdio import GOODBYE_S
 from tests.e2e.client import PATIENCE_S, Json
 from tests.e2e.conftest import FRONT
 from tests.e2e.web import HELLO

@@ -28,7 +28,7 @@ NEVER = {"mcp", "mcp_types", "numpy"}
 NOT_HERE = {
     "rich",
     "structlog",
-    "memory_mcp.services.times.reading",
+    "memory_mcp.search.times.reading",
     "Stemmer",
     "semantic_text_splitter",
     "uvicorn",

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from memory_mcp.server.session import LazyServices
-from memory_mcp.server.stdio import GOODBYE_S
+from memory_mcp.server.mcp.session import LazyServices
+from memory_mcp.server.mcp.stdio import GOODBYE_S
 from memory_mcp.settings import load
 from tests.e2e.client import Json, RawClient
 from tests.e2e.conftest import FRONT
@@ -114,7 +114,7 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
         "apsw",
         "structlog",
         "tenacity",
-        "memory_mcp.services.times.reading",
+        "memory_mcp.search.times.reading",
         "rich",
         "semantic_text_splitter",
         "numpy",
@@ -129,7 +129,7 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
 def test_what_was_left_out_is_there_when_it_is_asked_for(name: str) -> None:
     """Who imports our server and then the SDK's own names finds them."""
     package, _, wanted = name.rpartition(".")
-    code = f"import sys, memory_mcp.server.run; n = len(sys.modules); from {package} import {wanted}"
+    code = f"import sys, memory_mcp.server.mcp.run; n = len(sys.modules); from {package} import {wanted}"
     code += "; sys.exit(len(sys.modules) == n)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

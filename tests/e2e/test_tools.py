@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from mcp import Client, StdioServerParameters
 
-from memory_mcp.services.memories import DELETED_AT_ONCE
+from memory_mcp.memories.service import DELETED_AT_ONCE
 from tests.e2e.client import RawClient, ToolError
 from tests.e2e.conftest import FRONT
 from tests.fakes.daemon import FakeDaemon

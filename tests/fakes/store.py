@@ -41,7 +41,7 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.names import folded
 from memory_mcp.domain.ports import Moment
-from memory_mcp.storage.sqlite.terms import FUNCTION_WORDS
+from memory_mcp.search.lexical.analyzer import FUNCTION_WORDS
 from tests.fakes.searching import best_passages, cosine_among, cosine_to, fits, holds_phrase, phrases, words
 from tests.fakes.shelves import EPOCH, text_of, tidy
 from tests.fakes.upkeep import FakeUpkeep

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Condition
-from memory_mcp.services.backups import DAILY, WEEKLY, Backups, to_keep
-from memory_mcp.services.health import Health
-from memory_mcp.services.upkeep import EVERY_S, FIRST_S, LEASE, RETENTION, Upkeep
+from memory_mcp.health.report import Health
+from memory_mcp.maintenance.backups import DAILY, WEEKLY, Backups, to_keep
+from memory_mcp.maintenance.upkeep import EVERY_S, FIRST_S, LEASE, RETENTION, Upkeep
 from tests.contracts.shelf import HERE, listed, put
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder

@@ -10,8 +10,8 @@ import pytest
 from memory_mcp.domain.checks import Check, Seen
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.health.checkup import blocking, examine, status
 from memory_mcp.processes import is_front
-from memory_mcp.services.checkup import blocking, examine, status
 
 WELL = Finding(Condition.OK, "well")
 ILL = Finding(Condition.DEGRADED, "ill")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from memory_mcp.services.chunking import HEAD_CHARS, PASSAGE_CHARS, STRETCH_CHARS, head_of, rest_after, split
+from memory_mcp.memories.chunking import HEAD_CHARS, PASSAGE_CHARS, STRETCH_CHARS, head_of, rest_after, split
 
 PROSE = st.text(alphabet="ab .\n#`-*1字é", max_size=3 * PASSAGE_CHARS)
 

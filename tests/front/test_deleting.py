@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from memory_mcp.domain.models import Change, Filters, NewMemory
 from memory_mcp.domain.principal import Reach
-from memory_mcp.services.indexing import Indexer
-from memory_mcp.services.memories import DELETED_AT_ONCE, Memories
+from memory_mcp.memories.indexing import Indexer
+from memory_mcp.memories.service import DELETED_AT_ONCE, Memories
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.store import FakeStore
 

@@ -13,10 +13,10 @@ import pytest
 
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Filters, NewMemory
-from memory_mcp.services.indexing import Indexer
-from memory_mcp.services.memories import Memories
-from memory_mcp.services.retrieval import Answer, Mode, Query, Retrieval
-from memory_mcp.services.weighing import IDENTIFIER
+from memory_mcp.memories.indexing import Indexer
+from memory_mcp.memories.service import Memories
+from memory_mcp.search.retrieval import Answer, Mode, Query, Retrieval
+from memory_mcp.search.weighing import IDENTIFIER
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 

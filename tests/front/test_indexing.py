@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Filters, Lane, NewMemory, Space
-from memory_mcp.services.chores import Chores
-from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
-from memory_mcp.services.memories import Memories
-from memory_mcp.services.upkeep import Upkeep
+from memory_mcp.maintenance.chores import Chores
+from memory_mcp.maintenance.upkeep import Upkeep
+from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
+from memory_mcp.memories.service import Memories
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder

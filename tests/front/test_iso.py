@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.services.times.iso import moment
+from memory_mcp.search.times.iso import moment
 
 
 @pytest.fixture(autouse=True)

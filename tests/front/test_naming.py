@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memory_mcp.services.naming import spells
+from memory_mcp.search.naming import spells
 
 HASH = "3f2c9ab41d0e8f7766554433221100ffeeddccba"
 

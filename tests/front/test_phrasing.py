@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from memory_mcp.domain.models import Spread
-from memory_mcp.services.phrasing import FEWEST, between, phrasings
+from memory_mcp.search.phrasing import FEWEST, between, phrasings
 
 
 def row(*values: float) -> bytes:

@@ -11,9 +11,9 @@ from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatch
 from memory_mcp.domain.models import Change, Filters, Lane, NewMemory, Space, Task
 from memory_mcp.domain.ports import Store
 from memory_mcp.domain.principal import Reach
-from memory_mcp.services.indexing import MAX_PASSAGES_AT_ONCE, Indexer
-from memory_mcp.services.memories import Memories
-from memory_mcp.services.reembedding import BATCH, LEASE, LEASE_S, Progress, Reembedding
+from memory_mcp.maintenance.reembedding import BATCH, LEASE, LEASE_S, Progress, Reembedding
+from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
+from memory_mcp.memories.service import Memories
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Condition, Embedding, Filters, Match, Matching, NewMemory, Space
-from memory_mcp.services import ranking
-from memory_mcp.services.health import PARTS, Health
-from memory_mcp.services.indexing import Indexer
-from memory_mcp.services.memories import Memories
-from memory_mcp.services.retrieval import Mode, Query, Retrieval
-from memory_mcp.services.upkeep import Upkeep
+from memory_mcp.health.report import PARTS, Health
+from memory_mcp.maintenance.upkeep import Upkeep
+from memory_mcp.memories.indexing import Indexer
+from memory_mcp.memories.service import Memories
+from memory_mcp.search import fusion
+from memory_mcp.search.retrieval import Mode, Query, Retrieval
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
@@ -145,7 +145,7 @@ SCORES = st.dictionaries(st.integers(1, 20), st.floats(0, 1), max_size=10)
 @given(SCORES, SCORES, st.floats(0, 1))
 def test_fusion_keeps_order_and_range(vectors: dict[int, float], words: dict[int, float], weight: float) -> None:
     """Whatever is joined: each memory once, scores in 0-1, best first, and never below its worse half."""
-    ranked = ranking.fuse({key: Match(key, score) for key, score in vectors.items()}, words, weight)
+    ranked = fusion.fuse({key: Match(key, score) for key, score in vectors.items()}, words, weight)
     assert {hit.key for hit in ranked} == vectors.keys() | words.keys()
     assert len({hit.key for hit in ranked}) == len(ranked)
     scores = [hit.score for hit in ranked]
@@ -155,8 +155,8 @@ def test_fusion_keeps_order_and_range(vectors: dict[int, float], words: dict[int
 
 def test_words_that_say_little_do_not_beat_the_meaning() -> None:
     """A memory that shares but a stopword stays behind one that means the same."""
-    words = ranking.keyword_scores(Matching(100, (Match(2, 0.9), Match(1, 0.8))), {})
-    ranked = ranking.fuse({1: Match(1, 0.36), 2: Match(2, 0.19)}, words, 0.5)
+    words = fusion.keyword_scores(Matching(100, (Match(2, 0.9), Match(1, 0.8))), {})
+    ranked = fusion.fuse({1: Match(1, 0.36), 2: Match(2, 0.19)}, words, 0.5)
     assert [hit.key for hit in ranked] == [1, 2]
 
 

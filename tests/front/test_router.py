@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory_mcp.domain.names import folded
-from memory_mcp.services.router import Route, possible_tags, route
+from memory_mcp.search.intent import Route, possible_tags, route
 
 TAGS = frozenset({"travel", "machine learning", "infra", "日記"})
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Memory
-from memory_mcp.services.ranking import Ranked
-from memory_mcp.services.selection import Hit, NearMisses, collapsed, in_order, near_misses, worth_loading
+from memory_mcp.search.fusion import Ranked
+from memory_mcp.search.results import Hit, NearMisses, collapsed, in_order, near_misses, worth_loading
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

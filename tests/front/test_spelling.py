@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from memory_mcp.domain.spelling import RUNS, fold, holds, normal, plain_words, words
-from memory_mcp.storage.sqlite.terms import Terms
+from memory_mcp.search.lexical.analyzer import Terms
 
 DROPPED = {"ARABIC", "HEBREW", "SYRIAC", "SAMARITAN", "COMBINING"}
 """First words in the names of marks that writers leave out."""

@@ -11,8 +11,8 @@ import pytest
 from memory_mcp.domain.errors import ConflictError, EmbedderError, StoreError
 from memory_mcp.domain.models import Change, Embedded, Embedding, Filters, Lane, Memory, NewMemory, Space, Stored, Task
 from memory_mcp.domain.principal import Reach
-from memory_mcp.services.memories import Memories
-from memory_mcp.services.reembedding import Reembedding
+from memory_mcp.maintenance.reembedding import Reembedding
+from memory_mcp.memories.service import Memories
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.test_indexing import SPACE, make
@@ -199,7 +199,7 @@ async def test_few_batches_of_long_memories_wait_at_the_embedder(
     tmp_path: Path, long: int, ahead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch waits for those before it, within its own budget: of long memories fewer are embedded ahead."""
-    monkeypatch.setattr("memory_mcp.services.memories.LONG", long)
+    monkeypatch.setattr("memory_mcp.memories.service.LONG", long)
     present = most = 0
     crowded, may_answer = asyncio.Event(), asyncio.Event()
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory_mcp.domain.errors import InvalidArgumentError
-from memory_mcp.services.times import interval
+from memory_mcp.search.times import interval
 
 pytestmark = pytest.mark.usefixtures("in_berlin")
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import InvalidArgumentError
-from memory_mcp.services.times import BEGINNING, engine, interval
-from memory_mcp.services.times.grammar import GRAMMAR
-from memory_mcp.services.times.shapes import KINDS
-from memory_mcp.services.times.words import CODES, EASTERN, OTHERS, language
+from memory_mcp.search.times import BEGINNING, engine, interval
+from memory_mcp.search.times.grammar import GRAMMAR
+from memory_mcp.search.times.shapes import KINDS
+from memory_mcp.search.times.words import CODES, EASTERN, OTHERS, language
 
 pytestmark = pytest.mark.usefixtures("in_berlin")
 

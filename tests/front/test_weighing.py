@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Sample
-from memory_mcp.services.weighing import LEAST, RANGE, USUAL, prominence, weight_of
+from memory_mcp.search.weighing import LEAST, RANGE, USUAL, prominence, weight_of
 
 SPREAD = tuple((place % 11 - 5) / 50 for place in range(110))
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.door import Door
 from memory_mcp.server.http.guard import Guard
-from memory_mcp.server.session import LazyServices
+from memory_mcp.server.mcp.session import LazyServices
 from memory_mcp.settings import Settings
 from memory_mcp.tokens import TokenFile
 

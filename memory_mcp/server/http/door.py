@@ -11,7 +11,7 @@ import mcp_types as types
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memory_mcp.server.messages import Refused, parse, wrong
+from memory_mcp.server.mcp.messages import Refused, parse, wrong
 
 SESSION: Final = b"mcp-session-id"
 

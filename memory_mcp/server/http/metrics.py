@@ -11,7 +11,7 @@ from memory_mcp.domain.principal import Principal
 from memory_mcp.domain.principal import Scope as Permission
 from memory_mcp.metrics import Metrics
 from memory_mcp.server.http.guard import PRINCIPAL
-from memory_mcp.server.session import LazyServices
+from memory_mcp.server.mcp.session import LazyServices
 
 
 class MetricsPage:

@@ -11,12 +11,12 @@ import uvicorn
 
 from memory_mcp import logs
 from memory_mcp.metrics import Metrics
-from memory_mcp.server.handlers import make_server
 from memory_mcp.server.http.app import PATH, make_app
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.guard import identify
 from memory_mcp.server.http.metrics import MetricsPage
-from memory_mcp.server.session import LazyServices
+from memory_mcp.server.mcp.handlers import make_server
+from memory_mcp.server.mcp.session import LazyServices
 from memory_mcp.settings import Settings
 from memory_mcp.tokens import TokenFile
 

@@ -40,22 +40,15 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.ports import Moment
 from memory_mcp.storage.disk import has_room, is_writable
-from memory_mcp.storage.sqlite import (
-    changes,
-    copies,
-    findings,
-    passages,
-    reads,
-    spaces,
-    statistics,
-    transfer,
-    writes,
-)
-from memory_mcp.storage.sqlite.connection import Database
-from memory_mcp.storage.sqlite.finder import LARGE, Finder
-from memory_mcp.storage.sqlite.moment import SqliteMoment
-from memory_mcp.storage.sqlite.rows import to_micros
-from memory_mcp.storage.sqlite.schema import check_identity
+from memory_mcp.storage.sqlite.db import changes
+from memory_mcp.storage.sqlite.db.connection import Database
+from memory_mcp.storage.sqlite.db.rows import to_micros
+from memory_mcp.storage.sqlite.db.schema import check_identity
+from memory_mcp.storage.sqlite.maintenance import copies, findings
+from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
+from memory_mcp.storage.sqlite.snapshot import SqliteMoment
+from memory_mcp.storage.sqlite.vectors import chunks, spaces
+from memory_mcp.storage.sqlite.vectors.search import LARGE, Finder
 
 T = TypeVar("T")
 
@@ -222,12 +215,12 @@ class SqliteStore:
 
     async def retry_failed(self, made_by: str | None) -> int:
         """Queue refused passages again."""
-        return await self._database.write(lambda db: passages.retry_failed(db, made_by))
+        return await self._database.write(lambda db: chunks.retry_failed(db, made_by))
 
     async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
         """Give queued passages their vectors."""
         now = self._now()
-        await self._database.write(lambda db: passages.attach(db, space, results, now))
+        await self._database.write(lambda db: chunks.attach(db, space, results, now))
 
     async def others(self) -> list[Space]:
         """Return the spaces that are not the store's."""

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import apsw
 
-from memory_mcp.storage.sqlite.file import vec0_path
-from memory_mcp.storage.sqlite.terms import Terms
-from memory_mcp.storage.sqlite.verify import problems
+from memory_mcp.search.lexical.analyzer import Terms
+from memory_mcp.storage.sqlite.db.file import vec0_path
+from memory_mcp.storage.sqlite.maintenance.verify import problems
 
 LIVE = "SELECT key FROM memories WHERE deleted_at IS NULL"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.storage.sqlite import inspection
+from memory_mcp.storage.sqlite.maintenance import inspection
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import SPACE, after_a_crash, new, put, towards, whole
 

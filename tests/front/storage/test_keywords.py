@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Embedded, Filters
-from memory_mcp.storage.sqlite import scoring
+from memory_mcp.search.lexical.analyzer import MAX_TERM, Terms
+from memory_mcp.search.lexical.stems import LANGUAGES, language_of
+from memory_mcp.storage.sqlite.lexical import scoring
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from memory_mcp.storage.sqlite.stems import LANGUAGES, language_of
-from memory_mcp.storage.sqlite.terms import MAX_TERM, Terms
 from tests.contracts.shelf import HERE, new, put, worded
 
 CHINESE = "我们下周去北京参观故宫博物院"
@@ -238,7 +238,7 @@ def test_hostile_texts_cost_no_more_than_others() -> None:
 
 def test_a_text_of_two_languages_is_filed_under_the_same_one_in_every_process() -> None:
     """Sets of words have another order in each process, and the index of one is read by all."""
-    script = "from memory_mcp.storage.sqlite.stems import language_of as of; print([of(text) for text in {texts!r}])"
+    script = "from memory_mcp.search.lexical.stems import language_of as of; print([of(text) for text in {texts!r}])"
     texts = ["foo ist und é e ser", "der den med por si", "no se og av di la", "een het die von"]
     told = {
         subprocess.run(

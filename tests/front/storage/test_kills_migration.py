@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from memory_mcp.storage.sqlite.db.schema import migrations
+from memory_mcp.storage.sqlite.maintenance.verify import problems
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from memory_mcp.storage.sqlite.schema import migrations
-from memory_mcp.storage.sqlite.verify import problems
 from tests.contracts.shelf import HERE, new, towards, whole
 from tests.front.storage import earlier
 from tests.front.storage.audit import LIVE, audit, column, opened
@@ -59,8 +59,8 @@ async def old(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     third = migrations()[:3]
     with monkeypatch.context() as patch:
         earlier.write_so(patch)
-        patch.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: third)
-        patch.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: third)
+        patch.setattr("memory_mcp.storage.sqlite.db.schema.migrations", lambda: third)
+        patch.setattr("memory_mcp.storage.sqlite.db.connection.migrations", lambda: third)
         store = SqliteStore(path)
         await store.add([(new(text, id=f"m{n}"), whole(text, towards(n))) for n, text in enumerate(TEXTS)])
         await store.close()

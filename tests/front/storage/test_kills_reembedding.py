@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.models import Space
-from memory_mcp.services.indexing import Indexer
-from memory_mcp.services.reembedding import BATCH, LEASE_S, Reembedding
+from memory_mcp.maintenance.reembedding import BATCH, LEASE_S, Reembedding
+from memory_mcp.memories.indexing import Indexer
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import SPACE, near, new, towards, whole
 from tests.fakes.embedder import FakeEmbedder

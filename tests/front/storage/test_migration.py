@@ -11,12 +11,15 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Embedded, Passage
-from memory_mcp.storage.sqlite import connection, keywords, passages, scoring, writes
-from memory_mcp.storage.sqlite import file as sqlite_file
-from memory_mcp.storage.sqlite.changes import log_change
+from memory_mcp.storage.sqlite.db import connection
+from memory_mcp.storage.sqlite.db import file as sqlite_file
+from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.rows import digest
+from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
+from memory_mcp.storage.sqlite.lexical import keywords, scoring
+from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from memory_mcp.storage.sqlite.rows import digest
-from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
+from memory_mcp.storage.sqlite.vectors import chunks
 from tests.contracts.shelf import HERE, listed, new, put, worded
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
@@ -76,7 +79,7 @@ def make_of(path: Path, version: int, contents: Sequence[str]) -> None:
             )
             key = db.last_insert_rowid()
             keywords.enter(db, key, keywords.count_in(db, "here"), content)
-            passages.insert_all(db, key, "here", Embedded((Passage(0, len(content)),), None))
+            chunks.insert_all(db, key, "here", Embedded((Passage(0, len(content)),), None))
             log_change(db, 1, "store", "here", [f"m{number}"])
         db.pragma("application_id", APPLICATION_ID)
         db.pragma("user_version", version)
@@ -126,8 +129,8 @@ async def test_who_opened_an_earlier_version_writes_no_more(
     await put(store, "early")
     of_tomorrow = (*migrations(), "CREATE TABLE tomorrow (x)")
     with monkeypatch.context() as newer:
-        newer.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: of_tomorrow)
-        newer.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.db.schema.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.db.connection.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await put(late, "migrated")
         await late.close()
@@ -140,7 +143,7 @@ async def test_who_opened_an_earlier_version_writes_no_more(
 async def test_a_store_of_the_third_version_learns_languages(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was filed under English endings alone is filed under its own language's."""
     with monkeypatch.context() as old:
-        old.setattr("memory_mcp.storage.sqlite.terms.language_of", lambda _: None)
+        old.setattr("memory_mcp.search.lexical.analyzer.language_of", lambda _: None)
         make_of(path, 3, ["Die Häuser stehen in den Wäldern"])
     store = SqliteStore(path)
     assert await worded(store, "Haus") == ["Die Häuser stehen in den Wäldern"]
@@ -186,8 +189,8 @@ async def test_health_says_that_a_newer_version_has_migrated(
     await put(store, "early")
     of_tomorrow = (*migrations(), "ALTER TABLE memories RENAME COLUMN conversation_id TO talk")
     with monkeypatch.context() as newer:
-        newer.setattr("memory_mcp.storage.sqlite.schema.migrations", lambda: of_tomorrow)
-        newer.setattr("memory_mcp.storage.sqlite.connection.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.db.schema.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.db.connection.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await late.generation()
         await late.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from memory_mcp.storage.sqlite import inspection
+from memory_mcp.storage.sqlite.maintenance import inspection
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE, put
 from tests.front.storage.conftest import Start

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite import connection
-from memory_mcp.storage.sqlite import file as sqlite_file
+from memory_mcp.storage.sqlite.db import connection
+from memory_mcp.storage.sqlite.db import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import listed, near, put, towards, worded
 from tests.front.storage.audit import audit, changes, opened

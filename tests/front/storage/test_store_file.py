@@ -12,8 +12,8 @@ import pytest
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition
 from memory_mcp.domain.ports import Store
+from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
 from tests.contracts.shelf import HERE, listed, put, towards
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
@@ -23,7 +23,7 @@ import asyncio, os, sys
 from pathlib import Path
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Embedded, NewMemory
-from memory_mcp.storage.sqlite.file import vec0_path
+from memory_mcp.storage.sqlite.db.file import vec0_path
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
 async def main():

@@ -14,10 +14,12 @@ import apsw
 import pytest
 
 from memory_mcp.domain.models import Embedded, Filters, Memory, Metadata, NewMemory, Passage, Space, Stored
-from memory_mcp.storage.sqlite import keywords, large, passages, writes
+from memory_mcp.storage.sqlite.db.rows import digest, to_json
+from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
+from memory_mcp.storage.sqlite.lexical import keywords
+from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from memory_mcp.storage.sqlite.rows import digest, to_json
-from memory_mcp.storage.sqlite.schema import APPLICATION_ID, migrations
+from memory_mcp.storage.sqlite.vectors import binary_search, chunks
 from tests.contracts.shelf import SPACE, listed, near, offer, towards, worded
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
@@ -86,7 +88,7 @@ class Old:
         if row["deleted_at"] is None:
             keywords.enter(db, key, number, content)
             whole = Embedded((Passage(0, len(content)),), None)
-            passages.insert_all(db, key, row["namespace"], embedded or whole)
+            chunks.insert_all(db, key, row["namespace"], embedded or whole)
         else:
             keywords.count_out(db, row["namespace"])
         db.execute(
@@ -237,7 +239,7 @@ async def test_signs_of_a_namespace_that_became_another_are_not_missed(path: Pat
         old.add(f"text {number}", namespace=("é", apart("é"))[number % 2], embedded=embedded)
     with opened(path) as db:
         for namespace in ("é", apart("é")):
-            assert large.Large(path).nearest(db, 1, row, WIDE, Filters(namespace), 5)
+            assert binary_search.Large(path).nearest(db, 1, row, WIDE, Filters(namespace), 5)
     store = SqliteStore(path, large=1)
     assert len(await store.nearest(row, WIDE, Filters("é"), 5)) == 3
     await store.close()

@@ -1,0 +1,1 @@
+"""Who may do what; knows no MCP SDK."""

@@ -1,0 +1,1 @@
+"""How every part is, what is wrong with it, and what fixes it."""

@@ -1,0 +1,1 @@
+"""What keeps a store whole over the years: backups, re-embedding, transfer, chores and their leases."""

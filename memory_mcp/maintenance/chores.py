@@ -1,0 +1,150 @@
+"""What is done in the background: finding out whether the embedder is back, draining the queue of vectors, upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from memory_mcp.domain.errors import EmbedderError, StoreError
+from memory_mcp.domain.models import Lane, PendingPassage, Space
+from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.logger import Logger
+from memory_mcp.maintenance.leases import Lease
+from memory_mcp.maintenance.upkeep import Upkeep
+from memory_mcp.memories.chunking import head_of
+from memory_mcp.memories.indexing import TEXTS_PER_CALL, Progress, Span, embed_spans
+
+LEASE: Final = "queue"
+LEASE_MARGIN_S: Final = 5.0
+"""Seconds beyond one batch's budget, for writing its vectors."""
+
+log = Logger(__name__)
+
+
+class Chores:
+    """One loop in each live front; a lease in the store lets one of them drain at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        upkeep: Upkeep,
+        *,
+        poll_s: float,
+        bulk_budget_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._upkeep = upkeep
+        self._poll_s = poll_s
+        self._bulk_budget_s = bulk_budget_s
+        self._clock = clock
+        self._lease = Lease(store, LEASE)
+        self._wake = asyncio.Event()
+        self._batch = TEXTS_PER_CALL
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Do the chores until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._embedder.probe()
+                await self.drain()
+                await self._upkeep.run_if_due()
+            except StoreError as error:
+                log.warning("chores were put off", cause=str(error))
+            except Exception:
+                log.exception("chores failed")
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Sleep until something was queued, the breaker lets a probe through, or others may have queued something."""
+        retry_in_s = self._embedder.retry_in_s()
+        try:
+            if retry_in_s is None:
+                await asyncio.wait_for(self._wake.wait(), self._poll_s)
+            else:  # nothing can be embedded before
+                await asyncio.sleep(retry_in_s)
+        except TimeoutError:
+            pass  # time to look again
+
+    async def drain(self) -> None:
+        """Embed what waits, until nothing does or the embedder is out; only one front at a time does.
+
+        What another engine or version refused is tried again.
+        """
+        if self._embedder.retry_in_s() is not None:
+            return
+        await self._retry_failed()
+        if not await self._store.pending(1):
+            return
+        later = set[int]()
+        try:
+            while await self._take_lease() and (waiting := await self._waiting(later)):
+                if not await self._embed(waiting, later):
+                    self._batch = max(1, self._batch // 2)  # a slow machine's batch must fit the budget some day
+                    return
+                self._batch = min(TEXTS_PER_CALL, 2 * self._batch)
+        finally:
+            await self._lease.give_back()
+
+    async def _retry_failed(self) -> None:
+        """Queue what another engine, or another version of it, refused."""
+        if not (await self._store.queue(None)).failed or (served := await self._embedder.served()) is None:
+            return
+        space = await self._store.space()
+        if served.made_by and (space is None or served.space_id == space.id):
+            queued = await self._store.retry_failed(served.made_by)
+            if queued:
+                log.info("refused passages are tried again", passages=queued, engine=served.made_by)
+
+    async def _waiting(self, later: AbstractSet[int]) -> list[PendingPassage]:
+        """Return the next batch, without the passages that are for later."""
+        waiting = await self._store.pending(self._batch + len(later))
+        return [passage for passage in waiting if passage.passage_id not in later][: self._batch]
+
+    async def _take_lease(self) -> bool:
+        """Take or prolong the lease, for as long as one batch may take."""
+        return await self._lease.take(self._bulk_budget_s + LEASE_MARGIN_S)
+
+    async def _embed(self, waiting: Sequence[PendingPassage], later: set[int]) -> bool:
+        """Embed one batch and say whether to go on; what was done before a failure is kept.
+
+        What the embedder refuses for the time being is added to `later`, and waits on where it is.
+        """
+        progress = Progress.of([Span(passage.start, passage.text, head_of(passage.content)) for passage in waiting])
+        space = await self._store.space()
+        end = self._clock() + self._bulk_budget_s
+        failure: EmbedderError | None = None
+        try:
+            await embed_spans(
+                self._embedder,
+                progress,
+                lane=Lane.BULK,
+                budget_s=lambda: end - self._clock(),
+                expected_space=space.id if space else None,
+            )
+        except EmbedderError as error:
+            failure = error
+            log.info("the queue waits", cause=str(error), passages=len(waiting))
+        if progress.space is not None:
+            await self._attach(waiting, progress, progress.space)
+        later.update(waiting[index].passage_id for index, _ in progress.later)
+        return failure is None
+
+    async def _attach(self, waiting: Sequence[PendingPassage], progress: Progress, space: Space) -> None:
+        done = [
+            (passage.passage_id, progress.passages(index))
+            for index, passage in enumerate(waiting)
+            if progress.done[index]
+        ]
+        await self._store.attach(space, done)
+        log.info("queued passages have vectors now", passages=len(done))

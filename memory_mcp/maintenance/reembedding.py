@@ -1,0 +1,182 @@
+"""From one embedding space to another, while everyone goes on searching and writing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import tenacity
+
+from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError
+from memory_mcp.domain.models import Embedded, Lane, Passage, Space, Task, Unfilled
+from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.maintenance.leases import Lease
+from memory_mcp.memories.indexing import Indexer
+
+BATCH: Final = 64
+"""Memories that are written at a time."""
+LEASE: Final = "reembed"
+LEASE_S: Final = 8.0
+"""Seconds after which another process goes on with what a killed one began."""
+REST_S: Final = 3.0
+"""Seconds of rest at most before the lease is prolonged."""
+TAKEN: Final = "another process is re-embedding this store; let it go on, or end it"
+LATER: Final = "quarantined: the daemon refuses this text for the time being; it is tried again"
+ATTEMPTS: Final = 16
+"""About a minute, with growing pauses, before an embedder that is out is given up; what was done stays done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a re-embedding is."""
+
+    space: Space
+    done: int
+    total: int
+    """Memories; it grows when others write meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reembedded:
+    """What became of it."""
+
+    before: Space | None
+    after: Space
+    memories: int
+
+
+class Reembedding:
+    """Fills the space that the embedder serves now, and makes it the store's."""
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        indexer: Indexer,
+        *,
+        budget_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._indexer = indexer
+        self._budget_s = budget_s
+        self._clock = clock
+        self._sleep = sleep
+        self._lease = Lease(store, LEASE)
+
+    async def run(self, on_progress: Callable[[Progress], None], *, share: float = 1.0) -> Reembedded:
+        """Re-embed what the store has in another space; go on where an earlier run ended.
+
+        Args:
+            on_progress: told after every batch.
+            share: of the time that it may keep the embedder busy, above 0 and at most 1.
+
+        Raises:
+            ConflictError: another process is at it.
+            EmbedderError: no vectors could be had for a while; what was done is kept.
+            SpaceMismatchError: the embedder's model changed meanwhile.
+        """
+        before, target = await self._store.space(), await self._target()
+        if before == target:
+            return Reembedded(before, target, await self._fill_gaps(target, on_progress, share))
+        return Reembedded(before, target, await self._fill_whole(target, on_progress, share))
+
+    async def _fill_gaps(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
+        """Give vectors to memories that have none in the store's own space; return how many got theirs.
+
+        What was refused is tried again. Memories of which only some passages have vectors are left to the chores.
+        """
+        await self._store.retry_failed(None)
+        if not await self._store.count_unfilled(target):
+            return 0
+        filled = await self._fill_whole(target, on_progress, share)
+        return max(0, filled - (await self._store.queue(None)).failed)
+
+    async def _fill_whole(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
+        await self._take_lease()
+        try:
+            done = await self._fill(target, on_progress, share)
+            while not await self._store.switch(target):  # others wrote between the last batch and this moment
+                done += await self._fill(target, on_progress, share)
+        finally:
+            await self._lease.give_back()
+        return done
+
+    async def drop_others(self) -> int:
+        """Remove the vectors of all spaces but the store's; return how many spaces that were."""
+        others = await self._store.others()
+        for space in others:
+            await self._store.drop_space(space)
+        return len(others)
+
+    async def _target(self) -> Space:
+        """Ask the embedder for a vector of no use, whose space is the one that it serves."""
+        embedding = await self._embedder.embed(
+            ["space"], task=Task.DOCUMENT, lane=Lane.INTERACTIVE, budget_s=self._budget_s, expected_space=None
+        )
+        return embedding.space
+
+    async def _fill(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
+        done, after, total = 0, 0, await self._store.count_unfilled(target)
+        while lacking := await self._store.unfilled(target, after, BATCH):
+            await self._prolong()
+            begun = self._clock()
+            embedded = await self._embed(lacking, target)
+            await self._store.fill(
+                target, [(memory, of.passages) for memory, of in zip(lacking, embedded, strict=True)]
+            )
+            done, after = done + len(lacking), lacking[-1].key
+            on_progress(Progress(target, done, max(total, done)))
+            await self._rest((self._clock() - begun) * (1 / share - 1))
+        return done
+
+    async def _rest(self, seconds: float) -> None:
+        while seconds > 0:
+            await self._sleep(min(seconds, REST_S))
+            await self._prolong()
+            seconds -= REST_S
+
+    async def _take_lease(self) -> None:
+        """Wait as long as a killed process's lease may run."""
+        for _ in range(int(LEASE_S) + 1):
+            if await self._lease.take(LEASE_S):
+                return
+            await self._sleep(1)
+        raise ConflictError(TAKEN)
+
+    async def _prolong(self) -> None:
+        if not await self._lease.take(LEASE_S):
+            raise ConflictError(TAKEN)  # nothing is lost: whoever has it goes on from here
+
+    async def _embed(self, lacking: Sequence[Unfilled], target: Space) -> list[Embedded]:
+        patiently = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_may_pass),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=tenacity.wait_exponential(0.2, max=5),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await patiently(self._embed_once, [memory.content for memory in lacking], target)
+
+    async def _embed_once(self, contents: Sequence[str], target: Space) -> list[Embedded]:
+        embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=target, at_once=None)
+        if failure is not None:
+            raise failure
+        return [replace(of, passages=tuple(map(_settled, of.passages))) for of in embedded]
+
+
+def _settled(passage: Passage) -> Passage:
+    """Give a passage that is refused for the time being an error, so that its memory keeps nobody from the new space.
+
+    The chores see that nothing refused it for good, and queue it again.
+    """
+    return passage if passage.vector or passage.error else replace(passage, error=LATER)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, EmbedderError) and not isinstance(error, SpaceMismatchError)

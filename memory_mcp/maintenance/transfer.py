@@ -1,0 +1,47 @@
+"""Memories out of a store and into one, whole: ids, times, revisions, tags, conversations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from memory_mcp.domain.errors import ConflictError, EmbedderError
+from memory_mcp.domain.models import Lane, Record, Stored
+from memory_mcp.domain.ports import Store
+from memory_mcp.memories.indexing import Indexer
+
+BATCH: Final = 64
+"""Memories that are read or committed at a time."""
+
+
+class Transfer:
+    """Reads and writes records."""
+
+    def __init__(self, store: Store, indexer: Indexer) -> None:
+        self._store = store
+        self._indexer = indexer
+        self._failure: EmbedderError | None = None
+        """Once the embedder is out, the queue has the rest."""
+
+    async def export(self) -> AsyncIterator[Record]:
+        """Give all live memories, in the order of their arrival."""
+        after = 0
+        while records := await self._store.export(after, BATCH):
+            for record in records:
+                yield record
+            after = records[-1].memory.key
+
+    async def absorb(self, records: Sequence[Record]) -> list[Stored | ConflictError]:
+        """Write a batch; what is there already is left as it is.
+
+        Raises:
+            StoreError: nothing of the batch was written.
+        """
+        contents = [record.memory.content for record in records]
+        if self._failure is None:
+            embedded, self._failure = await self._indexer.embed(
+                contents, lane=Lane.BULK, space=await self._store.space()
+            )
+        else:
+            embedded = await self._indexer.cut(contents)
+        return await self._store.absorb(list(zip(records, embedded, strict=True)))

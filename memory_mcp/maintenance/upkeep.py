@@ -1,0 +1,80 @@
+"""What keeps a store in order over the years: purging, backups, tidying."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.ports import Store
+from memory_mcp.logger import Logger
+from memory_mcp.maintenance.backups import Backups
+from memory_mcp.maintenance.leases import Lease
+
+RETENTION: Final = timedelta(days=30)
+"""How long a deleted memory can be brought back."""
+FIRST_S: Final = 60.0
+"""Seconds after the start: a client that only looks in does not wait for a backup."""
+EVERY_S: Final = 3600.0
+
+LEASE: Final = "upkeep"
+LEASE_S: Final = 600.0
+
+log = Logger(__name__)
+
+
+class Upkeep:
+    """Done by one live front at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        backups: Backups | None,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._backups = backups
+        self._clock = clock
+        self._monotonic = monotonic
+        self._due_at = monotonic() + FIRST_S
+        self.trouble = ""
+        """Why the last try failed."""
+        self._lease = Lease(store, LEASE)
+
+    async def run_if_due(self) -> None:
+        """Do what is due, once an hour.
+
+        Raises:
+            StoreError: something could not be done; it is tried again in an hour.
+        """
+        if self._monotonic() < self._due_at:
+            return
+        self._due_at = self._monotonic() + EVERY_S
+        if not await self._lease.take(LEASE_S):
+            return
+        try:
+            await self._do()
+        except StoreError as error:
+            self.trouble = str(error)
+            raise
+        finally:
+            await self._lease.give_back()
+        self.trouble = ""
+
+    async def _do(self) -> None:
+        await self._purge()
+        if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
+            log.info("the store was backed up", path=str(path))
+        await self._store.tidy()
+
+    async def _purge(self) -> None:
+        before = datetime.fromtimestamp(self._clock(), UTC) - RETENTION
+        purged = 0
+        while count := await self._store.purge(before):
+            purged += count
+        if purged:
+            log.info("memories deleted long ago were purged", memories=purged)

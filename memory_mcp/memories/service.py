@@ -1,0 +1,227 @@
+"""Writing and reading memories."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from memory_mcp.domain.errors import ConflictError, EmbedderError, NotFoundError, SpaceMismatchError, StoreError
+from memory_mcp.domain.models import (
+    Change,
+    Embedded,
+    Filters,
+    Lane,
+    Memory,
+    NewMemory,
+    Page,
+    Revision,
+    Space,
+    Statistics,
+    Stored,
+)
+from memory_mcp.domain.names import nfc
+from memory_mcp.domain.ports import Store
+from memory_mcp.domain.principal import Reach
+from memory_mcp.memories.indexing import Indexer
+
+BATCH: Final = 64
+"""Memories that a bulk store commits at a time."""
+
+AHEAD: Final = 4
+"""Batches that are embedded while one is written: the daemon packs better batches of its own from several calls."""
+AHEAD_OF_LONG: Final = 2
+LONG: Final = 64_000
+"""Characters from which on they are fewer: a batch waits for those before it, within its own budget."""
+
+DELETED_AT_ONCE: Final = 500
+"""Memories that one transaction deletes: it takes about 0.1 s, in which nobody else can write."""
+
+TAGS_SHOWN: Final = 50
+
+_Prepared = tuple[Sequence[NewMemory], Sequence[Embedded]]
+"""A batch, and the passages of each."""
+
+
+class Memories:
+    """Stores, updates, deletes and lists."""
+
+    def __init__(self, store: Store, indexer: Indexer, on_pending: Callable[[], None]) -> None:
+        self._store = store
+        self._indexer = indexer
+        self._on_pending = on_pending
+        self._space: Space | None = None
+        """The store's, when it was last asked; a write checks it again, and leaves vectors of another to the queue."""
+
+    async def store(self, new: NewMemory) -> Stored | ConflictError:
+        """Store one memory, with vectors when they can be had within the budget."""
+        [outcome] = await self._add([new], [await self._embed(new.content)])
+        return outcome
+
+    async def store_many(
+        self, news: Sequence[NewMemory], on_progress: Callable[[int], Awaitable[None]]
+    ) -> list[Stored | ConflictError | StoreError]:
+        """Store many; a batch is on disk before it is reported, so that a cancelled call keeps what it reported.
+
+        The next batches are embedded while one is written. After the first batch that could not be embedded, the others
+        leave their vectors to the queue at once. When the store fails, what is left has its error as outcome.
+        """
+        outcomes: list[Stored | ConflictError | StoreError] = []
+        try:
+            async with aclosing(self._embed_many(news)) as batches:
+                async for batch, embedded in batches:
+                    outcomes += await self._add(batch, embedded)
+                    await on_progress(len(outcomes))
+        except StoreError as error:
+            return outcomes + [error] * (len(news) - len(outcomes))
+        return outcomes
+
+    async def _embed_many(self, news: Sequence[NewMemory]) -> AsyncGenerator[_Prepared, None]:
+        """Yield batch by batch; from the first one on, others are on their way meanwhile."""
+        batches = [news[start : start + BATCH] for start in range(0, len(news), BATCH)]
+        sent, failure = 1, None
+        coming = deque(asyncio.create_task(self._embed_batch(batch)) for batch in batches[:1])
+        try:
+            for number, batch in enumerate(batches, 1):
+                embedded, failed = await coming.popleft()
+                failure = failure or failed
+                while sent < len(batches) and _may_follow(batches[number:sent], batches[sent]):
+                    coming.append(asyncio.create_task(self._embed_batch(batches[sent], failure)))
+                    sent += 1
+                yield batch, embedded
+        finally:
+            for task in coming:
+                task.cancel()
+            await asyncio.gather(*coming, return_exceptions=True)
+
+    async def _embed_batch(
+        self, batch: Sequence[NewMemory], failure: EmbedderError | None = None
+    ) -> tuple[list[Embedded], EmbedderError | None]:
+        """Embed a batch, unless one failed before."""
+        contents = [new.content for new in batch]
+        if failure is not None:
+            return await self._indexer.cut(contents), failure
+        return await self._indexer.embed(contents, lane=Lane.BULK, space=await self._store.space())
+
+    async def _embed(self, content: str) -> Embedded:
+        """Embed one content in the store's space, which is asked for again only where the embedder serves another."""
+        space = self._space = self._space or await self._store.space()
+        [embedded], failure = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=space)
+        if not isinstance(failure, SpaceMismatchError):
+            return embedded
+        self._space = await self._store.space()
+        if self._space != space:
+            [embedded], _ = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=self._space)
+        return embedded
+
+    async def _add(self, news: Sequence[NewMemory], embedded: Sequence[Embedded]) -> list[Stored | ConflictError]:
+        outcomes = await self._store.add(list(zip(news, embedded, strict=True)))
+        if any(isinstance(outcome, Stored) and not outcome.embedded for outcome in outcomes):
+            self._left_pending()
+        return outcomes
+
+    def _left_pending(self) -> None:
+        self._space = None  # the vectors may have been of a space that is not the store's any more
+        self._on_pending()
+
+    async def get(self, memory_id: str, reach: Reach) -> Memory:
+        """Return a memory.
+
+        Raises:
+            NotFoundError: there is none of this id within reach.
+        """
+        return await self._store.get(memory_id, reach.namespace, elsewhere=not reach.bound)
+
+    async def revisions(self, memory: Memory) -> list[Revision]:
+        """Return what a memory was before, oldest first."""
+        return await self._store.revisions(memory)
+
+    async def update(self, memory_id: str, reach: Reach, change: Change, expected_revision: int | None) -> Memory:
+        """Replace fields; a new content gets new vectors.
+
+        Raises:
+            NotFoundError: there is none of this id within reach.
+            ConflictError: its revision is not the expected one.
+        """
+        memory = await self.get(memory_id, reach)
+        embedded = None
+        if change.content is not None:  # also where it is the same: another front may change it meanwhile
+            embedded = await self._embed(change.content)
+        updated = await self._store.update(memory, change, embedded, expected_revision)
+        if not updated.embedded:
+            self._left_pending()
+        return updated
+
+    async def delete(self, memory_id: str, reach: Reach, *, dry_run: bool) -> list[str]:
+        """Delete a memory; return its id.
+
+        Raises:
+            NotFoundError: there is none of this id within reach.
+        """
+        filters = Filters(reach.namespace)
+        return await self._store.delete([memory_id], filters, dry_run=dry_run, elsewhere=not reach.bound)
+
+    async def delete_all(
+        self, filters: Filters, *, dry_run: bool, on_progress: Callable[[int, int], Awaitable[None]]
+    ) -> list[str]:
+        """Delete what filters say now, some hundred at a time, and tell how many of how many; return the ids."""
+        doomed = await self._store.delete(None, filters, dry_run=True)
+        if dry_run:
+            return doomed
+        gone: list[str] = []
+        for start in range(0, len(doomed), DELETED_AT_ONCE):
+            gone += await self._delete_known(doomed[start : start + DELETED_AT_ONCE], filters)
+            await on_progress(min(start + DELETED_AT_ONCE, len(doomed)), len(doomed))
+        return gone
+
+    async def _delete_known(self, ids: Sequence[str], within: Filters) -> list[str]:
+        """Delete those that are still there and still within the filters."""
+        try:
+            return await self._store.delete(ids, within, dry_run=False)
+        except NotFoundError:  # somebody else has deleted one of them meanwhile
+            half = len(ids) // 2
+            halves = (ids[:half], ids[half:]) if half else ()
+            return [gone for part in halves for gone in await self._delete_known(part, within)]
+
+    async def undelete(self, memory_id: str, reach: Reach) -> Memory:
+        """Bring a deleted memory back, with vectors when they can be had within the budget.
+
+        Raises:
+            NotFoundError: it is not deleted, was purged, or is out of reach.
+        """
+        memory = await self._store.deleted(memory_id, reach.namespace, elsewhere=not reach.bound)
+        restored = await self._store.undelete(memory, await self._embed(memory.content))
+        if not restored.embedded:
+            self._left_pending()
+        return restored
+
+    async def statistics(self, namespace: str) -> Statistics:
+        """Count what a namespace holds, with its 50 most used tags."""
+        return await self._store.statistics(namespace, TAGS_SHOWN)
+
+    async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
+        """Return the first tags of a namespace that begin so, in upper or lower case, in order."""
+        return await self._store.tags_like(prefix, namespace, limit)
+
+    async def namespaces_like(self, prefix: str, reach: Reach, limit: int) -> list[str]:
+        """Return the first namespaces within reach that begin so, in order."""
+        begins = nfc(prefix)
+        if reach.bound:
+            return [reach.namespace] if reach.namespace.startswith(begins) else []
+        return await self._store.namespaces_like(begins, limit)
+
+    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first.
+
+        Raises:
+            InvalidArgumentError: the cursor is none of ours.
+        """
+        return await self._store.page(filters, limit=limit, cursor=cursor)
+
+
+def _may_follow(waiting: Sequence[Sequence[NewMemory]], following: Sequence[NewMemory]) -> bool:
+    """Say whether a batch may be sent behind those that wait."""
+    characters = sum(len(new.content) for batch in (*waiting, following) for new in batch)
+    return len(waiting) < (AHEAD if characters < LONG else AHEAD_OF_LONG)

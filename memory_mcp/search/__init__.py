@@ -1,0 +1,1 @@
+"""How one query finds memories: intent, candidates, fusion, results."""

@@ -1,0 +1,1 @@
+"""The MCP SDK lives here: transport, adapters, error table."""

@@ -1,0 +1,102 @@
+"""The protocol's requests about resources, prompts and completions, answered by ours."""
+
+from __future__ import annotations
+
+import mcp_types as types
+
+from memory_mcp.server.mcp.chain.asked import Context
+from memory_mcp.server.mcp.chain.caller import caller
+from memory_mcp.server.mcp.session import LazyServices
+
+Page = types.PaginatedRequestParams | None
+
+COMPLETED = 100
+"""Values of a completion; the protocol allows no more."""
+
+
+class ReadingHandlers:
+    """Everything but tools; what a handler needs is imported when it is called."""
+
+    def __init__(self, services: LazyServices, *, read_only: bool) -> None:
+        self._services = services
+        self._read_only = read_only
+
+    async def list_resources(self, ctx: Context, params: Page) -> types.ListResourcesResult:
+        """Answer `resources/list`."""
+        del ctx, params
+        from memory_mcp.resources import MIME_TYPE, RESOURCES  # noqa: PLC0415 - not before the handshake
+
+        return types.ListResourcesResult(
+            resources=[
+                types.Resource(uri=it.uri, name=it.name, description=it.description, mime_type=MIME_TYPE)
+                for it in RESOURCES
+            ]
+        )
+
+    async def list_templates(self, ctx: Context, params: Page) -> types.ListResourceTemplatesResult:
+        """Answer `resources/templates/list`."""
+        del ctx, params
+        from memory_mcp.resources import MIME_TYPE, TEMPLATES  # noqa: PLC0415 - not before the handshake
+
+        return types.ListResourceTemplatesResult(
+            resource_templates=[
+                types.ResourceTemplate(
+                    uri_template=it.uri, name=it.name, description=it.description, mime_type=MIME_TYPE
+                )
+                for it in TEMPLATES
+            ]
+        )
+
+    async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        """Answer `resources/read`."""
+        del ctx
+        from memory_mcp.resources import MIME_TYPE, Address, read  # noqa: PLC0415 - not before the handshake
+
+        text = await read(await self._services.get(), Address.parse(params.uri), caller().reach.namespace)
+        return types.ReadResourceResult(
+            contents=[types.TextResourceContents(uri=params.uri, mime_type=MIME_TYPE, text=text)]
+        )
+
+    async def list_prompts(self, ctx: Context, params: Page) -> types.ListPromptsResult:
+        """Answer `prompts/list`."""
+        del ctx, params
+        from memory_mcp.prompts import offered  # noqa: PLC0415 - not before the handshake
+
+        return types.ListPromptsResult(
+            prompts=[
+                types.Prompt(
+                    name=prompt.name,
+                    description=prompt.description,
+                    arguments=[
+                        types.PromptArgument(name=it.name, description=it.description, required=it.required)
+                        for it in prompt.arguments
+                    ],
+                )
+                for prompt in offered(read_only=self._read_only)
+            ]
+        )
+
+    async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        """Answer `prompts/get`."""
+        del ctx
+        from memory_mcp.prompts import make, offered  # noqa: PLC0415 - not before the handshake
+
+        prompts, namespace = offered(read_only=self._read_only), caller().reach.namespace
+        text = await make(await self._services.get(), namespace, params.name, params.arguments or {}, prompts)
+        return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=types.TextContent(text=text))])
+
+    async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        """Answer `completion/complete`: tags and namespaces are completed, other arguments have nothing to offer."""
+        del ctx
+        found = await self._completions(params.argument.name, params.argument.value)
+        return types.CompleteResult(
+            completion=types.Completion(values=found[:COMPLETED], has_more=len(found) > COMPLETED)
+        )
+
+    async def _completions(self, name: str, prefix: str) -> list[str]:
+        memories, reach = (await self._services.get()).memories, caller().reach
+        if name == "tag":
+            return await memories.tags_like(prefix, reach.namespace, COMPLETED + 1)
+        if name == "namespace":
+            return await memories.namespaces_like(prefix, reach, COMPLETED + 1)
+        return []

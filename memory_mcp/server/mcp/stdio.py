@@ -1,0 +1,176 @@
+"""The stdio transport: newline-delimited JSON-RPC, read strictly.
+
+The SDK's own reader replaces bad bytes and leaves a lone surrogate unanswered; here every line gets its answer. File
+descriptor 1 is handed to the transport alone: whatever else writes there, C libraries included, reaches stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import BinaryIO, Final
+
+import anyio
+import mcp_types as types
+from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
+from mcp.shared.message import SessionMessage
+
+from memory_mcp.server.mcp.messages import Refused, parse, wrong
+
+MAX_LINE: Final = 64 * 1024 * 1024
+"""Bytes of one message."""
+
+GOODBYE_S: Final = 5.0
+"""Seconds that requests in progress get to finish after the client closed its side."""
+
+MOST_UNANSWERED: Final = 1_000
+"""Requests, before the next has to wait: a client may write them faster than it reads their answers."""
+
+ROOM_S: Final = 1.0
+"""Seconds that it waits before it is refused: a cancellation behind it has to get through."""
+
+CANCELLED: Final = "notifications/cancelled"
+
+Item = SessionMessage | Exception
+
+_TOO_LONG: Final = wrong(types.INVALID_REQUEST, f"a message has at most {MAX_LINE} bytes")
+
+_TOO_MANY: Final = f"{MOST_UNANSWERED} requests are unanswered; read their answers or cancel some first"
+
+
+def claim_descriptors() -> tuple[BinaryIO, BinaryIO]:
+    """Take descriptors 0 and 1 for the transport; 0 reads nothing from now on, and 1 writes to stderr."""
+    wire_in, wire_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return wire_in, wire_out
+
+
+class Transport:
+    """Lines of one client to and from the SDK's streams.
+
+    Both ends of the wire have a daemon thread: it may be blocked in read() or write() for ever, and must not keep the
+    process alive.
+    """
+
+    def __init__(self, wire_in: BinaryIO, wire_out: BinaryIO) -> None:
+        self._wire_in = wire_in
+        self._wire_out = wire_out
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
+        self._outgoing: SimpleQueue[tuple[bytes, Future[None]]] = SimpleQueue()
+        self._unanswered: Counter[types.RequestId | None] = Counter()
+        """How many of an id are to be answered; None is the id of what is refused and had none."""
+        self._answer_left = asyncio.Event()
+        self.heard = asyncio.Event()
+        """Set when the client has sent a line."""
+
+    @contextlib.asynccontextmanager
+    async def streams(self) -> AsyncIterator[tuple[ContextReceiveStream[Item], ContextSendStream[SessionMessage]]]:
+        """Serve the wire for as long as the context lasts."""
+        to_server, from_client = create_context_streams[Item](0)
+        to_client, from_server = create_context_streams[SessionMessage](0)
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._pump, args=(loop,), name="stdin", daemon=True).start()
+        threading.Thread(target=self._drain, name="stdout", daemon=True).start()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._read, to_server, to_client.clone())
+            tasks.start_soon(self._write, from_server, tasks.cancel_scope)
+            yield from_client, to_client
+            tasks.cancel_scope.cancel()
+
+    def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read lines in a thread and hand them over one by one; an empty one is the end."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            with contextlib.suppress(OSError):  # what cannot be read, such as a folder, is at its end
+                while line := self._wire_in.readline(MAX_LINE + 1):
+                    asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
+                    while len(line) > MAX_LINE and not line.endswith(b"\n"):
+                        line = self._wire_in.readline(MAX_LINE)  # the rest of what was refused
+            asyncio.run_coroutine_threadsafe(self._lines.put(b""), loop).result()
+
+    async def _read(self, to_server: ContextSendStream[Item], to_client: ContextSendStream[SessionMessage]) -> None:
+        async with to_server, to_client:
+            while line := await self._lines.get():
+                self.heard.set()
+                if not line.strip():
+                    continue
+                message = await self._admitted(parse(line) if len(line) <= MAX_LINE else _TOO_LONG)
+                if isinstance(message, Refused):
+                    self._unanswered[message.answer.id] += 1
+                    await to_client.send(SessionMessage(message.answer))
+                    continue
+                if isinstance(message, types.JSONRPCRequest):
+                    self._unanswered[message.id] += 1
+                elif isinstance(message, types.JSONRPCNotification) and message.method == CANCELLED:
+                    self._answered((message.params or {}).get("requestId"))  # it never will be
+                await to_server.send(SessionMessage(message))
+            with contextlib.suppress(TimeoutError):
+                await self._until_unanswered(0, GOODBYE_S)  # before the server is told that the client has gone
+
+    async def _admitted(self, message: types.JSONRPCMessage | Refused) -> types.JSONRPCMessage | Refused:
+        """Return a message once there is room for it, or what refuses it; only requests need room."""
+        if not isinstance(message, types.JSONRPCRequest):
+            return message
+        try:
+            await self._until_unanswered(MOST_UNANSWERED - 1, ROOM_S)
+        except TimeoutError:
+            return wrong(types.INVALID_REQUEST, _TOO_MANY, message.id)
+        return message
+
+    async def _until_unanswered(self, most: int, seconds: float) -> None:
+        """Wait until at most so many requests are unanswered.
+
+        Raises:
+            TimeoutError: it took too long.
+        """
+        async with asyncio.timeout(seconds):
+            while self._unanswered.total() > most:
+                self._answer_left.clear()
+                await self._answer_left.wait()
+
+    async def _write(self, from_server: ContextReceiveStream[SessionMessage], session: anyio.CancelScope) -> None:
+        async with from_server:
+            async for item in from_server:
+                sent: Future[None] = Future()
+                self._outgoing.put((item.message.model_dump_json(by_alias=True, exclude_unset=True).encode(), sent))
+                try:
+                    await asyncio.wrap_future(sent)
+                except OSError:  # nobody reads any more: the client has gone, whatever its end of stdin says
+                    session.cancel()
+                    return
+                if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError):
+                    self._answered(item.message.id)
+
+    def _drain(self) -> None:
+        """Write lines in a thread, each whole before the next."""
+        while True:
+            line, sent = self._outgoing.get()
+            if not sent.set_running_or_notify_cancel():
+                continue
+            try:
+                self._send(line + b"\n")
+            except OSError as error:
+                sent.set_exception(error)
+            else:
+                sent.set_result(None)
+
+    def _send(self, line: bytes) -> None:
+        view = memoryview(line)
+        while view:
+            view = view[self._wire_out.write(view) :]
+
+    def _answered(self, request_id: object) -> None:
+        if request_id is not None and not isinstance(request_id, int | str):
+            return
+        self._unanswered[request_id] -= 1
+        if self._unanswered[request_id] <= 0:
+            del self._unanswered[request_id]
+        self._answer_left.set()

@@ -1,0 +1,105 @@
+"""Subscriptions of both eras: who subscribed to a resource hears of writes by any process that change it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+import mcp_types as types
+from mcp.server.connection import Connection
+from mcp.shared.exceptions import MCPError
+
+from memory_mcp.server.mcp.chain.asked import Context
+from memory_mcp.server.mcp.chain.caller import caller
+from memory_mcp.server.mcp.session import LazyServices
+
+MOST: Final = 100
+"""Resources that one connection, or one listening request, may subscribe to."""
+HELD: Final = "memory-mcp/subscriptions"
+
+Held = dict[str, contextlib.AsyncExitStack]
+Notify = Callable[[str], Awaitable[None]]
+
+
+class Subscriptions:
+    """Keeps what each connection subscribed to, until it unsubscribes or goes."""
+
+    def __init__(self, services: LazyServices) -> None:
+        self._services = services
+
+    async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        """Answer `resources/subscribe` (2025-11-25)."""
+        held = _held(ctx)
+        if params.uri not in held:
+            _bound(len(held) + 1)
+            stack = contextlib.AsyncExitStack()
+            held[params.uri] = stack
+
+            async def notify(uri: str) -> None:
+                with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # it has just gone
+                    await ctx.session.send_resource_updated(uri)
+
+            try:
+                await self._watch(stack, params.uri, notify)
+            except BaseException:
+                del held[params.uri]
+                raise
+        return types.EmptyResult()
+
+    async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
+        """Answer `resources/unsubscribe` (2025-11-25); what was not subscribed to is no failure."""
+        stack = _held(ctx).pop(params.uri, None)
+        if stack is not None:
+            await stack.aclose()
+        return types.EmptyResult()
+
+    async def listen(
+        self, ctx: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        """Answer `subscriptions/listen` (2026-07-28) for as long as the client listens."""
+        from mcp.server.subscriptions import (  # noqa: PLC0415 - not before the handshake
+            InMemorySubscriptionBus,
+            ListenHandler,
+            ResourceUpdated,
+        )
+
+        uris = params.notifications.resource_subscriptions or []
+        _bound(len(uris))
+        bus = InMemorySubscriptionBus()
+
+        async def notify(uri: str) -> None:
+            await bus.publish(ResourceUpdated(uri))
+
+        async with contextlib.AsyncExitStack() as stack:
+            for uri in dict.fromkeys(uris):
+                await self._watch(stack, uri, notify)
+            return await ListenHandler(bus)(ctx, params)
+
+    async def _watch(self, stack: contextlib.AsyncExitStack, uri: str, notify: Notify) -> None:
+        from memory_mcp.resources import watching  # noqa: PLC0415 - not before the handshake
+
+        services = await self._services.get()
+        await stack.enter_async_context(watching(services, uri, caller().reach.namespace, notify))
+
+
+def _bound(count: int) -> None:
+    if count > MOST:
+        raise MCPError(types.INVALID_PARAMS, f"uri: at most {MOST} resources can be subscribed to at once")
+
+
+def _held(ctx: Context) -> Held:
+    """Return the subscriptions of the connection that a request came by; they end with it."""
+    connection: Connection = ctx.session._connection  # noqa: SLF001 - the SDK has no other way to what outlives a request
+    if HELD not in connection.state:
+        held: Held = {}
+        connection.state[HELD] = held
+        connection.exit_stack.push_async_callback(_end, held)
+    return connection.state[HELD]  # type: ignore[no-any-return]  # a dict of any values, of which this is ours
+
+
+async def _end(held: Held) -> None:
+    for stack in held.values():
+        await stack.aclose()
+    held.clear()

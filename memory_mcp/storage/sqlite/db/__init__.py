@@ -1,0 +1,1 @@
+"""The file: connections, schema, migrations, rows, conditions, the change log."""

@@ -1,0 +1,88 @@
+"""From filters to SQL conditions on `memories AS m`; values are parameters, always."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import apsw
+
+from memory_mcp.domain.comparisons import Comparison, comparisons
+from memory_mcp.domain.models import Filters
+from memory_mcp.domain.names import folded
+from memory_mcp.storage.sqlite.db.rows import to_json, to_micros
+
+_SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
+
+
+@dataclass(slots=True)
+class Condition:
+    """SQL that follows WHERE, and its parameters in order."""
+
+    parts: list[str] = field(default_factory=list)
+    parameters: list[apsw.SQLiteValue] = field(default_factory=list)
+
+    def add(self, part: str, *parameters: apsw.SQLiteValue) -> None:
+        """Demand one more thing."""
+        self.parts.append(part)
+        self.parameters.extend(parameters)
+
+    @property
+    def sql(self) -> str:
+        """All parts, joined."""
+        return " AND ".join(self.parts)
+
+
+def condition(filters: Filters) -> Condition:
+    """Return what a live memory must meet.
+
+    Raises:
+        InvalidArgumentError: a filter on metadata is none.
+    """
+    where = Condition()
+    where.add("m.deleted_at IS NULL")
+    where.add("m.namespace = ?", filters.namespace)
+    if filters.type is not None:
+        where.add("m.type = ?", filters.type)
+    if filters.conversation_id is not None:
+        where.add("m.conversation_id = ?", filters.conversation_id)
+    if filters.after is not None:
+        where.add("m.created_at >= ?", to_micros(filters.after))
+    if filters.before is not None:
+        where.add("m.created_at < ?", to_micros(filters.before))
+    _add_tags(where, filters)
+    for name, wanted in filters.metadata.items():
+        for comparison in comparisons(name, wanted):
+            _add_metadata(where, name, comparison)
+    return where
+
+
+def _add_tags(where: Condition, filters: Filters) -> None:
+    if not filters.tags:
+        return
+    wanted = sorted(set(map(folded, filters.tags)))
+    needed = len(wanted) if filters.tag_match == "all" else 1
+    where.add(
+        """m.key IN (SELECT key FROM tags WHERE folded IN (SELECT value FROM json_each(?))
+                     GROUP BY key HAVING count(*) >= ?)""",
+        to_json(wanted),
+        needed,
+    )
+
+
+def _add_metadata(where: Condition, name: str, comparison: Comparison) -> None:
+    """Compare a top-level member with values of the same JSON type (integers and reals are one).
+
+    SQLite reads a stored integer of more than 64 bits as the nearest real, which equals no integer that is asked for.
+    """
+    sign = _SIGNS.get(comparison.operator, "IS")
+    negation = "NOT " if comparison.operator == "ne" else ""
+    where.add(
+        f"""{negation}EXISTS (
+          SELECT 1 FROM json_each(m.metadata) AS held, json_each(?) AS wanted
+          WHERE held.key = ? AND held.value {sign} wanted.value
+            AND replace(held.type, 'real', 'integer') = replace(wanted.type, 'real', 'integer')
+            AND NOT ('{sign}' = 'IS' AND held.type || typeof(held.value) || wanted.type = 'integerrealinteger'))""",  # noqa: S608 - our signs
+        to_json(comparison.operands),
+        name,
+    )

@@ -1,0 +1,74 @@
+"""Whose file it is, of which version, and how it gets to ours: numbered SQL files, each run once.
+
+What SQL cannot do is a function that runs after its file, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.storage.sqlite.db import unify
+
+APPLICATION_ID: Final = 0x6D656D31
+"""SQLite's `application_id` of our files ("mem1")."""
+
+STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {6: unify.unify}
+"""By the number of the SQL file that they follow. What an earlier one would have filled, the last fills anew."""
+
+
+@cache
+def migrations() -> tuple[str, ...]:
+    """Return the SQL of all migrations in order; the number of the last is the schema's version."""
+    folder = files(__package__) / "migrations"
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return tuple((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+def check_identity(db: apsw.Connection, path: Path) -> int:
+    """Return the schema version of the file, 0 for an empty one.
+
+    Raises:
+        StoreError: the file belongs to another program or to a newer version of this one.
+    """
+    # One moment for all three, as another front may be making the schema; so no pragmas.
+    version, application, is_empty = cast(
+        "tuple[int, int, int]",
+        db.execute(
+            """SELECT user_version, application_id, NOT EXISTS (SELECT 1 FROM sqlite_schema)
+               FROM pragma_user_version, pragma_application_id"""
+        ).fetchone(),
+    )
+    if application != APPLICATION_ID and not is_empty:
+        raise StoreError(f"{path} is a database of another program; set MCP_MEMORY_SQLITE_PATH to another file")
+    if version > len(migrations()):
+        raise StoreError(
+            f"{path} was written by a newer memory-mcp (schema {version}, this one knows {len(migrations())}); "
+            "upgrade memory-mcp and restart, nothing was changed"
+        )
+    return version
+
+
+def too_old(path: Path, version: int) -> str:
+    """Say that a file of an earlier version cannot be used where nothing may be written, and what helps."""
+    return (
+        f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())}) and cannot be migrated "
+        "while nothing may be written: open it, or a copy of it, without MCP_MEMORY_READ_ONLY and with room on the disk"
+    )
+
+
+def migrate(db: apsw.Connection, path: Path) -> None:
+    """Bring the schema to this version, inside the caller's transaction; what another front did is not done again."""
+    done = check_identity(db, path)
+    for number, script in enumerate(migrations()[done:], done + 1):
+        db.execute(script).fetchall()  # to the last statement, rows or not
+        if number in STEPS:
+            STEPS[number](db)
+    db.pragma("application_id", APPLICATION_ID)
+    db.pragma("user_version", len(migrations()))

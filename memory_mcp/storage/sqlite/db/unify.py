@@ -1,0 +1,152 @@
+"""What migration 6 does beside its SQL: every stored name in Unicode's composed form, each tag of a memory once.
+
+What cannot be told apart any more becomes one: tags of a memory, conversations, namespaces. Memories are never merged:
+of two whose ids become one, the memory that was spelled composed (else the live one, else the older one) keeps the id,
+and the other gets a number behind its own. A member of metadata that would hide another gets a number likewise.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import apsw
+
+from memory_mcp.domain.models import LONGEST_NUMBERED, Passage
+from memory_mcp.domain.names import folded, free, nfc, nfc_members, tags_once
+from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.rows import metadata_digest, to_json
+from memory_mcp.storage.sqlite.lexical import keywords
+from memory_mcp.storage.sqlite.vectors import chunks
+
+_Names = tuple[int, str, str, str | None, str, str]
+
+
+@dataclass(slots=True)
+class _Touched:
+    """What the change log is told of a namespace."""
+
+    ids: dict[str, None] = field(default_factory=dict)
+    tags: dict[str, None] = field(default_factory=dict)
+
+
+def unify(db: apsw.Connection) -> None:
+    """Bring all names to one spelling, and fill the keyword index, which is empty."""
+    touched: defaultdict[str, _Touched] = defaultdict(_Touched)
+    _compose_memories(db, touched)
+    _digest_metadata(db)
+    _compose_revisions(db)
+    _count_namespaces(db)
+    _fold_tags(db, touched)
+    now = time.time_ns() // 1_000
+    for namespace, of in sorted(touched.items()):
+        log_change(db, now, "update", namespace, of.ids, of.tags)
+    keywords.rebuild(db)
+
+
+def _compose_memories(db: apsw.Connection, touched: defaultdict[str, _Touched]) -> None:
+    rows = cast(
+        "Iterator[_Names]",
+        db.execute(
+            """SELECT key, id, namespace, conversation_id, type, metadata FROM memories
+               ORDER BY deleted_at IS NOT NULL, key"""
+        ),
+    )
+    for names in [row for row in rows if any(name and nfc(name) != name for name in row[1:])]:
+        key, id_, namespace, conversation, type_, metadata = names
+        there = nfc(namespace)
+        given = id_ if (nfc(id_), there) == (id_, namespace) else _free_id(db, nfc(id_), there)
+        if there != namespace:
+            _refile_passages(db, key, there)
+        db.execute(
+            "UPDATE memories SET id = ?, namespace = ?, conversation_id = ?, type = ?, metadata = ? WHERE key = ?",
+            (given, there, conversation and nfc(conversation), nfc(type_), _composed(metadata), key),
+        )
+        touched[namespace].ids[id_] = None
+        touched[there].ids[given] = None
+
+
+def _digest_metadata(db: apsw.Connection) -> None:
+    rows = db.execute("SELECT key, metadata FROM memories WHERE metadata <> '{}'")
+    db.executemany(
+        "UPDATE memories SET metadata_digest = ? WHERE key = ?",
+        ((metadata_digest(json.loads(text)), key) for key, text in cast("Iterator[tuple[int, str]]", rows)),
+    )
+
+
+def _free_id(db: apsw.Connection, wanted: str, namespace: str) -> str:
+    def is_taken(memory_id: str) -> bool:
+        taken = db.execute("SELECT 1 FROM memories WHERE id = ? AND namespace = ?", (memory_id, namespace)).get
+        return taken is not None
+
+    return free(wanted, is_taken, LONGEST_NUMBERED)
+
+
+def _refile_passages(db: apsw.Connection, key: int, namespace: str) -> None:
+    """Put a memory's vectors under another namespace; passages get new ids, by which fronts notice them."""
+    rows = db.execute("SELECT first, last, error, space, id FROM passages WHERE key = ? ORDER BY id", (key,)).fetchall()
+    held = [
+        (Passage(first, last, _vector(db, space, passage_id), error), space)
+        for first, last, error, space, passage_id in cast("list[tuple[int, int, str | None, int | None, int]]", rows)
+    ]
+    chunks.drop_of(db, key)
+    for passage, space in held:
+        chunks.insert(db, key, namespace, passage, space)
+
+
+def _vector(db: apsw.Connection, space: int | None, passage_id: int) -> bytes | None:
+    if space is None:
+        return None
+    sql = f"SELECT embedding FROM vectors_{space:d} WHERE passage_id = ?"  # noqa: S608 - a number of ours
+    return cast("bytes | None", db.execute(sql, (passage_id,)).get)
+
+
+def _compose_revisions(db: apsw.Connection) -> None:
+    rows = db.execute("SELECT tags, type, metadata, key, revision FROM revisions")
+    changed = [
+        (to_json(composed), nfc(type_), _composed(metadata), key, revision)
+        for tags, type_, metadata, key, revision in cast("Iterator[tuple[str, str, str, int, int]]", rows)
+        if (composed := _tags(json.loads(tags))) != json.loads(tags) or nfc(type_) != type_ or nfc(metadata) != metadata
+    ]
+    db.executemany("UPDATE revisions SET tags = ?, type = ?, metadata = ? WHERE key = ? AND revision = ?", changed)
+
+
+def _tags(tags: list[str]) -> list[str]:
+    return tags_once(map(nfc, tags))
+
+
+def _count_namespaces(db: apsw.Connection) -> None:
+    """Let the namespaces that memories are in now stand for those that they were in."""
+    rows = cast("list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY number").fetchall())
+    for (namespace,) in rows:
+        if (there := nfc(namespace)) != namespace:
+            db.execute("INSERT OR IGNORE INTO namespaces (namespace, memories) VALUES (?, 0)", (there,))
+            db.execute("DELETE FROM namespaces WHERE namespace = ?", (namespace,))
+            db.execute(
+                """UPDATE namespaces SET memories = (
+                     SELECT count(*) FROM memories AS m WHERE m.namespace = ?1 AND m.deleted_at IS NULL)
+                   WHERE namespace = ?1""",
+                (there,),
+            )
+
+
+def _fold_tags(db: apsw.Connection, touched: defaultdict[str, _Touched]) -> None:
+    """Move all tags over; of two that are one now, the memory keeps the one that was shown first."""
+    rows = db.execute(
+        """SELECT t.tag, t.key, m.id, m.namespace FROM tags_before AS t JOIN memories AS m USING (key)
+           ORDER BY t.key, t.tag"""
+    )
+    for tag, key, memory_id, namespace in cast("Iterator[tuple[str, int, str, str]]", rows):
+        db.execute("INSERT OR IGNORE INTO tags (folded, key, tag) VALUES (?, ?, ?)", (folded(tag), key, nfc(tag)))
+        if nfc(tag) != tag or db.changes() == 0:
+            touched[namespace].ids[memory_id] = None
+            touched[namespace].tags.update({tag: None, nfc(tag): None})
+    db.execute("DROP TABLE tags_before")
+
+
+def _composed(metadata: str) -> str:
+    return metadata if nfc(metadata) == metadata else to_json(nfc_members(json.loads(metadata)))

@@ -1,0 +1,1 @@
+"""Copies, checks and findings of the file."""

@@ -1,0 +1,271 @@
+"""Copies of the whole file: backups while others write, and restoring one under everyone's feet.
+
+SQLite's backup interface copies pages within a transaction of each side, so that a copy is of one moment, and a
+restored store is the old or the new one for whoever has the file open, never a mixture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.errors import DiskFullError, StoreError
+from memory_mcp.domain.paths import followed
+from memory_mcp.storage.sqlite.db import changes
+from memory_mcp.storage.sqlite.db.file import (
+    connect,
+    create_private,
+    in_transaction,
+    is_full,
+    noticing_full,
+    translated,
+)
+from memory_mcp.storage.sqlite.db.reading import connect_reading
+from memory_mcp.storage.sqlite.db.schema import check_identity, migrate
+from memory_mcp.storage.sqlite.maintenance.verify import problems
+
+ALL_PAGES: Final = -1
+STALE_S: Final = 86_400.0
+"""Seconds after which nobody is still at work on a copy that has not got its name."""
+_PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?")
+
+
+def verify(path: Path, *, read_only: bool = False) -> list[str]:
+    """Return a sentence for everything in the file that does not agree.
+
+    Raises:
+        StoreError: it cannot be opened or read.
+    """
+    with translated(path), contextlib.closing(_opened(path, read_only=read_only)) as db:
+        return problems(db)
+
+
+def tidy(path: Path) -> None:
+    """Bring the write-ahead log home and shorten it, as far as others let it; drop copies that nobody finished.
+
+    Raises:
+        StoreError: the file cannot be opened or written.
+    """
+    with translated(path):
+        _sweep(path.parent)
+        with contextlib.closing(connect(path)) as db, contextlib.suppress(apsw.BusyError):
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
+def _opened(path: Path, *, read_only: bool) -> apsw.Connection:
+    """Open a store: where it is only read, nothing of it changes."""
+    return connect_reading(path, read_only=True) if read_only else connect(path)
+
+
+def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
+    """Copy one moment of the source to a file that is not there yet, and verify the copy.
+
+    Raises:
+        StoreError: the source cannot be read, the target cannot be written, or the copy does not agree.
+    """
+    with translated(target):
+        partial = _beginning(target)
+        try:
+            with translated(source), contextlib.closing(_opened(source, read_only=read_only)) as held:
+                _copy(held, partial)
+            with contextlib.closing(connect(partial)) as copied:
+                _check(copied, source)
+                copied.pragma("journal_mode", "DELETE")
+            os.link(partial, target)  # which fails where something is, unlike a rename
+            _sync(target.parent)
+        except FileExistsError as error:
+            raise StoreError(f"{target} is there already; name another file") from error
+        finally:
+            _discard(partial)
+
+
+def keep_before_migration(path: Path, version: int) -> None:
+    """Copy a file of an earlier schema beside it, in place of a copy from a migration that failed.
+
+    Raises:
+        StoreError: there is no room for a copy, or the file is damaged.
+    """
+    kept = path.with_name(f"{path.stem}.schema-{version}{path.suffix}")
+    partial = _beginning(kept)
+    try:
+        with translated(path), contextlib.closing(connect(path)) as held:
+            _copy(held, partial)
+        partial.rename(kept)
+        _sync(kept.parent)
+    finally:
+        _discard(partial)
+
+
+def restore(source: Path, live: Path, aside: Path, now: int) -> None:
+    """Make the live file what the backup is, after a copy of it went to `aside`; its change log goes on counting.
+
+    Raises:
+        StoreError: the backup is none, does not agree or is of a newer version; nothing was changed.
+    """
+    source = followed(source)
+    if not source.is_file():
+        raise StoreError(f"there is no file {source}")
+    with translated(live):
+        prepared = _beginning(live.with_name(f"{live.name}.restore"))
+    try:
+        with translated(source), contextlib.closing(_given(source)) as given:
+            _copy(given, prepared)
+        with translated(prepared), contextlib.closing(connect(prepared)) as new:
+            in_transaction(new, lambda db: migrate(db, prepared))
+            _check(new, source)
+            with translated(live):
+                _replace(live, new, aside, now)
+    finally:
+        _discard(prepared)
+
+
+def _discard(partial: Path) -> None:
+    """Remove a copy that has got its name, or never will."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{partial}{suffix}").unlink(missing_ok=True)
+
+
+def _given(path: Path) -> apsw.Connection:
+    """Open a backup without changing anything about it."""
+    db = connect_reading(path, read_only=False)
+    if check_identity(db, path) == 0:
+        db.close()
+        raise StoreError(f"{path} is no store of memories; name a file that memory-mcp backup made")
+    return db
+
+
+def _replace(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
+    create_private(live)
+    try:
+        _write_over(live, new, aside, now)
+    except (apsw.NotADBError, apsw.CorruptError):  # too damaged to be read, by anyone: it can only be put away
+        _put_away(live, aside)
+        create_private(live)
+        _write_over(live, new, aside, now)
+
+
+def _write_over(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
+    """Write the new store over the live one, everyone else kept out from the moment that is kept aside."""
+    with contextlib.closing(connect(live)) as old, noticing_full(old), old.backup("main", new, "main") as copying:
+        copying.step(1)  # from here on nobody else writes
+        before = _keep(live, aside)
+        in_transaction(new, lambda db: _count_on(db, before, now))
+        copying.step(ALL_PAGES)
+
+
+def _put_away(live: Path, aside: Path) -> None:
+    if aside.exists():
+        raise _taken(aside)
+    aside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):  # there need not be all three
+            Path(f"{live}{suffix}").rename(f"{aside}{suffix}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What a restored store goes on from, so that no number and no generation ever means two things."""
+
+    numbers: Mapping[str, int]
+    """The last number that each table gave."""
+    namespaces: frozenset[str]
+
+
+def _keep(live: Path, aside: Path) -> _Before:
+    """Copy what is there to `aside`, unless it is nothing; even of a damaged file the pages are copied."""
+    with contextlib.closing(connect(live)) as reader:
+        if check_identity(reader, live) == 0:
+            return _Before({}, frozenset())
+        before = _Before(_numbers(reader), _namespaces(reader))
+        partial = _beginning(aside)
+        try:
+            _copy(reader, partial)
+            os.link(partial, aside)  # which fails where something is, unlike a rename
+        except FileExistsError as error:
+            raise _taken(aside) from error
+        finally:
+            _discard(partial)
+        _sync(aside.parent)
+        return before
+
+
+def _taken(path: Path) -> StoreError:
+    return StoreError(f"{path} is there already, nothing was changed; try again in a second")
+
+
+def _numbers(db: apsw.Connection) -> dict[str, int]:
+    return dict(cast("Iterator[tuple[str, int]]", db.execute("SELECT name, seq FROM sqlite_sequence")))
+
+
+def _namespaces(db: apsw.Connection) -> frozenset[str]:
+    return frozenset(name for (name,) in cast("Iterator[tuple[str]]", db.execute("SELECT namespace FROM namespaces")))
+
+
+def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:
+    """Let every table go on counting after both stores, and tell all namespaces of both."""
+    numbers = _numbers(db)
+    for name, last in before.numbers.items():
+        if name in numbers:
+            db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, name))
+        else:
+            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
+    for namespace in sorted(before.namespaces | _namespaces(db)) or [""]:
+        changes.log_change(db, now, "restore", namespace, [])
+
+
+def _beginning(target: Path) -> Path:
+    """Make a new private file for what will be `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _sweep(target.parent)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    return partial
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a process that was killed left of its copies."""
+    for path in folder.glob(".*.partial*"):
+        if _PARTIAL.fullmatch(path.name):
+            with contextlib.suppress(FileNotFoundError):  # another front was first
+                if time.time() - path.stat().st_mtime > STALE_S:
+                    path.unlink()
+
+
+def _copy(held: apsw.Connection, target: Path) -> None:
+    """Copy one moment of an open file.
+
+    Raises:
+        DiskFullError: there is no room where the copy goes.
+    """
+    with contextlib.closing(apsw.Connection(str(target))) as copied:
+        try:
+            with noticing_full(copied), copied.backup("main", held, "main") as copying:
+                copying.step(ALL_PAGES)
+        except (apsw.FullError, apsw.IOError) as error:
+            if is_full(error, target):
+                raise DiskFullError(target.parent) from error  # the caller would name the file that is read
+            raise
+        copied.pragma("journal_mode", "DELETE")  # one file, nothing beside it
+
+
+def _check(db: apsw.Connection, source: Path) -> None:
+    if found := problems(db):
+        raise StoreError(f"the copy of {source} does not agree: {found[0]}; take another backup")
+
+
+def _sync(folder: Path) -> None:
+    """Make a new name in a folder survive a power loss."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,184 @@
+"""What doctor asks of the file: it is not made, migrated or written, and nobody's lock is waited for long.
+
+`look` comes first, the others where it found the file well. Each function opens it for itself, so that one that hangs
+keeps no other from its answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.checks import OTHERS, Seen
+from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.models import Condition, Finding, Space, Written
+from memory_mcp.storage.sqlite.db import changes
+from memory_mcp.storage.sqlite.db.file import BUSY_MS, Patience, in_transaction, left_beside, translated
+from memory_mcp.storage.sqlite.db.reading import connect_reading
+from memory_mcp.storage.sqlite.db.rows import from_micros
+from memory_mcp.storage.sqlite.db.schema import check_identity, migrations, too_old
+from memory_mcp.storage.sqlite.maintenance import findings
+from memory_mcp.storage.sqlite.maintenance.verify import problems
+from memory_mcp.storage.sqlite.records import reads
+from memory_mcp.storage.sqlite.vectors.exact import active_space
+
+Newest = Callable[[], Path | None]
+"""Finds the newest backup."""
+
+LOCK_SHARE: Final = 0.5
+"""Of a check's time that is spent on waiting for a lock."""
+VERIFY_SHARE: Final = 0.8
+STEPS: Final = 20_000
+"""Of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
+
+
+@contextlib.contextmanager
+def _reading(path: Path, seconds: float, *, read_only: bool) -> Iterator[apsw.Connection]:
+    """Open one moment of the file; where it is read-only, not even shared memory changes.
+
+    Raises:
+        StoreError: it cannot be opened or read.
+    """
+    patience_ms = _patience_ms(seconds)
+    with (
+        translated(path, patience_ms),
+        contextlib.closing(connect_reading(path, Patience(patience_ms), read_only=read_only)) as db,
+    ):
+        db.execute("BEGIN")
+        yield db
+
+
+def _patience_ms(seconds: float) -> int:
+    return min(BUSY_MS, int(1_000 * LOCK_SHARE * seconds))
+
+
+def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Seen:
+    """Say whether the file opens, of which version it is, and whether it is private."""
+    if not path.exists():
+        return _missing(path, newest())
+    try:
+        with _reading(path, seconds, read_only=read_only) as db:
+            version = check_identity(db, path)
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except StoreError as error:
+        return _unusable(path, error, newest())
+    if version == 0:
+        return findings.NONE
+    if version < len(migrations()):
+        return _old(path, version, read_only=read_only)
+    if path.stat().st_mode & OTHERS:
+        cause = f"others on this machine may open {path}"
+        return Finding(Condition.DEGRADED, "not private", cause, f"chmod 600 {shlex.quote(str(path))}")
+    return findings.opened(path)
+
+
+def _old(path: Path, version: int, *, read_only: bool) -> Finding:
+    if read_only:
+        cause, mend = too_old(path, version).rsplit(": ", 1)
+        return Finding(Condition.FAILED, "old", cause, mend)
+    cause = f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())})"
+    return Finding(
+        Condition.DEGRADED, "old", cause, "none needed: the next client or command migrates it, after a copy"
+    )
+
+
+def _missing(path: Path, backup: Path | None) -> Seen:
+    left = left_beside(path)
+    if backup:
+        return Finding(Condition.FAILED, "missing", f"there is no {path}, but backups of it", _restore(backup))
+    if left:
+        cause = f"there is no {path}, but what lies beside one: {', '.join(left)}"
+        return Finding(
+            Condition.FAILED, "missing", cause, "put the file back, or restore a backup of yours: memory-mcp restore"
+        )
+    return f"{findings.NONE}, {path}"
+
+
+def _unusable(path: Path, error: StoreError, backup: Path | None) -> Finding:
+    if isinstance(error.__cause__, apsw.BusyError):
+        return _locked(path, error)
+    if isinstance(error.__cause__, apsw.NotADBError | apsw.CorruptError) and backup:
+        return Finding(Condition.FAILED, "damaged", str(error), _restore(backup))
+    return findings.unusable(path, error)
+
+
+def _locked(path: Path, error: StoreError) -> Finding:
+    mend = f"end the process that holds it; this names those that have it open: lsof {shlex.quote(str(path))}"
+    return Finding(Condition.FAILED, "locked", str(error), mend)
+
+
+def _restore(backup: Path | None) -> str:
+    return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "memory-mcp restore, with a backup of yours"
+
+
+def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Seen:
+    """Say whether everything in the file agrees, as far as the time allows."""
+    end = time.monotonic() + VERIFY_SHARE * seconds
+    try:
+        with _reading(path, seconds, read_only=read_only) as db:
+            db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+            found = problems(db)
+    except StoreError as error:
+        if isinstance(error.__cause__, apsw.InterruptError):
+            return f"it is too large to be verified in {VERIFY_SHARE * seconds:.1f} s: memory-mcp doctor --whole"
+        return _unusable(path, error, newest())
+    if found:
+        cause = f"{found[0]}{f' (and {len(found) - 1} more)' if found[1:] else ''}"
+        return Finding(Condition.FAILED, "disagrees", cause, _restore(newest()))
+    return Finding(Condition.OK, "agrees", detail="pages, keyword index, vectors, counts and change log agree")
+
+
+def lock(path: Path, seconds: float) -> Seen:
+    """Say whether the file could be written: the write lock is taken for a moment when it is free."""
+    patience_ms = _patience_ms(seconds)
+    try:
+        with translated(path, patience_ms), contextlib.closing(_writable(path)) as db:
+            db.set_busy_handler(Patience(patience_ms))
+            in_transaction(db, lambda _: None)
+    except StoreError as error:
+        if isinstance(error.__cause__, apsw.BusyError):
+            return _locked(path, error)
+        return Finding(Condition.FAILED, "not writable", str(error), f"see to {path} and its folder")
+    return Finding(Condition.OK, "free", detail="it can be written")
+
+
+def _writable(path: Path) -> apsw.Connection:
+    """Open the file to be written, by others: what a killed front left in the log stays there at the close."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    return db
+
+
+def queue(path: Path, seconds: float, *, read_only: bool = False) -> Seen:
+    """Say what waits for vectors."""
+    with _reading(path, seconds, read_only=read_only) as db:
+        return findings.of_queue(reads.queue(db, None))
+
+
+def space(path: Path, seconds: float, *, read_only: bool = False) -> Space | None:
+    """Return the space of the store's vectors; None before the first.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    with _reading(path, seconds, read_only=read_only) as db:
+        active = active_space(db)
+    return active[1] if active else None
+
+
+def written(path: Path, seconds: float, *, read_only: bool = False) -> Written | None:
+    """Return when the store was written; None when it never was.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    with _reading(path, seconds, read_only=read_only) as db:
+        generation = changes.generation(db)
+        first = cast("int | None", db.execute("SELECT at FROM changes ORDER BY seq LIMIT 1").get)
+    return None if first is None else Written(generation, from_micros(first))

@@ -1,0 +1,117 @@
+"""Whether everything in the file agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.storage.sqlite.lexical import keywords
+
+LOOKED_FOR: Final = 1_000
+"""Memories that are looked for by their own words, and vectors that are read."""
+
+_COUNTS: Final = {
+    "live memories are not in the keyword index": """
+        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (SELECT id FROM keywords_docsize)""",
+    "entries of the keyword index belong to no live memory": """
+        SELECT count(*) FROM keywords_docsize
+        WHERE id NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
+    "live memories have no passage that waits or is of the store's space": """
+        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (
+          SELECT key FROM passages WHERE space IS NULL OR space = (SELECT number FROM spaces WHERE active = 1))""",
+    "passages reach beyond their memory's content": """
+        SELECT count(*) FROM passages JOIN memories USING (key) WHERE last > octet_length(content)""",
+    "passages belong to no live memory": """
+        SELECT count(*) FROM passages WHERE key NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
+    "passages have a vector of no space": """
+        SELECT count(*) FROM passages WHERE state = 'embedded' AND space IS NULL""",
+    "namespaces count their memories wrongly": """
+        SELECT count(*) FROM namespaces AS n WHERE memories <>
+          (SELECT count(*) FROM memories AS m WHERE m.namespace = n.namespace AND m.deleted_at IS NULL)""",
+    "memories are of a namespace without a number": """
+        SELECT count(*) FROM memories
+        WHERE deleted_at IS NULL AND namespace NOT IN (SELECT namespace FROM namespaces)""",
+    "live memories are missing from the change log": """
+        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND id NOT IN (
+          SELECT logged.value FROM changes, json_each(changes.memory_ids) AS logged)""",
+}
+"""What must not be, and how it is counted."""
+
+_Chunk = tuple[bytes, int]
+"""Of sqlite-vec's: a bit for each slot that is in use, and how many vectors say that they lie in one."""
+_HELD: Final = """
+  (SELECT r.rowid AS id, c.partition00 AS namespace FROM vectors_{number}_rowids AS r
+   JOIN vectors_{number}_chunks AS c ON c.chunk_id = r.chunk_id
+   JOIN vectors_{number}_vector_chunks00 AS b ON b.rowid = r.chunk_id)
+"""
+"""The passages whose vectors lie in sqlite-vec's own tables, and the namespace that they are filed under."""
+_VECTORS: Final = {
+    "passages lack their vector of the space {space}": """
+        SELECT count(*) FROM passages WHERE state = 'embedded' AND space = {number}
+          AND id NOT IN (SELECT id FROM {held})""",
+    "vectors of the space {space} belong to no passage": """
+        SELECT count(*) FROM vectors_{number}_rowids
+        WHERE rowid NOT IN (SELECT id FROM passages WHERE state = 'embedded' AND space = {number})""",
+    "vectors of the space {space} are filed under another namespace than their memory's": """
+        SELECT count(*) FROM passages AS p JOIN memories AS m USING (key) JOIN {held} AS h ON h.id = p.id
+        WHERE p.space = {number} AND h.namespace <> m.namespace""",
+    "vectors of the space {space}, of some that were read, point nowhere": """
+        SELECT count(*) FROM passages AS p JOIN {held} AS h ON h.id = p.id
+          CROSS JOIN vectors_{number} AS v ON v.passage_id = p.id
+        WHERE p.state = 'embedded' AND p.space = {number}
+          AND p.id % max(1, (SELECT count(*) FROM vectors_{number}_rowids) / {looked_for}) = 0
+          AND coalesce(vec_distance_cosine(v.embedding, v.embedding), 1) > 0.5""",
+}
+"""The same of each space; {number} and {looked_for} are integers of ours, {held} is _HELD."""
+
+
+def problems(db: apsw.Connection) -> list[str]:
+    """Return a sentence for everything that does not agree; the whole file is read."""
+    damage = [str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
+    if damage:
+        return damage  # nothing else could be trusted
+    strangers = db.execute("PRAGMA foreign_key_check").fetchall()
+    found = [f"{len(strangers)} rows refer to rows that are not there"] if strangers else []
+    found += _counted(db, _COUNTS)
+    found += _unfound(db)
+    for number, space in cast("Iterator[tuple[int, str]]", db.execute("SELECT number, id FROM spaces").fetchall()):
+        found += _of_space(db, number, space)
+    return found
+
+
+def _of_space(db: apsw.Connection, number: int, space: str) -> list[str]:
+    held = _HELD.format(number=number)
+    questions = {
+        what.format(space=space): sql.format(number=number, held=held, looked_for=LOOKED_FOR)
+        for what, sql in _VECTORS.items()
+    }
+    rows = db.execute(
+        f"""SELECT c.validity, count(r.rowid) FROM vectors_{number:d}_chunks AS c
+            LEFT JOIN vectors_{number:d}_rowids AS r ON r.chunk_id = c.chunk_id GROUP BY c.chunk_id"""  # noqa: S608 - a number of ours
+    )
+    hidden = sum(
+        abs(int.from_bytes(valid, "little").bit_count() - count) for valid, count in cast("Iterator[_Chunk]", rows)
+    )
+    return _counted(db, questions) + (
+        [f"{hidden} vectors of the space {space} are hidden from searches"] * bool(hidden)
+    )
+
+
+def _unfound(db: apsw.Connection) -> list[str]:
+    """Look for some memories, chosen evenly, by what they begin with."""
+    live = cast("int", db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get)
+    rows = db.execute(
+        """SELECT m.key, n.number, m.content FROM memories AS m JOIN namespaces AS n USING (namespace)
+           WHERE m.deleted_at IS NULL AND m.key % ? = 0 LIMIT ?""",
+        (max(1, live // LOOKED_FOR), 2 * LOOKED_FOR),
+    )
+    chosen = cast("list[tuple[int, int, str]]", rows.fetchall())
+    missed = sum(not keywords.holds(db, key, number, content) for key, number, content in chosen)
+    return [f"{missed} of {len(chosen)} memories are not found by their own words"] if missed else []
+
+
+def _counted(db: apsw.Connection, questions: dict[str, str]) -> list[str]:
+    counts = {what: cast("int", db.execute(sql).get) for what, sql in questions.items()}
+    return [f"{count} {what}" for what, count in counts.items() if count]

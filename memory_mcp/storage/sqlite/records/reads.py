@@ -1,0 +1,194 @@
+"""What is read from the file without a search."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
+from memory_mcp.domain.models import Filters, Memory, Page, PendingPassage, QueueCounts, Revision
+from memory_mcp.domain.names import folded
+from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
+
+LAST: Final = 2**63 - 1
+"""The largest key, or time, that SQLite can hold."""
+
+
+def get(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
+    """Return the live memory of this id, the namespace's own before another's, if that may be.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND m.deleted_at IS NULL
+            AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - a constant
+        (memory_id, namespace, elsewhere),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"id: no memory {memory_id!r} is stored")
+    return to_memory(row)
+
+
+def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
+    """Return the deleted memory of this id, the namespace's own before another's, if that may be.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND m.deleted_at IS NOT NULL
+            AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - a constant
+        (memory_id, namespace, elsewhere),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
+    return to_memory(row)
+
+
+def load(db: apsw.Connection, key: int) -> Memory:
+    """Return the live memory of this key.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = db.execute(f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE key = ? AND deleted_at IS NULL", (key,)).get  # noqa: S608 - a constant
+    if row is None:
+        raise NotFoundError("id: this memory was deleted")
+    return to_memory(cast("apsw.SQLiteValues", row))
+
+
+def select_doomed(
+    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, *, elsewhere: bool
+) -> list[tuple[int, str, str]]:
+    """Return (key, id, namespace) of what a deletion would take: of the ids as `get` finds them, what filters say."""
+    if memory_ids is not None:
+        found = [get(db, memory_id, filters.namespace, elsewhere=elsewhere) for memory_id in dict.fromkeys(memory_ids)]
+        fitting = _fitting(db, found, filters)
+        return [(memory.key, memory.id, memory.namespace) for memory in found if memory.key in fitting]
+    where = condition(filters)
+    rows = db.execute(
+        f"SELECT m.key, m.id, m.namespace FROM memories AS m WHERE {where.sql} ORDER BY m.key",  # noqa: S608 - only parameters
+        where.parameters,
+    )
+    return cast("list[tuple[int, str, str]]", rows.fetchall())
+
+
+def _fitting(db: apsw.Connection, found: Sequence[Memory], filters: Filters) -> set[int]:
+    """Return the keys of those that filters let through, each in its own namespace."""
+    keys, fitting = to_json([memory.key for memory in found]), set[int]()
+    for namespace in {memory.namespace for memory in found}:
+        where = condition(replace(filters, namespace=namespace))
+        where.add("m.key IN (SELECT value FROM json_each(?))", keys)
+        rows = db.execute(f"SELECT m.key FROM memories AS m WHERE {where.sql}", where.parameters)  # noqa: S608 - only parameters
+        fitting.update(cast("int", row[0]) for row in rows)
+    return fitting
+
+
+def fetch(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Memory]:
+    """Return the live memories of these keys."""
+    rows = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m
+            WHERE m.key IN (SELECT value FROM json_each(?)) AND m.deleted_at IS NULL""",  # noqa: S608 - a constant
+        (to_json(list(keys)),),
+    )
+    return {memory.key: memory for memory in map(to_memory, rows)}
+
+
+def revisions(db: apsw.Connection, key: int) -> list[Revision]:
+    """Return what a memory was before, oldest first."""
+    rows = db.execute(
+        "SELECT revision, content, tags, type, metadata, updated_at FROM revisions WHERE key = ? ORDER BY revision",
+        (key,),
+    )
+    return [to_revision(row) for row in rows]
+
+
+def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) -> Page:
+    """Return memories newest first; the cursor is the place after the last one, so that writes do not move it."""
+    where = condition(filters)
+    total = cast("int", db.execute(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
+    if cursor is not None:
+        where.add("(m.created_at, m.key) < (?, ?)", *_place(db, filters.namespace, cursor))
+    rows = db.execute(
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE {where.sql}
+            ORDER BY m.created_at DESC, m.key DESC LIMIT ?""",  # noqa: S608 - only parameters
+        (*where.parameters, limit + 1),
+    )
+    memories = [to_memory(row) for row in rows]
+    more = len(memories) > limit
+    return Page(tuple(memories[:limit]), _cursor(memories[limit - 1]) if more else None, total)
+
+
+def _cursor(memory: Memory) -> str:
+    """Name the place of a memory by what its reader knows of it: keys would count the memories of all namespaces."""
+    return base64.urlsafe_b64encode(to_json([to_micros(memory.created_at), memory.id]).encode()).decode()
+
+
+def _place(db: apsw.Connection, namespace: str, cursor: str) -> tuple[int, int]:
+    """Return (created_at, key) of a cursor; of a memory that was purged, the place before all of the same moment."""
+    created, memory_id = _decode(cursor)
+    key = db.execute("SELECT key FROM memories WHERE namespace = ? AND id = ?", (namespace, memory_id)).get
+    return created, LAST if key is None else cast("int", key)
+
+
+def _decode(cursor: str) -> tuple[int, str]:
+    with contextlib.suppress(ValueError, RecursionError):
+        match json.loads(base64.urlsafe_b64decode(cursor.encode())):
+            case [int(created), str(memory_id)] if abs(created) <= LAST:
+                return created, memory_id
+    raise InvalidArgumentError("cursor", "is none that memory_list gave; leave it out for the first page")
+
+
+_UNDONE: Final = """
+  FROM passages AS p JOIN memories AS m USING (key)
+  WHERE p.state <> 'embedded' AND (?1 IS NULL OR m.namespace = ?1)
+    AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1))
+"""
+"""The passages without a vector that matter to the store's space, of one namespace or all."""
+
+
+def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
+    """Count the memories that wait for a vector, and those that will not get one."""
+    rows = db.execute(f"SELECT p.state, count(DISTINCT p.key) {_UNDONE} GROUP BY p.state", (namespace,))
+    counts = dict(cast("list[tuple[str, int]]", rows.fetchall()))
+    pending, failed = counts.get("pending", 0), counts.get("failed", 0)
+    if not failed:
+        return QueueCounts(pending, 0)
+    latest = db.execute(
+        f"SELECT p.error, m.id {_UNDONE} AND p.state = 'failed' ORDER BY p.id DESC LIMIT 1", (namespace,)
+    ).fetchone()
+    error, memory_id = cast("tuple[str, str]", latest)
+    return QueueCounts(pending, failed, error, memory_id)
+
+
+def pending(db: apsw.Connection, limit: int) -> list[PendingPassage]:
+    """Return the oldest passages in the queue, with the contents that they are of."""
+    rows = db.execute(  # in words of the index that holds only these: else all passages are looked through
+        """SELECT id, first, last, key FROM passages WHERE state <> 'embedded' AND state = 'pending'
+           ORDER BY id LIMIT ?""",
+        (limit,),
+    )
+    waiting = cast("list[tuple[int, int, int, int]]", rows.fetchall())
+    contents = {key: load(db, key).content for key in {key for *_, key in waiting}}
+    return [PendingPassage(number, first, last, contents[key]) for number, first, last, key in waiting]
+
+
+def tags_among(db: apsw.Connection, words: Sequence[str], namespace: str) -> frozenset[str]:
+    """Return those words that are tags of live memories of the namespace, in upper or lower case."""
+    asked = {word: folded(word) for word in words}
+    rows = db.execute(
+        """SELECT w.value FROM json_each(?) AS w WHERE EXISTS (
+             SELECT 1 FROM tags AS t CROSS JOIN memories AS m USING (key)
+             WHERE t.folded = w.value AND m.namespace = ? AND m.deleted_at IS NULL)""",
+        (to_json(sorted(set(asked.values()))), namespace),
+    )
+    known = {tag for (tag,) in cast("Iterator[tuple[str]]", rows)}
+    return frozenset(word for word, tag in asked.items() if tag in known)

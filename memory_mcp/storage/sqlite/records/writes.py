@@ -1,0 +1,271 @@
+"""What changes the file; every function works inside the caller's transaction and logs the change in it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.duplicates import check_merged, check_retry, differing
+from memory_mcp.domain.errors import ConflictError, NotFoundError
+from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
+from memory_mcp.domain.names import folded, tags_once
+from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.conditions import Condition
+from memory_mcp.storage.sqlite.db.rows import digest, metadata_digest, to_json, to_micros
+from memory_mcp.storage.sqlite.lexical import keywords
+from memory_mcp.storage.sqlite.records.reads import LAST, load, select_doomed
+from memory_mcp.storage.sqlite.vectors import chunks
+
+PURGED_AT_ONCE: Final = 500
+LONGEST_LEASE: Final = 3_600_000_000
+"""Microseconds."""
+
+
+def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int, last: int) -> Stored:
+    """Write one memory, or add its tags to the exact duplicate that is there; `Store.add` says what is one.
+
+    `last` is the key of the last memory that was there before the call.
+
+    Raises:
+        ConflictError: its id belongs to a memory of another content, or one that its own fields differ from.
+    """
+    text = digest(new.content)
+    known = _duplicate(db, new, text, now, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
+    if known is not None:
+        if new.id is not None:
+            check_retry(new, known)
+        return _merge(db, known, new, now)
+    memory_id = new.id or uuid.uuid4().hex
+    key = _insert(db, new, memory_id, text, now)
+    insert_tags(db, key, new.tags)
+    complete = chunks.insert_all(db, key, new.namespace, embedded)
+    log_change(db, now, "store", new.namespace, [memory_id], new.tags)
+    return Stored(memory_id, created=True, embedded=complete)
+
+
+def _insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, now: int) -> int:
+    db.execute(
+        """INSERT INTO memories
+             (id, namespace, conversation_id, type, content, digest, metadata, metadata_digest, created_at,
+              updated_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            memory_id,
+            new.namespace,
+            new.conversation_id,
+            new.type or DEFAULT_TYPE,
+            new.content,
+            text,
+            to_json(new.metadata or {}),
+            metadata_digest(new.metadata or {}),
+            now if new.created_at is None else to_micros(new.created_at),
+            now,
+        ),
+    )
+    key = db.last_insert_rowid()
+    keywords.enter(db, key, keywords.count_in(db, new.namespace), new.content)
+    return key
+
+
+def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> Memory | None:
+    row = db.execute(
+        "SELECT key, digest = ?, deleted_at IS NOT NULL FROM memories WHERE id = ? AND namespace = ?",
+        (text, memory_id, namespace),
+    ).fetchone()
+    if row is None:
+        return None
+    key, same, deleted = cast("tuple[int, int, int]", row)
+    if deleted:
+        raise ConflictError(
+            f"id: {memory_id!r} was the id of a memory that is deleted; leave the id out, or undelete it"
+        )
+    if not same:
+        raise ConflictError(f"id: {memory_id!r} belongs to another content; leave the id out, or update that memory")
+    return load(db, key)
+
+
+def _duplicate(db: apsw.Connection, new: NewMemory, text: bytes, now: int, last: int) -> Memory | None:
+    if new.conversation_id is None:
+        key = _first_alike(db, new, text)
+    else:
+        key = _just_before(db, new, text, now)
+        if key is not None and not differing(new, known := load(db, key)):
+            return known
+        key = None if new.created_at is None else _first_alike(db, new, text, last)
+    return None if key is None else load(db, key)
+
+
+def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = LAST) -> int | None:
+    """Return the first memory of the text, up to a key, that no field of the new one's own differs from.
+
+    An index finds it by created_at or by metadata: there may be as many as nights of a backup.
+    """
+    where = Condition()
+    where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
+    where.add("conversation_id IS ? AND key <= ?", new.conversation_id, last)
+    if new.created_at is not None:
+        where.add("created_at = ?", to_micros(new.created_at))
+    if new.type is not None:
+        where.add("type = ?", new.type)
+    if new.metadata:
+        where.add("metadata_digest = ?", metadata_digest(new.metadata))
+    elif new.metadata is not None:
+        where.add("metadata_digest IS NULL")
+    return cast("int | None", db.execute(f"SELECT min(key) FROM memories WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
+
+
+def _just_before(db: apsw.Connection, new: NewMemory, text: bytes, now: int) -> int | None:
+    """Return the memory after which the new one would come in its conversation, if it is of the same text."""
+    row = db.execute(
+        """SELECT key, digest = ? FROM memories
+           WHERE namespace = ? AND conversation_id = ? AND deleted_at IS NULL AND created_at <= ?
+           ORDER BY created_at DESC, key DESC LIMIT 1""",
+        (text, new.namespace, new.conversation_id, now if new.created_at is None else to_micros(new.created_at)),
+    ).fetchone()
+    key, is_alike = cast("tuple[int, int]", row or (0, 0))
+    return key if is_alike else None
+
+
+def _merge(db: apsw.Connection, known: Memory, new: NewMemory, now: int) -> Stored:
+    held = set(map(folded, known.tags))
+    missing = sorted(tag for tag in tags_once(new.tags) if folded(tag) not in held)
+    if missing:
+        check_merged(known, len(missing))
+        insert_tags(db, known.key, missing)
+        db.execute("UPDATE memories SET updated_at = ? WHERE key = ?", (now, known.key))
+        log_change(db, now, "tag", known.namespace, [known.id], [*known.tags, *missing])
+    return Stored(known.id, created=False, embedded=known.embedded, merged=tuple(missing))
+
+
+def insert_tags(db: apsw.Connection, key: int, tags: Iterable[str]) -> None:
+    """Give tags to a memory; those that it has already, in upper or lower case, are passed over."""
+    db.executemany(
+        "INSERT OR IGNORE INTO tags (folded, key, tag) VALUES (?, ?, ?)", [(folded(tag), key, tag) for tag in tags]
+    )
+
+
+def update(
+    db: apsw.Connection, memory: Memory, change: Change, embedded: Embedded | None, expected: int | None, now: int
+) -> Memory:
+    """Replace fields, keep what they were.
+
+    Raises:
+        NotFoundError: the memory is gone.
+        ConflictError: its revision is not the expected one.
+    """
+    old, key = load(db, memory.key), memory.key
+    if old.id != memory.id:  # a backup of another store was restored meanwhile
+        raise NotFoundError(f"id: no memory {memory.id!r} is stored")
+    if expected is not None and expected != old.revision:
+        raise ConflictError(f"expected_revision: {expected} was expected, the memory is at revision {old.revision}")
+    if not _differs(old, change):
+        return old
+    _keep_revision(db, old)
+    content = old.content if change.content is None else change.content
+    metadata = old.metadata if change.metadata is None else change.metadata
+    db.execute(
+        """UPDATE memories SET content = ?, digest = ?, type = ?, metadata = ?, metadata_digest = ?, updated_at = ?,
+             revision = revision + 1 WHERE key = ?""",
+        (
+            content,
+            digest(content),
+            old.type if change.type is None else change.type,
+            to_json(metadata),
+            metadata_digest(metadata),
+            now,
+            key,
+        ),
+    )
+    if content != old.content:
+        keywords.leave(db, key)
+        keywords.enter(db, key, keywords.number_of(db, old.namespace), content)
+    if change.tags is not None:
+        db.execute("DELETE FROM tags WHERE key = ?", (key,))
+        insert_tags(db, key, change.tags)
+    if embedded is not None and content != old.content:
+        chunks.drop_of(db, key)
+        chunks.insert_all(db, key, old.namespace, embedded)
+    log_change(db, now, "update", old.namespace, [old.id], [*old.tags, *(change.tags or ())])
+    return load(db, key)
+
+
+def _differs(old: Memory, change: Change) -> bool:
+    return (
+        change.content not in {None, old.content}
+        or change.type not in {None, old.type}
+        or (change.metadata is not None and to_json(change.metadata) != to_json(old.metadata))  # True is not 1
+        or (change.tags is not None and set(change.tags) != set(old.tags))
+    )
+
+
+def _keep_revision(db: apsw.Connection, old: Memory) -> None:
+    db.execute(
+        """INSERT INTO revisions (key, revision, content, tags, type, metadata, updated_at)
+           SELECT key, revision, content, ?, type, metadata, updated_at FROM memories WHERE key = ?""",
+        (to_json(list(old.tags)), old.key),
+    )
+
+
+def delete(
+    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, now: int, *, elsewhere: bool
+) -> list[str]:
+    """Mark memories as deleted and take them out of every index; return their ids."""
+    doomed = select_doomed(db, memory_ids, filters, elsewhere=elsewhere)
+    for key, memory_id, namespace in doomed:
+        tags = [cast("tuple[str]", row)[0] for row in db.execute("SELECT tag FROM tags WHERE key = ?", (key,))]
+        chunks.drop_of(db, key)
+        db.execute("UPDATE memories SET deleted_at = ? WHERE key = ?", (now, key))
+        keywords.leave(db, key)
+        keywords.count_out(db, namespace)
+        log_change(db, now, "delete", namespace, [memory_id], tags)
+    return [memory_id for _, memory_id, _ in doomed]
+
+
+def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) -> Memory:
+    """Bring a deleted memory back into every index.
+
+    Raises:
+        NotFoundError: it is not deleted, or was purged.
+    """
+    db.execute(
+        "UPDATE memories SET deleted_at = NULL WHERE key = ? AND id = ? AND revision = ? AND deleted_at IS NOT NULL",
+        (memory.key, memory.id, memory.revision),
+    )
+    if db.changes() == 0:
+        raise NotFoundError(f"id: no deleted memory {memory.id!r} of revision {memory.revision} is kept")
+    keywords.enter(db, memory.key, keywords.count_in(db, memory.namespace), memory.content)
+    chunks.insert_all(db, memory.key, memory.namespace, embedded)
+    log_change(db, now, "undelete", memory.namespace, [memory.id], memory.tags)
+    return load(db, memory.key)
+
+
+def purge(db: apsw.Connection, before: int, now: int) -> int:
+    """Remove what was deleted before a moment, up to PURGED_AT_ONCE memories; return how many."""
+    rows = db.execute(
+        "SELECT key, id, namespace FROM memories WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?",
+        (before, PURGED_AT_ONCE),
+    ).fetchall()
+    doomed = cast("list[tuple[int, str, str]]", rows)
+    keys = [(key,) for key, _, _ in doomed]
+    for table in ("revisions", "tags", "memories"):
+        db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608 - a table of ours
+    for namespace in sorted({namespace for *_, namespace in doomed}):
+        log_change(db, now, "purge", namespace, [memory_id for _, memory_id, of in doomed if of == namespace])
+    return len(doomed)
+
+
+def acquire_lease(db: apsw.Connection, name: str, owner: str, now: int, expires_at: int) -> bool:
+    """Take or prolong a lease; False while another owner's has not run out.
+
+    One that runs longer than leases do was given before the clock was set back, and counts no more.
+    """
+    db.execute(
+        """INSERT INTO leases VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
+           SET owner = excluded.owner, expires_at = excluded.expires_at
+           WHERE owner = excluded.owner OR expires_at <= ?4 OR expires_at > ?4 + ?5""",
+        (name, owner, expires_at, now, LONGEST_LEASE),
+    )
+    return db.changes() == 1

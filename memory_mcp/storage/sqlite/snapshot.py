@@ -1,0 +1,81 @@
+"""What the file holds at one moment, for work inside one read transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from memory_mcp.domain.models import (
+    Filters,
+    Match,
+    Matching,
+    Memory,
+    Neighbours,
+    Page,
+    QueueCounts,
+    Sample,
+    Space,
+    Spread,
+)
+from memory_mcp.storage.sqlite.lexical import keywords
+from memory_mcp.storage.sqlite.records import reads
+from memory_mcp.storage.sqlite.vectors import exact
+from memory_mcp.storage.sqlite.vectors.search import Finder
+
+
+class SqliteMoment:
+    """See `domain.ports.Moment`; a connection that is inside a transaction."""
+
+    def __init__(self, db: apsw.Connection, finder: Finder) -> None:
+        self._db = db
+        self._finder = finder
+
+    def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the memories of these keys that still exist."""
+        return reads.fetch(self._db, keys)
+
+    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first."""
+        return reads.page(self._db, filters, limit, cursor)
+
+    def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories whose best passage is nearest by cosine."""
+        return self._finder.nearest(self._db, vector, space, filters, limit)
+
+    def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+        """Return what `nearest` would say of these memories."""
+        return exact.compare(self._db, vector, space, keys)
+
+    def matching(self, query: str, filters: Filters, limit: int) -> Matching:
+        """Return the memories that hold words of the query."""
+        return keywords.matching(self._db, query, filters, limit, self._finder.keywords(self._db))
+
+    def spread(self, query: str, namespace: str) -> Spread:
+        """Return how common the words of the query are."""
+        return keywords.spread(self._db, query, namespace, self._finder.keywords(self._db))
+
+    def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
+        """Return what lies on each side of each memory in its conversation."""
+        return self._finder.neighbours(self._db, keys)
+
+    def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+        """Return the cosine to each memory's meaning among its neighbours."""
+        return self._finder.in_context(self._db, vector, space, keys)
+
+    def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+        """Return the cosines to some passages of a namespace."""
+        return self._finder.sample(self._db, vector, space, namespace, count)
+
+    def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
+        """Return those words that are tags of the namespace."""
+        return reads.tags_among(self._db, words, namespace)
+
+    def space(self) -> Space | None:
+        """Return the space of the store's vectors; None before the first."""
+        active = exact.active_space(self._db)
+        return None if active is None else active[1]
+
+    def queue(self, namespace: str | None) -> QueueCounts:
+        """Count what waits for vectors."""
+        return reads.queue(self._db, namespace)

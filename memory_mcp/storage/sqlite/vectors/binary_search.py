@@ -1,0 +1,234 @@
+"""Searches of large namespaces: the signs of the vectors choose, the vectors in their table decide.
+
+The table is the record. A row of the signs only says which vectors are worth reading; a vector that was deleted is not
+there to be read, and one that is newer than the signs is fetched from the table before the search.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+import apsw
+import numpy as np
+
+from memory_mcp.domain.models import Filters, Space
+from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.sqlite.vectors.binary_index import GONE, Numbers, Origin, Signs, load, save, signs_of
+from memory_mcp.storage.sqlite.vectors.table import read
+
+READ_PER_RESULT: Final = 8
+FEWEST_READ: Final = 400
+"""How many vectors are read for each memory that is asked for, and at least; see docs/benchmarks.md."""
+ENOUGH: Final = 0.9
+"""The share of the vectors wanted that may do, where others were deleted or do not pass the filters."""
+FEW: Final = 0.05
+"""The share of a space up to which the passages that filters let through are listed before the search."""
+MAX_TAIL: Final = 0.05
+"""The share of signs that a process holds for itself; with more, it writes the file again."""
+
+Scored = list[tuple[int, int, float]]
+"""(passage id, memory key, cosine), best first."""
+
+
+class Large:
+    """The signs of one database's active space, kept up to date by the thread that reads it."""
+
+    def __init__(self, path: Path, *, saves: bool = True) -> None:
+        self._path = path.with_name(f"{path.name}-signs")
+        self._saves = saves
+        """Whether the file may be written."""
+        self._signs: Signs | None = None
+        self._saved = 0
+        """Rows of the file that the signs began with."""
+        self._rows: dict[int, Numbers] = {}
+
+    def nearest(
+        self, db: apsw.Connection, number: int, vector: bytes, space: Space, filters: Filters, limit: int
+    ) -> Scored:
+        """Return the nearest passages that pass the filters: of at least `limit` memories, if there are so many."""
+        signs = self._current(db, number, space)
+        rows = self._of(signs, _number_of(db, filters.namespace))
+        if filters.is_narrow:
+            listed = _listed(db, filters, int(FEW * signs.origin.rows))
+            if listed is not None:
+                rows, filters = signs.rows_at(listed), Filters(filters.namespace)
+        return self._nearest(db, number, vector, filters, limit, rows)
+
+    def _nearest(
+        self, db: apsw.Connection, number: int, vector: bytes, filters: Filters, limit: int, rows: Numbers
+    ) -> Scored:
+        signs = cast("Signs", self._signs)
+        wanted = max(FEWEST_READ, READ_PER_RESULT * limit, math.isqrt(signs.origin.rows))
+        count, found, looked = wanted, cast("Scored", []), 0
+        while looked < len(rows):
+            chosen = signs.nearest(vector, count, rows)[looked:]
+            looked += len(chosen)
+            found += self._read(db, number, vector, filters, chosen)
+            if len(found) >= ENOUGH * wanted and len({key for _, key, _ in found}) >= limit:
+                break
+            count = 4 * looked
+        return sorted(found, key=lambda one: -one[2])
+
+    def _of(self, signs: Signs, namespace: int) -> Numbers:
+        if namespace not in self._rows:
+            self._rows[namespace] = signs.rows_of(namespace)
+        return self._rows[namespace]
+
+    def _read(self, db: apsw.Connection, number: int, vector: bytes, filters: Filters, rows: Numbers) -> Scored:
+        """Score the vectors of these rows that are there and pass the filters."""
+        signs = cast("Signs", self._signs)
+        ids = cast("list[int]", signs.passages[rows].tolist())
+        vectors = read(db, number, 64 * signs.origin.words, ids)
+        if len(vectors) < len(ids):
+            self._forget(rows, vectors.keys())
+        fitting = _fitting(db, filters, vectors)
+        cosines = _cosines(vector, [vectors[passage] for passage, _ in fitting])
+        return [(passage, key, cosine) for (passage, key), cosine in zip(fitting, cosines, strict=True)]
+
+    def _forget(self, rows: Numbers, there: Collection[int]) -> None:
+        """Leave out the rows whose vectors are not there from now on."""
+        signs = cast("Signs", self._signs)
+        signs.namespaces[[row for row in rows.tolist() if int(signs.passages[row]) not in there]] = GONE
+        self._rows.clear()
+
+    def _current(self, db: apsw.Connection, number: int, space: Space) -> Signs:
+        """Return signs that know every vector of this moment."""
+        signs = self._signs if self._fits(db, self._signs, space) else None
+        if signs is None:
+            loaded = load(self._path)
+            signs = loaded if self._fits(db, loaded, space) else None
+            self._saved = signs.origin.rows if signs else 0
+            self._rows.clear()
+        if signs is None:
+            signs = _made(db, number, space)
+            self._save(signs)
+        elif (seq := _generation(db)) != signs.origin.seq:
+            signs = self._caught_up(db, number, signs, seq)
+        self._signs = signs
+        return signs
+
+    def _fits(self, db: apsw.Connection, signs: Signs | None, space: Space) -> bool:
+        if signs is None or signs.origin.space != space.id or signs.origin.words * 64 != space.dimensions:
+            return False
+        return signs.origin.mark == _mark(db, signs.origin.seq)
+
+    def _caught_up(self, db: apsw.Connection, number: int, signs: Signs, seq: int) -> Signs:
+        last = cast("int | None", db.execute("SELECT max(id) FROM passages").get) or 0
+        origin = Origin(signs.origin.space, signs.origin.words, 0, seq, _mark(db, seq), last)
+        newer = _newer(db, number, signs.origin.last)
+        if not newer:
+            signs.origin = Origin(signs.origin.space, signs.origin.words, signs.origin.rows, seq, origin.mark, last)
+            return signs
+        passages, namespaces, vectors = zip(*newer, strict=True)
+        columns = signs_of(np.frombuffer(b"".join(vectors), "<f4").reshape(len(newer), -1))
+        extended = signs.extended(origin, np.array(passages), np.array(namespaces, np.int32), columns)
+        self._rows.clear()
+        if len(extended.passages) - self._saved > MAX_TAIL * len(extended.passages):
+            self._save(extended)
+        return extended
+
+    def _save(self, signs: Signs) -> None:
+        if not self._saves:
+            return
+        with contextlib.suppress(OSError):  # it is searched as well without its file
+            save(signs, self._path)
+            self._saved = signs.origin.rows
+
+
+def _fitting(db: apsw.Connection, filters: Filters, passages: Iterable[int]) -> list[tuple[int, int]]:
+    """Return (passage id, memory key) of those that the filters let through, a namespace's own being given."""
+    sql = "SELECT p.id, p.key FROM json_each(?) AS w CROSS JOIN passages AS p ON p.id = w.value"
+    parameters: list[apsw.SQLiteValue] = [to_json(list(passages))]
+    if filters.is_narrow:
+        where = condition(filters)
+        sql += f" CROSS JOIN memories AS m ON m.key = p.key WHERE {where.sql}"
+        parameters += where.parameters
+    return cast("list[tuple[int, int]]", db.execute(sql, parameters).fetchall())
+
+
+def _number_of(db: apsw.Connection, namespace: str) -> int:
+    number = db.execute("SELECT number FROM namespaces WHERE namespace = ?", (namespace,)).get
+    return cast("int", number)
+
+
+def _generation(db: apsw.Connection) -> int:
+    return cast("int | None", db.execute("SELECT max(seq) FROM changes").get) or 0
+
+
+def _mark(db: apsw.Connection, seq: int) -> str:
+    """Return what tells this database's change from another's of the same number."""
+    row = db.execute("SELECT at, namespace, kind, memory_ids FROM changes WHERE seq = ?", (seq,)).fetchone()
+    return hashlib.blake2b(repr(row).encode(), digest_size=16).hexdigest() if row else ""
+
+
+def _listed(db: apsw.Connection, filters: Filters, most: int) -> list[int] | None:
+    """Return the passages that filters let through, None when they are more than `most`."""
+    where = condition(filters)
+    rows = db.execute(
+        f"SELECT p.id FROM memories AS m JOIN passages AS p ON p.key = m.key WHERE {where.sql} LIMIT ?",  # noqa: S608 - only parameters
+        (*where.parameters, most + 1),
+    ).fetchall()
+    return None if len(rows) > most else [passage for (passage,) in cast("list[tuple[int]]", rows)]
+
+
+def _newer(db: apsw.Connection, number: int, last: int) -> list[tuple[int, int, bytes]]:
+    """Return (passage id, namespace's number, vector) of the passages after `last`."""
+    rows = db.execute(
+        f"""SELECT p.id, n.number, v.embedding FROM passages AS p
+            CROSS JOIN vectors_{number:d} AS v ON v.passage_id = p.id
+            CROSS JOIN memories AS m ON m.key = p.key CROSS JOIN namespaces AS n ON n.namespace = m.namespace
+            WHERE p.id > ? ORDER BY p.id""",  # noqa: S608 - a number of ours
+        (last,),
+    )
+    return cast("list[tuple[int, int, bytes]]", rows.fetchall())
+
+
+def _cosines(vector: bytes, rows: Sequence[bytes]) -> list[float]:
+    if not rows:
+        return []
+    query = np.frombuffer(vector, "<f4")
+    vectors = np.frombuffer(b"".join(rows), "<f4").reshape(len(rows), -1)
+    products = vectors @ query / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(query))
+    return cast("list[float]", products.tolist())
+
+
+def _made(db: apsw.Connection, number: int, space: Space) -> Signs:
+    """Read all vectors, chunk by chunk as sqlite-vec keeps them; its version is pinned."""
+    seq = _generation(db)
+    last = cast("int | None", db.execute("SELECT max(id) FROM passages").get) or 0
+    parts = [_of_chunk(chunk, space.dimensions) for chunk in _chunks(db, number)]
+    passages = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
+    order = np.argsort(passages)
+    return Signs(
+        Origin(space.id, space.dimensions // 64, len(passages), seq, _mark(db, seq), last),
+        passages[order],
+        np.concatenate([np.empty(0, np.int32), *(part[1] for part in parts)])[order],
+        np.concatenate([signs_of(np.empty((0, space.dimensions), np.float32)), *(part[2] for part in parts)], 1)[
+            :, order
+        ],
+    )
+
+
+_Chunk = tuple[bytes, bytes, int, bytes]
+
+
+def _chunks(db: apsw.Connection, number: int) -> Iterator[_Chunk]:
+    rows = db.execute(
+        f"""SELECT c.validity, c.rowids, n.number, v.vectors FROM vectors_{number:d}_chunks AS c
+            CROSS JOIN vectors_{number:d}_vector_chunks00 AS v ON v.rowid = c.chunk_id
+            CROSS JOIN namespaces AS n ON n.namespace = c.partition00"""  # noqa: S608 - a number of ours
+    )
+    return cast("Iterator[_Chunk]", rows)
+
+
+def _of_chunk(chunk: _Chunk, dimensions: int) -> tuple[Numbers, np.ndarray, np.ndarray]:
+    validity, numbers, namespace, vectors = chunk
+    used = np.flatnonzero(np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little"))
+    held = np.frombuffer(vectors, "<f4").reshape(-1, dimensions)[used]
+    return np.frombuffer(numbers, "<i8")[used], np.full(len(used), namespace, np.int32), signs_of(held)

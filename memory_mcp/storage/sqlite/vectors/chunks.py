@@ -1,0 +1,136 @@
+"""Passages and their vectors, which always come and go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.models import Embedded, Passage, Space
+from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.vectors.exact import active_space
+
+VECTORS_PER_CHUNK: Final = 256
+"""sqlite-vec reserves this many vectors at a time for each namespace; its default of 1,024 costs 1.5 MB each."""
+
+
+def number_of(db: apsw.Connection, space: Space) -> int | None:
+    """Return the number of a space that the file knows."""
+    row = db.execute("SELECT number FROM spaces WHERE id = ? AND dimensions = ?", (space.id, space.dimensions)).get
+    return cast("int | None", row)
+
+
+def make_space(db: apsw.Connection, space: Space, *, active: bool = False) -> int:
+    """Return the number of a space, which is made with its table of vectors when it is not there.
+
+    `active` makes it the store's, which has none then; memories that were filled beside it wait no more.
+    """
+    known = number_of(db, space)
+    if known is not None:
+        if active:
+            db.execute("UPDATE spaces SET active = 1 WHERE number = ?", (known,))
+            db.execute(
+                "DELETE FROM passages WHERE space IS NULL AND key IN (SELECT key FROM passages WHERE space = ?)",
+                (known,),
+            )
+        return known
+    db.execute(
+        "INSERT INTO spaces (id, dimensions, active) VALUES (?, ?, ?)", (space.id, space.dimensions, int(active))
+    )
+    number = db.last_insert_rowid()
+    db.execute(
+        f"""CREATE VIRTUAL TABLE vectors_{number:d} USING vec0 (
+              passage_id INTEGER PRIMARY KEY, namespace TEXT PARTITION KEY,
+              embedding float[{space.dimensions:d}] distance_metric=cosine, chunk_size={VECTORS_PER_CHUNK:d})"""
+    )
+    return number
+
+
+def _number_for(db: apsw.Connection, space: Space | None, parts: Sequence[Passage]) -> int | None:
+    """Return the number of this space if it is the store's; the first vectors ever decide the store's."""
+    if space is None:
+        return None
+    store = active_space(db)
+    if store is not None:
+        return store[0] if store[1] == space else None
+    return make_space(db, space, active=True) if any(part.vector is not None for part in parts) else None
+
+
+def insert_all(db: apsw.Connection, key: int, namespace: str, embedded: Embedded) -> bool:
+    """Write a memory's passages with the vectors that they have; say whether all have one."""
+    number = _number_for(db, embedded.space, embedded.passages)
+    have_vectors = [insert(db, key, namespace, passage, number) for passage in embedded.passages]
+    return all(have_vectors)
+
+
+def insert(db: apsw.Connection, key: int, namespace: str, passage: Passage, number: int | None) -> bool:
+    """Write a passage, and its vector where it has one of this space; say whether it has."""
+    vector = None if number is None else passage.vector
+    state = "failed" if passage.error else "pending" if vector is None else "embedded"
+    db.execute(
+        "INSERT INTO passages (key, first, last, state, error, space) VALUES (?, ?, ?, ?, ?, ?)",
+        (key, passage.start, passage.end, state, passage.error, None if state == "pending" else number),
+    )
+    if vector is not None:
+        db.execute(
+            f"INSERT INTO vectors_{number:d} (passage_id, namespace, embedding) VALUES (?, ?, ?)",  # noqa: S608 - a number of ours
+            (db.last_insert_rowid(), namespace, vector),
+        )
+    return state == "embedded"
+
+
+def drop_of(db: apsw.Connection, key: int) -> None:
+    """Remove a memory's passages in all spaces."""
+    rows = db.execute("SELECT id FROM passages WHERE key = ?", (key,)).fetchall()
+    drop(db, [passage_id for (passage_id,) in cast("list[tuple[int]]", rows)])
+
+
+def drop_waiting(db: apsw.Connection, key: int) -> None:
+    """Remove a memory's passages that are of no space."""
+    db.execute("DELETE FROM passages WHERE key = ? AND space IS NULL", (key,))
+
+
+def drop(db: apsw.Connection, passage_ids: Sequence[int]) -> None:
+    """Remove passages and their vectors."""
+    for passage_id in passage_ids:
+        number = db.execute("DELETE FROM passages WHERE id = ? RETURNING space", (passage_id,)).get
+        if number is not None:
+            db.execute(f"DELETE FROM vectors_{cast('int', number):d} WHERE passage_id = ?", (passage_id,))  # noqa: S608 - a number of ours
+
+
+def retry_failed(db: apsw.Connection, made_by: str | None) -> int:
+    """Queue the refused passages of the store's space again, but not those that `made_by` refused; return how many."""
+    store = active_space(db)
+    ending = None if made_by is None else f"[{made_by}]"
+    db.execute(  # in words of the index that holds only what has no vector
+        """UPDATE passages SET state = 'pending', error = NULL, space = NULL
+           WHERE state <> 'embedded' AND state = 'failed' AND (space IS NULL OR space = ?1)
+             AND (?2 IS NULL OR substr(error, -length(?2)) <> ?2)""",
+        (store[0] if store else None, ending),
+    )
+    return db.changes()
+
+
+def attach(db: apsw.Connection, space: Space, results: Sequence[tuple[int, Sequence[Passage]]], now: int) -> None:
+    """Replace queued passages by what became of them; one that is gone or no longer pending is passed over."""
+    store = active_space(db)
+    if store is not None and store[1] != space:
+        return
+    number = _number_for(db, space, [part for _, parts in results for part in parts])
+    changed: dict[str, list[str]] = {}
+    for passage_id, parts in results:
+        row = db.execute(
+            """SELECT m.key, m.id, m.namespace FROM passages AS p JOIN memories AS m USING (key)
+               WHERE p.id = ? AND p.state = 'pending'""",
+            (passage_id,),
+        ).fetchone()
+        if row is None:
+            continue
+        key, memory_id, namespace = cast("tuple[int, str, str]", row)
+        db.execute("DELETE FROM passages WHERE id = ?", (passage_id,))
+        for part in parts:
+            insert(db, key, namespace, part, number)
+        changed.setdefault(namespace, []).append(memory_id)
+    for namespace, ids in changed.items():
+        log_change(db, now, "embed", namespace, dict.fromkeys(ids))

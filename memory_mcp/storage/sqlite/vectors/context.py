@@ -1,0 +1,175 @@
+"""What lies around a memory: its neighbours in the conversation, its meaning among them, and a namespace's average."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.models import Neighbours, Space
+from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.sqlite.vectors.exact import vectors_of
+from memory_mcp.storage.sqlite.vectors.table import cosines, read
+
+REACH: Final = 2
+"""Neighbours on each side; further ones found nothing more."""
+
+_NO_NEIGHBOURS: Final = Neighbours((), ())
+
+# 4 * own + 2 * (the one before + the one after) + (the second before + the second after); a cosine knows no length.
+_IN_CONTEXT: Final = """
+  SELECT ?1, vec_add(
+    vec_add(vec_add(vec_add(?2, ?2), vec_add(?2, ?2)), vec_add(vec_add(?3, ?3), vec_add(?4, ?4))), vec_add(?5, ?6))
+"""
+
+
+def neighbours(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
+    """Return the live memories just before and after each one in its conversation; a key without one is absent."""
+
+    def side(comparison: str, order: str) -> str:
+        return f"""(SELECT json_group_array(key) FROM (
+            SELECT n.key FROM memories AS n
+            WHERE n.namespace = m.namespace AND n.conversation_id = m.conversation_id AND n.deleted_at IS NULL
+              AND n.conversation_id IS NOT NULL AND (n.created_at, n.key) {comparison} (m.created_at, m.key)
+            ORDER BY n.created_at {order}, n.key {order} LIMIT {REACH}))"""  # noqa: S608 - constants
+
+    rows = db.execute(
+        f"""SELECT m.key, {side("<", "DESC")}, {side(">", "ASC")} FROM memories AS m
+            WHERE m.key IN (SELECT value FROM json_each(?))
+              AND m.conversation_id IS NOT NULL AND m.deleted_at IS NULL""",  # noqa: S608 - constants
+        (to_json(list(keys)),),
+    )
+    return {
+        key: Neighbours(_numbers(before), _numbers(after))
+        for key, before, after in cast("Iterator[tuple[int, str, str]]", rows)
+    }
+
+
+def _numbers(listed: str) -> tuple[int, ...]:
+    """Read SQLite's JSON array of integers."""
+    return tuple(int(number) for number in listed[1:-1].split(",") if number)
+
+
+def in_context(
+    db: apsw.Connection, vector: bytes, space: Space, around: Mapping[int, Neighbours], kept: dict[int, bytes]
+) -> dict[int, float]:
+    """Return the cosine of each memory among its neighbours; absent without a vector.
+
+    `kept` keeps the vectors among neighbours that are the same for every query, while the store does not change.
+
+    Raises:
+        SpaceMismatchError: the store's vectors are of another space.
+    """
+    number = vectors_of(db, space)
+    if number is None:
+        return {}
+    summed: dict[int, bytes] = {}
+    if missing := {key: of for key, of in around.items() if key not in kept}:
+        best = _best_vectors(db, number, vector, list(missing))
+        summed = _among_neighbours(db, number, space.dimensions, missing, best)
+        kept.update((key, row) for key, row in summed.items() if key not in best)
+    rows = {key: row for key in around if (row := summed.get(key) or kept.get(key)) is not None}
+    return dict(zip(rows, cosines(db, vector, b"".join(rows.values())), strict=True))
+
+
+def _among_neighbours(
+    db: apsw.Connection, number: int, dimensions: int, around: Mapping[int, Neighbours], best: Mapping[int, bytes]
+) -> dict[int, bytes]:
+    """Return the vector of each memory with its neighbours', its own being that of its first passage if not `best`."""
+    known = {*around, *(key for of in around.values() for key in (*of.before, *of.after))}
+    beside = _first_vectors(db, number, dimensions, known)
+    own = {**beside, **best}
+    nothing = bytes(4 * dimensions)
+
+    def place(listed: tuple[int, ...], index: int) -> bytes:
+        return beside.get(listed[index], nothing) if index < len(listed) else nothing
+
+    rows = db.executemany(
+        _IN_CONTEXT,
+        (
+            (key, own[key], place(of.before, 0), place(of.after, 0), place(of.before, 1), place(of.after, 1))
+            for key, of in around.items()
+            if key in own
+        ),
+    )
+    return dict(cast("Iterator[tuple[int, bytes]]", rows))
+
+
+def _first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: set[int]) -> dict[int, bytes]:
+    """Return the vector of each memory's first passage that has one."""
+    rows = db.execute(
+        """SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded' AND space = ?
+                   ORDER BY first LIMIT 1), w.value
+           FROM json_each(?) AS w""",
+        (number, to_json(sorted(keys))),
+    )
+    owners = dict(cast("Iterator[tuple[int | None, int]]", rows))
+    vectors = read(db, number, dimensions, [passage for passage in owners if passage is not None])
+    return {owners[passage]: vector for passage, vector in vectors.items()}
+
+
+def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequence[int]) -> dict[int, bytes]:
+    """Return the vector of the passage that is nearest, of each memory that has several."""
+    rows = db.execute(
+        f"""SELECT p.key, v.embedding FROM passages AS p CROSS JOIN vectors_{number:d} AS v ON v.passage_id = p.id
+            WHERE p.key IN (SELECT value FROM json_each(?)
+                            WHERE (SELECT count(*) FROM passages AS s WHERE s.key = value) > 1)
+            ORDER BY vec_distance_cosine(v.embedding, ?) DESC""",  # noqa: S608 - a number of ours
+        (to_json(list(keys)), vector),
+    )
+    return dict(cast("Iterator[tuple[int, bytes]]", rows))  # the last of a key, its nearest, stays
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The vectors of one namespace in one space."""
+
+    total: int
+    slots: Mapping[int, int]
+    """The bits of the slots in use, by chunk."""
+
+
+def held(db: apsw.Connection, number: int, namespace: str) -> Held:
+    """Return which vectors a namespace has.
+
+    sqlite-vec keeps the vectors in chunks of one partition each, with a bitmap of the slots that hold one: counting
+    its bits takes a microsecond for hundreds of vectors, counting rows as much for each. Its version is pinned.
+    """
+    rows = db.execute(
+        f"SELECT chunk_id, validity FROM vectors_{number:d}_chunks WHERE partition00 = ?",  # noqa: S608 - a number of ours
+        (namespace,),
+    )
+    slots = {chunk: int.from_bytes(bits, "little") for chunk, bits in cast("Iterator[tuple[int, bytes]]", rows)}
+    return Held(sum(map(int.bit_count, slots.values())), slots)
+
+
+def chosen(db: apsw.Connection, number: int, dimensions: int, held: Held, count: int) -> bytes:
+    """Return so many of the vectors, chosen evenly, one after another.
+
+    A store that did not change gives the same ones again, so that equal searches have equal answers.
+    """
+    some = random.Random(held.total).sample(range(held.total), min(count, held.total))  # noqa: S311 - no secret
+    return b"".join(read(db, number, dimensions, _passages_at(db, number, held.slots, sorted(some))).values())
+
+
+def _passages_at(db: apsw.Connection, number: int, slots: Mapping[int, int], places: Sequence[int]) -> list[int]:
+    """Return the passages at these places among the slots in use; `places` ascend."""
+    ends = list(accumulate(map(int.bit_count, slots.values())))
+    wanted: dict[int, list[int]] = {}
+    chunk_ids, at = list(slots), 0
+    for place in places:
+        while place >= ends[at]:
+            at += 1
+        wanted.setdefault(chunk_ids[at], []).append(place - (ends[at - 1] if at else 0))
+    return [passage for chunk, nths in wanted.items() for passage in _in_chunk(db, number, chunk, slots[chunk], nths)]
+
+
+def _in_chunk(db: apsw.Connection, number: int, chunk: int, bits: int, nths: Sequence[int]) -> list[int]:
+    sql = f"SELECT rowids FROM vectors_{number:d}_chunks WHERE chunk_id = ?"  # noqa: S608 - a number of ours
+    numbers = memoryview(cast("bytes", db.execute(sql, (chunk,)).get)).cast("q")
+    used = [numbers[slot] for slot in range(bits.bit_length()) if bits >> slot & 1]
+    return [used[nth] for nth in nths]

@@ -1,0 +1,135 @@
+"""Finding memories by vector; filters are part of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.errors import SpaceMismatchError
+from memory_mcp.domain.models import Filters, Match, Space
+from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.sqlite.db.rows import to_json
+
+MAX_K: Final = 4096
+"""The most neighbours that sqlite-vec returns at once."""
+
+
+def active_space(db: apsw.Connection) -> tuple[int, Space] | None:
+    """Return the number and the space of the store's vectors."""
+    row = db.execute("SELECT number, id, dimensions FROM spaces WHERE active = 1").fetchone()
+    if row is None:
+        return None
+    number, space_id, dimensions = cast("tuple[int, str, int]", row)
+    return number, Space(space_id, dimensions)
+
+
+def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+    """Return the memories whose best passage is nearest by cosine, best first.
+
+    Raises:
+        SpaceMismatchError: the store's vectors are of another space.
+    """
+    number = vectors_of(db, space)
+    if number is None:
+        return []
+    best: dict[int, tuple[float, int]] = {}
+    k = min(MAX_K, max(limit + limit // 4, 64))  # the scan takes twice as long for three times as many
+    while True:
+        rows = _neighbours(db, number, vector, filters, k, excluded=list(best) if k == MAX_K else [])
+        for passage_id, key, score in rows:
+            best.setdefault(key, (score, passage_id))
+        if len(best) >= limit or len(rows) < k:
+            break
+        k = min(MAX_K, 4 * k) if k < limit * 4 else MAX_K  # the passages of few fill it: more, then others than these
+    ranked = sorted(best.items(), key=lambda entry: -entry[1][0])[:limit]
+    return _matches(db, ranked)
+
+
+def compare(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+    """Return the cosine of each memory's best passage, in no order; a memory without a vector is left out.
+
+    Raises:
+        SpaceMismatchError: the store's vectors are of another space.
+    """
+    number = vectors_of(db, space)
+    if number is None or not keys:
+        return []
+    rows = db.execute(
+        f"""SELECT p.key, p.id, 1 - vec_distance_cosine(v.embedding, ?) AS score
+            FROM passages AS p JOIN vectors_{number:d} AS v ON v.passage_id = p.id
+            WHERE p.key IN (SELECT value FROM json_each(?)) ORDER BY score DESC""",  # noqa: S608 - a number of ours
+        (vector, str(list(keys))),
+    )
+    best: dict[int, tuple[float, int]] = {}
+    for key, passage_id, score in cast("Iterator[tuple[int, int, float]]", rows):
+        best.setdefault(key, (_clipped(score), passage_id))
+    return _matches(db, best.items())
+
+
+def vectors_of(db: apsw.Connection, space: Space) -> int | None:
+    """Return the number of the store's space, None when it has none yet.
+
+    Raises:
+        SpaceMismatchError: it is another one.
+    """
+    active = active_space(db)
+    if active is None:
+        return None
+    number, stored = active
+    if stored != space:
+        raise SpaceMismatchError(
+            f"the store's vectors are of the space {stored.id} with {stored.dimensions} dimensions, "
+            f"the query's is {space.id} with {space.dimensions}"
+        )
+    return number
+
+
+def _clipped(score: float) -> float:
+    return max(0.0, min(1.0, score))
+
+
+def _neighbours(
+    db: apsw.Connection, number: int, vector: bytes, filters: Filters, k: int, excluded: list[int]
+) -> list[tuple[int, int, float]]:
+    """Return (passage id, memory key, cosine) of the k nearest passages, best first."""
+    where = condition(filters)
+    if excluded:
+        where.add("m.key NOT IN (SELECT value FROM json_each(?))", str(excluded))
+    narrowing = f"""AND passage_id IN (
+        SELECT p.id FROM passages AS p JOIN memories AS m ON m.key = p.key WHERE {where.sql})"""  # noqa: S608 - only parameters
+    narrow = bool(excluded) or filters.is_narrow
+    found = db.execute(
+        f"""SELECT n.passage_id, p.key, 1 - n.distance FROM (
+              SELECT passage_id, distance FROM vectors_{number:d}
+              WHERE embedding MATCH ? AND k = ? AND namespace = ? {narrowing if narrow else ""}
+            ) AS n JOIN passages AS p ON p.id = n.passage_id ORDER BY n.distance""",  # noqa: S608 - a number of ours
+        (vector, k, filters.namespace, *(where.parameters if narrow else ())),
+    )
+    return [
+        (passage_id, key, _clipped(score)) for passage_id, key, score in cast("Iterator[tuple[int, int, float]]", found)
+    ]
+
+
+def best_matches(db: apsw.Connection, found: Iterable[tuple[int, int, float]], limit: int) -> list[Match]:
+    """Return the best memories of (passage id, memory key, cosine), which come best first."""
+    best: dict[int, tuple[float, int]] = {}
+    for passage_id, key, cosine in found:
+        if len(best) == limit:
+            break
+        best.setdefault(key, (_clipped(cosine), passage_id))
+    return _matches(db, best.items())
+
+
+def _matches(db: apsw.Connection, found: Iterable[tuple[int, tuple[float, int]]]) -> list[Match]:
+    """Make matches of (key, (cosine, passage id)); a passage is shown where the memory has others."""
+    found = list(found)
+    rows = db.execute(
+        """SELECT p.key, p.first, p.last FROM json_each(?) AS w CROSS JOIN passages AS p ON p.id = w.value
+           WHERE EXISTS (SELECT 1 FROM passages AS o
+                         WHERE o.key = p.key AND o.id <> p.id AND (o.space IS NULL OR o.space = p.space))""",
+        (to_json([passage_id for _, (_, passage_id) in found]),),
+    )
+    spans = {key: (first, last) for key, first, last in cast("Iterator[tuple[int, int, int]]", rows)}
+    return [Match(key, score, spans.get(key)) for key, (score, _) in found]

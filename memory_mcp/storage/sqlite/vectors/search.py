@@ -1,0 +1,141 @@
+"""Which way a search by vector goes: sqlite-vec's own for small namespaces, by signs first for large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+import apsw
+
+from memory_mcp.domain.models import Filters, Match, Neighbours, Sample, Space
+from memory_mcp.storage.sqlite.lexical.scoring import Kept
+from memory_mcp.storage.sqlite.vectors import context, exact
+from memory_mcp.storage.sqlite.vectors.table import cosines
+
+if TYPE_CHECKING:
+    from memory_mcp.storage.sqlite.vectors.binary_search import Large
+
+LARGE: Final = 8_000
+"""Vectors of a namespace from which on it is searched by signs; sqlite-vec takes about 6 ms for so many, signs 2, but
+they take numpy, which is 17 MB in the process."""
+
+MOST_KNOWN: Final = 120_000
+"""Memories whose neighbours, and terms whose counts, are kept in mind."""
+MOST_SUMS: Final = 4_000
+"""Memories whose vectors among their neighbours are kept in mind, 1.5 KB each."""
+MOST_HELD: Final = 1_000
+"""Namespaces of which it is kept in mind where their vectors lie, half a kilobyte for some hundred."""
+MOST_CHOSEN: Final = 8
+"""Namespaces whose sample is kept in mind, 200 KB each."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What holds while the store does not change, and would be asked again by every search."""
+
+    generation: int
+    around: dict[int, Neighbours | None] = field(default_factory=dict)
+    keywords: Kept = field(default_factory=Kept)
+    sums: dict[int, bytes] = field(default_factory=dict)
+    held: dict[tuple[int, str], context.Held] = field(default_factory=dict)
+    """By the space's number and the namespace."""
+    chosen: dict[tuple[int, str, int], bytes] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Count what is kept."""
+        return len(self.around) + len(self.keywords.counts)
+
+
+class Finder:
+    """Finds by vector and by conversation for one reading thread."""
+
+    def __init__(self, path: Path, large: int = LARGE, *, saves: bool = True) -> None:
+        self._path = path
+        self._saves = saves
+        self._large = large
+        self._signs: Large | None = None
+        self._known = _Known(0)
+
+    def nearest(self, db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories whose best passage is nearest by cosine, best first.
+
+        Raises:
+            SpaceMismatchError: the store's vectors are of another space.
+        """
+        number = exact.vectors_of(db, space)
+        if number is None or not self._is_large(db, number, space, filters.namespace):
+            return exact.nearest(db, vector, space, filters, limit)
+        found = self._by_signs().nearest(db, number, vector, space, filters, limit)
+        return exact.best_matches(db, found, limit)
+
+    def sample(self, db: apsw.Connection, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+        """Return the cosines to some passages of a namespace.
+
+        Raises:
+            SpaceMismatchError: the store's vectors are of another space.
+        """
+        number = exact.vectors_of(db, space)
+        if number is None:
+            return Sample(0, ())
+        held = self._held(db, number, namespace)
+        chosen, asked = self._known.chosen, (number, namespace, count)  # of this moment, as what is held is
+        if asked not in chosen:
+            if len(chosen) == MOST_CHOSEN:
+                chosen.clear()
+            chosen[asked] = context.chosen(db, number, space.dimensions, held, count)
+        return Sample(held.total, tuple(cosines(db, vector, chosen[asked])))
+
+    def neighbours(self, db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
+        """Return what lies on each side of each memory in its conversation; a key without one is absent."""
+        around = self._known_at(db).around
+        missing = [key for key in keys if key not in around]
+        if missing:
+            found = context.neighbours(db, missing)
+            around.update((key, found.get(key)) for key in missing)
+        return {key: beside for key in keys if (beside := around[key])}
+
+    def in_context(self, db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+        """Return the cosine of each memory among its neighbours; absent without a conversation or a vector.
+
+        Raises:
+            SpaceMismatchError: the store's vectors are of another space.
+        """
+        around = self.neighbours(db, keys)
+        sums = self._known.sums  # of this moment, as the neighbours are
+        if len(sums) > MOST_SUMS:
+            sums.clear()
+        return context.in_context(db, vector, space, around, sums)
+
+    def keywords(self, db: apsw.Connection) -> Kept:
+        """Return what was read of the keyword index, to be added to."""
+        return self._known_at(db).keywords
+
+    def _known_at(self, db: apsw.Connection) -> _Known:
+        """Return what was found out since the store last changed."""
+        generation = cast("int | None", db.execute("SELECT max(seq) FROM changes").get) or 0
+        if generation != self._known.generation or self._known.size > MOST_KNOWN:
+            self._known = _Known(generation)
+        return self._known
+
+    def _held(self, db: apsw.Connection, number: int, namespace: str) -> context.Held:
+        held = self._known_at(db).held
+        if (number, namespace) not in held:
+            if len(held) == MOST_HELD:
+                held.clear()
+            held[number, namespace] = context.held(db, number, namespace)
+        return held[number, namespace]
+
+    def _is_large(self, db: apsw.Connection, number: int, space: Space, namespace: str) -> bool:
+        if space.dimensions % 64:
+            return False  # too few signs, or none of a whole word
+        return self._held(db, number, namespace).total >= self._large
+
+    def _by_signs(self) -> Large:
+        if self._signs is None:
+            from memory_mcp.storage.sqlite.vectors.binary_search import Large  # noqa: PLC0415 - numpy, which small stores do without
+
+            self._signs = Large(self._path, saves=self._saves)
+        return self._signs

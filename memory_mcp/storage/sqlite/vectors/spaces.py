@@ -1,0 +1,114 @@
+"""Embedding spaces: one is the store's, another may be filled beside it and then take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.models import Passage, Space, Unfilled
+from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.sqlite.vectors import chunks
+from memory_mcp.storage.sqlite.vectors.exact import active_space
+
+_UNFILLED: Final = """
+  FROM memories AS m WHERE m.deleted_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.space = ?)
+"""
+
+
+def others(db: apsw.Connection) -> list[Space]:
+    """Return the spaces that are not the store's."""
+    rows = db.execute("SELECT id, dimensions FROM spaces WHERE active = 0 ORDER BY number")
+    return [Space(id_, dimensions) for id_, dimensions in cast("Iterator[tuple[str, int]]", rows)]
+
+
+def unfilled(db: apsw.Connection, space: Space, after: int, limit: int) -> list[Unfilled]:
+    """Return the first live memories after this key that have no passage in the space."""
+    rows = db.execute(
+        f"SELECT m.key, m.content {_UNFILLED} AND m.key > ? ORDER BY m.key LIMIT ?",
+        (chunks.number_of(db, space), after, limit),
+    )
+    return [Unfilled(key, content) for key, content in cast("Iterator[tuple[int, str]]", rows)]
+
+
+def count_unfilled(db: apsw.Connection, space: Space) -> int:
+    """Count the live memories that have no passage in the space."""
+    return cast("int", db.execute(f"SELECT count(*) {_UNFILLED}", (chunks.number_of(db, space),)).get)
+
+
+def fill(db: apsw.Connection, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]], now: int) -> None:
+    """Write the passages of memories that still are what they were, and still lack them.
+
+    In the store's own space that is a change that searches see, and stands in the log.
+    """
+    number = chunks.make_space(db, space)
+    active = active_space(db)
+    is_active = active is not None and active[0] == number
+    filled: dict[str, list[str]] = {}
+    for memory, parts in items:
+        row = db.execute(
+            f"SELECT m.namespace, m.id {_UNFILLED} AND m.key = ? AND m.content = ?",
+            (number, memory.key, memory.content),
+        ).fetchone()
+        if row is None:
+            continue
+        namespace, memory_id = cast("tuple[str, str]", row)
+        if is_active:
+            chunks.drop_waiting(db, memory.key)  # they are about to be had
+        for part in parts:
+            chunks.insert(db, memory.key, namespace, part, number)
+        filled.setdefault(namespace, []).append(memory_id)
+    for namespace, ids in filled.items() if is_active else ():
+        log_change(db, now, "embed", namespace, ids)
+
+
+def switch(db: apsw.Connection, space: Space, now: int) -> bool:
+    """Make the space the store's when every live memory is in it; say whether it is."""
+    active = active_space(db)
+    if active is not None and active[1] == space:
+        return True
+    if count_unfilled(db, space):
+        return False
+    number = chunks.make_space(db, space)
+    _forget_waiting(db)
+    db.execute("UPDATE spaces SET active = 0 WHERE active = 1")
+    db.execute("UPDATE spaces SET active = 1 WHERE number = ?", (number,))
+    for namespace in cast(
+        "list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY namespace").fetchall()
+    ):
+        log_change(db, now, "space", namespace[0], [])
+    return True
+
+
+def _forget_waiting(db: apsw.Connection) -> None:
+    """Take the memories that wait for vectors out of the store's space, so that a way back makes them anew."""
+    active = active_space(db)
+    number = active[0] if active else None
+    rows = db.execute("SELECT DISTINCT key FROM passages WHERE space IS NULL")
+    keys = [key for (key,) in cast("list[tuple[int]]", rows.fetchall())]
+    ids = db.execute(
+        """SELECT id FROM passages WHERE key IN (SELECT value FROM json_each(?))
+           AND (space IS NULL OR space = ?)""",
+        (to_json(keys), number),
+    )
+    chunks.drop(db, [passage_id for (passage_id,) in cast("list[tuple[int]]", ids.fetchall())])
+
+
+def drop(db: apsw.Connection, space: Space) -> None:
+    """Remove a space that is not the store's, with its vectors; one that is not there is no failure.
+
+    Raises:
+        ConflictError: it is the store's.
+    """
+    active = active_space(db)
+    if active is not None and active[1] == space:
+        raise ConflictError(f"the space {space.id} is the store's; re-embed into another one before it is dropped")
+    number = chunks.number_of(db, space)
+    if number is not None:
+        db.execute("DELETE FROM passages WHERE space = ?", (number,))
+        db.execute(f"DROP TABLE vectors_{number:d}")
+        db.execute("DELETE FROM spaces WHERE number = ?", (number,))

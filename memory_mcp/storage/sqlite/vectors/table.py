@@ -1,0 +1,58 @@
+"""Reading single vectors past sqlite-vec's virtual table, which takes twice as long for each.
+
+It keeps them in chunks: a row of `…_rowids` says in which chunk and slot a vector lies, a chunk's blob holds them one
+after the other. Its version is pinned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import cast
+
+import apsw
+
+from memory_mcp.storage.sqlite.db.rows import to_json
+
+_Place = tuple[int, int, int]
+"""Chunk, slot and passage."""
+
+
+def read(db: apsw.Connection, number: int, dimensions: int, passages: Iterable[int]) -> dict[int, bytes]:
+    """Return the vectors of these passages in the space of this number; those without one are left out."""
+    places = cast(
+        "list[_Place]",
+        db.execute(
+            f"""SELECT r.chunk_id, r.chunk_offset, r.rowid FROM json_each(?) AS w
+                CROSS JOIN vectors_{number:d}_rowids AS r ON r.rowid = w.value
+                ORDER BY r.chunk_id, r.chunk_offset""",  # noqa: S608 - a number of ours
+            (to_json(list(passages)),),
+        ).fetchall(),
+    )
+    return dict(_read(db, f"vectors_{number:d}_vector_chunks00", 4 * dimensions, places)) if places else {}
+
+
+def cosines(db: apsw.Connection, vector: bytes, rows: bytes) -> list[float]:
+    """Return the cosine of a vector to each of some others (all float32, little-endian), in one statement."""
+    found = db.execute(
+        "SELECT 1 - vec_distance_cosine(?1, substr(?2, 1 + value, ?3)) FROM json_each(?4) ORDER BY key",
+        (vector, rows, len(vector), _starts(len(vector), len(rows))),
+    )
+    return list(chain.from_iterable(cast("Iterator[tuple[float]]", found)))
+
+
+@lru_cache(256)  # searches compare about as many each
+def _starts(step: int, end: int) -> str:
+    return to_json(list(range(0, end, step)))
+
+
+def _read(db: apsw.Connection, table: str, size: int, places: list[_Place]) -> Iterator[tuple[int, bytes]]:
+    at = places[0][0]
+    with db.blob_open("main", table, "vectors", at, False) as chunk:  # noqa: FBT003 - apsw's own signature
+        for chunk_id, slot, passage in places:
+            if chunk_id != at:
+                chunk.reopen(chunk_id)
+                at = chunk_id
+            chunk.seek(slot * size)
+            yield passage, chunk.read(size)
