@@ -26,8 +26,16 @@ from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, qua
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
 from memory_mcp.application.services import Services
-from memory_mcp.domain.models import Filters, Matching, Neighbours, NewMemory, Sample, Spread, Stored
-from memory_mcp.domain.ports import Moment, Store
+from memory_mcp.domain.models import (
+    BackgroundScores,
+    DocumentFrequencies,
+    Filters,
+    KeywordMatches,
+    Neighbours,
+    NewMemory,
+    Stored,
+)
+from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.memories import chunking
 from memory_mcp.search import fusion
 from memory_mcp.search.intent import Route
@@ -71,7 +79,7 @@ def _is_foreign(chosen: RetrievalSet) -> bool:
 _calibrated = fusion.keyword_scores
 
 
-def _relative(found: Matching, around: Mapping[int, Neighbours]) -> dict[int, float]:
+def _relative(found: KeywordMatches, around: Mapping[int, Neighbours]) -> dict[int, float]:
     """Score words against the best hit alone, however little it holds of the query."""
     scores = _calibrated(found, around)
     best = max(scores.values(), default=1.0)
@@ -81,9 +89,9 @@ def _relative(found: Matching, around: Mapping[int, Neighbours]) -> dict[int, fl
 NOTHING = Part("nothing")
 PARTS = (
     Part("neighbours (their keyword scores, they as candidates)", answers={"neighbours": {}}),
-    Part("query-time context", answers={"in_context": {}}),
-    Part("second phrasing without common words", answers={"spread": Spread(0, {})}),
-    Part("weight per query", answers={"sample": Sample(0, ())}),
+    Part("query-time context", answers={"contextual_similarity": {}}),
+    Part("second phrasing without common words", answers={"spread": DocumentFrequencies(0, {})}),
+    Part("weight per query", answers={"sample": BackgroundScores(0, ())}),
     Part(
         "router",
         constants={"memory_mcp.search.retrieval:route": lambda _query, _known: Route("topic")},
@@ -120,7 +128,7 @@ PARTS = (
 class Without:
     """A store, or a moment of it, some of whose methods always answer the same."""
 
-    def __init__(self, whole: Store | Moment, answers: Mapping[str, object]) -> None:
+    def __init__(self, whole: Store | Snapshot, answers: Mapping[str, object]) -> None:
         self._whole = whole
         self._answers = answers
 
@@ -129,10 +137,10 @@ class Without:
             return getattr(self._whole, name)
         return lambda *_, **__: self._answers[name]
 
-    async def at_once(self, work: Callable[[Moment], object]) -> object:
+    async def read(self, work: Callable[[Snapshot], object]) -> object:
         """Do the work at moments that answer so, too."""
         store = cast("Store", self._whole)
-        return await store.at_once(lambda it: work(cast("Moment", Without(it, self._answers))))
+        return await store.read(lambda it: work(cast("Snapshot", Without(it, self._answers))))
 
 
 @contextlib.contextmanager

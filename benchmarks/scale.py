@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.front import texts as made
 from benchmarks.kit import DATA, Daemon, say
-from memory_mcp.domain.models import Embedded, NewMemory, Passage, Space
+from memory_mcp.domain.models import Chunk, Embedded, NewMemory, Space
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
 TURNS = DATA / "scale" / "sgd_turns.jsonl.gz"
@@ -92,4 +92,4 @@ async def fill(path: Path, space: Space, said: list[Turn], rows: Rows, count: in
 def _entry(number: int, said: list[Turn], space: Space, row: Rows) -> tuple[NewMemory, Embedded]:
     turn = said[number % len(said)]
     new = NewMemory(turn.text, NAMESPACE, conversation_id=f"{turn.conversation}-{number // len(said)}")
-    return new, Embedded((Passage(0, len(turn.text), row.astype("<f4").tobytes()),), space)
+    return new, Embedded((Chunk(0, len(turn.text), row.astype("<f4").tobytes()),), space)

@@ -23,7 +23,7 @@ from benchmarks.front import handshake
 from benchmarks.kit import FRONT, MODEL_PYTHON, Daemon, daemon, p50, percentile, report, say
 from benchmarks.scale import NAMESPACE, Rows, Turn, fill, turns, vectors
 from memory_mcp.domain.models import Filters, Space
-from memory_mcp.domain.ports import Moment
+from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.candidates import Evidence
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
@@ -130,8 +130,8 @@ async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[
     store = SqliteStore(path)
     filters = Filters(NAMESPACE)
 
-    async def p50_of(work: Callable[[Moment, int], object]) -> float:
-        return 1e3 * await p50(lambda i: store.at_once(lambda it: work(it, i)))
+    async def p50_of(work: Callable[[Snapshot, int], object]) -> float:
+        return 1e3 * await p50(lambda i: store.read(lambda it: work(it, i)))
 
     row = [one.tobytes() for one in rows]
     found = await store.nearest(row[0], space, filters, 50)
@@ -139,7 +139,7 @@ async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[
     measured = {
         "words": await p50_of(lambda it, i: Evidence(it, filters, 50).words(asked[i])),
         "vectors": await p50_of(lambda it, i: it.nearest(row[i], space, filters, 50)),
-        "sample": await p50_of(lambda it, i: it.sample(row[i], space, NAMESPACE, 128)),
+        "sample": await p50_of(lambda it, i: it.background_scores(row[i], space, NAMESPACE, 128)),
         "fetch": await p50_of(lambda it, _: it.fetch(keys)),
     }
     await store.close()

@@ -30,7 +30,7 @@ def path_of(address: str) -> Path:
     try:
         return socket_path(address)
     except ValueError as error:
-        raise AddressError(f"{error}: mend EMBEDDER_ADDRESS") from error
+        raise AddressError(f"{error}: fix EMBEDDER_ADDRESS") from error
 
 
 def prepare_folder(path: Path) -> None:
@@ -100,7 +100,7 @@ def check_way(path: Path) -> None:
     except OSError as error:
         raise FolderError(f"{path} cannot be looked at: {error.strerror}") from error
     if not stat.S_ISSOCK(mode):
-        raise BlockedError(f"{path} is {_kind(mode)} and no socket: move it away, or mend EMBEDDER_ADDRESS")
+        raise BlockedError(f"{path} is {_kind(mode)} and no socket: move it away, or fix EMBEDDER_ADDRESS")
 
 
 def _kind(mode: int) -> str:
@@ -131,7 +131,7 @@ def bind(path: Path, listen: Callable[[str], object]) -> Identity:
         return identity(path)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "see the lines above"
-        raise FolderError(f"no socket can be bound at {path} ({reason}): mend the folder's permissions") from error
+        raise FolderError(f"no socket can be bound at {path} ({reason}): fix the folder's permissions") from error
 
 
 @contextmanager

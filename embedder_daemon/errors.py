@@ -12,8 +12,8 @@
 | 14 | EngineMissingError | a package that the engine needs is not installed |
 | 15 | LoadError | the model is there and whole, and could not be loaded |
 | 16 | FolderError | the socket's folder cannot be made or written |
-| 17 | StalledError | texts waited and none was computed for EMBEDDER_WATCHDOG_S: a restart mends it |
-| 18 | SocketLostError | somebody removed or replaced the socket: a restart mends it |
+| 17 | StalledError | texts waited and none was computed for EMBEDDER_WATCHDOG_S: a restart fixes it |
+| 18 | SocketLostError | somebody removed or replaced the socket: a restart fixes it |
 
 A process whose event loop is frozen for as long as that ends with 1 and a traceback. Supervisors restart after
 every code but 0.
@@ -27,7 +27,7 @@ from embedder_api.v1.contract import ErrorCode
 
 
 class DaemonError(Exception):
-    """Ends the process; its message is one line that names the thing and the mend."""
+    """Ends the process; its message is one line that names the thing and the fix."""
 
     exit_code: ClassVar[int] = 1
 

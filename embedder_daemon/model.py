@@ -67,7 +67,7 @@ def find(model: str, dimensions: int = 0, asked: AskedPrompts = OWN_PROMPTS) -> 
         folder = ModelFolder(_bundled_folder(), f"install the model again ({_INSTALL})")
         found = read(folder, BUNDLED_NAME, BUNDLED_SHA256, dimensions, asked)
         if found.space.config_sha256:
-            raise ModelDamagedError(f"{folder.root / 'config.json'} is damaged: it is another model's; {folder.mend}")
+            raise ModelDamagedError(f"{folder.root / 'config.json'} is damaged: it is another model's; {folder.fix}")
         return found
     path = Path(model).expanduser()
     if path.is_dir():
@@ -76,7 +76,7 @@ def find(model: str, dimensions: int = 0, asked: AskedPrompts = OWN_PROMPTS) -> 
     if not hub.is_id(model):
         raise ModelMissingError(
             f"the model {model!r} is neither {BUNDLED_NAME!r} nor a folder nor a hub id (owner/name): "
-            "mend EMBEDDER_MODEL"
+            "fix EMBEDDER_MODEL"
         )
     return read(_cached(model), model.partition("/")[2], {}, dimensions, asked)
 
@@ -144,5 +144,5 @@ def _verify(folder: ModelFolder, digests: Mapping[str, str], expected_sha256: Ma
         if digests[file] != expected:
             raise ModelDamagedError(
                 f"{folder.root / file} is damaged: its sha256 begins with {digests[file][:12]}, not {expected[:12]}; "
-                f"{folder.mend}"
+                f"{folder.fix}"
             )

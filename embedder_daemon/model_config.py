@@ -61,7 +61,7 @@ def modules(folder: ModelFolder) -> Modules:
     """Return the modules; raises LoadError when they are not transformer, pooling, dense layers, normalisation."""
     listed = folder.load("modules.json")
     if not isinstance(listed, list) or not all(isinstance(module, dict) for module in listed):
-        raise ModelDamagedError(f"{folder.root / 'modules.json'} holds no list of modules: {folder.mend}")
+        raise ModelDamagedError(f"{folder.root / 'modules.json'} holds no list of modules: {folder.fix}")
     kinds = [str(module.get("type", "")) for module in listed]
     names = [kind.rpartition(".")[2] if kind.startswith("sentence_transformers.") else kind for kind in kinds]
     if strange := set(names) - {"Transformer", "Pooling", "Dense", "Normalize"}:
@@ -165,7 +165,7 @@ def max_tokens(folder: ModelFolder, path: str, pad_token_id: int) -> int:
     if not lengths:
         raise ModelDamagedError(
             f"{folder.root / path / 'config.json'} has no whole number 'max_position_embeddings', and no other file "
-            f"says how long a text may be: {folder.mend}"
+            f"says how long a text may be: {folder.fix}"
         )
     return int(min(lengths))
 

@@ -1,4 +1,4 @@
-"""The files of one model: each is read here, and each error says how this model is mended."""
+"""The files of one model: each is read here, and each error says how this model is fixed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ModelFolder:
     """A folder with modules.json, and what to do when a file of it is not right."""
 
     root: Path
-    mend: str
+    fix: str
 
     def require(self, file: str) -> Path:
         """Return the path of a file that is there; raises ModelMissingError."""
@@ -31,7 +31,7 @@ class ModelFolder:
             return path
         dangles = " (a link to what is not there)" if path.is_symlink() else ""
         mark = "; without it, it is no sentence-transformers model with a fast tokenizer" * (path.name in _MARKS)
-        raise ModelMissingError(f"the model's file {path}{dangles} is missing: {self.mend}{mark}")
+        raise ModelMissingError(f"the model's file {path}{dangles} is missing: {self.fix}{mark}")
 
     def has(self, file: str) -> bool:
         """Whether an optional file is there; one that is a link to nothing raises ModelMissingError."""
@@ -44,7 +44,7 @@ class ModelFolder:
         try:
             return json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise ModelDamagedError(f"{path} cannot be read as JSON: {self.mend}") from error
+            raise ModelDamagedError(f"{path} cannot be read as JSON: {self.fix}") from error
 
     def text(self, file: str) -> str:
         """Return what a text file holds; raises ModelMissingError or ModelDamagedError."""
@@ -52,13 +52,13 @@ class ModelFolder:
         try:
             return path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            raise ModelDamagedError(f"{path} cannot be read as UTF-8: {self.mend}") from error
+            raise ModelDamagedError(f"{path} cannot be read as UTF-8: {self.fix}") from error
 
     def table(self, file: str) -> dict[str, object]:
         """Return the object that a JSON file holds; raises as `load`."""
         value = self.load(file)
         if not isinstance(value, dict):
-            raise ModelDamagedError(f"{self.root / file} holds no JSON object: {self.mend}")
+            raise ModelDamagedError(f"{self.root / file} holds no JSON object: {self.fix}")
         return value
 
     def optional(self, *files: str) -> dict[str, object]:
@@ -69,7 +69,7 @@ class ModelFolder:
         """Return a number over 0 that a JSON file must hold; raises as `load`."""
         value = self.table(file).get(key)
         if not isinstance(value, int) or value < 1:
-            raise ModelDamagedError(f"{self.root / file} has no whole number {key!r}: {self.mend}")
+            raise ModelDamagedError(f"{self.root / file} has no whole number {key!r}: {self.fix}")
         return value
 
     def weights(self, folder: str) -> list[str]:
@@ -93,7 +93,7 @@ class ModelFolder:
     def _shards(self, folder: str) -> list[str]:
         shards = self.table(folder + SHARDS).get("weight_map")
         if not isinstance(shards, dict) or not shards:
-            raise ModelDamagedError(f"{self.root / folder / SHARDS} names no files: {self.mend}")
+            raise ModelDamagedError(f"{self.root / folder / SHARDS} names no files: {self.fix}")
         files = sorted({folder + str(file) for file in shards.values()})
         for file in files:
             self.require(file)
@@ -106,7 +106,7 @@ class ModelFolder:
             with path.open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise ModelDamagedError(f"{path} cannot be read ({error.strerror}): mend its permissions") from error
+            raise ModelDamagedError(f"{path} cannot be read ({error.strerror}): fix its permissions") from error
 
     def sha256_of_all(self, files: Iterable[str]) -> str:
         """Return the digest of one file, or of the digests of several and their names."""

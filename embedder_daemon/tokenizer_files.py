@@ -86,7 +86,7 @@ def _changed(folder: ModelFolder, path: str, config: dict[str, object]) -> str |
         return None
     unknown = _word(config.get("unk_token")) or _SPECIAL["unk_token"]
     if unknown not in model.get("vocab", {}):
-        raise ModelDamagedError(f"the vocabulary of {folder.root / path / FILE} has no {unknown!r}: {folder.mend}")
+        raise ModelDamagedError(f"the vocabulary of {folder.root / path / FILE} has no {unknown!r}: {folder.fix}")
     rebuilt = tokenizer | {
         "normalizer": _normalizer(config),
         "pre_tokenizer": {"type": "BertPreTokenizer"},
@@ -116,7 +116,7 @@ def _from_vocabulary(folder: ModelFolder, path: str, config: dict[str, object]) 
     special = {name: _word(config.get(name)) or usual for name, usual in _SPECIAL.items()}
     first, last = special["cls_token"], special["sep_token"]
     if missing := [word for word in (first, last, special["unk_token"]) if word not in vocabulary]:
-        raise ModelDamagedError(f"{folder.root / path / _VOCABULARY} has no {missing[0]!r}: {folder.mend}")
+        raise ModelDamagedError(f"{folder.root / path / _VOCABULARY} has no {missing[0]!r}: {folder.fix}")
     added = {vocabulary[word]: _added(vocabulary[word], word) for word in special.values() if word in vocabulary}
     return {
         "version": "1.0",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 RECORD: Final = "homebrew.json"
-MEND: Final = "run `memory-mcp daemon install`"
+FIX: Final = "run `memory-mcp daemon install`"
 
 
 @cache
@@ -30,12 +30,12 @@ def compare(record: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return ""  # no Homebrew here
     if not folder.is_dir():
-        return f"Homebrew's PyTorch is not in {folder} any more, as after `brew upgrade`: {MEND}"
+        return f"Homebrew's PyTorch is not in {folder} any more, as after `brew upgrade`: {FIX}"
     found = [distribution.version for distribution in metadata.distributions(name="torch", path=[str(folder)])]
     if wanted in found:
         return ""
     now = f"is {found[0]} now" if found else "is gone"
-    return f"Homebrew's PyTorch {now}, and this environment was built for {wanted}: {MEND}"
+    return f"Homebrew's PyTorch {now}, and this environment was built for {wanted}: {FIX}"
 
 
 if __name__ == "__main__":

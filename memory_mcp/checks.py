@@ -120,7 +120,7 @@ async def _version(daemon: embedder.DaemonChecks, environment: Versions, seconds
     found = await daemon.version(seconds)
     if isinstance(found, Finding) and found.condition is Condition.DEGRADED:
         command = await in_thread(partial(provision.upgrade_command, environment))
-        return replace(found, mend=f"{command}, then restart the clients")
+        return replace(found, fix=f"{command}, then restart the clients")
     return found
 
 
@@ -151,7 +151,7 @@ def _settings(seconds: float) -> Seen:
         return replace(ours, detail=f"{ours.detail}; {error}".lstrip("; "))
     if not theirs.wrong:
         return ours
-    return Finding(Condition.DEGRADED, "unknown", "; ".join(filter(None, [ours.cause, *theirs.wrong])), settings.MEND)
+    return Finding(Condition.DEGRADED, "unknown", "; ".join(filter(None, [ours.cause, *theirs.wrong])), settings.FIX)
 
 
 def _store(config: Settings, newest: inspection.Newest, seconds: float) -> Seen:

@@ -73,8 +73,8 @@ def fronts(store: Path, seconds: float) -> Seen:
     found = list(_fronts(store))
     if stopped := [front for front in found if front.stopped]:
         cause = f"{', '.join(map(str, stopped))} cannot answer, and may hold a lock"
-        mend = f"kill -CONT {' '.join(str(front.pid) for front in stopped)}, or end its client"
-        return Finding(Condition.DEGRADED, "stopped", cause, mend, _told(found))
+        fix = f"kill -CONT {' '.join(str(front.pid) for front in stopped)}, or end its client"
+        return Finding(Condition.DEGRADED, "stopped", cause, fix, _told(found))
     return Finding(Condition.OK, "running", detail=_told(found)) if found else "none has the store open"
 
 

@@ -277,9 +277,9 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
         shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
         place = "on the command line" if name in given else f"in the environment or in {file}"
         said = NOT_UTF8 if first["type"] == "string_unicode" else first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{shown}: {said}; mend it {place}") from error
+        raise SettingsError(f"{shown}: {said}; fix it {place}") from error
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{file} cannot be read ({error}); mend it, or move it away") from error
+        raise SettingsError(f"{file} cannot be read ({error}); fix it, or move it away") from error
 
 
 def _as_text(made: Settings) -> Settings:
@@ -336,7 +336,7 @@ def unknown_variables() -> list[str]:
     return [f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, full)}" for name in strangers]
 
 
-MEND: Final = "mend the value, or unset or rename what is no setting"
+FIX: Final = "fix the value, or unset or rename what is no setting"
 
 
 def look(seconds: float) -> Finding:
@@ -345,9 +345,9 @@ def look(seconds: float) -> Finding:
     try:
         load()
     except SettingsError as error:
-        return Finding(Condition.FAILED, "wrong", str(error), MEND)
+        return Finding(Condition.FAILED, "wrong", str(error), FIX)
     if strangers := unknown_variables():
-        return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), MEND)
+        return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), FIX)
     file = config_file()
     return Finding(Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (not there)'} and the environment")
 

@@ -200,8 +200,8 @@ def look(path: Path, seconds: float) -> Seen:
     if not path.exists():
         return "there are none, so that nobody calls over HTTP"
     if path.stat().st_mode & OTHERS:
-        mend = f"chmod 600 {shlex.quote(str(path))}"
-        return Finding(Condition.FAILED, "not private", f"others on this machine may read {path}", mend)
+        fix = f"chmod 600 {shlex.quote(str(path))}"
+        return Finding(Condition.FAILED, "not private", f"others on this machine may read {path}", fix)
     return Finding(Condition.OK, "private", detail=f"{len(TokenFile(path).all())} in {path}, for this user alone")
 
 

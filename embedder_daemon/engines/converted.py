@@ -98,7 +98,7 @@ def graph(files: ModelFiles, kind: Format) -> Path:
     if golden.find(files.space) is None:  # another model's file would be served under this one's name
         raise LoadError(
             f"{own} is in no digest, and there are no golden vectors to compare it with: "
-            f"run {verdict.MEND} where torch is installed, or delete the file"
+            f"run {verdict.FIX} where torch is installed, or delete the file"
         )
     return own
 

@@ -22,18 +22,18 @@ from embedder_daemon.space import ModelFiles
 class _Entry(NamedTuple):
     module: str
     needs_model: bool
-    mend: str
+    fix: str
 
 
 ENGINES: Final = {
-    "openvino": _Entry("openvino_engine", needs_model=True, mend=f"{INSTALL}, or pip install openvino==2026.4.1"),
-    "torch": _Entry("torch_engine", needs_model=True, mend=f"{INSTALL}, or pip install torch==2.13.0"),
+    "openvino": _Entry("openvino_engine", needs_model=True, fix=f"{INSTALL}, or pip install openvino==2026.4.1"),
+    "torch": _Entry("torch_engine", needs_model=True, fix=f"{INSTALL}, or pip install torch==2.13.0"),
     "onnx": _Entry(
         "onnx_engine",
         needs_model=True,
-        mend="run `memory-mcp daemon install --engine onnx`, or pip install onnxruntime==1.31.1",
+        fix="run `memory-mcp daemon install --engine onnx`, or pip install onnxruntime==1.31.1",
     ),
-    "hash": _Entry("hash_engine", needs_model=False, mend="install memory-mcp again"),
+    "hash": _Entry("hash_engine", needs_model=False, fix="install memory-mcp again"),
 }
 _FALLBACKS: Final = {"torch": "torch", "openvino": "openvino", "onnx": "onnxruntime"}
 """What auto is where nothing was measured: the first whose package is there."""
@@ -103,7 +103,7 @@ def create(name: str, options: EngineOptions, files: ModelFiles | None) -> Engin
         module = cast(_Module, importlib.import_module(f"embedder_daemon.engines.{entry.module}"))
         return module.create(options, files)
     except ModuleNotFoundError as error:
-        raise EngineMissingError(f"the engine {name} needs the package {error.name}: {entry.mend}") from error
+        raise EngineMissingError(f"the engine {name} needs the package {error.name}: {entry.fix}") from error
 
 
 def _fallback() -> str:

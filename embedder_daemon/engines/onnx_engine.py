@@ -56,7 +56,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> OnnxEngine:
         LoadError: the device is no CPU, the precision not float32, or onnxruntime cannot read the model.
     """
     if files is None:
-        raise ModelMissingError("the engine onnx needs a model: mend EMBEDDER_MODEL")
+        raise ModelMissingError("the engine onnx needs a model: fix EMBEDDER_MODEL")
     if options.device not in {"auto", "cpu"}:
         raise LoadError(f"the engine onnx runs on the cpu, not on {options.device}: set EMBEDDER_DEVICE=auto")
     if files.space.dense or files.space.pooling not in _POOLINGS:

@@ -30,7 +30,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> OpenvinoEngine:
         LoadError: the device is no CPU, the precision is float16, or openvino cannot convert or read the model.
     """
     if files is None:
-        raise ModelMissingError("the engine openvino needs a model: mend EMBEDDER_MODEL")
+        raise ModelMissingError("the engine openvino needs a model: fix EMBEDDER_MODEL")
     if options.device not in {"auto", "cpu"}:
         raise LoadError(f"the engine openvino runs on the cpu, not on {options.device}: set EMBEDDER_DEVICE=auto")
     if options.precision not in {"auto", *_HINTS}:

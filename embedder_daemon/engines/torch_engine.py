@@ -30,7 +30,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> TorchEngine:
         LoadError: the device is not there or lacks the precision, or torch cannot read the model.
     """
     if files is None:
-        raise ModelMissingError("the engine torch needs a model: mend EMBEDDER_MODEL")
+        raise ModelMissingError("the engine torch needs a model: fix EMBEDDER_MODEL")
     try:
         return TorchEngine(options, files)
     except (OSError, RuntimeError, ValueError, KeyError) as error:

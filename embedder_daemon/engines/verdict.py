@@ -17,8 +17,8 @@ from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.golden import MIN_COSINE
 from embedder_daemon.space import Space
 
-MEND: Final = "python -I -m embedder_daemon.choose"
-UNMEASURED: Final = f"not measured on this machine, with this model, these settings and these versions: run {MEND}"
+FIX: Final = "python -I -m embedder_daemon.choose"
+UNMEASURED: Final = f"not measured on this machine, with this model, these settings and these versions: run {FIX}"
 _PACKAGES: Final = ("openvino", "torch", "transformers", "tokenizers")  # not onnxruntime: to add it voids no verdict
 _GRAPHICS: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))  # NVIDIA's, AMD's, and that of WSL
 
@@ -94,7 +94,7 @@ def choose(verdict: Verdict | None, engine: str, precision: str, fallback: str) 
     chosen = fallback if engine == "auto" else engine
     format_ = "float32" if precision == "auto" else precision
     unfit = (
-        f"of what was measured on {verdict.date} nothing fits these settings: {MEND} measures again" if verdict else ""
+        f"of what was measured on {verdict.date} nothing fits these settings: {FIX} measures again" if verdict else ""
     )
     return Choice(chosen, format_, unfit or UNMEASURED, measured=False)
 

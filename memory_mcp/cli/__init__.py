@@ -30,7 +30,7 @@ DEGRADED: Final = 3
 INTERRUPTED: Final = 130
 EXIT_CODES: Final = {
     0: "done",
-    FAILED: "failed; one line on stderr says why, and what mends it",
+    FAILED: "failed; one line on stderr says why, and what fixes it",
     WRONG_USAGE: "wrong usage, or settings that do not fit",
     DEGRADED: "degraded: it worked, without vectors",
     INTERRUPTED: "ended by Ctrl-C",
@@ -41,22 +41,22 @@ COMMANDS: Final = {
     "completion": "memory_mcp.cli.completion:completion",
     "config": "memory_mcp.cli.config:config",
     "daemon": "memory_mcp.cli.daemon:daemon",
-    "delete": "memory_mcp.cli.writing:delete",
+    "delete": "memory_mcp.cli.write_commands:delete",
     "doctor": "memory_mcp.cli.doctor:doctor",
     "export": "memory_mcp.cli.transfer:export",
-    "get": "memory_mcp.cli.finding:get",
+    "get": "memory_mcp.cli.query_commands:get",
     "import": "memory_mcp.cli.transfer:import_",
     "install": "memory_mcp.cli.install:install",
-    "list": "memory_mcp.cli.finding:list_",
+    "list": "memory_mcp.cli.query_commands:list_",
     "reembed": "memory_mcp.cli.reembed:reembed",
     "restore": "memory_mcp.cli.copies:restore",
-    "search": "memory_mcp.cli.finding:search",
+    "search": "memory_mcp.cli.query_commands:search",
     "serve": "memory_mcp.cli.serve:serve",
     "status": "memory_mcp.cli.status:status",
-    "store": "memory_mcp.cli.writing:store",
+    "store": "memory_mcp.cli.write_commands:store",
     "token": "memory_mcp.cli.token:token",
     "undelete": "memory_mcp.cli.undelete:undelete",
-    "update": "memory_mcp.cli.writing:update",
+    "update": "memory_mcp.cli.write_commands:update",
 }
 """Each command's place, `module:attribute`."""
 
@@ -172,7 +172,7 @@ def _run(arguments: Sequence[str]) -> int:
     except MemoryMcpError as error:
         if sys.excepthook is not _one_line:  # --debug
             raise
-        _complain(error.with_mend())
+        _complain(error.with_fix())
         return WRONG_USAGE if isinstance(error, SettingsError) else FAILED
     except OSError as error:
         if sys.excepthook is not _one_line:
@@ -185,7 +185,7 @@ def _run(arguments: Sequence[str]) -> int:
 def _told(error: OSError) -> str:
     """Return an error's own words; those of stdout and of a working folder that is gone name nothing."""
     if error.errno in NO_ROOM and error.filename is None:
-        return f"stdout cannot be written ({error.strerror}); free some space, or send it elsewhere"
+        return f"stdout cannot be written ({error.strerror}); free some space, or send it any_namespace"
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the folder that you are in is gone: change to another one, or give absolute paths"
     return str(error)

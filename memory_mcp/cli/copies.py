@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from memory_mcp.cli.lines import HEADER
+from memory_mcp.cli.export_format import HEADER
 from memory_mcp.cli.session import as_json_option, say, with_services
 
 _HEADER: Final = json.dumps(HEADER)

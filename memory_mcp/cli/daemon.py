@@ -222,7 +222,7 @@ def restart(*, venv: Path | None, no_service: bool) -> None:
 @_venv
 @as_json_option
 def status(*, venv: Path | None, as_json: bool) -> int:
-    """Say how the daemon is, and what mends it (exit code 3 where something is to be mended)."""
+    """Say how the daemon is, and what fixes it (exit code 3 where something is to be fixed)."""
     config, place = settings.load(), _place(venv)
     versions, service = Versions(place), _registered(SystemRunner())
     environment, finding = versions.current(), serving.ask(config.embedder_address)
@@ -249,7 +249,7 @@ def status(*, venv: Path | None, as_json: bool) -> int:
 
 def _lines(data: Mapping[str, object], finding: Finding) -> list[str]:
     """Return one line for each part that has something to say."""
-    how = "; ".join(part for part in (finding.detail, finding.cause, finding.mend) if part)
+    how = "; ".join(part for part in (finding.detail, finding.cause, finding.fix) if part)
     flat = {name: _line(value) for name, value in data.items()} | {"daemon": f"{finding.state}: {how}"}
     return [f"{name + ':':13}{value}" for name, value in flat.items() if value]
 

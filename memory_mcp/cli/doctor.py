@@ -42,7 +42,7 @@ COLOURS: Final = {"ok": "green", "degraded": "yellow", "failed": "red", SKIPPED:
 )
 @as_json_option
 def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> int:
-    """Look at every part; say what is wrong and what mends it.
+    """Look at every part; say what is wrong and what fixes it.
 
     Nothing is changed. The exit code is 0 when all is well, 3 when something is degraded, 1 when something failed.
     """
@@ -73,15 +73,15 @@ async def _examine(environment: Versions, seconds: float, verify_s: float | None
 
 def _fields(seen: Seen) -> dict[str, str]:
     if isinstance(seen, str):
-        return {"condition": SKIPPED, "state": "", "cause": "", "mend": "", "detail": seen}
+        return {"condition": SKIPPED, "state": "", "cause": "", "fix": "", "detail": seen}
     return asdict(seen)
 
 
 def _line(name: str, seen: Seen) -> str:
     told = _fields(seen)
     sign = click.style(told["condition"].ljust(len(SKIPPED) + 1), fg=COLOURS[told["condition"]])
-    mend = f" -> {click.style(_plain(told['mend']), bold=True)}" if told["mend"] else ""
-    return f"{sign} {name}  {_plain(told['cause'] or told['detail'])}{mend}"
+    fix = f" -> {click.style(_plain(told['fix']), bold=True)}" if told["fix"] else ""
+    return f"{sign} {name}  {_plain(told['cause'] or told['detail'])}{fix}"
 
 
 def _plain(text: str) -> str:

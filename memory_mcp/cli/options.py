@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from memory_mcp import settings
 from memory_mcp.application.services import Services
-from memory_mcp.cli.completing import NAMESPACE, TAG
+from memory_mcp.cli.completers import NAMESPACE, TAG
 from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import InvalidArgumentError, cut
 from memory_mcp.domain.principal import local_user

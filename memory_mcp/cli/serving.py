@@ -60,7 +60,7 @@ def until_serving(address: str, ended: Callable[[], str | None] = lambda: None, 
         if finding.state == "failed" or (reason := ended()):
             raise ProvisionError(f"the daemon does not serve: {finding.cause if finding.state == 'failed' else reason}")
         if waited > PATIENCE_S:
-            raise ProvisionError(f"the daemon does not serve after {waited:.0f} s ({finding.cause}): {finding.mend}")
+            raise ProvisionError(f"the daemon does not serve after {waited:.0f} s ({finding.cause}): {finding.fix}")
         if waited >= told + _TOLD_EVERY_S:
             told = waited
             hear(f"  {finding.state}, {waited:.0f} s …")

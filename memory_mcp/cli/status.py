@@ -78,7 +78,7 @@ def _shown(*, watch: bool) -> AbstractContextManager[Show]:
     """Return what prints an overview, or on a terminal shows it in the place of the one before."""
     from rich.console import Console  # noqa: PLC0415 - for this output alone
 
-    from memory_mcp.cli.screen import Watched, lines, screen  # noqa: PLC0415 - likewise
+    from memory_mcp.cli.status_view import Watched, lines, screen  # noqa: PLC0415 - likewise
 
     if not on_terminal():
         return nullcontext(lambda overview: print_rows((), lines(overview)))

@@ -16,7 +16,7 @@ import click
 
 from memory_mcp.application.services import Services
 from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.lines import END, HEADER, check_header, dump, ended, load
+from memory_mcp.cli.export_format import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.cli.streams import Source, use_utf8
@@ -111,7 +111,7 @@ def import_(*, source: BinaryIO, as_json: bool) -> int:
 
     async def work(services: Services) -> None:
         for batch in _batches(_records(source, "nothing from here on was read")):
-            for record, outcome in zip(batch, await services.transfer.absorb(batch), strict=True):
+            for record, outcome in zip(batch, await services.transfer.import_records(batch), strict=True):
                 tally.add(record, outcome)
             count_up(tally.created + tally.known + len(tally.conflicts))
 

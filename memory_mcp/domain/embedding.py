@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from memory_mcp.domain.models import Embedding, Finding, Guard, Lane, Served, Task
+from memory_mcp.domain.models import DaemonStatus, Embedding, Finding, Guard, Lane, Task
 
 
 class Embedder(Protocol):
@@ -26,7 +26,7 @@ class Embedder(Protocol):
         """Say how the embedder and what guards it are, by part; "space" only where it serves another one."""
         ...
 
-    async def served(self) -> Served | None:
+    async def served(self) -> DaemonStatus | None:
         """Say what the embedder is and has done; None when it does not answer."""
         ...
 

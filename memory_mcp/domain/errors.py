@@ -16,15 +16,15 @@ def cut(given: str) -> str:
 
 
 class MemoryMcpError(Exception):
-    """An expected failure; its message is one sentence that names the cause and the mend."""
+    """An expected failure; its message is one sentence that names the cause and the fix."""
 
-    mend: str = ""
-    """The mend, where the message leaves it out."""
+    fix: str = ""
+    """The fix, where the message leaves it out."""
 
-    def with_mend(self) -> str:
-        """Return the message, and the mend where that is left out."""
+    def with_fix(self) -> str:
+        """Return the message, and the fix where that is left out."""
         told = str(self)
-        return f"{told}; {self.mend}" if self.mend and self.mend not in told else told
+        return f"{told}; {self.fix}" if self.fix and self.fix not in told else told
 
 
 class SettingsError(MemoryMcpError):
@@ -59,7 +59,7 @@ class ConflictError(MemoryMcpError):
 
 
 class StoreError(MemoryMcpError):
-    """The store cannot be opened, read or written; the message names the file and the mend."""
+    """The store cannot be opened, read or written; the message names the file and the fix."""
 
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -80,9 +80,9 @@ class TransferError(MemoryMcpError):
 class EmbedderError(MemoryMcpError):
     """No vectors could be had now; the memory itself is not in danger."""
 
-    def __init__(self, cause: str, *, mend: str = "", faulty: bool = True) -> None:
+    def __init__(self, cause: str, *, fix: str = "", faulty: bool = True) -> None:
         super().__init__(cause)
-        self.mend = mend
+        self.fix = fix
         self.faulty = faulty
         """Whether the call speaks against the embedder's health (the breaker counts it)."""
 

@@ -70,7 +70,7 @@ class NewMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Chunk:
     """The part `content[start:end]` of a memory, with its vector or without one yet."""
 
     start: int
@@ -84,7 +84,7 @@ class Passage:
 class Embedded:
     """The passages of one memory's content, in order, and the space of those that have a vector."""
 
-    passages: tuple[Passage, ...]
+    chunks: tuple[Chunk, ...]
     space: Space | None
 
 
@@ -205,21 +205,21 @@ class Match(NamedTuple):  # hundreds are made in a search: twice as fast as a fr
 
 
 @dataclass(frozen=True, slots=True)
-class Matching:
+class KeywordMatches:
     """What the words of a query found."""
 
-    possible: float
+    max_score: float
     """The best BM25 score that a memory could have."""
     matches: tuple[Match, ...]
     """Best first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class DocumentFrequencies:
     """How common the words of a query are in a namespace."""
 
     memories: int
-    held: Mapping[str, int]
+    document_frequencies: Mapping[str, int]
     """How many of the memories hold each word, as the query writes it; function words are left out."""
 
 
@@ -232,10 +232,10 @@ class Neighbours:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class BackgroundScores:
     """How near the passages of a namespace are to a query by chance."""
 
-    passages: int
+    chunks: int
     """Passages of the namespace that have a vector."""
     cosines: tuple[float, ...]
     """Of some of them, chosen evenly."""
@@ -273,7 +273,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingPassage:
+class PendingChunk:
     """A passage in the queue for a vector."""
 
     passage_id: int
@@ -289,7 +289,7 @@ class PendingPassage:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfilled:
+class MissingVectors:
     """A memory that has no passage in some space."""
 
     key: int
@@ -305,7 +305,7 @@ class EmbeddedText:
     consumed_chars: int = 0
     """Characters that the vector has seen, where it was truncated."""
     error: str = ""
-    """Why there is no vector, and in brackets at its end what refused it, as `Served.made_by` has it."""
+    """Why there is no vector, and in brackets at its end what refused it, as `DaemonStatus.made_by` has it."""
     temporary: bool = False
     """Whether the same embedder may make the vector some time later."""
 
@@ -336,7 +336,7 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class DaemonStatus:
     """What an embedder is, and what it has done since it started."""
 
     state: str
@@ -369,7 +369,7 @@ class Finding:
     state: str
     """One word."""
     cause: str = ""
-    mend: str = ""
+    fix: str = ""
     detail: str = ""
     """What else is worth knowing, in order or not."""
 

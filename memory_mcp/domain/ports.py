@@ -10,29 +10,29 @@ from typing import Protocol, TypeVar
 from memory_mcp.domain.embedding import Embedder as Embedder  # noqa: PLC0414 - the ports are imported from here
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import (
+    BackgroundScores,
     Change,
+    Chunk,
+    DocumentFrequencies,
     Embedded,
     Event,
     Filters,
     Finding,
+    KeywordMatches,
     Match,
-    Matching,
     Memory,
+    MissingVectors,
     Neighbours,
     NewMemory,
     Page,
-    Passage,
-    PendingPassage,
+    PendingChunk,
     QueueCounts,
     Record,
     Revision,
-    Sample,
     Space,
-    Spread,
     Statistics,
     Stored,
     Totals,
-    Unfilled,
 )
 
 T = TypeVar("T")
@@ -45,23 +45,23 @@ class Upkeep(Protocol):
         """Return the spaces that hold vectors but are not the store's."""
         ...
 
-    async def unfilled(self, space: Space, after: int, limit: int) -> list[Unfilled]:
+    async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
         """Return the first live memories after this key that have no passage in the space, in order of their keys."""
         ...
 
-    async def count_unfilled(self, space: Space) -> int:
+    async def count_missing_vectors(self, space: Space) -> int:
         """Count the live memories that have no passage in the space."""
         ...
 
-    async def fill(self, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
+    async def backfill(self, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
         """Give memories their passages in a space that need not be the store's; each has a vector or an error.
 
         What was deleted, rewritten or filled meanwhile is passed over.
         """
         ...
 
-    async def switch(self, space: Space) -> bool:
-        """Make the space the store's, at once for everyone, if no live memory is unfilled in it; say whether it is.
+    async def activate_space(self, space: Space) -> bool:
+        """Make the space the store's, at once for everyone, if no live memory lacks vectors in it; say whether it is.
 
         The old space stays as it is, but for what waited for vectors in it.
         """
@@ -91,7 +91,7 @@ class Upkeep(Protocol):
         """Return the first live memories after this key, in order of their keys."""
         ...
 
-    async def absorb(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
+    async def import_records(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
         """Write exported memories in one transaction, with their ids, times, revisions, tags and conversations.
 
         A memory that is there already, the same under the same id, is not written again. Another content under its id,
@@ -120,8 +120,8 @@ class Upkeep(Protocol):
         ...
 
 
-class Moment(Protocol):
-    """What a store holds at one moment; the methods are the store's of the same names, for work inside `at_once`."""
+class Snapshot(Protocol):
+    """What a store holds at one moment; the methods are the store's of the same names, for work inside `read`."""
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys."""
@@ -139,11 +139,11 @@ class Moment(Protocol):
         """Return what `nearest` would say of these."""
         ...
 
-    def matching(self, query: str, filters: Filters, limit: int) -> Matching:
+    def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
         """Return what holds words of the query."""
         ...
 
-    def spread(self, query: str, namespace: str) -> Spread:
+    def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
         """Return how common the words are."""
         ...
 
@@ -151,11 +151,11 @@ class Moment(Protocol):
         """Return what lies beside each one."""
         ...
 
-    def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
         """Return the cosines among neighbours."""
         ...
 
-    def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+    def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
         """Return cosines to a few."""
         ...
 
@@ -193,8 +193,8 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
-        """Return a memory of this namespace, else of any other if `elsewhere` says so.
+    async def get(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
+        """Return a memory of this namespace, else of any other if `any_namespace` says so.
 
         Raises:
             NotFoundError: there is none, or it was deleted.
@@ -219,7 +219,7 @@ class Store(Upkeep, Protocol):
         ...
 
     async def delete(
-        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, elsewhere: bool = False
+        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, any_namespace: bool = False
     ) -> list[str]:
         """Delete softly what filters let through, of the ids alone where there are some; return the ids.
 
@@ -230,8 +230,8 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def deleted(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
-        """Return a memory that was deleted, of this namespace, else of any other if `elsewhere` says so.
+    async def deleted(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
+        """Return a memory that was deleted, of this namespace, else of any other if `any_namespace` says so.
 
         Raises:
             NotFoundError: there is none, or it was purged.
@@ -254,7 +254,7 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def at_once(self, work: Callable[[Moment], T]) -> T:
+    async def read(self, work: Callable[[Snapshot], T]) -> T:
         """Do work that asks several things, all of them of one moment; it must not wait for anything else."""
         ...
 
@@ -278,7 +278,7 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def matching(self, query: str, filters: Filters, limit: int) -> Matching:
+    async def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
         """Return the memories that hold words of the query and all phrases that it has in quotes, best first by BM25.
 
         Raises:
@@ -286,7 +286,7 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def spread(self, query: str, namespace: str) -> Spread:
+    async def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
         """Return how many memories of a namespace hold each word of the query that says what it is about.
 
         A word counts in each of its forms, as in `matching`.
@@ -300,7 +300,7 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    async def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
         """Return the cosine (-1 to 1) to each memory's meaning among its neighbours.
 
         That is the direction of its nearest passage and, at half and quarter weight, of the first passage of each
@@ -311,7 +311,7 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+    async def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
         """Return the cosines (-1 to 1) to `count` passages of a namespace, chosen evenly; to all when it has fewer.
 
         Raises:
@@ -350,7 +350,7 @@ class Store(Upkeep, Protocol):
         """Count what waits for vectors, in one namespace or in all."""
         ...
 
-    async def pending(self, limit: int) -> list[PendingPassage]:
+    async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest passages that wait for a vector."""
         ...
 
@@ -363,7 +363,7 @@ class Store(Upkeep, Protocol):
         """
         ...
 
-    async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
+    async def set_vectors(self, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
         """Give queued passages their vectors; each passage id is replaced by the passages that became of it."""
         ...
 

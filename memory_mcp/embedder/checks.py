@@ -123,7 +123,7 @@ class DaemonChecks:
         except EmbedderError as error:
             if info.state == pb.STATE_ASLEEP:
                 return "its model was asleep and is being loaded: run this again"
-            return Finding(Condition.DEGRADED, "none", str(error), error.mend)
+            return Finding(Condition.DEGRADED, "none", str(error), error.fix)
         return _judged([item.vector for item in answer.items], [item.error for item in answer.items], info, golden)
 
 

@@ -31,7 +31,7 @@ from embedder_api.v1.embedder_pb2_grpc import EmbedderStub
 from grpc import ChannelConnectivity
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Guard, Lane, Served, Space, Task
+from memory_mcp.domain.models import Condition, DaemonStatus, EmbeddedText, Embedding, Finding, Guard, Lane, Space, Task
 from memory_mcp.domain.request import REQUEST_ID, TRACE
 
 INFO_DEADLINE_S: Final = 0.5
@@ -149,7 +149,7 @@ class GrpcEmbedder:
 
     async def _connect_once(self, deadline: float) -> None:
         if addresses.is_anothers(addresses.socket_path(self._address)):
-            raise EmbedderError(f"another user made the folder of {self._address}", mend=OWN_ADDRESS)
+            raise EmbedderError(f"another user made the folder of {self._address}", fix=OWN_ADDRESS)
         try:
             async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
                 while (state := self._channel.get_state(try_to_connect=True)) is not ChannelConnectivity.READY:
@@ -158,13 +158,13 @@ class GrpcEmbedder:
                         raise self._not_connected()
                     await self._channel.wait_for_state_change(state)
         except TimeoutError as error:
-            raise EmbedderError("the daemon's socket did not answer in time", mend=LOOK_AT_LOG) from error
+            raise EmbedderError("the daemon's socket did not answer in time", fix=LOOK_AT_LOG) from error
 
     def _not_connected(self) -> NotConnectedError:
         """Say which it is: nobody is there, or somebody who says nothing, as a stopped process does."""
         if addresses.is_listened_to(addresses.socket_path(self._address)):
-            return NotConnectedError(f"the daemon on {self._address} does not answer", mend=LOOK_AT_LOG)
-        return NotConnectedError(f"no daemon listens on {self._address}", mend=START_DAEMON)
+            return NotConnectedError(f"the daemon on {self._address} does not answer", fix=LOOK_AT_LOG)
+        return NotConnectedError(f"no daemon listens on {self._address}", fix=START_DAEMON)
 
     async def _check_wire(self, deadline: float) -> None:
         """Ask whoever was connected for its version of the wire, once.
@@ -174,8 +174,8 @@ class GrpcEmbedder:
         """
         info = await self._info(deadline)
         if info.wire_version != WIRE_VERSION:  # a prompt refusal: the first call after a restart finds the new one
-            mend = _wire_mend(info)
-            raise EmbedderError(f"the daemon {_other_wire(info)}: {mend}", mend=mend, faulty=False)
+            fix = _wire_fix(info)
+            raise EmbedderError(f"the daemon {_other_wire(info)}: {fix}", fix=fix, faulty=False)
         self._knows_wire = True
 
     async def _info(self, deadline: float) -> pb.InfoResponse:
@@ -202,12 +202,12 @@ class GrpcEmbedder:
         try:
             info = await self.info(budget_s)
         except EmbedderError as error:
-            return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(error), error.mend)}
+            return {"daemon": Finding(Condition.DEGRADED, "unreachable", str(error), error.fix)}
         if expected_space and info.space_id and info.space_id != expected_space:
             return {"daemon": to_finding(info), "space": _mismatch(info.space_id, expected_space)}
         return {"daemon": to_finding(info)}
 
-    async def served(self) -> Served | None:
+    async def served(self) -> DaemonStatus | None:
         """Ask the daemon what it is and has done; None when it does not answer within the deadline of `Info`."""
         deadline = time.monotonic() + INFO_DEADLINE_S
         try:
@@ -251,7 +251,7 @@ def to_error(error: grpc.aio.AioRpcError) -> EmbedderError:
     if code is ErrorCode.OVERLOADED and (retry_ms := dict(error.trailing_metadata() or ()).get(RETRY_AFTER_KEY)):
         sentence = f"{sentence}, it asks to wait {retry_ms!s} ms"
     kind = SpaceMismatchError if code is ErrorCode.SPACE_MISMATCH else EmbedderError
-    return kind(sentence, mend=MENDS[code], faulty=code in FAULTY)
+    return kind(sentence, fix=MENDS[code], faulty=code in FAULTY)
 
 
 def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | None, made_by: str = "") -> Embedding:
@@ -264,21 +264,21 @@ def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | N
     if expected_space and response.space_id != expected_space:
         raise SpaceMismatchError(
             f"{SENTENCES[ErrorCode.SPACE_MISMATCH]}: {response.space_id} instead of {expected_space}",
-            mend=MENDS[ErrorCode.SPACE_MISMATCH],
+            fix=MENDS[ErrorCode.SPACE_MISMATCH],
             faulty=False,
         )
     if len(response.items) != texts or not response.space_id or not response.dimensions:
         raise EmbedderError(
             f"the daemon's answer makes no sense: {len(response.items)} items of {response.dimensions} dimensions "
             f"in the space {response.space_id!r} for {texts} texts",
-            mend=LOOK_AT_LOG,
+            fix=LOOK_AT_LOG,
         )
     try:
         rows = wire.split_rows(response.vectors, response.dimensions, sum(not item.error for item in response.items))
     except ValueError as error:
-        raise EmbedderError(f"the daemon's answer makes no sense: {error}", mend=LOOK_AT_LOG) from error
+        raise EmbedderError(f"the daemon's answer makes no sense: {error}", fix=LOOK_AT_LOG) from error
     if not all(map(wire.is_sound, rows)):
-        raise EmbedderError("the daemon sent a vector that is not finite or all zeros", mend=LOOK_AT_LOG)
+        raise EmbedderError("the daemon sent a vector that is not finite or all zeros", fix=LOOK_AT_LOG)
     waiting = iter(rows)
     return Embedding(
         Space(response.space_id, response.dimensions),
@@ -309,9 +309,9 @@ def to_made_by(info: pb.InfoResponse) -> str:
     return f"{info.engine} {info.precision} on {info.device}, {', '.join(code)}"
 
 
-def to_served(info: pb.InfoResponse, stats: pb.StatsResponse) -> Served:
+def to_served(info: pb.InfoResponse, stats: pb.StatsResponse) -> DaemonStatus:
     """Make values of what a daemon tells of itself."""
-    return Served(
+    return DaemonStatus(
         state=_state(info),
         model=info.model,
         engine=info.engine,
@@ -345,7 +345,7 @@ def _other_wire(info: pb.InfoResponse) -> str:
     return f"speaks version {info.wire_version} of the wire, this front {WIRE_VERSION}"
 
 
-def _wire_mend(info: pb.InfoResponse) -> str:
+def _wire_fix(info: pb.InfoResponse) -> str:
     return OLD_DAEMON if info.wire_version < WIRE_VERSION else OLD_FRONT
 
 
@@ -371,7 +371,7 @@ def to_finding(info: pb.InfoResponse) -> Finding:
         f"{_unmeasured(info)}"
     )
     if info.wire_version != WIRE_VERSION:
-        return Finding(Condition.DEGRADED, state, f"it {_other_wire(info)}", _wire_mend(info), detail)
+        return Finding(Condition.DEGRADED, state, f"it {_other_wire(info)}", _wire_fix(info), detail)
     if info.state in {pb.STATE_SERVING, pb.STATE_ASLEEP} and OUTDATED_KEY in info.versions:
         return Finding(Condition.DEGRADED, state, info.versions[OUTDATED_KEY], BUILD_AGAIN, detail)
     if info.state in {pb.STATE_SERVING, pb.STATE_ASLEEP}:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Condition, Embedding, Finding, Guard, Lane, Served, Task
+from memory_mcp.domain.models import Condition, DaemonStatus, Embedding, Finding, Guard, Lane, Task
 from memory_mcp.domain.ports import Embedder
 from memory_mcp.embedder.breaker import Breaker, BreakerState, Permit
 from memory_mcp.logger import Logger
@@ -36,7 +36,7 @@ class GuardedEmbedder:
         self._slow_share = slow_share
         self._probe_budget_s = probe_budget_s
         self._clock = clock
-        self._mend = ""
+        self._fix = ""
 
     async def embed(
         self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
@@ -49,7 +49,7 @@ class GuardedEmbedder:
         """
         permit = self._breaker.acquire() if self._breaker.state is BreakerState.CLOSED else None
         if permit is None:
-            raise EmbedderError(self._breaker.cause, mend=self._mend, faulty=False)
+            raise EmbedderError(self._breaker.cause, fix=self._fix, faulty=False)
         return await self._judged(permit, texts, task, lane, budget_s, expected_space)
 
     async def probe(self) -> None:
@@ -89,7 +89,7 @@ class GuardedEmbedder:
         return embedding
 
     def _fail(self, permit: Permit, error: EmbedderError, *, slow: bool) -> None:
-        self._mend = error.mend
+        self._fix = error.fix
         state = self._breaker.state
         self._breaker.fail(permit, str(error), slow=slow)
         self._tell(state)
@@ -102,7 +102,7 @@ class GuardedEmbedder:
     def _tell(self, before: BreakerState) -> None:
         """Log that the breaker opened or closed; that a probe failed is no news."""
         if before is BreakerState.CLOSED and self._breaker.state is not before:
-            log.warning("the breaker opened: the embedder is out", cause=self._breaker.cause, mend=self._mend)
+            log.warning("the breaker opened: the embedder is out", cause=self._breaker.cause, fix=self._fix)
         elif before is not BreakerState.CLOSED and self._breaker.state is BreakerState.CLOSED:
             log.info("the breaker closed: the embedder is back")
 
@@ -123,12 +123,12 @@ class GuardedEmbedder:
                 Condition.DEGRADED,
                 self._breaker.state,
                 self._breaker.cause,
-                self._mend,
+                self._fix,
                 detail=f"next attempt in {retry_in_s:.1f} s, tripped {self._breaker.trips} times",
             )
         return {**await self._embedder.findings(expected_space), "breaker": breaker}
 
-    async def served(self) -> Served | None:
+    async def served(self) -> DaemonStatus | None:
         """Ask what is behind; this is no call of its work, and not judged."""
         return await self._embedder.served()
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Guard, QueueCounts, Served, Totals
+from memory_mcp.domain.models import DaemonStatus, Guard, QueueCounts, Totals
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.health.report import Health, Report
 
@@ -27,7 +27,7 @@ class Overview:
 
     report: Report
     figures: Figures
-    served: Served | None
+    served: DaemonStatus | None
     """None where the daemon does not answer."""
 
 

@@ -1,4 +1,4 @@
-"""One answer to "how are you": every part says what was found, why, and what mends it."""
+"""One answer to "how are you": every part says what was found, why, and what fixes it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Health:
         store = await self._store.findings(namespace)
         if self._upkeep.trouble and store["store"].condition is Condition.OK:
             cause = f"it could not be backed up: {self._upkeep.trouble}"
-            store["store"] = replace(store["store"], condition=Condition.DEGRADED, cause=cause, mend=RESTORE)
+            store["store"] = replace(store["store"], condition=Condition.DEGRADED, cause=cause, fix=RESTORE)
         try:
             space = await self._store.space()
         except StoreError:

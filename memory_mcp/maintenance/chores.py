@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from memory_mcp.domain.errors import EmbedderError, StoreError
-from memory_mcp.domain.models import Lane, PendingPassage, Space
+from memory_mcp.domain.models import Lane, PendingChunk, Space
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
@@ -106,7 +106,7 @@ class Chores:
             if queued:
                 log.info("refused passages are tried again", passages=queued, engine=served.made_by)
 
-    async def _waiting(self, later: AbstractSet[int]) -> list[PendingPassage]:
+    async def _waiting(self, later: AbstractSet[int]) -> list[PendingChunk]:
         """Return the next batch, without the passages that are for later."""
         waiting = await self._store.pending(self._batch + len(later))
         return [passage for passage in waiting if passage.passage_id not in later][: self._batch]
@@ -115,7 +115,7 @@ class Chores:
         """Take or prolong the lease, for as long as one batch may take."""
         return await self._lease.take(self._bulk_budget_s + LEASE_MARGIN_S)
 
-    async def _embed(self, waiting: Sequence[PendingPassage], later: set[int]) -> bool:
+    async def _embed(self, waiting: Sequence[PendingChunk], later: set[int]) -> bool:
         """Embed one batch and say whether to go on; what was done before a failure is kept.
 
         What the embedder refuses for the time being is added to `later`, and waits on where it is.
@@ -140,11 +140,11 @@ class Chores:
         later.update(waiting[index].passage_id for index, _ in progress.later)
         return failure is None
 
-    async def _attach(self, waiting: Sequence[PendingPassage], progress: Progress, space: Space) -> None:
+    async def _attach(self, waiting: Sequence[PendingChunk], progress: Progress, space: Space) -> None:
         done = [
-            (passage.passage_id, progress.passages(index))
+            (passage.passage_id, progress.chunks(index))
             for index, passage in enumerate(waiting)
             if progress.done[index]
         ]
-        await self._store.attach(space, done)
+        await self._store.set_vectors(space, done)
         log.info("queued passages have vectors now", passages=len(done))

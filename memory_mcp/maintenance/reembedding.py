@@ -11,7 +11,7 @@ from typing import Final
 import tenacity
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Embedded, Lane, Passage, Space, Task, Unfilled
+from memory_mcp.domain.models import Chunk, Embedded, Lane, MissingVectors, Space, Task
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.memories.indexing import Indexer
@@ -92,7 +92,7 @@ class Reembedding:
         What was refused is tried again. Memories of which only some passages have vectors are left to the chores.
         """
         await self._store.retry_failed(None)
-        if not await self._store.count_unfilled(target):
+        if not await self._store.count_missing_vectors(target):
             return 0
         filled = await self._fill_whole(target, on_progress, share)
         return max(0, filled - (await self._store.queue(None)).failed)
@@ -101,7 +101,7 @@ class Reembedding:
         await self._take_lease()
         try:
             done = await self._fill(target, on_progress, share)
-            while not await self._store.switch(target):  # others wrote between the last batch and this moment
+            while not await self._store.activate_space(target):  # others wrote between the last batch and this moment
                 done += await self._fill(target, on_progress, share)
         finally:
             await self._lease.give_back()
@@ -122,13 +122,13 @@ class Reembedding:
         return embedding.space
 
     async def _fill(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
-        done, after, total = 0, 0, await self._store.count_unfilled(target)
-        while lacking := await self._store.unfilled(target, after, BATCH):
+        done, after, total = 0, 0, await self._store.count_missing_vectors(target)
+        while lacking := await self._store.missing_vectors(target, after, BATCH):
             await self._prolong()
             begun = self._clock()
             embedded = await self._embed(lacking, target)
-            await self._store.fill(
-                target, [(memory, of.passages) for memory, of in zip(lacking, embedded, strict=True)]
+            await self._store.backfill(
+                target, [(memory, of.chunks) for memory, of in zip(lacking, embedded, strict=True)]
             )
             done, after = done + len(lacking), lacking[-1].key
             on_progress(Progress(target, done, max(total, done)))
@@ -153,7 +153,7 @@ class Reembedding:
         if not await self._lease.take(LEASE_S):
             raise ConflictError(TAKEN)  # nothing is lost: whoever has it goes on from here
 
-    async def _embed(self, lacking: Sequence[Unfilled], target: Space) -> list[Embedded]:
+    async def _embed(self, lacking: Sequence[MissingVectors], target: Space) -> list[Embedded]:
         patiently = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_pass),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -164,13 +164,13 @@ class Reembedding:
         return await patiently(self._embed_once, [memory.content for memory in lacking], target)
 
     async def _embed_once(self, contents: Sequence[str], target: Space) -> list[Embedded]:
-        embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=target, at_once=None)
+        embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=target, read=None)
         if failure is not None:
             raise failure
-        return [replace(of, passages=tuple(map(_settled, of.passages))) for of in embedded]
+        return [replace(of, chunks=tuple(map(_settled, of.chunks))) for of in embedded]
 
 
-def _settled(passage: Passage) -> Passage:
+def _settled(passage: Chunk) -> Chunk:
     """Give a passage that is refused for the time being an error, so that its memory keeps nobody from the new space.
 
     The chores see that nothing refused it for good, and queue it again.

@@ -31,7 +31,7 @@ class Transfer:
                 yield record
             after = records[-1].memory.key
 
-    async def absorb(self, records: Sequence[Record]) -> list[Stored | ConflictError]:
+    async def import_records(self, records: Sequence[Record]) -> list[Stored | ConflictError]:
         """Write a batch; what is there already is left as it is.
 
         Raises:
@@ -44,4 +44,4 @@ class Transfer:
             )
         else:
             embedded = await self._indexer.cut(contents)
-        return await self._store.absorb(list(zip(records, embedded, strict=True)))
+        return await self._store.import_records(list(zip(records, embedded, strict=True)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Embedded, EmbeddedText, Lane, Passage, Space, Task
+from memory_mcp.domain.models import Chunk, Embedded, EmbeddedText, Lane, Space, Task
 from memory_mcp.domain.ports import Embedder
 from memory_mcp.memories.chunking import NO_HEAD, Head, head_of, rest_after, split
 
@@ -47,7 +47,7 @@ class Span:
 class Progress:
     """What became of each span so far, and what is left of them."""
 
-    done: list[list[Passage]]
+    done: list[list[Chunk]]
     left: list[tuple[int, Span]]
     space: Space | None = None
     later: list[tuple[int, Span]] = field(default_factory=list)
@@ -69,14 +69,14 @@ class Progress:
             if seen < 1 and span.embedded != span.text:  # the head leaves no room
                 self.left.append((index, replace(span, head=NO_HEAD)))
                 continue
-            self.done[index].append(Passage(span.start, span.start + seen, item.vector, item.error or None))
+            self.done[index].append(Chunk(span.start, span.start + seen, item.vector, item.error or None))
             if item.truncated and (cut := rest_after(span.text, seen)) < len(span.text):
                 self.left.append((index, replace(span, start=span.start + cut, text=span.text[cut:])))
 
-    def passages(self, index: int) -> tuple[Passage, ...]:
+    def chunks(self, index: int) -> tuple[Chunk, ...]:
         """Return the passages of one span, in order; what is left, or is for later, has no vector."""
         undone = [*self.left, *self.later]
-        left = [Passage(s.start, s.start + len(s.text)) for owner, s in undone if owner == index]
+        left = [Chunk(s.start, s.start + len(s.text)) for owner, s in undone if owner == index]
         return tuple(sorted([*self.done[index], *left], key=lambda passage: passage.start))
 
 
@@ -140,18 +140,18 @@ class Indexer:
     async def cut(self, contents: Sequence[str]) -> list[Embedded]:
         """Return the passages of each content, all of them for the queue."""
         cuts = await _cut_all(contents)
-        return [Embedded(tuple(Passage(start, end) for start, end in cut), None) for cut in cuts]
+        return [Embedded(tuple(Chunk(start, end) for start, end in cut), None) for cut in cuts]
 
     async def embed(
-        self, contents: Sequence[str], *, lane: Lane, space: Space | None, at_once: int | None = MAX_PASSAGES_AT_ONCE
+        self, contents: Sequence[str], *, lane: Lane, space: Space | None, read: int | None = MAX_PASSAGES_AT_ONCE
     ) -> tuple[list[Embedded], EmbedderError | None]:
         """Return the passages of each content, and why some of them got no vector in time, if that is so.
 
         In the interactive lane the budget is for all of it, in the bulk lane for each call. A content of more
-        passages than `at_once` is left for the queue; None is no bound.
+        passages than `read` is left for the queue; None is no bound.
         """
         cuts = await _cut_all(contents)
-        bound = at_once or sys.maxsize
+        bound = read or sys.maxsize
         owners = [i for i, cut in enumerate(cuts) if len(cut) <= bound for _ in cut]
         spans = [
             Span(start, content[start:end], head)
@@ -172,11 +172,11 @@ class Indexer:
             )
         except EmbedderError as error:
             failure = error
-        embedded: list[list[Passage]] = [[] for _ in contents]
+        embedded: list[list[Chunk]] = [[] for _ in contents]
         for index, owner in enumerate(owners):
-            embedded[owner].extend(progress.passages(index))
+            embedded[owner].extend(progress.chunks(index))
         complete = [
-            Embedded(tuple(found or (Passage(start, end) for start, end in cut)), progress.space)
+            Embedded(tuple(found or (Chunk(start, end) for start, end in cut)), progress.space)
             for found, cut in zip(embedded, cuts, strict=True)
         ]
         return complete, failure

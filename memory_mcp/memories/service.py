@@ -132,7 +132,7 @@ class Memories:
         Raises:
             NotFoundError: there is none of this id within reach.
         """
-        return await self._store.get(memory_id, reach.namespace, elsewhere=not reach.bound)
+        return await self._store.get(memory_id, reach.namespace, any_namespace=not reach.bound)
 
     async def revisions(self, memory: Memory) -> list[Revision]:
         """Return what a memory was before, oldest first."""
@@ -161,19 +161,19 @@ class Memories:
             NotFoundError: there is none of this id within reach.
         """
         filters = Filters(reach.namespace)
-        return await self._store.delete([memory_id], filters, dry_run=dry_run, elsewhere=not reach.bound)
+        return await self._store.delete([memory_id], filters, dry_run=dry_run, any_namespace=not reach.bound)
 
     async def delete_all(
         self, filters: Filters, *, dry_run: bool, on_progress: Callable[[int, int], Awaitable[None]]
     ) -> list[str]:
         """Delete what filters say now, some hundred at a time, and tell how many of how many; return the ids."""
-        doomed = await self._store.delete(None, filters, dry_run=True)
+        to_delete = await self._store.delete(None, filters, dry_run=True)
         if dry_run:
-            return doomed
+            return to_delete
         gone: list[str] = []
-        for start in range(0, len(doomed), DELETED_AT_ONCE):
-            gone += await self._delete_known(doomed[start : start + DELETED_AT_ONCE], filters)
-            await on_progress(min(start + DELETED_AT_ONCE, len(doomed)), len(doomed))
+        for start in range(0, len(to_delete), DELETED_AT_ONCE):
+            gone += await self._delete_known(to_delete[start : start + DELETED_AT_ONCE], filters)
+            await on_progress(min(start + DELETED_AT_ONCE, len(to_delete)), len(to_delete))
         return gone
 
     async def _delete_known(self, ids: Sequence[str], within: Filters) -> list[str]:
@@ -191,7 +191,7 @@ class Memories:
         Raises:
             NotFoundError: it is not deleted, was purged, or is out of reach.
         """
-        memory = await self._store.deleted(memory_id, reach.namespace, elsewhere=not reach.bound)
+        memory = await self._store.deleted(memory_id, reach.namespace, any_namespace=not reach.bound)
         restored = await self._store.undelete(memory, await self._embed(memory.content))
         if not restored.embedded:
             self._left_pending()

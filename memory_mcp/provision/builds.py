@@ -109,19 +109,19 @@ def require_room(folder: Path, build: Build, cache: Path | None = None) -> None:
     """
     scratch = Path(tempfile.gettempdir())
     wanted = {folder: max(0.0, build.installed - _size(folder)), scratch: build.fetched}
-    mends = {folder: "name another folder with --venv", scratch: "name another folder with TMPDIR"}
+    fixes = {folder: "name another folder with --venv", scratch: "name another folder with TMPDIR"}
     if cache:
         wanted[cache] = build.fetched
-        mends[cache] = "set PIP_NO_CACHE_DIR=1, so that pip keeps no copy"
+        fixes[cache] = "set PIP_NO_CACHE_DIR=1, so that pip keeps no copy"
     on_disk = Counter[int]()
     for place, size in wanted.items():
         on_disk[_existing(place).stat().st_dev] += int(size)
-    for place, mend in mends.items():
+    for place, fix in fixes.items():
         needed, free = on_disk[_existing(place).stat().st_dev], shutil.disk_usage(_existing(place)).free
         if free < needed:
             raise ProvisionError(
                 f"the disk of {place} has {free / GB:.1f} GB free, and the installation needs {needed / GB:.1f} GB "
-                f"there: free some, or {mend}"
+                f"there: free some, or {fix}"
             )
 
 

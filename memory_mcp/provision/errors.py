@@ -6,4 +6,4 @@ from memory_mcp.domain.errors import MemoryMcpError
 
 
 class ProvisionError(MemoryMcpError):
-    """A step of the installation failed; the message names the step and the mend."""
+    """A step of the installation failed; the message names the step and the fix."""

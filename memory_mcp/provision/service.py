@@ -103,9 +103,7 @@ def write(file: Path, content: bytes) -> None:
         aside.write_bytes(content)
         aside.replace(file)
     except OSError as error:
-        raise ProvisionError(
-            f"{file} cannot be written ({error.strerror}): mend its folder's owner and mode"
-        ) from error
+        raise ProvisionError(f"{file} cannot be written ({error.strerror}): fix its folder's owner and mode") from error
 
 
 def make_folder(folder: Path) -> None:

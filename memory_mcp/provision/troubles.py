@@ -33,11 +33,11 @@ class Trouble:
 
     state: str
     cause: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
         """Say it in one sentence."""
-        return f"{self.cause}: run `{self.mend}`"
+        return f"{self.cause}: run `{self.fix}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +103,18 @@ def fitted(finding: Finding, versions: Versions, service: Service | None) -> Fin
         service: what starts programs at login, if anything does.
     """
     install, another = installed.install_command(versions), of_another(versions, service)
-    only_install = versions.current() is None or (another is not None and another.mend == install)
+    only_install = versions.current() is None or (another is not None and another.fix == install)
     if only_install and finding.state == "unreachable":
-        return replace(finding, mend=install)
+        return replace(finding, fix=install)
     commands = {
         "start": installed.start_command(versions, service),
         "restart": install if only_install else installed.restart_command(versions, service),
         "install": install,
     }
-    cause, mend = finding.cause, finding.mend
+    cause, fix = finding.cause, finding.fix
     for verb, command in commands.items():
         general, special = f"`memory-mcp daemon {verb}`", f"`{command}`"
-        cause, mend = cause.replace(general, special), mend.replace(general, special)
+        cause, fix = cause.replace(general, special), fix.replace(general, special)
     if not installed.is_registered(service):
-        mend = mend.replace("(`memory-mcp daemon logs`)", "(in the terminal that it was started from)")
-    return replace(finding, cause=cause, mend=mend)
+        fix = fix.replace("(`memory-mcp daemon logs`)", "(in the terminal that it was started from)")
+    return replace(finding, cause=cause, fix=fix)

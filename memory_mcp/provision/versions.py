@@ -170,7 +170,7 @@ class Versions:
             file = self._lock.open("ab")
         except OSError as error:
             raise ProvisionError(
-                f"{self._lock} cannot be written ({error.strerror}): mend its folder, or name another with --venv"
+                f"{self._lock} cannot be written ({error.strerror}): fix its folder, or name another with --venv"
             ) from error
         with file:
             os.set_inheritable(file.fileno(), True)  # noqa: FBT003 - the only way; a pip that outlives us installs here

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from memory_mcp.domain.models import Filters, Match, Neighbours, Space
-from memory_mcp.domain.ports import Moment
+from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import fusion, weighing
 
 SHARING: Final = 15
@@ -49,7 +49,7 @@ NO_WORDS: Final = Words({}, is_all=True)
 class Evidence:
     """Asks a store about one query, at one moment."""
 
-    def __init__(self, moment: Moment, filters: Filters, candidates: int) -> None:
+    def __init__(self, moment: Snapshot, filters: Filters, candidates: int) -> None:
         self._moment = moment
         self._filters = filters
         self._candidates = candidates
@@ -57,7 +57,7 @@ class Evidence:
     def words(self, text: str) -> Words:
         """Score what holds words of the query, and its neighbours."""
         limit = max(MIN_WORDED, self._candidates)
-        found = self._moment.matching(text, self._filters, limit)
+        found = self._moment.keyword_search(text, self._filters, limit)
         keys = [match.key for match in found.matches]
         around = self._moment.neighbours(keys[: self._candidates])
         around |= self._moment.neighbours(self._newcomers(keys, around))
@@ -76,8 +76,8 @@ class Evidence:
         worded = list(words.scores)[: self._candidates]  # the others cannot come before these by their words alone
         others = sorted({*worded, *newcomers} - set(found))
         compared = self._moment.compare(vector.row, vector.space, others)
-        among = self._moment.in_context(vector.row, vector.space, [*found, *others])
-        scores = fusion.in_context([*nearest, *compared], among)
+        among = self._moment.contextual_similarity(vector.row, vector.space, [*found, *others])
+        scores = fusion.contextual_similarity([*nearest, *compared], among)
         return Meaning(scores, self._prominence(vector, nearest), is_all=len(nearest) < self._candidates)
 
     def _newcomers(self, keys: Sequence[int], around: Mapping[int, Neighbours]) -> list[int]:
@@ -96,6 +96,6 @@ class Evidence:
         if not nearest:
             return None
         namespace = self._filters.namespace
-        sample = self._moment.sample(vector.row, vector.space, namespace, weighing.SAMPLE)
+        sample = self._moment.background_scores(vector.row, vector.space, namespace, weighing.SAMPLE)
         few = self._filters.is_narrow and len(nearest) < self._candidates
-        return weighing.prominence(nearest[0].score, sample, len(nearest) if few else sample.passages)
+        return weighing.prominence(nearest[0].score, sample, len(nearest) if few else sample.chunks)

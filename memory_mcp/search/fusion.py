@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Final, NamedTuple
 
-from memory_mcp.domain.models import Match, Matching, Neighbours
+from memory_mcp.domain.models import KeywordMatches, Match, Neighbours
 
 SHARES: Final = (1 / 2, 1 / 4)
 """What a memory gets of the keyword scores of its neighbours in the conversation, by their distance."""
@@ -30,7 +30,7 @@ class Ranked(NamedTuple):  # hundreds are made in a search: twice as fast as a f
     passage: tuple[int, int] | None = None
 
 
-def keyword_scores(found: Matching, around: Mapping[int, Neighbours]) -> dict[int, float]:
+def keyword_scores(found: KeywordMatches, around: Mapping[int, Neighbours]) -> dict[int, float]:
     """Return the keyword score, 0-1, of what words found and of its neighbours in `around`.
 
     A turn is found through what was said just before and after it too. The best one gets the root of its share of the
@@ -39,7 +39,7 @@ def keyword_scores(found: Matching, around: Mapping[int, Neighbours]) -> dict[in
     """
     held = {match.key: match.score for match in found.matches}
     joined = held | {key: held.get(key, 0.0) + _of_neighbours(beside, held) for key, beside in around.items()}
-    full = math.sqrt(found.possible * max(joined.values(), default=0.0))
+    full = math.sqrt(found.max_score * max(joined.values(), default=0.0))
     return {key: min(1.0, score / full) for key, score in joined.items() if score > 0}
 
 
@@ -48,7 +48,7 @@ def _of_neighbours(around: Neighbours, held: Mapping[int, float]) -> float:
     return sum(share * held.get(key, 0.0) for share, key in sides)
 
 
-def in_context(own: Iterable[Match], among: Mapping[int, float]) -> dict[int, Match]:
+def contextual_similarity(own: Iterable[Match], among: Mapping[int, float]) -> dict[int, Match]:
     """Return the semantic score, 0-1: the cosine of the best passage, in a conversation halved with the context's."""
     return {
         match.key: Match(match.key, (match.score + max(0.0, among.get(match.key, match.score))) / 2, match.passage)

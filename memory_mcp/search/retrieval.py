@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Filters, Lane, Space, Task
-from memory_mcp.domain.ports import Embedder, Moment, Store
+from memory_mcp.domain.ports import Embedder, Snapshot, Store
 from memory_mcp.search import fusion, naming, results, weighing
 from memory_mcp.search.candidates import NO_WORDS, Evidence, Meaning, Vector, Words
 from memory_mcp.search.fusion import Ranked
@@ -112,18 +112,18 @@ class Retrieval:
     async def search(self, query: Query) -> Answer:
         """Return the best memories; without vectors they are found by keywords, and the answer says why."""
         if query.mode == "keyword":
-            return await self._store.at_once(lambda it: self._answer(it, query, _look(it, query), None))
-        texts, space = await self._store.at_once(lambda it: (_phrasings(it, query), it.space()))
+            return await self._store.read(lambda it: self._answer(it, query, _look(it, query), None))
+        texts, space = await self._store.read(lambda it: (_phrasings(it, query), it.space()))
         vector, seen = await asyncio.gather(self._embed(texts, space), self._look_meanwhile(query))
-        return await self._store.at_once(lambda it: self._answer(it, query, seen, vector))
+        return await self._store.read(lambda it: self._answer(it, query, seen, vector))
 
     async def _look_meanwhile(self, query: Query) -> Seen:
         """Look for the words as soon as the query is on its way to the embedder; before, it would hold that up."""
         for _ in range(TURNS_TO_SEND):
             await asyncio.sleep(0)
-        return await self._store.at_once(lambda it: _look(it, query))
+        return await self._store.read(lambda it: _look(it, query))
 
-    def _answer(self, it: Moment, query: Query, seen: Seen, vector: Vector | Problem | None) -> Answer:
+    def _answer(self, it: Snapshot, query: Query, seen: Seen, vector: Vector | Problem | None) -> Answer:
         found, hits = self._enough(it, query, seen.way, vector, seen.words)
         tagged = [] if query.filters.tags else self._tagged(it, query, seen.way, vector)
         shown = {hit.memory.key for hit in tagged}
@@ -132,7 +132,7 @@ class Retrieval:
         weak = not hits or not (tagged or _fits(it, query.text, seen.way, found))
         return Answer(tuple(hits), found.mode, seen.way.intent, found.degraded, seen.pending, weak, missed)
 
-    def _tagged(self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None) -> list[Hit]:
+    def _tagged(self, it: Snapshot, query: Query, way: Route, vector: Vector | Problem | None) -> list[Hit]:
         """Return what carries the tags that the query names; they are half of what was asked for, the words the other.
 
         These come before the rest.
@@ -149,7 +149,7 @@ class Retrieval:
         return [hit for hit in lifted if hit.ranked.score >= query.min_score]
 
     def _enough(
-        self, it: Moment, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None
+        self, it: Snapshot, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None
     ) -> tuple[Found, list[Hit]]:
         """Return the candidates and the hits among them, of more and more candidates until the hits are enough."""
         candidates = _candidates(query)
@@ -163,7 +163,7 @@ class Retrieval:
             candidates = min(MAX_CANDIDATES, 4 * candidates)
             words = _words(it, query, candidates)
 
-    def _select(self, it: Moment, query: Query, way: Route, ranked: Sequence[Ranked]) -> list[Hit]:
+    def _select(self, it: Snapshot, query: Query, way: Route, ranked: Sequence[Ranked]) -> list[Hit]:
         thinned = query.collapse or bool(way.quoted)
         likely = list(ranked) if thinned else results.worth_loading(ranked, query.limit, query.recency)
         memories = it.fetch([hit.key for hit in likely])
@@ -183,18 +183,18 @@ class Retrieval:
                 expected_space=space.id if space else None,
             )
         except EmbedderError as error:
-            return Problem(error.with_mend())
+            return Problem(error.with_fix())
         rows = [item.vector for item in embedding.items if item.vector is not None]
         if not rows:
             return Problem(f"the query got no vector ({embedding.items[0].error})")
         return Vector(between(rows), embedding.space)
 
 
-def _phrasings(it: Moment, query: Query) -> list[str]:
-    return phrasings(query.text, it.spread(query.text, query.filters.namespace))
+def _phrasings(it: Snapshot, query: Query) -> list[str]:
+    return phrasings(query.text, it.document_frequencies(query.text, query.filters.namespace))
 
 
-def _look(it: Moment, query: Query) -> Seen:
+def _look(it: Snapshot, query: Query) -> Seen:
     """Find out what can be known without the query's vector."""
     asked = possible_tags(query.text)
     known = it.tags_among(asked, query.filters.namespace) if asked else frozenset[str]()
@@ -204,7 +204,7 @@ def _look(it: Moment, query: Query) -> Seen:
     return Seen(way, words, it.queue(query.filters.namespace).pending)
 
 
-def _words(it: Moment, query: Query, candidates: int) -> Words | None:
+def _words(it: Snapshot, query: Query, candidates: int) -> Words | None:
     """Score the words, unless meaning alone is asked for."""
     if query.mode == "semantic":
         return None
@@ -212,7 +212,7 @@ def _words(it: Moment, query: Query, candidates: int) -> Words | None:
 
 
 def _find(
-    it: Moment, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None, candidates: int
+    it: Snapshot, query: Query, way: Route, vector: Vector | Problem | None, words: Words | None, candidates: int
 ) -> Found:
     evidence = Evidence(it, query.filters, candidates)
     if isinstance(vector, Vector):
@@ -220,13 +220,13 @@ def _find(
             meaning = evidence.meaning(vector, words or NO_WORDS)
             return _ranked(query, way, meaning, words or NO_WORDS)
         except SpaceMismatchError as error:  # another front gave the store its space meanwhile
-            vector = Problem(error.with_mend())
+            vector = Problem(error.with_fix())
     words = words or evidence.words(query.text)
     degraded = vector.sentence if vector else None
     return Found(fusion.by_keywords(words.scores), _KEYWORD, degraded, words.is_all, fusion.fit(words.scores.values()))
 
 
-def _fits(it: Moment, text: str, way: Route, found: Found) -> bool:
+def _fits(it: Snapshot, text: str, way: Route, found: Found) -> bool:
     """Say whether anything fits well; a name fits by its spelling alone."""
     if not way.names:
         return found.fit >= fusion.FITS_FROM

@@ -6,7 +6,7 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from memory_mcp.domain.models import Sample
+from memory_mcp.domain.models import BackgroundScores
 
 if TYPE_CHECKING:
     from statistics import NormalDist
@@ -37,7 +37,7 @@ def _normal() -> NormalDist:
     return NormalDist()
 
 
-def prominence(best: float, sample: Sample, passages: int) -> float | None:
+def prominence(best: float, sample: BackgroundScores, passages: int) -> float | None:
     """Return by how many standard deviations a cosine is above what the best of so many passages has by chance.
 
     That is the expected largest of n normal values by Blom's formula (Statistical Estimates and Transformed Beta

@@ -65,8 +65,10 @@ def excerpt(content: str, query: str, size: int) -> str:
 def share(text: str, query: str) -> float:
     """Return which share of the letters of a query's words a text holds, 0-1; short words, said everywhere, aside."""
     words = _words(query)
-    telling = [word for word in words if len(word[0]) > SHORT or _UNSPACED.search(word[0]) or not word[0].isalpha()]
-    searched, words = _Searched(text), telling or _wanted(query)
+    content_words = [
+        word for word in words if len(word[0]) > SHORT or _UNSPACED.search(word[0]) or not word[0].isalpha()
+    ]
+    searched, words = _Searched(text), content_words or _wanted(query)
     held = [word for word in words if next(searched.places([word]), None) is not None]
     return sum(len(word[0]) for word in held) / max(1, sum(len(word[0]) for word in words))
 

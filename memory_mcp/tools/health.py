@@ -21,15 +21,13 @@ class PartHealth(BaseModel):
 
     state: str
     cause: str = Field(description="Why it is not in order; empty when it is")
-    mend: str = Field(description="What mends it")
+    fix: str = Field(description="What fixes it")
     detail: str
 
     @classmethod
     def of(cls, finding: Finding, *, detailed: bool) -> PartHealth:
         """Make a result of a finding."""
-        return cls(
-            state=finding.state, cause=finding.cause, mend=finding.mend, detail=finding.detail if detailed else ""
-        )
+        return cls(state=finding.state, cause=finding.cause, fix=finding.fix, detail=finding.detail if detailed else "")
 
 
 class HealthResult(Result):
@@ -43,16 +41,16 @@ class HealthResult(Result):
     queue: PartHealth
 
     def text(self) -> str:
-        """Say what is wrong and what mends it."""
+        """Say what is wrong and what fixes it."""
         parts = {name: getattr(self, name) for name in type(self).model_fields if name != "status"}
-        lines = [f"{name}: {part.state}. {part.cause} Mend: {part.mend}" for name, part in parts.items() if part.cause]
+        lines = [f"{name}: {part.state}. {part.cause} Mend: {part.fix}" for name, part in parts.items() if part.cause]
         return "\n".join([f"Status: {self.status}.", *lines])
 
 
 def without_settings(error: SettingsError) -> HealthResult:
     """Say what is wrong with the settings: nothing else can be asked then."""
-    store = PartHealth(state="unusable", cause=str(error), mend="correct the setting, then restart", detail="")
-    other = PartHealth(state="unknown", cause="the settings do not fit", mend="see store", detail="")
+    store = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
+    other = PartHealth(state="unknown", cause="the settings do not fit", fix="see store", detail="")
     return HealthResult(status="failed", daemon=other, breaker=other, space=other, store=store, queue=other)
 
 
@@ -69,7 +67,7 @@ async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
 
 HEALTH = Tool(
     "memory_health",
-    "Say whether the memory works in full, what is wrong, and what mends it.",
+    "Say whether the memory works in full, what is wrong, and what fixes it.",
     HealthArguments,
     HealthResult,
     memory_health,

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 
 class PluginError(ValueError):
-    """A name that nobody provides, or that two do, or a package that does not work; one sentence with the mend."""
+    """A name that nobody provides, or that two do, or a package that does not work; one sentence with the fix."""
 
 
 def added(group: str, ours: Collection[str]) -> dict[str, EntryPoint]:
@@ -57,7 +57,7 @@ def load(entry: EntryPoint) -> Callable[..., object]:
 
 
 def _unusable(entry: EntryPoint, why: str) -> PluginError:
-    return PluginError(f"the package {_package(entry)} adds {entry.name!r}, which cannot be used ({why}): mend it")
+    return PluginError(f"the package {_package(entry)} adds {entry.name!r}, which cannot be used ({why}): fix it")
 
 
 def _package(entry: EntryPoint) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import MemoryMcpError
-from memory_mcp.domain.models import Change, Embedded, Filters, Memory, Metadata, NewMemory, Passage, Space, Stored
+from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, Memory, Metadata, NewMemory, Space, Stored
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import OTHER_SPACE, SPACE, towards
 
@@ -73,8 +73,8 @@ class Read:
         space = await store.space() or SPACE
         found = await store.nearest(towards(self.degrees), space, self.filters, 100)
         scores = {match.key: round(match.score, 3) for match in found}
-        words = {match.key for match in (await store.matching(self.word, self.filters, 100)).matches}
-        around = await store.in_context(towards(self.degrees), space, sorted(scores))
+        words = {match.key for match in (await store.keyword_search(self.word, self.filters, 100)).matches}
+        around = await store.contextual_similarity(towards(self.degrees), space, sorted(scores))
         among = {key: round(score, 3) for key, score in around.items()}
         return (
             await _pages(store, self.filters, self.limit),
@@ -108,10 +108,10 @@ class Attach:
         vector = None if self.degrees is None else towards(self.degrees)
         error = None if vector else "refused"
         results = [
-            (passage.passage_id, [Passage(passage.start, passage.start + len(passage.text), vector, error)])
+            (passage.passage_id, [Chunk(passage.start, passage.start + len(passage.text), vector, error)])
             for passage in waiting
         ]
-        await store.attach(SPACE, results)
+        await store.set_vectors(SPACE, results)
         counts = [await store.queue(namespace) for namespace in (*EVERYWHERE, None)]
         return [(passage.start, passage.text) for passage in waiting], counts, await store.space()
 
@@ -127,7 +127,7 @@ class Undelete:
         """Return the memory and all that it was."""
         memory = await store.deleted(self.memory_id, "here")
         vector = None if self.degrees is None else towards(self.degrees)
-        passages = Embedded((Passage(0, len(memory.content), vector),), SPACE if vector else None)
+        passages = Embedded((Chunk(0, len(memory.content), vector),), SPACE if vector else None)
         return await store.undelete(memory, passages), await store.revisions(memory)
 
 
@@ -150,17 +150,17 @@ class Reembed:
 
     async def run(self, store: Store) -> Answer:
         """Return what was lacking, and which spaces there are then."""
-        lacking = await store.unfilled(self.space, 0, 100)
+        lacking = await store.missing_vectors(self.space, 0, 100)
         vector = None if self.degrees is None else towards(self.degrees)
-        await store.fill(
+        await store.backfill(
             self.space,
             [
-                (memory, [Passage(0, len(memory.content), vector, None if vector else "refused")])
+                (memory, [Chunk(0, len(memory.content), vector, None if vector else "refused")])
                 for memory in lacking[: self.limit]
             ],
         )
-        left = await store.count_unfilled(self.space)
-        return lacking, left, await store.switch(self.space), await store.space(), await store.others()
+        left = await store.count_missing_vectors(self.space)
+        return lacking, left, await store.activate_space(self.space), await store.space(), await store.others()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _embedded(draw: st.DrawFn, content: str) -> Embedded:
     cut = draw(st.integers(0, len(content) - 1))
     spans = [(0, cut), (cut, len(content))] if cut else [(0, len(content))]
     angles = [draw(st.none() | _degrees) for _ in spans]
-    passages = [Passage(*span, None if at is None else towards(at)) for span, at in zip(spans, angles, strict=True)]
+    passages = [Chunk(*span, None if at is None else towards(at)) for span, at in zip(spans, angles, strict=True)]
     space = draw(st.sampled_from([SPACE, SPACE, SPACE, OTHER_SPACE]))
     return Embedded(tuple(passages), space if any(passage.vector for passage in passages) else None)
 

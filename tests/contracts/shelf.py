@@ -11,7 +11,7 @@ from typing import Any
 from embedder_api.v1 import wire
 
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Embedded, Filters, Memory, NewMemory, Passage, Space, Stored
+from memory_mcp.domain.models import Chunk, Embedded, Filters, Memory, NewMemory, Space, Stored
 from memory_mcp.domain.ports import Store
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.clock import FakeClock
@@ -31,7 +31,7 @@ def towards(degrees: float) -> bytes:
 
 def whole(content: str, vector: bytes | None = None, space: Space = SPACE) -> Embedded:
     """Return the content as one passage."""
-    return Embedded((Passage(0, len(content), vector),), space if vector else None)
+    return Embedded((Chunk(0, len(content), vector),), space if vector else None)
 
 
 def new(content: str, **fields: Any) -> NewMemory:
@@ -77,7 +77,7 @@ async def near(store: Store, filters: Filters = HERE, limit: int = 10, degrees: 
 
 async def worded(store: Store, query: str, filters: Filters = HERE, limit: int = 10) -> list[str]:
     """Return the contents that `matching` finds, best first."""
-    return await _contents(store, [match.key for match in (await store.matching(query, filters, limit)).matches])
+    return await _contents(store, [match.key for match in (await store.keyword_search(query, filters, limit)).matches])
 
 
 async def _contents(store: Store, keys: list[int]) -> list[str]:

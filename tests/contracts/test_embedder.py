@@ -109,10 +109,10 @@ async def test_nothing_keeps_a_healthy_embedder_from_being_called(embedder: Embe
 
 
 async def test_a_dead_daemon_is_an_embedder_error(tmp_path: Path) -> None:
-    """A socket that is not there is named at once, with the mend."""
+    """A socket that is not there is named at once, with the fix."""
     client = GrpcEmbedder(f"unix:{tmp_path}/nobody.sock")
     with pytest.raises(EmbedderError, match="no daemon listens on") as caught:
         async with asyncio.timeout(2):
             await embed(client, "text")
-    assert "memory-mcp daemon start" in caught.value.mend
+    assert "memory-mcp daemon start" in caught.value.fix
     await client.close()

@@ -121,8 +121,8 @@ async def test_every_naughty_string_is_kept_and_asked_for(store: Store) -> None:
     assert await listed(store) == strings[::-1]
     for number, text in enumerate(strings):
         assert (await store.get(f"n{number}", "here")).content == text
-        found = await store.matching(text, HERE, 3)
-        assert all(0 < match.score <= found.possible for match in found.matches)
+        found = await store.keyword_search(text, HERE, 3)
+        assert all(0 < match.score <= found.max_score for match in found.matches)
 
 
 async def test_an_id_in_use_is_a_conflict_of_its_item_alone(store: Store) -> None:
@@ -149,10 +149,10 @@ async def test_an_id_belongs_to_a_namespace(store: Store) -> None:
     there = await put(store, "there", id="mine", namespace="there")
     assert await store.get("mine", "here") == here
     assert await store.get("mine", "there") == there
-    assert (await store.get("mine", "nowhere", elsewhere=True)).content in {"here", "there"}
+    assert (await store.get("mine", "nowhere", any_namespace=True)).content in {"here", "there"}
     await store.delete(["mine"], HERE, dry_run=False)
-    assert await store.get("mine", "here", elsewhere=True) == there
-    assert await store.delete(["mine"], HERE, dry_run=True, elsewhere=True) == ["mine"]
+    assert await store.get("mine", "here", any_namespace=True) == there
+    assert await store.delete(["mine"], HERE, dry_run=True, any_namespace=True) == ["mine"]
 
 
 async def test_who_may_not_look_elsewhere_finds_nothing_there(store: Store) -> None:
@@ -166,7 +166,7 @@ async def test_who_may_not_look_elsewhere_finds_nothing_there(store: Store) -> N
     await store.delete(["theirs"], Filters("there"), dry_run=False)
     with pytest.raises(NotFoundError, match="theirs"):
         await store.deleted("theirs", "here")
-    assert (await store.deleted("theirs", "here", elsewhere=True)).key == there.key
+    assert (await store.deleted("theirs", "here", any_namespace=True)).key == there.key
 
 
 async def test_the_id_of_a_deleted_memory_is_not_given_again(store: Store) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory_mcp.domain.errors import ConflictError, NotFoundError
-from memory_mcp.domain.models import Change, Embedded, Filters, Passage, Stored
+from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, Stored
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, SPACE, listed, near, new, put, towards, whole, worded
 from tests.fakes.clock import FakeClock
@@ -68,7 +68,7 @@ async def test_searches_follow_an_update(store: Store) -> None:
     """A new content is found by its own words and vectors, and no more by the old ones."""
     old = await put(store, "apples", towards(0))
     await put(store, "bystander", towards(45))
-    passages = (Passage(0, 4, towards(90)), Passage(4, 7))
+    passages = (Chunk(0, 4, towards(90)), Chunk(4, 7))
     updated = await store.update(old, Change(content="new pears"), Embedded(passages, SPACE), None)
     assert not updated.embedded
     assert await worded(store, "apples") == []
@@ -89,7 +89,7 @@ async def test_an_update_without_a_new_content_keeps_the_vectors(store: Store) -
 async def test_a_deleted_memory_is_gone_at_once(store: Store) -> None:
     """Nothing finds a deleted memory, and nobody waits for its vectors."""
     text = "gone by words"
-    [stored] = await store.add([(new(text), Embedded((Passage(0, 4, towards(0)), Passage(5, 13)), SPACE))])
+    [stored] = await store.add([(new(text), Embedded((Chunk(0, 4, towards(0)), Chunk(5, 13)), SPACE))])
     assert isinstance(stored, Stored)
     memory = await store.get(stored.id, "here")
     await put(store, "stays by words", towards(9))
@@ -127,7 +127,7 @@ async def test_ids_are_deleted_within_filters(store: Store, *, dry_run: bool) ->
     other = await put(store, "three", tags=("b",))
     ids, tagged = [here.id, other.id, there.id], Filters("here", tags=("a",), type="note")
     assert await store.delete(ids[:2], Filters("here", tags=("c",)), dry_run=dry_run) == []
-    assert await store.delete(ids, tagged, dry_run=dry_run, elsewhere=True) == [here.id, there.id]
+    assert await store.delete(ids, tagged, dry_run=dry_run, any_namespace=True) == [here.id, there.id]
     assert await listed(store) == (["three", "one"] if dry_run else ["three"])
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory_mcp.domain.errors import SpaceMismatchError
-from memory_mcp.domain.models import Embedded, Memory, Neighbours, Passage, Sample
+from memory_mcp.domain.models import BackgroundScores, Chunk, Embedded, Memory, Neighbours
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, new, put, towards
 
@@ -65,7 +65,7 @@ async def test_only_the_living_of_one_conversation_are_neighbours(store: Store) 
 async def test_a_memory_means_what_it_means_among_its_neighbours(store: Store) -> None:
     """The neighbours count half and a quarter; those without a vector and those further away count nothing."""
     turns = [await say(store, minute, degrees) for minute, degrees in enumerate((90, 80, 10, None, 40, 120, 0))]
-    found = await store.in_context(towards(0), SPACE, [turn.key for turn in turns])
+    found = await store.contextual_similarity(towards(0), SPACE, [turn.key for turn in turns])
     assert turns[3].key not in found
     assert found[turns[2].key] == pytest.approx(cosine([(1, 10), (0.5, 80), (0.25, 90), (0.25, 40)]), abs=1e-5)
     assert found[turns[0].key] == pytest.approx(cosine([(1, 90), (0.5, 80), (0.25, 10)]), abs=1e-5)
@@ -76,64 +76,64 @@ async def test_what_is_said_later_belongs_to_the_context_at_once(store: Store) -
     """A memory that was asked for before means something else after the next turn, for any query."""
     first = await say(store, 1, 30)
     for asked in (0, 30):
-        found = await store.in_context(towards(asked), SPACE, [first.key])
+        found = await store.contextual_similarity(towards(asked), SPACE, [first.key])
         assert found == {first.key: pytest.approx(cosine([(1, 30 - asked)]), abs=1e-5)}
     await say(store, 2, 90)
-    found = await store.in_context(towards(0), SPACE, [first.key])
+    found = await store.contextual_similarity(towards(0), SPACE, [first.key])
     assert found == {first.key: pytest.approx(cosine([(1, 30), (0.5, 90)]), abs=1e-5)}
 
 
 async def test_without_a_conversation_there_is_no_context(store: Store) -> None:
     """Memories outside of conversations are absent, and a turn alone means what it means."""
     loner, alone = await say(store, 1, 30, talk=None), await say(store, 2, 60)
-    found = await store.in_context(towards(0), SPACE, [loner.key, alone.key])
+    found = await store.contextual_similarity(towards(0), SPACE, [loner.key, alone.key])
     assert found == {alone.key: pytest.approx(0.5, abs=1e-5)}
 
 
 async def test_long_turns_are_seen_by_their_passages(store: Store) -> None:
     """Of the memory itself the nearest passage counts, of a neighbour the first that has a vector."""
-    parts = (Passage(0, 3), Passage(4, 7, towards(70)), Passage(8, 13, towards(20)))
+    parts = (Chunk(0, 3), Chunk(4, 7, towards(70)), Chunk(8, 13, towards(20)))
     for place in range(2):
         talk = new("one two three"[: 13 - place] + "!" * place, conversation_id="c", id=str(place), created_at=START)
         await store.add([(talk, Embedded(parts, SPACE))])
     first = await store.get("0", "here")
-    found = await store.in_context(towards(0), SPACE, [first.key])
+    found = await store.contextual_similarity(towards(0), SPACE, [first.key])
     assert found == {first.key: pytest.approx(cosine([(1, 20), (0.5, 70)]), abs=1e-5)}
 
 
 async def test_a_sample_holds_everything_when_there_is_little(store: Store) -> None:
     """All passages of the namespace that have a vector are counted, those of others and deleted ones are not."""
-    assert await store.sample(towards(0), SPACE, "here", 5) == Sample(0, ())
-    parts = (Passage(0, 3, towards(0)), Passage(4, 7, towards(60)), Passage(8, 13))
+    assert await store.background_scores(towards(0), SPACE, "here", 5) == BackgroundScores(0, ())
+    parts = (Chunk(0, 3, towards(0)), Chunk(4, 7, towards(60)), Chunk(8, 13))
     await store.add([(new("one two three"), Embedded(parts, SPACE))])
     gone = await put(store, "gone", towards(10))
     await put(store, "behind", towards(180))
     await put(store, "elsewhere", towards(20), namespace="there")
     await store.delete([gone.id], HERE, dry_run=False)
-    sample = await store.sample(towards(0), SPACE, "here", 5)
-    assert sample.passages == 3
+    sample = await store.background_scores(towards(0), SPACE, "here", 5)
+    assert sample.chunks == 3
     assert sorted(sample.cosines) == pytest.approx([-1, 0.5, 1], abs=1e-5)
-    assert (await store.sample(towards(0), SPACE, "there", 5)).passages == 1
-    assert await store.sample(towards(0), SPACE, "nowhere", 5) == Sample(0, ())
+    assert (await store.background_scores(towards(0), SPACE, "there", 5)).chunks == 1
+    assert await store.background_scores(towards(0), SPACE, "nowhere", 5) == BackgroundScores(0, ())
 
 
 async def test_a_sample_of_many_is_of_different_ones(store: Store) -> None:
     """As many as were asked for come, no passage twice, the same ones for the same question."""
-    items = [(new(f"{n}"), Embedded((Passage(0, 1, towards(n / 10)),), SPACE)) for n in range(700)]
+    items = [(new(f"{n}"), Embedded((Chunk(0, 1, towards(n / 10)),), SPACE)) for n in range(700)]
     await store.add(items)
-    sample = await store.sample(towards(0), SPACE, "here", 128)
-    assert (sample.passages, len(sample.cosines)) == (700, 128)
+    sample = await store.background_scores(towards(0), SPACE, "here", 128)
+    assert (sample.chunks, len(sample.cosines)) == (700, 128)
     assert len(set(sample.cosines)) > 120  # 32-bit cosines of small angles fall together
-    assert await store.sample(towards(0), SPACE, "here", 128) == sample
+    assert await store.background_scores(towards(0), SPACE, "here", 128) == sample
 
 
 async def test_other_spaces_have_no_context_here(store: Store) -> None:
     """Vectors of another space are refused."""
     turn = await say(store, 1)
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.in_context(towards(0), OTHER_SPACE, [turn.key])
+        await store.contextual_similarity(towards(0), OTHER_SPACE, [turn.key])
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.sample(towards(0), OTHER_SPACE, "here", 5)
+        await store.background_scores(towards(0), OTHER_SPACE, "here", 5)
 
 
 async def test_words_that_are_tags_are_known(store: Store) -> None:

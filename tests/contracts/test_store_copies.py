@@ -30,17 +30,17 @@ async def test_an_export_is_the_same_elsewhere(store: Store, clock: FakeClock) -
     await store.delete(["c"], HERE, dry_run=False)
     records = await store.export(0, 10)
     assert records[1:] == await store.export(records[0].memory.key, 1)
-    elsewhere = FakeStore()
-    outcomes = await elsewhere.absorb([(record, whole(record.memory.content)) for record in records])
+    other_store = FakeStore()
+    outcomes = await other_store.import_records([(record, whole(record.memory.content)) for record in records])
     assert outcomes == [Stored("a", created=True, embedded=False)] * 2
-    assert await elsewhere.export(0, 10) == await _imported(store, records)
-    assert await worded(elsewhere, "rewritten") == ["rewritten"]
+    assert await other_store.export(0, 10) == await _imported(store, records)
+    assert await worded(other_store, "rewritten") == ["rewritten"]
 
 
 async def _imported(store: Store, records: list[Record]) -> list[Record]:
     """Check that importing into where it comes from changes nothing, and return what is exported then."""
     before = await store.generation()
-    outcomes = await store.absorb([(record, whole(record.memory.content)) for record in records])
+    outcomes = await store.import_records([(record, whole(record.memory.content)) for record in records])
     assert outcomes == [Stored("a", created=False, embedded=False)] * 2
     assert await store.generation() == before
     return await store.export(0, 10)
@@ -52,7 +52,7 @@ async def test_an_import_fills_an_empty_store(store: Store) -> None:
     for number in range(3):
         await put(source, f"memory {number}", towards(number), conversation_id="talk")
     records = await source.export(0, 10)
-    await store.absorb([(record, whole(record.memory.content, towards(0))) for record in records])
+    await store.import_records([(record, whole(record.memory.content, towards(0))) for record in records])
     assert [record.memory.content for record in await store.export(0, 10)] == [f"memory {n}" for n in range(3)]
     assert await listed(store) == await listed(source)
     assert len(await near(store)) == 3
@@ -73,7 +73,7 @@ async def test_what_an_import_would_lose_is_a_conflict(store: Store) -> None:
         ({"tags": ("x", "z")}, "tags"),
     ]
     for changed, named in cases:
-        [outcome] = await store.absorb([(Record(replace(memory, **changed)), whole("text"))])
+        [outcome] = await store.import_records([(Record(replace(memory, **changed)), whole("text"))])
         if named:
             assert str(outcome) == f"id: 'a' in the namespace 'here' is there with another {named}"
         else:
@@ -86,7 +86,7 @@ async def test_an_imported_id_gets_a_number_where_it_may(store: Store) -> None:
     memory = await put(store, "first", id="a")
     given = [Record(replace(memory, content=text), may_be_numbered=True) for text in ("second", "first", "third")]
     for is_new in (True, False):
-        outcomes = await store.absorb([(record, whole(record.memory.content)) for record in given])
+        outcomes = await store.import_records([(record, whole(record.memory.content)) for record in given])
         assert [(one.id, one.created) for one in outcomes if isinstance(one, Stored)] == [
             ("a-2", is_new),
             ("a", False),
@@ -102,7 +102,9 @@ async def test_an_imported_id_with_another_content_is_a_conflict_of_its_own(stor
     source = FakeStore()
     for memory_id, content in (("a", "theirs"), ("b", "gone"), ("c", "new")):
         await put(source, content, id=memory_id)
-    outcomes = await store.absorb([(record, whole(record.memory.content)) for record in await source.export(0, 9)])
+    outcomes = await store.import_records(
+        [(record, whole(record.memory.content)) for record in await source.export(0, 9)]
+    )
     assert [type(outcome) for outcome in outcomes] == [ConflictError, ConflictError, Stored]
     assert "'b' in the namespace 'here' was deleted; `memory-mcp undelete b` brings it back" in str(outcomes[1])
     assert sorted(await listed(store)) == ["mine", "new"]

@@ -275,6 +275,6 @@ async def test_equal_texts_go_through_an_export(store: Store) -> None:
         replace(record, memory=replace(record.memory, namespace="there")) for record in await store.export(0, 99)
     ]
     for is_new in (True, False):
-        absorbed = await store.absorb([(record, whole("text")) for record in records])
+        absorbed = await store.import_records([(record, whole("text")) for record in records])
         assert [stored.created for stored in absorbed if isinstance(stored, Stored)] == [is_new] * 4
     assert await listed(store, Filters("there")) == ["text"] * 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory_mcp.domain.errors import SpaceMismatchError
-from memory_mcp.domain.models import Change, Embedded, Passage, QueueCounts, Space, Stored
+from memory_mcp.domain.models import Change, Chunk, Embedded, QueueCounts, Space, Stored
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, near, new, offer, put, towards, whole, worded
 from tests.fakes.clock import FakeClock
@@ -25,10 +25,10 @@ async def test_the_first_vectors_decide_the_space(store: Store) -> None:
 
 async def test_refusals_decide_no_space(store: Store) -> None:
     """A space that has made no vector yet is not the store's, though its errors are kept."""
-    await store.add([(new("evil"), Embedded((Passage(0, 4, None, "too odd"),), OTHER_SPACE))])
+    await store.add([(new("evil"), Embedded((Chunk(0, 4, None, "too odd"),), OTHER_SPACE))])
     await put(store, "odd")
     [waiting] = await store.pending(9)
-    await store.attach(OTHER_SPACE, [(waiting.passage_id, [Passage(0, 3, None, "too odd")])])
+    await store.set_vectors(OTHER_SPACE, [(waiting.passage_id, [Chunk(0, 3, None, "too odd")])])
     counts = await store.queue(None)
     assert (counts.pending, counts.failed, counts.last_error) == (0, 2, "too odd")
     assert await store.space() is None
@@ -61,9 +61,7 @@ async def test_vectors_of_another_space_are_queued_not_stored(store: Store) -> N
 
 async def test_what_waits_is_handed_out_oldest_first(store: Store) -> None:
     """The queue gives each passage with its place and text, in the order in which they came."""
-    await store.add(
-        [(new("äöü\0 👍 end"), Embedded((Passage(0, 3), Passage(4, 6, towards(0)), Passage(6, 10)), SPACE))]
-    )
+    await store.add([(new("äöü\0 👍 end"), Embedded((Chunk(0, 3), Chunk(4, 6, towards(0)), Chunk(6, 10)), SPACE))])
     await put(store, "second", namespace="there")
     waiting = await store.pending(9)
     assert [(passage.start, passage.text) for passage in waiting] == [(0, "äöü"), (6, " end"), (0, "second")]
@@ -73,15 +71,15 @@ async def test_what_waits_is_handed_out_oldest_first(store: Store) -> None:
 
 async def test_attached_vectors_make_a_memory_embedded(store: Store) -> None:
     """A memory is embedded when the last of its passages is, and found by its vectors from then on."""
-    parts = (Passage(0, 5), Passage(6, 12))
+    parts = (Chunk(0, 5), Chunk(6, 12))
     [stored] = await store.add([(new("first second"), Embedded(parts, None))])
     assert isinstance(stored, Stored)
     one, two = await store.pending(9)
-    await store.attach(SPACE, [(one.passage_id, [Passage(0, 5, towards(0))])])
+    await store.set_vectors(SPACE, [(one.passage_id, [Chunk(0, 5, towards(0))])])
     assert await store.space() == SPACE
     assert not (await store.get(stored.id, "here")).embedded
     assert await store.pending(9) == [two]
-    await store.attach(SPACE, [(two.passage_id, [Passage(6, 12, towards(50))])])
+    await store.set_vectors(SPACE, [(two.passage_id, [Chunk(6, 12, towards(50))])])
     assert (await store.get(stored.id, "here")).embedded
     [match] = await store.nearest(towards(50), SPACE, HERE, 9)
     assert match.passage == (6, 12)
@@ -91,8 +89,8 @@ async def test_a_passage_may_become_several(store: Store) -> None:
     """What the embedder cut is attached as passages of their own, and a rest without a vector waits on."""
     memory = await put(store, "abcdefghi")
     [waiting] = await store.pending(9)
-    parts = [Passage(0, 3, towards(0)), Passage(3, 6, towards(60)), Passage(6, 9)]
-    await store.attach(SPACE, [(waiting.passage_id, parts)])
+    parts = [Chunk(0, 3, towards(0)), Chunk(3, 6, towards(60)), Chunk(6, 9)]
+    await store.set_vectors(SPACE, [(waiting.passage_id, parts)])
     [match] = await store.nearest(towards(60), SPACE, HERE, 9)
     assert (match.key, match.passage) == (memory.key, (3, 6))
     assert [(rest.start, rest.text) for rest in await store.pending(9)] == [(6, "ghi")]
@@ -103,7 +101,7 @@ async def test_a_refused_passage_fails_with_its_reason(store: Store) -> None:
     memory = await put(store, "refused words")
     await put(store, "fine", towards(0))
     [waiting] = await store.pending(9)
-    await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 13, None, "too odd")])])
+    await store.set_vectors(SPACE, [(waiting.passage_id, [Chunk(0, 13, None, "too odd")])])
     assert await store.pending(9) == []
     assert await store.queue("here") == QueueCounts(0, 1, last_error="too odd", last_failed=memory.id)
     assert not (await store.get(memory.id, "here")).embedded
@@ -118,14 +116,14 @@ async def test_refused_passages_are_queued_again(store: Store) -> None:
     await put(store, "first", towards(0))
     errors = {"mine": "odd [me 1]", "theirs": "odd [you 1]", "older": "odd [me 0]", "without": "odd", "like": "[xe 1]"}
     for text, error in errors.items():
-        await store.add([(new(text, id=text), Embedded((Passage(0, len(text), None, error),), SPACE))])
-    await store.add([(new("half bad"), Embedded((Passage(0, 4, towards(0)), Passage(5, 8, None, "odd")), SPACE))])
+        await store.add([(new(text, id=text), Embedded((Chunk(0, len(text), None, error),), SPACE))])
+    await store.add([(new("half bad"), Embedded((Chunk(0, 4, towards(0)), Chunk(5, 8, None, "odd")), SPACE))])
     assert await store.retry_failed("me 1") == 5
     assert [waiting.text for waiting in await store.pending(9)] == ["theirs", "older", "without", "like", "bad"]
     assert await store.queue("here") == QueueCounts(5, 1, last_error="odd [me 1]", last_failed="mine")
     assert await store.retry_failed("me 1") == 0
     [waiting, *_] = await store.pending(9)
-    await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 6, towards(9))])])
+    await store.set_vectors(SPACE, [(waiting.passage_id, [Chunk(0, 6, towards(9))])])
     assert await store.retry_failed(None) == 1
     assert "mine" in [waiting.text for waiting in await store.pending(9)]
     assert await store.verify() == []
@@ -133,18 +131,18 @@ async def test_refused_passages_are_queued_again(store: Store) -> None:
 
 async def test_passages_that_were_refused_elsewhere_are_left(store: Store) -> None:
     """Before there is a space, what was refused waits again too; that of another space is nobody's concern."""
-    await store.add([(new("evil"), Embedded((Passage(0, 4, None, "odd [you]"),), OTHER_SPACE))])
+    await store.add([(new("evil"), Embedded((Chunk(0, 4, None, "odd [you]"),), OTHER_SPACE))])
     assert await store.retry_failed("me") == 1
     assert [waiting.text for waiting in await store.pending(9)] == ["evil"]
     await put(store, "fine", towards(0))
-    [lacking, *_] = await store.unfilled(OTHER_SPACE, 0, 9)
-    await store.fill(OTHER_SPACE, [(lacking, [Passage(0, 4, None, "odd [you]")])])
+    [lacking, *_] = await store.missing_vectors(OTHER_SPACE, 0, 9)
+    await store.backfill(OTHER_SPACE, [(lacking, [Chunk(0, 4, None, "odd [you]")])])
     assert await store.retry_failed("me") == 0
 
 
 async def test_a_failed_passage_may_come_with_the_memory(store: Store) -> None:
     """An embedder's refusal at the time of the write is kept too."""
-    embedded = Embedded((Passage(0, 4, towards(0)), Passage(4, 8, None, "too odd")), SPACE)
+    embedded = Embedded((Chunk(0, 4, towards(0)), Chunk(4, 8, None, "too odd")), SPACE)
     [stored] = await store.add([(new("goodevil"), embedded)])
     assert isinstance(stored, Stored)
     assert not stored.embedded
@@ -154,9 +152,9 @@ async def test_a_failed_passage_may_come_with_the_memory(store: Store) -> None:
 
 async def test_a_memory_counts_once_however_many_passages_were_refused(store: Store) -> None:
     """Memories are counted, not passages; one counts as waiting and as refused when it has passages of both kinds."""
-    refused = Passage(0, 4, None, "too odd"), Passage(5, 8, None, "too odd"), Passage(9, 12)
+    refused = Chunk(0, 4, None, "too odd"), Chunk(5, 8, None, "too odd"), Chunk(9, 12)
     await store.add([(new("evil bad good"), Embedded(refused, SPACE))])
-    await store.add([(new("more bad"), Embedded((Passage(0, 4), Passage(5, 8)), SPACE))])
+    await store.add([(new("more bad"), Embedded((Chunk(0, 4), Chunk(5, 8)), SPACE))])
     counts = await store.queue(None)
     assert (counts.pending, counts.failed) == (2, 1)
 
@@ -164,7 +162,7 @@ async def test_a_memory_counts_once_however_many_passages_were_refused(store: St
 async def test_the_latest_refusal_is_told(store: Store) -> None:
     """Its reason and its memory are those of the namespace that is asked about."""
     for memory_id, namespace, error in (("a", "here", "too odd"), ("b", "here", "evil"), ("c", "there", "too long")):
-        embedded = Embedded((Passage(0, 4, None, error),), SPACE)
+        embedded = Embedded((Chunk(0, 4, None, error),), SPACE)
         await store.add([(new(f"text {memory_id}", id=memory_id, namespace=namespace), embedded)])
     assert await store.queue("here") == QueueCounts(0, 2, last_error="evil", last_failed="b")
     assert await store.queue(None) == QueueCounts(0, 3, last_error="too long", last_failed="c")
@@ -177,9 +175,9 @@ async def test_vectors_for_what_is_gone_are_passed_over(store: Store) -> None:
     ids = [waiting.passage_id for waiting in await store.pending(9)]
     await store.delete([deleted.id], HERE, dry_run=False)
     await store.update(rewritten, Change(content="new"), whole("new"), None)
-    await store.attach(SPACE, [(ids[2], [Passage(0, 8, towards(0))])])
-    results = [(number, [Passage(0, 1, towards(10))]) for number in (*range(ids[0]), *ids, 99_999)]
-    await store.attach(SPACE, results)
+    await store.set_vectors(SPACE, [(ids[2], [Chunk(0, 8, towards(0))])])
+    results = [(number, [Chunk(0, 1, towards(10))]) for number in (*range(ids[0]), *ids, 99_999)]
+    await store.set_vectors(SPACE, results)
     matches = await store.nearest(towards(0), SPACE, HERE, 9)
     assert await near(store) == ["attached", "from the start", "waits"]
     assert [match.score for match in matches] == pytest.approx([1, 0.996, 0.985], abs=1e-3)
@@ -191,15 +189,15 @@ async def test_vectors_of_another_space_are_not_attached(store: Store) -> None:
     await put(store, "first", towards(0))
     await put(store, "waits")
     [waiting] = await store.pending(9)
-    await store.attach(OTHER_SPACE, [(waiting.passage_id, [Passage(0, 5, towards(0))])])
-    await store.attach(OTHER_SPACE, [(waiting.passage_id, [Passage(0, 5, None, "refused there")])])
+    await store.set_vectors(OTHER_SPACE, [(waiting.passage_id, [Chunk(0, 5, towards(0))])])
+    await store.set_vectors(OTHER_SPACE, [(waiting.passage_id, [Chunk(0, 5, None, "refused there")])])
     assert await store.pending(9) == [waiting]
     assert await near(store) == ["first"]
 
 
 async def test_the_queue_counts_memories(store: Store) -> None:
     """A memory with several waiting passages counts once, in its namespace and in all."""
-    await store.add([(new("one two"), Embedded((Passage(0, 3), Passage(4, 7)), None))])
+    await store.add([(new("one two"), Embedded((Chunk(0, 3), Chunk(4, 7)), None))])
     await put(store, "three", namespace="there")
     await put(store, "done", towards(0))
     assert await store.queue("here") == QueueCounts(1, 0)

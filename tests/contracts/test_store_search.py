@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import InvalidArgumentError, SpaceMismatchError
-from memory_mcp.domain.models import Embedded, Filters, Passage, Spread
+from memory_mcp.domain.models import Chunk, DocumentFrequencies, Embedded, Filters
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, listed, near, new, put, towards, whole, worded
 
@@ -146,8 +146,8 @@ async def test_every_way_to_find_uses_the_same_filters(store: Store, case: tuple
     assert page.total == len(expected)
     assert set(await near(store, filters, 100)) == expected
     assert set(await worded(store, "word", filters, 100)) == expected
-    doomed = await store.delete(None, filters, dry_run=False)
-    assert len(doomed) == len(expected)
+    to_delete = await store.delete(None, filters, dry_run=False)
+    assert len(to_delete) == len(expected)
     assert len(await listed(store)) == len(SHELF) - len(expected)
 
 
@@ -218,7 +218,7 @@ async def test_the_nearest_come_first_with_their_cosine(store: Store) -> None:
 async def test_a_memory_scores_as_its_best_passage(store: Store) -> None:
     """A memory is found once, as its nearest passage, whose place is told where there are several."""
     content = "first second third"
-    parts = (Passage(0, 5, towards(80)), Passage(6, 12, towards(10)), Passage(13, 18, towards(40)))
+    parts = (Chunk(0, 5, towards(80)), Chunk(6, 12, towards(10)), Chunk(13, 18, towards(40)))
     await store.add([(new(content), Embedded(parts, SPACE))])
     await put(store, "single", towards(20))
     best, single = await store.nearest(towards(0), SPACE, HERE, 10)
@@ -230,7 +230,7 @@ async def test_a_memory_scores_as_its_best_passage(store: Store) -> None:
 
 async def test_a_part_that_waits_makes_a_memory_have_passages(store: Store) -> None:
     """The place of a passage is told though the other one has no vector yet."""
-    await store.add([(new("first second"), Embedded((Passage(0, 5, towards(0)), Passage(6, 12)), SPACE))])
+    await store.add([(new("first second"), Embedded((Chunk(0, 5, towards(0)), Chunk(6, 12)), SPACE))])
     [match] = await store.nearest(towards(0), SPACE, HERE, 10)
     assert match.passage == (0, 5)
 
@@ -238,7 +238,7 @@ async def test_a_part_that_waits_makes_a_memory_have_passages(store: Store) -> N
 async def test_a_memory_of_many_passages_leaves_room_for_others(store: Store) -> None:
     """Thousands of near passages of one memory are one result, and the next memories follow."""
     long = "x" * 9_000
-    parts = tuple(Passage(place, place + 1, towards(place / 9_000)) for place in range(9_000))
+    parts = tuple(Chunk(place, place + 1, towards(place / 9_000)) for place in range(9_000))
     await store.add([(new(long), Embedded(parts, SPACE))])
     for degrees in (20, 10, 30):
         await put(store, f"at {degrees}", towards(degrees), tags=("t",))
@@ -259,10 +259,10 @@ async def test_words_find_memories_best_first(store: Store) -> None:
     assert await worded(store, "unheard") == []
     assert await worded(store, "fox unheard") == ["the quick brown fox"]
     assert len(await worded(store, "the", limit=2)) == 2
-    found = await store.matching("the quick fox", HERE, 10)
+    found = await store.keyword_search("the quick fox", HERE, 10)
     scores = [match.score for match in found.matches]
     assert scores == sorted(scores, reverse=True)
-    assert all(0 < score <= found.possible for score in scores)
+    assert all(0 < score <= found.max_score for score in scores)
     assert all(match.passage is None for match in found.matches)
 
 
@@ -297,7 +297,7 @@ async def test_a_memory_is_found_by_each_of_its_words(store: Store, words: list[
     """Whatever the script, a word of a content finds it."""
     memory = await put(store, separator.join(words))
     for word in words:
-        assert memory.key in {match.key for match in (await store.matching(word, HERE, 1_000)).matches}
+        assert memory.key in {match.key for match in (await store.keyword_search(word, HERE, 1_000)).matches}
 
 
 async def test_the_spread_of_a_query_counts_who_holds_its_words(store: Store) -> None:
@@ -307,10 +307,10 @@ async def test_the_spread_of_a_query_counts_who_holds_its_words(store: Store) ->
     await put(store, "Zoë", namespace="there")
     gone = await put(store, "gone tea")
     await store.delete([gone.id], HERE, dry_run=False)
-    spread = await store.spread("what tea does Zoe drink", HERE.namespace)
-    assert spread == Spread(2, {"tea": 1, "Zoe": 2, "drink": 0})
-    assert await store.spread("what is it", HERE.namespace) == Spread(2, {})
-    assert await store.spread("tea", "nowhere") == Spread(0, {})
+    spread = await store.document_frequencies("what tea does Zoe drink", HERE.namespace)
+    assert spread == DocumentFrequencies(2, {"tea": 1, "Zoe": 2, "drink": 0})
+    assert await store.document_frequencies("what is it", HERE.namespace) == DocumentFrequencies(2, {})
+    assert await store.document_frequencies("tea", "nowhere") == DocumentFrequencies(0, {})
 
 
 async def test_compare_scores_the_memories_that_are_named(store: Store) -> None:
@@ -319,7 +319,7 @@ async def test_compare_scores_the_memories_that_are_named(store: Store) -> None:
     two = await put(store, "two", towards(60), namespace="there")
     behind = await put(store, "behind", towards(180))
     bare, gone = await put(store, "bare"), await put(store, "gone", towards(0))
-    parts = (Passage(0, 5, towards(80)), Passage(6, 12, towards(30)), Passage(13, 18))
+    parts = (Chunk(0, 5, towards(80)), Chunk(6, 12, towards(30)), Chunk(13, 18))
     await store.add([(new("first second third", id="parts"), Embedded(parts, SPACE))])
     long = await store.get("parts", "here")
     await put(store, "not asked for", towards(0))
@@ -339,15 +339,15 @@ async def test_a_moment_answers_as_the_store_does(store: Store) -> None:
     """What is asked at once, of one moment, has the answers that the store gives one by one."""
     memory = await put(store, "a word", towards(10), tags=("red",), conversation_id="c")
     await put(store, "another word", towards(20), conversation_id="c")
-    at_once = await store.at_once(
+    read = await store.read(
         lambda it: [
             it.nearest(towards(0), SPACE, HERE, 5),
             it.compare(towards(0), SPACE, [memory.key]),
-            it.matching("word", HERE, 5),
-            it.spread("word", HERE.namespace),
+            it.keyword_search("word", HERE, 5),
+            it.document_frequencies("word", HERE.namespace),
             it.neighbours([memory.key]),
-            it.in_context(towards(0), SPACE, [memory.key]),
-            it.sample(towards(0), SPACE, HERE.namespace, 8),
+            it.contextual_similarity(towards(0), SPACE, [memory.key]),
+            it.background_scores(towards(0), SPACE, HERE.namespace, 8),
             it.fetch([memory.key]),
             it.page(HERE, limit=1, cursor=None),
             it.tags_among(["red", "blue"], HERE.namespace),
@@ -355,14 +355,14 @@ async def test_a_moment_answers_as_the_store_does(store: Store) -> None:
             it.queue(None),
         ]
     )
-    assert at_once == [
+    assert read == [
         await store.nearest(towards(0), SPACE, HERE, 5),
         await store.compare(towards(0), SPACE, [memory.key]),
-        await store.matching("word", HERE, 5),
-        await store.spread("word", HERE.namespace),
+        await store.keyword_search("word", HERE, 5),
+        await store.document_frequencies("word", HERE.namespace),
         await store.neighbours([memory.key]),
-        await store.in_context(towards(0), SPACE, [memory.key]),
-        await store.sample(towards(0), SPACE, HERE.namespace, 8),
+        await store.contextual_similarity(towards(0), SPACE, [memory.key]),
+        await store.background_scores(towards(0), SPACE, HERE.namespace, 8),
         await store.fetch([memory.key]),
         await store.page(HERE, limit=1, cursor=None),
         await store.tags_among(["red", "blue"], HERE.namespace),

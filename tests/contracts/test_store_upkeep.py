@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory_mcp.domain.errors import ConflictError, NotFoundError, SpaceMismatchError
-from memory_mcp.domain.models import Change, Embedded, Filters, Passage, Space, Stored, Unfilled
+from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, MissingVectors, Space, Stored
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, listed, near, new, put, towards, whole, worded
 from tests.fakes.clock import FakeClock
@@ -25,8 +25,8 @@ async def near_in(store: Store, space: Space, degrees: float = 0) -> list[str]:
 
 async def fill_all(store: Store, space: Space, *, limit: int = 1_000) -> None:
     """Give memories a vector in a space, each 10 degrees further."""
-    lacking = await store.unfilled(space, 0, limit)
-    await store.fill(space, [(of, [Passage(0, len(of.content), towards(10 * of.key))]) for of in lacking])
+    lacking = await store.missing_vectors(space, 0, limit)
+    await store.backfill(space, [(of, [Chunk(0, len(of.content), towards(10 * of.key))]) for of in lacking])
 
 
 # Bringing back and purging
@@ -37,7 +37,7 @@ async def test_an_undeleted_memory_is_as_it_was(store: Store) -> None:
     memory = await put(store, "red apples", towards(0), tags=("fruit",), id="a")
     memory = await store.update(memory, Change(type="fact"), None, None)
     await store.delete(["a"], HERE, dry_run=False)
-    deleted = await store.deleted("a", "nowhere", elsewhere=True)
+    deleted = await store.deleted("a", "nowhere", any_namespace=True)
     back = await store.undelete(deleted, whole("red apples", towards(0)))
     assert back == memory == await store.get("a", "here")
     assert await near(store) == await worded(store, "apples") == await listed(store) == ["red apples"]
@@ -107,20 +107,20 @@ async def test_a_space_is_filled_beside_the_stores_and_takes_its_place(store: St
     """Until the switch the old one is searched, afterwards the new one; nothing of the old one is compared."""
     for number in range(3):
         await put(store, f"memory {number}", towards(30 * number))
-    assert [of.content for of in await store.unfilled(OTHER_SPACE, 0, 2)] == ["memory 0", "memory 1"]
-    assert await store.count_unfilled(SPACE) == 0
+    assert [of.content for of in await store.missing_vectors(OTHER_SPACE, 0, 2)] == ["memory 0", "memory 1"]
+    assert await store.count_missing_vectors(SPACE) == 0
     await fill_all(store, OTHER_SPACE, limit=2)
-    assert await store.count_unfilled(OTHER_SPACE) == 1
-    assert not await store.switch(OTHER_SPACE)
+    assert await store.count_missing_vectors(OTHER_SPACE) == 1
+    assert not await store.activate_space(OTHER_SPACE)
     assert await near_in(store, SPACE) == ["memory 0", "memory 1", "memory 2"]
     await fill_all(store, OTHER_SPACE)
     assert await near_in(store, SPACE, 60) == ["memory 2", "memory 1", "memory 0"]
-    assert await store.switch(OTHER_SPACE)
+    assert await store.activate_space(OTHER_SPACE)
     assert (await store.space(), await store.others()) == (OTHER_SPACE, [SPACE])
     assert await near_in(store, OTHER_SPACE, 10) == ["memory 0", "memory 1", "memory 2"]
     with pytest.raises(SpaceMismatchError):
         await near_in(store, SPACE)
-    assert await store.switch(OTHER_SPACE)
+    assert await store.activate_space(OTHER_SPACE)
     assert await store.verify() == []
 
 
@@ -130,7 +130,7 @@ async def test_filling_the_stores_own_space_is_a_change_that_all_see(store: Stor
     waiting = await put(store, "second")
     before = await store.generation()
     await fill_all(store, SPACE)
-    assert await store.switch(SPACE)
+    assert await store.activate_space(SPACE)
     [event] = await store.events(before, 10)
     assert (event.kind, event.namespace, event.memory_ids) == ("embed", "here", (waiting.id,))
     assert (await store.queue(None)).pending == 0
@@ -139,13 +139,13 @@ async def test_filling_the_stores_own_space_is_a_change_that_all_see(store: Stor
 async def test_a_memory_in_two_spaces_has_the_passages_of_the_stores(store: Store) -> None:
     """A passage is named only where the store's space has several, and failures of another space are not its own."""
     memory = await put(store, "one and two", towards(0))
-    halves = [Passage(0, 3, towards(0)), Passage(4, 11, None, "refused")]
-    await store.fill(OTHER_SPACE, [(Unfilled(memory.key, memory.content), halves)])
+    halves = [Chunk(0, 3, towards(0)), Chunk(4, 11, None, "refused")]
+    await store.backfill(OTHER_SPACE, [(MissingVectors(memory.key, memory.content), halves)])
     [match] = await store.nearest(towards(0), SPACE, HERE, 1)
     assert match.passage is None
     assert (await store.queue(None)).failed == 0
     assert (await store.get(memory.id, "here")).embedded
-    assert await store.switch(OTHER_SPACE)
+    assert await store.activate_space(OTHER_SPACE)
     [match] = await store.nearest(towards(0), OTHER_SPACE, HERE, 1)
     assert match.passage == (0, 3)
     assert ((await store.queue(None)).failed, (await store.queue(None)).last_error) == (1, "refused")
@@ -155,16 +155,16 @@ async def test_a_memory_in_two_spaces_has_the_passages_of_the_stores(store: Stor
 async def test_what_changes_meanwhile_is_filled_anew(store: Store) -> None:
     """A filling that is late for a rewritten or deleted memory does nothing, and the switch waits for a new one."""
     old = await put(store, "old", towards(0), id="a")
-    await put(store, "doomed", towards(0), id="b")
-    lacking = await store.unfilled(OTHER_SPACE, 0, 10)
+    await put(store, "to_delete", towards(0), id="b")
+    lacking = await store.missing_vectors(OTHER_SPACE, 0, 10)
     await store.update(old, Change(content="rewritten"), whole("rewritten", towards(0)), None)
     await store.delete(["b"], HERE, dry_run=False)
-    await store.fill(OTHER_SPACE, [(of, [Passage(0, len(of.content), towards(0))]) for of in lacking])
+    await store.backfill(OTHER_SPACE, [(of, [Chunk(0, len(of.content), towards(0))]) for of in lacking])
     await put(store, "new", towards(0))
-    assert [of.content for of in await store.unfilled(OTHER_SPACE, 0, 10)] == ["rewritten", "new"]
-    assert not await store.switch(OTHER_SPACE)
+    assert [of.content for of in await store.missing_vectors(OTHER_SPACE, 0, 10)] == ["rewritten", "new"]
+    assert not await store.activate_space(OTHER_SPACE)
     await fill_all(store, OTHER_SPACE)
-    assert await store.switch(OTHER_SPACE)
+    assert await store.activate_space(OTHER_SPACE)
     assert sorted(await near_in(store, OTHER_SPACE)) == ["new", "rewritten"]
     assert await store.verify() == []
 
@@ -172,10 +172,10 @@ async def test_what_changes_meanwhile_is_filled_anew(store: Store) -> None:
 async def test_what_is_filled_twice_is_written_once(store: Store) -> None:
     """Two processes that fill the same memory leave one passage."""
     await put(store, "text", towards(0))
-    lacking = await store.unfilled(OTHER_SPACE, 0, 10)
+    lacking = await store.missing_vectors(OTHER_SPACE, 0, 10)
     for degrees in (10, 80):
-        await store.fill(OTHER_SPACE, [(of, [Passage(0, 4, towards(degrees))]) for of in lacking])
-    await store.switch(OTHER_SPACE)
+        await store.backfill(OTHER_SPACE, [(of, [Chunk(0, 4, towards(degrees))]) for of in lacking])
+    await store.activate_space(OTHER_SPACE)
     [match] = await store.nearest(towards(10), OTHER_SPACE, HERE, 10)
     assert match.score == pytest.approx(1)
 
@@ -187,11 +187,11 @@ async def test_what_waited_is_in_the_new_space_and_lacks_the_old_one(store: Stor
     await store.add([])
     assert (await store.queue(None)).pending == 1
     await fill_all(store, OTHER_SPACE)
-    await store.switch(OTHER_SPACE)
+    await store.activate_space(OTHER_SPACE)
     assert (await store.queue(None)).pending == 0
-    assert [of.content for of in await store.unfilled(SPACE, 0, 10)] == ["waits"]
+    assert [of.content for of in await store.missing_vectors(SPACE, 0, 10)] == ["waits"]
     await fill_all(store, SPACE)
-    assert await store.switch(SPACE)
+    assert await store.activate_space(SPACE)
     assert sorted(await near_in(store, SPACE)) == ["first", "waits"]
     assert await store.verify() == []
 
@@ -200,11 +200,11 @@ async def test_a_vector_of_the_space_that_is_filled_waits_for_the_switch(store: 
     """While the store's space is another one, what is stored with vectors of the new one is pending, not mixed in."""
     await put(store, "old", towards(0))
     await fill_all(store, OTHER_SPACE)
-    [stored] = await store.add([(new("later"), Embedded((Passage(0, 5, towards(0)),), OTHER_SPACE))])
+    [stored] = await store.add([(new("later"), Embedded((Chunk(0, 5, towards(0)),), OTHER_SPACE))])
     assert isinstance(stored, Stored)
     assert not stored.embedded
     assert await near_in(store, SPACE) == ["old"]
-    assert not await store.switch(OTHER_SPACE)
+    assert not await store.activate_space(OTHER_SPACE)
 
 
 async def test_a_space_that_was_begun_becomes_the_stores(store: Store) -> None:
@@ -217,7 +217,7 @@ async def test_a_space_that_was_begun_becomes_the_stores(store: Store) -> None:
     assert later.embedded
     assert (await store.space(), await store.others()) == (SPACE, [])
     assert sorted(await near_in(store, SPACE)) == ["first", "third"]
-    assert [of.content for of in await store.unfilled(SPACE, 0, 9)] == ["second"]
+    assert [of.content for of in await store.missing_vectors(SPACE, 0, 9)] == ["second"]
     await fill_all(store, SPACE)
     assert (await store.queue(None)).pending == 0
     assert sorted(await near_in(store, SPACE)) == ["first", "second", "third"]
@@ -232,7 +232,7 @@ async def test_the_stores_own_space_is_not_dropped(store: Store) -> None:
         await store.drop_space(SPACE)
     await store.drop_space(OTHER_SPACE)
     assert await store.others() == []
-    assert await store.count_unfilled(OTHER_SPACE) == 1
+    assert await store.count_missing_vectors(OTHER_SPACE) == 1
     await store.drop_space(OTHER_SPACE)
     assert await near_in(store, SPACE) == ["text"]
     assert await store.verify() == []
@@ -244,7 +244,7 @@ async def test_the_same_dimension_with_other_weights_is_another_space(store: Sto
     assert SPACE.dimensions == OTHER_SPACE.dimensions
     with pytest.raises(SpaceMismatchError):
         await near_in(store, OTHER_SPACE)
-    await store.add([(new("other"), Embedded((Passage(0, 5, towards(0)),), OTHER_SPACE))])
+    await store.add([(new("other"), Embedded((Chunk(0, 5, towards(0)),), OTHER_SPACE))])
     assert await near_in(store, SPACE) == ["text"]
 
 

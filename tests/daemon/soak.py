@@ -47,7 +47,7 @@ LOST_BYTES = 48
 
 A batch of its operations that fails, or that nobody awaits any more, is dropped without its array (grpc/grpc#43360).
 A server with nothing of ours in it loses 30 to 70 bytes of such a call. The client loses about a thousand, and at times
-the answer: the process that soaks grows by hundreds of megabytes. `test_grpc` tells when grpc is mended.
+the answer: the process that soaks grows by hundreds of megabytes. `test_grpc` tells when grpc is fixed.
 """
 
 

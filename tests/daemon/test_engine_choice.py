@@ -63,7 +63,7 @@ def test_what_did_not_pass_is_never_chosen(bad: dict[str, float]) -> None:
 
 
 def test_without_a_verdict_it_is_the_fallback_and_says_so() -> None:
-    """Nothing measured, or nothing that fits: torch as float32 or what was set, with the command that mends it."""
+    """Nothing measured, or nothing that fits: torch as float32 or what was set, with the command that fixes it."""
     for known in (None, measured(), measured(replace(PLAIN, error="gone"))):
         choice = verdict.choose(known, "auto", "auto", "torch")
         assert (choice.engine, choice.precision, choice.measured) == ("torch", "float32", False)

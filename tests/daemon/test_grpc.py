@@ -67,7 +67,7 @@ async def test_grpc_loses_calls_that_end_early(address: str) -> None:
         before = await _used(channel)
         await _cancelled(channel, CALLS)
         lost = await _used(channel) - before
-    assert lost / CALLS > LOST_BYTES / 3, "grpc is mended: take LOST_BYTES out of soak.py"
+    assert lost / CALLS > LOST_BYTES / 3, "grpc is fixed: take LOST_BYTES out of soak.py"
 
 
 async def _cancelled(channel: grpc.aio.Channel, calls: int) -> None:

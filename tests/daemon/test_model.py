@@ -431,7 +431,7 @@ def test_what_is_wrong_with_a_model_is_named(
 def test_a_wrong_digest_is_damage(tmp_path: Path) -> None:
     """Where a digest is expected, other bytes are refused by the file's name."""
     with pytest.raises(ModelDamagedError, match=r"tokenizer\.json"):
-        model.read(ModelFolder(write(tmp_path), "mend it"), "tiny", {"tokenizer.json": "0" * 64})
+        model.read(ModelFolder(write(tmp_path), "fix it"), "tiny", {"tokenizer.json": "0" * 64})
 
 
 def test_a_hub_id_is_found_in_the_cache(cache: Path, tmp_path: Path) -> None:

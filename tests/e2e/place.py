@@ -39,9 +39,9 @@ class Diagnosis:
 
     @property
     def bad(self) -> dict[str, str]:
-        """The mends of what is not well, by the check's name."""
+        """The fixes of what is not well, by the check's name."""
         ill = {name: check for name, check in self.checks.items() if check["condition"] in {"degraded", "failed"}}
-        return {name: check["mend"] or check["cause"] for name, check in ill.items()}
+        return {name: check["fix"] or check["cause"] for name, check in ill.items()}
 
     def condition(self, name: str) -> str:
         """One check's."""
@@ -84,7 +84,7 @@ class Place:
                 assert stored.embedded
             return await services.backups.take()
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """Put everything back as it was."""
         for path in self.store.parent.glob("memory.db*"):
             path.unlink()

@@ -129,7 +129,7 @@ async def test_every_naughty_string_is_stored_or_refused(daemon: FakeDaemon, cli
 async def test_a_damaged_database_is_named_and_kept(
     folder: Path, daemon: FakeDaemon, start: Callable[..., RawClient]
 ) -> None:
-    """The handshake works; every tool names the file and the mend; not a byte of the file changes."""
+    """The handshake works; every tool names the file and the fix; not a byte of the file changes."""
     path = folder / "memory.db"
     path.write_bytes(b"this is no database at all" * 500)
     before = path.read_bytes()

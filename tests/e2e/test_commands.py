@@ -148,7 +148,7 @@ async def test_another_model_is_noticed_and_the_store_re_embedded(
     found = await client.tool("memory_search", query="memory number 1")
     assert found["mode"] == "keyword"
     assert "another embedding space" in found["degraded"]
-    assert "memory-mcp reembed" in (await client.tool("memory_health"))["space"]["mend"]
+    assert "memory-mcp reembed" in (await client.tool("memory_health"))["space"]["fix"]
     await client.tool("memory_store", content="stored meanwhile")
     done = await command("reembed", "--json", "--drop-old")
     assert done.data == {"before": "fake-384", "after": "fake-other-weights", "memories": 4, "dropped": 1}
@@ -166,7 +166,7 @@ async def test_what_one_engine_refused_another_is_asked_for(
     poison, worse = [(await client.tool("memory_store", content=text))["id"] for text in ("poison", "worse")]
     queue = (await client.tool("memory_health"))["queue"]
     assert "failed: as told [fake float32 on cpu, memory-mcp" in queue["cause"]
-    assert "memory-mcp reembed" in queue["mend"]
+    assert "memory-mcp reembed" in queue["fix"]
     await daemon.change(reject={"worse"}, engine="newer")
     await client.until("memory_get", "embedded", value=True, id=poison)
     assert "[newer float32" in (await client.tool("memory_health"))["queue"]["cause"]
@@ -230,7 +230,7 @@ async def test_the_old_vectors_serve_while_another_daemon_gives_new_ones(
     assert "another embedding space" in (await client.tool("memory_search", query="memory"))["degraded"]
 
 
-async def test_a_wrong_file_is_told_with_the_mend(command: Command, client: RawClient, folder: Path) -> None:
+async def test_a_wrong_file_is_told_with_the_fix(command: Command, client: RawClient, folder: Path) -> None:
     """An export is no backup, a folder that is not there holds no export, a device is replaced by none."""
     await client.tool("memory_store", content="text")
     await command("export", str(folder / "out.jsonl"))

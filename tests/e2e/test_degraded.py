@@ -22,7 +22,7 @@ async def until_open(client: RawClient) -> None:
 
 
 async def test_without_a_daemon_everything_works_by_keywords(client: RawClient) -> None:
-    """No daemon: stores are kept and queued, search answers by words and says so, health names the mend."""
+    """No daemon: stores are kept and queued, search answers by words and says so, health names the fix."""
     stored = await client.tool("memory_store", content="The zebra lives in Kenya")
     assert stored["created"] is True
     assert stored["embedded"] is False
@@ -37,7 +37,7 @@ async def test_without_a_daemon_everything_works_by_keywords(client: RawClient) 
     health = await client.tool("memory_health")
     assert health["status"] == "degraded"
     assert health["daemon"]["state"] == "unreachable"
-    assert "memory-mcp daemon start" in health["daemon"]["mend"]
+    assert "memory-mcp daemon start" in health["daemon"]["fix"]
     assert health["queue"]["state"] == "pending"
 
 
@@ -129,7 +129,7 @@ async def test_a_daemon_of_another_wire_is_named_with_the_command(daemon: FakeDa
     assert found["mode"] == "keyword"
     assert "`memory-mcp daemon restart`" in found["degraded"]
     health = await client.tool("memory_health")
-    assert "`memory-mcp daemon restart`" in health["daemon"]["mend"]
+    assert "`memory-mcp daemon restart`" in health["daemon"]["fix"]
     assert health["breaker"]["state"] == "closed"
     assert daemon.texts == []
     await daemon.stop()

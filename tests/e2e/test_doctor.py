@@ -46,9 +46,9 @@ def place() -> Iterator[Place]:
 
 
 @pytest.fixture(autouse=True)
-def _mended(place: Place) -> Iterator[None]:
+def _fixed(place: Place) -> Iterator[None]:
     yield
-    place.mend()
+    place.fix()
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -80,20 +80,20 @@ def test_a_terminal_less_screen_is_plain(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "mend"),
+    ("written", "fix"),
     [
         ('{"mcpServers": {"memory": {"command": "/gone/memory-mcp", "args": ["serve"]}}}', "install --client cursor"),
-        ('{"mcpServers": {', "mend "),
+        ('{"mcpServers": {', "fix "),
     ],
 )
-def test_a_client_that_cannot_start_us(place: Place, tmp_path: Path, written: str, mend: str) -> None:
+def test_a_client_that_cannot_start_us(place: Place, tmp_path: Path, written: str, fix: str) -> None:
     """An entry whose program is gone is named with the command that writes it anew, a broken file with its path."""
     file = tmp_path / ".cursor" / "mcp.json"
     file.parent.mkdir()
     file.write_text(written, encoding="utf-8")
     found = place.diagnose(HOME=str(tmp_path))
     assert (found.code, list(found.bad)) == (3, ["clients"])
-    assert mend in found.bad["clients"]
+    assert fix in found.bad["clients"]
 
 
 def test_a_client_that_can(place: Place, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_one_wrong_setting_is_a_finding(place: Place, tmp_path: Path, more: dict
 
 
 def test_tokens_that_others_can_read_are_told(place: Place, tmp_path: Path) -> None:
-    """With the command that mends it."""
+    """With the command that fixes it."""
     file = tmp_path / "tokens.json"
     file.write_text('{"version": 1, "tokens": []}', encoding="utf-8")
     file.chmod(0o644)
@@ -219,13 +219,13 @@ STORE_FAULTS: dict[str, tuple[Callable[[Place], None], str, str, str]] = {
 
 @pytest.mark.parametrize("fault", STORE_FAULTS)
 def test_a_fault_of_the_store_is_named(place: Place, fault: str) -> None:
-    """Just the part that was harmed is named, with the mend."""
-    harm, part, condition, mend = STORE_FAULTS[fault]
+    """Just the part that was harmed is named, with the fix."""
+    harm, part, condition, fix = STORE_FAULTS[fault]
     harm(place)
     found = place.diagnose()
     assert list(found.bad) == [part]
     assert found.condition(part) == condition
-    assert mend.format(backup=place.backup, store=place.store) in found.bad[part]
+    assert fix.format(backup=place.backup, store=place.store) in found.bad[part]
     assert found.code == {"degraded": 3, "failed": 1}[condition]
 
 

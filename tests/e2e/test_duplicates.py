@@ -81,6 +81,6 @@ async def test_the_command_line_tells_a_retry_from_another(client: RawClient, co
         assert (await command("store", TEXT, *own, "--json")).data["created"] is True
     exported = (await command("export", "-")).out
     assert (await command("import", "-", "--json", stdin=exported)).data["known"] == 4
-    elsewhere = exported.replace('"namespace": "default"', '"namespace": "there"')
-    assert (await command("import", "-", "--json", stdin=elsewhere)).data["created"] == 4
+    any_namespace = exported.replace('"namespace": "default"', '"namespace": "there"')
+    assert (await command("import", "-", "--json", stdin=any_namespace)).data["created"] == 4
     assert (await client.tool("memory_list", namespace="there"))["total"] == 4

@@ -46,7 +46,7 @@ async def test_a_front_on_a_disk_that_fills_up(disk: SmallDisk, start: Callable[
     health = await client.tool("memory_health")
     assert (health["status"], health["store"]["state"]) == ("failed", "full")
     assert "the disk is full" in health["store"]["cause"]
-    assert "free some space" in health["store"]["mend"]
+    assert "free some space" in health["store"]["fix"]
     assert [hit["id"] for hit in (await client.tool("memory_search", query="memory"))["results"]] == ["first"]
     assert (await client.tool("memory_get", id="first"))["content"] == "the first memory"
     disk.empty()

@@ -42,7 +42,7 @@ def test_who_shows_no_token_is_refused(serve: Serve) -> None:
 
 
 def test_a_token_file_that_others_can_read_lets_nobody_in(serve: Serve) -> None:
-    """The answer says what mends it."""
+    """The answer says what fixes it."""
     front = serve()
     with front.client("me") as client:
         client.hello()
@@ -177,7 +177,7 @@ def test_a_public_address_wants_tls(environment: dict[str, str], address: str) -
     ],
 )
 def test_a_wrong_address_is_named(environment: dict[str, str], arguments: list[str], named: str) -> None:
-    """One line, with the mend."""
+    """One line, with the fix."""
     done = subprocess.run(
         [FRONT, "serve", "--http", *arguments], env=environment, capture_output=True, text=True, check=False
     )

@@ -116,7 +116,7 @@ async def test_commands_import_what_they_need(client: RawClient, environment: di
     )
     told = json.loads(done.stdout)
     assert set(told["codes"]) <= {0, 1, 2, 3}, done.stderr
-    assert {"memory_mcp.cli.finding", "apsw", "grpc"} <= set(told["modules"])
+    assert {"memory_mcp.cli.query_commands", "apsw", "grpc"} <= set(told["modules"])
     assert (NEVER | NOT_HERE) & set(told["modules"]) == set()
 
 
@@ -197,8 +197,8 @@ async def test_ctrl_c_ends_a_command_that_waits_for_its_input(begin: Started, fo
 def test_a_shell_completes_commands_options_and_tags(environment: dict[str, str], folder: Path) -> None:
     """In bash, by what `memory-mcp completion bash` prints."""
     subprocess.run([FRONT, "store", "red apples", "--tag", "fruit"], env=environment, check=False, capture_output=True)
-    elsewhere = [str(FRONT), "store", "a roof", "--tag", "house", "--namespace", "there"]
-    subprocess.run(elsewhere, env=environment, check=False, capture_output=True)
+    any_namespace = [str(FRONT), "store", "a roof", "--tag", "house", "--namespace", "there"]
+    subprocess.run(any_namespace, env=environment, check=False, capture_output=True)
     script = (
         'eval "$(memory-mcp completion bash)"; '
         'for words in "memory-mcp se" "memory-mcp search --tag-" "memory-mcp list --tag x,f" "memory-mcp daemon " '

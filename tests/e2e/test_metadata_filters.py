@@ -119,8 +119,8 @@ async def test_values_are_kept_and_compared_exactly(client: RawClient) -> None:
         assert {memory["content"] for memory in listed["memories"]} == expected, wanted
         found = await client.tool("memory_search", query="word", mode="keyword", metadata={"v": wanted}, limit=50)
         assert {hit["content"] for hit in found["results"]} == expected, wanted
-        doomed = await client.tool("memory_delete", metadata={"v": wanted}, dry_run=True)
-        assert len(doomed["ids"]) == len(expected), wanted
+        to_delete = await client.tool("memory_delete", metadata={"v": wanted}, dry_run=True)
+        assert len(to_delete["ids"]) == len(expected), wanted
 
 
 async def test_the_command_line_refuses_the_same(command: Command) -> None:

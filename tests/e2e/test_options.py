@@ -153,7 +153,7 @@ def test_delete_takes_an_id_or_filters(run: Run) -> None:
         (["update", "tree"], "at least one of content, tags, type, metadata"),
         (["--set", "namspace=x", "list"], "did you mean namespace?"),
         (["--set", "namespace", "list"], "'namespace' is no NAME=VALUE"),
-        (["--set", "read_only=perhaps", "list"], "mend it on the command line"),
+        (["--set", "read_only=perhaps", "list"], "fix it on the command line"),
     ],
 )
 def test_wrong_usage_is_named_in_a_line(

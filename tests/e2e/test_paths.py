@@ -157,7 +157,7 @@ async def test_the_daemons_socket_is_held_to_it(command: Command, environment: d
 
 
 async def test_a_socket_in_the_home_is_found(command: Command, environment: dict[str, str], folder: Path) -> None:
-    """Variables and ~ mean there what they mean elsewhere."""
+    """Variables and ~ mean there what they mean other_store."""
     for address in ("unix:~/e.sock", "unix:$HOME/e.sock"):
         environment["MCP_MEMORY_EMBEDDER_ADDRESS"] = address
         assert f"no daemon listens on unix:{folder}/e.sock" in (await command("search", "x")).err

@@ -207,7 +207,7 @@ async def test_an_older_store_is_refused_and_left_as_it_is(
     assert (ended.code, ended.out, "earlier version" in ended.err) == (1, "", True)
     store = (await command("doctor", "--json")).data["checks"]["store"]
     assert (store["condition"], "earlier version (schema 5" in store["cause"]) == ("failed", True)
-    assert "without MCP_MEMORY_READ_ONLY" in store["mend"]
+    assert "without MCP_MEMORY_READ_ONLY" in store["fix"]
     assert seen(data) == before
 
 
@@ -249,7 +249,7 @@ async def test_a_medium_that_cannot_be_written(
         health = await client.tool("memory_health")
         store = health["store"]
         assert (health["status"], store["state"]) == ("failed", "not writable"), store
-        assert ("cannot be written" in store["cause"], "MCP_MEMORY_READ_ONLY=1" in store["mend"]) == (True, True)
+        assert ("cannot be written" in store["cause"], "MCP_MEMORY_READ_ONLY=1" in store["fix"]) == (True, True)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ async def test_all_is_told(
 def test_a_daemon_that_does_not_answer_is_told(
     daemon_process: Process, status: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """Where it is stopped, nobody waits for it: the code is 3, and the mend is named."""
+    """Where it is stopped, nobody waits for it: the code is 3, and the fix is named."""
     daemon_process.popen.send_signal(signal.SIGSTOP)
     shown = status()
     assert (shown.returncode, "does not answer" in shown.stdout, shown.stderr) == (3, True, "")

@@ -22,7 +22,7 @@ IDS = st.sampled_from(["x", "y", "z"])
 
 
 @dataclass
-class Kept:
+class PostingCache:
     """A memory of the model."""
 
     key: int
@@ -45,7 +45,7 @@ class Tenants(RuleBasedStateMachine):
     def come(self) -> None:
         """Begin with new callers and new namespaces."""
         self.round = next(self.numbers)
-        self.kept: list[Kept] = []
+        self.kept: list[PostingCache] = []
         self.told: dict[tuple[str, str], str] = {}
         names = {"a": self.space("a"), "b": self.space("b"), "everyone": None}
         self.clients = {who: self.front.client(f"{who}{self.round}", of) for who, of in names.items()}
@@ -60,13 +60,13 @@ class Tenants(RuleBasedStateMachine):
         """Return the namespace of a caller."""
         return f"{who}-{self.round}"
 
-    def seen(self, who: str, of: str) -> tuple[WebClient, Json, list[Kept]]:
+    def seen(self, who: str, of: str) -> tuple[WebClient, Json, list[PostingCache]]:
         """Return the client, the argument that names the namespace, and the memories of it, newest first."""
         namespace = self.space(of if who == "everyone" else who)
         memories = [it for it in reversed(self.kept) if it.alive and it.namespace == namespace]
         return self.clients[who], {"namespace": namespace} if who == "everyone" else {}, memories
 
-    def found(self, who: str, memory_id: str) -> Kept | None:
+    def found(self, who: str, memory_id: str) -> PostingCache | None:
         """Return the memory that an id means to a caller."""
         within = {self.space(who)} if who != "everyone" else {self.space("a"), self.space("b")}
         fits = (it for it in self.kept if it.alive and it.id == self.named(memory_id) and it.namespace in within)
@@ -92,7 +92,7 @@ class Tenants(RuleBasedStateMachine):
         stored = client.tool("memory_store", **arguments)
         assert (stored["created"], stored["id"]) == (owner is None, own_id)
         if owner is None:
-            owner = Kept(len(self.kept), namespace, own_id, content, moment)
+            owner = PostingCache(len(self.kept), namespace, own_id, content, moment)
             self.kept.append(owner)
         owner.tags |= set(tags)
 
@@ -130,9 +130,9 @@ class Tenants(RuleBasedStateMachine):
     def delete_all(self, who: str, of: str, tag: str) -> None:
         """Delete what fits in the namespace, and no more."""
         client, naming, memories = self.seen(who, of)
-        doomed = [it for it in memories if tag in it.tags]
-        assert sorted(client.tool("memory_delete", tags=[tag], **naming)["ids"]) == sorted(it.id for it in doomed)
-        for kept in doomed:
+        to_delete = [it for it in memories if tag in it.tags]
+        assert sorted(client.tool("memory_delete", tags=[tag], **naming)["ids"]) == sorted(it.id for it in to_delete)
+        for kept in to_delete:
             kept.alive = False
 
     @rule(target=cursors, who=WHO, of=st.sampled_from("ab"))

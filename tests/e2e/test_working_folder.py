@@ -56,7 +56,7 @@ async def test_one_that_is_gone(program: list[str], folder: Path, environment: d
 
 
 def test_one_that_is_private(folder: Path, environment: dict[str, str]) -> None:
-    """Nobody may enter the folder that we stand in; a hub's name for the model is looked for elsewhere."""
+    """Nobody may enter the folder that we stand in; a hub's name for the model is looked for other_store."""
     private = folder / "private"
     script = 'mkdir "$0" && cd "$0" && chmod 000 . && exec "$@"'
     command = ["sh", "-c", script, str(private)]

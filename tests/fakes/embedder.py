@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from embedder_daemon.engines.hash_engine import hash_vector
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Guard, Lane, Served, Space, Task
+from memory_mcp.domain.models import Condition, DaemonStatus, EmbeddedText, Embedding, Finding, Guard, Lane, Space, Task
 
 MAX_CHARS = 2_000
 """Characters that the fake reads of a text."""
@@ -55,11 +55,11 @@ class FakeEmbedder:
             daemon = Finding(Condition.OK, "serving")
         return {"daemon": daemon, "breaker": Finding(Condition.OK, "closed")}
 
-    async def served(self) -> Served | None:
+    async def served(self) -> DaemonStatus | None:
         """Say what it is, unless it fails."""
         if self.failure is not None:
             return None
-        return Served(
+        return DaemonStatus(
             state="serving",
             model="fake",
             engine="fake",

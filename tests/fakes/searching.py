@@ -14,7 +14,7 @@ from embedder_api.v1 import wire
 
 from memory_mcp.domain import spelling
 from memory_mcp.domain.comparisons import Comparison, comparisons
-from memory_mcp.domain.models import Filters, Match, Memory, Passage
+from memory_mcp.domain.models import Chunk, Filters, Match, Memory
 from memory_mcp.domain.names import folded
 from memory_mcp.domain.quotations import quotations
 
@@ -63,7 +63,7 @@ def _comparable(value: object) -> object:
     return value if is_number else json.dumps(value, sort_keys=True)
 
 
-def best_passages(vector: bytes, parts: Mapping[int, Sequence[Passage]]) -> list[Match]:
+def best_passages(vector: bytes, parts: Mapping[int, Sequence[Chunk]]) -> list[Match]:
     """Return each memory's best passage, the best first; `parts` are all passages by the memory's key."""
     query = wire.unpack(vector)
     scored = [
@@ -83,7 +83,7 @@ def cosine_to(vector: bytes, other: bytes) -> float:
     return _cosine(wire.unpack(vector), wire.unpack(other))
 
 
-def cosine_among(vector: bytes, own: Sequence[Passage], sides: Sequence[Sequence[Sequence[Passage]]]) -> float:
+def cosine_among(vector: bytes, own: Sequence[Chunk], sides: Sequence[Sequence[Sequence[Chunk]]]) -> float:
     """Return the cosine to the nearest of a memory's passages joined with the first one of each neighbour."""
     parts = [(1.0, max((p.vector for p in own if p.vector), key=lambda one: cosine_to(vector, one)))]
     for side in sides:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from memory_mcp.domain.models import Event, Filters, Memory, NewMemory, Passage, Revision, Space
+from memory_mcp.domain.models import Chunk, Event, Filters, Memory, NewMemory, Revision, Space
 from memory_mcp.domain.names import tags_once
 from tests.fakes.searching import fits
 
@@ -31,7 +31,7 @@ class Shelves:
         self._texts: dict[Text, list[int]] = {}
         """The keys of the memories that ever had a text."""
         self._revisions: dict[int, list[Revision]] = {}
-        self._passages: dict[int, tuple[int, Passage, Space | None]] = {}
+        self._passages: dict[int, tuple[int, Chunk, Space | None]] = {}
         """By passage id, the oldest first: the memory's key, the passage, and its space; None while it waits."""
         self._space: Space | None = None
         self._others: list[Space] = []
@@ -53,7 +53,7 @@ class Shelves:
         self._texts.setdefault(text_of(memory), []).append(memory.key)
         self._owners[memory.namespace, memory.id] = memory.key
 
-    def _file(self, key: int, passages: Sequence[Passage], space: Space | None) -> None:
+    def _file(self, key: int, passages: Sequence[Chunk], space: Space | None) -> None:
         """Keep passages for the store's space; a vector or an error of another one leaves the passage waiting."""
         if any(passage.vector is not None for passage in passages):
             if self._space is None:
@@ -70,13 +70,13 @@ class Shelves:
     def _drop_passages(self, key: int) -> None:
         self._passages = {n: held for n, held in self._passages.items() if held[0] != key}
 
-    def _current(self) -> list[tuple[int, int, Passage]]:
+    def _current(self) -> list[tuple[int, int, Chunk]]:
         """Return (passage id, key, passage) of the store's space and of what waits for it."""
         return [
             (n, key, passage) for n, (key, passage, space) in self._passages.items() if space in {None, self._space}
         ]
 
-    def _of(self, key: int) -> list[Passage]:
+    def _of(self, key: int) -> list[Chunk]:
         held = (one for one in self._passages.values() if one[0] == key)
         return [passage for _, passage, space in held if space in {None, self._space}]
 

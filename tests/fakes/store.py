@@ -16,31 +16,31 @@ from memory_mcp.domain.duplicates import check_merged, check_retry, differing
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError, SpaceMismatchError
 from memory_mcp.domain.models import (
     DEFAULT_TYPE,
+    BackgroundScores,
     Change,
+    Chunk,
     Condition,
+    DocumentFrequencies,
     Embedded,
     Filters,
     Finding,
+    KeywordMatches,
     Match,
-    Matching,
     Memory,
     Metadata,
     Neighbours,
     NewMemory,
     Page,
-    Passage,
-    PendingPassage,
+    PendingChunk,
     QueueCounts,
     Revision,
-    Sample,
     Space,
-    Spread,
     Statistics,
     Stored,
     Totals,
 )
 from memory_mcp.domain.names import folded
-from memory_mcp.domain.ports import Moment
+from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.lexical.analyzer import FUNCTION_WORDS
 from tests.fakes.searching import best_passages, cosine_among, cosine_to, fits, holds_phrase, phrases, words
 from tests.fakes.shelves import EPOCH, text_of, tidy
@@ -124,7 +124,7 @@ class FakeStore(FakeUpkeep):
             embedded=False,
         )
         self._keep(memory)
-        self._file(memory.key, embedded.passages, embedded.space)
+        self._file(memory.key, embedded.chunks, embedded.space)
         self._note("store", memory.namespace, [memory.id], memory.tags)
         return Stored(memory.id, created=True, embedded=self._seen(memory).embedded)
 
@@ -137,13 +137,13 @@ class FakeStore(FakeUpkeep):
         merged = tuple(tag for tag in tags if tag not in known.tags)
         return Stored(known.id, created=False, embedded=self._seen(known).embedded, merged=merged)
 
-    async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+    async def get(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
         """Return a memory of this namespace, else of any other if that may be."""
-        return self._seen(self._find(memory_id, namespace, elsewhere=elsewhere))
+        return self._seen(self._find(memory_id, namespace, any_namespace=any_namespace))
 
-    def _find(self, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
+    def _find(self, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
         alike = (memory for memory in self._live() if memory.id == memory_id)
-        found = [memory for memory in alike if elsewhere or memory.namespace == namespace]
+        found = [memory for memory in alike if any_namespace or memory.namespace == namespace]
         if not found:
             raise NotFoundError(f"id: no memory {memory_id!r} is stored")
         return min(found, key=lambda memory: memory.namespace != namespace)
@@ -177,28 +177,28 @@ class FakeStore(FakeUpkeep):
         self._keep(new)
         if embedded is not None and new.content != old.content:
             self._drop_passages(old.key)
-            self._file(old.key, embedded.passages, embedded.space)
+            self._file(old.key, embedded.chunks, embedded.space)
         self._note("update", old.namespace, [old.id], [*old.tags, *(change.tags or ())])
         return self._seen(new)
 
     async def delete(
-        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, elsewhere: bool = False
+        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, any_namespace: bool = False
     ) -> list[str]:
         """Delete softly by ids, else by filters."""
         named = dict.fromkeys(memory_ids or ())
-        found = [self._find(memory_id, filters.namespace, elsewhere=elsewhere) for memory_id in named]
+        found = [self._find(memory_id, filters.namespace, any_namespace=any_namespace) for memory_id in named]
         by_id = [memory for memory in found if fits(memory, replace(filters, namespace=memory.namespace))]
-        doomed = self._live(filters) if memory_ids is None else by_id
-        for memory in () if dry_run else doomed:
+        to_delete = self._live(filters) if memory_ids is None else by_id
+        for memory in () if dry_run else to_delete:
             self._deleted[memory.key] = self._memories.pop(memory.key), self._now()
             self._drop_passages(memory.key)
             self._note("delete", memory.namespace, [memory.id], memory.tags)
-        return [memory.id for memory in doomed]
+        return [memory.id for memory in to_delete]
 
-    async def deleted(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+    async def deleted(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
         """Return a memory that was deleted."""
         alike = (memory for memory, _ in self._deleted.values() if memory.id == memory_id)
-        found = [memory for memory in alike if elsewhere or memory.namespace == namespace]
+        found = [memory for memory in alike if any_namespace or memory.namespace == namespace]
         if not found:
             raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
         return self._seen(min(found, key=lambda memory: (memory.namespace != namespace, memory.key)))
@@ -209,7 +209,7 @@ class FakeStore(FakeUpkeep):
         if held is None or held[0].revision != memory.revision:
             raise NotFoundError(f"id: no deleted memory {memory.id!r} is kept")
         self._keep(self._deleted.pop(memory.key)[0])
-        self._file(memory.key, embedded.passages, embedded.space)
+        self._file(memory.key, embedded.chunks, embedded.space)
         self._note("undelete", memory.namespace, [memory.id], memory.tags)
         return self._seen(self._memories[memory.key])
 
@@ -225,9 +225,9 @@ class FakeStore(FakeUpkeep):
         created, memory_id = _parse(cursor)
         return created, self._owners.get((namespace, memory_id), math.inf)
 
-    async def at_once(self, work: Callable[[Moment], T]) -> T:
+    async def read(self, work: Callable[[Snapshot], T]) -> T:
         """Do work that asks several things; nothing can come between."""
-        return work(cast("Moment", FakeMoment(self)))
+        return work(cast("Snapshot", FakeMoment(self)))
 
     async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
@@ -245,7 +245,7 @@ class FakeStore(FakeUpkeep):
         self._check(space)
         if self._space is None:
             return []
-        parts: dict[int, list[Passage]] = {key: [] for key in keys}
+        parts: dict[int, list[Chunk]] = {key: [] for key in keys}
         for _, key, passage in self._current():
             if key in parts:
                 parts[key].append(passage)
@@ -266,7 +266,7 @@ class FakeStore(FakeUpkeep):
                 found[memory.key] = Neighbours(tuple(turns[max(0, at - 2) : at][::-1]), tuple(turns[at + 1 : at + 3]))
         return found
 
-    async def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    async def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
         """Return the cosine to each memory's meaning among its neighbours."""
         self._check(space)
         around = await self.neighbours(keys)
@@ -276,7 +276,7 @@ class FakeStore(FakeUpkeep):
             if any(passage.vector for passage in self._of(key))
         }
 
-    async def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+    async def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
         """Return the cosines to the first passages of a namespace."""
         self._check(space)
         held = [
@@ -284,14 +284,14 @@ class FakeStore(FakeUpkeep):
             for _, key, passage in self._current()
             if passage.vector is not None and self._memories[key].namespace == namespace
         ]
-        return Sample(len(held), tuple(cosine_to(vector, one) for one in held[:count]))
+        return BackgroundScores(len(held), tuple(cosine_to(vector, one) for one in held[:count]))
 
     async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of the namespace."""
         known = {folded(tag) for memory in self._live(Filters(namespace)) for tag in memory.tags}
         return frozenset(word for word in words if folded(word) in known)
 
-    async def matching(self, query: str, filters: Filters, limit: int) -> Matching:
+    async def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
         """Return the memories that hold words of the query; a score is the sum of the rarities that they hold."""
         texts = {memory.key: words(memory.content) for memory in self._live(Filters(filters.namespace))}
         rarity = {
@@ -307,14 +307,14 @@ class FakeStore(FakeUpkeep):
         ]
         held = {key: math.fsum(rarity[word] for word in rarity.keys() & set(texts[key])) for key in fitting}
         ranked = sorted((key for key in held if held[key] > 0), key=lambda key: -held[key])[:limit]
-        return Matching(math.fsum(rarity.values()), tuple(Match(key, held[key]) for key in ranked))
+        return KeywordMatches(math.fsum(rarity.values()), tuple(Match(key, held[key]) for key in ranked))
 
-    async def spread(self, query: str, namespace: str) -> Spread:
+    async def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
         """Return how many memories hold each word."""
         texts = [set(words(memory.content)) for memory in self._live(Filters(namespace))]
-        telling = [word for word in query.split() if word not in FUNCTION_WORDS]
-        return Spread(
-            len(texts), {word: sum(word.lower() in text for text in texts) for word in telling} if texts else {}
+        content_words = [word for word in query.split() if word not in FUNCTION_WORDS]
+        return DocumentFrequencies(
+            len(texts), {word: sum(word.lower() in text for text in texts) for word in content_words} if texts else {}
         )
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
@@ -366,10 +366,10 @@ class FakeStore(FakeUpkeep):
         _, last, error = failed[-1]
         return QueueCounts(pending, len({key for _, key, _ in failed}), error, self._memories[last].id)
 
-    async def pending(self, limit: int) -> list[PendingPassage]:
+    async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest passages that wait for a vector."""
         waiting = [
-            PendingPassage(number, passage.start, passage.end, self._memories[key].content)
+            PendingChunk(number, passage.start, passage.end, self._memories[key].content)
             for number, key, passage in self._current()
             if passage.vector is None and not passage.error
         ]
@@ -386,7 +386,7 @@ class FakeStore(FakeUpkeep):
             self._passages[number] = (self._passages[number][0], replace(passage, error=None), None)
         return len(again)
 
-    async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
+    async def set_vectors(self, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
         """Give queued passages their vectors."""
         if space != (self._space or space):
             return

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from memory_mcp.domain.duplicates import check_import, deleted_before
 from memory_mcp.domain.errors import ConflictError, StoreError
-from memory_mcp.domain.models import Embedded, Event, Memory, Passage, Record, Space, Stored, Unfilled
+from memory_mcp.domain.models import Chunk, Embedded, Event, Memory, MissingVectors, Record, Space, Stored
 from memory_mcp.domain.names import free
 from tests.fakes.shelves import Shelves, text_of
 
@@ -33,16 +33,16 @@ class FakeUpkeep(Shelves):
         filled = {key for key, _, of in self._passages.values() if of == space}
         return [memory for key, memory in sorted(self._memories.items()) if key not in filled]
 
-    async def unfilled(self, space: Space, after: int, limit: int) -> list[Unfilled]:
+    async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
         """Return live memories that have no passage in a space."""
-        found = [Unfilled(memory.key, memory.content) for memory in self._lacking(space) if memory.key > after]
+        found = [MissingVectors(memory.key, memory.content) for memory in self._lacking(space) if memory.key > after]
         return found[:limit]
 
-    async def count_unfilled(self, space: Space) -> int:
+    async def count_missing_vectors(self, space: Space) -> int:
         """Count the live memories that have no passage in a space."""
         return len(self._lacking(space))
 
-    async def fill(self, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
+    async def backfill(self, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
         """Give memories their passages in a space."""
         self._know(space)
         filled: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ class FakeUpkeep(Shelves):
         if space != self._space and space not in self._others:
             self._others.append(space)
 
-    async def switch(self, space: Space) -> bool:
+    async def activate_space(self, space: Space) -> bool:
         """Make a filled space the store's."""
         if space == self._space:
             return True
@@ -93,14 +93,14 @@ class FakeUpkeep(Shelves):
 
     async def purge(self, before: datetime) -> int:
         """Remove for good what was deleted before a moment."""
-        doomed = [memory for memory, moment in self._deleted.values() if moment < before]
-        for memory in doomed:
+        to_delete = [memory for memory, moment in self._deleted.values() if moment < before]
+        for memory in to_delete:
             del self._deleted[memory.key]
             del self._owners[memory.namespace, memory.id]
             self._revisions.pop(memory.key, None)
-        for namespace in sorted({memory.namespace for memory in doomed}):
-            self._note("purge", namespace, [memory.id for memory in doomed if memory.namespace == namespace])
-        return len(doomed)
+        for namespace in sorted({memory.namespace for memory in to_delete}):
+            self._note("purge", namespace, [memory.id for memory in to_delete if memory.namespace == namespace])
+        return len(to_delete)
 
     async def generation(self) -> int:
         """Return the number of the last write."""
@@ -115,7 +115,7 @@ class FakeUpkeep(Shelves):
         found = [memory for key, memory in sorted(self._memories.items()) if key > after]
         return [Record(self._seen(memory), tuple(self._revisions.get(memory.key, ()))) for memory in found[:limit]]
 
-    async def absorb(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
+    async def import_records(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
         """Write exported memories."""
         return [self._absorb(record, embedded) for record, embedded in items]
 
@@ -137,7 +137,7 @@ class FakeUpkeep(Shelves):
         key = next(self._keys)
         self._keep(replace(memory, key=key))
         self._revisions[key] = list(record.revisions)
-        self._file(key, embedded.passages, embedded.space)
+        self._file(key, embedded.chunks, embedded.space)
         self._note("import", memory.namespace, [memory.id], memory.tags)
         return Stored(memory.id, created=True, embedded=self._seen(self._memories[key]).embedded)
 

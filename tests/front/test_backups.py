@@ -206,7 +206,7 @@ async def test_one_front_does_the_upkeep(tmp_path: Path, clock: FakeClock) -> No
 
 
 async def test_a_backup_that_fails_is_told_by_health(tmp_path: Path, clock: FakeClock) -> None:
-    """The store is degraded, with the cause and a mend, until a backup succeeds."""
+    """The store is degraded, with the cause and a fix, until a backup succeeds."""
     store = FakeStore(clock)
     await put(store, "text")
     upkeep = make(store, tmp_path / "file" / "folder", clock)
@@ -217,7 +217,7 @@ async def test_a_backup_that_fails_is_told_by_health(tmp_path: Path, clock: Fake
         await upkeep.run_if_due()
     finding = (await health.report(None)).parts["store"]
     assert (finding.condition, "could not be backed up" in finding.cause) == (Condition.DEGRADED, True)
-    assert "memory-mcp restore" in finding.mend
+    assert "memory-mcp restore" in finding.fix
     (tmp_path / "file").unlink()
     clock.advance(EVERY_S)
     await upkeep.run_if_due()

@@ -90,7 +90,7 @@ async def test_a_check_may_have_its_own_time() -> None:
 @pytest.mark.parametrize(
     ("error", "state", "words"),
     [
-        (StoreError("it is damaged; mend it"), "failed", "it is damaged; mend it"),
+        (StoreError("it is damaged; fix it"), "failed", "it is damaged; fix it"),
         (PermissionError(13, "Permission denied", "/x"), "unreadable", "/x"),
         (KeyError("k"), "broken", "KeyError: 'k'"),
     ],

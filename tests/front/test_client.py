@@ -52,7 +52,7 @@ async def answers(client: GrpcEmbedder) -> bool:
         return False
 
 
-def test_every_code_has_its_status_sentence_and_mend() -> None:
+def test_every_code_has_its_status_sentence_and_fix() -> None:
     """The tables of the wire and of the client know the same codes, in both directions."""
     assert {STATUS_OF[code] for code in ErrorCode} == set(CODE_OF)
     assert all(CODE_OF[STATUS_OF[code]] is code for code in ErrorCode)
@@ -61,12 +61,12 @@ def test_every_code_has_its_status_sentence_and_mend() -> None:
 
 @pytest.mark.parametrize("code", list(ErrorCode))
 async def test_a_status_becomes_a_sentence_of_ours(daemon: FakeDaemon, client: GrpcEmbedder, code: ErrorCode) -> None:
-    """Each status of the wire is told in our words, with a mend, and counted where it speaks of the daemon's health."""
+    """Each status of the wire is told in our words, with a fix, and counted where it speaks of the daemon's health."""
     await daemon.change(status=STATUS_OF[code])
     with pytest.raises(EmbedderError) as caught:
         await embed(client)
     assert str(caught.value).startswith(SENTENCES[code])
-    assert caught.value.mend == MENDS[code]
+    assert caught.value.fix == MENDS[code]
     assert caught.value.faulty == (code in FAULTY)
     assert isinstance(caught.value, SpaceMismatchError) == (code is ErrorCode.SPACE_MISMATCH)
 
@@ -165,20 +165,20 @@ async def test_a_daemon_that_comes_back_is_found_again(daemon: FakeDaemon, clien
             pass  # each attempt waits a little by itself
 
 
-@pytest.mark.parametrize(("version", "mend"), [(0, "`memory-mcp daemon restart`"), (99, "restart this client")])
+@pytest.mark.parametrize(("version", "fix"), [(0, "`memory-mcp daemon restart`"), (99, "restart this client")])
 async def test_a_daemon_of_another_wire_is_asked_for_nothing(
-    daemon: FakeDaemon, client: GrpcEmbedder, version: int, mend: str
+    daemon: FakeDaemon, client: GrpcEmbedder, version: int, fix: str
 ) -> None:
     """It gets no text; the answer names the command, and the one in its place works with the next call."""
     await daemon.change(wire_version=version)
     for _ in range(2):
         with pytest.raises(EmbedderError, match=f"speaks version {version} of the wire, this front 1") as caught:
             await embed(client)
-        assert mend in caught.value.mend
+        assert fix in caught.value.fix
         assert not caught.value.faulty
     assert daemon.requests == []
     finding = (await client.findings(None))["daemon"]
-    assert (finding.condition, mend in finding.mend) == (Condition.DEGRADED, True)
+    assert (finding.condition, fix in finding.fix) == (Condition.DEGRADED, True)
     await daemon.stop()
     await daemon.change(wire_version=1)
     await daemon.start()
@@ -210,7 +210,7 @@ async def test_an_environment_to_build_again_is_told(daemon: FakeDaemon, client:
     finding = (await client.findings(None))["daemon"]
     assert finding.condition is Condition.DEGRADED
     assert finding.cause == "Homebrew's PyTorch is 2.14.0 now"
-    assert "`memory-mcp daemon install`" in finding.mend
+    assert "`memory-mcp daemon install`" in finding.fix
 
 
 async def test_another_users_folder_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ async def test_another_users_folder_is_not_trusted(tmp_path: Path, monkeypatch: 
 
 
 async def test_whoever_takes_connections_and_says_nothing_is_no_absent_daemon() -> None:
-    """The sentence and the mend are other ones than where nobody listens."""
+    """The sentence and the fix are other ones than where nobody listens."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         server = await asyncio.start_unix_server(lambda _, writer: writer.close(), f"{folder}/e.sock")
         client = GrpcEmbedder(f"unix:{folder}/e.sock")
@@ -235,7 +235,7 @@ async def test_whoever_takes_connections_and_says_nothing_is_no_absent_daemon() 
             with pytest.raises(EmbedderError, match=r"the daemon on .* does not answer") as caught:
                 await embed(client)
         await client.close()
-    assert "memory-mcp daemon logs" in caught.value.mend
+    assert "memory-mcp daemon logs" in caught.value.fix
 
 
 @pytest.mark.parametrize("name", ["with space", "é ü 日本", "100%", "a%20b", "a#b", "a?b"])
@@ -272,7 +272,7 @@ async def test_findings_of_a_dead_daemon_name_the_command(tmp_path: Path) -> Non
     finding = (await client.findings(None))["daemon"]
     assert finding.condition is Condition.DEGRADED
     assert finding.state == "unreachable"
-    assert "memory-mcp daemon start" in finding.mend
+    assert "memory-mcp daemon start" in finding.fix
     await client.close()
 
 

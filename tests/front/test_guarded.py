@@ -43,19 +43,19 @@ async def call(guarded: GuardedEmbedder, expected_space: str | None = None) -> E
 
 async def fail_until_open(guarded: GuardedEmbedder, inner: FakeEmbedder) -> None:
     """Open the breaker by failures."""
-    inner.failure = EmbedderError("no daemon", mend="start it")
+    inner.failure = EmbedderError("no daemon", fix="start it")
     for _ in range(3):
         with pytest.raises(EmbedderError, match="no daemon"):
             await call(guarded)
 
 
 async def test_an_open_breaker_makes_no_call(guarded: GuardedEmbedder, inner: FakeEmbedder) -> None:
-    """Once open, callers get the cause and the mend at once, and the daemon is left alone."""
+    """Once open, callers get the cause and the fix at once, and the daemon is left alone."""
     await fail_until_open(guarded, inner)
     calls = len(inner.calls)
     with pytest.raises(EmbedderError, match="no daemon") as caught:
         await call(guarded)
-    assert caught.value.mend == "start it"
+    assert caught.value.fix == "start it"
     assert len(inner.calls) == calls
     assert (await guarded.findings(None))["breaker"].state == "open"
 

@@ -42,10 +42,10 @@ def test_what_the_embedder_cuts_becomes_passages_of_its_own(content: str, reads:
         return
     [embedded], failure = asyncio.run(make(Terse(reads)).embed([content], lane=Lane.INTERACTIVE, space=None))
     assert failure is None
-    assert all(passage.vector for passage in embedded.passages)
-    covered = set[int]().union(*(range(passage.start, passage.end) for passage in embedded.passages))
+    assert all(passage.vector for passage in embedded.chunks)
+    covered = set[int]().union(*(range(passage.start, passage.end) for passage in embedded.chunks))
     assert all(i in covered or content[i].isspace() for i in range(len(content)))
-    assert max(passage.end for passage in embedded.passages) <= len(content)
+    assert max(passage.end for passage in embedded.chunks) <= len(content)
 
 
 LONG = "The trip to Rome. " + "We saw the forum and ate well that day. " * 40
@@ -56,7 +56,7 @@ async def test_passages_are_embedded_under_the_first_sentence() -> None:
     embedder = FakeEmbedder()
     [embedded], _ = await make(embedder).embed([LONG], lane=Lane.INTERACTIVE, space=None)
     texts = embedder.calls[0][0]
-    spans = [LONG[passage.start : passage.end] for passage in embedded.passages]
+    spans = [LONG[passage.start : passage.end] for passage in embedded.chunks]
     assert texts == (spans[0], *(f"The trip to Rome.\n{span}" for span in spans[1:]))
     assert not any("Rome" in span for span in spans[1:])
 
@@ -64,7 +64,7 @@ async def test_passages_are_embedded_under_the_first_sentence() -> None:
 async def test_a_cut_passage_ends_where_the_vector_ends() -> None:
     """Of what a short-sighted model reads, the head is not the passage's."""
     [embedded], _ = await make(Terse(118)).embed([LONG], lane=Lane.INTERACTIVE, space=None)
-    assert [(p.start, p.end) for p in embedded.passages[:2]] == [
+    assert [(p.start, p.end) for p in embedded.chunks[:2]] == [
         (0, 118),
         (118, 118 + 118 - len("The trip to Rome.\n")),
     ]
@@ -78,7 +78,7 @@ async def test_the_queue_embeds_as_the_direct_way_does(store: SqliteStore) -> No
         content = f"{LONG}{' ' * reads}"
         await fill(store, embedder, content)
         await chores(store, embedder).drain()
-        for passage in direct.passages:
+        for passage in direct.chunks:
             assert passage.vector
             matches = await store.nearest(passage.vector, SPACE, Filters("n"), 10)
             assert max(match.score for match in matches) == pytest.approx(1, abs=1e-5)
@@ -92,7 +92,7 @@ async def test_a_failure_leaves_whole_passages_for_the_queue() -> None:
     embedder.failure = EmbedderError("down")
     embedded, failure = await make(embedder).embed(["one", "two " * 1000], lane=Lane.BULK, space=SPACE)
     assert str(failure) == "down"
-    assert [passage.vector for item in embedded for passage in item.passages] == [None] * (1 + 8)
+    assert [passage.vector for item in embedded for passage in item.chunks] == [None] * (1 + 8)
 
 
 async def test_huge_content_is_left_to_the_queue() -> None:
@@ -101,9 +101,9 @@ async def test_huge_content_is_left_to_the_queue() -> None:
     huge = "A sentence of a very long book. " * 2000
     [small, large], failure = await make(embedder).embed(["small", huge], lane=Lane.BULK, space=SPACE)
     assert failure is None
-    assert len(large.passages) > MAX_PASSAGES_AT_ONCE
-    assert {passage.vector for passage in large.passages} == {None}
-    assert small.passages[0].vector
+    assert len(large.chunks) > MAX_PASSAGES_AT_ONCE
+    assert {passage.vector for passage in large.chunks} == {None}
+    assert small.chunks[0].vector
 
 
 async def test_the_interactive_budget_is_for_all_calls_together() -> None:
@@ -115,7 +115,7 @@ async def test_the_interactive_budget_is_for_all_calls_together() -> None:
     [embedded], failure = await indexer.embed(["One. " + "word " * 70], lane=Lane.INTERACTIVE, space=None)
     assert "time for vectors is spent" in str(failure)
     assert [round(call[3], 1) for call in embedder.calls] == [1.0, 0.6, 0.2]
-    assert [passage.vector is not None for passage in embedded.passages] == [True, True, True, False]
+    assert [passage.vector is not None for passage in embedded.chunks] == [True, True, True, False]
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ async def test_the_queue_is_drained_in_bulk(store: SqliteStore) -> None:
     counts = await store.queue("n")
     assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told")
     assert {call[2] for call in embedder.calls} == {Lane.BULK}
-    vector = (await make(embedder).embed(["memory 7"], lane=Lane.BULK, space=SPACE))[0][0].passages[0].vector
+    vector = (await make(embedder).embed(["memory 7"], lane=Lane.BULK, space=SPACE))[0][0].chunks[0].vector
     assert vector
     [best, *_] = await store.nearest(vector, SPACE, Filters("n"), 1)
     assert best.score == pytest.approx(1, abs=1e-6)
@@ -219,9 +219,9 @@ async def test_a_quarantined_passage_is_stored_as_one_that_waits() -> None:
     embedder.quarantined = {embedder.calls[0][0][1]}
     [embedded], failure = await make(embedder).embed([text], lane=Lane.BULK, space=SPACE)
     assert failure is None
-    assert [(p.start, p.end) for p in embedded.passages] == [(p.start, p.end) for p in whole.passages]
-    assert [p.error for p in embedded.passages] == [None] * len(whole.passages)
-    assert [p.vector is None for p in embedded.passages] == [False, True] + [False] * (len(whole.passages) - 2)
+    assert [(p.start, p.end) for p in embedded.chunks] == [(p.start, p.end) for p in whole.chunks]
+    assert [p.error for p in embedded.chunks] == [None] * len(whole.chunks)
+    assert [p.vector is None for p in embedded.chunks] == [False, True] + [False] * (len(whole.chunks) - 2)
 
 
 async def test_after_a_failure_less_is_tried_at_once(store: SqliteStore) -> None:

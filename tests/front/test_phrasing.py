@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from memory_mcp.domain.models import Spread
+from memory_mcp.domain.models import DocumentFrequencies
 from memory_mcp.search.phrasing import FEWEST, between, phrasings
 
 
@@ -18,7 +18,7 @@ def row(*values: float) -> bytes:
 
 def test_a_name_that_half_of_the_memories_hold_is_left_out_of_a_second_phrasing() -> None:
     """What is left is put beside the query: without the name, its genitive, and in no case the inside of a word."""
-    spread = Spread(10, {"Ann": 5, "Annex": 4, "books": 4})
+    spread = DocumentFrequencies(10, {"Ann": 5, "Annex": 4, "books": 4})
     assert phrasings("Which books are in Ann's Annex, Ann?", spread) == [
         "Which books are in Ann's Annex, Ann?",
         "Which books are in Annex, ?",
@@ -27,21 +27,21 @@ def test_a_name_that_half_of_the_memories_hold_is_left_out_of_a_second_phrasing(
 
 def test_a_word_with_vowel_signs_is_left_out_as_a_whole() -> None:
     """Neither is a word cut at its vowel signs, nor is it taken out of a longer one."""
-    spread = Spread(10, {"कि": 9, "किताब": 2, "José": 8})
+    spread = DocumentFrequencies(10, {"कि": 9, "किताब": 2, "José": 8})
     assert phrasings("किताब कि José's कहाँ", spread)[1] == "किताब कहाँ"
 
 
 @pytest.mark.parametrize(
     "spread",
     [
-        Spread(10, {"Ann": 4, "books": 1}),
-        Spread(10, {"Ann": 10, "books": 9}),
-        Spread(FEWEST - 1, {"Ann": FEWEST - 1, "books": 0}),
-        Spread(10, {}),
+        DocumentFrequencies(10, {"Ann": 4, "books": 1}),
+        DocumentFrequencies(10, {"Ann": 10, "books": 9}),
+        DocumentFrequencies(FEWEST - 1, {"Ann": FEWEST - 1, "books": 0}),
+        DocumentFrequencies(10, {}),
     ],
     ids=["nothing is common", "all is common", "few memories", "function words"],
 )
-def test_a_query_is_put_once_where_nothing_tells_its_words_apart(spread: Spread) -> None:
+def test_a_query_is_put_once_where_nothing_tells_its_words_apart(spread: DocumentFrequencies) -> None:
     """There is no second phrasing without common words, without others, or among a handful of memories."""
     assert phrasings("Ann and books", spread) == ["Ann and books"]
 

@@ -132,7 +132,7 @@ async def test_it_goes_on_where_it_ended(store: Store) -> None:
         await make(store, embedder, times).run(fail)
     assert sum(times.slept) > 0
     assert await store.space() == OLD
-    assert await store.count_unfilled(NEW) == BATCH
+    assert await store.count_missing_vectors(NEW) == BATCH
     embedder.failure = None
     seen: list[Progress] = []
     assert (await make(store, embedder).run(seen.append)).memories == BATCH

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Condition, Embedding, Filters, Match, Matching, NewMemory, Space
+from memory_mcp.domain.models import Condition, Embedding, Filters, KeywordMatches, Match, NewMemory, Space
 from memory_mcp.health.report import PARTS, Health
 from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.indexing import Indexer
@@ -155,7 +155,7 @@ def test_fusion_keeps_order_and_range(vectors: dict[int, float], words: dict[int
 
 def test_words_that_say_little_do_not_beat_the_meaning() -> None:
     """A memory that shares but a stopword stays behind one that means the same."""
-    words = fusion.keyword_scores(Matching(100, (Match(2, 0.9), Match(1, 0.8))), {})
+    words = fusion.keyword_scores(KeywordMatches(100, (Match(2, 0.9), Match(1, 0.8))), {})
     ranked = fusion.fuse({1: Match(1, 0.36), 2: Match(2, 0.19)}, words, 0.5)
     assert [hit.key for hit in ranked] == [1, 2]
 

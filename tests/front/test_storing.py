@@ -50,9 +50,9 @@ async def test_an_update_to_the_same_content_does_not_keep_anothers_vectors(stor
     class Meddled(SqliteStore):
         """Lets another front write after each reading."""
 
-        async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+        async def get(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
             """Read, then let the other write."""
-            memory = await super().get(memory_id, namespace, elsewhere=elsewhere)
+            memory = await super().get(memory_id, namespace, any_namespace=any_namespace)
             await memories.update(memory_id, Reach(namespace), Change(content="delta epsilon"), None)
             return memory
 
@@ -60,7 +60,7 @@ async def test_an_update_to_the_same_content_does_not_keep_anothers_vectors(stor
     await Memories(mine, make(embedder), on_pending=lambda: None).update(
         stored.id, Reach("n"), Change(content="alpha beta gamma"), None
     )
-    vector = (await make(embedder).embed(["alpha beta gamma"], lane=Lane.BULK, space=SPACE))[0][0].passages[0].vector
+    vector = (await make(embedder).embed(["alpha beta gamma"], lane=Lane.BULK, space=SPACE))[0][0].chunks[0].vector
     assert vector
     [best] = await store.nearest(vector, SPACE, Filters("n"), 1)
     assert best.score == pytest.approx(1, abs=1e-6)

@@ -12,7 +12,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.cli import lines
+from memory_mcp.cli import export_format
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Change, Memory, NewMemory, Record, Revision
 from memory_mcp.domain.names import nfc
@@ -64,13 +64,13 @@ async def test_ten_thousand_memories_make_the_round_trip(tmp_path: Path) -> None
     for number in range(0, COUNT, 100):
         memory = await first.get(f"turn-{number}", "work" if number % 3 else "home")
         await first.update(memory, Change(content=f"{memory.content} (changed)", tags=("new",)), None, None)
-    exported = [lines.dump(record) async for record in make(first).export()]
+    exported = [export_format.dump(record) async for record in make(first).export()]
     assert len(exported) == COUNT  # equal turns too: each has an id and a time of its own
     taking = make(second)
     for start in range(0, len(exported), BATCH):
-        batch = [lines.load(number, line) for number, line in enumerate(exported[start : start + BATCH])]
-        await taking.absorb(batch)
-    assert [lines.dump(record) async for record in make(second).export()] == exported
+        batch = [export_format.load(number, line) for number, line in enumerate(exported[start : start + BATCH])]
+        await taking.import_records(batch)
+    assert [export_format.dump(record) async for record in make(second).export()] == exported
     assert await second.verify() == []
     await first.close()
     await second.close()
@@ -81,11 +81,11 @@ async def test_what_is_imported_is_embedded_while_there_is_a_daemon(tmp_path: Pa
     store, embedder = SqliteStore(tmp_path / "a.db"), FakeEmbedder()
     records = [Record(_memory(id=f"m{n}", content=f"memory {n}")) for n in range(4)]
     taking = make(store, embedder)
-    await taking.absorb(records[:1])
+    await taking.import_records(records[:1])
     embedder.failure = EmbedderError("down")
-    await taking.absorb(records[1:2])
+    await taking.import_records(records[1:2])
     asked = len(embedder.calls)
-    await taking.absorb(records[2:])
+    await taking.import_records(records[2:])
     assert len(embedder.calls) == asked
     assert (await store.queue(None)).pending == 3
     await store.close()
@@ -139,4 +139,4 @@ def test_any_memory_is_the_same_after_its_line(
         conversation_id=was,
     )
     record = Record(memory, (revision,))
-    assert lines.load(2, lines.dump(record)) == record
+    assert export_format.load(2, export_format.dump(record)) == record

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.domain.models import Sample
+from memory_mcp.domain.models import BackgroundScores
 from memory_mcp.search.weighing import LEAST, RANGE, USUAL, prominence, weight_of
 
 SPREAD = tuple((place % 11 - 5) / 50 for place in range(110))
@@ -14,7 +14,9 @@ SPREAD = tuple((place % 11 - 5) / 50 for place in range(110))
 
 def test_the_vectors_count_more_the_further_the_best_stands_out() -> None:
     """One passage far above all others is a sharp hit, one that chance explains is none."""
-    weights = [weight_of(prominence(best, Sample(1_000, SPREAD), 1_000)) for best in (0.1, 0.2, 0.3, 0.4, 0.9)]
+    weights = [
+        weight_of(prominence(best, BackgroundScores(1_000, SPREAD), 1_000)) for best in (0.1, 0.2, 0.3, 0.4, 0.9)
+    ]
     assert weights == sorted(weights)
     assert weights[0] == pytest.approx(LEAST, abs=0.01)
     assert weights[-1] == pytest.approx(LEAST + RANGE, abs=0.01)
@@ -22,16 +24,18 @@ def test_the_vectors_count_more_the_further_the_best_stands_out() -> None:
 
 def test_the_best_of_many_must_be_better() -> None:
     """Among more passages the best is high by chance: the same cosine stands out less."""
-    few, many = (prominence(0.25, Sample(n, SPREAD), n) for n in (10, 100_000))
+    few, many = (prominence(0.25, BackgroundScores(n, SPREAD), n) for n in (10, 100_000))
     assert few is not None
     assert many is not None
     assert few - many == pytest.approx(4.40 - 1.55, abs=0.05)  # the expected largest of normal values
 
 
-@pytest.mark.parametrize("sample", [Sample(7, SPREAD[:7]), Sample(0, ()), Sample(50, (0.3,) * 50)])
-def test_where_nothing_can_stand_out_the_usual_weight_holds(sample: Sample) -> None:
+@pytest.mark.parametrize(
+    "sample", [BackgroundScores(7, SPREAD[:7]), BackgroundScores(0, ()), BackgroundScores(50, (0.3,) * 50)]
+)
+def test_where_nothing_can_stand_out_the_usual_weight_holds(sample: BackgroundScores) -> None:
     """Few passages, none, or equal ones say nothing of how sharp a hit is."""
-    assert weight_of(prominence(0.9, sample, sample.passages)) == USUAL
+    assert weight_of(prominence(0.9, sample, sample.chunks)) == USUAL
 
 
 @given(st.floats(-60, 60))

@@ -83,11 +83,11 @@ def test_a_damaged_file_of_the_model_is_told(content: bytes, files: ModelFiles, 
 
 
 @pytest.mark.parametrize(
-    ("options", "mend"), [({"device": "cuda"}, "DEVICE=auto"), ({"precision": "bfloat16"}, "PRECISION=auto")]
+    ("options", "fix"), [({"device": "cuda"}, "DEVICE=auto"), ({"precision": "bfloat16"}, "PRECISION=auto")]
 )
-def test_what_it_cannot_is_refused(options: dict[str, str], mend: str, files: ModelFiles) -> None:
-    """Another device and another precision are refused with the setting that mends it."""
-    with pytest.raises(LoadError, match=f"set EMBEDDER_{mend}"):
+def test_what_it_cannot_is_refused(options: dict[str, str], fix: str, files: ModelFiles) -> None:
+    """Another device and another precision are refused with the setting that fixes it."""
+    with pytest.raises(LoadError, match=f"set EMBEDDER_{fix}"):
         factory.create("onnx", EngineOptions(**options), files)  # type: ignore[arg-type]  # threads is a number
 
 

@@ -31,7 +31,7 @@ def engine() -> torch_engine.TorchEngine:
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_float16_is_refused_on_the_cpu(name: str) -> None:
-    """It is exit code 15, and says where it is computed and what mends it."""
+    """It is exit code 15, and says where it is computed and what fixes it."""
     with pytest.raises(LoadError, match=r"float16.*: set EMBEDDER_PRECISION=auto") as caught:
         factory.create(name, EngineOptions(device="cpu", precision="float16"), model.find(model.BUNDLED_NAME))
     assert caught.value.exit_code == 15

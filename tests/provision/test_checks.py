@@ -73,7 +73,7 @@ def test_what_the_system_starts_is_looked_at(tmp_path: Path, monkeypatch: pytest
 def _cause(versions: Versions) -> str:
     found = checks.interpreter(versions, SECONDS)
     assert isinstance(found, Finding)
-    assert (found.condition, found.mend) == (Condition.DEGRADED, f"memory-mcp daemon install --venv {versions.place}")
+    assert (found.condition, found.fix) == (Condition.DEGRADED, f"memory-mcp daemon install --venv {versions.place}")
     return found.cause
 
 
@@ -86,7 +86,7 @@ def test_a_models_files_are_compared(versions: Versions) -> None:
         weights.write_bytes(content) if content else weights.unlink()
         found = checks.model(versions, digests, SECONDS)
         assert isinstance(found, Finding)
-        conditions.append((found.condition, "weights" in found.cause, "--force-reinstall" in found.mend))
+        conditions.append((found.condition, "weights" in found.cause, "--force-reinstall" in found.fix))
     assert conditions == [(Condition.OK, False, False), *[(Condition.DEGRADED, True, True)] * 2]
 
 
@@ -126,7 +126,7 @@ def test_the_supervisor_is_asked(
     running: int | None,
     expected: Finding | str,
 ) -> None:
-    """It runs the job; it does not, and the mend starts it; it knows of none."""
+    """It runs the job; it does not, and the fix starts it; it knows of none."""
     file = tmp_path / "job"
     if registered:
         file.touch()
@@ -157,14 +157,14 @@ def test_what_a_client_says_gets_the_commands_of_the_place(versions: Versions, t
     }
     for command, finding in findings.items():
         by_hand = troubles.fitted(finding, versions, None)
-        assert f"`memory-mcp {command}`" in by_hand.mend
-        assert re.findall("`memory-mcp daemon [a-z]+`", by_hand.cause + by_hand.mend) == []
+        assert f"`memory-mcp {command}`" in by_hand.fix
+        assert re.findall("`memory-mcp daemon [a-z]+`", by_hand.cause + by_hand.fix) == []
         file.touch()
         by_system = troubles.fitted(finding, versions, cast("Service", System(file)))
-        assert f"`memory-mcp {command.replace(' --no-service', '')}`" in by_system.mend
+        assert f"`memory-mcp {command.replace(' --no-service', '')}`" in by_system.fix
     failed = to_finding(pb.InfoResponse(state=pb.STATE_FAILED, cause="no model", wire_version=contract.WIRE_VERSION))
-    assert "in the terminal that it was started from" in troubles.fitted(failed, versions, None).mend
-    assert "`memory-mcp daemon logs`" in troubles.fitted(failed, versions, cast("Service", System(file))).mend
+    assert "in the terminal that it was started from" in troubles.fitted(failed, versions, None).fix
+    assert "`memory-mcp daemon logs`" in troubles.fitted(failed, versions, cast("Service", System(file))).fix
     assert troubles.fitted(findings[f"daemon install{venv}"], versions, None).cause.endswith(f"install{venv}`")
 
 
@@ -174,5 +174,5 @@ def test_what_restart_would_refuse_is_not_named(versions: Versions, monkeypatch:
     unreachable = Finding(Condition.DEGRADED, "unreachable", "none listens", START_DAEMON)
     for place in (versions, Versions(versions.place.with_name("nowhere"))):
         install = f"memory-mcp daemon install --venv {place.place}"
-        assert troubles.fitted(OLDER, place, None).mend.endswith(f"`{install}`")
-        assert troubles.fitted(unreachable, place, None).mend == install
+        assert troubles.fitted(OLDER, place, None).fix.endswith(f"`{install}`")
+        assert troubles.fitted(unreachable, place, None).fix == install

@@ -313,9 +313,9 @@ def test_doctor_and_status_name_the_same_command(
         assert cli.run(["doctor", "--venv", str(place), "--json", "--seconds", "20"]) in {1, 3}
         checks = json.loads(capsys.readouterr().out)["checks"]
         assert checks["daemon"] == status["daemon"]
-        found = checks["interpreter"] if checks["interpreter"]["mend"] else checks["daemon"]
-        assert status["trouble"].endswith(f": run `{found['mend']}`")
-        return str(found["mend"]), str(status["trouble"])
+        found = checks["interpreter"] if checks["interpreter"]["fix"] else checks["daemon"]
+        assert status["trouble"].endswith(f": run `{found['fix']}`")
+        return str(found["fix"]), str(status["trouble"])
 
     install = f"memory-mcp daemon install --venv '{place}'"
     assert commands() == (install, f"the daemon is not installed in {place}: run `{install}`")

@@ -447,7 +447,7 @@ def test_digests_name_the_file(tmp_path: Path) -> None:
 
 
 def test_missing_requirements_are_one_line(tmp_path: Path) -> None:
-    """An incomplete installation says how to mend it."""
+    """An incomplete installation says how to fix it."""
     choice = Choice(BASE_PYTHON, "3", None, ())
     builder = Builder(tmp_path / "venv", choice, RUNNER, SILENT, Recipe(tmp_path / "absent.txt"))
     with pytest.raises(ProvisionError, match="install memory-mcp again"):

@@ -271,13 +271,13 @@ def test_an_index_without_that_torch_is_told(index: Path, own_pip: Pip) -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "mend"),
+    ("build", "fix"),
     [(Build("", 1e9 * GB, 0), "--venv"), (Build("", 0, 1e9 * GB), "TMPDIR|--venv")],
     ids=["the environment", "the download"],
 )
-def test_what_has_no_room_is_refused_before(tmp_path: Path, build: Build, mend: str) -> None:
+def test_what_has_no_room_is_refused_before(tmp_path: Path, build: Build, fix: str) -> None:
     """With what is free, what is needed, where, and what to do."""
-    with pytest.raises(ProvisionError, match=rf"has \d+\.\d GB free, and .* needs 1000000000\.\d GB there: .*({mend})"):
+    with pytest.raises(ProvisionError, match=rf"has \d+\.\d GB free, and .* needs 1000000000\.\d GB there: .*({fix})"):
         builds.require_room(tmp_path / "not yet" / "there", build)
     builds.require_room(tmp_path / "not yet" / "there", Build("", 1.0, 1.0))
 

@@ -25,6 +25,6 @@ def judged(held: Sequence[Configured]) -> Seen:
         return Finding(Condition.OK, "configured", detail=", ".join(names))
     first = broken[0]
     if first.problem:
-        return Finding(Condition.DEGRADED, "unreadable", first.problem, f"mend {first.file}")
+        return Finding(Condition.DEGRADED, "unreadable", first.problem, f"fix {first.file}")
     cause = f"{first.client} starts {first.command}, which is not there ({first.file})"
     return Finding(Condition.DEGRADED, "broken", cause, f"memory-mcp install --client {first.client}")

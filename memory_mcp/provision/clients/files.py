@@ -39,7 +39,7 @@ class ConfigFile:
         except FileNotFoundError:
             return None
         except UnicodeDecodeError as error:
-            raise ProvisionError(f"{self.path} is no UTF-8; it is left as it was, mend it first") from error
+            raise ProvisionError(f"{self.path} is no UTF-8; it is left as it was, fix it first") from error
         except OSError as error:
             raise ProvisionError(f"{self.path} cannot be read ({error.strerror})") from error
 

@@ -165,4 +165,4 @@ class Editor:
         except ForeignTextError as error:
             raise ProvisionError(f"{self.file.path} {error}") from error
         except ValueError as error:  # BrokenTextError, or the TOML parsers' own
-            raise ProvisionError(f"{self.file.path} is broken ({error}); it is left as it was, mend it") from error
+            raise ProvisionError(f"{self.file.path} is broken ({error}); it is left as it was, fix it") from error

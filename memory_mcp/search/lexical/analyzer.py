@@ -55,14 +55,14 @@ _HANGUL: Final = re.compile("[\uac00-\ud7a3]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class QueryTerm:
     """A term that a query looks for."""
 
     term: str
     weight: float
-    begins: bool = False
+    is_prefix: bool = False
     """Whether every term that begins like this will do: the index has no single characters of a run."""
-    others: tuple[Wanted, ...] = ()
+    others: tuple[QueryTerm, ...] = ()
     """What stands for the same word in the languages that the namespace holds."""
     is_extra: bool = False
     """Whether it is another spelling of what the query's words say: where no memory holds it, nothing is missing."""
@@ -110,7 +110,7 @@ class Terms:
             *self._more(content, text),
         ]
 
-    def of_query(self, query: str, languages: Collection[str] = ()) -> list[Wanted]:
+    def of_query(self, query: str, languages: Collection[str] = ()) -> list[QueryTerm]:
         """Return the distinct terms of a query, with those that stand for the same words in some languages."""
         text = spelling.normal(query)
         weights: dict[str, float] = {}
@@ -130,16 +130,16 @@ class Terms:
             if term in weights:  # a memory with umlauts holds both
                 weights[term] = weights[spelt] = weights[term] / 2
         words = [
-            Wanted(term, weight, begins=_is_one_character(term), others=others.get(term, ()))
+            QueryTerm(term, weight, is_prefix=_is_one_character(term), others=others.get(term, ()))
             for term, weight in weights.items()
         ]
         return [*words, *self._extras(query, text, weights.keys(), spoken)]
 
-    def telling(self, query: str, languages: Collection[str] = ()) -> dict[str, Wanted]:
+    def content_words(self, query: str, languages: Collection[str] = ()) -> dict[str, QueryTerm]:
         """Return the words of a query but function words, as it writes them, with what they look for."""
         spoken = [Stems(language) for language in languages]
         return {
-            word: Wanted(term, 1.0, others=tuple(_others(word, 1.0, spoken)))
+            word: QueryTerm(term, 1.0, others=tuple(_others(word, 1.0, spoken)))
             for word, term in self._written(spelling.normal(query))
             if word.lower() not in FUNCTION_WORDS and not _is_run(word)
         }
@@ -162,16 +162,16 @@ class Terms:
         foreign = [form for stems in spoken for form in (stems.of(word), *stems.others(word))]
         return [term, *self._stems(spelling.spelt_out(word)), *(form[:MAX_TERM] for form in foreign)]
 
-    def _extras(self, query: str, text: str, taken: Collection[str], spoken: Sequence[Stems]) -> Iterator[Wanted]:
+    def _extras(self, query: str, text: str, taken: Collection[str], spoken: Sequence[Stems]) -> Iterator[QueryTerm]:
         """Yield the other spellings of a query's names; `text` is the query's normal form."""
         for word, weight in _weighted(query, text).items():
             for term in self._stems(word):
                 if term not in taken:  # as a whole: compounds of every language would be many lookups for little
-                    whole = tuple(Wanted(stems.of(word)[:MAX_TERM], weight) for stems in spoken)
-                    yield Wanted(term, weight, others=whole, is_extra=True)
+                    whole = tuple(QueryTerm(stems.of(word)[:MAX_TERM], weight) for stems in spoken)
+                    yield QueryTerm(term, weight, others=whole, is_extra=True)
         for digits in hashes(text):
-            short = tuple(Wanted(form, 1.0) for form in short_forms(digits))
-            yield Wanted(digits, 1.0, begins=True, others=short, is_extra=True)
+            short = tuple(QueryTerm(form, 1.0) for form in short_forms(digits))
+            yield QueryTerm(digits, 1.0, is_prefix=True, others=short, is_extra=True)
 
     def _stemmed(self, text: str, stems: Stems) -> Iterator[tuple[str, str]]:
         """Yield each word of the text as it is written, with its term in a language."""
@@ -260,7 +260,7 @@ def _is_run(word: str) -> bool:
     return not word.isascii() and bool(RUNS.match(word))
 
 
-def _others(word: str, weight: float, spoken: Sequence[Stems]) -> Iterator[Wanted]:
+def _others(word: str, weight: float, spoken: Sequence[Stems]) -> Iterator[QueryTerm]:
     """Yield what stands for a word in each language; a compound that it is a part of counts half.
 
     A word with accents counts half as it is, and half in its plain spelling where that has another stem.
@@ -269,15 +269,15 @@ def _others(word: str, weight: float, spoken: Sequence[Stems]) -> Iterator[Wante
         plain, share = stems.others(word), weight
         if plain:
             share = weight / 2
-            yield from (Wanted(other[:MAX_TERM], share / len(plain)) for other in plain)
+            yield from (QueryTerm(other[:MAX_TERM], share / len(plain)) for other in plain)
         term, ending = stems.of(word)[:MAX_TERM], stems.ending(word)
         if ending is None or weight < HALF:
-            yield Wanted(term, share)
+            yield QueryTerm(term, share)
             continue
         if stems.tail(word) is None:  # else the word itself has a tail, and is found by both of the following
-            yield Wanted(term, share / 2)
-        yield Wanted(term, share / 2, begins=True)
-        yield Wanted(ending[:MAX_TERM], share / 2, begins=True)
+            yield QueryTerm(term, share / 2)
+        yield QueryTerm(term, share / 2, is_prefix=True)
+        yield QueryTerm(ending[:MAX_TERM], share / 2, is_prefix=True)
 
 
 def _is_one_character(term: str) -> bool:

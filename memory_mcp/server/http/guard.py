@@ -70,7 +70,7 @@ class Guard:
 
 
 def _challenge(*, shown: bool) -> JSONResponse:
-    """Return a 401; `memory-mcp token create` is the mend."""
+    """Return a 401; `memory-mcp token create` is the fix."""
     reason = ', error="invalid_token"' if shown else ""
     sentence = "a bearer token is needed, and this one does not hold" if shown else "a bearer token is needed"
     return JSONResponse(

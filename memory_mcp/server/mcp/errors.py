@@ -54,7 +54,7 @@ def code_of(error: MemoryMcpError) -> str:
 
 
 def to_result(error: MemoryMcpError) -> types.CallToolResult:
-    """Tell the model what was wrong and what to do; it is a result, so that it can mend its call."""
+    """Tell the model what was wrong and what to do; it is a result, so that it can fix its call."""
     return _failed(str(error), _about(error))
 
 

@@ -14,31 +14,31 @@ import apsw
 
 from memory_mcp.domain.errors import ConflictError, DiskFullError, StoreError
 from memory_mcp.domain.models import (
+    BackgroundScores,
     Change,
+    Chunk,
+    DocumentFrequencies,
     Embedded,
     Event,
     Filters,
     Finding,
+    KeywordMatches,
     Match,
-    Matching,
     Memory,
+    MissingVectors,
     Neighbours,
     NewMemory,
     Page,
-    Passage,
-    PendingPassage,
+    PendingChunk,
     QueueCounts,
     Record,
     Revision,
-    Sample,
     Space,
-    Spread,
     Statistics,
     Stored,
     Totals,
-    Unfilled,
 )
-from memory_mcp.domain.ports import Moment
+from memory_mcp.domain.ports import Snapshot
 from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import Database
@@ -46,9 +46,9 @@ from memory_mcp.storage.sqlite.db.rows import to_micros
 from memory_mcp.storage.sqlite.db.schema import check_identity
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
-from memory_mcp.storage.sqlite.snapshot import SqliteMoment
+from memory_mcp.storage.sqlite.snapshot import SqliteSnapshot
 from memory_mcp.storage.sqlite.vectors import chunks, spaces
-from memory_mcp.storage.sqlite.vectors.search import LARGE, Finder
+from memory_mcp.storage.sqlite.vectors.search import LARGE, VectorSearch
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class SqliteStore:
         read_only: bool = False,
     ) -> None:
         self._database = Database(path, creates=creates, read_only=read_only)
-        self._finder = Finder(path, large, saves=not read_only)
+        self._finder = VectorSearch(path, large, saves=not read_only)
         self._clock = clock
 
     @property
@@ -97,9 +97,9 @@ class SqliteStore:
 
         return await self._database.write(add_all)
 
-    async def get(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+    async def get(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
         """Return a memory of this namespace, else of any other if that may be."""
-        return await self._database.read(lambda db: reads.get(db, memory_id, namespace, elsewhere=elsewhere))
+        return await self._database.read(lambda db: reads.get(db, memory_id, namespace, any_namespace=any_namespace))
 
     async def revisions(self, memory: Memory) -> list[Revision]:
         """Return what the memory was before, oldest first."""
@@ -115,20 +115,24 @@ class SqliteStore:
         )
 
     async def delete(
-        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, elsewhere: bool = False
+        self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, any_namespace: bool = False
     ) -> list[str]:
         """Delete softly by ids, else by filters."""
         if dry_run:
-            doomed = await self._database.read(
-                lambda db: reads.select_doomed(db, memory_ids, filters, elsewhere=elsewhere)
+            to_delete = await self._database.read(
+                lambda db: reads.select_to_delete(db, memory_ids, filters, any_namespace=any_namespace)
             )
-            return [memory_id for _, memory_id, _ in doomed]
+            return [memory_id for _, memory_id, _ in to_delete]
         now = self._now()
-        return await self._database.write(lambda db: writes.delete(db, memory_ids, filters, now, elsewhere=elsewhere))
+        return await self._database.write(
+            lambda db: writes.delete(db, memory_ids, filters, now, any_namespace=any_namespace)
+        )
 
-    async def deleted(self, memory_id: str, namespace: str, *, elsewhere: bool = False) -> Memory:
+    async def deleted(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
         """Return a memory that was deleted."""
-        return await self._database.read(lambda db: reads.deleted(db, memory_id, namespace, elsewhere=elsewhere))
+        return await self._database.read(
+            lambda db: reads.deleted(db, memory_id, namespace, any_namespace=any_namespace)
+        )
 
     async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
         """Bring a deleted memory back."""
@@ -142,47 +146,47 @@ class SqliteStore:
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""
-        return await self.at_once(lambda it: it.page(filters, limit=limit, cursor=cursor))
+        return await self.read(lambda it: it.page(filters, limit=limit, cursor=cursor))
 
-    async def at_once(self, work: Callable[[Moment], T]) -> T:
+    async def read(self, work: Callable[[Snapshot], T]) -> T:
         """Do work that asks several things of one moment."""
-        return await self._database.read(lambda db: work(SqliteMoment(db, self._finder)))
+        return await self._database.read(lambda db: work(SqliteSnapshot(db, self._finder)))
 
     async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
-        return await self.at_once(lambda it: it.fetch(keys))
+        return await self.read(lambda it: it.fetch(keys))
 
     async def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         """Return the memories whose best passage is nearest by cosine."""
-        return await self.at_once(lambda it: it.nearest(vector, space, filters, limit))
+        return await self.read(lambda it: it.nearest(vector, space, filters, limit))
 
     async def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
         """Return what `nearest` would say of these memories."""
-        return await self.at_once(lambda it: it.compare(vector, space, keys))
+        return await self.read(lambda it: it.compare(vector, space, keys))
 
-    async def matching(self, query: str, filters: Filters, limit: int) -> Matching:
+    async def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
         """Return the memories that hold words of the query."""
-        return await self.at_once(lambda it: it.matching(query, filters, limit))
+        return await self.read(lambda it: it.keyword_search(query, filters, limit))
 
-    async def spread(self, query: str, namespace: str) -> Spread:
+    async def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
         """Return how common the words of the query are."""
-        return await self.at_once(lambda it: it.spread(query, namespace))
+        return await self.read(lambda it: it.document_frequencies(query, namespace))
 
     async def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""
-        return await self.at_once(lambda it: it.neighbours(keys))
+        return await self.read(lambda it: it.neighbours(keys))
 
-    async def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    async def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
         """Return the cosine to each memory's meaning among its neighbours."""
-        return await self.at_once(lambda it: it.in_context(vector, space, keys))
+        return await self.read(lambda it: it.contextual_similarity(vector, space, keys))
 
-    async def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+    async def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
         """Return the cosines to some passages of a namespace."""
-        return await self.at_once(lambda it: it.sample(vector, space, namespace, count))
+        return await self.read(lambda it: it.background_scores(vector, space, namespace, count))
 
     async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of the namespace."""
-        return await self.at_once(lambda it: it.tags_among(words, namespace))
+        return await self.read(lambda it: it.tags_among(words, namespace))
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         """Count what a namespace holds."""
@@ -203,13 +207,13 @@ class SqliteStore:
 
     async def space(self) -> Space | None:
         """Return the space of the store's vectors; None before the first."""
-        return await self.at_once(lambda it: it.space())
+        return await self.read(lambda it: it.space())
 
     async def queue(self, namespace: str | None) -> QueueCounts:
         """Count what waits for vectors."""
-        return await self.at_once(lambda it: it.queue(namespace))
+        return await self.read(lambda it: it.queue(namespace))
 
-    async def pending(self, limit: int) -> list[PendingPassage]:
+    async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest passages that wait for a vector."""
         return await self._database.read(lambda db: reads.pending(db, limit))
 
@@ -217,32 +221,32 @@ class SqliteStore:
         """Queue refused passages again."""
         return await self._database.write(lambda db: chunks.retry_failed(db, made_by))
 
-    async def attach(self, space: Space, results: Sequence[tuple[int, Sequence[Passage]]]) -> None:
+    async def set_vectors(self, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
         """Give queued passages their vectors."""
         now = self._now()
-        await self._database.write(lambda db: chunks.attach(db, space, results, now))
+        await self._database.write(lambda db: chunks.set_vectors(db, space, results, now))
 
     async def others(self) -> list[Space]:
         """Return the spaces that are not the store's."""
         return await self._database.read(spaces.others)
 
-    async def unfilled(self, space: Space, after: int, limit: int) -> list[Unfilled]:
+    async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
         """Return live memories that have no passage in a space."""
-        return await self._database.read(lambda db: spaces.unfilled(db, space, after, limit))
+        return await self._database.read(lambda db: spaces.missing_vectors(db, space, after, limit))
 
-    async def count_unfilled(self, space: Space) -> int:
+    async def count_missing_vectors(self, space: Space) -> int:
         """Count the live memories that have no passage in a space."""
-        return await self._database.read(lambda db: spaces.count_unfilled(db, space))
+        return await self._database.read(lambda db: spaces.count_missing_vectors(db, space))
 
-    async def fill(self, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]]) -> None:
+    async def backfill(self, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
         """Give memories their passages in a space."""
         now = self._now()
-        await self._database.write(lambda db: spaces.fill(db, space, items, now))
+        await self._database.write(lambda db: spaces.backfill(db, space, items, now))
 
-    async def switch(self, space: Space) -> bool:
+    async def activate_space(self, space: Space) -> bool:
         """Make a filled space the store's."""
         now = self._now()
-        return await self._database.write(lambda db: spaces.switch(db, space, now))
+        return await self._database.write(lambda db: spaces.activate_space(db, space, now))
 
     async def drop_space(self, space: Space) -> None:
         """Remove the vectors of a space that is not the store's."""
@@ -260,13 +264,13 @@ class SqliteStore:
         """Return the first live memories after a key."""
         return await self._database.read(lambda db: transfer.export(db, after, limit))
 
-    async def absorb(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
+    async def import_records(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
         """Write exported memories in one transaction."""
         now = self._now()
 
         def absorb_one(db: apsw.Connection, record: Record, embedded: Embedded) -> Stored | ConflictError:
             try:
-                return transfer.absorb(db, record, embedded, now)
+                return transfer.import_records(db, record, embedded, now)
             except ConflictError as error:  # raised before anything of this item was written
                 return error
 

@@ -7,27 +7,27 @@ from collections.abc import Sequence
 import apsw
 
 from memory_mcp.domain.models import (
+    BackgroundScores,
+    DocumentFrequencies,
     Filters,
+    KeywordMatches,
     Match,
-    Matching,
     Memory,
     Neighbours,
     Page,
     QueueCounts,
-    Sample,
     Space,
-    Spread,
 )
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records import reads
 from memory_mcp.storage.sqlite.vectors import exact
-from memory_mcp.storage.sqlite.vectors.search import Finder
+from memory_mcp.storage.sqlite.vectors.search import VectorSearch
 
 
-class SqliteMoment:
+class SqliteSnapshot:
     """See `domain.ports.Moment`; a connection that is inside a transaction."""
 
-    def __init__(self, db: apsw.Connection, finder: Finder) -> None:
+    def __init__(self, db: apsw.Connection, finder: VectorSearch) -> None:
         self._db = db
         self._finder = finder
 
@@ -47,25 +47,25 @@ class SqliteMoment:
         """Return what `nearest` would say of these memories."""
         return exact.compare(self._db, vector, space, keys)
 
-    def matching(self, query: str, filters: Filters, limit: int) -> Matching:
+    def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
         """Return the memories that hold words of the query."""
-        return keywords.matching(self._db, query, filters, limit, self._finder.keywords(self._db))
+        return keywords.keyword_search(self._db, query, filters, limit, self._finder.keywords(self._db))
 
-    def spread(self, query: str, namespace: str) -> Spread:
+    def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
         """Return how common the words of the query are."""
-        return keywords.spread(self._db, query, namespace, self._finder.keywords(self._db))
+        return keywords.document_frequencies(self._db, query, namespace, self._finder.keywords(self._db))
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""
         return self._finder.neighbours(self._db, keys)
 
-    def in_context(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
         """Return the cosine to each memory's meaning among its neighbours."""
-        return self._finder.in_context(self._db, vector, space, keys)
+        return self._finder.contextual_similarity(self._db, vector, space, keys)
 
-    def sample(self, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+    def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
         """Return the cosines to some passages of a namespace."""
-        return self._finder.sample(self._db, vector, space, namespace, count)
+        return self._finder.background_scores(self._db, vector, space, namespace, count)
 
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return those words that are tags of the namespace."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Change, Passage
+from memory_mcp.domain.models import Change, Chunk
 from memory_mcp.storage.sqlite.records import reads
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.operations import Operation, answers, histories
@@ -36,8 +36,8 @@ async def test_every_write_is_in_the_change_log(path: Path, store: SqliteStore) 
     await offer(store, "other", id="a")
     await store.update(memory, Change(tags=("z",)), None, None)
     [waiting] = await store.pending(1)
-    await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 3, towards(0))])])
-    await store.attach(SPACE, [(waiting.passage_id, [Passage(0, 3, towards(0))])])
+    await store.set_vectors(SPACE, [(waiting.passage_id, [Chunk(0, 3, towards(0))])])
+    await store.set_vectors(SPACE, [(waiting.passage_id, [Chunk(0, 3, towards(0))])])
     await store.delete(["a"], HERE, dry_run=True)
     await store.delete(["a"], HERE, dry_run=False)
     await store.acquire_lease("drain", "me", 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import NotFoundError, StoreError
-from memory_mcp.domain.models import Change, Condition, Embedded, Filters, Passage, Stored
+from memory_mcp.domain.models import Change, Chunk, Condition, Embedded, Filters, Stored
 from memory_mcp.domain.ports import Store
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, new, put, towards, whole
@@ -22,7 +22,7 @@ READS: list[Callable[[Store], Awaitable[object]]] = [
     lambda store: store.page(HERE, limit=100, cursor=None),
     lambda store: store.page(FILTERS, limit=100, cursor=None),
     lambda store: store.nearest(towards(0), SPACE, FILTERS, 10),
-    lambda store: store.matching("memory über", HERE, 100),
+    lambda store: store.keyword_search("memory über", HERE, 100),
     lambda store: store.pending(100),
     lambda store: store.queue(None),
     lambda store: store.delete(None, FILTERS, dry_run=True),
@@ -40,7 +40,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 async def _fill(path: Path) -> None:
     store = SqliteStore(path)
     contents = [f"memory number {n} über " + "und so weiter " * 30 for n in range(40)]
-    passages = Embedded((Passage(0, 10, towards(0)), Passage(10, 20)), SPACE)
+    passages = Embedded((Chunk(0, 10, towards(0)), Chunk(10, 20)), SPACE)
     items = [(new(text, id=f"m{n}", tags=("a",), metadata={"k": "v"}), passages) for n, text in enumerate(contents)]
     assert all(isinstance(stored, Stored) for stored in await store.add(items))
     memory = await store.get("m1", "here")
@@ -54,7 +54,7 @@ def _noise(seed: int, size: int) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 10, 100, 512, 4096, 50_000])
 async def test_random_bytes_are_refused_and_kept(path: Path, size: int) -> None:
-    """A file that is no database is named with a mend, and not a byte of it changes."""
+    """A file that is no database is named with a fix, and not a byte of it changes."""
     path.parent.mkdir()
     before = _noise(size, size)
     path.write_bytes(before)

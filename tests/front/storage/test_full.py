@@ -26,7 +26,7 @@ async def _write_on(store: SqliteStore, written: list[str]) -> None:
 
 
 async def test_a_full_disk_takes_nothing_and_loses_nothing(path: Path, store: SqliteStore) -> None:
-    """Writes are refused whole, naming the file and the mend; what was acknowledged is read; then it goes on."""
+    """Writes are refused whole, naming the file and the fix; what was acknowledged is read; then it goes on."""
     await put(store, "first", towards(0))
     await _bound(store, path.stat().st_size // 4096 + 60)
     written = ["first"]

@@ -130,11 +130,11 @@ async def test_words_weigh_what_they_weigh_in_their_namespace(store: SqliteStore
     """What another namespace holds changes neither the scores nor what is possible."""
     for content in ("apple pie", "apple juice", "pear juice"):
         await put(store, content)
-    before = await store.matching("apple juice", HERE, 10)
+    before = await store.keyword_search("apple juice", HERE, 10)
     for number in range(50):
         await put(store, f"apple {number}", namespace="there")
-    after = await store.matching("apple juice", HERE, 10)
-    assert after.possible == pytest.approx(before.possible)
+    after = await store.keyword_search("apple juice", HERE, 10)
+    assert after.max_score == pytest.approx(before.max_score)
     assert [match.key for match in after.matches] == [match.key for match in before.matches]
 
 
@@ -173,7 +173,7 @@ async def test_common_words_score_the_same_whichever_way(store: SqliteStore, mon
         monkeypatch.setattr(scoring, "SMALL", small)
         monkeypatch.setattr(scoring, "TERMS_PER_POSTING", terms_per_posting)
         monkeypatch.setattr(scoring, "TERMS_FOR_NOTHING", 0)
-        matching = await store.matching("the meeting about the budget 5 猫", HERE, 50)
+        matching = await store.keyword_search("the meeting about the budget 5 猫", HERE, 50)
         found.append({match.key: match.score for match in matching.matches})
         assert len(await worded(store, "the meeting", Filters("here", tags=("few",)), 100)) == 60
     assert found[0] == pytest.approx(found[1])
@@ -186,16 +186,16 @@ async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monke
     await _crowd(store, 300)
     monkeypatch.setattr(scoring, "MOST_KEPT", 400)
     queries = ["the meeting", "budget 7", "nothing about", "the meeting"]
-    kept = [await store.matching(query, HERE, 400) for query in queries * 2]
+    kept = [await store.keyword_search(query, HERE, 400) for query in queries * 2]
     monkeypatch.setattr(scoring, "SMALL", 0)
     for query, matching in zip(queries * 2, kept, strict=True):
-        scores = {match.key: match.score for match in (await store.matching(query, HERE, 400)).matches}
+        scores = {match.key: match.score for match in (await store.keyword_search(query, HERE, 400)).matches}
         assert {match.key: match.score for match in matching.matches} == pytest.approx(scores)
 
 
 def test_half_of_what_a_word_gives_is_not_kept() -> None:
     """When reading the index breaks off, the next search reads it again."""
-    kept = scoring.Kept()
+    kept = scoring.PostingCache()
 
     def broken() -> Iterator[scoring.Share]:
         yield 1, 0.5
@@ -215,7 +215,7 @@ def test_whatever_a_query_holds_is_a_term_of_the_same_content(text: str) -> None
         if wanted.is_extra and wanted.weight < 1:
             continue  # what other contents may write instead
         if wanted.others or language_of(text) is None:  # German has no other spelling of a word with umlauts
-            assert any(word.term in held for word in (wanted, *wanted.others)) or wanted.begins
+            assert any(word.term in held for word in (wanted, *wanted.others)) or wanted.is_prefix
     assert not any(set(term) & set('" ') for term in held)
 
 

@@ -18,16 +18,16 @@ import asyncio, sys
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from memory_mcp.domain.models import Change, Passage
+from memory_mcp.domain.models import Change, Chunk
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, new, put, towards, whole
 
 path = Path(sys.argv[1])
 
 async def reembed(store, space):
-    while not await store.switch(space):
-        lacking = await store.unfilled(space, 0, 20)
-        await store.fill(space, [(of, [Passage(0, len(of.content), towards(of.key))]) for of in lacking])
+    while not await store.activate_space(space):
+        lacking = await store.missing_vectors(space, 0, 20)
+        await store.backfill(space, [(of, [Chunk(0, len(of.content), towards(of.key))]) for of in lacking])
 
 async def main():
     store = SqliteStore(path)
@@ -44,7 +44,7 @@ async def main():
             done("update", memory.id)
             [waiting] = await store.pending(1)
             length = len(waiting.text)
-            await store.attach(await store.space(), [(waiting.passage_id, [Passage(0, length, towards(1))])])
+            await store.set_vectors(await store.space(), [(waiting.passage_id, [Chunk(0, length, towards(1))])])
         if n % 3 == 0:
             await store.delete([memory.id], HERE, dry_run=False)
             done("delete", memory.id)

@@ -50,7 +50,7 @@ async def test_a_killed_reembedding_is_finished_by_the_next(path: Path, start: S
     begun = time.monotonic()
     filled = sum(next_line(process) != "" for _ in range(batches))
     kill_within(process, (time.monotonic() - begun) / max(batches, 1), seed)
-    lacking = await store.unfilled(NEW, 0, 100_000)
+    lacking = await store.missing_vectors(NEW, 0, 100_000)
     assert sum(of.content.startswith("memory") for of in lacking) <= max(0, BATCHES - filled) * BATCH
     if await store.space() == SPACE:
         assert (await near(store, limit=1, degrees=0))[0] in {"memory 0", *(f"other {prefix}0" for prefix in others)}
@@ -61,6 +61,6 @@ async def test_a_killed_reembedding_is_finished_by_the_next(path: Path, start: S
     for prefix, told in acts.items():
         assert told == logged(path, prefix)
     assert (await store.space(), await store.others()) == (NEW, [SPACE])
-    assert await store.count_unfilled(NEW) == (await store.queue(None)).pending
+    assert await store.count_missing_vectors(NEW) == (await store.queue(None)).pending
     assert await store.verify() == []
     await store.close()

@@ -14,7 +14,7 @@ from embedder_api.v1 import wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory_mcp.domain.models import Change, Embedded, Filters, NewMemory, Passage, Space, Stored
+from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, NewMemory, Space, Stored
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
 DIMENSIONS = 64
@@ -33,7 +33,7 @@ def vectors(count: int, seed: int = 0) -> list[bytes]:
 
 def entry(content: str, row: bytes, namespace: str = "n", tags: Sequence[str] = ()) -> tuple[NewMemory, Embedded]:
     """Make what is to be stored of one passage."""
-    return NewMemory(content, namespace, tags=tuple(tags)), Embedded((Passage(0, len(content), row),), SPACE)
+    return NewMemory(content, namespace, tags=tuple(tags)), Embedded((Chunk(0, len(content), row),), SPACE)
 
 
 async def fill(store: SqliteStore, count: int, namespace: str = "n", seed: int = 0, tags: Sequence[str] = ()) -> Rows:
@@ -113,7 +113,7 @@ async def test_few_memories_of_many_passages_are_searched_by_signs(
     store, per = make(), 8
     parts = vectors(10 * per)
     for number in range(10):
-        passages = tuple(Passage(at, at + 1, parts[per * number + at]) for at in range(per))
+        passages = tuple(Chunk(at, at + 1, parts[per * number + at]) for at in range(per))
         await store.add([(NewMemory(f"memory {number}", "n"), Embedded(passages, SPACE))])
     query = next(queries)
     best = {f"{number}": row for number, row in enumerate(parts)}
@@ -133,9 +133,9 @@ async def main():
     store = SqliteStore(Path({str(path)!r}), large=3)
     space, row = Space("s", 64), bytes([0, 0, 128, 63]) * 64
     for i, large in enumerate((False, False, True)):
-        await store.add([(NewMemory(str(i), "n"), Embedded((Passage(0, 1, row),), space))])
+        await store.add([(NewMemory(str(i), "n"), Embedded((Chunk(0, 1, row),), space))])
         await store.nearest(row, space, Filters("n"), 5)
-        await store.sample(row, space, "n", 5)
+        await store.background_scores(row, space, "n", 5)
         assert ("numpy" in sys.modules) is large, i
     await store.close()
 asyncio.run(main())
@@ -158,7 +158,7 @@ async def test_what_changes_is_found_at_once(make: Callable[[], SqliteStore], qu
     await writer.delete([memories[matches[0].key].id], Filters("n"), dry_run=False)
     del rows[best]
     rows["rewritten"] = next(queries)
-    changed = Embedded((Passage(0, 9, rows["rewritten"]),), SPACE)
+    changed = Embedded((Chunk(0, 9, rows["rewritten"]),), SPACE)
     await writer.update(memories[matches[1].key], Change(content="rewritten"), changed, None)
     del rows[second]
     for store in (reader, writer, make()):
@@ -172,9 +172,9 @@ async def test_most_of_it_deleted(make: Callable[[], SqliteStore], queries: Iter
     rows = await fill(store, 1_200) | await fill(store, 60, seed=1, tags=["kept"])
     query = next(queries)
     assert await found(store, query) == exact(rows, query, 10)
-    doomed = [memory.id for memory in (await store.page(Filters("n"), limit=2_000, cursor=None)).memories]
+    to_delete = [memory.id for memory in (await store.page(Filters("n"), limit=2_000, cursor=None)).memories]
     kept = {memory.id for memory in (await store.page(Filters("n", tags=("kept",)), limit=100, cursor=None)).memories}
-    await store.delete([one for one in doomed if one not in kept], Filters("n"), dry_run=False)
+    await store.delete([one for one in to_delete if one not in kept], Filters("n"), dry_run=False)
     left = {content: row for content, row in rows.items() if content.startswith("n 1 ")}
     for question in (query, next(queries)):
         assert await found(store, question, 60) == exact(left, question, 60)
@@ -201,7 +201,7 @@ async def test_filters_and_namespaces_are_part_of_the_search(
 async def test_a_file_of_signs_that_is_none_is_made_again(
     make: Callable[[], SqliteStore], signs: Path, tmp_path: Path, queries: Iterator[bytes], damage: str
 ) -> None:
-    """Removed, cut, overwritten or another database's: the next front finds the same and mends the file."""
+    """Removed, cut, overwritten or another database's: the next front finds the same and fixes the file."""
     first = make()
     rows = await fill(first, 120)
     query = next(queries)
@@ -275,9 +275,9 @@ async def test_a_sample_of_a_large_namespace(make: Callable[[], SqliteStore], qu
     await fill(store, 200)
     await fill(store, 70, namespace="other")
     query = next(queries)
-    sample = await store.sample(query, SPACE, "n", 32)
-    assert (sample.passages, len(sample.cosines)) == (200, 32)
-    assert await store.sample(query, SPACE, "n", 32) == sample
+    sample = await store.background_scores(query, SPACE, "n", 32)
+    assert (sample.chunks, len(sample.cosines)) == (200, 32)
+    assert await store.background_scores(query, SPACE, "n", 32) == sample
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "delete", "ask"]), st.integers(0, 10_000)), max_size=12)
@@ -299,11 +299,11 @@ def test_whatever_is_done_signs_agree_with_computing_everything(
             if step == "add":
                 rows |= await fill(front, chance % 40 + 1, seed=1_000 + number)
             elif step == "delete":
-                doomed = exact(rows, query, chance % 20)
+                to_delete = exact(rows, query, chance % 20)
                 listed = (await front.page(Filters("n"), limit=2_000, cursor=None)).memories
-                ids = [memory.id for memory in listed if memory.content in doomed]
+                ids = [memory.id for memory in listed if memory.content in to_delete]
                 await front.delete(ids, Filters("n"), dry_run=False)
-                rows = {content: row for content, row in rows.items() if content not in doomed}
+                rows = {content: row for content, row in rows.items() if content not in to_delete}
             assert await found(front, query) == exact(rows, query, 10)
         for front in fronts:
             await front.close()
@@ -316,15 +316,15 @@ async def test_a_running_store_sees_what_another_filled(tmp_path: Path, large: i
     """Vectors that another process gives what waited are found at once, and in the sample, by signs and without."""
     running, other = (SqliteStore(tmp_path / "memory.db", large=large) for _ in range(2))
     rows = await fill(running, 20)
-    await running.add([(NewMemory(f"late {i}", "n"), Embedded((Passage(0, 6),), None)) for i in range(10)])
+    await running.add([(NewMemory(f"late {i}", "n"), Embedded((Chunk(0, 6),), None)) for i in range(10)])
     [query] = vectors(1, seed=7)
     await found(running, query)
-    assert (await running.sample(query, SPACE, "n", 100)).passages == 20
-    lacking = await other.unfilled(SPACE, 0, 100)
+    assert (await running.background_scores(query, SPACE, "n", 100)).chunks == 20
+    lacking = await other.missing_vectors(SPACE, 0, 100)
     late = {each.content: row for each, row in zip(lacking, vectors(10, seed=1), strict=True)}
-    await other.fill(SPACE, [(each, [Passage(0, 6, late[each.content])]) for each in lacking])
-    assert await other.switch(SPACE)
+    await other.backfill(SPACE, [(each, [Chunk(0, 6, late[each.content])]) for each in lacking])
+    assert await other.activate_space(SPACE)
     assert await found(running, query, 30) == exact(rows | late, query, 30)
-    assert (await running.sample(query, SPACE, "n", 100)).passages == 30
+    assert (await running.background_scores(query, SPACE, "n", 100)).chunks == 30
     await running.close()
     await other.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Condition, Embedded, Passage
+from memory_mcp.domain.models import Chunk, Condition, Embedded
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
 from memory_mcp.storage.sqlite.db.changes import log_change
@@ -79,7 +79,7 @@ def make_of(path: Path, version: int, contents: Sequence[str]) -> None:
             )
             key = db.last_insert_rowid()
             keywords.enter(db, key, keywords.count_in(db, "here"), content)
-            chunks.insert_all(db, key, "here", Embedded((Passage(0, len(content)),), None))
+            chunks.insert_all(db, key, "here", Embedded((Chunk(0, len(content)),), None))
             log_change(db, 1, "store", "here", [f"m{number}"])
         db.pragma("application_id", APPLICATION_ID)
         db.pragma("user_version", version)
@@ -157,11 +157,13 @@ async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
     """An index without the memories' terms is made anew: of what is live, common words are counted there."""
     make_of(path, 4, [f"{'budget' if number % 2 else 'meeting'} {number}" for number in range(3_200)])
     with opened(path) as db, db:
-        writes.delete(db, ["m3199"], HERE, 2, elsewhere=False)
+        writes.delete(db, ["m3199"], HERE, 2, any_namespace=False)
     monkeypatch.setattr(scoring, "SMALL", 0)
     store = SqliteStore(path)
-    found = await store.matching("budget 7", HERE, 1)  # half of the memories hold a budget, and one of these a seven
-    assert found.matches[0].score == pytest.approx(found.possible / (scoring.BM25_K1 + 1), rel=0.02)
+    found = await store.keyword_search(
+        "budget 7", HERE, 1
+    )  # half of the memories hold a budget, and one of these a seven
+    assert found.matches[0].score == pytest.approx(found.max_score / (scoring.BM25_K1 + 1), rel=0.02)
     assert await worded(store, "budget 7", limit=1) == ["budget 7"]
     assert await worded(store, "3199") == []
     await store.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import NotFoundError, StoreError
-from memory_mcp.domain.models import Change, Passage
+from memory_mcp.domain.models import Change, Chunk
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, listed, near, put, towards
 from tests.front.storage.audit import audit
@@ -23,7 +23,7 @@ async def test_numbers_are_not_given_again(path: Path, store: SqliteStore, tmp_p
     await store.restore(tmp_path / "copy", tmp_path / "aside")
     new = await put(store, "new")
     assert new.key > waited.key
-    await store.attach(SPACE, [(before.passage_id, [Passage(0, 6, towards(80))])])
+    await store.set_vectors(SPACE, [(before.passage_id, [Chunk(0, 6, towards(80))])])
     assert (await store.queue(None)).pending == 1
     with pytest.raises(NotFoundError):
         await store.update(waited, Change(content="overwritten"), None, 1)
@@ -47,7 +47,7 @@ async def test_what_was_put_aside_is_not_replaced(path: Path, store: SqliteStore
     assert path.exists()
 
 
-async def test_every_damaged_page_is_mended_by_a_restore(path: Path, tmp_path: Path) -> None:
+async def test_every_damaged_page_is_fixed_by_a_restore(path: Path, tmp_path: Path) -> None:
     """Whichever page is zeroed, the backup takes the place of the file, and what was there is kept."""
     store = SqliteStore(path)
     for number in range(20):

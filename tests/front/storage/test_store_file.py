@@ -180,7 +180,7 @@ async def test_a_folder_is_no_store(tmp_path: Path) -> None:
 async def test_what_may_not_be_written_is_refused(
     tmp_path_factory: pytest.TempPathFactory, start: Start, of_folder: int, of_file: int | None
 ) -> None:
-    """Without the permission to write, a store fails with a sentence that names the file and the mend."""
+    """Without the permission to write, a store fails with a sentence that names the file and the fix."""
     folder = Path("/tmp") / f"memory-mcp-{os.getpid()}-{of_folder:o}-{of_file}"  # noqa: S108 - a path that all may reach
     folder.mkdir(mode=0o755)
     path = folder / "memories.db"

@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
-from memory_mcp.domain.models import Embedded, Filters, Memory, Metadata, NewMemory, Passage, Space, Stored
+from memory_mcp.domain.models import Chunk, Embedded, Filters, Memory, Metadata, NewMemory, Space, Stored
 from memory_mcp.storage.sqlite.db.rows import digest, to_json
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords
@@ -87,7 +87,7 @@ class Old:
         number = keywords.count_in(db, row["namespace"])
         if row["deleted_at"] is None:
             keywords.enter(db, key, number, content)
-            whole = Embedded((Passage(0, len(content)),), None)
+            whole = Embedded((Chunk(0, len(content)),), None)
             chunks.insert_all(db, key, row["namespace"], embedded or whole)
         else:
             keywords.count_out(db, row["namespace"])
@@ -164,10 +164,10 @@ async def test_tags_of_a_memory_become_one(path: Path, old: Old, store: SqliteSt
 async def test_namespaces_become_one(path: Path, old: Old, store: SqliteStore) -> None:
     """Their memories are found together, by words and by vectors, and counted together."""
     for number, namespace in enumerate(("é", apart("é"), apart("é"), "other")):
-        embedded = Embedded((Passage(0, 3, towards(10 * number)), Passage(3, 6, towards(90))), SPACE)
+        embedded = Embedded((Chunk(0, 3, towards(10 * number)), Chunk(3, 6, towards(90))), SPACE)
         old.add(f"text {number}", namespace=namespace, embedded=embedded)
     old.add("waits", namespace=apart("é"))
-    refused = Passage(0, 7, None, "too odd")
+    refused = Chunk(0, 7, None, "too odd")
     old.add("refused", namespace=apart("é"), embedded=Embedded((refused,), SPACE))
     old.add("deleted", namespace=apart("é"), deleted_at=5, id="gone")
     texts = ["text 0", "text 1", "text 2"]
@@ -234,12 +234,12 @@ async def test_metadata_that_was_there_is_known(path: Path, old: Old, store: Sql
 async def test_signs_of_a_namespace_that_became_another_are_not_missed(path: Path, old: Old) -> None:
     """A file of signs that lies beside the store knows the memories by their old namespace."""
     row = towards(0) * 8
-    embedded = Embedded((Passage(0, 3, row),), WIDE)
+    embedded = Embedded((Chunk(0, 3, row),), WIDE)
     for number in range(3):
         old.add(f"text {number}", namespace=("é", apart("é"))[number % 2], embedded=embedded)
     with opened(path) as db:
         for namespace in ("é", apart("é")):
-            assert binary_search.Large(path).nearest(db, 1, row, WIDE, Filters(namespace), 5)
+            assert binary_search.BinaryVectorIndex(path).nearest(db, 1, row, WIDE, Filters(namespace), 5)
     store = SqliteStore(path, large=1)
     assert len(await store.nearest(row, WIDE, Filters("é"), 5)) == 3
     await store.close()

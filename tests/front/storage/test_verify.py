@@ -22,7 +22,7 @@ HARM = {
     "1 passages belong to no live memory": "UPDATE memories SET deleted_at = 1 WHERE key = 3",
     "1 passages have a vector of no space": "UPDATE passages SET space = NULL WHERE key = 1",
     "1 namespaces count their memories wrongly": "UPDATE namespaces SET memories = 9",
-    "3 memories are of a namespace without a number": "UPDATE namespaces SET namespace = 'elsewhere'",
+    "3 memories are of a namespace without a number": "UPDATE namespaces SET namespace = 'any_namespace'",
     "1 live memories are missing from the change log": "DELETE FROM changes WHERE seq = 1",
     "1 passages lack their vector of the space space-a": "DELETE FROM vectors_1 WHERE passage_id = 1",
     "2 passages lack their vector of the space space-a": "DELETE FROM vectors_1_chunks",
@@ -188,9 +188,9 @@ async def test_a_switch_is_seen_by_everyone(path: Path) -> None:
     store, other = SqliteStore(path), SqliteStore(path)
     memory = await put(store, "text", towards(0))
     assert await other.space() == await store.space()
-    lacking = await store.unfilled(OTHER_SPACE, 0, 9)
-    await store.fill(OTHER_SPACE, [(of, whole("text", towards(0)).passages) for of in lacking])
-    assert await store.switch(OTHER_SPACE)
+    lacking = await store.missing_vectors(OTHER_SPACE, 0, 9)
+    await store.backfill(OTHER_SPACE, [(of, whole("text", towards(0)).chunks) for of in lacking])
+    assert await store.activate_space(OTHER_SPACE)
     [match] = await other.compare(towards(0), OTHER_SPACE, [memory.key])
     assert match.score == pytest.approx(1)
     await store.close()

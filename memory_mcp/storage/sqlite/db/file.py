@@ -56,7 +56,7 @@ _NOT_OPENED: Final = (apsw.CantOpenError, PermissionError, NotADirectoryError, F
 
 @contextlib.contextmanager
 def translated(path: Path, patience_ms: int = BUSY_MS) -> Iterator[None]:
-    """Turn SQLite's errors into sentences that name the file and the mend."""
+    """Turn SQLite's errors into sentences that name the file and the fix."""
     try:
         yield
     except (apsw.Error, OSError, UnicodeDecodeError, JSONDecodeError) as error:

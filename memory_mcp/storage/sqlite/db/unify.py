@@ -16,7 +16,7 @@ from typing import cast
 
 import apsw
 
-from memory_mcp.domain.models import LONGEST_NUMBERED, Passage
+from memory_mcp.domain.models import LONGEST_NUMBERED, Chunk
 from memory_mcp.domain.names import folded, free, nfc, nfc_members, tags_once
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.rows import metadata_digest, to_json
@@ -90,7 +90,7 @@ def _refile_passages(db: apsw.Connection, key: int, namespace: str) -> None:
     """Put a memory's vectors under another namespace; passages get new ids, by which fronts notice them."""
     rows = db.execute("SELECT first, last, error, space, id FROM passages WHERE key = ? ORDER BY id", (key,)).fetchall()
     held = [
-        (Passage(first, last, _vector(db, space, passage_id), error), space)
+        (Chunk(first, last, _vector(db, space, passage_id), error), space)
         for first, last, error, space, passage_id in cast("list[tuple[int, int, str | None, int | None, int]]", rows)
     ]
     chunks.drop_of(db, key)

@@ -13,11 +13,11 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.models import Filters, Match, Matching, Spread
+from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches, Match
 from memory_mcp.domain.spelling import holds as holds_words
-from memory_mcp.search.lexical.analyzer import Quoted, Terms, Wanted
+from memory_mcp.search.lexical.analyzer import QueryTerm, Quoted, Terms
 from memory_mcp.search.lexical.stems import FOREIGN, LANGUAGES, mark
-from memory_mcp.storage.sqlite.lexical.scoring import BM25_K1, MAX_FOUND, Kept, Search, Word
+from memory_mcp.storage.sqlite.lexical.scoring import BM25_K1, MAX_FOUND, PostingCache, Search, Word
 
 MAX_WORDS: Final = 64
 """Words of a query that are looked up, those that count most."""
@@ -97,14 +97,14 @@ def _filed(number: int, term: str) -> str:
     return f"{number:d}:{term}"
 
 
-def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, kept: Kept) -> Matching:
+def keyword_search(db: apsw.Connection, query: str, filters: Filters, limit: int, kept: PostingCache) -> KeywordMatches:
     """Return the memories that hold words of the query, best first, and all that it puts in quotes.
 
     `kept` keeps what is read of the index, while the store does not change.
     """
     number, memories = _namespace(db, filters.namespace)
     if not memories:
-        return Matching(0.0, ())
+        return KeywordMatches(0.0, ())
     terms = Terms(db)
     languages = _languages(db, number, kept)
     words = [_words(db, number, memories, wanted, kept) for wanted in terms.of_query(query, languages)]
@@ -118,17 +118,17 @@ def matching(db: apsw.Connection, query: str, filters: Filters, limit: int, kept
         search.score(present, _quoting(search, number, quoted, limit))
     else:
         _find(search, present, max(MAX_POSTINGS, COMMON_SHARE * memories), limit)
-    return Matching(possible, tuple(Match(key, search.sums[key]) for key in search.best(limit)))
+    return KeywordMatches(possible, tuple(Match(key, search.sums[key]) for key in search.best(limit)))
 
 
-def spread(db: apsw.Connection, query: str, namespace: str, kept: Kept) -> Spread:
+def document_frequencies(db: apsw.Connection, query: str, namespace: str, kept: PostingCache) -> DocumentFrequencies:
     """Return how many memories of a namespace hold each word of the query but function words; `kept` as above."""
     number, memories = _namespace(db, namespace)
     if not memories:
-        return Spread(0, {})
-    telling = Terms(db).telling(query, _languages(db, number, kept))
-    held = {word: _held_in_any_form(db, number, wanted, kept) for word, wanted in telling.items()}
-    return Spread(memories, {word: min(memories, count) for word, count in held.items()})
+        return DocumentFrequencies(0, {})
+    content_words = Terms(db).content_words(query, _languages(db, number, kept))
+    held = {word: _held_in_any_form(db, number, wanted, kept) for word, wanted in content_words.items()}
+    return DocumentFrequencies(memories, {word: min(memories, count) for word, count in held.items()})
 
 
 def _namespace(db: apsw.Connection, namespace: str) -> tuple[int, int]:
@@ -137,9 +137,9 @@ def _namespace(db: apsw.Connection, namespace: str) -> tuple[int, int]:
     return cast("tuple[int, int]", row or (0, 0))
 
 
-def _held_in_any_form(db: apsw.Connection, number: int, wanted: Wanted, kept: Kept) -> int:
+def _held_in_any_form(db: apsw.Connection, number: int, wanted: QueryTerm, kept: PostingCache) -> int:
     forms = (wanted, *wanted.others)
-    return sum(_count(db, number, word, kept) for word in forms if not word.begins)
+    return sum(_count(db, number, word, kept) for word in forms if not word.is_prefix)
 
 
 def _find(search: Search, words: Sequence[Word], ceiling: float, limit: int) -> None:
@@ -171,17 +171,19 @@ def _quoting(search: Search, number: int, quoted: Sequence[Quoted], limit: int) 
     return found + [key for key, content in contents if all(holds_words(content, phrase.text) for phrase in quoted)]
 
 
-def _languages(db: apsw.Connection, number: int, kept: Kept) -> list[str]:
+def _languages(db: apsw.Connection, number: int, kept: PostingCache) -> list[str]:
     """Return the languages other than English that the namespace holds."""
     if not _held(db, _filed(number, FOREIGN), kept):
         return []
     return [language for language in LANGUAGES if _held(db, _filed(number, mark(language)), kept)]
 
 
-def _words(db: apsw.Connection, number: int, memories: int, wanted: Wanted, kept: Kept) -> tuple[float, list[Word]]:
+def _words(
+    db: apsw.Connection, number: int, memories: int, wanted: QueryTerm, kept: PostingCache
+) -> tuple[float, list[Word]]:
     """Return the most that a word may count, and what stands for it in the namespace; nothing for an unknown word."""
     held = [(word, _count(db, number, word, kept)) for word in (wanted, *wanted.others)]
-    exactly = min(memories, sum(count for word, count in held if not word.begins))
+    exactly = min(memories, sum(count for word, count in held if not word.is_prefix))
     found = [
         Word(_match(number, word), count, word.weight * _idf(memories, max(exactly, count)), _text(number, word))
         for word, count in held
@@ -196,29 +198,29 @@ def _idf(memories: int, held: int) -> float:
     return math.log(1 + (memories - held + 0.5) / (held + 0.5))
 
 
-def _count(db: apsw.Connection, number: int, wanted: Wanted, kept: Kept) -> int:
+def _count(db: apsw.Connection, number: int, wanted: QueryTerm, kept: PostingCache) -> int:
     """Return how many memories of the namespace hold a word."""
-    if wanted.begins:
+    if wanted.is_prefix:
         return _counted(db, _BEGINNING, _match(number, wanted), kept)
     return _held(db, _filed(number, wanted.term), kept)
 
 
-def _held(db: apsw.Connection, filed: str, kept: Kept) -> int:
+def _held(db: apsw.Connection, filed: str, kept: PostingCache) -> int:
     return _counted(db, _HOLDING, filed, kept)
 
 
-def _counted(db: apsw.Connection, sql: str, asked: str, kept: Kept) -> int:
+def _counted(db: apsw.Connection, sql: str, asked: str, kept: PostingCache) -> int:
     if asked not in kept.counts:
         kept.counts[asked] = cast("int | None", db.execute(sql, (asked,)).get) or 0
     return kept.counts[asked]
 
 
-def _match(number: int, wanted: Wanted) -> str:
-    return _quoted(number, [wanted.term]) + (" *" if wanted.begins else "")
+def _match(number: int, wanted: QueryTerm) -> str:
+    return _quoted(number, [wanted.term]) + (" *" if wanted.is_prefix else "")
 
 
-def _text(number: int, wanted: Wanted) -> str:
-    return f" {_filed(number, wanted.term)}" + " " * (not wanted.begins)
+def _text(number: int, wanted: QueryTerm) -> str:
+    return f" {_filed(number, wanted.term)}" + " " * (not wanted.is_prefix)
 
 
 def _any_of(number: int, phrases: Sequence[Sequence[str]]) -> str:

@@ -46,7 +46,7 @@ Share = tuple[int, float]
 
 
 @dataclass(slots=True)
-class Kept:
+class PostingCache:
     """What holds of the index while the store does not change, and would be read again by every search."""
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Search:
     """Live memories of the namespace."""
     stored: int
     """Live memories of all namespaces, which FTS5 weighs words by."""
-    kept: Kept
+    kept: PostingCache
     sums: dict[int, float] = field(default_factory=dict)
 
     @property

@@ -11,7 +11,7 @@ from memory_mcp.domain.models import Condition, Finding, QueueCounts, Space
 
 
 def unusable(path: Path, error: StoreError) -> Finding:
-    """Say why the file cannot be used; the error's own sentence has the mend."""
+    """Say why the file cannot be used; the error's own sentence has the fix."""
     return Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")
 
 
@@ -24,8 +24,8 @@ def full(path: Path) -> Finding:
 def not_writable(path: Path) -> Finding:
     """Say that nothing can be stored for want of a permission, and what can all the same."""
     cause = f"{path} or its folder cannot be written; nothing can be stored, what is stored can be read"
-    mend = "make both writable, or set MCP_MEMORY_READ_ONLY=1 if that is meant"
-    return Finding(Condition.FAILED, "not writable", cause, mend)
+    fix = "make both writable, or set MCP_MEMORY_READ_ONLY=1 if that is meant"
+    return Finding(Condition.FAILED, "not writable", cause, fix)
 
 
 NONE: Final = "there is no store: the first memory makes it"

@@ -80,8 +80,8 @@ def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False)
 
 def _old(path: Path, version: int, *, read_only: bool) -> Finding:
     if read_only:
-        cause, mend = too_old(path, version).rsplit(": ", 1)
-        return Finding(Condition.FAILED, "old", cause, mend)
+        cause, fix = too_old(path, version).rsplit(": ", 1)
+        return Finding(Condition.FAILED, "old", cause, fix)
     cause = f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())})"
     return Finding(
         Condition.DEGRADED, "old", cause, "none needed: the next client or command migrates it, after a copy"
@@ -109,8 +109,8 @@ def _unusable(path: Path, error: StoreError, backup: Path | None) -> Finding:
 
 
 def _locked(path: Path, error: StoreError) -> Finding:
-    mend = f"end the process that holds it; this names those that have it open: lsof {shlex.quote(str(path))}"
-    return Finding(Condition.FAILED, "locked", str(error), mend)
+    fix = f"end the process that holds it; this names those that have it open: lsof {shlex.quote(str(path))}"
+    return Finding(Condition.FAILED, "locked", str(error), fix)
 
 
 def _restore(backup: Path | None) -> str:

@@ -12,7 +12,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
-from memory_mcp.domain.models import Filters, Memory, Page, PendingPassage, QueueCounts, Revision
+from memory_mcp.domain.models import Filters, Memory, Page, PendingChunk, QueueCounts, Revision
 from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
@@ -21,7 +21,7 @@ LAST: Final = 2**63 - 1
 """The largest key, or time, that SQLite can hold."""
 
 
-def get(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
+def get(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
     """Return the live memory of this id, the namespace's own before another's, if that may be.
 
     Raises:
@@ -30,14 +30,14 @@ def get(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool)
     row = db.execute(
         f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND m.deleted_at IS NULL
             AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - a constant
-        (memory_id, namespace, elsewhere),
+        (memory_id, namespace, any_namespace),
     ).fetchone()
     if row is None:
         raise NotFoundError(f"id: no memory {memory_id!r} is stored")
     return to_memory(row)
 
 
-def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: bool) -> Memory:
+def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
     """Return the deleted memory of this id, the namespace's own before another's, if that may be.
 
     Raises:
@@ -46,7 +46,7 @@ def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, elsewhere: b
     row = db.execute(
         f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND m.deleted_at IS NOT NULL
             AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - a constant
-        (memory_id, namespace, elsewhere),
+        (memory_id, namespace, any_namespace),
     ).fetchone()
     if row is None:
         raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
@@ -65,12 +65,15 @@ def load(db: apsw.Connection, key: int) -> Memory:
     return to_memory(cast("apsw.SQLiteValues", row))
 
 
-def select_doomed(
-    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, *, elsewhere: bool
+def select_to_delete(
+    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, *, any_namespace: bool
 ) -> list[tuple[int, str, str]]:
     """Return (key, id, namespace) of what a deletion would take: of the ids as `get` finds them, what filters say."""
     if memory_ids is not None:
-        found = [get(db, memory_id, filters.namespace, elsewhere=elsewhere) for memory_id in dict.fromkeys(memory_ids)]
+        found = [
+            get(db, memory_id, filters.namespace, any_namespace=any_namespace)
+            for memory_id in dict.fromkeys(memory_ids)
+        ]
         fitting = _fitting(db, found, filters)
         return [(memory.key, memory.id, memory.namespace) for memory in found if memory.key in fitting]
     where = condition(filters)
@@ -169,7 +172,7 @@ def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
     return QueueCounts(pending, failed, error, memory_id)
 
 
-def pending(db: apsw.Connection, limit: int) -> list[PendingPassage]:
+def pending(db: apsw.Connection, limit: int) -> list[PendingChunk]:
     """Return the oldest passages in the queue, with the contents that they are of."""
     rows = db.execute(  # in words of the index that holds only these: else all passages are looked through
         """SELECT id, first, last, key FROM passages WHERE state <> 'embedded' AND state = 'pending'
@@ -178,7 +181,7 @@ def pending(db: apsw.Connection, limit: int) -> list[PendingPassage]:
     )
     waiting = cast("list[tuple[int, int, int, int]]", rows.fetchall())
     contents = {key: load(db, key).content for key in {key for *_, key in waiting}}
-    return [PendingPassage(number, first, last, contents[key]) for number, first, last, key in waiting]
+    return [PendingChunk(number, first, last, contents[key]) for number, first, last, key in waiting]
 
 
 def tags_among(db: apsw.Connection, words: Sequence[str], namespace: str) -> frozenset[str]:

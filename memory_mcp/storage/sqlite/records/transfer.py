@@ -40,7 +40,7 @@ def export(db: apsw.Connection, after: int, limit: int) -> list[Record]:
     return [Record(memory, tuple(revisions(db, memory.key))) for memory in map(to_memory, rows)]
 
 
-def absorb(db: apsw.Connection, record: Record, embedded: Embedded, now: int) -> Stored:
+def import_records(db: apsw.Connection, record: Record, embedded: Embedded, now: int) -> Stored:
     """Write one exported memory, unless it is there.
 
     Raises:

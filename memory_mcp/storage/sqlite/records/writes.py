@@ -16,7 +16,7 @@ from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.conditions import Condition
 from memory_mcp.storage.sqlite.db.rows import digest, metadata_digest, to_json, to_micros
 from memory_mcp.storage.sqlite.lexical import keywords
-from memory_mcp.storage.sqlite.records.reads import LAST, load, select_doomed
+from memory_mcp.storage.sqlite.records.reads import LAST, load, select_to_delete
 from memory_mcp.storage.sqlite.vectors import chunks
 
 PURGED_AT_ONCE: Final = 500
@@ -210,18 +210,18 @@ def _keep_revision(db: apsw.Connection, old: Memory) -> None:
 
 
 def delete(
-    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, now: int, *, elsewhere: bool
+    db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, now: int, *, any_namespace: bool
 ) -> list[str]:
     """Mark memories as deleted and take them out of every index; return their ids."""
-    doomed = select_doomed(db, memory_ids, filters, elsewhere=elsewhere)
-    for key, memory_id, namespace in doomed:
+    to_delete = select_to_delete(db, memory_ids, filters, any_namespace=any_namespace)
+    for key, memory_id, namespace in to_delete:
         tags = [cast("tuple[str]", row)[0] for row in db.execute("SELECT tag FROM tags WHERE key = ?", (key,))]
         chunks.drop_of(db, key)
         db.execute("UPDATE memories SET deleted_at = ? WHERE key = ?", (now, key))
         keywords.leave(db, key)
         keywords.count_out(db, namespace)
         log_change(db, now, "delete", namespace, [memory_id], tags)
-    return [memory_id for _, memory_id, _ in doomed]
+    return [memory_id for _, memory_id, _ in to_delete]
 
 
 def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) -> Memory:
@@ -248,13 +248,13 @@ def purge(db: apsw.Connection, before: int, now: int) -> int:
         "SELECT key, id, namespace FROM memories WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?",
         (before, PURGED_AT_ONCE),
     ).fetchall()
-    doomed = cast("list[tuple[int, str, str]]", rows)
-    keys = [(key,) for key, _, _ in doomed]
+    to_delete = cast("list[tuple[int, str, str]]", rows)
+    keys = [(key,) for key, _, _ in to_delete]
     for table in ("revisions", "tags", "memories"):
         db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608 - a table of ours
-    for namespace in sorted({namespace for *_, namespace in doomed}):
-        log_change(db, now, "purge", namespace, [memory_id for _, memory_id, of in doomed if of == namespace])
-    return len(doomed)
+    for namespace in sorted({namespace for *_, namespace in to_delete}):
+        log_change(db, now, "purge", namespace, [memory_id for _, memory_id, of in to_delete if of == namespace])
+    return len(to_delete)
 
 
 def acquire_lease(db: apsw.Connection, name: str, owner: str, now: int, expires_at: int) -> bool:

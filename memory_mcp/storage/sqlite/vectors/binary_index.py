@@ -57,7 +57,7 @@ class Signs:
     """The signs of a space's vectors, one row each in the order of their passages' ids."""
 
     origin: Origin
-    passages: Numbers
+    chunks: Numbers
     namespaces: NDArray[np.int32]
     """The number of each row's namespace."""
     columns: Bits
@@ -70,14 +70,14 @@ class Signs:
     def rows_at(self, passages: Iterable[int]) -> Numbers:
         """Return the rows of these passages; those without one are left out."""
         wanted = np.unique(np.fromiter(passages, np.int64))
-        return np.flatnonzero(np.isin(self.passages, wanted, assume_unique=True))
+        return np.flatnonzero(np.isin(self.chunks, wanted, assume_unique=True))
 
     def nearest(self, vector: bytes, count: int, rows: Numbers) -> Numbers:
         """Return at least `count` of these rows (all, if they are not so many) that differ least, those first."""
         wanted = signs_of(np.frombuffer(vector, "<f4")[None])[:, 0]
-        if len(rows) == len(self.passages):
+        if len(rows) == len(self.chunks):
             differing = _differing(self.columns, wanted)
-        elif len(rows) > FEW * len(self.passages):
+        elif len(rows) > FEW * len(self.chunks):
             differing = _differing(self.columns, wanted)[rows]
         else:
             differing = _differing(self.columns[:, rows], wanted)
@@ -92,7 +92,7 @@ class Signs:
         kept = np.flatnonzero(self.namespaces != GONE)
         return Signs(
             replace(origin, rows=len(kept) + len(passages)),
-            np.concatenate([self.passages[kept], passages]),
+            np.concatenate([self.chunks[kept], passages]),
             np.concatenate([self.namespaces[kept], namespaces]),
             np.concatenate([self.columns[:, kept], columns], axis=1),
         )
@@ -123,7 +123,7 @@ def save(signs: Signs, path: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    arrays = [np.ascontiguousarray(array) for array in (signs.columns, signs.passages, signs.namespaces)]
+    arrays = [np.ascontiguousarray(array) for array in (signs.columns, signs.chunks, signs.namespaces)]
     total = 0
     for array in arrays:
         total = zlib.crc32(array.data, total)

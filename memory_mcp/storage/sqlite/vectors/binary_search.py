@@ -36,7 +36,7 @@ Scored = list[tuple[int, int, float]]
 """(passage id, memory key, cosine), best first."""
 
 
-class Large:
+class BinaryVectorIndex:
     """The signs of one database's active space, kept up to date by the thread that reads it."""
 
     def __init__(self, path: Path, *, saves: bool = True) -> None:
@@ -83,7 +83,7 @@ class Large:
     def _read(self, db: apsw.Connection, number: int, vector: bytes, filters: Filters, rows: Numbers) -> Scored:
         """Score the vectors of these rows that are there and pass the filters."""
         signs = cast("Signs", self._signs)
-        ids = cast("list[int]", signs.passages[rows].tolist())
+        ids = cast("list[int]", signs.chunks[rows].tolist())
         vectors = read(db, number, 64 * signs.origin.words, ids)
         if len(vectors) < len(ids):
             self._forget(rows, vectors.keys())
@@ -94,7 +94,7 @@ class Large:
     def _forget(self, rows: Numbers, there: Collection[int]) -> None:
         """Leave out the rows whose vectors are not there from now on."""
         signs = cast("Signs", self._signs)
-        signs.namespaces[[row for row in rows.tolist() if int(signs.passages[row]) not in there]] = GONE
+        signs.namespaces[[row for row in rows.tolist() if int(signs.chunks[row]) not in there]] = GONE
         self._rows.clear()
 
     def _current(self, db: apsw.Connection, number: int, space: Space) -> Signs:
@@ -129,7 +129,7 @@ class Large:
         columns = signs_of(np.frombuffer(b"".join(vectors), "<f4").reshape(len(newer), -1))
         extended = signs.extended(origin, np.array(passages), np.array(namespaces, np.int32), columns)
         self._rows.clear()
-        if len(extended.passages) - self._saved > MAX_TAIL * len(extended.passages):
+        if len(extended.chunks) - self._saved > MAX_TAIL * len(extended.chunks):
             self._save(extended)
         return extended
 

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.models import Embedded, Passage, Space
+from memory_mcp.domain.models import Chunk, Embedded, Space
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.vectors.exact import active_space
 
@@ -47,7 +47,7 @@ def make_space(db: apsw.Connection, space: Space, *, active: bool = False) -> in
     return number
 
 
-def _number_for(db: apsw.Connection, space: Space | None, parts: Sequence[Passage]) -> int | None:
+def _number_for(db: apsw.Connection, space: Space | None, parts: Sequence[Chunk]) -> int | None:
     """Return the number of this space if it is the store's; the first vectors ever decide the store's."""
     if space is None:
         return None
@@ -59,12 +59,12 @@ def _number_for(db: apsw.Connection, space: Space | None, parts: Sequence[Passag
 
 def insert_all(db: apsw.Connection, key: int, namespace: str, embedded: Embedded) -> bool:
     """Write a memory's passages with the vectors that they have; say whether all have one."""
-    number = _number_for(db, embedded.space, embedded.passages)
-    have_vectors = [insert(db, key, namespace, passage, number) for passage in embedded.passages]
+    number = _number_for(db, embedded.space, embedded.chunks)
+    have_vectors = [insert(db, key, namespace, passage, number) for passage in embedded.chunks]
     return all(have_vectors)
 
 
-def insert(db: apsw.Connection, key: int, namespace: str, passage: Passage, number: int | None) -> bool:
+def insert(db: apsw.Connection, key: int, namespace: str, passage: Chunk, number: int | None) -> bool:
     """Write a passage, and its vector where it has one of this space; say whether it has."""
     vector = None if number is None else passage.vector
     state = "failed" if passage.error else "pending" if vector is None else "embedded"
@@ -112,7 +112,7 @@ def retry_failed(db: apsw.Connection, made_by: str | None) -> int:
     return db.changes()
 
 
-def attach(db: apsw.Connection, space: Space, results: Sequence[tuple[int, Sequence[Passage]]], now: int) -> None:
+def set_vectors(db: apsw.Connection, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]], now: int) -> None:
     """Replace queued passages by what became of them; one that is gone or no longer pending is passed over."""
     store = active_space(db)
     if store is not None and store[1] != space:

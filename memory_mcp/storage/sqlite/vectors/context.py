@@ -54,7 +54,7 @@ def _numbers(listed: str) -> tuple[int, ...]:
     return tuple(int(number) for number in listed[1:-1].split(",") if number)
 
 
-def in_context(
+def contextual_similarity(
     db: apsw.Connection, vector: bytes, space: Space, around: Mapping[int, Neighbours], kept: dict[int, bytes]
 ) -> dict[int, float]:
     """Return the cosine of each memory among its neighbours; absent without a vector.

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final, cast
 
 import apsw
 
-from memory_mcp.domain.models import Filters, Match, Neighbours, Sample, Space
-from memory_mcp.storage.sqlite.lexical.scoring import Kept
+from memory_mcp.domain.models import BackgroundScores, Filters, Match, Neighbours, Space
+from memory_mcp.storage.sqlite.lexical.scoring import PostingCache
 from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.table import cosines
 
 if TYPE_CHECKING:
-    from memory_mcp.storage.sqlite.vectors.binary_search import Large
+    from memory_mcp.storage.sqlite.vectors.binary_search import BinaryVectorIndex
 
 LARGE: Final = 8_000
 """Vectors of a namespace from which on it is searched by signs; sqlite-vec takes about 6 ms for so many, signs 2, but
@@ -37,7 +37,7 @@ class _Known:
 
     generation: int
     around: dict[int, Neighbours | None] = field(default_factory=dict)
-    keywords: Kept = field(default_factory=Kept)
+    keywords: PostingCache = field(default_factory=PostingCache)
     sums: dict[int, bytes] = field(default_factory=dict)
     held: dict[tuple[int, str], context.Held] = field(default_factory=dict)
     """By the space's number and the namespace."""
@@ -49,14 +49,14 @@ class _Known:
         return len(self.around) + len(self.keywords.counts)
 
 
-class Finder:
+class VectorSearch:
     """Finds by vector and by conversation for one reading thread."""
 
     def __init__(self, path: Path, large: int = LARGE, *, saves: bool = True) -> None:
         self._path = path
         self._saves = saves
         self._large = large
-        self._signs: Large | None = None
+        self._signs: BinaryVectorIndex | None = None
         self._known = _Known(0)
 
     def nearest(self, db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
@@ -71,7 +71,9 @@ class Finder:
         found = self._by_signs().nearest(db, number, vector, space, filters, limit)
         return exact.best_matches(db, found, limit)
 
-    def sample(self, db: apsw.Connection, vector: bytes, space: Space, namespace: str, count: int) -> Sample:
+    def background_scores(
+        self, db: apsw.Connection, vector: bytes, space: Space, namespace: str, count: int
+    ) -> BackgroundScores:
         """Return the cosines to some passages of a namespace.
 
         Raises:
@@ -79,14 +81,14 @@ class Finder:
         """
         number = exact.vectors_of(db, space)
         if number is None:
-            return Sample(0, ())
+            return BackgroundScores(0, ())
         held = self._held(db, number, namespace)
         chosen, asked = self._known.chosen, (number, namespace, count)  # of this moment, as what is held is
         if asked not in chosen:
             if len(chosen) == MOST_CHOSEN:
                 chosen.clear()
             chosen[asked] = context.chosen(db, number, space.dimensions, held, count)
-        return Sample(held.total, tuple(cosines(db, vector, chosen[asked])))
+        return BackgroundScores(held.total, tuple(cosines(db, vector, chosen[asked])))
 
     def neighbours(self, db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation; a key without one is absent."""
@@ -97,7 +99,9 @@ class Finder:
             around.update((key, found.get(key)) for key in missing)
         return {key: beside for key in keys if (beside := around[key])}
 
-    def in_context(self, db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    def contextual_similarity(
+        self, db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]
+    ) -> dict[int, float]:
         """Return the cosine of each memory among its neighbours; absent without a conversation or a vector.
 
         Raises:
@@ -107,9 +111,9 @@ class Finder:
         sums = self._known.sums  # of this moment, as the neighbours are
         if len(sums) > MOST_SUMS:
             sums.clear()
-        return context.in_context(db, vector, space, around, sums)
+        return context.contextual_similarity(db, vector, space, around, sums)
 
-    def keywords(self, db: apsw.Connection) -> Kept:
+    def keywords(self, db: apsw.Connection) -> PostingCache:
         """Return what was read of the keyword index, to be added to."""
         return self._known_at(db).keywords
 
@@ -133,9 +137,9 @@ class Finder:
             return False  # too few signs, or none of a whole word
         return self._held(db, number, namespace).total >= self._large
 
-    def _by_signs(self) -> Large:
+    def _by_signs(self) -> BinaryVectorIndex:
         if self._signs is None:
-            from memory_mcp.storage.sqlite.vectors.binary_search import Large  # noqa: PLC0415 - numpy, which small stores do without
+            from memory_mcp.storage.sqlite.vectors.binary_search import BinaryVectorIndex  # noqa: PLC0415 - numpy, which small stores do without
 
-            self._signs = Large(self._path, saves=self._saves)
+            self._signs = BinaryVectorIndex(self._path, saves=self._saves)
         return self._signs

@@ -8,7 +8,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Passage, Space, Unfilled
+from memory_mcp.domain.models import Chunk, MissingVectors, Space
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.vectors import chunks
@@ -26,21 +26,23 @@ def others(db: apsw.Connection) -> list[Space]:
     return [Space(id_, dimensions) for id_, dimensions in cast("Iterator[tuple[str, int]]", rows)]
 
 
-def unfilled(db: apsw.Connection, space: Space, after: int, limit: int) -> list[Unfilled]:
+def missing_vectors(db: apsw.Connection, space: Space, after: int, limit: int) -> list[MissingVectors]:
     """Return the first live memories after this key that have no passage in the space."""
     rows = db.execute(
         f"SELECT m.key, m.content {_UNFILLED} AND m.key > ? ORDER BY m.key LIMIT ?",
         (chunks.number_of(db, space), after, limit),
     )
-    return [Unfilled(key, content) for key, content in cast("Iterator[tuple[int, str]]", rows)]
+    return [MissingVectors(key, content) for key, content in cast("Iterator[tuple[int, str]]", rows)]
 
 
-def count_unfilled(db: apsw.Connection, space: Space) -> int:
+def count_missing_vectors(db: apsw.Connection, space: Space) -> int:
     """Count the live memories that have no passage in the space."""
     return cast("int", db.execute(f"SELECT count(*) {_UNFILLED}", (chunks.number_of(db, space),)).get)
 
 
-def fill(db: apsw.Connection, space: Space, items: Sequence[tuple[Unfilled, Sequence[Passage]]], now: int) -> None:
+def backfill(
+    db: apsw.Connection, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]], now: int
+) -> None:
     """Write the passages of memories that still are what they were, and still lack them.
 
     In the store's own space that is a change that searches see, and stands in the log.
@@ -66,12 +68,12 @@ def fill(db: apsw.Connection, space: Space, items: Sequence[tuple[Unfilled, Sequ
         log_change(db, now, "embed", namespace, ids)
 
 
-def switch(db: apsw.Connection, space: Space, now: int) -> bool:
+def activate_space(db: apsw.Connection, space: Space, now: int) -> bool:
     """Make the space the store's when every live memory is in it; say whether it is."""
     active = active_space(db)
     if active is not None and active[1] == space:
         return True
-    if count_unfilled(db, space):
+    if count_missing_vectors(db, space):
         return False
     number = chunks.make_space(db, space)
     _forget_waiting(db)

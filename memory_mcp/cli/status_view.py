@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from memory_mcp.domain.models import Served
+from memory_mcp.domain.models import DaemonStatus
 from memory_mcp.health.overview import Figures, Overview
 from memory_mcp.health.report import Report
 
@@ -81,7 +81,7 @@ def _store(report: Report, figures: Figures) -> str:
     )
 
 
-def _daemon(served: Served | None) -> str:
+def _daemon(served: DaemonStatus | None) -> str:
     if served is None:
         return "does not answer"
     what = f"{served.model} on {served.engine} {served.precision} ({served.device})" if served.model else "no model yet"
@@ -91,7 +91,7 @@ def _daemon(served: Served | None) -> str:
 
 def _troubles(report: Report) -> list[tuple[str, str]]:
     return [
-        (f"! {name}", f"{finding.state}: {finding.cause}. Mend: {finding.mend}")
+        (f"! {name}", f"{finding.state}: {finding.cause}. Mend: {finding.fix}")
         for name, finding in report.parts.items()
         if finding.cause
     ]
