@@ -31,7 +31,8 @@ from tests.front.storage.killing import (
 TEXTS = [" ".join(f"word{number * place % 997}" for place in range(80)) + f" {number}" for number in range(150)]
 """Long enough for the index to be what a migration spends its time on."""
 KNOWS_LESS = """
-from memory_mcp.storage.sqlite import connection, schema, writes
+from memory_mcp.storage.sqlite.db import connection, schema
+from memory_mcp.storage.sqlite.records import writes
 from tests.front.storage import earlier
 
 writes._insert, writes._duplicate = earlier.insert, earlier.no_duplicate
@@ -40,7 +41,7 @@ schema.migrations = connection.migrations = lambda: known
 """
 """Makes a process one of an earlier version."""
 SAYS_WHEN = """
-from memory_mcp.storage.sqlite import connection
+from memory_mcp.storage.sqlite.db import connection
 
 keep = connection.keep_before_migration
 

@@ -123,7 +123,7 @@ async def _write_on(path: Path) -> None:
 DIES_BEFORE_THE_END = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite import copies
+from memory_mcp.storage.sqlite.maintenance import copies
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
 path, backup, aside = map(Path, sys.argv[1:])

@@ -27,9 +27,9 @@ from tests.front.storage.conftest import Start
 KILLED = """
 import os, signal, sys, asyncio
 from pathlib import Path
-from memory_mcp.storage.sqlite import keywords
-from memory_mcp.storage.sqlite import connection
-from memory_mcp.storage.sqlite import file as sqlite_file
+from memory_mcp.storage.sqlite.lexical import keywords
+from memory_mcp.storage.sqlite.db import connection
+from memory_mcp.storage.sqlite.db import file as sqlite_file
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE
 
