@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Filters, Lane, Space, Task
-from memory_mcp.domain.ports import Embedder, Snapshot, Store
+from memory_mcp.domain.ports import Embedder, Snapshot, Snapshots
 from memory_mcp.search import fusion, naming, results, weighing
 from memory_mcp.search.candidates import NO_WORDS, Evidence, Meaning, Vector, Words
 from memory_mcp.search.fusion import Ranked
@@ -100,7 +100,7 @@ class Retrieval:
 
     def __init__(
         self,
-        store: Store,
+        store: Snapshots,
         embedder: Embedder,
         *,
         budget_s: float,
