@@ -21,6 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import cast
 
+from memory_mcp.search.retrieval import Query
+
 from benchmarks.kit import DATA, daemon, percentile, say
 from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
@@ -40,7 +42,6 @@ from memory_mcp.memories import chunking
 from memory_mcp.search import fusion
 from memory_mcp.search.intent import Route
 from memory_mcp.search.lexical.stems import language_of
-from memory_mcp.search.retrieval import Query
 from memory_mcp.settings import Settings, load
 from memory_mcp.storage.factory import make_store
 

@@ -24,7 +24,8 @@ from benchmarks.kit import FRONT, MODEL_PYTHON, Daemon, daemon, p50, percentile,
 from benchmarks.scale import NAMESPACE, Rows, Turn, fill, turns, vectors
 from memory_mcp.domain.models import Filters, Space
 from memory_mcp.domain.ports import Snapshot
-from memory_mcp.search.candidates import Evidence
+from memory_mcp.search.candidates import CandidateScorer
+from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
 KNOWN, ASKED = 100_000, 1_200
@@ -137,9 +138,11 @@ async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[
     found = await store.read(lambda it: it.nearest(row[0], space, filters, 50))
     keys = [match.key for match in found][:10]
     measured = {
-        "words": await p50_of(lambda it, i: Evidence(it, filters, 50).words(asked[i])),
+        "words": await p50_of(lambda it, i: CandidateScorer(it, filters, 50, DEFAULT_POLICY).keywords(asked[i])),
         "vectors": await p50_of(lambda it, i: it.nearest(row[i], space, filters, 50)),
-        "sample": await p50_of(lambda it, i: it.background_scores(row[i], space, NAMESPACE, 128)),
+        "sample": await p50_of(
+            lambda it, i: it.background_scores(row[i], space, NAMESPACE, DEFAULT_POLICY.background.sample)
+        ),
         "fetch": await p50_of(lambda it, _: it.fetch(keys)),
     }
     await store.close()

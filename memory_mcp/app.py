@@ -23,7 +23,8 @@ from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
-from memory_mcp.search.retrieval import Retrieval
+from memory_mcp.search.pipeline import SearchPipeline
+from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_store
 
@@ -45,7 +46,9 @@ def make_embedder(settings: Settings) -> Embedder:
     )
 
 
-def make_services(settings: Settings, store: Store, embedder: Embedder) -> Services:
+def make_services(
+    settings: Settings, store: Store, embedder: Embedder, policy: SearchPolicy = DEFAULT_POLICY
+) -> Services:
     """Join the services to a store and an embedder."""
     backups = Backups(store, settings.backup_folder or settings.sqlite_path.parent / "backups")
     upkeep = Upkeep(store, backups if settings.backup_enabled else None)
@@ -54,7 +57,7 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
     health = Health(store, embedder, upkeep)
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
-        retrieval=Retrieval(store, embedder, budget_s=settings.embed_budget_s),
+        search=SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy),
         health=health,
         chores=chores,
         backups=backups,

@@ -9,7 +9,7 @@ from typing import Final
 from memory_mcp.application.services import Services
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import MAX_QUERY, Filters
-from memory_mcp.search.retrieval import Query
+from memory_mcp.search.models import SearchQuery
 from memory_mcp.search.times import understand
 from memory_mcp.tools.fields import MemoryFields
 from memory_mcp.tools.fitting import RESERVE
@@ -46,7 +46,7 @@ class Prompt:
 
 async def _recall(services: Services, namespace: str, arguments: Arguments) -> str:
     topic = arguments["topic"]
-    answer = await services.retrieval.search(Query(topic, Filters(namespace), limit=RECALLED))
+    answer = await services.search.run(SearchQuery(topic, Filters(namespace), limit=RECALLED))
     found = _listed(fitting(answer, topic, reserve=RESERVE + tokens(topic)).memories)
     note = f"\n(Found by words only: {answer.degraded})" if answer.degraded else ""
     return (

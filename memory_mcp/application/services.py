@@ -12,7 +12,7 @@ from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
 from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
-from memory_mcp.search.retrieval import Retrieval
+from memory_mcp.search.pipeline import SearchPipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Services:
     """What the tools and the command line work with."""
 
     memories: Memories
-    retrieval: Retrieval
+    search: SearchPipeline
     health: Health
     chores: Chores
     backups: Backups

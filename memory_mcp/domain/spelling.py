@@ -99,6 +99,11 @@ _SIGNS: Final = frozenset("＋＃．")
 """Signs that are part of a term. NFKC leaves no such full-width character in a text, and SQLite's tokenizer takes them
 for letters."""
 
+SHORTEST_HASH, LONGEST_HASH = 7, 64
+"""Digits of a commit's hash or its beginning: git shows seven at least, SHA-256 has 64."""
+HASH: Final = f"[0-9a-fA-F]{{{SHORTEST_HASH},{LONGEST_HASH}}}"
+"""A pattern of such digits; what may stand around them is the user's to say."""
+
 _ASCII_WORDS: Final = re.compile("[A-Za-z0-9]+")
 _NO_ASCII_WORD: Final = re.compile("[^a-z0-9]+")
 _WORDS: Final = re.compile("w[wi]*")

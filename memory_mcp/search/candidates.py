@@ -1,4 +1,7 @@
-"""What speaks for each memory: its words, its meaning, and those of its neighbours in the conversation."""
+"""What speaks for each memory: its words, its meaning, and those of its neighbours in the conversation.
+
+All that a search asks of the store's indexes is asked here.
+"""
 
 from __future__ import annotations
 
@@ -6,85 +9,99 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from memory_mcp.domain.models import Filters, Match, Neighbours, Space
+from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches, Match, Neighbours
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import fusion, weighing
-
-SHARING: Final = 15
-"""The best hits of each kind whose neighbours are looked at though no search found them."""
-MIN_WORDED: Final = 300
-"""Memories that share their words with their neighbours, at least."""
+from memory_mcp.search.policy import SearchPolicy
+from memory_mcp.search.query_vector import QueryVector
 
 
 @dataclass(frozen=True, slots=True)
-class Vector:
-    """A query's vector and its space."""
-
-    row: bytes
-    space: Space
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
+class KeywordScores:
     """The keyword scores, 0-1, the best first."""
 
-    scores: dict[int, float]
+    scores: Mapping[int, float]
     is_all: bool
     """Whether no memory holds a word of the query but these."""
+    matches: KeywordMatches
+    """What words found, without neighbours."""
+    divisor: float
+    """The BM25 score that counts as 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """The semantic scores, and how far the best of them stands out (None where that cannot be said)."""
+class DenseScores:
+    """The semantic scores, 0-1, and how far the best of them stands out (None where that cannot be said)."""
 
-    scores: dict[int, Match]
+    scores: Mapping[int, Match]
     prominence: float | None
     is_all: bool
     """Whether no memory has a vector but these."""
+    own: Sequence[Match]
+    """The cosines of the best chunks, without context."""
+    context: Mapping[int, float]
+    """The cosines in context, of memories that lie in a conversation."""
 
 
-NO_WORDS: Final = Words({}, is_all=True)
+NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, ()), divisor=1.0)
 
 
-class Evidence:
+def document_frequencies(snapshot: Snapshot, text: str, namespace: str) -> DocumentFrequencies:
+    """Return how common the words of a query are."""
+    return snapshot.document_frequencies(text, namespace)
+
+
+class CandidateScorer:
     """Asks a store about one query, at one moment."""
 
-    def __init__(self, moment: Snapshot, filters: Filters, candidates: int) -> None:
-        self._moment = moment
+    def __init__(self, snapshot: Snapshot, filters: Filters, count: int, policy: SearchPolicy) -> None:
+        """Take the filters, how many candidates of each kind are wanted, and the policy."""
+        self._snapshot = snapshot
         self._filters = filters
-        self._candidates = candidates
+        self._count = count
+        self._policy = policy
 
-    def words(self, text: str) -> Words:
+    def keywords(self, text: str) -> KeywordScores:
         """Score what holds words of the query, and its neighbours."""
-        limit = max(MIN_WORDED, self._candidates)
-        found = self._moment.keyword_search(text, self._filters, limit)
-        keys = [match.key for match in found.matches]
-        around = self._moment.neighbours(keys[: self._candidates])
-        around |= self._moment.neighbours(self._newcomers(keys, around))
-        scores = sorted(fusion.keyword_scores(found, around).items(), key=lambda entry: -entry[1])
-        return Words(dict(scores), is_all=len(found.matches) < limit)
+        limit = max(self._policy.candidates.keyword_matches, self._count)
+        found = self._snapshot.keyword_search(text, self._filters, limit)
+        around = self._worded_neighbours([match.key for match in found.matches])
+        scores, divisor = fusion.keyword_scores(found, around, self._policy)
+        ordered = dict(sorted(scores.items(), key=lambda entry: -entry[1]))
+        return KeywordScores(ordered, len(found.matches) < limit, found, divisor)
 
-    def meaning(self, vector: Vector, words: Words) -> Meaning:
+    def dense(self, vector: QueryVector, keywords: KeywordScores) -> DenseScores:
         """Score what is near the query, its neighbours, and what words found.
 
         Raises:
             SpaceMismatchError: the store's vectors are of another space.
         """
-        nearest = self._moment.nearest(vector.row, vector.space, self._filters, self._candidates)
+        nearest = self._snapshot.nearest(vector.row, vector.space, self._filters, self._count)
         found = [match.key for match in nearest]
-        newcomers = self._newcomers(found, self._moment.neighbours(found[:SHARING]))
-        worded = list(words.scores)[: self._candidates]  # the others cannot come before these by their words alone
-        others = sorted({*worded, *newcomers} - set(found))
-        compared = self._moment.compare(vector.row, vector.space, others)
-        among = self._moment.contextual_similarity(vector.row, vector.space, [*found, *others])
-        scores = fusion.contextual_similarity([*nearest, *compared], among)
-        return Meaning(scores, self._prominence(vector, nearest), is_all=len(nearest) < self._candidates)
+        worded = list(keywords.scores)[: self._count]  # the others cannot come before these by their words alone
+        others = sorted({*worded, *self._beside_best(found)} - set(found))
+        own = [*nearest, *self._snapshot.compare(vector.row, vector.space, others)]
+        context = self._context(vector, [*found, *others])
+        scores = fusion.semantic_scores(own, context, self._policy.conversation)
+        prominence = self._prominence(vector, nearest)
+        return DenseScores(scores, prominence, len(nearest) < self._count, own, context)
+
+    def _worded_neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
+        """Return what lies beside the best of what words found, and beside their neighbours; keys are best first."""
+        if not self._policy.conversation.keyword_shares:
+            return {}
+        around = self._snapshot.neighbours(keys[: self._count])
+        return around | self._snapshot.neighbours(self._newcomers(keys, around))
+
+    def _beside_best(self, keys: Sequence[int]) -> list[int]:
+        best = keys[: self._policy.candidates.best_with_neighbours]
+        return self._newcomers(keys, self._snapshot.neighbours(best)) if best else []
 
     def _newcomers(self, keys: Sequence[int], around: Mapping[int, Neighbours]) -> list[int]:
         """Return the neighbours of the best ones that are not among `around`; keys are best first."""
         if self._is_narrow:
             return []
-        best = [around[key] for key in keys[:SHARING] if key in around]
+        best = [around[key] for key in keys[: self._policy.candidates.best_with_neighbours] if key in around]
         return sorted({key for of in best for key in (*of.before, *of.after)} - around.keys())
 
     @property
@@ -92,10 +109,16 @@ class Evidence:
         """Whether a neighbour may be what the filters leave out; one of the same conversation is not."""
         return replace(self._filters, conversation_id=None).is_narrow
 
-    def _prominence(self, vector: Vector, nearest: Sequence[Match]) -> float | None:
-        if not nearest:
+    def _context(self, vector: QueryVector, keys: Sequence[int]) -> Mapping[int, float]:
+        if not self._policy.conversation.context_share:
+            return {}
+        return self._snapshot.contextual_similarity(vector.row, vector.space, keys)
+
+    def _prominence(self, vector: QueryVector, nearest: Sequence[Match]) -> float | None:
+        policy = self._policy.background
+        if not (nearest and policy.sample):
             return None
         namespace = self._filters.namespace
-        sample = self._moment.background_scores(vector.row, vector.space, namespace, weighing.SAMPLE)
-        few = self._filters.is_narrow and len(nearest) < self._candidates
-        return weighing.prominence(nearest[0].score, sample, len(nearest) if few else sample.chunks)
+        sample = self._snapshot.background_scores(vector.row, vector.space, namespace, policy.sample)
+        few = self._filters.is_narrow and len(nearest) < self._count
+        return weighing.prominence(nearest[0].score, sample, len(nearest) if few else sample.chunks, policy)

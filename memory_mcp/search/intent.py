@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from memory_mcp.domain.quotations import quotations
 from memory_mcp.domain.spelling import plain_words
+from memory_mcp.search.policy import RoutePolicy
 from memory_mcp.search.speech import (
     ASKS,
     ASKS_ANYWHERE,
@@ -23,11 +24,6 @@ from memory_mcp.search.speech import (
 )
 
 Intent = Literal["identifier", "question", "time", "browse", "topic"]
-
-PLAIN_WORDS: Final = 2
-"""Plain words that may say what an identifier is ("ticket OPS-3051")."""
-MAX_BROWSED: Final = 8
-"""Words of a query that may be nothing but tags."""
 
 _CODE: Final = re.compile(r"`([^`]+)`|^\x27([^\x27]+)\x27$")
 """What stands in backticks, or is all of the query in single quotes."""
@@ -77,32 +73,35 @@ class Route:
     """Whose memories come first, for a browse."""
 
 
-def possible_tags(query: str) -> list[str]:
-    """Return what in a query may be a tag: single words and up to three together."""
+def possible_tags(query: str, policy: RoutePolicy) -> list[str]:
+    """Return what in a query may be a tag: single words and some together."""
     text = unicodedata.normalize("NFC", query)
     explicit = _named_tags(text)
     words = text.split()
-    if len(words) > MAX_BROWSED:
+    if len(words) > policy.words_of_browse:
         return list(dict.fromkeys(explicit))
     bare = [word.strip(".,;:!?\"'()") for word in words]
-    runs = [bare[i : i + n] for n in (1, 2, 3) for i in range(len(bare) - n + 1)]
+    runs = [bare[i : i + n] for n in range(1, policy.words_of_tag + 1) for i in range(len(bare) - n + 1)]
     joined = (mark.join(run) for run in runs for mark in (" ", "-", "_"))
     return list(dict.fromkeys(tag for tag in (*explicit, *joined) if tag))
 
 
-def route(query: str, known: frozenset[str]) -> Route:
+def route(query: str, known: frozenset[str], policy: RoutePolicy) -> Route:
     """Say what a query wants.
 
     Args:
         query: as the caller wrote it.
         known: those of `possible_tags` that are tags in the namespace.
+        policy: how many words may stand beside a name or make a tag.
     """
+    if not policy.is_on:
+        return Route("topic")
     text = unicodedata.normalize("NFC", query).strip()
     asks = _asks(text)
     quoted, rest = _quoted(text)
-    tags = _browsed(text, known)
-    is_quoted = bool(quoted) and len(_plain(rest.split())) <= PLAIN_WORDS
-    names = _identifiers(text)
+    tags = _browsed(text, known, policy.words_of_tag)
+    is_quoted = bool(quoted) and len(_plain(rest.split())) <= policy.words_beside_name
+    names = _identifiers(text, policy)
     if not asks and not tags and (is_quoted or names):
         return Route("identifier", quoted, () if quoted else names)
     if tags:
@@ -124,12 +123,12 @@ def _quoted(text: str) -> tuple[tuple[str, ...], str]:
     return (*quoted, *(words for words in code if plain_words(words))), _CODE.sub(" ", rest)
 
 
-def _identifiers(text: str) -> tuple[str, ...]:
+def _identifiers(text: str, policy: RoutePolicy) -> tuple[str, ...]:
     """Return the names in a text, where it has hardly anything else."""
     words = [word.strip(",;!\"'") for word in text.split()]
     names = [word for word in words if _is_name(word)]
     is_command = any(word.startswith("-") for word in names)
-    few = len(words) - len(names) <= (MAX_BROWSED if is_command else PLAIN_WORDS)
+    few = len(words) - len(names) <= (policy.words_beside_command if is_command else policy.words_beside_name)
     return tuple(names) if few and not says(text, STATED_TIME) else ()
 
 
@@ -150,14 +149,14 @@ def _to_its_end(tag: str) -> str:
     return tag[: max(ends, default=0)] or tag
 
 
-def _browsed(text: str, known: frozenset[str]) -> tuple[str, ...]:
+def _browsed(text: str, known: frozenset[str], longest: int) -> tuple[str, ...]:
     """Return the tags that are asked for: named as tags, or known ones that are all there is to the query."""
     if tags := _named_tags(text):
         return tuple(dict.fromkeys(_tag_of([tag], known) or tag for tag in tags))
     words = [word.strip(".,;:!?\"'()") for word in text.split()]
     found: list[str] = []
     while words:
-        size = next((n for n in (3, 2, 1) if _tag_of(words[:n], known) and len(words) >= n), 0)
+        size = next((n for n in range(longest, 0, -1) if _tag_of(words[:n], known) and len(words) >= n), 0)
         if size:
             found.append(_tag_of(words[:size], known))
         elif _plain(words[:1]):

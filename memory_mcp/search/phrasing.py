@@ -10,22 +10,21 @@ from typing import Final
 
 from memory_mcp.domain import spelling
 from memory_mcp.domain.models import DocumentFrequencies
-
-FEWEST: Final = 8
-"""With fewer memories half of them are no crowd."""
+from memory_mcp.search.policy import PhrasingPolicy
 
 _GENITIVE: Final = re.compile(r"['’]s\b")
 
 
-def phrasings(text: str, spread: DocumentFrequencies) -> list[str]:
+def phrasings(text: str, frequencies: DocumentFrequencies, policy: PhrasingPolicy) -> list[str]:
     """Return the query and, where some of its words stand in half of the memories or more, the query without them.
 
     A name that all memories of a conversation hold draws the query's vector to each of them alike. From half on, a
     word speaks for no memory (Robertson and Spärck Jones, Relevance Weighting of Search Terms, 1976). Function words
     stay: they make the question one. A query of nothing but such words stays as it is.
     """
-    common = [word for word, held in spread.document_frequencies.items() if 2 * held >= spread.memories]
-    if spread.memories < FEWEST or not common or len(common) == len(spread.document_frequencies):
+    bar = policy.common_share * frequencies.memories
+    common = [word for word, held in frequencies.document_frequencies.items() if held >= bar]
+    if frequencies.memories < policy.fewest_memories or len(common) in {0, len(frequencies.document_frequencies)}:
         return [text]
     return [text, " ".join(_without(text, frozenset(common)).split())]
 

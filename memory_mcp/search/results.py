@@ -7,45 +7,38 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from memory_mcp.domain import spelling
 from memory_mcp.domain.models import Memory
-from memory_mcp.search.fusion import Ranked
-
-MOST_FOR_AGE: Final = 0.5
-"""The share of its rank that the oldest rival loses at a `recency` of 1."""
-FOCUS: Final = 4
-"""How sharply age is counted among the best: a rival halfway down to the last one counts 1/2**4 of the first."""
-
-ALIKE: Final = 0.9
-"""The share of their words that near duplicates have in common (Dice's coefficient over words with repetitions)."""
-COMPARED_CHARS: Final = 10_000
-"""Longer contents are near duplicates only when they are equal but for case, accents, blanks and punctuation."""
+from memory_mcp.domain.ports import Snapshot
+from memory_mcp.search.models import Hit, NearMisses, Ranked, SearchQuery
+from memory_mcp.search.policy import SelectionPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A memory that was found, and how."""
+class Selection:
+    """What is left of a ranking, step by step."""
 
-    memory: Memory
-    ranked: Ranked
-    duplicates: tuple[str, ...] = ()
-    """The ids of the near duplicates that it stands for."""
-
-    @property
-    def passage(self) -> str | None:
-        """The best passage's text, where the memory has more than one."""
-        span = self.ranked.passage
-        return None if span is None else self.memory.content[slice(*span)]
+    considered: Sequence[Hit]
+    """Those that may be shown, best first."""
+    in_order: Sequence[Hit]
+    """The same, the newer before the older where age decides."""
+    hits: Sequence[Hit]
+    """Those that are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class NearMisses:
-    """What would have been found with a lower `min_score`."""
-
-    count: int
-    best_score: float
+def select(
+    snapshot: Snapshot, query: SearchQuery, quoted: Sequence[str], ranked: Sequence[Ranked], policy: SelectionPolicy
+) -> Selection:
+    """Load the ranked memories and keep those that hold what is quoted; near duplicates once, if that is asked for."""
+    thinned = query.collapse or bool(quoted)
+    likely = list(ranked) if thinned else worth_loading(ranked, query.limit, query.recency, policy)
+    memories = snapshot.fetch([hit.key for hit in likely])
+    loaded = [Hit(memories[hit.key], hit) for hit in likely if hit.key in memories]
+    fitting = [hit for hit in loaded if holds_all(hit.memory, quoted)] if quoted else loaded
+    ordered = in_order(fitting, query.recency, policy)
+    hits = collapsed(ordered, query.limit, policy) if query.collapse else ordered[: query.limit]
+    return Selection(fitting, ordered, hits)
 
 
 def near_misses(ranked: Sequence[Ranked], min_score: float, limit: int) -> NearMisses | None:
@@ -56,15 +49,16 @@ def near_misses(ranked: Sequence[Ranked], min_score: float, limit: int) -> NearM
     return NearMisses(min(limit, len(below)), max(below))
 
 
-def worth_loading(ranked: Sequence[Ranked], limit: int, recency: float) -> list[Ranked]:
+def worth_loading(ranked: Sequence[Ranked], limit: int, recency: float, policy: SelectionPolicy) -> list[Ranked]:
     """Leave out what could not come among the first `limit` however new it is; `ranked` is best first."""
     if len(ranked) <= limit:
         return list(ranked)
-    bar = ranked[limit - 1].score * _least_share(recency) - 1e-4  # equal is what looks equal in four digits
+    equal = 10**-policy.equal_digits
+    bar = ranked[limit - 1].score * _least_share(recency, policy) - equal
     return [hit for hit in ranked if hit.score >= bar]
 
 
-def in_order(hits: Sequence[Hit], recency: float) -> list[Hit]:
+def in_order(hits: Sequence[Hit], recency: float, policy: SelectionPolicy) -> list[Hit]:
     """Put the best first, of equal ones the newer; the more `recency` (0-1), the more the newer come first.
 
     Age is a matter of order, so that it works alike for minutes and for years: a memory loses rank by how many of its
@@ -72,22 +66,23 @@ def in_order(hits: Sequence[Hit], recency: float) -> list[Hit]:
     the more it counts. Of two, the newer is first if its score is at least half of the older's at 1, three quarters at
     0.5. The scores that are shown do not change.
     """
-    newer = _share_newer(hits, recency)
+    least = _least_share(recency, policy)
+    newer = _share_newer(hits, least, policy.focus)
 
     def rank(hit: Hit) -> tuple[float, datetime, int]:
-        share = 1 - newer.get(hit.memory.key, 0.0) * (1 - _least_share(recency))
-        return round(hit.ranked.score * share, 4), hit.memory.created_at, hit.memory.key
+        share = 1 - newer.get(hit.memory.key, 0.0) * (1 - least)
+        return round(hit.ranked.score * share, policy.equal_digits), hit.memory.created_at, hit.memory.key
 
     return sorted(hits, key=rank, reverse=True)
 
 
-def _share_newer(hits: Sequence[Hit], recency: float) -> dict[int, float]:
+def _share_newer(hits: Sequence[Hit], least_share: float, focus: int) -> dict[int, float]:
     """Return for each hit the share of its rivals that are newer, 0-1, each counted by how good it is."""
     best = max((hit.ranked.score for hit in hits), default=0.0)
-    last = best * _least_share(recency)
+    last = best * least_share
     if last >= best:
         return {}
-    weights = {hit.memory.key: (max(0.0, hit.ranked.score - last) / (best - last)) ** FOCUS for hit in hits}
+    weights = {hit.memory.key: (max(0.0, hit.ranked.score - last) / (best - last)) ** focus for hit in hits}
     total = math.fsum(weights.values())
     shares: dict[int, float] = {}
     newer = 0.0
@@ -99,9 +94,9 @@ def _share_newer(hits: Sequence[Hit], recency: float) -> dict[int, float]:
     return shares
 
 
-def _least_share(recency: float) -> float:
+def _least_share(recency: float, policy: SelectionPolicy) -> float:
     """Return what is left of the oldest rival's rank."""
-    return 1 - recency * MOST_FOR_AGE
+    return 1 - recency * policy.most_for_age
 
 
 def holds_all(memory: Memory, quoted: Sequence[str]) -> bool:
@@ -109,12 +104,12 @@ def holds_all(memory: Memory, quoted: Sequence[str]) -> bool:
     return all(spelling.holds(memory.content, words) for words in quoted)
 
 
-def collapsed(hits: Sequence[Hit], limit: int) -> list[Hit]:
+def collapsed(hits: Sequence[Hit], limit: int, policy: SelectionPolicy) -> list[Hit]:
     """Let each hit stand for its near duplicates further down; the first of them is kept, `limit` at most."""
     kept: list[tuple[_Print, Hit]] = []
     for hit in hits:
-        mark = _Print.of(hit.memory.content)
-        twin = next((index for index, (other, _) in enumerate(kept) if mark.is_like(other)), None)
+        mark = _Print.of(hit.memory.content, policy.compared_chars)
+        twin = next((index for index, (other, _) in enumerate(kept) if mark.is_like(other, policy.alike)), None)
         if twin is not None:
             first = kept[twin][1]
             kept[twin] = (kept[twin][0], replace(first, duplicates=(*first.duplicates, hit.memory.id)))
@@ -132,16 +127,16 @@ class _Print:
     numbers: frozenset[str]
 
     @classmethod
-    def of(cls, content: str) -> _Print:
+    def of(cls, content: str, compared_chars: int) -> _Print:
         words = spelling.plain_words(content)
-        counted = Counter(words if len(content) <= COMPARED_CHARS else ())
+        counted = Counter(words if len(content) <= compared_chars else ())
         return cls(" ".join(words), counted, frozenset(word for word in counted if any(map(str.isdigit, word))))
 
-    def is_like(self, other: _Print) -> bool:
+    def is_like(self, other: _Print, alike: float) -> bool:
         """Say whether they are near duplicates; two that differ in a number never are."""
         if self.text == other.text:
             return True
         mine, yours = self.words.total(), other.words.total()
-        if self.numbers != other.numbers or 2 * min(mine, yours) < ALIKE * (mine + yours) or not mine:
+        if self.numbers != other.numbers or 2 * min(mine, yours) < alike * (mine + yours) or not mine:
             return False
-        return 2 * (self.words & other.words).total() >= ALIKE * (mine + yours)
+        return 2 * (self.words & other.words).total() >= alike * (mine + yours)

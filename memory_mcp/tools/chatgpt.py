@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field
 
 from memory_mcp.domain.models import MAX_QUERY, Filters, Memory
-from memory_mcp.search.retrieval import Query
+from memory_mcp.search.models import SearchQuery
 from memory_mcp.tools.base import Arguments, Call, Result, Tool
 from memory_mcp.tools.fields import MemoryId
 
@@ -65,7 +65,7 @@ class FetchResult(_Json):
 
 async def search(call: Call, arguments: SearchArguments) -> SearchResult:
     """Find memories by meaning and words."""
-    answer = await call.services.retrieval.search(Query(arguments.query, Filters(call.reach.namespace), limit=FOUND))
+    answer = await call.services.search.run(SearchQuery(arguments.query, Filters(call.reach.namespace), limit=FOUND))
     memories = [hit.memory for hit in answer.hits]
     return SearchResult(results=[Found(id=of.id, title=_title(of), url=_url(of)) for of in memories])
 

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from memory_mcp.domain.models import MAX_QUERY
 from memory_mcp.memories.chunking import PASSAGE_CHARS
 from memory_mcp.search.intent import Intent
-from memory_mcp.search.results import Hit
-from memory_mcp.search.retrieval import Answer, Mode, Query
+from memory_mcp.search.models import Hit, SearchAnswer, SearchMode, SearchQuery
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fields import MARK, FilterArguments, MemoryFields, not_blank, shown
@@ -32,7 +31,7 @@ class SearchArguments(FilterArguments):
         AfterValidator(not_blank),
     ]
     limit: Annotated[int, Field(ge=1, le=100, description="Results at most")] = 10
-    mode: Annotated[Mode, Field(description="auto joins meaning and words")] = "auto"
+    mode: Annotated[SearchMode, Field(description="auto joins meaning and words")] = "auto"
     min_score: Annotated[float | None, Field(ge=0, le=1, description="Leave out weaker results")] = None
     recency: Annotated[
         float, Field(ge=0, le=1, description="How far newer comes before better; 0: only among equals")
@@ -122,7 +121,7 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
     Raises:
         InvalidArgumentError: `time_expr` is not understood.
     """
-    query = Query(
+    query = SearchQuery(
         arguments.query,
         await arguments.filters(call),
         limit=arguments.limit,
@@ -131,10 +130,10 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
         recency=arguments.recency,
         collapse=arguments.collapse,
     )
-    return _result(await call.services.retrieval.search(query), arguments, call)
+    return _result(await call.services.search.run(query), arguments, call)
 
 
-def _result(answer: Answer, arguments: SearchArguments, call: Call) -> SearchResult:
+def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> SearchResult:
     missed = answer.near_misses
     if call.is_bounded or arguments.max_chars is not None:
         fitted = fitting(answer, arguments.query, max_chars=arguments.max_chars, is_bounded=call.is_bounded)
@@ -154,7 +153,7 @@ def _result(answer: Answer, arguments: SearchArguments, call: Call) -> SearchRes
 
 
 def fitting(
-    answer: Answer, query: str, *, max_chars: int | None = None, reserve: int = RESERVE, is_bounded: bool = True
+    answer: SearchAnswer, query: str, *, max_chars: int | None = None, reserve: int = RESERVE, is_bounded: bool = True
 ) -> Fitted[SearchHit]:
     """Return the hits, those that are too long cut to the passage that fits or to where the query's words are."""
     by_words = answer.mode == "keyword" or answer.intent == "identifier"

@@ -15,13 +15,14 @@ from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Filters, NewMemory
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
-from memory_mcp.search.retrieval import Answer, Mode, Query, Retrieval
-from memory_mcp.search.weighing import IDENTIFIER
+from memory_mcp.search.models import SearchAnswer, SearchMode, SearchQuery
+from memory_mcp.search.pipeline import SearchPipeline
+from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
 START = datetime(2024, 5, 17, tzinfo=UTC)
-MODES: tuple[Mode, ...] = ("auto", "hybrid", "semantic", "keyword")
+MODES: tuple[SearchMode, ...] = ("auto", "hybrid", "semantic", "keyword")
 
 
 class Desk:
@@ -33,7 +34,7 @@ class Desk:
         self._memories = Memories(
             self.store, Indexer(self.embedder, interactive_budget_s=1, bulk_budget_s=9), on_pending=lambda: None
         )
-        self._retrieval = Retrieval(self.store, self.embedder, budget_s=1)
+        self._search = SearchPipeline(self.store, self.embedder, budget_s=1)
 
     async def put(self, contents: Sequence[str], **fields: Any) -> None:
         """Store memories, each a minute after the one before."""
@@ -43,11 +44,15 @@ class Desk:
         ]
         await self._memories.store_many(news, on_progress=_ignore)
 
-    async def ask(self, text: str, mode: Mode = "auto", filters: Filters | None = None, **more: Any) -> Answer:
+    async def ask(
+        self, text: str, mode: SearchMode = "auto", filters: Filters | None = None, **more: Any
+    ) -> SearchAnswer:
         """Search."""
-        return await self._retrieval.search(Query(text, filters or Filters("n"), mode=mode, **more))
+        return await self._search.run(SearchQuery(text, filters or Filters("n"), mode=mode, **more))
 
-    async def found(self, text: str, mode: Mode = "auto", filters: Filters | None = None, **more: Any) -> list[str]:
+    async def found(
+        self, text: str, mode: SearchMode = "auto", filters: Filters | None = None, **more: Any
+    ) -> list[str]:
         """Search and return the contents."""
         return [hit.memory.content for hit in (await self.ask(text, mode, filters, **more)).hits]
 
@@ -75,7 +80,7 @@ TALK = [
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_turn_is_found_through_its_neighbours(desk: Desk, mode: Mode) -> None:
+async def test_a_turn_is_found_through_its_neighbours(desk: Desk, mode: SearchMode) -> None:
     """What was said just before makes the answer come before turns that share as little with the question."""
     await desk.put(TALK, conversation_id="c")
     await desk.put([f"Something about number {n} and she is" for n in range(30)])
@@ -96,7 +101,7 @@ async def test_a_memory_without_a_conversation_is_what_it_is(desk: Desk) -> None
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_neighbours_that_do_not_fit_the_filters_stay_out(desk: Desk, mode: Mode) -> None:
+async def test_neighbours_that_do_not_fit_the_filters_stay_out(desk: Desk, mode: SearchMode) -> None:
     """A neighbour that no search found joins only where the filters allow it."""
     await desk.put(TALK, conversation_id="c")
     await desk.put(["violin teacher with a tag"], conversation_id="c", tags=("t",))
@@ -122,7 +127,7 @@ FILTERS: dict[str, tuple[dict[str, Any], Filters]] = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", FILTERS)
-async def test_a_filtered_answer_is_full_when_that_many_fit(desk: Desk, name: str, mode: Mode) -> None:
+async def test_a_filtered_answer_is_full_when_that_many_fit(desk: Desk, name: str, mode: SearchMode) -> None:
     """Every filter is inside both searches: hundreds of better memories push none of the fitting ones out."""
     fields, filters = FILTERS[name]
     await desk.put([f"apple tree {n}" for n in range(400)])
@@ -194,7 +199,8 @@ async def test_a_name_is_found_as_it_is_spelled(desk: Desk) -> None:
     assert best.semantic is not None
     assert second.semantic is not None
     assert best.semantic < second.semantic
-    assert best.score == pytest.approx(IDENTIFIER * best.semantic + (1 - IDENTIFIER) * best.keyword)
+    weight = DEFAULT_POLICY.fusion.identifier
+    assert best.score == pytest.approx(weight * best.semantic + (1 - weight) * best.keyword)
 
 
 async def test_what_no_search_found_is_found_by_its_neighbour(desk: Desk) -> None:
@@ -245,7 +251,7 @@ LIFE = [
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_it_is_said_when_nothing_fits_well(desk: Desk, mode: Mode) -> None:
+async def test_it_is_said_when_nothing_fits_well(desk: Desk, mode: SearchMode) -> None:
     """The nearest are returned all the same, with their scores, in every mode; what fits is not called weak."""
     await desk.put(LIFE)
     fitting = await desk.ask("where is the spare key of the boat house", mode)
@@ -296,7 +302,7 @@ UNHELD = [
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_name_that_only_looks_alike_is_weak(desk: Desk, mode: Mode) -> None:
+async def test_a_name_that_only_looks_alike_is_weak(desk: Desk, mode: SearchMode) -> None:
     """Of a name that is not stored, a neighbour may hold most: the next ticket, another version, one more server."""
     await desk.put([*HELD, *LIFE])
     assert [name for name in UNHELD if not (await desk.ask(name, mode)).weak] == []
@@ -305,7 +311,7 @@ async def test_a_name_that_only_looks_alike_is_weak(desk: Desk, mode: Mode) -> N
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_name_among_thousands_is_weak_or_not(desk: Desk, mode: Mode) -> None:
+async def test_a_name_among_thousands_is_weak_or_not(desk: Desk, mode: SearchMode) -> None:
     """However many memories share its words."""
     await desk.put([f"PROJ-{number}: the importer drops row {number % 7}" for number in range(1_000, 1_400)])
     assert not (await desk.ask("PROJ-1234", mode)).weak

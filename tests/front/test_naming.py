@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from memory_mcp.search.naming import spells
+from memory_mcp.search import naming
+from memory_mcp.search.policy import DEFAULT_POLICY
+
+
+def spells(text: str, *alternatives: Sequence[str]) -> bool:
+    """Say whether a text has the names of any of these."""
+    return naming.spells(text, alternatives, DEFAULT_POLICY.fit)
+
 
 HASH = "3f2c9ab41d0e8f7766554433221100ffeeddccba"
 

@@ -8,7 +8,11 @@ import struct
 import pytest
 
 from memory_mcp.domain.models import DocumentFrequencies
-from memory_mcp.search.phrasing import FEWEST, between, phrasings
+from memory_mcp.search.phrasing import between, phrasings
+from memory_mcp.search.policy import DEFAULT_POLICY
+
+PHRASING = DEFAULT_POLICY.phrasing
+FEWEST = PHRASING.fewest_memories
 
 
 def row(*values: float) -> bytes:
@@ -19,7 +23,7 @@ def row(*values: float) -> bytes:
 def test_a_name_that_half_of_the_memories_hold_is_left_out_of_a_second_phrasing() -> None:
     """What is left is put beside the query: without the name, its genitive, and in no case the inside of a word."""
     spread = DocumentFrequencies(10, {"Ann": 5, "Annex": 4, "books": 4})
-    assert phrasings("Which books are in Ann's Annex, Ann?", spread) == [
+    assert phrasings("Which books are in Ann's Annex, Ann?", spread, PHRASING) == [
         "Which books are in Ann's Annex, Ann?",
         "Which books are in Annex, ?",
     ]
@@ -28,7 +32,7 @@ def test_a_name_that_half_of_the_memories_hold_is_left_out_of_a_second_phrasing(
 def test_a_word_with_vowel_signs_is_left_out_as_a_whole() -> None:
     """Neither is a word cut at its vowel signs, nor is it taken out of a longer one."""
     spread = DocumentFrequencies(10, {"कि": 9, "किताब": 2, "José": 8})
-    assert phrasings("किताब कि José's कहाँ", spread)[1] == "किताब कहाँ"
+    assert phrasings("किताब कि José's कहाँ", spread, PHRASING)[1] == "किताब कहाँ"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +47,7 @@ def test_a_word_with_vowel_signs_is_left_out_as_a_whole() -> None:
 )
 def test_a_query_is_put_once_where_nothing_tells_its_words_apart(spread: DocumentFrequencies) -> None:
     """There is no second phrasing without common words, without others, or among a handful of memories."""
-    assert phrasings("Ann and books", spread) == ["Ann and books"]
+    assert phrasings("Ann and books", spread, PHRASING) == ["Ann and books"]
 
 
 def test_the_vector_between_two_is_as_near_to_both() -> None:

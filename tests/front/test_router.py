@@ -6,6 +6,9 @@ import pytest
 
 from memory_mcp.domain.names import folded
 from memory_mcp.search.intent import Route, possible_tags, route
+from memory_mcp.search.policy import DEFAULT_POLICY
+
+ROUTE = DEFAULT_POLICY.route
 
 TAGS = frozenset({"travel", "machine learning", "infra", "日記"})
 
@@ -13,7 +16,7 @@ TAGS = frozenset({"travel", "machine learning", "infra", "日記"})
 def seen(query: str, tags: frozenset[str] = TAGS) -> Route:
     """Route a query in a store with some tags."""
     known = set(map(folded, tags))
-    return route(query, frozenset(word for word in possible_tags(query) if folded(word) in known))
+    return route(query, frozenset(word for word in possible_tags(query, ROUTE) if folded(word) in known), ROUTE)
 
 
 @pytest.mark.parametrize(

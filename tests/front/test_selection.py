@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 
 import pytest
@@ -10,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Memory
-from memory_mcp.search.fusion import Ranked
-from memory_mcp.search.results import Hit, NearMisses, collapsed, in_order, near_misses, worth_loading
+from memory_mcp.search import results
+from memory_mcp.search.models import Hit, NearMisses, Ranked
+from memory_mcp.search.policy import DEFAULT_POLICY
+from memory_mcp.search.results import near_misses
+
+in_order = partial(results.in_order, policy=DEFAULT_POLICY.selection)
+collapsed = partial(results.collapsed, policy=DEFAULT_POLICY.selection)
+worth_loading = partial(results.worth_loading, policy=DEFAULT_POLICY.selection)
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

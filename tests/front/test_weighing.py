@@ -7,24 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import BackgroundScores
-from memory_mcp.search.weighing import LEAST, RANGE, USUAL, prominence, weight_of
+from memory_mcp.search.policy import DEFAULT_POLICY
+from memory_mcp.search.weighing import fusion_weight, prominence
+
+BACKGROUND, FUSION = DEFAULT_POLICY.background, DEFAULT_POLICY.fusion
 
 SPREAD = tuple((place % 11 - 5) / 50 for place in range(110))
 
 
 def test_the_vectors_count_more_the_further_the_best_stands_out() -> None:
     """One passage far above all others is a sharp hit, one that chance explains is none."""
-    weights = [
-        weight_of(prominence(best, BackgroundScores(1_000, SPREAD), 1_000)) for best in (0.1, 0.2, 0.3, 0.4, 0.9)
-    ]
+    sample = BackgroundScores(1_000, SPREAD)
+    prominences = [prominence(best, sample, 1_000, BACKGROUND) for best in (0.1, 0.2, 0.3, 0.4, 0.9)]
+    weights = [fusion_weight(prominent, FUSION) for prominent in prominences]
     assert weights == sorted(weights)
-    assert weights[0] == pytest.approx(LEAST, abs=0.01)
-    assert weights[-1] == pytest.approx(LEAST + RANGE, abs=0.01)
+    assert weights[0] == pytest.approx(FUSION.min, abs=0.01)
+    assert weights[-1] == pytest.approx(FUSION.min + FUSION.span, abs=0.01)
 
 
 def test_the_best_of_many_must_be_better() -> None:
     """Among more passages the best is high by chance: the same cosine stands out less."""
-    few, many = (prominence(0.25, BackgroundScores(n, SPREAD), n) for n in (10, 100_000))
+    few, many = (prominence(0.25, BackgroundScores(n, SPREAD), n, BACKGROUND) for n in (10, 100_000))
     assert few is not None
     assert many is not None
     assert few - many == pytest.approx(4.40 - 1.55, abs=0.05)  # the expected largest of normal values
@@ -35,10 +38,10 @@ def test_the_best_of_many_must_be_better() -> None:
 )
 def test_where_nothing_can_stand_out_the_usual_weight_holds(sample: BackgroundScores) -> None:
     """Few passages, none, or equal ones say nothing of how sharp a hit is."""
-    assert weight_of(prominence(0.9, sample, sample.chunks)) == USUAL
+    assert fusion_weight(prominence(0.9, sample, sample.chunks, BACKGROUND), FUSION) == FUSION.default
 
 
 @given(st.floats(-60, 60))
 def test_a_weight_is_a_share(prominent: float) -> None:
     """However a query comes out, both kinds of evidence count."""
-    assert LEAST <= weight_of(prominent) <= LEAST + RANGE
+    assert FUSION.min <= fusion_weight(prominent, FUSION) <= FUSION.min + FUSION.span

@@ -16,7 +16,9 @@ from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.search import fusion
-from memory_mcp.search.retrieval import Mode, Query, Retrieval
+from memory_mcp.search.models import SearchMode, SearchQuery
+from memory_mcp.search.pipeline import SearchPipeline
+from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
@@ -43,20 +45,20 @@ async def store(tmp_path: Path, embedder: FakeEmbedder) -> AsyncIterator[SqliteS
 
 
 @pytest.fixture
-def retrieval(store: SqliteStore, embedder: FakeEmbedder) -> Retrieval:
+def pipeline(store: SqliteStore, embedder: FakeEmbedder) -> SearchPipeline:
     """Give the search."""
-    return Retrieval(store, embedder, budget_s=1)
+    return SearchPipeline(store, embedder, budget_s=1)
 
 
-def query(text: str, mode: Mode = "auto", **more: float) -> Query:
+def query(text: str, mode: SearchMode = "auto", **more: float) -> SearchQuery:
     """Make a query."""
-    return Query(text, Filters("n"), mode=mode, **more)  # type: ignore[arg-type]  # limit and min_score
+    return SearchQuery(text, Filters("n"), mode=mode, **more)  # type: ignore[arg-type]  # limit and min_score
 
 
 @pytest.mark.parametrize("mode", ["auto", "hybrid", "semantic", "keyword"])
-async def test_each_mode_finds_and_says_what_it_did(retrieval: Retrieval, mode: Mode) -> None:
+async def test_each_mode_finds_and_says_what_it_did(pipeline: SearchPipeline, mode: SearchMode) -> None:
     """The best memory is first, scores lie in 0-1 and fall, and the mode is the one that worked."""
-    answer = await retrieval.search(query("warm cat", mode))
+    answer = await pipeline.run(query("warm cat", mode))
     assert answer.hits[0].memory.content == CATS
     assert answer.mode == {"auto": "hybrid"}.get(mode, mode)
     assert answer.degraded is None
@@ -65,52 +67,52 @@ async def test_each_mode_finds_and_says_what_it_did(retrieval: Retrieval, mode: 
     assert all(0 <= score <= 1 for score in scores)
 
 
-async def test_what_only_words_found_has_its_cosine_too(retrieval: Retrieval) -> None:
+async def test_what_only_words_found_has_its_cosine_too(pipeline: SearchPipeline) -> None:
     """In a joined answer every memory with a vector shows both scores' truth."""
-    answer = await retrieval.search(query("friday"))
+    answer = await pipeline.run(query("friday"))
     best = answer.hits[0]
     assert best.memory.content == TAX
     assert best.ranked.semantic is not None
     assert best.ranked.keyword is not None
 
 
-async def test_a_low_score_is_left_out(retrieval: Retrieval) -> None:
+async def test_a_low_score_is_left_out(pipeline: SearchPipeline) -> None:
     """`min_score` keeps what reaches it."""
-    everything = await retrieval.search(query("warm cat"))
+    everything = await pipeline.run(query("warm cat"))
     bar = everything.hits[0].ranked.score
-    answer = await retrieval.search(query("warm cat", min_score=bar))
+    answer = await pipeline.run(query("warm cat", min_score=bar))
     assert [hit.memory.content for hit in answer.hits] == [CATS]
 
 
 @pytest.mark.parametrize("mode", ["auto", "semantic"])
 async def test_without_vectors_words_answer_and_say_so(
-    retrieval: Retrieval, embedder: FakeEmbedder, mode: Mode
+    pipeline: SearchPipeline, embedder: FakeEmbedder, mode: SearchMode
 ) -> None:
     """The embedder is out: the same question is answered by words, with the reason."""
     embedder.failure = EmbedderError("the daemon is gone")
-    answer = await retrieval.search(query("cat", mode))
+    answer = await pipeline.run(query("cat", mode))
     assert [hit.memory.content for hit in answer.hits] == [CATS]
     assert answer.mode == "keyword"
     assert answer.degraded == "found by keywords only: the daemon is gone"
 
 
-async def test_a_refused_query_is_answered_by_words(retrieval: Retrieval, embedder: FakeEmbedder) -> None:
+async def test_a_refused_query_is_answered_by_words(pipeline: SearchPipeline, embedder: FakeEmbedder) -> None:
     """A query that gets no vector of its own does not fail."""
     embedder.rejected = {"cat"}
-    answer = await retrieval.search(query("cat", "semantic"))
+    answer = await pipeline.run(query("cat", "semantic"))
     assert answer.mode == "keyword"
     assert "no vector" in (answer.degraded or "")
 
 
-async def test_the_keyword_mode_asks_nobody(retrieval: Retrieval, embedder: FakeEmbedder) -> None:
+async def test_the_keyword_mode_asks_nobody(pipeline: SearchPipeline, embedder: FakeEmbedder) -> None:
     """A search by words alone costs no embedding."""
     embedder.calls.clear()
-    await retrieval.search(query("cat", "keyword"))
+    await pipeline.run(query("cat", "keyword"))
     assert embedder.calls == []
 
 
 async def test_a_space_that_changed_meanwhile_is_not_compared(
-    retrieval: Retrieval, embedder: FakeEmbedder, tmp_path: Path
+    pipeline: SearchPipeline, embedder: FakeEmbedder, tmp_path: Path
 ) -> None:
     """The store got its space between the question and the search: words answer."""
     late = SqliteStore(tmp_path / "late.db")
@@ -124,7 +126,7 @@ async def test_a_space_that_changed_meanwhile_is_not_compared(
             await memories.store(NewMemory(CATS, "n"))
 
     embedder = Meddling()
-    search = Retrieval(late, embedder, budget_s=1)
+    search = SearchPipeline(late, embedder, budget_s=1)
     original = embedder.embed
 
     async def before_the_other(*arguments: object, **named: object) -> Embedding:
@@ -133,7 +135,7 @@ async def test_a_space_that_changed_meanwhile_is_not_compared(
         return embedding
 
     embedder.embed = before_the_other  # type: ignore[method-assign]  # the moment in between
-    answer = await search.search(query("cat"))
+    answer = await search.run(query("cat"))
     assert answer.mode == "keyword"
     assert "other-384" in (answer.degraded or "")
     await late.close()
@@ -155,7 +157,7 @@ def test_fusion_keeps_order_and_range(vectors: dict[int, float], words: dict[int
 
 def test_words_that_say_little_do_not_beat_the_meaning() -> None:
     """A memory that shares but a stopword stays behind one that means the same."""
-    words = fusion.keyword_scores(KeywordMatches(100, (Match(2, 0.9), Match(1, 0.8))), {})
+    words, _ = fusion.keyword_scores(KeywordMatches(100, (Match(2, 0.9), Match(1, 0.8))), {}, DEFAULT_POLICY)
     ranked = fusion.fuse({1: Match(1, 0.36), 2: Match(2, 0.19)}, words, 0.5)
     assert [hit.key for hit in ranked] == [1, 2]
 

@@ -1,0 +1,96 @@
+"""What each step of a search contributed to each hit; made from what the steps left, and only if asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from memory_mcp.search.candidates import KeywordScores
+from memory_mcp.search.models import Hit, HitExplanation, SearchExplanation
+from memory_mcp.search.steps import Found
+
+
+def explanation(hits: Sequence[Hit], found: Found, browsed: Found | None, fit: str) -> SearchExplanation:
+    """Explain the hits of an answer.
+
+    Args:
+        hits: all that are shown, in their order.
+        found: the search that they are of.
+        browsed: the narrower one that those with the tags of a browse are of.
+        fit: why the answer is weak or not.
+    """
+    whole = _Account(found, is_lifted=False)
+    narrow = _Account(browsed, is_lifted=True) if browsed else whole
+    tagged = {hit.memory.key for hit in browsed.selection.hits} if browsed else set()
+    explained = [
+        (narrow if hit.memory.key in tagged else whole).explain(hit, place) for place, hit in enumerate(hits, 1)
+    ]
+    return SearchExplanation(fit, tuple(explained))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Scores with their ranks, from 1; equal scores have one rank."""
+
+    scores: Mapping[int, float]
+    ranks: Mapping[float, int]
+
+    @classmethod
+    def of(cls, scores: Iterable[tuple[int, float]]) -> _Scored:
+        known = dict(scores)
+        ranks: dict[float, int] = {}
+        for place, score in enumerate(sorted(known.values(), reverse=True), 1):
+            ranks.setdefault(score, place)
+        return cls(known, ranks)
+
+    def score(self, key: int) -> float | None:
+        return self.scores.get(key)
+
+    def rank(self, key: int) -> int | None:
+        return self.ranks[self.scores[key]] if key in self.scores else None
+
+
+class _Account:
+    """The ranks and scores that one search gave."""
+
+    def __init__(self, found: Found, *, is_lifted: bool) -> None:
+        ranking, selection = found.ranking, found.selection
+        dense, keywords = ranking.dense, ranking.keywords
+        self._ranking = ranking
+        self._is_lifted = is_lifted
+        self._fused = _Scored.of((hit.key, hit.score) for hit in ranking.ranked)
+        self._cosines = _Scored.of((match.key, match.score) for match in (dense.own if dense else ()))
+        self._semantic = _Scored.of((key, match.score) for key, match in (dense.scores if dense else {}).items())
+        self._keywords = _Scored.of((keywords.scores if keywords else {}).items())
+        self._own = _own_words(keywords) if keywords else {}
+        self._before_age = {hit.memory.key: place for place, hit in enumerate(selection.considered)}
+        self._after_age = {hit.memory.key: place for place, hit in enumerate(selection.in_order)}
+
+    def explain(self, hit: Hit, rank: int) -> HitExplanation:
+        key = hit.memory.key
+        keyword, fused = self._keywords.score(key), self._fused.score(key) or 0.0
+        own = None if keyword is None else min(keyword, self._own.get(key, 0.0))
+        return HitExplanation(
+            id=hit.memory.id,
+            rank=rank,
+            cosine=self._cosines.score(key),
+            cosine_rank=self._cosines.rank(key),
+            context=self._ranking.dense.context.get(key) if self._ranking.dense else None,
+            semantic=self._semantic.score(key),
+            semantic_rank=self._semantic.rank(key),
+            own=own,
+            neighbours=None if keyword is None or own is None else keyword - own,
+            keyword=keyword,
+            keyword_rank=self._keywords.rank(key),
+            prominence=self._ranking.dense.prominence if self._ranking.dense else None,
+            weight=self._ranking.weight,
+            fused=fused,
+            fused_rank=self._fused.rank(key),
+            tag_lift=hit.ranked.score - fused if self._is_lifted else 0.0,
+            age_shift=self._before_age.get(key, 0) - self._after_age.get(key, 0),
+        )
+
+
+def _own_words(keywords: KeywordScores) -> dict[int, float]:
+    """Return what each memory's own words score, 0-1."""
+    return {match.key: match.score / keywords.divisor for match in keywords.matches.matches}

@@ -1,0 +1,72 @@
+"""Whether anything that a search found fits the query well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memory_mcp.domain.models import Memory
+from memory_mcp.domain.ports import Snapshot
+from memory_mcp.search import naming
+from memory_mcp.search.policy import FitPolicy
+from memory_mcp.search.ranking import Ranking
+from memory_mcp.search.steps import OneSearch
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether an answer is weak, and why."""
+
+    weak: bool
+    reason: str
+
+
+def judge(search: OneSearch, ranking: Ranking, hits: int, tagged: int) -> Fit:
+    """Say whether nothing fits well; what carries the tags of a browse fits, and a name fits by its spelling alone.
+
+    Args:
+        search: what was asked.
+        ranking: all candidates.
+        hits: how many are shown.
+        tagged: how many of them carry the tags that the query names.
+    """
+    route, policy = search.route, search.policy.fit
+    if not hits:
+        return Fit(weak=True, reason="nothing was found")
+    if tagged:
+        return Fit(weak=False, reason=f"{tagged} of the results carry {', '.join(route.tags)}")
+    if route.names:
+        return _by_spelling(_likely(search.snapshot, ranking, policy), search.query.text, route.names, policy)
+    best = _best_scores(ranking, words_may_do=route.intent == "identifier")
+    fit = math.fsum(best.values()) / len(best)
+    stated = " and ".join(f"{kind} {score:.3f}" for kind, score in best.items())
+    return Fit(
+        fit < policy.strong_from, f"the best scores ({stated}) make {fit:.3f}; below {policy.strong_from} is weak"
+    )
+
+
+def _by_spelling(memories: Sequence[Memory], text: str, names: Sequence[str], policy: FitPolicy) -> Fit:
+    alternatives = [names, [text]]  # names may be a part of the whole: LH 454
+    fits = any(naming.spells(memory.content, alternatives, policy) for memory in memories)
+    return Fit(not fits, f"{'one' if fits else 'none'} of the first {len(memories)} spells {', '.join(names)}")
+
+
+def _likely(snapshot: Snapshot, ranking: Ranking, policy: FitPolicy) -> list[Memory]:
+    by_words = sorted(ranking.ranked, key=lambda hit: hit.keyword or 0.0, reverse=True)
+    return list(snapshot.fetch([hit.key for hit in by_words[: policy.names_read]]).values())
+
+
+def _best_scores(ranking: Ranking, *, words_may_do: bool) -> dict[str, float]:
+    """Return the best score of each kind of search that was done; of the words alone where they may do and are better.
+
+    The best of each kind may be of two memories: their sum told more than the sum of any one.
+    """
+    best: dict[str, float] = {}
+    if ranking.dense is not None:
+        best["semantic"] = max((match.score for match in ranking.dense.scores.values()), default=0.0)
+    if ranking.keywords is not None:
+        best["keyword"] = max(ranking.keywords.scores.values(), default=0.0)
+    if words_may_do and len(best) > 1 and best["keyword"] > best["semantic"]:  # what is quoted fits by its spelling
+        del best["semantic"]
+    return best

@@ -1,0 +1,95 @@
+"""A search from the query to the answer, step by step.
+
+    analyse          what the query wants: a name, tags, a time, an answer    intent
+    score keywords   while the embedder makes the query's vector              candidates, query_vector
+    score meaning    the nearest, what words found, and their neighbours      candidates
+    fuse             both scores on one scale, weighed for this query         fusion, weighing, ranking
+    select           quotations, near duplicates, age                         results
+    browse           what carries the tags comes first                        steps
+    judge            whether anything fits                                    fitting
+    explain          what each step contributed, if asked for                 explaining
+
+Every number that decides a rank stands in `policy`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from memory_mcp.domain.ports import Embedder, Snapshot, Snapshots
+from memory_mcp.search import fitting, results, steps
+from memory_mcp.search.candidates import KeywordScores, document_frequencies
+from memory_mcp.search.explaining import explanation
+from memory_mcp.search.intent import Route
+from memory_mcp.search.models import SearchAnswer, SearchQuery
+from memory_mcp.search.phrasing import phrasings
+from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
+from memory_mcp.search.query_vector import NoVector, QueryEmbedder, QueryVector
+
+TURNS_TO_SEND: Final = 2
+"""Turns of the event loop until a call of the embedder is on its way: gRPC sends from a task of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordPhase:
+    """What a search knows before it has its vector."""
+
+    route: Route
+    keywords: KeywordScores | None
+    pending: int
+
+
+class SearchPipeline:
+    """Searches the store, with vectors when they can be had."""
+
+    def __init__(
+        self, store: Snapshots, embedder: Embedder, *, budget_s: float, policy: SearchPolicy = DEFAULT_POLICY
+    ) -> None:
+        self._store = store
+        self._embedder = QueryEmbedder(embedder, budget_s)
+        self._policy = policy
+
+    async def run(self, query: SearchQuery) -> SearchAnswer:
+        """Return the best memories; without vectors they are found by keywords, and the answer says why."""
+        if query.mode == "keyword":
+            return await self._store.read(lambda it: self._answer(it, query, self._keyword_phase(it, query), None))
+        texts, space = await self._store.read(lambda it: (self._phrasings(it, query), it.space()))
+        vector, phase = await asyncio.gather(self._embedder.embed(texts, space), self._keyword_phase_meanwhile(query))
+        return await self._store.read(lambda it: self._answer(it, query, phase, vector))
+
+    def _phrasings(self, snapshot: Snapshot, query: SearchQuery) -> list[str]:
+        frequencies = document_frequencies(snapshot, query.text, query.filters.namespace)
+        return phrasings(query.text, frequencies, self._policy.phrasing)
+
+    async def _keyword_phase_meanwhile(self, query: SearchQuery) -> KeywordPhase:
+        """Begin as soon as the query is on its way to the embedder; before, it would hold that up."""
+        for _ in range(TURNS_TO_SEND):
+            await asyncio.sleep(0)
+        return await self._store.read(lambda it: self._keyword_phase(it, query))
+
+    def _keyword_phase(self, snapshot: Snapshot, query: SearchQuery) -> KeywordPhase:
+        route = steps.analyse(snapshot, query, self._policy)
+        keywords = steps.score_keywords(snapshot, query, self._policy)
+        return KeywordPhase(route, keywords, snapshot.queue(query.filters.namespace).pending)
+
+    def _answer(
+        self, snapshot: Snapshot, query: SearchQuery, phase: KeywordPhase, vector: QueryVector | NoVector | None
+    ) -> SearchAnswer:
+        search = steps.OneSearch(snapshot, query, phase.route, vector, self._policy)
+        found = search.find(phase.keywords)
+        browsed = search.browse()
+        tagged = {hit.memory.key: hit for hit in browsed.selection.hits} if browsed else {}
+        hits = [*tagged.values(), *(hit for hit in found.selection.hits if hit.memory.key not in tagged)][: query.limit]
+        fit = fitting.judge(search, found.ranking, len(hits), len(tagged))
+        return SearchAnswer(
+            hits=tuple(hits),
+            mode=found.ranking.mode,
+            intent=phase.route.intent,
+            degraded=found.ranking.degraded,
+            pending=phase.pending,
+            weak=fit.weak,
+            near_misses=None if hits else results.near_misses(found.ranking.ranked, query.min_score, query.limit),
+            explanation=explanation(hits, found, browsed, fit.reason) if query.explain else None,
+        )

@@ -1,0 +1,177 @@
+"""Every number that decides a rank, with its unit, its range and what it was measured to do.
+
+Change one here, or give the pipeline another policy (`dataclasses.replace`); `python -m benchmarks.ablation` shows what
+a change does. Figures are recall@10 / nDCG@10 on the sets of docs/benchmarks.md: turns and sessions are LoCoMo's, code
+is Python's library asked by its docstrings. "Not measured" marks a number that was chosen and never compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalPolicy:
+    """How the words of a query count in keyword search."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePolicy:
+    """When a query is an identifier or a browse by tags. All of it: code +0.003 / +0.001; no set asks for tags."""
+
+    is_on: bool = True
+    """Whether queries are routed at all; if not, each is a topic."""
+    words_beside_name: int = 2
+    """Words beside an identifier or a quotation that may say what it is ("ticket OPS-3051"); 0 or more. Chosen on the
+    labelled queries of `benchmarks.router`; not measured alone."""
+    words_beside_command: int = 8
+    """The same for a command with flags; 0 or more. Not measured."""
+    words_of_browse: int = 8
+    """Words of a query that may be nothing but tags; 0 or more. Not measured."""
+    words_of_tag: int = 3
+    """Words of the query that may together be one tag; 1 or more. Not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhrasingPolicy:
+    """When the query is also embedded without its common words: sessions +0.005 / 0, turns +0.019 / +0.010."""
+
+    common_share: float = 0.5
+    """Share of the namespace's memories from which on a word is common, 0-1; above 1 none is. 0.35 is as good, 0.75
+    gives half."""
+    fewest_memories: int = 8
+    """Memories below which no word is common: half of a handful is no crowd. Not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePolicy:
+    """How many memories are scored."""
+
+    per_result: int = 5
+    """Candidates of each kind for each result asked for; 1 or more. Not measured alone."""
+    fewest: int = 50
+    """Candidates of each kind, at least; 1 or more. Not measured alone."""
+    most: int = 4_096
+    """Candidates of each kind, at most, where quotations or near duplicates thin them out. Not measured."""
+    growth: int = 4
+    """By how much their number is multiplied when too few are left; 2 or more. Not measured."""
+    keyword_matches: int = 300
+    """Memories that words find and that share their keyword scores with their neighbours, at least. Not measured."""
+    best_with_neighbours: int = 15
+    """The best of each kind whose neighbours become candidates too; 0 turns that off. With `keyword_shares`: turns
+    +0.071 / +0.015."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPolicy:
+    """What a memory gets from its neighbours in the conversation."""
+
+    keyword_shares: tuple[float, ...] = (1 / 2, 1 / 4)
+    """Share of a neighbour's keyword score, by its distance, 0-1 each; () turns that off. With
+    `best_with_neighbours`: turns +0.071 / +0.015, 1.5 ms. Other shares: sessions 0.960-0.963 instead of 0.962."""
+    context_share: float = 0.5
+    """Share of the semantic score that is the similarity in context, the rest being the best chunk's own, 0-1; 0 turns
+    that off. Turns +0.026 / +0.022, 2.1 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordPolicy:
+    """How keyword scores are brought to 0-1."""
+
+    calibration: float = 0.5
+    """Exponent of the best possible score in the divisor, 0-1: at 0 the best match always gets 1, at 1 its share of the
+    best possible. Instead of 0: code +0.040 / +0.034, turns +0.013 / +0.002, turns alone -0.004 / -0.010."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundPolicy:
+    """The sample of chunks that tells how far the best one stands out."""
+
+    sample: int = 128
+    """Chunks compared with the query; 0 turns the weight per query off. 256 told nothing more."""
+    fewest: int = 8
+    """Chunks below which nothing can be said to stand out; 2 or more. Not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class FusionPolicy:
+    """The weight of the semantic score against the keyword score, 0-1.
+
+    In `auto` it is a logistic curve over the prominence: by how many standard deviations the best chunk is above what
+    chance gives. Against a fixed `default`: turns +0.005 / +0.015, turns alone +0.026 / +0.028, code -0.003 / +0.010.
+    """
+
+    default: float = 0.6
+    """Where the prominence is not known, 0-1: the best of the fixed ones on conversations, abstracts and code."""
+    min: float = 0.45
+    """Where nothing stands out, 0-1. Fitted with the three below; not measured alone."""
+    span: float = 0.35
+    """By how much it grows, 0 to 1 - `min`; 0 makes it fixed."""
+    steepness: float = 2.0
+    """Of the curve at its middle, per standard deviation; above 0."""
+    midpoint: float = 1.2
+    """The prominence at which the weight is halfway, in standard deviations."""
+    even: float = 0.5
+    """Of the mode `hybrid`, 0-1: by definition."""
+    identifier: float = 0.2
+    """For an identifier, 0-1: a name is meant as it is spelled. Not measured: no set asks for names."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionPolicy:
+    """Which of the ranked memories are shown, and in which order."""
+
+    tag_lift: float = 0.5
+    """How far a browse lifts the score of what carries its tags towards 1, 0-1: tags are half of what was asked for,
+    words the other half. Not measured."""
+    equal_digits: int = 4
+    """Decimal digits of a score in which two must differ for age not to decide; 0 or more. Not measured."""
+    most_for_age: float = 0.5
+    """Share of its rank that the oldest rival loses at a `recency` of 1, 0-1. Not measured on sets."""
+    focus: int = 4
+    """How sharply rivals count by their score: halfway down to the last one, 1/2 ** `focus` of the first; 0 or more.
+    Not measured on sets."""
+    alike: float = 0.9
+    """Share of their words that near duplicates have in common (Dice's coefficient, repetitions counted), 0-1. Not
+    measured."""
+    compared_chars: int = 10_000
+    """Characters; longer contents are near duplicates only if equal but for case, accents, blanks and punctuation. It
+    bounds the time. Not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitPolicy:
+    """When an answer is weak: nothing fits the query well."""
+
+    strong_from: float = 0.43
+    """The fit, 0-1 (mean of the best semantic and the best keyword score), from which on an answer is not weak. It
+    tells a conversation's own questions from another's: balanced accuracy 0.927 on turns, 0.938 on sessions."""
+    names_read: int = 10
+    """Memories, the best by their words, that are read for the names in the query; 1 or more. Not measured."""
+    names_share: float = 0.5
+    """Share of the query's names that one memory must spell, 0-1. Not measured."""
+    long_number: int = 7
+    """Digits from which on a number may be grouped in any way, as those of telephones and accounts are. Not
+    measured."""
+    longest_name: int = 256
+    """Characters of a name that is looked for in other spellings; a longer one is a text. It bounds the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPolicy:
+    """All of them."""
+
+    lexical: LexicalPolicy = field(default_factory=LexicalPolicy)
+    route: RoutePolicy = field(default_factory=RoutePolicy)
+    phrasing: PhrasingPolicy = field(default_factory=PhrasingPolicy)
+    candidates: CandidatePolicy = field(default_factory=CandidatePolicy)
+    conversation: ConversationPolicy = field(default_factory=ConversationPolicy)
+    keywords: KeywordPolicy = field(default_factory=KeywordPolicy)
+    background: BackgroundPolicy = field(default_factory=BackgroundPolicy)
+    fusion: FusionPolicy = field(default_factory=FusionPolicy)
+    selection: SelectionPolicy = field(default_factory=SelectionPolicy)
+    fit: FitPolicy = field(default_factory=FitPolicy)
+
+
+DEFAULT_POLICY: Final = SearchPolicy()

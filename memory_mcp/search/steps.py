@@ -1,0 +1,116 @@
+"""The steps that one search takes at one moment of the store; `pipeline` puts them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from memory_mcp.domain.errors import SpaceMismatchError
+from memory_mcp.domain.ports import Snapshot
+from memory_mcp.search import ranking, results
+from memory_mcp.search.candidates import NO_WORDS, CandidateScorer, KeywordScores
+from memory_mcp.search.intent import Route, possible_tags, route
+from memory_mcp.search.models import Hit, Ranked, SearchQuery
+from memory_mcp.search.policy import SearchPolicy
+from memory_mcp.search.query_vector import NoVector, QueryVector
+from memory_mcp.search.ranking import Ranking
+from memory_mcp.search.results import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The candidates and what was selected of them."""
+
+    ranking: Ranking
+    selection: Selection
+
+
+def analyse(snapshot: Snapshot, query: SearchQuery, policy: SearchPolicy) -> Route:
+    """Say what a query wants: quotations bind in `auto` alone, tags in `auto` and `keyword`."""
+    asked = possible_tags(query.text, policy.route)
+    known = snapshot.tags_among(asked, query.filters.namespace) if asked else frozenset[str]()
+    seen = route(query.text, known, policy.route)
+    if query.mode == "auto":
+        return seen
+    return replace(seen, quoted=(), tags=seen.tags if query.mode == "keyword" else ())
+
+
+def score_keywords(
+    snapshot: Snapshot, query: SearchQuery, policy: SearchPolicy, candidates: int | None = None
+) -> KeywordScores | None:
+    """Score the words, unless meaning alone is asked for."""
+    if query.mode == "semantic":
+        return None
+    count = candidates or _first_count(query, policy)
+    return CandidateScorer(snapshot, query.filters, count, policy).keywords(query.text)
+
+
+def _first_count(query: SearchQuery, policy: SearchPolicy) -> int:
+    return max(policy.candidates.fewest, policy.candidates.per_result * query.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class OneSearch:
+    """A query that was analysed, with its vector, at one moment."""
+
+    snapshot: Snapshot
+    query: SearchQuery
+    route: Route
+    vector: QueryVector | NoVector | None
+    """None where words alone are asked for."""
+    policy: SearchPolicy
+
+    def find(self, keywords: KeywordScores | None) -> Found:
+        """Rank candidates and select hits, among more and more candidates until the hits are enough."""
+        policy, query = self.policy.candidates, self.query
+        count = _first_count(query, self.policy)
+        while True:
+            ranked = self._rank(keywords, count)
+            strong = [hit for hit in ranked.ranked if hit.score >= query.min_score]
+            selection = self._select(strong)
+            is_full = len(selection.hits) >= query.limit or ranked.is_all or len(strong) < len(ranked.ranked)
+            if is_full or count >= policy.most or not (query.collapse or self.route.quoted):
+                return Found(ranked, selection)
+            count = min(policy.most, policy.growth * count)
+            keywords = score_keywords(self.snapshot, query, self.policy, count)
+
+    def browse(self) -> Found | None:
+        """Find what carries the tags that the query names, lifted above the rest; None where it names none.
+
+        They are half of what was asked for, the words the other. What carries them is found even if no word or vector
+        finds it.
+        """
+        if not self.route.tags or self.query.filters.tags:
+            return None
+        filters = replace(self.query.filters, tags=self.route.tags, tag_match="all")
+        narrow = replace(self, query=replace(self.query, filters=filters, min_score=0.0))
+        found = narrow.find(score_keywords(self.snapshot, narrow.query, self.policy))
+        tagged = [*found.selection.hits]
+        known = {hit.memory.key for hit in tagged}
+        page = self.snapshot.page(filters, limit=self.query.limit, cursor=None)
+        tagged += [Hit(memory, Ranked(memory.key, 0.0)) for memory in page.memories if memory.key not in known]
+        lifted = [hit for hit in map(self._lifted, tagged) if hit.ranked.score >= self.query.min_score]
+        return replace(found, selection=replace(found.selection, hits=lifted))
+
+    def _lifted(self, hit: Hit) -> Hit:
+        lift = self.policy.selection.tag_lift
+        return replace(hit, ranked=hit.ranked._replace(score=lift + (1 - lift) * hit.ranked.score))
+
+    def _select(self, ranked: Sequence[Ranked]) -> Selection:
+        return results.select(self.snapshot, self.query, self.route.quoted, ranked, self.policy.selection)
+
+    def _rank(self, keywords: KeywordScores | None, count: int) -> Ranking:
+        """Score the candidates and fuse; by words alone where there is no vector, or none of the store's space."""
+        scorer = CandidateScorer(self.snapshot, self.query.filters, count, self.policy)
+        if not isinstance(self.vector, QueryVector):
+            degraded = self.vector.sentence if self.vector else None
+            return ranking.by_keywords(keywords or scorer.keywords(self.query.text), degraded)
+        try:
+            dense = scorer.dense(self.vector, keywords or NO_WORDS)
+        except SpaceMismatchError as error:  # another front gave the store its space meanwhile
+            degraded = NoVector(error.with_fix()).sentence
+            return ranking.by_keywords(keywords or scorer.keywords(self.query.text), degraded)
+        if keywords is None:
+            return ranking.by_vectors(dense)
+        weight = ranking.weight_of(self.query.mode, self.route.intent, dense.prominence, self.policy.fusion)
+        return ranking.by_both(dense, keywords, weight)
