@@ -9,12 +9,12 @@ from typing import Final, Literal
 
 from memory_mcp.domain.quotations import quotations
 from memory_mcp.domain.spelling import plain_words
+from memory_mcp.search.lexical.stop_words import FILLERS
 from memory_mcp.search.policy import RoutePolicy
 from memory_mcp.search.speech import (
     ASKS,
     ASKS_ANYWHERE,
     ASKS_WHEN,
-    FILLERS,
     STATED_TIME,
     TAG_LETTER,
     TAGGED,

@@ -195,15 +195,3 @@ TAGGED: Final = (
     r"|(?:标签|標籤|标记为|タグ)[::\s「“\"]*(?:为|是|が|は)?[「“\"]?([^\s「」“”\"的のをがで]+)"
     r"|([^\s「」“”\"]+?)[」”\"]?\s*(?:标签|タグ)"
 )
-
-_FILLERS: Final = {
-    "en": "a an the my our your all any some of in on at to for with and or about from is are me show list everything",
-    "de": "der die das ein eine mein meine alle alles von in im mit und oder zu über zeig zeige mir notizen",
-    "fr": "le la les un une des mes tout tous toutes de du et ou avec sur dans montre",
-    "es": "el los las una mis todo todos todas y o con del en",
-    "it": "il lo gli i uno miei tutti tutte tutto e di del della con per",
-    "pt": "os as um uma meus minhas tudo com do da dos das em",
-    "marks": "& + - – / | things notes",
-}
-FILLERS: Final = frozenset(word for words in _FILLERS.values() for word in words.split())
-"""Words that say nothing of what is looked for."""

@@ -24,7 +24,7 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.names import folded
 from memory_mcp.domain.ports import Snapshot
-from memory_mcp.search.lexical.analyzer import FUNCTION_WORDS
+from memory_mcp.search.lexical.stop_words import FUNCTION_WORDS
 from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_phrase, phrases, words
 from tests.fakes.shelves import OnShelves, place
 

@@ -24,6 +24,7 @@ from memory_mcp.search.lexical.spellings import (
     short_forms,
 )
 from memory_mcp.search.lexical.stems import FOREIGN, Stems, language_of, mark
+from memory_mcp.search.lexical.stop_words import FUNCTION_WORDS
 
 TOKENIZER: Final = ("porter", ["ascii"])
 """SQLite's own, for texts that `spelling.fold` made plain: English endings are cut, all but ASCII are letters."""
@@ -31,20 +32,6 @@ TOKENIZER: Final = ("porter", ["ascii"])
 MAX_TERM: Final = 128
 """Characters of a term; a longer one is cut, so that no blob of letters fills the index."""
 
-_ENGLISH: Final = """
-    a about an and any are as at be been but by can could did do does for from had has have he her him his how
-    i if in into is it its ll me might my no not of on or our re s she should so some such t than that the their
-    them then there these they this to ve was we were what when where which who whom why will with would you
-    your
-"""
-_GERMAN: Final = """
-    aber als am auch auf aus bei beim das dass dem der des du durch ein eine einem einen einer eines er es für
-    haben hatte hatten ihr ihre ihren ihrer im ist kann können mit nach nicht noch nur oder sein seine seinen
-    seiner sich sie sind um und unter viele vom von wann waren warum was welche welchem welchen welcher
-    welches wem wen wer werden wessen wie wieviel wir wird wo wurde wurden zu zum zur über
-"""
-FUNCTION_WORDS: Final = frozenset((_ENGLISH + _GERMAN).split())
-"""None that says something in the other language or is a name: not may, us, war, hat, man, die, den."""
 FUNCTION_WEIGHT: Final = 0.25
 """What a function word counts in a query: less is found when they are left out, or count in full."""
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 from memory_mcp.domain.spelling import words
-from memory_mcp.search.lexical.stems import function_words_of_all
+from memory_mcp.search.lexical.stop_words import markers
 
 _ASCII_WORDS: Final = re.compile("[A-Za-z0-9]+")
 _BORDER: Final = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
@@ -26,15 +26,15 @@ _LETTER: Final = r"[^\s!-/:-@\[-`{-~\u00a0-\u00bf\u2000-\u206f\u3000-\u303f]"
 _SEPARATORS: Final = "-._\u2010"
 _COMPOUND: Final = re.compile(rf"{_LETTER}+(?:[{_SEPARATORS}]{_LETTER}+)+")
 _JOINT: Final = re.compile(rf"[{_SEPARATORS}](?={_LETTER})")
-LONGEST: Final = 256
+MAX_TOKEN_CHARS: Final = 256
 """Characters between blanks that are looked through for compounds: what is longer is a blob, or a script of its own."""
 _IN_COMPOUNDS: Final = str.maketrans(dict.fromkeys(_SEPARATORS, ""))
 _BETWEEN_DIGITS: Final = re.compile(rf"\d[{_SEPARATORS}]\d")
 
 _PUNCTUATION: Final = ".,;:!?\"')]}"
-_SHORT: Final = 2
+_AFFIX_LETTERS: Final = 2
 """Letters of a word that may belong to its neighbour: wi fi, Node JS."""
-_UNIT: Final = 3
+_UNIT_LETTERS: Final = 3
 """Letters of a unit that may stand apart from its number: 5 km."""
 
 _DIGIT: Final = re.compile(r"\d")
@@ -90,7 +90,7 @@ def _compounds(named: str) -> Iterator[str]:
         start = named.rfind(" ", 0, joint.start()) + 1
         blank = named.find(" ", joint.start())
         end = blank if blank >= 0 else len(named)
-        if end - start <= LONGEST:
+        if end - start <= MAX_TOKEN_CHARS:
             for compound in _COMPOUND.findall(named, start, end):
                 if not _BETWEEN_DIGITS.search(compound):
                     yield compound.translate(_IN_COMPOUNDS)
@@ -98,8 +98,8 @@ def _compounds(named: str) -> Iterator[str]:
 
 def _beside(tokens: Sequence[str], has_digits: bool) -> Iterator[str]:  # noqa: FBT001 - of the tokens
     """Yield short words and numbers together with the words beside them."""
-    known = function_words_of_all()
-    likely = [n for n, token in enumerate(tokens) if len(token) <= _SHORT + 1 and token.lower() not in known]
+    known = markers()
+    likely = [n for n, token in enumerate(tokens) if len(token) <= _AFFIX_LETTERS + 1 and token.lower() not in known]
     if has_digits:
         likely = sorted({*likely, *(n for n, token in enumerate(tokens) if token[0].isdigit())})
     for place in likely:
@@ -107,9 +107,9 @@ def _beside(tokens: Sequence[str], has_digits: bool) -> Iterator[str]:  # noqa: 
         before = tokens[place - 1] if place else ""
         after = tokens[place + 1].rstrip(_PUNCTUATION) if tokens[place] == bare and place + 1 < len(tokens) else ""
         if bare.isdecimal():
-            pairs = [_says_something(before, known), len(after) <= _UNIT and _says_something(after, known)]
-        elif len(bare) <= _SHORT and _says_something(bare, known):
-            pairs = [_says_something(word, known if len(word) > _SHORT else ()) for word in (before, after)]
+            pairs = [_says_something(before, known), len(after) <= _UNIT_LETTERS and _says_something(after, known)]
+        elif len(bare) <= _AFFIX_LETTERS and _says_something(bare, known):
+            pairs = [_says_something(word, known if len(word) > _AFFIX_LETTERS else ()) for word in (before, after)]
         else:
             continue
         yield from (pair for pair, is_one in zip((before + bare, bare + after), pairs, strict=True) if is_one)
