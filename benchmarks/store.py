@@ -25,6 +25,7 @@ from benchmarks.scale import NAMESPACE, Rows, Turn, fill, turns, vectors
 from memory_mcp.domain.models import Filters, Space
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.candidates import CandidateScorer
+from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.storage.sqlite.repository import SqliteStore
 
@@ -138,7 +139,7 @@ async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[
     found = await store.read(lambda it: it.nearest(row[0], space, filters, 50))
     keys = [match.key for match in found][:10]
     measured = {
-        "words": await p50_of(lambda it, i: CandidateScorer(it, filters, 50, DEFAULT_POLICY).keywords(asked[i])),
+        "words": await p50_of(lambda it, i: _by_words(it, filters, asked[i])),
         "vectors": await p50_of(lambda it, i: it.nearest(row[i], space, filters, 50)),
         "sample": await p50_of(
             lambda it, i: it.background_scores(row[i], space, NAMESPACE, DEFAULT_POLICY.background.sample)
@@ -147,6 +148,11 @@ async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[
     }
     await store.close()
     return measured
+
+
+def _by_words(it: Snapshot, filters: Filters, text: str) -> None:
+    query = QueryAnalyzer.of(it, filters.namespace, DEFAULT_POLICY.lexical).keyword_query(text)
+    CandidateScorer(it, filters, 50, DEFAULT_POLICY).keywords(query)
 
 
 async def recall(path: Path, space: Space, known: Rows, rows: Rows) -> float:

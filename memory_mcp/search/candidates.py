@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches, Match, Neighbours
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import fusion, weighing
-from memory_mcp.search.policy import SearchPolicy
+from memory_mcp.search.lexical.query import QueryAnalyzer
+from memory_mcp.search.policy import LexicalPolicy, SearchPolicy
 from memory_mcp.search.query_vector import QueryVector
 
 
@@ -46,9 +48,10 @@ class DenseScores:
 NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, ()), divisor=1.0)
 
 
-def document_frequencies(snapshot: Snapshot, text: str, namespace: str) -> DocumentFrequencies:
+def document_frequencies(snapshot: Snapshot, text: str, namespace: str, policy: LexicalPolicy) -> DocumentFrequencies:
     """Return how common the words of a query are."""
-    return snapshot.document_frequencies(text, namespace)
+    content_words = QueryAnalyzer.of(snapshot, namespace, policy).content_words(text)
+    return snapshot.document_frequencies(content_words, namespace)
 
 
 class CandidateScorer:
@@ -61,10 +64,10 @@ class CandidateScorer:
         self._count = count
         self._policy = policy
 
-    def keywords(self, text: str) -> KeywordScores:
+    def keywords(self, query: KeywordQuery) -> KeywordScores:
         """Score what holds words of the query, and its neighbours."""
         limit = max(self._policy.candidates.keyword_matches, self._count)
-        found = self._snapshot.keyword_search(text, self._filters, limit)
+        found = self._snapshot.keyword_search(query, self._filters, limit)
         around = self._worded_neighbours([match.key for match in found.matches])
         scores, divisor = fusion.keyword_scores(found, around, self._policy)
         ordered = dict(sorted(scores.items(), key=lambda entry: -entry[1]))

@@ -18,6 +18,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.ports import Embedder, Snapshot, Snapshots
 from memory_mcp.search import fitting, results, steps
 from memory_mcp.search.candidates import KeywordScores, document_frequencies
@@ -37,6 +38,7 @@ class KeywordPhase:
     """What a search knows before it has its vector."""
 
     route: Route
+    terms: KeywordQuery
     keywords: KeywordScores | None
     pending: int
 
@@ -60,7 +62,7 @@ class SearchPipeline:
         return await self._store.read(lambda it: self._answer(it, query, phase, vector))
 
     def _phrasings(self, snapshot: Snapshot, query: SearchQuery) -> list[str]:
-        frequencies = document_frequencies(snapshot, query.text, query.filters.namespace)
+        frequencies = document_frequencies(snapshot, query.text, query.filters.namespace, self._policy.lexical)
         return phrasings(query.text, frequencies, self._policy.phrasing)
 
     async def _keyword_phase_meanwhile(self, query: SearchQuery) -> KeywordPhase:
@@ -71,13 +73,14 @@ class SearchPipeline:
 
     def _keyword_phase(self, snapshot: Snapshot, query: SearchQuery) -> KeywordPhase:
         route = steps.analyse(snapshot, query, self._policy)
-        keywords = steps.score_keywords(snapshot, query, self._policy)
-        return KeywordPhase(route, keywords, snapshot.queue(query.filters.namespace).pending)
+        terms = steps.terms_of(snapshot, query, self._policy)
+        keywords = steps.score_keywords(snapshot, query, terms, self._policy)
+        return KeywordPhase(route, terms, keywords, snapshot.queue(query.filters.namespace).pending)
 
     def _answer(
         self, snapshot: Snapshot, query: SearchQuery, phase: KeywordPhase, vector: QueryVector | NoVector | None
     ) -> SearchAnswer:
-        search = steps.OneSearch(snapshot, query, phase.route, vector, self._policy)
+        search = steps.OneSearch(snapshot, query, phase.route, phase.terms, vector, self._policy)
         found = search.find(phase.keywords)
         browsed = search.browse()
         tagged = {hit.memory.key: hit for hit in browsed.selection.hits} if browsed else {}

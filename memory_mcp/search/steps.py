@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from memory_mcp.domain.errors import SpaceMismatchError
+from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import ranking, results
 from memory_mcp.search.candidates import NO_WORDS, CandidateScorer, KeywordScores
 from memory_mcp.search.intent import Route, possible_tags, route
+from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.models import Hit, Ranked, SearchQuery
 from memory_mcp.search.policy import SearchPolicy
 from memory_mcp.search.query_vector import NoVector, QueryVector
@@ -35,14 +37,19 @@ def analyse(snapshot: Snapshot, query: SearchQuery, policy: SearchPolicy) -> Rou
     return replace(seen, quoted=(), tags=seen.tags if query.mode == "keyword" else ())
 
 
+def terms_of(snapshot: Snapshot, query: SearchQuery, policy: SearchPolicy) -> KeywordQuery:
+    """Return what a query looks for by its words, in the languages that its namespace holds."""
+    return QueryAnalyzer.of(snapshot, query.filters.namespace, policy.lexical).keyword_query(query.text)
+
+
 def score_keywords(
-    snapshot: Snapshot, query: SearchQuery, policy: SearchPolicy, candidates: int | None = None
+    snapshot: Snapshot, query: SearchQuery, terms: KeywordQuery, policy: SearchPolicy, candidates: int | None = None
 ) -> KeywordScores | None:
     """Score the words, unless meaning alone is asked for."""
     if query.mode == "semantic":
         return None
     count = candidates or _first_count(query, policy)
-    return CandidateScorer(snapshot, query.filters, count, policy).keywords(query.text)
+    return CandidateScorer(snapshot, query.filters, count, policy).keywords(terms)
 
 
 def _first_count(query: SearchQuery, policy: SearchPolicy) -> int:
@@ -56,6 +63,7 @@ class OneSearch:
     snapshot: Snapshot
     query: SearchQuery
     route: Route
+    terms: KeywordQuery
     vector: QueryVector | NoVector | None
     """None where words alone are asked for."""
     policy: SearchPolicy
@@ -72,7 +80,7 @@ class OneSearch:
             if is_full or count >= policy.most or not (query.collapse or self.route.quoted):
                 return Found(ranked, selection)
             count = min(policy.most, policy.growth * count)
-            keywords = score_keywords(self.snapshot, query, self.policy, count)
+            keywords = score_keywords(self.snapshot, query, self.terms, self.policy, count)
 
     def browse(self) -> Found | None:
         """Find what carries the tags that the query names, lifted above the rest; None where it names none.
@@ -84,7 +92,7 @@ class OneSearch:
             return None
         filters = replace(self.query.filters, tags=self.route.tags, tag_match="all")
         narrow = replace(self, query=replace(self.query, filters=filters, min_score=0.0))
-        found = narrow.find(score_keywords(self.snapshot, narrow.query, self.policy))
+        found = narrow.find(score_keywords(self.snapshot, narrow.query, self.terms, self.policy))
         tagged = [*found.selection.hits]
         known = {hit.memory.key for hit in tagged}
         page = self.snapshot.page(filters, limit=self.query.limit, cursor=None)
@@ -104,12 +112,12 @@ class OneSearch:
         scorer = CandidateScorer(self.snapshot, self.query.filters, count, self.policy)
         if not isinstance(self.vector, QueryVector):
             degraded = self.vector.sentence if self.vector else None
-            return ranking.by_keywords(keywords or scorer.keywords(self.query.text), degraded)
+            return ranking.by_keywords(keywords or scorer.keywords(self.terms), degraded)
         try:
             dense = scorer.dense(self.vector, keywords or NO_WORDS)
         except SpaceMismatchError as error:  # another front gave the store its space meanwhile
             degraded = NoVector(error.with_fix()).sentence
-            return ranking.by_keywords(keywords or scorer.keywords(self.query.text), degraded)
+            return ranking.by_keywords(keywords or scorer.keywords(self.terms), degraded)
         if keywords is None:
             return ranking.by_vectors(dense)
         weight = ranking.weight_of(self.query.mode, self.route.intent, dense.prominence, self.policy.fusion)

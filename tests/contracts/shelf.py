@@ -11,8 +11,21 @@ from typing import Any
 from embedder_api.v1 import wire
 
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Chunk, Embedded, Filters, KeywordMatches, Match, Memory, NewMemory, Space, Stored
+from memory_mcp.domain.models import (
+    Chunk,
+    DocumentFrequencies,
+    Embedded,
+    Filters,
+    KeywordMatches,
+    Match,
+    Memory,
+    NewMemory,
+    Space,
+    Stored,
+)
 from memory_mcp.domain.ports import Snapshots, Store, SupportsVerify
+from memory_mcp.search.lexical.query import QueryAnalyzer
+from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.clock import FakeClock
 
@@ -74,9 +87,24 @@ async def nearest(store: Snapshots, vector: bytes, space: Space, filters: Filter
     return await store.read(lambda snapshot: snapshot.nearest(vector, space, filters, limit))
 
 
-async def keyword_search(store: Snapshots, query: str, filters: Filters, limit: int) -> KeywordMatches:
-    """Ask a snapshot of this moment."""
-    return await store.read(lambda snapshot: snapshot.keyword_search(query, filters, limit))
+async def keyword_search(
+    store: Snapshots, query: str, filters: Filters, limit: int, policy: LexicalPolicy = DEFAULT_POLICY.lexical
+) -> KeywordMatches:
+    """Analyse a query and ask a snapshot of this moment."""
+    return await store.read(
+        lambda snapshot: snapshot.keyword_search(
+            QueryAnalyzer.of(snapshot, filters.namespace, policy).keyword_query(query), filters, limit
+        )
+    )
+
+
+async def document_frequencies(store: Snapshots, query: str, namespace: str) -> DocumentFrequencies:
+    """Ask a snapshot of this moment for the words of a query."""
+    return await store.read(
+        lambda snapshot: snapshot.document_frequencies(
+            QueryAnalyzer.of(snapshot, namespace, DEFAULT_POLICY.lexical).content_words(query), namespace
+        )
+    )
 
 
 async def near(store: Snapshots, filters: Filters = HERE, limit: int = 10, degrees: float = 0) -> list[str]:
@@ -85,9 +113,15 @@ async def near(store: Snapshots, filters: Filters = HERE, limit: int = 10, degre
     return await _contents(store, [match.key for match in matches])
 
 
-async def worded(store: Snapshots, query: str, filters: Filters = HERE, limit: int = 10) -> list[str]:
+async def worded(
+    store: Snapshots,
+    query: str,
+    filters: Filters = HERE,
+    limit: int = 10,
+    policy: LexicalPolicy = DEFAULT_POLICY.lexical,
+) -> list[str]:
     """Return the contents that hold words of the query, best first."""
-    found = await keyword_search(store, query, filters, limit)
+    found = await keyword_search(store, query, filters, limit, policy)
     return await _contents(store, [match.key for match in found.matches])
 
 

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from memory_mcp.domain.errors import InvalidArgumentError, SpaceMismatchError
 from memory_mcp.domain.models import Chunk, DocumentFrequencies, Embedded, Filters
 from memory_mcp.domain.ports import Store
+from memory_mcp.search.policy import LexicalPolicy
 from tests.contracts.shelf import (
     HERE,
     OTHER_SPACE,
     SPACE,
+    document_frequencies,
     keyword_search,
     listed,
     near,
@@ -320,12 +322,33 @@ async def test_the_spread_of_a_query_counts_who_holds_its_words(store: Store) ->
     await put(store, "Zoë", namespace="there")
     gone = await put(store, "gone tea")
     await store.delete([gone.id], HERE, dry_run=False)
-    spread = await store.read(lambda it: it.document_frequencies("what tea does Zoe drink", HERE.namespace))
+    spread = await document_frequencies(store, "what tea does Zoe drink", HERE.namespace)
     assert spread == DocumentFrequencies(2, {"tea": 1, "Zoe": 2, "drink": 0})
-    assert await store.read(lambda it: it.document_frequencies("what is it", HERE.namespace)) == DocumentFrequencies(
-        2, {}
-    )
-    assert await store.read(lambda it: it.document_frequencies("tea", "nowhere")) == DocumentFrequencies(0, {})
+    assert await document_frequencies(store, "what is it", HERE.namespace) == DocumentFrequencies(2, {})
+    assert await document_frequencies(store, "tea", "nowhere") == DocumentFrequencies(0, {})
+
+
+async def test_a_namespace_tells_its_languages(store: Store) -> None:
+    """What live memories are written in but English, in this namespace alone, is what its queries are looked for in."""
+    await put(store, "Ich habe das Hotel in Paris bezahlt")
+    await put(store, "I paid the hotel in Paris")
+    gone = await put(store, "J'ai payé les hôtels de Paris")
+    await put(store, "Ho pagato l'albergo che è a Parigi", namespace="there")
+    assert await store.read(lambda it: it.languages("here")) == ("de", "fr")
+    await store.delete([gone.id], HERE, dry_run=False)
+    assert await store.read(lambda it: it.languages("here")) == ("de",)
+    assert await store.read(lambda it: it.languages("there")) == ("it",)
+    assert await store.read(lambda it: it.languages("nowhere")) == ()
+
+
+async def test_a_query_weighs_its_words(store: Store) -> None:
+    """What a word counts is the query's to say: a function word that counts in full outweighs a rarer word."""
+    await put(store, "this one is about you and your and you")
+    await put(store, "quasar")
+    await put(store, "quasar again")
+    assert (await worded(store, "you your quasar"))[0] == "quasar"
+    in_full = LexicalPolicy(function_word_weight=1.0)
+    assert (await worded(store, "you your quasar", policy=in_full))[0] == "this one is about you and your and you"
 
 
 async def test_compare_scores_the_memories_that_are_named(store: Store) -> None:

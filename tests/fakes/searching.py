@@ -1,22 +1,19 @@
-"""What the fake store searches with: filters, cosines and words, in plain Python."""
+"""What the fake store searches with: filters and cosines, in plain Python."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from operator import ge as gte
 from operator import gt, lt
 from operator import le as lte
 
 from embedder_api.v1 import wire
 
-from memory_mcp.domain import spelling
 from memory_mcp.domain.comparisons import Comparison, comparisons
 from memory_mcp.domain.models import Chunk, Filters, Match, Memory
 from memory_mcp.domain.names import folded
-from memory_mcp.domain.quotations import quotations
 
 
 def fits(memory: Memory, filters: Filters) -> bool:
@@ -96,19 +93,3 @@ def cosine_among(vector: bytes, own: Sequence[Chunk], sides: Sequence[Sequence[S
 
 def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True)) / (math.hypot(*one) * math.hypot(*other))
-
-
-@lru_cache(1_000)  # every search asks for those of every memory
-def words(text: str) -> list[str]:
-    """Return the words of a text in order, in plain spelling; nobody changes the list."""
-    return spelling.plain_words(text)
-
-
-def phrases(query: str) -> list[list[str]]:
-    """Return the words of each part of the query in quotes."""
-    return [words(quoted) for quoted in quotations(query)[0]]
-
-
-def holds_phrase(text: Sequence[str], phrase: Sequence[str]) -> bool:
-    """Say whether the words of the phrase follow each other in the text."""
-    return any(text[at : at + len(phrase)] == phrase for at in range(len(text)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from memory_mcp.domain.errors import InvalidArgumentError, SpaceMismatchError
+from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
 from memory_mcp.domain.models import (
     BackgroundScores,
     Chunk,
@@ -24,9 +25,11 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.names import folded
 from memory_mcp.domain.ports import Snapshot
-from memory_mcp.search.lexical.stop_words import FUNCTION_WORDS
-from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_phrase, phrases, words
+from memory_mcp.domain.spelling import holds
+from memory_mcp.search.lexical.stems import LANGUAGES, mark
+from tests.fakes.searching import best_passages, cosine_among, cosine_to
 from tests.fakes.shelves import OnShelves, place
+from tests.fakes.terms import share, terms_of, tokenize
 
 T = TypeVar("T")
 
@@ -100,31 +103,45 @@ class FakeSnapshot(OnShelves):
         known = {folded(tag) for memory in self.shelves.live(Filters(namespace)) for tag in memory.tags}
         return frozenset(word for word in words if folded(word) in known)
 
-    def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
-        """Return the memories that hold words of the query; a score is the sum of the rarities that they hold."""
-        texts = {memory.key: words(memory.content) for memory in self.shelves.live(Filters(filters.namespace))}
-        rarity = {
-            word: math.log(1 + len(texts) / (1 + sum(word in text for text in texts.values())))
-            for word in set(words(query))
-            if texts
-        }
-        quoted = phrases(query)
-        fitting = [
-            memory.key
-            for memory in self.shelves.live(filters)
-            if all(holds_phrase(texts[memory.key], phrase) for phrase in quoted)
-        ]
-        held = {key: math.fsum(rarity[word] for word in rarity.keys() & set(texts[key])) for key in fitting}
-        ranked = sorted((key for key in held if held[key] > 0), key=lambda key: -held[key])[:limit]
-        return KeywordMatches(math.fsum(rarity.values()), tuple(Match(key, held[key]) for key in ranked))
+    def tokenizer(self) -> Tokenize:
+        """Return what makes words to terms; no endings are cut."""
+        return tokenize
 
-    def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
-        """Return how many memories hold each word."""
-        texts = [set(words(memory.content)) for memory in self.shelves.live(Filters(namespace))]
-        content_words = [word for word in query.split() if word not in FUNCTION_WORDS]
-        return DocumentFrequencies(
-            len(texts), {word: sum(word.lower() in text for text in texts) for word in content_words} if texts else {}
+    def languages(self, namespace: str) -> tuple[str, ...]:
+        """Return the languages whose mark a memory of the namespace has."""
+        held = frozenset().union(*self._terms(namespace).values())
+        return tuple(language for language in LANGUAGES if mark(language) in held)
+
+    def keyword_search(self, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
+        """Return the memories that hold terms of the query; a score is the sum of the shares of rarity they hold."""
+        terms = self._terms(filters.namespace)
+        shares = [(term, {key: share(held, term) for key, held in terms.items()}) for term in query.terms]
+        rarity = [math.log(1 + len(terms) / (1 + sum(map(bool, each.values())))) for _, each in shares]
+        known = [any(each.values()) or not term.is_extra for term, each in shares]
+        scores = {
+            memory.key: math.fsum(rare * each[memory.key] for rare, (_, each) in zip(rarity, shares, strict=True))
+            for memory in self.shelves.live(filters)
+            if all(holds(memory.content, phrase.text) for phrase in query.phrases)
+        }
+        ranked = sorted((key for key in scores if scores[key] > 0), key=lambda key: -scores[key])[:limit]
+        most = math.fsum(
+            rare * term.weight for rare, (term, _), counts in zip(rarity, shares, known, strict=True) if counts
         )
+        return KeywordMatches(most, tuple(Match(key, scores[key]) for key in ranked))
+
+    def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
+        """Return how many memories hold each word."""
+        terms = self._terms(namespace)
+        forms = {word: [one for one in (term, *term.others) if not one.is_prefix] for word, term in words.items()}
+        counted = {
+            word: sum(one.term in held for one in some for held in terms.values()) for word, some in forms.items()
+        }
+        return DocumentFrequencies(
+            len(terms), {word: min(len(terms), count) for word, count in counted.items()} if terms else {}
+        )
+
+    def _terms(self, namespace: str) -> dict[int, frozenset[str]]:
+        return {memory.key: terms_of(memory.content) for memory in self.shelves.live(Filters(namespace))}
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""

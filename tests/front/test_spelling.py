@@ -10,7 +10,8 @@ import apsw
 import pytest
 
 from memory_mcp.domain.spelling import RUNS, fold, holds, normal, plain_words, words
-from memory_mcp.search.lexical.analyzer import Terms
+from memory_mcp.search.lexical.analyzer import Analyzer
+from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 
 DROPPED = {"ARABIC", "HEBREW", "SYRIAC", "SAMARITAN", "COMBINING"}
 """First words in the names of marks that writers leave out."""
@@ -38,17 +39,18 @@ def is_dropped(mark: str) -> bool:
 
 def test_every_mark_of_every_script_is_part_of_its_word() -> None:
     """No mark ends a word; it makes another word of it, but where writers leave it out."""
-    terms, seen = Terms(apsw.Connection(":memory:")), 0
+    db, seen = apsw.Connection(":memory:"), 0
+    analyzer = Analyzer(porter(db))
     for base, mark in marks():
         seen += 1
         marked = unicodedata.normalize("NFC", f"{base}{mark}{base}")
-        plain = terms.of_content(base + base)
-        made = terms.of_content(marked)
+        plain = analyzer.content_terms(base + base)
+        made = analyzer.content_terms(marked)
         if is_dropped(mark) and not RUNS.search(mark):
             assert made == plain, f"{ord(mark):x} {unicodedata.name(mark)}"
         else:
             assert made != plain, f"{ord(mark):x} {unicodedata.name(mark)}"
-            assert terms.of_content(base + mark) != terms.of_content(base), f"{ord(mark):x}"
+            assert analyzer.content_terms(base + mark) != analyzer.content_terms(base), f"{ord(mark):x}"
         if not RUNS.search(marked):
             assert list(words(normal(marked))) == [normal(marked)], f"{ord(mark):x}"
             assert len(plain_words(marked)) == 1, f"{ord(mark):x}"

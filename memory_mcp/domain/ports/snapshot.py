@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
 from memory_mcp.domain.models import (
     BackgroundScores,
     DocumentFrequencies,
@@ -47,18 +48,29 @@ class Snapshot(Protocol):
         """
         ...
 
-    def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
-        """Return the memories that hold words of the query and all phrases that it has in quotes, best first by BM25.
+    def tokenizer(self) -> Tokenize:
+        """Return what makes the terms of this store, to analyse texts with as `search.lexical` does."""
+        ...
+
+    def languages(self, namespace: str) -> tuple[str, ...]:
+        """Return the languages but English that live memories of a namespace are written in.
+
+        They are of `search.lexical.stems.LANGUAGES`, in that order.
+        """
+        ...
+
+    def keyword_search(self, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
+        """Return the memories that hold terms of the query and all of its phrases, best first by BM25.
 
         Raises:
             InvalidArgumentError: a filter on metadata is none.
         """
         ...
 
-    def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
-        """Return how many memories of a namespace hold each word of the query that says what it is about.
+    def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
+        """Return how many live memories of a namespace hold each of these words, in any form but as a prefix.
 
-        A word counts in each of its forms, as in `keyword_search`.
+        One that holds two forms of a word counts twice, up to all memories.
         """
         ...
 

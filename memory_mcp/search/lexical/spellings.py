@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
-from memory_mcp.domain.spelling import words
-from memory_mcp.search.lexical.stop_words import markers
+from memory_mcp.domain.spelling import HASH, SHORTEST_HASH, words
+from memory_mcp.search.lexical.stop_words import FUNCTION_WORDS, markers
 
 _ASCII_WORDS: Final = re.compile("[A-Za-z0-9]+")
 _BORDER: Final = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
@@ -52,14 +52,9 @@ _NAME_WITH_DOT: Final = re.compile(r"\.(?<![^\s(\[{/'\"`,].)(?=[A-Za-z])(\w+)")
 _NAME_WITH_APOSTROPHE: Final = re.compile(r"[A-Z]['’][A-Z]\w+")
 _NAME_WITH_PLUS: Final = re.compile(r"[A-Za-z]\w+\+\+(?![\w+])")
 
-_HEX: Final = re.compile(r"[0-9a-fA-F]{7,64}(?!\w)")
-"""What may be a commit's hash or its beginning: git shows seven digits at least."""
-FEWEST_OF_HASH: Final = 7
+_HASH: Final = re.compile(rf"{HASH}(?!\w)")
 
 _WITH_JOINERS: Final = re.compile("[\u0600-\u06ff]+(?:\u200c[\u0600-\u06ff]+)+")
-
-MOST_PAIRED: Final = 12
-"""Words of a query whose neighbours are tried as one word; a longer query is a text."""
 
 
 def names(text: str) -> str:
@@ -137,24 +132,27 @@ def _names_with_signs(text: str) -> Iterator[str]:
         yield from (name.replace("+", "＋") for name in _NAME_WITH_PLUS.findall(text))
 
 
-def neighbours(text: str, function_words: Collection[str]) -> Iterator[str]:
-    """Yield each two words of a short query as one: a memory may hold them so. The first is no function word."""
-    written = list(words(text))[: MOST_PAIRED + 1]
-    if len(written) <= MOST_PAIRED:
+def neighbours(text: str, max_words: int) -> Iterator[str]:
+    """Yield each two words of a query as one, as a memory may write them: the first is no function word.
+
+    A query of more than `max_words` words is a text, and gives none.
+    """
+    written = list(islice(words(text), max_words + 1))
+    if len(written) <= max_words:
         for one, other in pairwise(written):
-            if one.lower() not in function_words:
+            if one.lower() not in FUNCTION_WORDS:
                 yield one + other
 
 
 def hashes(text: str) -> list[str]:
     """Return what may be a commit's hash, or the beginning of one, each once and in lower case."""
-    found = [one[0].lower() for one in _HEX.finditer(text) if not text[one.start() - 1 : one.start()].isalnum()]
+    found = [one[0].lower() for one in _HASH.finditer(text) if not text[one.start() - 1 : one.start()].isalnum()]
     return list(dict.fromkeys(found))
 
 
 def short_forms(digits: str) -> list[str]:
     """Return what a hash may be shortened to."""
-    return [digits[:length] for length in range(FEWEST_OF_HASH, len(digits))]
+    return [digits[:length] for length in range(SHORTEST_HASH, len(digits))]
 
 
 def identifier_parts(named: str) -> Iterator[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import apsw
 
+from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
 from memory_mcp.domain.models import (
     BackgroundScores,
     DocumentFrequencies,
@@ -18,7 +19,9 @@ from memory_mcp.domain.models import (
     QueueCounts,
     Space,
 )
-from memory_mcp.storage.sqlite.lexical import keywords
+from memory_mcp.storage.sqlite.lexical import search
+from memory_mcp.storage.sqlite.lexical.search import NamespaceIndex
+from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.records import reads
 from memory_mcp.storage.sqlite.vectors import exact
 from memory_mcp.storage.sqlite.vectors.search import VectorSearch
@@ -30,6 +33,7 @@ class SqliteSnapshot:
     def __init__(self, db: apsw.Connection, finder: VectorSearch) -> None:
         self._db = db
         self._finder = finder
+        self._indexes: dict[str, NamespaceIndex] = {}
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
@@ -47,13 +51,26 @@ class SqliteSnapshot:
         """Return what `nearest` would say of these memories."""
         return exact.compare(self._db, vector, space, keys)
 
-    def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
-        """Return the memories that hold words of the query."""
-        return keywords.keyword_search(self._db, query, filters, limit, self._finder.keywords(self._db))
+    def tokenizer(self) -> Tokenize:
+        """Return what makes words to terms."""
+        return porter(self._db)
 
-    def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
-        """Return how common the words of the query are."""
-        return keywords.document_frequencies(self._db, query, namespace, self._finder.keywords(self._db))
+    def languages(self, namespace: str) -> tuple[str, ...]:
+        """Return the languages other than English that memories of a namespace are filed under."""
+        return search.languages(self._index(namespace))
+
+    def keyword_search(self, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
+        """Return the memories that hold terms of the query and all of its phrases, best first."""
+        return search.keyword_search(self._index(filters.namespace), query, filters, limit)
+
+    def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
+        """Return how many memories of a namespace hold each of these words."""
+        return search.document_frequencies(self._index(namespace), words)
+
+    def _index(self, namespace: str) -> NamespaceIndex:
+        if namespace not in self._indexes:
+            self._indexes[namespace] = NamespaceIndex.of(self._db, namespace, self._finder.keywords(self._db))
+        return self._indexes[namespace]
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies on each side of each memory in its conversation."""

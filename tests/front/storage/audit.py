@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import apsw
 
-from memory_mcp.search.lexical.analyzer import Terms
+from memory_mcp.search.lexical.analyzer import Analyzer
 from memory_mcp.storage.sqlite.db.file import vec0_path
+from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.maintenance.verify import problems
 
 LIVE = "SELECT key FROM memories WHERE deleted_at IS NULL"
@@ -52,14 +53,14 @@ def _indexed(db: apsw.Connection) -> set[tuple[str, int, int]]:
 
 def _to_index(db: apsw.Connection) -> set[tuple[str, int, int]]:
     """Return what an index that was built anew would hold."""
-    terms = Terms(db)
+    analyzer = Analyzer(porter(db))
     rows = db.execute(
         "SELECT number, key, content FROM memories JOIN namespaces USING (namespace) WHERE deleted_at IS NULL"
     )
     return {
         (f"{number}:{term}", key, place)
         for number, key, content in cast("Iterator[tuple[int, int, str]]", rows)
-        for place, term in enumerate(terms.of_content(content))
+        for place, term in enumerate(analyzer.content_terms(content))
     }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Stored
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.shelf import HERE, listed, offer, towards
+from tests.contracts.shelf import HERE, keyword_search, listed, offer, towards
 
 async def main():
     store = SqliteStore(Path(sys.argv[1]))
@@ -34,7 +34,7 @@ async def write(store, ended):
         assert isinstance(stored, Stored) and stored.created
         print("store", stored.id, flush=True)
         await listed(store, limit=5)
-        await store.keyword_search(f"other {n}", HERE, 5)
+        await keyword_search(store, f"other {n}", HERE, 5)
         if ended.done():
             return
 

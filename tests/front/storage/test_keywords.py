@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Embedded, Filters
-from memory_mcp.search.lexical.analyzer import MAX_TERM, Terms
+from memory_mcp.search.lexical.analyzer import MAX_TERM, Analyzer
+from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.lexical.stems import LANGUAGES, language_of
+from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
 from memory_mcp.storage.sqlite.lexical import scoring
+from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE, keyword_search, new, put, worded
 
@@ -170,9 +173,9 @@ async def test_common_words_score_the_same_whichever_way(store: SqliteStore, mon
     await store.add([(new(text, tags=tags), Embedded((), None)) for text, tags in zip(texts, tagged, strict=True)])
     found = []
     for small, terms_per_posting in ((2_000, 0), (0, 10**9), (0, 0)):
-        monkeypatch.setattr(scoring, "SMALL", small)
+        monkeypatch.setattr(scoring, "MAX_CACHED_NAMESPACE", small)
         monkeypatch.setattr(scoring, "TERMS_PER_POSTING", terms_per_posting)
-        monkeypatch.setattr(scoring, "TERMS_FOR_NOTHING", 0)
+        monkeypatch.setattr(scoring, "TERMS_PER_MEMORY", 0)
         matching = await keyword_search(store, "the meeting about the budget 5 猫", HERE, 50)
         found.append({match.key: match.score for match in matching.matches})
         assert len(await worded(store, "the meeting", Filters("here", tags=("few",)), 100)) == 60
@@ -184,34 +187,46 @@ async def test_common_words_score_the_same_whichever_way(store: SqliteStore, mon
 async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search again finds the same, whether its words were kept, or dropped to make room for others."""
     await _crowd(store, 300)
-    monkeypatch.setattr(scoring, "MOST_KEPT", 400)
+    monkeypatch.setattr(scoring, "MAX_CACHED_POSTINGS", 400)
     queries = ["the meeting", "budget 7", "nothing about", "the meeting"]
-    kept = [await keyword_search(store, query, HERE, 400) for query in queries * 2]
-    monkeypatch.setattr(scoring, "SMALL", 0)
-    for query, matching in zip(queries * 2, kept, strict=True):
+    cached = [await keyword_search(store, query, HERE, 400) for query in queries * 2]
+    monkeypatch.setattr(scoring, "MAX_CACHED_NAMESPACE", 0)
+    for query, matching in zip(queries * 2, cached, strict=True):
         scores = {match.key: match.score for match in (await keyword_search(store, query, HERE, 400)).matches}
         assert {match.key: match.score for match in matching.matches} == pytest.approx(scores)
 
 
+async def test_common_words_score_so_many_of_the_best_as_the_query_says(store: SqliteStore) -> None:
+    """A memory that its common word would lift is not lifted when only better ones are scored by that word."""
+    for number in range(30):
+        await put(store, f"meeting {number}")
+    for number in range(11):
+        await put(store, f"budget {number}")
+    await put(store, "budget meeting")
+    for scored, first in ((4, "budget meeting"), (1, "budget 0")):
+        policy = LexicalPolicy(cutoff_postings=12, cutoff_share=0.0, rescored_per_result=scored)
+        assert (await worded(store, "budget meeting", limit=5, policy=policy))[0] == first
+
+
 def test_half_of_what_a_word_gives_is_not_kept() -> None:
     """When reading the index breaks off, the next search reads it again."""
-    kept = scoring.PostingCache()
+    cache = scoring.PostingCache()
 
     def broken() -> Iterator[scoring.Share]:
         yield 1, 0.5
         raise apsw.InterruptError
 
     with pytest.raises(apsw.InterruptError):
-        kept.keep("word", broken())
-    assert kept.shares == {}
+        cache.keep("word", broken())
+    assert cache.shares == {}
 
 
 @given(st.text(max_size=40).flatmap(lambda text: st.sampled_from([text, f"ich und {text}", f"nous avons {text}"])))
 def test_whatever_a_query_holds_is_a_term_of_the_same_content(text: str) -> None:
     """A content has every term that the same text looks for, in its language."""
-    terms = Terms(apsw.Connection(":memory:"))
-    held = terms.of_content(text)
-    for wanted in terms.of_query(text, LANGUAGES):
+    tokenize = porter(apsw.Connection(":memory:"))
+    held = Analyzer(tokenize).content_terms(text)
+    for wanted in QueryAnalyzer(tokenize, LANGUAGES, DEFAULT_POLICY.lexical).keyword_query(text).terms:
         if wanted.is_extra and wanted.weight < 1:
             continue  # what other contents may write instead
         if wanted.others or language_of(text) is None:  # German has no other spelling of a word with umlauts
@@ -221,7 +236,7 @@ def test_whatever_a_query_holds_is_a_term_of_the_same_content(text: str) -> None
 
 def test_hostile_texts_cost_no_more_than_others() -> None:
     """A million letters without a space become short terms, and no more of them than there are letters."""
-    terms = Terms(apsw.Connection(":memory:"))
+    analyzer = Analyzer(porter(apsw.Connection(":memory:")))
     for text in (
         "x" * 10**6 + "ü",
         "aB" * 500_000,
@@ -231,7 +246,7 @@ def test_hostile_texts_cost_no_more_than_others() -> None:
         '"' * 10**5,
         "und " * 25 + "x" * 10**6,
     ):
-        made = terms.of_content(text)
+        made = analyzer.content_terms(text)
         assert len(made) <= len(text)
         assert all(len(term) <= MAX_TERM for term in made)
 

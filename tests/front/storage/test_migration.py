@@ -11,6 +11,7 @@ import pytest
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Chunk, Condition, Embedded
+from memory_mcp.search.lexical import bm25
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
 from memory_mcp.storage.sqlite.db.changes import log_change
@@ -158,12 +159,12 @@ async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
     make_of(path, 4, [f"{'budget' if number % 2 else 'meeting'} {number}" for number in range(3_200)])
     with opened(path) as db, db:
         writes.delete(db, ["m3199"], HERE, 2, any_namespace=False)
-    monkeypatch.setattr(scoring, "SMALL", 0)
+    monkeypatch.setattr(scoring, "MAX_CACHED_NAMESPACE", 0)
     store = SqliteStore(path)
     found = await keyword_search(
         store, "budget 7", HERE, 1
     )  # half of the memories hold a budget, and one of these a seven
-    assert found.matches[0].score == pytest.approx(found.max_score / (scoring.BM25_K1 + 1), rel=0.02)
+    assert found.matches[0].score == pytest.approx(found.max_score / (bm25.K1 + 1), rel=0.02)
     assert await worded(store, "budget 7", limit=1) == ["budget 7"]
     assert await worded(store, "3199") == []
     await store.close()

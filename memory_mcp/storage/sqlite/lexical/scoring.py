@@ -15,31 +15,29 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Filters
+from memory_mcp.search.lexical import bm25
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.rows import to_json
 
-BM25_K1: Final = 1.2
-BM25_B: Final = 0.75
-"""FTS5's own constants (https://sqlite.org/fts5.html#the_bm25_function): no word counts more than k1 + 1 times."""
-SMALLEST_IDF: Final = 1e-6
+MIN_FTS5_IDF: Final = 1e-6
 """FTS5's weight of a word that most memories hold."""
 
-FEW: Final = 1_000
-"""So many memories that filters let through are scored one and all when rare words do not fill the answer."""
+MAX_FILTERED: Final = 1_000
+"""Memories that filters let through and that are scored one and all, when rare words do not fill the answer."""
 MAX_FOUND: Final = 20_000
 """Memories that a common word, or a phrase, may bring into a search, the newest."""
 
 TERMS_PER_POSTING: Final = 8
 """How many terms of memories are read through in the time that a posting takes."""
-TERMS_FOR_NOTHING: Final = 12
-"""How many of a memory's are, in the time that it takes to look for it among postings; see docs/benchmarks.md."""
+TERMS_PER_MEMORY: Final = 12
+"""How many terms are, in the time that it takes to look for a memory among postings; see docs/benchmarks.md."""
 
-SMALL: Final = 8_000
-"""Memories of a namespace up to which what its words give is kept; in a larger one each search meets other words."""
-MOST_KEPT: Final = 500_000
-"""Postings that are kept, 12 bytes each."""
-POSTINGS_OF_WORD: Final = 30
-"""What keeping a word takes beside its postings, in postings."""
+MAX_CACHED_NAMESPACE: Final = 8_000
+"""Memories of a namespace whose postings are cached; in a larger one each search meets other words."""
+MAX_CACHED_POSTINGS: Final = 500_000
+"""Postings that are cached, 12 bytes each."""
+POSTINGS_PER_WORD: Final = 30
+"""What caching a word takes beside its postings, in postings."""
 
 Share = tuple[int, float]
 """A memory, and what it gets for a word."""
@@ -61,11 +59,11 @@ class PostingCache:
         for key, share in shares:
             keys.append(key)
             values.append(share)
-        if self.postings > MOST_KEPT:
+        if self.postings > MAX_CACHED_POSTINGS:
             self.shares.clear()
             self.postings = 0
         self.shares[match] = keys, values  # when all were read: half of them would be believed
-        self.postings += len(keys) + POSTINGS_OF_WORD
+        self.postings += len(keys) + POSTINGS_PER_WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +89,24 @@ class Search:
     """Live memories of the namespace."""
     stored: int
     """Live memories of all namespaces, which FTS5 weighs words by."""
-    kept: PostingCache
+    cache: PostingCache
     sums: dict[int, float] = field(default_factory=dict)
 
     @property
-    def keeps(self) -> bool:
-        """Whether what words give is kept: not where filters leave out what holds them."""
-        return self.memories <= SMALL and not self.filters.is_narrow
+    def is_cached(self) -> bool:
+        """Whether the postings of words are cached: not where filters leave out what holds them."""
+        return self.memories <= MAX_CACHED_NAMESPACE and not self.filters.is_narrow
 
     def add(self, word: Word) -> None:
         """Give every memory that holds the word its share."""
-        if self.keeps:
-            self._give(self._kept(word), word.weight)
+        if self.is_cached:
+            self._give(self._cached(word), word.weight)
         else:
             self._give(self._shares(word, -1))
 
     def add_newest(self, word: Word) -> None:
         """Give the newest memories that hold a common word its share, and all that were found before."""
-        if self.keeps:
+        if self.is_cached:
             self.add(word)
             return
         found = set(self.sums)
@@ -119,13 +117,13 @@ class Search:
         """Give these memories the words' share, and no other."""
         if not words or not keys:
             return
-        if self.keeps:
+        if self.is_cached:
             wanted = frozenset(keys)
             for word in words:
-                self._give(((key, share) for key, share in self._kept(word) if key in wanted), word.weight)
+                self._give(((key, share) for key, share in self._cached(word) if key in wanted), word.weight)
             return
         mean = _mean_length(self.db, words[0])
-        read_through = len(keys) * len(words) * (mean - TERMS_FOR_NOTHING)
+        read_through = len(keys) * len(words) * (mean - TERMS_PER_MEMORY)
         if read_through < TERMS_PER_POSTING * sum(word.memories for word in words):
             self._count(words, keys, mean)
             return
@@ -137,11 +135,11 @@ class Search:
         for key, share in shares:
             sums[key] = so_far(key, 0.0) + weight * share
 
-    def _kept(self, word: Word) -> Iterable[Share]:
+    def _cached(self, word: Word) -> Iterable[Share]:
         """Return what each memory gets for a word, at weight 1."""
-        if word.match not in self.kept.shares:
-            self.kept.keep(word.match, self._shares(replace(word, weight=1.0), -1))
-        return zip(*self.kept.shares[word.match], strict=True)
+        if word.match not in self.cache.shares:
+            self.cache.keep(word.match, self._shares(replace(word, weight=1.0), -1))
+        return zip(*self.cache.shares[word.match], strict=True)
 
     def _shares(self, word: Word, limit: int, among: Collection[int] | None = None) -> Iterator[Share]:
         """Ask FTS5 what the newest memories get that hold a word; `among` leaves out all others, filters or not."""
@@ -151,9 +149,9 @@ class Search:
 
     def _count(self, words: Sequence[Word], keys: Collection[int], mean: float) -> None:
         """Score memories as bm25() would, by counting the words among the terms of each."""
-        sums, sought = self.sums, [(word.text, word.weight * (BM25_K1 + 1)) for word in words]
-        shortest = BM25_K1 * (1 - BM25_B)
-        longer = BM25_K1 * BM25_B / mean / 2  # for each blank
+        sums, sought = self.sums, [(word.text, word.weight * (bm25.K1 + 1)) for word in words]
+        shortest = bm25.K1 * (1 - bm25.B)
+        longer = bm25.K1 * bm25.B / mean / 2  # for each blank
         rows = self.db.execute(
             "SELECT id, c0 FROM keywords_content WHERE id IN (SELECT value FROM json_each(?))", (to_json(list(keys)),)
         )
@@ -174,16 +172,16 @@ class Search:
         sql = "SELECT key, content FROM memories WHERE key IN (SELECT value FROM json_each(?))"
         return cast("Iterator[tuple[int, str]]", self.db.execute(sql, (to_json(list(keys)),)))
 
-    def few(self) -> list[int] | None:
-        """Return all memories that the filters let through, None when they are more than a few."""
+    def filtered(self) -> list[int] | None:
+        """Return all memories that the filters let through, None when they are too many to score."""
         if not self.filters.is_narrow:
             return None
         where = condition(self.filters)
         rows = self.db.execute(
             f"SELECT m.key FROM memories AS m WHERE {where.sql} LIMIT ?",  # noqa: S608 - only parameters
-            (*where.parameters, FEW + 1),
+            (*where.parameters, MAX_FILTERED + 1),
         ).fetchall()
-        return None if len(rows) > FEW else [key for (key,) in cast("list[tuple[int]]", rows)]
+        return None if len(rows) > MAX_FILTERED else [key for (key,) in cast("list[tuple[int]]", rows)]
 
     def best(self, count: int) -> list[int]:
         """Return the memories with the largest sums, best first."""
@@ -219,4 +217,4 @@ def _mean_of_row(api: apsw.FTS5ExtensionApi, *_: apsw.SQLiteValue) -> float:
 
 def _idf_of_fts5(stored: int, held: int) -> float:
     """Return the weight that FTS5's bm25() gives a word, to be taken out of its score."""
-    return max(SMALLEST_IDF, math.log((stored - held + 0.5) / (held + 0.5)))
+    return max(MIN_FTS5_IDF, math.log((stored - held + 0.5) / (held + 0.5)))
