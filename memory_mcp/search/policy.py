@@ -21,9 +21,6 @@ class LexicalPolicy:
     other_spelling_weight: float = 0.5
     """Of a spelling that a memory may have and the query has not, 0-1: getUserName as user and name, wi fi as wifi.
     Not measured alone."""
-    compound_weight: float = 0.5
-    """Of a compound that begins or ends with a word, in languages that write these as one word, 0-1. With the stems of
-    languages, instead of none: XQuAD German +0.003 / +0.005."""
     paired_words: int = 12
     """Words of the longest query whose neighbours are also looked for as one word; 0 turns that off. Not measured."""
     cutoff_postings: int = 1_500

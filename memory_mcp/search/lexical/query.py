@@ -86,9 +86,11 @@ class QueryAnalyzer:
         return weights, written
 
     def _others(self, word: str, weight: float) -> Iterator[QueryTerm]:
-        """Yield what stands for a word in each language; a compound that it is a part of counts less.
+        """Yield what stands for a word in each language.
 
-        A word with accents counts half as it is, and half in its plain spelling where that has another stem.
+        A word is looked for by its beginning and by its end, which count half each: so does a compound that begins or
+        ends with it, and the word itself has both. A word with accents counts half as it is, and half in its plain
+        spelling where that has another stem.
         """
         for stems in self._stems:
             plain, share = stems.others(word), weight
@@ -99,11 +101,10 @@ class QueryAnalyzer:
             if ending is None or weight < 1:
                 yield QueryTerm(term, share)
                 continue
-            in_compound = share * self._policy.compound_weight
-            if stems.tail(word) is None:  # else the word itself has a tail, and is found by both of the following
-                yield QueryTerm(term, share - in_compound)
-            yield QueryTerm(term, in_compound, is_prefix=True)
-            yield QueryTerm(ending[:MAX_TERM], in_compound, is_prefix=True)
+            if stems.tail(word) is None:  # the index has the ends of long words alone
+                yield QueryTerm(term, share / 2)
+            yield QueryTerm(term, share / 2, is_prefix=True)
+            yield QueryTerm(ending[:MAX_TERM], share / 2, is_prefix=True)
 
     def _extras(self, query: str, text: str, taken: Collection[str]) -> Iterator[QueryTerm]:
         """Yield the other spellings of a query's names; `text` is its normal form."""

@@ -197,6 +197,16 @@ async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monke
         assert {match.key: match.score for match in matching.matches} == pytest.approx(scores)
 
 
+async def test_two_words_are_one_as_the_policy_says(store: SqliteStore) -> None:
+    """What a memory writes as one word is found by two, at the weight of other spellings, in queries that are short."""
+    await put(store, "notebook shop")
+    await put(store, "note pad")
+    assert await worded(store, "note book") == ["note pad", "notebook shop"]
+    in_full = LexicalPolicy(other_spelling_weight=1.0)
+    assert await worded(store, "note book", policy=in_full) == ["notebook shop", "note pad"]
+    assert await worded(store, "note book", policy=LexicalPolicy(paired_words=1)) == ["note pad"]
+
+
 async def test_common_words_score_so_many_of_the_best_as_the_query_says(store: SqliteStore) -> None:
     """A memory that its common word would lift is not lifted when only better ones are scored by that word."""
     for letter in string.ascii_lowercase:
