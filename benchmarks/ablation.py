@@ -96,7 +96,7 @@ PARTS = (
     ),
     Part(
         "identifiers' parts",
-        constants={"memory_mcp.search.lexical.analyzer:_identifier_parts": lambda _text: ()},
+        constants={"memory_mcp.search.lexical.analyzer:identifier_parts": lambda _text: ()},
         matters_in_store=lambda chosen: chosen.name == CODE,
     ),
     Part(
