@@ -135,7 +135,7 @@ async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[
         return 1e3 * await p50(lambda i: store.read(lambda it: work(it, i)))
 
     row = [one.tobytes() for one in rows]
-    found = await store.nearest(row[0], space, filters, 50)
+    found = await store.read(lambda it: it.nearest(row[0], space, filters, 50))
     keys = [match.key for match in found][:10]
     measured = {
         "words": await p50_of(lambda it, i: CandidateScorer(it, filters, 50, DEFAULT_POLICY).keywords(asked[i])),
@@ -152,11 +152,13 @@ async def parts(path: Path, space: Space, asked: list[str], rows: Rows) -> dict[
 async def recall(path: Path, space: Space, known: Rows, rows: Rows) -> float:
     """Return the share of the ten nearest that the store finds; as near as the tenth counts."""
     store = SqliteStore(path)
-    shares = []
-    for row in rows[:300]:
-        tenth = np.sort(known @ row)[-10]
-        found = await store.nearest(row.tobytes(), space, Filters(NAMESPACE), 10)
-        shares.append(sum(match.score >= tenth - 1e-5 for match in found) / 10)
+
+    def share(it: Snapshot, row: Rows) -> float:
+        tenth = float(np.sort(known @ row)[-10])
+        found = it.nearest(row.tobytes(), space, Filters(NAMESPACE), 10)
+        return sum(match.score >= tenth - 1e-5 for match in found) / 10
+
+    shares = await store.read(lambda it: [share(it, row) for row in rows[:300]])
     await store.close()
     return float(np.mean(shares))
 

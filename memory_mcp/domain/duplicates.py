@@ -1,4 +1,4 @@
-"""When a memory that is to be stored is one that is there already; `Store.add` has the whole rule."""
+"""When a memory that is to be stored is one that is there already; `Records.add` has the whole rule."""
 
 from __future__ import annotations
 

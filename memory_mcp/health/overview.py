@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import DaemonStatus, Guard, QueueCounts, Totals
-from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.domain.ports import Embedder, RecordsAndIndex
 from memory_mcp.health.report import Health, Report
 
 
@@ -34,7 +34,7 @@ class Overview:
 class Status:
     """Asks the store and the embedder."""
 
-    def __init__(self, store: Store, embedder: Embedder, health: Health) -> None:
+    def __init__(self, store: RecordsAndIndex, embedder: Embedder, health: Health) -> None:
         self._store = store
         self._embedder = embedder
         self._health = health

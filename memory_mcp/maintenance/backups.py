@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Written
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import Changes, SupportsBackup
 
 DAILY: Final = 7
 WEEKLY: Final = 4
@@ -41,7 +42,7 @@ class Held:
 class Backups:
     """The backups of one store in one folder."""
 
-    def __init__(self, store: Store, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Changes, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._folder = folder
         self._clock = clock
@@ -57,7 +58,7 @@ class Backups:
             StoreError: it cannot be read or written, or does not agree.
         """
         path = target or self._free(f"memories-{self._now():{_MOMENT}}Z-{await self._store.generation()}")
-        await self._store.backup(path)
+        await self._copying().backup(path)
         return path
 
     async def restore(self, source: Path) -> Path | None:
@@ -67,15 +68,19 @@ class Backups:
             StoreError: the backup is none or does not agree; nothing was changed.
         """
         aside = self._free(f"before-restore-{self._now():{_MOMENT}}Z")
-        await self._store.restore(source, aside)
+        await self._copying().restore(source, aside)
         return aside if aside.exists() else None
 
     async def take_if_due(self) -> Path | None:
         """Write a backup when the last one is a day old and something was written since; then drop old ones.
 
+        Nothing is due where the store cannot be copied to a file.
+
         Raises:
             StoreError: it cannot be read or written, or does not agree.
         """
+        if not isinstance(self._store, SupportsBackup):
+            return None
         last = next(iter(self._past()), None)
         is_young = last is not None and self._now() - last.moment < EVERY
         if is_young or await self._store.generation() == (last.generation if last else 0):
@@ -83,6 +88,11 @@ class Backups:
         path = await self.take()
         self._prune()
         return path
+
+    def _copying(self) -> SupportsBackup:
+        if isinstance(self._store, SupportsBackup):
+            return self._store
+        raise StoreError("this store cannot be copied to a file; back it up with its own tools")
 
     def _free(self, stem: str) -> Path:
         """Return the first name that is free: there may be one of the same second."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from memory_mcp.domain.errors import EmbedderError, StoreError
 from memory_mcp.domain.models import Lane, PendingChunk, Space
-from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.domain.ports import Embedder, IndexAndLeases
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.maintenance.upkeep import Upkeep
@@ -29,7 +29,7 @@ class Chores:
 
     def __init__(
         self,
-        store: Store,
+        store: IndexAndLeases,
         embedder: Embedder,
         upkeep: Upkeep,
         *,

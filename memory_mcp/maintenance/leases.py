@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import Leases
 
 
 class Lease:
     """One front's claim to one chore."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Leases, name: str) -> None:
         self._store = store
         self._name = name
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"

@@ -12,7 +12,7 @@ import tenacity
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Chunk, Embedded, Lane, MissingVectors, Space, Task
-from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp.domain.ports import Embedder, IndexAndLeases
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.memories.indexing import Indexer
 
@@ -53,7 +53,7 @@ class Reembedding:
 
     def __init__(
         self,
-        store: Store,
+        store: IndexAndLeases,
         embedder: Embedder,
         indexer: Indexer,
         *,

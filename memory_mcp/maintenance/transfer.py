@@ -7,7 +7,7 @@ from typing import Final
 
 from memory_mcp.domain.errors import ConflictError, EmbedderError
 from memory_mcp.domain.models import Lane, Record, Stored
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import RecordsAndIndex
 from memory_mcp.memories.indexing import Indexer
 
 BATCH: Final = 64
@@ -17,7 +17,7 @@ BATCH: Final = 64
 class Transfer:
     """Reads and writes records."""
 
-    def __init__(self, store: Store, indexer: Indexer) -> None:
+    def __init__(self, store: RecordsAndIndex, indexer: Indexer) -> None:
         self._store = store
         self._indexer = indexer
         self._failure: EmbedderError | None = None

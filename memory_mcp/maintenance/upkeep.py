@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import RecordsAndLeases, SupportsTidy
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.leases import Lease
@@ -30,7 +30,7 @@ class Upkeep:
 
     def __init__(
         self,
-        store: Store,
+        store: RecordsAndLeases,
         backups: Backups | None,
         *,
         clock: Callable[[], float] = time.time,
@@ -69,7 +69,8 @@ class Upkeep:
         await self._purge()
         if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
             log.info("the store was backed up", path=str(path))
-        await self._store.tidy()
+        if isinstance(self._store, SupportsTidy):
+            await self._store.tidy()
 
     async def _purge(self) -> None:
         before = datetime.fromtimestamp(self._clock(), UTC) - RETENTION

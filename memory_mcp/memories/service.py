@@ -23,7 +23,7 @@ from memory_mcp.domain.models import (
     Stored,
 )
 from memory_mcp.domain.names import nfc
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import RecordsAndIndex
 from memory_mcp.domain.principal import Reach
 from memory_mcp.memories.indexing import Indexer
 
@@ -48,7 +48,7 @@ _Prepared = tuple[Sequence[NewMemory], Sequence[Embedded]]
 class Memories:
     """Stores, updates, deletes and lists."""
 
-    def __init__(self, store: Store, indexer: Indexer, on_pending: Callable[[], None]) -> None:
+    def __init__(self, store: RecordsAndIndex, indexer: Indexer, on_pending: Callable[[], None]) -> None:
         self._store = store
         self._indexer = indexer
         self._on_pending = on_pending

@@ -9,7 +9,7 @@ from typing import Final
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Event
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import Changes
 from memory_mcp.logger import Logger
 
 EVERY_S: Final = 0.2
@@ -24,7 +24,7 @@ log = Logger(__name__)
 class Watching:
     """Looks at the change log for as long as anybody listens, and not at all else."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Changes) -> None:
         self._store = store
         self._listeners: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None

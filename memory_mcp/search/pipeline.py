@@ -18,7 +18,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from memory_mcp.domain.ports import Embedder, Snapshot, Store
+from memory_mcp.domain.ports import Embedder, Snapshot, Snapshots
 from memory_mcp.search import fitting, results, steps
 from memory_mcp.search.candidates import KeywordScores, document_frequencies
 from memory_mcp.search.explaining import explanation
@@ -45,7 +45,7 @@ class SearchPipeline:
     """Searches the store, with vectors when they can be had."""
 
     def __init__(
-        self, store: Store, embedder: Embedder, *, budget_s: float, policy: SearchPolicy = DEFAULT_POLICY
+        self, store: Snapshots, embedder: Embedder, *, budget_s: float, policy: SearchPolicy = DEFAULT_POLICY
     ) -> None:
         self._store = store
         self._embedder = QueryEmbedder(embedder, budget_s)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, Memory, Metadata, NewMemory, Space, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import OTHER_SPACE, SPACE, towards
+from tests.contracts.shelf import OTHER_SPACE, SPACE, faults, keyword_search, nearest, towards
 
 Answer = object
 DAY = datetime(2024, 5, 17, tzinfo=UTC)
@@ -71,17 +71,17 @@ class Read:
     async def run(self, store: Store) -> Answer:
         """Return every page, and what the searches found (not the passages: which of two equal ones, is open)."""
         space = await store.space() or SPACE
-        found = await store.nearest(towards(self.degrees), space, self.filters, 100)
+        found = await nearest(store, towards(self.degrees), space, self.filters, 100)
         scores = {match.key: round(match.score, 3) for match in found}
-        words = {match.key for match in (await store.keyword_search(self.word, self.filters, 100)).matches}
-        around = await store.contextual_similarity(towards(self.degrees), space, sorted(scores))
+        words = {match.key for match in (await keyword_search(store, self.word, self.filters, 100)).matches}
+        around = await store.read(lambda it: it.contextual_similarity(towards(self.degrees), space, sorted(scores)))
         among = {key: round(score, 3) for key, score in around.items()}
         return (
             await _pages(store, self.filters, self.limit),
             scores,
             words,
             among,
-            await store.neighbours(sorted(words)),
+            await store.read(lambda it: it.neighbours(sorted(words))),
         )
 
 
@@ -270,7 +270,7 @@ async def answers(store: Store, history: Sequence[Operation], reopen: Reopen) ->
             store = await reopen(store)
         given.append(await _answer(store, operation))
     given += [await _answer(store, Read(Filters(namespace), 100, 3, "apple")) for namespace in EVERYWHERE]
-    given += [await store.verify(), [(e.seq, e.kind, e.memory_ids, e.tags) for e in await store.events(0, 1_000)]]
+    given += [await faults(store), [(e.seq, e.kind, e.memory_ids, e.tags) for e in await store.events(0, 1_000)]]
     await store.close()
     return given
 

@@ -11,8 +11,8 @@ from typing import Any
 from embedder_api.v1 import wire
 
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Chunk, Embedded, Filters, Memory, NewMemory, Space, Stored
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.models import Chunk, Embedded, Filters, KeywordMatches, Match, Memory, NewMemory, Space, Stored
+from memory_mcp.domain.ports import Snapshots, Store, SupportsVerify
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.clock import FakeClock
 
@@ -69,17 +69,33 @@ async def listed(store: Store, filters: Filters = HERE, limit: int = 1_000) -> l
     return [memory.content for memory in (await store.page(filters, limit=limit, cursor=None)).memories]
 
 
-async def near(store: Store, filters: Filters = HERE, limit: int = 10, degrees: float = 0) -> list[str]:
-    """Return the contents that `nearest` finds, best first."""
-    matches = await store.nearest(towards(degrees), SPACE, filters, limit)
+async def nearest(store: Snapshots, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+    """Ask a snapshot of this moment."""
+    return await store.read(lambda snapshot: snapshot.nearest(vector, space, filters, limit))
+
+
+async def keyword_search(store: Snapshots, query: str, filters: Filters, limit: int) -> KeywordMatches:
+    """Ask a snapshot of this moment."""
+    return await store.read(lambda snapshot: snapshot.keyword_search(query, filters, limit))
+
+
+async def near(store: Snapshots, filters: Filters = HERE, limit: int = 10, degrees: float = 0) -> list[str]:
+    """Return the contents that are nearest, best first."""
+    matches = await nearest(store, towards(degrees), SPACE, filters, limit)
     return await _contents(store, [match.key for match in matches])
 
 
-async def worded(store: Store, query: str, filters: Filters = HERE, limit: int = 10) -> list[str]:
-    """Return the contents that `matching` finds, best first."""
-    return await _contents(store, [match.key for match in (await store.keyword_search(query, filters, limit)).matches])
+async def worded(store: Snapshots, query: str, filters: Filters = HERE, limit: int = 10) -> list[str]:
+    """Return the contents that hold words of the query, best first."""
+    found = await keyword_search(store, query, filters, limit)
+    return await _contents(store, [match.key for match in found.matches])
 
 
-async def _contents(store: Store, keys: list[int]) -> list[str]:
-    memories = await store.fetch(keys)
+async def _contents(store: Snapshots, keys: list[int]) -> list[str]:
+    memories = await store.read(lambda snapshot: snapshot.fetch(keys))
     return [memories[key].content for key in keys]
+
+
+async def faults(store: object) -> list[str]:
+    """Return what does not agree in a store; nothing where it cannot say."""
+    return await store.verify() if isinstance(store, SupportsVerify) else []

@@ -14,7 +14,7 @@ import pytest
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError
 from memory_mcp.domain.models import Change, Condition, Filters, Memory, NewMemory, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import HERE, listed, near, new, offer, put, towards, whole, worded
+from tests.contracts.shelf import HERE, keyword_search, listed, near, new, offer, put, towards, whole, worded
 from tests.fakes.clock import FakeClock
 
 NAUGHTY = Path(__file__).parents[3] / "shared/data/robustness/blns.json"
@@ -81,7 +81,7 @@ async def test_nothing_stored_is_nothing_found(store: Store) -> None:
     assert await store.space() is None
     assert await near(store) == await worded(store, "word") == []
     assert await store.pending(9) == []
-    assert await store.fetch([1, 2]) == {}
+    assert await store.read(lambda it: it.fetch([1, 2])) == {}
     assert await store.add([]) == []
     assert await store.delete(None, HERE, dry_run=False) == []
     with pytest.raises(NotFoundError, match="nobody"):
@@ -121,7 +121,7 @@ async def test_every_naughty_string_is_kept_and_asked_for(store: Store) -> None:
     assert await listed(store) == strings[::-1]
     for number, text in enumerate(strings):
         assert (await store.get(f"n{number}", "here")).content == text
-        found = await store.keyword_search(text, HERE, 3)
+        found = await keyword_search(store, text, HERE, 3)
         assert all(0 < match.score <= found.max_score for match in found.matches)
 
 
@@ -261,9 +261,9 @@ async def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
 async def test_fetch_gives_what_is_there(store: Store) -> None:
     """Keys bring their memories, as get would, and unknown ones nothing."""
     memories = [await put(store, f"text {number}", towards(number), tags=("t",)) for number in range(3)]
-    found = await store.fetch([memories[2].key, memories[0].key, 99_999])
+    found = await store.read(lambda it: it.fetch([memories[2].key, memories[0].key, 99_999]))
     assert found == {memories[0].key: memories[0], memories[2].key: memories[2]}
-    assert await store.fetch([]) == {}
+    assert await store.read(lambda it: it.fetch([])) == {}
 
 
 async def test_findings_speak_of_file_space_and_queue(store: Store) -> None:

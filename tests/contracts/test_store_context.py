@@ -39,7 +39,7 @@ async def test_neighbours_are_in_the_order_of_the_conversation(store: Store) -> 
         await put(store, "twin", conversation_id="c", created_at=START + timedelta(minutes=3)),
     )
     last = await say(store, 9)
-    found = await store.neighbours([late.key, early.key, middle.key, twin.key, last.key])
+    found = await store.read(lambda it: it.neighbours([late.key, early.key, middle.key, twin.key, last.key]))
     assert found == {
         early.key: Neighbours((), (middle.key, twin.key)),
         middle.key: Neighbours((early.key,), (twin.key, late.key)),
@@ -57,15 +57,15 @@ async def test_only_the_living_of_one_conversation_are_neighbours(store: Store) 
     gone, loner = await say(store, 4), await say(store, 5, talk=None)
     second = await say(store, 6)
     await store.delete([gone.id], HERE, dry_run=False)
-    found = await store.neighbours([first.key, gone.key, loner.key, second.key, 99_999])
+    found = await store.read(lambda it: it.neighbours([first.key, gone.key, loner.key, second.key, 99_999]))
     assert found == {first.key: Neighbours((), (second.key,)), second.key: Neighbours((first.key,), ())}
-    assert await store.neighbours([]) == {}
+    assert await store.read(lambda it: it.neighbours([])) == {}
 
 
 async def test_a_memory_means_what_it_means_among_its_neighbours(store: Store) -> None:
     """The neighbours count half and a quarter; those without a vector and those further away count nothing."""
     turns = [await say(store, minute, degrees) for minute, degrees in enumerate((90, 80, 10, None, 40, 120, 0))]
-    found = await store.contextual_similarity(towards(0), SPACE, [turn.key for turn in turns])
+    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [turn.key for turn in turns]))
     assert turns[3].key not in found
     assert found[turns[2].key] == pytest.approx(cosine([(1, 10), (0.5, 80), (0.25, 90), (0.25, 40)]), abs=1e-5)
     assert found[turns[0].key] == pytest.approx(cosine([(1, 90), (0.5, 80), (0.25, 10)]), abs=1e-5)
@@ -75,18 +75,19 @@ async def test_a_memory_means_what_it_means_among_its_neighbours(store: Store) -
 async def test_what_is_said_later_belongs_to_the_context_at_once(store: Store) -> None:
     """A memory that was asked for before means something else after the next turn, for any query."""
     first = await say(store, 1, 30)
-    for asked in (0, 30):
-        found = await store.contextual_similarity(towards(asked), SPACE, [first.key])
-        assert found == {first.key: pytest.approx(cosine([(1, 30 - asked)]), abs=1e-5)}
+    found = await store.read(
+        lambda it: [it.contextual_similarity(towards(asked), SPACE, [first.key]) for asked in (0, 30)]
+    )
+    assert found == [{first.key: pytest.approx(cosine([(1, 30 - asked)]), abs=1e-5)} for asked in (0, 30)]
     await say(store, 2, 90)
-    found = await store.contextual_similarity(towards(0), SPACE, [first.key])
-    assert found == {first.key: pytest.approx(cosine([(1, 30), (0.5, 90)]), abs=1e-5)}
+    later = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [first.key]))
+    assert later == {first.key: pytest.approx(cosine([(1, 30), (0.5, 90)]), abs=1e-5)}
 
 
 async def test_without_a_conversation_there_is_no_context(store: Store) -> None:
     """Memories outside of conversations are absent, and a turn alone means what it means."""
     loner, alone = await say(store, 1, 30, talk=None), await say(store, 2, 60)
-    found = await store.contextual_similarity(towards(0), SPACE, [loner.key, alone.key])
+    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [loner.key, alone.key]))
     assert found == {alone.key: pytest.approx(0.5, abs=1e-5)}
 
 
@@ -97,43 +98,43 @@ async def test_long_turns_are_seen_by_their_passages(store: Store) -> None:
         talk = new("one two three"[: 13 - place] + "!" * place, conversation_id="c", id=str(place), created_at=START)
         await store.add([(talk, Embedded(parts, SPACE))])
     first = await store.get("0", "here")
-    found = await store.contextual_similarity(towards(0), SPACE, [first.key])
+    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [first.key]))
     assert found == {first.key: pytest.approx(cosine([(1, 20), (0.5, 70)]), abs=1e-5)}
 
 
 async def test_a_sample_holds_everything_when_there_is_little(store: Store) -> None:
     """All passages of the namespace that have a vector are counted, those of others and deleted ones are not."""
-    assert await store.background_scores(towards(0), SPACE, "here", 5) == BackgroundScores(0, ())
+    assert await store.read(lambda it: it.background_scores(towards(0), SPACE, "here", 5)) == BackgroundScores(0, ())
     parts = (Chunk(0, 3, towards(0)), Chunk(4, 7, towards(60)), Chunk(8, 13))
     await store.add([(new("one two three"), Embedded(parts, SPACE))])
     gone = await put(store, "gone", towards(10))
     await put(store, "behind", towards(180))
     await put(store, "elsewhere", towards(20), namespace="there")
     await store.delete([gone.id], HERE, dry_run=False)
-    sample = await store.background_scores(towards(0), SPACE, "here", 5)
+    sample = await store.read(lambda it: it.background_scores(towards(0), SPACE, "here", 5))
     assert sample.chunks == 3
     assert sorted(sample.cosines) == pytest.approx([-1, 0.5, 1], abs=1e-5)
-    assert (await store.background_scores(towards(0), SPACE, "there", 5)).chunks == 1
-    assert await store.background_scores(towards(0), SPACE, "nowhere", 5) == BackgroundScores(0, ())
+    assert (await store.read(lambda it: it.background_scores(towards(0), SPACE, "there", 5))).chunks == 1
+    assert await store.read(lambda it: it.background_scores(towards(0), SPACE, "nowhere", 5)) == BackgroundScores(0, ())
 
 
 async def test_a_sample_of_many_is_of_different_ones(store: Store) -> None:
     """As many as were asked for come, no passage twice, the same ones for the same question."""
     items = [(new(f"{n}"), Embedded((Chunk(0, 1, towards(n / 10)),), SPACE)) for n in range(700)]
     await store.add(items)
-    sample = await store.background_scores(towards(0), SPACE, "here", 128)
+    sample = await store.read(lambda it: it.background_scores(towards(0), SPACE, "here", 128))
     assert (sample.chunks, len(sample.cosines)) == (700, 128)
     assert len(set(sample.cosines)) > 120  # 32-bit cosines of small angles fall together
-    assert await store.background_scores(towards(0), SPACE, "here", 128) == sample
+    assert await store.read(lambda it: it.background_scores(towards(0), SPACE, "here", 128)) == sample
 
 
 async def test_other_spaces_have_no_context_here(store: Store) -> None:
     """Vectors of another space are refused."""
     turn = await say(store, 1)
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.contextual_similarity(towards(0), OTHER_SPACE, [turn.key])
+        await store.read(lambda it: it.contextual_similarity(towards(0), OTHER_SPACE, [turn.key]))
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.background_scores(towards(0), OTHER_SPACE, "here", 5)
+        await store.read(lambda it: it.background_scores(towards(0), OTHER_SPACE, "here", 5))
 
 
 async def test_words_that_are_tags_are_known(store: Store) -> None:
@@ -143,5 +144,5 @@ async def test_words_that_are_tags_are_known(store: Store) -> None:
     gone = await put(store, "three", tags=("gone",))
     await store.delete([gone.id], HERE, dry_run=False)
     asked = ["red", "Red", "blue SKY", "e\u0301te\u0301", "green", "gone", "sky"]
-    assert await store.tags_among(asked, "here") == {"red", "Red", "blue SKY", "e\u0301te\u0301"}
-    assert await store.tags_among([], "here") == frozenset()
+    assert await store.read(lambda it: it.tags_among(asked, "here")) == {"red", "Red", "blue SKY", "e\u0301te\u0301"}
+    assert await store.read(lambda it: it.tags_among([], "here")) == frozenset()

@@ -7,7 +7,20 @@ import pytest
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.models import Change, Chunk, Embedded, QueueCounts, Space, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, near, new, offer, put, towards, whole, worded
+from tests.contracts.shelf import (
+    HERE,
+    OTHER_SPACE,
+    SPACE,
+    faults,
+    near,
+    nearest,
+    new,
+    offer,
+    put,
+    towards,
+    whole,
+    worded,
+)
 from tests.fakes.clock import FakeClock
 
 
@@ -15,7 +28,7 @@ async def test_the_first_vectors_decide_the_space(store: Store) -> None:
     """A store has no space until a vector comes, and then that one's for good."""
     await put(store, "without")
     assert await store.space() is None
-    assert await store.nearest(towards(0), OTHER_SPACE, HERE, 5) == []
+    assert await nearest(store, towards(0), OTHER_SPACE, HERE, 5) == []
     await put(store, "first", towards(0))
     assert await store.space() == SPACE
     await offer(store, "second")
@@ -41,7 +54,7 @@ async def test_vectors_of_another_space_are_never_compared(store: Store, space: 
     """A query of another space is refused, also when its vectors have as many dimensions."""
     await put(store, "text", towards(0))
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.nearest(towards(0)[: 4 * space.dimensions], space, HERE, 5)
+        await nearest(store, towards(0)[: 4 * space.dimensions], space, HERE, 5)
 
 
 async def test_vectors_of_another_space_are_queued_not_stored(store: Store) -> None:
@@ -81,7 +94,7 @@ async def test_attached_vectors_make_a_memory_embedded(store: Store) -> None:
     assert await store.pending(9) == [two]
     await store.set_vectors(SPACE, [(two.passage_id, [Chunk(6, 12, towards(50))])])
     assert (await store.get(stored.id, "here")).embedded
-    [match] = await store.nearest(towards(50), SPACE, HERE, 9)
+    [match] = await nearest(store, towards(50), SPACE, HERE, 9)
     assert match.passage == (6, 12)
 
 
@@ -91,7 +104,7 @@ async def test_a_passage_may_become_several(store: Store) -> None:
     [waiting] = await store.pending(9)
     parts = [Chunk(0, 3, towards(0)), Chunk(3, 6, towards(60)), Chunk(6, 9)]
     await store.set_vectors(SPACE, [(waiting.passage_id, parts)])
-    [match] = await store.nearest(towards(60), SPACE, HERE, 9)
+    [match] = await nearest(store, towards(60), SPACE, HERE, 9)
     assert (match.key, match.passage) == (memory.key, (3, 6))
     assert [(rest.start, rest.text) for rest in await store.pending(9)] == [(6, "ghi")]
 
@@ -126,7 +139,7 @@ async def test_refused_passages_are_queued_again(store: Store) -> None:
     await store.set_vectors(SPACE, [(waiting.passage_id, [Chunk(0, 6, towards(9))])])
     assert await store.retry_failed(None) == 1
     assert "mine" in [waiting.text for waiting in await store.pending(9)]
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_passages_that_were_refused_elsewhere_are_left(store: Store) -> None:
@@ -178,7 +191,7 @@ async def test_vectors_for_what_is_gone_are_passed_over(store: Store) -> None:
     await store.set_vectors(SPACE, [(ids[2], [Chunk(0, 8, towards(0))])])
     results = [(number, [Chunk(0, 1, towards(10))]) for number in (*range(ids[0]), *ids, 99_999)]
     await store.set_vectors(SPACE, results)
-    matches = await store.nearest(towards(0), SPACE, HERE, 9)
+    matches = await nearest(store, towards(0), SPACE, HERE, 9)
     assert await near(store) == ["attached", "from the start", "waits"]
     assert [match.score for match in matches] == pytest.approx([1, 0.996, 0.985], abs=1e-3)
     assert [waiting.text for waiting in await store.pending(9)] == ["new"]

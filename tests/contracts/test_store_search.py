@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 from memory_mcp.domain.errors import InvalidArgumentError, SpaceMismatchError
 from memory_mcp.domain.models import Chunk, DocumentFrequencies, Embedded, Filters
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, listed, near, new, put, towards, whole, worded
+from tests.contracts.shelf import (
+    HERE,
+    OTHER_SPACE,
+    SPACE,
+    keyword_search,
+    listed,
+    near,
+    nearest,
+    new,
+    put,
+    towards,
+    whole,
+    worded,
+)
 
 DAY = datetime(2024, 5, 17, tzinfo=UTC)
 SHELF: dict[str, dict[str, Any]] = {
@@ -207,7 +220,7 @@ async def test_the_nearest_come_first_with_their_cosine(store: Store) -> None:
     """The order is by cosine, whatever the length of the vectors, and scores lie between 0 and 1."""
     for degrees in (60, 0, 180, 30, 90):
         await put(store, f"at {degrees}", towards(degrees))
-    matches = await store.nearest(towards(0), SPACE, HERE, 10)
+    matches = await nearest(store, towards(0), SPACE, HERE, 10)
     assert await near(store) == ["at 0", "at 30", "at 60", "at 90", "at 180"]
     assert [match.score for match in matches] == pytest.approx([1, 0.866, 0.5, 0, 0], abs=1e-3)
     assert all(0 <= match.score <= 1 and match.passage is None for match in matches)
@@ -221,17 +234,17 @@ async def test_a_memory_scores_as_its_best_passage(store: Store) -> None:
     parts = (Chunk(0, 5, towards(80)), Chunk(6, 12, towards(10)), Chunk(13, 18, towards(40)))
     await store.add([(new(content), Embedded(parts, SPACE))])
     await put(store, "single", towards(20))
-    best, single = await store.nearest(towards(0), SPACE, HERE, 10)
+    best, single = await nearest(store, towards(0), SPACE, HERE, 10)
     assert (best.passage, single.passage) == ((6, 12), None)
     assert [best.score, single.score] == pytest.approx([0.985, 0.940], abs=1e-3)
-    [other, _] = await store.nearest(towards(80), SPACE, HERE, 10)
+    [other, _] = await nearest(store, towards(80), SPACE, HERE, 10)
     assert other.passage == (0, 5)
 
 
 async def test_a_part_that_waits_makes_a_memory_have_passages(store: Store) -> None:
     """The place of a passage is told though the other one has no vector yet."""
     await store.add([(new("first second"), Embedded((Chunk(0, 5, towards(0)), Chunk(6, 12)), SPACE))])
-    [match] = await store.nearest(towards(0), SPACE, HERE, 10)
+    [match] = await nearest(store, towards(0), SPACE, HERE, 10)
     assert match.passage == (0, 5)
 
 
@@ -259,7 +272,7 @@ async def test_words_find_memories_best_first(store: Store) -> None:
     assert await worded(store, "unheard") == []
     assert await worded(store, "fox unheard") == ["the quick brown fox"]
     assert len(await worded(store, "the", limit=2)) == 2
-    found = await store.keyword_search("the quick fox", HERE, 10)
+    found = await keyword_search(store, "the quick fox", HERE, 10)
     scores = [match.score for match in found.matches]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score <= found.max_score for score in scores)
@@ -297,7 +310,7 @@ async def test_a_memory_is_found_by_each_of_its_words(store: Store, words: list[
     """Whatever the script, a word of a content finds it."""
     memory = await put(store, separator.join(words))
     for word in words:
-        assert memory.key in {match.key for match in (await store.keyword_search(word, HERE, 1_000)).matches}
+        assert memory.key in {match.key for match in (await keyword_search(store, word, HERE, 1_000)).matches}
 
 
 async def test_the_spread_of_a_query_counts_who_holds_its_words(store: Store) -> None:
@@ -307,10 +320,12 @@ async def test_the_spread_of_a_query_counts_who_holds_its_words(store: Store) ->
     await put(store, "Zoë", namespace="there")
     gone = await put(store, "gone tea")
     await store.delete([gone.id], HERE, dry_run=False)
-    spread = await store.document_frequencies("what tea does Zoe drink", HERE.namespace)
+    spread = await store.read(lambda it: it.document_frequencies("what tea does Zoe drink", HERE.namespace))
     assert spread == DocumentFrequencies(2, {"tea": 1, "Zoe": 2, "drink": 0})
-    assert await store.document_frequencies("what is it", HERE.namespace) == DocumentFrequencies(2, {})
-    assert await store.document_frequencies("tea", "nowhere") == DocumentFrequencies(0, {})
+    assert await store.read(lambda it: it.document_frequencies("what is it", HERE.namespace)) == DocumentFrequencies(
+        2, {}
+    )
+    assert await store.read(lambda it: it.document_frequencies("tea", "nowhere")) == DocumentFrequencies(0, {})
 
 
 async def test_compare_scores_the_memories_that_are_named(store: Store) -> None:
@@ -325,47 +340,20 @@ async def test_compare_scores_the_memories_that_are_named(store: Store) -> None:
     await put(store, "not asked for", towards(0))
     await store.delete([gone.id], HERE, dry_run=False)
     keys = [memory.key for memory in (bare, one, two, behind, gone, long)]
-    found = {match.key: match for match in await store.compare(towards(0), SPACE, [*keys, 99_999])}
+    found = {match.key: match for match in await store.read(lambda it: it.compare(towards(0), SPACE, [*keys, 99_999]))}
     assert {key: match.score for key, match in found.items()} == pytest.approx(
         {one.key: 1, two.key: 0.5, behind.key: 0, long.key: 0.866}, abs=1e-3
     )
     assert [found[memory.key].passage for memory in (one, long)] == [None, (6, 12)]
-    assert await store.compare(towards(0), SPACE, []) == []
+    assert await store.read(lambda it: it.compare(towards(0), SPACE, [])) == []
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.compare(towards(0), OTHER_SPACE, keys)
+        await store.read(lambda it: it.compare(towards(0), OTHER_SPACE, keys))
 
 
-async def test_a_moment_answers_as_the_store_does(store: Store) -> None:
-    """What is asked at once, of one moment, has the answers that the store gives one by one."""
-    memory = await put(store, "a word", towards(10), tags=("red",), conversation_id="c")
-    await put(store, "another word", towards(20), conversation_id="c")
-    read = await store.read(
-        lambda it: [
-            it.nearest(towards(0), SPACE, HERE, 5),
-            it.compare(towards(0), SPACE, [memory.key]),
-            it.keyword_search("word", HERE, 5),
-            it.document_frequencies("word", HERE.namespace),
-            it.neighbours([memory.key]),
-            it.contextual_similarity(towards(0), SPACE, [memory.key]),
-            it.background_scores(towards(0), SPACE, HERE.namespace, 8),
-            it.fetch([memory.key]),
-            it.page(HERE, limit=1, cursor=None),
-            it.tags_among(["red", "blue"], HERE.namespace),
-            it.space(),
-            it.queue(None),
-        ]
-    )
-    assert read == [
-        await store.nearest(towards(0), SPACE, HERE, 5),
-        await store.compare(towards(0), SPACE, [memory.key]),
-        await store.keyword_search("word", HERE, 5),
-        await store.document_frequencies("word", HERE.namespace),
-        await store.neighbours([memory.key]),
-        await store.contextual_similarity(towards(0), SPACE, [memory.key]),
-        await store.background_scores(towards(0), SPACE, HERE.namespace, 8),
-        await store.fetch([memory.key]),
-        await store.page(HERE, limit=1, cursor=None),
-        await store.tags_among(["red", "blue"], HERE.namespace),
-        await store.space(),
-        await store.queue(None),
-    ]
+async def test_a_snapshot_lists_and_counts_as_the_store_does(store: Store) -> None:
+    """Pages, the space and the queue, which both know, agree."""
+    await put(store, "a word", towards(10))
+    await put(store, "another word")
+    read = await store.read(lambda it: (it.page(HERE, limit=1, cursor=None), it.space(), it.queue("here")))
+    assert read == (await store.page(HERE, limit=1, cursor=None), await store.space(), await store.queue("here"))
+    assert (read[0].total, read[1], read[2].pending) == (2, SPACE, 1)

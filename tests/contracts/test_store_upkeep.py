@@ -9,7 +9,20 @@ import pytest
 from memory_mcp.domain.errors import ConflictError, NotFoundError, SpaceMismatchError
 from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, MissingVectors, Space, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, listed, near, new, put, towards, whole, worded
+from tests.contracts.shelf import (
+    HERE,
+    OTHER_SPACE,
+    SPACE,
+    faults,
+    listed,
+    near,
+    nearest,
+    new,
+    put,
+    towards,
+    whole,
+    worded,
+)
 from tests.fakes.clock import FakeClock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,8 +31,8 @@ DAY_S = 86_400.0
 
 async def near_in(store: Store, space: Space, degrees: float = 0) -> list[str]:
     """Return what `nearest` finds in a space."""
-    keys = [match.key for match in await store.nearest(towards(degrees), space, HERE, 10)]
-    memories = await store.fetch(keys)
+    keys = [match.key for match in await nearest(store, towards(degrees), space, HERE, 10)]
+    memories = await store.read(lambda it: it.fetch(keys))
     return [memories[key].content for key in keys]
 
 
@@ -42,7 +55,7 @@ async def test_an_undeleted_memory_is_as_it_was(store: Store) -> None:
     assert back == memory == await store.get("a", "here")
     assert await near(store) == await worded(store, "apples") == await listed(store) == ["red apples"]
     assert len(await store.revisions(back)) == 1
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_only_what_is_deleted_comes_back(store: Store) -> None:
@@ -74,7 +87,7 @@ async def test_what_was_deleted_long_ago_is_purged(store: Store, clock: FakeCloc
     assert (await store.deleted("b", "here")).content == "text b"
     assert (await put(store, "another", id="a")).revision == 1
     assert await listed(store) == ["another", "text c"]
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_what_changed_since_it_was_read_is_not_brought_back(store: Store) -> None:
@@ -88,7 +101,7 @@ async def test_what_changed_since_it_was_read_is_not_brought_back(store: Store) 
     with pytest.raises(NotFoundError, match="no deleted memory"):
         await store.undelete(late, whole("apple", towards(0)))
     assert await listed(store) == []
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_an_id_given_twice_is_deleted_once(store: Store) -> None:
@@ -96,7 +109,7 @@ async def test_an_id_given_twice_is_deleted_once(store: Store) -> None:
     await put(store, "one", id="a")
     await put(store, "two", id="b")
     assert await store.delete(["a", "a"], HERE, dry_run=False) == ["a"]
-    assert await store.verify() == []
+    assert await faults(store) == []
     assert (await store.statistics("here", 1)).memories == 1
 
 
@@ -121,7 +134,7 @@ async def test_a_space_is_filled_beside_the_stores_and_takes_its_place(store: St
     with pytest.raises(SpaceMismatchError):
         await near_in(store, SPACE)
     assert await store.activate_space(OTHER_SPACE)
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_filling_the_stores_own_space_is_a_change_that_all_see(store: Store) -> None:
@@ -141,12 +154,12 @@ async def test_a_memory_in_two_spaces_has_the_passages_of_the_stores(store: Stor
     memory = await put(store, "one and two", towards(0))
     halves = [Chunk(0, 3, towards(0)), Chunk(4, 11, None, "refused")]
     await store.backfill(OTHER_SPACE, [(MissingVectors(memory.key, memory.content), halves)])
-    [match] = await store.nearest(towards(0), SPACE, HERE, 1)
+    [match] = await nearest(store, towards(0), SPACE, HERE, 1)
     assert match.passage is None
     assert (await store.queue(None)).failed == 0
     assert (await store.get(memory.id, "here")).embedded
     assert await store.activate_space(OTHER_SPACE)
-    [match] = await store.nearest(towards(0), OTHER_SPACE, HERE, 1)
+    [match] = await nearest(store, towards(0), OTHER_SPACE, HERE, 1)
     assert match.passage == (0, 3)
     assert ((await store.queue(None)).failed, (await store.queue(None)).last_error) == (1, "refused")
     assert not (await store.get(memory.id, "here")).embedded
@@ -166,7 +179,7 @@ async def test_what_changes_meanwhile_is_filled_anew(store: Store) -> None:
     await fill_all(store, OTHER_SPACE)
     assert await store.activate_space(OTHER_SPACE)
     assert sorted(await near_in(store, OTHER_SPACE)) == ["new", "rewritten"]
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_what_is_filled_twice_is_written_once(store: Store) -> None:
@@ -176,7 +189,7 @@ async def test_what_is_filled_twice_is_written_once(store: Store) -> None:
     for degrees in (10, 80):
         await store.backfill(OTHER_SPACE, [(of, [Chunk(0, 4, towards(degrees))]) for of in lacking])
     await store.activate_space(OTHER_SPACE)
-    [match] = await store.nearest(towards(10), OTHER_SPACE, HERE, 10)
+    [match] = await nearest(store, towards(10), OTHER_SPACE, HERE, 10)
     assert match.score == pytest.approx(1)
 
 
@@ -193,7 +206,7 @@ async def test_what_waited_is_in_the_new_space_and_lacks_the_old_one(store: Stor
     await fill_all(store, SPACE)
     assert await store.activate_space(SPACE)
     assert sorted(await near_in(store, SPACE)) == ["first", "waits"]
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_a_vector_of_the_space_that_is_filled_waits_for_the_switch(store: Store) -> None:
@@ -221,7 +234,7 @@ async def test_a_space_that_was_begun_becomes_the_stores(store: Store) -> None:
     await fill_all(store, SPACE)
     assert (await store.queue(None)).pending == 0
     assert sorted(await near_in(store, SPACE)) == ["first", "second", "third"]
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_the_stores_own_space_is_not_dropped(store: Store) -> None:
@@ -235,7 +248,7 @@ async def test_the_stores_own_space_is_not_dropped(store: Store) -> None:
     assert await store.count_missing_vectors(OTHER_SPACE) == 1
     await store.drop_space(OTHER_SPACE)
     assert await near_in(store, SPACE) == ["text"]
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_the_same_dimension_with_other_weights_is_another_space(store: Store) -> None:

@@ -16,6 +16,7 @@ from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import nearest
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder
 
@@ -80,7 +81,7 @@ async def test_the_queue_embeds_as_the_direct_way_does(store: SqliteStore) -> No
         await chores(store, embedder).drain()
         for passage in direct.chunks:
             assert passage.vector
-            matches = await store.nearest(passage.vector, SPACE, Filters("n"), 10)
+            matches = await nearest(store, passage.vector, SPACE, Filters("n"), 10)
             assert max(match.score for match in matches) == pytest.approx(1, abs=1e-5)
         assert (await store.queue("n")).pending == 0
     await store.close()
@@ -153,7 +154,7 @@ async def test_the_queue_is_drained_in_bulk(store: SqliteStore) -> None:
     assert {call[2] for call in embedder.calls} == {Lane.BULK}
     vector = (await make(embedder).embed(["memory 7"], lane=Lane.BULK, space=SPACE))[0][0].chunks[0].vector
     assert vector
-    [best, *_] = await store.nearest(vector, SPACE, Filters("n"), 1)
+    [best, *_] = await nearest(store, vector, SPACE, Filters("n"), 1)
     assert best.score == pytest.approx(1, abs=1e-6)
     await store.close()
 

@@ -15,6 +15,7 @@ from memory_mcp.maintenance.reembedding import BATCH, LEASE, LEASE_S, Progress, 
 from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import faults, nearest
 from tests.fakes.embedder import FakeEmbedder
 
 OLD, NEW = Space("old-384", 384), Space("new-384", 384)
@@ -71,8 +72,8 @@ async def best(store: Store, embedder: FakeEmbedder, text: str) -> str:
     embedding = await embedder.embed([text], task=Task.QUERY, lane=Lane.INTERACTIVE, budget_s=1, expected_space=None)
     vector = embedding.items[0].vector
     assert vector is not None
-    [match] = await store.nearest(vector, embedding.space, HERE, 1)
-    return (await store.fetch([match.key]))[match.key].content
+    [match] = await nearest(store, vector, embedding.space, HERE, 1)
+    return (await store.read(lambda it: it.fetch([match.key])))[match.key].content
 
 
 async def test_all_memories_get_the_new_models_vectors(store: Store) -> None:
@@ -85,7 +86,7 @@ async def test_all_memories_get_the_new_models_vectors(store: Store) -> None:
     assert {lane for _, _, lane, _ in embedder.calls[1:]} == {Lane.BULK}
     assert await store.space() == NEW
     assert await best(store, embedder, "memory number 77") == "memory number 77"
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_nothing_is_done_where_nothing_is_to_do(store: Store) -> None:
@@ -107,15 +108,10 @@ async def test_a_long_memory_is_embedded_whole(store: Store) -> None:
     await make(store, FakeEmbedder(NEW)).run(lambda _: None)
     assert (await store.queue(None)).pending == 0
     assert len(await store.export(0, 1)) == 1
-    [match] = await store.nearest(
-        (await FakeEmbedder(NEW).embed(["the forum"], task=Task.QUERY, lane=Lane.BULK, budget_s=1, expected_space=None))
-        .items[0]
-        .vector
-        or b"",
-        NEW,
-        HERE,
-        1,
+    asked = await FakeEmbedder(NEW).embed(
+        ["the forum"], task=Task.QUERY, lane=Lane.BULK, budget_s=1, expected_space=None
     )
+    [match] = await nearest(store, asked.items[0].vector or b"", NEW, HERE, 1)
     assert match.passage is not None
 
 
@@ -165,7 +161,7 @@ async def test_a_model_that_changes_meanwhile_ends_it_at_once(store: Store) -> N
     with pytest.raises(SpaceMismatchError):
         await make(store, embedder, times).run(change)
     assert await store.space() == OLD
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_what_others_write_meanwhile_is_embedded_too(store: Store) -> None:
@@ -202,9 +198,9 @@ async def test_what_others_write_meanwhile_is_embedded_too(store: Store) -> None
     await make(store, embedder, times).run(on_progress, share=0.5)
     for text in ("written meanwhile", "rewritten meanwhile"):
         assert await best(store, embedder, text) == text
-    assert second.key not in await store.fetch([second.key])
+    assert second.key not in await store.read(lambda it: it.fetch([second.key]))
     assert await store.space() == NEW
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_two_do_not_do_it_at_once(store: Store) -> None:
@@ -255,7 +251,7 @@ async def test_other_spaces_are_dropped_when_asked(store: Store) -> None:
     assert await store.others() == [OLD]
     assert await reembedding.drop_others() == 1
     assert await store.others() == []
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_a_text_that_is_refused_is_set_aside(store: Store) -> None:
@@ -282,7 +278,7 @@ async def test_refused_texts_are_tried_again(store: Store) -> None:
     assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told [fake 1]")
     assert await best(store, embedder, "one") == "one"
     assert (await make(store, embedder).run(lambda _: None)).memories == 0
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 @pytest.mark.parametrize("space", [OLD, NEW])
@@ -299,7 +295,7 @@ async def test_what_is_quarantined_keeps_nobody_from_switching(store: Store, spa
     assert await store.space() == space
     assert await store.retry_failed("fake 1") == 1
     assert [waiting.text for waiting in await store.pending(9)] == ["deadly"]
-    assert await store.verify() == []
+    assert await faults(store) == []
 
 
 async def test_what_an_early_end_left_is_filled(store: Store) -> None:
@@ -320,4 +316,4 @@ async def test_what_an_early_end_left_is_filled(store: Store) -> None:
     assert (await make(store, embedder).run(lambda _: None)).memories == BATCH
     assert (await store.queue(None)).pending == 0
     assert await best(store, embedder, "memory 100") == "memory 100"
-    assert await store.verify() == []
+    assert await faults(store) == []

@@ -14,6 +14,7 @@ from memory_mcp.domain.principal import Reach
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.memories.service import Memories
 from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import nearest
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.test_indexing import SPACE, make
 
@@ -62,7 +63,7 @@ async def test_an_update_to_the_same_content_does_not_keep_anothers_vectors(stor
     )
     vector = (await make(embedder).embed(["alpha beta gamma"], lane=Lane.BULK, space=SPACE))[0][0].chunks[0].vector
     assert vector
-    [best] = await store.nearest(vector, SPACE, Filters("n"), 1)
+    [best] = await nearest(store, vector, SPACE, Filters("n"), 1)
     assert best.score == pytest.approx(1, abs=1e-6)
     await mine.close()
     await store.close()

@@ -14,19 +14,14 @@ import apsw
 
 from memory_mcp.domain.errors import ConflictError, DiskFullError, StoreError
 from memory_mcp.domain.models import (
-    BackgroundScores,
     Change,
     Chunk,
-    DocumentFrequencies,
     Embedded,
     Event,
     Filters,
     Finding,
-    KeywordMatches,
-    Match,
     Memory,
     MissingVectors,
-    Neighbours,
     NewMemory,
     Page,
     PendingChunk,
@@ -152,42 +147,6 @@ class SqliteStore:
         """Do work that asks several things of one moment."""
         return await self._database.read(lambda db: work(SqliteSnapshot(db, self._finder)))
 
-    async def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
-        """Return the memories of these keys that still exist."""
-        return await self.read(lambda it: it.fetch(keys))
-
-    async def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
-        """Return the memories whose best passage is nearest by cosine."""
-        return await self.read(lambda it: it.nearest(vector, space, filters, limit))
-
-    async def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
-        """Return what `nearest` would say of these memories."""
-        return await self.read(lambda it: it.compare(vector, space, keys))
-
-    async def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
-        """Return the memories that hold words of the query."""
-        return await self.read(lambda it: it.keyword_search(query, filters, limit))
-
-    async def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
-        """Return how common the words of the query are."""
-        return await self.read(lambda it: it.document_frequencies(query, namespace))
-
-    async def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
-        """Return what lies on each side of each memory in its conversation."""
-        return await self.read(lambda it: it.neighbours(keys))
-
-    async def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
-        """Return the cosine to each memory's meaning among its neighbours."""
-        return await self.read(lambda it: it.contextual_similarity(vector, space, keys))
-
-    async def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
-        """Return the cosines to some passages of a namespace."""
-        return await self.read(lambda it: it.background_scores(vector, space, namespace, count))
-
-    async def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
-        """Return those words that are tags of the namespace."""
-        return await self.read(lambda it: it.tags_among(words, namespace))
-
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         """Count what a namespace holds."""
         return await self._database.read(lambda db: statistics.of_namespace(db, namespace, tags))
@@ -214,15 +173,15 @@ class SqliteStore:
         return await self.read(lambda it: it.queue(namespace))
 
     async def pending(self, limit: int) -> list[PendingChunk]:
-        """Return the oldest passages that wait for a vector."""
+        """Return the oldest chunks that wait for a vector."""
         return await self._database.read(lambda db: reads.pending(db, limit))
 
     async def retry_failed(self, made_by: str | None) -> int:
-        """Queue refused passages again."""
+        """Queue refused chunks again."""
         return await self._database.write(lambda db: chunks.retry_failed(db, made_by))
 
     async def set_vectors(self, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
-        """Give queued passages their vectors."""
+        """Give queued chunks their vectors."""
         now = self._now()
         await self._database.write(lambda db: chunks.set_vectors(db, space, results, now))
 
@@ -231,15 +190,15 @@ class SqliteStore:
         return await self._database.read(spaces.others)
 
     async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
-        """Return live memories that have no passage in a space."""
+        """Return live memories that have no chunk in a space."""
         return await self._database.read(lambda db: spaces.missing_vectors(db, space, after, limit))
 
     async def count_missing_vectors(self, space: Space) -> int:
-        """Count the live memories that have no passage in a space."""
+        """Count the live memories that have no chunk in a space."""
         return await self._database.read(lambda db: spaces.count_missing_vectors(db, space))
 
     async def backfill(self, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
-        """Give memories their passages in a space."""
+        """Give memories their chunks in a space."""
         now = self._now()
         await self._database.write(lambda db: spaces.backfill(db, space, items, now))
 
@@ -268,13 +227,13 @@ class SqliteStore:
         """Write exported memories in one transaction."""
         now = self._now()
 
-        def absorb_one(db: apsw.Connection, record: Record, embedded: Embedded) -> Stored | ConflictError:
+        def import_one(db: apsw.Connection, record: Record, embedded: Embedded) -> Stored | ConflictError:
             try:
                 return transfer.import_records(db, record, embedded, now)
             except ConflictError as error:  # raised before anything of this item was written
                 return error
 
-        return await self._database.write(lambda db: [absorb_one(db, record, embedded) for record, embedded in items])
+        return await self._database.write(lambda db: [import_one(db, record, embedded) for record, embedded in items])
 
     async def verify(self) -> list[str]:
         """Return what does not agree; the whole file is read, beside everything else."""

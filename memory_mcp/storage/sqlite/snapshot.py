@@ -25,7 +25,7 @@ from memory_mcp.storage.sqlite.vectors.search import VectorSearch
 
 
 class SqliteSnapshot:
-    """See `domain.ports.Moment`; a connection that is inside a transaction."""
+    """See `domain.ports.Snapshot`; a connection that is inside a transaction."""
 
     def __init__(self, db: apsw.Connection, finder: VectorSearch) -> None:
         self._db = db
@@ -40,7 +40,7 @@ class SqliteSnapshot:
         return reads.page(self._db, filters, limit, cursor)
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
-        """Return the memories whose best passage is nearest by cosine."""
+        """Return the memories whose best chunk is nearest by cosine."""
         return self._finder.nearest(self._db, vector, space, filters, limit)
 
     def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
@@ -64,7 +64,7 @@ class SqliteSnapshot:
         return self._finder.contextual_similarity(self._db, vector, space, keys)
 
     def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
-        """Return the cosines to some passages of a namespace."""
+        """Return the cosines to some chunks of a namespace."""
         return self._finder.background_scores(self._db, vector, space, namespace, count)
 
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:

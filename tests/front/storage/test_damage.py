@@ -13,7 +13,7 @@ from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Change, Chunk, Condition, Embedded, Filters, Stored
 from memory_mcp.domain.ports import Store
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.shelf import HERE, SPACE, new, put, towards, whole
+from tests.contracts.shelf import HERE, SPACE, keyword_search, nearest, new, put, towards, whole
 
 PAGE = 4096
 FILTERS = Filters("here", tags=("a",), metadata={"k": "v"})
@@ -21,8 +21,8 @@ READS: list[Callable[[Store], Awaitable[object]]] = [
     lambda store: store.get("m1", "here"),
     lambda store: store.page(HERE, limit=100, cursor=None),
     lambda store: store.page(FILTERS, limit=100, cursor=None),
-    lambda store: store.nearest(towards(0), SPACE, FILTERS, 10),
-    lambda store: store.keyword_search("memory über", HERE, 100),
+    lambda store: nearest(store, towards(0), SPACE, FILTERS, 10),
+    lambda store: keyword_search(store, "memory über", HERE, 100),
     lambda store: store.pending(100),
     lambda store: store.queue(None),
     lambda store: store.delete(None, FILTERS, dry_run=True),

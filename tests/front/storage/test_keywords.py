@@ -16,7 +16,7 @@ from memory_mcp.search.lexical.analyzer import MAX_TERM, Terms
 from memory_mcp.search.lexical.stems import LANGUAGES, language_of
 from memory_mcp.storage.sqlite.lexical import scoring
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.shelf import HERE, new, put, worded
+from tests.contracts.shelf import HERE, keyword_search, new, put, worded
 
 CHINESE = "我们下周去北京参观故宫博物院"
 JAPANESE = "東京タワーはどこですか。白い猫がいる"
@@ -130,10 +130,10 @@ async def test_words_weigh_what_they_weigh_in_their_namespace(store: SqliteStore
     """What another namespace holds changes neither the scores nor what is possible."""
     for content in ("apple pie", "apple juice", "pear juice"):
         await put(store, content)
-    before = await store.keyword_search("apple juice", HERE, 10)
+    before = await keyword_search(store, "apple juice", HERE, 10)
     for number in range(50):
         await put(store, f"apple {number}", namespace="there")
-    after = await store.keyword_search("apple juice", HERE, 10)
+    after = await keyword_search(store, "apple juice", HERE, 10)
     assert after.max_score == pytest.approx(before.max_score)
     assert [match.key for match in after.matches] == [match.key for match in before.matches]
 
@@ -173,7 +173,7 @@ async def test_common_words_score_the_same_whichever_way(store: SqliteStore, mon
         monkeypatch.setattr(scoring, "SMALL", small)
         monkeypatch.setattr(scoring, "TERMS_PER_POSTING", terms_per_posting)
         monkeypatch.setattr(scoring, "TERMS_FOR_NOTHING", 0)
-        matching = await store.keyword_search("the meeting about the budget 5 猫", HERE, 50)
+        matching = await keyword_search(store, "the meeting about the budget 5 猫", HERE, 50)
         found.append({match.key: match.score for match in matching.matches})
         assert len(await worded(store, "the meeting", Filters("here", tags=("few",)), 100)) == 60
     assert found[0] == pytest.approx(found[1])
@@ -186,10 +186,10 @@ async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monke
     await _crowd(store, 300)
     monkeypatch.setattr(scoring, "MOST_KEPT", 400)
     queries = ["the meeting", "budget 7", "nothing about", "the meeting"]
-    kept = [await store.keyword_search(query, HERE, 400) for query in queries * 2]
+    kept = [await keyword_search(store, query, HERE, 400) for query in queries * 2]
     monkeypatch.setattr(scoring, "SMALL", 0)
     for query, matching in zip(queries * 2, kept, strict=True):
-        scores = {match.key: match.score for match in (await store.keyword_search(query, HERE, 400)).matches}
+        scores = {match.key: match.score for match in (await keyword_search(store, query, HERE, 400)).matches}
         assert {match.key: match.score for match in matching.matches} == pytest.approx(scores)
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, NewMemory, Space, Stored
 from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import nearest
 
 DIMENSIONS = 64
 SPACE = Space("signs-64", DIMENSIONS)
@@ -57,8 +58,8 @@ def exact(rows: Rows, query: bytes, limit: int) -> list[str]:
 
 async def found(store: SqliteStore, query: bytes, limit: int = 10, filters: Filters | None = None) -> list[str]:
     """Return the contents that the store finds, best first."""
-    matches = await store.nearest(query, SPACE, filters or Filters("n"), limit)
-    memories = await store.fetch([match.key for match in matches])
+    matches = await nearest(store, query, SPACE, filters or Filters("n"), limit)
+    memories = await store.read(lambda it: it.fetch([match.key for match in matches]))
     return [memories[match.key].content for match in matches]
 
 
@@ -153,8 +154,8 @@ async def test_what_changes_is_found_at_once(make: Callable[[], SqliteStore], qu
     rows |= await fill(writer, 30, seed=1)
     assert await found(reader, query) == exact(rows, query, 10)
     best, second, *_ = exact(rows, query, 2)
-    matches = await reader.nearest(query, SPACE, Filters("n"), 2)
-    memories = await reader.fetch([match.key for match in matches])
+    matches = await nearest(reader, query, SPACE, Filters("n"), 2)
+    memories = await reader.read(lambda it: it.fetch([match.key for match in matches]))
     await writer.delete([memories[matches[0].key].id], Filters("n"), dry_run=False)
     del rows[best]
     rows["rewritten"] = next(queries)
@@ -275,9 +276,9 @@ async def test_a_sample_of_a_large_namespace(make: Callable[[], SqliteStore], qu
     await fill(store, 200)
     await fill(store, 70, namespace="other")
     query = next(queries)
-    sample = await store.background_scores(query, SPACE, "n", 32)
+    sample = await store.read(lambda it: it.background_scores(query, SPACE, "n", 32))
     assert (sample.chunks, len(sample.cosines)) == (200, 32)
-    assert await store.background_scores(query, SPACE, "n", 32) == sample
+    assert await store.read(lambda it: it.background_scores(query, SPACE, "n", 32)) == sample
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "delete", "ask"]), st.integers(0, 10_000)), max_size=12)
@@ -319,12 +320,12 @@ async def test_a_running_store_sees_what_another_filled(tmp_path: Path, large: i
     await running.add([(NewMemory(f"late {i}", "n"), Embedded((Chunk(0, 6),), None)) for i in range(10)])
     [query] = vectors(1, seed=7)
     await found(running, query)
-    assert (await running.background_scores(query, SPACE, "n", 100)).chunks == 20
+    assert (await running.read(lambda it: it.background_scores(query, SPACE, "n", 100))).chunks == 20
     lacking = await other.missing_vectors(SPACE, 0, 100)
     late = {each.content: row for each, row in zip(lacking, vectors(10, seed=1), strict=True)}
     await other.backfill(SPACE, [(each, [Chunk(0, 6, late[each.content])]) for each in lacking])
     assert await other.activate_space(SPACE)
     assert await found(running, query, 30) == exact(rows | late, query, 30)
-    assert (await running.background_scores(query, SPACE, "n", 100)).chunks == 30
+    assert (await running.read(lambda it: it.background_scores(query, SPACE, "n", 100))).chunks == 30
     await running.close()
     await other.close()

@@ -20,7 +20,7 @@ from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.vectors import chunks
-from tests.contracts.shelf import HERE, listed, new, put, worded
+from tests.contracts.shelf import HERE, keyword_search, listed, new, put, worded
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
 
@@ -160,8 +160,8 @@ async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
         writes.delete(db, ["m3199"], HERE, 2, any_namespace=False)
     monkeypatch.setattr(scoring, "SMALL", 0)
     store = SqliteStore(path)
-    found = await store.keyword_search(
-        "budget 7", HERE, 1
+    found = await keyword_search(
+        store, "budget 7", HERE, 1
     )  # half of the memories hold a budget, and one of these a seven
     assert found.matches[0].score == pytest.approx(found.max_score / (scoring.BM25_K1 + 1), rel=0.02)
     assert await worded(store, "budget 7", limit=1) == ["budget 7"]

@@ -20,7 +20,7 @@ from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.vectors import binary_search, chunks
-from tests.contracts.shelf import SPACE, listed, near, offer, towards, worded
+from tests.contracts.shelf import SPACE, listed, near, nearest, offer, towards, worded
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
 
@@ -241,7 +241,7 @@ async def test_signs_of_a_namespace_that_became_another_are_not_missed(path: Pat
         for namespace in ("é", apart("é")):
             assert binary_search.BinaryVectorIndex(path).nearest(db, 1, row, WIDE, Filters(namespace), 5)
     store = SqliteStore(path, large=1)
-    assert len(await store.nearest(row, WIDE, Filters("é"), 5)) == 3
+    assert len(await nearest(store, row, WIDE, Filters("é"), 5)) == 3
     await store.close()
     audit(path)
 

@@ -164,7 +164,7 @@ async def test_a_file_that_goes_away_is_noticed(path: Path, what: str) -> None:
         path.rename(path.with_name("moved.db"))
     else:
         path.unlink()
-    for call in (put(store, "lost"), store.fetch([1])):
+    for call in (put(store, "lost"), store.read(lambda it: it.fetch([1]))):
         with pytest.raises(StoreError, match=r"moved, deleted or replaced .* restore"):
             await call
     await store.close()
@@ -191,7 +191,7 @@ async def test_a_switch_is_seen_by_everyone(path: Path) -> None:
     lacking = await store.missing_vectors(OTHER_SPACE, 0, 9)
     await store.backfill(OTHER_SPACE, [(of, whole("text", towards(0)).chunks) for of in lacking])
     assert await store.activate_space(OTHER_SPACE)
-    [match] = await other.compare(towards(0), OTHER_SPACE, [memory.key])
+    [match] = await other.read(lambda it: it.compare(towards(0), OTHER_SPACE, [memory.key]))
     assert match.score == pytest.approx(1)
     await store.close()
     await other.close()

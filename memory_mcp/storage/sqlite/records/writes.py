@@ -25,7 +25,7 @@ LONGEST_LEASE: Final = 3_600_000_000
 
 
 def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int, last: int) -> Stored:
-    """Write one memory, or add its tags to the exact duplicate that is there; `Store.add` says what is one.
+    """Write one memory, or add its tags to the exact duplicate that is there; `Records.add` says what is one.
 
     `last` is the key of the last memory that was there before the call.
 

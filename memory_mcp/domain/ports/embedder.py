@@ -1,4 +1,4 @@
-"""The port of an embedder; `ports` has it beside the store's."""
+"""What turns texts into vectors and never stores them."""
 
 from __future__ import annotations
 

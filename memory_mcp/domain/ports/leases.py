@@ -1,0 +1,13 @@
+"""Who does a chore: one process at a time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Leases(Protocol):
+    """Leases by name, shared by all processes that use the store."""
+
+    async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
+        """Take or prolong a lease; False while another owner's has not run out."""
+        ...

@@ -1,0 +1,39 @@
+"""A whole store."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from memory_mcp.domain.models import Finding
+from memory_mcp.domain.ports.changes import Changes
+from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
+from memory_mcp.domain.ports.leases import Leases
+from memory_mcp.domain.ports.records import Records
+from memory_mcp.domain.ports.snapshot import Snapshots
+
+
+class Store(Records, Snapshots, EmbeddingIndex, Changes, Leases, Protocol):
+    """Keeps memories, their keyword index, their chunks and vectors, and what changed.
+
+    Every method may raise StoreError. A write is on disk when its call returns.
+    """
+
+    async def findings(self, namespace: str | None) -> dict[str, Finding]:
+        """Say how the store is, by part; of the queue, what waits in one namespace or in all."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class RecordsAndIndex(Records, EmbeddingIndex, Protocol):
+    """For who writes memories together with their vectors."""
+
+
+class RecordsAndLeases(Records, Leases, Protocol):
+    """For who works on memories one process at a time."""
+
+
+class IndexAndLeases(EmbeddingIndex, Leases, Protocol):
+    """For who works on vectors one process at a time."""

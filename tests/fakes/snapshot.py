@@ -1,0 +1,177 @@
+"""A fake of the snapshot port: every cosine computed, every word counted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from memory_mcp.domain.errors import InvalidArgumentError, SpaceMismatchError
+from memory_mcp.domain.models import (
+    BackgroundScores,
+    Chunk,
+    DocumentFrequencies,
+    Filters,
+    KeywordMatches,
+    Match,
+    Memory,
+    Neighbours,
+    Page,
+    QueueCounts,
+    Space,
+)
+from memory_mcp.domain.names import folded
+from memory_mcp.domain.ports import Snapshot
+from memory_mcp.search.lexical.analyzer import FUNCTION_WORDS
+from tests.fakes.searching import best_passages, cosine_among, cosine_to, holds_phrase, phrases, words
+from tests.fakes.shelves import OnShelves, place
+
+T = TypeVar("T")
+
+
+class FakeSnapshot(OnShelves):
+    """See `domain.ports.Snapshot`; nothing can change while its answers are computed."""
+
+    def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
+        """Return the memories of these keys that still exist."""
+        return {key: self.shelves.seen(self.shelves.memories[key]) for key in keys if key in self.shelves.memories}
+
+    def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+        """Return the memories whose best passage is nearest by cosine."""
+        return self._ranked(vector, space, (memory.key for memory in self.shelves.live(filters)))[:limit]
+
+    def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
+        """Return what `nearest` would say of these memories."""
+        return self._ranked(vector, space, keys)
+
+    def _ranked(self, vector: bytes, space: Space, keys: Iterable[int]) -> list[Match]:
+        self._check(space)
+        if self.shelves.space is None:
+            return []
+        parts: dict[int, list[Chunk]] = {key: [] for key in keys}
+        for _, key, passage in self.shelves.current():
+            if key in parts:
+                parts[key].append(passage)
+        return best_passages(vector, parts)
+
+    def _check(self, space: Space) -> None:
+        if self.shelves.space is not None and self.shelves.space.id != space.id:
+            raise SpaceMismatchError(f"the store's vectors are of the space {self.shelves.space.id}, not {space.id}")
+
+    def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
+        """Return what lies on each side of each memory in its conversation."""
+        found = {}
+        for memory in (self.shelves.memories[key] for key in keys if key in self.shelves.memories):
+            if memory.conversation_id is not None:
+                talk = sorted(
+                    self.shelves.live(Filters(memory.namespace, conversation_id=memory.conversation_id)), key=place
+                )
+                turns = [turn.key for turn in talk]
+                at = turns.index(memory.key)
+                found[memory.key] = Neighbours(tuple(turns[max(0, at - 2) : at][::-1]), tuple(turns[at + 1 : at + 3]))
+        return found
+
+    def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+        """Return the cosine to each memory's meaning among its neighbours."""
+        self._check(space)
+        around = self.neighbours(keys)
+        return {
+            key: cosine_among(
+                vector, self.shelves.of(key), [[self.shelves.of(n) for n in side] for side in (of.before, of.after)]
+            )
+            for key, of in around.items()
+            if any(passage.vector for passage in self.shelves.of(key))
+        }
+
+    def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
+        """Return the cosines to the first passages of a namespace."""
+        self._check(space)
+        held = [
+            passage.vector
+            for _, key, passage in self.shelves.current()
+            if passage.vector is not None and self.shelves.memories[key].namespace == namespace
+        ]
+        return BackgroundScores(len(held), tuple(cosine_to(vector, one) for one in held[:count]))
+
+    def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
+        """Return those words that are tags of the namespace."""
+        known = {folded(tag) for memory in self.shelves.live(Filters(namespace)) for tag in memory.tags}
+        return frozenset(word for word in words if folded(word) in known)
+
+    def keyword_search(self, query: str, filters: Filters, limit: int) -> KeywordMatches:
+        """Return the memories that hold words of the query; a score is the sum of the rarities that they hold."""
+        texts = {memory.key: words(memory.content) for memory in self.shelves.live(Filters(filters.namespace))}
+        rarity = {
+            word: math.log(1 + len(texts) / (1 + sum(word in text for text in texts.values())))
+            for word in set(words(query))
+            if texts
+        }
+        quoted = phrases(query)
+        fitting = [
+            memory.key
+            for memory in self.shelves.live(filters)
+            if all(holds_phrase(texts[memory.key], phrase) for phrase in quoted)
+        ]
+        held = {key: math.fsum(rarity[word] for word in rarity.keys() & set(texts[key])) for key in fitting}
+        ranked = sorted((key for key in held if held[key] > 0), key=lambda key: -held[key])[:limit]
+        return KeywordMatches(math.fsum(rarity.values()), tuple(Match(key, held[key]) for key in ranked))
+
+    def document_frequencies(self, query: str, namespace: str) -> DocumentFrequencies:
+        """Return how many memories hold each word."""
+        texts = [set(words(memory.content)) for memory in self.shelves.live(Filters(namespace))]
+        content_words = [word for word in query.split() if word not in FUNCTION_WORDS]
+        return DocumentFrequencies(
+            len(texts), {word: sum(word.lower() in text for text in texts) for word in content_words} if texts else {}
+        )
+
+    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first."""
+        found = sorted(self.shelves.live(filters), key=place, reverse=True)
+        start = None if cursor is None else self._start(filters.namespace, cursor)
+        rest = [memory for memory in found if start is None or place(memory) < start]
+        shown = tuple(self.shelves.seen(memory) for memory in rest[:limit])
+        return Page(shown, _cursor(shown[-1]) if len(rest) > limit else None, len(found))
+
+    def _start(self, namespace: str, cursor: str) -> tuple[int, float]:
+        created, memory_id = _parse(cursor)
+        return created, self.shelves.owners.get((namespace, memory_id), math.inf)
+
+    def space(self) -> Space | None:
+        """Return the space of the store's vectors."""
+        return self.shelves.space
+
+    def queue(self, namespace: str | None) -> QueueCounts:
+        """Count what waits for vectors."""
+        waiting = [
+            (number, key, passage.error)
+            for number, key, passage in self.shelves.current()
+            if passage.vector is None and namespace in {None, self.shelves.memories[key].namespace}
+        ]
+        failed = sorted((number, key, error) for number, key, error in waiting if error)
+        pending = len({key for _, key, error in waiting if not error})
+        if not failed:
+            return QueueCounts(pending, 0)
+        _, last, error = failed[-1]
+        return QueueCounts(pending, len({key for _, key, _ in failed}), error, self.shelves.memories[last].id)
+
+
+class FakeSnapshots(OnShelves):
+    """See `domain.ports.Snapshots`."""
+
+    async def read(self, work: Callable[[Snapshot], T]) -> T:
+        """Do work at once; nothing can come between."""
+        return work(FakeSnapshot(self.shelves))
+
+
+def _cursor(memory: Memory) -> str:
+    return json.dumps([place(memory)[0], memory.id])
+
+
+def _parse(cursor: str) -> tuple[int, str]:
+    with contextlib.suppress(ValueError):
+        match json.loads(cursor):
+            case [int(created), str(memory_id)]:
+                return created, memory_id
+    raise InvalidArgumentError("cursor", "is none that this store gave")
