@@ -1,8 +1,8 @@
 """What each part of retrieval gives, and what it costs: the same questions with the part and without it.
 
-The services know no switches. Here they are composed in this process on a real file and a real daemon, with one
-collaborator's answer or one constant replaced. `python -m benchmarks.ablation` takes the same arguments as
-benchmarks/retrieval.py.
+Parts of a search are left out by another policy (`search/policy.py`), parts of what is stored by another constant or
+function, all composed in this process on a real file and a real daemon. Try a number of your own by a line in PARTS.
+`python -m benchmarks.ablation` takes the same arguments as benchmarks/retrieval.py.
 """
 
 from __future__ import annotations
@@ -19,29 +19,17 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from statistics import median
-from typing import cast
-
-from memory_mcp.search.retrieval import Query
 
 from benchmarks.kit import DATA, daemon, percentile, say
 from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
 from memory_mcp.application.services import Services
-from memory_mcp.domain.models import (
-    BackgroundScores,
-    DocumentFrequencies,
-    Filters,
-    KeywordMatches,
-    Neighbours,
-    NewMemory,
-    Stored,
-)
-from memory_mcp.domain.ports import Snapshot, Store
+from memory_mcp.domain.models import Filters, NewMemory, Stored
 from memory_mcp.memories import chunking
-from memory_mcp.search import fusion
-from memory_mcp.search.intent import Route
 from memory_mcp.search.lexical.stems import language_of
+from memory_mcp.search.models import SearchQuery
+from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import Settings, load
 from memory_mcp.storage.factory import make_store
 
@@ -60,10 +48,9 @@ class Part:
     """A part of retrieval, and what stands in its place when it is left out."""
 
     name: str
+    policy: SearchPolicy = DEFAULT_POLICY
     constants: Mapping[str, object] = field(default_factory=dict)
-    """`module:name` -> another value."""
-    answers: Mapping[str, object] = field(default_factory=dict)
-    """A method of the store -> what it answers instead."""
+    """`module:name` -> another value, while a set is stored and asked."""
     matters_in_store: Callable[[RetrievalSet], bool] | None = None
     """Which sets are stored once more without it; None where it has its part in searches, of any set."""
 
@@ -77,28 +64,22 @@ def _is_foreign(chosen: RetrievalSet) -> bool:
     return any(language_of(document.content) for document in chosen.documents[:10])
 
 
-_calibrated = fusion.keyword_scores
-
-
-def _relative(found: KeywordMatches, around: Mapping[int, Neighbours]) -> dict[int, float]:
-    """Score words against the best hit alone, however little it holds of the query."""
-    scores = _calibrated(found, around)
-    best = max(scores.values(), default=1.0)
-    return {key: score / best for key, score in scores.items()}
-
-
+WHOLE = DEFAULT_POLICY
 NOTHING = Part("nothing")
 PARTS = (
-    Part("neighbours (their keyword scores, they as candidates)", answers={"neighbours": {}}),
-    Part("query-time context", answers={"contextual_similarity": {}}),
-    Part("second phrasing without common words", answers={"spread": DocumentFrequencies(0, {})}),
-    Part("weight per query", answers={"sample": BackgroundScores(0, ())}),
     Part(
-        "router",
-        constants={"memory_mcp.search.retrieval:route": lambda _query, _known: Route("topic")},
-        answers={"tags_among": frozenset()},
+        "neighbours (their keyword scores, they as candidates)",
+        replace(
+            WHOLE,
+            conversation=replace(WHOLE.conversation, keyword_shares=()),
+            candidates=replace(WHOLE.candidates, best_with_neighbours=0),
+        ),
     ),
-    Part("calibration of keyword scores", constants={"memory_mcp.search.fusion:keyword_scores": _relative}),
+    Part("query-time context", replace(WHOLE, conversation=replace(WHOLE.conversation, context_share=0))),
+    Part("second phrasing without common words", replace(WHOLE, phrasing=replace(WHOLE.phrasing, common_share=2))),
+    Part("weight per query", replace(WHOLE, background=replace(WHOLE.background, sample=0))),
+    Part("router", replace(WHOLE, route=replace(WHOLE.route, is_on=False))),
+    Part("calibration of keyword scores", replace(WHOLE, keywords=replace(WHOLE.keywords, calibration=0))),
     Part("function words", constants={"memory_mcp.search.lexical.analyzer:FUNCTION_WEIGHT": 1.0}),
     Part(
         "heads of passages",
@@ -115,7 +96,7 @@ PARTS = (
     ),
     Part(
         "identifiers' parts",
-        constants={"memory_mcp.search.lexical.analyzer:_identifier_parts": lambda _text: ()},
+        constants={"memory_mcp.search.lexical.analyzer:identifier_parts": lambda _text: ()},
         matters_in_store=lambda chosen: chosen.name == CODE,
     ),
     Part(
@@ -124,24 +105,6 @@ PARTS = (
         matters_in_store=_is_foreign,
     ),
 )
-
-
-class Without:
-    """A store, or a moment of it, some of whose methods always answer the same."""
-
-    def __init__(self, whole: Store | Snapshot, answers: Mapping[str, object]) -> None:
-        self._whole = whole
-        self._answers = answers
-
-    def __getattr__(self, name: str) -> object:
-        if name not in self._answers:
-            return getattr(self._whole, name)
-        return lambda *_, **__: self._answers[name]
-
-    async def read(self, work: Callable[[Snapshot], object]) -> object:
-        """Do the work at moments that answer so, too."""
-        store = cast("Store", self._whole)
-        return await store.read(lambda it: work(cast("Snapshot", Without(it, self._answers))))
 
 
 @contextlib.contextmanager
@@ -170,7 +133,7 @@ async def composed(settings: Settings, part: Part) -> AsyncIterator[Services]:
         store, embedder = make_store(settings), make_embedder(settings)
         stack.push_async_callback(store.close)
         stack.push_async_callback(embedder.close)
-        yield make_services(settings, cast("Store", Without(store, part.answers)), embedder)
+        yield make_services(settings, store, embedder, part.policy)
 
 
 @dataclass(slots=True)
@@ -215,10 +178,10 @@ class Run:
 
     async def ask(self, services: Services, question: Question) -> None:
         """Ask one question without the part."""
-        query = Query(question.text, Filters(question.namespace))
+        query = SearchQuery(question.text, Filters(question.namespace))
         with replaced(self.part.constants):
             begun = time.perf_counter()
-            answer = await services.retrieval.search(query)
+            answer = await services.search.run(query)
             self.took_s.append(time.perf_counter() - begun)
         assert answer.degraded is None, answer.degraded
         assert not answer.pending, "there are memories without their vectors"

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Intent = Literal["identifier", "question", "time", "browse", "topic"]
+from memory_mcp.search.intent import Intent
+
 Half = Literal["train", "test"]
 
 INTENTS: tuple[Intent, ...] = get_args(Intent)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarks.kit import DATA, say
-from benchmarks.labels import INTENTS, Half, Intent, Labelled, labelled
+from benchmarks.labels import INTENTS, Half, Labelled, labelled
 from benchmarks.tables import head, line
 from memory_mcp.domain.names import folded
-from memory_mcp.search.intent import possible_tags, route
+from memory_mcp.search.intent import Intent, possible_tags, route
 from memory_mcp.search.policy import DEFAULT_POLICY
 
 ROUTE = DEFAULT_POLICY.route
@@ -24,10 +24,9 @@ ROUTE = DEFAULT_POLICY.route
 
 def seen(row: Labelled) -> Intent:
     """Return what the router sees in a query, in a store that has its tags."""
-    known = set(map(folded, row.tags))
-    return route(
-        row.query, frozenset(word for word in possible_tags(row.query, ROUTE) if folded(word) in known), ROUTE
-    ).intent
+    held = set(map(folded, row.tags))
+    known = frozenset(word for word in possible_tags(row.query, ROUTE) if folded(word) in held)
+    return route(row.query, known, ROUTE).intent
 
 
 def confusion(rows: Iterable[Labelled]) -> Counter[tuple[Intent, Intent]]:

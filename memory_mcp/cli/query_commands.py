@@ -15,17 +15,20 @@ from memory_mcp.cli.session import as_json_option
 from memory_mcp.tools.fields import MemoryFields
 from memory_mcp.tools.get import GET, RevisionFields, WholeMemory
 from memory_mcp.tools.listing import LIST
-from memory_mcp.tools.search import SEARCH, SearchHit
+from memory_mcp.tools.search import SEARCH, ExplainedHit, SearchHit, SearchResult
 
 SHOWN_CHARS: Final = 400
 """Characters of a content in a table."""
 
 COLUMNS: Final = ("id", "created", "content", "tags")
+EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "weight", "fused", "tags", "age")
+"""What made the score: of its passage and in its conversation, both joined; of its words and its neighbours'; all."""
 
 
 @click.command()
 @click.argument("query", nargs=-1, required=True)
-@options_of(SEARCH, "query")
+@options_of(SEARCH, "query", "explain")
+@click.option("--explain", is_flag=True, help="Show what each step of the search contributed to each result.")
 @as_json_option
 def search(*, query: tuple[str, ...], as_json: bool, **options: object) -> int:
     """Find memories by meaning and by words.
@@ -36,7 +39,7 @@ def search(*, query: tuple[str, ...], as_json: bool, **options: object) -> int:
     if as_json:
         print_json(result)
     else:
-        print_rows((*COLUMNS, "score"), [(*_row(hit), f"{hit.score:.2f}") for hit in result.results])
+        _print_hits(result)
         for remark in result.remarks():
             note(remark)
     return DEGRADED if result.degraded else 0
@@ -70,6 +73,53 @@ def get(*, as_json: bool, **options: object) -> None:
         print_long("\n\n".join([_whole(result), *map(_was, result.revisions or [])]))
         if result.next_offset is not None:
             note(f"there is more: --offset {result.next_offset}")
+
+
+def _print_hits(result: SearchResult) -> None:
+    """Print a table of the hits; what explains them is a second one for a person, further columns for a script."""
+    columns, rows = (*COLUMNS, "score"), [(*_row(hit), f"{hit.score:.2f}") for hit in result.results]
+    if result.explain is None:
+        print_rows(columns, rows)
+        return
+    explained = [_explained(hit) for hit in result.explain]
+    if on_terminal():
+        numbers = [str(hit.rank) for hit in result.explain]
+        print_rows((*columns, "#"), [(*row, number) for row, number in zip(rows, numbers, strict=True)])
+        note("")
+        print_rows(("#", *EXPLAINED), [(number, *each) for number, each in zip(numbers, explained, strict=True)])
+    else:
+        print_rows((*columns, *EXPLAINED), [(*row, *each) for row, each in zip(rows, explained, strict=True)])
+    if result.explain:
+        note(_reasons(result.explain[0]))
+
+
+def _explained(hit: ExplainedHit) -> tuple[str, ...]:
+    """Return the cells below `EXPLAINED`: scores, with their ranks where they have one."""
+    return (
+        _ranked(hit.cosine, hit.cosine_rank),
+        _ranked(hit.context),
+        _ranked(hit.semantic, hit.semantic_rank),
+        _ranked(hit.own),
+        _ranked(hit.neighbours),
+        _ranked(hit.keyword, hit.keyword_rank),
+        f"{hit.weight:.2f}",
+        _ranked(hit.fused, hit.fused_rank),
+        f"{hit.tag_lift:+.2f}" if hit.tag_lift else "-",
+        f"{hit.age_shift:+d}" if hit.age_shift else "-",
+    )
+
+
+def _ranked(score: float | None, rank: int | None = None) -> str:
+    shown = "-" if score is None else f"{score:.2f}"
+    return shown if rank is None else f"{shown} #{rank}"
+
+
+def _reasons(best: ExplainedHit) -> str:
+    """Say what decided the weight of the best hit, and why something fits or not."""
+    weights = f"semantic counts {best.weight:.2f}, keyword {1 - best.weight:.2f}"
+    if best.prominence is not None:
+        weights += f"; the best passage stands out by {best.prominence:.1f} standard deviations"
+    return f"{weights}\nfit: {best.fit}"
 
 
 def _row(memory: MemoryFields) -> tuple[str, ...]:

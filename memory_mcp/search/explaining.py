@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from memory_mcp.search.candidates import KeywordScores
 from memory_mcp.search.models import Hit, HitExplanation, SearchExplanation
-from memory_mcp.search.steps import Found
+from memory_mcp.search.steps import RankedSelection
 
 
-def explanation(hits: Sequence[Hit], found: Found, browsed: Found | None, fit: str) -> SearchExplanation:
+def explanation(
+    hits: Sequence[Hit], found: RankedSelection, browsed: RankedSelection | None, fit: str
+) -> SearchExplanation:
     """Explain the hits of an answer.
 
     Args:
@@ -53,7 +55,7 @@ class _Scored:
 class _Account:
     """The ranks and scores that one search gave."""
 
-    def __init__(self, found: Found, *, is_lifted: bool) -> None:
+    def __init__(self, found: RankedSelection, *, is_lifted: bool) -> None:
         ranking, selection = found.ranking, found.selection
         dense, keywords = ranking.dense, ranking.keywords
         self._ranking = ranking

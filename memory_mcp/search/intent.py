@@ -94,8 +94,6 @@ def route(query: str, known: frozenset[str], policy: RoutePolicy) -> Route:
         known: those of `possible_tags` that are tags in the namespace.
         policy: how many words may stand beside a name or make a tag.
     """
-    if not policy.is_on:
-        return Route("topic")
     text = unicodedata.normalize("NFC", query).strip()
     asks = _asks(text)
     quoted, rest = _quoted(text)

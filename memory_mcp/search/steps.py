@@ -20,7 +20,7 @@ from memory_mcp.search.results import Selection
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RankedSelection:
     """The candidates and what was selected of them."""
 
     ranking: Ranking
@@ -29,6 +29,8 @@ class Found:
 
 def analyse(snapshot: Snapshot, query: SearchQuery, policy: SearchPolicy) -> Route:
     """Say what a query wants: quotations bind in `auto` alone, tags in `auto` and `keyword`."""
+    if not policy.route.is_on:
+        return Route("topic")
     asked = possible_tags(query.text, policy.route)
     known = snapshot.tags_among(asked, query.filters.namespace) if asked else frozenset[str]()
     seen = route(query.text, known, policy.route)
@@ -68,7 +70,7 @@ class OneSearch:
     """None where words alone are asked for."""
     policy: SearchPolicy
 
-    def find(self, keywords: KeywordScores | None) -> Found:
+    def find(self, keywords: KeywordScores | None) -> RankedSelection:
         """Rank candidates and select hits, among more and more candidates until the hits are enough."""
         policy, query = self.policy.candidates, self.query
         count = _first_count(query, self.policy)
@@ -78,11 +80,11 @@ class OneSearch:
             selection = self._select(strong)
             is_full = len(selection.hits) >= query.limit or ranked.is_all or len(strong) < len(ranked.ranked)
             if is_full or count >= policy.most or not (query.collapse or self.route.quoted):
-                return Found(ranked, selection)
+                return RankedSelection(ranked, selection)
             count = min(policy.most, policy.growth * count)
             keywords = score_keywords(self.snapshot, query, self.terms, self.policy, count)
 
-    def browse(self) -> Found | None:
+    def browse(self) -> RankedSelection | None:
         """Find what carries the tags that the query names, lifted above the rest; None where it names none.
 
         They are half of what was asked for, the words the other. What carries them is found even if no word or vector

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from dataclasses import asdict
+from itertools import accumulate
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from memory_mcp.domain.models import MAX_QUERY
 from memory_mcp.memories.chunking import PASSAGE_CHARS
 from memory_mcp.search.intent import Intent
-from memory_mcp.search.models import Hit, SearchAnswer, SearchMode, SearchQuery
+from memory_mcp.search.models import Hit, HitExplanation, SearchAnswer, SearchExplanation, SearchMode, SearchQuery
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fields import MARK, FilterArguments, MemoryFields, not_blank, shown
 from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, first_of, fit
-from memory_mcp.tools.sizes import LIMIT
+from memory_mcp.tools.sizes import LIMIT, tokens
+
+EXPLAINED: Final = LIMIT // 2
+"""Tokens that explanations may cost a model: those of the first results."""
+LEAN: Final = 75
+"""Tokens that each result keeps all the same, so that none is left out for them."""
 
 MOST: Final = 0.5
 """The share of a query's words by which a passage is known to fit."""
@@ -40,6 +48,57 @@ class SearchArguments(FilterArguments):
     max_chars: Annotated[
         int | None, Field(ge=1, le=10_000_000, description="Characters of content to return in all")
     ] = None
+    explain: Annotated[bool, Field(description="Diagnostics")] = False
+
+
+class ExplainedHit(BaseModel):
+    """What each step of the search contributed to one result: scores 0-1, ranks from 1; null where it did not see it.
+
+    score = fused + tag_lift; fused = weight * semantic + (1 - weight) * keyword; semantic joins `cosine` with `context`
+    (the cosine in the conversation); keyword is what its `own` words and those of its `neighbours` make, at most 1.
+    """
+
+    id: str
+    rank: int
+    cosine: float | None
+    cosine_rank: int | None
+    context: float | None
+    semantic: float | None
+    semantic_rank: int | None
+    own: float | None
+    neighbours: float | None
+    keyword: float | None
+    keyword_rank: int | None
+    prominence: float | None
+    """By how many standard deviations the best passage of all stands out; it decides the weight."""
+    weight: float
+    fused: float
+    fused_rank: int | None
+    tag_lift: float
+    age_shift: int
+    """Places won by being newer, or lost (below 0)."""
+    fit: str
+    """Why the answer is weak or not; the same for all results."""
+
+    @classmethod
+    def of(cls, hit: HitExplanation, fit: str) -> ExplainedHit:
+        """Round what the search says of a hit."""
+        members = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(hit).items()}
+        return cls.model_validate(members | {"fit": fit})
+
+    def sentence(self) -> str:
+        """Say it in one line."""
+        semantic = keyword = ""
+        if self.semantic is not None:
+            beside = "" if self.context is None else f", in context {self.context:.2f}"
+            semantic = f"{self.weight:.2f} x semantic {self.semantic:.2f} (cosine {self.cosine:.2f}{beside})"
+        if self.keyword is not None:
+            own = f"own words {self.own:.2f}, neighbours {self.neighbours:.2f}"
+            keyword = f"{1 - self.weight:.2f} x keyword {self.keyword:.2f} ({own})"
+        parts = " + ".join(filter(None, (semantic, keyword))) or "found by its tags"
+        lift = f", tags +{self.tag_lift:.2f}" if self.tag_lift else ""
+        age = f", age {self.age_shift:+d} places" if self.age_shift else ""
+        return f"{parts} = {self.fused:.2f}{lift}{age}"
 
 
 class SearchHit(MemoryFields):
@@ -82,11 +141,16 @@ class SearchResult(Result):
     near_misses: Missed | None = Field(description="Only where min_score left nothing")
     shortened: int = Field(description="Results that are not whole, long ones cut to the passage that fits")
     left_out: int = Field(description="Results that are missing, because not even without their contents all fit")
+    explain: Annotated[
+        list[ExplainedHit] | None,
+        WithJsonSchema({"type": "array", "items": {"type": "object"}}),  # its members are not advertised
+        Field(exclude_if=lambda explained: explained is None, description="Only where asked for"),
+    ] = None
 
     def text(self) -> str:
         """List the hits, best first."""
         hits = [f"{i}. {hit.text()}" for i, hit in enumerate(self.results, 1)]
-        return "\n".join(hits + self.remarks())
+        return "\n".join(hits + self.remarks() + self._explanation())
 
     def structured(self) -> dict[str, object]:
         """Return the structured result; among many, each hit is brief."""
@@ -107,6 +171,11 @@ class SearchResult(Result):
         if self.left_out:
             lines.append(f"Note: {self.left_out} more did not fit; add filters, or ask for fewer (limit).")
         return lines
+
+    def _explanation(self) -> list[str]:
+        if not self.explain:
+            return []
+        return [f"Fit: {self.explain[0].fit}", *(f"{hit.rank}. {hit.sentence()}" for hit in self.explain)]
 
     def _nothing(self) -> str:
         if self.near_misses is None:
@@ -129,14 +198,20 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
         min_score=arguments.min_score or 0.0,
         recency=arguments.recency,
         collapse=arguments.collapse,
+        explain=arguments.explain,
     )
     return _result(await call.services.search.run(query), arguments, call)
 
 
 def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> SearchResult:
     missed = answer.near_misses
+    room = min(EXPLAINED, LIMIT - RESERVE - LEAN * len(answer.hits)) if call.is_bounded else None
+    explained, cost = _explained(answer.explanation, room)
     if call.is_bounded or arguments.max_chars is not None:
-        fitted = fitting(answer, arguments.query, max_chars=arguments.max_chars, is_bounded=call.is_bounded)
+        reserve = RESERVE + cost
+        fitted = fitting(
+            answer, arguments.query, max_chars=arguments.max_chars, reserve=reserve, is_bounded=call.is_bounded
+        )
     else:
         fitted = Fitted([_hit(hit) for hit in answer.hits])
     return SearchResult(
@@ -149,7 +224,18 @@ def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> Sea
         near_misses=Missed(count=missed.count, best_score=round(missed.best_score, 4)) if missed else None,
         shortened=fitted.shortened,
         left_out=fitted.left_out,
+        explain=explained if explained is None else explained[: len(fitted.memories)],
     )
+
+
+def _explained(explanation: SearchExplanation | None, most: int | None) -> tuple[list[ExplainedHit] | None, int]:
+    """Return what is said of the first hits, in at most so many tokens, and what it costs."""
+    if explanation is None:
+        return None, 0
+    hits = [ExplainedHit.of(hit, explanation.fit) for hit in explanation.hits]
+    costs = list(accumulate(tokens(hit.model_dump_json()) for hit in hits))
+    kept = len(hits) if most is None else bisect_right(costs, most)
+    return hits[:kept], costs[kept - 1] if kept else 0
 
 
 def fitting(

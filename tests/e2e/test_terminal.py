@@ -59,6 +59,19 @@ def test_a_terminal_gets_a_table_with_human_dates(look: Look) -> None:
     assert "red \ufffd[31m apples" in look("get", "a")[1]
 
 
+def test_a_terminal_gets_a_second_table_that_explains(look: Look) -> None:
+    """Its rows have the numbers of the first one's."""
+    look("store", "red apples", "--id", "a")
+    seen = re.sub(r"\x1b\[\d*m", "", look("search", "apples", "--explain")[1])
+    assert re.search(r"^id +created +content +tags +score +# *$", seen, re.MULTILINE)
+    assert re.search(r"^a +just now +red apples +0\.\d\d +1 *$", seen, re.MULTILINE)
+    assert re.search(
+        r"^# +cosine +context +semantic +own +near +keyword +weight +fused +tags +age *$", seen, re.MULTILINE
+    )
+    assert re.search(r"^1 +- +- +- +0\.\d\d +0\.00 +0\.\d\d #1 +0\.00 +0\.\d\d #1 +- +- *$", seen, re.MULTILINE)
+    assert "fit: the best scores (keyword 0." in seen
+
+
 def test_a_long_list_goes_through_the_pager(look: Look) -> None:
     """And a short one does not."""
     for number in range(3):

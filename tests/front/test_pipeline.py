@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from memory_mcp.memories.service import Memories
 from memory_mcp.search import fusion
 from memory_mcp.search.models import SearchMode, SearchQuery
 from memory_mcp.search.pipeline import SearchPipeline
-from memory_mcp.search.policy import DEFAULT_POLICY
+from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
@@ -139,6 +141,45 @@ async def test_a_space_that_changed_meanwhile_is_not_compared(
     assert answer.mode == "keyword"
     assert "other-384" in (answer.degraded or "")
     await late.close()
+
+
+TALK = ("Which violin teacher do you recommend?", "Mrs Lindqvist, she is patient")
+WHOLE = DEFAULT_POLICY
+CHANGES: dict[str, SearchPolicy] = {
+    "keyword shares": replace(WHOLE, conversation=replace(WHOLE.conversation, keyword_shares=())),
+    "neighbours of the best": replace(WHOLE, candidates=replace(WHOLE.candidates, best_with_neighbours=0)),
+    "context": replace(WHOLE, conversation=replace(WHOLE.conversation, context_share=0)),
+    "calibration": replace(WHOLE, keywords=replace(WHOLE.keywords, calibration=0)),
+    "weight per query": replace(WHOLE, background=replace(WHOLE.background, sample=0)),
+    "fixed weight": replace(WHOLE, fusion=replace(WHOLE.fusion, min=0.1, span=0)),
+    "router": replace(WHOLE, route=replace(WHOLE.route, is_on=False)),
+    "tag lift": replace(WHOLE, selection=replace(WHOLE.selection, tag_lift=0.9)),
+    "age": replace(WHOLE, selection=replace(WHOLE.selection, most_for_age=0)),
+    "phrasing": replace(WHOLE, phrasing=replace(WHOLE.phrasing, common_share=2)),
+    "fit": replace(WHOLE, fit=replace(WHOLE.fit, strong_from=0.999)),
+}
+
+
+async def outcome(store: SqliteStore, policy: SearchPolicy) -> list[object]:
+    """Ask what each number of a policy has its part in."""
+    search = SearchPipeline(store, FakeEmbedder(), budget_s=1, policy=policy)
+    asked = [SearchQuery(text, Filters("n"), limit=40, recency=0.5) for text in ("violin teacher", "ann novel", "pets")]
+    answers = [await search.run(query) for query in asked]
+    hits = [[(hit.memory.key, round(hit.ranked.score, 9)) for hit in answer.hits] for answer in answers]
+    return [hits, [answer.weak for answer in answers]]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_policy_is_changed_in_one_place(store: SqliteStore, embedder: FakeEmbedder, name: str) -> None:
+    """Every number has its part in an answer, and none comes from elsewhere than the policy that was given."""
+    memories = Memories(store, Indexer(embedder, interactive_budget_s=1, bulk_budget_s=9), on_pending=lambda: None)
+    for minute, content in enumerate((*TALK, *(f"ann said {n} things" for n in range(12)))):
+        then = datetime(2024, 5, 17, 10, minute, tzinfo=UTC)
+        await memories.store(NewMemory(content, "n", conversation_id="c", created_at=then))
+    await memories.store(NewMemory("a novel of the sea", "n"))
+    await memories.store(NewMemory("the parrot speaks", "n", tags=("pets",)))
+    assert await outcome(store, WHOLE) == await outcome(store, replace(WHOLE))
+    assert await outcome(store, CHANGES[name]) != await outcome(store, WHOLE)
 
 
 SCORES = st.dictionaries(st.integers(1, 20), st.floats(0, 1), max_size=10)
