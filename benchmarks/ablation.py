@@ -80,7 +80,7 @@ PARTS = (
     Part("weight per query", replace(WHOLE, background=replace(WHOLE.background, sample=0))),
     Part("router", replace(WHOLE, route=replace(WHOLE.route, is_on=False))),
     Part("calibration of keyword scores", replace(WHOLE, keywords=replace(WHOLE.keywords, calibration=0))),
-    Part("function words", constants={"memory_mcp.search.lexical.analyzer:FUNCTION_WEIGHT": 1.0}),
+    Part("function words", replace(WHOLE, lexical=replace(WHOLE.lexical, function_word_weight=1.0))),
     Part(
         "heads of passages",
         constants={"memory_mcp.memories.chunking:Head.above": lambda _head, _start, passage: passage},
