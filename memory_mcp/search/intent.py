@@ -9,7 +9,6 @@ from typing import Final, Literal
 
 from memory_mcp.domain.quotations import quotations
 from memory_mcp.domain.spelling import plain_words
-from memory_mcp.search.lexical.stop_words import FILLERS
 from memory_mcp.search.policy import RoutePolicy
 from memory_mcp.search.speech import (
     ASKS,
@@ -170,6 +169,8 @@ def _tag_of(words: list[str], known: frozenset[str]) -> str:
 
 def _plain(words: list[str]) -> list[str]:
     """Return the words that say something."""
+    from memory_mcp.search.lexical.stop_words import FILLERS  # noqa: PLC0415 - the handshake needs the intents' names alone
+
     return [word for word in words if _WORD.search(word) and word.lower().strip(".,:") not in FILLERS]
 
 

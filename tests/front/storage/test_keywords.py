@@ -228,7 +228,7 @@ def test_half_of_what_a_word_gives_is_not_kept() -> None:
         raise apsw.InterruptError
 
     with pytest.raises(apsw.InterruptError):
-        cache.keep("word", broken())
+        cache.add("word", broken())
     assert cache.shares == {}
 
 

@@ -44,7 +44,7 @@ def leave(db: apsw.Connection, key: int) -> None:
     db.execute("DELETE FROM keywords WHERE rowid = ?", (key,))
 
 
-def holds(db: apsw.Connection, key: int, number: int, content: str) -> bool:
+def is_indexed(db: apsw.Connection, key: int, number: int, content: str) -> bool:
     """Say whether the index holds the first terms of a memory's content, in their order."""
     first = Analyzer(porter(db)).content_terms(content)[:PROBE_TERMS]
     sql = "SELECT count(*) FROM keywords WHERE rowid = ? AND keywords MATCH ?"

@@ -53,7 +53,7 @@ class PostingCache:
     """The memories that hold a word and what each gets for it at weight 1, by what FTS5 was asked."""
     postings: int = 0  # in all shares: a search asks several times, and counting takes longer the more words there are
 
-    def keep(self, match: str, shares: Iterable[Share]) -> None:
+    def add(self, match: str, shares: Iterable[Share]) -> None:
         """Add what a word gives, in the place of all others where there is no room."""
         keys, values = array("q"), array("f")
         for key, share in shares:
@@ -138,7 +138,7 @@ class Search:
     def _cached(self, word: Word) -> Iterable[Share]:
         """Return what each memory gets for a word, at weight 1."""
         if word.match not in self.cache.shares:
-            self.cache.keep(word.match, self._shares(replace(word, weight=1.0), -1))
+            self.cache.add(word.match, self._shares(replace(word, weight=1.0), -1))
         return zip(*self.cache.shares[word.match], strict=True)
 
     def _shares(self, word: Word, limit: int, among: Collection[int] | None = None) -> Iterator[Share]:

@@ -15,7 +15,7 @@ import apsw
 
 from memory_mcp.domain.keywords import Cutoff, KeywordQuery, Phrase, QueryTerm
 from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches, Match
-from memory_mcp.domain.spelling import holds as holds_words
+from memory_mcp.domain.spelling import holds
 from memory_mcp.search.lexical import bm25
 from memory_mcp.search.lexical.stems import FOREIGN, LANGUAGES, mark
 from memory_mcp.storage.sqlite.lexical.keywords import filed, in_a_row
@@ -146,7 +146,7 @@ def _holding_phrases(search: Search, number: int, phrases: Sequence[Phrase], lim
     words = {_any_of(number, [(term,) for term in forms]) for phrase in phrases for forms in phrase.spellings}
     likely = search.keys(" AND ".join(words), MAX_COMPARED)
     contents = search.contents(set(likely) - set(found))
-    return found + [key for key, content in contents if all(holds_words(content, phrase.text) for phrase in phrases)]
+    return found + [key for key, content in contents if all(holds(content, phrase.text) for phrase in phrases)]
 
 
 def _any_of(number: int, sequences: Iterable[Sequence[str]]) -> str:

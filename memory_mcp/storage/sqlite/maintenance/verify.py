@@ -108,7 +108,7 @@ def _unfound(db: apsw.Connection) -> list[str]:
         (max(1, live // LOOKED_FOR), 2 * LOOKED_FOR),
     )
     chosen = cast("list[tuple[int, int, str]]", rows.fetchall())
-    missed = sum(not keywords.holds(db, key, number, content) for key, number, content in chosen)
+    missed = sum(not keywords.is_indexed(db, key, number, content) for key, number, content in chosen)
     return [f"{missed} of {len(chosen)} memories are not found by their own words"] if missed else []
 
 
