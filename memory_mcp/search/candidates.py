@@ -113,9 +113,10 @@ class CandidateScorer:
         return replace(self._filters, conversation_id=None).is_narrow
 
     def _context(self, vector: QueryVector, keys: Sequence[int]) -> Mapping[int, float]:
-        if not self._policy.conversation.context_share:
+        policy = self._policy.conversation
+        if not policy.context_share:
             return {}
-        return self._snapshot.contextual_similarity(vector.row, vector.space, keys)
+        return self._snapshot.contextual_similarity(vector.row, vector.space, keys, policy.dense_shares)
 
     def _prominence(self, vector: QueryVector, nearest: Sequence[Match]) -> float | None:
         policy = self._policy.background

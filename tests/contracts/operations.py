@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, Memory, Metadata, NewMemory, Space, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import OTHER_SPACE, SPACE, faults, keyword_search, nearest, towards
+from tests.contracts.shelf import OTHER_SPACE, SHARES, SPACE, faults, keyword_search, nearest, towards
 
 Answer = object
 DAY = datetime(2024, 5, 17, tzinfo=UTC)
@@ -74,7 +74,9 @@ class Read:
         found = await nearest(store, towards(self.degrees), space, self.filters, 100)
         scores = {match.key: round(match.score, 3) for match in found}
         words = {match.key for match in (await keyword_search(store, self.word, self.filters, 100)).matches}
-        around = await store.read(lambda it: it.contextual_similarity(towards(self.degrees), space, sorted(scores)))
+        around = await store.read(
+            lambda it: it.contextual_similarity(towards(self.degrees), space, sorted(scores), SHARES)
+        )
         among = {key: round(score, 3) for key, score in around.items()}
         return (
             await _pages(store, self.filters, self.limit),

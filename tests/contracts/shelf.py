@@ -33,6 +33,8 @@ MakeStore = Callable[[], Store]
 DIMENSIONS = 8
 SPACE = Space("space-a", DIMENSIONS)
 OTHER_SPACE = Space("space-b", DIMENSIONS)
+SHARES = (1 / 2, 1 / 4)
+"""Weights of neighbours."""
 HERE = Filters("here")
 
 

@@ -11,7 +11,7 @@ import pytest
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.models import BackgroundScores, Chunk, Embedded, Memory, Neighbours
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, new, put, towards
+from tests.contracts.shelf import HERE, OTHER_SPACE, SHARES, SPACE, new, put, towards
 
 START = datetime(2024, 5, 17, tzinfo=UTC)
 
@@ -65,29 +65,44 @@ async def test_only_the_living_of_one_conversation_are_neighbours(store: Store) 
 async def test_a_memory_means_what_it_means_among_its_neighbours(store: Store) -> None:
     """The neighbours count half and a quarter; those without a vector and those further away count nothing."""
     turns = [await say(store, minute, degrees) for minute, degrees in enumerate((90, 80, 10, None, 40, 120, 0))]
-    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [turn.key for turn in turns]))
+    found = await store.read(
+        lambda it: it.contextual_similarity(towards(0), SPACE, [turn.key for turn in turns], SHARES)
+    )
     assert turns[3].key not in found
     assert found[turns[2].key] == pytest.approx(cosine([(1, 10), (0.5, 80), (0.25, 90), (0.25, 40)]), abs=1e-5)
     assert found[turns[0].key] == pytest.approx(cosine([(1, 90), (0.5, 80), (0.25, 10)]), abs=1e-5)
     assert found[turns[6].key] == pytest.approx(cosine([(1, 0), (0.5, 120), (0.25, 40)]), abs=1e-5)
 
 
+@pytest.mark.parametrize("shares", [(), (0.75,), (0.0625, 1), (0.5, 0.25)])
+async def test_neighbours_count_as_much_as_is_asked(store: Store, shares: tuple[float, ...]) -> None:
+    """By their distance, and those without a share nothing; what was asked before does not matter."""
+    turns = [await say(store, minute, degrees) for minute, degrees in enumerate((90, 80, 10, 40, 120))]
+    key = turns[2].key
+    wanted = cosine([(1, 10), *((w, d) for w, pair in zip(shares, ((80, 40), (90, 120)), strict=False) for d in pair)])
+    other = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [key], SHARES))
+    for _ in range(2):
+        found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [key], shares))
+        assert found == {key: pytest.approx(wanted, abs=1e-5)}
+    assert other == await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [key], SHARES))
+
+
 async def test_what_is_said_later_belongs_to_the_context_at_once(store: Store) -> None:
     """A memory that was asked for before means something else after the next turn, for any query."""
     first = await say(store, 1, 30)
     found = await store.read(
-        lambda it: [it.contextual_similarity(towards(asked), SPACE, [first.key]) for asked in (0, 30)]
+        lambda it: [it.contextual_similarity(towards(asked), SPACE, [first.key], SHARES) for asked in (0, 30)]
     )
     assert found == [{first.key: pytest.approx(cosine([(1, 30 - asked)]), abs=1e-5)} for asked in (0, 30)]
     await say(store, 2, 90)
-    later = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [first.key]))
+    later = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [first.key], SHARES))
     assert later == {first.key: pytest.approx(cosine([(1, 30), (0.5, 90)]), abs=1e-5)}
 
 
 async def test_without_a_conversation_there_is_no_context(store: Store) -> None:
     """Memories outside of conversations are absent, and a turn alone means what it means."""
     loner, alone = await say(store, 1, 30, talk=None), await say(store, 2, 60)
-    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [loner.key, alone.key]))
+    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [loner.key, alone.key], SHARES))
     assert found == {alone.key: pytest.approx(0.5, abs=1e-5)}
 
 
@@ -98,7 +113,7 @@ async def test_long_turns_are_seen_by_their_passages(store: Store) -> None:
         talk = new("one two three"[: 13 - place] + "!" * place, conversation_id="c", id=str(place), created_at=START)
         await store.add([(talk, Embedded(parts, SPACE))])
     first = await store.get("0", "here")
-    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [first.key]))
+    found = await store.read(lambda it: it.contextual_similarity(towards(0), SPACE, [first.key], SHARES))
     assert found == {first.key: pytest.approx(cosine([(1, 20), (0.5, 70)]), abs=1e-5)}
 
 
@@ -132,7 +147,7 @@ async def test_other_spaces_have_no_context_here(store: Store) -> None:
     """Vectors of another space are refused."""
     turn = await say(store, 1)
     with pytest.raises(SpaceMismatchError, match="space-a"):
-        await store.read(lambda it: it.contextual_similarity(towards(0), OTHER_SPACE, [turn.key]))
+        await store.read(lambda it: it.contextual_similarity(towards(0), OTHER_SPACE, [turn.key], SHARES))
     with pytest.raises(SpaceMismatchError, match="space-a"):
         await store.read(lambda it: it.background_scores(towards(0), OTHER_SPACE, "here", 5))
 

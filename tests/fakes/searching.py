@@ -80,11 +80,13 @@ def cosine_to(vector: bytes, other: bytes) -> float:
     return _cosine(wire.unpack(vector), wire.unpack(other))
 
 
-def cosine_among(vector: bytes, own: Sequence[Chunk], sides: Sequence[Sequence[Sequence[Chunk]]]) -> float:
+def cosine_among(
+    vector: bytes, own: Sequence[Chunk], sides: Sequence[Sequence[Sequence[Chunk]]], shares: Sequence[float]
+) -> float:
     """Return the cosine to the nearest of a memory's passages joined with the first one of each neighbour."""
     parts = [(1.0, max((p.vector for p in own if p.vector), key=lambda one: cosine_to(vector, one)))]
     for side in sides:
-        for weight, passages in zip((1 / 2, 1 / 4), side, strict=False):
+        for weight, passages in zip(shares, side, strict=False):
             ordered = sorted(passages, key=lambda passage: passage.start)
             parts += [(weight, passage.vector) for passage in ordered if passage.vector][:1]
     rows = [[weight * number for number in wire.unpack(row)] for weight, row in parts]

@@ -76,13 +76,18 @@ class FakeSnapshot(OnShelves):
                 found[memory.key] = Neighbours(tuple(turns[max(0, at - 2) : at][::-1]), tuple(turns[at + 1 : at + 3]))
         return found
 
-    def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    def contextual_similarity(
+        self, vector: bytes, space: Space, keys: Sequence[int], shares: Sequence[float]
+    ) -> dict[int, float]:
         """Return the cosine to each memory's meaning among its neighbours."""
         self._check(space)
         around = self.neighbours(keys)
         return {
             key: cosine_among(
-                vector, self.shelves.of(key), [[self.shelves.of(n) for n in side] for side in (of.before, of.after)]
+                vector,
+                self.shelves.of(key),
+                [[self.shelves.of(n) for n in side] for side in (of.before, of.after)],
+                shares,
             )
             for key, of in around.items()
             if any(passage.vector for passage in self.shelves.of(key))

@@ -148,6 +148,7 @@ WHOLE = DEFAULT_POLICY
 CHANGES: dict[str, SearchPolicy] = {
     "keyword shares": replace(WHOLE, conversation=replace(WHOLE.conversation, keyword_shares=())),
     "neighbours of the best": replace(WHOLE, candidates=replace(WHOLE.candidates, best_with_neighbours=0)),
+    "dense shares": replace(WHOLE, conversation=replace(WHOLE.conversation, dense_shares=(1, 1))),
     "context": replace(WHOLE, conversation=replace(WHOLE.conversation, context_share=0)),
     "calibration": replace(WHOLE, keywords=replace(WHOLE.keywords, calibration=0)),
     "weight per query": replace(WHOLE, background=replace(WHOLE.background, sample=0)),

@@ -81,11 +81,14 @@ class Snapshot(Protocol):
         """
         ...
 
-    def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    def contextual_similarity(
+        self, vector: bytes, space: Space, keys: Sequence[int], shares: Sequence[float]
+    ) -> dict[int, float]:
         """Return the cosine (-1 to 1) to each memory's meaning among its neighbours.
 
-        That is the direction of its nearest chunk and, at half and quarter weight, of the first chunk of each
-        neighbour. A memory without a conversation or without a vector is absent.
+        That is the direction of its nearest chunk and, at the weight that `shares` has for its distance, of the first
+        chunk of each neighbour. A share is above 0 and a multiple of 1/16. A memory without a conversation or without a
+        vector is absent.
 
         Raises:
             SpaceMismatchError: the store's vectors are of another space.

@@ -76,9 +76,11 @@ class SqliteSnapshot:
         """Return what lies on each side of each memory in its conversation."""
         return self._finder.neighbours(self._db, keys)
 
-    def contextual_similarity(self, vector: bytes, space: Space, keys: Sequence[int]) -> dict[int, float]:
+    def contextual_similarity(
+        self, vector: bytes, space: Space, keys: Sequence[int], shares: Sequence[float]
+    ) -> dict[int, float]:
         """Return the cosine to each memory's meaning among its neighbours."""
-        return self._finder.contextual_similarity(self._db, vector, space, keys)
+        return self._finder.contextual_similarity(self._db, vector, space, keys, tuple(shares))
 
     def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
         """Return the cosines to some chunks of a namespace."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import Final, cast
 
@@ -20,11 +22,42 @@ REACH: Final = 2
 
 _NO_NEIGHBOURS: Final = Neighbours((), ())
 
-# 4 * own + 2 * (the one before + the one after) + (the second before + the second after); a cosine knows no length.
-_IN_CONTEXT: Final = """
-  SELECT ?1, vec_add(
-    vec_add(vec_add(vec_add(?2, ?2), vec_add(?2, ?2)), vec_add(vec_add(?3, ?3), vec_add(?4, ?4))), vec_add(?5, ?6))
-"""
+FINEST: Final = 16
+"""A neighbour's share is a multiple of one such part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The vectors among neighbours that are the same for every query, while the store does not change."""
+
+    shares: tuple[float, ...]
+    """The weight of a neighbour, by its distance; the memory's own is 1."""
+    kept: dict[int, bytes]
+
+
+@cache
+def _in_context(shares: tuple[float, ...]) -> str:
+    """Return SQL that adds a memory's vector (?2) and its neighbours' (before ?3, after ?4; further ones ?5, ?6 ...).
+
+    sqlite-vec adds and does not multiply; a cosine knows no length. So all are added a whole number of times: for 1/2
+    and 1/4, 4 * own + 2 * (the one before + the one after) + (the second before + the second after).
+    """
+    counts = [max(1, round(FINEST * share)) for share in shares]
+    common = math.gcd(FINEST, *counts)
+    total = _times("?2", FINEST // common)
+    for distance, times in enumerate(counts):
+        count, before = times // common, 3 + 2 * distance
+        total = f"vec_add({total}, vec_add({_times(f'?{before}', count)}, {_times(f'?{before + 1}', count)}))"
+    return f"SELECT ?1, {total}"
+
+
+def _times(vector: str, count: int) -> str:
+    """Return SQL that adds a vector so many times."""
+    if count == 1:
+        return vector
+    half = _times(vector, count // 2)
+    doubled = f"vec_add({half}, {half})"
+    return f"vec_add({doubled}, {vector})" if count % 2 else doubled
 
 
 def neighbours(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
@@ -55,11 +88,9 @@ def _numbers(listed: str) -> tuple[int, ...]:
 
 
 def contextual_similarity(
-    db: apsw.Connection, vector: bytes, space: Space, around: Mapping[int, Neighbours], kept: dict[int, bytes]
+    db: apsw.Connection, vector: bytes, space: Space, around: Mapping[int, Neighbours], sums: Sums
 ) -> dict[int, float]:
     """Return the cosine of each memory among its neighbours; absent without a vector.
-
-    `kept` keeps the vectors among neighbours that are the same for every query, while the store does not change.
 
     Raises:
         SpaceMismatchError: the store's vectors are of another space.
@@ -67,34 +98,35 @@ def contextual_similarity(
     number = vectors_of(db, space)
     if number is None:
         return {}
-    summed: dict[int, bytes] = {}
+    kept, summed = sums.kept, dict[int, bytes]()
     if missing := {key: of for key, of in around.items() if key not in kept}:
         best = _best_vectors(db, number, vector, list(missing))
-        summed = _among_neighbours(db, number, space.dimensions, missing, best)
+        known = {*missing, *(key for of in missing.values() for key in (*of.before, *of.after))}
+        first = _first_vectors(db, number, space.dimensions, known)
+        summed = _among_neighbours(db, sums.shares, missing, first, best)
         kept.update((key, row) for key, row in summed.items() if key not in best)
     rows = {key: row for key in around if (row := summed.get(key) or kept.get(key)) is not None}
     return dict(zip(rows, cosines(db, vector, b"".join(rows.values())), strict=True))
 
 
 def _among_neighbours(
-    db: apsw.Connection, number: int, dimensions: int, around: Mapping[int, Neighbours], best: Mapping[int, bytes]
+    db: apsw.Connection,
+    shares: tuple[float, ...],
+    around: Mapping[int, Neighbours],
+    first: Mapping[int, bytes],
+    best: Mapping[int, bytes],
 ) -> dict[int, bytes]:
     """Return the vector of each memory with its neighbours', its own being that of its first passage if not `best`."""
-    known = {*around, *(key for of in around.values() for key in (*of.before, *of.after))}
-    beside = _first_vectors(db, number, dimensions, known)
-    own = {**beside, **best}
-    nothing = bytes(4 * dimensions)
+    own = {**first, **best}
+    nothing = bytes(len(next(iter(first.values()), b"")))
 
-    def place(listed: tuple[int, ...], index: int) -> bytes:
-        return beside.get(listed[index], nothing) if index < len(listed) else nothing
+    def beside(of: Neighbours) -> Iterator[bytes]:
+        for distance in range(len(shares)):
+            for side in (of.before, of.after):
+                yield first.get(side[distance], nothing) if distance < len(side) else nothing
 
     rows = db.executemany(
-        _IN_CONTEXT,
-        (
-            (key, own[key], place(of.before, 0), place(of.after, 0), place(of.before, 1), place(of.after, 1))
-            for key, of in around.items()
-            if key in own
-        ),
+        _in_context(shares), ((key, own[key], *beside(of)) for key, of in around.items() if key in own)
     )
     return dict(cast("Iterator[tuple[int, bytes]]", rows))
 

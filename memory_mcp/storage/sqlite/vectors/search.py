@@ -39,6 +39,8 @@ class _Known:
     around: dict[int, Neighbours | None] = field(default_factory=dict)
     keywords: PostingCache = field(default_factory=PostingCache)
     sums: dict[int, bytes] = field(default_factory=dict)
+    shares: tuple[float, ...] = ()
+    """Those that the sums were made with."""
     held: dict[tuple[int, str], context.Held] = field(default_factory=dict)
     """By the space's number and the namespace."""
     chosen: dict[tuple[int, str, int], bytes] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class VectorSearch:
         return {key: beside for key in keys if (beside := around[key])}
 
     def contextual_similarity(
-        self, db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]
+        self, db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int], shares: tuple[float, ...]
     ) -> dict[int, float]:
         """Return the cosine of each memory among its neighbours; absent without a conversation or a vector.
 
@@ -108,10 +110,11 @@ class VectorSearch:
             SpaceMismatchError: the store's vectors are of another space.
         """
         around = self.neighbours(db, keys)
-        sums = self._known.sums  # of this moment, as the neighbours are
-        if len(sums) > MOST_SUMS:
-            sums.clear()
-        return context.contextual_similarity(db, vector, space, around, sums)
+        known = self._known  # of this moment, as the neighbours are
+        if len(known.sums) > MOST_SUMS or known.shares != shares:
+            known.sums.clear()
+            known.shares = shares
+        return context.contextual_similarity(db, vector, space, around, context.Sums(shares, known.sums))
 
     def keywords(self, db: apsw.Connection) -> PostingCache:
         """Return what was read of the keyword index, to be added to."""
