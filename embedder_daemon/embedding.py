@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
-from embedder_api.lines import CONTENT
 from embedder_api.v1 import embedder_pb2
 from embedder_api.v1.contract import MAX_TEXTS, ItemError
 
-from embedder_daemon import logs, memory
+from embedder_daemon import logs
 from embedder_daemon.engines.base import SHORT, Encoded, Engine, EngineFacts, Task
 from embedder_daemon.errors import DeadlineError, InvalidRequestError, SpaceMismatchError
-from embedder_daemon.lifecycle import Lifecycle
+from embedder_daemon.runtime.lifecycle import Lifecycle
 from embedder_daemon.scheduler.cache import Cache, Known, keys
 from embedder_daemon.scheduler.packing import Lane
 from embedder_daemon.scheduler.scheduler import Outcome, Scheduler
 from embedder_daemon.scheduler.worker import Worker, contained
 from embedder_daemon.stats import Stats
+from embedder_daemon.system import heap
+from memory_common.log_lines import CONTENT
 
 _LANES: Final = {
     embedder_pb2.LANE_UNSPECIFIED: Lane.INTERACTIVE,
@@ -104,7 +105,7 @@ class Embedding:
             return await self._answered(request)
         finally:
             if request.characters > LARGE:
-                asyncio.get_running_loop().call_later(_GIVE_BACK_S, memory.give_back)
+                asyncio.get_running_loop().call_later(_GIVE_BACK_S, heap.give_back)
 
     async def _answered(self, request: _Request) -> embedder_pb2.EmbedResponse:
         started = time.monotonic()

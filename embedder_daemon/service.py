@@ -15,10 +15,11 @@ from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 from embedder_api.v1.contract import ErrorCode
 from google.protobuf.message import DecodeError, Message
 
-from embedder_daemon import logs, upgrades
+from embedder_daemon import logs
 from embedder_daemon.embedding import Embedding
 from embedder_daemon.errors import INTERNAL, InvalidRequestError, OverloadedError, RequestError
-from embedder_daemon.lifecycle import Lifecycle, State
+from embedder_daemon.runtime import homebrew_check
+from embedder_daemon.runtime.lifecycle import Lifecycle, State
 from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.packing import Lane
 from embedder_daemon.scheduler.scheduler import Scheduler
@@ -134,7 +135,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             info.versions.update(facts.versions)
             if facts.choice:
                 info.versions[contract.CHOICE_KEY] = facts.choice
-        if sentence := upgrades.outdated():
+        if sentence := homebrew_check.outdated():
             info.versions[contract.OUTDATED_KEY] = sentence
         return info
 

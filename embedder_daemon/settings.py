@@ -10,8 +10,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
-from embedder_api import plugins
-from embedder_api.described import Described, describe, nearest
 from embedder_api.v1.address import default_address
 from embedder_api.v1.contract import MAX_TEXTS
 from platformdirs import user_config_path
@@ -26,6 +24,8 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from embedder_daemon.errors import SettingsError
+from memory_common import plugins
+from memory_common.described import Described, describe, nearest
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

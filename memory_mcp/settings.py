@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from embedder_api import plugins
-from embedder_api.described import Described, describe, nearest, variable
 from embedder_api.v1.address import SCHEME, default_address, socket_path
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError, ValidationInfo
@@ -26,6 +24,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from memory_common import plugins
+from memory_common.described import Described, describe, nearest, variable
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.names import nfc

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from embedder_daemon import processors
-from embedder_daemon.space import Space
+from embedder_daemon.model.space import Space
+from embedder_daemon.system import processors
 
 SHORT: Final = 500
 """Characters of a call that is tokenised on the event loop: that takes less time than the way to a thread and back."""

@@ -15,7 +15,7 @@ from embedder_daemon.engines import converted, openvino_engine, torch_compare, t
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.openvino_runtime import openvino
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 
 def convert(files: ModelFiles, target: Path, kind: converted.Format) -> None:

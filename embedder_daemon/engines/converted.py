@@ -18,10 +18,11 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Final
 
-from embedder_daemon import children, logs
-from embedder_daemon.engines import cache, golden, verdict
+from embedder_daemon import logs
+from embedder_daemon.engines import autotune_result, cache, golden
 from embedder_daemon.errors import INSTALL, EngineMissingError, LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
+from embedder_daemon.system import child_process
 
 DIGESTS: Final = "sha256.json"
 _ORIGIN: Final = "model.path"
@@ -98,7 +99,7 @@ def graph(files: ModelFiles, kind: Format) -> Path:
     if golden.find(files.space) is None:  # another model's file would be served under this one's name
         raise LoadError(
             f"{own} is in no digest, and there are no golden vectors to compare it with: "
-            f"run {verdict.FIX} where torch is installed, or delete the file"
+            f"run {autotune_result.FIX} where torch is installed, or delete the file"
         )
     return own
 
@@ -205,8 +206,8 @@ def _run(files: ModelFiles, kind: Format, target: Path) -> None:
     try:
         with _lifeline() as stdin:
             arguments = (files.dump(), str(target), kind.variant)
-            children.run(f"engines.{kind.module}", *arguments, timeout_s=_CONVERT_S, stdin=stdin)
-    except children.ChildError as error:
+            child_process.run(f"engines.{kind.module}", *arguments, timeout_s=_CONVERT_S, stdin=stdin)
+    except child_process.ChildError as error:
         if str(error).startswith("ModuleNotFoundError"):
             raise EngineMissingError(f"converting the model for {kind.engine} needs {kind.needs} ({error})") from error
         raise LoadError(f"the model {files.folder} could not be converted for {kind.engine}: {error}") from error

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, cast
 
-from embedder_api import plugins
-
 from embedder_daemon import logs
-from embedder_daemon.engines import golden, verdict
+from embedder_daemon.engines import autotune_result, golden
 from embedder_daemon.engines.base import Engine, EngineOptions
 from embedder_daemon.errors import INSTALL, EngineMissingError
+from embedder_daemon.model.space import ModelFiles
 from embedder_daemon.settings import ENGINE_GROUP
 from embedder_daemon.settings import ENGINES as NAMES
-from embedder_daemon.space import ModelFiles
+from memory_common import plugins
 
 
 class _Entry(NamedTuple):
@@ -113,8 +112,8 @@ def _fallback() -> str:
 
 def _choose(name: str, options: EngineOptions, files: ModelFiles) -> tuple[str, EngineOptions]:
     """Turn auto into what was measured."""
-    known = verdict.read(verdict.conditions(files.space, options))
-    choice = verdict.choose(known, name, options.precision, _fallback())
+    known = autotune_result.read(autotune_result.conditions(files.space, options))
+    choice = autotune_result.choose(known, name, options.precision, _fallback())
     if not choice.measured:
         logs.get().warning(f"{choice.engine} {choice.precision}: {choice.reason}")
     return choice.engine, replace(options, precision=choice.precision, choice=choice.reason)

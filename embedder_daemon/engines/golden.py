@@ -1,6 +1,6 @@
 """The golden check: an engine's vectors against float32 ones that torch made, alone and batched.
 
-`golden.json` holds those of the bundled model; for another model they lie in the cache folder, where `choose` puts
+`golden.json` holds those of the bundled model; for another model they lie in the cache folder, where autotune puts
 them.
 """
 
@@ -21,7 +21,7 @@ from embedder_api.v1 import wire
 from embedder_daemon.engines import cache
 from embedder_daemon.engines.base import Encoded, Engine, Task
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import Space
+from embedder_daemon.model.space import Space
 
 MIN_COSINE: Final = 0.9995
 _ROWS: Final = 8  # in one batch; the texts come by length, so that few tokens are padding

@@ -12,7 +12,7 @@ from typing import Final
 from embedder_api.v1.wire import pack
 
 from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
-from embedder_daemon.space import ModelFiles, Space
+from embedder_daemon.model.space import ModelFiles, Space
 
 DIMENSIONS: Final = 384
 MAX_TOKENS: Final = 256

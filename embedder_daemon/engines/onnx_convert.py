@@ -16,7 +16,7 @@ import torch
 from embedder_daemon.engines import converted, onnx_engine, torch_compare, torch_model
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 _OPSET: Final = 17
 

@@ -12,11 +12,11 @@ import tokenizers
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as raised  # type: ignore[import-untyped]  # has no types
 
-from embedder_daemon.engines import converted, memory, padding
+from embedder_daemon.engines import converted, out_of_memory, padding
 from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import LoadError, ModelMissingError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 _POOLINGS: Final = {"mean", "cls"}
 _TOLERANCE: Final = 1e-6  # measured: 0.0 on one processor; others add in another order
@@ -90,7 +90,7 @@ class Graph:
             MemoryError: the batch does not fit.
             Exception: whatever else onnxruntime raises; its kinds have no base of their own.
         """
-        with memory.guarded(*_FAILURES):
+        with out_of_memory.guarded(*_FAILURES):
             ids, mask = padding.pad(batch, self._pad_id, padding.exact(batch))
             given = dict(zip(converted.INPUTS, (ids, mask), strict=True))
             feed = {name: given[name] if name in given else np.zeros_like(ids) for name in self._inputs}

@@ -8,12 +8,12 @@ from typing import Final
 
 import tokenizers
 
-from embedder_daemon.engines import converted, memory, padding
+from embedder_daemon.engines import converted, out_of_memory, padding
 from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
 from embedder_daemon.engines.openvino_runtime import openvino
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import LoadError, ModelMissingError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 _HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
 _TOLERANCES: Final = {"float32": 1e-6, "bfloat16": 2e-3}  # measured: 2e-7 and 7e-4
@@ -72,7 +72,7 @@ class Graph:
         """
         rows, tokens = padding.exact(batch)
         matrices = padding.pad(batch, self._pad_id, padding.Shape(rows, -(-tokens // _STEP) * _STEP))
-        with memory.guarded(RuntimeError):
+        with out_of_memory.guarded(RuntimeError):
             self._request.infer(dict(zip(converted.INPUTS, matrices, strict=True)), share_inputs=True)
         vectors = self._request.get_output_tensor(0).data.astype("<f4", copy=False)
         return [row.tobytes() for row in vectors]

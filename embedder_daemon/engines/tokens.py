@@ -8,11 +8,11 @@ from typing import Final
 
 import tokenizers
 
-from embedder_daemon import tokenizer_files
 from embedder_daemon.engines.base import Encoded, Task
 from embedder_daemon.errors import LoadError
-from embedder_daemon.model_folder import ModelFolder
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import tokenizer_files
+from embedder_daemon.model.folder import ModelFolder
+from embedder_daemon.model.space import ModelFiles
 
 _WINDOW: Final = 1 << 16
 """Characters that are tokenised at a time: each takes 160 bytes of memory, and 660 in Chinese (measured)."""

@@ -14,7 +14,7 @@ from embedder_daemon.engines.base import Encoded, Task
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.engines.torch_model import SentenceModel
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 LENGTHS: Final = (3, 9, 41, 133, 521, 1031)
 """Tokens of the texts that are compared, special ones included: below and above the windows that models with local

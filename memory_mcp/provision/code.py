@@ -13,7 +13,7 @@ from typing import Final
 from memory_mcp.provision import source
 from memory_mcp.provision.versions import Environment
 
-NAMES: Final = ("embedder_daemon", "embedder_api")
+NAMES: Final = ("embedder_daemon", "memory_common", "embedder_api")
 PTH: Final = "memory-mcp-code.pth"
 """Its one line is the folder of the copy that is in use, relative to the file's own."""
 

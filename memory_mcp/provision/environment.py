@@ -216,7 +216,7 @@ class Builder:
         model = [word for name in (models.VARIABLE,) if name in choices for word in ("--model", choices[name])]
         try:
             with self.progress.step("converting the model and measuring the engines (half a minute, once)") as hear:
-                choose = (str(environment.python), "-I", "-m", "embedder_daemon.choose", *model)
+                choose = (str(environment.python), "-I", "-m", "embedder_daemon.autotune", *model)
                 told = self.runner.record(*choose, log=self.versions.log, hear=hear)
         except ProvisionError as error:
             self.progress.say(f"no engine was chosen, so the daemon will use torch: {error}")

@@ -48,7 +48,9 @@ class Hub:
         return {**choices, VARIABLE: folder}
 
     def _find(self, model: str) -> str:
-        return self.runner.output(str(self.environment.python), "-I", "-m", "embedder_daemon.pin", model).strip()
+        return self.runner.output(
+            str(self.environment.python), "-I", "-m", "embedder_daemon.resolve_model", model
+        ).strip()
 
     def _download(self, model: str) -> None:
         repository, _, revision = model.partition("@")

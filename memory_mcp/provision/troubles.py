@@ -74,7 +74,7 @@ def _moved(environment: Environment, runner: Runner) -> str:
     """Say what `brew upgrade` did to a PyTorch that is reused, or nothing."""
     if not (environment.folder / HOMEBREW).is_file():
         return ""
-    told = runner.output(str(environment.python), "-I", "-m", "embedder_daemon.upgrades").strip()
+    told = runner.output(str(environment.python), "-I", "-m", "embedder_daemon.runtime.homebrew_check").strip()
     return told.rpartition(_RUN)[0]
 
 

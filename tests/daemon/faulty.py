@@ -12,7 +12,7 @@ from embedder_daemon import __main__
 from embedder_daemon.engines import hash_engine
 from embedder_daemon.engines.base import Encoded, EngineOptions, Task
 from embedder_daemon.engines.hash_engine import HashEngine
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 DEEDS: dict[str, Callable[[], object]] = {
     "hang": lambda: threading.Event().wait(),

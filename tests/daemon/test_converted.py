@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from embedder_daemon import model
 from embedder_daemon.engines import converted, golden
 from embedder_daemon.engines.converted import Format
 from embedder_daemon.engines.golden import Golden
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import discovery
+from embedder_daemon.model.space import ModelFiles
 from tests.daemon import modelfiles
 from tests.daemon.converting import KIND, make_interpreter
 from tests.daemon.daemonkit import Process, until
@@ -28,7 +28,7 @@ TOGETHER_S = 0.5
 @pytest.fixture
 def files(folder: Path) -> ModelFiles:
     """Write a tiny model."""
-    return model.find(str(modelfiles.write(folder / "model")))
+    return discovery.find(str(modelfiles.write(folder / "model")))
 
 
 def test_a_daemon_killed_while_it_converts_is_followed_by_one_that_serves(
@@ -127,7 +127,7 @@ def test_the_models_own_graph_is_read_only_where_it_is_compared(files: ModelFile
     own = files.folder / kind.own
     own.parent.mkdir()
     own.write_text("graph")
-    with pytest.raises(LoadError, match=r"onnx/model\.onnx is in no digest.*python -I -m embedder_daemon\.choose"):
+    with pytest.raises(LoadError, match=r"onnx/model\.onnx is in no digest.*python -I -m embedder_daemon\.autotune"):
         converted.graph(files, kind)
     golden.keep(Golden(files.space.space_id, (), ()), files.space)
     assert converted.graph(files, kind) == own

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from embedder_daemon import model, pin
+from embedder_daemon import resolve_model
 from embedder_daemon.errors import LoadError, ModelDamagedError, ModelMissingError
-from embedder_daemon.model_folder import ModelFolder
+from embedder_daemon.model import discovery
+from embedder_daemon.model.folder import ModelFolder
+from embedder_daemon.model.space import ModelFiles
 from embedder_daemon.settings import DaemonSettings
-from embedder_daemon.space import ModelFiles
 from tests.daemon.modelfiles import COMMIT, MODULES, modules, write, write_cache
 
 SETTINGS = "config_sentence_transformers.json"
@@ -39,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def find(folder: Path, **changed: object) -> ModelFiles:
     """Write a tiny model and read it."""
-    return model.find(str(write(folder / "tiny", **changed)))
+    return discovery.find(str(write(folder / "tiny", **changed)))
 
 
 def test_everything_is_read_from_the_models_own_files(tmp_path: Path) -> None:
@@ -187,11 +188,11 @@ def test_known_families_have_their_prompts(name: str, query: str, document: str,
     """A model whose files say no prompts, or say empty ones, gets those that its authors ask for."""
     silent: list[dict[str, object] | None] = [None, {}, {"prompts": {}}, {"prompts": {"query": "", "document": ""}}]
     for number, said in enumerate(silent):
-        space = model.find(str(write(tmp_path / str(number) / name, **{SETTINGS: said}))).space
+        space = discovery.find(str(write(tmp_path / str(number) / name, **{SETTINGS: said}))).space
         assert space.query_prompt.startswith(query)
         assert bool(space.query_prompt) == bool(query)
         assert space.document_prompt == document
-    own = model.find(str(write(tmp_path / "own" / name, **{SETTINGS: {"prompts": {"query": "mine: "}}}))).space
+    own = discovery.find(str(write(tmp_path / "own" / name, **{SETTINGS: {"prompts": {"query": "mine: "}}}))).space
     assert (own.query_prompt, own.document_prompt) == ("mine: ", "")
 
 
@@ -199,7 +200,7 @@ def test_prompts_by_setting_come_first(tmp_path: Path) -> None:
     """Each one counts by itself, also an empty one, and makes another space; the files' own are as if not set."""
     folder = str(write(tmp_path / "multilingual-e5-small"))
     spaces = [
-        model.configured(DaemonSettings(model=folder, query_prompt=query, document_prompt=document)).space
+        discovery.configured(DaemonSettings(model=folder, query_prompt=query, document_prompt=document)).space
         for query, document in ((None, None), ("q ", None), (None, "d "), ("", ""), ("query: ", "passage: "))
     ]
     told = [(space.query_prompt, space.document_prompt) for space in spaces]
@@ -210,9 +211,9 @@ def test_prompts_by_setting_come_first(tmp_path: Path) -> None:
 def test_prompts_by_setting_are_refused_where_they_cannot_be_left_out(tmp_path: Path) -> None:
     """A model whose pooling leaves prompts out cannot have one, wherever it comes from."""
     folder = write(tmp_path / "tiny", **{POOLING: {"pooling_mode": "mean", "include_prompt": False}, SETTINGS: None})
-    model.find(str(folder))
+    discovery.find(str(folder))
     with pytest.raises(LoadError, match="prompts"):
-        model.configured(DaemonSettings(model=str(folder), query_prompt="q "))
+        discovery.configured(DaemonSettings(model=str(folder), query_prompt="q "))
 
 
 VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword\n##s\n"
@@ -345,7 +346,7 @@ def test_all_shards_make_the_digest(tmp_path: Path) -> None:
     assert len(digests) == 2
     (tmp_path / "2" / "tiny" / "two.safetensors").unlink()
     with pytest.raises(ModelMissingError, match=r"two\.safetensors"):
-        model.find(str(tmp_path / "2" / "tiny"))
+        discovery.find(str(tmp_path / "2" / "tiny"))
 
 
 def test_dense_layers_belong_to_the_space(tmp_path: Path) -> None:
@@ -369,15 +370,15 @@ def test_dimensions_are_those_that_the_model_declares(tmp_path: Path) -> None:
     """A declared cut makes another space and another conversion; 0 is the model's own; another is refused."""
     config = {"hidden_size": 8, "max_position_embeddings": 64, "matryoshka_dimensions": [2, 4, 8]}
     folder = str(write(tmp_path / "tiny", **{"config.json": config}))
-    whole, cut = model.find(folder), model.find(folder, 4)
+    whole, cut = discovery.find(folder), discovery.find(folder, 4)
     assert (whole.space.dimensions, cut.space.dimensions, cut.width) == (8, 4, 8)
     assert whole.space.space_id != cut.space.space_id
     assert (whole.head, cut.head) == ("cls", "cls-4")
-    assert model.find(folder, 8) == whole
+    assert discovery.find(folder, 8) == whole
     with pytest.raises(LoadError, match=r"EMBEDDER_DIMENSIONS=3: .* 2, 4, 8 dimensions"):
-        model.find(folder, 3)
+        discovery.find(folder, 3)
     truncated = str(write(tmp_path / "other", **{SETTINGS: {"truncate_dim": 6}}))
-    assert [model.find(truncated, wanted).space.dimensions for wanted in (0, 6, 8)] == [6, 6, 8]
+    assert [discovery.find(truncated, wanted).space.dimensions for wanted in (0, 6, 8)] == [6, 6, 8]
 
 
 @pytest.mark.parametrize(
@@ -431,22 +432,22 @@ def test_what_is_wrong_with_a_model_is_named(
 def test_a_wrong_digest_is_damage(tmp_path: Path) -> None:
     """Where a digest is expected, other bytes are refused by the file's name."""
     with pytest.raises(ModelDamagedError, match=r"tokenizer\.json"):
-        model.read(ModelFolder(write(tmp_path), "fix it"), "tiny", {"tokenizer.json": "0" * 64})
+        discovery.read(ModelFolder(write(tmp_path), "fix it"), "tiny", {"tokenizer.json": "0" * 64})
 
 
 def test_a_hub_id_is_found_in_the_cache(cache: Path, tmp_path: Path) -> None:
     """By id, by the path of the snapshot and by that of a copy the same model is one space."""
     base = write_cache(cache, "some-owner/tiny")
-    by_id = model.find("some-owner/tiny")
+    by_id = discovery.find("some-owner/tiny")
     assert by_id.folder == base / "snapshots" / COMMIT
-    assert model.find(str(by_id.folder)).space == find(tmp_path).space == by_id.space
+    assert discovery.find(str(by_id.folder)).space == find(tmp_path).space == by_id.space
 
 
 @pytest.mark.parametrize(("repository", "name"), [("owner/my--model", "my--model"), ("model", "model")])
 def test_a_snapshot_has_the_name_of_its_repository(repository: str, name: str, tmp_path: Path) -> None:
     """Only the dashes between the owner and the name are a slash, and some names have no owner."""
     base = write_cache(tmp_path, repository)
-    assert model.find(str(base / "snapshots" / COMMIT)).space.model == name
+    assert discovery.find(str(base / "snapshots" / COMMIT)).space.model == name
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -455,7 +456,7 @@ def test_an_id_that_is_not_on_disk_is_told_with_the_command(cache: Path, *, ther
     if there:
         (write_cache(cache, "some-owner/tiny") / "refs" / "main").write_text("0" * 40)
     with pytest.raises(ModelMissingError, match=r"not in the hub's cache: run .*cli.hf download some-owner/tiny"):
-        model.find("some-owner/tiny")
+        discovery.find("some-owner/tiny")
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", SETTINGS, POOLING])
@@ -463,23 +464,23 @@ def test_a_link_to_nothing_is_told_with_the_command(cache: Path, file: str) -> N
     """A dangling link in the cache is named, also where the file is an optional one."""
     (write_cache(cache, "some-owner/tiny") / "snapshots" / COMMIT / file).resolve().unlink()
     with pytest.raises(ModelMissingError, match=rf"{file} \(a link to what is not there\).*download some-owner/tiny"):
-        model.find("some-owner/tiny")
+        discovery.find("some-owner/tiny")
 
 
 def test_a_download_that_was_broken_off_is_told(cache: Path) -> None:
     """A file that is missing beside an unfinished blob says so; a leftover beside a whole model is no harm."""
     base = write_cache(cache, "some-owner/tiny")
     (base / "blobs" / "ab12.incomplete").write_text("half")
-    model.find("some-owner/tiny")
+    discovery.find("some-owner/tiny")
     (base / "snapshots" / COMMIT / "model.safetensors").unlink()
     with pytest.raises(ModelMissingError, match=r"model\.safetensors is missing: its download was not finished; run "):
-        model.find("some-owner/tiny")
+        discovery.find("some-owner/tiny")
 
 
 def test_what_is_no_model_at_all_is_refused() -> None:
     """Neither a folder nor an id: the error says what EMBEDDER_MODEL may be."""
     with pytest.raises(ModelMissingError, match="owner/name"):
-        model.find("no such model")
+        discovery.find("no such model")
 
 
 def test_without_the_hubs_library_a_folder_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,7 +488,7 @@ def test_without_the_hubs_library_a_folder_is_asked_for(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     monkeypatch.delitem(sys.modules, "huggingface_hub.constants", raising=False)
     with pytest.raises(ModelMissingError, match=r"huggingface_hub.*folder"):
-        model.find("some-owner/tiny")
+        discovery.find("some-owner/tiny")
 
 
 def test_a_model_is_pinned_to_a_folder(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -496,12 +497,12 @@ def test_a_model_is_pinned_to_a_folder(cache: Path, tmp_path: Path, capsys: pyte
     snapshot = base / "snapshots" / COMMIT
     (base / "refs" / "v1").write_text(COMMIT)
     for name in ("some-owner/tiny", "some-owner/tiny@v1", f"some-owner/tiny@{COMMIT}"):
-        assert pin.main(name) == 0
+        assert resolve_model.main(name) == 0
         assert capsys.readouterr().out == f"{snapshot}\n"
     folder = write(tmp_path / "own")
-    assert pin.main(str(folder)) == 0
+    assert resolve_model.main(str(folder)) == 0
     assert capsys.readouterr().out == f"{folder}\n"
     for name in ("some-owner/tiny@v2", "some-owner/absent", str(tmp_path / "nowhere")):
-        assert pin.main(name) == 12
+        assert resolve_model.main(name) == 12
         printed = capsys.readouterr()
         assert (printed.out, printed.err.count("\n")) == ("", 1)

@@ -252,7 +252,7 @@ def test_a_file_that_cannot_be_read_is_named_in_one_line(start: Start, folder: P
     assert words in line
     environment = {**os.environ, "EMBEDDER_CONFIG": str(file)}
     told = subprocess.run(
-        [sys.executable, "-m", "embedder_daemon.describe"], env=environment, capture_output=True, check=False
+        [sys.executable, "-m", "embedder_daemon.print_settings"], env=environment, capture_output=True, check=False
     )
     assert told.returncode == 2
     [line] = told.stderr.decode().splitlines()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from embedder_daemon.space import Space
+from embedder_daemon.model.space import Space
 
 SPACE = Space(
     "some model",

@@ -8,7 +8,7 @@ from embedder_api.v1 import contract, embedder_pb2
 from embedder_api.v1.contract import ErrorCode
 
 from embedder_daemon import embedding, errors, service
-from embedder_daemon.lifecycle import State
+from embedder_daemon.runtime.lifecycle import State
 
 Kind = TypeVar("Kind", bound=Exception)
 

@@ -19,7 +19,7 @@ import grpc
 import pytest
 from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 
-from embedder_daemon import model
+from embedder_daemon.model import discovery
 from tests.model.corpus import real_texts
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def reference() -> SentenceTransformer:
     """Load the same weights in this process."""
     library = pytest.importorskip("sentence_transformers")
     loaded: SentenceTransformer = library.SentenceTransformer(
-        str(model.find(model.BUNDLED_NAME).folder), device="cpu", local_files_only=True
+        str(discovery.find(discovery.BUNDLED_NAME).folder), device="cpu", local_files_only=True
     )
     return loaded
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from embedder_daemon import choose, model
-from embedder_daemon.engines import cache, converted, golden, verdict
+from embedder_daemon.autotune import __main__ as autotune
+from embedder_daemon.engines import autotune_result, cache, converted, golden
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.converted import OPENVINO
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import discovery
+from embedder_daemon.model.space import ModelFiles
 from tests.daemon.daemonkit import until
 from tests.model.conftest import Daemon, running
 
@@ -26,7 +27,7 @@ ORPHAN_S = 4.0  # a conversion, with which a measurement begins, takes 8 s and m
 @pytest.fixture(scope="module")
 def files() -> ModelFiles:
     """Find the bundled model."""
-    return model.find(model.BUNDLED_NAME)
+    return discovery.find(discovery.BUNDLED_NAME)
 
 
 @pytest.fixture
@@ -98,16 +99,16 @@ def test_auto_measures_beside_its_work(own_cache: Path, tmp_path: Path, files: M
     with running(tmp_path, "auto", "auto") as daemon:
         info = daemon.ready().info()
         assert (info.engine, info.precision) == ("torch", "float32")
-        assert "python -I -m embedder_daemon.choose" in info.versions["choice"]
+        assert "python -I -m embedder_daemon.autotune" in info.versions["choice"]
         until(lambda: "measured in the background: " in daemon.log.read_text(), "it measured", MEASURE_S)
         last = daemon.log.read_text().rpartition("measured in the background: ")[2]
         daemon.embed("a text")
-    known = verdict.read(verdict.conditions(files.space, EngineOptions()))
+    known = autotune_result.read(autotune_result.conditions(files.space, EngineOptions()))
     assert known is not None
     assert {(figure.engine, figure.precision) for figure in known.figures} == set(
-        choose.candidates(known.conditions.device)
+        autotune.candidates(known.conditions.device)
     )
-    best = verdict.pick(known.figures, "auto", "auto")
+    best = autotune_result.pick(known.figures, "auto", "auto")
     assert best is not None
     assert f"EMBEDDER_ENGINE=auto is {best.engine} {best.precision}" in last
     with running(tmp_path, "auto", "auto") as daemon:

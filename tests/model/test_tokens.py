@@ -12,7 +12,7 @@ import pytest
 
 from embedder_daemon.engines.base import Task
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles, Space
+from embedder_daemon.model.space import ModelFiles, Space
 
 if TYPE_CHECKING:
     import tokenizers

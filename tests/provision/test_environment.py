@@ -134,7 +134,7 @@ def check_the_launcher_starts(environment: Environment) -> None:
 
 def check_what_brew_upgrade_moves_is_told(builder: Builder, homebrew: FakeHomebrew) -> None:
     """See what the environment says of a newer torch, of a moved Python and of one that is gone."""
-    ask = [str(used(builder).python), "-I", "-m", "embedder_daemon.upgrades"]
+    ask = [str(used(builder).python), "-I", "-m", "embedder_daemon.runtime.homebrew_check"]
     assert subprocess.check_output(ask, text=True) == "\n"
     homebrew.upgrade_pytorch("2.14.0")
     assert "is 2.14.0 now, and this environment was built for 2.12.1" in subprocess.check_output(ask, text=True)
@@ -205,7 +205,7 @@ def test_the_steps_in_their_order(fake: tuple[Builder, FakePython]) -> None:
     assert torch[-1] == f"torch=={TORCH}"
     assert others[-4:] == ("-c", str(folder / environment.CONSTRAINT), "-r", str(builder.recipe.requirements))
     assert model[-2:] == ("--no-deps", MODEL)
-    assert measure[-2:] == ("-m", "embedder_daemon.choose")
+    assert measure[-2:] == ("-m", "embedder_daemon.autotune")
 
 
 def test_hashes_are_checked_where_they_are_known(fake: tuple[Builder, FakePython]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from embedder_api.v1.wire import pack
 
 from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
-from embedder_daemon.space import ModelFiles, Space
+from embedder_daemon.model.space import ModelFiles, Space
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 MAX_TOKENS = 512

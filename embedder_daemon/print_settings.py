@@ -1,4 +1,4 @@
-"""`python -I -m embedder_daemon.describe`: print the daemon's settings as JSON, for `memory-mcp config`."""
+"""`python -I -m embedder_daemon.print_settings`: print the daemon's settings as JSON, for `memory-mcp config`."""
 
 from __future__ import annotations
 

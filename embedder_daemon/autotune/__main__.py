@@ -1,4 +1,4 @@
-"""`python -I -m embedder_daemon.choose`: measure the engines on this machine, and remember which is the fastest.
+"""`python -I -m embedder_daemon.autotune`: measure the engines on this machine, and remember which is the fastest.
 
 `make setup` and `memory-mcp daemon install` run it once. It takes the daemon's own settings (model, threads, device).
 With `measure` before them it measures the one engine that they name, with `golden` it puts golden vectors into the
@@ -21,12 +21,15 @@ from datetime import UTC, datetime
 from subprocess import TimeoutExpired
 from typing import Final
 
-from embedder_daemon import children, endpoint, logs, model, settings
-from embedder_daemon.engines import converted, factory, golden, verdict
+from embedder_daemon import logs, settings
+from embedder_daemon.engines import autotune_result, converted, factory, golden
+from embedder_daemon.engines.autotune_result import Figure, Verdict
 from embedder_daemon.engines.base import Engine, EngineOptions, Task
-from embedder_daemon.engines.verdict import Figure, Verdict
 from embedder_daemon.errors import DaemonError, LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import discovery
+from embedder_daemon.model.space import ModelFiles
+from embedder_daemon.runtime import endpoint
+from embedder_daemon.system import child_process
 
 CANDIDATES: Final = (
     ("openvino", "bfloat16"),
@@ -71,7 +74,7 @@ def _in_background(arguments: Sequence[str]) -> None:
     """Choose without being in anybody's way, unless another process does; the parent holds the other end of stdin."""
     os.nice(19)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    place = verdict.folder() / "measuring"
+    place = autotune_result.folder() / "measuring"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -95,11 +98,11 @@ def _choose(chosen: settings.DaemonSettings, arguments: Sequence[str], *, in_bac
     Raises:
         LoadError: no candidate passed, or one was starved in the background: a verdict would hold for good.
     """
-    files = model.configured(chosen)
+    files = discovery.configured(chosen)
     if golden.find(files.space) is None:
         _child("golden", arguments, "torch", "float32")
     figures = []
-    conditions = verdict.conditions(files.space, _options(chosen))
+    conditions = autotune_result.conditions(files.space, _options(chosen))
     for engine, precision in candidates(conditions.device):
         kind = converted.FORMATS.get((engine, precision))
         error = _prepare(files, kind) if kind else ""
@@ -108,14 +111,14 @@ def _choose(chosen: settings.DaemonSettings, arguments: Sequence[str], *, in_bac
         if in_background and figure.starved:
             raise LoadError(f"other programs had the processors ({figure.error}): the next start measures again")
         figures.append(figure)
-    best = verdict.pick(figures, "auto", "auto")
+    best = autotune_result.pick(figures, "auto", "auto")
     if best is None:
         raise LoadError(f"no engine computes right vectors on this machine: {_failures(figures)}")
     date = datetime.now(UTC).date().isoformat()
     try:
-        file = verdict.write(Verdict(conditions, date, tuple(figures)))
+        file = autotune_result.write(Verdict(conditions, date, tuple(figures)))
     except OSError as error:
-        raise LoadError(f"{verdict.path(conditions)} cannot be written: {error.strerror}") from error
+        raise LoadError(f"{autotune_result.path(conditions)} cannot be written: {error.strerror}") from error
     _say(f"EMBEDDER_ENGINE=auto is {best.engine} {best.precision} from now on ({file})")
 
 
@@ -167,12 +170,12 @@ def _child(task: str, arguments: Sequence[str], engine: str, precision: str) -> 
     """Run this module again; raise LoadError with its own message when it fails or takes too long."""
     chosen = [*arguments, "--engine", engine, "--precision", precision]
     try:
-        return children.run("choose", task, *chosen, timeout_s=_CANDIDATE_S)
+        return child_process.run("autotune", task, *chosen, timeout_s=_CANDIDATE_S)
     except TimeoutExpired as error:
         raise _LateError(f"not done after {_CANDIDATE_S:.0f} s") from error
     except OSError as error:
         raise LoadError(f"{sys.executable} cannot be started: {error.strerror}") from error
-    except children.ChildError as error:
+    except child_process.ChildError as error:
         raise LoadError(str(error)) from error
 
 
@@ -181,7 +184,7 @@ def _options(chosen: settings.DaemonSettings) -> EngineOptions:
 
 
 def _engine(chosen: settings.DaemonSettings) -> Engine:
-    return factory.create(chosen.engine, _options(chosen), model.configured(chosen))
+    return factory.create(chosen.engine, _options(chosen), discovery.configured(chosen))
 
 
 def _measure(chosen: settings.DaemonSettings) -> None:
@@ -223,7 +226,7 @@ def _texts_per_s(engine: Engine, known: golden.Golden) -> float:
 def _golden(chosen: settings.DaemonSettings) -> None:
     """Compute golden vectors with torch as float32 on the CPU, and keep them in the cache folder."""
     options = EngineOptions(device="cpu", precision="float32", threads=chosen.threads)
-    files = model.configured(chosen)
+    files = discovery.configured(chosen)
     made = golden.make(factory.create("torch", options, files), golden.texts())
     try:
         golden.keep(made, files.space)

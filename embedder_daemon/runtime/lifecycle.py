@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final
 
-from embedder_daemon import logs, memory
+from embedder_daemon import logs
 from embedder_daemon.engines.base import Engine, EngineFacts
 from embedder_daemon.errors import DaemonError, LoadError, UnavailableError
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.scheduler.worker import Worker
+from embedder_daemon.system import heap
 
 _MARGIN_S: Final = 0.05  # before a waiting caller's deadline, so that the reason still reaches it
 
@@ -207,4 +208,4 @@ def _drop(engine: Engine) -> None:
     """Close it, and give its memory back to the system."""
     engine.close()
     gc.collect()  # a model's modules refer to each other
-    memory.give_back()
+    heap.give_back()

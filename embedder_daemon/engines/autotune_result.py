@@ -15,9 +15,9 @@ from typing import Final
 from embedder_daemon.engines import cache
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.golden import MIN_COSINE
-from embedder_daemon.space import Space
+from embedder_daemon.model.space import Space
 
-FIX: Final = "python -I -m embedder_daemon.choose"
+FIX: Final = "python -I -m embedder_daemon.autotune"
 UNMEASURED: Final = f"not measured on this machine, with this model, these settings and these versions: run {FIX}"
 _PACKAGES: Final = ("openvino", "torch", "transformers", "tokenizers")  # not onnxruntime: to add it voids no verdict
 _GRAPHICS: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))  # NVIDIA's, AMD's, and that of WSL
