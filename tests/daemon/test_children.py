@@ -42,7 +42,7 @@ def test_a_child_imports_nothing_from_here(traps: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(traps)
     for name, value in (("PATH", str(traps)), ("OPTIMIZE", "2"), ("WARNINGS", "error"), ("INSPECT", "1")):
         monkeypatch.setenv(f"PYTHON{name}", value)
-    assert "settings" in json.loads(child_process.run("describe", timeout_s=60.0))
+    assert "settings" in json.loads(child_process.run("print_settings", timeout_s=60.0))
     assert not (traps / "sprung").exists()
 
 
@@ -108,7 +108,7 @@ def test_all_that_a_failed_child_wrote_is_kept(logs: Path) -> None:
     assert kept.is_relative_to(logs)
     assert "Traceback" in kept.read_text()
     with pytest.raises(ChildError, match=r"/nowhere") as caught:
-        child_process.run("pin", "/nowhere", timeout_s=60.0)
+        child_process.run("resolve_model", "/nowhere", timeout_s=60.0)
     assert "all it wrote" not in str(caught.value)
 
 
