@@ -31,6 +31,7 @@ from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.service import EmbedderService
 from embedder_daemon.settings import DaemonSettings
 from embedder_daemon.stats import Stats
+from memory_common.file_lock import FileLock
 
 DRAIN_S: Final = 12.0
 """How long running calls may take after SIGTERM; launchd and systemd kill later than that."""
@@ -114,7 +115,7 @@ async def run(settings: DaemonSettings) -> bool:
     stopped = _on_signals()
     path = endpoint.path_of(settings.address)
     endpoint.prepare_folder(path)
-    lock = endpoint.Lock(path)
+    lock = endpoint.lock_of(path)
     if not await _locked(lock, stopped, supervised=settings.supervised):
         return True
     endpoint.check_way(path)
@@ -172,7 +173,7 @@ def _on_signals() -> asyncio.Event:
     return stopped
 
 
-async def _locked(lock: endpoint.Lock, stopped: asyncio.Event, *, supervised: bool) -> bool:
+async def _locked(lock: FileLock, stopped: asyncio.Event, *, supervised: bool) -> bool:
     """Take the lock; where another daemon holds it, a supervised one waits and another gives up."""
     if lock.take():
         return True
@@ -181,7 +182,7 @@ async def _locked(lock: endpoint.Lock, stopped: asyncio.Event, *, supervised: bo
         return False
     logs.get().info(f"another daemon (process {lock.owner()}) holds {lock.path}: waiting to take over")
     systemd.tell(f"STATUS=waiting for process {lock.owner()} to end")
-    return await lock.wait(stopped)
+    return await endpoint.take_when_free(lock, stopped)
 
 
 def _builder(settings: DaemonSettings) -> Callable[[], Engine]:

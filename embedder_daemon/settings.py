@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 from embedder_api.v1.address import default_address
 from embedder_api.v1.contract import MAX_TEXTS
@@ -19,16 +18,13 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 from pydantic_settings import SettingsError as SourceError
 
 from embedder_daemon.errors import SettingsError
 from memory_common import plugins
 from memory_common.described import Described, describe, nearest
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
 
 PREFIX: Final = "EMBEDDER_"
 CONFIG_VARIABLE: Final = "EMBEDDER_CONFIG"
@@ -188,31 +184,7 @@ class DaemonSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the library's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the TOML file below the environment; the library puts the command line on top."""
-        return init_settings, env_settings, _TomlFile(settings_cls, toml_file=toml_file())
-
-
-class _TomlFile(TomlConfigSettingsSource):
-    """The TOML file, which an editor may have begun with a byte order mark."""
-
-    def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
-        """Read the file.
-
-        Raises:
-            SettingsError: it cannot be read, or is not UTF-8 or not TOML.
-        """
-        try:
-            data = file_path.read_bytes()
-        except OSError as error:
-            raise SettingsError(f"{file_path} cannot be read ({error.strerror}); make it readable") from error
-        try:
-            return tomllib.loads(data.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
-            raise SettingsError(
-                f"{file_path}: line {line} is not UTF-8 (byte 0x{byte:02x}); save it as UTF-8"
-            ) from error
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{file_path} is not TOML: {error}; correct that line") from error
+        return init_settings, env_settings, TomlFile(settings_cls, toml_file=toml_file())
 
 
 def toml_file() -> Path:
@@ -244,6 +216,8 @@ def load(arguments: Sequence[str]) -> DaemonSettings:
         return DaemonSettings(_cli_parse_args=list(arguments))  # type: ignore[call-arg]  # the library's own argument
     except ValidationError as error:
         raise SettingsError("; ".join(_faults(error))) from error
+    except SettingsFileError as error:
+        raise SettingsError(str(error)) from error
     except (SourceError, OSError) as error:
         raise SettingsError(" ".join(str(error).split()) + " (embedder-daemon --help lists the settings)") from error
 
@@ -265,12 +239,7 @@ def _nearest(name: str) -> str:
 def unknown_variables() -> list[str]:
     """Return one sentence for each EMBEDDER_ variable that is no setting."""
     known = {PREFIX + name.upper() for name in DaemonSettings.model_fields} | _FOREIGN
-    strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
-    fields = DaemonSettings.model_fields
-    return [
-        f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, lambda near: PREFIX + near.upper())}"
-        for name in strangers
-    ]
+    return unknown_names(os.environ, PREFIX, known, DaemonSettings.model_fields, lambda near: PREFIX + near.upper())
 
 
 def described() -> list[Described]:
@@ -279,8 +248,9 @@ def described() -> list[Described]:
     Raises:
         SettingsError: as `load`.
     """
-    file = _TomlFile(DaemonSettings, toml_file=toml_file())
-    return describe(load([]), {"environment": EnvSettingsSource(DaemonSettings), "file": file})
+    made = load([])  # before the file is read once more: it tells what is wrong with it
+    file = TomlFile(DaemonSettings, toml_file=toml_file())
+    return describe(made, {"environment": EnvSettingsSource(DaemonSettings), "file": file})
 
 
 _FOLDERS: Final = ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")

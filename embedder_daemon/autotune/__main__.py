@@ -79,7 +79,7 @@ def _in_background(arguments: Sequence[str]) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LoadError(f"{place.parent} cannot be made: {error.strerror}") from error
-    lock = endpoint.Lock(place)
+    lock = endpoint.lock_of(place)
     if lock.take():
         _choose(settings.load(arguments), arguments, in_background=True)
     else:

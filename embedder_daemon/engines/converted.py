@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from embedder_daemon.engines import autotune_result, cache, golden
 from embedder_daemon.errors import INSTALL, EngineMissingError, LoadError
 from embedder_daemon.model.space import ModelFiles
 from embedder_daemon.system import child_process
+from memory_common.file_lock import locked
 
 DIGESTS: Final = "sha256.json"
 _ORIGIN: Final = "model.path"
@@ -153,7 +153,7 @@ def is_sound(folder: Path, kind: Format) -> bool:
 def _make(files: ModelFiles, kind: Format, folder: Path) -> None:
     """Convert aside and rename, one process at a time; where another was faster, its result is as good."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.parent):
+    with locked(folder.parent.with_name(f"{folder.parent.name}.lock")):
         _tidy(files, folder, kind)
         if is_sound(folder, kind):
             return
@@ -165,14 +165,6 @@ def _make(files: ModelFiles, kind: Format, folder: Path) -> None:
             aside.rename(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _alone(parent: Path) -> Iterator[None]:
-    """Hold a lock beside the folder of conversions; the kernel releases that of a process that was killed."""
-    with parent.with_name(f"{parent.name}.lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _tidy(files: ModelFiles, folder: Path, kind: Format) -> None:

@@ -237,7 +237,7 @@ def test_settings_come_from_file_environment_and_command_line(start: Start, fold
     ("data", "words"),
     [
         (b'engine = "hash"\nmodel = "gr\xf6\xdfe"\n', "line 2 is not UTF-8 (byte 0xf6); save it as UTF-8"),
-        ("threads = 1".encode("utf-16"), "line 1 is not UTF-8 (byte 0xff)"),
+        ("threads = 1".encode("utf-16"), "line 1 begins like UTF-16; save it as UTF-8"),
         (b"threads = 1\nengine = \n", "is not TOML: Invalid value (at line 2"),
     ],
 )
