@@ -17,13 +17,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[i
 
 from embedder_daemon import logs
 from embedder_daemon.autotune import background
-from embedder_daemon.embedding import Embedding
+from embedder_daemon.embedding import EmbedCalls
 from embedder_daemon.engines import factory
 from embedder_daemon.engines.base import Engine, EngineOptions
 from embedder_daemon.errors import EngineMissingError, StalledError, UnavailableError
 from embedder_daemon.model import discovery
 from embedder_daemon.runtime import endpoint, homebrew_check, systemd, watchdog
-from embedder_daemon.runtime.lifecycle import Lifecycle, State
+from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
 from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.quarantine import Quarantine
 from embedder_daemon.scheduler.scheduler import Scheduler
@@ -61,7 +61,7 @@ class Daemon:
             build, self._worker, scheduler, idle_unload_s=settings.idle_unload_s, listener=self._report
         )
         cache = Cache(settings.cache_mb << 20)
-        self._embedding = Embedding(self.lifecycle, scheduler, stats, cache)
+        self._embedding = EmbedCalls(self.lifecycle, scheduler, stats, cache)
         self.service = service = EmbedderService(
             self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts
         )
@@ -72,7 +72,7 @@ class Daemon:
 
     async def start(self, path: Path) -> endpoint.Identity:
         """Listen at the path, and begin to load the model; raises what `endpoint.bind` raises."""
-        await self._report(State.LOADING)
+        await self._report(DaemonState.LOADING)
         socket = endpoint.bind(path, self._server.add_insecure_port)
         await self._server.start()
         self.lifecycle.start()
@@ -98,7 +98,7 @@ class Daemon:
         self._scheduler.abort(UnavailableError(f"the daemon failed: {error}"))
         await self.lifecycle.fail(error)
 
-    async def _report(self, state: State) -> None:
+    async def _report(self, state: DaemonState) -> None:
         """Tell health checks."""
         serving = health_pb2.HealthCheckResponse.SERVING
         status = serving if state.healthy else health_pb2.HealthCheckResponse.NOT_SERVING

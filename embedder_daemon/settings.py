@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceError
 
-from embedder_daemon.errors import SettingsError
+from embedder_daemon.errors import DaemonSettingsError
 from memory_common import plugins
 from memory_common.described import Described, describe, nearest
 from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
@@ -191,17 +191,17 @@ def toml_file() -> Path:
     """Return the settings file; the default one need not exist.
 
     Raises:
-        SettingsError: the variable names a file that is not there.
+        DaemonSettingsError: the variable names a file that is not there.
     """
     if named := os.environ.get(CONFIG_VARIABLE):
         try:
             path = Path(named).expanduser()
         except RuntimeError as error:  # ~nobody
-            raise SettingsError(
+            raise DaemonSettingsError(
                 f"{CONFIG_VARIABLE}: there is no home folder for {named}; name an absolute path"
             ) from error
         if not path.is_file():
-            raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
+            raise DaemonSettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
         return path
     return user_config_path("memory-mcp") / "embedder.toml"
 
@@ -210,16 +210,18 @@ def load(arguments: Sequence[str]) -> DaemonSettings:
     """Make the settings from every source; `arguments` is the command line without the program's name.
 
     Raises:
-        SettingsError: a source cannot be read, or a value is wrong; the message names the setting.
+        DaemonSettingsError: a source cannot be read, or a value is wrong; the message names the setting.
     """
     try:
         return DaemonSettings(_cli_parse_args=list(arguments))  # type: ignore[call-arg]  # the library's own argument
     except ValidationError as error:
-        raise SettingsError("; ".join(_faults(error))) from error
+        raise DaemonSettingsError("; ".join(_faults(error))) from error
     except SettingsFileError as error:
-        raise SettingsError(str(error)) from error
+        raise DaemonSettingsError(str(error)) from error
     except (SourceError, OSError) as error:
-        raise SettingsError(" ".join(str(error).split()) + " (embedder-daemon --help lists the settings)") from error
+        raise DaemonSettingsError(
+            " ".join(str(error).split()) + " (embedder-daemon --help lists the settings)"
+        ) from error
 
 
 def _faults(error: ValidationError) -> list[str]:
@@ -246,7 +248,7 @@ def described() -> list[Described]:
     """Return every setting of a daemon that this environment would start without arguments, and what gave each value.
 
     Raises:
-        SettingsError: as `load`.
+        DaemonSettingsError: as `load`.
     """
     made = load([])  # before the file is read once more: it tells what is wrong with it
     file = TomlFile(DaemonSettings, toml_file=toml_file())

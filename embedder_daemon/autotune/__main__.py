@@ -23,8 +23,8 @@ from typing import Final
 
 from embedder_daemon import logs, settings
 from embedder_daemon.engines import autotune_result, converted, factory, golden
-from embedder_daemon.engines.autotune_result import Figure, Verdict
-from embedder_daemon.engines.base import Engine, EngineOptions, Task
+from embedder_daemon.engines.autotune_result import AutotuneResult, Figure
+from embedder_daemon.engines.base import EmbedTask, Engine, EngineOptions
 from embedder_daemon.errors import DaemonError, LoadError
 from embedder_daemon.model import discovery
 from embedder_daemon.model.space import ModelFiles
@@ -116,7 +116,7 @@ def _choose(chosen: settings.DaemonSettings, arguments: Sequence[str], *, in_bac
         raise LoadError(f"no engine computes right vectors on this machine: {_failures(figures)}")
     date = datetime.now(UTC).date().isoformat()
     try:
-        file = autotune_result.write(Verdict(conditions, date, tuple(figures)))
+        file = autotune_result.write(AutotuneResult(conditions, date, tuple(figures)))
     except OSError as error:
         raise LoadError(f"{autotune_result.path(conditions)} cannot be written: {error.strerror}") from error
     _say(f"EMBEDDER_ENGINE=auto is {best.engine} {best.precision} from now on ({file})")
@@ -136,7 +136,7 @@ def candidates(device: str) -> tuple[tuple[str, str], ...]:
     return CANDIDATES if device == "cpu" else CANDIDATES + ON_A_GPU
 
 
-def _prepare(files: ModelFiles, kind: converted.Format) -> str:
+def _prepare(files: ModelFiles, kind: converted.EngineFormat) -> str:
     """Convert before anything is timed; return why the engine cannot be measured, or nothing."""
     try:
         converted.graph(files, kind)
@@ -207,17 +207,17 @@ def _short_ms(engine: Engine, passes: int) -> float:
     seconds = []
     for _ in range(passes):
         started = time.perf_counter()
-        engine.forward(engine.encode([_SHORT_TEXT], Task.QUERY))
+        engine.forward(engine.encode([_SHORT_TEXT], EmbedTask.QUERY))
         seconds.append(time.perf_counter() - started)
     return 1000.0 * statistics.median(seconds)
 
 
-def _texts_per_s(engine: Engine, known: golden.Golden) -> float:
+def _texts_per_s(engine: Engine, known: golden.GoldenVectors) -> float:
     """Return the best of some rounds, because other programs can only slow one down."""
     rates = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
-        for batch in golden.batches(engine.encode(known.texts, Task.DOCUMENT)):
+        for batch in golden.batches(engine.encode(known.texts, EmbedTask.DOCUMENT)):
             engine.forward(batch)
         rates.append(len(known.texts) / (time.perf_counter() - started))
     return max(rates)

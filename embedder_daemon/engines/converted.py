@@ -33,7 +33,7 @@ _UNFINISHED: Final = "unfinished-"
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class EngineFormat:
     """What a model is converted to."""
 
     engine: str
@@ -54,7 +54,7 @@ class Format:
     """Where in its folder a model may bring the graph itself."""
 
 
-OPENVINO: Final = Format(
+OPENVINO: Final = EngineFormat(
     engine="openvino",
     package="openvino",
     versioned=True,
@@ -65,7 +65,7 @@ OPENVINO: Final = Format(
 )
 OPENVINO_HALF: Final = replace(OPENVINO, variant="half")
 """Its weights are float16, in half of the memory: what computes in bfloat16 keeps fewer of their digits."""
-ONNX: Final = Format(
+ONNX: Final = EngineFormat(
     engine="onnx",
     package="onnxruntime",
     versioned=False,
@@ -84,7 +84,7 @@ FORMATS: Final = {
 """What an engine reads that computes in a precision; another reads the model's own files."""
 
 
-def graph(files: ModelFiles, kind: Format) -> Path:
+def graph(files: ModelFiles, kind: EngineFormat) -> Path:
     """Return what the engine is to read: the model's own file, or else that of the conversion.
 
     Raises:
@@ -104,7 +104,7 @@ def graph(files: ModelFiles, kind: Format) -> Path:
     return own
 
 
-def ready(files: ModelFiles, kind: Format) -> Path:
+def ready(files: ModelFiles, kind: EngineFormat) -> Path:
     """Return the folder of the converted model, which is made when it is absent, partial or damaged.
 
     Raises:
@@ -121,7 +121,7 @@ def ready(files: ModelFiles, kind: Format) -> Path:
     return folder
 
 
-def place(files: ModelFiles, kind: Format) -> Path:
+def place(files: ModelFiles, kind: EngineFormat) -> Path:
     """Return where the converted model belongs: named by weights, configuration, what follows them, and the format."""
     model = f"{files.space.weights_sha256[:32]}{files.space.config_sha256[:16]}"
     name = f"{model}-{files.head}-{kind.recipe}-{kind.engine}{kind.variant}"
@@ -135,13 +135,13 @@ def _version(package: str) -> str:
         raise ModuleNotFoundError(f"No module named {package!r}", name=package) from error
 
 
-def seal(folder: Path, kind: Format) -> None:
+def seal(folder: Path, kind: EngineFormat) -> None:
     """Write down the digests of a conversion, as its last step."""
     digests = {name: _sha256(folder / name) for name in kind.files}
     (folder / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
 
 
-def is_sound(folder: Path, kind: Format) -> bool:
+def is_sound(folder: Path, kind: EngineFormat) -> bool:
     """Whether all files are there and are those whose digests were written down."""
     try:
         digests = json.loads((folder / DIGESTS).read_bytes())
@@ -150,7 +150,7 @@ def is_sound(folder: Path, kind: Format) -> bool:
         return False
 
 
-def _make(files: ModelFiles, kind: Format, folder: Path) -> None:
+def _make(files: ModelFiles, kind: EngineFormat, folder: Path) -> None:
     """Convert aside and rename, one process at a time; where another was faster, its result is as good."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent.with_name(f"{folder.parent.name}.lock")):
@@ -167,7 +167,7 @@ def _make(files: ModelFiles, kind: Format, folder: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def _tidy(files: ModelFiles, folder: Path, kind: Format) -> None:
+def _tidy(files: ModelFiles, folder: Path, kind: EngineFormat) -> None:
     """Remove what was broken off, what other versions read or wrote, and what this model was before it was changed.
 
     Nobody converts now.
@@ -194,7 +194,7 @@ def _origin(folder: Path) -> str:
         return ""
 
 
-def _run(files: ModelFiles, kind: Format, target: Path) -> None:
+def _run(files: ModelFiles, kind: EngineFormat, target: Path) -> None:
     try:
         with _lifeline() as stdin:
             arguments = (files.dump(), str(target), kind.variant)

@@ -39,7 +39,7 @@ _FALLBACKS: Final = {"torch": "torch", "openvino": "openvino", "onnx": "onnxrunt
 
 
 FindModel = Callable[[], ModelFiles]
-Make = Callable[[EngineOptions, FindModel], Engine]
+MakeEngine = Callable[[EngineOptions, FindModel], Engine]
 """What an entry point names: it returns an engine with its model loaded; one with a model of its own finds none."""
 
 
@@ -68,7 +68,7 @@ def build(name: str, options: EngineOptions, find_model: FindModel) -> Engine:
     return engine
 
 
-def _made(engine: Engine, files: ModelFiles) -> golden.Golden | None:
+def _made(engine: Engine, files: ModelFiles) -> golden.GoldenVectors | None:
     """Return golden vectors of a model that has none yet, and keep them; None where nothing has to be compared.
 
     Torch as float32 on the CPU is what every engine is compared with, and a conversion was compared when it was made.
@@ -86,11 +86,11 @@ def _made(engine: Engine, files: ModelFiles) -> golden.Golden | None:
     return made
 
 
-def _added(name: str) -> Make | None:
+def _added(name: str) -> MakeEngine | None:
     """Return what a package adds by this name; None where the name is ours."""
     try:
         added = plugins.added(ENGINE_GROUP, NAMES)
-        return cast("Make", plugins.load(added[name])) if name in added else None
+        return cast("MakeEngine", plugins.load(added[name])) if name in added else None
     except plugins.PluginError as error:
         raise EngineMissingError(f"EMBEDDER_ENGINE: {error}") from error
 

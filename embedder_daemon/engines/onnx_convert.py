@@ -58,7 +58,7 @@ def convert(files: ModelFiles, target: Path) -> None:
             opset_version=_OPSET,
             dynamo=False,
         )
-    written = onnx_engine.Graph(target / converted.ONNX.files[0], EngineOptions().cpu_threads, files)
+    written = onnx_engine.OnnxGraph(target / converted.ONNX.files[0], EngineOptions().cpu_threads, files)
     torch_compare.check(written.forward, model, files)
     converted.seal(target, converted.ONNX)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as raised  # type: ignore[import-untyped]  # has no types
 
 from embedder_daemon.engines import converted, out_of_memory, padding
-from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineFacts, EngineOptions
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import LoadError, ModelMissingError
 from embedder_daemon.model.space import ModelFiles
@@ -73,7 +73,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> OnnxEngine:
         raise LoadError(f"onnxruntime could not load the model {files.folder}: {reason}") from error
 
 
-class Graph:
+class OnnxGraph:
     """A model's ONNX file, loaded, with the pooling behind it."""
 
     def __init__(self, file: Path, threads: int, files: ModelFiles) -> None:
@@ -104,7 +104,7 @@ class OnnxEngine:
 
     def __init__(self, options: EngineOptions, files: ModelFiles) -> None:
         self._tokeniser = Tokeniser(files)
-        self._graph = Graph(converted.graph(files, converted.ONNX), options.cpu_threads, files)
+        self._graph = OnnxGraph(converted.graph(files, converted.ONNX), options.cpu_threads, files)
         self.facts = EngineFacts(
             name="onnx",
             space=files.space,
@@ -116,9 +116,9 @@ class OnnxEngine:
             versions={library.__name__: str(library.__version__) for library in (onnxruntime, tokenizers)},
             choice=options.choice,
         )
-        self.forward(self.encode([_WARM_UP], Task.DOCUMENT))
+        self.forward(self.encode([_WARM_UP], EmbedTask.DOCUMENT))
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise, and let other threads run meanwhile."""
         return self._tokeniser.encode(texts, task)
 

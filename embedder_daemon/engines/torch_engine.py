@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from embedder_daemon.engines import out_of_memory, padding, torch_model, torch_packed
-from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineFacts, EngineOptions
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import LoadError, ModelMissingError
 from embedder_daemon.model.space import ModelFiles
@@ -64,9 +64,9 @@ class TorchEngine:
             versions={library.__name__: str(library.__version__) for library in (torch, transformers, tokenizers)},
             choice=options.choice,
         )
-        self.forward(self.encode([_WARM_UP], Task.DOCUMENT))
+        self.forward(self.encode([_WARM_UP], EmbedTask.DOCUMENT))
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise, and let other threads run meanwhile."""
         return self._tokeniser.encode(texts, task)
 

@@ -11,7 +11,7 @@ from embedder_daemon.errors import INSTALL, ModelDamagedError, ModelMissingError
 from embedder_daemon.model import config, hub, tokenizer_files
 from embedder_daemon.model.folder import WEIGHTS, ModelFolder
 from embedder_daemon.model.prompts import Prompts
-from embedder_daemon.model.space import ModelFiles, Space
+from embedder_daemon.model.space import EmbeddingSpace, ModelFiles
 from embedder_daemon.settings import DaemonSettings
 
 BUNDLED_NAME: Final = "all-MiniLM-L6-v2"
@@ -115,7 +115,7 @@ def read(
     pad_token_id = config.pad_token_id(folder, own)
     width = config.width(folder, modules, pooling)
     config_sha256 = config.computation_sha256(folder, own)
-    space = Space(
+    space = EmbeddingSpace(
         model=name,
         weights_sha256=folder.sha256_of_all(weights),
         tokenizer_sha256=tokenizer_files.sha256(folder, own),

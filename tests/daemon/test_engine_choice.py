@@ -15,8 +15,8 @@ from embedder_api.v1 import wire
 from embedder_daemon import settings
 from embedder_daemon.autotune import __main__ as autotune
 from embedder_daemon.engines import autotune_result, cache, golden
-from embedder_daemon.engines.autotune_result import Figure, Verdict
-from embedder_daemon.engines.base import Encoded, EngineOptions, Task
+from embedder_daemon.engines.autotune_result import AutotuneResult, Figure
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineOptions
 from embedder_daemon.engines.hash_engine import HashEngine
 from embedder_daemon.errors import LoadError
 from embedder_daemon.model import discovery
@@ -32,9 +32,9 @@ EXACT = Figure("openvino", "float32", short_ms=2.0, texts_per_s=200.0, worst_cos
 PLAIN = Figure("torch", "float32", short_ms=6.0, texts_per_s=100.0, worst_cosine=1.0)
 
 
-def measured(*figures: Figure) -> Verdict:
+def measured(*figures: Figure) -> AutotuneResult:
     """Make a verdict of this machine."""
-    return Verdict(HERE, "2026-11-20", figures)
+    return AutotuneResult(HERE, "2026-11-20", figures)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_the_golden_check_sees_wrong_vectors() -> None:
 def test_the_golden_check_sees_one_nan_among_many(row: int) -> None:
     """A vector that is no number is wrong wherever it stands, and so is a short text's beside a long one."""
     golden.keep(golden.make(HashEngine(), golden.texts()), SPACE)
-    poison = HashEngine().encode(golden.texts(), Task.DOCUMENT)[row].ids
+    poison = HashEngine().encode(golden.texts(), EmbedTask.DOCUMENT)[row].ids
 
     class Spotted(HashEngine):
         def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
@@ -189,7 +189,7 @@ def test_the_golden_check_sees_nan() -> None:
 def test_the_shipped_golden_texts_have_all_lengths() -> None:
     """There are 32 different ones, ordered by length, and their vectors have length 1."""
     shipped = golden._parse(golden._SHIPPED.read_text(encoding="utf-8"))
-    lengths = [encoded.token_count for encoded in HashEngine().encode(shipped.texts, Task.DOCUMENT)]
+    lengths = [encoded.token_count for encoded in HashEngine().encode(shipped.texts, EmbedTask.DOCUMENT)]
     assert len(set(shipped.texts)) == len(shipped.vectors) == 32
     assert (min(lengths), max(lengths) > 150) == (1, True)
     for vector in shipped.vectors:

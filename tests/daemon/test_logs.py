@@ -13,7 +13,7 @@ import pytest
 from embedder_api.v1 import embedder_pb2
 
 from embedder_daemon import logs
-from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded
 from embedder_daemon.engines.hash_engine import HashEngine
 from memory_common import log_lines
 from tests.daemon.daemonkit import WAIT_S, FaultyEngine, Process, serving, until
@@ -28,7 +28,7 @@ METADATA = (
 class Broken(HashEngine):
     """Its tokenizer quotes what it cannot read, in an exception with a past."""
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Raise."""
         cause = OSError(28, f"no space for {texts[0]}")
         raise ExceptionGroup(texts[0], [ValueError(f"quotes {texts[0]}")]) from cause

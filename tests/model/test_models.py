@@ -16,7 +16,7 @@ import pytest
 from embedder_api.v1 import embedder_pb2, wire
 
 from embedder_daemon.engines import converted, factory
-from embedder_daemon.engines.base import Engine, EngineOptions, Task
+from embedder_daemon.engines.base import EmbedTask, Engine, EngineOptions
 from embedder_daemon.errors import LoadError
 from embedder_daemon.model import config, discovery
 from embedder_daemon.model.folder import WEIGHTS
@@ -96,7 +96,7 @@ def test_every_kind_of_model_equals_sentence_transformers(
     """Each task's vectors and token counts are the library's with that task's prompt, for texts of all lengths."""
     served = serving(engine, discovery.find(str(folder)), tmp_path, monkeypatch)
     library = reference(folder, served.facts.max_tokens)
-    for name, task in (("query", Task.QUERY), ("passage", Task.DOCUMENT)):
+    for name, task in (("query", EmbedTask.QUERY), ("passage", EmbedTask.DOCUMENT)):
         prompt = library.prompts.get(name) or ""
         encoded, theirs = served.encode(TEXTS, task), expected(library, prompt)
         ours = unpacked(served.forward(encoded))
@@ -116,7 +116,7 @@ def test_a_short_text_beside_a_long_one_is_computed(
 ) -> None:
     """Where attention is local, what is mostly padding has the vector that it has alone."""
     served = serving(engine, discovery.find(str(tiny.KINDS[kind](tmp_path))), tmp_path, monkeypatch)
-    encoded = served.encode(["a", "one two", *TEXTS], Task.DOCUMENT)
+    encoded = served.encode(["a", "one two", *TEXTS], EmbedTask.DOCUMENT)
     long = max(encoded, key=lambda text: len(text.ids))
     assert len(long.ids) > 90
     alone = unpacked(served.forward([text])[0] for text in encoded)
@@ -164,7 +164,7 @@ def test_a_plain_bert_tokenizer_equals_sentence_transformers(settings: dict[str,
     folder = tiny.plain(tmp_path, **settings)
     engine = factory.create("torch", EngineOptions(device="cpu"), discovery.find(str(folder)))
     library = reference(folder, engine.facts.max_tokens)
-    encoded = engine.encode(texts, Task.DOCUMENT)
+    encoded = engine.encode(texts, EmbedTask.DOCUMENT)
     prompt = library.prompts["passage"] or ""
     theirs = library.tokenizer([prompt + text for text in texts], truncation=True, max_length=48)["input_ids"]
     assert [list(text.ids) for text in encoded] == theirs
@@ -198,7 +198,7 @@ def test_a_fast_bert_tokenizer_equals_sentence_transformers(
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 48}')
     (folder / "config_sentence_transformers.json").unlink()
-    encoded = tokens.Tokeniser(discovery.find(str(folder))).encode(texts, Task.DOCUMENT)
+    encoded = tokens.Tokeniser(discovery.find(str(folder))).encode(texts, EmbedTask.DOCUMENT)
     theirs = reference(folder, 48).tokenizer(texts)["input_ids"]
     assert [list(text.ids) for text in encoded] == theirs
 
@@ -208,7 +208,7 @@ def test_a_length_above_the_positions_is_cut(tmp_path: Path) -> None:
     folder = tiny.bert(tmp_path)
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 512}')
     engine = factory.create("torch", EngineOptions(device="cpu"), discovery.find(str(folder)))
-    (text,) = engine.encode(["many words " * 100], Task.DOCUMENT)
+    (text,) = engine.encode(["many words " * 100], EmbedTask.DOCUMENT)
     assert (engine.facts.max_tokens, len(text.ids), text.truncated) == (64, 64, True)
     assert wire.is_sound(engine.forward([text])[0])
 
@@ -290,7 +290,7 @@ def test_every_pooling_equals_sentence_transformers(
     folder = tiny.bert(tmp_path, *config.POOLINGS)
     served = serving(engine, discovery.find(str(folder)), tmp_path, monkeypatch)
     library = reference(folder, served.facts.max_tokens)
-    encoded, theirs = served.encode(TEXTS, Task.QUERY), expected(library, library.prompts["query"])
+    encoded, theirs = served.encode(TEXTS, EmbedTask.QUERY), expected(library, library.prompts["query"])
     for rows in (served.forward(encoded), [served.forward([text])[0] for text in encoded]):
         ours = unpacked(rows)
         lengths = [np.linalg.norm(ours[:, start : start + 32], axis=1) for start in range(0, 192, 32)]
@@ -313,7 +313,7 @@ def test_the_head_behind_the_tokens_may_be_missing(tmp_path: Path) -> None:
     left_out(folder, "pooler.")
     engine = factory.create("torch", EngineOptions(device="cpu"), discovery.find(str(folder)))
     theirs = expected(library := reference(folder, engine.facts.max_tokens), library.prompts["query"])
-    assert cosines(unpacked(engine.forward(engine.encode(TEXTS, Task.QUERY))), theirs).min() > 0.9999
+    assert cosines(unpacked(engine.forward(engine.encode(TEXTS, EmbedTask.QUERY))), theirs).min() > 0.9999
 
 
 def left_out(folder: Path, prefix: str) -> None:

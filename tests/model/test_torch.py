@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embedder_daemon.engines import factory, golden
-from embedder_daemon.engines.base import Encoded, EngineOptions, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineOptions
 from embedder_daemon.errors import LoadError
 from embedder_daemon.model import discovery
 
@@ -64,7 +64,7 @@ def test_there_are_few_shapes_and_each_holds_its_batch() -> None:
 
 def test_padded_rows_change_no_vector(engine: torch_engine.TorchEngine, texts: list[str]) -> None:
     """In the shapes that MPS gets, vectors stay within the tolerance, and padded rows are not returned."""
-    encoded = engine.encode(texts[:60], Task.DOCUMENT)
+    encoded = engine.encode(texts[:60], EmbedTask.DOCUMENT)
     for size in (1, 5, 7):
         batches = [encoded[start : start + size] for start in range(0, len(encoded), size)]
         engine._shape = padding.exact
