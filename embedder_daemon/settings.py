@@ -22,15 +22,13 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from embedder_daemon.errors import DaemonSettingsError
-from memory_common import plugins
+from memory_common import engines, plugins
 from memory_common.described import Described, describe, nearest
+from memory_common.pins import BUNDLED_MODEL
 from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
 
 PREFIX: Final = "EMBEDDER_"
 CONFIG_VARIABLE: Final = "EMBEDDER_CONFIG"
-BUNDLED_MODEL: Final = "all-MiniLM-L6-v2"
-ENGINES: Final = ("auto", "openvino", "torch", "onnx", "hash")
-"""The names of our own engines, and auto."""
 ENGINE_GROUP: Final = "embedder_daemon.engines"
 """The entry points by which packages add others."""
 _FOREIGN: Final = frozenset({CONFIG_VARIABLE, "EMBEDDER_PYTHON"})  # ours, but no fields: a path, and make setup's
@@ -61,7 +59,7 @@ def _from_here(model: str) -> str:
 
 
 def _known_engine(name: str) -> str:
-    return plugins.checked(ENGINE_GROUP, ENGINES, name)
+    return plugins.checked(ENGINE_GROUP, engines.NAMES, name)
 
 
 class DaemonSettings(BaseSettings):
@@ -109,9 +107,9 @@ class DaemonSettings(BaseSettings):
         description="Put before every text that is stored; otherwise as query_prompt.",
     )
     engine: Annotated[str, AfterValidator(_known_engine)] = Field(
-        default="auto",
-        description="What computes the vectors: openvino, torch, onnx, or one that an installed package adds; auto is "
-        "the fastest of ours measured here, hash is for tests only.",
+        default=engines.AUTO,
+        description=f"What computes the vectors: {', '.join(engines.MODEL_ENGINES)}, or one that an installed package "
+        "adds; auto is the fastest of ours measured here, hash is for tests only.",
     )
     device: Literal["auto", "cpu", "mps", "cuda"] = Field(
         default="auto", description="Where the model runs; auto is cuda where there is one, else cpu."

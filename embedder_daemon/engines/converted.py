@@ -22,6 +22,8 @@ from embedder_daemon.engines import autotune_result, cache, golden
 from embedder_daemon.errors import INSTALL, EngineMissingError, LoadError
 from embedder_daemon.model.space import ModelFiles
 from embedder_daemon.system import child_process
+from memory_common import pins
+from memory_common.engines import ENGINES
 from memory_common.file_lock import locked
 
 DIGESTS: Final = "sha256.json"
@@ -56,7 +58,7 @@ class EngineFormat:
 
 OPENVINO: Final = EngineFormat(
     engine="openvino",
-    package="openvino",
+    package=ENGINES["openvino"].package,
     versioned=True,
     files=("model.xml", "model.bin"),
     module="convert",
@@ -67,12 +69,12 @@ OPENVINO_HALF: Final = replace(OPENVINO, variant="half")
 """Its weights are float16, in half of the memory: what computes in bfloat16 keeps fewer of their digits."""
 ONNX: Final = EngineFormat(
     engine="onnx",
-    package="onnxruntime",
+    package=ENGINES["onnx"].package,
     versioned=False,
     files=("model.onnx",),
     module="onnx_convert",
     recipe=2,
-    needs="torch and onnx: run `memory-mcp daemon install --engine onnx`, or pip install onnx==1.23.2",
+    needs=f"torch and onnx: run `memory-mcp daemon install --engine onnx`, or pip install {pins.ONNX}",
     own="onnx/model.onnx",
 )
 

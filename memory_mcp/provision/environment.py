@@ -22,7 +22,7 @@ from memory_mcp.provision.models import Hub
 from memory_mcp.provision.pip import Pip
 from memory_mcp.provision.process import Runner
 from memory_mcp.provision.progress import Progress
-from memory_mcp.provision.recipe import Recipe, pins, verify_digests
+from memory_mcp.provision.recipe import Recipe, pins_digest, verify_digests
 from memory_mcp.provision.versions import Environment, Versions
 
 PTH: Final = "homebrew-pytorch.pth"
@@ -181,7 +181,7 @@ class Builder:
         stamp, choices = environment.stamp(), self._choices(environment)
         wanted = {
             "environment": key,
-            "pins": pins(self.recipe),
+            "pins": pins_digest(self.recipe),
             "code": code.key(),
             "measured": key + choices.get(models.VARIABLE, ""),
         }

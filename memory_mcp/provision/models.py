@@ -13,7 +13,6 @@ from memory_mcp.provision.progress import Progress
 from memory_mcp.provision.versions import Environment
 
 VARIABLE: Final = "EMBEDDER_MODEL"
-BUNDLED: Final = "all-MiniLM-L6-v2"
 UNUSED: Final = ("*.bin", "*.h5", "*.msgpack", "*.ot", "*.ckpt", "onnx/*", "openvino/*")
 """Weights in formats that no engine here reads from the hub."""
 

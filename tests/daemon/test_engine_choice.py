@@ -14,6 +14,7 @@ from embedder_api.v1 import wire
 
 from embedder_daemon import settings
 from embedder_daemon.autotune import __main__ as autotune
+from embedder_daemon.autotune import compare
 from embedder_daemon.engines import autotune_result, cache, golden
 from embedder_daemon.engines.autotune_result import AutotuneResult, Figure
 from embedder_daemon.engines.base import EmbedTask, Encoded, EngineOptions
@@ -21,6 +22,7 @@ from embedder_daemon.engines.hash_engine import HashEngine
 from embedder_daemon.errors import LoadError
 from embedder_daemon.model import discovery
 from embedder_daemon.system import processors
+from memory_common import engines
 from tests.daemon import modelfiles
 from tests.daemon.daemonkit import Process
 from tests.daemon.test_process import _last
@@ -235,29 +237,29 @@ def test_beside_other_programs_what_was_too_slow_is_no_verdict(
     program.write_text(f"#!/bin/sh\n{measure}\n")
     program.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(program))
-    monkeypatch.setattr(autotune, "_CANDIDATE_S", 1.0)
+    monkeypatch.setattr(compare, "_CANDIDATE_S", 1.0)
     arguments = ["--model", str(folder / "model"), "--device", "cpu"]
     here = autotune_result.conditions(known.space, EngineOptions(device="cpu"))
     with pytest.raises(LoadError, match="the next start measures again"):
-        autotune._choose(settings.load(arguments), arguments, in_background=True)
+        compare.compare(settings.load(arguments), arguments, in_background=True)
     assert autotune_result.read(here) is None
-    autotune._choose(settings.load(arguments), arguments, in_background=False)
+    compare.compare(settings.load(arguments), arguments, in_background=False)
     written = autotune_result.read(here)
     assert written is not None
     assert autotune_result.pick(written.figures, "auto", "auto") == PLAIN
-    monkeypatch.setattr(autotune, "_STARVED", 0.0)  # as if it had had them to itself: it is slow for good
-    autotune._choose(settings.load(arguments), arguments, in_background=True)
+    monkeypatch.setattr(compare, "_STARVED", 0.0)  # as if it had had them to itself: it is slow for good
+    compare.compare(settings.load(arguments), arguments, in_background=True)
 
 
 def test_float16_is_measured_where_there_may_be_a_gpu() -> None:
     """It is a candidate on what is no CPU, and it can be set."""
-    assert ("torch", "float16") in autotune.candidates("cuda")
-    assert ("torch", "float16") not in autotune.candidates("cpu")
+    assert ("torch", "float16") in engines.candidates(gpu=True)
+    assert ("torch", "float16") not in engines.candidates(gpu=False)
     assert settings.load(["--precision", "float16"]).precision == "float16"
 
 
 def test_a_line_says_what_was_measured() -> None:
     """A candidate that passed shows its figures, one that did not shows why."""
-    assert autotune._line(FAST) == "  openvino bfloat16: 1.0 ms for a short text, 300 texts/s, cosine 0.999900"
-    assert autotune._line(replace(FAST, worst_cosine=0.9)).endswith("too far off")
-    assert autotune._line(replace(PLAIN, error="no torch")) == "  torch float32: no torch"
+    assert compare._line(FAST) == "  openvino bfloat16: 1.0 ms for a short text, 300 texts/s, cosine 0.999900"
+    assert compare._line(replace(FAST, worst_cosine=0.9)).endswith("too far off")
+    assert compare._line(replace(PLAIN, error="no torch")) == "  torch float32: no torch"

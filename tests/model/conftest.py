@@ -20,6 +20,7 @@ import pytest
 from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 
 from embedder_daemon.model import discovery
+from memory_common.pins import BUNDLED_MODEL
 from tests.model.corpus import real_texts
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def reference() -> SentenceTransformer:
     """Load the same weights in this process."""
     library = pytest.importorskip("sentence_transformers")
     loaded: SentenceTransformer = library.SentenceTransformer(
-        str(discovery.find(discovery.BUNDLED_NAME).folder), device="cpu", local_files_only=True
+        str(discovery.find(BUNDLED_MODEL).folder), device="cpu", local_files_only=True
     )
     return loaded
 

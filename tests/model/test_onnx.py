@@ -15,6 +15,7 @@ from embedder_daemon.engines.converted import ONNX
 from embedder_daemon.errors import EngineMissingError, LoadError
 from embedder_daemon.model import discovery
 from embedder_daemon.model.space import ModelFiles
+from memory_common.pins import BUNDLED_MODEL
 from tests.model.conftest import running
 
 np = pytest.importorskip("numpy")  # the light interpreter collects this file too
@@ -24,7 +25,7 @@ pytest.importorskip("onnxruntime")
 @pytest.fixture(scope="module")
 def files() -> ModelFiles:
     """Find the bundled model."""
-    return discovery.find(discovery.BUNDLED_NAME)
+    return discovery.find(BUNDLED_MODEL)
 
 
 @pytest.fixture

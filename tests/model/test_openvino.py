@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from embedder_daemon.autotune import __main__ as autotune
 from embedder_daemon.engines import autotune_result, cache, converted, golden
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.converted import OPENVINO
 from embedder_daemon.model import discovery
 from embedder_daemon.model.space import ModelFiles
+from memory_common import engines
+from memory_common.pins import BUNDLED_MODEL
 from tests.daemon.daemonkit import until
 from tests.model.conftest import Daemon, running
 
@@ -27,7 +28,7 @@ ORPHAN_S = 4.0  # a conversion, with which a measurement begins, takes 8 s and m
 @pytest.fixture(scope="module")
 def files() -> ModelFiles:
     """Find the bundled model."""
-    return discovery.find(discovery.BUNDLED_NAME)
+    return discovery.find(BUNDLED_MODEL)
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_auto_measures_beside_its_work(own_cache: Path, tmp_path: Path, files: M
     known = autotune_result.read(autotune_result.conditions(files.space, EngineOptions()))
     assert known is not None
     assert {(figure.engine, figure.precision) for figure in known.figures} == set(
-        autotune.candidates(known.conditions.device)
+        engines.candidates(gpu=known.conditions.device != "cpu")
     )
     best = autotune_result.pick(known.figures, "auto", "auto")
     assert best is not None

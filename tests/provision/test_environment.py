@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from memory_common.engines import ENGINES
+from memory_common.pins import TORCH
 from memory_mcp.provision import code, environment, source
 from memory_mcp.provision.environment import PTH, Builder, prove_reuse
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.interpreter import Choice, choose, find_homebrew
 from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.progress import Lines
-from memory_mcp.provision.recipe import ONNX, TORCH, Recipe, verify_digests
+from memory_mcp.provision.recipe import Recipe, verify_digests
 from memory_mcp.provision.versions import STAMP, Environment, Versions
 from tests.provision.conftest import BASE_PYTHON, VERSION, FakeHomebrew, make_wheel
 from tests.provision.fakes import MODEL, WEIGHTS, FakePython
@@ -29,6 +31,7 @@ from tests.provision.test_launchd import until
 ODD_NAMES = ("a b", "a$HOME", "a`id`", "it's", 'q"q', "back\\n", "100%", "new\nline", "größe", "'''", "-x")
 RUNNER = SystemRunner()
 SILENT = Lines(lambda _: None)
+ONNX = ENGINES["onnx"].extras
 
 
 def make_recipe(folder: Path) -> Recipe:
@@ -215,7 +218,9 @@ def test_hashes_are_checked_where_they_are_known(fake: tuple[Builder, FakePython
     for name in ("requirements.txt", "requirements.lock", "onnx.lock"):
         shutil.copy(own.with_name(name), builder.recipe.requirements.with_name(name))
     locked = replace(
-        builder, choice=replace(builder.choice, version="3.12.4"), recipe=replace(builder.recipe, extras=ONNX)
+        builder,
+        choice=replace(builder.choice, version="3.12.4"),
+        recipe=replace(builder.recipe, extras=ONNX),
     )
     assert locked.build()
     _, by_hash, torch, _, _ = python.commands
