@@ -22,7 +22,7 @@ from embedder_daemon.engines.hash_engine import HashEngine
 from embedder_daemon.errors import LoadError
 from embedder_daemon.model import discovery
 from embedder_daemon.system import processors
-from memory_common import engines
+from memory_common import engines, pins
 from tests.daemon import modelfiles
 from tests.daemon.daemonkit import Process
 from tests.daemon.test_process import _last
@@ -211,7 +211,7 @@ def test_a_missing_openvino_is_told(engine: str, start: Callable[..., Process], 
     (site / "openvino" / "__init__.py").write_text(missing)
     process = start("--engine", engine, "--model", str(modelfiles.write(folder / "model")), python_path=str(site))
     assert process.wait() == 14
-    assert "pip install openvino==2026.4.1" in str(_last(process)["event"])
+    assert f"pip install {pins.OPENVINO}" in str(_last(process)["event"])
 
 
 def test_nothing_to_measure_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ import pytest
 from embedder_api.v1.address import default_address
 
 from embedder_daemon.engines.hash_engine import hash_vector
+from memory_common import pins
 from tests.daemon import modelfiles
 from tests.daemon.daemonkit import Process
 
@@ -342,4 +343,4 @@ def test_a_missing_package_is_told(start: Start, folder: Path) -> None:
         "--engine", "torch", "--model", str(modelfiles.write(folder / "model")), python_path=str(folder / "site")
     )
     assert process.wait() == 14
-    assert "pip install torch==2.13.0" in str(_last(process)["event"])
+    assert f"pip install torch=={pins.TORCH}" in str(_last(process)["event"])
