@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from embedder_daemon import settings
@@ -119,26 +120,29 @@ def test_a_log_that_cannot_be_kept_hides_no_reason(logs: Path, monkeypatch: pyte
         child_process.run("engines.convert", timeout_s=60.0)
 
 
-FROZEN_S = 4.0
+TIMEOUT_S = 2.0
 RUNS = """
 import sys
 from embedder_daemon.system import child_process
 sys.executable = sys.argv[1]
-print(child_process.run("anything", timeout_s=3.0).strip())
+print(child_process.run("anything", timeout_s=float(sys.argv[2])).strip())
 """
 
 
 def test_time_in_which_both_are_frozen_does_not_count(folder: Path) -> None:
     """A container that is paused, or a stopped process group, takes no time from its children; slowness does."""
-    program, started = folder / "python", folder / "started"
-    program.write_text(f'#!/bin/sh\necho > "{started}"\nsleep 1\necho done\n')
+    program, started, go = folder / "python", folder / "started", folder / "go"
+    program.write_text(f'#!/bin/sh\necho > "{started}"\nuntil test -e "{go}"; do sleep 0.05; done\necho done\n')
     program.chmod(0o700)
-    command = [sys.executable, "-c", RUNS, str(program)]
+    command = [sys.executable, "-c", RUNS, str(program), str(TIMEOUT_S)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             until(started.exists, "the child runs")
             os.killpg(process.pid, signal.SIGSTOP)
-            threading.Event().wait(FROZEN_S)
+            until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "both are frozen")
+            late = time.monotonic() + 1.1 * TIMEOUT_S
+            until(lambda: time.monotonic() > late, "the clock went past the end of the child's time")
+            go.touch()
             os.killpg(process.pid, signal.SIGCONT)
             assert process.communicate(timeout=60.0)[0] == "done\n"
         finally:
