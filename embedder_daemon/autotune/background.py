@@ -19,7 +19,7 @@ from memory_common.reasons import reason
 
 
 async def when_unmeasured(lifecycle: Lifecycle, settings: DaemonSettings) -> None:
-    """Wait until the daemon serves, and measure where auto found no verdict; cancelling ends it."""
+    """Wait until the daemon serves, and measure where nothing was measured; cancelling ends it."""
     if settings.engine != "auto":
         return
     with suppress(UnavailableError):

@@ -27,7 +27,7 @@ class _Module(Protocol):
 
 
 def build(name: str, options: EngineOptions, find_model: FindModel) -> Engine:
-    """Return the engine of that name, or of the verdict, after its golden check; takes seconds: off the event loop.
+    """Return the engine of that name, or the fastest, after its golden check; takes seconds: off the event loop.
 
     Raises:
         EngineMissingError: a package that the engine needs is not installed, or one that adds an engine does not work.

@@ -212,7 +212,7 @@ class Builder:
             code.install(environment, partial(self._pip(environment).install, hear))
 
     def _measure(self, environment: Environment, choices: Mapping[str, str]) -> None:
-        """Let the daemon find its fastest engine; without a verdict it takes torch, so that this may fail."""
+        """Let the daemon find its fastest engine; unmeasured it takes torch, so that this may fail."""
         model = [word for name in (models.VARIABLE,) if name in choices for word in ("--model", choices[name])]
         try:
             with self.progress.step("converting the model and measuring the engines (half a minute, once)") as hear:

@@ -1,4 +1,4 @@
-"""The engine's choice: verdicts, the golden check, and what is told when nothing was measured."""
+"""The engine's choice: what was measured, the golden check, and what is told when nothing was measured."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLAIN = Figure("torch", "float32", short_ms=6.0, texts_per_s=100.0, worst_cosine
 
 
 def measured(*figures: Figure) -> AutotuneResult:
-    """Make a verdict of this machine."""
+    """Make a result of this machine."""
     return AutotuneResult(HERE, "2026-11-20", figures)
 
 
@@ -67,7 +67,7 @@ def test_what_did_not_pass_is_never_chosen(bad: dict[str, float]) -> None:
     assert autotune_result.pick([failed], "auto", "auto") is None
 
 
-def test_without_a_verdict_it_is_the_fallback_and_says_so() -> None:
+def test_unmeasured_it_is_the_fallback_and_says_so() -> None:
     """Nothing measured, or nothing that fits: torch as float32 or what was set, with the command that fixes it."""
     for known in (None, measured(), measured(replace(PLAIN, error="gone"))):
         choice = autotune_result.choose(known, "auto", "auto", "torch")
@@ -78,7 +78,7 @@ def test_without_a_verdict_it_is_the_fallback_and_says_so() -> None:
     assert (set_.engine, set_.precision) == ("openvino", "bfloat16")
 
 
-def test_a_verdict_comes_back_as_it_was_written() -> None:
+def test_a_result_comes_back_as_it_was_written() -> None:
     """It lies in the cache folder, for its user alone, and nothing else is left there."""
     written = measured(FAST, EXACT, replace(PLAIN, error="a sentence: with ümlauts"))
     file = autotune_result.write(written)
@@ -98,7 +98,7 @@ def test_a_verdict_comes_back_as_it_was_written() -> None:
         {"threads": 99},
     ],
 )
-def test_a_verdict_of_something_else_is_none(changed: dict[str, str]) -> None:
+def test_a_result_of_something_else_is_none(changed: dict[str, str]) -> None:
     """Another machine, device or model, other versions or threads: it has to be measured again."""
     other = replace(HERE, **changed)  # type: ignore[arg-type]  # the fields have several types
     autotune_result.write(replace(measured(FAST), conditions=other)).rename(autotune_result.path(HERE))
@@ -115,7 +115,7 @@ def test_zero_threads_are_as_many_as_there_are() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"figures": [{"engine": 1}]}', '{"figures": [], "date": ""}'])
-def test_a_damaged_verdict_is_none(text: str) -> None:
+def test_a_damaged_result_is_none(text: str) -> None:
     """What cannot be read is as if it had never been written."""
     file = autotune_result.path(HERE)
     file.parent.mkdir(parents=True)
@@ -227,7 +227,7 @@ LATE = json.dumps(asdict(Figure("torch", "bfloat16", error="300 ms for one short
 
 
 @pytest.mark.parametrize("deed", ["exec sleep 20", f"sleep 0.3; echo '{LATE}'"])
-def test_beside_other_programs_what_was_too_slow_is_no_verdict(
+def test_beside_other_programs_what_was_too_slow_is_no_result(
     deed: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the background a candidate that waited for the processors ends it, and nothing is written; else it is."""

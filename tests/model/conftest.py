@@ -100,7 +100,7 @@ def has_bfloat16() -> bool:
 
 @pytest.fixture(scope="session")
 def cache_home() -> Iterator[Path]:
-    """Make a folder for converted models and verdicts, so that the one of this machine's user stays as it is."""
+    """Make a folder for converted models and measurements, so that the one of this machine's user stays as it is."""
     folder = Path(tempfile.mkdtemp(prefix="ed-cache-", dir="/tmp"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

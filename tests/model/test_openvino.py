@@ -1,4 +1,4 @@
-"""What only openvino has: a converted model on disk, a process without torch, a verdict that chose it."""
+"""What only openvino has: a converted model on disk, a process without torch, a result of autotune that chose it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_golden_vectors_are_those_of_torch(daemon: Daemon, files: ModelFiles) ->
 
 
 def test_auto_measures_beside_its_work(own_cache: Path, tmp_path: Path, files: ModelFiles) -> None:
-    """Without a verdict it serves torch as float32 and says so; what it measures meanwhile is the next start's."""
+    """Unmeasured it serves torch as float32 and says so; what it measures meanwhile is the next start's."""
     with running(tmp_path, "auto", "auto") as daemon:
         info = daemon.ready().info()
         assert (info.engine, info.precision) == ("torch", "float32")
