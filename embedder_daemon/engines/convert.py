@@ -37,7 +37,7 @@ def convert(files: ModelFiles, target: Path, kind: converted.EngineFormat) -> No
     openvino.save_model(graph, target / kind.files[0], compress_to_fp16=half)
     precision = "bfloat16" if half and openvino_engine.computes_bfloat16() else "float32"
     threads = EngineOptions().cpu_threads
-    written = openvino_engine.OpenVinoGraph(target / kind.files[0], precision, threads, files.pad_token_id)
+    written = openvino_engine.OpenvinoGraph(target / kind.files[0], precision, threads, files.pad_token_id)
     torch_compare.check(written.forward, model, files)
     converted.seal(target, kind)
 

@@ -49,7 +49,7 @@ def computes_bfloat16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-class OpenVinoGraph:
+class OpenvinoGraph:
     """A converted model, compiled for this CPU."""
 
     def __init__(self, file: Path, precision: str, threads: int, pad_id: int) -> None:
@@ -85,7 +85,7 @@ class OpenvinoEngine:
         precision = "float32" if options.precision == "auto" else options.precision
         self._tokeniser = Tokeniser(files)
         file = converted.graph(files, converted.FORMATS["openvino", precision])
-        self._graph = OpenVinoGraph(file, precision, options.cpu_threads, files.pad_token_id)
+        self._graph = OpenvinoGraph(file, precision, options.cpu_threads, files.pad_token_id)
         self.facts = EngineFacts(
             name="openvino",
             space=files.space,

@@ -192,7 +192,9 @@ def _is_daemon(pid: int) -> bool:
 
 def _command(pid: int) -> str:
     """Return the command line of a process, or nothing when it has ended."""
+    import psutil  # noqa: PLC0415 - for the commands that look at a daemon's process
+
     try:
-        return SystemRunner().output("ps", "-ww", "-o", "command=", "-p", str(pid))
-    except ProvisionError:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
         return ""

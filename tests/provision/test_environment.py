@@ -17,6 +17,7 @@ import pytest
 from memory_common.engines import ENGINES
 from memory_common.pins import TORCH
 from memory_mcp.provision import code, environment, source
+from memory_mcp.provision.code import NAMES
 from memory_mcp.provision.environment import PTH, Builder, prove_reuse
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.interpreter import Choice, choose, find_homebrew
@@ -127,7 +128,8 @@ def check_a_second_torch_is_detected(environment: Environment, homebrew: FakeHom
 
 def check_the_launcher_starts(environment: Environment) -> None:
     """Start the copied program, although its folder's name holds a space; it comes as far as what is not installed."""
-    code = "import embedder_daemon, embedder_api; print(embedder_daemon.__file__, embedder_api.__file__, sep='\\n')"
+    code = "import {0}; print(*[each.__file__ for each in ({0})], sep='\\n')".format(", ".join(NAMES))
+    assert {"embedder_daemon", "memory_common", "embedder_api"} == set(NAMES)
     for file in facts(environment.python, code):
         assert Path(file).is_relative_to(environment.folder)
     done = subprocess.run([environment.program], capture_output=True, text=True, check=False)
