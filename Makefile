@@ -15,9 +15,9 @@ PYTEST := $(FRONT) -m pytest -n logical --dist worksteal
 MODEL_TOOLS := ^(pytest|pytest-asyncio|hypothesis|types-grpcio|types-protobuf|onnx|onnxruntime|flatbuffers|ml_dtypes)==
 
 # mypy checks what imports torch or openvino in the interpreter that has it, and everything else in the front's.
-MODEL_SOURCES := embedder_daemon/engines embedder_daemon/model.py tests/model benchmarks/in_process.py
-SOURCES := memory_mcp embedder_daemon protos/embedder_api tests scripts benchmarks
-NOT_IN_FRONT := ^(embedder_daemon/(engines/(torch_|openvino_|onnx_|padding|tokens|convert)|model)|tests/model/|benchmarks/in_process)
+MODEL_SOURCES := embedder_daemon/engines tests/model benchmarks/in_process.py
+SOURCES := memory_mcp embedder_daemon memory_common protos/embedder_api tests scripts benchmarks
+NOT_IN_FRONT := ^(embedder_daemon/engines/(torch_|openvino_|onnx_|padding|tokens|convert)|tests/model/|benchmarks/in_process)
 
 # What the user set for other Pythons, and what would send packages elsewhere than into the two environments.
 unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONSTARTUP PYTHONPLATLIBDIR
@@ -132,4 +132,4 @@ launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
 clean: stop ## Remove environments and build leftovers of this checkout
 	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .run build dist *.egg-info .coverage .coverage.* coverage.xml
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find memory_mcp embedder_daemon protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find memory_mcp embedder_daemon memory_common protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,7 +14,7 @@ import asyncio
 from typing import NoReturn
 
 from embedder_daemon import logs, server, settings
-from embedder_daemon.errors import DaemonError, SettingsError
+from embedder_daemon.errors import DaemonError, DaemonSettingsError
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     try:
         chosen = settings.load(sys.argv[1:])
         _begin_log(chosen)
-    except SettingsError as error:
+    except DaemonSettingsError as error:
         _exit(error)
     for sentence in settings.unknown_variables():
         logs.get().warning(sentence)
@@ -41,11 +41,11 @@ def _begin_log(chosen: settings.DaemonSettings) -> None:
     try:
         file = chosen.log_file and chosen.log_file.expanduser().absolute()
     except FileNotFoundError as error:
-        raise SettingsError("log_file: the working folder is gone; give an absolute path") from error
+        raise DaemonSettingsError("log_file: the working folder is gone; give an absolute path") from error
     try:
         logs.configure(chosen.log_level, chosen.log_format, file=file, content=chosen.log_content)
     except OSError as error:
-        raise SettingsError(f"log_file: {file} cannot be written: {error.strerror}") from error
+        raise DaemonSettingsError(f"log_file: {file} cannot be written: {error.strerror}") from error
 
 
 def _exit(error: DaemonError) -> NoReturn:

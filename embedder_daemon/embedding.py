@@ -9,29 +9,30 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
-from embedder_api.lines import CONTENT
 from embedder_api.v1 import embedder_pb2
 from embedder_api.v1.contract import MAX_TEXTS, ItemError
 
-from embedder_daemon import logs, memory
-from embedder_daemon.engines.base import SHORT, Encoded, Engine, EngineFacts, Task
-from embedder_daemon.errors import DeadlineError, InvalidRequestError, SpaceMismatchError
-from embedder_daemon.lifecycle import Lifecycle
-from embedder_daemon.scheduler.cache import Cache, Known, keys
-from embedder_daemon.scheduler.packing import Lane
+from embedder_daemon import logs
+from embedder_daemon.engines.base import SHORT, EmbedTask, Encoded, Engine, EngineFacts
+from embedder_daemon.errors import DeadlineError, InvalidRequestError, WrongSpaceError
+from embedder_daemon.runtime.lifecycle import Lifecycle
+from embedder_daemon.scheduler.cache import Cache, CachedVector, keys
+from embedder_daemon.scheduler.packing import QueueLane
 from embedder_daemon.scheduler.scheduler import Outcome, Scheduler
 from embedder_daemon.scheduler.worker import Worker, contained
 from embedder_daemon.stats import Stats
+from embedder_daemon.system import heap
+from memory_common.log_lines import CONTENT
 
 _LANES: Final = {
-    embedder_pb2.LANE_UNSPECIFIED: Lane.INTERACTIVE,
-    embedder_pb2.LANE_INTERACTIVE: Lane.INTERACTIVE,
-    embedder_pb2.LANE_BULK: Lane.BULK,
+    embedder_pb2.LANE_UNSPECIFIED: QueueLane.INTERACTIVE,
+    embedder_pb2.LANE_INTERACTIVE: QueueLane.INTERACTIVE,
+    embedder_pb2.LANE_BULK: QueueLane.BULK,
 }
 _TASKS: Final = {
-    embedder_pb2.TASK_UNSPECIFIED: Task.DOCUMENT,
-    embedder_pb2.TASK_QUERY: Task.QUERY,
-    embedder_pb2.TASK_DOCUMENT: Task.DOCUMENT,
+    embedder_pb2.TASK_UNSPECIFIED: EmbedTask.DOCUMENT,
+    embedder_pb2.TASK_QUERY: EmbedTask.QUERY,
+    embedder_pb2.TASK_DOCUMENT: EmbedTask.DOCUMENT,
 }
 _SENTENCES: Final = {
     ItemError.EMPTY: "the text is empty or blank",
@@ -51,8 +52,8 @@ class _Request:
     """A checked `EmbedRequest`; `deadline` is on time.monotonic."""
 
     texts: Sequence[str]
-    lane: Lane
-    task: Task
+    lane: QueueLane
+    task: EmbedTask
     truncate: bool
     expected_space_id: str
     client: str
@@ -61,13 +62,13 @@ class _Request:
 
 
 @dataclass(slots=True)
-class _Item:
+class _TextResult:
     """What becomes of one text: it ends with a vector or an error."""
 
     text: str
     key: bytes
     """Digest of what its vector depends on."""
-    known: Known | None = None
+    known: CachedVector | None = None
     cached: bool = False
     encoded: Encoded | None = None
     error: str = ""
@@ -78,7 +79,7 @@ class _Item:
         return self.known is None and not self.error
 
 
-class Embedding:
+class EmbedCalls:
     """Answers `Embed`."""
 
     def __init__(self, lifecycle: Lifecycle, scheduler: Scheduler, stats: Stats, cache: Cache) -> None:
@@ -86,7 +87,7 @@ class Embedding:
         self._scheduler = scheduler
         self._stats = stats
         self._cache = cache
-        self._tokenisers = {lane: Worker(f"tokenise-{lane}", _TOKENISERS) for lane in Lane}
+        self._tokenisers = {lane: Worker(f"tokenise-{lane}", _TOKENISERS) for lane in QueueLane}
 
     def close(self, timeout_s: float) -> bool:
         """Let the tokenising threads end, and say whether they did within the time."""
@@ -104,7 +105,7 @@ class Embedding:
             return await self._answered(request)
         finally:
             if request.characters > LARGE:
-                asyncio.get_running_loop().call_later(_GIVE_BACK_S, memory.give_back)
+                asyncio.get_running_loop().call_later(_GIVE_BACK_S, heap.give_back)
 
     async def _answered(self, request: _Request) -> embedder_pb2.EmbedResponse:
         started = time.monotonic()
@@ -120,7 +121,7 @@ class Embedding:
         return response
 
     async def _computed(
-        self, request: _Request, facts: EngineFacts | None, items: list[_Item]
+        self, request: _Request, facts: EngineFacts | None, items: list[_TextResult]
     ) -> embedder_pb2.EmbedResponse:
         """Compute what the cache does not hold; `items` were looked up for `facts`, if there were any."""
         with self._scheduler.admission.hold(len(request.texts), request.characters):
@@ -141,24 +142,24 @@ class Embedding:
         self._stats.cache_misses += len(wanted)
         return self._response(engine.facts, items, outcome)
 
-    def _response(self, facts: EngineFacts, items: list[_Item], outcome: Outcome) -> embedder_pb2.EmbedResponse:
+    def _response(self, facts: EngineFacts, items: list[_TextResult], outcome: Outcome) -> embedder_pb2.EmbedResponse:
         self._stats.cache_hits += sum(item.cached for item in items)
         self._stats.item_errors += sum(bool(item.error) for item in items)
         self._stats.quarantined += sum(item.error.startswith(ItemError.QUARANTINED) for item in items)
         return _response(facts, items, outcome)
 
-    def _items(self, facts: EngineFacts, request: _Request, *, admitted: bool) -> list[_Item]:
+    def _items(self, facts: EngineFacts, request: _Request, *, admitted: bool) -> list[_TextResult]:
         """Look the texts up; blank ones get an error.
 
         Raises:
-            SpaceMismatchError: another space is expected.
+            WrongSpaceError: another space is expected.
             OverloadedError: one must be computed, and there is no room; the texts after it are not even hashed.
         """
         _check_space(facts, request.expected_space_id)
         digests = keys(facts.space.space_id, request.task, request.texts, truncate=request.truncate)
         items = []
         for text, key in zip(request.texts, digests, strict=True):
-            item = _Item(text, key)
+            item = _TextResult(text, key)
             items.append(item)
             if not item.text.strip():
                 item.error = _error(ItemError.EMPTY)
@@ -170,7 +171,7 @@ class Embedding:
                 self._scheduler.admission.check(len(request.texts), request.characters)
         return items
 
-    async def _encode(self, engine: Engine, request: _Request, items: list[_Item]) -> None:
+    async def _encode(self, engine: Engine, request: _Request, items: list[_TextResult]) -> None:
         """Tokenise, off the event loop unless they are short; texts that are too long to be taken get an error."""
         if not items:
             return
@@ -185,14 +186,14 @@ class Embedding:
             if tokens.truncated and not request.truncate:
                 item.error = _too_long(tokens.token_count, engine.facts.max_tokens)
 
-    def _fill(self, items: list[_Item], outcome: Outcome) -> None:
+    def _fill(self, items: list[_TextResult], outcome: Outcome) -> None:
         """Give each computed item its vector, which is kept, or its error."""
         for item, result in zip(items, outcome.rows, strict=True):
             if isinstance(result, ItemError):
                 item.error = _error(result)
                 continue
             encoded = cast(Encoded, item.encoded)
-            item.known = Known(result, encoded.token_count, encoded.truncated, encoded.consumed_chars)
+            item.known = CachedVector(result, encoded.token_count, encoded.truncated, encoded.consumed_chars)
             self._cache.put(item.key, item.known)
 
 
@@ -238,10 +239,10 @@ def _check_deadline(deadline: float) -> None:
 def _check_space(facts: EngineFacts, expected: str) -> None:
     served = facts.space.space_id
     if expected and expected != served:
-        raise SpaceMismatchError(f"the daemon serves the space {served!r}, and the caller expects {expected!r}")
+        raise WrongSpaceError(f"the daemon serves the space {served!r}, and the caller expects {expected!r}")
 
 
-def _response(facts: EngineFacts, items: list[_Item], outcome: Outcome) -> embedder_pb2.EmbedResponse:
+def _response(facts: EngineFacts, items: list[_TextResult], outcome: Outcome) -> embedder_pb2.EmbedResponse:
     return embedder_pb2.EmbedResponse(
         vectors=b"".join(item.known.vector for item in items if item.known),
         dimensions=facts.space.dimensions,
@@ -251,7 +252,7 @@ def _response(facts: EngineFacts, items: list[_Item], outcome: Outcome) -> embed
     )
 
 
-def _message(item: _Item) -> embedder_pb2.EmbedResponse.Item:
+def _message(item: _TextResult) -> embedder_pb2.EmbedResponse.Item:
     if item.known is None:
         return embedder_pb2.EmbedResponse.Item(
             token_count=item.encoded.token_count if item.encoded else 0, error=item.error

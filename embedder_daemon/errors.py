@@ -4,7 +4,7 @@
 |---|---|---|
 | 0 | – | stopped by SIGTERM or SIGINT, or another daemon already serves this socket |
 | 1 | DaemonError | anything that no other row names |
-| 2 | SettingsError | wrong usage: a setting is unknown or has a wrong value |
+| 2 | DaemonSettingsError | wrong usage: a setting is unknown or has a wrong value |
 | 10 | AddressError | the address is no `unix:` path, or the path is too long for a socket |
 | 11 | BlockedError | something that is no socket stands where the socket belongs |
 | 12 | ModelMissingError | the model, or one of its files, is not there |
@@ -32,7 +32,7 @@ class DaemonError(Exception):
     exit_code: ClassVar[int] = 1
 
 
-class SettingsError(DaemonError):
+class DaemonSettingsError(DaemonError):
     """A setting is unknown or has a wrong value."""
 
     exit_code = 2
@@ -111,7 +111,7 @@ class InvalidRequestError(RequestError):
     code = ErrorCode.INVALID_REQUEST
 
 
-class SpaceMismatchError(RequestError):
+class WrongSpaceError(RequestError):
     """The caller expects vectors of another space."""
 
     code = ErrorCode.SPACE_MISMATCH

@@ -1,4 +1,4 @@
-"""Logs: on stderr, or in a file that rotates; see `embedder_api.lines` for how they look and what they leave out."""
+"""Logs: on stderr, or in a file that rotates; `memory_common.log_lines` says how they look and what they leave out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from types import MappingProxyType
 from typing import Final
 
 import structlog
-from embedder_api import lines
 from structlog.typing import FilteringBoundLogger
+
+from memory_common import log_lines
 
 NAME: Final = "embedder_daemon"
 FILE_BYTES: Final = 10_000_000
@@ -51,7 +52,9 @@ def configure(level: str, style: str, *, file: Path | None = None, content: bool
     """
     handler = logging.StreamHandler(sys.stderr) if file is None else _rotating(file)
     terminal = file is None and sys.stderr.isatty()
-    lines.configure(NAME, level, style=lines.style_of(style, terminal=terminal), handler=handler, content=content)
+    log_lines.configure(
+        NAME, level, style=log_lines.style_of(style, terminal=terminal), handler=handler, content=content
+    )
 
 
 def _rotating(file: Path) -> RotatingFileHandler:

@@ -55,7 +55,7 @@ _LANE_COUNTS: Final = (
 )
 
 
-class Figures(Collector):
+class WireCollector(Collector):
     """Asks `Stats` and `Info` when Prometheus asks, on a thread of its own."""
 
     def __init__(self, stats: Callable[[], StatsResponse], info: Callable[[], InfoResponse]) -> None:
@@ -96,7 +96,7 @@ def _of_info(info: InfoResponse) -> Iterator[Metric]:
 def make_registry(stats: Callable[[], StatsResponse], info: Callable[[], InfoResponse]) -> CollectorRegistry:
     """Return the daemon's metrics and nothing of the process's other parts."""
     registry = CollectorRegistry()
-    registry.register(Figures(stats, info))
+    registry.register(WireCollector(stats, info))
     return registry
 
 

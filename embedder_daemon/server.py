@@ -15,12 +15,15 @@ from embedder_api.v1 import contract
 from embedder_api.v1.embedder_pb2_grpc import add_EmbedderServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
 
-from embedder_daemon import endpoint, logs, measuring, model, notify, upgrades, watch
-from embedder_daemon.embedding import Embedding
+from embedder_daemon import logs
+from embedder_daemon.autotune import background
+from embedder_daemon.embedding import EmbedCalls
 from embedder_daemon.engines import factory
 from embedder_daemon.engines.base import Engine, EngineOptions
 from embedder_daemon.errors import EngineMissingError, StalledError, UnavailableError
-from embedder_daemon.lifecycle import Lifecycle, State
+from embedder_daemon.model import discovery
+from embedder_daemon.runtime import endpoint, homebrew_check, systemd, watchdog
+from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
 from embedder_daemon.scheduler.cache import Cache
 from embedder_daemon.scheduler.quarantine import Quarantine
 from embedder_daemon.scheduler.scheduler import Scheduler
@@ -28,6 +31,7 @@ from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.service import EmbedderService
 from embedder_daemon.settings import DaemonSettings
 from embedder_daemon.stats import Stats
+from memory_common.file_lock import FileLock
 
 DRAIN_S: Final = 12.0
 """How long running calls may take after SIGTERM; launchd and systemd kill later than that."""
@@ -57,7 +61,7 @@ class Daemon:
             build, self._worker, scheduler, idle_unload_s=settings.idle_unload_s, listener=self._report
         )
         cache = Cache(settings.cache_mb << 20)
-        self._embedding = Embedding(self.lifecycle, scheduler, stats, cache)
+        self._embedding = EmbedCalls(self.lifecycle, scheduler, stats, cache)
         self.service = service = EmbedderService(
             self._embedding, self.lifecycle, scheduler, cache, stats, settings.max_queued_texts
         )
@@ -68,7 +72,7 @@ class Daemon:
 
     async def start(self, path: Path) -> endpoint.Identity:
         """Listen at the path, and begin to load the model; raises what `endpoint.bind` raises."""
-        await self._report(State.LOADING)
+        await self._report(DaemonState.LOADING)
         socket = endpoint.bind(path, self._server.add_insecure_port)
         await self._server.start()
         self.lifecycle.start()
@@ -90,11 +94,11 @@ class Daemon:
 
     async def _watch(self) -> None:
         """Fail everybody when the model hangs; the failure ends the process."""
-        error = await watch.until_stalled(self._scheduler, self.lifecycle, self._watchdog_s)
+        error = await watchdog.until_stalled(self._scheduler, self.lifecycle, self._watchdog_s)
         self._scheduler.abort(UnavailableError(f"the daemon failed: {error}"))
         await self.lifecycle.fail(error)
 
-    async def _report(self, state: State) -> None:
+    async def _report(self, state: DaemonState) -> None:
         """Tell health checks."""
         serving = health_pb2.HealthCheckResponse.SERVING
         status = serving if state.healthy else health_pb2.HealthCheckResponse.NOT_SERVING
@@ -111,30 +115,30 @@ async def run(settings: DaemonSettings) -> bool:
     stopped = _on_signals()
     path = endpoint.path_of(settings.address)
     endpoint.prepare_folder(path)
-    lock = endpoint.Lock(path)
+    lock = endpoint.lock_of(path)
     if not await _locked(lock, stopped, supervised=settings.supervised):
         return True
     endpoint.check_way(path)
-    if sentence := upgrades.outdated():
+    if sentence := homebrew_check.outdated():
         logs.get().warning(sentence)
     daemon = Daemon(settings, _builder(settings))
     socket = await daemon.start(path)
     logs.get().info("listening", address=settings.address)
     if settings.metrics_address:
         _serve_metrics(settings.metrics_address, daemon.service)
-    notify.tell(notify.READY, f"STATUS=listening on {settings.address}")
+    systemd.tell(systemd.READY, f"STATUS=listening on {settings.address}")
     guards = [
-        asyncio.create_task(notify.beat()),
+        asyncio.create_task(systemd.beat()),
         asyncio.create_task(_fail_when_lost(daemon.lifecycle, path, socket)),
-        asyncio.create_task(watch.against_freezing(_FREEZE * settings.watchdog_s)),
-        asyncio.create_task(measuring.when_unmeasured(daemon.lifecycle, settings)),
+        asyncio.create_task(watchdog.against_freezing(_FREEZE * settings.watchdog_s)),
+        asyncio.create_task(background.when_unmeasured(daemon.lifecycle, settings)),
     ]
     try:
         await _until_done(daemon.lifecycle, stopped)
         for guard in guards:
             guard.cancel()
         logs.get().info("stopping")
-        notify.tell(notify.STOPPING)
+        systemd.tell(systemd.STOPPING)
         clean = await daemon.stop()
     finally:
         endpoint.remove(path, socket)
@@ -158,7 +162,7 @@ def _serve_metrics(address: str, service: EmbedderService) -> None:
 
 
 async def _fail_when_lost(lifecycle: Lifecycle, path: Path, socket: endpoint.Identity) -> None:
-    await lifecycle.fail(await watch.until_lost(path, socket))
+    await lifecycle.fail(await watchdog.until_lost(path, socket))
 
 
 def _on_signals() -> asyncio.Event:
@@ -169,7 +173,7 @@ def _on_signals() -> asyncio.Event:
     return stopped
 
 
-async def _locked(lock: endpoint.Lock, stopped: asyncio.Event, *, supervised: bool) -> bool:
+async def _locked(lock: FileLock, stopped: asyncio.Event, *, supervised: bool) -> bool:
     """Take the lock; where another daemon holds it, a supervised one waits and another gives up."""
     if lock.take():
         return True
@@ -177,19 +181,19 @@ async def _locked(lock: endpoint.Lock, stopped: asyncio.Event, *, supervised: bo
         logs.get().info(f"another daemon (process {lock.owner()}) holds {lock.path}: nothing to do")
         return False
     logs.get().info(f"another daemon (process {lock.owner()}) holds {lock.path}: waiting to take over")
-    notify.tell(f"STATUS=waiting for process {lock.owner()} to end")
-    return await lock.wait(stopped)
+    systemd.tell(f"STATUS=waiting for process {lock.owner()} to end")
+    return await endpoint.take_when_free(lock, stopped)
 
 
 def _builder(settings: DaemonSettings) -> Callable[[], Engine]:
     options = EngineOptions(device=settings.device, precision=settings.precision, threads=settings.threads)
-    find_model = partial(model.configured, settings)
+    find_model = partial(discovery.configured, settings)
 
     def build() -> Engine:
         try:
             return factory.build(settings.engine, options, find_model)
         except EngineMissingError as error:  # of the two reasons, the one that a user can do something about
-            raise EngineMissingError(upgrades.outdated() or str(error)) from error
+            raise EngineMissingError(homebrew_check.outdated() or str(error)) from error
 
     return build
 

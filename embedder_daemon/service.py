@@ -15,24 +15,25 @@ from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 from embedder_api.v1.contract import ErrorCode
 from google.protobuf.message import DecodeError, Message
 
-from embedder_daemon import logs, upgrades
-from embedder_daemon.embedding import Embedding
+from embedder_daemon import logs
+from embedder_daemon.embedding import EmbedCalls
 from embedder_daemon.errors import INTERNAL, InvalidRequestError, OverloadedError, RequestError
-from embedder_daemon.lifecycle import Lifecycle, State
+from embedder_daemon.runtime import homebrew_check
+from embedder_daemon.runtime.lifecycle import DaemonState, Lifecycle
 from embedder_daemon.scheduler.cache import Cache
-from embedder_daemon.scheduler.packing import Lane
+from embedder_daemon.scheduler.packing import QueueLane
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.stats import Stats
 
-Answer = TypeVar("Answer")
-Context = grpc.aio.ServicerContext[object, object]
+ResponseT = TypeVar("ResponseT")
+WireContext = grpc.aio.ServicerContext[object, object]
 
 _STATES: Final = {
-    State.LOADING: embedder_pb2.STATE_LOADING,
-    State.SERVING: embedder_pb2.STATE_SERVING,
-    State.ASLEEP: embedder_pb2.STATE_ASLEEP,
-    State.DRAINING: embedder_pb2.STATE_DRAINING,
-    State.FAILED: embedder_pb2.STATE_FAILED,
+    DaemonState.LOADING: embedder_pb2.STATE_LOADING,
+    DaemonState.SERVING: embedder_pb2.STATE_SERVING,
+    DaemonState.ASLEEP: embedder_pb2.STATE_ASLEEP,
+    DaemonState.DRAINING: embedder_pb2.STATE_DRAINING,
+    DaemonState.FAILED: embedder_pb2.STATE_FAILED,
 }
 _NAME_LENGTH: Final = 64  # of a request's name; ours have 32
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
@@ -44,7 +45,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
 
     def __init__(
         self,
-        embedding: Embedding,
+        embedding: EmbedCalls,
         lifecycle: Lifecycle,
         scheduler: Scheduler,
         cache: Cache,
@@ -65,13 +66,15 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         )
         return {"Embed": handler}
 
-    async def _decoded(self, request: embedder_pb2.EmbedRequest | None, context: Context) -> embedder_pb2.EmbedResponse:
+    async def _decoded(
+        self, request: embedder_pb2.EmbedRequest | None, context: WireContext
+    ) -> embedder_pb2.EmbedResponse:
         return await (
             self._answered(_refused(_NO_MESSAGE), context) if request is None else self.Embed(request, context)
         )
 
     async def Embed(  # noqa: N802 - the generated base class names it
-        self, request: embedder_pb2.EmbedRequest, context: Context
+        self, request: embedder_pb2.EmbedRequest, context: WireContext
     ) -> embedder_pb2.EmbedResponse:
         """One vector for each text without an item error."""
         if wire := _other_wire(context):
@@ -81,7 +84,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
     async def Info(  # noqa: N802 - the generated base class names it
         self,
         request: embedder_pb2.InfoRequest,  # noqa: ARG002 - an empty message
-        context: Context,
+        context: WireContext,
     ) -> embedder_pb2.InfoResponse:
         """Tell what is served, in every state."""
         return await self._answered(_now(self.info), context)
@@ -89,12 +92,12 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
     async def Stats(  # noqa: N802 - the generated base class names it
         self,
         request: embedder_pb2.StatsRequest,  # noqa: ARG002 - an empty message
-        context: Context,
+        context: WireContext,
     ) -> embedder_pb2.StatsResponse:
         """Tell the counters since the process started."""
         return await self._answered(_now(self.counters), context)
 
-    async def _answered(self, answer: Awaitable[Answer], context: Context) -> Answer:
+    async def _answered(self, answer: Awaitable[ResponseT], context: WireContext) -> ResponseT:
         """Return the answer, or end the call with the status and the sentence of its error."""
         logs.CALL.set(_named(context))
         try:
@@ -134,7 +137,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             info.versions.update(facts.versions)
             if facts.choice:
                 info.versions[contract.CHOICE_KEY] = facts.choice
-        if sentence := upgrades.outdated():
+        if sentence := homebrew_check.outdated():
             info.versions[contract.OUTDATED_KEY] = sentence
         return info
 
@@ -143,8 +146,8 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         stats = self._stats
         return embedder_pb2.StatsResponse(
             uptime_s=time.monotonic() - stats.started_at,
-            interactive=self._lane(Lane.INTERACTIVE),
-            bulk=self._lane(Lane.BULK),
+            interactive=self._lane(QueueLane.INTERACTIVE),
+            bulk=self._lane(QueueLane.BULK),
             batches=stats.batches,
             rows=stats.rows,
             tokens=stats.tokens,
@@ -164,7 +167,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
             compute_s=stats.compute_s,
         )
 
-    def _lane(self, lane: Lane) -> embedder_pb2.LaneStats:
+    def _lane(self, lane: QueueLane) -> embedder_pb2.LaneStats:
         counters = self._stats.lanes[lane]
         return embedder_pb2.LaneStats(
             requests=counters.requests,
@@ -174,7 +177,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         )
 
 
-def _named(context: Context) -> Mapping[str, str]:
+def _named(context: WireContext) -> Mapping[str, str]:
     """Return what the log calls a call: the request that it serves, and its place in a trace."""
     told = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     names = {"request_id": told.get(contract.REQUEST_ID_KEY, "")[:_NAME_LENGTH]}
@@ -190,7 +193,7 @@ def _read(message: bytes) -> embedder_pb2.EmbedRequest | None:
         return None
 
 
-async def _now(told: Callable[[], Answer]) -> Answer:
+async def _now(told: Callable[[], ResponseT]) -> ResponseT:
     return told()
 
 
@@ -198,7 +201,7 @@ async def _refused(sentence: str) -> embedder_pb2.EmbedResponse:
     raise InvalidRequestError(sentence)
 
 
-def _other_wire(context: Context) -> str:
+def _other_wire(context: WireContext) -> str:
     """Return one sentence when the caller says that it speaks another version of the wire, or nothing."""
     said = {str(key): str(value) for key, value in context.invocation_metadata() or ()}.get(contract.WIRE_KEY)
     if said in {None, str(contract.WIRE_VERSION)}:
@@ -206,7 +209,7 @@ def _other_wire(context: Context) -> str:
     return f"the caller speaks version {said} of the wire, this daemon {contract.WIRE_VERSION}"
 
 
-def _deadline(context: Context) -> float:
+def _deadline(context: WireContext) -> float:
     """Return the call's deadline on time.monotonic; infinity where the caller set none."""
     remaining: float | None = context.time_remaining()  # the stubs know no None, and aio returns it
     return math.inf if remaining is None else time.monotonic() + remaining

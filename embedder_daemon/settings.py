@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
-from embedder_api import plugins
-from embedder_api.described import Described, describe, nearest
 from embedder_api.v1.address import default_address
 from embedder_api.v1.contract import MAX_TEXTS
 from platformdirs import user_config_path
@@ -21,20 +18,17 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 from pydantic_settings import SettingsError as SourceError
 
-from embedder_daemon.errors import SettingsError
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+from embedder_daemon.errors import DaemonSettingsError
+from memory_common import engines, plugins
+from memory_common.described import Described, describe, nearest
+from memory_common.pins import BUNDLED_MODEL
+from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
 
 PREFIX: Final = "EMBEDDER_"
 CONFIG_VARIABLE: Final = "EMBEDDER_CONFIG"
-BUNDLED_MODEL: Final = "all-MiniLM-L6-v2"
-ENGINES: Final = ("auto", "openvino", "torch", "onnx", "hash")
-"""The names of our own engines, and auto."""
 ENGINE_GROUP: Final = "embedder_daemon.engines"
 """The entry points by which packages add others."""
 _FOREIGN: Final = frozenset({CONFIG_VARIABLE, "EMBEDDER_PYTHON"})  # ours, but no fields: a path, and make setup's
@@ -65,7 +59,7 @@ def _from_here(model: str) -> str:
 
 
 def _known_engine(name: str) -> str:
-    return plugins.checked(ENGINE_GROUP, ENGINES, name)
+    return plugins.checked(ENGINE_GROUP, engines.NAMES, name)
 
 
 class DaemonSettings(BaseSettings):
@@ -113,9 +107,9 @@ class DaemonSettings(BaseSettings):
         description="Put before every text that is stored; otherwise as query_prompt.",
     )
     engine: Annotated[str, AfterValidator(_known_engine)] = Field(
-        default="auto",
-        description="What computes the vectors: openvino, torch, onnx, or one that an installed package adds; auto is "
-        "the fastest of ours measured here, hash is for tests only.",
+        default=engines.AUTO,
+        description=f"What computes the vectors: {', '.join(engines.MODEL_ENGINES)}, or one that an installed package "
+        "adds; auto is the fastest of ours measured here, hash is for tests only.",
     )
     device: Literal["auto", "cpu", "mps", "cuda"] = Field(
         default="auto", description="Where the model runs; auto is cuda where there is one, else cpu."
@@ -188,48 +182,24 @@ class DaemonSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the library's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the TOML file below the environment; the library puts the command line on top."""
-        return init_settings, env_settings, _TomlFile(settings_cls, toml_file=toml_file())
-
-
-class _TomlFile(TomlConfigSettingsSource):
-    """The TOML file, which an editor may have begun with a byte order mark."""
-
-    def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
-        """Read the file.
-
-        Raises:
-            SettingsError: it cannot be read, or is not UTF-8 or not TOML.
-        """
-        try:
-            data = file_path.read_bytes()
-        except OSError as error:
-            raise SettingsError(f"{file_path} cannot be read ({error.strerror}); make it readable") from error
-        try:
-            return tomllib.loads(data.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
-            raise SettingsError(
-                f"{file_path}: line {line} is not UTF-8 (byte 0x{byte:02x}); save it as UTF-8"
-            ) from error
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{file_path} is not TOML: {error}; correct that line") from error
+        return init_settings, env_settings, TomlFile(settings_cls, toml_file=toml_file())
 
 
 def toml_file() -> Path:
     """Return the settings file; the default one need not exist.
 
     Raises:
-        SettingsError: the variable names a file that is not there.
+        DaemonSettingsError: the variable names a file that is not there.
     """
     if named := os.environ.get(CONFIG_VARIABLE):
         try:
             path = Path(named).expanduser()
         except RuntimeError as error:  # ~nobody
-            raise SettingsError(
+            raise DaemonSettingsError(
                 f"{CONFIG_VARIABLE}: there is no home folder for {named}; name an absolute path"
             ) from error
         if not path.is_file():
-            raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
+            raise DaemonSettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
         return path
     return user_config_path("memory-mcp") / "embedder.toml"
 
@@ -238,14 +208,18 @@ def load(arguments: Sequence[str]) -> DaemonSettings:
     """Make the settings from every source; `arguments` is the command line without the program's name.
 
     Raises:
-        SettingsError: a source cannot be read, or a value is wrong; the message names the setting.
+        DaemonSettingsError: a source cannot be read, or a value is wrong; the message names the setting.
     """
     try:
         return DaemonSettings(_cli_parse_args=list(arguments))  # type: ignore[call-arg]  # the library's own argument
     except ValidationError as error:
-        raise SettingsError("; ".join(_faults(error))) from error
+        raise DaemonSettingsError("; ".join(_faults(error))) from error
+    except SettingsFileError as error:
+        raise DaemonSettingsError(str(error)) from error
     except (SourceError, OSError) as error:
-        raise SettingsError(" ".join(str(error).split()) + " (embedder-daemon --help lists the settings)") from error
+        raise DaemonSettingsError(
+            " ".join(str(error).split()) + " (embedder-daemon --help lists the settings)"
+        ) from error
 
 
 def _faults(error: ValidationError) -> list[str]:
@@ -265,22 +239,18 @@ def _nearest(name: str) -> str:
 def unknown_variables() -> list[str]:
     """Return one sentence for each EMBEDDER_ variable that is no setting."""
     known = {PREFIX + name.upper() for name in DaemonSettings.model_fields} | _FOREIGN
-    strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
-    fields = DaemonSettings.model_fields
-    return [
-        f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, lambda near: PREFIX + near.upper())}"
-        for name in strangers
-    ]
+    return unknown_names(os.environ, PREFIX, known, DaemonSettings.model_fields, lambda near: PREFIX + near.upper())
 
 
 def described() -> list[Described]:
     """Return every setting of a daemon that this environment would start without arguments, and what gave each value.
 
     Raises:
-        SettingsError: as `load`.
+        DaemonSettingsError: as `load`.
     """
-    file = _TomlFile(DaemonSettings, toml_file=toml_file())
-    return describe(load([]), {"environment": EnvSettingsSource(DaemonSettings), "file": file})
+    made = load([])  # before the file is read once more: it tells what is wrong with it
+    file = TomlFile(DaemonSettings, toml_file=toml_file())
+    return describe(made, {"environment": EnvSettingsSource(DaemonSettings), "file": file})
 
 
 _FOLDERS: Final = ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")

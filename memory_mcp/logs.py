@@ -1,4 +1,4 @@
-"""Log lines on stderr; see `embedder_api.lines` for how they look, and what they leave out."""
+"""Log lines on stderr; see `memory_common.log_lines` for how they look, and what they leave out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 import sys
 from typing import Final
 
-from embedder_api import lines
 from structlog.typing import EventDict
 
+from memory_common import log_lines
 from memory_mcp.domain.request import REQUEST_ID, TRACE, trace_id
 from memory_mcp.settings import Settings
 
@@ -26,10 +26,10 @@ def _add_request(_: object, __: str, event: EventDict) -> EventDict:
 
 def configure(settings: Settings) -> None:
     """Set up the lines of this process, and those of its libraries from WARNING on."""
-    lines.configure(
+    log_lines.configure(
         NAME,
         settings.log_level,
-        style=lines.style_of(settings.log_format, terminal=sys.stderr.isatty()),
+        style=log_lines.style_of(settings.log_format, terminal=sys.stderr.isatty()),
         handler=logging.StreamHandler(sys.stderr),
         content=settings.log_content,
         more=[_add_request],

@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
-from embedder_api import plugins
-from embedder_api.described import Described, describe, nearest, variable
 from embedder_api.v1.address import SCHEME, default_address, socket_path
 from platformdirs import user_config_path, user_data_path
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError, ValidationInfo
@@ -23,17 +21,16 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
+from memory_common import plugins
+from memory_common.described import Described, describe, nearest, variable
+from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
+from memory_common.utf8 import NOT_UTF8, is_text
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import absolute, followed
-from memory_mcp.domain.utf8 import NOT_UTF8, decoded, is_text
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
@@ -221,16 +218,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources, strongest first; `.env` files and secret folders are not read."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, _TomlFile(settings_cls, toml_file=config_file())
-
-
-class _TomlFile(TomlConfigSettingsSource):
-    """The TOML file, which an editor may have begun with a byte order mark."""
-
-    def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
-        import tomllib  # noqa: PLC0415 - where there is a file
-
-        return tomllib.loads(decoded(file_path.read_bytes()))
+        return init_settings, env_settings, TomlFile(settings_cls, toml_file=config_file())
 
 
 _chosen: dict[str, object] = {}
@@ -278,6 +266,8 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
         place = "on the command line" if name in given else f"in the environment or in {file}"
         said = NOT_UTF8 if first["type"] == "string_unicode" else first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{shown}: {said}; fix it {place}") from error
+    except SettingsFileError as error:
+        raise SettingsError(str(error)) from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file} cannot be read ({error}); fix it, or move it away") from error
 
@@ -312,14 +302,14 @@ def described() -> list[Described]:
     sources = {
         "command line": InitSettingsSource(Settings, init_kwargs=_chosen),
         "environment": EnvSettingsSource(Settings),
-        "file": _TomlFile(Settings, toml_file=config_file()),
+        "file": TomlFile(Settings, toml_file=config_file()),
     }
     return describe(made, sources)
 
 
 def unknown_in_file() -> list[str]:
     """Return one sentence for each name in the file that is no setting."""
-    held = _TomlFile(Settings, toml_file=config_file())()
+    held = TomlFile(Settings, toml_file=config_file())()
     known = {*Settings.model_fields, *(variable(PREFIX, *each) for each in Settings.model_fields.items())}
     return [f"{config_file()}: {name} is no setting{_nearest(name)}" for name in held if name not in known]
 
@@ -327,13 +317,12 @@ def unknown_in_file() -> list[str]:
 def unknown_variables() -> list[str]:
     """Return one sentence for each MCP_MEMORY_ variable that is no setting."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
-    strangers = sorted(name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known)
     fields = Settings.model_fields
 
     def full(name: str) -> str:
         return variable(PREFIX, name, fields[name])
 
-    return [f"{name} is no setting{nearest(name.removeprefix(PREFIX), fields, full)}" for name in strangers]
+    return unknown_names(os.environ, PREFIX, known, fields, full)
 
 
 FIX: Final = "fix the value, or unset or rename what is no setting"

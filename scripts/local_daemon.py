@@ -12,10 +12,11 @@ from typing import Final
 
 import click
 import grpc
-from embedder_api.reasons import reason
 from embedder_api.v1.address import target
 from embedder_api.v1.contract import SERVICE_NAME
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it ships none
+
+from memory_common.reasons import reason
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROGRAM: Final = ROOT / ".venv-daemon" / "bin" / "embedder-daemon"

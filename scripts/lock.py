@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.provision.recipe import ONNX, TORCH
+from memory_common.engines import ENGINES
+from memory_common.pins import TORCH
 
 DAEMON: Final = Path(__file__).resolve().parents[1] / "embedder_daemon"
 REQUIREMENTS: Final = DAEMON / "requirements.txt"
@@ -34,7 +35,8 @@ def main() -> None:
     """Resolve once, here; then look up the wheels of every platform."""
     needed = resolve("-r", str(REQUIREMENTS))
     write(DAEMON / "requirements.lock", needed)
-    write(DAEMON / "onnx.lock", [pin for pin in resolve("-r", str(REQUIREMENTS), *ONNX) if pin not in needed])
+    with_onnx = resolve("-r", str(REQUIREMENTS), *ENGINES["onnx"].extras)
+    write(DAEMON / "onnx.lock", [pin for pin in with_onnx if pin not in needed])
 
 
 def resolve(*what: str) -> list[Pin]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from embedder_api.described import told, variable
 from pydantic.fields import FieldInfo
 
 from embedder_daemon import errors as daemon_errors
 from embedder_daemon import settings as daemon_settings
+from memory_common.described import told, variable
 from memory_mcp import cli, resources, settings
 from memory_mcp.prompts import PROMPTS
 from memory_mcp.tools import TOOLS

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from embedder_daemon import processors
-from embedder_daemon.space import Space
+from embedder_daemon.model.space import EmbeddingSpace
+from embedder_daemon.system import processors
 
 SHORT: Final = 500
 """Characters of a call that is tokenised on the event loop: that takes less time than the way to a thread and back."""
 
 
-class Task(StrEnum):
+class EmbedTask(StrEnum):
     """What a text is; a model may put another prompt before each kind."""
 
     QUERY = "query"
@@ -56,7 +56,7 @@ class EngineFacts:
     """What an engine serves; outlives the engine, so that an unloaded one can still be described."""
 
     name: str
-    space: Space
+    space: EmbeddingSpace
     max_tokens: int
     device: str
     precision: str
@@ -76,7 +76,7 @@ class Engine(Protocol):
     def facts(self) -> EngineFacts:
         """What is served."""
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise; called from several threads at once, and lets other threads run meanwhile.
 
         Up to SHORT characters it runs on the event loop; no call may wait for another thread's.

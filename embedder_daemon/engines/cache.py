@@ -1,11 +1,12 @@
-"""Where converted models and verdicts lie, and how a file gets there whole or not at all."""
+"""Where converted models and what was measured lie."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from platformdirs import user_cache_path
+
+from memory_common import whole_file
 
 
 def folder() -> Path:
@@ -14,13 +15,6 @@ def folder() -> Path:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file aside and rename it; raises OSError."""
+    """Put a file there as a whole, with its folder; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False) as file:
-        aside = Path(file.name)
-        file.write(text)
-    try:
-        aside.replace(path)
-    except OSError:
-        aside.unlink()
-        raise
+    whole_file.write(path, text.encode())

@@ -15,10 +15,10 @@ from embedder_daemon.engines import converted, openvino_engine, torch_compare, t
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.openvino_runtime import openvino
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 
-def convert(files: ModelFiles, target: Path, kind: converted.Format) -> None:
+def convert(files: ModelFiles, target: Path, kind: converted.EngineFormat) -> None:
     """Write the model with dynamic rows and tokens, its weights as float32 or float16, and the digests of both files.
 
     Raises:
@@ -37,7 +37,7 @@ def convert(files: ModelFiles, target: Path, kind: converted.Format) -> None:
     openvino.save_model(graph, target / kind.files[0], compress_to_fp16=half)
     precision = "bfloat16" if half and openvino_engine.computes_bfloat16() else "float32"
     threads = EngineOptions().cpu_threads
-    written = openvino_engine.Graph(target / kind.files[0], precision, threads, files.pad_token_id)
+    written = openvino_engine.OpenvinoGraph(target / kind.files[0], precision, threads, files.pad_token_id)
     torch_compare.check(written.forward, model, files)
     converted.seal(target, kind)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,10 +17,14 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Final
 
-from embedder_daemon import children, logs
-from embedder_daemon.engines import cache, golden, verdict
+from embedder_daemon import logs
+from embedder_daemon.engines import autotune_result, cache, golden
 from embedder_daemon.errors import INSTALL, EngineMissingError, LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
+from embedder_daemon.system import child_process
+from memory_common import pins
+from memory_common.engines import ENGINES
+from memory_common.file_lock import locked
 
 DIGESTS: Final = "sha256.json"
 _ORIGIN: Final = "model.path"
@@ -32,7 +35,7 @@ _UNFINISHED: Final = "unfinished-"
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class EngineFormat:
     """What a model is converted to."""
 
     engine: str
@@ -53,9 +56,9 @@ class Format:
     """Where in its folder a model may bring the graph itself."""
 
 
-OPENVINO: Final = Format(
+OPENVINO: Final = EngineFormat(
     engine="openvino",
-    package="openvino",
+    package=ENGINES["openvino"].package,
     versioned=True,
     files=("model.xml", "model.bin"),
     module="convert",
@@ -64,14 +67,14 @@ OPENVINO: Final = Format(
 )
 OPENVINO_HALF: Final = replace(OPENVINO, variant="half")
 """Its weights are float16, in half of the memory: what computes in bfloat16 keeps fewer of their digits."""
-ONNX: Final = Format(
+ONNX: Final = EngineFormat(
     engine="onnx",
-    package="onnxruntime",
+    package=ENGINES["onnx"].package,
     versioned=False,
     files=("model.onnx",),
     module="onnx_convert",
     recipe=2,
-    needs="torch and onnx: run `memory-mcp daemon install --engine onnx`, or pip install onnx==1.23.2",
+    needs=f"torch and onnx: run `memory-mcp daemon install --engine onnx`, or pip install {pins.ONNX}",
     own="onnx/model.onnx",
 )
 
@@ -83,7 +86,7 @@ FORMATS: Final = {
 """What an engine reads that computes in a precision; another reads the model's own files."""
 
 
-def graph(files: ModelFiles, kind: Format) -> Path:
+def graph(files: ModelFiles, kind: EngineFormat) -> Path:
     """Return what the engine is to read: the model's own file, or else that of the conversion.
 
     Raises:
@@ -98,12 +101,12 @@ def graph(files: ModelFiles, kind: Format) -> Path:
     if golden.find(files.space) is None:  # another model's file would be served under this one's name
         raise LoadError(
             f"{own} is in no digest, and there are no golden vectors to compare it with: "
-            f"run {verdict.FIX} where torch is installed, or delete the file"
+            f"run {autotune_result.FIX} where torch is installed, or delete the file"
         )
     return own
 
 
-def ready(files: ModelFiles, kind: Format) -> Path:
+def ready(files: ModelFiles, kind: EngineFormat) -> Path:
     """Return the folder of the converted model, which is made when it is absent, partial or damaged.
 
     Raises:
@@ -120,7 +123,7 @@ def ready(files: ModelFiles, kind: Format) -> Path:
     return folder
 
 
-def place(files: ModelFiles, kind: Format) -> Path:
+def place(files: ModelFiles, kind: EngineFormat) -> Path:
     """Return where the converted model belongs: named by weights, configuration, what follows them, and the format."""
     model = f"{files.space.weights_sha256[:32]}{files.space.config_sha256[:16]}"
     name = f"{model}-{files.head}-{kind.recipe}-{kind.engine}{kind.variant}"
@@ -134,13 +137,13 @@ def _version(package: str) -> str:
         raise ModuleNotFoundError(f"No module named {package!r}", name=package) from error
 
 
-def seal(folder: Path, kind: Format) -> None:
+def seal(folder: Path, kind: EngineFormat) -> None:
     """Write down the digests of a conversion, as its last step."""
     digests = {name: _sha256(folder / name) for name in kind.files}
     (folder / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
 
 
-def is_sound(folder: Path, kind: Format) -> bool:
+def is_sound(folder: Path, kind: EngineFormat) -> bool:
     """Whether all files are there and are those whose digests were written down."""
     try:
         digests = json.loads((folder / DIGESTS).read_bytes())
@@ -149,10 +152,10 @@ def is_sound(folder: Path, kind: Format) -> bool:
         return False
 
 
-def _make(files: ModelFiles, kind: Format, folder: Path) -> None:
+def _make(files: ModelFiles, kind: EngineFormat, folder: Path) -> None:
     """Convert aside and rename, one process at a time; where another was faster, its result is as good."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.parent):
+    with locked(folder.parent.with_name(f"{folder.parent.name}.lock")):
         _tidy(files, folder, kind)
         if is_sound(folder, kind):
             return
@@ -166,15 +169,7 @@ def _make(files: ModelFiles, kind: Format, folder: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-@contextmanager
-def _alone(parent: Path) -> Iterator[None]:
-    """Hold a lock beside the folder of conversions; the kernel releases that of a process that was killed."""
-    with parent.with_name(f"{parent.name}.lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _tidy(files: ModelFiles, folder: Path, kind: Format) -> None:
+def _tidy(files: ModelFiles, folder: Path, kind: EngineFormat) -> None:
     """Remove what was broken off, what other versions read or wrote, and what this model was before it was changed.
 
     Nobody converts now.
@@ -201,12 +196,12 @@ def _origin(folder: Path) -> str:
         return ""
 
 
-def _run(files: ModelFiles, kind: Format, target: Path) -> None:
+def _run(files: ModelFiles, kind: EngineFormat, target: Path) -> None:
     try:
         with _lifeline() as stdin:
             arguments = (files.dump(), str(target), kind.variant)
-            children.run(f"engines.{kind.module}", *arguments, timeout_s=_CONVERT_S, stdin=stdin)
-    except children.ChildError as error:
+            child_process.run(f"engines.{kind.module}", *arguments, timeout_s=_CONVERT_S, stdin=stdin)
+    except child_process.ChildError as error:
         if str(error).startswith("ModuleNotFoundError"):
             raise EngineMissingError(f"converting the model for {kind.engine} needs {kind.needs} ({error})") from error
         raise LoadError(f"the model {files.folder} could not be converted for {kind.engine}: {error}") from error

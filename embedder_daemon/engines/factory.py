@@ -6,41 +6,19 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, NamedTuple, Protocol, cast
-
-from embedder_api import plugins
+from typing import Protocol, cast
 
 from embedder_daemon import logs
-from embedder_daemon.engines import golden, verdict
+from embedder_daemon.engines import autotune_result, golden
 from embedder_daemon.engines.base import Engine, EngineOptions
 from embedder_daemon.errors import INSTALL, EngineMissingError
+from embedder_daemon.model.space import ModelFiles
 from embedder_daemon.settings import ENGINE_GROUP
-from embedder_daemon.settings import ENGINES as NAMES
-from embedder_daemon.space import ModelFiles
-
-
-class _Entry(NamedTuple):
-    module: str
-    needs_model: bool
-    fix: str
-
-
-ENGINES: Final = {
-    "openvino": _Entry("openvino_engine", needs_model=True, fix=f"{INSTALL}, or pip install openvino==2026.4.1"),
-    "torch": _Entry("torch_engine", needs_model=True, fix=f"{INSTALL}, or pip install torch==2.13.0"),
-    "onnx": _Entry(
-        "onnx_engine",
-        needs_model=True,
-        fix="run `memory-mcp daemon install --engine onnx`, or pip install onnxruntime==1.31.1",
-    ),
-    "hash": _Entry("hash_engine", needs_model=False, fix="install memory-mcp again"),
-}
-_FALLBACKS: Final = {"torch": "torch", "openvino": "openvino", "onnx": "onnxruntime"}
-"""What auto is where nothing was measured: the first whose package is there."""
-
+from memory_common import plugins
+from memory_common.engines import AUTO, ENGINES, MODEL_ENGINES, NAMES
 
 FindModel = Callable[[], ModelFiles]
-Make = Callable[[EngineOptions, FindModel], Engine]
+MakeEngine = Callable[[EngineOptions, FindModel], Engine]
 """What an entry point names: it returns an engine with its model loaded; one with a model of its own finds none."""
 
 
@@ -49,7 +27,7 @@ class _Module(Protocol):
 
 
 def build(name: str, options: EngineOptions, find_model: FindModel) -> Engine:
-    """Return the engine of that name, or of the verdict, after its golden check; takes seconds: off the event loop.
+    """Return the engine of that name, or the fastest, after its golden check; takes seconds: off the event loop.
 
     Raises:
         EngineMissingError: a package that the engine needs is not installed, or one that adds an engine does not work.
@@ -59,17 +37,17 @@ def build(name: str, options: EngineOptions, find_model: FindModel) -> Engine:
         engine = make(options, find_model)
         golden.check(engine)  # where it claims a space that golden vectors are known of
         return engine
-    if name != "auto" and not ENGINES[name].needs_model:
+    if name != AUTO and not ENGINES[name].package:
         return create(name, options, None)
     files = find_model()  # before the import: a missing model is told at once
-    if "auto" in {name, options.precision}:
+    if AUTO in {name, options.precision}:
         name, options = _choose(name, options, files)
     engine = create(name, options, files)
     golden.check(engine, golden.find(files.space) or _made(engine, files))
     return engine
 
 
-def _made(engine: Engine, files: ModelFiles) -> golden.Golden | None:
+def _made(engine: Engine, files: ModelFiles) -> golden.GoldenVectors | None:
     """Return golden vectors of a model that has none yet, and keep them; None where nothing has to be compared.
 
     Torch as float32 on the CPU is what every engine is compared with, and a conversion was compared when it was made.
@@ -87,11 +65,11 @@ def _made(engine: Engine, files: ModelFiles) -> golden.Golden | None:
     return made
 
 
-def _added(name: str) -> Make | None:
+def _added(name: str) -> MakeEngine | None:
     """Return what a package adds by this name; None where the name is ours."""
     try:
         added = plugins.added(ENGINE_GROUP, NAMES)
-        return cast("Make", plugins.load(added[name])) if name in added else None
+        return cast("MakeEngine", plugins.load(added[name])) if name in added else None
     except plugins.PluginError as error:
         raise EngineMissingError(f"EMBEDDER_ENGINE: {error}") from error
 
@@ -103,18 +81,27 @@ def create(name: str, options: EngineOptions, files: ModelFiles | None) -> Engin
         module = cast(_Module, importlib.import_module(f"embedder_daemon.engines.{entry.module}"))
         return module.create(options, files)
     except ModuleNotFoundError as error:
-        raise EngineMissingError(f"the engine {name} needs the package {error.name}: {entry.fix}") from error
+        raise EngineMissingError(f"the engine {name} needs the package {error.name}: {_fix(name)}") from error
+
+
+def _fix(name: str) -> str:
+    """Return what brings the package that an engine needs."""
+    entry = ENGINES[name]
+    if not entry.package:
+        return "install memory-mcp again"
+    install = f"run `memory-mcp daemon install --engine {name}`" if entry.extras else INSTALL
+    return f"{install}, or pip install {entry.pin}"
 
 
 def _fallback() -> str:
-    there = (name for name, package in _FALLBACKS.items() if importlib.util.find_spec(package))
-    return next(there, "torch")
+    """Return what auto is where nothing was measured."""
+    return next((name for name in MODEL_ENGINES if importlib.util.find_spec(ENGINES[name].package)), MODEL_ENGINES[0])
 
 
 def _choose(name: str, options: EngineOptions, files: ModelFiles) -> tuple[str, EngineOptions]:
     """Turn auto into what was measured."""
-    known = verdict.read(verdict.conditions(files.space, options))
-    choice = verdict.choose(known, name, options.precision, _fallback())
+    known = autotune_result.read(autotune_result.conditions(files.space, options))
+    choice = autotune_result.choose(known, name, options.precision, _fallback())
     if not choice.measured:
         logs.get().warning(f"{choice.engine} {choice.precision}: {choice.reason}")
     return choice.engine, replace(options, precision=choice.precision, choice=choice.reason)

@@ -1,6 +1,6 @@
 """The golden check: an engine's vectors against float32 ones that torch made, alone and batched.
 
-`golden.json` holds those of the bundled model; for another model they lie in the cache folder, where `choose` puts
+`golden.json` holds those of the bundled model; for another model they lie in the cache folder, where autotune puts
 them.
 """
 
@@ -19,9 +19,9 @@ from typing import Final
 from embedder_api.v1 import wire
 
 from embedder_daemon.engines import cache
-from embedder_daemon.engines.base import Encoded, Engine, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, Engine
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import Space
+from embedder_daemon.model.space import EmbeddingSpace
 
 MIN_COSINE: Final = 0.9995
 _ROWS: Final = 8  # in one batch; the texts come by length, so that few tokens are padding
@@ -29,7 +29,7 @@ _SHIPPED: Final = Path(__file__).with_name("golden.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
+class GoldenVectors:
     """Texts by length, and a vector for each."""
 
     space_id: str
@@ -37,7 +37,7 @@ class Golden:
     vectors: tuple[tuple[float, ...], ...]
 
 
-def find(space: Space) -> Golden | None:
+def find(space: EmbeddingSpace) -> GoldenVectors | None:
     """Return what there is for a space: shipped, or else cached; None when neither can be read."""
     for path in (_SHIPPED, _cached(space)):
         try:
@@ -49,18 +49,18 @@ def find(space: Space) -> Golden | None:
     return None
 
 
-def make(engine: Engine, texts: Sequence[str]) -> Golden:
+def make(engine: Engine, texts: Sequence[str]) -> GoldenVectors:
     """Compute each text alone; `engine` is torch with float32."""
-    rows = [engine.forward([encoded])[0] for encoded in engine.encode(texts, Task.DOCUMENT)]
-    return Golden(engine.facts.space.space_id, tuple(texts), tuple(tuple(wire.unpack(row)) for row in rows))
+    rows = [engine.forward([encoded])[0] for encoded in engine.encode(texts, EmbedTask.DOCUMENT)]
+    return GoldenVectors(engine.facts.space.space_id, tuple(texts), tuple(tuple(wire.unpack(row)) for row in rows))
 
 
-def keep(golden: Golden, space: Space) -> None:
+def keep(golden: GoldenVectors, space: EmbeddingSpace) -> None:
     """Put it into the cache folder; raises OSError."""
     cache.write(_cached(space), dump(golden))
 
 
-def check(engine: Engine, known: Golden | None = None) -> float | None:
+def check(engine: Engine, known: GoldenVectors | None = None) -> float | None:
     """Return the worst cosine, alone and batched; None where there is nothing to compare with.
 
     Args:
@@ -84,9 +84,9 @@ def check(engine: Engine, known: Golden | None = None) -> float | None:
     return worst
 
 
-def measure(engine: Engine, golden: Golden) -> float:
+def measure(engine: Engine, golden: GoldenVectors) -> float:
     """Return the worst cosine of the golden texts: alone, beside texts of their length, and short beside long."""
-    encoded = engine.encode(golden.texts, Task.DOCUMENT)
+    encoded = engine.encode(golden.texts, EmbedTask.DOCUMENT)
     alone = [row for text in encoded for row in engine.forward([text])]
     batched = [row for batch in batches(encoded) for row in engine.forward(batch)]
     uneven = _uneven(len(encoded))
@@ -109,24 +109,24 @@ def texts() -> tuple[str, ...]:
     return _parse(_SHIPPED.read_text(encoding="utf-8")).texts
 
 
-def dump(golden: Golden) -> str:
+def dump(golden: GoldenVectors) -> str:
     """Return JSON, the vectors as float16 in base64: 33 KB, and 1e-7 of a cosine."""
     vectors = [base64.b64encode(struct.pack(f"<{len(row)}e", *row)).decode() for row in golden.vectors]
     rows = [{"text": text, "vector": vector} for text, vector in zip(golden.texts, vectors, strict=True)]
     return json.dumps({"space_id": golden.space_id, "rows": rows}, ensure_ascii=False, indent=1) + "\n"
 
 
-def _parse(text: str) -> Golden:
+def _parse(text: str) -> GoldenVectors:
     fields = json.loads(text)
     vectors = [base64.b64decode(row["vector"]) for row in fields["rows"]]
-    return Golden(
+    return GoldenVectors(
         space_id=str(fields["space_id"]),
         texts=tuple(str(row["text"]) for row in fields["rows"]),
         vectors=tuple(struct.unpack(f"<{len(row) // 2}e", row) for row in vectors),
     )
 
 
-def _cached(space: Space) -> Path:
+def _cached(space: EmbeddingSpace) -> Path:
     return cache.folder() / "golden" / f"{space.space_id}.json"
 
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from embedder_api.v1.wire import pack
 
-from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
-from embedder_daemon.space import ModelFiles, Space
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineFacts, EngineOptions
+from embedder_daemon.model.space import EmbeddingSpace, ModelFiles
 
 DIMENSIONS: Final = 384
 MAX_TOKENS: Final = 256
@@ -36,7 +36,7 @@ class HashEngine:
 
     facts: Final = EngineFacts(
         name="hash",
-        space=Space(
+        space=EmbeddingSpace(
             model=f"hash-{DIMENSIONS}",
             weights_sha256="",
             tokenizer_sha256="",
@@ -54,7 +54,7 @@ class HashEngine:
         batch_tokens=4096,
     )
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:  # noqa: ARG002 - no prompts here
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:  # noqa: ARG002 - no prompts here
         """Cut each text into words."""
         return [_encode(text) for text in texts]
 

@@ -16,7 +16,7 @@ import torch
 from embedder_daemon.engines import converted, onnx_engine, torch_compare, torch_model
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 _OPSET: Final = 17
 
@@ -58,7 +58,7 @@ def convert(files: ModelFiles, target: Path) -> None:
             opset_version=_OPSET,
             dynamo=False,
         )
-    written = onnx_engine.Graph(target / converted.ONNX.files[0], EngineOptions().cpu_threads, files)
+    written = onnx_engine.OnnxGraph(target / converted.ONNX.files[0], EngineOptions().cpu_threads, files)
     torch_compare.check(written.forward, model, files)
     converted.seal(target, converted.ONNX)
 

@@ -12,11 +12,11 @@ import tokenizers
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as raised  # type: ignore[import-untyped]  # has no types
 
-from embedder_daemon.engines import converted, memory, padding
-from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
+from embedder_daemon.engines import converted, out_of_memory, padding
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineFacts, EngineOptions
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import LoadError, ModelMissingError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 _POOLINGS: Final = {"mean", "cls"}
 _TOLERANCE: Final = 1e-6  # measured: 0.0 on one processor; others add in another order
@@ -73,7 +73,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> OnnxEngine:
         raise LoadError(f"onnxruntime could not load the model {files.folder}: {reason}") from error
 
 
-class Graph:
+class OnnxGraph:
     """A model's ONNX file, loaded, with the pooling behind it."""
 
     def __init__(self, file: Path, threads: int, files: ModelFiles) -> None:
@@ -90,7 +90,7 @@ class Graph:
             MemoryError: the batch does not fit.
             Exception: whatever else onnxruntime raises; its kinds have no base of their own.
         """
-        with memory.guarded(*_FAILURES):
+        with out_of_memory.guarded(*_FAILURES):
             ids, mask = padding.pad(batch, self._pad_id, padding.exact(batch))
             given = dict(zip(converted.INPUTS, (ids, mask), strict=True))
             feed = {name: given[name] if name in given else np.zeros_like(ids) for name in self._inputs}
@@ -104,7 +104,7 @@ class OnnxEngine:
 
     def __init__(self, options: EngineOptions, files: ModelFiles) -> None:
         self._tokeniser = Tokeniser(files)
-        self._graph = Graph(converted.graph(files, converted.ONNX), options.cpu_threads, files)
+        self._graph = OnnxGraph(converted.graph(files, converted.ONNX), options.cpu_threads, files)
         self.facts = EngineFacts(
             name="onnx",
             space=files.space,
@@ -116,9 +116,9 @@ class OnnxEngine:
             versions={library.__name__: str(library.__version__) for library in (onnxruntime, tokenizers)},
             choice=options.choice,
         )
-        self.forward(self.encode([_WARM_UP], Task.DOCUMENT))
+        self.forward(self.encode([_WARM_UP], EmbedTask.DOCUMENT))
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise, and let other threads run meanwhile."""
         return self._tokeniser.encode(texts, task)
 

@@ -8,12 +8,12 @@ from typing import Final
 
 import tokenizers
 
-from embedder_daemon.engines import converted, memory, padding
-from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
+from embedder_daemon.engines import converted, out_of_memory, padding
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineFacts, EngineOptions
 from embedder_daemon.engines.openvino_runtime import openvino
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import LoadError, ModelMissingError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 _HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
 _TOLERANCES: Final = {"float32": 1e-6, "bfloat16": 2e-3}  # measured: 2e-7 and 7e-4
@@ -49,7 +49,7 @@ def computes_bfloat16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-class Graph:
+class OpenvinoGraph:
     """A converted model, compiled for this CPU."""
 
     def __init__(self, file: Path, precision: str, threads: int, pad_id: int) -> None:
@@ -71,8 +71,8 @@ class Graph:
             RuntimeError: whatever else openvino raises.
         """
         rows, tokens = padding.exact(batch)
-        matrices = padding.pad(batch, self._pad_id, padding.Shape(rows, -(-tokens // _STEP) * _STEP))
-        with memory.guarded(RuntimeError):
+        matrices = padding.pad(batch, self._pad_id, padding.PaddedShape(rows, -(-tokens // _STEP) * _STEP))
+        with out_of_memory.guarded(RuntimeError):
             self._request.infer(dict(zip(converted.INPUTS, matrices, strict=True)), share_inputs=True)
         vectors = self._request.get_output_tensor(0).data.astype("<f4", copy=False)
         return [row.tobytes() for row in vectors]
@@ -85,7 +85,7 @@ class OpenvinoEngine:
         precision = "float32" if options.precision == "auto" else options.precision
         self._tokeniser = Tokeniser(files)
         file = converted.graph(files, converted.FORMATS["openvino", precision])
-        self._graph = Graph(file, precision, options.cpu_threads, files.pad_token_id)
+        self._graph = OpenvinoGraph(file, precision, options.cpu_threads, files.pad_token_id)
         self.facts = EngineFacts(
             name="openvino",
             space=files.space,
@@ -97,9 +97,9 @@ class OpenvinoEngine:
             versions={"openvino": openvino.__version__, "tokenizers": tokenizers.__version__},
             choice=options.choice,
         )
-        self.forward(self.encode([_WARM_UP], Task.DOCUMENT))
+        self.forward(self.encode([_WARM_UP], EmbedTask.DOCUMENT))
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise, and let other threads run meanwhile."""
         return self._tokeniser.encode(texts, task)
 

@@ -13,28 +13,28 @@ from embedder_daemon.engines.base import Encoded
 Matrix = NDArray[np.int64]
 
 
-class Shape(NamedTuple):
+class PaddedShape(NamedTuple):
     """Of a batch, padding included."""
 
     rows: int
     tokens: int
 
 
-def exact(batch: Sequence[Encoded]) -> Shape:
+def exact(batch: Sequence[Encoded]) -> PaddedShape:
     """Return the least shape that holds the batch."""
-    return Shape(len(batch), max(len(encoded.ids) for encoded in batch))
+    return PaddedShape(len(batch), max(len(encoded.ids) for encoded in batch))
 
 
-def bucketed(batch: Sequence[Encoded], max_tokens: int) -> Shape:
+def bucketed(batch: Sequence[Encoded], max_tokens: int) -> PaddedShape:
     """Return one of few shapes that hold the batch: powers of two, and those times 1.5.
 
     A hundred shapes serve batches of every size, and at most a third of each dimension is padding beyond 8 tokens.
     """
     rows, tokens = exact(batch)
-    return Shape(_step(rows), max(tokens, min(_step(max(tokens, 8)), max_tokens)))
+    return PaddedShape(_step(rows), max(tokens, min(_step(max(tokens, 8)), max_tokens)))
 
 
-def pad(batch: Sequence[Encoded], pad_id: int, shape: Shape) -> tuple[Matrix, Matrix]:
+def pad(batch: Sequence[Encoded], pad_id: int, shape: PaddedShape) -> tuple[Matrix, Matrix]:
     """Return token ids and their mask, both (rows, tokens); a row beyond the batch sees one token: no NaN."""
     ids, mask = np.full(shape, pad_id, np.int64), np.zeros(shape, np.int64)
     for row, encoded in enumerate(batch):

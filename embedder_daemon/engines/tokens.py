@@ -8,11 +8,11 @@ from typing import Final
 
 import tokenizers
 
-from embedder_daemon import tokenizer_files
-from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded
 from embedder_daemon.errors import LoadError
-from embedder_daemon.model_folder import ModelFolder
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import tokenizer_files
+from embedder_daemon.model.folder import ModelFolder
+from embedder_daemon.model.space import ModelFiles
 
 _WINDOW: Final = 1 << 16
 """Characters that are tokenised at a time: each takes 160 bytes of memory, and 660 in Chinese (measured)."""
@@ -49,13 +49,13 @@ class Tokeniser:
                     "a shorter one, or to nothing; it overrules the one of the model's files or family"
                 )
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise; the tokenizer is Rust, and lets other threads run meanwhile.
 
         One text after another, so that no call waits for bulk's; in batches of one, because only those let go of
         Python's lock.
         """
-        prompt = self._space.query_prompt if task is Task.QUERY else self._space.document_prompt
+        prompt = self._space.query_prompt if task is EmbedTask.QUERY else self._space.document_prompt
         return [self._encode(text, prompt) for text in texts]
 
     def _encode(self, text: str, prompt: str) -> Encoded:

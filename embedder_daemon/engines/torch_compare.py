@@ -10,11 +10,11 @@ from typing import Final
 import torch
 
 from embedder_daemon.engines import golden, padding
-from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.engines.torch_model import SentenceModel
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 LENGTHS: Final = (3, 9, 41, 133, 521, 1031)
 """Tokens of the texts that are compared, special ones included: below and above the windows that models with local
@@ -62,7 +62,7 @@ def _texts(files: ModelFiles) -> list[Encoded]:
     words = " ".join(golden.texts() * _REPEATED)
     shorter = min(files.space.max_tokens, LENGTHS[-1])
     longest = replace(files.space, max_tokens=shorter, query_prompt="", document_prompt="")
-    (whole,) = Tokeniser(replace(files, space=longest)).encode([words], Task.DOCUMENT)
+    (whole,) = Tokeniser(replace(files, space=longest)).encode([words], EmbedTask.DOCUMENT)
     lengths = sorted({min(length, len(whole.ids)) for length in LENGTHS})
     return [replace(whole, ids=(*whole.ids[: length - 1], whole.ids[-1])) for length in lengths]
 

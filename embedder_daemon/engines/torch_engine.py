@@ -10,11 +10,11 @@ import tokenizers
 import torch
 import transformers
 
-from embedder_daemon.engines import memory, padding, torch_model, torch_packed
-from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
+from embedder_daemon.engines import out_of_memory, padding, torch_model, torch_packed
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineFacts, EngineOptions
 from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import LoadError, ModelMissingError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 _DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _TOLERANCES: Final = {"float32": 1e-6, "bfloat16": 4e-3, "float16": 4e-3}  # measured: 3e-7, 1.5e-3; float16 not
@@ -64,15 +64,15 @@ class TorchEngine:
             versions={library.__name__: str(library.__version__) for library in (torch, transformers, tokenizers)},
             choice=options.choice,
         )
-        self.forward(self.encode([_WARM_UP], Task.DOCUMENT))
+        self.forward(self.encode([_WARM_UP], EmbedTask.DOCUMENT))
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise, and let other threads run meanwhile."""
         return self._tokeniser.encode(texts, task)
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
         """Pad and run; on MPS to one of few shapes, because it keeps memory for each that it ever saw."""
-        with memory.guarded(RuntimeError):  # torch.OutOfMemoryError is one, too
+        with out_of_memory.guarded(RuntimeError):  # torch.OutOfMemoryError is one, too
             matrices = padding.pad(batch, self._pad_id, self._shape(batch))
             ids, mask = (torch.from_numpy(matrix).to(self._device) for matrix in matrices)
             with torch.inference_mode():

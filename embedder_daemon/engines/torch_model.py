@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from transformers.masking_utils import sdpa_mask
 from transformers.utils import logging as transformers_logging
 
-from embedder_daemon.model_folder import WEIGHTS
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.folder import WEIGHTS
+from embedder_daemon.model.space import ModelFiles
 
 
 class Dense(torch.nn.Module):

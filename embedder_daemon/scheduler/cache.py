@@ -12,7 +12,7 @@ _OVERHEAD: Final = 512  # bytes of an entry's key and objects, measured with CPy
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CachedVector:
     """A vector, and what its item tells."""
 
     vector: bytes
@@ -37,15 +37,15 @@ class Cache:
     def __init__(self, max_bytes: int) -> None:
         self.bytes = 0
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[bytes, Known] = OrderedDict()
+        self._entries: OrderedDict[bytes, CachedVector] = OrderedDict()
 
-    def get(self, key: bytes) -> Known | None:
+    def get(self, key: bytes) -> CachedVector | None:
         """Return the entry, which is the youngest now."""
         if (known := self._entries.get(key)) is not None:
             self._entries.move_to_end(key)
         return known
 
-    def put(self, key: bytes, known: Known) -> None:
+    def put(self, key: bytes, known: CachedVector) -> None:
         """Keep an entry, in place of the oldest ones where room is short."""
         if key in self._entries:
             return
@@ -56,5 +56,5 @@ class Cache:
             self.bytes -= _size(oldest)
 
 
-def _size(known: Known) -> int:
+def _size(known: CachedVector) -> int:
     return len(known.vector) + _OVERHEAD

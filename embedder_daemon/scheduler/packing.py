@@ -23,7 +23,7 @@ _LEAST_BASES: Final = 5
 _TOKENS: Final = 4096  # padded tokens of a batch while no engine is there
 
 
-class Lane(StrEnum):
+class QueueLane(StrEnum):
     """Who waits for the answer."""
 
     INTERACTIVE = "interactive"
@@ -73,7 +73,7 @@ class Sized(Protocol):
         """Tokens."""
 
 
-def pick_lane(*, interactive: bool, bulk_s: float, owed_s: float) -> Lane | None:
+def pick_lane(*, interactive: bool, bulk_s: float, owed_s: float) -> QueueLane | None:
     """Return the lane of the next batch, or None when nothing waits.
 
     Args:
@@ -82,8 +82,8 @@ def pick_lane(*, interactive: bool, bulk_s: float, owed_s: float) -> Lane | None
         owed_s: seconds that bulk may claim: its share of what interactive got while bulk waited.
     """
     if bulk_s and (not interactive or owed_s >= bulk_s):
-        return Lane.BULK
-    return Lane.INTERACTIVE if interactive else None
+        return QueueLane.BULK
+    return QueueLane.INTERACTIVE if interactive else None
 
 
 def neighbourhood(rows: Sequence[Sized], anchor: int, limits: BatchLimits) -> slice:

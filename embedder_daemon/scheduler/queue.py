@@ -13,7 +13,7 @@ from operator import attrgetter
 from embedder_api.v1.contract import ItemError
 
 from embedder_daemon.engines.base import Encoded
-from embedder_daemon.scheduler.packing import BatchLimits, Lane, neighbourhood
+from embedder_daemon.scheduler.packing import BatchLimits, QueueLane, neighbourhood
 
 RowResult = bytes | ItemError
 """A vector, or what was wrong with it."""
@@ -21,10 +21,10 @@ _ORDER = attrgetter("order")
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class QueuedCall:
     """One caller's texts on their way through the scheduler."""
 
-    lane: Lane
+    lane: QueueLane
     client: str
     deadline: float
     """On the scheduler's clock; infinity is none."""
@@ -56,14 +56,14 @@ class Call:
 class Row:
     """One text that waits or is computed, for everybody who asked for it."""
 
-    lane: Lane
+    lane: QueueLane
     client: str
     """Whose share of the backlog it is."""
     encoded: Encoded
     length: int
     order: tuple[int, int]
     """Length and arrival: its place among the rows that wait."""
-    waiters: dict[Call, list[int]]
+    waiters: dict[QueuedCall, list[int]]
     """Calls, and which of their texts it is."""
     key: bytes = b""
     """Rows of one key have one vector; an empty key is like no other."""
@@ -92,7 +92,7 @@ class Load:
 class LaneQueue:
     """Rows sorted by length; clients take turns, and on its turn a client's oldest row goes first."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: QueueLane) -> None:
         self.rows: list[Row] = []
         self.load = Load()
         self.shares: dict[str, Load] = {}
@@ -104,7 +104,7 @@ class LaneQueue:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def row(self, call: Call, index: int, encoded: Encoded, key: bytes) -> Row:
+    def row(self, call: QueuedCall, index: int, encoded: Encoded, key: bytes) -> Row:
         """Return a row for one text of a call; `add` queues it."""
         length = len(encoded.ids)
         return Row(self._lane, call.client, encoded, length, (length, next(self._arrivals)), {call: [index]}, key)

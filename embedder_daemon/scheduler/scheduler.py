@@ -23,9 +23,9 @@ from embedder_daemon.scheduler.admission import Admission
 from embedder_daemon.scheduler.budget import Budget
 from embedder_daemon.scheduler.cost import CostModel
 from embedder_daemon.scheduler.lanes import Lanes
-from embedder_daemon.scheduler.packing import CALM_QUANTUM_S, CPU_ROWS, GPU_ROWS, BatchLimits, Lane, quantum_s
+from embedder_daemon.scheduler.packing import CALM_QUANTUM_S, CPU_ROWS, GPU_ROWS, BatchLimits, QueueLane, quantum_s
 from embedder_daemon.scheduler.quarantine import Quarantine
-from embedder_daemon.scheduler.queue import Call, Row, RowResult
+from embedder_daemon.scheduler.queue import QueuedCall, Row, RowResult
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
 
@@ -74,7 +74,7 @@ class Scheduler:
         if engine:
             self.quarantine.engine = _name(engine.facts)
 
-    def queued(self, lane: Lane) -> int:
+    def queued(self, lane: QueueLane) -> int:
         """Return how many rows wait in a lane."""
         return len(self._lanes.queues[lane])
 
@@ -100,7 +100,7 @@ class Scheduler:
         return limits.cost.backlog_s(tokens + unknown * _USUAL_TOKENS, rows + unknown, limits.most_s, limits.rows)
 
     async def submit(
-        self, texts: list[Encoded], *, lane: Lane, client: str, deadline: float, keys: Sequence[bytes] = ()
+        self, texts: list[Encoded], *, lane: QueueLane, client: str, deadline: float, keys: Sequence[bytes] = ()
     ) -> Outcome:
         """Queue a call's texts and wait for their vectors; a cancelled call's rows leave the queue at once.
 
@@ -116,10 +116,10 @@ class Scheduler:
             return Outcome([], 0.0, 0.0)
         self._refuse_late(texts, keys, lane, client, deadline)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        call = Call(lane, client, deadline, self._clock(), done, [None] * len(texts), len(texts))
+        call = QueuedCall(lane, client, deadline, self._clock(), done, [None] * len(texts), len(texts))
         call.request_id = logs.CALL.get().get("request_id", "")
         self._stats.deduplicated += self._lanes.join(call, texts, keys)
-        if lane is Lane.INTERACTIVE:
+        if lane is QueueLane.INTERACTIVE:
             self._interactive_at = call.submitted
         if self._pump is None:
             self._progress_at = call.submitted
@@ -132,7 +132,7 @@ class Scheduler:
         return Outcome(cast(list[RowResult], call.results), max(0.0, elapsed - call.compute_s), call.compute_s)
 
     def _refuse_late(
-        self, texts: Sequence[Encoded], keys: Sequence[bytes], lane: Lane, client: str, deadline: float
+        self, texts: Sequence[Encoded], keys: Sequence[bytes], lane: QueueLane, client: str, deadline: float
     ) -> None:
         """Refuse what is predicted to end past its deadline; while nothing runs, trying costs nobody anything."""
         if self._pump is None or math.isinf(deadline) or not self._model.trusted:

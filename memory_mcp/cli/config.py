@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 import click
-from embedder_api.described import Described
 
+from memory_common.described import Described
 from memory_mcp import settings
 from memory_mcp.cli import PROGRAM, WRONG_USAGE
 from memory_mcp.cli.output import note, print_rows

@@ -14,6 +14,8 @@ import click
 from embedder_api.v1.address import socket_path
 from platformdirs import user_cache_path, user_log_path
 
+from memory_common.engines import AUTO, MODEL_ENGINES
+from memory_common.pins import BUNDLED_MODEL
 from memory_mcp import settings
 from memory_mcp.checks import explained
 from memory_mcp.cli import serving
@@ -28,7 +30,7 @@ from memory_mcp.provision.installed import default_place, find_service
 from memory_mcp.provision.interpreter import choose
 from memory_mcp.provision.process import Runner, SystemRunner, become
 from memory_mcp.provision.progress import Lines
-from memory_mcp.provision.recipe import ONNX, Recipe
+from memory_mcp.provision.recipe import Recipe, extras
 from memory_mcp.provision.service import Job, Service
 from memory_mcp.provision.troubles import Trouble
 from memory_mcp.provision.versions import Environment, Versions
@@ -50,7 +52,7 @@ def daemon() -> None:
 @daemon.command()
 @click.option("--python", metavar="PATH", help="The interpreter to build on [EMBEDDER_PYTHON].")
 @_venv
-@click.option("--engine", type=click.Choice(["auto", "openvino", "torch", "onnx"]), help="What computes the vectors.")
+@click.option("--engine", type=click.Choice([AUTO, *MODEL_ENGINES]), help="What computes the vectors.")
 @click.option("--model", metavar="PATH|HUB_ID", help="Another model: its folder, or owner/name[@revision].")
 @click.option("--no-service", is_flag=True, help="Build only; start nothing at login.")
 @click.option("--rollback", is_flag=True, help="Go back to the environment before this one.")
@@ -105,8 +107,8 @@ def _register(config: settings.Settings, service: Service, place: Path, recorded
 
 def _build(config: settings.Settings, runner: Runner, place: Path, wishes: Mapping[str, str], *, yes: bool) -> None:
     current, progress = Versions(place).current(), progress_of()
-    engine = {**(current.choices() if current else {}), **wishes}.get(ENGINE)
-    recipe = Recipe(extras=ONNX if config.use_onnx or engine == "onnx" else ())
+    engine = {**(current.choices() if current else {}), **wishes}.get(ENGINE, AUTO)
+    recipe = Recipe(extras=extras(engine, onnx=config.use_onnx))
     choice = choose(config.embedder_python, use_homebrew=config.use_homebrew_pytorch, runner=runner)
     prove, agree = partial(serving.prove, progress), partial(_agree, yes=yes)
     changed = Builder(place, choice, runner, progress, recipe, wishes, prove, agree).build()
@@ -132,9 +134,9 @@ def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
     """Return what is asked for as variables; the daemon's own defaults are none."""
     wishes = {}
     if engine:
-        wishes[ENGINE] = "" if engine == "auto" else engine
+        wishes[ENGINE] = "" if engine == AUTO else engine
     if model:
-        wishes[models.VARIABLE] = "" if model == models.BUNDLED else model
+        wishes[models.VARIABLE] = "" if model == BUNDLED_MODEL else model
     return wishes
 
 

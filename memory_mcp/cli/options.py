@@ -10,13 +10,13 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from memory_common.utf8 import NotUtf8Error, decoded
 from memory_mcp import settings
 from memory_mcp.application.services import Services
 from memory_mcp.cli.completers import NAMESPACE, TAG
 from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import InvalidArgumentError, cut
 from memory_mcp.domain.principal import local_user
-from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 from memory_mcp.search.times import BEGINNING, iso, meaning
 from memory_mcp.tools.base import AnyTool, ArgumentsT, Call, ResultT, Tool, parse
 from memory_mcp.tools.json_text import as_tags

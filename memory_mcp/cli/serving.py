@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import click
-from embedder_api.reasons import reason
 
+from memory_common.reasons import reason
 from memory_mcp.domain.models import Finding, Lane, Task
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision.errors import ProvisionError

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import click
 
+from memory_common.utf8 import is_text
 from memory_mcp.domain.errors import cut
-from memory_mcp.domain.utf8 import is_text
 
 
 class Source(click.File):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import click
 
+from memory_common.utf8 import NotUtf8Error, decoded
+from memory_common.whole_file import replacing
 from memory_mcp.application.services import Services
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.export_format import END, HEADER, check_header, dump, ended, load
@@ -22,7 +24,6 @@ from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.cli.streams import Source, use_utf8
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
-from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 from memory_mcp.maintenance.transfer import BATCH
 
 
@@ -57,21 +58,17 @@ def _whole(target: Path) -> Iterator[TextIO]:
     """Open a file of this user alone that takes its name when all of it is written; else nothing is changed."""
     if target.exists() and not target.is_file():
         raise TransferError(f"{target} is no file, and would be replaced; write to - and redirect it")
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - the mode
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
+        with replacing(target) as file:
+            text = TextIOWrapper(file, encoding="utf-8")
+            yield text
+            text.detach()  # what it held is in the file now, which stays open
     except OSError as error:
         if error.errno in NO_ROOM:
             raise DiskFullError(target) from error
         raise TransferError(
             f"{target} cannot be written ({error.strerror}); name a file in a folder that is there"
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)

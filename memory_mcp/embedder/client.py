@@ -360,7 +360,7 @@ def _prompts(info: pb.InfoResponse) -> str:
 def _unmeasured(info: pb.InfoResponse) -> str:
     """Say that no measurement chose the engine, and what measures; a command stands in that case alone."""
     choice = info.versions.get(CHOICE_KEY, "")
-    return f"; {choice}" if "embedder_daemon.choose" in choice else ""
+    return f"; {choice}" if "embedder_daemon.autotune" in choice else ""
 
 
 def to_finding(info: pb.InfoResponse) -> Finding:

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder_api.described import Described
-from embedder_api.reasons import reason
-
+from memory_common.described import Described
+from memory_common.reasons import reason
 from memory_mcp.domain.errors import EmbedderError
 
 
@@ -31,7 +30,7 @@ def ask(seconds: float) -> Told:
     Raises:
         EmbedderError: they were too few.
     """
-    command = [sys.executable, "-I", "-m", "embedder_daemon.describe"]
+    command = [sys.executable, "-I", "-m", "embedder_daemon.print_settings"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603 - ours
     except subprocess.TimeoutExpired as error:

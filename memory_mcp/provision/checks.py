@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from memory_common.pins import MODEL
 from memory_mcp.domain.checks import Seen
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.provision import installed, source, troubles
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Runner, SystemRunner
-from memory_mcp.provision.recipe import MODEL, verify_digests
+from memory_mcp.provision.recipe import verify_digests
 from memory_mcp.provision.service import Service
 from memory_mcp.provision.troubles import Trouble
 from memory_mcp.provision.versions import Versions

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from memory_common import whole_file
 from memory_mcp.provision import source
 from memory_mcp.provision.versions import Environment
 
-NAMES: Final = ("embedder_daemon", "embedder_api")
+NAMES: Final = ("embedder_daemon", "memory_common", "embedder_api")
 PTH: Final = "memory-mcp-code.pth"
 """Its one line is the folder of the copy that is in use, relative to the file's own."""
 
@@ -60,7 +61,8 @@ def install(environment: Environment, pip: Callable[..., None]) -> None:
         pip("--no-deps", "--editable", str(root))
     else:
         _use(environment, _copy(environment))
-    _write(environment.program, _LAUNCHER.format(python=shlex.quote(str(environment.python))), mode=0o755)
+    launcher = _LAUNCHER.format(python=shlex.quote(str(environment.python)))
+    whole_file.write(environment.program, launcher.encode(), mode=0o755)
 
 
 def in_use(environment: Environment) -> str:
@@ -72,7 +74,7 @@ def in_use(environment: Environment) -> str:
 def put_back(environment: Environment, before: str) -> None:
     """Use the code again that was used before."""
     if before:
-        _write(environment.site_packages / PTH, before)
+        whole_file.write(environment.site_packages / PTH, before.encode(), mode=0o644)
 
 
 def _copy(environment: Environment) -> Path:
@@ -91,14 +93,8 @@ def _use(environment: Environment, folder: Path) -> None:
     """Point to a copy; the one before is kept, for the daemon that still runs with it."""
     before = Path(in_use(environment).strip()).name
     # Relative to the file, so that nothing of the place's name has to be read back from it.
-    _write(environment.site_packages / PTH, f"{os.path.relpath(folder, environment.site_packages)}\n")
+    line = f"{os.path.relpath(folder, environment.site_packages)}\n"
+    whole_file.write(environment.site_packages / PTH, line.encode(), mode=0o644)
     for old in environment.folder.glob("code-*"):
         if old.name not in {folder.name, before}:
             shutil.rmtree(old)
-
-
-def _write(file: Path, text: str, mode: int = 0o644) -> None:
-    aside = file.with_name(f".{file.name}.new")
-    aside.write_text(text, encoding="utf-8")
-    aside.chmod(mode)
-    aside.replace(file)

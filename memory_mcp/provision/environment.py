@@ -22,7 +22,7 @@ from memory_mcp.provision.models import Hub
 from memory_mcp.provision.pip import Pip
 from memory_mcp.provision.process import Runner
 from memory_mcp.provision.progress import Progress
-from memory_mcp.provision.recipe import Recipe, pins, verify_digests
+from memory_mcp.provision.recipe import Recipe, pins_digest, verify_digests
 from memory_mcp.provision.versions import Environment, Versions
 
 PTH: Final = "homebrew-pytorch.pth"
@@ -181,7 +181,7 @@ class Builder:
         stamp, choices = environment.stamp(), self._choices(environment)
         wanted = {
             "environment": key,
-            "pins": pins(self.recipe),
+            "pins": pins_digest(self.recipe),
             "code": code.key(),
             "measured": key + choices.get(models.VARIABLE, ""),
         }
@@ -212,11 +212,11 @@ class Builder:
             code.install(environment, partial(self._pip(environment).install, hear))
 
     def _measure(self, environment: Environment, choices: Mapping[str, str]) -> None:
-        """Let the daemon find its fastest engine; without a verdict it takes torch, so that this may fail."""
+        """Let the daemon find its fastest engine; unmeasured it takes torch, so that this may fail."""
         model = [word for name in (models.VARIABLE,) if name in choices for word in ("--model", choices[name])]
         try:
             with self.progress.step("converting the model and measuring the engines (half a minute, once)") as hear:
-                choose = (str(environment.python), "-I", "-m", "embedder_daemon.choose", *model)
+                choose = (str(environment.python), "-I", "-m", "embedder_daemon.autotune", *model)
                 told = self.runner.record(*choose, log=self.versions.log, hear=hear)
         except ProvisionError as error:
             self.progress.say(f"no engine was chosen, so the daemon will use torch: {error}")

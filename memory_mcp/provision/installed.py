@@ -18,7 +18,7 @@ from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import Runner, SystemRunner
 from memory_mcp.provision.progress import Progress
-from memory_mcp.provision.recipe import Recipe, pins
+from memory_mcp.provision.recipe import Recipe, pins_digest
 from memory_mcp.provision.service import STOP_SECONDS, Service
 from memory_mcp.provision.systemd import SystemdUnit
 from memory_mcp.provision.versions import Environment, Versions
@@ -113,7 +113,7 @@ def refreshed(versions: Versions, progress: Progress) -> Environment:
         return environment
     with versions.locked():
         environment = require(versions)
-        if environment.stamp().get("pins") != pins(Recipe()):
+        if environment.stamp().get("pins") != pins_digest(Recipe()):
             raise ProvisionError(
                 f"this memory-mcp needs other packages than {environment.folder} has: run `{install_command(versions)}`"
             )
@@ -192,7 +192,9 @@ def _is_daemon(pid: int) -> bool:
 
 def _command(pid: int) -> str:
     """Return the command line of a process, or nothing when it has ended."""
+    import psutil  # noqa: PLC0415 - for the commands that look at a daemon's process
+
     try:
-        return SystemRunner().output("ps", "-ww", "-o", "command=", "-p", str(pid))
-    except ProvisionError:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
         return ""

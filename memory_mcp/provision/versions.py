@@ -6,9 +6,7 @@ link is replaced, in one step.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from memory_common import whole_file
+from memory_common.file_lock import FileLock
 from memory_mcp.provision.errors import ProvisionError
 
 STAMP: Final = "memory-mcp.json"
@@ -167,20 +167,17 @@ class Versions:
         """Let one process at a time build here; raises ProvisionError when another does, or nobody can."""
         try:
             self.place.parent.mkdir(parents=True, exist_ok=True)
-            file = self._lock.open("ab")
+            lock = FileLock(self._lock, inherited=True)  # by a pip that outlives us and installs here
         except OSError as error:
             raise ProvisionError(
                 f"{self._lock} cannot be written ({error.strerror}): fix its folder, or name another with --venv"
             ) from error
-        with file:
-            os.set_inheritable(file.fileno(), True)  # noqa: FBT003 - the only way; a pip that outlives us installs here
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ProvisionError(
-                    f"another `daemon install` builds {self.place} now: wait until it is done"
-                ) from error
+        try:
+            if not lock.take():
+                raise ProvisionError(f"another `daemon install` builds {self.place} now: wait until it is done")
             yield
+        finally:
+            lock.release()
 
     @property
     def log(self) -> Path:
@@ -213,6 +210,4 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def _write(file: Path, content: Mapping[str, str]) -> None:
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    aside.write_text(json.dumps(dict(content)), encoding="utf-8")
-    aside.replace(file)
+    whole_file.write(file, json.dumps(dict(content)).encode(), mode=0o644)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, cast
 
-from embedder_api import plugins
-
+from memory_common import plugins
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Store, Tokens
 from memory_mcp.settings import STORE_GROUP, Settings

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
-import os
 import secrets
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +14,14 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from memory_common import whole_file
+from memory_common.file_lock import locked
+from memory_common.utf8 import NotUtf8Error, decoded
 from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, NotFoundError, SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.principal import Scope, Token
-from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 
 SECRET_BYTES: Final = 32
 PREFIX: Final = "mm_"
@@ -146,12 +146,8 @@ class TokenFile:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._path.with_name(self._path.name + ".lock")):
             yield
-        finally:
-            os.close(lock)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -173,16 +169,7 @@ class TokenFile:
 
     def _write(self, entries: list[_Entry]) -> None:
         """Replace the file as a whole: a reader sees the old one or the new one."""
-        new = self._path.with_name(self._path.name + ".new")
-        new.unlink(missing_ok=True)
-        try:
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(_File(tokens=entries).model_dump_json(indent=2).encode())
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-        finally:
-            new.unlink(missing_ok=True)
+        whole_file.write(self._path, _File(tokens=entries).model_dump_json(indent=2).encode())
 
 
 def look(path: Path, seconds: float) -> Seen:

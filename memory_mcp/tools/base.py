@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from memory_common.utf8 import NOT_UTF8
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.principal import Principal, Reach, Scope
-from memory_mcp.domain.utf8 import NOT_UTF8
 from memory_mcp.tools.json_text import is_left_out
 
 if TYPE_CHECKING:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("memory_mcp", "embedder_daemon", "protos")
+PRODUCT = ("memory_mcp", "embedder_daemon", "memory_common", "protos")
 
 
 def sources() -> Iterator[Path]:
@@ -44,24 +43,6 @@ def test_every_exception_from_a_rule_says_why() -> None:
 def test_files_fit_in_the_head() -> None:
     """No file of the product has more than 400 lines."""
     assert [path for path in sources() if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
-
-
-def pins(text: str) -> dict[str, str]:
-    """Return the exact pins of a requirements file."""
-    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s#;]+)", text, re.MULTILINE))
-
-
-def test_the_pins_agree() -> None:
-    """What both interpreters have in common is the same version in all three lists."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    front = pins("\n".join(project["dependencies"]))
-    daemon = pins((ROOT / "embedder_daemon" / "requirements.txt").read_text(encoding="utf-8"))
-    lock = pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
-    assert {"grpcio", "protobuf"} <= front.keys() & daemon.keys() & lock.keys()
-    for name in lock.keys() & daemon.keys():
-        assert lock[name] == daemon[name], name
-    for name, version in front.items():
-        assert lock[name] == version, name
 
 
 def test_every_dependency_has_its_reason() -> None:

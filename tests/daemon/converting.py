@@ -17,7 +17,7 @@ from embedder_daemon import __main__
 from embedder_daemon.engines import converted, hash_engine
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.hash_engine import HashEngine
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 from tests.daemon.daemonkit import ROOT
 
 KIND: Final = replace(converted.OPENVINO, package="pydantic")

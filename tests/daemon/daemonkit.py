@@ -18,7 +18,7 @@ import grpc
 from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc, wire
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # has no stubs
 
-from embedder_daemon.engines.base import Encoded, Engine, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, Engine
 from embedder_daemon.engines.hash_engine import HashEngine
 from embedder_daemon.server import Daemon
 from embedder_daemon.settings import DaemonSettings
@@ -69,7 +69,7 @@ class SlowTokens(HashEngine):
         self.gate = threading.Event()
         self.held = 0
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise, when it may."""
         if texts[0].startswith("hold"):
             self.held += 1
@@ -81,7 +81,9 @@ class FaultyEngine(HashEngine):
     """Does what a word in the batch tells it to: raise, return NaN or zeros, lose a row."""
 
     def __init__(self) -> None:
-        self._words = {self.encode([word], Task.DOCUMENT)[0].ids[0]: word for word in ("raise", "nan", "zero", "lose")}
+        self._words = {
+            self.encode([word], EmbedTask.DOCUMENT)[0].ids[0]: word for word in ("raise", "nan", "zero", "lose")
+        }
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
         """Compute, or do not."""

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from embedder_daemon import __main__
 from embedder_daemon.engines import hash_engine
-from embedder_daemon.engines.base import Encoded, EngineOptions, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineOptions
 from embedder_daemon.engines.hash_engine import HashEngine
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model.space import ModelFiles
 
 DEEDS: dict[str, Callable[[], object]] = {
     "hang": lambda: threading.Event().wait(),
@@ -26,7 +26,7 @@ class Misbehaving(HashEngine):
     """Does the deed that a batch names, and computes it if it comes back."""
 
     def __init__(self) -> None:
-        self._deeds = {self.encode([word], Task.DOCUMENT)[0].ids[0]: deed for word, deed in DEEDS.items()}
+        self._deeds = {self.encode([word], EmbedTask.DOCUMENT)[0].ids[0]: deed for word, deed in DEEDS.items()}
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
         """Do and compute."""

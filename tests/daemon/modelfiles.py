@@ -6,8 +6,13 @@ import json
 from pathlib import Path
 from typing import Final
 
+from embedder_daemon.model import discovery
+from embedder_daemon.model.space import ModelFiles
+
 COMMIT: Final = "0123456789abcdef0123456789abcdef01234567"
 MODULES: Final = ("Transformer", "Pooling", "Normalize")
+POOLING: Final = "1_Pooling/config.json"
+SETTINGS: Final = "config_sentence_transformers.json"
 
 
 def modules(*kinds: str, transformer: str = "") -> list[dict[str, str]]:
@@ -23,9 +28,9 @@ def write(folder: Path, **changed: object) -> Path:
     contents: dict[str, object] = {
         "config.json": {"hidden_size": 8, "max_position_embeddings": 64, "pad_token_id": 1},
         "modules.json": modules(*MODULES),
-        "1_Pooling/config.json": {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False},
+        POOLING: {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False},
         "sentence_bert_config.json": {"max_seq_length": 32},
-        "config_sentence_transformers.json": {"prompts": {"query": "query: ", "document": "passage: "}},
+        SETTINGS: {"prompts": {"query": "query: ", "document": "passage: "}},
         "model.safetensors": "weights",
         "tokenizer.json": {},
     } | changed
@@ -34,6 +39,11 @@ def write(folder: Path, **changed: object) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
     return folder
+
+
+def find(folder: Path, **changed: object) -> ModelFiles:
+    """Write a tiny model and read it."""
+    return discovery.find(str(write(folder / "tiny", **changed)))
 
 
 def write_cache(cache: Path, repository: str, **changed: object) -> Path:

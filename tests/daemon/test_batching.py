@@ -7,13 +7,13 @@ from pathlib import Path
 
 from embedder_api.v1 import embedder_pb2
 
-from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded
 from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
 from tests.daemon.daemonkit import Client, GateEngine, serving
 
 
 def _ids(text: str) -> tuple[int, ...]:
-    return HashEngine().encode([text], Task.DOCUMENT)[0].ids
+    return HashEngine().encode([text], EmbedTask.DOCUMENT)[0].ids
 
 
 def _place(batches: list[list[Encoded]], text: str) -> int:

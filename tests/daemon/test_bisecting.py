@@ -12,7 +12,7 @@ from embedder_api.v1 import wire
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder_daemon.engines.base import Encoded, EngineFacts, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineFacts
 from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
 from embedder_daemon.scheduler.budget import Budget
 from tests.daemon.daemonkit import FaultyEngine, serving
@@ -132,7 +132,7 @@ class ForgetfulEngine:
             raise RuntimeError("secret of the engine")
         return self._engine.facts
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise."""
         return self._engine.encode(texts, task)
 

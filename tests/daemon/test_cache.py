@@ -14,9 +14,9 @@ from embedder_api.v1 import embedder_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder_daemon.engines.base import Encoded, Engine, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, Engine
 from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
-from embedder_daemon.scheduler.cache import Cache, Known, keys
+from embedder_daemon.scheduler.cache import Cache, CachedVector, keys
 from tests.daemon.daemonkit import FaultyEngine, GateEngine, serving
 
 
@@ -25,7 +25,7 @@ def test_the_cache_keeps_its_bound_and_what_was_used_last(puts: list[tuple[str, 
     """Its bytes are never over the bound, and an entry is gone only after younger ones filled it."""
     cache = Cache(10_000)
     for name, size in puts:
-        known = cache.get(name.encode()) or Known(bytes(size), 1, truncated=False, consumed_chars=1)
+        known = cache.get(name.encode()) or CachedVector(bytes(size), 1, truncated=False, consumed_chars=1)
         cache.put(name.encode(), known)
         assert cache.bytes <= 10_000
         assert cache.get(name.encode()) is known
@@ -34,7 +34,7 @@ def test_the_cache_keeps_its_bound_and_what_was_used_last(puts: list[tuple[str, 
 def test_a_cache_of_nothing_keeps_nothing() -> None:
     """A bound of 0 turns it off."""
     cache = Cache(0)
-    cache.put(b"x", Known(b"", 1, truncated=False, consumed_chars=1))
+    cache.put(b"x", CachedVector(b"", 1, truncated=False, consumed_chars=1))
     assert (cache.get(b"x"), cache.bytes) == (None, 0)
 
 
@@ -102,7 +102,7 @@ class OtherEngine:
         HashEngine.facts, space=dataclasses.replace(HashEngine.facts.space, weights_sha256="other")
     )
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Cut as the other one does."""
         return HashEngine().encode(texts, task)
 

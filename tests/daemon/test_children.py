@@ -7,14 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
-from embedder_api.reasons import LIMIT, reason
 
-from embedder_daemon import children, settings
-from embedder_daemon.children import ChildError
+from embedder_daemon import settings
+from embedder_daemon.system import child_process
+from embedder_daemon.system.child_process import ChildError
+from memory_common.reasons import LIMIT, reason
 from tests.daemon import modelfiles
 from tests.daemon.daemonkit import ROOT, set_traps, until
 
@@ -41,7 +43,7 @@ def test_a_child_imports_nothing_from_here(traps: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(traps)
     for name, value in (("PATH", str(traps)), ("OPTIMIZE", "2"), ("WARNINGS", "error"), ("INSPECT", "1")):
         monkeypatch.setenv(f"PYTHON{name}", value)
-    assert "settings" in json.loads(children.run("describe", timeout_s=60.0))
+    assert "settings" in json.loads(child_process.run("print_settings", timeout_s=60.0))
     assert not (traps / "sprung").exists()
 
 
@@ -102,12 +104,12 @@ def test_folders_in_variables_stay_what_they_were(folder: Path, monkeypatch: pyt
 def test_all_that_a_failed_child_wrote_is_kept(logs: Path) -> None:
     """The message is the whole exception, and names the file; a sentence of ours needs none."""
     with pytest.raises(ChildError, match=r"^ModuleNotFoundError: No module named 'torch' \(all it wrote is in .*\)$"):
-        children.run("engines.convert", timeout_s=60.0)
-    kept = children.log_file("engines.convert")
+        child_process.run("engines.convert", timeout_s=60.0)
+    kept = child_process.log_file("engines.convert")
     assert kept.is_relative_to(logs)
     assert "Traceback" in kept.read_text()
     with pytest.raises(ChildError, match=r"/nowhere") as caught:
-        children.run("pin", "/nowhere", timeout_s=60.0)
+        child_process.run("resolve_model", "/nowhere", timeout_s=60.0)
     assert "all it wrote" not in str(caught.value)
 
 
@@ -115,29 +117,32 @@ def test_a_log_that_cannot_be_kept_hides_no_reason(logs: Path, monkeypatch: pyte
     """As on a full disk, or in a home that cannot be written."""
     monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
     with pytest.raises(ChildError, match=r"^ModuleNotFoundError: No module named 'torch'$"):
-        children.run("engines.convert", timeout_s=60.0)
+        child_process.run("engines.convert", timeout_s=60.0)
 
 
-FROZEN_S = 4.0
+TIMEOUT_S = 2.0
 RUNS = """
 import sys
-from embedder_daemon import children
+from embedder_daemon.system import child_process
 sys.executable = sys.argv[1]
-print(children.run("anything", timeout_s=3.0).strip())
+print(child_process.run("anything", timeout_s=float(sys.argv[2])).strip())
 """
 
 
 def test_time_in_which_both_are_frozen_does_not_count(folder: Path) -> None:
     """A container that is paused, or a stopped process group, takes no time from its children; slowness does."""
-    program, started = folder / "python", folder / "started"
-    program.write_text(f'#!/bin/sh\necho > "{started}"\nsleep 1\necho done\n')
+    program, started, go = folder / "python", folder / "started", folder / "go"
+    program.write_text(f'#!/bin/sh\necho > "{started}"\nuntil test -e "{go}"; do sleep 0.05; done\necho done\n')
     program.chmod(0o700)
-    command = [sys.executable, "-c", RUNS, str(program)]
+    command = [sys.executable, "-c", RUNS, str(program), str(TIMEOUT_S)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             until(started.exists, "the child runs")
             os.killpg(process.pid, signal.SIGSTOP)
-            threading.Event().wait(FROZEN_S)
+            until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "both are frozen")
+            late = time.monotonic() + 1.1 * TIMEOUT_S
+            until(lambda: time.monotonic() > late, "the clock went past the end of the child's time")
+            go.touch()
             os.killpg(process.pid, signal.SIGCONT)
             assert process.communicate(timeout=60.0)[0] == "done\n"
         finally:
@@ -151,7 +156,7 @@ def test_a_child_that_takes_too_long_is_killed(folder: Path, monkeypatch: pytest
     program.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(program))
     with pytest.raises(subprocess.TimeoutExpired, match=r"after 1\.0 seconds"):
-        children.run("anything", timeout_s=1.0)
+        child_process.run("anything", timeout_s=1.0)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
 

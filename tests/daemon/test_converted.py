@@ -11,24 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from embedder_daemon import model
 from embedder_daemon.engines import converted, golden
-from embedder_daemon.engines.converted import Format
-from embedder_daemon.engines.golden import Golden
+from embedder_daemon.engines.converted import EngineFormat
+from embedder_daemon.engines.golden import GoldenVectors
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import discovery
+from embedder_daemon.model.space import ModelFiles
 from tests.daemon import modelfiles
 from tests.daemon.converting import KIND, make_interpreter
 from tests.daemon.daemonkit import Process, until
 
-Convert = Callable[[ModelFiles, Format, Path], None]
+Convert = Callable[[ModelFiles, EngineFormat, Path], None]
 TOGETHER_S = 0.5
 
 
 @pytest.fixture
 def files(folder: Path) -> ModelFiles:
     """Write a tiny model."""
-    return model.find(str(modelfiles.write(folder / "model")))
+    return discovery.find(str(modelfiles.write(folder / "model")))
 
 
 def test_a_daemon_killed_while_it_converts_is_followed_by_one_that_serves(
@@ -56,7 +56,7 @@ def _lives(pid: int) -> bool:
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2] if Path("/proc").is_dir() else True
 
 
-def convert(files: ModelFiles, kind: Format, target: Path) -> None:
+def convert(files: ModelFiles, kind: EngineFormat, target: Path) -> None:
     """Convert without a process."""
     for name in kind.files:
         (target / name).write_text(files.space.model)
@@ -69,7 +69,7 @@ def test_of_two_that_convert_at_once_the_slower_takes_what_the_faster_made(
     """One conversion is made, and nobody replaces it."""
     both, made = threading.Barrier(2), []
 
-    def slowly(*arguments: ModelFiles | Format | Path) -> None:
+    def slowly(*arguments: ModelFiles | EngineFormat | Path) -> None:
         made.append(arguments)
         threading.Event().wait(TOGETHER_S)
         convert(*arguments)  # type: ignore[arg-type]  # three of three types
@@ -106,7 +106,7 @@ def test_a_conversion_takes_away_what_nobody_reads_any_more(files: ModelFiles, m
 @pytest.mark.parametrize("kind", [KIND, converted.ONNX], ids=["versioned", "not"])
 @pytest.mark.parametrize("changed", ["config_sha256", "weights_sha256"])
 def test_a_changed_model_takes_away_its_older_conversion(
-    files: ModelFiles, kind: Format, changed: str, monkeypatch: pytest.MonkeyPatch
+    files: ModelFiles, kind: EngineFormat, changed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That of the same folder goes; those of other folders, of other precisions and with other poolings stay."""
     monkeypatch.setattr(converted, "_run", convert)
@@ -127,9 +127,9 @@ def test_the_models_own_graph_is_read_only_where_it_is_compared(files: ModelFile
     own = files.folder / kind.own
     own.parent.mkdir()
     own.write_text("graph")
-    with pytest.raises(LoadError, match=r"onnx/model\.onnx is in no digest.*python -I -m embedder_daemon\.choose"):
+    with pytest.raises(LoadError, match=r"onnx/model\.onnx is in no digest.*python -I -m embedder_daemon\.autotune"):
         converted.graph(files, kind)
-    golden.keep(Golden(files.space.space_id, (), ()), files.space)
+    golden.keep(GoldenVectors(files.space.space_id, (), ()), files.space)
     assert converted.graph(files, kind) == own
 
 

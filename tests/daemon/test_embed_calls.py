@@ -11,7 +11,7 @@ import pytest
 from embedder_api.v1 import contract, embedder_pb2, wire
 
 from embedder_daemon import logs
-from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded
 from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
 from tests.daemon.daemonkit import FaultyEngine, FieldValue, GateEngine, serving
 
@@ -200,7 +200,7 @@ async def test_an_unexpected_error_keeps_its_text(folder: Path) -> None:
     """An exception in the tokenizer is INTERNAL with a fixed sentence."""
 
     class Broken(HashEngine):
-        def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+        def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
             raise ValueError(f"leaks {texts} {task}")
 
     async with serving(folder, Broken) as client:

@@ -1,4 +1,4 @@
-"""The engine's choice: verdicts, the golden check, and what is told when nothing was measured."""
+"""The engine's choice: what was measured, the golden check, and what is told when nothing was measured."""
 
 from __future__ import annotations
 
@@ -12,26 +12,31 @@ from pathlib import Path
 import pytest
 from embedder_api.v1 import wire
 
-from embedder_daemon import choose, model, processors, settings
-from embedder_daemon.engines import cache, golden, verdict
-from embedder_daemon.engines.base import Encoded, EngineOptions, Task
+from embedder_daemon import settings
+from embedder_daemon.autotune import __main__ as autotune
+from embedder_daemon.autotune import compare
+from embedder_daemon.engines import autotune_result, cache, golden
+from embedder_daemon.engines.autotune_result import AutotuneResult, Figure
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineOptions
 from embedder_daemon.engines.hash_engine import HashEngine
-from embedder_daemon.engines.verdict import Figure, Verdict
 from embedder_daemon.errors import LoadError
+from embedder_daemon.model import discovery
+from embedder_daemon.system import processors
+from memory_common import engines, pins
 from tests.daemon import modelfiles
 from tests.daemon.daemonkit import Process
 from tests.daemon.test_process import _last
 
 SPACE = HashEngine.facts.space
-HERE = verdict.conditions(SPACE, EngineOptions())
+HERE = autotune_result.conditions(SPACE, EngineOptions())
 FAST = Figure("openvino", "bfloat16", short_ms=1.0, texts_per_s=300.0, worst_cosine=0.9999)
 EXACT = Figure("openvino", "float32", short_ms=2.0, texts_per_s=200.0, worst_cosine=1.0)
 PLAIN = Figure("torch", "float32", short_ms=6.0, texts_per_s=100.0, worst_cosine=1.0)
 
 
-def measured(*figures: Figure) -> Verdict:
-    """Make a verdict of this machine."""
-    return Verdict(HERE, "2026-11-20", figures)
+def measured(*figures: Figure) -> AutotuneResult:
+    """Make a result of this machine."""
+    return AutotuneResult(HERE, "2026-11-20", figures)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +51,7 @@ def measured(*figures: Figure) -> Verdict:
 def test_auto_is_the_fastest_that_fits(engine: str, precision: str, wanted: tuple[str, str]) -> None:
     """Of the candidates that fit what was set the fastest is chosen, in whatever order they were measured."""
     for figures in ([FAST, EXACT, PLAIN], [PLAIN, EXACT, FAST]):
-        choice = verdict.choose(measured(*figures), engine, precision, "torch")
+        choice = autotune_result.choose(measured(*figures), engine, precision, "torch")
         assert (choice.engine, choice.precision, choice.measured) == (*wanted, True)
         assert "2026-11-20" in choice.reason
 
@@ -57,27 +62,27 @@ def test_auto_is_the_fastest_that_fits(engine: str, precision: str, wanted: tupl
 def test_what_did_not_pass_is_never_chosen(bad: dict[str, float]) -> None:
     """A candidate with a low cosine, with NaN or with an error loses to a slower one."""
     failed = Figure(**{**{name: getattr(FAST, name) for name in Figure.__slots__}, **bad})
-    choice = verdict.choose(measured(failed, PLAIN), "auto", "auto", "torch")
+    choice = autotune_result.choose(measured(failed, PLAIN), "auto", "auto", "torch")
     assert (choice.engine, choice.precision) == ("torch", "float32")
-    assert verdict.pick([failed], "auto", "auto") is None
+    assert autotune_result.pick([failed], "auto", "auto") is None
 
 
-def test_without_a_verdict_it_is_the_fallback_and_says_so() -> None:
+def test_unmeasured_it_is_the_fallback_and_says_so() -> None:
     """Nothing measured, or nothing that fits: torch as float32 or what was set, with the command that fixes it."""
     for known in (None, measured(), measured(replace(PLAIN, error="gone"))):
-        choice = verdict.choose(known, "auto", "auto", "torch")
+        choice = autotune_result.choose(known, "auto", "auto", "torch")
         assert (choice.engine, choice.precision, choice.measured) == ("torch", "float32", False)
-        assert "python -I -m embedder_daemon.choose" in choice.reason
-        assert (choice.reason == verdict.UNMEASURED) == (known is None)  # the daemon measures where nothing was
-    set_ = verdict.choose(None, "openvino", "bfloat16", "torch")
+        assert "python -I -m embedder_daemon.autotune" in choice.reason
+        assert (choice.reason == autotune_result.UNMEASURED) == (known is None)  # the daemon measures where nothing was
+    set_ = autotune_result.choose(None, "openvino", "bfloat16", "torch")
     assert (set_.engine, set_.precision) == ("openvino", "bfloat16")
 
 
-def test_a_verdict_comes_back_as_it_was_written() -> None:
+def test_a_result_comes_back_as_it_was_written() -> None:
     """It lies in the cache folder, for its user alone, and nothing else is left there."""
     written = measured(FAST, EXACT, replace(PLAIN, error="a sentence: with ümlauts"))
-    file = verdict.write(written)
-    assert verdict.read(HERE) == written
+    file = autotune_result.write(written)
+    assert autotune_result.read(HERE) == written
     assert file.is_relative_to(cache.folder())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == [file.name]
@@ -93,29 +98,29 @@ def test_a_verdict_comes_back_as_it_was_written() -> None:
         {"threads": 99},
     ],
 )
-def test_a_verdict_of_something_else_is_none(changed: dict[str, str]) -> None:
+def test_a_result_of_something_else_is_none(changed: dict[str, str]) -> None:
     """Another machine, device or model, other versions or threads: it has to be measured again."""
     other = replace(HERE, **changed)  # type: ignore[arg-type]  # the fields have several types
-    verdict.write(replace(measured(FAST), conditions=other)).rename(verdict.path(HERE))
-    assert verdict.read(HERE) is None
+    autotune_result.write(replace(measured(FAST), conditions=other)).rename(autotune_result.path(HERE))
+    assert autotune_result.read(HERE) is None
 
 
 def test_zero_threads_are_as_many_as_there_are() -> None:
     """What is left to the daemon is measured as what it means, and each setting has a file of its own."""
-    cores = verdict.conditions(SPACE, EngineOptions(threads=processors.usable()))
+    cores = autotune_result.conditions(SPACE, EngineOptions(threads=processors.usable()))
     assert cores == HERE
-    more = verdict.conditions(SPACE, EngineOptions(threads=cores.threads + 1))
-    mps = verdict.conditions(SPACE, EngineOptions(device="mps"))
-    assert len({verdict.path(HERE), verdict.path(more), verdict.path(mps)}) == 3
+    more = autotune_result.conditions(SPACE, EngineOptions(threads=cores.threads + 1))
+    mps = autotune_result.conditions(SPACE, EngineOptions(device="mps"))
+    assert len({autotune_result.path(HERE), autotune_result.path(more), autotune_result.path(mps)}) == 3
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"figures": [{"engine": 1}]}', '{"figures": [], "date": ""}'])
-def test_a_damaged_verdict_is_none(text: str) -> None:
+def test_a_damaged_result_is_none(text: str) -> None:
     """What cannot be read is as if it had never been written."""
-    file = verdict.path(HERE)
+    file = autotune_result.path(HERE)
     file.parent.mkdir(parents=True)
     file.write_text(text)
-    assert verdict.read(HERE) is None
+    assert autotune_result.read(HERE) is None
 
 
 class Skewed(HashEngine):
@@ -148,7 +153,7 @@ def test_the_golden_check_sees_wrong_vectors() -> None:
 def test_the_golden_check_sees_one_nan_among_many(row: int) -> None:
     """A vector that is no number is wrong wherever it stands, and so is a short text's beside a long one."""
     golden.keep(golden.make(HashEngine(), golden.texts()), SPACE)
-    poison = HashEngine().encode(golden.texts(), Task.DOCUMENT)[row].ids
+    poison = HashEngine().encode(golden.texts(), EmbedTask.DOCUMENT)[row].ids
 
     class Spotted(HashEngine):
         def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
@@ -186,7 +191,7 @@ def test_the_golden_check_sees_nan() -> None:
 def test_the_shipped_golden_texts_have_all_lengths() -> None:
     """There are 32 different ones, ordered by length, and their vectors have length 1."""
     shipped = golden._parse(golden._SHIPPED.read_text(encoding="utf-8"))
-    lengths = [encoded.token_count for encoded in HashEngine().encode(shipped.texts, Task.DOCUMENT)]
+    lengths = [encoded.token_count for encoded in HashEngine().encode(shipped.texts, EmbedTask.DOCUMENT)]
     assert len(set(shipped.texts)) == len(shipped.vectors) == 32
     assert (min(lengths), max(lengths) > 150) == (1, True)
     for vector in shipped.vectors:
@@ -206,55 +211,55 @@ def test_a_missing_openvino_is_told(engine: str, start: Callable[..., Process], 
     (site / "openvino" / "__init__.py").write_text(missing)
     process = start("--engine", engine, "--model", str(modelfiles.write(folder / "model")), python_path=str(site))
     assert process.wait() == 14
-    assert "pip install openvino==2026.4.1" in str(_last(process)["event"])
+    assert f"pip install {pins.OPENVINO}" in str(_last(process)["event"])
 
 
 def test_nothing_to_measure_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A model that is not there ends the measurement with its exit code and no traceback."""
-    assert choose.main(["--model", str(folder / "absent")]) == 12
+    assert autotune.main(["--model", str(folder / "absent")]) == 12
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert choose.main(["--no-such-setting"]) == 2
+    assert autotune.main(["--no-such-setting"]) == 2
 
 
 LATE = json.dumps(asdict(Figure("torch", "bfloat16", error="300 ms for one short text: not measured further")))
 
 
 @pytest.mark.parametrize("deed", ["exec sleep 20", f"sleep 0.3; echo '{LATE}'"])
-def test_beside_other_programs_what_was_too_slow_is_no_verdict(
+def test_beside_other_programs_what_was_too_slow_is_no_result(
     deed: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the background a candidate that waited for the processors ends it, and nothing is written; else it is."""
-    known = model.find(str(modelfiles.write(folder / "model")))
+    known = discovery.find(str(modelfiles.write(folder / "model")))
     program = folder / "python"
     measure = f"case \"$*\" in *measure*float32*) echo '{json.dumps(asdict(PLAIN))}';; *measure*) {deed};; esac"
     program.write_text(f"#!/bin/sh\n{measure}\n")
     program.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(program))
-    monkeypatch.setattr(choose, "_CANDIDATE_S", 1.0)
+    monkeypatch.setattr(compare, "_CANDIDATE_S", 1.0)
     arguments = ["--model", str(folder / "model"), "--device", "cpu"]
-    here = verdict.conditions(known.space, EngineOptions(device="cpu"))
+    here = autotune_result.conditions(known.space, EngineOptions(device="cpu"))
     with pytest.raises(LoadError, match="the next start measures again"):
-        choose._choose(settings.load(arguments), arguments, in_background=True)
-    assert verdict.read(here) is None
-    choose._choose(settings.load(arguments), arguments, in_background=False)
-    written = verdict.read(here)
+        compare.compare(settings.load(arguments), arguments, in_background=True)
+    assert autotune_result.read(here) is None
+    compare.compare(settings.load(arguments), arguments, in_background=False)
+    written = autotune_result.read(here)
     assert written is not None
-    assert verdict.pick(written.figures, "auto", "auto") == PLAIN
-    monkeypatch.setattr(choose, "_STARVED", 0.0)  # as if it had had them to itself: it is slow for good
-    choose._choose(settings.load(arguments), arguments, in_background=True)
+    assert autotune_result.pick(written.figures, "auto", "auto") == PLAIN
+    monkeypatch.setattr(compare, "_STARVED", 0.0)  # as if it had had them to itself: it is slow for good
+    compare.compare(settings.load(arguments), arguments, in_background=True)
 
 
 def test_float16_is_measured_where_there_may_be_a_gpu() -> None:
     """It is a candidate on what is no CPU, and it can be set."""
-    assert ("torch", "float16") in choose.candidates("cuda")
-    assert ("torch", "float16") not in choose.candidates("cpu")
+    assert ("torch", "float16") in engines.candidates(gpu=True)
+    assert ("torch", "float16") not in engines.candidates(gpu=False)
     assert settings.load(["--precision", "float16"]).precision == "float16"
 
 
 def test_a_line_says_what_was_measured() -> None:
     """A candidate that passed shows its figures, one that did not shows why."""
-    assert choose._line(FAST) == "  openvino bfloat16: 1.0 ms for a short text, 300 texts/s, cosine 0.999900"
-    assert choose._line(replace(FAST, worst_cosine=0.9)).endswith("too far off")
-    assert choose._line(replace(PLAIN, error="no torch")) == "  torch float32: no torch"
+    assert compare._line(FAST) == "  openvino bfloat16: 1.0 ms for a short text, 300 texts/s, cosine 0.999900"
+    assert compare._line(replace(FAST, worst_cosine=0.9)).endswith("too far off")
+    assert compare._line(replace(PLAIN, error="no torch")) == "  torch float32: no torch"

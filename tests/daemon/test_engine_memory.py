@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from embedder_daemon.engines import memory
+from embedder_daemon.engines import out_of_memory
 
 
 class Fail(Exception):  # noqa: N818 - onnxruntime's name
@@ -26,7 +26,7 @@ class Fail(Exception):  # noqa: N818 - onnxruntime's name
 )
 def test_memory_that_is_out_is_told_as_such(error: Exception) -> None:
     """Each library's own words become MemoryError, in one line and with what was raised as its cause."""
-    with pytest.raises(MemoryError) as caught, memory.guarded(RuntimeError, Fail):
+    with pytest.raises(MemoryError) as caught, out_of_memory.guarded(RuntimeError, Fail):
         raise error
     assert caught.value.__cause__ is error
     assert "\n" not in str(caught.value)
@@ -35,6 +35,6 @@ def test_memory_that_is_out_is_told_as_such(error: Exception) -> None:
 @pytest.mark.parametrize("error", [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), Fail("no kernel")])
 def test_other_failures_stay_what_they_are(error: Exception) -> None:
     """What is wrong with a batch is not tried again with a smaller one."""
-    with pytest.raises(type(error)) as caught, memory.guarded(RuntimeError, Fail):
+    with pytest.raises(type(error)) as caught, out_of_memory.guarded(RuntimeError, Fail):
         raise error
     assert caught.value is error

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import grpc
 import pytest
-from embedder_api import lines
 from embedder_api.v1 import embedder_pb2
 
 from embedder_daemon import logs
-from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded
 from embedder_daemon.engines.hash_engine import HashEngine
+from memory_common import log_lines
 from tests.daemon.daemonkit import WAIT_S, FaultyEngine, Process, serving, until
 
 Start = Callable[..., Process]
@@ -28,7 +28,7 @@ METADATA = (
 class Broken(HashEngine):
     """Its tokenizer quotes what it cannot read, in an exception with a past."""
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Raise."""
         cause = OSError(28, f"no space for {texts[0]}")
         raise ExceptionGroup(texts[0], [ValueError(f"quotes {texts[0]}")]) from cause
@@ -90,8 +90,8 @@ def test_a_log_file_that_cannot_be_written_is_named(start: Start, folder: Path) 
 )
 def test_lines_look_as_is_wanted(wanted: str, on_a_terminal: str, elsewhere: str) -> None:
     """Where nothing is said, people get what they can read, and programs JSON."""
-    assert lines.style_of(wanted, terminal=True) == on_a_terminal
-    assert lines.style_of(wanted, terminal=False) == elsewhere
+    assert log_lines.style_of(wanted, terminal=True) == on_a_terminal
+    assert log_lines.style_of(wanted, terminal=False) == elsewhere
 
 
 def test_the_log_file_rotates(folder: Path) -> None:

@@ -17,12 +17,12 @@ from embedder_daemon.scheduler.packing import (
     BUSY_QUANTUM_S,
     CALM_QUANTUM_S,
     BatchLimits,
-    Lane,
+    QueueLane,
     neighbourhood,
     pick_lane,
     quantum_s,
 )
-from embedder_daemon.scheduler.queue import Call, LaneQueue
+from embedder_daemon.scheduler.queue import LaneQueue, QueuedCall
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def test_a_backlog_is_predicted_as_it_is_cut(base_s: float, length: int, rows: i
     async def drain() -> None:
         lanes, limits = Lanes(), BatchLimits(seconds=BUSY_QUANTUM_S, cost=Cost(base_s=base_s))
         texts = [_text(length)] * rows
-        predicted = lanes.ahead_s(Lane.BULK, "x", texts, limits)
+        predicted = lanes.ahead_s(QueueLane.BULK, "x", texts, limits)
         lanes.join(_call("x", rows), texts)
         spent = 0.0
         while batch := lanes.next_batch(limits):
@@ -100,17 +100,17 @@ def test_bulk_gets_a_fifth_of_the_time_while_both_wait(sizes: list[tuple[int, in
     """However long the rows of either lane, interactive goes first and bulk is never far below its share."""
 
     async def contend() -> None:
-        lanes, spent = Lanes(), dict.fromkeys(Lane, 0.0)
+        lanes, spent = Lanes(), dict.fromkeys(QueueLane, 0.0)
         limits = BatchLimits(seconds=BUSY_QUANTUM_S)
         largest = Cost().seconds(250, 1) + BUSY_QUANTUM_S
         for step in range(200):
-            for lane, length in zip(Lane, sizes[step % len(sizes)], strict=True):
+            for lane, length in zip(QueueLane, sizes[step % len(sizes)], strict=True):
                 lanes.join(_call("x", 4, lane=lane), [_text(length)] * 4)
             batch = lanes.next_batch(limits)
-            assert step or batch[0].lane is Lane.INTERACTIVE
+            assert step or batch[0].lane is QueueLane.INTERACTIVE
             spent[batch[0].lane] += limits.cost.seconds(batch[-1].length * len(batch), len(batch))
-            assert spent[Lane.BULK] >= BULK_SHARE * sum(spent.values()) - largest
-            assert spent[Lane.BULK] <= BULK_SHARE * sum(spent.values()) + largest
+            assert spent[QueueLane.BULK] >= BULK_SHARE * sum(spent.values()) - largest
+            assert spent[QueueLane.BULK] <= BULK_SHARE * sum(spent.values()) + largest
 
     asyncio.run(contend())
 
@@ -118,11 +118,11 @@ def test_bulk_gets_a_fifth_of_the_time_while_both_wait(sizes: list[tuple[int, in
 def test_a_lone_lane_goes_at_once() -> None:
     """Nothing waiting is no lane, and whoever waits alone is next, whatever is owed."""
     assert pick_lane(interactive=False, bulk_s=0.0, owed_s=1.0) is None
-    assert pick_lane(interactive=False, bulk_s=1.0, owed_s=0.0) is Lane.BULK
-    assert pick_lane(interactive=True, bulk_s=0.0, owed_s=9.0) is Lane.INTERACTIVE
+    assert pick_lane(interactive=False, bulk_s=1.0, owed_s=0.0) is QueueLane.BULK
+    assert pick_lane(interactive=True, bulk_s=0.0, owed_s=9.0) is QueueLane.INTERACTIVE
 
 
-def _add(queue: LaneQueue, call: Call, texts: list[Encoded]) -> None:
+def _add(queue: LaneQueue, call: QueuedCall, texts: list[Encoded]) -> None:
     queue.add(call.client, [queue.row(call, index, text, b"") for index, text in enumerate(texts)])
 
 
@@ -130,9 +130,9 @@ def _text(length: int) -> Encoded:
     return Encoded((0,) * length, length, truncated=False, consumed_chars=1)
 
 
-def _call(client: str, rows: int, deadline: float = math.inf, lane: Lane = Lane.BULK) -> Call:
+def _call(client: str, rows: int, deadline: float = math.inf, lane: QueueLane = QueueLane.BULK) -> QueuedCall:
     future = asyncio.get_running_loop().create_future()
-    return Call(lane, client, deadline, 0.0, future, [None] * rows, rows)
+    return QueuedCall(lane, client, deadline, 0.0, future, [None] * rows, rows)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 20)), min_size=1, max_size=12), LIMITS)
@@ -140,7 +140,7 @@ def test_every_row_leaves_the_queue_once(calls: list[tuple[str, int]], limits: B
     """Whatever comes, each row is taken exactly once, and each client's oldest row within one round of turns."""
 
     async def drain() -> None:
-        queue = LaneQueue(Lane.BULK)
+        queue = LaneQueue(QueueLane.BULK)
         for client, rows in calls:
             _add(queue, _call(client, rows), [_text(7 * row % 50 + 1) for row in range(rows)])
         total, seen, first_round = len(queue), [], set()
@@ -158,7 +158,7 @@ def test_every_row_leaves_the_queue_once(calls: list[tuple[str, int]], limits: B
 
 async def test_a_new_client_waits_one_round_at_most() -> None:
     """Two clients with many rows and one that comes later alternate."""
-    queue = LaneQueue(Lane.BULK)
+    queue = LaneQueue(QueueLane.BULK)
     texts = [_text(1)] * 10
     _add(queue, _call("a", 10), texts)
     _add(queue, _call("b", 10), texts)
@@ -179,15 +179,15 @@ async def test_leaving_and_expiry_touch_one_call_only() -> None:
     assert lanes.expired(5.0) == [late]
     assert lanes.leave(late) == 3
     assert lanes.leave(late) == 0
-    assert [next(iter(row.waiters)) for row in lanes.queues[Lane.BULK].rows] == [kept, kept]
+    assert [next(iter(row.waiters)) for row in lanes.queues[QueueLane.BULK].rows] == [kept, kept]
     assert len(lanes.next_batch(BatchLimits())) == 2
     assert lanes.expired(60.0) == []
 
 
 async def test_equal_texts_wait_in_one_row() -> None:
     """Calls of one lane share it, it goes at each one's turn, and it stays while anybody waits."""
-    lanes, queue = Lanes(), LaneQueue(Lane.BULK)
-    lanes.queues[Lane.BULK] = queue
+    lanes, queue = Lanes(), LaneQueue(QueueLane.BULK)
+    lanes.queues[QueueLane.BULK] = queue
     first, second = _call("a", 3), _call("b", 1)
     assert lanes.join(first, [_text(1), _text(90), _text(90)], [b"x", b"y", b"y"]) == 1
     assert lanes.join(second, [_text(90)], [b"y"]) == 1
@@ -202,7 +202,7 @@ async def test_equal_texts_wait_in_one_row() -> None:
 async def test_interactive_does_not_wait_for_bulks_row() -> None:
     """Bulk shares interactive's row, and not the other way round; a row of nobody is gone."""
     lanes = Lanes()
-    bulk, query = _call("a", 1), _call("b", 1, lane=Lane.INTERACTIVE)
+    bulk, query = _call("a", 1), _call("b", 1, lane=QueueLane.INTERACTIVE)
     assert lanes.join(bulk, [_text(9)], [b"x"]) == 0
     assert lanes.join(query, [_text(9)], [b"x"]) == 0
     assert lanes.join(late := _call("c", 1), [_text(9)], [b"x"]) == 1

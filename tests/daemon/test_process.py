@@ -18,6 +18,7 @@ import pytest
 from embedder_api.v1.address import default_address
 
 from embedder_daemon.engines.hash_engine import hash_vector
+from memory_common import pins
 from tests.daemon import modelfiles
 from tests.daemon.daemonkit import Process
 
@@ -237,7 +238,7 @@ def test_settings_come_from_file_environment_and_command_line(start: Start, fold
     ("data", "words"),
     [
         (b'engine = "hash"\nmodel = "gr\xf6\xdfe"\n', "line 2 is not UTF-8 (byte 0xf6); save it as UTF-8"),
-        ("threads = 1".encode("utf-16"), "line 1 is not UTF-8 (byte 0xff)"),
+        ("threads = 1".encode("utf-16"), "line 1 begins like UTF-16; save it as UTF-8"),
         (b"threads = 1\nengine = \n", "is not TOML: Invalid value (at line 2"),
     ],
 )
@@ -252,7 +253,7 @@ def test_a_file_that_cannot_be_read_is_named_in_one_line(start: Start, folder: P
     assert words in line
     environment = {**os.environ, "EMBEDDER_CONFIG": str(file)}
     told = subprocess.run(
-        [sys.executable, "-m", "embedder_daemon.describe"], env=environment, capture_output=True, check=False
+        [sys.executable, "-m", "embedder_daemon.print_settings"], env=environment, capture_output=True, check=False
     )
     assert told.returncode == 2
     [line] = told.stderr.decode().splitlines()
@@ -342,4 +343,4 @@ def test_a_missing_package_is_told(start: Start, folder: Path) -> None:
         "--engine", "torch", "--model", str(modelfiles.write(folder / "model")), python_path=str(folder / "site")
     )
     assert process.wait() == 14
-    assert "pip install torch==2.13.0" in str(_last(process)["event"])
+    assert f"pip install torch=={pins.TORCH}" in str(_last(process)["event"])

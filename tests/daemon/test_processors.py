@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedder_daemon.engines.base import EngineOptions
-from embedder_daemon.processors import usable
+from embedder_daemon.system.processors import usable
 
 CPUS = os.cpu_count() or 1
 

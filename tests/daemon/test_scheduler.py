@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from embedder_daemon.engines.base import Encoded, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded
 from embedder_daemon.engines.hash_engine import hash_vector
 from embedder_daemon.errors import DeadlineError, OverloadedError
 from embedder_daemon.scheduler.admission import Admission
 from embedder_daemon.scheduler.cost import TRUSTED
 from embedder_daemon.scheduler.lanes import Lanes
-from embedder_daemon.scheduler.packing import BatchLimits, Lane
-from embedder_daemon.scheduler.queue import Call
+from embedder_daemon.scheduler.packing import BatchLimits, QueueLane
+from embedder_daemon.scheduler.queue import QueuedCall
 from embedder_daemon.scheduler.scheduler import Outcome, Scheduler
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
@@ -42,11 +42,11 @@ def worker() -> Iterator[Worker]:
 
 
 def _encoded(engine: GateEngine, *texts: str) -> list[Encoded]:
-    return engine.encode(texts, Task.DOCUMENT)
+    return engine.encode(texts, EmbedTask.DOCUMENT)
 
 
 async def _run(scheduler: Scheduler, texts: list[Encoded], deadline: float = math.inf) -> Outcome:
-    return await scheduler.submit(texts, lane=Lane.INTERACTIVE, client="", deadline=deadline)
+    return await scheduler.submit(texts, lane=QueueLane.INTERACTIVE, client="", deadline=deadline)
 
 
 async def test_rows_past_their_deadline_are_dropped_at_packing(worker: Worker) -> None:
@@ -65,7 +65,7 @@ async def test_rows_past_their_deadline_are_dropped_at_packing(worker: Worker) -
     with pytest.raises(DeadlineError):
         await late
     await first
-    assert (stats.expired, stats.rows, scheduler.queued(Lane.INTERACTIVE)) == (2, 2, 0)
+    assert (stats.expired, stats.rows, scheduler.queued(QueueLane.INTERACTIVE)) == (2, 2, 0)
 
 
 async def test_no_texts_need_no_engine(worker: Worker) -> None:
@@ -157,10 +157,10 @@ async def test_a_quiet_client_is_not_refused_for_a_chatty_one(worker: Worker) ->
     engine, lanes, limits = GateEngine(), Lanes(), BatchLimits(seconds=0.02)
     future = asyncio.get_running_loop().create_future()
     chatty = _encoded(engine, *["many words " * 50] * 500)
-    lanes.join(Call(Lane.BULK, "chatty", math.inf, 0.0, future, [None] * 500, 500), chatty)
-    quiet = lanes.ahead_s(Lane.BULK, "quiet", _encoded(engine, "one"), limits)
+    lanes.join(QueuedCall(QueueLane.BULK, "chatty", math.inf, 0.0, future, [None] * 500, 500), chatty)
+    quiet = lanes.ahead_s(QueueLane.BULK, "quiet", _encoded(engine, "one"), limits)
     assert limits.cost.seconds(1, 1) <= quiet < 0.05
-    assert lanes.ahead_s(Lane.BULK, "chatty", _encoded(engine, "one"), limits) > 1.0
+    assert lanes.ahead_s(QueueLane.BULK, "chatty", _encoded(engine, "one"), limits) > 1.0
 
 
 async def test_texts_that_share_a_row_are_predicted_once(worker: Worker) -> None:
@@ -176,7 +176,9 @@ async def test_texts_that_share_a_row_are_predicted_once(worker: Worker) -> None
 
     async def call(count: int, deadline: float) -> Outcome:
         texts = _encoded(engine, *[text] * count)
-        return await scheduler.submit(texts, lane=Lane.BULK, client="", deadline=deadline, keys=[text.encode()] * count)
+        return await scheduler.submit(
+            texts, lane=QueueLane.BULK, client="", deadline=deadline, keys=[text.encode()] * count
+        )
 
     first = asyncio.create_task(call(1, math.inf))
     await asyncio.to_thread(until, engine.entered.is_set, "it is computed")
@@ -219,7 +221,7 @@ async def test_what_raises_teaches_nothing(worker: Worker) -> None:
     await asyncio.to_thread(until, engine.entered.is_set, "the first batch runs")
     second = asyncio.create_task(_run(scheduler, _encoded(engine, "second"), deadline=clock() + 0.1))
     await asyncio.sleep(0)  # it is queued now
-    assert (scheduler.queued(Lane.INTERACTIVE), stats.shed) == (1, 0)
+    assert (scheduler.queued(QueueLane.INTERACTIVE), stats.shed) == (1, 0)
     engine.gate.set()
     assert (await second).rows == [hash_vector("second")]
     await first

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from embedder_daemon.space import Space
+from embedder_daemon.model.space import EmbeddingSpace
 
-SPACE = Space(
+SPACE = EmbeddingSpace(
     "some model",
     "aa",
     "bb",
@@ -22,7 +22,7 @@ SPACE = Space(
 )
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Space)])
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(EmbeddingSpace)])
 def test_each_ingredient_makes_another_space(field: str) -> None:
     """A change of any field changes the id."""
     value = getattr(SPACE, field)

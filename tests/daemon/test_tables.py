@@ -8,7 +8,7 @@ from embedder_api.v1 import contract, embedder_pb2
 from embedder_api.v1.contract import ErrorCode
 
 from embedder_daemon import embedding, errors, service
-from embedder_daemon.lifecycle import State
+from embedder_daemon.runtime.lifecycle import DaemonState
 
 Kind = TypeVar("Kind", bound=Exception)
 
@@ -42,6 +42,6 @@ def test_every_value_of_the_wire_is_known() -> None:
     """Each lane, task, state and item error of the proto has its counterpart here."""
     assert set(embedding._LANES) == set(embedder_pb2.Lane.values())
     assert set(embedding._TASKS) == set(embedder_pb2.Task.values())
-    assert set(service._STATES) == set(State)
+    assert set(service._STATES) == set(DaemonState)
     assert set(service._STATES.values()) == set(embedder_pb2.State.values()) - {embedder_pb2.STATE_UNSPECIFIED}
     assert set(embedding._SENTENCES) | {contract.ItemError.TOO_LONG} == set(contract.ItemError)

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from embedder_api.v1 import embedder_pb2
 
-from embedder_daemon.engines.base import SHORT, Encoded, Task
+from embedder_daemon.engines.base import SHORT, EmbedTask, Encoded
 from embedder_daemon.engines.hash_engine import HashEngine, hash_vector
 from tests.daemon.daemonkit import SERVING, SlowTokens, serving
 
@@ -53,7 +53,7 @@ class Panic(BaseException):
 class PanickingTokens(HashEngine):
     """Panics over a text with that word."""
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Tokenise, or panic."""
         if any("panic" in text for text in texts):
             raise Panic("private detail")

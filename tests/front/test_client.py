@@ -288,7 +288,7 @@ async def test_a_daemon_that_cannot_tell_is_none(daemon: FakeDaemon, client: Grp
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
-        ("not measured on this machine: run python -I -m embedder_daemon.choose", True),
+        ("not measured on this machine: run python -I -m embedder_daemon.autotune", True),
         ("the fastest of those measured on 2026-11-30: 1.0 ms, 362/s", False),
         ("", False),
     ],

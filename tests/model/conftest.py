@@ -19,7 +19,8 @@ import grpc
 import pytest
 from embedder_api.v1 import contract, embedder_pb2, embedder_pb2_grpc
 
-from embedder_daemon import model
+from embedder_daemon.model import discovery
+from memory_common.pins import BUNDLED_MODEL
 from tests.model.corpus import real_texts
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def has_bfloat16() -> bool:
 
 @pytest.fixture(scope="session")
 def cache_home() -> Iterator[Path]:
-    """Make a folder for converted models and verdicts, so that the one of this machine's user stays as it is."""
+    """Make a folder for converted models and measurements, so that the one of this machine's user stays as it is."""
     folder = Path(tempfile.mkdtemp(prefix="ed-cache-", dir="/tmp"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -126,7 +127,7 @@ def reference() -> SentenceTransformer:
     """Load the same weights in this process."""
     library = pytest.importorskip("sentence_transformers")
     loaded: SentenceTransformer = library.SentenceTransformer(
-        str(model.find(model.BUNDLED_NAME).folder), device="cpu", local_files_only=True
+        str(discovery.find(BUNDLED_MODEL).folder), device="cpu", local_files_only=True
     )
     return loaded
 

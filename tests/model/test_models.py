@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 from embedder_api.v1 import embedder_pb2, wire
 
-from embedder_daemon import model, model_config
 from embedder_daemon.engines import converted, factory
-from embedder_daemon.engines.base import Engine, EngineOptions, Task
+from embedder_daemon.engines.base import EmbedTask, Engine, EngineOptions
 from embedder_daemon.errors import LoadError
-from embedder_daemon.model_folder import WEIGHTS
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import config, discovery
+from embedder_daemon.model.folder import WEIGHTS
+from embedder_daemon.model.space import ModelFiles
 from tests.daemon.daemonkit import until
 from tests.model.conftest import ROOT, running
 from tests.model.corpus import made_texts
@@ -94,9 +94,9 @@ def test_every_kind_of_model_equals_sentence_transformers(
     engine: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each task's vectors and token counts are the library's with that task's prompt, for texts of all lengths."""
-    served = serving(engine, model.find(str(folder)), tmp_path, monkeypatch)
+    served = serving(engine, discovery.find(str(folder)), tmp_path, monkeypatch)
     library = reference(folder, served.facts.max_tokens)
-    for name, task in (("query", Task.QUERY), ("passage", Task.DOCUMENT)):
+    for name, task in (("query", EmbedTask.QUERY), ("passage", EmbedTask.DOCUMENT)):
         prompt = library.prompts.get(name) or ""
         encoded, theirs = served.encode(TEXTS, task), expected(library, prompt)
         ours = unpacked(served.forward(encoded))
@@ -115,8 +115,8 @@ def test_a_short_text_beside_a_long_one_is_computed(
     engine: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where attention is local, what is mostly padding has the vector that it has alone."""
-    served = serving(engine, model.find(str(tiny.KINDS[kind](tmp_path))), tmp_path, monkeypatch)
-    encoded = served.encode(["a", "one two", *TEXTS], Task.DOCUMENT)
+    served = serving(engine, discovery.find(str(tiny.KINDS[kind](tmp_path))), tmp_path, monkeypatch)
+    encoded = served.encode(["a", "one two", *TEXTS], EmbedTask.DOCUMENT)
     long = max(encoded, key=lambda text: len(text.ids))
     assert len(long.ids) > 90
     alone = unpacked(served.forward([text])[0] for text in encoded)
@@ -162,9 +162,9 @@ def test_a_plain_bert_tokenizer_equals_sentence_transformers(settings: dict[str,
         "co-op, U.S.A!",
     ]
     folder = tiny.plain(tmp_path, **settings)
-    engine = factory.create("torch", EngineOptions(device="cpu"), model.find(str(folder)))
+    engine = factory.create("torch", EngineOptions(device="cpu"), discovery.find(str(folder)))
     library = reference(folder, engine.facts.max_tokens)
-    encoded = engine.encode(texts, Task.DOCUMENT)
+    encoded = engine.encode(texts, EmbedTask.DOCUMENT)
     prompt = library.prompts["passage"] or ""
     theirs = library.tokenizer([prompt + text for text in texts], truncation=True, max_length=48)["input_ids"]
     assert [list(text.ids) for text in encoded] == theirs
@@ -198,7 +198,7 @@ def test_a_fast_bert_tokenizer_equals_sentence_transformers(
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 48}')
     (folder / "config_sentence_transformers.json").unlink()
-    encoded = tokens.Tokeniser(model.find(str(folder))).encode(texts, Task.DOCUMENT)
+    encoded = tokens.Tokeniser(discovery.find(str(folder))).encode(texts, EmbedTask.DOCUMENT)
     theirs = reference(folder, 48).tokenizer(texts)["input_ids"]
     assert [list(text.ids) for text in encoded] == theirs
 
@@ -207,8 +207,8 @@ def test_a_length_above_the_positions_is_cut(tmp_path: Path) -> None:
     """A model whose files declare a longer text than it has positions for computes the beginning of such a text."""
     folder = tiny.bert(tmp_path)
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 512}')
-    engine = factory.create("torch", EngineOptions(device="cpu"), model.find(str(folder)))
-    (text,) = engine.encode(["many words " * 100], Task.DOCUMENT)
+    engine = factory.create("torch", EngineOptions(device="cpu"), discovery.find(str(folder)))
+    (text,) = engine.encode(["many words " * 100], EmbedTask.DOCUMENT)
     assert (engine.facts.max_tokens, len(text.ids), text.truncated) == (64, 64, True)
     assert wire.is_sound(engine.forward([text])[0])
 
@@ -287,10 +287,10 @@ def test_every_pooling_equals_sentence_transformers(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All the poolings, one behind the other, alone and in a batch."""
-    folder = tiny.bert(tmp_path, *model_config.POOLINGS)
-    served = serving(engine, model.find(str(folder)), tmp_path, monkeypatch)
+    folder = tiny.bert(tmp_path, *config.POOLINGS)
+    served = serving(engine, discovery.find(str(folder)), tmp_path, monkeypatch)
     library = reference(folder, served.facts.max_tokens)
-    encoded, theirs = served.encode(TEXTS, Task.QUERY), expected(library, library.prompts["query"])
+    encoded, theirs = served.encode(TEXTS, EmbedTask.QUERY), expected(library, library.prompts["query"])
     for rows in (served.forward(encoded), [served.forward([text])[0] for text in encoded]):
         ours = unpacked(rows)
         lengths = [np.linalg.norm(ours[:, start : start + 32], axis=1) for start in range(0, 192, 32)]
@@ -304,16 +304,16 @@ def test_weights_that_are_not_all_there_are_refused(gone: str, tmp_path: Path) -
     folder = tiny.bert(tmp_path)
     left_out(folder, gone)
     with pytest.raises(LoadError, match=rf"no weights for .*{gone}"):
-        factory.create("torch", EngineOptions(device="cpu"), model.find(str(folder)))
+        factory.create("torch", EngineOptions(device="cpu"), discovery.find(str(folder)))
 
 
 def test_the_head_behind_the_tokens_may_be_missing(tmp_path: Path) -> None:
     """What pools for another task is not computed, and most models are saved without it."""
     folder = tiny.bert(tmp_path)
     left_out(folder, "pooler.")
-    engine = factory.create("torch", EngineOptions(device="cpu"), model.find(str(folder)))
+    engine = factory.create("torch", EngineOptions(device="cpu"), discovery.find(str(folder)))
     theirs = expected(library := reference(folder, engine.facts.max_tokens), library.prompts["query"])
-    assert cosines(unpacked(engine.forward(engine.encode(TEXTS, Task.QUERY))), theirs).min() > 0.9999
+    assert cosines(unpacked(engine.forward(engine.encode(TEXTS, EmbedTask.QUERY))), theirs).min() > 0.9999
 
 
 def left_out(folder: Path, prefix: str) -> None:
@@ -332,7 +332,7 @@ def test_a_hub_id_is_served_and_cut_by_the_daemon(tmp_path: Path) -> None:
     (base / "refs").mkdir(parents=True)
     (base / "refs" / "main").write_text("c0ffee")
     shutil.copytree(folder, base / "snapshots" / "c0ffee", copy_function=os.symlink)
-    space = model.find(str(folder), 16).space
+    space = discovery.find(str(folder), 16).space
     theirs = expected(library := reference(folder, space.max_tokens, 16), library.prompts["query"])
     with running(tmp_path, "openvino", "float32", **hub(tmp_path, "some-owner/model", "16")) as daemon:
         answer = daemon.ready().embed(*TEXTS, task=embedder_pb2.TASK_QUERY)

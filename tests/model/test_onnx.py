@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from embedder_daemon import model
 from embedder_daemon.engines import converted, factory, golden
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.converted import ONNX
 from embedder_daemon.errors import EngineMissingError, LoadError
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import discovery
+from embedder_daemon.model.space import ModelFiles
+from memory_common.pins import BUNDLED_MODEL
 from tests.model.conftest import running
 
 np = pytest.importorskip("numpy")  # the light interpreter collects this file too
@@ -24,7 +25,7 @@ pytest.importorskip("onnxruntime")
 @pytest.fixture(scope="module")
 def files() -> ModelFiles:
     """Find the bundled model."""
-    return model.find(model.BUNDLED_NAME)
+    return discovery.find(BUNDLED_MODEL)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What only openvino has: a converted model on disk, a process without torch, a verdict that chose it."""
+"""What only openvino has: a converted model on disk, a process without torch, a result of autotune that chose it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from embedder_daemon import choose, model
-from embedder_daemon.engines import cache, converted, golden, verdict
+from embedder_daemon.engines import autotune_result, cache, converted, golden
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.converted import OPENVINO
-from embedder_daemon.space import ModelFiles
+from embedder_daemon.model import discovery
+from embedder_daemon.model.space import ModelFiles
+from memory_common import engines, pins
+from memory_common.pins import BUNDLED_MODEL
 from tests.daemon.daemonkit import until
 from tests.model.conftest import Daemon, running
 
@@ -26,7 +28,7 @@ ORPHAN_S = 4.0  # a conversion, with which a measurement begins, takes 8 s and m
 @pytest.fixture(scope="module")
 def files() -> ModelFiles:
     """Find the bundled model."""
-    return model.find(model.BUNDLED_NAME)
+    return discovery.find(BUNDLED_MODEL)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def own_cache(cache_home: Path, files: ModelFiles, tmp_path: Path, monkeypatch: 
 def test_the_cache_is_named_by_weights_and_version(own_cache: Path, files: ModelFiles) -> None:
     """Other weights or another openvino never meet this conversion, and nothing unfinished lies beside it."""
     assert own_cache.name.startswith(files.space.weights_sha256[:32])
-    assert own_cache.name.endswith("openvino-2026.4.1")
+    assert own_cache.name.endswith(pins.OPENVINO.replace("==", "-"))
     assert own_cache.is_relative_to(cache.folder())
     assert [path.name for path in own_cache.parent.iterdir()] == [own_cache.name]
 
@@ -94,20 +96,20 @@ def test_golden_vectors_are_those_of_torch(daemon: Daemon, files: ModelFiles) ->
 
 
 def test_auto_measures_beside_its_work(own_cache: Path, tmp_path: Path, files: ModelFiles) -> None:
-    """Without a verdict it serves torch as float32 and says so; what it measures meanwhile is the next start's."""
+    """Unmeasured it serves torch as float32 and says so; what it measures meanwhile is the next start's."""
     with running(tmp_path, "auto", "auto") as daemon:
         info = daemon.ready().info()
         assert (info.engine, info.precision) == ("torch", "float32")
-        assert "python -I -m embedder_daemon.choose" in info.versions["choice"]
+        assert "python -I -m embedder_daemon.autotune" in info.versions["choice"]
         until(lambda: "measured in the background: " in daemon.log.read_text(), "it measured", MEASURE_S)
         last = daemon.log.read_text().rpartition("measured in the background: ")[2]
         daemon.embed("a text")
-    known = verdict.read(verdict.conditions(files.space, EngineOptions()))
+    known = autotune_result.read(autotune_result.conditions(files.space, EngineOptions()))
     assert known is not None
     assert {(figure.engine, figure.precision) for figure in known.figures} == set(
-        choose.candidates(known.conditions.device)
+        engines.candidates(gpu=known.conditions.device != "cpu")
     )
-    best = verdict.pick(known.figures, "auto", "auto")
+    best = autotune_result.pick(known.figures, "auto", "auto")
     assert best is not None
     assert f"EMBEDDER_ENGINE=auto is {best.engine} {best.precision}" in last
     with running(tmp_path, "auto", "auto") as daemon:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embedder_daemon.engines.base import Task
+from embedder_daemon.engines.base import EmbedTask
 from embedder_daemon.errors import LoadError
-from embedder_daemon.space import ModelFiles, Space
+from embedder_daemon.model.space import EmbeddingSpace, ModelFiles
 
 if TYPE_CHECKING:
     import tokenizers
@@ -38,7 +38,7 @@ def _tokeniser(
     tokenizer: tokenizers.Tokenizer, folder: Path, max_tokens: int = 4096, query: str = "", document: str = ""
 ) -> Tokeniser:
     tokenizer.save(str(folder / "tokenizer.json"))
-    space = Space(
+    space = EmbeddingSpace(
         model="tiny",
         weights_sha256="",
         tokenizer_sha256="",
@@ -64,7 +64,7 @@ class Bulk(threading.Thread):
     def run(self) -> None:
         """Call and count."""
         while not self.over.is_set():
-            self._tokeniser.encode(LONG, Task.DOCUMENT)
+            self._tokeniser.encode(LONG, EmbedTask.DOCUMENT)
             self.calls += 1
 
 
@@ -76,7 +76,7 @@ def test_a_call_waits_for_no_bulk(tokenizer: tokenizers.Tokenizer, tmp_path: Pat
     for thread in bulk:
         thread.start()
     for _ in range(100):
-        rows = tokeniser.encode(texts, Task.DOCUMENT)
+        rows = tokeniser.encode(texts, EmbedTask.DOCUMENT)
         assert [row.ids[:2] for row in rows] == [(1, 2)[: row.token_count] for row in rows]
     calls = sum(thread.calls for thread in bulk)
     for thread in bulk:
@@ -89,7 +89,7 @@ def test_a_call_waits_for_no_bulk(tokenizer: tokenizers.Tokenizer, tmp_path: Pat
 def test_others_run_meanwhile(tokenizer: tokenizers.Tokenizer, tmp_path: Path) -> None:
     """Though Python would not take the lock from the thread that tokenises, another one gets it at each text."""
     tokeniser = _tokeniser(tokenizer, tmp_path)
-    thread = threading.Thread(target=tokeniser.encode, args=(LONG, Task.DOCUMENT))
+    thread = threading.Thread(target=tokeniser.encode, args=(LONG, EmbedTask.DOCUMENT))
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(60)
     try:
@@ -109,7 +109,7 @@ def test_a_prompt_that_leaves_texts_too_little_is_refused(
 ) -> None:
     """One that takes half of the model's tokens is used; one that takes more is told with its setting."""
     prompts = {task: "hello " * 8}
-    assert _tokeniser(tokenizer, tmp_path, 16, **prompts).encode(["world"], Task(task))[0].ids[-1] == 2
+    assert _tokeniser(tokenizer, tmp_path, 16, **prompts).encode(["world"], EmbedTask(task))[0].ids[-1] == 2
     for words in (9, 16, 1_000):
         told = rf"the {task} prompt takes {words} of the 16 tokens .* set EMBEDDER_{task.upper()}_PROMPT to"
         with pytest.raises(LoadError, match=told):
@@ -121,14 +121,14 @@ def test_of_an_endless_word_the_beginning_is_read(tokenizer: tokenizers.Tokenize
     """What stands behind it counts as cut off, and the vector is that of the characters that are said to be read."""
     tokeniser = _tokeniser(tokenizer, tmp_path, 64)
     text = f"hello {blank * (6_000_000 // len(blank))} world"
-    (huge,) = tokeniser.encode([text], Task.DOCUMENT)
+    (huge,) = tokeniser.encode([text], EmbedTask.DOCUMENT)
     assert huge.truncated
     assert 500_000 < huge.consumed_chars < 2_000_000
-    (read,) = tokeniser.encode([text[: huge.consumed_chars]], Task.DOCUMENT)
+    (read,) = tokeniser.encode([text[: huge.consumed_chars]], EmbedTask.DOCUMENT)
     assert (read.ids, read.truncated) == (huge.ids, False)
 
 
 def test_a_text_of_long_words_is_read_to_the_last_token(tokenizer: tokenizers.Tokenizer, tmp_path: Path) -> None:
     """Where a larger window has as many tokens as the model reads, all of them are taken."""
-    (text,) = _tokeniser(tokenizer, tmp_path, 64).encode([("x" * 10_000 + " ") * 100], Task.DOCUMENT)
+    (text,) = _tokeniser(tokenizer, tmp_path, 64).encode([("x" * 10_000 + " ") * 100], EmbedTask.DOCUMENT)
     assert (len(text.ids), text.truncated, text.consumed_chars, text.token_count) == (64, True, 64 * 10_001 - 1, 100)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embedder_daemon import model
 from embedder_daemon.engines import factory, golden
-from embedder_daemon.engines.base import Encoded, EngineOptions, Task
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineOptions
 from embedder_daemon.errors import LoadError
+from embedder_daemon.model import discovery
+from memory_common.pins import BUNDLED_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,21 +27,21 @@ else:
 @pytest.fixture
 def engine() -> torch_engine.TorchEngine:
     """Load the bundled model in this process."""
-    return torch_engine.create(EngineOptions(device="cpu"), model.find(model.BUNDLED_NAME))
+    return torch_engine.create(EngineOptions(device="cpu"), discovery.find(BUNDLED_MODEL))
 
 
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_float16_is_refused_on_the_cpu(name: str) -> None:
     """It is exit code 15, and says where it is computed and what fixes it."""
     with pytest.raises(LoadError, match=r"float16.*: set EMBEDDER_PRECISION=auto") as caught:
-        factory.create(name, EngineOptions(device="cpu", precision="float16"), model.find(model.BUNDLED_NAME))
+        factory.create(name, EngineOptions(device="cpu", precision="float16"), discovery.find(BUNDLED_MODEL))
     assert caught.value.exit_code == 15
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no cuda")
 def test_float16_is_right_where_it_is_computed() -> None:
     """On a GPU its vectors pass the golden check."""
-    files, options = model.find(model.BUNDLED_NAME), EngineOptions(device="cuda", precision="float16")
+    files, options = discovery.find(BUNDLED_MODEL), EngineOptions(device="cuda", precision="float16")
     engine = factory.create("torch", options, files)
     assert golden.check(engine) is not None
     assert engine.facts.precision == "float16"
@@ -64,7 +65,7 @@ def test_there_are_few_shapes_and_each_holds_its_batch() -> None:
 
 def test_padded_rows_change_no_vector(engine: torch_engine.TorchEngine, texts: list[str]) -> None:
     """In the shapes that MPS gets, vectors stay within the tolerance, and padded rows are not returned."""
-    encoded = engine.encode(texts[:60], Task.DOCUMENT)
+    encoded = engine.encode(texts[:60], EmbedTask.DOCUMENT)
     for size in (1, 5, 7):
         batches = [encoded[start : start + size] for start in range(0, len(encoded), size)]
         engine._shape = padding.exact

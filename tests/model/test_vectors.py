@@ -12,7 +12,8 @@ from embedder_api.v1 import wire
 from embedder_api.v1.contract import MAX_TEXTS
 from google.protobuf.internal import api_implementation
 
-from embedder_daemon import model
+from embedder_daemon.model import discovery
+from memory_common.pins import BUNDLED_MODEL
 from tests.model.conftest import running
 from tests.model.corpus import made_texts
 
@@ -131,8 +132,8 @@ def test_consumed_chars_of_real_texts(daemon: Daemon, texts: list[str]) -> None:
 
 def test_info_names_the_model_that_is_on_disk(daemon: Daemon) -> None:
     """The space is that of the verified files, and its id is fixed: stores depend on it."""
-    info, space = daemon.info(), model.find(model.BUNDLED_NAME).space
-    assert (space.weights_sha256, space.tokenizer_sha256) == tuple(model.BUNDLED_SHA256.values())
+    info, space = daemon.info(), discovery.find(BUNDLED_MODEL).space
+    assert (space.weights_sha256, space.tokenizer_sha256) == tuple(discovery.BUNDLED_SHA256.values())
     assert (space.pooling, space.max_tokens, space.dimensions, space.normalised) == ("mean", 256, 384, True)
     assert info.space_id == space.space_id == "all-MiniLM-L6-v2-4d746f3f50367adb"
     assert (info.engine, info.precision, info.max_tokens, info.dimensions) == (

@@ -97,7 +97,7 @@ class QuickPip:
             (site / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
         else:
             assert command[1] == "-I"
-            assert command[3] in {"pip", "embedder_daemon.choose"}
+            assert command[3] in {"pip", "embedder_daemon.autotune"}
         if command[-1].startswith("torch==") and "--dry-run" not in command:
             write_torch(next(Path(command[0]).parents[1].glob("lib/python3*/site-packages")))
         return ""

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from memory_common.pins import TORCH
 from memory_mcp import cli, settings
 from memory_mcp.cli import daemon, serving
 from memory_mcp.domain.errors import MemoryMcpError, SettingsError
-from memory_mcp.provision import builds, code, environment, installed, recipe, troubles
+from memory_mcp.provision import builds, code, environment, installed, troubles
 from memory_mcp.provision.environment import HOMEBREW
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import SystemRunner, beside
@@ -145,9 +146,9 @@ def test_without_a_service(
     assert f"the daemon's environment {place} is ready" in out
     assert out.splitlines()[2:6] == [
         f"making {place}-1 with Python {sys.version.split()[0]}",
-        f"looking for PyTorch {recipe.TORCH}",
+        f"looking for PyTorch {TORCH}",
         "installing the daemon's packages, each checked by its hash",
-        f"installing PyTorch (torch=={recipe.TORCH})",
+        f"installing PyTorch (torch=={TORCH})",
     ]
     assert "start the daemon with `memory-mcp daemon start --no-service`" in out
     runner.commands.clear()
@@ -266,10 +267,9 @@ def check_what_was_gone_back_to_serves(
     """Upgrade to other packages and go back: restart keeps the old ones, and install takes what was built."""
     with monkeypatch.context() as newer:
         newer.setattr(code, "key", lambda: "f" * 64)
-        newer.setattr(recipe, "TORCH", "9.9")
         newer.setattr(Recipe, "digest", lambda _: "others")
         for module in (installed, environment, troubles):
-            newer.setattr(module, "pins", lambda _: "others")
+            newer.setattr(module, "pins_digest", lambda _: "others")
         assert f"{place} is venv-2 now" in say(capsys, "install")
         assert f"{place} is venv-1 again" in say(capsys, "install", "--rollback")
         assert "copying" not in say(capsys, "restart")
@@ -344,9 +344,8 @@ def check_another_codes_daemon_is_replaced(monkeypatch: pytest.MonkeyPatch, caps
         assert "is of another memory-mcp: run `memory-mcp daemon restart`" in say(capsys, "status", code=3)
         assert "copying the daemon's code" in say(capsys, "restart")
         say(capsys, "status")
-        newer.setattr(recipe, "TORCH", "9.9")
         for module in (installed, troubles):
-            newer.setattr(module, "pins", lambda _: "others")
+            newer.setattr(module, "pins_digest", lambda _: "others")
         assert "built for another memory-mcp: run `memory-mcp daemon install`" in say(capsys, "status", code=3)
         newer.setattr(code, "key", lambda: "e" * 64)
         assert "needs other packages" in say(capsys, "restart", code=1)

@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from memory_common.engines import ENGINES
+from memory_common.pins import TORCH
 from memory_mcp.provision import code, environment, source
+from memory_mcp.provision.code import NAMES
 from memory_mcp.provision.environment import PTH, Builder, prove_reuse
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.interpreter import Choice, choose, find_homebrew
 from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.progress import Lines
-from memory_mcp.provision.recipe import ONNX, TORCH, Recipe, verify_digests
+from memory_mcp.provision.recipe import Recipe, verify_digests
 from memory_mcp.provision.versions import STAMP, Environment, Versions
 from tests.provision.conftest import BASE_PYTHON, VERSION, FakeHomebrew, make_wheel
 from tests.provision.fakes import MODEL, WEIGHTS, FakePython
@@ -29,6 +32,7 @@ from tests.provision.test_launchd import until
 ODD_NAMES = ("a b", "a$HOME", "a`id`", "it's", 'q"q', "back\\n", "100%", "new\nline", "größe", "'''", "-x")
 RUNNER = SystemRunner()
 SILENT = Lines(lambda _: None)
+ONNX = ENGINES["onnx"].extras
 
 
 def make_recipe(folder: Path) -> Recipe:
@@ -124,7 +128,8 @@ def check_a_second_torch_is_detected(environment: Environment, homebrew: FakeHom
 
 def check_the_launcher_starts(environment: Environment) -> None:
     """Start the copied program, although its folder's name holds a space; it comes as far as what is not installed."""
-    code = "import embedder_daemon, embedder_api; print(embedder_daemon.__file__, embedder_api.__file__, sep='\\n')"
+    code = "import {0}; print(*[each.__file__ for each in ({0})], sep='\\n')".format(", ".join(NAMES))
+    assert {"embedder_daemon", "memory_common", "embedder_api"} == set(NAMES)
     for file in facts(environment.python, code):
         assert Path(file).is_relative_to(environment.folder)
     done = subprocess.run([environment.program], capture_output=True, text=True, check=False)
@@ -134,7 +139,7 @@ def check_the_launcher_starts(environment: Environment) -> None:
 
 def check_what_brew_upgrade_moves_is_told(builder: Builder, homebrew: FakeHomebrew) -> None:
     """See what the environment says of a newer torch, of a moved Python and of one that is gone."""
-    ask = [str(used(builder).python), "-I", "-m", "embedder_daemon.upgrades"]
+    ask = [str(used(builder).python), "-I", "-m", "embedder_daemon.runtime.homebrew_check"]
     assert subprocess.check_output(ask, text=True) == "\n"
     homebrew.upgrade_pytorch("2.14.0")
     assert "is 2.14.0 now, and this environment was built for 2.12.1" in subprocess.check_output(ask, text=True)
@@ -205,7 +210,7 @@ def test_the_steps_in_their_order(fake: tuple[Builder, FakePython]) -> None:
     assert torch[-1] == f"torch=={TORCH}"
     assert others[-4:] == ("-c", str(folder / environment.CONSTRAINT), "-r", str(builder.recipe.requirements))
     assert model[-2:] == ("--no-deps", MODEL)
-    assert measure[-2:] == ("-m", "embedder_daemon.choose")
+    assert measure[-2:] == ("-m", "embedder_daemon.autotune")
 
 
 def test_hashes_are_checked_where_they_are_known(fake: tuple[Builder, FakePython]) -> None:
@@ -215,7 +220,9 @@ def test_hashes_are_checked_where_they_are_known(fake: tuple[Builder, FakePython
     for name in ("requirements.txt", "requirements.lock", "onnx.lock"):
         shutil.copy(own.with_name(name), builder.recipe.requirements.with_name(name))
     locked = replace(
-        builder, choice=replace(builder.choice, version="3.12.4"), recipe=replace(builder.recipe, extras=ONNX)
+        builder,
+        choice=replace(builder.choice, version="3.12.4"),
+        recipe=replace(builder.recipe, extras=ONNX),
     )
     assert locked.build()
     _, by_hash, torch, _, _ = python.commands

@@ -148,7 +148,8 @@ def test_install_replaces_and_uninstall_removes(system: Launchd, agent: LaunchAg
 def test_a_file_that_cannot_be_written_costs_no_job(system: Launchd, agent: LaunchAgent, folder: Path) -> None:
     """The error is one sentence, and the job that is there stays."""
     agent.install(make_job(folder))
-    (agent.file.with_name(f".{agent.file.name}.new")).mkdir()
+    agent.file.unlink()
+    agent.file.mkdir()
     with pytest.raises(ProvisionError, match="cannot be written"):
         agent.install(make_job(folder))
     assert loaded(system).runs

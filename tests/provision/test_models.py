@@ -26,7 +26,7 @@ class Hub:
 
     def output(self, *command: str, variables: Mapping[str, str] = NOTHING) -> str:
         """Answer where a model is."""
-        assert command[:-1] == ("/env/bin/python", "-I", "-m", "embedder_daemon.pin")
+        assert command[:-1] == ("/env/bin/python", "-I", "-m", "embedder_daemon.resolve_model")
         if command[-1] not in self.here:
             raise ProvisionError(f"the model {command[-1]} is not there")
         return f"{self.here[command[-1]]}\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from memory_common.pins import TORCH
 from memory_mcp.provision import builds, pip
 from memory_mcp.provision.builds import GB, Build
 from memory_mcp.provision.environment import Builder
@@ -21,7 +22,6 @@ from memory_mcp.provision.interpreter import Choice
 from memory_mcp.provision.pip import Pip
 from memory_mcp.provision.process import SystemRunner
 from memory_mcp.provision.progress import Lines
-from memory_mcp.provision.recipe import TORCH
 from memory_mcp.provision.versions import Environment
 from tests.provision.conftest import BASE_PYTHON, make_wheel
 from tests.provision.test_environment import make_recipe

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from memory_common.whole_file import PRIVATE, flush_to_disk, replacing
 from memory_mcp.provision.errors import ProvisionError
 
 BACKUP: Final = ".before-memory-mcp"
-_PRIVATE: Final = 0o600
 
 
 @dataclass(frozen=True)
@@ -56,40 +54,14 @@ class ConfigFile:
                 target.unlink(missing_ok=True)
                 return
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft = _write(target, after)
-            try:
+            mode = target.stat().st_mode & 0o7777 if target.exists() else PRIVATE
+            with replacing(target, mode) as file:
+                file.write(after.encode())
+                flush_to_disk(file)  # now, so that little time is left for a change between this look and the end
                 self._expect(before)
-                draft.replace(target)
-            finally:
-                draft.unlink(missing_ok=True)
-            _sync(target.parent)
         except OSError as error:
             raise ProvisionError(f"{self.path} cannot be written ({error.strerror})") from error
 
     def _expect(self, before: str | None) -> None:
         if self.read() != before:
             raise ProvisionError(f"{self.path} was changed meanwhile and is left as it is; run this again")
-
-
-def _write(target: Path, text: str) -> Path:
-    """Write a file beside the target that is on disk when this returns, with the target's mode."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-            os.fchmod(file.fileno(), target.stat().st_mode & 0o7777 if target.exists() else _PRIVATE)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    return draft
-
-
-def _sync(folder: Path) -> None:
-    """Bring the folder's new entry to disk where the file system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    with suppress(OSError):
-        os.fsync(descriptor)
-    os.close(descriptor)

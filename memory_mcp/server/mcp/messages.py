@@ -15,7 +15,7 @@ import mcp_types as types
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from memory_mcp.domain.utf8 import is_text
+from memory_common.utf8 import is_text
 
 MAX_PATH: Final = 100
 """Characters that name the place of a mistake."""

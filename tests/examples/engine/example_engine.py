@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from embedder_api.v1.wire import pack
 
-from embedder_daemon.engines.base import Encoded, EngineFacts, EngineOptions, Task
-from embedder_daemon.space import ModelFiles, Space
+from embedder_daemon.engines.base import EmbedTask, Encoded, EngineFacts, EngineOptions
+from embedder_daemon.model.space import EmbeddingSpace, ModelFiles
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 MAX_TOKENS = 512
@@ -25,7 +25,7 @@ class LetterEngine:
 
     facts = EngineFacts(
         name="letters",
-        space=Space(
+        space=EmbeddingSpace(
             model="letters",
             weights_sha256="",
             tokenizer_sha256="",
@@ -43,7 +43,7 @@ class LetterEngine:
         batch_tokens=4096,
     )
 
-    def encode(self, texts: Sequence[str], task: Task) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
         """Take the first characters."""
         del task
         return [

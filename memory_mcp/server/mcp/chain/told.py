@@ -54,8 +54,8 @@ def to_metrics(metrics: Metrics) -> Listener:
 def to_log(settings: Settings) -> Listener:
     """Return what writes a debug line."""
     import structlog  # noqa: PLC0415 - not on the way to the handshake, unless somebody looks for bugs
-    from embedder_api.lines import CONTENT  # noqa: PLC0415 - likewise
 
+    from memory_common.log_lines import CONTENT  # noqa: PLC0415 - likewise
     from memory_mcp import logs  # noqa: PLC0415 - likewise
 
     logs.configure(settings)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import threading
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +18,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from memory_common.whole_file import replacing
 
 MAGIC: Final = b"MEMSIGN1"
 HEADER: Final = 4_096
@@ -129,17 +129,10 @@ def save(signs: Signs, path: Path) -> None:
     for array in arrays:
         total = zlib.crc32(array.data, total)
     header = MAGIC + json.dumps(asdict(replace(signs.origin, sum=total))).encode()
-    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        with open(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:  # noqa: PTH123 - the mode
-            file.write(header.ljust(HEADER, b"\0"))
-            for array in arrays:
-                file.write(array.data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(header.ljust(HEADER, b"\0"))
+        for array in arrays:
+            file.write(array.data)
 
 
 def load(path: Path) -> Signs | None:

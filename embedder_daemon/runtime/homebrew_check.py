@@ -1,6 +1,6 @@
 """What `brew upgrade` did to a Homebrew PyTorch that this environment reuses; `daemon install` wrote down which.
 
-`python -I -m embedder_daemon.upgrades` prints it.
+`python -I -m embedder_daemon.runtime.homebrew_check` prints it.
 """
 
 from __future__ import annotations

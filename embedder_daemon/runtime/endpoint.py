@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Final
 from embedder_api.v1.address import SCHEME, default_address, socket_path
 
 from embedder_daemon.errors import AddressError, BlockedError, FolderError
+from memory_common.file_lock import FileLock
 
 _POLL_S: Final = 0.2
 Identity = tuple[int, int]
@@ -48,43 +48,28 @@ def prepare_folder(path: Path) -> None:
         raise FolderError(f"the socket's folder {folder} cannot be made: {error.strerror}") from error
 
 
-class Lock:
-    """An flock on `<socket>.lock`, held until the process ends; the kernel releases it however that happens."""
+def lock_of(path: Path) -> FileLock:
+    """Return `<path>.lock`, which a daemon holds until its process ends; it is not taken yet.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path.with_name(path.name + ".lock")
-        try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise FolderError(f"the lock {self.path} cannot be opened: {error.strerror}") from error
+    Raises:
+        FolderError: it cannot be opened.
+    """
+    file = path.with_name(path.name + ".lock")
+    try:
+        return FileLock(file)
+    except OSError as error:
+        raise FolderError(f"the lock {file} cannot be opened: {error.strerror}") from error
 
-    def take(self) -> bool:
-        """Take the lock if it is free, and write our process id into it."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+
+async def take_when_free(lock: FileLock, stopped: asyncio.Event) -> bool:
+    """Take the lock as soon as it is free; False when we were told to stop meanwhile."""
+    while not lock.take():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POLL_S):
+                await stopped.wait()
+        if stopped.is_set():
             return False
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
-        return True
-
-    async def wait(self, stopped: asyncio.Event) -> bool:
-        """Take the lock as soon as it is free; False when we were told to stop meanwhile."""
-        while not self.take():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_S):
-                    await stopped.wait()
-            if stopped.is_set():
-                return False
-        return True
-
-    def owner(self) -> str:
-        """Return the process id that the holder wrote, for a message."""
-        return os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
-
-    def release(self) -> None:
-        """Let go; a process that ends does so by itself."""
-        os.close(self._file)
+    return True
 
 
 def check_way(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -I -S sentry.py SECONDS`: ends the process that started it when that gives no sign of life for so long.
+"""`python -I -S freeze_guard.py SECONDS`: ends the process that started it when that gives no sign of life for so long.
 
 The daemon runs this file in a process of its own, because a library that keeps Python's lock stops every thread that
 could look. Signs of life are bytes on stdin; its end is the daemon's. What counts is time in which the daemon could

@@ -15,11 +15,11 @@ from typing import Final
 from embedder_daemon.engines import cache
 from embedder_daemon.engines.base import EngineOptions
 from embedder_daemon.engines.golden import MIN_COSINE
-from embedder_daemon.space import Space
+from embedder_daemon.model.space import EmbeddingSpace
 
-FIX: Final = "python -I -m embedder_daemon.choose"
+FIX: Final = "python -I -m embedder_daemon.autotune"
 UNMEASURED: Final = f"not measured on this machine, with this model, these settings and these versions: run {FIX}"
-_PACKAGES: Final = ("openvino", "torch", "transformers", "tokenizers")  # not onnxruntime: to add it voids no verdict
+_PACKAGES: Final = ("openvino", "torch", "transformers", "tokenizers")  # not onnxruntime: to add it voids no result
 _GRAPHICS: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))  # NVIDIA's, AMD's, and that of WSL
 
 
@@ -60,7 +60,7 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AutotuneResult:
     """What was measured, where, with what and when."""
 
     conditions: Conditions
@@ -69,7 +69,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EngineChoice:
     """An engine and a precision, and the sentence that says why."""
 
     engine: str
@@ -78,25 +78,23 @@ class Choice:
     measured: bool
 
 
-def choose(verdict: Verdict | None, engine: str, precision: str, fallback: str) -> Choice:
+def choose(result: AutotuneResult | None, engine: str, precision: str, fallback: str) -> EngineChoice:
     """Return the fastest that fits what was set; each of `engine` and `precision` is a name or auto.
 
     Args:
-        verdict: what was measured, or None.
+        result: what was measured, or None.
         engine: the setting.
         precision: the setting.
         fallback: the engine where nothing was measured and none was set.
     """
-    best = pick(verdict.figures, engine, precision) if verdict else None
-    if verdict and best:
-        reason = f"the fastest of those measured on {verdict.date}: {best.short_ms:.1f} ms, {best.texts_per_s:.0f}/s"
-        return Choice(best.engine, best.precision, reason, measured=True)
+    best = pick(result.figures, engine, precision) if result else None
+    if result and best:
+        reason = f"the fastest of those measured on {result.date}: {best.short_ms:.1f} ms, {best.texts_per_s:.0f}/s"
+        return EngineChoice(best.engine, best.precision, reason, measured=True)
     chosen = fallback if engine == "auto" else engine
     format_ = "float32" if precision == "auto" else precision
-    unfit = (
-        f"of what was measured on {verdict.date} nothing fits these settings: {FIX} measures again" if verdict else ""
-    )
-    return Choice(chosen, format_, unfit or UNMEASURED, measured=False)
+    unfit = f"of what was measured on {result.date} nothing fits these settings: {FIX} measures again" if result else ""
+    return EngineChoice(chosen, format_, unfit or UNMEASURED, measured=False)
 
 
 def pick(figures: Sequence[Figure], engine: str, precision: str) -> Figure | None:
@@ -109,42 +107,42 @@ def pick(figures: Sequence[Figure], engine: str, precision: str) -> Figure | Non
     return max(fitting, key=lambda figure: figure.speed, default=None)
 
 
-def conditions(space: Space, options: EngineOptions) -> Conditions:
+def conditions(space: EmbeddingSpace, options: EngineOptions) -> Conditions:
     """Return what holds here and now, with 0 threads and the device auto as what they mean."""
     device = "cpu" if options.device == "auto" and not any(map(Path.exists, _GRAPHICS)) else options.device
     return Conditions(space.space_id, device, options.cpu_threads, machine(), versions())
 
 
-def read(wanted: Conditions) -> Verdict | None:
+def read(wanted: Conditions) -> AutotuneResult | None:
     """Return what was measured under these conditions; None when there is nothing that can be read."""
     try:
-        verdict = parse(path(wanted).read_text(encoding="utf-8"))
+        result = parse(path(wanted).read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return verdict if verdict.conditions == wanted else None
+    return result if result.conditions == wanted else None
 
 
-def write(verdict: Verdict) -> Path:
+def write(result: AutotuneResult) -> Path:
     """Put it into the cache folder; raises OSError."""
-    file = path(verdict.conditions)
-    cache.write(file, json.dumps(asdict(verdict), indent=1) + "\n")
+    file = path(result.conditions)
+    cache.write(file, json.dumps(asdict(result), indent=1) + "\n")
     return file
 
 
-def parse(text: str) -> Verdict:
+def parse(text: str) -> AutotuneResult:
     """Read what `write` wrote; raises ValueError, KeyError or TypeError."""
     fields = json.loads(text)
     figures = tuple(Figure(**figure) for figure in fields.pop("figures"))
-    return Verdict(conditions=Conditions(**fields.pop("conditions")), figures=figures, **fields)
+    return AutotuneResult(conditions=Conditions(**fields.pop("conditions")), figures=figures, **fields)
 
 
 def folder() -> Path:
-    """Return where all verdicts lie."""
-    return cache.folder() / "verdicts"
+    """Return where all results lie."""
+    return cache.folder() / "verdicts"  # the name that earlier versions gave it: what they measured still counts
 
 
 def path(wanted: Conditions) -> Path:
-    """Return where the verdict lies: one for each model, device and number of threads."""
+    """Return where the result lies: one for each model, device and number of threads."""
     return folder() / f"{wanted.space_id}-{wanted.device}-{wanted.threads}.json"
 
 

@@ -13,7 +13,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
-from embedder_api.tracebacks import worded, wordless
+from memory_common.tracebacks import worded, wordless
 
 Style = Literal["json", "console", "colours"]
 

@@ -8,10 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
-from embedder_daemon import known_prompts
 from embedder_daemon.errors import LoadError, ModelDamagedError
-from embedder_daemon.known_prompts import Prompts
-from embedder_daemon.model_folder import ModelFolder
+from embedder_daemon.model.folder import ModelFolder
+from embedder_daemon.model.prompts import Prompts, known_prompts
 
 ACTIVATIONS: Final = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid")
 _FLAGS: Final = {  # of older files, in the order in which several are concatenated
@@ -117,7 +116,7 @@ def activation(folder: ModelFolder, path: str) -> str:
 def prompts(folder: ModelFolder, name: str) -> Prompts:
     """Return the prompts of a model: those of its own files or, where these have none, those of its known family."""
     own = _own_prompts(folder)
-    return own if any(own) else known_prompts.find(name)
+    return own if any(own) else known_prompts(name)
 
 
 def _own_prompts(folder: ModelFolder) -> Prompts:

@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from embedder_daemon import endpoint, logs, sentry
+from embedder_daemon import logs
 from embedder_daemon.errors import SocketLostError, StalledError
-from embedder_daemon.lifecycle import Lifecycle
+from embedder_daemon.runtime import endpoint, freeze_guard
+from embedder_daemon.runtime.lifecycle import Lifecycle
 from embedder_daemon.scheduler.scheduler import Scheduler
 
 _SOCKET_EVERY_S: Final = 2.0
@@ -54,7 +55,7 @@ async def against_freezing(limit_s: float) -> None:
     _exit_on_hangup()
     watched, signs = os.pipe()
     os.set_blocking(signs, False)
-    command = [sys.executable, "-I", "-S", sentry.__file__, str(limit_s)]
+    command = [sys.executable, "-I", "-S", freeze_guard.__file__, str(limit_s)]
     try:
         process = subprocess.Popen(command, stdin=watched, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: ASYNC220, S603 - milliseconds; our file
     except OSError as error:
@@ -67,7 +68,7 @@ async def against_freezing(limit_s: float) -> None:
         while True:
             with contextlib.suppress(BlockingIOError):  # it is stopped, and signs enough wait for it
                 os.write(signs, b".")
-            await asyncio.sleep(limit_s / sentry.TICKS)
+            await asyncio.sleep(limit_s / freeze_guard.TICKS)
     except BrokenPipeError:
         logs.get().warning("nobody watches over the event loop", reason="the process that did was ended")
     finally:

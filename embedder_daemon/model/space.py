@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Space:
+class EmbeddingSpace:
     """Everything that decides which vector a text gets; a change in any of it makes another space."""
 
     model: str
@@ -50,7 +50,7 @@ class ModelFiles:
 
     folder: Path
     """Of the transformer and its tokenizer."""
-    space: Space
+    space: EmbeddingSpace
     pad_token_id: int
     width: int
     """Dimensions before they are cut to those of the space."""
@@ -71,5 +71,5 @@ class ModelFiles:
     def parse(text: str) -> ModelFiles:
         """Read what `dump` wrote; raises ValueError, KeyError or TypeError."""
         told = json.loads(text)
-        told |= {"space": Space(**told["space"]), "folder": Path(told["folder"])}
+        told |= {"space": EmbeddingSpace(**told["space"]), "folder": Path(told["folder"])}
         return ModelFiles(**told | {"dense": tuple(map(Path, told["dense"]))})

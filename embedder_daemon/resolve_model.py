@@ -1,6 +1,7 @@
-"""`python -I -m embedder_daemon.pin MODEL`: print the folder that serves a model, so that it stays what it is.
+"""`python -I -m embedder_daemon.resolve_model MODEL`: print the folder that serves a model.
 
-MODEL is a folder, or a hub id with or without a revision (`owner/name@v1`). `memory-mcp daemon install --model` asks.
+MODEL is a folder, or a hub id with or without a revision (`owner/name@v1`). `memory-mcp daemon install --model` asks,
+so that the model stays what it is.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from embedder_daemon import hub, model
 from embedder_daemon.errors import DaemonError
+from embedder_daemon.model import discovery, hub
 
 
 def main(name: str) -> int:
@@ -26,13 +27,13 @@ def find(name: str) -> Path:
     """Return the absolute folder of a model that can be served.
 
     Raises:
-        DaemonError: whatever `model.find` raises.
+        DaemonError: whatever `discovery.find` raises.
     """
     repository, _, revision = name.partition("@")
     path = Path(name).expanduser()
     if not path.is_dir() and hub.is_id(repository):
         path = hub.snapshot(repository, hub.cache(), revision or "main")
-    model.find(str(path))
+    discovery.find(str(path))
     return path.absolute()
 
 

@@ -1,4 +1,4 @@
-"""`python -I -m embedder_daemon.describe`: print the daemon's settings as JSON, for `memory-mcp config`."""
+"""`python -I -m embedder_daemon.print_settings`: print the daemon's settings as JSON, for `memory-mcp config`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from dataclasses import asdict
 
 from embedder_daemon import settings
-from embedder_daemon.errors import SettingsError
+from embedder_daemon.errors import DaemonSettingsError
 
 
 def main() -> int:
     """Print the file, every setting, and the variables that are none."""
     try:
         described = settings.described()
-    except SettingsError as error:
+    except DaemonSettingsError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     told = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from embedder_api.described import describe
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, InitSettingsSource
+
+from memory_common.described import describe
 
 
 class _Secretive(BaseSettings):

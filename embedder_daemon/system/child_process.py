@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from embedder_api.reasons import reason
 from platformdirs import user_log_path
+
+from memory_common.reasons import reason
 
 _PACKAGE: Final = "embedder_daemon"
 _SLICE_S: Final = 0.5

@@ -30,7 +30,7 @@ _FAMILIES: Final = {
 """By what a model's name holds, in lower case; the first that fits counts. gte and bge-m3 want none."""
 
 
-def find(name: str) -> Prompts:
+def known_prompts(name: str) -> Prompts:
     """Return the prompts of the family that a model's name says it is of; empty ones where none is known."""
     for pattern, prompts in _FAMILIES.items():
         if re.search(rf"(?<![a-z0-9])({pattern})(?![a-z0-9])", name.lower()):

@@ -9,17 +9,17 @@ import signal
 from contextlib import suppress
 from subprocess import PIPE, STDOUT
 
-from embedder_api.reasons import reason
-
-from embedder_daemon import children, logs
-from embedder_daemon.engines.verdict import UNMEASURED
+from embedder_daemon import logs
+from embedder_daemon.engines.autotune_result import UNMEASURED
 from embedder_daemon.errors import UnavailableError
-from embedder_daemon.lifecycle import Lifecycle
+from embedder_daemon.runtime.lifecycle import Lifecycle
 from embedder_daemon.settings import DaemonSettings
+from embedder_daemon.system import child_process
+from memory_common.reasons import reason
 
 
 async def when_unmeasured(lifecycle: Lifecycle, settings: DaemonSettings) -> None:
-    """Wait until the daemon serves, and measure where auto found no verdict; cancelling ends it."""
+    """Wait until the daemon serves, and measure where nothing was measured; cancelling ends it."""
     if settings.engine != "auto":
         return
     with suppress(UnavailableError):
@@ -31,12 +31,12 @@ async def when_unmeasured(lifecycle: Lifecycle, settings: DaemonSettings) -> Non
 
 
 async def _measure(settings: DaemonSettings) -> str:
-    """Run `choose` in a process group of its own, and return how it ended; its stdin tells it that we are gone."""
+    """Run autotune in a process group of its own, and return how it ended; its stdin tells it that we are gone."""
     arguments = ["--model", settings.model, "--device", settings.device, "--threads", str(settings.threads)]
     arguments += ["--dimensions", str(settings.dimensions)]
     prompts = {"query": settings.query_prompt, "document": settings.document_prompt}
     arguments += [f"--{task}-prompt={prompt}" for task, prompt in prompts.items() if prompt is not None]
-    command = children.command("choose", "background", *arguments)
+    command = child_process.command("autotune", "background", *arguments)
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True

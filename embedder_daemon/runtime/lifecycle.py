@@ -11,16 +11,17 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final
 
-from embedder_daemon import logs, memory
+from embedder_daemon import logs
 from embedder_daemon.engines.base import Engine, EngineFacts
 from embedder_daemon.errors import DaemonError, LoadError, UnavailableError
 from embedder_daemon.scheduler.scheduler import Scheduler
 from embedder_daemon.scheduler.worker import Worker
+from embedder_daemon.system import heap
 
 _MARGIN_S: Final = 0.05  # before a waiting caller's deadline, so that the reason still reaches it
 
 
-class State(StrEnum):
+class DaemonState(StrEnum):
     """What the daemon does now."""
 
     LOADING = "loading"
@@ -32,10 +33,10 @@ class State(StrEnum):
     @property
     def healthy(self) -> bool:
         """Whether health checks get SERVING."""
-        return self in {State.SERVING, State.ASLEEP}
+        return self in {DaemonState.SERVING, DaemonState.ASLEEP}
 
 
-Listener = Callable[[State], Awaitable[None]]
+StateListener = Callable[[DaemonState], Awaitable[None]]
 
 
 class Lifecycle:
@@ -48,9 +49,9 @@ class Lifecycle:
         scheduler: Scheduler,
         *,
         idle_unload_s: float,
-        listener: Listener,
+        listener: StateListener,
     ) -> None:
-        self.state = State.LOADING
+        self.state = DaemonState.LOADING
         self.facts: EngineFacts | None = None
         self.error: DaemonError | None = None
         self.failed = asyncio.Event()
@@ -98,7 +99,7 @@ class Lifecycle:
     async def drain(self, grace_s: float) -> bool:
         """Refuse new calls, wait for the running ones, and say whether they ended within the grace."""
         self._stop_timer()
-        await self._enter(State.DRAINING)
+        await self._enter(DaemonState.DRAINING)
         self._settled.set()  # whoever waits for a load is refused now
         try:
             async with asyncio.timeout(grace_s):
@@ -108,13 +109,13 @@ class Lifecycle:
         return True
 
     async def _ready(self, deadline: float) -> Engine:
-        if self.state is State.ASLEEP and (self._loading is None or self._loading.done()):
+        if self.state is DaemonState.ASLEEP and (self._loading is None or self._loading.done()):
             self._woken_at = time.monotonic()
             self._loading = asyncio.create_task(self._load())
         await self._wait(deadline)
         if self.error:
             raise UnavailableError(f"the daemon failed: {self.error}")
-        if self.state is State.DRAINING:
+        if self.state is DaemonState.DRAINING:
             raise UnavailableError("the daemon is stopping")
         if self._engine is None:
             raise UnavailableError("the model is still loading, and will not be ready before the deadline")
@@ -148,8 +149,8 @@ class Lifecycle:
         """Refuse whoever waits or comes, with the reason; running calls go on."""
         self.error = error
         self._stop_timer()
-        if self.state is not State.DRAINING:
-            await self._enter(State.FAILED)
+        if self.state is not DaemonState.DRAINING:
+            await self._enter(DaemonState.FAILED)
         self._settled.set()
         self.failed.set()
 
@@ -157,8 +158,8 @@ class Lifecycle:
         self._engine, self.facts = engine, engine.facts
         self._woken_at = None
         self._scheduler.attach(engine)
-        if self.state not in {State.DRAINING, State.FAILED}:
-            await self._enter(State.SERVING)
+        if self.state not in {DaemonState.DRAINING, DaemonState.FAILED}:
+            await self._enter(DaemonState.SERVING)
         self._settled.set()
         logs.get().info(
             "READY",
@@ -172,14 +173,14 @@ class Lifecycle:
         if not self._calls:
             self._start_timer()
 
-    async def _enter(self, state: State) -> None:
+    async def _enter(self, state: DaemonState) -> None:
         self.state = state
         await self._listener(state)
 
     def _start_timer(self) -> None:
         """Count the idle time; only calls of Embed end it, so that polling neither wakes nor postpones."""
         self._stop_timer()
-        if self._idle_unload_s and self.state is State.SERVING:
+        if self._idle_unload_s and self.state is DaemonState.SERVING:
             self._timer = asyncio.get_running_loop().call_later(self._idle_unload_s, self._fall_asleep)
 
     def _stop_timer(self) -> None:
@@ -194,7 +195,7 @@ class Lifecycle:
             return
         self._settled.clear()
         self._scheduler.attach(None)
-        self.state = State.ASLEEP
+        self.state = DaemonState.ASLEEP
         self._sleeping = asyncio.create_task(self._unload(engine))
 
     async def _unload(self, engine: Engine) -> None:
@@ -207,4 +208,4 @@ def _drop(engine: Engine) -> None:
     """Close it, and give its memory back to the system."""
     engine.close()
     gc.collect()  # a model's modules refer to each other
-    memory.give_back()
+    heap.give_back()

@@ -7,7 +7,7 @@ import json
 from typing import Final
 
 from embedder_daemon.errors import ModelDamagedError
-from embedder_daemon.model_folder import ModelFolder
+from embedder_daemon.model.folder import ModelFolder
 
 FILE: Final = "tokenizer.json"
 _CONFIG: Final = "tokenizer_config.json"

@@ -1,0 +1,1 @@
+"""Measures which engine is the fastest on this machine."""

@@ -1,0 +1,1 @@
+"""A model on disk: where it lies, what its files say, and which space that makes."""

@@ -1,0 +1,56 @@
+"""What the settings of both programs have in common: the TOML file as a source, and names that are no settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
+
+from pydantic_settings import TomlConfigSettingsSource
+
+from memory_common.described import nearest
+from memory_common.utf8 import NotUtf8Error, decoded
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+
+class SettingsFileError(ValueError):
+    """The file cannot be read; one sentence that names it, the line, and what fixes it."""
+
+
+class TomlFile(TomlConfigSettingsSource):
+    """The TOML file, which an editor may have begun with a byte order mark."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
+        """Read the file.
+
+        Raises:
+            SettingsFileError: it cannot be read, or is not UTF-8 or not TOML.
+        """
+        import tomllib  # noqa: PLC0415 - where there is a file
+
+        try:
+            return tomllib.loads(decoded(file_path.read_bytes()))
+        except OSError as error:
+            raise SettingsFileError(f"{file_path} cannot be read ({error.strerror}); make it readable") from error
+        except NotUtf8Error as error:
+            raise SettingsFileError(f"{file_path}: {error}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsFileError(f"{file_path} is not TOML: {error}; correct that line") from error
+
+
+def unknown_names(
+    given: Iterable[str], prefix: str, known: Collection[str], fields: Collection[str], shown: Callable[[str], str]
+) -> list[str]:
+    """Return one sentence for each variable of a program that is no setting, in the order of the alphabet.
+
+    Args:
+        given: the environment's names.
+        prefix: what the program's begin with; others are not looked at.
+        known: the names that are settings, in capital letters.
+        fields: the settings, among which the nearest is looked for.
+        shown: returns a field's variable.
+    """
+    strangers = sorted(name for name in given if name.startswith(prefix) and name.upper() not in known)
+    return [f"{name} is no setting{nearest(name.removeprefix(prefix), fields, shown)}" for name in strangers]
