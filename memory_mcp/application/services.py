@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memory_mcp.health.overview import Status
-from memory_mcp.health.report import Health
+from memory_mcp.health.registry import Registry
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
@@ -21,7 +21,7 @@ class Services:
 
     memories: Memories
     retrieval: Retrieval
-    health: Health
+    health: Registry
     chores: Chores
     backups: Backups
     reembedding: Reembedding

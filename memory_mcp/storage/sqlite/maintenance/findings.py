@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Condition, Finding, QueueCounts, Space
+from memory_mcp.domain.models import Condition, Finding, QueueCounts
 
 
 def unusable(path: Path, error: StoreError) -> Finding:
@@ -43,13 +43,6 @@ def _free(path: Path) -> str:
         return f", {shutil.disk_usage(path.parent).free // 1_000_000} MB free on its disk"
     except OSError:  # the folder was moved away under the open file; the figure is a courtesy
         return ""
-
-
-def of_space(space: Space | None) -> Finding:
-    """Say which space the vectors are of."""
-    if space is None:
-        return Finding(Condition.OK, "none", detail="the first vector decides it")
-    return Finding(Condition.OK, "open", detail=f"{space.id}, {space.dimensions} dimensions")
 
 
 def of_queue(queue: QueueCounts) -> Finding:
