@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from embedder_api.v1.address import socket_path
 
 from memory_mcp.application.services import Services
-from memory_mcp.domain.checks import Inquiry, View
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
@@ -103,7 +102,7 @@ async def examine_machine(
     client = GrpcEmbedder((settings or defaults()).embedder_address)
     try:
         checks = make_machine_checks(settings, client, environment, verify_s)
-        return await checks.report(View.MACHINE, Inquiry(seconds))
+        return await checks.machine(seconds)
     finally:
         await client.close()
 

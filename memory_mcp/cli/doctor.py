@@ -28,7 +28,7 @@ COLOURS: Final = {
     Condition.FAILED: "red",
     Condition.SKIPPED: "bright_black",
 }
-WIDTH: Final = max(map(len, Condition)) + 1
+WIDTH: Final = max(map(len, Condition))
 
 
 @click.command()

@@ -30,7 +30,7 @@ class View(Flag):
 class Inquiry:
     """One round of checks."""
 
-    seconds: float = 10.0
+    seconds: float
     """That each check may take; it is left alone when it takes more."""
     namespace: str | None = None
     """The only one to speak of; None for all."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from memory_mcp.domain.checks import Inquiry, View
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import BreakerStatus, DaemonStatus, QueueCounts, Totals
 from memory_mcp.domain.ports import Embedder, Store
@@ -50,7 +49,5 @@ class Status:
 
     async def overview(self) -> Overview:
         """Ask everybody at once; nobody is waited for longer than the deadline of `Info`."""
-        report, figures, served = await asyncio.gather(
-            self._health.report(View.LIVE, Inquiry()), self.figures(), self._embedder.served()
-        )
+        report, figures, served = await asyncio.gather(self._health.live(), self.figures(), self._embedder.served())
         return Overview(report, figures, served)

@@ -13,6 +13,8 @@ from memory_mcp.domain.checks import Check, Inquiry, Look, LookAtSeveral, View, 
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.checkup import blocking, examine
 
+LIVE_S: Final = 10.0
+"""Longer than a store waits for a lock, and the embedder for an answer: each says better what was amiss."""
 WORST_FIRST: Final = (Condition.FAILED, Condition.DEGRADED)
 
 
@@ -89,8 +91,15 @@ class Registry:
             raise ValueError(f"register {', '.join(sorted(unknown))} before {', '.join(check.names)}, which needs it")
         self._checks.append(check)
 
-    async def report(self, view: View, inquiry: Inquiry) -> Report:
-        """Make all checks of a view at once; a check that fails or hangs is a finding, never an exception."""
+    async def live(self, namespace: str | None = None) -> Report:
+        """Ask what runs, about one namespace or all of them; what fails or hangs is a finding, never an exception."""
+        return await self._report(View.LIVE, Inquiry(LIVE_S, namespace))
+
+    async def machine(self, seconds: float) -> Report:
+        """Look at this machine, each check within these seconds; what fails or hangs is a finding likewise."""
+        return await self._report(View.MACHINE, Inquiry(seconds))
+
+    async def _report(self, view: View, inquiry: Inquiry) -> Report:
         parts = await examine([check for check in self._checks if check.view & view], inquiry)
         return Report(worst(finding.condition for finding in parts.values()), parts)
 

@@ -7,7 +7,6 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from memory_mcp.domain.checks import Inquiry, View
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Finding
 from memory_mcp.domain.principal import Scope
@@ -59,22 +58,21 @@ class HealthResult(Result):
         return "\n".join([f"Status: {self.status}.", *lines])
 
 
-OTHERS: Final = ("daemon", "breaker", "space", "queue")
-"""The parts beside the store that nobody could make without settings."""
+PARTS: Final = ("daemon", "breaker", "space", "store", "queue")
+"""Those that every front has, also where the settings let none of them be made."""
 
 
 def without_settings(error: SettingsError) -> HealthResult:
     """Say what is wrong with the settings: nothing else can be asked then."""
     store = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
     other = PartHealth(state="unknown", cause="the settings do not fit", fix="see store", detail="")
-    return HealthResult.of("failed", {**dict.fromkeys(OTHERS, other), "store": store})
+    return HealthResult.of("failed", {**dict.fromkeys(PARTS, other), "store": store})
 
 
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
     """Say how the program is; who is no admin is not told of the machine, and who is bound of no other namespace."""
     del arguments
-    namespace = call.reach.namespace if call.reach.bound else None
-    report = await call.services.health.report(View.LIVE, Inquiry(namespace=namespace))
+    report = await call.services.health.live(call.reach.namespace if call.reach.bound else None)
     detailed = call.principal.may(Scope.ADMIN)
     parts = {name: PartHealth.of(finding, detailed=detailed) for name, finding in report.parts.items()}
     return HealthResult.of(report.status, parts)

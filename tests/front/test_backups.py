@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.app import make_live_checks
-from memory_mcp.domain.checks import Inquiry, View
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Condition
 from memory_mcp.maintenance.backups import DAILY, WEEKLY, Backups, to_keep
@@ -216,10 +215,10 @@ async def test_a_backup_that_fails_is_told_by_health(tmp_path: Path, clock: Fake
     health = make_live_checks(store, FakeEmbedder(), upkeep)
     with pytest.raises(StoreError):
         await upkeep.run_if_due()
-    finding = (await health.report(View.LIVE, Inquiry())).parts["store"]
+    finding = (await health.live()).parts["store"]
     assert (finding.condition, "could not be backed up" in finding.cause) == (Condition.DEGRADED, True)
     assert "memory-mcp restore" in finding.fix
     (tmp_path / "file").unlink()
     clock.advance(EVERY_S)
     await upkeep.run_if_due()
-    assert (await health.report(View.LIVE, Inquiry())).parts["store"].condition is Condition.OK
+    assert (await health.live()).parts["store"].condition is Condition.OK

@@ -39,7 +39,7 @@ def _fails(error: Exception) -> Look:
 
 
 async def _parts(registry: Registry, seconds: float = 20) -> Mapping[str, Finding]:
-    return (await registry.report(View.MACHINE, Inquiry(seconds))).parts
+    return (await registry.machine(seconds)).parts
 
 
 async def test_what_needs_a_part_that_is_ill_is_left_out() -> None:
@@ -54,7 +54,7 @@ async def test_what_needs_a_part_that_is_ill_is_left_out() -> None:
     registry.add("c", _well, needs=("b",))
     registry.add("d", silent)
     registry.add("e", _well, needs=("a", "d"))
-    report = await registry.report(View.MACHINE, Inquiry(20))
+    report = await registry.machine(20)
     assert report.parts == {
         "a": WELL,
         "b": ILL,
@@ -69,7 +69,7 @@ async def test_what_is_not_judged_is_not_wrong() -> None:
     """A part of which there is nothing to say leaves the status as it is, with its reason in its own line."""
     registry = Registry()
     registry.add_blocking("off", lambda _: ILL, skip="it is off")
-    report = await registry.report(View.MACHINE, Inquiry())
+    report = await registry.machine(20)
     assert (report.status, report.parts) == (Condition.OK, {"off": skipped("it is off")})
 
 
@@ -79,7 +79,7 @@ async def test_each_view_shows_its_own_checks() -> None:
     registry.add("store", _ill, view=View.LIVE)
     registry.add("store", _well, view=View.MACHINE)
     registry.add("both", _well, view=View.LIVE | View.MACHINE)
-    live, machine = [await registry.report(view, Inquiry()) for view in (View.LIVE, View.MACHINE)]
+    live, machine = await registry.live(), await registry.machine(20)
     assert (live.status, live.parts) == (Condition.DEGRADED, {"store": ILL, "both": WELL})
     assert (machine.status, machine.parts) == (Condition.OK, {"store": WELL, "both": WELL})
 
@@ -94,9 +94,9 @@ async def test_one_question_may_tell_of_several_parts() -> None:
 
     registry = Registry()
     registry.add_several(("one", "other"), look, view=View.LIVE)
-    report = await registry.report(View.LIVE, Inquiry(namespace="mine"))
+    report = await registry.live("mine")
     assert report.parts == {"one": WELL, "other": ILL}
-    report = await registry.report(View.LIVE, Inquiry())
+    report = await registry.live()
     assert {name: finding.state for name, finding in report.parts.items()} == dict.fromkeys(("one", "other"), "broken")
     assert asked == ["mine", None]
 
@@ -168,7 +168,7 @@ async def test_who_gives_up_leaves_no_check_behind() -> None:
     registry.add("one", waits)
     registry.add("other", waits)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(registry.report(View.MACHINE, Inquiry(3_600)), 0.1)
+        await asyncio.wait_for(registry.machine(3_600), 0.1)
     assert len(ended) == 2
 
 

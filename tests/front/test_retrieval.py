@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.app import make_live_checks
-from memory_mcp.domain.checks import Inquiry, View
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Condition, Embedding, Filters, KeywordMatches, Match, NewMemory, Space
 from memory_mcp.maintenance.upkeep import Upkeep
@@ -164,14 +163,14 @@ def test_words_that_say_little_do_not_beat_the_meaning() -> None:
 async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedder, tmp_path: Path) -> None:
     """All five parts are always there, and the status is the worst of them."""
     parts = ["daemon", "breaker", "space", "store", "queue"]
-    report = await make_live_checks(store, embedder, Upkeep(store, None)).report(View.LIVE, Inquiry())
+    report = await make_live_checks(store, embedder, Upkeep(store, None)).live()
     assert list(report.parts) == parts
     embedder.failure = EmbedderError("down")
-    report = await make_live_checks(store, embedder, Upkeep(store, None)).report(View.LIVE, Inquiry())
+    report = await make_live_checks(store, embedder, Upkeep(store, None)).live()
     assert report.status is Condition.DEGRADED
     (tmp_path / "broken.db").write_bytes(b"no database" * 1000)
     broken = SqliteStore(tmp_path / "broken.db")
-    report = await make_live_checks(broken, embedder, Upkeep(broken, None)).report(View.LIVE, Inquiry())
+    report = await make_live_checks(broken, embedder, Upkeep(broken, None)).live()
     assert report.status is Condition.FAILED
     assert list(report.parts) == parts
     await broken.close()
