@@ -111,11 +111,10 @@ def make_machine_checks(
     settings: Settings | None, client: GrpcEmbedder, environment: Versions, verify_s: float | None
 ) -> Registry:
     """Let every part register its checks of the machine, in the order of the screen; see `examine_machine`."""
-    # For doctor alone, and so imported here.
-    from memory_mcp import processes, tokens  # noqa: PLC0415
-    from memory_mcp.embedder import described  # noqa: PLC0415
-    from memory_mcp.provision import checks as provision  # noqa: PLC0415
-    from memory_mcp.provision.clients import checks as clients  # noqa: PLC0415
+    from memory_mcp import processes, tokens  # noqa: PLC0415 - for doctor alone
+    from memory_mcp.embedder import described  # noqa: PLC0415 - likewise
+    from memory_mcp.provision import checks as provision  # noqa: PLC0415 - likewise
+    from memory_mcp.provision.clients import checks as clients  # noqa: PLC0415 - likewise
 
     registry = Registry()
     described.register(registry)

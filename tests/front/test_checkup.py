@@ -8,11 +8,18 @@ from collections.abc import Mapping
 
 import pytest
 
+from memory_mcp.app import make_services
 from memory_mcp.domain.checks import Inquiry, Look, View, skipped
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.domain.principal import local_user
 from memory_mcp.health.registry import Registry
 from memory_mcp.processes import is_front
+from memory_mcp.settings import defaults
+from memory_mcp.tools.base import Call
+from memory_mcp.tools.health import HEALTH
+from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.store import FakeStore
 
 WELL = Finding(Condition.OK, "well")
 ILL = Finding(Condition.DEGRADED, "ill")
@@ -99,6 +106,32 @@ async def test_one_question_may_tell_of_several_parts() -> None:
     report = await registry.live()
     assert {name: finding.state for name, finding in report.parts.items()} == dict.fromkeys(("one", "other"), "broken")
     assert asked == ["mine", None]
+
+
+async def test_memory_health_tells_of_what_was_registered() -> None:
+    """A part that registers itself is shown beside the others, with its fix in the text; one that is off says so."""
+
+    async def broken(inquiry: Inquiry) -> Finding:
+        return Finding(Condition.FAILED, "stuck", "no reader starts", "restart it")
+
+    async def off(inquiry: Inquiry) -> Finding:
+        return skipped("it is off")
+
+    services = make_services(defaults(), FakeStore(), FakeEmbedder())
+    services.health.add("documents", broken, view=View.LIVE)
+    services.health.add("web", off, view=View.LIVE)
+    call = Call(services, local_user("default"), _unheard)
+    result = await HEALTH.run(call, HEALTH.arguments())
+    told = result.structured()
+    assert list(told) == ["status", "daemon", "breaker", "space", "store", "queue", "documents", "web"]
+    assert told["status"] == "failed"
+    assert told["documents"] == {"state": "stuck", "cause": "no reader starts", "fix": "restart it", "detail": ""}
+    assert told["web"] == {"state": "skipped", "cause": "", "fix": "", "detail": "it is off"}
+    assert result.text() == "Status: failed.\ndocuments: stuck. no reader starts Fix: restart it"
+
+
+async def _unheard(done: int, total: int) -> None:
+    """Let nobody hear of progress."""
 
 
 async def test_what_is_behind_a_part_is_left_out_where_that_is_ill() -> None:
