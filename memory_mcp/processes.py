@@ -56,7 +56,7 @@ def _in_the_way(path: Path) -> Finding | None:
     """Say what keeps a daemon from listening there: anything but a socket."""
     if not path.exists() or path.is_socket():
         return None
-    return Finding(Condition.DEGRADED, "blocked", f"{path} is no socket, so that no daemon can listen", _away(path))
+    return Finding(Condition.DEGRADED, "blocked", f"{path} is not a socket, so no daemon can listen there", _away(path))
 
 
 def socket(path: Path, seconds: float) -> Finding:
@@ -69,7 +69,7 @@ def socket(path: Path, seconds: float) -> Finding:
         return Finding(Condition.FAILED, "foreign", f"{path} belongs to another user, {found.st_uid}", _away(path))
     for place, mode, wanted in ((path, found.st_mode, "600"), (path.parent, folder.st_mode, "700")):
         if mode & OTHERS:
-            cause = f"{place} has mode {stat.S_IMODE(mode):o}, so that others on this machine may reach the daemon"
+            cause = f"{place} has mode {stat.S_IMODE(mode):o}, so others on this machine can reach the daemon"
             return Finding(Condition.DEGRADED, "not private", cause, f"chmod {wanted} {shlex.quote(str(place))}")
     return Finding(Condition.OK, "private", detail=f"{path}, for this user alone")
 
@@ -118,7 +118,7 @@ def fronts(store: Path, seconds: float) -> Finding:
         cause = f"{', '.join(map(str, stopped))} cannot answer, and may hold a lock"
         fix = f"kill -CONT {' '.join(str(front.pid) for front in stopped)}, or end its client"
         return Finding(Condition.DEGRADED, "stopped", cause, fix, _told(found))
-    return Finding(Condition.OK, "running", detail=_told(found)) if found else skipped("none has the store open")
+    return Finding(Condition.OK, "running", detail=_told(found)) if found else skipped("no client has the store open")
 
 
 def _told(found: Sequence[ProcessInfo]) -> str:

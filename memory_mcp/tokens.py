@@ -207,10 +207,10 @@ def look(path: Path, seconds: float) -> Finding:
     """
     del seconds  # a small file is read
     if not path.exists():
-        return skipped("there are none, so that nobody calls over HTTP")
+        return skipped("there are none, so nobody can call over HTTP")
     if path.stat().st_mode & OTHERS:
         fix = f"chmod 600 {shlex.quote(str(path))}"
-        return Finding(Condition.FAILED, "not private", f"others on this machine may read {path}", fix)
+        return Finding(Condition.FAILED, "not private", f"others on this machine can read {path}", fix)
     return Finding(Condition.OK, "private", detail=f"{len(TokenFile(path).all())} in {path}, for this user alone")
 
 

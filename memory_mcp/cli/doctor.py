@@ -45,7 +45,7 @@ WIDTH: Final = max(map(len, Condition))
 )
 @as_json_option
 def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> int:
-    """Look at every part; say what is wrong and what fixes it.
+    """Check every part; say what is wrong and how to fix it.
 
     Nothing is changed. The exit code is 0 when all is well, 3 when something is degraded, 1 when something failed.
     """

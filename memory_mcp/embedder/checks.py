@@ -32,7 +32,7 @@ REACH_SHARE: Final = 0.6
 """Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
 EMBED_SHARE: Final = 0.8
 """Of the check's time that the daemon has for two texts."""
-WRONG: Final = "restart the daemon; if it stays so, set EMBEDDER_ENGINE=torch and EMBEDDER_PRECISION=float32 for it"
+WRONG: Final = "restart the daemon; if that does not help, set EMBEDDER_ENGINE=torch and EMBEDDER_PRECISION=float32"
 
 
 def register(registry: Registry, embedder: Embedder, expected: Callable[[], Awaitable[Space | None]]) -> None:
@@ -123,7 +123,7 @@ class DaemonChecks:
         if theirs == __version__:
             return Finding(Condition.OK, "equal", detail=f"{theirs}, as this one")
         command = await in_thread(self._upgrade)
-        cause = f"the daemon is {theirs}, this is {__version__}"
+        cause = f"the daemon is version {theirs}, this is {__version__}"
         return Finding(Condition.DEGRADED, "other", cause, f"{command}, then restart the clients")
 
     async def _space(self, inquiry: Inquiry) -> Finding:
@@ -170,6 +170,6 @@ def _judged(
         return Finding(Condition.OK, "sound", detail=told)
     cosine = sum(map(mul, vectors[1], golden.vector)) / math.sqrt(sum(map(mul, golden.vector, golden.vector)))
     if not cosine >= MIN_COSINE:
-        cause = f"the golden text's vector is wrong: cosine {cosine:.5f}, at least {MIN_COSINE} is right"
+        cause = f"the golden text's vector is wrong: cosine {cosine:.5f}, expected at least {MIN_COSINE}"
         return Finding(Condition.FAILED, "wrong", cause, WRONG)
     return Finding(Condition.OK, "golden", detail=f"cosine {cosine:.5f} to the golden vector")

@@ -52,7 +52,7 @@ async def _looked(check: Check, inquiry: Inquiry) -> Mapping[str, Finding] | Fin
             Condition.DEGRADED,
             "silent",
             f"there was no answer within {inquiry.seconds:g} s",
-            "look whether a disk or a process hangs, or give it more time: memory-mcp doctor --seconds 30",
+            "check whether a disk or a process hangs, or allow more time: memory-mcp doctor --seconds 30",
         )
     except MemoryMcpError as error:
         return Finding(Condition.FAILED, "failed", str(error))

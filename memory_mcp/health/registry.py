@@ -13,8 +13,8 @@ from memory_mcp.domain.checks import Check, Inquiry, Look, LookAtSeveral, View, 
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.checkup import blocking, examine
 
-LIVE_S: Final = 10.0
-"""Longer than a store waits for a lock, and the embedder for an answer: each says better what was amiss."""
+LIVE_S: Final = 15.0
+"""Longer than a store waits for a lock (10 s) and then the embedder for an answer: each knows better what is wrong."""
 WORST_FIRST: Final = (Condition.FAILED, Condition.DEGRADED)
 
 

@@ -103,6 +103,6 @@ def service(find: Callable[[Runner], Service | None], seconds: float) -> Finding
         return skipped(f"{found.name} does not start it; memory-mcp daemon install registers it")
     pid = found.process()
     if pid is None:
-        cause = f"{found.name} knows the daemon and does not run it"
+        cause = f"{found.name} has the daemon registered but is not running it"
         return Finding(Condition.DEGRADED, "not running", cause, "memory-mcp daemon start")
     return Finding(Condition.OK, "running", detail=f"{found.name} runs it as process {pid}")

@@ -65,7 +65,7 @@ PARTS: Final = ("daemon", "breaker", "space", "store", "queue")
 def without_settings(error: SettingsError) -> HealthResult:
     """Say what is wrong with the settings: nothing else can be asked then."""
     store = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
-    other = PartHealth(state="unknown", cause="the settings do not fit", fix="see store", detail="")
+    other = PartHealth(state="unknown", cause="the settings are invalid", fix="see store", detail="")
     return HealthResult.of("failed", {**dict.fromkeys(PARTS, other), "store": store})
 
 

@@ -110,7 +110,7 @@ class System:
             Finding(
                 Condition.DEGRADED,
                 "not running",
-                "launchd knows the daemon and does not run it",
+                "launchd has the daemon registered but is not running it",
                 "memory-mcp daemon start",
             ),
         ),

@@ -24,11 +24,11 @@ def full(path: Path) -> Finding:
 def not_writable(path: Path) -> Finding:
     """Say that nothing can be stored for want of a permission, and what can all the same."""
     cause = f"{path} or its folder cannot be written; nothing can be stored, what is stored can be read"
-    fix = "make both writable, or set MCP_MEMORY_READ_ONLY=1 if that is meant"
+    fix = "make both writable, or set MCP_MEMORY_READ_ONLY=1 if that is intended"
     return Finding(Condition.FAILED, "not writable", cause, fix)
 
 
-NONE: Final = "there is no store: the first memory makes it"
+NONE: Final = "there is no store: the first memory creates it"
 
 
 def opened(path: Path) -> Finding:
@@ -52,7 +52,7 @@ def of_queue(queue: QueueCounts) -> Finding:
         return Finding(
             Condition.DEGRADED,
             "failed",
-            f"some passages were refused by the embedder, the latest of {queue.last_failed}: {queue.last_error}",
+            f"the embedder refused some passages, the latest of {queue.last_failed}: {queue.last_error}",
             "`memory-mcp reembed` tries them again, as another engine or version of the daemon will by itself; "
             "they are found by keywords meanwhile",
             detail,
@@ -62,7 +62,7 @@ def of_queue(queue: QueueCounts) -> Finding:
             Condition.DEGRADED,
             "pending",
             "memories wait for vectors",
-            "a client that runs makes them; or `memory-mcp reembed`",
+            "a running client computes them; or run `memory-mcp reembed`",
             detail,
         )
     return Finding(Condition.OK, "empty", detail=detail)

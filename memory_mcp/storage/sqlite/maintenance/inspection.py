@@ -89,7 +89,7 @@ def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False)
     if version < len(migrations()):
         return _old(path, version, read_only=read_only)
     if path.stat().st_mode & OTHERS:
-        cause = f"others on this machine may open {path}"
+        cause = f"others on this machine can open {path}"
         return Finding(Condition.DEGRADED, "not private", cause, f"chmod 600 {shlex.quote(str(path))}")
     return findings.opened(path)
 
@@ -111,7 +111,7 @@ def _missing(path: Path, backup: Path | None) -> Finding:
     if left:
         cause = f"there is no {path}, but what lies beside one: {', '.join(left)}"
         return Finding(
-            Condition.FAILED, "missing", cause, "put the file back, or restore a backup of yours: memory-mcp restore"
+            Condition.FAILED, "missing", cause, "put the file back, or restore one of your backups: memory-mcp restore"
         )
     return skipped(f"{findings.NONE}, {path}")
 
@@ -130,7 +130,7 @@ def _locked(path: Path, error: StoreError) -> Finding:
 
 
 def _restore(backup: Path | None) -> str:
-    return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "memory-mcp restore, with a backup of yours"
+    return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "memory-mcp restore, with a backup you have"
 
 
 def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Finding:
