@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from memory_mcp.domain.models import Guard, QueueCounts, Totals
+from memory_mcp.domain.models import BreakerStatus, QueueCounts, Totals
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """From an answer that was kept in memory to a bulk store."""
@@ -46,7 +46,7 @@ class Metrics(Collector):
         )
         self._totals: Totals | None = None
         self._queue: QueueCounts | None = None
-        self._guard = Guard()
+        self._breaker = BreakerStatus()
         self.registry.register(self)
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
@@ -58,9 +58,9 @@ class Metrics(Collector):
         """Count a look into the response cache."""
         self._lookups.labels("hit" if hit else "miss").inc()
 
-    def page(self, totals: Totals | None, queue: QueueCounts | None, guard: Guard) -> bytes:
+    def page(self, totals: Totals | None, queue: QueueCounts | None, breaker: BreakerStatus) -> bytes:
         """Return everything in Prometheus' text format; a store that cannot be read has no figures."""
-        self._totals, self._queue, self._guard = totals, queue, guard
+        self._totals, self._queue, self._breaker = totals, queue, breaker
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -69,9 +69,9 @@ class Metrics(Collector):
             "memory_mcp_breaker_state", "1 for the state that the breaker is in, 0 for the others.", labels=["state"]
         )
         for name in STATES:
-            state.add_metric([name], float(self._guard.state == name))
+            state.add_metric([name], float(self._breaker.state == name))
         yield state
-        yield CounterMetricFamily("memory_mcp_breaker_trips", "How often the breaker has opened.", self._guard.trips)
+        yield CounterMetricFamily("memory_mcp_breaker_trips", "How often the breaker has opened.", self._breaker.trips)
         yield from _of_store(self._totals, self._queue)
 
 

@@ -1,4 +1,4 @@
-"""What runs: the daemon behind a socket's lock, and the fronts that have a store open.
+"""What runs: the daemon behind a socket and its lock, and the fronts that have a store open.
 
 psutil is asked, and no front registers itself: there is no file to go stale after `kill -9`, fronts of earlier versions
 are seen too, and a start does nothing more. psutil is imported when it is asked, which only doctor does.
@@ -6,14 +6,19 @@ are seen too, and a start does nothing more. psutil is imported when it is asked
 
 from __future__ import annotations
 
+import os
+import shlex
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.checks import OTHERS, skipped
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.health.registry import Registry
 
 if TYPE_CHECKING:
     import psutil
@@ -21,8 +26,15 @@ if TYPE_CHECKING:
 MB: Final = 1_000_000
 
 
+def register(registry: Registry, path: Path, store: Path) -> None:
+    """Register the checks of a daemon's socket and process, and of the fronts of a store."""
+    registry.add_blocking("socket", partial(socket, path))
+    registry.add_blocking("process", partial(daemon, path), needs=("daemon",))
+    registry.add_blocking("fronts", partial(fronts, store))
+
+
 @dataclass(frozen=True, slots=True)
-class Running:
+class ProcessInfo:
     """A process."""
 
     pid: int
@@ -40,7 +52,38 @@ def _age(seconds: float) -> str:
     return next((f"{seconds / size:.1f} {unit}" for unit, size in units if seconds >= size), f"{seconds:.0f} s")
 
 
-def stopped_daemon(socket: Path) -> Finding | None:
+def _in_the_way(path: Path) -> Finding | None:
+    """Say what keeps a daemon from listening there: anything but a socket."""
+    if not path.exists() or path.is_socket():
+        return None
+    return Finding(Condition.DEGRADED, "blocked", f"{path} is not a socket, so no daemon can listen there", _away(path))
+
+
+def socket(path: Path, seconds: float) -> Finding:
+    """Say whose the socket is, and who may use it."""
+    del seconds  # no call here can be told to end
+    if not path.is_socket():
+        return skipped("see daemon")
+    found, folder = path.stat(), path.parent.stat()
+    if found.st_uid != os.getuid():
+        return Finding(Condition.FAILED, "foreign", f"{path} belongs to another user, {found.st_uid}", _away(path))
+    for place, mode, wanted in ((path, found.st_mode, "600"), (path.parent, folder.st_mode, "700")):
+        if mode & OTHERS:
+            cause = f"{place} has mode {stat.S_IMODE(mode):o}, so others on this machine can reach the daemon"
+            return Finding(Condition.DEGRADED, "not private", cause, f"chmod {wanted} {shlex.quote(str(place))}")
+    return Finding(Condition.OK, "private", detail=f"{path}, for this user alone")
+
+
+def _away(path: Path) -> str:
+    return f"move {path} away and start the daemon again"
+
+
+def obstacle(path: Path) -> Finding | None:
+    """Say what keeps a daemon from answering at a socket, where it can be seen from here."""
+    return _in_the_way(path) or _stopped_daemon(path)
+
+
+def _stopped_daemon(socket: Path) -> Finding | None:
     """Say so when the daemon behind a socket was stopped, as by SIGSTOP."""
     found = _daemon(socket)
     if found is None or not found.stopped:
@@ -48,14 +91,14 @@ def stopped_daemon(socket: Path) -> Finding | None:
     return Finding(Condition.DEGRADED, "stopped", f"the daemon, {found}, does nothing", f"kill -CONT {found.pid}")
 
 
-def daemon(socket: Path, seconds: float) -> Seen:
+def daemon(socket: Path, seconds: float) -> Finding:
     """Say how much memory the daemon takes, and since when it runs."""
     del seconds  # no call here can be told to end
     found = _daemon(socket)
-    return Finding(Condition.OK, "running", detail=str(found)) if found else "its lock names no process"
+    return Finding(Condition.OK, "running", detail=str(found)) if found else skipped("its lock names no process")
 
 
-def _daemon(socket: Path) -> Running | None:
+def _daemon(socket: Path) -> ProcessInfo | None:
     """Return the process that wrote its id into the socket's lock."""
     import psutil  # noqa: PLC0415 - for doctor alone
 
@@ -67,7 +110,7 @@ def _daemon(socket: Path) -> Running | None:
         return None
 
 
-def fronts(store: Path, seconds: float) -> Seen:
+def fronts(store: Path, seconds: float) -> Finding:
     """Say which processes of `memory-mcp serve` have the store open."""
     del seconds  # no call here can be told to end
     found = list(_fronts(store))
@@ -75,14 +118,14 @@ def fronts(store: Path, seconds: float) -> Seen:
         cause = f"{', '.join(map(str, stopped))} cannot answer, and may hold a lock"
         fix = f"kill -CONT {' '.join(str(front.pid) for front in stopped)}, or end its client"
         return Finding(Condition.DEGRADED, "stopped", cause, fix, _told(found))
-    return Finding(Condition.OK, "running", detail=_told(found)) if found else "none has the store open"
+    return Finding(Condition.OK, "running", detail=_told(found)) if found else skipped("no client has the store open")
 
 
-def _told(found: Sequence[Running]) -> str:
+def _told(found: Sequence[ProcessInfo]) -> str:
     return f"{len(found)}: {', '.join(map(str, found))}"
 
 
-def _fronts(store: Path) -> Iterator[Running]:
+def _fronts(store: Path) -> Iterator[ProcessInfo]:
     import psutil  # noqa: PLC0415 - for doctor alone
 
     path = str(store.resolve())
@@ -104,9 +147,11 @@ def is_front(words: Sequence[str]) -> bool:
     return bool(ours) and ours[0] > 0 and "serve" in words[ours[0] + 1 :]
 
 
-def _running(process: psutil.Process) -> Running:
+def _running(process: psutil.Process) -> ProcessInfo:
     import psutil  # noqa: PLC0415 - for doctor alone
 
     with process.oneshot():
         age_s = max(0.0, time.time() - process.create_time())
-        return Running(process.pid, process.memory_info().rss / MB, age_s, process.status() == psutil.STATUS_STOPPED)
+        return ProcessInfo(
+            process.pid, process.memory_info().rss / MB, age_s, process.status() == psutil.STATUS_STOPPED
+        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memory_mcp.health.overview import Status
-from memory_mcp.health.report import Health
+from memory_mcp.health.registry import Registry
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
@@ -24,7 +24,7 @@ class Services:
 
     memories: Memories
     search: SearchPipeline
-    health: Health
+    health: Registry
     chores: Chores
     backups: Backups
     reembedding: Reembedding

@@ -17,13 +17,13 @@ from platformdirs import user_cache_path, user_log_path
 from memory_common.engines import AUTO, MODEL_ENGINES
 from memory_common.pins import BUNDLED_MODEL
 from memory_mcp import settings
-from memory_mcp.checks import explained
 from memory_mcp.cli import serving
 from memory_mcp.cli.progress import progress as progress_of
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.provision import installed, models, troubles
+from memory_mcp.provision.checks import explained
 from memory_mcp.provision.environment import Builder
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.installed import default_place, find_service

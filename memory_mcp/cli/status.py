@@ -21,14 +21,14 @@ Show = Callable[[Overview], None]
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Go on showing it until Ctrl-C, with what was added since the last look.")
+@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C, and show what was added since the last look.")
 @click.option(
     "--every",
     type=click.FloatRange(0.1, 3600),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often --watch looks.",
+    help="How often --watch refreshes.",
 )
 @as_json_option
 def status(*, watch: bool, every: float, as_json: bool) -> int:

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from memory_mcp.domain.models import DaemonStatus
-from memory_mcp.health.overview import Figures, Overview
-from memory_mcp.health.report import Report
+from memory_mcp.health.overview import LocalFigures, Overview
+from memory_mcp.health.registry import Report
 
 LANES: Final = ("interactive", "bulk")
 SINCE: Final = "since the daemon started"
@@ -69,7 +69,7 @@ def _summary(overview: Overview) -> list[tuple[str, ...]]:
     ]
 
 
-def _store(report: Report, figures: Figures) -> str:
+def _store(report: Report, figures: LocalFigures) -> str:
     if (found := report.parts["store"]).state == "none":
         return found.detail
     if figures.totals is None or figures.queue is None:
@@ -91,7 +91,7 @@ def _daemon(served: DaemonStatus | None) -> str:
 
 def _troubles(report: Report) -> list[tuple[str, str]]:
     return [
-        (f"! {name}", f"{finding.state}: {finding.cause}. Mend: {finding.fix}")
+        (f"! {name}", f"{finding.state}: {finding.cause}. Fix: {finding.fix}")
         for name, finding in report.parts.items()
         if finding.cause
     ]

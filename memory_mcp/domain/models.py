@@ -327,8 +327,8 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """How what guards the embedder is."""
+class BreakerStatus:
+    """How the circuit breaker in front of the embedder is."""
 
     state: str = "closed"
     trips: int = 0
@@ -359,6 +359,8 @@ class Condition(StrEnum):
     OK = "ok"
     DEGRADED = "degraded"
     FAILED = "failed"
+    SKIPPED = "skipped"
+    """There is nothing to judge, and `detail` says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +369,7 @@ class Finding:
 
     condition: Condition
     state: str
-    """One word."""
+    """One word; empty where nothing was judged."""
     cause: str = ""
     fix: str = ""
     detail: str = ""

@@ -1,16 +1,13 @@
-"""What doctor asks of the daemon, through its socket."""
+"""What is asked of the daemon, through its socket."""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
-import os
-import shlex
-import stat
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 from pathlib import Path
@@ -20,54 +17,54 @@ from embedder_api import __version__
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
 
-from memory_mcp.domain.checks import OTHERS, Seen
-from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.checks import STORE_UNREADABLE, Inquiry, View, skipped
+from memory_mcp.domain.errors import EmbedderError, StoreError
 from memory_mcp.domain.models import Condition, Finding, Lane, Space, Task
+from memory_mcp.domain.ports import Embedder
 from memory_mcp.embedder.client import GrpcEmbedder
+from memory_mcp.health.checkup import in_thread
+from memory_mcp.health.registry import Registry
 
 MIN_COSINE: Final = 0.9995
 """What the daemon asks of its engines at their start."""
 LENGTH_TOLERANCE: Final = 0.01
+REACH_SHARE: Final = 0.6
+"""Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
 EMBED_SHARE: Final = 0.8
 """Of the check's time that the daemon has for two texts."""
-WRONG: Final = "restart the daemon; if it stays so, set EMBEDDER_ENGINE=torch and EMBEDDER_PRECISION=float32 for it"
+WRONG: Final = "restart the daemon; if that does not help, set EMBEDDER_ENGINE=torch and EMBEDDER_PRECISION=float32"
 
 
-def in_the_way(path: Path) -> Finding | None:
-    """Say what keeps a daemon from listening there: anything but a socket."""
-    if not path.exists() or path.is_socket():
-        return None
-    return Finding(Condition.DEGRADED, "blocked", f"{path} is no socket, so that no daemon can listen", _away(path))
+def register(registry: Registry, embedder: Embedder, expected: Callable[[], Awaitable[Space | None]]) -> None:
+    """Register the checks of an embedder behind its breaker; `expected` returns the space of the store's vectors."""
+
+    async def look(inquiry: Inquiry) -> Mapping[str, Finding]:
+        del inquiry  # the embedder has a deadline of its own
+        try:
+            space = await expected()
+        except StoreError:
+            return {"space": STORE_UNREADABLE, **await embedder.findings(None)}
+        return {"space": of_space(space), **await embedder.findings(space.id if space else None)}
+
+    registry.add_several(("daemon", "breaker", "space"), look, view=View.LIVE)
 
 
-def socket(path: Path, seconds: float) -> Seen:
-    """Say whose the socket is, and who may use it."""
-    del seconds  # no call here can be told to end
-    if not path.is_socket():
-        return "see daemon"
-    found, folder = path.stat(), path.parent.stat()
-    if found.st_uid != os.getuid():
-        return Finding(Condition.FAILED, "foreign", f"{path} belongs to another user, {found.st_uid}", _away(path))
-    for place, mode, wanted in ((path, found.st_mode, "600"), (path.parent, folder.st_mode, "700")):
-        if mode & OTHERS:
-            cause = f"{place} has mode {stat.S_IMODE(mode):o}, so that others on this machine may reach the daemon"
-            return Finding(Condition.DEGRADED, "not private", cause, f"chmod {wanted} {shlex.quote(str(place))}")
-    return Finding(Condition.OK, "private", detail=f"{path}, for this user alone")
-
-
-def _away(path: Path) -> str:
-    return f"move {path} away and start the daemon again"
+def of_space(space: Space | None) -> Finding:
+    """Say which space the store's vectors are of."""
+    if space is None:
+        return Finding(Condition.OK, "none", detail="the first vector decides it")
+    return Finding(Condition.OK, "open", detail=f"{space.id}, {space.dimensions} dimensions")
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
+class GoldenText:
     """A text of a space and the vector that it has to get."""
 
     text: str
     vector: Sequence[float]
 
     @staticmethod
-    def read(file: Path, space_id: str) -> Golden | None:
+    def read(file: Path, space_id: str) -> GoldenText | None:
         """Read the one of middle length; None where the file has another space's.
 
         Raises:
@@ -78,60 +75,90 @@ class Golden:
             return None
         row = told["rows"][len(told["rows"]) // 2]
         packed = base64.b64decode(row["vector"])  # float16
-        return Golden(row["text"], struct.unpack(f"<{len(packed) // 2}e", packed))
+        return GoldenText(row["text"], struct.unpack(f"<{len(packed) // 2}e", packed))
 
 
 class DaemonChecks:
-    """Checks through one client."""
+    """What doctor asks, through one client.
 
-    def __init__(self, client: GrpcEmbedder, golden: Path) -> None:
+    Args:
+        client: the daemon's.
+        golden: the file of texts and the vectors that they have to get.
+        explain: says more of a daemon that does not answer well, within some seconds.
+        upgrade: returns the command that brings the daemon to this version.
+        expected: returns the space of the store's vectors; None before the first.
+    """
+
+    def __init__(
+        self,
+        client: GrpcEmbedder,
+        golden: Path,
+        *,
+        explain: Callable[[Finding, float], Finding],
+        upgrade: Callable[[], str],
+        expected: Callable[[float], Space | None],
+    ) -> None:
         self._client = client
         self._golden = golden
+        self._explain = explain
+        self._upgrade = upgrade
+        self._expected = expected
 
-    async def daemon(self, seconds: float) -> Finding:
-        """Say whether it answers, and in which state it is, as `memory_health` does."""
-        return (await self._client.findings(None, seconds))["daemon"]
+    def register(self, registry: Registry) -> None:
+        """Register them; the space of the store is asked for where the part "store" is well."""
+        registry.add("daemon", self._daemon)
+        registry.add("version", self._version, needs=("daemon",))
+        registry.add("space", self._space, needs=("store", "daemon"))
+        registry.add("vector", self._vector, needs=("daemon",))
 
-    async def version(self, seconds: float) -> Seen:
-        """Say whether it is of this version."""
-        theirs = (await self._client.info(seconds)).daemon_version
+    async def _daemon(self, inquiry: Inquiry) -> Finding:
+        """Say whether it answers, and in which state it is, as `memory_health` does, and what keeps it from that."""
+        found = (await self._client.findings(None, REACH_SHARE * inquiry.seconds))["daemon"]
+        if found.condition is Condition.OK:
+            return found
+        return await in_thread(lambda: self._explain(found, inquiry.seconds))
+
+    async def _version(self, inquiry: Inquiry) -> Finding:
+        theirs = (await self._client.info(inquiry.seconds)).daemon_version
         if theirs == __version__:
             return Finding(Condition.OK, "equal", detail=f"{theirs}, as this one")
-        cause = f"the daemon is {theirs}, this is {__version__}"
-        return Finding(Condition.DEGRADED, "other", cause, "memory-mcp daemon restart, then restart the clients")
+        command = await in_thread(self._upgrade)
+        cause = f"the daemon is version {theirs}, this is {__version__}"
+        return Finding(Condition.DEGRADED, "other", cause, f"{command}, then restart the clients")
 
-    async def space(self, expected: Space | None, seconds: float) -> Seen:
+    async def _space(self, inquiry: Inquiry) -> Finding:
         """Compare what it serves with the store's space."""
+        expected = await in_thread(lambda: self._expected(inquiry.seconds))
         if expected is None:
-            return "the store has no vectors yet"
-        found = await self._client.findings(expected.id, seconds)
+            return skipped("the store has no vectors yet")
+        found = await self._client.findings(expected.id, inquiry.seconds)
         return found.get("space", Finding(Condition.OK, "equal", detail=expected.id))
 
-    async def vector(self, seconds: float) -> Seen:
+    async def _vector(self, inquiry: Inquiry) -> Finding:
         """Have a golden text and one that is new embedded, the model's own and not from a cache, and judge both."""
-        info = await self._client.info(seconds)
-        golden = Golden.read(self._golden, info.space_id)
+        info = await self._client.info(inquiry.seconds)
+        golden = GoldenText.read(self._golden, info.space_id)
         texts = [f"doctor {uuid.uuid4().hex}", *([golden.text] if golden else [])]
         try:
             answer = await self._client.embed(
                 texts,
                 task=Task.DOCUMENT,
                 lane=Lane.INTERACTIVE,
-                budget_s=EMBED_SHARE * seconds,
+                budget_s=EMBED_SHARE * inquiry.seconds,
                 expected_space=info.space_id,
             )
         except EmbedderError as error:
             if info.state == pb.STATE_ASLEEP:
-                return "its model was asleep and is being loaded: run this again"
+                return skipped("its model was asleep and is being loaded: run this again")
             return Finding(Condition.DEGRADED, "none", str(error), error.fix)
         return _judged([item.vector for item in answer.items], [item.error for item in answer.items], info, golden)
 
 
 def _judged(
-    rows: Sequence[bytes | None], errors: Sequence[str], info: pb.InfoResponse, golden: Golden | None
+    rows: Sequence[bytes | None], errors: Sequence[str], info: pb.InfoResponse, golden: GoldenText | None
 ) -> Finding:
     if refused := next(filter(None, errors), ""):
-        return Finding(Condition.DEGRADED, "refused", f"the daemon embeds no harmless text: {refused}", WRONG)
+        return Finding(Condition.DEGRADED, "refused", f"the daemon rejected a plain test text: {refused}", WRONG)
     vectors = [wire.unpack(row) for row in rows if row is not None]
     for vector in vectors:
         length = math.sqrt(sum(map(mul, vector, vector)))
@@ -143,6 +170,6 @@ def _judged(
         return Finding(Condition.OK, "sound", detail=told)
     cosine = sum(map(mul, vectors[1], golden.vector)) / math.sqrt(sum(map(mul, golden.vector, golden.vector)))
     if not cosine >= MIN_COSINE:
-        cause = f"the golden text's vector is wrong: cosine {cosine:.5f}, at least {MIN_COSINE} is right"
+        cause = f"the golden text's vector is wrong: cosine {cosine:.5f}, expected at least {MIN_COSINE}"
         return Finding(Condition.FAILED, "wrong", cause, WRONG)
     return Finding(Condition.OK, "golden", detail=f"cosine {cosine:.5f} to the golden vector")

@@ -31,7 +31,17 @@ from embedder_api.v1.embedder_pb2_grpc import EmbedderStub
 from grpc import ChannelConnectivity
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Condition, DaemonStatus, EmbeddedText, Embedding, Finding, Guard, Lane, Space, Task
+from memory_mcp.domain.models import (
+    BreakerStatus,
+    Condition,
+    DaemonStatus,
+    EmbeddedText,
+    Embedding,
+    Finding,
+    Lane,
+    Space,
+    Task,
+)
 from memory_mcp.domain.request import REQUEST_ID, TRACE
 
 INFO_DEADLINE_S: Final = 0.5
@@ -220,9 +230,9 @@ class GrpcEmbedder:
             return None
         return to_served(info, stats)
 
-    def guard(self) -> Guard:
-        """Nothing guards this client."""
-        return Guard()
+    def breaker(self) -> BreakerStatus:
+        """No breaker stands before this client."""
+        return BreakerStatus()
 
     def retry_in_s(self) -> float | None:
         """Nothing keeps this client from being called."""

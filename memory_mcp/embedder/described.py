@@ -6,15 +6,23 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from memory_common.described import Described
 from memory_common.reasons import reason
+from memory_mcp import settings
 from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.health.registry import Registry
+
+SETTINGS: Final = "settings"
+ASK_SHARE: Final = 0.8
+"""Of the check's time that the daemon's code has to tell its settings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DaemonSettings:
     """What a daemon would have that is started from here."""
 
     file: str
@@ -24,7 +32,7 @@ class Told:
     """A sentence for each name that is no setting, or for what does not fit."""
 
 
-def ask(seconds: float) -> Told:
+def ask(seconds: float) -> DaemonSettings:
     """Ask within these seconds.
 
     Raises:
@@ -36,6 +44,25 @@ def ask(seconds: float) -> Told:
     except subprocess.TimeoutExpired as error:
         raise EmbedderError(f"the daemon's settings were not told in {seconds:g} s; try again") from error
     if done.returncode:
-        return Told("", [], [f"the daemon's settings: {reason(done.stderr, done.returncode)}"])
+        return DaemonSettings("", [], [f"the daemon's settings: {reason(done.stderr, done.returncode)}"])
     told = json.loads(done.stdout)
-    return Told(told["file"], [Described(**each) for each in told["settings"]], told["unknown"])
+    return DaemonSettings(told["file"], [Described(**each) for each in told["settings"]], told["unknown"])
+
+
+def register(registry: Registry) -> None:
+    """Register the check of the settings."""
+    registry.add_blocking(SETTINGS, look)
+
+
+def look(seconds: float) -> Finding:
+    """Judge the settings of both programs; the daemon's are those that one would have that is started from here."""
+    ours = settings.look(seconds)
+    if ours.condition is Condition.FAILED:
+        return ours
+    try:
+        theirs = ask(ASK_SHARE * seconds)
+    except EmbedderError as error:
+        return replace(ours, detail=f"{ours.detail}; {error}".lstrip("; "))
+    if not theirs.wrong:
+        return ours
+    return Finding(Condition.DEGRADED, "unknown", "; ".join(filter(None, [ours.cause, *theirs.wrong])), settings.FIX)

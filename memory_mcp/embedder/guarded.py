@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Condition, DaemonStatus, Embedding, Finding, Guard, Lane, Task
+from memory_mcp.domain.models import BreakerStatus, Condition, DaemonStatus, Embedding, Finding, Lane, Task
 from memory_mcp.domain.ports import Embedder
 from memory_mcp.embedder.breaker import Breaker, BreakerState, Permit
 from memory_mcp.logger import Logger
@@ -132,9 +132,9 @@ class GuardedEmbedder:
         """Ask what is behind; this is no call of its work, and not judged."""
         return await self._embedder.served()
 
-    def guard(self) -> Guard:
+    def breaker(self) -> BreakerStatus:
         """Say how the breaker is."""
-        return Guard(self._breaker.state, self._breaker.trips)
+        return BreakerStatus(self._breaker.state, self._breaker.trips)
 
     async def close(self) -> None:
         """Close what is behind."""

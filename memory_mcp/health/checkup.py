@@ -6,47 +6,53 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TypeVar
 
-from memory_mcp.domain.checks import Check, Seen
+from memory_mcp.domain.checks import Check, Inquiry, skipped
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.health.report import worst
 
 T = TypeVar("T")
 
 
-async def examine(checks: Sequence[Check], seconds: float) -> dict[str, Seen]:
-    """Return what each check saw, by name.
+async def examine(checks: Sequence[Check], inquiry: Inquiry) -> dict[str, Finding]:
+    """Return what each check found, by the names of the parts.
 
-    One that needs another begins when that one has ended, so that it takes the seconds twice where no chain is longer.
+    A check must stand behind those that it needs. It begins when they have ended, so that it takes the seconds twice
+    where no chain is longer.
     """
-    running: dict[str, asyncio.Task[Seen]] = {}
-    for check in checks:
-        needed = {name: running[name] for name in check.needs}
-        running[check.name] = asyncio.create_task(_made(check, needed, check.seconds or seconds))
-    return {name: await task for name, task in running.items()}
+    running: dict[str, asyncio.Task[Mapping[str, Finding]]] = {}
+    async with asyncio.TaskGroup() as group:
+        for check in checks:
+            needed = {name: running[name] for name in check.needs}
+            task = group.create_task(_made(check, needed, inquiry))
+            running |= dict.fromkeys(check.names, task)
+    return {name: task.result()[name] for name, task in running.items()}
 
 
-def status(seen: Mapping[str, Seen]) -> Condition:
-    """Return the worst condition that was found."""
-    return worst(finding.condition for finding in seen.values() if isinstance(finding, Finding))
-
-
-async def _made(check: Check, needed: Mapping[str, asyncio.Task[Seen]], seconds: float) -> Seen:
+async def _made(
+    check: Check, needed: Mapping[str, asyncio.Task[Mapping[str, Finding]]], inquiry: Inquiry
+) -> Mapping[str, Finding]:
     for name, task in needed.items():
-        before = await task
-        if isinstance(before, str) or before.condition is not Condition.OK:
-            return f"see {name}"
+        if (await task)[name].condition is not Condition.OK:
+            return dict.fromkeys(check.names, skipped(f"see {name}"))
+    found = await _looked(check, replace(inquiry, seconds=check.seconds or inquiry.seconds))
+    return dict.fromkeys(check.names, found) if isinstance(found, Finding) else found
+
+
+async def _looked(check: Check, inquiry: Inquiry) -> Mapping[str, Finding] | Finding:
+    """Return what was found, or why nothing could be."""
     try:
-        async with asyncio.timeout(seconds):
-            return await check.look(seconds)
+        async with asyncio.timeout(inquiry.seconds):
+            found = await check.look(inquiry)
+            return {name: found[name] for name in check.names}
     except TimeoutError:
         return Finding(
             Condition.DEGRADED,
             "silent",
-            f"there was no answer within {seconds:g} s",
-            "look whether a disk or a process hangs, or give it more time: memory-mcp doctor --seconds 30",
+            f"there was no answer within {inquiry.seconds:g} s",
+            "check whether a disk or a process hangs, or allow more time: memory-mcp doctor --seconds 30",
         )
     except MemoryMcpError as error:
         return Finding(Condition.FAILED, "failed", str(error))
@@ -57,11 +63,11 @@ async def _made(check: Check, needed: Mapping[str, asyncio.Task[Seen]], seconds:
         return Finding(Condition.FAILED, "broken", cause, "install memory-mcp again, or report it")
 
 
-def blocking(look: Callable[[float], Seen]) -> Callable[[float], Awaitable[Seen]]:
-    """Make a check of a function that may block for ever."""
+def blocking(look: Callable[[float], Finding]) -> Callable[[Inquiry], Awaitable[Finding]]:
+    """Make a check of a function that may block for ever; it is told its seconds."""
 
-    async def looked(seconds: float) -> Seen:
-        return await in_thread(lambda: look(seconds))
+    async def looked(inquiry: Inquiry) -> Finding:
+        return await in_thread(lambda: look(inquiry.seconds))
 
     return looked
 

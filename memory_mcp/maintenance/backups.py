@@ -11,10 +11,11 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.checks import READ_ONLY, skipped
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Written
 from memory_mcp.domain.ports import Changes, SupportsBackup
+from memory_mcp.health.registry import Registry
 
 DAILY: Final = 7
 WEEKLY: Final = 4
@@ -123,10 +124,33 @@ def held_in(folder: Path) -> list[Held]:
     return sorted((Held(_moment(name), int(name[2]), path) for path, name in _named(folder, _NAME)), reverse=True)
 
 
-def age(folder: Path, written: Written | None, now: datetime) -> Seen:
+def newest_in(folder: Path) -> Path | None:
+    """Return the newest backup of a folder."""
+    return next((held.path for held in held_in(folder)), None)
+
+
+def register(
+    registry: Registry,
+    folder: Path,
+    written: Callable[[float], Written | None],
+    *,
+    enabled: bool,
+    read_only: bool,
+) -> None:
+    """Register the check of the backups in a folder; `written` says within some seconds when the store was written."""
+    skip = "" if enabled else "they are off: MCP_MEMORY_BACKUP_ENABLED"
+    registry.add_blocking(
+        "backups",
+        lambda seconds: age(folder, written(seconds), datetime.now(UTC)),
+        needs=("store",),
+        skip=READ_ONLY if read_only else skip,
+    )
+
+
+def age(folder: Path, written: Written | None, now: datetime) -> Finding:
     """Say how old the newest backup is, and whether it should be newer: two days after what it lacks was written."""
     if written is None:
-        return "there is nothing to back up"
+        return skipped("there is nothing to back up")
     newest = next((held for held in held_in(folder) if held.moment <= now), None)
     if newest is None:
         if now - written.first < LATE:

@@ -1,19 +1,22 @@
-"""What doctor asks of the daemon's environment and of its place in the system."""
+"""What doctor asks of the daemon's environment and of its place in the system, and what both say of a daemon."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from memory_common.pins import MODEL
-from memory_mcp.domain.checks import Seen
+from memory_mcp import processes
+from memory_mcp.domain.checks import skipped
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.health.registry import Registry
 from memory_mcp.provision import installed, source, troubles
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Runner, SystemRunner
-from memory_mcp.provision.recipe import verify_digests
+from memory_mcp.provision.recipe import MODEL_DIGESTS, verify_digests
 from memory_mcp.provision.service import Service
 from memory_mcp.provision.troubles import Trouble
 from memory_mcp.provision.versions import Versions
@@ -22,6 +25,15 @@ FIND_S: Final = 2.0
 """What the system's answer may take before the checks begin."""
 PROBE_SHARE: Final = 0.8
 """Of a check's time that another program may take."""
+FIND_SHARE: Final = 0.15
+"""Of a check's time that launchd and systemd have, one after the other, while the daemon had the rest."""
+
+
+def register(registry: Registry, versions: Versions) -> None:
+    """Register the checks of an environment and of the system's service."""
+    registry.add_blocking("interpreter", partial(interpreter, versions))
+    registry.add_blocking("model", partial(model, versions, MODEL_DIGESTS), needs=("interpreter",))
+    registry.add_blocking("service", partial(service, installed.find_service))
 
 
 def place(named: Path | None) -> Path:
@@ -34,16 +46,32 @@ def place(named: Path | None) -> Path:
     return installed.place_of(installed.find_service(SystemRunner(FIND_S))) or installed.default_place()
 
 
-def interpreter(versions: Versions, seconds: float) -> Seen:
+def interpreter(versions: Versions, seconds: float) -> Finding:
     """Say whether the daemon's environment is whole, its Python starts, and which torch it has."""
     if not versions.place.exists():
-        return f"none was built in {versions.place}: {installed.install_command(versions)}"
+        return skipped(f"none was built in {versions.place}: {installed.install_command(versions)}")
     runner = SystemRunner(PROBE_SHARE * seconds / 2)
     found = troubles.look(versions, installed.find_service(runner), runner)
     if isinstance(found, Trouble):
         return Finding(Condition.DEGRADED, found.state, found.cause, found.fix)
     detail = f"Python {found.python}, torch {found.torch} from {found.folder} in {versions.place}"
     return Finding(Condition.OK, "whole", detail=detail)
+
+
+def explained(found: Finding, socket: Path, versions: Versions, service: Service | None) -> Finding:
+    """Return what a client says of the daemon with the cause and the command that hold on this machine.
+
+    `daemon status` and `doctor` say the same by it.
+    """
+    if found.state == "unreachable" and (other := processes.obstacle(socket)):
+        return other
+    return troubles.fitted(found, versions, service)
+
+
+def explained_within(versions: Versions, socket: Path, found: Finding, seconds: float) -> Finding:
+    """Return the same by the service that the system names in its share of the seconds."""
+    service = installed.find_service(SystemRunner(FIND_SHARE * seconds))
+    return explained(found, socket, versions, service)
 
 
 def upgrade_command(versions: Versions) -> str:
@@ -53,12 +81,12 @@ def upgrade_command(versions: Versions) -> str:
     return trouble.fix if trouble else installed.restart_command(versions, service)
 
 
-def model(versions: Versions, digests: Mapping[str, str], seconds: float) -> Seen:
+def model(versions: Versions, digests: Mapping[str, str], seconds: float) -> Finding:
     """Compare the bundled model's files with their digests."""
     del seconds  # hashing cannot be told to end
     environment = versions.current()
     if environment is None:
-        return "see interpreter"
+        return skipped("see interpreter")
     try:
         verify_digests(environment.site_packages, digests)
     except ProvisionError as error:
@@ -67,15 +95,15 @@ def model(versions: Versions, digests: Mapping[str, str], seconds: float) -> See
     return Finding(Condition.OK, "whole", detail=f"{MODEL}: {len(digests)} files have their sha256")
 
 
-def service(find: Callable[[Runner], Service | None], seconds: float) -> Seen:
+def service(find: Callable[[Runner], Service | None], seconds: float) -> Finding:
     """Say whether the system starts the daemon, and runs it now."""
     found = find(SystemRunner(PROBE_SHARE * seconds / 2))
     if found is None:
-        return "this system has no service for it; memory-mcp daemon start --no-service runs it"
+        return skipped("this system has no service for it; memory-mcp daemon start --no-service runs it")
     if not found.file.is_file():
-        return f"{found.name} does not start it; memory-mcp daemon install registers it"
+        return skipped(f"{found.name} does not start it; memory-mcp daemon install registers it")
     pid = found.process()
     if pid is None:
-        cause = f"{found.name} knows the daemon and does not run it"
+        cause = f"{found.name} has the daemon registered but is not running it"
         return Finding(Condition.DEGRADED, "not running", cause, "memory-mcp daemon start")
     return Finding(Condition.OK, "running", detail=f"{found.name} runs it as process {pid}")

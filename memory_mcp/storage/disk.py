@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.checks import READ_ONLY
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.health.registry import Registry
 
 MB: Final = 1_000_000
 SPARE: Final = 200 * MB
 """Bytes beside a copy of the store: the write-ahead log, a converted model, logs."""
 LEAST: Final = 20 * MB
 """Bytes below which the next write may fail."""
-
-
 WRITTEN: Final = 1_000_000
 """Bytes that one write may need: its pages stand in the log before they are in the file."""
+
+
+def register(registry: Registry, store: Path, folders: Sequence[Path], *, read_only: bool) -> None:
+    """Register the check of the disks that hold the store and its copies."""
+    registry.add_blocking("disk", partial(room, store, folders), skip=READ_ONLY if read_only else "")
 
 
 def has_room(path: Path) -> bool:
@@ -35,7 +40,7 @@ def is_writable(path: Path) -> bool:
     return not path.exists() or all(os.access(each, os.W_OK) for each in (path, path.parent))
 
 
-def room(store: Path, folders: Sequence[Path], seconds: float) -> Seen:
+def room(store: Path, folders: Sequence[Path], seconds: float) -> Finding:
     """Say whether the disk of each folder has room for a copy of the store, as backups and migrations make it."""
     del seconds  # no call here can be told to end
     size = sum(path.stat().st_size for path in (store, Path(f"{store}-wal")) if path.exists())

@@ -9,19 +9,23 @@ import secrets
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from memory_common import whole_file
 from memory_common.file_lock import locked
 from memory_common.utf8 import NotUtf8Error, decoded
-from memory_mcp.domain.checks import OTHERS, Seen
+from memory_mcp.domain.checks import OTHERS, skipped
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, NotFoundError, SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.principal import Scope, Token
+
+if TYPE_CHECKING:
+    from memory_mcp.health.registry import Registry
 
 SECRET_BYTES: Final = 32
 PREFIX: Final = "mm_"
@@ -172,7 +176,12 @@ class TokenFile:
         whole_file.write(self._path, _File(tokens=entries).model_dump_json(indent=2).encode())
 
 
-def look(path: Path, seconds: float) -> Seen:
+def register(registry: Registry, path: Path) -> None:
+    """Register the check of the file."""
+    registry.add_blocking("tokens", partial(look, path))
+
+
+def look(path: Path, seconds: float) -> Finding:
     """Say whether the file can be read, by its owner alone.
 
     Raises:
@@ -180,10 +189,10 @@ def look(path: Path, seconds: float) -> Seen:
     """
     del seconds  # a small file is read
     if not path.exists():
-        return "there are none, so that nobody calls over HTTP"
+        return skipped("there are none, so nobody can call over HTTP")
     if path.stat().st_mode & OTHERS:
         fix = f"chmod 600 {shlex.quote(str(path))}"
-        return Finding(Condition.FAILED, "not private", f"others on this machine may read {path}", fix)
+        return Finding(Condition.FAILED, "not private", f"others on this machine can read {path}", fix)
     return Finding(Condition.OK, "private", detail=f"{len(TokenFile(path).all())} in {path}, for this user alone")
 
 

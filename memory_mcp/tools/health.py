@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Finding
@@ -27,42 +28,54 @@ class PartHealth(BaseModel):
     @classmethod
     def of(cls, finding: Finding, *, detailed: bool) -> PartHealth:
         """Make a result of a finding."""
-        return cls(state=finding.state, cause=finding.cause, fix=finding.fix, detail=finding.detail if detailed else "")
+        return cls(
+            state=finding.state or finding.condition,
+            cause=finding.cause,
+            fix=finding.fix,
+            detail=finding.detail if detailed else "",
+        )
 
 
 class HealthResult(Result):
-    """How every part is."""
+    """How every part is: each that has registered a check is a field of its name."""
 
-    status: Literal["ok", "degraded", "failed"]
-    daemon: PartHealth
-    breaker: PartHealth
-    space: PartHealth
-    store: PartHealth
-    queue: PartHealth
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, PartHealth] = Field(init=False)
+
+    status: Literal["ok", "degraded", "failed"] = Field(
+        description="The worst of all parts; each of them is a field beside it: daemon, breaker, space, store, queue"
+    )
+
+    @classmethod
+    def of(cls, status: str, parts: Mapping[str, PartHealth]) -> HealthResult:
+        """Make a result of the parts, by their names."""
+        return cls.model_validate({"status": status, **parts})
 
     def text(self) -> str:
         """Say what is wrong and what fixes it."""
-        parts = {name: getattr(self, name) for name in type(self).model_fields if name != "status"}
-        lines = [f"{name}: {part.state}. {part.cause} Mend: {part.fix}" for name, part in parts.items() if part.cause]
+        parts = self.__pydantic_extra__.items()
+        lines = [f"{name}: {part.state}. {part.cause} Fix: {part.fix}" for name, part in parts if part.cause]
         return "\n".join([f"Status: {self.status}.", *lines])
+
+
+PARTS: Final = ("daemon", "breaker", "space", "store", "queue")
+"""Those that every front has, also where the settings let none of them be made."""
 
 
 def without_settings(error: SettingsError) -> HealthResult:
     """Say what is wrong with the settings: nothing else can be asked then."""
     store = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
-    other = PartHealth(state="unknown", cause="the settings do not fit", fix="see store", detail="")
-    return HealthResult(status="failed", daemon=other, breaker=other, space=other, store=store, queue=other)
+    other = PartHealth(state="unknown", cause="the settings are invalid", fix="see store", detail="")
+    return HealthResult.of("failed", {**dict.fromkeys(PARTS, other), "store": store})
 
 
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
     """Say how the program is; who is no admin is not told of the machine, and who is bound of no other namespace."""
     del arguments
-    report = await call.services.health.report(call.reach.namespace if call.reach.bound else None)
+    report = await call.services.health.live(call.reach.namespace if call.reach.bound else None)
     detailed = call.principal.may(Scope.ADMIN)
-    return HealthResult(
-        status=report.status.value,
-        **{name: PartHealth.of(finding, detailed=detailed) for name, finding in report.parts.items()},
-    )
+    parts = {name: PartHealth.of(finding, detailed=detailed) for name, finding in report.parts.items()}
+    return HealthResult.of(report.status, parts)
 
 
 HEALTH = Tool(

@@ -60,7 +60,7 @@ async def test_what_is_served_is_told(embedder: Embedder) -> None:
     served = await embedder.served()
     assert served is not None
     assert (served.state, served.space_id, served.counters["rows"]) == ("serving", "fake-384", 1)
-    assert (embedder.guard().state, embedder.guard().trips) == ("closed", 0)
+    assert (embedder.breaker().state, embedder.breaker().trips) == ("closed", 0)
 
 
 async def test_one_vector_for_each_text_in_order(embedder: Embedder) -> None:

@@ -266,11 +266,11 @@ async def test_fetch_gives_what_is_there(store: Store) -> None:
     assert await store.read(lambda it: it.fetch([])) == {}
 
 
-async def test_findings_speak_of_file_space_and_queue(store: Store) -> None:
+async def test_findings_speak_of_the_store_and_its_queue(store: Store) -> None:
     """A store in order says so of every part, and what waits is a degradation with a cause."""
     findings = await store.findings(None)
     assert {name: finding.condition for name, finding in findings.items()} == dict.fromkeys(
-        ("store", "space", "queue"), Condition.OK
+        ("store", "queue"), Condition.OK
     )
     await put(store, "waits")
     queue = (await store.findings(None))["queue"]

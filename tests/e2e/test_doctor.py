@@ -17,7 +17,7 @@ import pytest
 from embedder_api.v1 import embedder_pb2 as pb
 from embedder_api.v1 import wire
 
-from memory_mcp.embedder.checks import Golden
+from memory_mcp.embedder.checks import GoldenText
 from memory_mcp.provision import source
 from memory_mcp.provision.versions import STAMP, Environment
 from memory_mcp.storage.sqlite.repository import SqliteStore
@@ -384,7 +384,7 @@ async def test_a_daemon_that_wakes_is_no_fault(place: Place, fake: FakeDaemon) -
 async def test_the_golden_vector_is_known(place: Place, fake: FakeDaemon) -> None:
     """A daemon that gives the golden text its vector is believed."""
     space_id = json.loads(source.golden().read_text(encoding="utf-8"))["space_id"]
-    golden = Golden.read(source.golden(), space_id)
+    golden = GoldenText.read(source.golden(), space_id)
     assert golden is not None
     await fake.change(space_id=space_id, vectors={golden.text: wire.pack(golden.vector)})
     found = await diagnose_with(place, fake)

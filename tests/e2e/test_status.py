@@ -79,7 +79,7 @@ def test_a_daemon_that_does_not_answer_is_told(
     daemon_process.popen.send_signal(signal.SIGSTOP)
     shown = status()
     assert (shown.returncode, "does not answer" in shown.stdout, shown.stderr) == (3, True, "")
-    assert "Mend: look at the daemon's log (`memory-mcp daemon logs`)" in shown.stdout
+    assert "Fix: look at the daemon's log (`memory-mcp daemon logs`)" in shown.stdout
 
 
 def test_a_store_that_cannot_be_read_is_told(

@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 
 from embedder_daemon.engines.hash_engine import hash_vector
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import Condition, DaemonStatus, EmbeddedText, Embedding, Finding, Guard, Lane, Space, Task
+from memory_mcp.domain.models import (
+    BreakerStatus,
+    Condition,
+    DaemonStatus,
+    EmbeddedText,
+    Embedding,
+    Finding,
+    Lane,
+    Space,
+    Task,
+)
 
 MAX_CHARS = 2_000
 """Characters that the fake reads of a text."""
@@ -72,9 +82,9 @@ class FakeEmbedder:
             made_by=self.made_by,
         )
 
-    def guard(self) -> Guard:
+    def breaker(self) -> BreakerStatus:
         """Nothing guards it."""
-        return Guard()
+        return BreakerStatus()
 
     def retry_in_s(self) -> float | None:
         """Nothing keeps this embedder from being called."""

@@ -27,8 +27,7 @@ class FakeStore(FakeRecords, FakeSnapshots, FakeEmbeddingIndex, FakeChanges, Fak
         queue = Finding(Condition.OK, "empty")
         if counts.pending or counts.failed:
             queue = Finding(Condition.DEGRADED, "failed" if counts.failed else "pending", counts.last_error or "waits")
-        space = Finding(Condition.OK, "open" if self.shelves.space else "none")
-        return {"store": Finding(Condition.OK, "open"), "space": space, "queue": queue}
+        return {"store": Finding(Condition.OK, "open"), "queue": queue}
 
     async def close(self) -> None:
         """Nothing to let go of."""

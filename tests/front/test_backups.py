@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory_mcp.app import make_live_checks
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Condition
-from memory_mcp.health.report import Health
 from memory_mcp.maintenance.backups import DAILY, WEEKLY, Backups, to_keep
 from memory_mcp.maintenance.upkeep import EVERY_S, FIRST_S, LEASE, RETENTION, Upkeep
 from tests.contracts.shelf import HERE, listed, put
@@ -212,13 +212,13 @@ async def test_a_backup_that_fails_is_told_by_health(tmp_path: Path, clock: Fake
     upkeep = make(store, tmp_path / "file" / "folder", clock)
     (tmp_path / "file").write_text("in the way")
     clock.advance(FIRST_S)
-    health = Health(store, FakeEmbedder(), upkeep)
+    health = make_live_checks(store, FakeEmbedder(), upkeep)
     with pytest.raises(StoreError):
         await upkeep.run_if_due()
-    finding = (await health.report(None)).parts["store"]
+    finding = (await health.live()).parts["store"]
     assert (finding.condition, "could not be backed up" in finding.cause) == (Condition.DEGRADED, True)
     assert "memory-mcp restore" in finding.fix
     (tmp_path / "file").unlink()
     clock.advance(EVERY_S)
     await upkeep.run_if_due()
-    assert (await health.report(None)).parts["store"].condition is Condition.OK
+    assert (await health.live()).parts["store"].condition is Condition.OK

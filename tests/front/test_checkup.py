@@ -1,90 +1,208 @@
-"""Checks run at once, each within its time."""
+"""Checks are registered by their parts, and run at once, each within its time."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 
 import pytest
 
-from memory_mcp.domain.checks import Check, Seen
+from memory_mcp.app import make_services
+from memory_mcp.domain.checks import Inquiry, Look, View, skipped
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.health.checkup import blocking, examine, status
+from memory_mcp.domain.principal import local_user
+from memory_mcp.health.registry import Registry
 from memory_mcp.processes import is_front
+from memory_mcp.settings import defaults
+from memory_mcp.tools.base import Call
+from memory_mcp.tools.health import HEALTH
+from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.store import FakeStore
 
 WELL = Finding(Condition.OK, "well")
 ILL = Finding(Condition.DEGRADED, "ill")
 
 
-async def _well(seconds: float) -> Seen:
+async def _well(inquiry: Inquiry) -> Finding:
     return WELL
 
 
-async def _ill(seconds: float) -> Seen:
+async def _ill(inquiry: Inquiry) -> Finding:
     return ILL
 
 
-def _fails(error: Exception) -> Check:
-    async def look(seconds: float) -> Seen:
+async def _endless(inquiry: Inquiry) -> Finding:
+    await asyncio.Event().wait()
+    return WELL
+
+
+def _fails(error: Exception) -> Look:
+    async def look(inquiry: Inquiry) -> Finding:
         raise error
 
-    return Check("fails", look)
+    return look
+
+
+async def _parts(registry: Registry, seconds: float = 20) -> Mapping[str, Finding]:
+    return (await registry.machine(seconds)).parts
 
 
 async def test_what_needs_a_part_that_is_ill_is_left_out() -> None:
     """Also at second hand, and behind what there was nothing to say of; the worst of the rest is the status."""
 
-    async def silent(seconds: float) -> Seen:
-        return "there is none"
+    async def silent(inquiry: Inquiry) -> Finding:
+        return skipped("there is none")
 
-    checks = [
-        Check("a", _well),
-        Check("b", _ill, ("a",)),
-        Check("c", _well, ("b",)),
-        Check("d", silent),
-        Check("e", _well, ("a", "d")),
-    ]
-    seen = await examine(checks, 20)
-    assert seen == {"a": WELL, "b": ILL, "c": "see b", "d": "there is none", "e": "see d"}
-    assert status(seen) is Condition.DEGRADED
+    registry = Registry()
+    registry.add("a", _well)
+    registry.add("b", _ill, needs=("a",))
+    registry.add("c", _well, needs=("b",))
+    registry.add("d", silent)
+    registry.add("e", _well, needs=("a", "d"))
+    report = await registry.machine(20)
+    assert report.parts == {
+        "a": WELL,
+        "b": ILL,
+        "c": skipped("see b"),
+        "d": skipped("there is none"),
+        "e": skipped("see d"),
+    }
+    assert report.status is Condition.DEGRADED
+
+
+async def test_what_is_not_judged_is_not_wrong() -> None:
+    """A part of which there is nothing to say leaves the status as it is, with its reason in its own line."""
+    registry = Registry()
+    registry.add_blocking("off", lambda _: ILL, skip="it is off")
+    report = await registry.machine(20)
+    assert (report.status, report.parts) == (Condition.OK, {"off": skipped("it is off")})
+
+
+async def test_each_view_shows_its_own_checks() -> None:
+    """A part may be looked at in one way by what runs and in another by doctor, or in the same way by both."""
+    registry = Registry()
+    registry.add("store", _ill, view=View.LIVE)
+    registry.add("store", _well, view=View.MACHINE)
+    registry.add("both", _well, view=View.LIVE | View.MACHINE)
+    live, machine = await registry.live(), await registry.machine(20)
+    assert (live.status, live.parts) == (Condition.DEGRADED, {"store": ILL, "both": WELL})
+    assert (machine.status, machine.parts) == (Condition.OK, {"store": WELL, "both": WELL})
+
+
+async def test_one_question_may_tell_of_several_parts() -> None:
+    """Of one namespace where only that may be spoken of; when it fails, it fails for each of them."""
+    asked = []
+
+    async def look(inquiry: Inquiry) -> Mapping[str, Finding]:
+        asked.append(inquiry.namespace)
+        return {"one": WELL, "other": ILL} if inquiry.namespace else {"one": WELL}
+
+    registry = Registry()
+    registry.add_several(("one", "other"), look, view=View.LIVE)
+    report = await registry.live("mine")
+    assert report.parts == {"one": WELL, "other": ILL}
+    report = await registry.live()
+    assert {name: finding.state for name, finding in report.parts.items()} == dict.fromkeys(("one", "other"), "broken")
+    assert asked == ["mine", None]
+
+
+async def test_memory_health_tells_of_what_was_registered() -> None:
+    """A part that registers itself is shown beside the others, with its fix in the text; one that is off says so."""
+
+    async def broken(inquiry: Inquiry) -> Finding:
+        return Finding(Condition.FAILED, "stuck", "no reader starts", "restart it")
+
+    async def off(inquiry: Inquiry) -> Finding:
+        return skipped("it is off")
+
+    services = make_services(defaults(), FakeStore(), FakeEmbedder())
+    services.health.add("documents", broken, view=View.LIVE)
+    services.health.add("web", off, view=View.LIVE)
+    call = Call(services, local_user("default"), _unheard)
+    result = await HEALTH.run(call, HEALTH.arguments())
+    told = result.structured()
+    assert list(told) == ["status", "daemon", "breaker", "space", "store", "queue", "documents", "web"]
+    assert told["status"] == "failed"
+    assert told["documents"] == {"state": "stuck", "cause": "no reader starts", "fix": "restart it", "detail": ""}
+    assert told["web"] == {"state": "skipped", "cause": "", "fix": "", "detail": "it is off"}
+    assert result.text() == "Status: failed.\ndocuments: stuck. no reader starts Fix: restart it"
+
+
+async def _unheard(done: int, total: int) -> None:
+    """Let nobody hear of progress."""
+
+
+async def test_what_is_behind_a_part_is_left_out_where_that_is_ill() -> None:
+    """Whatever it needs besides; it is made where the part is well."""
+    for look, expected in ((_well, WELL), (_ill, skipped("see settings"))):
+        registry = Registry()
+        registry.add("settings", look)
+        behind = registry.behind("settings")
+        behind.add("store", _well)
+        behind.add("queue", _well, needs=("store",))
+        parts = await _parts(registry)
+        assert (parts["store"], parts["queue"]) == (expected, expected)
+
+
+def test_a_mistake_in_a_registration_is_refused() -> None:
+    """A part that has a check already; one that needs what comes later, or in the other view."""
+    registry = Registry()
+    registry.add("a", _well)
+    with pytest.raises(ValueError, match="a check of a is registered already"):
+        registry.add("a", _well, view=View.MACHINE | View.LIVE)
+    with pytest.raises(ValueError, match="register later before b"):
+        registry.add("b", _well, needs=("later",))
+    with pytest.raises(ValueError, match="register a before b"):
+        registry.add("b", _well, view=View.LIVE, needs=("a",))
 
 
 async def test_what_blocks_for_ever_costs_its_own_line() -> None:
     """A thread that never comes back and a call that never ends are told; the others are not kept waiting."""
     never = threading.Event()
 
-    async def endless(seconds: float) -> Seen:
-        await asyncio.Event().wait()
-        return WELL
-
-    def blocks(seconds: float) -> Seen:
+    def blocks(seconds: float) -> Finding:
         never.wait()
         return WELL
 
-    checks = [
-        Check("blocks", blocking(blocks)),
-        Check("endless", endless),
-        Check("well", blocking(lambda _: WELL)),
-    ]
-    seen = await examine(checks, 0.5)
+    registry = Registry()
+    registry.add_blocking("blocks", blocks)
+    registry.add("endless", _endless)
+    registry.add_blocking("well", lambda _: WELL)
+    parts = await _parts(registry, 0.5)
     never.set()
-    silent = [each for each in seen.values() if isinstance(each, Finding) and each.state == "silent"]
+    silent = [each for each in parts.values() if each.state == "silent"]
     assert len(silent) == 2
     assert all("no answer within 0.5 s" in finding.cause for finding in silent)
-    assert seen["well"] == WELL
+    assert parts["well"] == WELL
 
 
 async def test_a_check_may_have_its_own_time() -> None:
     """As verifying a store whole does."""
+    registry = Registry()
+    registry.add("endless", _endless, seconds=0.1)
+    parts = await _parts(registry, 5)
+    assert parts["endless"].cause == "there was no answer within 0.1 s"
 
-    async def endless(seconds: float) -> Seen:
-        await asyncio.Event().wait()
+
+async def test_who_gives_up_leaves_no_check_behind() -> None:
+    """A client that cancels its call ends every check that still waits."""
+    ended = []
+
+    async def waits(inquiry: Inquiry) -> Finding:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(inquiry)
         return WELL
 
-    seen = await examine([Check("endless", endless, seconds=0.1)], 3_600)
-    assert isinstance(seen["endless"], Finding)
-    assert seen["endless"].cause == "there was no answer within 0.1 s"
+    registry = Registry()
+    registry.add("one", waits)
+    registry.add("other", waits)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(registry.machine(3_600), 0.1)
+    assert len(ended) == 2
 
 
 @pytest.mark.parametrize(
@@ -97,11 +215,13 @@ async def test_a_check_may_have_its_own_time() -> None:
 )
 async def test_a_check_that_fails_is_a_finding(error: Exception, state: str, words: str) -> None:
     """Expected or not, and the others are told all the same."""
-    seen = await examine([_fails(error), Check("well", _well)], 20)
-    found = seen["fails"]
-    assert isinstance(found, Finding)
+    registry = Registry()
+    registry.add("fails", _fails(error))
+    registry.add("well", _well)
+    parts = await _parts(registry)
+    found = parts["fails"]
     assert (found.condition, found.state, words in found.cause) == (Condition.FAILED, state, True)
-    assert seen["well"] == WELL
+    assert parts["well"] == WELL
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory_mcp.app import make_live_checks
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Condition, Embedding, Filters, KeywordMatches, Match, NewMemory, Space
-from memory_mcp.health.report import PARTS, Health
 from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
@@ -206,13 +206,17 @@ def test_words_that_say_little_do_not_beat_the_meaning() -> None:
 
 async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedder, tmp_path: Path) -> None:
     """All five parts are always there, and the status is the worst of them."""
-    report = await Health(store, embedder, Upkeep(store, None)).report(None)
-    assert list(report.parts) == list(PARTS)
+    parts = ["daemon", "breaker", "space", "store", "queue"]
+    report = await make_live_checks(store, embedder, Upkeep(store, None)).live()
+    assert list(report.parts) == parts
     embedder.failure = EmbedderError("down")
-    assert (await Health(store, embedder, Upkeep(store, None)).report(None)).status is Condition.DEGRADED
+    report = await make_live_checks(store, embedder, Upkeep(store, None)).live()
+    assert report.status is Condition.DEGRADED
     (tmp_path / "broken.db").write_bytes(b"no database" * 1000)
     broken = SqliteStore(tmp_path / "broken.db")
-    report = await Health(broken, embedder, Upkeep(broken, None)).report(None)
+    embedder.failure = None
+    report = await make_live_checks(broken, embedder, Upkeep(broken, None)).live()
     assert report.status is Condition.FAILED
-    assert list(report.parts) == list(PARTS)
+    states = ["serving", "closed", "unknown", "unusable", "unknown"]
+    assert {name: finding.state for name, finding in report.parts.items()} == dict(zip(parts, states, strict=True))
     await broken.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from memory_mcp.domain.models import DaemonStatus, Embedding, Finding, Guard, Lane, Task
+from memory_mcp.domain.models import BreakerStatus, DaemonStatus, Embedding, Finding, Lane, Task
 
 
 class Embedder(Protocol):
@@ -30,8 +30,8 @@ class Embedder(Protocol):
         """Say what the embedder is and has done; None when it does not answer."""
         ...
 
-    def guard(self) -> Guard:
-        """Say how what guards the embedder is."""
+    def breaker(self) -> BreakerStatus:
+        """Say how the circuit breaker in front of it is; one that is never open where there is none."""
         ...
 
     def retry_in_s(self) -> float | None:

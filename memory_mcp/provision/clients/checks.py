@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memory_mcp.domain.checks import Seen
+from memory_mcp.domain.checks import skipped
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.health.registry import Registry
 from memory_mcp.provision.clients import Configured, configured
 
 
-def clients(seconds: float) -> Seen:
+def register(registry: Registry) -> None:
+    """Register the check of the files of all clients."""
+    registry.add_blocking("clients", clients)
+
+
+def clients(seconds: float) -> Finding:
     """Say which clients start us, and whether each could."""
     del seconds  # some small files are read
     return judged(configured())
 
 
-def judged(held: Sequence[Configured]) -> Seen:
+def judged(held: Sequence[Configured]) -> Finding:
     """Judge what the clients' files have of ours."""
     if not held:
-        return "no client has an entry of ours; memory-mcp install --client NAME writes one"
+        return skipped("no client has an entry of ours; memory-mcp install --client NAME writes one")
     broken = [each for each in held if each.problem or not each.runs]
     if not broken:
         names = dict.fromkeys(each.client for each in held)

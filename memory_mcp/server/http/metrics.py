@@ -29,7 +29,7 @@ class MetricsPage:
             await JSONResponse({"error": str(error)}, 403)(scope, receive, send)
             return
         figures = await (await self._services.get()).status.figures()
-        page = self._metrics.page(figures.totals, figures.queue, figures.guard)
+        page = self._metrics.page(figures.totals, figures.queue, figures.breaker)
         await Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST})(scope, receive, send)
 
 

@@ -272,11 +272,10 @@ class SqliteStore:
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, now, expires_at))
 
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
-        """Say whether the file opens, and how its queue and its space are."""
+        """Say whether the file opens, and how its queue is."""
         path = self.path
         try:
             await self._database.read(lambda db: check_identity(db, path))  # a newer version may have migrated it
-            space = await self.space()
             queue = await self.queue(namespace)
         except DiskFullError:
             return {"store": findings.full(path)}
@@ -288,7 +287,7 @@ class SqliteStore:
             store = findings.opened(path)
         else:
             store = findings.not_writable(path)
-        return {"store": store, "space": findings.of_space(space), "queue": findings.of_queue(queue)}
+        return {"store": store, "queue": findings.of_queue(queue)}
 
     async def _is_full(self) -> bool:
         """Say whether a write would find no room; after one that found none, another one asks."""

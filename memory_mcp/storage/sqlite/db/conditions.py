@@ -16,7 +16,7 @@ _SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
 @dataclass(slots=True)
-class Condition:
+class WhereClause:
     """SQL that follows WHERE, and its parameters in order."""
 
     parts: list[str] = field(default_factory=list)
@@ -33,13 +33,13 @@ class Condition:
         return " AND ".join(self.parts)
 
 
-def condition(filters: Filters) -> Condition:
+def condition(filters: Filters) -> WhereClause:
     """Return what a live memory must meet.
 
     Raises:
         InvalidArgumentError: a filter on metadata is none.
     """
-    where = Condition()
+    where = WhereClause()
     where.add("m.deleted_at IS NULL")
     where.add("m.namespace = ?", filters.namespace)
     if filters.type is not None:
@@ -57,7 +57,7 @@ def condition(filters: Filters) -> Condition:
     return where
 
 
-def _add_tags(where: Condition, filters: Filters) -> None:
+def _add_tags(where: WhereClause, filters: Filters) -> None:
     if not filters.tags:
         return
     wanted = sorted(set(map(folded, filters.tags)))
@@ -70,7 +70,7 @@ def _add_tags(where: Condition, filters: Filters) -> None:
     )
 
 
-def _add_metadata(where: Condition, name: str, comparison: Comparison) -> None:
+def _add_metadata(where: WhereClause, name: str, comparison: Comparison) -> None:
     """Compare a top-level member with values of the same JSON type (integers and reals are one).
 
     SQLite reads a stored integer of more than 64 bits as the nearest real, which equals no integer that is asked for.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Condition, Finding, QueueCounts, Space
+from memory_mcp.domain.models import Condition, Finding, QueueCounts
 
 
 def unusable(path: Path, error: StoreError) -> Finding:
@@ -24,11 +24,11 @@ def full(path: Path) -> Finding:
 def not_writable(path: Path) -> Finding:
     """Say that nothing can be stored for want of a permission, and what can all the same."""
     cause = f"{path} or its folder cannot be written; nothing can be stored, what is stored can be read"
-    fix = "make both writable, or set MCP_MEMORY_READ_ONLY=1 if that is meant"
+    fix = "make both writable, or set MCP_MEMORY_READ_ONLY=1 if that is intended"
     return Finding(Condition.FAILED, "not writable", cause, fix)
 
 
-NONE: Final = "there is no store: the first memory makes it"
+NONE: Final = "there is no store: the first memory creates it"
 
 
 def opened(path: Path) -> Finding:
@@ -45,13 +45,6 @@ def _free(path: Path) -> str:
         return ""
 
 
-def of_space(space: Space | None) -> Finding:
-    """Say which space the vectors are of."""
-    if space is None:
-        return Finding(Condition.OK, "none", detail="the first vector decides it")
-    return Finding(Condition.OK, "open", detail=f"{space.id}, {space.dimensions} dimensions")
-
-
 def of_queue(queue: QueueCounts) -> Finding:
     """Say what waits for vectors, and what will never have one."""
     detail = f"memories: {queue.pending} pending, {queue.failed} failed"
@@ -59,7 +52,7 @@ def of_queue(queue: QueueCounts) -> Finding:
         return Finding(
             Condition.DEGRADED,
             "failed",
-            f"some passages were refused by the embedder, the latest of {queue.last_failed}: {queue.last_error}",
+            f"the embedder refused some passages, the latest of {queue.last_failed}: {queue.last_error}",
             "`memory-mcp reembed` tries them again, as another engine or version of the daemon will by itself; "
             "they are found by keywords meanwhile",
             detail,
@@ -69,7 +62,7 @@ def of_queue(queue: QueueCounts) -> Finding:
             Condition.DEGRADED,
             "pending",
             "memories wait for vectors",
-            "a client that runs makes them; or `memory-mcp reembed`",
+            "a running client computes them; or run `memory-mcp reembed`",
             detail,
         )
     return Finding(Condition.OK, "empty", detail=detail)

@@ -10,14 +10,16 @@ import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.checks import OTHERS, Seen
+from memory_mcp.domain.checks import OTHERS, READ_ONLY, skipped
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
+from memory_mcp.health.registry import Registry
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.file import BUSY_MS, Patience, in_transaction, left_beside, translated
 from memory_mcp.storage.sqlite.db.reading import connect_reading
@@ -36,6 +38,20 @@ LOCK_SHARE: Final = 0.5
 VERIFY_SHARE: Final = 0.8
 STEPS: Final = 20_000
 """Of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
+
+
+def register(
+    registry: Registry, path: Path, newest: Newest, *, read_only: bool, verify_s: float | None, skip: str = ""
+) -> None:
+    """Register the checks of a file, or of none: `skip` says why this is not the file that is used.
+
+    Verifying has its own seconds where `verify_s` says so.
+    """
+    of_file = ("store",)
+    registry.add_blocking("store", partial(look, path, newest, read_only=read_only), skip=skip)
+    registry.add_blocking("verify", partial(verify, path, newest, read_only=read_only), needs=of_file, seconds=verify_s)
+    registry.add_blocking("lock", partial(lock, path), needs=of_file, skip=READ_ONLY if read_only else "")
+    registry.add_blocking("queue", partial(queue, path, read_only=read_only), needs=of_file)
 
 
 @contextlib.contextmanager
@@ -58,7 +74,7 @@ def _patience_ms(seconds: float) -> int:
     return min(BUSY_MS, int(1_000 * LOCK_SHARE * seconds))
 
 
-def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Seen:
+def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Finding:
     """Say whether the file opens, of which version it is, and whether it is private."""
     if not path.exists():
         return _missing(path, newest())
@@ -69,11 +85,11 @@ def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False)
     except StoreError as error:
         return _unusable(path, error, newest())
     if version == 0:
-        return findings.NONE
+        return skipped(findings.NONE)
     if version < len(migrations()):
         return _old(path, version, read_only=read_only)
     if path.stat().st_mode & OTHERS:
-        cause = f"others on this machine may open {path}"
+        cause = f"others on this machine can open {path}"
         return Finding(Condition.DEGRADED, "not private", cause, f"chmod 600 {shlex.quote(str(path))}")
     return findings.opened(path)
 
@@ -88,16 +104,16 @@ def _old(path: Path, version: int, *, read_only: bool) -> Finding:
     )
 
 
-def _missing(path: Path, backup: Path | None) -> Seen:
+def _missing(path: Path, backup: Path | None) -> Finding:
     left = left_beside(path)
     if backup:
         return Finding(Condition.FAILED, "missing", f"there is no {path}, but backups of it", _restore(backup))
     if left:
         cause = f"there is no {path}, but what lies beside one: {', '.join(left)}"
         return Finding(
-            Condition.FAILED, "missing", cause, "put the file back, or restore a backup of yours: memory-mcp restore"
+            Condition.FAILED, "missing", cause, "put the file back, or restore one of your backups: memory-mcp restore"
         )
-    return f"{findings.NONE}, {path}"
+    return skipped(f"{findings.NONE}, {path}")
 
 
 def _unusable(path: Path, error: StoreError, backup: Path | None) -> Finding:
@@ -114,10 +130,10 @@ def _locked(path: Path, error: StoreError) -> Finding:
 
 
 def _restore(backup: Path | None) -> str:
-    return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "memory-mcp restore, with a backup of yours"
+    return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "memory-mcp restore, with a backup you have"
 
 
-def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Seen:
+def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Finding:
     """Say whether everything in the file agrees, as far as the time allows."""
     end = time.monotonic() + VERIFY_SHARE * seconds
     try:
@@ -126,7 +142,9 @@ def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = Fals
             found = problems(db)
     except StoreError as error:
         if isinstance(error.__cause__, apsw.InterruptError):
-            return f"it is too large to be verified in {VERIFY_SHARE * seconds:.1f} s: memory-mcp doctor --whole"
+            return skipped(
+                f"it is too large to be verified in {VERIFY_SHARE * seconds:.1f} s: memory-mcp doctor --whole"
+            )
         return _unusable(path, error, newest())
     if found:
         cause = f"{found[0]}{f' (and {len(found) - 1} more)' if found[1:] else ''}"
@@ -134,7 +152,7 @@ def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = Fals
     return Finding(Condition.OK, "agrees", detail="pages, keyword index, vectors, counts and change log agree")
 
 
-def lock(path: Path, seconds: float) -> Seen:
+def lock(path: Path, seconds: float) -> Finding:
     """Say whether the file could be written: the write lock is taken for a moment when it is free."""
     patience_ms = _patience_ms(seconds)
     try:
@@ -155,7 +173,7 @@ def _writable(path: Path) -> apsw.Connection:
     return db
 
 
-def queue(path: Path, seconds: float, *, read_only: bool = False) -> Seen:
+def queue(path: Path, seconds: float, *, read_only: bool = False) -> Finding:
     """Say what waits for vectors."""
     with _reading(path, seconds, read_only=read_only) as db:
         return findings.of_queue(reads.queue(db, None))

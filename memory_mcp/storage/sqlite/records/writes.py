@@ -13,7 +13,7 @@ from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
 from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.storage.sqlite.db.changes import log_change
-from memory_mcp.storage.sqlite.db.conditions import Condition
+from memory_mcp.storage.sqlite.db.conditions import WhereClause
 from memory_mcp.storage.sqlite.db.rows import digest, metadata_digest, to_json, to_micros
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records.reads import LAST, load, select_to_delete
@@ -103,7 +103,7 @@ def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = L
 
     An index finds it by created_at or by metadata: there may be as many as nights of a backup.
     """
-    where = Condition()
+    where = WhereClause()
     where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
     where.add("conversation_id IS ? AND key <= ?", new.conversation_id, last)
     if new.created_at is not None:
