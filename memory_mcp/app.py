@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextvars import Context
+from datetime import timedelta
 
 from memory_mcp.application.services import Services
 from memory_mcp.domain.ports import Embedder, Store
@@ -48,7 +49,9 @@ def make_embedder(settings: Settings) -> Embedder:
 def make_services(settings: Settings, store: Store, embedder: Embedder) -> Services:
     """Join the services to a store and an embedder."""
     backups = Backups(store, settings.backup_folder or settings.sqlite_path.parent / "backups")
-    upkeep = Upkeep(store, backups if settings.backup_enabled else None)
+    upkeep = Upkeep(
+        store, backups if settings.backup_enabled else None, keep_changes=timedelta(days=settings.changes_days)
+    )
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
     indexer = Indexer(embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=settings.bulk_budget_s)
     health = Health(store, embedder, upkeep)

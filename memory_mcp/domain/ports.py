@@ -21,6 +21,7 @@ from memory_mcp.domain.models import (
     KeywordMatches,
     Match,
     Memory,
+    MissedChanges,
     MissingVectors,
     Neighbours,
     NewMemory,
@@ -83,8 +84,15 @@ class Upkeep(Protocol):
         """Return a number that grows with every write."""
         ...
 
-    async def events(self, after: int, limit: int) -> list[Event]:
-        """Return the first writes after this generation, in order."""
+    async def events(self, after: int, limit: int) -> list[Event] | MissedChanges:
+        """Return the first writes after this generation, in order; MissedChanges once some of them were pruned."""
+        ...
+
+    async def prune_changes(self, before: datetime) -> int:
+        """Forget the writes before a moment, about a thousand at a time; return how many, 0 at the end.
+
+        The latest write stays, however old it is: the store's generation never gets smaller.
+        """
         ...
 
     async def export(self, after: int, limit: int) -> list[Record]:

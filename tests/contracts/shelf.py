@@ -11,7 +11,7 @@ from typing import Any
 from embedder_api.v1 import wire
 
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Chunk, Embedded, Filters, Memory, NewMemory, Space, Stored
+from memory_mcp.domain.models import Chunk, Embedded, Event, Filters, Memory, MissedChanges, NewMemory, Space, Stored
 from memory_mcp.domain.ports import Store
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.fakes.clock import FakeClock
@@ -50,6 +50,13 @@ async def offer(store: Store, content: str, vector: bytes | None = None, **field
     """Store one memory and return the answer."""
     [stored] = await store.add([(new(content, **fields), whole(content, vector))])
     return stored
+
+
+async def events(store: Store, after: int = 0, limit: int = 1_000) -> list[Event]:
+    """Return the first writes after a generation, none of which was pruned."""
+    told = await store.events(after, limit)
+    assert not isinstance(told, MissedChanges)
+    return told
 
 
 async def after_a_crash(store: Store) -> SqliteStore:

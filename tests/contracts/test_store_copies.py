@@ -12,7 +12,7 @@ import pytest
 from memory_mcp.domain.errors import ConflictError, StoreError
 from memory_mcp.domain.models import Change, Filters, Record, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import HERE, listed, near, put, towards, whole, worded
+from tests.contracts.shelf import HERE, events, listed, near, put, towards, whole, worded
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 
@@ -122,7 +122,7 @@ async def test_a_restored_backup_is_what_was_backed_up(store: Store, tmp_path: P
     await store.restore(tmp_path / "copies" / "one", tmp_path / "copies" / "aside")
     assert await listed(store) == await near(store) == await worded(store, "kept later") == ["kept"]
     assert await store.generation() > before
-    assert (await store.events(before, 10))[0].kind == "restore"
+    assert (await events(store, before, 10))[0].kind == "restore"
     await put(store, "after", towards(20))
     assert await near(store) == ["kept", "after"]
     assert await store.verify() == []

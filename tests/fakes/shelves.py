@@ -36,6 +36,8 @@ class Shelves:
         self._space: Space | None = None
         self._others: list[Space] = []
         self._log: list[Event] = []
+        self._floor = 0
+        """The last of the log that was pruned; what is behind it is not told any more."""
         self._leases: dict[str, tuple[str, float]] = {}
         self._keys = count(1)
         self._passage_ids = count(1)

@@ -11,11 +11,21 @@ from pathlib import Path
 
 from memory_mcp.domain.duplicates import check_import, deleted_before
 from memory_mcp.domain.errors import ConflictError, StoreError
-from memory_mcp.domain.models import Chunk, Embedded, Event, Memory, MissingVectors, Record, Space, Stored
+from memory_mcp.domain.models import (
+    Chunk,
+    Embedded,
+    Event,
+    Memory,
+    MissedChanges,
+    MissingVectors,
+    Record,
+    Space,
+    Stored,
+)
 from memory_mcp.domain.names import free
 from tests.fakes.shelves import Shelves, text_of
 
-KEPT = ("_memories", "_deleted", "_owners", "_texts", "_revisions", "_passages", "_space", "_others", "_log")
+KEPT = ("_memories", "_deleted", "_owners", "_texts", "_revisions", "_passages", "_space", "_others", "_log", "_floor")
 """What a backup holds."""
 
 
@@ -106,9 +116,18 @@ class FakeUpkeep(Shelves):
         """Return the number of the last write."""
         return self._log[-1].seq if self._log else 0
 
-    async def events(self, after: int, limit: int) -> list[Event]:
+    async def events(self, after: int, limit: int) -> list[Event] | MissedChanges:
         """Return the first writes after a generation."""
+        if after < self._floor:
+            return MissedChanges(await self.generation())
         return [event for event in self._log if event.seq > after][:limit]
+
+    async def prune_changes(self, before: datetime) -> int:
+        """Forget writes; which namespaces there were is not forgotten."""
+        old = [event.seq for event in self._log[:-1] if event.at < before]
+        pruned = [event.seq for event in self._log if self._floor < event.seq <= max(old, default=0)][:3]
+        self._floor = max(pruned, default=self._floor)
+        return len(pruned)
 
     async def export(self, after: int, limit: int) -> list[Record]:
         """Return the first live memories after a key."""
