@@ -54,7 +54,8 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
     )
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
     indexer = Indexer(embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=settings.bulk_budget_s)
-    health = Health(store, embedder, upkeep)
+    watching = Watching(store)
+    health = Health(store, embedder, upkeep, (chores.background, watching.background))
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         retrieval=Retrieval(store, embedder, budget_s=settings.embed_budget_s),
@@ -64,7 +65,7 @@ def make_services(settings: Settings, store: Store, embedder: Embedder) -> Servi
         reembedding=Reembedding(store, embedder, indexer, budget_s=settings.bulk_budget_s),
         status=Status(store, embedder, health),
         transfer=Transfer(store, indexer),
-        watching=Watching(store),
+        watching=watching,
     )
 
 
