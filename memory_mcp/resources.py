@@ -15,7 +15,6 @@ from urllib.parse import unquote
 from pydantic_core import to_json
 
 from memory_mcp.application.services import Services
-from memory_mcp.background import Background
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError, cut
 from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters, MissedChanges
 from memory_mcp.domain.names import folded, nfc
@@ -131,7 +130,7 @@ async def watching(
     resource = _Subscribed(services, Address.parse(uri), namespace, partial(notify, uri))
     async with services.watching.listening(resource.hear):
         await resource.begin()  # what fails here is told to who subscribes
-        task = asyncio.create_task(Background(f"telling of {uri}").run(resource.tell))
+        task = asyncio.create_task(services.watching.loop(f"telling of {uri}").run(resource.tell))
         try:
             yield
         finally:

@@ -35,12 +35,17 @@ class Watching:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._sleep = sleep
         self._listeners: set[Listener] = set()
         self._seen = 0
         """The generation up to which the listeners were told."""
         self._task: asyncio.Task[None] | None = None
-        self.background = Background("watching the change log", clock=clock, sleep=sleep)
+        self.background = self.loop("watching the change log")
+
+    def loop(self, name: str) -> Background:
+        """Return what keeps a listener's own loop running."""
+        return Background(name, clock=self._clock, sleep=self._sleep)
 
     async def generation(self) -> int:
         """Return a number that grows with every write, by whatever process.

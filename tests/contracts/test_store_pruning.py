@@ -215,7 +215,7 @@ MAKE: dict[str, Callable[[Path, FakeClock], Store]] = {
 
 
 @pytest.mark.parametrize("kind", MAKE)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(acts=ACTS)
 def test_whatever_is_pruned_no_reader_misses_a_write(kind: str, acts: list[tuple[str, int]]) -> None:
     """Readers that lag behind and start over when they are told to hold the same as the store in the end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -16,7 +16,7 @@ from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.watching import EVERY_S, Watching
 from tests.contracts.shelf import put
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, Sleeper, until
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.shelves import EPOCH
 from tests.fakes.store import FakeStore
@@ -26,24 +26,6 @@ from tests.fakes.store import FakeStore
 def clock() -> FakeClock:
     """Give a clock that goes when somebody sleeps."""
     return FakeClock()
-
-
-class Sleeper:
-    """Sleeps no time at all, and keeps how long it was asked to; the clock goes on all the same."""
-
-    def __init__(self, clock: FakeClock, naps: int = 1_000) -> None:
-        self._clock = clock
-        self._left = naps
-        self.naps: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        """Let the time pass, and end the loop after the last nap."""
-        self.naps.append(seconds)
-        self._clock.advance(seconds)
-        self._left -= 1
-        if not self._left:
-            raise asyncio.CancelledError
-        await asyncio.sleep(0)
 
 
 class Faulty(FakeStore):
@@ -83,13 +65,6 @@ async def test_a_loop_that_ran_well_for_a_while_is_restarted_soon(clock: FakeClo
     with pytest.raises(asyncio.CancelledError):
         await Background("the loop", clock=clock, sleep=sleep).run(fail_after_a_while)
     assert sleep.naps == [FIRST_DELAY_S] * 4
-
-
-async def until(happened: Callable[[], object]) -> None:
-    """Let others run until something has happened."""
-    async with asyncio.timeout(5):
-        while not happened():  # noqa: ASYNC110 - what is waited for knows of no event
-            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("fault", [ZeroDivisionError(), StoreError("locked")])

@@ -78,9 +78,9 @@ def _floor(db: apsw.Connection) -> int:
 
 def _raise_floor(db: apsw.Connection, floor: int) -> None:
     """Record what is known of the rows up to a seq before they go."""
-    key = db.execute(
-        """SELECT coalesce(max(m.key), 0) FROM changes AS c, json_each(c.memory_ids) AS logged
-           JOIN memories AS m ON m.id = logged.value AND m.namespace = c.namespace WHERE c.seq <= ?""",
+    key = db.execute(  # CROSS JOIN: in this order alone all of it is looked up by index
+        """SELECT coalesce(max(m.key), 0) FROM changes AS c CROSS JOIN json_each(c.memory_ids) AS logged
+           CROSS JOIN memories AS m ON m.id = logged.value AND m.namespace = c.namespace WHERE c.seq <= ?""",
         (floor,),
     ).get
     db.execute(
