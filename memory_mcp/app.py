@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextvars import Context
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from embedder_api.v1.address import socket_path
 
 from memory_mcp.application.services import Services
+from memory_mcp.background import Background
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
@@ -62,10 +64,13 @@ def make_services(
 ) -> Services:
     """Join the services to a store and an embedder."""
     backups = Backups(store, _backup_folder(settings))
-    upkeep = Upkeep(store, backups if settings.backup_enabled else None)
+    upkeep = Upkeep(
+        store, backups if settings.backup_enabled else None, keep_changes=timedelta(days=settings.changes_days)
+    )
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
     indexer = Indexer(embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=settings.bulk_budget_s)
-    health = make_live_checks(store, embedder, upkeep)
+    watching = Watching(store)
+    health = make_live_checks(store, embedder, upkeep, (chores.background, watching.background))
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         search=SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy),
@@ -75,7 +80,7 @@ def make_services(
         reembedding=Reembedding(store, embedder, indexer, budget_s=settings.bulk_budget_s),
         status=Status(store, embedder, health),
         transfer=Transfer(store, indexer),
-        watching=Watching(store),
+        watching=watching,
     )
 
 
@@ -83,11 +88,13 @@ def _backup_folder(settings: Settings) -> Path:
     return settings.backup_folder or settings.sqlite_path.parent / "backups"
 
 
-def make_live_checks(store: Store, embedder: Embedder, upkeep: Upkeep) -> Registry:
+def make_live_checks(store: Store, embedder: Embedder, upkeep: Upkeep, loops: Sequence[Background] = ()) -> Registry:
     """Let the parts that are open register their checks, in the order of the screen."""
     registry = Registry()
     embedder_checks.register(registry, embedder, store.space)
-    store_checks.register(registry, store, lambda: upkeep.trouble)
+    store_checks.register(
+        registry, store, lambda: upkeep.trouble, lambda: "; ".join(filter(None, (loop.trouble for loop in loops)))
+    )
     return registry
 
 

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from memory_mcp.application.services import Services
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError, cut
-from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters
+from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters, MissedChanges
 from memory_mcp.domain.names import folded, nfc
 from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.fields import shown
@@ -127,39 +127,60 @@ async def watching(
         InvalidArgumentError: it is no address of ours.
         StoreError: the store cannot be read.
     """
-    address = Address.parse(uri)
-    touched = asyncio.Event()
-
-    def listen(events: Sequence[Event]) -> None:
-        ours = [event for event in events if event.namespace == namespace]
-        if ours and address.may_be_touched_by(ours):
-            touched.set()
-
-    async with services.watching.listening(listen):
-        seen = await _digest(services, address, namespace)  # what fails here is told to who subscribes
-        task = asyncio.create_task(_tell(services, address, namespace, seen, touched, partial(notify, uri)))
+    resource = _Subscribed(services, Address.parse(uri), namespace, partial(notify, uri))
+    async with services.watching.listening(resource.hear):
+        await resource.begin()  # what fails here is told to who subscribes
+        task = asyncio.create_task(services.watching.loop(f"telling of {uri}").run(resource.tell))
         try:
             yield
         finally:
             task.cancel()
 
 
-async def _tell(
-    services: Services,
-    address: Address,
-    namespace: str,
-    seen: bytes,
-    touched: asyncio.Event,
-    notify: Callable[[], Awaitable[None]],
-) -> None:
-    while True:
-        await touched.wait()
-        touched.clear()
-        with contextlib.suppress(StoreError):  # it is looked at again after the next write
-            now = await _digest(services, address, namespace)
-            if now != seen:
-                seen = now
-                await notify()
+class _Subscribed:
+    """A resource that somebody wants to hear of, and what was last seen of it."""
+
+    def __init__(
+        self, services: Services, address: Address, namespace: str, notify: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._services = services
+        self._address = address
+        self._namespace = namespace
+        self._notify = notify
+        self._seen = b""
+        self._heard = 0
+        """How often something was heard that may have changed it."""
+        self._touched = asyncio.Event()
+
+    def hear(self, events: Sequence[Event] | MissedChanges) -> None:
+        """Take note of writes; of those that were missed, any may have changed the resource."""
+        if not isinstance(events, MissedChanges):
+            ours = [event for event in events if event.namespace == self._namespace]
+            if not (ours and self._address.may_be_touched_by(ours)):
+                return
+        self._heard += 1
+        self._touched.set()
+
+    async def begin(self) -> None:
+        """Look at what the resource is now.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        self._seen = await _digest(self._services, self._address, self._namespace)
+
+    async def tell(self) -> None:
+        """Call `notify` whenever the resource has changed, until cancelled."""
+        while True:
+            await self._touched.wait()
+            heard = self._heard
+            with contextlib.suppress(StoreError):  # it is looked at again after the next write
+                now = await _digest(self._services, self._address, self._namespace)
+                if now != self._seen:
+                    await self._notify()
+                    self._seen = now
+            if heard == self._heard:  # else it was touched again meanwhile
+                self._touched.clear()
 
 
 async def _digest(services: Services, address: Address, namespace: str) -> bytes:

@@ -133,6 +133,7 @@ class Settings(BaseSettings):
     backup_folder: FolderPath | None = Field(
         None, description="Where backups go; the folder `backups` beside the database file where it is not set."
     )
+    changes_days: int = Field(30, ge=1, le=3650, description="Days that the change log keeps a write.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that name none."
     )

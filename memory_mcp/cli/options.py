@@ -104,7 +104,13 @@ def _option(name: str, field: Schema) -> Callable[[F], F]:
     kind = _type(name, schema)
     if schema["type"] == "array":
         return click.option(
-            "--tag", flag, name, multiple=True, type=kind, callback=_joined, help=f"{words}; with commas, or again."
+            "--tag",
+            flag,
+            name,
+            multiple=True,
+            type=kind,
+            callback=_joined,
+            help=f"{words}; comma-separated or repeated.",
         )
     words += SAID.get(kind, "")
     return click.option(

@@ -151,6 +151,14 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class MissedChanges:
+    """Says that the change log no longer holds the next write: whoever reads it must start over."""
+
+    generation: int
+    """Where to go on from: read this first, then everything again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """The answer to a write."""
 

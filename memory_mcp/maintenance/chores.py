@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from memory_mcp.background import Background
 from memory_mcp.domain.errors import EmbedderError, StoreError
 from memory_mcp.domain.models import Lane, PendingChunk, Space
 from memory_mcp.domain.ports import Embedder, IndexAndLeases
@@ -36,6 +37,7 @@ class Chores:
         poll_s: float,
         bulk_budget_s: float,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._embedder = embedder
@@ -46,6 +48,7 @@ class Chores:
         self._lease = Lease(store, LEASE)
         self._wake = asyncio.Event()
         self._batch = TEXTS_PER_CALL
+        self.background = Background("the background chores", clock=clock, sleep=sleep)
 
     def wake(self) -> None:
         """Look at the queue now."""
@@ -53,6 +56,9 @@ class Chores:
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
+        await self.background.run(self._rounds)
+
+    async def _rounds(self) -> None:
         while True:
             self._wake.clear()
             try:
@@ -61,8 +67,6 @@ class Chores:
                 await self._upkeep.run_if_due()
             except StoreError as error:
                 log.warning("chores were put off", cause=str(error))
-            except Exception:
-                log.exception("chores failed")
             await self._rest()
 
     async def _rest(self) -> None:

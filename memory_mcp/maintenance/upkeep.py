@@ -1,20 +1,21 @@
-"""What keeps a store in order over the years: purging, backups, tidying."""
+"""What keeps a store in order over the years: purging, pruning the change log, backups, tidying."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.ports import RecordsAndLeases, SupportsTidy
+from memory_mcp.domain.ports import Maintainable, SupportsTidy
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.leases import Lease
 
 RETENTION: Final = timedelta(days=30)
 """How long a deleted memory can be brought back."""
+KEEP_CHANGES: Final = timedelta(days=30)
 FIRST_S: Final = 60.0
 """Seconds after the start: a client that only looks in does not wait for a backup."""
 EVERY_S: Final = 3600.0
@@ -26,18 +27,24 @@ log = Logger(__name__)
 
 
 class Upkeep:
-    """Done by one live front at a time."""
+    """Done by one live front at a time.
+
+    Args:
+        keep_changes: how long the change log tells of a write; a reader who comes later starts over.
+    """
 
     def __init__(
         self,
-        store: RecordsAndLeases,
+        store: Maintainable,
         backups: Backups | None,
         *,
+        keep_changes: timedelta = KEEP_CHANGES,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._backups = backups
+        self._keep_changes = keep_changes
         self._clock = clock
         self._monotonic = monotonic
         self._due_at = monotonic() + FIRST_S
@@ -66,16 +73,20 @@ class Upkeep:
         self.trouble = ""
 
     async def _do(self) -> None:
-        await self._purge()
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        if purged := await _until_none(self._store.purge, now - RETENTION):
+            log.info("memories deleted long ago were purged", memories=purged)
+        if pruned := await _until_none(self._store.prune_changes, now - self._keep_changes):
+            log.info("the change log was pruned", changes=pruned)
         if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
             log.info("the store was backed up", path=str(path))
         if isinstance(self._store, SupportsTidy):
             await self._store.tidy()
 
-    async def _purge(self) -> None:
-        before = datetime.fromtimestamp(self._clock(), UTC) - RETENTION
-        purged = 0
-        while count := await self._store.purge(before):
-            purged += count
-        if purged:
-            log.info("memories deleted long ago were purged", memories=purged)
+
+async def _until_none(remove: Callable[[datetime], Awaitable[int]], before: datetime) -> int:
+    """Remove some at a time until nothing from before the moment is left; return how many went."""
+    removed = 0
+    while count := await remove(before):
+        removed += count
+    return removed

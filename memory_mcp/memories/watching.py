@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
+from memory_mcp.background import Background
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Event
+from memory_mcp.domain.models import Event, MissedChanges
 from memory_mcp.domain.ports import Changes
 from memory_mcp.logger import Logger
 
@@ -16,7 +18,8 @@ EVERY_S: Final = 0.2
 """Seconds between two looks at the store's generation; one costs about 0.1 ms."""
 EVENTS_AT_ONCE: Final = 1_000
 
-Listener = Callable[[Sequence[Event]], None]
+Listener = Callable[[Sequence[Event] | MissedChanges], None]
+"""Hears of the next writes in order, or that it has missed some: whatever it knows may be out of date then."""
 
 log = Logger(__name__)
 
@@ -24,10 +27,25 @@ log = Logger(__name__)
 class Watching:
     """Looks at the change log for as long as anybody listens, and not at all else."""
 
-    def __init__(self, store: Changes) -> None:
+    def __init__(
+        self,
+        store: Changes,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._store = store
+        self._clock = clock
+        self._sleep = sleep
         self._listeners: set[Listener] = set()
+        self._seen = 0
+        """The generation up to which the listeners were told."""
         self._task: asyncio.Task[None] | None = None
+        self.background = self.loop("watching the change log")
+
+    def loop(self, name: str) -> Background:
+        """Return what keeps a listener's own loop running."""
+        return Background(name, clock=self._clock, sleep=self._sleep)
 
     async def generation(self) -> int:
         """Return a number that grows with every write, by whatever process.
@@ -41,13 +59,16 @@ class Watching:
     async def listening(self, listener: Listener) -> AsyncIterator[None]:
         """Tell the listener of all writes after this moment, in order, until the context ends; it must not raise.
 
+        When something unexpected interrupts the watching, the listener may hear of some writes twice.
+
         Raises:
             StoreError: the store cannot be read.
         """
-        seen = await self._store.generation()
+        now = await self._store.generation()
         self._listeners.add(listener)
         if self._task is None:
-            self._task = asyncio.create_task(self._watch(seen))
+            self._seen = now
+            self._task = asyncio.create_task(self.background.run(self._watch))
         try:
             yield
         finally:
@@ -56,19 +77,18 @@ class Watching:
                 self._task.cancel()
                 self._task = None
 
-    async def _watch(self, seen: int) -> None:
+    async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(EVERY_S)
+            await self._sleep(EVERY_S)
             try:
-                seen = await self._look(seen)
+                await self._look()
             except StoreError as error:
                 log.warning("the change log cannot be read", cause=str(error))
 
-    async def _look(self, seen: int) -> int:
-        """Tell of what was written after `seen`, and return how far that goes."""
-        while await self._store.generation() > seen:
-            events = await self._store.events(seen, EVENTS_AT_ONCE)
-            seen = events[-1].seq
+    async def _look(self) -> None:
+        """Tell the listeners what they have not been told yet."""
+        while await self._store.generation() > self._seen:
+            events = await self._store.events(self._seen, EVENTS_AT_ONCE)
             for listener in tuple(self._listeners):
                 listener(events)
-        return seen
+            self._seen = events.generation if isinstance(events, MissedChanges) else events[-1].seq

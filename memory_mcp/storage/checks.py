@@ -12,22 +12,35 @@ from memory_mcp.domain.ports import Store
 from memory_mcp.health.registry import Registry
 
 RESTORE: Final = "make room on the disk, or restore the latest backup: memory-mcp restore"
+RESTART: Final = "restart the client; if it goes on, report what the log says of it"
 
 
-def register(registry: Registry, store: Store, backup_trouble: Callable[[], str]) -> None:
-    """Register the checks of a store; `backup_trouble` says why the last backup failed, and is empty if none did."""
+def register(
+    registry: Registry, store: Store, backup_trouble: Callable[[], str], loop_trouble: Callable[[], str]
+) -> None:
+    """Register the checks of a store.
+
+    Args:
+        registry: of what is live.
+        store: the one that is open.
+        backup_trouble: says why the last backup failed; empty if none did.
+        loop_trouble: says which background loop around the store keeps failing; empty if none does.
+    """
 
     async def look(inquiry: Inquiry) -> Mapping[str, Finding]:
         found = await store.findings(inquiry.namespace)
         return {
-            "store": _backed_up(found["store"], backup_trouble()),
+            "store": _with_trouble(found["store"], backup_trouble(), loop_trouble()),
             "queue": found.get("queue", STORE_UNREADABLE),
         }
 
     registry.add_several(("store", "queue"), look, view=View.LIVE)
 
 
-def _backed_up(store: Finding, trouble: str) -> Finding:
-    if not trouble or store.condition is not Condition.OK:
+def _with_trouble(store: Finding, of_backup: str, of_loops: str) -> Finding:
+    if store.condition is not Condition.OK or not (of_backup or of_loops):
         return store
-    return replace(store, condition=Condition.DEGRADED, cause=f"it could not be backed up: {trouble}", fix=RESTORE)
+    if of_backup:
+        cause = f"it could not be backed up: {of_backup}"
+        return replace(store, condition=Condition.DEGRADED, cause=cause, fix=RESTORE)
+    return replace(store, condition=Condition.DEGRADED, cause=of_loops, fix=RESTART)

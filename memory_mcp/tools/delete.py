@@ -24,8 +24,8 @@ NAMED: Final = 20
 class DeleteArguments(FilterArguments):
     """Which memories."""
 
-    id: Annotated[MemoryId | None, Field(description="This memory, and no filters")] = None
-    dry_run: Annotated[bool, Field(description="Only say which")] = False
+    id: Annotated[MemoryId | None, Field(description="Only this memory; no filters")] = None
+    dry_run: Annotated[bool, Field(description="Show what would be deleted")] = False
 
     @classmethod
     def refuse_empty(cls, given: Mapping[str, object]) -> None:
@@ -118,7 +118,7 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
 
 DELETE = Tool(
     "memory_delete",
-    "Delete one memory by id, or all that match filters.",
+    "Delete one memory by id, or all that match.",
     DeleteArguments,
     DeleteResult,
     memory_delete,

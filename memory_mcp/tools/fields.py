@@ -142,20 +142,20 @@ Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE), Composed]
 class FilterArguments(Arguments):
     """What a memory must be."""
 
-    tags: Annotated[Tags, Field(description="With these tags")] = Field(default_factory=list)
-    tag_match: Annotated[Literal["any", "all"], Field(description="With one of the tags, or all")] = "any"
-    type: Annotated[Type | None, Field(description="Of this kind")] = None
+    tags: Annotated[Tags, Field(description="Filter by tag")] = Field(default_factory=list)
+    tag_match: Annotated[Literal["any", "all"], Field(description="Any of the tags, or all")] = "any"
+    type: Annotated[Type | None, Field(description="Filter by kind")] = None
     metadata: Annotated[
         Metadata,
-        Field(default_factory=dict, description="Members equal to these, or {gte, gt, lte, lt, ne: value, in: list}"),
+        Field(default_factory=dict, description="Filter by members: value, or {gte, gt, lte, lt, ne: value, in: list}"),
     ]
-    conversation_id: Annotated[ConversationId | None, Field(description="Of this conversation")] = None
+    conversation_id: Annotated[ConversationId | None, Field(description="Filter by conversation")] = None
     after: Annotated[Bound | None, Field(description="Created at or after (ISO 8601)")] = None
     before: Annotated[Bound | None, Field(description="Created before")] = None
     time_expr: Annotated[
-        str | None, Field(min_length=1, max_length=200, description="e.g. 'last week', 'in May 2023'")
+        str | None, Field(min_length=1, max_length=200, description="Such as 'last week' or 'in May 2023'")
     ] = None
-    namespace: Annotated[Namespace | None, Field(description="Other than the default")] = None
+    namespace: Annotated[Namespace | None, Field(description="If not the default")] = None
 
     @property
     def is_timeless(self) -> bool:

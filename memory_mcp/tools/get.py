@@ -25,11 +25,11 @@ MAX_REVISIONS: Final = 40
 class GetArguments(Arguments):
     """Which memory, and which part of it."""
 
-    id: Annotated[MemoryId, Field(description="As a search or list gave it")]
-    history: Annotated[bool, Field(description="Also what it was before each update")] = False
-    revision: Annotated[int | None, Field(ge=1, description="What it was then")] = None
-    offset: Annotated[int, Field(ge=0, description="Begin at this character: the next_offset of the answer before")] = 0
-    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Characters of content to return")] = None
+    id: Annotated[MemoryId, Field(description="From a search or list")]
+    history: Annotated[bool, Field(description="Include earlier revisions")] = False
+    revision: Annotated[int | None, Field(ge=1, description="Read this revision")] = None
+    offset: Annotated[int, Field(ge=0, description="Start here: next_offset of the last answer")] = 0
+    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Characters of content")] = None
 
 
 class RevisionFields(Shown):

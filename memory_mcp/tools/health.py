@@ -80,7 +80,7 @@ async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
 
 HEALTH = Tool(
     "memory_health",
-    "Say whether the memory works in full, what is wrong, and what fixes it.",
+    "Report what works, what does not, and how to fix it.",
     HealthArguments,
     HealthResult,
     memory_health,

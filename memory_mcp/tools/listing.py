@@ -24,8 +24,8 @@ class ListArguments(FilterArguments):
 
     aliases: ClassVar = {"n_results": "limit", "top_k": "limit", "k": "limit"}
 
-    limit: Annotated[int, Field(ge=1, le=100, description="Memories on a page")] = 20
-    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR, description="next_cursor of the page before")] = None
+    limit: Annotated[int, Field(ge=1, le=100, description="Memories per page")] = 20
+    cursor: Annotated[str | None, Field(max_length=MAX_CURSOR, description="next_cursor of the previous page")] = None
 
 
 class ListResult(Result):
@@ -83,7 +83,7 @@ async def listed(
 
 LIST = Tool(
     "memory_list",
-    "List memories, newest first, a page at a time.",
+    "List memories, newest first, page by page.",
     ListArguments,
     ListResult,
     memory_list,

@@ -35,19 +35,15 @@ class SearchArguments(FilterArguments):
 
     query: Annotated[
         str,
-        Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language"),
+        Field(min_length=1, max_length=MAX_QUERY, description="Question or keywords, any language"),
         AfterValidator(not_blank),
     ]
-    limit: Annotated[int, Field(ge=1, le=100, description="Results at most")] = 10
-    mode: Annotated[SearchMode, Field(description="auto joins meaning and words")] = "auto"
-    min_score: Annotated[float | None, Field(ge=0, le=1, description="Leave out weaker results")] = None
-    recency: Annotated[
-        float, Field(ge=0, le=1, description="How far newer comes before better; 0: only among equals")
-    ] = 0.0
+    limit: Annotated[int, Field(ge=1, le=100, description="Number of results")] = 10
+    mode: Annotated[SearchMode, Field(description="auto combines meaning and keywords")] = "auto"
+    min_score: Annotated[float | None, Field(ge=0, le=1, description="Drop results that score lower")] = None
+    recency: Annotated[float, Field(ge=0, le=1, description="Prefer newer memories; 0 only breaks ties")] = 0.0
     collapse: Annotated[bool, Field(description="Show near duplicates once")] = False
-    max_chars: Annotated[
-        int | None, Field(ge=1, le=10_000_000, description="Characters of content to return in all")
-    ] = None
+    max_chars: Annotated[int | None, Field(ge=1, le=10_000_000, description="Characters of content in total")] = None
     explain: Annotated[bool, Field(description="Diagnostics")] = False
 
 
@@ -301,7 +297,7 @@ def _hit(hit: Hit) -> SearchHit:
 
 SEARCH = Tool(
     "memory_search",
-    "Recall memories by meaning and by words. Use it before answering what may depend on earlier sessions.",
+    "Recall memories by meaning and keywords. Use it before answering what may depend on earlier sessions.",
     SearchArguments,
     SearchResult,
     memory_search,

@@ -35,8 +35,8 @@ class StoreArguments(Arguments):
     tags: Annotated[NewTags, Field(description="Labels to filter by")] = Field(default_factory=list)
     type: Annotated[Type, Field(description="Kind: note, fact, decision, …")] = "note"
     metadata: Annotated[NewMetadata, Field(description="Any JSON object")] = Field(default_factory=dict)
-    namespace: Annotated[Namespace | None, Field(description="Other than the default")] = None
-    conversation_id: Annotated[ConversationId | None, Field(description="Groups the turns of a conversation")] = None
+    namespace: Annotated[Namespace | None, Field(description="If not the default")] = None
+    conversation_id: Annotated[ConversationId | None, Field(description="Groups turns of a conversation")] = None
     created_at: Annotated[Moment | None, Field(description="When it was said, if not now (ISO 8601)")] = None
     id: Annotated[MemoryId | None, Field(description="Your own id; storing it again changes nothing")] = None
 
@@ -106,7 +106,7 @@ class StoreManyArguments(Arguments):
         Field(
             min_length=1,
             max_length=MAX_ITEMS,
-            description="Each with the arguments of memory_store",
+            description="Arguments as in memory_store",
             json_schema_extra=_like_store,
         ),
     ]
@@ -199,8 +199,8 @@ def _object(item: object) -> dict[str, object]:
 
 STORE = Tool(
     "memory_store",
-    "Remember something for later sessions: a fact, preference, decision, event or turn of a conversation. "
-    "Search first: where it changes what is stored, use memory_update instead.",
+    "Remember a fact, preference, decision, event or conversation turn for later sessions. "
+    "Search first: if it changes what is stored, use memory_update instead.",
     StoreArguments,
     StoreResult,
     memory_store,
@@ -208,7 +208,7 @@ STORE = Tool(
 )
 STORE_MANY = Tool(
     "memory_store_many",
-    "Remember many things at once; faster than storing one by one.",
+    "Store many memories at once, faster than one by one.",
     StoreManyArguments,
     StoreManyResult,
     memory_store_many,

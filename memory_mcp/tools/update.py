@@ -27,12 +27,12 @@ class UpdateArguments(Arguments):
 
     aliases: ClassVar = {"text": "content", "information": "content"}
 
-    id: Annotated[MemoryId, Field(description="As a search or list gave it")]
+    id: Annotated[MemoryId, Field(description="From a search or list")]
     content: Annotated[Content | None, Field(description="Replaces the content")] = None
     tags: Annotated[NewTags | None, BeforeValidator(_unless_blank), Field(description="Replaces all tags")] = None
     type: Annotated[Type | None, Field(description="Replaces the kind")] = None
     metadata: Annotated[NewMetadata | None, Field(description="Replaces all metadata")] = None
-    expected_revision: Annotated[int | None, Field(ge=1, description="Refuse if it was changed meanwhile")] = None
+    expected_revision: Annotated[int | None, Field(ge=1, description="Fail if changed since this revision")] = None
 
     @classmethod
     def refuse_empty(cls, given: Mapping[str, object]) -> None:

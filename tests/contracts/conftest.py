@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import Store, SupportsBackup
 from memory_mcp.storage.sqlite.repository import SqliteStore
+from tests.contracts.shelf import Copied
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 
@@ -29,3 +31,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
     empty = made[request.param]()
     yield empty
     await empty.close()
+
+
+@pytest.fixture
+def copied(store: Store) -> Copied:
+    """Give the stores that can be copied to a file."""
+    if isinstance(store, SupportsBackup):
+        return cast("Copied", store)
+    pytest.skip("this store cannot be copied to a file")

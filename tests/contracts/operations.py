@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, Memory, Metadata, NewMemory, Space, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import OTHER_SPACE, SHARES, SPACE, faults, keyword_search, nearest, towards
+from tests.contracts.shelf import OTHER_SPACE, SHARES, SPACE, events, faults, keyword_search, nearest, towards
 
 Answer = object
 DAY = datetime(2024, 5, 17, tzinfo=UTC)
@@ -272,7 +272,7 @@ async def answers(store: Store, history: Sequence[Operation], reopen: Reopen) ->
             store = await reopen(store)
         given.append(await _answer(store, operation))
     given += [await _answer(store, Read(Filters(namespace), 100, 3, "apple")) for namespace in EVERYWHERE]
-    given += [await faults(store), [(e.seq, e.kind, e.memory_ids, e.tags) for e in await store.events(0, 1_000)]]
+    given += [await faults(store), [(e.seq, e.kind, e.memory_ids, e.tags) for e in await events(store, 0, 1_000)]]
     await store.close()
     return given
 

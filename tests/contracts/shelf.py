@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from embedder_api.v1 import wire
 
@@ -15,15 +15,17 @@ from memory_mcp.domain.models import (
     Chunk,
     DocumentFrequencies,
     Embedded,
+    Event,
     Filters,
     KeywordMatches,
     Match,
     Memory,
+    MissedChanges,
     NewMemory,
     Space,
     Stored,
 )
-from memory_mcp.domain.ports import Snapshots, Store, SupportsVerify
+from memory_mcp.domain.ports import Snapshots, Store, SupportsBackup, SupportsVerify
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
 from memory_mcp.storage.sqlite.repository import SqliteStore
@@ -65,6 +67,13 @@ async def offer(store: Store, content: str, vector: bytes | None = None, **field
     """Store one memory and return the answer."""
     [stored] = await store.add([(new(content, **fields), whole(content, vector))])
     return stored
+
+
+async def events(store: Store, after: int = 0, limit: int = 1_000) -> list[Event]:
+    """Return the first writes after a generation, none of which was pruned."""
+    told = await store.events(after, limit)
+    assert not isinstance(told, MissedChanges)
+    return told
 
 
 async def after_a_crash(store: Store) -> SqliteStore:
@@ -130,6 +139,10 @@ async def worded(
 async def _contents(store: Snapshots, keys: list[int]) -> list[str]:
     memories = await store.read(lambda snapshot: snapshot.fetch(keys))
     return [memories[key].content for key in keys]
+
+
+class Copied(Store, SupportsBackup, Protocol):
+    """A store that can be copied to a file."""
 
 
 async def faults(store: object) -> list[str]:

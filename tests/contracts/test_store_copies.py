@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import pytest
 
 from memory_mcp.domain.errors import ConflictError, StoreError
 from memory_mcp.domain.models import Change, Filters, Record, Stored
-from memory_mcp.domain.ports import Store, SupportsBackup, SupportsTidy
-from tests.contracts.shelf import HERE, faults, listed, near, put, towards, whole, worded
+from memory_mcp.domain.ports import Store, SupportsTidy
+from tests.contracts.shelf import HERE, Copied, events, faults, listed, near, put, towards, whole, worded
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 
@@ -113,18 +113,6 @@ async def test_an_imported_id_with_another_content_is_a_conflict_of_its_own(stor
 # Copies
 
 
-class Copied(Store, SupportsBackup, Protocol):
-    """A store that can be copied to a file."""
-
-
-@pytest.fixture
-def copied(store: Store) -> Copied:
-    """Give the stores that can be copied to a file."""
-    if isinstance(store, SupportsBackup):
-        return cast("Copied", store)
-    pytest.skip("this store cannot be copied to a file")
-
-
 async def test_a_restored_backup_is_what_was_backed_up(copied: Copied, tmp_path: Path) -> None:
     """What was written since is kept aside, and the store goes on from the backup."""
     await put(copied, "kept", towards(0), id="a", tags=("x",))
@@ -134,7 +122,7 @@ async def test_a_restored_backup_is_what_was_backed_up(copied: Copied, tmp_path:
     await copied.restore(tmp_path / "copies" / "one", tmp_path / "copies" / "aside")
     assert await listed(copied) == await near(copied) == await worded(copied, "kept later") == ["kept"]
     assert await copied.generation() > before
-    assert (await copied.events(before, 10))[0].kind == "restore"
+    assert (await events(copied, before, 10))[0].kind == "restore"
     await put(copied, "after", towards(20))
     assert await near(copied) == ["kept", "after"]
     assert await faults(copied) == []

@@ -13,6 +13,7 @@ from tests.contracts.shelf import (
     HERE,
     OTHER_SPACE,
     SPACE,
+    events,
     faults,
     listed,
     near,
@@ -144,7 +145,7 @@ async def test_filling_the_stores_own_space_is_a_change_that_all_see(store: Stor
     before = await store.generation()
     await fill_all(store, SPACE)
     assert await store.activate_space(SPACE)
-    [event] = await store.events(before, 10)
+    [event] = await events(store, before, 10)
     assert (event.kind, event.namespace, event.memory_ids) == ("embed", "here", (waiting.id,))
     assert (await store.queue(None)).pending == 0
 
@@ -266,19 +267,19 @@ async def test_the_same_dimension_with_other_weights_is_another_space(store: Sto
 
 async def test_every_write_is_an_event(store: Store) -> None:
     """Generations grow with each write, and the events after one say what was done to which memories and tags."""
-    assert (await store.generation(), await store.events(0, 10)) == (0, [])
+    assert (await store.generation(), await events(store, 0, 10)) == (0, [])
     memory = await put(store, "text", towards(0), id="a", tags=("x",))
     first = await store.generation()
     await store.update(memory, Change(tags=("y",)), None, None)
     await store.delete(["a"], HERE, dry_run=False)
-    events = await store.events(first, 10)
-    assert [(event.kind, event.memory_ids, event.tags) for event in events] == [
+    told = await events(store, first, 10)
+    assert [(event.kind, event.memory_ids, event.tags) for event in told] == [
         ("update", ("a",), ("x", "y")),
         ("delete", ("a",), ("y",)),
     ]
-    assert [event.namespace for event in events] == ["here", "here"]
-    assert (events[-1].seq, events[-1].at) == (await store.generation(), EPOCH)
-    assert len(await store.events(0, 2)) == 2
+    assert [event.namespace for event in told] == ["here", "here"]
+    assert (told[-1].seq, told[-1].at) == (await store.generation(), EPOCH)
+    assert len(await events(store, 0, 2)) == 2
 
 
 # Leases

@@ -9,6 +9,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from memory_mcp.memories.service import DELETED_AT_ONCE
+from memory_mcp.tools.fields import FilterArguments
 from tests.e2e.client import RawClient, ToolError
 from tests.e2e.conftest import FRONT
 from tests.fakes.daemon import FakeDaemon
@@ -23,6 +24,14 @@ NAMES = [
     "memory_delete",
     "memory_health",
 ]
+
+BUDGET = 6_500
+"""Characters of the tools' names, descriptions and input schemas as JSON, which each model pays for in each session.
+
+Ten tools may have 8,000; two that are to come have 700 each. ChatGPT's two are counted apart.
+"""
+MEANING = ("type", "enum", "format")
+"""What an argument's schema says wherever it is named."""
 
 
 async def test_the_sdks_own_client_stores_and_recalls(daemon: FakeDaemon, environment: dict[str, str]) -> None:
@@ -58,17 +67,23 @@ async def test_the_modern_era_needs_no_handshake(start: Callable[..., RawClient]
 
 
 async def test_the_advertised_list_is_small(start: Callable[..., RawClient]) -> None:
-    """Names, descriptions and input schemas cost at most 8,000 characters, ChatGPT's two apart, and have no titles."""
+    """Names, descriptions and input schemas are within the budget, without titles; each argument is explained."""
     client = start()
     await client.initialize()
     tools = (await client.request("tools/list"))["result"]["tools"]
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]
     text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
-    assert len(text) <= 8_000
+    assert len(text) <= BUDGET
     assert '"title"' not in text
     assert all(tool["outputSchema"]["type"] == "object" for tool in tools)
-    properties = [entry for tool in tools for entry in tool["inputSchema"].get("properties", {}).items()]
-    assert [name for name, schema in properties if not schema.get("description")] == []
+    arguments = {tool["name"]: tool["inputSchema"].get("properties", {}) for tool in tools}
+    bare = [(tool, name) for tool, of in arguments.items() for name, field in of.items() if "description" not in field]
+    assert bare == [(tool, name) for tool in ("memory_list", "memory_delete") for name in FilterArguments.model_fields]
+    for tool, name in bare:
+        explained, brief = arguments["memory_search"][name], arguments[tool][name]
+        assert {key: brief.get(key) for key in MEANING} == {key: explained.get(key) for key in MEANING}, (tool, name)
+    described = {tool["name"]: tool["description"] for tool in tools}
+    assert all("as in memory_search" in described[tool] for tool in ("memory_list", "memory_delete"))
     hints = {tool["name"]: tool["annotations"] for tool in tools}
     assert hints["memory_search"]["readOnlyHint"] is True
     assert hints["memory_delete"]["destructiveHint"] is True

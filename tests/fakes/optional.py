@@ -10,7 +10,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Event
 from tests.fakes.shelves import OnShelves
 
-KEPT = ("memories", "deleted", "owners", "texts", "revisions", "passages", "space", "others", "log")
+KEPT = ("memories", "deleted", "owners", "texts", "revisions", "passages", "space", "others", "log", "floor")
 """What a backup holds."""
 
 

@@ -36,6 +36,8 @@ class Shelves:
         self.space: Space | None = None
         self.others: list[Space] = []
         self.log: list[Event] = []
+        self.floor = 0
+        """The last of the log that was pruned; what is behind it is not told any more."""
         self.leases: dict[str, tuple[str, float]] = {}
         self.keys = count(1)
         self.passage_ids = count(1)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from memory_mcp.app import make_live_checks
 from memory_mcp.domain.errors import NotFoundError, StoreError
-from memory_mcp.domain.models import Condition
+from memory_mcp.domain.models import Condition, MissedChanges
 from memory_mcp.maintenance.backups import DAILY, WEEKLY, Backups, to_keep
 from memory_mcp.maintenance.upkeep import EVERY_S, FIRST_S, LEASE, RETENTION, Upkeep
-from tests.contracts.shelf import HERE, listed, put
+from tests.contracts.shelf import HERE, events, listed, put
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.store import FakeStore
@@ -188,6 +188,18 @@ async def test_upkeep_is_done_a_minute_after_the_start_and_then_hourly(tmp_path:
     clock.advance(EVERY_S - 1)
     await upkeep.run_if_due()
     assert (await store.deleted("b", "here")).content == "stays"
+
+
+async def test_the_change_log_is_pruned_of_what_is_older_than_the_setting(clock: FakeClock) -> None:
+    """Of ten days with a write each the last three are kept; who has read less is told to start over."""
+    store = FakeStore(clock)
+    upkeep = Upkeep(store, None, keep_changes=timedelta(days=3), clock=clock, monotonic=clock)
+    for day in range(10):
+        await put(store, f"text {day}")
+        clock.advance(DAY_S)
+    await upkeep.run_if_due()
+    assert await store.events(6, 99) == MissedChanges(10)
+    assert [event.seq for event in await events(store, 7)] == [8, 9, 10]
 
 
 async def test_one_front_does_the_upkeep(tmp_path: Path, clock: FakeClock) -> None:

@@ -17,7 +17,7 @@ from memory_mcp.domain.ports.leases import Leases
 from memory_mcp.domain.ports.optional import SupportsBackup, SupportsTidy, SupportsVerify
 from memory_mcp.domain.ports.records import Records
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
-from memory_mcp.domain.ports.store import IndexAndLeases, RecordsAndIndex, RecordsAndLeases, Store
+from memory_mcp.domain.ports.store import IndexAndLeases, Maintainable, RecordsAndIndex, Store
 from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
@@ -26,9 +26,9 @@ __all__ = [
     "EmbeddingIndex",
     "IndexAndLeases",
     "Leases",
+    "Maintainable",
     "Records",
     "RecordsAndIndex",
-    "RecordsAndLeases",
     "Snapshot",
     "Snapshots",
     "Store",

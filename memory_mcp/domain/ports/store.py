@@ -31,8 +31,8 @@ class RecordsAndIndex(Records, EmbeddingIndex, Protocol):
     """For who writes memories together with their vectors."""
 
 
-class RecordsAndLeases(Records, Leases, Protocol):
-    """For who works on memories one process at a time."""
+class Maintainable(Records, Changes, Leases, Protocol):
+    """For who keeps memories and the log of changes in order, one process at a time."""
 
 
 class IndexAndLeases(EmbeddingIndex, Leases, Protocol):

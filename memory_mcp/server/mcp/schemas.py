@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import mcp_types as types
 
 from memory_mcp.tools.base import AnyTool
+from memory_mcp.tools.fields import FilterArguments
+from memory_mcp.tools.search import SEARCH
 
 Schema = dict[str, Any]  # JSON Schema, as pydantic makes it
+
+BRIEF: Final = ("type", "enum", "format")
+"""What is said of an argument that another tool's schema explains."""
 
 
 @cache
@@ -25,10 +30,12 @@ def input_schemas(tools: tuple[AnyTool, ...]) -> dict[str, Schema]:
 
 
 def _advertise(tool: AnyTool) -> types.Tool:
+    schema = _without_least_length(_lean(tool.arguments.model_json_schema(), collapse=True))
+    is_explained = tool is SEARCH or not issubclass(tool.arguments, FilterArguments)
     return types.Tool(
         name=tool.name,
-        description=tool.description,
-        input_schema=_without_least_length(_lean(tool.arguments.model_json_schema(), collapse=True)),
+        description=tool.description if is_explained else f"{tool.description} Filters as in {SEARCH.name}.",
+        input_schema=schema if is_explained else _with_brief_filters(schema),
         output_schema=_lean(tool.result.model_json_schema(mode="serialization"), collapse=False),
         annotations=types.ToolAnnotations(
             read_only_hint=tool.read_only,
@@ -40,12 +47,14 @@ def _advertise(tool: AnyTool) -> types.Tool:
 
 
 def _lean(schema: Schema, *, collapse: bool) -> Schema:
-    """Leave out what costs the client's context: titles, docstrings, defaults, and in arguments the explicit null."""
+    """Leave out what costs the client's context: titles, docstrings, what holds where nothing is said."""
     lean: Schema = {}
     for key, value in schema.items():
         if isinstance(value, str) and (key == "title" or (key == "description" and "properties" in schema)):
             continue
-        if key == "additionalProperties" and value is True:  # as where nothing is said
+        if value is True and key == "additionalProperties":  # as where nothing is said
+            continue
+        if value is False and key == "default" and collapse:  # so is a flag that is not given
             continue
         if key in {"properties", "$defs"}:
             lean[key] = {name: _lean(inner, collapse=collapse) for name, inner in value.items()}
@@ -66,6 +75,19 @@ def _without_least_length(schema: Schema) -> Schema:
         for name, field in schema["properties"].items()
     }
     return {**schema, "properties": fields}
+
+
+def _with_brief_filters(schema: Schema) -> Schema:
+    """Say only what kind of value each filter takes: the schema of memory_search has the descriptions and bounds."""
+    fields = schema["properties"]
+    return {**schema, "properties": fields | {name: _brief(fields[name]) for name in FilterArguments.model_fields}}
+
+
+def _brief(field: Schema) -> Schema:
+    kept: Schema = {key: field[key] for key in BRIEF if key in field}
+    if "items" in field:
+        kept["items"] = _brief(field["items"])
+    return kept
 
 
 def _without_null(schema: Schema) -> Schema:

@@ -22,6 +22,7 @@ from memory_mcp.domain.models import (
     Filters,
     Finding,
     Memory,
+    MissedChanges,
     MissingVectors,
     NewMemory,
     Page,
@@ -226,9 +227,13 @@ class SqliteStore:
         """Return the change log's largest seq."""
         return await self._database.read(changes.generation)
 
-    async def events(self, after: int, limit: int) -> list[Event]:
+    async def events(self, after: int, limit: int) -> list[Event] | MissedChanges:
         """Return the first writes after a generation."""
         return await self._database.read(lambda db: changes.since(db, after, limit))
+
+    async def prune_changes(self, before: datetime) -> int:
+        """Forget the oldest writes, if they are from before a moment."""
+        return await self._database.write(lambda db: changes.prune(db, to_micros(before)))
 
     async def export(self, after: int, limit: int) -> list[Record]:
         """Return the first live memories after a key."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from memory_mcp.domain.models import Condition
+from memory_mcp.domain.models import Condition, Written
 from memory_mcp.storage.sqlite.maintenance import inspection
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import SPACE, after_a_crash, new, put, towards, whole
+from tests.fakes.clock import FakeClock
+from tests.fakes.shelves import EPOCH
 
 SECONDS = 20.0
 
@@ -47,6 +50,18 @@ async def test_what_a_killed_front_left_is_read_and_left(path: Path, store: Sqli
     assert written is not None
     assert written.generation == 1
     assert [file.read_bytes() for file in files] == before
+
+
+async def test_a_pruned_log_still_tells_when_the_store_was_first_written(path: Path) -> None:
+    """A store of years is not taken for a new one, which needs no backup yet."""
+    clock = FakeClock()
+    store = SqliteStore(path, clock)
+    for day in range(6):
+        clock.now = day * 86_400.0
+        await put(store, f"text {day}")
+        await store.prune_changes(EPOCH + timedelta(days=day))
+    assert inspection.written(path, SECONDS) == Written(6, EPOCH)
+    await store.close()
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-signs"])

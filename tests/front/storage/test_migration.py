@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Chunk, Condition, Embedded
+from memory_mcp.domain.models import Chunk, Condition, Embedded, MissedChanges
 from memory_mcp.search.lexical import bm25
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
@@ -21,7 +22,7 @@ from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.vectors import chunks
-from tests.contracts.shelf import HERE, keyword_search, listed, new, put, worded
+from tests.contracts.shelf import HERE, events, keyword_search, listed, new, put, worded
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
 
@@ -167,6 +168,19 @@ async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
     assert found.matches[0].score == pytest.approx(found.max_score / (bm25.K1 + 1), rel=0.02)
     assert await worded(store, "budget 7", limit=1) == ["budget 7"]
     assert await worded(store, "3199") == []
+    await store.close()
+    audit(path)
+
+
+async def test_a_store_of_the_sixth_version_keeps_its_log_until_it_is_pruned(path: Path) -> None:
+    """Readers go on where they were, and what is pruned later is known to have been there."""
+    make_of(path, 6, [f"memory {number}" for number in range(5)])
+    store = SqliteStore(path)
+    assert [event.memory_ids for event in await events(store, 2)] == [("m2",), ("m3",), ("m4",)]
+    audit(path)
+    assert await store.prune_changes(datetime.now(UTC)) == 4
+    assert await store.events(3, 9) == MissedChanges(5)
+    assert await store.verify() == []
     await store.close()
     audit(path)
 

@@ -10,7 +10,7 @@ import pytest
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Change, Chunk
 from memory_mcp.storage.sqlite.repository import SqliteStore
-from tests.contracts.shelf import HERE, SPACE, listed, near, put, towards
+from tests.contracts.shelf import HERE, SPACE, events, listed, near, put, towards
 from tests.front.storage.audit import audit
 
 
@@ -73,7 +73,7 @@ async def test_a_namespace_that_is_gone_is_told(store: SqliteStore, tmp_path: Pa
     await put(store, "there", namespace="there")
     generation = await store.generation()
     await store.restore(tmp_path / "copy", tmp_path / "aside")
-    told = await store.events(generation, 10)
+    told = await events(store, generation, 10)
     assert {(event.kind, event.namespace) for event in told} == {("restore", "here"), ("restore", "there")}
 
 

@@ -20,7 +20,7 @@ from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from memory_mcp.storage.sqlite.vectors import binary_search, chunks
-from tests.contracts.shelf import SPACE, listed, near, nearest, offer, towards, worded
+from tests.contracts.shelf import SPACE, events, listed, near, nearest, offer, towards, worded
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
 
@@ -154,7 +154,7 @@ async def test_tags_of_a_memory_become_one(path: Path, old: Old, store: SqliteSt
     old.add("two", tags=("tea",))
     [_, memory] = await _all(store, "here")
     assert memory.tags == ("Café", "tea")
-    last = (await store.events(2, 9))[-1]
+    last = (await events(store, 2, 9))[-1]
     assert (last.kind, last.namespace, last.memory_ids) == ("update", "here", ("m1",))
     assert set(last.tags) == {"café", apart("café")}
     await store.close()
@@ -179,7 +179,7 @@ async def test_namespaces_become_one(path: Path, old: Old, store: SqliteStore) -
     assert (queue.pending, queue.failed, queue.last_error) == (1, 1, "too odd")
     assert await store.namespaces_like("", 9) == ["other", "é"]
     assert (await store.deleted("gone", "é")).namespace == "é"
-    assert {event.namespace for event in await store.events(7, 9)} == {"é", apart("é")}
+    assert {event.namespace for event in await events(store, 7, 9)} == {"é", apart("é")}
     await store.close()
     audit(path)
 

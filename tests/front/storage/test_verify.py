@@ -24,6 +24,10 @@ HARM = {
     "1 namespaces count their memories wrongly": "UPDATE namespaces SET memories = 9",
     "3 memories are of a namespace without a number": "UPDATE namespaces SET namespace = 'any_namespace'",
     "1 live memories are missing from the change log": "DELETE FROM changes WHERE seq = 1",
+    "2 live memories are missing from the change log": """
+        INSERT INTO change_floor VALUES (1, 1, 1, 0); DELETE FROM changes WHERE seq <= 3""",
+    "2 entries of the change log lie below its floor": "INSERT INTO change_floor VALUES (1, 2, 1, 0)",
+    "1 floors of the change log lie above its latest entry": "INSERT INTO change_floor VALUES (1, 9, 1, 0)",
     "1 passages lack their vector of the space space-a": "DELETE FROM vectors_1 WHERE passage_id = 1",
     "2 passages lack their vector of the space space-a": "DELETE FROM vectors_1_chunks",
     "2 passages lack their vector of the space space-a, too": "DELETE FROM vectors_1_vector_chunks00",

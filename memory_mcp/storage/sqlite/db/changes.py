@@ -1,15 +1,22 @@
-"""The change log: every write appends to it in its own transaction; the largest seq is the store's generation."""
+"""The change log: every write appends to it in its own transaction; the largest seq is the store's generation.
+
+It is bounded: old rows are deleted behind a floor, which is recorded in the same transaction. The newest row always
+stays, so that `max(seq)` is the generation for whoever asks.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.models import Event
+from memory_mcp.domain.models import Event, MissedChanges, Written
 from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
+
+PRUNED_AT_ONCE: Final = 1_000
+"""Rows that one transaction deletes: some milliseconds, for which writers wait."""
 
 _EventRow = tuple[int, int, str, str, str, str]
 
@@ -29,13 +36,59 @@ def generation(db: apsw.Connection) -> int:
     return cast("int", db.execute("SELECT coalesce(max(seq), 0) FROM changes").get)
 
 
-def since(db: apsw.Connection, after: int, limit: int) -> list[Event]:
+def since(db: apsw.Connection, after: int, limit: int) -> list[Event] | MissedChanges:
     """Return the first writes after this seq, in order."""
+    if after < _floor(db):
+        return MissedChanges(generation(db))
     rows = db.execute(
         "SELECT seq, at, namespace, kind, memory_ids, tags FROM changes WHERE seq > ? ORDER BY seq LIMIT ?",
         (after, limit),
     )
     return [_to_event(row) for row in cast("Iterator[_EventRow]", rows)]
+
+
+def written(db: apsw.Connection) -> Written | None:
+    """Return the generation and when the store was first written; None when it never was."""
+    first = db.execute(
+        "SELECT coalesce((SELECT began_at FROM change_floor), (SELECT at FROM changes ORDER BY seq LIMIT 1))"
+    ).get
+    return None if first is None else Written(generation(db), from_micros(cast("int", first)))
+
+
+def prune(db: apsw.Connection, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
+    """Delete the oldest rows up to the last one from before a moment, and raise the floor; return how many."""
+    floor = db.execute(
+        """SELECT max(seq) FROM (
+             SELECT seq FROM changes WHERE seq <= (
+               SELECT seq FROM changes WHERE at < ? AND seq < (SELECT max(seq) FROM changes) ORDER BY seq DESC LIMIT 1)
+             ORDER BY seq LIMIT ?)""",
+        (before, at_once),
+    ).get
+    if floor is None:
+        return 0
+    _raise_floor(db, cast("int", floor))
+    db.execute("DELETE FROM changes WHERE seq <= ?", (floor,))
+    return db.changes()
+
+
+def _floor(db: apsw.Connection) -> int:
+    """Return the largest seq that was pruned, 0 before the first."""
+    return cast("int", db.execute("SELECT coalesce(max(seq), 0) FROM change_floor").get)
+
+
+def _raise_floor(db: apsw.Connection, floor: int) -> None:
+    """Record what is known of the rows up to a seq before they go."""
+    key = db.execute(  # CROSS JOIN: in this order alone all of it is looked up by index
+        """SELECT coalesce(max(m.key), 0) FROM changes AS c CROSS JOIN json_each(c.memory_ids) AS logged
+           CROSS JOIN memories AS m ON m.id = logged.value AND m.namespace = c.namespace WHERE c.seq <= ?""",
+        (floor,),
+    ).get
+    db.execute(
+        """INSERT INTO change_floor (one, seq, key, began_at)
+           VALUES (1, ?, ?, (SELECT at FROM changes ORDER BY seq LIMIT 1))
+           ON CONFLICT DO UPDATE SET seq = excluded.seq, key = max(key, excluded.key)""",
+        (floor, key),
+    )
 
 
 def _to_event(row: _EventRow) -> Event:

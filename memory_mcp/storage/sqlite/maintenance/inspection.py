@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import apsw
 
@@ -23,7 +23,6 @@ from memory_mcp.health.registry import Registry
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.file import BUSY_MS, Patience, in_transaction, left_beside, translated
 from memory_mcp.storage.sqlite.db.reading import connect_reading
-from memory_mcp.storage.sqlite.db.rows import from_micros
 from memory_mcp.storage.sqlite.db.schema import check_identity, migrations, too_old
 from memory_mcp.storage.sqlite.maintenance import findings
 from memory_mcp.storage.sqlite.maintenance.verify import problems
@@ -197,6 +196,4 @@ def written(path: Path, seconds: float, *, read_only: bool = False) -> Written |
         StoreError: it cannot be read.
     """
     with _reading(path, seconds, read_only=read_only) as db:
-        generation = changes.generation(db)
-        first = cast("int | None", db.execute("SELECT at FROM changes ORDER BY seq LIMIT 1").get)
-    return None if first is None else Written(generation, from_micros(first))
+        return changes.written(db)

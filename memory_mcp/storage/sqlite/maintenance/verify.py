@@ -34,8 +34,13 @@ _COUNTS: Final = {
         SELECT count(*) FROM memories
         WHERE deleted_at IS NULL AND namespace NOT IN (SELECT namespace FROM namespaces)""",
     "live memories are missing from the change log": """
-        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND id NOT IN (
+        SELECT count(*) FROM memories
+        WHERE deleted_at IS NULL AND key > (SELECT coalesce(max(key), 0) FROM change_floor) AND id NOT IN (
           SELECT logged.value FROM changes, json_each(changes.memory_ids) AS logged)""",
+    "entries of the change log lie below its floor": """
+        SELECT count(*) FROM changes WHERE seq <= (SELECT seq FROM change_floor)""",
+    "floors of the change log lie above its latest entry": """
+        SELECT count(*) FROM change_floor WHERE seq >= (SELECT coalesce(max(seq), 0) FROM changes)""",
 }
 """What must not be, and how it is counted."""
 

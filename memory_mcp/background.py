@@ -1,0 +1,70 @@
+"""Keeps the front's endless loops running: what an unexpected exception ends is started again, and health shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from memory_mcp.logger import Logger
+
+FIRST_DELAY_S: Final = 1.0
+"""Seconds before the first restart; each further one in a row waits twice as long."""
+MAX_DELAY_S: Final = 60.0
+STEADY_S: Final = 60.0
+"""Seconds that a loop has to run for its earlier failures to be forgotten."""
+KEEPS_FAILING: Final = 3
+"""Failures in a row from which on health shows them."""
+
+log = Logger(__name__)
+
+
+class Background:
+    """One loop that runs until it is cancelled."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._name = name
+        self._clock = clock
+        self._sleep = sleep
+        self._failures = 0
+        self._cause = ""
+        self._started_at: float | None = None
+        """When the loop last began; None while it is not running."""
+
+    @property
+    def trouble(self) -> str:
+        """Say what the loop keeps failing with; empty while it works."""
+        if self._failures < KEEPS_FAILING or self._is_steady():
+            return ""
+        return f"{self._name} keeps failing ({self._cause})"
+
+    async def run(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run the loop until cancelled; when it raises, log that and start it again after a delay."""
+        try:
+            while True:
+                self._started_at = self._clock()
+                try:
+                    await loop()
+                except Exception as error:
+                    delay_s = self._failed(error)
+                    log.exception(f"{self._name} failed and will restart", delay_s=delay_s)
+                    await self._sleep(delay_s)
+        finally:
+            self._failures = 0
+
+    def _failed(self, error: Exception) -> float:
+        """Count a failure and return the seconds until the restart."""
+        self._failures = 1 if self._is_steady() else self._failures + 1
+        self._cause = type(error).__name__  # its words may quote what is stored
+        self._started_at = None
+        return float(min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures - 1, 10)))
+
+    def _is_steady(self) -> bool:
+        return self._started_at is not None and self._clock() - self._started_at >= STEADY_S

@@ -1,0 +1,84 @@
+"""Who subscribed to a resource hears of what changed it, whatever happens in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from memory_mcp.app import make_services
+from memory_mcp.application.services import Services
+from memory_mcp.domain.models import Filters, Page
+from memory_mcp.memories.watching import Watching
+from memory_mcp.resources import watching
+from memory_mcp.settings import defaults
+from tests.contracts.shelf import HERE, put
+from tests.fakes.clock import FakeClock, Sleeper, until
+from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.shelves import EPOCH
+from tests.fakes.store import FakeStore
+
+URI = "memory://recent/10"
+
+
+class Faulty(FakeStore):
+    """Cannot list its memories as often as it is told."""
+
+    faults = 0
+
+    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Fail, or list."""
+        if self.faults:
+            self.faults -= 1
+            raise ZeroDivisionError
+        return await super().page(filters, limit=limit, cursor=cursor)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Give a clock that goes when somebody sleeps."""
+    return FakeClock()
+
+
+def services_of(store: FakeStore, clock: FakeClock) -> Services:
+    """Join the services to a store that is watched without waiting."""
+    quick = Watching(store, clock=clock, sleep=Sleeper(clock))
+    return replace(make_services(defaults(), store, FakeEmbedder()), watching=quick)
+
+
+async def test_writes_that_were_pruned_unseen_are_told_of_all_the_same(clock: FakeClock) -> None:
+    """A resource is read anew where the log cannot say what was written; where it is the same, nobody hears."""
+    store = FakeStore(clock)
+    heard: list[str] = []
+
+    async def notify(uri: str) -> None:
+        heard.append(uri)
+
+    services = services_of(store, clock)
+    async with watching(services, URI, "here", notify), watching(services, URI, "there", notify):
+        for number in range(3):
+            await put(store, f"text {number}")
+        clock.advance(60)
+        assert await store.prune_changes(EPOCH + timedelta(seconds=clock())) == 2
+        await until(lambda: heard)
+        await store.delete(None, HERE, dry_run=False)
+        await until(lambda: len(heard) == 2)
+    assert heard == [URI] * 2
+
+
+async def test_a_resource_that_cannot_be_read_once_is_told_of_later(clock: FakeClock) -> None:
+    """What nobody expected delays the notification, and the next write is told of as well."""
+    store = Faulty(clock)
+    heard: list[str] = []
+
+    async def notify(uri: str) -> None:
+        heard.append(uri)
+
+    async with watching(services_of(store, clock), URI, "here", notify):
+        store.faults = 1
+        await put(store, "one")
+        await until(lambda: heard)
+        await put(store, "two")
+        await until(lambda: len(heard) == 2)
+    assert heard == [URI] * 2
