@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from memory_mcp.health.overview import Status
 from memory_mcp.health.report import Health
@@ -12,7 +13,9 @@ from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
 from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
-from memory_mcp.search.pipeline import SearchPipeline
+
+if TYPE_CHECKING:
+    from memory_mcp.search.pipeline import SearchPipeline  # which a client's first list of tools does not need
 
 
 @dataclass(frozen=True, slots=True)

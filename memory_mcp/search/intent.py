@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from memory_mcp.domain.quotations import quotations
 from memory_mcp.domain.spelling import plain_words
-from memory_mcp.search.policy import RoutePolicy
 from memory_mcp.search.speech import (
     ASKS,
     ASKS_ANYWHERE,
@@ -21,6 +20,9 @@ from memory_mcp.search.speech import (
     named,
     says,
 )
+
+if TYPE_CHECKING:
+    from memory_mcp.search.policy import RoutePolicy
 
 Intent = Literal["identifier", "question", "time", "browse", "topic"]
 
