@@ -14,7 +14,7 @@ from typing import Final
 
 from embedder_api.v1.address import socket_path
 
-from memory_mcp import processes, settings, tokens
+from memory_mcp import processes, settings
 from memory_mcp.domain.checks import Check, Seen
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Condition, Finding
@@ -32,7 +32,7 @@ from memory_mcp.provision.recipe import MODEL_DIGESTS
 from memory_mcp.provision.service import Service
 from memory_mcp.provision.versions import Versions
 from memory_mcp.settings import Settings
-from memory_mcp.storage import disk
+from memory_mcp.storage import disk, tokens
 from memory_mcp.storage.sqlite.maintenance import inspection
 
 SETTINGS: Final = "settings"

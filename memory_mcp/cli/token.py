@@ -5,20 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import click
+from pydantic import TypeAdapter
 
 from memory_mcp import settings
 from memory_mcp.cli.session import as_json_option, say
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.domain.names import nfc
-from memory_mcp.domain.principal import Scope
-from memory_mcp.tokens import Token, TokenFile
+from memory_mcp.domain.ports import Tokens
+from memory_mcp.domain.principal import Scope, Token
+from memory_mcp.storage.factory import make_tokens
 
 MAX_NAME = 64
 
 
-def _file() -> TokenFile:
-    return TokenFile(settings.load().tokens_path)
+def _tokens() -> Tokens:
+    return make_tokens(settings.load())
 
 
 @click.group()
@@ -49,7 +51,7 @@ def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: i
     """Make a token for NAME and show it, this once."""
     allowed = [Scope(scope) for scope in dict.fromkeys(scopes or ("read", "write"))]
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
-    secret, made = _file().create(name, allowed, namespace, expires_at)
+    secret, made = _tokens().create(name, allowed, namespace, expires_at)
     say(f"{secret}\n{_told(made)}; it is not shown again", {"token": secret, **_fields(made)}, as_json=as_json)
 
 
@@ -57,7 +59,7 @@ def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: i
 @as_json_option
 def list_(*, as_json: bool) -> None:
     """List the tokens, without what they are."""
-    held = _file().all()
+    held = _tokens().all()
     if as_json:
         print_data({"tokens": [_fields(each) for each in held]})
         return
@@ -70,7 +72,7 @@ def list_(*, as_json: bool) -> None:
 @as_json_option
 def revoke(*, name_or_id: str, as_json: bool) -> None:
     """Revoke a token; who holds it is refused from now on."""
-    gone = _file().revoke(nfc(name_or_id))
+    gone = _tokens().revoke(nfc(name_or_id))
     say(f"revoked {gone.name} ({gone.id})", _fields(gone), as_json=as_json)
 
 
@@ -81,4 +83,5 @@ def _told(each: Token) -> str:
 
 
 def _fields(each: Token) -> dict[str, object]:
-    return each.model_dump(mode="json", exclude={"digest"})
+    fields: dict[str, object] = TypeAdapter(Token).dump_python(each, mode="json")
+    return fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from memory_mcp.domain.errors import ForbiddenError
@@ -60,3 +61,21 @@ class Principal:
 def local_user(namespace: str) -> Principal:
     """Return the one who started us on stdio: everything is theirs."""
     return Principal("local", "local user", frozenset(Scope), Reach(namespace))
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a bearer token but what it is."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    namespace: str | None
+    """The only namespace within reach; None for all."""
+    created_at: datetime
+    expires_at: datetime | None
+
+    def principal(self, default_namespace: str) -> Principal:
+        """Return who holds it."""
+        reach = Reach(default_namespace) if self.namespace is None else Reach(self.namespace, bound=True)
+        return Principal(self.id, self.name, frozenset(self.scopes), reach)

@@ -8,7 +8,7 @@ from typing import Final, cast
 from embedder_api import plugins
 
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import Store
+from memory_mcp.domain.ports import Store, Tokens
 from memory_mcp.settings import STORE_GROUP, Settings
 
 Make = Callable[[Settings], Store]
@@ -40,6 +40,13 @@ def make_store(settings: Settings, *, creates: bool = True) -> Store:
         return _whole(name, cast("Make", plugins.load(added[name]))(settings))
     except plugins.PluginError as error:
         raise SettingsError(f"MCP_MEMORY_STORAGE_BACKEND: {error}") from error
+
+
+def make_tokens(settings: Settings) -> Tokens:
+    """Return the bearer tokens of HTTP clients; what is kept of them is read at the first call."""
+    from memory_mcp.storage.tokens import TokenFile  # noqa: PLC0415 - a front over stdio does without
+
+    return TokenFile(settings.tokens_path)
 
 
 def _whole(name: str, store: Store) -> Store:

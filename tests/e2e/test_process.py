@@ -119,7 +119,14 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
         "semantic_text_splitter",
         "numpy",
     }
-    late |= {"Stemmer", "memory_mcp.server.http", "memory_mcp.tokens", "limits", "cachetools", "prometheus_client"}
+    late |= {
+        "Stemmer",
+        "memory_mcp.server.http",
+        "memory_mcp.storage.tokens",
+        "limits",
+        "cachetools",
+        "prometheus_client",
+    }
     assert late.isdisjoint(modules)
     assert not (folder / "memory.db").exists()
     await listing.end()

@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx2
 
 from memory_mcp.domain.principal import Scope
-from memory_mcp.tokens import TokenFile
+from memory_mcp.storage.tokens import TokenFile
 from tests.e2e.client import PATIENCE_S, Json, ToolError
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}

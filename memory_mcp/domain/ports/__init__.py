@@ -18,6 +18,7 @@ from memory_mcp.domain.ports.optional import SupportsBackup, SupportsTidy, Suppo
 from memory_mcp.domain.ports.records import Records
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
 from memory_mcp.domain.ports.store import IndexAndLeases, RecordsAndIndex, RecordsAndLeases, Store
+from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
     "Changes",
@@ -34,4 +35,5 @@ __all__ = [
     "SupportsBackup",
     "SupportsTidy",
     "SupportsVerify",
+    "Tokens",
 ]

@@ -18,7 +18,7 @@ from memory_mcp.server.http.door import Door
 from memory_mcp.server.http.guard import Guard
 from memory_mcp.server.mcp.session import LazyServices
 from memory_mcp.settings import Settings
-from memory_mcp.tokens import TokenFile
+from memory_mcp.storage.factory import make_tokens
 
 PATH: Final = "/mcp"
 METRICS_PATH: Final = "/metrics"
@@ -49,7 +49,7 @@ def make_app(
         allowed_origins=list(settings.http_allowed_origins) + _own_origins(binding, port),
     )
     app = Starlette(lifespan=lifespan)
-    app.mount("/", Guard(_only(protocol, metrics), TokenFile(settings.tokens_path), names, settings.namespace))
+    app.mount("/", Guard(_only(protocol, metrics), make_tokens(settings), names, settings.namespace))
     return app
 
 

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.principal import Principal
-from memory_mcp.tokens import Token, TokenFile
+from memory_mcp.domain.ports import Tokens
+from memory_mcp.domain.principal import Principal, Token
 
 PRINCIPAL: Final = "memory_mcp.principal"
 CHALLENGE: Final = 'Bearer realm="memory-mcp"'
@@ -27,9 +27,9 @@ def identify(ctx: ServerRequestContext[dict[str, object]]) -> Principal:
 
 
 class Guard:
-    """Lets a request through that calls us by our name and shows a token of the file."""
+    """Lets a request through that calls us by our name and shows a token that holds."""
 
-    def __init__(self, app: ASGIApp, tokens: TokenFile, names: TransportSecuritySettings, namespace: str) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, names: TransportSecuritySettings, namespace: str) -> None:
         self._app = app
         self._tokens = tokens
         self._names = TransportSecurityMiddleware(names)

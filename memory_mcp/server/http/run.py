@@ -18,7 +18,7 @@ from memory_mcp.server.http.metrics import MetricsPage
 from memory_mcp.server.mcp.handlers import make_server
 from memory_mcp.server.mcp.session import LazyServices
 from memory_mcp.settings import Settings
-from memory_mcp.tokens import TokenFile
+from memory_mcp.storage.factory import make_tokens
 
 GOODBYE_S: Final = 5
 """Seconds that requests in progress get to finish after a signal; streams are cut then."""
@@ -76,6 +76,6 @@ def serve_http(settings: Settings, binding: Binding) -> None:
         SettingsError: the address cannot be listened on, or the tokens' file cannot be read.
     """
     logs.configure(settings)
-    if not TokenFile(settings.tokens_path).all():
+    if not make_tokens(settings).all():
         _say("there is no token yet; memory-mcp token create makes one")
     asyncio.run(_serve(settings, binding))

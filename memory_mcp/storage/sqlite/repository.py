@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -36,13 +37,13 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.sqlite.db import changes
-from memory_mcp.storage.sqlite.db.connection import Database
+from memory_mcp.storage.sqlite.db.connection import READERS, Database
 from memory_mcp.storage.sqlite.db.rows import to_micros
 from memory_mcp.storage.sqlite.db.schema import check_identity
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
 from memory_mcp.storage.sqlite.snapshot import SqliteSnapshot
-from memory_mcp.storage.sqlite.vectors import chunks, spaces
+from memory_mcp.storage.sqlite.vectors import chunks, exact, spaces
 from memory_mcp.storage.sqlite.vectors.search import LARGE, VectorSearch
 
 T = TypeVar("T")
@@ -50,6 +51,13 @@ T = TypeVar("T")
 
 SUFFIXES: Final = ("", "-wal", "-signs")
 """What a store's files have behind its name."""
+
+
+class _Searches(threading.local):
+    """What searches keep in mind, apart for each thread that reads: Python calls this in every one of them."""
+
+    def __init__(self, path: Path, large: int, *, saves: bool) -> None:
+        self.of_this_thread = VectorSearch(path, large, saves=saves)
 
 
 class SqliteStore:
@@ -63,9 +71,10 @@ class SqliteStore:
         *,
         creates: bool = True,
         read_only: bool = False,
+        readers: int = READERS,
     ) -> None:
-        self._database = Database(path, creates=creates, read_only=read_only)
-        self._finder = VectorSearch(path, large, saves=not read_only)
+        self._database = Database(path, creates=creates, read_only=read_only, readers=readers)
+        self._searches = _Searches(path, large, saves=not read_only)
         self._clock = clock
 
     @property
@@ -141,11 +150,13 @@ class SqliteStore:
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""
-        return await self.read(lambda it: it.page(filters, limit=limit, cursor=cursor))
+        return await self._database.read(lambda db: reads.page(db, filters, limit, cursor))
 
     async def read(self, work: Callable[[Snapshot], T]) -> T:
         """Do work that asks several things of one moment."""
-        return await self._database.read(lambda db: work(SqliteSnapshot(db, self._finder)))
+        return await self._database.read(
+            lambda db: work(SqliteSnapshot(db, self._searches.of_this_thread)), is_search=True
+        )
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         """Count what a namespace holds."""
@@ -166,11 +177,11 @@ class SqliteStore:
 
     async def space(self) -> Space | None:
         """Return the space of the store's vectors; None before the first."""
-        return await self.read(lambda it: it.space())
+        return await self._database.read(exact.space)
 
     async def queue(self, namespace: str | None) -> QueueCounts:
         """Count what waits for vectors."""
-        return await self.read(lambda it: it.queue(namespace))
+        return await self._database.read(lambda db: reads.queue(db, namespace))
 
     async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest chunks that wait for a vector."""

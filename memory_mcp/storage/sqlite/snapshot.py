@@ -92,8 +92,7 @@ class SqliteSnapshot:
 
     def space(self) -> Space | None:
         """Return the space of the store's vectors; None before the first."""
-        active = exact.active_space(self._db)
-        return None if active is None else active[1]
+        return exact.space(self._db)
 
     def queue(self, namespace: str | None) -> QueueCounts:
         """Count what waits for vectors."""

@@ -1,4 +1,4 @@
-"""One SQLite file, opened when it is first needed: a thread that writes and one that reads.
+"""One SQLite file, opened when it is first needed: a thread that writes and some that read.
 
 A connection is used by one thread at a time; work is handed to it as a function of the connection, so that an
 operation costs one thread switch however many statements it has.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
@@ -28,11 +30,21 @@ from memory_mcp.storage.sqlite.db.file import (
     roll_back,
     translated,
 )
+from memory_mcp.storage.sqlite.db.readers import Readers
 from memory_mcp.storage.sqlite.db.reading import Reading, Way, is_settled, may_pass, open_reading, state, way_at_rest
 from memory_mcp.storage.sqlite.db.schema import check_identity, migrate, migrations, too_old
 from memory_mcp.storage.sqlite.maintenance.copies import keep_before_migration
 
 T = TypeVar("T")
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+READERS: Final = min(4, _processors())
+"""Threads that read at most. A second one adds 14 MB and about 5% to the work of a search, for the interpreter's lock
+goes round; four add 43 MB and 15%."""
 
 
 def _in_snapshot(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
@@ -76,9 +88,9 @@ class _Worker:
         self._identity: tuple[int, int] | None = None
         """Device and inode of the file that the connection has open; None where an empty store stands for it."""
 
-    async def run(self, work: Callable[[apsw.Connection], T]) -> T:
+    def submit(self, work: Callable[[apsw.Connection], T]) -> Future[T]:
         """Do the work on the connection, which is opened when it is not yet."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+        return self._thread.submit(self._run, work)
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
         with translated(self._path):
@@ -121,12 +133,16 @@ class _Worker:
             keep_before_migration(self._path, version)
         migrate(db, self._path)
 
+    def end_waiting(self) -> None:
+        """Send away whoever waits for a lock."""
+        self._patience.end()
+
     async def close(self) -> None:
         """Close the connection and end the thread; whoever waits for a lock there is sent away."""
         if self._ended:
             return
         self._ended = True
-        self._patience.end()
+        self.end_waiting()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
@@ -145,6 +161,15 @@ class _Reader(_Worker):
         self._read_only = read_only
         self._reading: Reading | None = None
         """Of a connection that changes nothing."""
+
+    @property
+    def allows_others(self) -> bool:
+        """Whether another connection for reading may be opened beside this one.
+
+        While this one is not open, the file may have to be migrated; and a connection that changes nothing depends on
+        what others do to the file.
+        """
+        return self._db is not None and self._reading is None
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
         end = self._patience.end_at()
@@ -228,16 +253,17 @@ class Database:
     Who only reads may leave a missing one unmade, and finds nothing in it; `read_only`, nothing on the disk is changed.
     """
 
-    def __init__(self, path: Path, *, creates: bool = True, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, creates: bool = True, read_only: bool = False, readers: int = READERS) -> None:
         self.path = path
         self.is_read_only = read_only
         self.is_full = False
         """Whether the last write found no room."""
-        self._reader = _Reader(path, creates=creates, read_only=read_only)
+        most = readers if creates and not read_only else 1
+        self._readers = Readers(lambda: _Reader(path, creates=creates, read_only=read_only), most)
         self._writer = _Worker(path, "sqlite-write")
 
-    async def read(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Do work that only reads; all of it sees one moment.
+    async def read(self, work: Callable[[apsw.Connection], T], *, is_search: bool = False) -> T:
+        """Do work that only reads; all of it sees one moment. Searches that come together run side by side.
 
         Raises:
             StoreError: the file cannot be opened or read.
@@ -250,7 +276,7 @@ class Database:
                 check_identity(db, self.path)  # the tables may be a newer version's
                 raise
 
-        return await self._reader.run(lambda db: _in_snapshot(db, explained))
+        return await self._readers.run(lambda db: _in_snapshot(db, explained), is_search=is_search)
 
     async def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do work in one transaction; when this returns, it is on disk.
@@ -266,7 +292,7 @@ class Database:
         if self.is_read_only:
             raise StoreError(f"{self.path} is only read (MCP_MEMORY_READ_ONLY); unset that to write")
         try:
-            done = await self._writer.run(lambda db: in_transaction(db, checked))
+            done = await asyncio.wrap_future(self._writer.submit(lambda db: in_transaction(db, checked)))
         except DiskFullError:
             self.is_full = True
             raise
@@ -274,6 +300,6 @@ class Database:
         return done
 
     async def close(self) -> None:
-        """Close both connections."""
+        """Close all connections."""
         await self._writer.close()
-        await self._reader.close()
+        await self._readers.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -128,7 +129,7 @@ def save(signs: Signs, path: Path) -> None:
     for array in arrays:
         total = zlib.crc32(array.data, total)
     header = MAGIC + json.dumps(asdict(replace(signs.origin, sum=total))).encode()
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         with open(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:  # noqa: PTH123 - the mode
             file.write(header.ljust(HEADER, b"\0"))

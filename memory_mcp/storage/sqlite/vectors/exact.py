@@ -25,6 +25,12 @@ def active_space(db: apsw.Connection) -> tuple[int, Space] | None:
     return number, Space(space_id, dimensions)
 
 
+def space(db: apsw.Connection) -> Space | None:
+    """Return the space of the store's vectors; None before the first."""
+    active = active_space(db)
+    return None if active is None else active[1]
+
+
 def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
     """Return the memories whose best passage is nearest by cosine, best first.
 

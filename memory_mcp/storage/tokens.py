@@ -20,7 +20,7 @@ from memory_mcp.domain.checks import OTHERS, Seen
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, NotFoundError, SettingsError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.names import nfc
-from memory_mcp.domain.principal import Principal, Reach, Scope
+from memory_mcp.domain.principal import Scope, Token
 from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 
 SECRET_BYTES: Final = 32
@@ -32,7 +32,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Token(BaseModel):
+class _Entry(BaseModel):
     """A token as the file has it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,36 +43,39 @@ class Token(BaseModel):
     """SHA-256 of the token, in hexadecimal; the token has 256 random bits, so that nothing slower is needed."""
     scopes: tuple[Scope, ...]
     namespace: Annotated[str, AfterValidator(nfc)] | None
-    """The only namespace within reach; None for all."""
     created_at: datetime
     expires_at: datetime | None
 
-    def principal(self, default_namespace: str) -> Principal:
-        """Return who holds it."""
-        reach = Reach(default_namespace) if self.namespace is None else Reach(self.namespace, bound=True)
-        return Principal(self.id, self.name, frozenset(self.scopes), reach)
+    @property
+    def token(self) -> Token:
+        """What is known of it elsewhere."""
+        return Token(self.id, self.name, self.scopes, self.namespace, self.created_at, self.expires_at)
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: int = 1
-    tokens: list[Token] = []
+    tokens: list[_Entry] = []
 
 
 class TokenFile:
-    """Reads the file again when it has changed, so that a revoked token is refused at once."""
+    """See `domain.ports.Tokens`; the file is read again when it has changed: a revoked token is refused at once."""
 
     def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
         self._path = path
         self._now = now
-        self._read: tuple[tuple[int, int, int], list[Token]] | None = None
+        self._read: tuple[tuple[int, int, int], list[_Entry]] | None = None
 
     def all(self) -> list[Token]:
-        """Return every token, expired ones too.
+        """Return every token, expired ones too."""
+        return [entry.token for entry in self._entries()]
+
+    def _entries(self) -> list[_Entry]:
+        """Return what the file holds.
 
         Raises:
-            SettingsError: the file cannot be read, is none of ours, or others can read it.
+            SettingsError: it cannot be read, is none of ours, or others can read it.
         """
         try:
             status = self._path.stat()
@@ -92,33 +95,29 @@ class TokenFile:
         return self._read[1]
 
     def holder(self, secret: str) -> Token | None:
-        """Return the token that a client has shown, unless it is unknown or expired; takes the same time for all."""
+        """Return the token that a client has shown; all are compared, so that it takes the same time for all."""
         digest = _digest(secret)
         found = None
-        for token in self.all():
-            if hmac.compare_digest(token.digest, digest) and self._is_alive(token):
-                found = token
-        return found
+        for entry in self._entries():
+            if hmac.compare_digest(entry.digest, digest) and self._is_alive(entry):
+                found = entry
+        return None if found is None else found.token
 
     def is_valid(self, token_id: str) -> bool:
-        """Say whether a token that was shown before still holds; none does when the file cannot be read."""
+        """Say whether a token that was shown before still holds."""
         with contextlib.suppress(SettingsError):
-            return any(token.id == token_id and self._is_alive(token) for token in self.all())
+            return any(entry.id == token_id and self._is_alive(entry) for entry in self._entries())
         return False
 
-    def _is_alive(self, token: Token) -> bool:
-        return token.expires_at is None or self._now() < token.expires_at
+    def _is_alive(self, entry: _Entry) -> bool:
+        return entry.expires_at is None or self._now() < entry.expires_at
 
     def create(
         self, name: str, scopes: Sequence[Scope], namespace: str | None, expires_at: datetime | None
     ) -> tuple[str, Token]:
-        """Make a token; return it, for the only time, and what is kept of it.
-
-        Raises:
-            ConflictError: there is one of this name.
-        """
+        """Make a token; the file keeps its digest alone."""
         secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-        token = Token(
+        entry = _Entry(
             id=secrets.token_hex(4),
             name=name,
             digest=_digest(secret),
@@ -128,25 +127,21 @@ class TokenFile:
             expires_at=expires_at,
         )
         with self._writing():
-            held = self.all()
+            held = self._entries()
             if any(other.name == name for other in held):
                 raise ConflictError(f"there is a token {name!r} already; revoke it first, or choose another name")
-            self._write([*held, token])
-        return secret, token
+            self._write([*held, entry])
+        return secret, entry.token
 
     def revoke(self, named: str) -> Token:
-        """Remove a token by its name or id.
-
-        Raises:
-            NotFoundError: there is none.
-        """
+        """Remove a token by its name or id."""
         with self._writing():
-            held = self.all()
-            gone = next((token for token in held if named in {token.name, token.id}), None)
+            held = self._entries()
+            gone = next((entry for entry in held if named in {entry.name, entry.id}), None)
             if gone is None:
                 raise NotFoundError(f"there is no token {named!r}; `memory-mcp token list` names them")
-            self._write([token for token in held if token != gone])
-        return gone
+            self._write([entry for entry in held if entry != gone])
+        return gone.token
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -176,13 +171,13 @@ class TokenFile:
                 "or name another file with MCP_MEMORY_TOKENS_PATH"
             ) from error
 
-    def _write(self, tokens: list[Token]) -> None:
+    def _write(self, entries: list[_Entry]) -> None:
         """Replace the file as a whole: a reader sees the old one or the new one."""
         new = self._path.with_name(self._path.name + ".new")
         new.unlink(missing_ok=True)
         try:
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(_File(tokens=tokens).model_dump_json(indent=2).encode())
+                file.write(_File(tokens=entries).model_dump_json(indent=2).encode())
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._path)
