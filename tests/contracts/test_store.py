@@ -1,4 +1,4 @@
-"""What every store promises of memories: writing and reading them."""
+"""The port Records: writing memories and reading them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of changing and deleting memories."""
+"""The port Records: changing and deleting memories."""
 
 from __future__ import annotations
 

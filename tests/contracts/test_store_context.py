@@ -1,4 +1,4 @@
-"""What every store promises of what lies around a memory."""
+"""The port Snapshot: what lies around a memory."""
 
 from __future__ import annotations
 

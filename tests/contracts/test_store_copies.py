@@ -1,4 +1,4 @@
-"""Memories out of a store and into one, and copies of the whole: what every store promises."""
+"""The ports Records (export and import) and SupportsBackup (copies of the whole)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store takes for one memory that is stored twice, and what for two."""
+"""The port Records: what is one memory that is stored twice, and what are two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two stores that are told the same answer the same."""
+"""All ports of a store together: two stores that are told the same answer the same."""
 
 from __future__ import annotations
 

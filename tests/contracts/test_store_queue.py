@@ -1,4 +1,4 @@
-"""What every store promises of its embedding space, its queue of vectors and its leases."""
+"""The port EmbeddingIndex: the space of the vectors, and the queue of what has none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from tests.contracts.shelf import (
     whole,
     worded,
 )
-from tests.fakes.clock import FakeClock
 
 
 async def test_the_first_vectors_decide_the_space(store: Store) -> None:
@@ -217,17 +216,3 @@ async def test_the_queue_counts_memories(store: Store) -> None:
     assert await store.queue("there") == QueueCounts(1, 0)
     assert await store.queue(None) == QueueCounts(2, 0)
     assert await store.queue("nowhere") == QueueCounts(0, 0)
-
-
-async def test_a_lease_is_one_owners_until_it_runs_out(store: Store, clock: FakeClock) -> None:
-    """Its owner may prolong a lease, and another gets it only after its end."""
-    assert await store.acquire_lease("drain", "me", 10)
-    assert not await store.acquire_lease("drain", "you", 10)
-    assert await store.acquire_lease("backup", "you", 10)
-    clock.advance(9)
-    assert await store.acquire_lease("drain", "me", 10)
-    clock.advance(9)
-    assert not await store.acquire_lease("drain", "you", 10)
-    clock.advance(2)
-    assert await store.acquire_lease("drain", "you", 10)
-    assert not await store.acquire_lease("drain", "me", 10)

@@ -1,4 +1,4 @@
-"""What every store promises of its searches."""
+"""The port Snapshot: searches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a store whole: bringing back, purging, spaces, copies, transfer and the log of changes."""
+"""The ports EmbeddingIndex (other spaces), Changes, and Records (bringing back, purging, counting)."""
 
 from __future__ import annotations
 
@@ -280,18 +280,6 @@ async def test_every_write_is_an_event(store: Store) -> None:
     assert [event.namespace for event in told] == ["here", "here"]
     assert (told[-1].seq, told[-1].at) == (await store.generation(), EPOCH)
     assert len(await events(store, 0, 2)) == 2
-
-
-# Leases
-
-
-async def test_a_lease_outlives_no_clock_that_was_set_back(store: Store, clock: FakeClock) -> None:
-    """Given an hour ahead of now or more, it was given by another clock, and its owner may be long gone."""
-    clock.advance(10 * DAY_S)
-    assert await store.acquire_lease("drain", "gone", 60)
-    clock.advance(-5 * DAY_S)
-    assert await store.acquire_lease("drain", "me", 60)
-    assert not await store.acquire_lease("drain", "you", 60)
 
 
 # Counts and names

@@ -110,7 +110,7 @@ def test_a_package_whose_store_does_not_work_is_named(tmp_path: Path, run: Calla
     for module, said in (
         (BROKEN, "the package bad adds 'bad', which cannot be used (RuntimeError: half installed)"),
         ("make = 1", "(bad:make is no function)"),
-        ("make = lambda settings: object()", "'bad' lacks absorb, acquire_lease, add"),
+        ("make = lambda settings: object()", "'bad' lacks acquire_lease, activate_space, add, backfill"),
     ):
         broken = package(tmp_path / str(hash(said)), "bad", STORES, "bad = bad:make", module)
         assert said in run(broken, "bad")

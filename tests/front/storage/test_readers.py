@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
+import apsw
 import pytest
 
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY
+from memory_mcp.storage.sqlite.db.readers import Reader, Readers
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, put, towards
 
@@ -44,6 +48,11 @@ def held_by(gate: threading.Event) -> Work:
     return wait
 
 
+def reading() -> set[threading.Thread]:
+    """Return the threads that read, of all stores."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("sqlite-read")}
+
+
 def meeting() -> Work:
     """Return a search that waits in the middle for another one like it."""
     both = threading.Barrier(2, timeout=PATIENCE_S)
@@ -70,7 +79,7 @@ async def test_searches_that_come_together_run_side_by_side(store: SqliteStore) 
 
 async def test_one_reader_is_enough_for_one_search_at_a_time(store: SqliteStore) -> None:
     """What is short waits for the search instead of opening a connection, and so does a search for what is short."""
-    gate = threading.Event()
+    gate, before = threading.Event(), reading()
     search = await begun(store, held_by(gate))
     short = asyncio.create_task(store.generation())
     await asyncio.sleep(0)
@@ -78,6 +87,7 @@ async def test_one_reader_is_enough_for_one_search_at_a_time(store: SqliteStore)
     assert await search == await store.read(where)
     assert await short == 1
     assert {await store.read(where) for _ in range(5)} == {await search}
+    assert reading() == before
 
 
 async def test_after_a_crowd_the_first_reader_does_what_comes(store: SqliteStore) -> None:
@@ -163,6 +173,41 @@ async def test_a_store_that_is_only_read_has_one_reader(store: SqliteStore) -> N
     gate.set()
     assert await asyncio.gather(*searches) == [thread, thread]
     await only_read.close()
+
+
+class Loner:
+    """A reader beside which nobody may open the file."""
+
+    allows_others = False
+
+    def __init__(self) -> None:
+        self._thread, self._db = ThreadPoolExecutor(1), apsw.Connection(":memory:")
+
+    def submit(self, work: Callable[[apsw.Connection], int]) -> Future[int]:
+        """Do the work."""
+        return self._thread.submit(work, self._db)
+
+    def end_waiting(self) -> None:
+        """Nobody waits."""
+
+    async def close(self) -> None:
+        """End."""
+        self._thread.shutdown()
+
+
+async def test_a_reader_that_allows_no_others_is_alone() -> None:
+    """It may be migrating the file, which takes minutes, or read it without locks: searches wait for it."""
+    pool, gate = Readers(cast("Callable[[], Reader]", Loner), 2), threading.Event()
+
+    def hold(_: apsw.Connection) -> int:
+        assert gate.wait(PATIENCE_S)
+        return threading.get_ident()
+
+    searches = [asyncio.create_task(pool.run(hold, is_search=True)) for _ in range(2)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert len(set(await asyncio.gather(*searches))) == 1
+    await pool.close()
 
 
 async def test_a_store_is_closed_after_what_was_asked(store: SqliteStore) -> None:
