@@ -85,6 +85,8 @@ def test_each_option_of_search(run: Run) -> None:
     assert len(_search(run)) == 4
     assert len(_search(run, "--collapse")) == 3
     assert "no daemon listens" in run("search", "apple", code=cli.DEGRADED)["degraded"]
+    explained = run("search", "apple", "--explain", code=cli.DEGRADED)
+    assert [hit["id"] for hit in explained["explain"]] == [hit["id"] for hit in explained["results"]]
 
 
 def test_each_option_of_list(run: Run) -> None:
