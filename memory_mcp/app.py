@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator
 from contextvars import Context
 
-from memory_mcp.application.services import Services
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -26,6 +25,7 @@ from memory_mcp.memories.watching import Watching
 from memory_mcp.search.retrieval import Retrieval
 from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_store
+from memory_mcp.tools.services import Services
 
 
 def make_embedder(settings: Settings) -> Embedder:

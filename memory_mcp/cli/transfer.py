@@ -14,7 +14,6 @@ from typing import BinaryIO, TextIO
 
 import click
 
-from memory_mcp.application.services import Services
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.export_format import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
@@ -24,6 +23,7 @@ from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, Inva
 from memory_mcp.domain.models import Record, Stored
 from memory_mcp.domain.utf8 import NotUtf8Error, decoded
 from memory_mcp.maintenance.transfer import BATCH
+from memory_mcp.tools.services import Services
 
 
 @click.command()

@@ -84,6 +84,11 @@ class SearchResult(Result):
     shortened: int = Field(description="Results that are not whole, long ones cut to the passage that fits")
     left_out: int = Field(description="Results that are missing, because not even without their contents all fit")
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether vectors were used, if they were to be."""
+        return not self.degraded
+
     def text(self) -> str:
         """List the hits, best first."""
         hits = [f"{i}. {hit.text()}" for i, hit in enumerate(self.results, 1)]
