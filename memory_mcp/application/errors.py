@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from typing import Any, Final
 
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -28,7 +28,7 @@ class Errors:
         Raises:
             MemoryMcpError: what failed, by its code; `InternalError` for a bug, whose details stand in the log.
         """
-        request_id = uuid.uuid4().hex
+        request_id = os.urandom(16).hex()
         token, traced = REQUEST_ID.set(request_id), TRACE.set(_trace())
         try:
             return await self._proceed(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from memory_mcp.domain.principal import Principal, Scope
 from memory_mcp.tools.base import AnyTool, ArgumentsT, ResultT, Tool, parse
@@ -83,6 +83,3 @@ class ToolCall(Generic[ArgumentsT, ResultT]):
         tool = self.tool
         kind: Kind = "bulk" if tool.bulk else "read" if tool.read_only else "write"
         return Request(self.principal, tool.name, work, tool.scopes, kind, self.arguments, tool)
-
-
-AnyToolCall = ToolCall[Any, Any]  # of a tool that was looked up by its name

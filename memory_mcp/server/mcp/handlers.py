@@ -9,7 +9,7 @@ from embedder_api import __version__
 from mcp.server.lowlevel import NotificationOptions, Server
 
 from memory_mcp.application.dispatcher import Dispatcher
-from memory_mcp.application.request import AnyToolCall, Request
+from memory_mcp.application.request import Request, ToolCall
 from memory_mcp.domain.errors import MemoryMcpError, UnknownToolError
 from memory_mcp.domain.principal import Principal
 from memory_mcp.server.lazy_services import LazyServices
@@ -66,9 +66,7 @@ class ToolHandlers:
         async def progress(done: int, total: int) -> None:
             await ctx.session.report_progress(done, total)
 
-        return await self._dispatcher.present(
-            AnyToolCall(principal, tool, params.arguments or {}, progress), _to_result
-        )
+        return await self._dispatcher.present(ToolCall(principal, tool, params.arguments or {}, progress), _to_result)
 
 
 def _to_result(result: Result) -> types.CallToolResult:
