@@ -1,4 +1,4 @@
-"""The one door to the tools and to whatever else looks at memories; MCP, HTTP and the command line are its callers."""
+"""The one way to the tools and to whatever else looks at memories: MCP, HTTP and the command line call it."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memory_mcp.domain.errors import SettingsError
+from memory_mcp.server.http.errors import to_response
 from memory_mcp.tokens import Token, TokenFile
 
 PRINCIPAL: Final = "memory_mcp.principal"
@@ -41,7 +42,7 @@ class Guard:
         try:
             token = self._tokens.holder(secret.strip()) if kind.lower() == "bearer" else None
         except SettingsError as error:
-            await JSONResponse({"error": str(error)}, 503)(scope, receive, send)
+            await to_response(error)(scope, receive, send)
             return
         if token is None:
             await _challenge(shown=bool(secret))(scope, receive, send)
