@@ -24,7 +24,6 @@ from benchmarks.kit import DATA, daemon, percentile, say
 from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
-from memory_mcp.application.services import Services
 from memory_mcp.domain.models import Filters, NewMemory, Stored
 from memory_mcp.memories import chunking
 from memory_mcp.search.lexical.stems import language_of
@@ -32,6 +31,7 @@ from memory_mcp.search.models import SearchQuery
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import Settings, load
 from memory_mcp.storage.factory import make_store
+from memory_mcp.tools.services import Services
 
 PATIENCE_S = 600.0
 """Nothing is to be found without its vector because the machine is slow."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from embedder_api.v1.address import socket_path
 
-from memory_mcp.application.services import Services
 from memory_mcp.background import Background
 from memory_mcp.domain.ports import Embedder, Store
 from memory_mcp.embedder import checks as embedder_checks
@@ -37,6 +36,7 @@ from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import STORES, Settings, defaults
 from memory_mcp.storage import checks as store_checks
 from memory_mcp.storage.factory import make_store
+from memory_mcp.tools.services import Services
 
 if TYPE_CHECKING:
     from memory_mcp.provision.versions import Versions

@@ -8,7 +8,7 @@ from embedder_api.v1.embedder_pb2 import InfoResponse, StatsResponse
 from prometheus_client import CollectorRegistry
 
 from embedder_daemon.metrics import make_registry
-from memory_mcp.metrics import Metrics
+from memory_mcp.server.http.prometheus import Metrics
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
 """What a kind of metric puts behind its name in samples and queries."""

@@ -16,8 +16,9 @@ from pydantic.fields import FieldInfo
 from embedder_daemon import errors as daemon_errors
 from embedder_daemon import settings as daemon_settings
 from memory_common.described import told, variable
-from memory_mcp import cli, resources, settings
-from memory_mcp.prompts import PROMPTS
+from memory_mcp import cli, settings
+from memory_mcp.application import resources
+from memory_mcp.application.prompts import PROMPTS
 from memory_mcp.tools import TOOLS
 from memory_mcp.tools.base import AnyTool
 from memory_mcp.tools.chatgpt import CHATGPT_FETCH, CHATGPT_SEARCH

@@ -1,1 +1,1 @@
-"""Who may do what; knows no MCP SDK."""
+"""What every request passes, whoever brings it: the caller's rights, limits, the response cache, errors."""

@@ -185,7 +185,7 @@ def _run(arguments: Sequence[str]) -> int:
 def _told(error: OSError) -> str:
     """Return an error's own words; those of stdout and of a working folder that is gone name nothing."""
     if error.errno in NO_ROOM and error.filename is None:
-        return f"stdout cannot be written ({error.strerror}); free some space, or send it any_namespace"
+        return f"stdout cannot be written ({error.strerror}); free some space, or send it elsewhere"
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "the folder that you are in is gone: change to another one, or give absolute paths"
     return str(error)

@@ -9,11 +9,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from memory_mcp import settings
-from memory_mcp.application.services import Services
 from memory_mcp.cli import choose
 from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.principal import Reach
+from memory_mcp.tools.services import Services
 
 OFFERED: Final = 50
 

@@ -12,14 +12,16 @@ from click.core import ParameterSource
 
 from memory_common.utf8 import NotUtf8Error, decoded
 from memory_mcp import settings
-from memory_mcp.application.services import Services
+from memory_mcp.application.dispatcher import local_dispatcher
+from memory_mcp.application.request import ToolCall
 from memory_mcp.cli.completers import NAMESPACE, TAG
 from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import InvalidArgumentError, cut
 from memory_mcp.domain.principal import local_user
 from memory_mcp.search.times import BEGINNING, iso, meaning
-from memory_mcp.tools.base import AnyTool, ArgumentsT, Call, ResultT, Tool, parse
+from memory_mcp.tools.base import AnyTool, ArgumentsT, ResultT, Tool
 from memory_mcp.tools.json_text import as_tags
+from memory_mcp.tools.services import Services
 
 F = TypeVar("F", bound=Callable[..., object])
 Type = click.ParamType[Any]  # what options of every kind have
@@ -158,10 +160,6 @@ def _given(ctx: click.Context, param: click.Parameter, value: object) -> object:
     return None if ctx.get_parameter_source(param.name or "") is ParameterSource.DEFAULT else value
 
 
-async def _quietly(_done: int, _total: int) -> None:
-    """Nobody waits for progress."""
-
-
 def call(tool: Tool[ArgumentsT, ResultT], given: Mapping[str, object]) -> ResultT:
     """Run a tool as the local user.
 
@@ -170,11 +168,11 @@ def call(tool: Tool[ArgumentsT, ResultT], given: Mapping[str, object]) -> Result
         MemoryMcpError: what the tool raises.
     """
     try:
-        arguments = parse(tool.arguments, given)
-        user = local_user(settings.load().namespace)
+        request = ToolCall(local_user(settings.load().namespace), tool, given, is_bounded=False)
+        request.validate()  # before a store is opened, or made
 
         async def work(services: Services) -> ResultT:
-            return await tool.run(Call(services, user, _quietly, is_bounded=False), arguments)
+            return await local_dispatcher(services).dispatch(request)
 
         return with_services(work, writes=not tool.read_only)
     except InvalidArgumentError as error:

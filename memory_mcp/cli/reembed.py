@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from memory_mcp.application.services import Services
 from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.maintenance.reembedding import Reembedded
+from memory_mcp.tools.services import Services
 
 
 @click.command()

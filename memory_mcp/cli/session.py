@@ -13,11 +13,11 @@ import click
 
 from memory_mcp import settings
 from memory_mcp.app import opened
-from memory_mcp.application.services import Services
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition
+from memory_mcp.tools.services import Services
 
 T = TypeVar("T")
 

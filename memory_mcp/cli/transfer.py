@@ -16,7 +16,6 @@ import click
 
 from memory_common.utf8 import NotUtf8Error, decoded
 from memory_common.whole_file import replacing
-from memory_mcp.application.services import Services
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.export_format import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
@@ -25,6 +24,7 @@ from memory_mcp.cli.streams import Source, use_utf8
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
 from memory_mcp.maintenance.transfer import BATCH
+from memory_mcp.tools.services import Services
 
 
 @click.command()

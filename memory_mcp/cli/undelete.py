@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from memory_mcp import settings
-from memory_mcp.application.services import Services
 from memory_mcp.cli import DEGRADED
 from memory_mcp.cli.session import as_json_option, say, with_services
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.principal import Reach
+from memory_mcp.tools.services import Services
 
 
 @click.command()

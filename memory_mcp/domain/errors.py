@@ -1,10 +1,14 @@
-"""What can go wrong, in the words of the domain; `server/mcp/errors` maps each to MCP, `cli` to an exit code."""
+"""What can go wrong, in the words of the domain.
+
+Every class has a code. `server/mcp/errors` maps the codes to MCP, `server/http/errors` to HTTP, `cli` to exit codes.
+"""
 
 from __future__ import annotations
 
 import errno
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 SHOWN: Final = 80
 """Characters of an argument that an error repeats."""
@@ -15,9 +19,29 @@ def cut(given: str) -> str:
     return given if len(given) <= SHOWN else given[:SHOWN] + "…"
 
 
+class Code(StrEnum):
+    """What kind of failure it is, for programs."""
+
+    INVALID_ARGUMENT = "invalid_argument"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rate_limited"
+    STORE = "store"
+    TRANSFER = "transfer"
+    EMBEDDER = "embedder"
+    SETTINGS = "settings"
+    PROVISION = "provision"
+    INTERNAL = "internal"
+    """A bug of ours, and every class that names no code of its own."""
+
+
 class MemoryMcpError(Exception):
     """An expected failure; its message is one sentence that names the cause and the fix."""
 
+    code: ClassVar[Code] = Code.INTERNAL
+    request_id: str = ""
+    """The request that failed, as the logs of front and daemon call it; empty outside a server."""
     fix: str = ""
     """The fix, where the message leaves it out."""
 
@@ -30,9 +54,13 @@ class MemoryMcpError(Exception):
 class SettingsError(MemoryMcpError):
     """A setting that does not fit."""
 
+    code = Code.SETTINGS
+
 
 class InvalidArgumentError(MemoryMcpError):
     """A call's argument breaks a bound; the message names the argument and the bound."""
+
+    code = Code.INVALID_ARGUMENT
 
     def __init__(self, argument: str, problem: str) -> None:
         super().__init__(f"{cut(argument)}: {problem}")
@@ -41,13 +69,23 @@ class InvalidArgumentError(MemoryMcpError):
 class NotFoundError(MemoryMcpError):
     """No memory has this id."""
 
+    code = Code.NOT_FOUND
+
+
+class UnknownToolError(NotFoundError):
+    """No tool has this name."""
+
 
 class ForbiddenError(MemoryMcpError):
     """The caller lacks a scope, or named a namespace out of its reach."""
 
+    code = Code.FORBIDDEN
+
 
 class RateLimitedError(MemoryMcpError):
     """The caller asked too often."""
+
+    code = Code.RATE_LIMITED
 
     def __init__(self, sentence: str, retry_after_s: float) -> None:
         super().__init__(f"{sentence}; try again in {retry_after_s:g} s")
@@ -57,9 +95,13 @@ class RateLimitedError(MemoryMcpError):
 class ConflictError(MemoryMcpError):
     """The write contradicts what is stored: another content under the id, or another revision than expected."""
 
+    code = Code.CONFLICT
+
 
 class StoreError(MemoryMcpError):
     """The store cannot be opened, read or written; the message names the file and the fix."""
+
+    code = Code.STORE
 
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -76,9 +118,13 @@ class DiskFullError(StoreError):
 class TransferError(MemoryMcpError):
     """A file of memories cannot be written; the message names the file."""
 
+    code = Code.TRANSFER
+
 
 class EmbedderError(MemoryMcpError):
     """No vectors could be had now; the memory itself is not in danger."""
+
+    code = Code.EMBEDDER
 
     def __init__(self, cause: str, *, fix: str = "", faulty: bool = True) -> None:
         super().__init__(cause)
@@ -89,3 +135,11 @@ class EmbedderError(MemoryMcpError):
 
 class SpaceMismatchError(EmbedderError):
     """The embedder serves another space than the store's vectors were made in."""
+
+
+class InternalError(MemoryMcpError):
+    """A bug of ours, told without its details; they stand in the log under the request's id."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"internal error; the log on stderr says more under request id {request_id}")
+        self.request_id = request_id

@@ -1,4 +1,4 @@
-"""The MCP SDK lives here and nowhere else: transport, adapters, error table."""
+"""Adapters: MCP over stdio and HTTP, and pages; the MCP SDK is imported here and nowhere else."""
 
 from memory_mcp.server.lean import defer
 

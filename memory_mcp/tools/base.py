@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from memory_common.utf8 import NOT_UTF8
-from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.errors import InvalidArgumentError, SettingsError
 from memory_mcp.domain.principal import Principal, Reach, Scope
 from memory_mcp.tools.json_text import is_left_out
 
 if TYPE_CHECKING:
-    from memory_mcp.application.services import Services
+    from memory_mcp.tools.services import Services  # all parts of the program, not before the handshake
 
 
 class Arguments(BaseModel):
@@ -38,10 +39,28 @@ class Arguments(BaseModel):
         """
 
 
+class Rendered(NamedTuple):
+    """A result as clients are shown it."""
+
+    text: str
+    structured: dict[str, object]
+    """As JSON; not to be changed."""
+
+
 class Result(BaseModel):
     """The structured result of a tool."""
 
     model_config = ConfigDict(frozen=True)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing that the same question may have a moment later."""
+        return True
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        """Both forms, made once: an answer that is kept is not rendered again."""
+        return Rendered(self.text(), self.structured())
 
     def text(self) -> str:
         """Say all that the model's next step needs, for clients that show text only."""
@@ -88,9 +107,11 @@ class Tool(Generic[ArgumentsT, ResultT]):
     bulk: bool = False
     """Whether one call may do the work of many."""
     cached: bool = False
-    """Whether nothing but a write changes the result, which says by `degraded` when it is not whole."""
+    """Whether nothing but a write changes the result, where it is whole."""
     reveals: bool = False
     """Whether it shows memories as well as changing them."""
+    without_services: Callable[[SettingsError], ResultT] | None = None
+    """Answers where the settings do not fit; most tools have nothing to say then."""
 
     @property
     def scopes(self) -> tuple[Scope, ...]:

@@ -86,4 +86,5 @@ HEALTH = Tool(
     memory_health,
     read_only=True,
     idempotent=True,
+    without_services=without_settings,
 )

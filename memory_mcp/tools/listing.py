@@ -13,7 +13,7 @@ from memory_mcp.tools.fitting import RESERVE, Fitted, brief, fit, from_beginning
 from memory_mcp.tools.sizes import tokens
 
 if TYPE_CHECKING:
-    from memory_mcp.application.services import Services
+    from memory_mcp.tools.services import Services
 
 MAX_CURSOR: Final = 1_200
 """Characters of a cursor; it names the last memory by its id, which may be all escapes."""

@@ -143,6 +143,11 @@ class SearchResult(Result):
         Field(exclude_if=lambda explained: explained is None, description="Only where asked for"),
     ] = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether vectors were used, if they were to be."""
+        return not self.degraded
+
     def text(self) -> str:
         """List the hits, best first."""
         hits = [f"{i}. {hit.text()}" for i, hit in enumerate(self.results, 1)]

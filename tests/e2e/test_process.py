@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_mcp.server.mcp.session import LazyServices
+from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp.stdio import GOODBYE_S
 from memory_mcp.settings import load
 from tests.e2e.client import Json, RawClient

@@ -233,6 +233,7 @@ async def test_an_unknown_tool_is_an_error_of_the_protocol(client: RawClient) ->
     """A name that is no tool is answered with -32602."""
     answer = await client.request("tools/call", {"name": "memory_forget", "arguments": {}})
     assert answer["error"]["code"] == -32602
+    assert answer["error"]["data"]["memory-mcp/error"] == "not_found"
 
 
 async def test_a_read_only_front_hides_and_refuses_writes(client: RawClient, start: Callable[..., RawClient]) -> None:

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from memory_mcp.app import make_services
-from memory_mcp.application.services import Services
+from memory_mcp.application.resources import watching
 from memory_mcp.domain.models import Filters, Page
 from memory_mcp.memories.watching import Watching
-from memory_mcp.resources import watching
 from memory_mcp.settings import defaults
+from memory_mcp.tools.services import Services
 from tests.contracts.shelf import HERE, put
 from tests.fakes.clock import FakeClock, Sleeper, until
 from tests.fakes.embedder import FakeEmbedder

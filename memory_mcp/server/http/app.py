@@ -6,47 +6,40 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from mcp.server.lowlevel import Server
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memory_mcp.server.http.binding import Binding
-from memory_mcp.server.http.door import Door
 from memory_mcp.server.http.guard import Guard
-from memory_mcp.server.mcp.session import LazyServices
+from memory_mcp.server.http.streamable import Streamable, check_names
+from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_tokens
 
 PATH: Final = "/mcp"
 METRICS_PATH: Final = "/metrics"
-MAX_SESSIONS: Final = 1_000
 
 
 def make_app(
     settings: Settings,
     services: LazyServices,
-    server: Server[dict[str, object]],
+    protocol: Streamable,
     binding: Binding,
     port: int,
     metrics: ASGIApp | None = None,
 ) -> ASGIApp:
     """Return the application for a server on a port, with a page of metrics where there are some."""
-    most = settings.http_max_body_bytes
-    manager = StreamableHTTPSessionManager(server, max_request_body_size=most, max_sessions=MAX_SESSIONS)
-    protocol = RequestBodyLimitMiddleware(Door(manager.handle_request), most)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         services.warm()
-        async with manager.run():
+        async with protocol.running():
             yield
 
-    names = TransportSecuritySettings(
-        allowed_hosts=binding.hosts(port, settings.http_allowed_hosts),
-        allowed_origins=list(settings.http_allowed_origins) + _own_origins(binding, port),
+    names = check_names(
+        binding.hosts(port, settings.http_allowed_hosts),
+        [*settings.http_allowed_origins, *_own_origins(binding, port)],
     )
     app = Starlette(lifespan=lifespan)
     app.mount("/", Guard(_only(protocol, metrics), make_tokens(settings), names, settings.namespace))

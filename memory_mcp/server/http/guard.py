@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken
-from mcp.server.context import ServerRequestContext
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Tokens
-from memory_mcp.domain.principal import Principal, Token
+from memory_mcp.domain.principal import Token
+from memory_mcp.server.http.errors import to_response
 
 PRINCIPAL: Final = "memory_mcp.principal"
+"""Where a request's scope has its `Principal`, behind the guard."""
 CHALLENGE: Final = 'Bearer realm="memory-mcp"'
 
 
-def identify(ctx: ServerRequestContext[dict[str, object]]) -> Principal:
-    """Return who sent a request that has passed the guard."""
-    principal: Principal = ctx.request.scope[PRINCIPAL]  # type: ignore[union-attr]  # a request has come by HTTP
-    return principal
+CheckNames = Callable[[Request], Awaitable[Response | None]]
+"""Returns the answer to a request that calls us by a name that is not ours, or comes from a page that is not."""
 
 
 class Guard:
     """Lets a request through that calls us by our name and shows a token that holds."""
 
-    def __init__(self, app: ASGIApp, tokens: Tokens, names: TransportSecuritySettings, namespace: str) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, check_names: CheckNames, namespace: str) -> None:
         self._app = app
         self._tokens = tokens
-        self._names = TransportSecurityMiddleware(names)
+        self._check_names = check_names
         self._namespace = namespace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI asks for it."""
         request = Request(scope)
-        refusal = await self._names.validate_request(request)
+        refusal = await self._check_names(request)
         if refusal is not None:
             await refusal(scope, receive, send)
             return
@@ -46,17 +43,13 @@ class Guard:
         try:
             token = self._tokens.holder(secret.strip()) if kind.lower() == "bearer" else None
         except SettingsError as error:
-            await JSONResponse({"error": str(error)}, 503)(scope, receive, send)
+            await to_response(error)(scope, receive, send)
             return
         if token is None:
             await _challenge(shown=bool(secret))(scope, receive, send)
             return
-        await self._app({**scope, **self._known(token)}, receive, self._while_valid(token, send))
-
-    def _known(self, token: Token) -> dict[str, object]:
-        """Say who it is, to us and to the SDK, which lends a session to its own caller alone."""
-        access = AccessToken(token="", client_id=token.id, scopes=[scope.value for scope in token.scopes])
-        return {"user": AuthenticatedUser(access), PRINCIPAL: token.principal(self._namespace)}
+        known = {PRINCIPAL: token.principal(self._namespace)}
+        await self._app({**scope, **known}, receive, self._while_valid(token, send))
 
     def _while_valid(self, token: Token, send: Send) -> Send:
         """Send nothing more when the token was revoked meanwhile: a stream may be open for days."""

@@ -10,13 +10,14 @@ from typing import Final
 import uvicorn
 
 from memory_mcp import logs
-from memory_mcp.metrics import Metrics
+from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.server.http.app import PATH, make_app
 from memory_mcp.server.http.binding import Binding
-from memory_mcp.server.http.guard import identify
-from memory_mcp.server.http.metrics import MetricsPage
+from memory_mcp.server.http.metrics_page import MetricsPage
+from memory_mcp.server.http.prometheus import Metrics
+from memory_mcp.server.http.streamable import Streamable, identify
+from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp.handlers import make_server
-from memory_mcp.server.mcp.session import LazyServices
 from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_tokens
 
@@ -37,10 +38,13 @@ async def _serve(settings: Settings, binding: Binding) -> None:
     listening = binding.listen()
     port: int = listening.getsockname()[1]
     services = LazyServices(settings)
-    metrics, page = _metrics(settings, services)
-    server = make_server(settings, services, identify, rate_limited=True, metrics=metrics)
+    metrics = Metrics() if settings.metrics_enabled else None
+    dispatcher = make_dispatcher(settings, services.get, rate_limited=True, meter=metrics)
+    server = make_server(settings, services, dispatcher, identify)
+    protocol = Streamable(server, settings.http_max_body_bytes)
+    page = MetricsPage(metrics, dispatcher, services.get) if metrics else None
     config = uvicorn.Config(
-        make_app(settings, services, server, binding, port, page),
+        make_app(settings, services, protocol, binding, port, page),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -55,13 +59,6 @@ async def _serve(settings: Settings, binding: Binding) -> None:
         await _Server(config).serve(sockets=[listening])
     finally:
         await services.close()
-
-
-def _metrics(settings: Settings, services: LazyServices) -> tuple[Metrics | None, MetricsPage | None]:
-    if not settings.metrics_enabled:
-        return None, None
-    metrics = Metrics()
-    return metrics, MetricsPage(metrics, services)
 
 
 def _say(sentence: str) -> None:

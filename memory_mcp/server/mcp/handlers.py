@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
 
 import mcp_types as types
 from embedder_api import __version__
 from mcp.server.lowlevel import NotificationOptions, Server
-from mcp.shared.exceptions import MCPError
 
-from memory_mcp.domain.errors import SettingsError
-from memory_mcp.server.mcp.chain import make_chain
-from memory_mcp.server.mcp.chain.asked import Asked, Context
-from memory_mcp.server.mcp.chain.caller import Identify, caller
+from memory_mcp.application.dispatcher import Dispatcher
+from memory_mcp.application.request import Request, ToolCall
+from memory_mcp.domain.errors import MemoryMcpError, UnknownToolError
+from memory_mcp.domain.principal import Principal
+from memory_mcp.server.lazy_services import LazyServices
+from memory_mcp.server.mcp import errors
+from memory_mcp.server.mcp.adapter import Adapter, Context, Identify
 from memory_mcp.server.mcp.reading import ReadingHandlers
 from memory_mcp.server.mcp.schemas import advertised, input_schemas
-from memory_mcp.server.mcp.session import LazyServices
 from memory_mcp.server.mcp.subscriptions import Subscriptions
 from memory_mcp.settings import Settings
 from memory_mcp.tools import TOOLS, offered
-from memory_mcp.tools.base import AnyTool, Call, Result
-from memory_mcp.tools.health import HEALTH, without_settings
-
-if TYPE_CHECKING:
-    from memory_mcp.metrics import Metrics
+from memory_mcp.tools.base import AnyTool, Result
 
 SEARCHING = "Long-term memory. Search it (memory_search) before you answer what may depend on earlier sessions"
 STORING = (
@@ -36,52 +32,53 @@ STORING = (
 class ToolHandlers:
     """Lists the tools and calls them."""
 
-    def __init__(self, tools: tuple[AnyTool, ...], services: LazyServices) -> None:
-        self._services = services
+    def __init__(
+        self, tools: tuple[AnyTool, ...], services: LazyServices, dispatcher: Dispatcher, identify: Identify
+    ) -> None:
         self._offered = tools
+        self._tools = {tool.name: tool for tool in tools}
+        self._services = services
+        self._dispatcher = dispatcher
+        self._identify = identify
 
-    async def list_tools(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def list_tools(
+        self, principal: Principal, ctx: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
         """Answer `tools/list`, from memory."""
-        del ctx, params
+        del principal, ctx, params
         self._services.warm()
         return advertised(self._offered)
 
-    async def call_tool(self, asked: Asked) -> types.CallToolResult:
-        """Answer `tools/call`."""
-        if asked.tool is None:
-            raise MCPError(types.INVALID_PARAMS, _unknown(asked.name))
-        result = await self._run(asked.tool, asked)
-        return types.CallToolResult(
-            content=[types.TextContent(text=result.text())],
-            structured_content=result.structured(),
-        )
+    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        """Answer `tools/call`; what goes wrong is a result that the model can read, unless there is no such tool."""
+        try:
+            return await self._called(ctx, params)
+        except UnknownToolError as error:
+            raise errors.to_protocol(error) from error
+        except MemoryMcpError as error:
+            return errors.to_result(error)
 
-    async def _run(self, tool: AnyTool, asked: Asked) -> Result:
+    async def _called(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        principal, tool = self._identify(ctx), self._tools.get(params.name)
+        if tool is None:
+            return await self._dispatcher.run(Request(principal, ctx.method, partial(_refuse, params.name)))
+
         async def progress(done: int, total: int) -> None:
-            await asked.ctx.session.report_progress(done, total)
+            await ctx.session.report_progress(done, total)
 
-        arguments = asked.parsed
-        try:
-            call = Call(await self._services.get(), caller(), progress)
-        except SettingsError as error:
-            if tool is HEALTH:
-                return without_settings(error)
-            raise
-        # A task of its own: gRPC answers a cancellation with a CancelledError of its own making, which the SDK's
-        # cancel scope would not know as its own, and which would end the whole session.
-        task: asyncio.Task[Result] = asyncio.create_task(tool.run(call, arguments))
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        return task.result()
+        return await self._dispatcher.present(ToolCall(principal, tool, params.arguments or {}, progress), _to_result)
 
 
-def _unknown(name: str) -> str:
+def _to_result(result: Result) -> types.CallToolResult:
+    text, structured = result.rendered
+    return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=structured)
+
+
+async def _refuse(name: str) -> types.CallToolResult:
     if any(tool.name == name for tool in TOOLS):
-        return f"{name} writes, and this server is read-only (MCP_MEMORY_READ_ONLY); tools/list names what it does"
-    return f"there is no tool {name[:64]!r}; tools/list names them"
+        problem = "writes, and this server is read-only (MCP_MEMORY_READ_ONLY); tools/list names what it does"
+        raise UnknownToolError(f"{name} {problem}")
+    raise UnknownToolError(f"there is no tool {name[:64]!r}; tools/list names them")
 
 
 class _Server(Server[dict[str, object]]):
@@ -106,26 +103,20 @@ class _Server(Server[dict[str, object]]):
 
 
 def make_server(
-    settings: Settings,
-    services: LazyServices,
-    identify: Identify,
-    *,
-    rate_limited: bool,
-    metrics: Metrics | None = None,
+    settings: Settings, services: LazyServices, dispatcher: Dispatcher, identify: Identify
 ) -> Server[dict[str, object]]:
-    """Return the SDK's server with our tools, resources and prompts behind the chain."""
+    """Return the SDK's server with our tools, resources and prompts behind the dispatcher."""
     tools = offered(settings)
-    chain = make_chain(settings, services, tools, identify, rate_limited=rate_limited, metrics=metrics)
-    around = chain.around
-    handlers = ToolHandlers(tools, services)
-    reading = ReadingHandlers(services, read_only=settings.read_only)
-    subscriptions = Subscriptions(services)
+    around = Adapter(dispatcher, identify).around
+    handlers = ToolHandlers(tools, services, dispatcher, identify)
+    reading = ReadingHandlers(services.get, read_only=settings.read_only)
+    subscriptions = Subscriptions(services.get)
     return _Server(
         "memory-mcp",
         version=__version__,
         instructions=f"{SEARCHING}." if settings.read_only else f"{SEARCHING}; {STORING}.",
         on_list_tools=around(handlers.list_tools),
-        on_call_tool=chain.around_calls(handlers.call_tool),
+        on_call_tool=handlers.call_tool,
         on_list_resources=around(reading.list_resources),
         on_list_resource_templates=around(reading.list_templates),
         on_read_resource=around(reading.read_resource),

@@ -29,6 +29,13 @@ class Refused:
 
     answer: types.JSONRPCError
 
+    def json(self) -> str:
+        """Return the answer as it is sent."""
+        return self.answer.model_dump_json(by_alias=True, exclude_unset=True)
+
+
+Message = types.JSONRPCMessage
+
 
 def parse(text: bytes) -> types.JSONRPCMessage | Refused:
     """Make a message of JSON in UTF-8; of what is none, the error to answer it with."""
@@ -50,6 +57,16 @@ def parse(text: bytes) -> types.JSONRPCMessage | Refused:
 def wrong(code: int, message: str, request_id: types.RequestId | None = None) -> Refused:
     """Return the error that answers what is no message."""
     return Refused(types.JSONRPCError(jsonrpc="2.0", id=request_id, error=types.ErrorData(code=code, message=message)))
+
+
+def invalid_request(problem: str) -> Refused:
+    """Return the error that answers a request that is well formed and cannot be taken."""
+    return wrong(types.INVALID_REQUEST, problem)
+
+
+def request_id(message: Message | Refused | None) -> types.RequestId | None:
+    """Return the id of what waits for an answer; None for all else."""
+    return message.id if isinstance(message, types.JSONRPCRequest) else None
 
 
 def _guessed(text: bytes) -> object:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import mcp_types as types
 
-from memory_mcp.server.mcp.chain.asked import Context
-from memory_mcp.server.mcp.chain.caller import caller
-from memory_mcp.server.mcp.session import LazyServices
+from memory_mcp.application.dispatcher import GetServices
+from memory_mcp.domain.principal import Principal, Reach
+from memory_mcp.server.mcp.adapter import Context
 
 Page = types.PaginatedRequestParams | None
 
@@ -17,14 +17,14 @@ COMPLETED = 100
 class ReadingHandlers:
     """Everything but tools; what a handler needs is imported when it is called."""
 
-    def __init__(self, services: LazyServices, *, read_only: bool) -> None:
+    def __init__(self, services: GetServices, *, read_only: bool) -> None:
         self._services = services
         self._read_only = read_only
 
-    async def list_resources(self, ctx: Context, params: Page) -> types.ListResourcesResult:
+    async def list_resources(self, principal: Principal, ctx: Context, params: Page) -> types.ListResourcesResult:
         """Answer `resources/list`."""
-        del ctx, params
-        from memory_mcp.resources import MIME_TYPE, RESOURCES  # noqa: PLC0415 - not before the handshake
+        del principal, ctx, params
+        from memory_mcp.application.resources import MIME_TYPE, RESOURCES  # noqa: PLC0415 - not before the handshake
 
         return types.ListResourcesResult(
             resources=[
@@ -33,10 +33,12 @@ class ReadingHandlers:
             ]
         )
 
-    async def list_templates(self, ctx: Context, params: Page) -> types.ListResourceTemplatesResult:
+    async def list_templates(
+        self, principal: Principal, ctx: Context, params: Page
+    ) -> types.ListResourceTemplatesResult:
         """Answer `resources/templates/list`."""
-        del ctx, params
-        from memory_mcp.resources import MIME_TYPE, TEMPLATES  # noqa: PLC0415 - not before the handshake
+        del principal, ctx, params
+        from memory_mcp.application.resources import MIME_TYPE, TEMPLATES  # noqa: PLC0415 - not before the handshake
 
         return types.ListResourceTemplatesResult(
             resource_templates=[
@@ -47,20 +49,22 @@ class ReadingHandlers:
             ]
         )
 
-    async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+    async def read_resource(
+        self, principal: Principal, ctx: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
         """Answer `resources/read`."""
         del ctx
-        from memory_mcp.resources import MIME_TYPE, Address, read  # noqa: PLC0415 - not before the handshake
+        from memory_mcp.application.resources import MIME_TYPE, Address, read  # noqa: PLC0415 - not before the handshake
 
-        text = await read(await self._services.get(), Address.parse(params.uri), caller().reach.namespace)
+        text = await read(await self._services(), Address.parse(params.uri), principal.reach.namespace)
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=params.uri, mime_type=MIME_TYPE, text=text)]
         )
 
-    async def list_prompts(self, ctx: Context, params: Page) -> types.ListPromptsResult:
+    async def list_prompts(self, principal: Principal, ctx: Context, params: Page) -> types.ListPromptsResult:
         """Answer `prompts/list`."""
-        del ctx, params
-        from memory_mcp.prompts import offered  # noqa: PLC0415 - not before the handshake
+        del principal, ctx, params
+        from memory_mcp.application.prompts import offered  # noqa: PLC0415 - not before the handshake
 
         return types.ListPromptsResult(
             prompts=[
@@ -76,25 +80,29 @@ class ReadingHandlers:
             ]
         )
 
-    async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    async def get_prompt(
+        self, principal: Principal, ctx: Context, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
         """Answer `prompts/get`."""
         del ctx
-        from memory_mcp.prompts import make, offered  # noqa: PLC0415 - not before the handshake
+        from memory_mcp.application.prompts import make, offered  # noqa: PLC0415 - not before the handshake
 
-        prompts, namespace = offered(read_only=self._read_only), caller().reach.namespace
-        text = await make(await self._services.get(), namespace, params.name, params.arguments or {}, prompts)
+        prompts, namespace = offered(read_only=self._read_only), principal.reach.namespace
+        text = await make(await self._services(), namespace, params.name, params.arguments or {}, prompts)
         return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=types.TextContent(text=text))])
 
-    async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+    async def complete(
+        self, principal: Principal, ctx: Context, params: types.CompleteRequestParams
+    ) -> types.CompleteResult:
         """Answer `completion/complete`: tags and namespaces are completed, other arguments have nothing to offer."""
         del ctx
-        found = await self._completions(params.argument.name, params.argument.value)
+        found = await self._completions(params.argument.name, params.argument.value, principal.reach)
         return types.CompleteResult(
             completion=types.Completion(values=found[:COMPLETED], has_more=len(found) > COMPLETED)
         )
 
-    async def _completions(self, name: str, prefix: str) -> list[str]:
-        memories, reach = (await self._services.get()).memories, caller().reach
+    async def _completions(self, name: str, prefix: str, reach: Reach) -> list[str]:
+        memories = (await self._services()).memories
         if name == "tag":
             return await memories.tags_like(prefix, reach.namespace, COMPLETED + 1)
         if name == "namespace":

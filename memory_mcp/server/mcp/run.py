@@ -12,10 +12,11 @@ from typing import Final
 
 import anyio
 
+from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.principal import local_user
+from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp.handlers import make_server
-from memory_mcp.server.mcp.session import LazyServices
 from memory_mcp.server.mcp.stdio import Transport, claim_descriptors
 from memory_mcp.settings import Settings
 
@@ -28,7 +29,8 @@ PARENT_EVERY_S: Final = 2.0
 
 async def _serve(settings: Settings, problem: SettingsError | None) -> None:
     services, user = LazyServices(settings, problem), local_user(settings.namespace)
-    server = make_server(settings, services, lambda _: user, rate_limited=False)
+    dispatcher = make_dispatcher(settings, services.get, rate_limited=False)
+    server = make_server(settings, services, dispatcher, lambda _: user)
     transport = Transport(*claim_descriptors())
     try:
         async with transport.streams() as (from_client, to_client), _ending_with_parent(transport.heard):

@@ -18,10 +18,10 @@ from typing import BinaryIO, Final
 
 import anyio
 import mcp_types as types
-from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
 from mcp.shared.message import SessionMessage
 
 from memory_mcp.server.mcp.messages import Refused, parse, wrong
+from memory_mcp.server.mcp.private import ContextReceiveStream, ContextSendStream, create_context_streams
 
 MAX_LINE: Final = 64 * 1024 * 1024
 """Bytes of one message."""

@@ -8,12 +8,12 @@ from typing import Final
 
 import anyio
 import mcp_types as types
-from mcp.server.connection import Connection
-from mcp.shared.exceptions import MCPError
 
-from memory_mcp.server.mcp.chain.asked import Context
-from memory_mcp.server.mcp.chain.caller import caller
-from memory_mcp.server.mcp.session import LazyServices
+from memory_mcp.application.dispatcher import GetServices
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.principal import Principal
+from memory_mcp.server.mcp.adapter import Context
+from memory_mcp.server.mcp.private import connection_of
 
 MOST: Final = 100
 """Resources that one connection, or one listening request, may subscribe to."""
@@ -26,10 +26,12 @@ Notify = Callable[[str], Awaitable[None]]
 class Subscriptions:
     """Keeps what each connection subscribed to, until it unsubscribes or goes."""
 
-    def __init__(self, services: LazyServices) -> None:
+    def __init__(self, services: GetServices) -> None:
         self._services = services
 
-    async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+    async def subscribe(
+        self, principal: Principal, ctx: Context, params: types.SubscribeRequestParams
+    ) -> types.EmptyResult:
         """Answer `resources/subscribe` (2025-11-25)."""
         held = _held(ctx)
         if params.uri not in held:
@@ -42,21 +44,24 @@ class Subscriptions:
                     await ctx.session.send_resource_updated(uri)
 
             try:
-                await self._watch(stack, params.uri, notify)
+                await self._watch(stack, params.uri, principal, notify)
             except BaseException:
                 del held[params.uri]
                 raise
         return types.EmptyResult()
 
-    async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
+    async def unsubscribe(
+        self, principal: Principal, ctx: Context, params: types.UnsubscribeRequestParams
+    ) -> types.EmptyResult:
         """Answer `resources/unsubscribe` (2025-11-25); what was not subscribed to is no failure."""
+        del principal
         stack = _held(ctx).pop(params.uri, None)
         if stack is not None:
             await stack.aclose()
         return types.EmptyResult()
 
     async def listen(
-        self, ctx: Context, params: types.SubscriptionsListenRequestParams
+        self, principal: Principal, ctx: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
         """Answer `subscriptions/listen` (2026-07-28) for as long as the client listens."""
         from mcp.server.subscriptions import (  # noqa: PLC0415 - not before the handshake
@@ -74,24 +79,24 @@ class Subscriptions:
 
         async with contextlib.AsyncExitStack() as stack:
             for uri in dict.fromkeys(uris):
-                await self._watch(stack, uri, notify)
+                await self._watch(stack, uri, principal, notify)
             return await ListenHandler(bus)(ctx, params)
 
-    async def _watch(self, stack: contextlib.AsyncExitStack, uri: str, notify: Notify) -> None:
-        from memory_mcp.resources import watching  # noqa: PLC0415 - not before the handshake
+    async def _watch(self, stack: contextlib.AsyncExitStack, uri: str, principal: Principal, notify: Notify) -> None:
+        from memory_mcp.application.resources import watching  # noqa: PLC0415 - not before the handshake
 
-        services = await self._services.get()
-        await stack.enter_async_context(watching(services, uri, caller().reach.namespace, notify))
+        services = await self._services()
+        await stack.enter_async_context(watching(services, uri, principal.reach.namespace, notify))
 
 
 def _bound(count: int) -> None:
     if count > MOST:
-        raise MCPError(types.INVALID_PARAMS, f"uri: at most {MOST} resources can be subscribed to at once")
+        raise InvalidArgumentError("uri", f"at most {MOST} resources can be subscribed to at once")
 
 
 def _held(ctx: Context) -> Held:
     """Return the subscriptions of the connection that a request came by; they end with it."""
-    connection: Connection = ctx.session._connection  # noqa: SLF001 - the SDK has no other way to what outlives a request
+    connection = connection_of(ctx.session)
     if HELD not in connection.state:
         held: Held = {}
         connection.state[HELD] = held

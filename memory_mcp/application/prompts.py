@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from memory_mcp.application.services import Services
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import MAX_QUERY, Filters
 from memory_mcp.search.models import SearchQuery
@@ -15,6 +14,7 @@ from memory_mcp.tools.fields import MemoryFields
 from memory_mcp.tools.fitting import RESERVE
 from memory_mcp.tools.listing import listed
 from memory_mcp.tools.search import fitting
+from memory_mcp.tools.services import Services
 from memory_mcp.tools.sizes import tokens
 
 RECALLED: Final = 10

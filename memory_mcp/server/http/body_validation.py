@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-import mcp_types as types
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memory_mcp.server.mcp.messages import Refused, parse, wrong
+from memory_mcp.server.mcp.messages import Message as Rpc
+from memory_mcp.server.mcp.messages import Refused, invalid_request, parse, request_id
 
 SESSION: Final = b"mcp-session-id"
 
@@ -22,7 +22,7 @@ Running = tuple[bytes, str]
 """The session and the id of a request."""
 
 
-class Door:
+class BodyValidation:
     """Reads bodies as strictly as stdio reads lines; it is given each in one piece, within its bound."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,9 +39,9 @@ class Door:
         message = parse(first["body"]) if first["type"] == "http.request" else None  # else the client has gone
         running = _running(scope, message)
         if running is not None and not await self._has_ended(running):
-            message = wrong(types.INVALID_REQUEST, "id: another request of this id is being answered")
+            message = invalid_request("id: another request of this id is being answered")
         if isinstance(message, Refused):
-            await _refuse(message.answer)(scope, receive, send)
+            await Response(message.json(), 400, media_type="application/json")(scope, receive, send)
             return
         with self._marked(running):
             await self._app(scope, _with(first, receive), send)
@@ -67,14 +67,11 @@ class Door:
             self._running.pop(running).set()
 
 
-def _running(scope: Scope, message: types.JSONRPCMessage | Refused | None) -> Running | None:
+def _running(scope: Scope, message: Rpc | Refused | None) -> Running | None:
     """Return the session and the id of a request that has both; the SDK takes 1 and "1" for the same."""
     session: bytes | None = next((value for name, value in scope["headers"] if name == SESSION), None)
-    return (session, str(message.id)) if session and isinstance(message, types.JSONRPCRequest) else None
-
-
-def _refuse(error: types.JSONRPCError) -> Response:
-    return Response(error.model_dump_json(by_alias=True, exclude_unset=True), 400, media_type="application/json")
+    named = request_id(message)
+    return (session, str(named)) if session and named is not None else None
 
 
 def _with(first: Message, rest: Receive) -> Receive:

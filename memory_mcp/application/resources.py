@@ -14,7 +14,6 @@ from urllib.parse import unquote
 
 from pydantic_core import to_json
 
-from memory_mcp.application.services import Services
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError, StoreError, cut
 from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters, MissedChanges
 from memory_mcp.domain.names import folded, nfc
@@ -22,6 +21,7 @@ from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.fields import shown
 from memory_mcp.tools.get import WholeMemory
 from memory_mcp.tools.listing import listed
+from memory_mcp.tools.services import Services
 
 SCHEME: Final = "memory://"
 MIME_TYPE: Final = "application/json"

@@ -1,0 +1,43 @@
+"""What every request passes in a server, outermost first; the order is fixed here and nowhere else."""
+
+from __future__ import annotations
+
+from memory_mcp.application.authorize import Authorize
+from memory_mcp.application.cache import ResponseCache
+from memory_mcp.application.dispatcher import AnswerTool, Dispatcher, GetServices, RunTool, do
+from memory_mcp.application.errors import Errors
+from memory_mcp.application.observe import Meter, Observe, Observer, to_log, to_meter
+from memory_mcp.application.request import Handler
+from memory_mcp.settings import Settings
+
+
+def make_dispatcher(
+    settings: Settings, services: GetServices, *, rate_limited: bool, meter: Meter | None = None
+) -> Dispatcher:
+    """Return a dispatcher with the middleware that the settings want.
+
+    errors → observe → authorize → rate limit → cache (of tools' results) → the work
+
+    Args:
+        settings: which of it there is.
+        services: makes the services when they are first needed.
+        rate_limited: what holds where the settings leave it open.
+        meter: counts calls and lookups, where somebody wants to know.
+    """
+    handler: Handler = do
+    if rate_limited if settings.rate_limit_enabled is None else settings.rate_limit_enabled:
+        from memory_mcp.application.rate_limit import RateLimit  # noqa: PLC0415 - nothing of it where it is off
+
+        handler = RateLimit(handler, settings)
+    handler = Authorize(handler)
+    if observers := _observers(settings, meter):
+        handler = Observe(handler, observers)
+    answer_tool: AnswerTool = RunTool(services)
+    if settings.response_cache_enabled:
+        answer_tool = ResponseCache(answer_tool, services, meter.looked_up if meter else None)
+    return Dispatcher(Errors(handler), answer_tool)
+
+
+def _observers(settings: Settings, meter: Meter | None) -> list[Observer]:
+    observers = [to_meter(meter)] if meter else []
+    return [*observers, to_log(settings)] if settings.log_level == "debug" else observers

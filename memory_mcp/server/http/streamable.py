@@ -1,0 +1,69 @@
+"""Streamable HTTP, MCP's transport: all of `server/http` that needs the SDK."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import (
+    RequestBodyLimitMiddleware,
+    TransportSecurityMiddleware,
+    TransportSecuritySettings,
+)
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from memory_mcp.domain.errors import ForbiddenError
+from memory_mcp.domain.principal import Principal
+from memory_mcp.server.http.body_validation import BodyValidation
+from memory_mcp.server.http.guard import PRINCIPAL
+from memory_mcp.server.mcp.adapter import Context
+
+MAX_SESSIONS: Final = 1_000
+
+
+def identify(ctx: Context) -> Principal:
+    """Return who sent a request that has passed the guard.
+
+    Raises:
+        ForbiddenError: it has not.
+    """
+    principal: object = ctx.request.scope.get(PRINCIPAL) if isinstance(ctx.request, Request) else None
+    if not isinstance(principal, Principal):
+        raise ForbiddenError("nobody has shown a token for this request; show one")
+    return principal
+
+
+class Streamable:
+    """An ASGI application that speaks MCP to principals whom the guard has let in."""
+
+    def __init__(self, server: Server[dict[str, object]], max_body_bytes: int) -> None:
+        self._manager = StreamableHTTPSessionManager(
+            server, max_request_body_size=max_body_bytes, max_sessions=MAX_SESSIONS
+        )
+        validated = BodyValidation(self._manager.handle_request)
+        self._app: ASGIApp = RequestBodyLimitMiddleware(validated, max_body_bytes)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep sessions for as long as the context lasts."""
+        async with self._manager.run():
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; the SDK is told whose it is, and lends a session to its own principal alone."""
+        principal: Principal = scope[PRINCIPAL]
+        access = AccessToken(token="", client_id=principal.id, scopes=[scope.value for scope in principal.scopes])
+        await self._app({**scope, "user": AuthenticatedUser(access)}, receive, send)
+
+
+def check_names(hosts: Sequence[str], origins: Sequence[str]) -> Callable[[Request], Awaitable[Response | None]]:
+    """Return what refuses requests whose Host or Origin is not listed, and has no answer to the others."""
+    names = TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=list(origins))
+    return TransportSecurityMiddleware(names).validate_request

@@ -1,0 +1,52 @@
+"""From the protocol's requests to the dispatcher's, and from its errors to the protocol's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from mcp.server.context import ServerRequestContext
+
+from memory_mcp.application.dispatcher import Dispatcher
+from memory_mcp.application.request import Request
+from memory_mcp.domain.errors import MemoryMcpError
+from memory_mcp.domain.principal import Principal, Scope
+from memory_mcp.server.mcp import errors
+
+P = TypeVar("P")
+R = TypeVar("R")
+Context = ServerRequestContext[dict[str, object]]
+Identify = Callable[[Context], Principal]
+"""Says who sent a request; raises ForbiddenError when nobody did."""
+
+READING: Final = frozenset(
+    {"resources/read", "resources/subscribe", "subscriptions/listen", "prompts/get", "completion/complete"}
+)
+"""What looks at memories, tools aside; the rest is answered from what the program is."""
+
+
+class Adapter:
+    """Puts the dispatcher before the SDK's handlers of all methods but tools/call."""
+
+    def __init__(self, dispatcher: Dispatcher, identify: Identify) -> None:
+        self._dispatcher = dispatcher
+        self._identify = identify
+
+    def around(self, handler: Callable[[Principal, Context, P], Awaitable[R]]) -> Callable[[Context, P], Awaitable[R]]:
+        """Return a handler as the SDK calls it, of one that is told who asks."""
+
+        async def handle(ctx: Context, params: P) -> R:
+            try:
+                principal = self._identify(ctx)
+                return await self._dispatcher.run(_request(principal, ctx, partial(handler, principal, ctx, params)))
+            except MemoryMcpError as error:
+                raise errors.to_protocol(error) from error
+
+        return handle
+
+
+def _request(principal: Principal, ctx: Context, work: Callable[[], Awaitable[R]]) -> Request[R]:
+    if ctx.method in READING:
+        return Request(principal, ctx.method, work, (Scope.READ,), "read")
+    return Request(principal, ctx.method, work)
