@@ -54,7 +54,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/vectors/binary_index.py:*": "layout of a file; which way of comparing is faster",
     "memory_mcp/storage/sqlite/vectors/binary_search.py:*": "vectors read and compared exactly: finds the ten nearest",
     "memory_mcp/storage/sqlite/vectors/chunks.py:*": "sqlite-vec's own chunks",
-    "memory_mcp/storage/sqlite/vectors/context.py:_among_neighbours": "bytes of a float32",
+    "memory_mcp/storage/sqlite/vectors/context.py:*": "sums of SQL, whose weights are the policy's",
     "memory_mcp/storage/sqlite/vectors/exact.py:*": "bytes of a float32, and sqlite-vec's largest k",
     "memory_mcp/storage/sqlite/vectors/search.py:*": "sizes of caches; from how many vectors on signs are faster",
     "memory_mcp/storage/sqlite/vectors/table.py:*": "bytes of a float32, and sqlite-vec's own chunks",
