@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -19,7 +20,7 @@ from memory_mcp.tools import TOOLS
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / name for name in ("README.md", "CONTRIBUTING.md", "launchd/README.md", "systemd/README.md")
-] + sorted((ROOT / "docs").glob("*.md"))
+] + sorted((ROOT / "docs").rglob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -43,7 +44,7 @@ def commands() -> list[tuple[str, str]]:
 def test_every_command_exists(document: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A make target is in the Makefile; a command of ours is known to its program; nothing else is told to be run."""
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # our command line replaces it
-    program, *arguments = command.split()
+    program, *arguments = command.removeprefix(".venv/bin/").split()
     words = [word for word in arguments if re.fullmatch(r"[a-z][a-z-]*", word)]
     options = [word for word in arguments if word.startswith("--")]
     if program == "make":
@@ -58,6 +59,10 @@ def test_every_command_exists(document: str, command: str, monkeypatch: pytest.M
         done = subprocess.run([script, *words, "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert [option for option in options if option not in done.stdout] == []
+    elif program == "python":
+        module, *paths = [word for word in arguments if not word.startswith("-")]
+        assert importlib.util.find_spec(module) is not None
+        assert [path for path in paths if "/" in path and not (ROOT / path).exists()] == []
     else:
         assert program in {"claude", "launchctl", "pipx", "uv", "loginctl"}, command
 
@@ -99,6 +104,17 @@ def test_the_proofs_on_replicas_are_tests() -> None:
     there = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))}
     assert named
     assert named <= there
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_named_files_are_there(document: str) -> None:
+    """Whoever follows a request through the code finds each file and folder that is named."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.\w+)?|[a-z_]+\.py)`", text))
+    folders = [path for path in (ROOT / "memory_mcp").rglob("*/") if path.is_dir()]
+    places = [ROOT, ROOT / "memory_mcp", ROOT / "embedder_daemon", *folders]
+    assert len(named) > 10
+    assert {name for name in named if not any((place / name).exists() for place in places)} == set()
 
 
 def test_links_lead_somewhere() -> None:
