@@ -105,7 +105,7 @@ ProgramPath = Annotated[Path, BeforeValidator(_program)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
-Share = Annotated[float, Field(gt=0, le=1, json_schema_extra={"unit": "share"})]
+Ratio = Annotated[float, Field(gt=0, le=1, json_schema_extra={"unit": "share"})]
 Calls = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"unit": "calls"})]
 
 
@@ -149,9 +149,9 @@ class Settings(BaseSettings):
     bulk_budget_s: Seconds = Field(20.0, description="Seconds that one batch of a bulk store or of the queue may take.")
     breaker_window: Calls = Field(10, description="Latest calls that the breaker judges.")
     breaker_min_calls: Calls = Field(3, description="Calls in the window before the breaker may open.")
-    breaker_error_rate: Share = Field(0.5, description="Share of failed calls that opens the breaker.")
-    breaker_slow_rate: Share = Field(0.5, description="Share of slow calls that opens the breaker.")
-    breaker_slow_share: Share = Field(
+    breaker_error_rate: Ratio = Field(0.5, description="Share of failed calls that opens the breaker.")
+    breaker_slow_rate: Ratio = Field(0.5, description="Share of slow calls that opens the breaker.")
+    breaker_slow_share: Ratio = Field(
         0.8, description="A call is slow when it takes more than this share of its budget."
     )
     breaker_open_s: Seconds = Field(

@@ -58,6 +58,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/vectors/exact.py:*": "bytes of a float32, and sqlite-vec's largest k",
     "memory_mcp/storage/sqlite/vectors/search.py:*": "sizes of caches; from how many vectors on signs are faster",
     "memory_mcp/storage/sqlite/vectors/table.py:*": "bytes of a float32, and sqlite-vec's own chunks",
+    "memory_mcp/storage/tokens.py:*": "bits of a secret and of a name, mode of a folder",
     "memory_mcp/storage/disk.py:*": "bytes that must be free",
 }
 """`file:name` whose numbers decide what a search costs or how a file is laid out, but no rank; with the reason."""
@@ -69,6 +70,8 @@ SMALL_ON_PURPOSE: Final[Mapping[str, str]] = {
     "memory_mcp/cli/*": "each command is a file, imported when it is called",
     "memory_mcp/domain/ports/*": "each port is a file",
     "memory_mcp/*/checks.py": "each part registers its health checks in its own folder",
+    "embedder_daemon/runtime/systemd.py": "sd_notify is a protocol of its own; endpoint and server stay free of it",
+    "embedder_daemon/scheduler/budget.py": "a rule without clock or model, tested by itself",
     "embedder_daemon/engines/*": "each library is touched in a file of its own, imported when its engine is chosen",
 }
 """Short files with one importer that stay, and why."""

@@ -21,7 +21,7 @@ RECALLED: Final = 10
 REVIEWED: Final = 50
 DEFAULT_PERIOD: Final = "last week"
 
-Arguments = Mapping[str, str]
+PromptArguments = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Prompt:
     name: str
     description: str
     arguments: tuple[Argument, ...]
-    make: Callable[[Services, str, Arguments], Awaitable[str]]
+    make: Callable[[Services, str, PromptArguments], Awaitable[str]]
     writes: bool = False
 
 
-async def _recall(services: Services, namespace: str, arguments: Arguments) -> str:
+async def _recall(services: Services, namespace: str, arguments: PromptArguments) -> str:
     topic = arguments["topic"]
     answer = await services.search.run(SearchQuery(topic, Filters(namespace), limit=RECALLED))
     found = _listed(fitting(answer, topic, reserve=RESERVE + tokens(topic)).memories)
@@ -56,7 +56,7 @@ async def _recall(services: Services, namespace: str, arguments: Arguments) -> s
     )
 
 
-async def _review(services: Services, namespace: str, arguments: Arguments) -> str:
+async def _review(services: Services, namespace: str, arguments: PromptArguments) -> str:
     period = arguments.get("period") or DEFAULT_PERIOD
     try:
         after, before = await understand(period)
@@ -73,7 +73,7 @@ async def _review(services: Services, namespace: str, arguments: Arguments) -> s
     )
 
 
-async def _save_session(services: Services, namespace: str, arguments: Arguments) -> str:
+async def _save_session(services: Services, namespace: str, arguments: PromptArguments) -> str:
     del services, namespace
     tag = arguments.get("tag")
     labelled = f" Give each the tag {tag!r}." if tag else ""
@@ -123,7 +123,9 @@ def offered(*, read_only: bool) -> tuple[Prompt, ...]:
     return tuple(prompt for prompt in PROMPTS if not (read_only and prompt.writes))
 
 
-async def make(services: Services, namespace: str, name: str, arguments: Arguments, prompts: tuple[Prompt, ...]) -> str:
+async def make(
+    services: Services, namespace: str, name: str, arguments: PromptArguments, prompts: tuple[Prompt, ...]
+) -> str:
     """Return the text of one of the prompts.
 
     Raises:

@@ -9,7 +9,7 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from memory_mcp.application.request import Handler, Kind, Request, T
+from memory_mcp.application.request import Handler, Request, RequestKind, T
 from memory_mcp.domain.errors import RateLimitedError
 from memory_mcp.settings import Settings
 
@@ -36,7 +36,7 @@ class RateLimit:
             await self._count(request.kind, request.principal.id)
         return await self._proceed(request)
 
-    async def _count(self, kind: Kind, principal: str) -> None:
+    async def _count(self, kind: RequestKind, principal: str) -> None:
         item = self._items[kind]
         if not await self._limiter.hit(item, kind, principal):
             reset, _ = await self._limiter.get_window_stats(item, kind, principal)

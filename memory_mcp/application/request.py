@@ -11,9 +11,9 @@ from memory_mcp.domain.principal import Principal, Scope
 from memory_mcp.tools.base import AnyTool, ArgumentsT, ResultT, Tool, parse
 
 T = TypeVar("T")
-Kind = Literal["read", "write", "bulk"]
+RequestKind = Literal["read", "write", "bulk"]
 """What a request costs: one look at the store, one write, or the work of many."""
-Progress = Callable[[int, int], Awaitable[None]]
+ReportProgress = Callable[[int, int], Awaitable[None]]
 """Hears how many of how many are done."""
 
 
@@ -28,7 +28,7 @@ class Request(Generic[T]):
     """Answers it, once the middleware lets it through."""
     scopes: tuple[Scope, ...] = ()
     """What the principal must be allowed."""
-    kind: Kind | None = None
+    kind: RequestKind | None = None
     """None for what does not reach the store, and is not limited."""
     arguments: Mapping[str, object] = field(default_factory=dict)
     tool: AnyTool | None = None
@@ -57,7 +57,7 @@ class ToolCall(Generic[ArgumentsT, ResultT]):
     principal: Principal
     tool: Tool[ArgumentsT, ResultT]
     arguments: Mapping[str, object]
-    progress: Progress = _silence
+    progress: ReportProgress = _silence
     is_bounded: bool = True
     """Whether the answer is for a model, and must cost it less than 10,000 tokens; a script gets all of it."""
 
@@ -81,5 +81,5 @@ class ToolCall(Generic[ArgumentsT, ResultT]):
     def request(self, work: Callable[[], Awaitable[T]]) -> Request[T]:
         """Return the request that this call is, answered by `work`."""
         tool = self.tool
-        kind: Kind = "bulk" if tool.bulk else "read" if tool.read_only else "write"
+        kind: RequestKind = "bulk" if tool.bulk else "read" if tool.read_only else "write"
         return Request(self.principal, tool.name, work, tool.scopes, kind, self.arguments, tool)

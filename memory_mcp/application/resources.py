@@ -31,7 +31,7 @@ SHOWN_OF_TAG: Final = 100
 
 _NUMBER: Final = re.compile("[0-9]{1,3}")  # Python refuses to read a number of some thousand digits
 
-Kind = Literal["stats", "recent", "tag", "memory"]
+ResourceKind = Literal["stats", "recent", "tag", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ TEMPLATES: Final = (
 class Address:
     """A resource's address, taken apart."""
 
-    kind: Kind
+    kind: ResourceKind
     of: str = ""
     """The number, the tag or the id."""
 

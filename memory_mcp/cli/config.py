@@ -17,7 +17,7 @@ from memory_mcp.cli.output import note, print_rows
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.embedder.described import DaemonSettings, ask
+from memory_mcp.embedder.described import ReportedSettings, ask
 
 PATIENCE_S: Final = 10.0
 
@@ -47,11 +47,11 @@ def config(*, as_json: bool) -> int:
     return WRONG_USAGE if wrong else 0
 
 
-def _of_daemon() -> DaemonSettings:
+def _of_daemon() -> ReportedSettings:
     try:
         return ask(PATIENCE_S)
     except EmbedderError as error:
-        return DaemonSettings("", [], [str(error)])
+        return ReportedSettings("", [], [str(error)])
 
 
 def _as_json(described: Sequence[Described]) -> list[Mapping[str, object]]:

@@ -10,13 +10,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import Memory, Record, Revision
 from memory_mcp.domain.names import nfc, nfc_members
-from memory_mcp.tools.fields import Content, ConversationId, MemoryId, Metadata, Moment, Namespace, Tag, Type
+from memory_mcp.tools.fields import Content, ConversationId, MemoryId, MetadataField, Moment, Namespace, Tag, Type
 
 HEADER: Final = {"memory_mcp_export": 1}
 END: Final = "memory_mcp_export_end"
 """The only member of the last line: how many memories there are."""
 
-Tags = list[Tag]  # any number: duplicates may have given a memory many
+ExportedTags = list[Tag]  # any number: duplicates may have given a memory many
 
 
 class _Was(BaseModel):
@@ -26,9 +26,11 @@ class _Was(BaseModel):
 
     revision: int = Field(ge=1)
     content: Content
-    tags: Tags
+    tags: ExportedTags
     type: Type
-    metadata: Annotated[Metadata, BeforeValidator(nfc_members)]  # of an earlier version: no member is refused or lost
+    metadata: Annotated[
+        MetadataField, BeforeValidator(nfc_members)
+    ]  # of an earlier version: no member is refused or lost
     updated_at: Moment
 
 

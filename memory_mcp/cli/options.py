@@ -24,11 +24,11 @@ from memory_mcp.tools.json_text import as_tags
 from memory_mcp.tools.services import Services
 
 F = TypeVar("F", bound=Callable[..., object])
-Type = click.ParamType[Any]  # what options of every kind have
-Schema = Mapping[str, Any]  # JSON Schema, as pydantic makes it
+TypeOption = click.ParamType[Any]  # what options of every kind have
+OptionSchema = Mapping[str, Any]  # JSON schema, as pydantic makes it
 
 
-class Moment(click.ParamType[datetime]):
+class MomentOption(click.ParamType[datetime]):
     """A time as ISO 8601, or in words; of a span ("yesterday", "last week") its beginning."""
 
     name = "time"
@@ -59,7 +59,7 @@ class Optional(click.Option):
         return "" if isinstance(value, str) and not value.strip() else super().type_cast_value(ctx, value)
 
 
-class Content(click.ParamType[str]):
+class ContentOption(click.ParamType[str]):
     """A text, or stdin's for `-`."""
 
     name = "text"
@@ -77,10 +77,10 @@ class Content(click.ParamType[str]):
         return text.removesuffix("\n").removesuffix("\r")
 
 
-CONTENT: Final = Content()
-TYPES: Final[Mapping[str, Type]] = {"object": click.STRING, "date-time": Moment(), "string": click.STRING}
-"""Of each type or format of JSON Schema that is no number."""
-OF_NAME: Final[Mapping[str, Type]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
+CONTENT: Final = ContentOption()
+TYPES: Final[Mapping[str, TypeOption]] = {"object": click.STRING, "date-time": MomentOption(), "string": click.STRING}
+"""Of each type or format of JSON schema that is no number."""
+OF_NAME: Final[Mapping[str, TypeOption]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
 """Of arguments that mean more than their type."""
 SAID: Final = {CONTENT: "; - is stdin", TYPES["date-time"]: "; or in words, such as 'yesterday'"}
 """What a type adds to the words of an argument."""
@@ -98,7 +98,7 @@ def options_of(tool: AnyTool, *arguments: str) -> Callable[[F], F]:
     return decorate
 
 
-def _option(name: str, field: Schema) -> Callable[[F], F]:
+def _option(name: str, field: OptionSchema) -> Callable[[F], F]:
     schema = {**field, **_only(field)}
     words, flag = schema["description"].rstrip("…, "), f"--{name.replace('_', '-')}"
     if schema["type"] == "boolean":
@@ -126,12 +126,12 @@ def _option(name: str, field: Schema) -> Callable[[F], F]:
     )
 
 
-def _only(field: Schema) -> Schema:
+def _only(field: OptionSchema) -> OptionSchema:
     """Return the schema of what is not null."""
     return next((choice for choice in field.get("anyOf", ()) if choice["type"] != "null"), {})
 
 
-def _type(name: str, schema: Schema) -> Type:
+def _type(name: str, schema: OptionSchema) -> TypeOption:
     if name in OF_NAME:
         return OF_NAME[name]
     if "enum" in schema:

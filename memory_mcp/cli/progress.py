@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import click
 
 from memory_mcp.provision.process import Hear
-from memory_mcp.provision.progress import Lines, Progress
+from memory_mcp.provision.progress import InstallProgress, Lines
 
 
-def progress() -> Progress:
+def progress() -> InstallProgress:
     """Return what fits stdout."""
     return Terminal() if sys.stdout.isatty() else Lines(click.echo)
 

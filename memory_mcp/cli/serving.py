@@ -16,7 +16,7 @@ from memory_mcp.domain.models import Finding, Lane, Task
 from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Hear, beside
-from memory_mcp.provision.progress import Progress
+from memory_mcp.provision.progress import InstallProgress
 from memory_mcp.provision.versions import Environment
 
 PATIENCE_S: Final = 180.0
@@ -81,7 +81,7 @@ async def _embed(address: str) -> None:
         raise ProvisionError(f"the daemon serves, and embedded nothing: {error}")
 
 
-def prove(progress: Progress, environment: Environment, choices: Mapping[str, str], log: Path) -> None:
+def prove(progress: InstallProgress, environment: Environment, choices: Mapping[str, str], log: Path) -> None:
     """Let a daemon of an environment serve for a moment, at an address of its own; it writes to the log.
 
     Raises:

@@ -22,7 +22,7 @@ ASK_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class DaemonSettings:
+class ReportedSettings:
     """What a daemon would have that is started from here."""
 
     file: str
@@ -32,7 +32,7 @@ class DaemonSettings:
     """A sentence for each name that is no setting, or for what does not fit."""
 
 
-def ask(seconds: float) -> DaemonSettings:
+def ask(seconds: float) -> ReportedSettings:
     """Ask within these seconds.
 
     Raises:
@@ -44,9 +44,9 @@ def ask(seconds: float) -> DaemonSettings:
     except subprocess.TimeoutExpired as error:
         raise EmbedderError(f"the daemon's settings were not told in {seconds:g} s; try again") from error
     if done.returncode:
-        return DaemonSettings("", [], [f"the daemon's settings: {reason(done.stderr, done.returncode)}"])
+        return ReportedSettings("", [], [f"the daemon's settings: {reason(done.stderr, done.returncode)}"])
     told = json.loads(done.stdout)
-    return DaemonSettings(told["file"], [Described(**each) for each in told["settings"]], told["unknown"])
+    return ReportedSettings(told["file"], [Described(**each) for each in told["settings"]], told["unknown"])
 
 
 def register(registry: Registry) -> None:

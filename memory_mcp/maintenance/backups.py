@@ -31,7 +31,7 @@ _MOMENT: Final = "%Y%m%dT%H%M%S"
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Held:
+class BackupFile:
     """A backup that is there."""
 
     moment: datetime
@@ -48,7 +48,7 @@ class Backups:
         self._folder = folder
         self._clock = clock
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[BackupFile]:
         """Return the backups that are there, newest first."""
         return held_in(self._folder)
 
@@ -111,7 +111,7 @@ class Backups:
             if self._now() - moment > ASIDE:
                 path.unlink(missing_ok=True)
 
-    def _past(self) -> list[Held]:
+    def _past(self) -> list[BackupFile]:
         """Return the backups that are there but for those of a clock that ran ahead, newest first."""
         return [backup for backup in self.held() if backup.moment <= self._now()]
 
@@ -119,9 +119,9 @@ class Backups:
         return datetime.fromtimestamp(self._clock(), UTC)
 
 
-def held_in(folder: Path) -> list[Held]:
+def held_in(folder: Path) -> list[BackupFile]:
     """Return the backups of a folder, newest first."""
-    return sorted((Held(_moment(name), int(name[2]), path) for path, name in _named(folder, _NAME)), reverse=True)
+    return sorted((BackupFile(_moment(name), int(name[2]), path) for path, name in _named(folder, _NAME)), reverse=True)
 
 
 def newest_in(folder: Path) -> Path | None:

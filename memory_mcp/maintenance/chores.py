@@ -16,7 +16,7 @@ from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.chunking import head_of
-from memory_mcp.memories.indexing import TEXTS_PER_CALL, Progress, Span, embed_spans
+from memory_mcp.memories.indexing import TEXTS_PER_CALL, EmbeddingProgress, TextSpan, embed_spans
 
 LEASE: Final = "queue"
 LEASE_MARGIN_S: Final = 5.0
@@ -124,7 +124,9 @@ class Chores:
 
         What the embedder refuses for the time being is added to `later`, and waits on where it is.
         """
-        progress = Progress.of([Span(passage.start, passage.text, head_of(passage.content)) for passage in waiting])
+        progress = EmbeddingProgress.of(
+            [TextSpan(passage.start, passage.text, head_of(passage.content)) for passage in waiting]
+        )
         space = await self._store.space()
         end = self._clock() + self._bulk_budget_s
         failure: EmbedderError | None = None
@@ -144,7 +146,7 @@ class Chores:
         later.update(waiting[index].passage_id for index, _ in progress.later)
         return failure is None
 
-    async def _attach(self, waiting: Sequence[PendingChunk], progress: Progress, space: Space) -> None:
+    async def _attach(self, waiting: Sequence[PendingChunk], progress: EmbeddingProgress, space: Space) -> None:
         done = [
             (passage.passage_id, progress.chunks(index))
             for index, passage in enumerate(waiting)

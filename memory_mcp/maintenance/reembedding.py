@@ -30,7 +30,7 @@ ATTEMPTS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReembeddingProgress:
     """Where a re-embedding is."""
 
     space: Space
@@ -69,7 +69,7 @@ class Reembedding:
         self._sleep = sleep
         self._lease = Lease(store, LEASE)
 
-    async def run(self, on_progress: Callable[[Progress], None], *, share: float = 1.0) -> Reembedded:
+    async def run(self, on_progress: Callable[[ReembeddingProgress], None], *, share: float = 1.0) -> Reembedded:
         """Re-embed what the store has in another space; go on where an earlier run ended.
 
         Args:
@@ -86,7 +86,7 @@ class Reembedding:
             return Reembedded(before, target, await self._fill_gaps(target, on_progress, share))
         return Reembedded(before, target, await self._fill_whole(target, on_progress, share))
 
-    async def _fill_gaps(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
+    async def _fill_gaps(self, target: Space, on_progress: Callable[[ReembeddingProgress], None], share: float) -> int:
         """Give vectors to memories that have none in the store's own space; return how many got theirs.
 
         What was refused is tried again. Memories of which only some passages have vectors are left to the chores.
@@ -97,7 +97,7 @@ class Reembedding:
         filled = await self._fill_whole(target, on_progress, share)
         return max(0, filled - (await self._store.queue(None)).failed)
 
-    async def _fill_whole(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
+    async def _fill_whole(self, target: Space, on_progress: Callable[[ReembeddingProgress], None], share: float) -> int:
         await self._take_lease()
         try:
             done = await self._fill(target, on_progress, share)
@@ -121,7 +121,7 @@ class Reembedding:
         )
         return embedding.space
 
-    async def _fill(self, target: Space, on_progress: Callable[[Progress], None], share: float) -> int:
+    async def _fill(self, target: Space, on_progress: Callable[[ReembeddingProgress], None], share: float) -> int:
         done, after, total = 0, 0, await self._store.count_missing_vectors(target)
         while lacking := await self._store.missing_vectors(target, after, BATCH):
             await self._prolong()
@@ -131,7 +131,7 @@ class Reembedding:
                 target, [(memory, of.chunks) for memory, of in zip(lacking, embedded, strict=True)]
             )
             done, after = done + len(lacking), lacking[-1].key
-            on_progress(Progress(target, done, max(total, done)))
+            on_progress(ReembeddingProgress(target, done, max(total, done)))
             await self._rest((self._clock() - begun) * (1 / share - 1))
         return done
 

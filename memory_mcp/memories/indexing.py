@@ -26,7 +26,7 @@ CUT_HERE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextSpan:
     """A passage's text, where it begins in its content, and the content's head."""
 
     start: int
@@ -44,21 +44,21 @@ class Span:
 
 
 @dataclass(slots=True)
-class Progress:
+class EmbeddingProgress:
     """What became of each span so far, and what is left of them."""
 
     done: list[list[Chunk]]
-    left: list[tuple[int, Span]]
+    left: list[tuple[int, TextSpan]]
     space: Space | None = None
-    later: list[tuple[int, Span]] = field(default_factory=list)
+    later: list[tuple[int, TextSpan]] = field(default_factory=list)
     """What the embedder refuses for the time being."""
 
     @classmethod
-    def of(cls, spans: Sequence[Span]) -> Progress:
+    def of(cls, spans: Sequence[TextSpan]) -> EmbeddingProgress:
         """Begin."""
         return cls([[] for _ in spans], list(enumerate(spans)))
 
-    def take(self, batch: Sequence[tuple[int, Span]], items: Sequence[EmbeddedText], space: Space) -> None:
+    def take(self, batch: Sequence[tuple[int, TextSpan]], items: Sequence[EmbeddedText], space: Space) -> None:
         """Note the embedder's answer; what it cut off comes again."""
         self.space = space
         for (index, span), item in zip(batch, items, strict=True):
@@ -81,7 +81,12 @@ class Progress:
 
 
 async def embed_spans(
-    embedder: Embedder, progress: Progress, *, lane: Lane, budget_s: Callable[[], float], expected_space: str | None
+    embedder: Embedder,
+    progress: EmbeddingProgress,
+    *,
+    lane: Lane,
+    budget_s: Callable[[], float],
+    expected_space: str | None,
 ) -> None:
     """Embed what is left until nothing is.
 
@@ -154,13 +159,13 @@ class Indexer:
         bound = read or sys.maxsize
         owners = [i for i, cut in enumerate(cuts) if len(cut) <= bound for _ in cut]
         spans = [
-            Span(start, content[start:end], head)
+            TextSpan(start, content[start:end], head)
             for content, cut in zip(contents, cuts, strict=True)
             if len(cut) <= bound
             for head in [head_of(content)]
             for start, end in cut
         ]
-        progress = Progress.of(spans)
+        progress = EmbeddingProgress.of(spans)
         failure: EmbedderError | None = None
         try:
             await embed_spans(

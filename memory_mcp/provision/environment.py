@@ -21,7 +21,7 @@ from memory_mcp.provision.interpreter import Choice, Homebrew
 from memory_mcp.provision.models import Hub
 from memory_mcp.provision.pip import Pip
 from memory_mcp.provision.process import Runner
-from memory_mcp.provision.progress import Progress
+from memory_mcp.provision.progress import InstallProgress
 from memory_mcp.provision.recipe import Recipe, pins_digest, verify_digests
 from memory_mcp.provision.versions import Environment, Versions
 
@@ -48,7 +48,7 @@ class Builder:
     place: Path
     choice: Choice
     runner: Runner
-    progress: Progress
+    progress: InstallProgress
     recipe: Recipe = field(default_factory=Recipe)
     wishes: Mapping[str, str] = field(default_factory=dict)
     """The daemon's settings that are asked for now; an empty value takes one back."""

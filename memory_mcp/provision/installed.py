@@ -17,7 +17,7 @@ from memory_mcp.provision import code, source
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.launchd import LaunchAgent
 from memory_mcp.provision.process import Runner, SystemRunner
-from memory_mcp.provision.progress import Progress
+from memory_mcp.provision.progress import InstallProgress
 from memory_mcp.provision.recipe import Recipe, pins_digest
 from memory_mcp.provision.service import STOP_SECONDS, Service
 from memory_mcp.provision.systemd import SystemdUnit
@@ -102,7 +102,7 @@ def require(versions: Versions) -> Environment:
     return environment
 
 
-def refreshed(versions: Versions, progress: Progress) -> Environment:
+def refreshed(versions: Versions, progress: InstallProgress) -> Environment:
     """Return the environment in use with this installation's code in it.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Final
 
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Runner
-from memory_mcp.provision.progress import Progress
+from memory_mcp.provision.progress import InstallProgress
 from memory_mcp.provision.versions import Environment
 
 VARIABLE: Final = "EMBEDDER_MODEL"
@@ -23,7 +23,7 @@ class Hub:
 
     environment: Environment
     runner: Runner
-    progress: Progress
+    progress: InstallProgress
     log: Path
 
     def pinned(self, choices: Mapping[str, str]) -> dict[str, str]:

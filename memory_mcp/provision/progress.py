@@ -10,7 +10,7 @@ from typing import Protocol
 from memory_mcp.provision.process import Hear
 
 
-class Progress(Protocol):
+class InstallProgress(Protocol):
     """Tells the user what is done, and why."""
 
     def say(self, sentence: str) -> None:

@@ -19,7 +19,7 @@ FOUND: Final = 10
 TITLE_CHARS: Final = 80
 
 
-class SearchArguments(Arguments):
+class ChatGptSearchArguments(Arguments):
     """What to look for."""
 
     query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language")]
@@ -41,7 +41,7 @@ class _Json(Result):
         return self.model_dump_json(by_alias=True)
 
 
-class SearchResult(_Json):
+class ChatGptSearchResult(_Json):
     """What was found."""
 
     results: list[Found]
@@ -63,11 +63,11 @@ class FetchResult(_Json):
     metadata: Mapping[str, str]
 
 
-async def search(call: Call, arguments: SearchArguments) -> SearchResult:
+async def search(call: Call, arguments: ChatGptSearchArguments) -> ChatGptSearchResult:
     """Find memories by meaning and words."""
     answer = await call.services.search.run(SearchQuery(arguments.query, Filters(call.reach.namespace), limit=FOUND))
     memories = [hit.memory for hit in answer.hits]
-    return SearchResult(results=[Found(id=of.id, title=_title(of), url=_url(of)) for of in memories])
+    return ChatGptSearchResult(results=[Found(id=of.id, title=_title(of), url=_url(of)) for of in memories])
 
 
 async def fetch(call: Call, arguments: FetchArguments) -> FetchResult:
@@ -91,7 +91,13 @@ def _url(memory: Memory) -> str:
 
 
 CHATGPT_SEARCH = Tool(
-    "search", "Search the long-term memory.", SearchArguments, SearchResult, search, read_only=True, idempotent=True
+    "search",
+    "Search the long-term memory.",
+    ChatGptSearchArguments,
+    ChatGptSearchResult,
+    search,
+    read_only=True,
+    idempotent=True,
 )
 CHATGPT_FETCH = Tool(
     "fetch", "Fetch a memory that was found.", FetchArguments, FetchResult, fetch, read_only=True, idempotent=True

@@ -57,7 +57,7 @@ def _is_empty(name: str, value: object) -> bool:
     return False
 
 
-class Interval(Result):
+class DeletedInterval(Result):
     """The times between which memories were created."""
 
     after: datetime | None = Field(description="At or after")
@@ -78,7 +78,7 @@ class DeleteResult(Result):
         default=0, exclude_if=lambda count: not count, description="How many more there are, whose ids do not fit here"
     )
     dry_run: bool
-    interval: Interval | None = Field(description="Where a time was given")
+    interval: DeletedInterval | None = Field(description="Where a time was given")
 
     @property
     def count(self) -> int:
@@ -112,7 +112,7 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
     told = ids[: count_fitting(ids, ROOM)] if call.is_bounded else ids
     timed = filters.after is not None or filters.before is not None
-    interval = Interval(after=filters.after, before=filters.before) if timed else None
+    interval = DeletedInterval(after=filters.after, before=filters.before) if timed else None
     return DeleteResult(ids=told, left_out=len(ids) - len(told), dry_run=dry_run, interval=interval)
 
 

@@ -47,7 +47,7 @@ _REST: Final = "[^ ]{0,20}"
 
 _Word = tuple[str, str]
 """A word in plain letters, and with two for one where ASCII writers put them: muller, mueller."""
-_Place = tuple[int, int, str]
+_WordPlace = tuple[int, int, str]
 """Start, end and the word."""
 
 
@@ -118,7 +118,7 @@ class _Searched:
         other = _Spelling.of(self.text, apart)
         return [plain] if other == plain else [plain, other]
 
-    def places(self, words: Sequence[_Word]) -> Iterator[_Place]:
+    def places(self, words: Sequence[_Word]) -> Iterator[_WordPlace]:
         """Yield where the words stand, each in the first of its spellings that is there."""
         for word in words:
             found = (
@@ -189,7 +189,7 @@ def _at_border(letters: str) -> str:
     return f"{re.escape(letters)}(?<!{inner}{'.' * len(letters)})"
 
 
-def _densest(places: Sequence[_Place], size: int) -> tuple[int, int]:
+def _densest(places: Sequence[_WordPlace], size: int) -> tuple[int, int]:
     """Return the span of at most `size` characters with the most different letters of words; 0, 0 if there is none."""
     best, span, first = 0, (0, 0), 0
     held = Counter[str]()

@@ -128,9 +128,9 @@ Tags = Annotated[
     BeforeValidator(as_tags),
     AfterValidator(_tidy),
 ]
-Metadata = Annotated[dict[str, object], BeforeValidator(as_object), AfterValidator(_bounded)]
+MetadataField = Annotated[dict[str, object], BeforeValidator(as_object), AfterValidator(_bounded)]
 NewTags = Annotated[Tags, AfterValidator(_unmarked)]
-NewMetadata = Annotated[Metadata, AfterValidator(_unmarked)]
+NewMetadata = Annotated[MetadataField, AfterValidator(_unmarked)]
 Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_in_utc)]
 Bound = Annotated[datetime, BeforeValidator(_bound), AfterValidator(_in_utc)]
 Namespace = Annotated[str, Field(min_length=1, max_length=MAX_NAMESPACE), Composed, AfterValidator(not_blank)]
@@ -146,7 +146,7 @@ class FilterArguments(Arguments):
     tag_match: Annotated[Literal["any", "all"], Field(description="Any of the tags, or all")] = "any"
     type: Annotated[Type | None, Field(description="Filter by kind")] = None
     metadata: Annotated[
-        Metadata,
+        MetadataField,
         Field(default_factory=dict, description="Filter by members: value, or {gte, gt, lte, lt, ne: value, in: list}"),
     ]
     conversation_id: Annotated[ConversationId | None, Field(description="Filter by conversation")] = None

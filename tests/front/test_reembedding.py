@@ -11,7 +11,7 @@ from memory_mcp.domain.errors import ConflictError, EmbedderError, SpaceMismatch
 from memory_mcp.domain.models import Change, Filters, Lane, NewMemory, Space, Task
 from memory_mcp.domain.ports import Store
 from memory_mcp.domain.principal import Reach
-from memory_mcp.maintenance.reembedding import BATCH, LEASE, LEASE_S, Progress, Reembedding
+from memory_mcp.maintenance.reembedding import BATCH, LEASE, LEASE_S, Reembedding, ReembeddingProgress
 from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.storage.sqlite.repository import SqliteStore
@@ -79,7 +79,7 @@ async def best(store: Store, embedder: FakeEmbedder, text: str) -> str:
 async def test_all_memories_get_the_new_models_vectors(store: Store) -> None:
     """They are embedded in the bulk lane, progress counts to the end, and searches are of the new space."""
     await fill(store, 2 * BATCH + 1)
-    embedder, seen = FakeEmbedder(NEW), list[Progress]()
+    embedder, seen = FakeEmbedder(NEW), list[ReembeddingProgress]()
     done = await make(store, embedder).run(seen.append)
     assert (done.before, done.after, done.memories) == (OLD, NEW, 2 * BATCH + 1)
     assert [(progress.done, progress.total) for progress in seen] == [(64, 129), (128, 129), (129, 129)]
@@ -97,7 +97,7 @@ async def test_nothing_is_done_where_nothing_is_to_do(store: Store) -> None:
     assert len(embedder.calls) == 1
 
 
-def _never(_progress: Progress) -> None:
+def _never(_progress: ReembeddingProgress) -> None:
     raise AssertionError
 
 
@@ -120,7 +120,7 @@ async def test_it_goes_on_where_it_ended(store: Store) -> None:
     await fill(store, 2 * BATCH)
     embedder = FakeEmbedder(NEW)
 
-    def fail(_progress: Progress) -> None:
+    def fail(_progress: ReembeddingProgress) -> None:
         embedder.failure = EmbedderError("down")
 
     times = Times()
@@ -130,7 +130,7 @@ async def test_it_goes_on_where_it_ended(store: Store) -> None:
     assert await store.space() == OLD
     assert await store.count_missing_vectors(NEW) == BATCH
     embedder.failure = None
-    seen: list[Progress] = []
+    seen: list[ReembeddingProgress] = []
     assert (await make(store, embedder).run(seen.append)).memories == BATCH
     assert [(progress.done, progress.total) for progress in seen] == [(BATCH, BATCH)]
     assert await store.space() == NEW
@@ -155,7 +155,7 @@ async def test_a_model_that_changes_meanwhile_ends_it_at_once(store: Store) -> N
     await fill(store, 2 * BATCH)
     embedder, times = FakeEmbedder(NEW), Times()
 
-    def change(_progress: Progress) -> None:
+    def change(_progress: ReembeddingProgress) -> None:
         embedder.space = Space("third-384", 384)
 
     with pytest.raises(SpaceMismatchError):
@@ -178,7 +178,7 @@ async def test_what_others_write_meanwhile_is_embedded_too(store: Store) -> None
         await front.update(first.id, Reach("n"), Change(content="rewritten meanwhile"), None)
         await front.delete(second.id, Reach("n"), dry_run=False)
 
-    def on_progress(progress: Progress) -> None:
+    def on_progress(progress: ReembeddingProgress) -> None:
         if progress.done == BATCH:
             written.append(asyncio.ensure_future(write()))
 
@@ -305,7 +305,7 @@ async def test_what_an_early_end_left_is_filled(store: Store) -> None:
     await memories(store, down).store_many([NewMemory(f"memory {n}", "n") for n in range(2 * BATCH)], _ignore)
     embedder = FakeEmbedder(NEW)
 
-    def fail(_progress: Progress) -> None:
+    def fail(_progress: ReembeddingProgress) -> None:
         embedder.failure = EmbedderError("down")
 
     with pytest.raises(EmbedderError):

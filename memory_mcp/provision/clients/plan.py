@@ -20,7 +20,7 @@ BOM: Final = "\ufeff"
 
 
 @dataclass(frozen=True)
-class Change:
+class ConfigChange:
     """What a file holds and is to hold; None is no file."""
 
     file: ConfigFile
@@ -87,7 +87,7 @@ class Editor:
         """Return a file that holds the entry and nothing else."""
         return self.client.format.put("", self.client.section, self.name, self.client.entry(wanted))
 
-    def install(self, wanted: Launch | Remote) -> Change:
+    def install(self, wanted: Launch | Remote) -> ConfigChange:
         """Plan to put the entry there.
 
         Raises:
@@ -99,11 +99,11 @@ class Editor:
         old = self._ours(before or "", entry)
         entry = entry if old is None else merged(old, entry)
         if entry == old:
-            return Change(self.file, before, before)
+            return ConfigChange(self.file, before, before)
         after = self._edited(before or "", entry)
-        return Change(self.file, before, after, self._original(before, old))
+        return ConfigChange(self.file, before, after, self._original(before, old))
 
-    def uninstall(self, wanted: Remote | None = None) -> Change:
+    def uninstall(self, wanted: Remote | None = None) -> ConfigChange:
         """Plan to take the entry out, and nothing else; `wanted` names the address of one that has a token by now.
 
         Raises:
@@ -112,13 +112,13 @@ class Editor:
         before = self.file.read()
         old = self._ours(before or "", self.client.entry(wanted) if wanted else {})
         if before is None or old is None:
-            return Change(self.file, before, before)
+            return ConfigChange(self.file, before, before)
         if (original := self._original(before, old)) is not None:
-            return Change(self.file, before, original, original)
+            return ConfigChange(self.file, before, original, original)
         if self._edited("", old) == before:
-            return Change(self.file, before, None)  # there was none before us
+            return ConfigChange(self.file, before, None)  # there was none before us
         after = self._edited(before, None)
-        return Change(self.file, before, after if after.removeprefix(BOM).strip() else None)
+        return ConfigChange(self.file, before, after if after.removeprefix(BOM).strip() else None)
 
     def _ours(self, text: str, wanted: Entry) -> Entry | None:
         old = self.entries(text).get(self.name)

@@ -10,7 +10,7 @@ from memory_mcp.search.times.words import Language
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class TimeToken:
     """What the atoms up to `end` may be; `kind` is a terminal of the grammar."""
 
     end: int
@@ -23,7 +23,7 @@ class Lattice:
     """All tokens of a text in one language, by the atom that they begin with."""
 
     atoms: tuple[str, ...]
-    tokens: tuple[tuple[Token, ...], ...]
+    tokens: tuple[tuple[TimeToken, ...], ...]
 
     @property
     def unknown(self) -> tuple[int, ...]:
@@ -42,12 +42,12 @@ def lattice(atoms: list[re.Match[str]], language: Language) -> Lattice:
     tokens = []
     for start, atom in enumerate(atoms):
         found = [
-            Token(ends[shape.end], shape.kind, shape.value)
+            TimeToken(ends[shape.end], shape.kind, shape.value)
             for shape in shapes.at(text, atom.start())
             if shape.end in ends
         ]
         for length in range(1, min(language.longest, len(words) - start) + 1):
             meanings = language.meanings.get(words[start : start + length], ())
-            found += [Token(start + length, kind, value) for kind, value in meanings]
+            found += [TimeToken(start + length, kind, value) for kind, value in meanings]
         tokens.append(tuple(found))
     return Lattice(words, tuple(tokens))

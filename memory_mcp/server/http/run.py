@@ -25,7 +25,7 @@ GOODBYE_S: Final = 5
 """Seconds that requests in progress get to finish after a signal; streams are cut then."""
 
 
-class _Server(uvicorn.Server):
+class _UvicornServer(uvicorn.Server):
     """Ends well when a signal comes, where uvicorn would let itself be killed by it afterwards."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -56,7 +56,7 @@ async def _serve(settings: Settings, binding: Binding) -> None:
     host = f"[{binding.host}]" if ":" in binding.host else binding.host
     _say(f"serving {binding.scheme}://{host}:{port}{PATH}")
     try:
-        await _Server(config).serve(sockets=[listening])
+        await _UvicornServer(config).serve(sockets=[listening])
     finally:
         await services.close()
 

@@ -81,7 +81,7 @@ async def _refuse(name: str) -> types.CallToolResult:
     raise UnknownToolError(f"there is no tool {name[:64]!r}; tools/list names them")
 
 
-class _Server(Server[dict[str, object]]):
+class _McpServer(Server[dict[str, object]]):
     """The SDK's, which would tell clients of 2026-07-28 that lists change, for it serves `subscriptions/listen`."""
 
     def get_capabilities(
@@ -111,7 +111,7 @@ def make_server(
     handlers = ToolHandlers(tools, services, dispatcher, identify)
     reading = ReadingHandlers(services.get, read_only=settings.read_only)
     subscriptions = Subscriptions(services.get)
-    return _Server(
+    return _McpServer(
         "memory-mcp",
         version=__version__,
         instructions=f"{SEARCHING}." if settings.read_only else f"{SEARCHING}; {STORING}.",

@@ -8,7 +8,7 @@ from memory_mcp.application.dispatcher import GetServices
 from memory_mcp.domain.principal import Principal, Reach
 from memory_mcp.server.mcp.adapter import Context
 
-Page = types.PaginatedRequestParams | None
+ListPage = types.PaginatedRequestParams | None
 
 COMPLETED = 100
 """Values of a completion; the protocol allows no more."""
@@ -21,7 +21,7 @@ class ReadingHandlers:
         self._services = services
         self._read_only = read_only
 
-    async def list_resources(self, principal: Principal, ctx: Context, params: Page) -> types.ListResourcesResult:
+    async def list_resources(self, principal: Principal, ctx: Context, params: ListPage) -> types.ListResourcesResult:
         """Answer `resources/list`."""
         del principal, ctx, params
         from memory_mcp.application.resources import MIME_TYPE, RESOURCES  # noqa: PLC0415 - not before the handshake
@@ -34,7 +34,7 @@ class ReadingHandlers:
         )
 
     async def list_templates(
-        self, principal: Principal, ctx: Context, params: Page
+        self, principal: Principal, ctx: Context, params: ListPage
     ) -> types.ListResourceTemplatesResult:
         """Answer `resources/templates/list`."""
         del principal, ctx, params
@@ -61,7 +61,7 @@ class ReadingHandlers:
             contents=[types.TextResourceContents(uri=params.uri, mime_type=MIME_TYPE, text=text)]
         )
 
-    async def list_prompts(self, principal: Principal, ctx: Context, params: Page) -> types.ListPromptsResult:
+    async def list_prompts(self, principal: Principal, ctx: Context, params: ListPage) -> types.ListPromptsResult:
         """Answer `prompts/list`."""
         del principal, ctx, params
         from memory_mcp.application.prompts import offered  # noqa: PLC0415 - not before the handshake

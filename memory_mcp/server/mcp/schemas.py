@@ -11,7 +11,7 @@ from memory_mcp.tools.base import AnyTool
 from memory_mcp.tools.fields import FilterArguments
 from memory_mcp.tools.search import SEARCH
 
-Schema = dict[str, Any]  # JSON Schema, as pydantic makes it
+JsonSchema = dict[str, Any]  # JSON schema, as pydantic makes it
 
 BRIEF: Final = ("type", "enum", "format")
 """What is said of an argument that another tool's schema explains."""
@@ -24,7 +24,7 @@ def advertised(tools: tuple[AnyTool, ...]) -> types.ListToolsResult:
 
 
 @cache
-def input_schemas(tools: tuple[AnyTool, ...]) -> dict[str, Schema]:
+def input_schemas(tools: tuple[AnyTool, ...]) -> dict[str, JsonSchema]:
     """Return the schema of each tool's arguments, as it is advertised."""
     return {tool.name: tool.input_schema for tool in advertised(tools).tools}
 
@@ -46,9 +46,9 @@ def _advertise(tool: AnyTool) -> types.Tool:
     )
 
 
-def _lean(schema: Schema, *, collapse: bool) -> Schema:
+def _lean(schema: JsonSchema, *, collapse: bool) -> JsonSchema:
     """Leave out what costs the client's context: titles, docstrings, what holds where nothing is said."""
-    lean: Schema = {}
+    lean: JsonSchema = {}
     for key, value in schema.items():
         if isinstance(value, str) and (key == "title" or (key == "description" and "properties" in schema)):
             continue
@@ -67,7 +67,7 @@ def _lean(schema: Schema, *, collapse: bool) -> Schema:
     return _without_null(lean) if collapse else lean
 
 
-def _without_least_length(schema: Schema) -> Schema:
+def _without_least_length(schema: JsonSchema) -> JsonSchema:
     """Let optional texts be empty, which is taken for left out."""
     required = schema.get("required", ())
     fields = {
@@ -77,20 +77,20 @@ def _without_least_length(schema: Schema) -> Schema:
     return {**schema, "properties": fields}
 
 
-def _with_brief_filters(schema: Schema) -> Schema:
+def _with_brief_filters(schema: JsonSchema) -> JsonSchema:
     """Say only what kind of value each filter takes: the schema of memory_search has the descriptions and bounds."""
     fields = schema["properties"]
     return {**schema, "properties": fields | {name: _brief(fields[name]) for name in FilterArguments.model_fields}}
 
 
-def _brief(field: Schema) -> Schema:
-    kept: Schema = {key: field[key] for key in BRIEF if key in field}
+def _brief(field: JsonSchema) -> JsonSchema:
+    kept: JsonSchema = {key: field[key] for key in BRIEF if key in field}
     if "items" in field:
         kept["items"] = _brief(field["items"])
     return kept
 
 
-def _without_null(schema: Schema) -> Schema:
+def _without_null(schema: JsonSchema) -> JsonSchema:
     """Turn "this or null, null by default" into an argument that may be left out."""
     choices = schema.get("anyOf")
     if choices is None or {"type": "null"} not in choices:

@@ -19,7 +19,7 @@ MOST: Final = 100
 """Resources that one connection, or one listening request, may subscribe to."""
 HELD: Final = "memory-mcp/subscriptions"
 
-Held = dict[str, contextlib.AsyncExitStack]
+HeldSubscription = dict[str, contextlib.AsyncExitStack]
 Notify = Callable[[str], Awaitable[None]]
 
 
@@ -94,17 +94,17 @@ def _bound(count: int) -> None:
         raise InvalidArgumentError("uri", f"at most {MOST} resources can be subscribed to at once")
 
 
-def _held(ctx: Context) -> Held:
+def _held(ctx: Context) -> HeldSubscription:
     """Return the subscriptions of the connection that a request came by; they end with it."""
     connection = connection_of(ctx.session)
     if HELD not in connection.state:
-        held: Held = {}
+        held: HeldSubscription = {}
         connection.state[HELD] = held
         connection.exit_stack.push_async_callback(_end, held)
     return connection.state[HELD]  # type: ignore[no-any-return]  # a dict of any values, of which this is ours
 
 
-async def _end(held: Held) -> None:
+async def _end(held: HeldSubscription) -> None:
     for stack in held.values():
         await stack.aclose()
     held.clear()

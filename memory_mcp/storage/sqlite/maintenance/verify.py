@@ -44,7 +44,7 @@ _COUNTS: Final = {
 }
 """What must not be, and how it is counted."""
 
-_Chunk = tuple[bytes, int]
+_VectorChunk = tuple[bytes, int]
 """Of sqlite-vec's: a bit for each slot that is in use, and how many vectors say that they lie in one."""
 _HELD: Final = """
   (SELECT r.rowid AS id, c.partition00 AS namespace FROM vectors_{number}_rowids AS r
@@ -97,7 +97,8 @@ def _of_space(db: apsw.Connection, number: int, space: str) -> list[str]:
             LEFT JOIN vectors_{number:d}_rowids AS r ON r.chunk_id = c.chunk_id GROUP BY c.chunk_id"""  # noqa: S608 - a number of ours
     )
     hidden = sum(
-        abs(int.from_bytes(valid, "little").bit_count() - count) for valid, count in cast("Iterator[_Chunk]", rows)
+        abs(int.from_bytes(valid, "little").bit_count() - count)
+        for valid, count in cast("Iterator[_VectorChunk]", rows)
     )
     return _counted(db, questions) + (
         [f"{hidden} vectors of the space {space} are hidden from searches"] * bool(hidden)

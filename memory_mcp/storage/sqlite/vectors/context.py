@@ -157,7 +157,7 @@ def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequenc
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class NamespaceVectors:
     """The vectors of one namespace in one space."""
 
     total: int
@@ -165,7 +165,7 @@ class Held:
     """The bits of the slots in use, by chunk."""
 
 
-def held(db: apsw.Connection, number: int, namespace: str) -> Held:
+def held(db: apsw.Connection, number: int, namespace: str) -> NamespaceVectors:
     """Return which vectors a namespace has.
 
     sqlite-vec keeps the vectors in chunks of one partition each, with a bitmap of the slots that hold one: counting
@@ -176,10 +176,10 @@ def held(db: apsw.Connection, number: int, namespace: str) -> Held:
         (namespace,),
     )
     slots = {chunk: int.from_bytes(bits, "little") for chunk, bits in cast("Iterator[tuple[int, bytes]]", rows)}
-    return Held(sum(map(int.bit_count, slots.values())), slots)
+    return NamespaceVectors(sum(map(int.bit_count, slots.values())), slots)
 
 
-def chosen(db: apsw.Connection, number: int, dimensions: int, held: Held, count: int) -> bytes:
+def chosen(db: apsw.Connection, number: int, dimensions: int, held: NamespaceVectors, count: int) -> bytes:
     """Return so many of the vectors, chosen evenly, one after another.
 
     A store that did not change gives the same ones again, so that equal searches have equal answers.

@@ -41,7 +41,7 @@ class _Known:
     sums: dict[int, bytes] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
     """Those that the sums were made with."""
-    held: dict[tuple[int, str], context.Held] = field(default_factory=dict)
+    held: dict[tuple[int, str], context.NamespaceVectors] = field(default_factory=dict)
     """By the space's number and the namespace."""
     chosen: dict[tuple[int, str, int], bytes] = field(default_factory=dict)
 
@@ -127,7 +127,7 @@ class VectorSearch:
             self._known = _Known(generation)
         return self._known
 
-    def _held(self, db: apsw.Connection, number: int, namespace: str) -> context.Held:
+    def _held(self, db: apsw.Connection, number: int, namespace: str) -> context.NamespaceVectors:
         held = self._known_at(db).held
         if (number, namespace) not in held:
             if len(held) == MOST_HELD:

@@ -15,14 +15,14 @@ import apsw
 
 from memory_mcp.storage.sqlite.db.rows import to_json
 
-_Place = tuple[int, int, int]
+_ChunkSlot = tuple[int, int, int]
 """Chunk, slot and passage."""
 
 
 def read(db: apsw.Connection, number: int, dimensions: int, passages: Iterable[int]) -> dict[int, bytes]:
     """Return the vectors of these passages in the space of this number; those without one are left out."""
     places = cast(
-        "list[_Place]",
+        "list[_ChunkSlot]",
         db.execute(
             f"""SELECT r.chunk_id, r.chunk_offset, r.rowid FROM json_each(?) AS w
                 CROSS JOIN vectors_{number:d}_rowids AS r ON r.rowid = w.value
@@ -47,7 +47,7 @@ def _starts(step: int, end: int) -> str:
     return to_json(list(range(0, end, step)))
 
 
-def _read(db: apsw.Connection, table: str, size: int, places: list[_Place]) -> Iterator[tuple[int, bytes]]:
+def _read(db: apsw.Connection, table: str, size: int, places: list[_ChunkSlot]) -> Iterator[tuple[int, bytes]]:
     at = places[0][0]
     with db.blob_open("main", table, "vectors", at, False) as chunk:  # noqa: FBT003 - apsw's own signature
         for chunk_id, slot, passage in places:
