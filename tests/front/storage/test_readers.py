@@ -13,6 +13,8 @@ import apsw
 import pytest
 
 from memory_mcp.domain.ports import Snapshot
+from memory_mcp.search.lexical.query import QueryAnalyzer
+from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.storage.sqlite.db.readers import Reader, Readers
 from memory_mcp.storage.sqlite.repository import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, put, towards
@@ -152,7 +154,8 @@ async def test_every_reader_sees_what_was_written(store: SqliteStore) -> None:
 
     def counts(it: Snapshot) -> tuple[int, int, int]:
         both.wait()
-        words = it.keyword_search("first second", HERE, 9).matches
+        query = QueryAnalyzer.of(it, "here", DEFAULT_POLICY.lexical).keyword_query("first second")
+        words = it.keyword_search(query, HERE, 9).matches
         sample = it.background_scores(towards(0), SPACE, "here", 9)
         return len(words), len(it.nearest(towards(0), SPACE, HERE, 9)), sample.chunks
 
