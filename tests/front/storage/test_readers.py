@@ -154,8 +154,8 @@ async def test_every_reader_sees_what_was_written(store: SqliteStore) -> None:
 
     def counts(it: Snapshot) -> tuple[int, int, int]:
         both.wait()
-        asked = QueryAnalyzer.of(it, HERE.namespace, DEFAULT_POLICY.lexical).keyword_query("first second")
-        words = it.keyword_search(asked, HERE, 9).matches
+        query = QueryAnalyzer.of(it, "here", DEFAULT_POLICY.lexical).keyword_query("first second")
+        words = it.keyword_search(query, HERE, 9).matches
         sample = it.background_scores(towards(0), SPACE, "here", 9)
         return len(words), len(it.nearest(towards(0), SPACE, HERE, 9)), sample.chunks
 
