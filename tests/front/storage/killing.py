@@ -34,7 +34,7 @@ async def write(store, ended):
         assert isinstance(stored, Stored) and stored.created
         print("store", stored.id, flush=True)
         await listed(store, limit=5)
-        await store.keyword_search(f"other {n}", HERE, 5)
+        await store.read(lambda it: it.keyword_search(f"other {n}", HERE, 5))
         if ended.done():
             return
 
