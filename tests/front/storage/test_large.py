@@ -135,8 +135,8 @@ async def main():
     space, row = Space("s", 64), bytes([0, 0, 128, 63]) * 64
     for i, large in enumerate((False, False, True)):
         await store.add([(NewMemory(str(i), "n"), Embedded((Chunk(0, 1, row),), space))])
-        await store.nearest(row, space, Filters("n"), 5)
-        await store.background_scores(row, space, "n", 5)
+        await store.read(lambda it: it.nearest(row, space, Filters("n"), 5))
+        await store.read(lambda it: it.background_scores(row, space, "n", 5))
         assert ("numpy" in sys.modules) is large, i
     await store.close()
 asyncio.run(main())
