@@ -110,7 +110,7 @@ def test_a_package_whose_store_does_not_work_is_named(tmp_path: Path, run: Calla
     for module, said in (
         (BROKEN, "the package bad adds 'bad', which cannot be used (RuntimeError: half installed)"),
         ("make = 1", "(bad:make is no function)"),
-        ("make = lambda settings: object()", "'bad' lacks absorb, acquire_lease, add"),
+        ("make = lambda settings: object()", "'bad' lacks acquire_lease, activate_space, add"),
     ):
         broken = package(tmp_path / str(hash(said)), "bad", STORES, "bad = bad:make", module)
         assert said in run(broken, "bad")
@@ -128,7 +128,7 @@ async def test_the_handshake_reads_no_package(tmp_path: Path, start: Callable[..
 @pytest.mark.parametrize(
     ("engine", "entry", "code", "said"),
     [
-        ("magic", "letters = add:make", 2, "there is no 'magic', there are auto, openvino, torch, onnx, hash, letters"),
+        ("magic", "letters = add:make", 2, "there is no 'magic', there are auto, torch, openvino, onnx, hash, letters"),
         ("hash", "hash = add:make", 14, "the package add takes the name 'hash', which is ours"),
         (
             "letters",
