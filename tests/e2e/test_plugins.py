@@ -128,7 +128,7 @@ async def test_the_handshake_reads_no_package(tmp_path: Path, start: Callable[..
 @pytest.mark.parametrize(
     ("engine", "entry", "code", "said"),
     [
-        ("magic", "letters = add:make", 2, "there is no 'magic', there are auto, openvino, torch, onnx, hash, letters"),
+        ("magic", "letters = add:make", 2, "there is no 'magic', there are auto, torch, openvino, onnx, hash, letters"),
         ("hash", "hash = add:make", 14, "the package add takes the name 'hash', which is ours"),
         (
             "letters",

@@ -323,7 +323,7 @@ def test_doctor_and_status_name_the_same_command(
     with monkeypatch.context() as newer:
         newer.setattr(code, "key", lambda: "f" * 64)
         assert commands()[0] == f"memory-mcp daemon restart --no-service --venv '{place}'"
-        newer.setattr(troubles, "pins", lambda _: "others")
+        newer.setattr(troubles, "pins_digest", lambda _: "others")
         assert commands()[0] == install
     built = installed.require(Versions(place))
     next(built.site_packages.glob("torch.py")).unlink()
