@@ -21,8 +21,11 @@ SHOWN_CHARS: Final = 400
 """Characters of a content in a table."""
 
 COLUMNS: Final = ("id", "created", "content", "tags")
-EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "weight", "fused", "tags", "age")
-"""What made the score: of its passage and in its conversation, both joined; of its words and its neighbours'; all."""
+EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "weight", "fused", "more", "age")
+"""What made the score: of its passage and in its conversation, both joined; of its words and its neighbours'; all.
+
+"more" is what its time, length, part in the conversation and tags added or took; `--json` tells them apart.
+"""
 
 
 @click.command()
@@ -104,7 +107,7 @@ def _explained(hit: ExplainedHit) -> tuple[str, ...]:
         _ranked(hit.keyword, hit.keyword_rank),
         f"{hit.weight:.2f}",
         _ranked(hit.fused, hit.fused_rank),
-        f"{hit.tag_lift:+.2f}" if hit.tag_lift else "-",
+        f"{more:+.2f}" if (more := hit.time + hit.length + hit.turn + hit.tag_lift) else "-",
         f"{hit.age_shift:+d}" if hit.age_shift else "-",
     )
 

@@ -231,6 +231,16 @@ class DocumentFrequencies:
     """How many of the memories hold each word, as the query writes it; function words are left out."""
 
 
+class Outline(NamedTuple):  # dozens are made in a search
+    """What is known of a memory without reading a long content."""
+
+    created_at: datetime
+    size: int
+    """Bytes of its content in UTF-8."""
+    content: str | None
+    """None where it is longer than was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """The keys of what was said just before and after a memory in its conversation, the nearest first."""

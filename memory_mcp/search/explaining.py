@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from memory_mcp.search.adjusting import Adjustment
 from memory_mcp.search.candidates import KeywordScores
 from memory_mcp.search.models import Hit, HitExplanation, SearchExplanation
 from memory_mcp.search.steps import RankedSelection
@@ -60,7 +61,9 @@ class _Account:
         dense, keywords = ranking.dense, ranking.keywords
         self._ranking = ranking
         self._is_lifted = is_lifted
-        self._fused = _Scored.of((hit.key, hit.score) for hit in ranking.ranked)
+        self._adjusted = {hit.key: hit.score for hit in ranking.ranked}
+        self._adjustments = ranking.adjustments
+        self._fused = _Scored.of((hit.key, hit.score - self._adjustment(hit.key).total) for hit in ranking.ranked)
         self._cosines = _Scored.of((match.key, match.score) for match in (dense.own if dense else ()))
         self._semantic = _Scored.of((key, match.score) for key, match in (dense.scores if dense else {}).items())
         self._keywords = _Scored.of((keywords.scores if keywords else {}).items())
@@ -68,8 +71,12 @@ class _Account:
         self._before_age = {hit.memory.key: place for place, hit in enumerate(selection.considered)}
         self._after_age = {hit.memory.key: place for place, hit in enumerate(selection.in_order)}
 
+    def _adjustment(self, key: int) -> Adjustment:
+        return self._adjustments.get(key, Adjustment())
+
     def explain(self, hit: Hit, rank: int) -> HitExplanation:
         key = hit.memory.key
+        adjustment = self._adjustment(key)
         keyword, fused = self._keywords.score(key), self._fused.score(key) or 0.0
         own = None if keyword is None else min(keyword, self._own.get(key, 0.0))
         return HitExplanation(
@@ -88,7 +95,10 @@ class _Account:
             weight=self._ranking.weight,
             fused=fused,
             fused_rank=self._fused.rank(key),
-            tag_lift=hit.ranked.score - fused if self._is_lifted else 0.0,
+            time=adjustment.time,
+            length=adjustment.length,
+            turn=adjustment.turn,
+            tag_lift=hit.ranked.score - self._adjusted.get(key, 0.0) if self._is_lifted else 0.0,
             age_shift=self._before_age.get(key, 0) - self._after_age.get(key, 0),
         )
 

@@ -90,8 +90,14 @@ class HitExplanation:
     """The share of the semantic score in the fused one, the keyword score's being the rest."""
     fused: float
     fused_rank: int | None
+    time: float
+    """What the time that the query names added to the fused score."""
+    length: float
+    """What a long content took from it (below 0)."""
+    turn: float
+    """What its part in the conversation added, or took: a question, an answer, a speaker that the query names."""
     tag_lift: float
-    """What the tags of a browse added to the fused score."""
+    """What the tags of a browse added to all this."""
     age_shift: int
     """Places that it gained by being newer, or lost (below 0)."""
 

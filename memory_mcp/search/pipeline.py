@@ -4,6 +4,7 @@
     score keywords   while the embedder makes the query's vector              candidates, query_vector
     score meaning    the nearest, what words found, and their neighbours      candidates
     fuse             both scores on one scale, weighed for this query         fusion, weighing, ranking
+    adjust           the time that the query names, length, turns that only ask     adjusting
     select           quotations, near duplicates, age                         results
     browse           what carries the tags comes first                        steps
     judge            whether anything fits                                    fitting
@@ -15,7 +16,10 @@ Every number that decides a rank stands in `policy`.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from memory_mcp.domain.keywords import KeywordQuery
@@ -25,6 +29,7 @@ from memory_mcp.search.candidates import KeywordScores, document_frequencies
 from memory_mcp.search.explaining import explanation
 from memory_mcp.search.intent import Route
 from memory_mcp.search.models import SearchAnswer, SearchQuery
+from memory_mcp.search.named_times import NamedTime, named_times
 from memory_mcp.search.phrasing import phrasings
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.search.query_vector import NoVector, QueryEmbedder, QueryVector
@@ -40,6 +45,8 @@ class KeywordPhase:
     route: Route
     terms: KeywordQuery
     keywords: KeywordScores | None
+    times: tuple[NamedTime, ...]
+    """Those that the query names."""
     pending: int
 
 
@@ -47,11 +54,18 @@ class SearchPipeline:
     """Searches the store, with vectors when they can be had."""
 
     def __init__(
-        self, store: Snapshots, embedder: Embedder, *, budget_s: float, policy: SearchPolicy = DEFAULT_POLICY
+        self,
+        store: Snapshots,
+        embedder: Embedder,
+        *,
+        budget_s: float,
+        policy: SearchPolicy = DEFAULT_POLICY,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._embedder = QueryEmbedder(embedder, budget_s)
         self._policy = policy
+        self._clock = clock
 
     async def run(self, query: SearchQuery) -> SearchAnswer:
         """Return the best memories; without vectors they are found by keywords, and the answer says why."""
@@ -75,12 +89,13 @@ class SearchPipeline:
         route = steps.analyse(snapshot, query, self._policy)
         terms = steps.terms_of(snapshot, query, self._policy)
         keywords = steps.score_keywords(snapshot, query, terms, self._policy)
-        return KeywordPhase(route, terms, keywords, snapshot.queue(query.filters.namespace).pending)
+        times = named_times(query.text, datetime.fromtimestamp(self._clock(), UTC))
+        return KeywordPhase(route, terms, keywords, times, snapshot.queue(query.filters.namespace).pending)
 
     def _answer(
         self, snapshot: Snapshot, query: SearchQuery, phase: KeywordPhase, vector: QueryVector | NoVector | None
     ) -> SearchAnswer:
-        search = steps.OneSearch(snapshot, query, phase.route, phase.terms, vector, self._policy)
+        search = steps.OneSearch(snapshot, query, phase.route, phase.terms, vector, self._policy, phase.times)
         found = search.find(phase.keywords)
         browsed = search.browse()
         tagged = {hit.memory.key: hit for hit in browsed.selection.hits} if browsed else {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from memory_mcp.search import fusion
+from memory_mcp.search.adjusting import Adjusted, Adjustment
 from memory_mcp.search.candidates import DenseScores, KeywordScores
 from memory_mcp.search.intent import Intent
 from memory_mcp.search.models import Ranked, RankedBy, SearchMode
@@ -24,6 +25,12 @@ class Ranking:
     dense: DenseScores | None = None
     keywords: KeywordScores | None = None
     degraded: str | None = None
+    adjustments: Mapping[int, Adjustment] = field(default_factory=dict)
+    """What `adjusting` changed; `ranked` has the scores after it."""
+
+    def adjusted(self, adjusted: Adjusted) -> Ranking:
+        """Return it with the scores adjusted."""
+        return replace(self, ranked=adjusted.ranked, adjustments=adjusted.adjustments)
 
     @property
     def is_all(self) -> bool:

@@ -9,10 +9,12 @@ from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import ranking, results
+from memory_mcp.search.adjusting import adjust
 from memory_mcp.search.candidates import NO_WORDS, CandidateScorer, KeywordScores
 from memory_mcp.search.intent import Route, possible_tags, route
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.models import Hit, Ranked, SearchQuery
+from memory_mcp.search.named_times import NamedTime
 from memory_mcp.search.policy import SearchPolicy
 from memory_mcp.search.query_vector import NoVector, QueryVector
 from memory_mcp.search.ranking import Ranking
@@ -69,6 +71,8 @@ class OneSearch:
     vector: QueryVector | NoVector | None
     """None where words alone are asked for."""
     policy: SearchPolicy
+    times: Sequence[NamedTime] = ()
+    """Those that the query names."""
 
     def find(self, keywords: KeywordScores | None) -> RankedSelection:
         """Rank candidates and select hits, among more and more candidates until the hits are enough."""
@@ -123,4 +127,15 @@ class OneSearch:
         if keywords is None:
             return ranking.by_vectors(dense)
         weight = ranking.weight_of(self.query.mode, self.route.intent, dense.prominence, self.policy.fusion)
-        return ranking.by_both(dense, keywords, weight)
+        fused = ranking.by_both(dense, keywords, weight)
+        return self._adjusted(fused) if self._may_adjust else fused
+
+    @property
+    def _may_adjust(self) -> bool:
+        """Whether more than words and meaning decides: not where a name is meant as it is spelled."""
+        is_auto = self.query.mode == "auto" and self.route.intent != "identifier"
+        return is_auto and self.policy.adjustment.adjusted > 0
+
+    def _adjusted(self, fused: Ranking) -> Ranking:
+        adjusted = adjust(self.snapshot, self.query.text, self.times, fused.ranked, self.policy.adjustment)
+        return fused.adjusted(adjusted)

@@ -50,7 +50,7 @@ class SearchArguments(FilterArguments):
 class ExplainedHit(BaseModel):
     """What each step of the search contributed to one result: scores 0-1, ranks from 1; null where it did not see it.
 
-    score = fused + tag_lift; fused = weight * semantic + (1 - weight) * keyword; semantic joins `cosine` with `context`
+    score = fused + time + length + turn + tag_lift; fused = weight * semantic + (1 - weight) * keyword; semantic joins `cosine` with `context`
     (the cosine in the conversation); keyword is what its `own` words and those of its `neighbours` make, at most 1.
     """
 
@@ -70,6 +70,9 @@ class ExplainedHit(BaseModel):
     weight: float
     fused: float
     fused_rank: int | None
+    time: float
+    length: float
+    turn: float
     tag_lift: float
     age_shift: int
     """Places won by being newer, or lost (below 0)."""
@@ -92,9 +95,14 @@ class ExplainedHit(BaseModel):
             own = f"own words {self.own:.2f}, neighbours {self.neighbours:.2f}"
             keyword = f"{1 - self.weight:.2f} x keyword {self.keyword:.2f} ({own})"
         parts = " + ".join(filter(None, (semantic, keyword))) or "found by its tags"
+        adjusted = "".join(
+            f", {name} {value:+.2f}"
+            for name, value in (("time", self.time), ("length", self.length), ("turn", self.turn))
+            if value
+        )
         lift = f", tags +{self.tag_lift:.2f}" if self.tag_lift else ""
         age = f", age {self.age_shift:+d} places" if self.age_shift else ""
-        return f"{parts} = {self.fused:.2f}{lift}{age}"
+        return f"{parts} = {self.fused:.2f}{adjusted}{lift}{age}"
 
 
 class SearchHit(MemoryFields):

@@ -19,6 +19,7 @@ from memory_mcp.domain.models import (
     Match,
     Memory,
     Neighbours,
+    Outline,
     Page,
     QueueCounts,
     Space,
@@ -40,6 +41,14 @@ class FakeSnapshot(OnShelves):
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
         return {key: self.shelves.seen(self.shelves.memories[key]) for key in keys if key in self.shelves.memories}
+
+    def outlines(self, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
+        """Return when memories were created and how long they are."""
+        sized = {key: (memory, len(memory.content.encode())) for key, memory in self.fetch(keys).items()}
+        return {
+            key: Outline(memory.created_at, size, memory.content if size <= most_bytes else None)
+            for key, (memory, size) in sized.items()
+        }
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         """Return the memories whose best passage is nearest by cosine."""

@@ -14,6 +14,7 @@ from memory_mcp.domain.models import (
     Match,
     Memory,
     Neighbours,
+    Outline,
     Page,
     QueueCounts,
     Space,
@@ -30,6 +31,13 @@ class Snapshot(Protocol):
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
+        ...
+
+    def outlines(self, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
+        """Return when the memories of these keys that still exist were created, and how long they are.
+
+        A content of at most `most_bytes` (UTF-8) comes with it.
+        """
         ...
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:

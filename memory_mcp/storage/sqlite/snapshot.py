@@ -15,6 +15,7 @@ from memory_mcp.domain.models import (
     Match,
     Memory,
     Neighbours,
+    Outline,
     Page,
     QueueCounts,
     Space,
@@ -38,6 +39,10 @@ class SqliteSnapshot:
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
         return reads.fetch(self._db, keys)
+
+    def outlines(self, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
+        """Return when memories were created and how long they are."""
+        return reads.outlines(self._db, keys, most_bytes)
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""

@@ -12,10 +12,10 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
-from memory_mcp.domain.models import Filters, Memory, Page, PendingChunk, QueueCounts, Revision
+from memory_mcp.domain.models import Filters, Memory, Outline, Page, PendingChunk, QueueCounts, Revision
 from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.db.conditions import condition
-from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, to_json, to_memory, to_micros, to_revision
+from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, from_micros, to_json, to_memory, to_micros, to_revision
 
 LAST: Final = 2**63 - 1
 """The largest key, or time, that SQLite can hold."""
@@ -103,6 +103,19 @@ def fetch(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Memory]:
         (to_json(list(keys)),),
     )
     return {memory.key: memory for memory in map(to_memory, rows)}
+
+
+def outlines(db: apsw.Connection, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
+    """Return the outlines of live memories; SQLite knows a content's bytes without reading it."""
+    rows = db.execute(
+        """SELECT key, created_at, octet_length(content), iif(octet_length(content) <= ?, content, NULL) FROM memories
+           WHERE key IN (SELECT value FROM json_each(?)) AND deleted_at IS NULL""",
+        (most_bytes, to_json(list(keys))),
+    )
+    return {
+        key: Outline(from_micros(created_at), size, content)
+        for key, created_at, size, content in cast("Iterator[tuple[int, int, int, str | None]]", rows)
+    }
 
 
 def revisions(db: apsw.Connection, key: int) -> list[Revision]:
