@@ -138,7 +138,7 @@ async def make(
     known = {argument.name: argument for argument in prompt.arguments}
     for given, value in arguments.items():
         if given not in known:
-            raise InvalidArgumentError(given[:64], f"is no argument of {name}; it takes {', '.join(known)}")
+            raise InvalidArgumentError(given[:64], f"is no argument of {name}; choose one of: {', '.join(known)}")
         if len(value) > MAX_QUERY:
             raise InvalidArgumentError(given, f"has {len(value)} characters, at most {MAX_QUERY} are taken")
     arguments = {name: value for name, value in arguments.items() if value.strip()}  # blanks are what is left out

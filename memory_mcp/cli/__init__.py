@@ -30,10 +30,10 @@ DEGRADED: Final = 3
 INTERRUPTED: Final = 130
 EXIT_CODES: Final = {
     0: "done",
-    FAILED: "failed; one line on stderr says why, and what fixes it",
-    WRONG_USAGE: "wrong usage, or settings that do not fit",
-    DEGRADED: "degraded: it worked, without vectors",
-    INTERRUPTED: "ended by Ctrl-C",
+    FAILED: "failed; one line on stderr says why and what fixes it",
+    WRONG_USAGE: "wrong usage or invalid settings",
+    DEGRADED: "degraded: it worked, but without vectors",
+    INTERRUPTED: "interrupted by Ctrl-C",
 }
 
 COMMANDS: Final = {
@@ -112,7 +112,7 @@ def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:  # noqa:
     help="Show a traceback when something fails.",
 )
 @click.option(
-    "--set", "chosen", metavar="NAME=VALUE", multiple=True, help="A setting, stronger than all else; again for more."
+    "--set", "chosen", metavar="NAME=VALUE", multiple=True, help="Override a setting; may be repeated."
 )
 @click.pass_context
 def commands(ctx: click.Context, *, chosen: tuple[str, ...]) -> None:
@@ -126,7 +126,7 @@ def choose(chosen: Sequence[str]) -> None:
     """Set what `--set` names; without any, as it was before.
 
     Raises:
-        click.BadParameter, SettingsError: one is no NAME=VALUE, or names no setting.
+        click.BadParameter, SettingsError: one is not NAME=VALUE, or names no setting.
     """
     from memory_mcp import settings  # noqa: PLC0415 - pydantic, for who sets
 
@@ -136,7 +136,7 @@ def choose(chosen: Sequence[str]) -> None:
 def _pair(given: str) -> tuple[str, str]:
     name, equals, value = given.partition("=")
     if not equals:
-        raise click.BadParameter(f"{given!r} is no NAME=VALUE", param_hint="--set")
+        raise click.BadParameter(f"{given!r} is not NAME=VALUE", param_hint="--set")
     return name, value
 
 
@@ -144,7 +144,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code, one of EXIT_CODES."""
     sys.excepthook = _one_line
     if sys.stdout is None:
-        _complain("stdout is closed; send it to /dev/null where nobody reads it")
+        _complain("stdout is closed; redirect it to /dev/null to discard it")
         return FAILED
     show_all_characters()
     code = _run(sys.argv[1:] if arguments is None else arguments)
@@ -185,9 +185,9 @@ def _run(arguments: Sequence[str]) -> int:
 def _told(error: OSError) -> str:
     """Return an error's own words; those of stdout and of a working folder that is gone name nothing."""
     if error.errno in NO_ROOM and error.filename is None:
-        return f"stdout cannot be written ({error.strerror}); free some space, or send it elsewhere"
+        return f"cannot write to stdout ({error.strerror}); free some space or redirect it elsewhere"
     if isinstance(error, FileNotFoundError) and error.filename is None:
-        return "the folder that you are in is gone: change to another one, or give absolute paths"
+        return "the current folder no longer exists; change to another one or give absolute paths"
     return str(error)
 
 

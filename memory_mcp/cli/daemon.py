@@ -40,7 +40,7 @@ ADDRESS: Final = "EMBEDDER_ADDRESS"
 DEGRADED: Final = 3
 
 _venv = click.option(
-    "--venv", type=click.Path(path_type=Path), help="Where the environment is [the data folder's `daemon`]."
+    "--venv", type=click.Path(path_type=Path), help="The folder of the environment [`daemon` in the data folder]."
 )
 
 
@@ -50,13 +50,13 @@ def daemon() -> None:
 
 
 @daemon.command()
-@click.option("--python", metavar="PATH", help="The interpreter to build on [EMBEDDER_PYTHON].")
+@click.option("--python", metavar="PATH", help="The Python to build the environment with [EMBEDDER_PYTHON].")
 @_venv
-@click.option("--engine", type=click.Choice([AUTO, *MODEL_ENGINES]), help="What computes the vectors.")
-@click.option("--model", metavar="PATH|HUB_ID", help="Another model: its folder, or owner/name[@revision].")
-@click.option("--no-service", is_flag=True, help="Build only; start nothing at login.")
-@click.option("--rollback", is_flag=True, help="Go back to the environment before this one.")
-@click.option("--yes", is_flag=True, help="Ask nothing: take PyTorch with CUDA where the package index has no other.")
+@click.option("--engine", type=click.Choice([AUTO, *MODEL_ENGINES]), help="The engine that computes the vectors.")
+@click.option("--model", metavar="PATH|HUB_ID", help="The model: a folder, or owner/name[@revision].")
+@click.option("--no-service", is_flag=True, help="Only build the environment; do not start the daemon at login.")
+@click.option("--rollback", is_flag=True, help="Go back to the previous environment.")
+@click.option("--yes", is_flag=True, help="Do not ask: accept PyTorch with CUDA if the package index has no other build.")
 def install(
     *,
     python: str | None,
@@ -67,7 +67,7 @@ def install(
     rollback: bool,
     yes: bool,
 ) -> None:
-    """Build the daemon's environment, and have the system start the daemon at every login."""
+    """Build the daemon's environment, and start the daemon now and at every login."""
     config = settings.load(embedder_python=python)
     runner, place = SystemRunner(), _place(venv)
     before = Versions(place).current()
@@ -83,7 +83,7 @@ def install(
     if service:
         _register(config, service, place, recorded)
     else:
-        click.echo(f"neither launchd nor systemd answers here: start the daemon with `{_foreground('start', venv)}`")
+        click.echo(f"neither launchd nor systemd is available here; start the daemon with `{_foreground('start', venv)}`")
     _tell_places(config, place)
 
 
@@ -101,7 +101,7 @@ def _register(config: settings.Settings, service: Service, place: Path, recorded
         click.echo(f"kept from {service.file}: {listed} (`memory-mcp daemon uninstall --keep-environment` forgets it)")
     variables = {**kept, **wanted}
     service.install(Job(place / "bin" / "embedder-daemon", variables, user_log_path("memory-mcp")))
-    click.echo(f"{service.name} runs the daemon now and at every login ({service.file})")
+    click.echo(f"{service.name} now runs the daemon, and starts it at every login ({service.file})")
     _tell_serving(config.embedder_address, service)
 
 
@@ -126,8 +126,8 @@ def _agree(objection: str, *, yes: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ProvisionError(f"{objection}, or accept it with --yes")
     click.echo(f"{objection}.")
-    if not click.confirm("Install it all the same?"):
-        raise ProvisionError("nothing was installed; --yes accepts PyTorch with CUDA")
+    if not click.confirm("Install it anyway?"):
+        raise ProvisionError("nothing was installed; pass --yes to accept PyTorch with CUDA")
 
 
 def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
@@ -142,23 +142,23 @@ def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
 
 @daemon.command()
 @_venv
-@click.option("--keep-environment", is_flag=True, help="Remove the service only.")
+@click.option("--keep-environment", is_flag=True, help="Remove only the service.")
 def uninstall(*, venv: Path | None, keep_environment: bool) -> None:
-    """Stop and remove the daemon's service and its environments; memories stay."""
+    """Stop the daemon, and remove its service and environments; memories are kept."""
     config, place, service = settings.load(), _place(venv), find_service(SystemRunner())
     if not keep_environment:
         Versions(place).require_removable()  # before the service forgets the place
     if service is not None:
         there = service.uninstall()
-        click.echo(f"{service.file} is removed" if there else f"{service.name} knows no daemon")
+        click.echo(f"removed {service.file}" if there else f"{service.name} has no service for the daemon")
     elif file := installed.left_service():
         raise ProvisionError(
-            f"{file} starts the daemon at login, and what reads it does not answer here: run this in a session of your "
-            "own, or delete that file"
+            f"{file} starts the daemon at login, but its service manager does not answer here; run this command in a "
+            "login session of your own, or delete the file"
         )
     if not keep_environment:
         _remove(config.embedder_address, place)
-    click.echo(f"memories stay: {config.sqlite_path}")
+    click.echo(f"memories are kept in {config.sqlite_path}")
 
 
 def _remove(address: str, place: Path) -> None:
@@ -166,11 +166,11 @@ def _remove(address: str, place: Path) -> None:
     versions = Versions(place)
     if installed.runs_from(versions, installed.holder(address)):
         installed.end_holder(address)
-        click.echo(f"the daemon of {address} has ended")
+        click.echo(f"stopped the daemon at {address}")
     removed = versions.remove()
-    click.echo(f"{place} is removed" if removed else f"there is no environment in {place}")
+    click.echo(f"removed {place}" if removed else f"there is no environment in {place}")
     for path in _leftovers(address):
-        click.echo(f"left for other daemons, delete it where there is none: {path}")
+        click.echo(f"kept for other daemons; delete it if there are none: {path}")
 
 
 def _leftovers(address: str) -> list[Path]:
@@ -183,9 +183,9 @@ def _leftovers(address: str) -> list[Path]:
 
 @daemon.command()
 @_venv
-@click.option("--no-service", is_flag=True, help="Run in the foreground, until it is interrupted.")
+@click.option("--no-service", is_flag=True, help="Run in the foreground until interrupted.")
 def start(*, venv: Path | None, no_service: bool) -> None:
-    """Start the daemon, and wait until it serves."""
+    """Start the daemon and wait until it serves."""
     config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), Lines(click.echo))
     if no_service:
         become(environment.program, *_arguments(config, environment))
@@ -196,19 +196,19 @@ def start(*, venv: Path | None, no_service: bool) -> None:
 
 @daemon.command()
 def stop() -> None:
-    """Let the daemon finish what runs, and end it."""
+    """Stop the daemon after it has finished the running requests."""
     address = settings.load().embedder_address
     service = _registered(SystemRunner())
     stopped = service.stop() if service else False
     by_hand = installed.end_holder(address)
-    click.echo("the daemon has ended" if stopped or by_hand else "there is no daemon to stop")
+    click.echo("the daemon has stopped" if stopped or by_hand else "no daemon is running")
 
 
 @daemon.command()
 @_venv
-@click.option("--no-service", is_flag=True, help="Run the new one in the foreground.")
+@click.option("--no-service", is_flag=True, help="Run the new daemon in the foreground.")
 def restart(*, venv: Path | None, no_service: bool) -> None:
-    """Put a daemon of this memory-mcp in the place of the one that runs; nobody's search fails meanwhile."""
+    """Replace the running daemon with one of this version; no search fails meanwhile."""
     config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), Lines(click.echo))
     if no_service:
         installed.end_holder(config.embedder_address, wait=False)  # the new one loads its code meanwhile
@@ -224,7 +224,7 @@ def restart(*, venv: Path | None, no_service: bool) -> None:
 @_venv
 @as_json_option
 def status(*, venv: Path | None, as_json: bool) -> int:
-    """Say how the daemon is, and what fixes it (exit code 3 where something is to be fixed)."""
+    """Show how the daemon is and what fixes it (exit code 3 if something needs fixing)."""
     config, place = settings.load(), _place(venv)
     versions, service = Versions(place), _registered(SystemRunner())
     environment, finding = versions.current(), serving.ask(config.embedder_address)
@@ -263,15 +263,15 @@ def _line(value: object) -> str:
 
 
 @daemon.command()
-@click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The latest lines.")
-@click.option("--follow", "-f", is_flag=True, help="Go on as new lines come.")
+@click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Number of lines to show.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new lines.")
 def logs(*, lines: int, follow: bool) -> None:
-    """Show the log of the daemon that the system runs."""
+    """Show the log of the daemon that launchd or systemd runs."""
     runner = SystemRunner()
     service = _registered(runner)
     if service is None:
         raise ProvisionError(
-            "the system runs no daemon, so there is no log: one that runs by hand writes to its terminal"
+            "launchd or systemd runs no daemon, so there is no log; a daemon started by hand logs to its terminal"
         )
     runner.stream(*service.logs(lines, follow=follow))
 
@@ -297,7 +297,7 @@ def _require_service(verb: str, venv: Path | None) -> Service:
     service = _registered(SystemRunner())
     if service is None:
         raise ProvisionError(
-            f"the system does not run the daemon: run `{installed.install_command(Versions(_place(venv)))}`, "
+            f"no service runs the daemon; run `{installed.install_command(Versions(_place(venv)))}`, "
             f"or `{_foreground(verb, venv)}`"
         )
     return service
@@ -310,11 +310,11 @@ def _arguments(config: settings.Settings, environment: Environment) -> list[str]
 
 def _tell_serving(address: str, service: Service) -> None:
     kind = serving.until_serving(address)
-    click.echo(f"it serves {address} and has embedded a text: {kind}")
+    click.echo(f"it serves at {address} and has embedded a test text: {kind}")
     holder = installed.holder(address)
     if holder not in {None, service.process()}:
         click.echo(
-            f"that is process {holder}, which {service.name} did not start: `memory-mcp daemon restart` replaces it"
+            f"that is process {holder}, which {service.name} did not start; `memory-mcp daemon restart` replaces it"
         )
 
 
@@ -324,4 +324,4 @@ def _tell_places(config: settings.Settings, place: Path) -> None:
     places |= {"logs": user_log_path("memory-mcp")} if sys.platform == "darwin" else {}
     for name, path in places.items():
         click.echo(f"  {name + ':':13}{path}")
-    click.echo("`memory-mcp daemon status` says how it is, `memory-mcp daemon uninstall` removes it and no memory")
+    click.echo("`memory-mcp daemon status` shows how it is; `memory-mcp daemon uninstall` removes it and keeps the memories")

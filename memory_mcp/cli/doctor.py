@@ -37,17 +37,17 @@ WIDTH: Final = max(map(len, Condition))
     type=click.FloatRange(0.1, 60),
     default=SECONDS,
     show_default=True,
-    help="How long each check may take.",
+    help="Maximum time for each check.",
 )
-@click.option("--whole", is_flag=True, help="Verify the whole store, however long that takes.")
+@click.option("--whole", is_flag=True, help="Verify the whole store, however long it takes.")
 @click.option(
-    "--venv", type=click.Path(path_type=Path), help="The daemon's environment [the checkout's, else the data folder's]."
+    "--venv", type=click.Path(path_type=Path), help="The daemon's environment [from the checkout, else the data folder]."
 )
 @as_json_option
 def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> int:
-    """Check every part; say what is wrong and how to fix it.
+    """Check every part, and say what is wrong and what fixes it.
 
-    Nothing is changed. The exit code is 0 when all is well, 3 when something is degraded, 1 when something failed.
+    Changes nothing. Exit codes: 0 all is well, 3 something is degraded, 1 something failed.
     """
     environment = Versions(place(venv and venv.absolute()))
     report = asyncio.run(examine_machine(_settings(), environment, seconds, WHOLE_S if whole else None))

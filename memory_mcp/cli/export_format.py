@@ -122,9 +122,9 @@ def check_header(line: str) -> None:
     except ValueError:
         header = None
     if not isinstance(header, dict) or "memory_mcp_export" not in header:
-        raise InvalidArgumentError("line 1", "is not the header of an export; name a file that memory-mcp export wrote")
+        raise InvalidArgumentError("line 1", "is not the header of an export; give a file that `memory-mcp export` wrote")
     if header != HEADER:
-        raise InvalidArgumentError("line 1", "is of a newer memory-mcp; upgrade this one, nothing was read")
+        raise InvalidArgumentError("line 1", "comes from a newer memory-mcp; nothing was read: upgrade this one")
 
 
 def ended(number: int, line: str, count: int) -> None:
@@ -134,4 +134,4 @@ def ended(number: int, line: str, count: int) -> None:
         InvalidArgumentError: it says that there are more memories, or fewer.
     """
     if line.strip() != json.dumps({END: count}):
-        raise InvalidArgumentError(f"line {number}", f"is no end of an export of {count} memories; export it again")
+        raise InvalidArgumentError(f"line {number}", f"does not match the {count} memories before it; export the file again")

@@ -38,7 +38,7 @@ class MomentOption(click.ParamType[datetime]):
         try:
             return iso.moment(value)
         except ValueError as error:
-            problem = f"{cut(value)!r} is no time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'"
+            problem = f"{cut(value)!r} is not a time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'"
             return self._in_words(value, str(error) if value.strip()[:4].isdecimal() else problem, param, ctx)
 
     def _in_words(self, value: str, problem: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -47,7 +47,7 @@ class MomentOption(click.ParamType[datetime]):
         except InvalidArgumentError:
             self.fail(problem, param, ctx)
         if start == BEGINNING:
-            self.fail(f"{cut(value)!r} has no beginning; give --before, or --time-expr", param, ctx)
+            self.fail(f"{cut(value)!r} has no start; use --before or --time-expr", param, ctx)
         return start
 
 
@@ -69,7 +69,7 @@ class ContentOption(click.ParamType[str]):
         if value != "-":
             return value
         if sys.stdin is None:
-            self.fail("stdin is closed; send the text to it", param, ctx)
+            self.fail("stdin is closed; pipe the text into it", param, ctx)
         try:
             text = decoded(sys.stdin.buffer.read())
         except NotUtf8Error as error:
@@ -82,7 +82,7 @@ TYPES: Final[Mapping[str, TypeOption]] = {"object": click.STRING, "date-time": M
 """Of each type or format of JSON schema that is no number."""
 OF_NAME: Final[Mapping[str, TypeOption]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
 """Of arguments that mean more than their type."""
-SAID: Final = {CONTENT: "; - is stdin", TYPES["date-time"]: "; or in words, such as 'yesterday'"}
+SAID: Final = {CONTENT: "; - reads stdin", TYPES["date-time"]: "; or in words, such as 'yesterday'"}
 """What a type adds to the words of an argument."""
 
 

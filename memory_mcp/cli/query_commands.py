@@ -31,9 +31,9 @@ EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "
 @click.option("--explain", is_flag=True, help="Show what each step of the search contributed to each result.")
 @as_json_option
 def search(*, query: tuple[str, ...], as_json: bool, **options: object) -> int:
-    """Find memories by meaning and by words.
+    """Find memories by meaning and keywords.
 
-    QUERY is a question or words, in any language; "quotes" inside it demand a phrase.
+    QUERY is a question or keywords in any language; "quotes" require an exact phrase.
     """
     result = call(SEARCH, {"query": " ".join(query), **options})
     if as_json:
@@ -57,7 +57,7 @@ def list_(*, as_json: bool, **options: object) -> None:
     print_rows(COLUMNS, [_row(memory) for memory in result.memories])
     note(f"{len(result.memories)} of {result.total} memories")
     if result.next_cursor:
-        note(f"there are more: --cursor {result.next_cursor}")
+        note(f"more: --cursor {result.next_cursor}")
 
 
 @click.command()
@@ -65,14 +65,14 @@ def list_(*, as_json: bool, **options: object) -> None:
 @options_of(GET, "id")
 @as_json_option
 def get(*, as_json: bool, **options: object) -> None:
-    """Show the memory ID, whole."""
+    """Show the memory ID in full."""
     result = call(GET, options)
     if as_json:
         print_json(result)
     else:
         print_long("\n\n".join([_whole(result), *map(_was, result.revisions or [])]))
         if result.next_offset is not None:
-            note(f"there is more: --offset {result.next_offset}")
+            note(f"more: --offset {result.next_offset}")
 
 
 def _print_hits(result: SearchResult) -> None:
@@ -144,7 +144,7 @@ def _whole(memory: WholeMemory) -> str:
         "created": when(memory.created_at),
         "updated": when(memory.updated_at) if memory.revision > 1 else "",
         "revision": str(memory.revision),
-        "embedded": "" if memory.embedded else "not yet; keywords find it",
+        "embedded": "" if memory.embedded else "not yet; searchable by keywords only",
     }
     return _stated(facts, memory.content)
 

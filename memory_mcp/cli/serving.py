@@ -58,9 +58,9 @@ def until_serving(address: str, ended: Callable[[], str | None] = lambda: None, 
     while (finding := ask(address)).state not in {"serving", "asleep"}:
         waited = time.monotonic() - began
         if finding.state == "failed" or (reason := ended()):
-            raise ProvisionError(f"the daemon does not serve: {finding.cause if finding.state == 'failed' else reason}")
+            raise ProvisionError(f"the daemon is not serving: {finding.cause if finding.state == 'failed' else reason}")
         if waited > PATIENCE_S:
-            raise ProvisionError(f"the daemon does not serve after {waited:.0f} s ({finding.cause}): {finding.fix}")
+            raise ProvisionError(f"the daemon is not serving after {waited:.0f} s ({finding.cause}): {finding.fix}")
         if waited >= told + _TOLD_EVERY_S:
             told = waited
             hear(f"  {finding.state}, {waited:.0f} s …")
@@ -78,7 +78,7 @@ async def _embed(address: str) -> None:
     finally:
         await embedder.close()
     if error := got.items[0].error:
-        raise ProvisionError(f"the daemon serves, and embedded nothing: {error}")
+        raise ProvisionError(f"the daemon serves but could not embed a test text: {error}")
 
 
 def prove(progress: InstallProgress, environment: Environment, choices: Mapping[str, str], log: Path) -> None:

@@ -36,7 +36,7 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
     """
     loaded = settings.load()
     if writes and loaded.read_only:
-        raise SettingsError("MCP_MEMORY_READ_ONLY: this command writes; unset it for that")
+        raise SettingsError("this command writes, but MCP_MEMORY_READ_ONLY is set; unset it first")
 
     async def run() -> T:
         async with opened(loaded, creates=writes) as services:
@@ -45,7 +45,7 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
     with _interruptible():
         done = asyncio.run(run())
     if not writes and loaded.storage_backend in settings.STORES and not loaded.sqlite_path.exists():
-        click.echo(f"there is no store at {loaded.sqlite_path}: the first memory creates it", err=True)
+        click.echo(f"there is no store at {loaded.sqlite_path} yet; the first memory creates it", err=True)
     return done
 
 

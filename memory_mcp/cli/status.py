@@ -21,7 +21,7 @@ Show = Callable[[Overview], None]
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C, and show what was added since the last look.")
+@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C, and show what was added since the last refresh.")
 @click.option(
     "--every",
     type=click.FloatRange(0.1, 3600),
@@ -32,9 +32,9 @@ Show = Callable[[Overview], None]
 )
 @as_json_option
 def status(*, watch: bool, every: float, as_json: bool) -> int:
-    """Show the store, the daemon, what it has done since it started, and what is wrong.
+    """Show the store, the daemon and its counters, and what is wrong.
 
-    With --watch --json each look is a line. The exit code is that of the last look.
+    With --watch --json each refresh prints one line. The exit code is that of the last refresh.
     """
     loaded = settings.load()
     condition = Condition.OK

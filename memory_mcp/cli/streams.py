@@ -27,7 +27,7 @@ class Source(click.File):
             click.ClickException: stdin is meant, and closed.
         """
         if value == "-" and sys.stdin is None:
-            raise click.ClickException("stdin is closed; send the file to it, or name one")
+            raise click.ClickException("stdin is closed; pipe the file into it or give a file name")
         return super().convert(value, param, ctx)
 
 
@@ -70,4 +70,4 @@ def _as_text(argument: str, before: str) -> str:
         return argument if is_text(argument) else os.fsencode(argument).decode()
     except UnicodeDecodeError:
         place = f"{before} " if before.startswith("-") else ""
-        raise click.UsageError(f"{place}{cut(argument)!r} is not UTF-8; give it in UTF-8") from None
+        raise click.UsageError(f"{place}{cut(argument)!r} is not valid UTF-8; pass it as UTF-8") from None

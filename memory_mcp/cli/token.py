@@ -25,7 +25,7 @@ def _tokens() -> Tokens:
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke the bearer tokens of HTTP clients."""
+    """Create, list and revoke the bearer tokens of HTTP clients."""
 
 
 def _short(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -42,13 +42,13 @@ def _short(_: click.Context, parameter: click.Parameter, value: str | None) -> s
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What it allows, again for more; read and write where none is given. admin includes both.",
+    help="What it allows; may be repeated [read and write]. admin includes both.",
 )
-@click.option("--namespace", callback=_short, help="The only namespace that it reaches; without it all.")
-@click.option("--days", type=click.IntRange(1, 3650), help="Days after which it expires; without it never.")
+@click.option("--namespace", callback=_short, help="The only namespace it can reach [all].")
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires [never].")
 @as_json_option
 def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: int | None, as_json: bool) -> None:
-    """Make a token for NAME and show it, this once."""
+    """Create a token for NAME and show it once."""
     allowed = [Scope(scope) for scope in dict.fromkeys(scopes or ("read", "write"))]
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     secret, made = _tokens().create(name, allowed, namespace, expires_at)
@@ -58,7 +58,7 @@ def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: i
 @token.command("list")
 @as_json_option
 def list_(*, as_json: bool) -> None:
-    """List the tokens, without what they are."""
+    """List the tokens without their secrets."""
     held = _tokens().all()
     if as_json:
         print_data({"tokens": [_fields(each) for each in held]})
@@ -71,7 +71,7 @@ def list_(*, as_json: bool) -> None:
 @click.argument("name_or_id")
 @as_json_option
 def revoke(*, name_or_id: str, as_json: bool) -> None:
-    """Revoke a token; who holds it is refused from now on."""
+    """Revoke a token; its holder is refused from now on."""
     gone = _tokens().revoke(nfc(name_or_id))
     say(f"revoked {gone.name} ({gone.id})", _fields(gone), as_json=as_json)
 

@@ -30,7 +30,7 @@ from memory_mcp.tools.services import Services
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
 def export(*, target: Path) -> None:
-    """Write all memories to TARGET (or stdout) as JSON Lines, with their history, without vectors."""
+    """Write all memories and their history to TARGET (or stdout) as JSON Lines, without vectors."""
     if str(target) == "-":
         use_utf8()
         exported = with_services(partial(_export, file=sys.stdout))
@@ -38,7 +38,7 @@ def export(*, target: Path) -> None:
     else:
         with _whole(target) as file:
             exported = with_services(partial(_export, file=file))
-    click.echo(f"{exported} memories are exported", err=True)
+    click.echo(f"exported {exported} memories", err=True)
 
 
 async def _export(services: Services, file: TextIO) -> int:
@@ -57,7 +57,7 @@ async def _export(services: Services, file: TextIO) -> int:
 def _whole(target: Path) -> Iterator[TextIO]:
     """Open a file of this user alone that takes its name when all of it is written; else nothing is changed."""
     if target.exists() and not target.is_file():
-        raise TransferError(f"{target} is no file, and would be replaced; write to - and redirect it")
+        raise TransferError(f"{target} is not a regular file; write to - and redirect the output")
     try:
         with replacing(target) as file:
             text = TextIOWrapper(file, encoding="utf-8")
@@ -67,7 +67,7 @@ def _whole(target: Path) -> Iterator[TextIO]:
         if error.errno in NO_ROOM:
             raise DiskFullError(target) from error
         raise TransferError(
-            f"{target} cannot be written ({error.strerror}); name a file in a folder that is there"
+            f"cannot write to {target} ({error.strerror}); name a file in an existing folder"
         ) from error
 
 
@@ -87,7 +87,7 @@ class _Tally:
             self.conflicts.append(str(outcome))
             return
         if outcome.created and outcome.id != record.memory.id:
-            self.renamed.append(f"id: {record.memory.id!r} was taken; that memory is imported as {outcome.id!r}")
+            self.renamed.append(f"id: {record.memory.id!r} was taken; imported that memory as {outcome.id!r}")
         self.created += outcome.created
         self.known += not outcome.created
         self.pending += outcome.created and not outcome.embedded
@@ -97,7 +97,7 @@ class _Tally:
 @click.argument("source", type=Source("rb"))
 @as_json_option
 def import_(*, source: BinaryIO, as_json: bool) -> int:
-    """Read memories from SOURCE (- is stdin); what is there already is left as it is, so it may be run again."""
+    """Import memories from SOURCE (- is stdin); existing memories are left alone, so it is safe to run again."""
     if source.seekable():  # a pipe is read as it comes, and what came before a wrong line is imported
         start = source.tell()
         with contextlib.suppress(_EndsEarlyError):  # what is there is imported all the same
@@ -114,12 +114,12 @@ def import_(*, source: BinaryIO, as_json: bool) -> int:
 
     with_services(work, writes=True)
     for conflict in tally.conflicts:
-        click.echo(f"memory-mcp: {conflict}; it was left out", err=True)
+        click.echo(f"memory-mcp: {conflict}; skipped", err=True)
     for renamed in tally.renamed:
         click.echo(f"memory-mcp: {renamed}", err=True)
-    waiting = f" ({tally.pending} wait for their vectors)" if tally.pending else ""
+    waiting = f" ({tally.pending} have no vector yet)" if tally.pending else ""
     data = {"created": tally.created, "known": tally.known, "pending": tally.pending, "conflicts": len(tally.conflicts)}
-    sentence = f"{tally.created} memories are imported{waiting}, {tally.known} were there already"
+    sentence = f"imported {tally.created} memories{waiting}, {tally.known} existed already"
     say(f"{sentence}, {len(tally.conflicts)} conflict" if tally.conflicts else sentence, data, as_json=as_json)
     return FAILED if tally.conflicts else DEGRADED if tally.pending else 0
 
@@ -180,5 +180,5 @@ def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
             yield replace(record, may_be_numbered=of in spelled)
             count += 1
     raise _EndsEarlyError(
-        "the last line", f"the file ends early, after {count} memories, which are imported; export it again"
+        "the last line", f"the file ends early, after {count} memories, which were imported; export it again"
     )

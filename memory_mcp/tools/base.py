@@ -149,11 +149,11 @@ def _canonical(model: type[Arguments], raw: Mapping[str, object]) -> dict[str, o
     for name, value in raw.items():
         target = name if name in known else model.aliases.get(name)
         if target is None:
-            raise InvalidArgumentError(name, f"is no argument of this tool; {_nearest(name, list(known))}")
+            raise InvalidArgumentError(name, f"is not an argument of this tool; {_nearest(name, list(known))}")
         if value is None or (target in given and is_left_out(target, value)):
             continue
         if target in given and not is_left_out(target, given[target]):
-            raise InvalidArgumentError(name, f"is another name of {target}; give one of them")
+            raise InvalidArgumentError(name, f"is an alias of {target}; give only one of them")
         given[target] = value
     model.refuse_empty(given)
     return {name: value for name, value in given.items() if known[name].is_required() or not is_left_out(name, value)}
@@ -163,4 +163,4 @@ def _nearest(name: str, known: list[str]) -> str:
     import difflib  # noqa: PLC0415 - 8 ms, for a mistake alone
 
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"choose one of: {', '.join(known)}"

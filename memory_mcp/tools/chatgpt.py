@@ -22,7 +22,7 @@ TITLE_CHARS: Final = 80
 class ChatGptSearchArguments(Arguments):
     """What to look for."""
 
-    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language")]
+    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="Question or keywords, any language")]
 
 
 class Found(BaseModel):
@@ -100,5 +100,5 @@ CHATGPT_SEARCH = Tool(
     idempotent=True,
 )
 CHATGPT_FETCH = Tool(
-    "fetch", "Fetch a memory that was found.", FetchArguments, FetchResult, fetch, read_only=True, idempotent=True
+    "fetch", "Fetch one search result in full.", FetchArguments, FetchResult, fetch, read_only=True, idempotent=True
 )

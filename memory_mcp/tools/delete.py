@@ -24,7 +24,7 @@ NAMED: Final = 20
 class DeleteArguments(FilterArguments):
     """Which memories."""
 
-    id: Annotated[MemoryId | None, Field(description="Only this memory; no filters")] = None
+    id: Annotated[MemoryId | None, Field(description="Delete only this memory; no filters")] = None
     dry_run: Annotated[bool, Field(description="Show what would be deleted")] = False
 
     @classmethod
@@ -38,7 +38,7 @@ class DeleteArguments(FilterArguments):
         for name, value in given.items():
             if _is_empty(name, value) and not (has_id and name in FilterArguments.model_fields):
                 raise InvalidArgumentError(
-                    name, "is empty, so more would be deleted than was meant; give a value or leave it out"
+                    name, "is empty, which would delete more than intended; give a value or leave it out"
                 )
 
 
@@ -75,10 +75,10 @@ class DeleteResult(Result):
 
     ids: list[str]
     left_out: int = Field(
-        default=0, exclude_if=lambda count: not count, description="How many more there are, whose ids do not fit here"
+        default=0, exclude_if=lambda count: not count, description="Number of further memories whose ids do not fit here"
     )
     dry_run: bool
-    interval: DeletedInterval | None = Field(description="Where a time was given")
+    interval: DeletedInterval | None = Field(description="Present if a time filter was given")
 
     @property
     def count(self) -> int:
@@ -104,7 +104,7 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
     """
     filters = await arguments.filters(call)
     if filters.is_narrow == (arguments.id is not None):  # a namespace alone is no filter, nor is an empty one
-        raise InvalidArgumentError("id", "give an id, or at least one filter, and not both; nothing was deleted")
+        raise InvalidArgumentError("id", "give either an id or at least one filter, not both; nothing was deleted")
     memories, dry_run = call.services.memories, arguments.dry_run
     if arguments.id is None:
         ids = await memories.delete_all(filters, dry_run=dry_run, on_progress=call.progress)

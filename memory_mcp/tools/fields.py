@@ -33,7 +33,7 @@ from memory_mcp.tools.json_text import as_object, as_tags
 
 MARK: Final = "…"
 """A tag or member of the metadata that stands for those that an answer left out."""
-PENDING: Final = "found by keywords until its vector is made"
+PENDING: Final = "searchable by keywords only until it has a vector"
 """What an answer says of a memory without a vector."""
 
 _IN_WORDS: Final = re.compile(r"\s*(?:\d{1,3}\s*)?[^\W\d_]")
@@ -58,17 +58,17 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return to_utc(moment)
     except (OverflowError, ValueError) as error:
-        raise ValueError("must lie between the years 1 and 9999") from error
+        raise ValueError("must be between the years 1 and 9999") from error
 
 
 def _moment(given: object) -> datetime:
     """Read a moment, and say that words for times are none."""
-    return _read(given, "takes ISO 8601 only, words such as 'yesterday' are for time_expr in filters")
+    return _read(given, "must be ISO 8601; only time_expr in filters takes words such as 'yesterday'")
 
 
 def _bound(given: object) -> datetime:
     """Read a moment, and say where words for times belong."""
-    return _read(given, "words such as 'yesterday' go into time_expr")
+    return _read(given, "use time_expr for words such as 'yesterday'")
 
 
 def _read(given: object, hint: str) -> datetime:
@@ -93,10 +93,10 @@ def _bounded(metadata: dict[str, object]) -> dict[str, object]:
         text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
         text.encode()
     except (ValueError, RecursionError) as error:
-        raise ValueError("must be JSON of finite numbers, whole characters and moderate depth") from error
+        raise ValueError("must be JSON with finite numbers, valid Unicode and moderate nesting") from error
     size = len(text)
     if size > MAX_METADATA:
-        raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
+        raise ValueError(f"may have at most {MAX_METADATA} characters as JSON; it has {size}")
     if _is_deeper(metadata, MAX_METADATA_DEPTH):
         raise ValueError(f"may be nested at most {MAX_METADATA_DEPTH} levels deep")
     return metadata if text.isascii() else cast("dict[str, object]", nfc_json(metadata))
@@ -106,7 +106,7 @@ def _unmarked(kept: KeptT) -> KeptT:
     """Refuse what an answer put in the place of tags or members that it left out: they would be lost."""
     if MARK in kept:
         raise ValueError(
-            f"{MARK!r} stands for what an answer left out; read all of it first: memory_get(max_chars={MAX_METADATA})"
+            f"{MARK!r} marks what an answer left out; read the full value first: memory_get(max_chars={MAX_METADATA})"
         )
     return kept
 
@@ -143,11 +143,11 @@ class FilterArguments(Arguments):
     """What a memory must be."""
 
     tags: Annotated[Tags, Field(description="Filter by tag")] = Field(default_factory=list)
-    tag_match: Annotated[Literal["any", "all"], Field(description="Any of the tags, or all")] = "any"
+    tag_match: Annotated[Literal["any", "all"], Field(description="Match any tag, or all")] = "any"
     type: Annotated[Type | None, Field(description="Filter by kind")] = None
     metadata: Annotated[
         MetadataField,
-        Field(default_factory=dict, description="Filter by members: value, or {gte, gt, lte, lt, ne: value, in: list}"),
+        Field(default_factory=dict, description="Filter by metadata keys: value, or {gte, gt, lte, lt, ne: value, in: list}"),
     ]
     conversation_id: Annotated[ConversationId | None, Field(description="Filter by conversation")] = None
     after: Annotated[Bound | None, Field(description="Created at or after (ISO 8601)")] = None
@@ -201,7 +201,7 @@ class Shown(Result):
     type: str
     metadata: Mapping[str, object]
     shortened: bool = Field(
-        default=False, exclude_if=lambda value: not value, description="Only where it is true: memory_get has the rest"
+        default=False, exclude_if=lambda value: not value, description="Present only if true; memory_get has the rest"
     )
     detail: Literal[0, 1, 2] = Field(default=0, exclude=True)
     """How far members that say little are left out of the structured result (`fitting.brief`)."""

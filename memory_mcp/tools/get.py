@@ -28,8 +28,8 @@ class GetArguments(Arguments):
     id: Annotated[MemoryId, Field(description="From a search or list")]
     history: Annotated[bool, Field(description="Include earlier revisions")] = False
     revision: Annotated[int | None, Field(ge=1, description="Read this revision")] = None
-    offset: Annotated[int, Field(ge=0, description="Start here: next_offset of the last answer")] = 0
-    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Characters of content")] = None
+    offset: Annotated[int, Field(ge=0, description="Start here: next_offset of the previous answer")] = 0
+    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Maximum characters of content")] = None
 
 
 class RevisionFields(Shown):
@@ -51,15 +51,15 @@ class WholeMemory(MemoryFields):
 
     revision: int
     embedded: bool
-    next_offset: int | None = Field(None, description="Where the content goes on, if this is not its end")
-    revisions: list[RevisionFields] | None = Field(None, description="Oldest first, when asked for")
-    older_revisions: int = Field(0, description="Revisions before these, which are not shown")
+    next_offset: int | None = Field(None, description="Where the content continues; null at its end")
+    revisions: list[RevisionFields] | None = Field(None, description="Oldest first; only if history was requested")
+    older_revisions: int = Field(0, description="Number of earlier revisions not shown")
 
     def heading(self) -> str:
         """Return all that is known of it but its content, a line for each thing."""
         facts = {
             "id": self.id,
-            "revision": f"{self.revision}{'' if self.embedded else ' (its vector is still to come; keywords find it)'}",
+            "revision": f"{self.revision}{'' if self.embedded else ' (no vector yet; searchable by keywords only)'}",
             "type": self.type,
             "tags": ", ".join(self.tags),
             "metadata": _json(self.metadata) if self.metadata else "",
@@ -75,11 +75,11 @@ class WholeMemory(MemoryFields):
         if self.next_offset is not None:
             parts.append(f"(There is more: call again with offset={self.next_offset})")
         if MARK in self.tags or MARK in self.metadata:
-            parts.append(f"(Tags or metadata are not whole: call again with max_chars={MAX_METADATA})")
+            parts.append(f"(Tags or metadata are shortened: call again with max_chars={MAX_METADATA})")
         if self.revisions is not None:
             parts += [was.text() for was in self.revisions] or ["(It was never updated)"]
         if any(was.shortened for was in self.revisions or ()):
-            parts.append("(Revisions are shortened: call again with revision=N to read all of one)")
+            parts.append("(Revisions are shortened: call again with revision=N to read one in full)")
         if self.older_revisions:
             parts.append(f"({self.older_revisions} older revisions are not shown: call again with revision=N, from 1)")
         return "\n\n".join(parts)
@@ -131,7 +131,7 @@ async def memory_get(call: Call, arguments: GetArguments) -> WholeMemory:
     history = await call.services.memories.revisions(current) if wants_history else []
     memory = _at(current, history, arguments.revision)
     if arguments.offset > len(memory.content):
-        raise InvalidArgumentError("offset", f"must be at most {len(memory.content)}, where the content ends")
+        raise InvalidArgumentError("offset", f"must be at most {len(memory.content)}, the length of the content")
     revisions = _revisions(history, is_bounded=call.is_bounded) if arguments.history else None
     spent = sum(tokens(was.model_dump_json()) for was in revisions or ())
     max_chars = arguments.max_chars or (None if call.is_bounded else MAX_CONTENT)
@@ -157,7 +157,7 @@ def _at(memory: Memory, history: Sequence[Revision], number: int | None) -> Memo
     was = next((was for was in history if was.revision == number), None)
     if was is None:
         first = min((was.revision for was in history), default=memory.revision)
-        raise InvalidArgumentError("revision", f"there is no revision {number}; there are {first} to {memory.revision}")
+        raise InvalidArgumentError("revision", f"there is no revision {number}; choose one from {first} to {memory.revision}")
     return replace(
         memory,
         revision=was.revision,

@@ -21,7 +21,7 @@ class PartHealth(BaseModel):
     """How one part is."""
 
     state: str
-    cause: str = Field(description="Why it is not in order; empty when it is")
+    cause: str = Field(description="What is wrong; empty if nothing is")
     fix: str = Field(description="What fixes it")
     detail: str
 
@@ -43,7 +43,7 @@ class HealthResult(Result):
     __pydantic_extra__: dict[str, PartHealth] = Field(init=False)
 
     status: Literal["ok", "degraded", "failed"] = Field(
-        description="The worst of all parts; each of them is a field beside it: daemon, breaker, space, store, queue"
+        description="The worst status of any part; each part has a field of its own: daemon, breaker, space, store, queue"
     )
 
     @classmethod

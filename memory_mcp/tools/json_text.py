@@ -11,7 +11,7 @@ from pydantic_core import from_json
 MAX_LAYERS: Final = 3
 """How often a text may be JSON of a text of JSON; clients were seen to encode twice."""
 
-WANTED_TAGS: Final = 'give an array of texts, such as ["home", "work"], or words separated by commas'
+WANTED_TAGS: Final = 'give an array of strings, such as ["home", "work"], or words separated by commas'
 WANTED_OBJECT: Final = 'give a JSON object, such as {"project": "x"}'
 WANTED_ITEMS: Final = 'give an array of objects, such as [{"content": "…"}]'
 

@@ -34,13 +34,13 @@ class ListResult(Result):
     memories: list[MemoryFields]
     next_cursor: str | None
     total: int
-    shortened: int = Field(description="Memories that are not whole")
+    shortened: int = Field(description="Number of shortened memories")
 
     def text(self) -> str:
         """List them, and say how to go on."""
         lines = [f"{len(self.memories)} of {self.total} memories, newest first.", *(it.text() for it in self.memories)]
         if self.shortened:
-            lines.append(f"Note: {self.shortened} of these are shortened; memory_get reads all of one.")
+            lines.append(f"Note: {self.shortened} of these are shortened; memory_get returns one in full.")
         if self.next_cursor:
             lines.append(f"There are more: call again with the same filters and cursor={self.next_cursor}")
         return "\n".join(lines)

@@ -43,7 +43,7 @@ class SearchArguments(FilterArguments):
     min_score: Annotated[float | None, Field(ge=0, le=1, description="Drop results that score lower")] = None
     recency: Annotated[float, Field(ge=0, le=1, description="Prefer newer memories; 0 only breaks ties")] = 0.0
     collapse: Annotated[bool, Field(description="Show near duplicates once")] = False
-    max_chars: Annotated[int | None, Field(ge=1, le=10_000_000, description="Characters of content in total")] = None
+    max_chars: Annotated[int | None, Field(ge=1, le=10_000_000, description="Maximum characters of content in total")] = None
     explain: Annotated[bool, Field(description="Diagnostics")] = False
 
 
@@ -100,11 +100,11 @@ class ExplainedHit(BaseModel):
 class SearchHit(MemoryFields):
     """A memory that was found."""
 
-    score: float = Field(description="0-1, of what was done")
-    semantic: float | None = Field(description="Cosine of the best passage, 0-1, joined with its conversation's")
-    keyword: float | None = Field(description="How well words fit, 0-1, shared with the conversation")
-    passage: str | None = Field(description="The passage that fits, where the content is long")
-    duplicates: list[str] = Field(description="Ids of the near duplicates that it stands for")
+    score: float = Field(description="0-1, by the mode used")
+    semantic: float | None = Field(description="Cosine of the best passage, 0-1, combined with its conversation's")
+    keyword: float | None = Field(description="Keyword score, 0-1, including its conversation's share")
+    passage: str | None = Field(description="The best passage, if the content is long")
+    duplicates: list[str] = Field(description="Ids of the near duplicates it represents")
 
     @property
     def passage_shown(self) -> str | None:
@@ -121,7 +121,7 @@ class SearchHit(MemoryFields):
 class Missed(BaseModel):
     """What lies below `min_score`."""
 
-    count: int = Field(description="Results that a search without min_score would have had")
+    count: int = Field(description="Number of results without min_score")
     best_score: float
 
 
@@ -130,17 +130,17 @@ class SearchResult(Result):
 
     results: list[SearchHit]
     mode: Literal["semantic", "keyword", "hybrid"]
-    intent: Intent = Field(description="What the query was taken for")
+    intent: Intent = Field(description="Detected intent of the query")
     degraded: Literal[False] | str = Field(description="False, or why vectors were not used")
-    pending: int = Field(description="Memories of the namespace whose vectors are still to come")
-    weak: bool = Field(description="Nothing fits well: what was asked for may not be stored")
-    near_misses: Missed | None = Field(description="Only where min_score left nothing")
-    shortened: int = Field(description="Results that are not whole, long ones cut to the passage that fits")
-    left_out: int = Field(description="Results that are missing, because not even without their contents all fit")
+    pending: int = Field(description="Memories in the namespace that have no vector yet")
+    weak: bool = Field(description="No result fits well; the answer may not be stored")
+    near_misses: Missed | None = Field(description="Only if min_score left no result")
+    shortened: int = Field(description="Number of shortened results; long ones are cut to their best passage")
+    left_out: int = Field(description="Number of results left out because the answer would be too long")
     explain: Annotated[
         list[ExplainedHit] | None,
         WithJsonSchema({"type": "array", "items": {"type": "object"}}),  # its members are not advertised
-        Field(exclude_if=lambda explained: explained is None, description="Only where asked for"),
+        Field(exclude_if=lambda explained: explained is None, description="Only if requested"),
     ] = None
 
     @property
@@ -162,15 +162,15 @@ class SearchResult(Result):
         """Say what is worth knowing beside the hits."""
         lines = [] if self.results else [self._nothing()]
         if self.results and self.weak:
-            lines.append("Note: nothing fits well. These are the nearest; what was asked for may not be stored.")
+            lines.append("Note: no result fits well. These are the nearest; the answer may not be stored.")
         if self.degraded:
             lines.append(f"Note: {self.degraded}")
         if self.pending:
-            lines.append(f"Note: {self.pending} memories are still without vectors, keywords find them.")
+            lines.append(f"Note: {self.pending} memories have no vector yet; only keywords find them.")
         if self.shortened:
-            lines.append(f"Note: {self.shortened} of these are shortened; memory_get reads all of one.")
+            lines.append(f"Note: {self.shortened} of these are shortened; memory_get returns one in full.")
         if self.left_out:
-            lines.append(f"Note: {self.left_out} more did not fit; add filters, or ask for fewer (limit).")
+            lines.append(f"Note: {self.left_out} more did not fit; add filters or lower the limit.")
         return lines
 
     def _explanation(self) -> list[str]:
@@ -182,7 +182,7 @@ class SearchResult(Result):
         if self.near_misses is None:
             return "Nothing found."
         missed = self.near_misses
-        return f"Nothing reaches min_score; {missed.count} results lie below it, the best with {missed.best_score:.2f}."
+        return f"No result reaches min_score; {missed.count} are below it, the best at {missed.best_score:.2f}."
 
 
 async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
@@ -302,7 +302,7 @@ def _hit(hit: Hit) -> SearchHit:
 
 SEARCH = Tool(
     "memory_search",
-    "Recall memories by meaning and keywords. Use it before answering what may depend on earlier sessions.",
+    "Recall memories by meaning and keywords. Use it before answering anything that may depend on earlier sessions.",
     SearchArguments,
     SearchResult,
     memory_search,

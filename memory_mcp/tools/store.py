@@ -38,7 +38,7 @@ class StoreArguments(Arguments):
     namespace: Annotated[Namespace | None, Field(description="If not the default")] = None
     conversation_id: Annotated[ConversationId | None, Field(description="Groups turns of a conversation")] = None
     created_at: Annotated[Moment | None, Field(description="When it was said, if not now (ISO 8601)")] = None
-    id: Annotated[MemoryId | None, Field(description="Your own id; storing it again changes nothing")] = None
+    id: Annotated[MemoryId | None, Field(description="Your own id; storing it again is a no-op")] = None
 
     def new_memory(self, reach: Reach) -> NewMemory:
         """Return the domain's words for it.
@@ -62,9 +62,9 @@ class StoreResult(Result):
     """What became of one memory."""
 
     id: str
-    created: bool = Field(description="False: it was there already, under this id")
+    created: bool = Field(description="False if it already existed, under this id")
     merged: list[str] = Field(description="Tags that a duplicate added to it")
-    embedded: bool = Field(description="False: its vector is still to come; keywords find it already")
+    embedded: bool = Field(description="False if it has no vector yet; keywords find it already")
 
     @classmethod
     def of(cls, stored: Stored) -> Self:
@@ -118,7 +118,7 @@ class StoredItem(StoreResult):
     merged: list[str] = Field(
         default_factory=list,
         exclude_if=lambda merged: not merged,
-        description="Tags that a duplicate added to it; only where there are some",
+        description="Tags that a duplicate added to it; only if there are any",
     )
 
 
@@ -145,8 +145,8 @@ class StoreManyResult(Result):
         more = list[str]()
         if fits < len(lines):
             more = [
-                f"({len(lines) - fits} more, up to item {max(places[fits:])}, stand in the structured result; "
-                "memory_list names new ones too, newest first)"
+                f"({len(lines) - fits} more, up to item {max(places[fits:])}, are in the structured result; "
+                "memory_list also lists the new ones, newest first)"
             ]
         return "\n".join([self._counts(), *lines[:fits], *more])
 
@@ -162,7 +162,7 @@ class StoreManyResult(Result):
         stored = [item for item in self.items if isinstance(item, StoredItem)]
         created = sum(item.created for item in stored)
         pending = sum(item.created and not item.embedded for item in stored)
-        waiting = f" ({pending} found by keywords until their vectors are made)" if pending else ""
+        waiting = f" ({pending} searchable by keywords only until they have vectors)" if pending else ""
         refused = len(self.items) - len(stored)
         return f"{created} stored{waiting}, {len(stored) - created} already known, {refused} refused."
 

@@ -52,8 +52,8 @@ class UpdateResult(Result):
     id: str
     revision: int
     embedded: bool
-    content: str | None = Field(description="The new content; null where it was not changed")
-    next_offset: int | None = Field(description="Where memory_get goes on with it, if this is not its end")
+    content: str | None = Field(description="The new content; null if unchanged")
+    next_offset: int | None = Field(description="Where memory_get continues the content; null at its end")
     tags: list[str]
     type: str
     metadata: Mapping[str, object]
@@ -64,7 +64,7 @@ class UpdateResult(Result):
     def text(self) -> str:
         """Say which revision there is now."""
         vector = "" if self.embedded else f"; {PENDING}"
-        return f"{self.id} has revision {self.revision} now{vector}."
+        return f"{self.id} is now at revision {self.revision}{vector}."
 
 
 async def memory_update(call: Call, arguments: UpdateArguments) -> UpdateResult:

@@ -36,7 +36,7 @@ REFUSED: list[tuple[str, Json, str]] = [
     ("memory_store_many", {"items": [{"content": "x"}] * 1001}, "items: .*at most 1000"),
     ("memory_search", {"query": "x", "limit": -1}, "limit: .*greater than or equal to 1"),
     ("memory_search", {"query": "x", "limit": 101}, "limit: .*less than or equal to 100"),
-    ("memory_search", {"query": "x", "limt": 5}, "limt: is no argument of this tool; did you mean limit?"),
+    ("memory_search", {"query": "x", "limt": 5}, "limt: is not an argument of this tool; did you mean limit?"),
     ("memory_search", {"query": "x", "mode": "magic"}, "mode: .*'auto', 'semantic', 'keyword' or 'hybrid'"),
     ("memory_search", {"query": "x", "min_score": 2}, "min_score: .*less than or equal to 1"),
     ("memory_search", {"query": "x", "time_expr": "qwertz"}, "time_expr: 'qwertz' is no time"),

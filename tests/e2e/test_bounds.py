@@ -295,7 +295,7 @@ async def test_bulk_writes_are_told_within_the_bound(client: RawClient) -> None:
     stored = await ask(client, "memory_store_many", items=items)
     assert len(stored.data["items"]) == 1_000  # one for each that was sent
     assert_bounded(Answer(stored.text, {}))
-    assert re.search(r"\(\d+ more, up to item 999, stand in the structured result; memory_list names", stored.text)
+    assert re.search(r"\(\d+ more, up to item 999, are in the structured result; memory_list names", stored.text)
     assert all(set(item) == {"id", "created", "embedded"} for item in stored.data["items"])
     again = await ask(client, "memory_store_many", items=[*items[:900], {"content": ""}, *items[:1]])
     assert [line.split(":")[0] for line in again.text.splitlines()[1:3]] == ["item 900", "item 0"]

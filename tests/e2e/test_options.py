@@ -154,7 +154,7 @@ def test_delete_takes_an_id_or_filters(run: Run) -> None:
         (["store", "x", "--metadata", "[" * 100_000], "give a JSON object"),
         (["update", "tree"], "at least one of content, tags, type, metadata"),
         (["--set", "namspace=x", "list"], "did you mean namespace?"),
-        (["--set", "namespace", "list"], "'namespace' is no NAME=VALUE"),
+        (["--set", "namespace", "list"], "'namespace' is not NAME=VALUE"),
         (["--set", "read_only=perhaps", "list"], "fix it on the command line"),
     ],
 )

@@ -128,7 +128,7 @@ async def test_many_at_once(daemon: FakeDaemon, client: RawClient) -> None:
     results = answer["result"]["structuredContent"]["items"]
     assert len(results) == 150
     assert results[3] == {"error": "content: must not be blank"}
-    assert results[5] == {"error": "contnt: is no argument of this tool; did you mean content?"}
+    assert results[5] == {"error": "contnt: is not an argument of this tool; did you mean content?"}
     assert all(result["created"] for i, result in enumerate(results) if i not in {3, 5})
     progress = [n["params"]["progress"] for n in client.notifications if n["method"] == "notifications/progress"]
     assert progress == sorted(progress)

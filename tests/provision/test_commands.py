@@ -154,7 +154,7 @@ def test_without_a_service(
     runner.commands.clear()
     assert say(capsys, "install", "--no-service") == f"the daemon's environment {place} is up to date\n"
     assert runner.commands == []
-    assert "the system does not run the daemon: run `memory-mcp daemon install`" in say(capsys, "start", code=1)
+    assert "no service runs the daemon; run `memory-mcp daemon install`" in say(capsys, "start", code=1)
     assert f"`memory-mcp daemon install --venv {place}-1`" in say(capsys, "start", "--venv", f"{place}-1", code=1)
     assert "`memory-mcp daemon restart --no-service`" in say(capsys, "restart", code=1)
     assert "the system runs no daemon, so there is no log" in say(capsys, "logs", code=1)
@@ -256,7 +256,7 @@ def test_the_service_knows_its_place(
         check_what_was_gone_back_to_serves(place, monkeypatch, capsys)
         with Versions(place).locked():
             assert "another `daemon install` builds" in say(capsys, "uninstall", code=1)
-        assert f"{place} is removed" in say(capsys, "uninstall")
+        assert f"removed {place}" in say(capsys, "uninstall")
     finally:
         system.close()
 
@@ -295,7 +295,7 @@ def test_uninstall_ends_what_runs_and_names_what_stays(
         serving.until_serving(address)
         out = say(capsys, "uninstall")
         assert by_hand.wait(20) == 0
-    assert f"the daemon of {address} has ended" in out
+    assert f"stopped the daemon at {address}" in out
     assert "embedder.sock.lock" in out
 
 
