@@ -48,10 +48,10 @@ async def _recall(services: Services, namespace: str, arguments: PromptArguments
     topic = arguments["topic"]
     answer = await services.search.run(SearchQuery(topic, Filters(namespace), limit=RECALLED))
     found = _listed(fitting(answer, topic, reserve=RESERVE + tokens(topic)).memories)
-    note = f"\n(Found by words only: {answer.degraded})" if answer.degraded else ""
+    note = f"\n(Found by keywords only: {answer.degraded})" if answer.degraded else ""
     return (
-        f"What do you remember about this: {topic}\n\nThe long-term memory holds, best first:\n{found}{note}\n\n"
-        "Answer from these memories, say how old what you rely on is, and search again (memory_search) where they "
+        f"What do you remember about this: {topic}\n\nThe long-term memory has, best first:\n{found}{note}\n\n"
+        "Answer from these memories, say how old those you rely on are, and search again (memory_search) if they "
         "leave something open."
     )
 
@@ -61,15 +61,15 @@ async def _review(services: Services, namespace: str, arguments: PromptArguments
     try:
         after, before = await understand(period)
     except InvalidArgumentError:
-        problem = f"{period[:64]!r} is no time that is understood; say it like {DEFAULT_PERIOD!r} or 'in May 2023'"
+        problem = f"{period[:64]!r} is not a time expression I know; use one like {DEFAULT_PERIOD!r} or 'in May 2023'"
         raise InvalidArgumentError("period", problem) from None
     tags = (arguments["tag"],) if arguments.get("tag") else ()
     page = await listed(services, Filters(namespace, tags=tags, after=after, before=before), REVIEWED)
     return (
         f"Review what was remembered {period}, {len(page.memories)} of {page.total} memories, newest first:\n"
         f"{_listed(page.memories)}\n\n"
-        "Name what contradicts or repeats itself, what is out of date and what is missing a tag. Propose each change, "
-        "and make it (memory_update, memory_delete) when I agree."
+        "Point out contradictions, repetitions, outdated memories and missing tags. Propose each change, and make it "
+        "(memory_update, memory_delete) when I agree."
     )
 
 
@@ -80,7 +80,7 @@ async def _save_session(services: Services, namespace: str, arguments: PromptArg
     return (
         "Look back over this conversation and store what will matter later with memory_store_many: facts about me "
         "and my work, preferences, decisions with their reasons, open tasks and dates. One memory for each, in full "
-        "sentences that can be understood without this conversation, with the names of what they are about. Leave out "
+        "sentences that make sense without this conversation and name their subjects. Leave out "
         f"secrets, small talk and what is already stored (memory_search).{labelled} Then tell me what you stored."
     )
 
@@ -89,7 +89,7 @@ def _listed(memories: Sequence[MemoryFields]) -> str:
     """List memories; the note says how to read those that are too long for a prompt."""
     lines = [f"- {memory.text()}" for memory in memories]
     if any(memory.shortened for memory in memories):
-        lines.append("(Those that end in … are shortened; memory_get reads all of one.)")
+        lines.append("(Those that end in … are shortened; memory_get returns one in full.)")
     return "\n".join(lines) or "(nothing)"
 
 
@@ -99,19 +99,19 @@ PROMPTS: Final = (
     Prompt(
         "recall",
         "What is remembered about a topic",
-        (Argument("topic", "What it is about", required=True),),
+        (Argument("topic", "The topic", required=True),),
         _recall,
     ),
     Prompt(
         "review",
-        "Go through what was remembered lately and put it in order",
-        (Argument("period", f"When, for instance '{DEFAULT_PERIOD}' or 'in May 2023'"), _TAG),
+        "Review recent memories and tidy them up",
+        (Argument("period", f"The period, such as '{DEFAULT_PERIOD}' or 'in May 2023'"), _TAG),
         _review,
     ),
     Prompt(
         "save_session",
-        "Store what matters of this conversation",
-        (Argument("tag", "A tag for what is stored"),),
+        "Store what matters from this conversation",
+        (Argument("tag", "A tag for the stored memories"),),
         _save_session,
         writes=True,
     ),
@@ -134,13 +134,13 @@ async def make(
     prompt = next((prompt for prompt in prompts if prompt.name == name), None)
     if prompt is None:
         names = ", ".join(prompt.name for prompt in prompts)
-        raise InvalidArgumentError("name", f"there is no prompt {name[:64]!r}; there are {names}")
+        raise InvalidArgumentError("name", f"unknown prompt {name[:64]!r}; choose one of: {names}")
     known = {argument.name: argument for argument in prompt.arguments}
     for given, value in arguments.items():
         if given not in known:
-            raise InvalidArgumentError(given[:64], f"is no argument of {name}; choose one of: {', '.join(known)}")
+            raise InvalidArgumentError(given[:64], f"is not an argument of {name}; choose one of: {', '.join(known)}")
         if len(value) > MAX_QUERY:
-            raise InvalidArgumentError(given, f"has {len(value)} characters, at most {MAX_QUERY} are taken")
+            raise InvalidArgumentError(given, f"has {len(value)} characters; the maximum is {MAX_QUERY}")
     arguments = {name: value for name, value in arguments.items() if value.strip()}  # blanks are what is left out
     for argument in prompt.arguments:
         if argument.required and argument.name not in arguments:

@@ -41,4 +41,4 @@ class RateLimit:
         if not await self._limiter.hit(item, kind, principal):
             reset, _ = await self._limiter.get_window_stats(item, kind, principal)
             wait = max(1, math.ceil(reset - time.time()))
-            raise RateLimitedError(f"at most {item.amount} {kind} requests a minute are answered", wait)
+            raise RateLimitedError(f"the limit is {item.amount} {kind} requests a minute", wait)

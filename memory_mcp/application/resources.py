@@ -44,7 +44,7 @@ class Description:
 
 
 RESOURCES: Final = (
-    Description("memory://stats", "stats", "How many memories, conversations and tags there are"),
+    Description("memory://stats", "stats", "Counts of memories, conversations and tags"),
     Description("memory://recent/10", "recent", "The ten newest memories"),
 )
 TEMPLATES: Final = (
@@ -81,7 +81,9 @@ class Address:
             if kind == "memory" and 1 <= len(of) <= MAX_ID:
                 return cls("memory", of)
         known = ", ".join(["memory://stats", *(template.uri for template in TEMPLATES)])
-        raise InvalidArgumentError("uri", f"{cut(uri)!r} is no resource; there are {known}, n from 1 to {MAX_RECENT}")
+        raise InvalidArgumentError(
+            "uri", f"{cut(uri)!r} is not a resource; choose one of: {known} (n from 1 to {MAX_RECENT})"
+        )
 
     def may_be_touched_by(self, events: Sequence[Event]) -> bool:
         """Say whether these writes, all of the namespace, may have changed what the resource shows."""
@@ -130,7 +132,7 @@ async def watching(
     resource = _Subscribed(services, Address.parse(uri), namespace, partial(notify, uri))
     async with services.watching.listening(resource.hear):
         await resource.begin()  # what fails here is told to who subscribes
-        task = asyncio.create_task(services.watching.loop(f"telling of {uri}").run(resource.tell))
+        task = asyncio.create_task(services.watching.loop(f"notifying about {uri}").run(resource.tell))
         try:
             yield
         finally:

@@ -111,9 +111,7 @@ def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:  # noqa:
     callback=_debug,
     help="Show a traceback when something fails.",
 )
-@click.option(
-    "--set", "chosen", metavar="NAME=VALUE", multiple=True, help="Override a setting; may be repeated."
-)
+@click.option("--set", "chosen", metavar="NAME=VALUE", multiple=True, help="Override a setting; may be repeated.")
 @click.pass_context
 def commands(ctx: click.Context, *, chosen: tuple[str, ...]) -> None:
     """Long-term memory for AI assistants over MCP."""

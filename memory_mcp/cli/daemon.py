@@ -56,7 +56,9 @@ def daemon() -> None:
 @click.option("--model", metavar="PATH|HUB_ID", help="The model: a folder, or owner/name[@revision].")
 @click.option("--no-service", is_flag=True, help="Only build the environment; do not start the daemon at login.")
 @click.option("--rollback", is_flag=True, help="Go back to the previous environment.")
-@click.option("--yes", is_flag=True, help="Do not ask: accept PyTorch with CUDA if the package index has no other build.")
+@click.option(
+    "--yes", is_flag=True, help="Do not ask: accept PyTorch with CUDA if the package index has no other build."
+)
 def install(
     *,
     python: str | None,
@@ -83,7 +85,9 @@ def install(
     if service:
         _register(config, service, place, recorded)
     else:
-        click.echo(f"neither launchd nor systemd is available here; start the daemon with `{_foreground('start', venv)}`")
+        click.echo(
+            f"neither launchd nor systemd is available here; start the daemon with `{_foreground('start', venv)}`"
+        )
     _tell_places(config, place)
 
 
@@ -263,7 +267,9 @@ def _line(value: object) -> str:
 
 
 @daemon.command()
-@click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Number of lines to show.")
+@click.option(
+    "--lines", "-n", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Number of lines to show."
+)
 @click.option("--follow", "-f", is_flag=True, help="Keep printing new lines.")
 def logs(*, lines: int, follow: bool) -> None:
     """Show the log of the daemon that launchd or systemd runs."""
@@ -324,4 +330,6 @@ def _tell_places(config: settings.Settings, place: Path) -> None:
     places |= {"logs": user_log_path("memory-mcp")} if sys.platform == "darwin" else {}
     for name, path in places.items():
         click.echo(f"  {name + ':':13}{path}")
-    click.echo("`memory-mcp daemon status` shows how it is; `memory-mcp daemon uninstall` removes it and keeps the memories")
+    click.echo(
+        "`memory-mcp daemon status` shows how it is; `memory-mcp daemon uninstall` removes it and keeps the memories"
+    )

@@ -41,7 +41,9 @@ WIDTH: Final = max(map(len, Condition))
 )
 @click.option("--whole", is_flag=True, help="Verify the whole store, however long it takes.")
 @click.option(
-    "--venv", type=click.Path(path_type=Path), help="The daemon's environment [from the checkout, else the data folder]."
+    "--venv",
+    type=click.Path(path_type=Path),
+    help="The daemon's environment [from the checkout, else the data folder].",
 )
 @as_json_option
 def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> int:

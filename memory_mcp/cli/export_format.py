@@ -122,7 +122,9 @@ def check_header(line: str) -> None:
     except ValueError:
         header = None
     if not isinstance(header, dict) or "memory_mcp_export" not in header:
-        raise InvalidArgumentError("line 1", "is not the header of an export; give a file that `memory-mcp export` wrote")
+        raise InvalidArgumentError(
+            "line 1", "is not the header of an export; give a file that `memory-mcp export` wrote"
+        )
     if header != HEADER:
         raise InvalidArgumentError("line 1", "comes from a newer memory-mcp; nothing was read: upgrade this one")
 
@@ -134,4 +136,6 @@ def ended(number: int, line: str, count: int) -> None:
         InvalidArgumentError: it says that there are more memories, or fewer.
     """
     if line.strip() != json.dumps({END: count}):
-        raise InvalidArgumentError(f"line {number}", f"does not match the {count} memories before it; export the file again")
+        raise InvalidArgumentError(
+            f"line {number}", f"does not match the {count} memories before it; export the file again"
+        )

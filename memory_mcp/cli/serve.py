@@ -23,7 +23,9 @@ def _loaded() -> tuple[settings.Settings, SettingsError | None]:
 
 
 @click.command()
-@click.option("--http", metavar="HOST:PORT", help="Serve many clients over streamable HTTP at /mcp; each needs a token.")
+@click.option(
+    "--http", metavar="HOST:PORT", help="Serve many clients over streamable HTTP at /mcp; each needs a token."
+)
 @click.option("--tls-cert", type=_file, help="The TLS certificate with its chain (PEM).")
 @click.option("--tls-key", type=_file, help="The key of the certificate (PEM).")
 @click.option("--plain-http", is_flag=True, help="Serve a public address without TLS.")

@@ -11,7 +11,7 @@ from memory_mcp.domain.models import Condition, Finding
 
 OTHERS: Final = 0o077
 """The bits of a file's mode that let anybody but its owner in."""
-READ_ONLY: Final = "nothing is written here: MCP_MEMORY_READ_ONLY"
+READ_ONLY: Final = "this process does not write: MCP_MEMORY_READ_ONLY"
 """Why there is nothing to judge where only writers would care."""
 STORE_UNREADABLE: Final = Finding(Condition.FAILED, "unknown", "the store cannot be read", "see store")
 """How a part is that only the store could tell of."""

@@ -26,8 +26,8 @@ def check_retry(new: NewMemory, known: Memory) -> None:
     """
     if names := differing(new, known):
         raise ConflictError(
-            f"id: {known.id!r} is there with another {' and '.join(names)}; nothing was stored: "
-            "leave the id out for a memory of its own, or change that one with memory_update"
+            f"id: {known.id!r} already exists with another {' and '.join(names)}; nothing was stored: "
+            "leave the id out to store a new memory, or change the existing one with memory_update"
         )
 
 
@@ -39,8 +39,8 @@ def check_merged(known: Memory, more: int) -> None:
     """
     if len(known.tags) + more > MAX_TAGS:
         raise ConflictError(
-            f"tags: {known.id!r} holds this text already and has {len(known.tags)} tags; {more} more are "
-            f"more than the {MAX_TAGS} that a memory may have; nothing was stored: leave tags out, or replace its tags "
+            f"tags: {known.id!r} already has this text and {len(known.tags)} tags; {more} more would "
+            f"exceed the maximum of {MAX_TAGS}; nothing was stored: leave tags out, or replace its tags "
             "with memory_update"
         )
 
@@ -59,13 +59,12 @@ def check_import(given: Memory, known: Memory) -> None:
     names += ["tags"] * bool(set(map(folded, given.tags)) - set(map(folded, known.tags)))
     if names:
         raise ConflictError(
-            f"id: {known.id!r} in the namespace {known.namespace!r} is there with another {' and '.join(names)}"
+            f"id: {known.id!r} in the namespace {known.namespace!r} already exists with another {' and '.join(names)}"
         )
 
 
 def deleted_before(memory_id: str, namespace: str) -> ConflictError:
     """Return the conflict of an imported memory that was deleted from the store."""
     return ConflictError(
-        f"id: {memory_id!r} in the namespace {namespace!r} was deleted; "
-        f"`memory-mcp undelete {memory_id}` brings it back"
+        f"id: {memory_id!r} in the namespace {namespace!r} was deleted; `memory-mcp undelete {memory_id}` restores it"
     )

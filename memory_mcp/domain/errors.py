@@ -112,7 +112,7 @@ class DiskFullError(StoreError):
     """There is no room for a write, of which nothing was kept."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: the disk is full; free some space, nothing was lost")
+        super().__init__(f"{path}: the disk is full; nothing was lost: free some space")
 
 
 class TransferError(MemoryMcpError):
@@ -141,5 +141,5 @@ class InternalError(MemoryMcpError):
     """A bug of ours, told without its details; they stand in the log under the request's id."""
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(f"internal error; the log on stderr says more under request id {request_id}")
+        super().__init__(f"internal error; for details, search the log on stderr for request id {request_id}")
         self.request_id = request_id

@@ -42,7 +42,7 @@ def nfc_json(value: object) -> object:
         return value
     composed = {nfc(name): nfc_json(item) for name, item in cast("Mapping[str, object]", value).items()}
     if len(composed) < len(value):
-        raise ValueError("has one member twice, spelled in two forms of Unicode; leave one out")
+        raise ValueError("has the same key twice, in two Unicode forms; remove one")
     return composed
 
 

@@ -39,7 +39,7 @@ def followed(path: Path) -> Path:
 def _value(given: str, match: re.Match[str], variables: Mapping[str, str]) -> str:
     name = next(name for name in match.groups() if name is not None)
     if not (value := variables.get(name)):
-        raise ValueError(f"{given!r} needs the variable {name!r}, which is not set; {_ACCEPTED}")
+        raise ValueError(f"{given!r} uses the variable {name!r}, which is not set; {_ACCEPTED}")
     return value
 
 
@@ -52,18 +52,18 @@ def _user(path: str) -> str:
         home = Path(user).expanduser()
         if user == "~" or home.is_dir():
             return f"{home}{slash}{rest}"
-    raise ValueError(f"{path!r} begins with a user who has no home here; {_ACCEPTED}")
+    raise ValueError(f"{path!r} names a user who has no home folder here; {_ACCEPTED}")
 
 
 def _problem(given: str, expanded: str) -> str:
     """Say what is wrong with a path, if anything is."""
     problems = {
         "is empty": not given,
-        "begins or ends with a blank": given != given.strip(),
-        "holds a control character": _CONTROL.search(expanded),
-        "names no file, and what is stored there would be lost": given.startswith(":memory:"),
+        "begins or ends with a space": given != given.strip(),
+        "contains a control character": _CONTROL.search(expanded),
+        "is not a file, so nothing stored there would be kept": given.startswith(":memory:"),
         "is a URI, not a path": given.startswith("file:"),
-        "is relative, so that each working folder would have its own": not expanded.startswith("/"),
-        "holds a backslash, which separates no folders here": "\\" in expanded,
+        "is relative, so each working folder would have its own": not expanded.startswith("/"),
+        "contains a backslash, which does not separate folders here": "\\" in expanded,
     }
     return next((problem for problem, is_one in problems.items() if is_one), "")

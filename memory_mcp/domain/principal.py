@@ -31,7 +31,7 @@ class Reach:
             ForbiddenError: it is another than the caller is bound to.
         """
         if self.bound and named not in {None, self.namespace}:
-            raise ForbiddenError(f"namespace: this token is bound to {self.namespace!r}; leave the argument out")
+            raise ForbiddenError(f"namespace: this token can only reach {self.namespace!r}; leave the argument out")
         return named or self.namespace
 
 
@@ -55,7 +55,9 @@ class Principal:
             ForbiddenError: it is not held.
         """
         if not self.may(scope):
-            raise ForbiddenError(f"this needs the scope {scope.value!r}, which the token {self.name!r} does not have")
+            raise ForbiddenError(
+                f"this needs the scope {scope.value!r}, which the token {self.name!r} lacks; use a token that has it"
+            )
 
 
 def local_user(namespace: str) -> Principal:

@@ -51,16 +51,16 @@ async def _looked(check: Check, inquiry: Inquiry) -> Mapping[str, Finding] | Fin
         return Finding(
             Condition.DEGRADED,
             "silent",
-            f"there was no answer within {inquiry.seconds:g} s",
-            "check whether a disk or a process hangs, or allow more time: memory-mcp doctor --seconds 30",
+            f"no answer within {inquiry.seconds:g} s",
+            "check whether a disk or process hangs, or allow more time: memory-mcp doctor --seconds 30",
         )
     except MemoryMcpError as error:
         return Finding(Condition.FAILED, "failed", str(error))
     except OSError as error:
-        return Finding(Condition.FAILED, "unreadable", str(error), "check that path and its permissions")
+        return Finding(Condition.FAILED, "unreadable", str(error), "check the path and its permissions")
     except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, and the others are told all the same
         cause = f"the check itself failed: {type(error).__name__}: {error}"
-        return Finding(Condition.FAILED, "broken", cause, "install memory-mcp again, or report it")
+        return Finding(Condition.FAILED, "broken", cause, "reinstall memory-mcp, or report the bug")
 
 
 def blocking(look: Callable[[float], Finding]) -> Callable[[Inquiry], Awaitable[Finding]]:

@@ -86,7 +86,7 @@ class Registry:
     def _add(self, check: Check) -> None:
         known = {name for other in self._checks if other.view & check.view for name in other.names}
         if twice := known.intersection(check.names):
-            raise ValueError(f"a check of {', '.join(sorted(twice))} is registered already")
+            raise ValueError(f"a check of {', '.join(sorted(twice))} is already registered")
         if unknown := set(check.needs) - known:
             raise ValueError(f"register {', '.join(sorted(unknown))} before {', '.join(check.names)}, which needs it")
         self._checks.append(check)

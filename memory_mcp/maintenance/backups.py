@@ -23,7 +23,7 @@ EVERY: Final = timedelta(days=1)
 LATE: Final = 2 * EVERY
 ASIDE: Final = timedelta(days=30)
 """How long what a restore replaced is kept: as long as a deleted memory."""
-TAKE: Final = "memory-mcp backup, or let a client run for some minutes: it takes one every day"
+TAKE: Final = "run memory-mcp backup, or let a client run for a few minutes: it makes one every day"
 
 _NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)(?:-\d+)?\.db")
 _ASIDE_NAME: Final = re.compile(r"before-restore-(\d{8}T\d{6})Z(?:-\d+)?\.db")
@@ -93,7 +93,7 @@ class Backups:
     def _copying(self) -> SupportsBackup:
         if isinstance(self._store, SupportsBackup):
             return self._store
-        raise StoreError("this store cannot be copied to a file; back it up with its own tools")
+        raise StoreError("this store cannot be copied to a file; back it up with the tools of its database")
 
     def _free(self, stem: str) -> Path:
         """Return the first name that is free: there may be one of the same second."""
@@ -138,7 +138,7 @@ def register(
     read_only: bool,
 ) -> None:
     """Register the check of the backups in a folder; `written` says within some seconds when the store was written."""
-    skip = "" if enabled else "they are off: MCP_MEMORY_BACKUP_ENABLED"
+    skip = "" if enabled else "backups are off: MCP_MEMORY_BACKUP_ENABLED"
     registry.add_blocking(
         "backups",
         lambda seconds: age(folder, written(seconds), datetime.now(UTC)),
@@ -154,13 +154,15 @@ def age(folder: Path, written: Written | None, now: datetime) -> Finding:
     newest = next((held for held in held_in(folder) if held.moment <= now), None)
     if newest is None:
         if now - written.first < LATE:
-            return Finding(Condition.OK, "none", detail="none yet: the store is new, a client makes the first")
+            return Finding(
+                Condition.OK, "none", detail="none yet: the store is new, and a client makes the first backup"
+            )
         return Finding(Condition.DEGRADED, "none", f"there is no backup in {folder}", TAKE)
     days = (now - newest.moment) / timedelta(days=1)
-    told = f"the newest is {days:.1f} days old: {newest.path}"
+    told = f"the newest backup is {days:.1f} days old: {newest.path}"
     if now - newest.moment < LATE or newest.generation >= written.generation:
         return Finding(Condition.OK, "held", detail=told)
-    cause = f"{told}; {written.generation - newest.generation} writes are newer"
+    cause = f"{told}; {written.generation - newest.generation} writes are not in it"
     return Finding(Condition.DEGRADED, "old", cause, TAKE)
 
 

@@ -66,7 +66,7 @@ class Chores:
                 await self.drain()
                 await self._upkeep.run_if_due()
             except StoreError as error:
-                log.warning("chores were put off", cause=str(error))
+                log.warning("the background chores were postponed", cause=str(error))
             await self._rest()
 
     async def _rest(self) -> None:
@@ -108,7 +108,7 @@ class Chores:
         if served.made_by and (space is None or served.space_id == space.id):
             queued = await self._store.retry_failed(served.made_by)
             if queued:
-                log.info("refused passages are tried again", passages=queued, engine=served.made_by)
+                log.info("retrying refused passages", passages=queued, engine=served.made_by)
 
     async def _waiting(self, later: AbstractSet[int]) -> list[PendingChunk]:
         """Return the next batch, without the passages that are for later."""
@@ -140,7 +140,7 @@ class Chores:
             )
         except EmbedderError as error:
             failure = error
-            log.info("the queue waits", cause=str(error), passages=len(waiting))
+            log.info("the embedding queue is waiting", cause=str(error), passages=len(waiting))
         if progress.space is not None:
             await self._attach(waiting, progress, progress.space)
         later.update(waiting[index].passage_id for index, _ in progress.later)
@@ -153,4 +153,4 @@ class Chores:
             if progress.done[index]
         ]
         await self._store.set_vectors(space, done)
-        log.info("queued passages have vectors now", passages=len(done))
+        log.info("embedded queued passages", passages=len(done))

@@ -23,8 +23,8 @@ LEASE_S: Final = 8.0
 """Seconds after which another process goes on with what a killed one began."""
 REST_S: Final = 3.0
 """Seconds of rest at most before the lease is prolonged."""
-TAKEN: Final = "another process is re-embedding this store; let it go on, or end it"
-LATER: Final = "quarantined: the daemon refuses this text for the time being; it is tried again"
+TAKEN: Final = "another process is re-embedding this store; wait for it, or stop it"
+LATER: Final = "quarantined: the daemon refuses this text for now; it will be retried"
 ATTEMPTS: Final = 16
 """About a minute, with growing pauses, before an embedder that is out is given up; what was done stays done."""
 

@@ -75,11 +75,11 @@ class Upkeep:
     async def _do(self) -> None:
         now = datetime.fromtimestamp(self._clock(), UTC)
         if purged := await _until_none(self._store.purge, now - RETENTION):
-            log.info("memories deleted long ago were purged", memories=purged)
+            log.info("purged memories deleted long ago", memories=purged)
         if pruned := await _until_none(self._store.prune_changes, now - self._keep_changes):
-            log.info("the change log was pruned", changes=pruned)
+            log.info("pruned the change log", changes=pruned)
         if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
-            log.info("the store was backed up", path=str(path))
+            log.info("backed up the store", path=str(path))
         if isinstance(self._store, SupportsTidy):
             await self._store.tidy()
 

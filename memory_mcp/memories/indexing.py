@@ -102,7 +102,7 @@ async def embed_spans(
     """
     while progress.left:
         if (seconds := budget_s()) <= 0:
-            raise EmbedderError("the time for vectors is spent", faulty=False)
+            raise EmbedderError("the time for embedding ran out", faulty=False)
         batch = progress.left[:TEXTS_PER_CALL]
         embedding = await embedder.embed(
             [span.embedded for _, span in batch],

@@ -75,7 +75,9 @@ class DeleteResult(Result):
 
     ids: list[str]
     left_out: int = Field(
-        default=0, exclude_if=lambda count: not count, description="Number of further memories whose ids do not fit here"
+        default=0,
+        exclude_if=lambda count: not count,
+        description="Number of further memories whose ids do not fit here",
     )
     dry_run: bool
     interval: DeletedInterval | None = Field(description="Present if a time filter was given")

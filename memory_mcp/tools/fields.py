@@ -147,7 +147,10 @@ class FilterArguments(Arguments):
     type: Annotated[Type | None, Field(description="Filter by kind")] = None
     metadata: Annotated[
         MetadataField,
-        Field(default_factory=dict, description="Filter by metadata keys: value, or {gte, gt, lte, lt, ne: value, in: list}"),
+        Field(
+            default_factory=dict,
+            description="Filter by metadata keys: value, or {gte, gt, lte, lt, ne: value, in: list}",
+        ),
     ]
     conversation_id: Annotated[ConversationId | None, Field(description="Filter by conversation")] = None
     after: Annotated[Bound | None, Field(description="Created at or after (ISO 8601)")] = None

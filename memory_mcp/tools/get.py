@@ -157,7 +157,9 @@ def _at(memory: Memory, history: Sequence[Revision], number: int | None) -> Memo
     was = next((was for was in history if was.revision == number), None)
     if was is None:
         first = min((was.revision for was in history), default=memory.revision)
-        raise InvalidArgumentError("revision", f"there is no revision {number}; choose one from {first} to {memory.revision}")
+        raise InvalidArgumentError(
+            "revision", f"there is no revision {number}; choose one from {first} to {memory.revision}"
+        )
     return replace(
         memory,
         revision=was.revision,

@@ -43,7 +43,7 @@ class HealthResult(Result):
     __pydantic_extra__: dict[str, PartHealth] = Field(init=False)
 
     status: Literal["ok", "degraded", "failed"] = Field(
-        description="The worst status of any part; each part has a field of its own: daemon, breaker, space, store, queue"
+        description="The worst status of any part; each part has its own field: daemon, breaker, space, store, queue"
     )
 
     @classmethod

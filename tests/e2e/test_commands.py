@@ -89,7 +89,7 @@ async def test_an_export_is_imported_elsewhere_without_loss(
     await client.tool("memory_store", content="caf\u00e9 \u65e5\u672c\u8a9e \ud83c\udf4e\nnext line", namespace="there")
     target = folder / "export.jsonl"
     exported = await command("export", str(target))
-    assert (exported.code, exported.err) == (0, "2 memories are exported\n")
+    assert (exported.code, exported.err) == (0, "exported 2 memories\n")
     environment["MCP_MEMORY_SQLITE_PATH"] = str(folder / "other.db")
     assert (await command("import", str(target), "--json")).data == {
         "created": 2,
@@ -134,7 +134,7 @@ async def test_conflicts_are_told_and_left_out(client: RawClient, command: Comma
     ended = await command("import", str(folder / "in.jsonl"))
     assert ended.code == 1
     assert "'a' belongs to another content" in ended.err
-    assert "1 memories are imported (1 wait for their vectors), 0 were there already, 1 conflict" in ended.out
+    assert "imported 1 memories (1 have no vector yet), 0 existed already, 1 conflict" in ended.out
     assert await _contents(client) == ["mine", "new"]
 
 
@@ -288,7 +288,7 @@ async def test_what_waits_is_filled_and_counted(daemon: FakeDaemon, command: Com
     del daemon
     await command("store", "has a vector")
     await command("--set", "embedder_address=unix:/nowhere/e.sock", "store", "waits for one")
-    assert (await command("reembed")).out == "1 memories have vectors of fake-384 now\n"
+    assert (await command("reembed")).out == "re-embedded 1 memories with fake-384\n"
     assert (await command("reembed")).out == "the store's vectors are of fake-384 already\n"
 
 

@@ -139,7 +139,7 @@ def names_what_it_needs(client: WebClient, held: set[Scope]) -> None:
         said = result["content"][0]["text"]
         assert result["isError"] is True
         assert ("this needs the scope" in said) is not needed.issubset(held), (held, name, said)
-        assert "no: is no argument" in said or any(f"'{scope.value}'" in said for scope in needed - held)
+        assert "no: is not an argument" in said or any(f"'{scope.value}'" in said for scope in needed - held)
     for method, params in (
         ("resources/read", {"uri": "memory://stats"}),
         ("resources/subscribe", {"uri": "memory://stats"}),

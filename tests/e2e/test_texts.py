@@ -161,7 +161,7 @@ async def test_writes_tell_ids_and_revisions(client: RawClient) -> None:
     assert lines[1].startswith("item 30: Refused: content")
     assert lines[2].startswith("item 31: Already known as n3")
     assert lines[3:] == [f"item {n}: n{n}" for n in range(30)]
-    assert (await ask(client, "memory_update", id="n1", type="fact")).text.startswith("n1 has revision 2 now")
+    assert (await ask(client, "memory_update", id="n1", type="fact")).text.startswith("n1 is now at revision 2")
     gone = await ask(client, "memory_delete", tags=["all"], dry_run=True)
     assert gone.text.startswith("Would delete 30 memories: n")
     assert gone.text.endswith("and 10 more")

@@ -150,7 +150,7 @@ async def test_a_search_tells_what_it_left_out(daemon: FakeDaemon, client: RawCl
     missed = answer["result"]["structuredContent"]
     assert (missed["results"], missed["intent"], missed["near_misses"]["count"]) == ([], "time", 3)
     assert 0 < missed["near_misses"]["best_score"] < 0.99
-    assert "Nothing reaches min_score; 3 results lie below it" in answer["result"]["content"][0]["text"]
+    assert "No result reaches min_score; 3 are below it" in answer["result"]["content"][0]["text"]
 
 
 async def test_filters_work_inside_the_search(daemon: FakeDaemon, client: RawClient) -> None:
@@ -248,7 +248,7 @@ async def test_a_read_only_front_hides_and_refuses_writes(client: RawClient, sta
     assert [tool["name"] for tool in tools] == ["memory_search", "memory_list", "memory_get", "memory_health"]
     for name in set(NAMES) - {tool["name"] for tool in tools}:
         error = (await reader.request("tools/call", {"name": name, "arguments": {"id": "a"}}))["error"]
-        assert f"{name} writes, and this server is read-only" in error["message"]
+        assert f"{name} writes, but this server is read-only" in error["message"]
     assert (await reader.tool("memory_search", query="cat"))["results"][0]["id"] == "a"
 
 

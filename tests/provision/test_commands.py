@@ -157,9 +157,9 @@ def test_without_a_service(
     assert "no service runs the daemon; run `memory-mcp daemon install`" in say(capsys, "start", code=1)
     assert f"`memory-mcp daemon install --venv {place}-1`" in say(capsys, "start", "--venv", f"{place}-1", code=1)
     assert "`memory-mcp daemon restart --no-service`" in say(capsys, "restart", code=1)
-    assert "the system runs no daemon, so there is no log" in say(capsys, "logs", code=1)
+    assert "launchd or systemd runs no daemon, so there is no log" in say(capsys, "logs", code=1)
     assert "unreachable" in say(capsys, "status", code=3)
-    assert say(capsys, "stop") == "there is no daemon to stop\n"
+    assert say(capsys, "stop") == "no daemon is running\n"
     assert "no environment before" in say(capsys, "install", "--rollback", code=1)
 
 
@@ -208,7 +208,7 @@ def test_with_launchd(
     try:
         out = say(capsys, "install")
         assert f"launchd runs the daemon now and at every login ({agent.file})" in out
-        assert "has embedded a text: " in out
+        assert "has embedded a test text: " in out
         data = home / ".local" / "share" / "memory-mcp"
         (data / "memory.db").touch()
         (job,) = system.jobs.values()
@@ -218,16 +218,16 @@ def test_with_launchd(
         assert told["environment"] == {"place": str(data / "daemon"), "folder": str(data / "daemon-1")}
         assert told["trouble"] == ""
         say(capsys, "logs", "-n", "5")
-        assert "has embedded a text" in say(capsys, "restart")
+        assert "has embedded a test text" in say(capsys, "restart")
         assert [run.code for run in job.runs] == [0, None]
         check_another_codes_daemon_is_replaced(monkeypatch, capsys)
-        assert say(capsys, "stop") == "the daemon has ended\n"
+        assert say(capsys, "stop") == "the daemon has stopped\n"
         assert "unreachable" in say(capsys, "status", code=3)
-        assert "has embedded a text" in say(capsys, "start")
+        assert "has embedded a test text" in say(capsys, "start")
         assert f"{agent.file} is removed" in say(capsys, "uninstall", "--keep-environment")
         assert (data / "daemon").exists()
         out = say(capsys, "uninstall")
-        assert "launchd knows no daemon\n" in out
+        assert "launchd has no service for the daemon\n" in out
         assert f"{data / 'daemon'} is removed" in out
         assert sorted(path.name for path in data.iterdir() if path.suffix != ".lock") == [
             "embedder.sock.batch",

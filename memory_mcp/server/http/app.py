@@ -57,6 +57,6 @@ def _only(protocol: ASGIApp, metrics: ASGIApp | None) -> ASGIApp:
         elif metrics is not None and (scope["method"], scope["path"]) == ("GET", METRICS_PATH):
             await metrics(scope, receive, send)
         else:
-            await JSONResponse({"error": f"there is no such page; clients ask {PATH}"}, 404)(scope, receive, send)
+            await JSONResponse({"error": f"there is no such page; MCP clients use {PATH}"}, 404)(scope, receive, send)
 
     return route

@@ -35,14 +35,14 @@ class Binding:
         host, _, port = address.rpartition(":")
         host = host.removeprefix("[").removesuffix("]") or LOOPBACK
         if not (port.isascii() and port.isdigit() and int(port) < 65536):
-            raise SettingsError(f"--http: {address!r} is no address; give HOST:PORT, for instance 127.0.0.1:8765")
+            raise SettingsError(f"--http: {address!r} is not an address; give HOST:PORT, such as 127.0.0.1:8765")
         if (cert is None) != (key is None):
-            raise SettingsError("--tls-cert and --tls-key go together; give both")
+            raise SettingsError("--tls-cert and --tls-key need each other; give both")
         binding = cls(host, int(port), cert, key)
         if not (binding.is_local or cert or plain):
             raise SettingsError(
-                f"--http: {host} can be reached by others, and tokens would travel in the clear; give --tls-cert and "
-                "--tls-key, or --plain-http where something before this server speaks TLS"
+                f"--http: {host} is reachable from other machines, and tokens would travel unencrypted; give "
+                "--tls-cert and --tls-key, or --plain-http if a proxy in front of this server speaks TLS"
             )
         return binding
 
@@ -74,7 +74,9 @@ class Binding:
             family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
             listening = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
         except OSError as error:
-            raise SettingsError(f"--http: {self.host}:{self.port} cannot be listened on: {error.strerror}") from error
+            raise SettingsError(
+                f"--http: cannot listen on {self.host}:{self.port}: {error.strerror}; choose another address"
+            ) from error
         # Connections inherit it; asyncio sets it for sockets of its own making only, and without it the end of each
         # answer waits 40 ms for the client's acknowledgement of its beginning.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -87,7 +89,9 @@ class Binding:
             SettingsError: nobody said by which names a server on every address is called.
         """
         if self.is_everywhere and not more:
-            raise SettingsError("MCP_MEMORY_HTTP_ALLOWED_HOSTS: name the hosts that clients call this server by")
+            raise SettingsError(
+                "MCP_MEMORY_HTTP_ALLOWED_HOSTS is not set; list the host names by which clients reach this server"
+            )
         own = f"[{self.host}]" if ":" in self.host else self.host
         names = LOCAL_NAMES if self.is_local else () if self.is_everywhere else (own,)
         return [spelt for name in (*names, *more) for spelt in (name, f"{name}:{port}")]

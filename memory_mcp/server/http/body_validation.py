@@ -39,7 +39,7 @@ class BodyValidation:
         message = parse(first["body"]) if first["type"] == "http.request" else None  # else the client has gone
         running = _running(scope, message)
         if running is not None and not await self._has_ended(running):
-            message = invalid_request("id: another request of this id is being answered")
+            message = invalid_request("id: another request with this id is in progress; use a new id")
         if isinstance(message, Refused):
             await Response(message.json(), 400, media_type="application/json")(scope, receive, send)
             return

@@ -65,7 +65,9 @@ class Guard:
 def _challenge(*, shown: bool) -> JSONResponse:
     """Return a 401; `memory-mcp token create` is the fix."""
     reason = ', error="invalid_token"' if shown else ""
-    sentence = "a bearer token is needed, and this one does not hold" if shown else "a bearer token is needed"
+    sentence = "this bearer token is not valid" if shown else "a bearer token is required"
     return JSONResponse(
-        {"error": f"{sentence}; memory-mcp token create makes one"}, 401, {"WWW-Authenticate": CHALLENGE + reason}
+        {"error": f"{sentence}; `memory-mcp token create NAME` makes one"},
+        401,
+        {"WWW-Authenticate": CHALLENGE + reason},
     )

@@ -42,7 +42,8 @@ class MetricsPage:
     async def _page(self, principal: Principal) -> bytes:
         if principal.reach.bound:
             raise ForbiddenError(
-                f"these figures are of all namespaces, and the token {principal.name!r} is bound to one"
+                f"these figures cover all namespaces, but the token {principal.name!r} is bound to one; "
+                "use a token for all namespaces"
             )
         figures = await (await self._services()).status.figures()
         return self._metrics.page(figures.totals, figures.queue, figures.breaker)

@@ -27,20 +27,20 @@ class Metrics(Collector):
         self.registry = CollectorRegistry()
         self._calls = Counter(
             "memory_mcp_tool_calls",
-            "Calls of tools; the outcome is ok or the code of an error.",
+            "Tool calls; the outcome is ok or an error code.",
             ["tool", "outcome"],
             registry=self.registry,
         )
         self._seconds = Histogram(
             "memory_mcp_tool_seconds",
-            "How long calls of tools took.",
+            "Duration of tool calls in seconds.",
             ["tool"],
             registry=self.registry,
             buckets=BUCKETS_S,
         )
         self._lookups = Counter(
             "memory_mcp_cache_lookups",
-            "Looks into the response cache; the result is hit or miss.",
+            "Lookups in the response cache; the result is hit or miss.",
             ["result"],
             registry=self.registry,
         )
@@ -66,21 +66,23 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield what was told last."""
         state = GaugeMetricFamily(
-            "memory_mcp_breaker_state", "1 for the state that the breaker is in, 0 for the others.", labels=["state"]
+            "memory_mcp_breaker_state", "1 for the current state of the breaker, 0 for the others.", labels=["state"]
         )
         for name in STATES:
             state.add_metric([name], float(self._breaker.state == name))
         yield state
-        yield CounterMetricFamily("memory_mcp_breaker_trips", "How often the breaker has opened.", self._breaker.trips)
+        yield CounterMetricFamily(
+            "memory_mcp_breaker_trips", "Number of times the breaker has opened.", self._breaker.trips
+        )
         yield from _of_store(self._totals, self._queue)
 
 
 def _of_store(totals: Totals | None, queue: QueueCounts | None) -> Iterator[Metric]:
     """Yield the store's figures, without a value where it cannot be read."""
     memories = GaugeMetricFamily("memory_mcp_memories", "Memories in all namespaces.")
-    size = GaugeMetricFamily("memory_mcp_store_bytes", "Bytes of the store's files.")
-    pending = GaugeMetricFamily("memory_mcp_pending_memories", "Memories that wait for a vector.")
-    failed = GaugeMetricFamily("memory_mcp_failed_memories", "Memories that the embedder refused a vector.")
+    size = GaugeMetricFamily("memory_mcp_store_bytes", "Size of the store's files in bytes.")
+    pending = GaugeMetricFamily("memory_mcp_pending_memories", "Memories waiting for a vector.")
+    failed = GaugeMetricFamily("memory_mcp_failed_memories", "Memories that the embedder refused to embed.")
     if totals is not None:
         memories.add_metric([], totals.memories)
         size.add_metric([], totals.bytes)

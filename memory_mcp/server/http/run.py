@@ -74,5 +74,5 @@ def serve_http(settings: Settings, binding: Binding) -> None:
     """
     logs.configure(settings)
     if not make_tokens(settings).all():
-        _say("there is no token yet; memory-mcp token create makes one")
+        _say("there is no token yet; `memory-mcp token create NAME` makes one")
     asyncio.run(_serve(settings, binding))

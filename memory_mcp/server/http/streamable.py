@@ -36,7 +36,7 @@ def identify(ctx: Context) -> Principal:
     """
     principal: object = ctx.request.scope.get(PRINCIPAL) if isinstance(ctx.request, Request) else None
     if not isinstance(principal, Principal):
-        raise ForbiddenError("nobody has shown a token for this request; show one")
+        raise ForbiddenError("this request has no token; send one")
     return principal
 
 

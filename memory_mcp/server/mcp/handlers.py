@@ -22,10 +22,10 @@ from memory_mcp.settings import Settings
 from memory_mcp.tools import TOOLS, offered
 from memory_mcp.tools.base import AnyTool, Result
 
-SEARCHING = "Long-term memory. Search it (memory_search) before you answer what may depend on earlier sessions"
+SEARCHING = "Long-term memory. Search it (memory_search) before you answer anything that may depend on earlier sessions"
 STORING = (
     "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences. When "
-    "something has changed, find what is stored (memory_search) and correct it (memory_update) rather than storing both"
+    "something changes, find the stored memory (memory_search) and correct it (memory_update) instead of storing both"
 )
 
 
@@ -76,9 +76,9 @@ def _to_result(result: Result) -> types.CallToolResult:
 
 async def _refuse(name: str) -> types.CallToolResult:
     if any(tool.name == name for tool in TOOLS):
-        problem = "writes, and this server is read-only (MCP_MEMORY_READ_ONLY); tools/list names what it does"
+        problem = "writes, but this server is read-only (MCP_MEMORY_READ_ONLY); use one of the tools in tools/list"
         raise UnknownToolError(f"{name} {problem}")
-    raise UnknownToolError(f"there is no tool {name[:64]!r}; tools/list names them")
+    raise UnknownToolError(f"unknown tool {name[:64]!r}; use one of the tools in tools/list")
 
 
 class _McpServer(Server[dict[str, object]]):

@@ -43,14 +43,14 @@ def parse(text: bytes) -> types.JSONRPCMessage | Refused:
         loose: object = from_json(text, allow_inf_nan=False)
     except ValueError:
         guess = _guessed(text)
-        problem = _problem_in(guess) or "the message is no JSON in UTF-8, or nested too deep"
+        problem = _problem_in(guess) or "the message is not JSON in UTF-8, or is nested too deeply"
         return wrong(types.PARSE_ERROR, problem, _id_of(guess))
     try:
         message = types.jsonrpc_message_adapter.validate_python(loose, by_name=False)
     except ValidationError:
-        return wrong(types.INVALID_REQUEST, "the message is no JSON-RPC 2.0 request", _id_of(loose))
+        return wrong(types.INVALID_REQUEST, "the message is not a JSON-RPC 2.0 request", _id_of(loose))
     if isinstance(message, types.JSONRPCNotification) and isinstance(loose, dict) and "id" in loose:
-        return wrong(types.INVALID_REQUEST, "id: must be a whole number or a text")  # its sender waits
+        return wrong(types.INVALID_REQUEST, "id: must be an integer or a string")  # its sender waits
     return message
 
 
@@ -94,9 +94,9 @@ def _problem_in(loose: object) -> str | None:
         elif isinstance(value, list):
             waiting += [(f"{path}.{place}", of) for place, of in enumerate(value)]
         elif isinstance(value, str) and not is_text(value):
-            return f"{_shown(path)}: has half of a surrogate pair, which is no character; leave it out"
+            return f"{_shown(path)}: contains a lone surrogate, which is not a character; remove it"
         elif isinstance(value, _Long):
-            return f"{_shown(path)}: is a number of more than {MAX_DIGITS:,} digits; send it as text"
+            return f"{_shown(path)}: is a number with more than {MAX_DIGITS:,} digits; send it as a string"
     return None
 
 

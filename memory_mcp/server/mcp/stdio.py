@@ -39,9 +39,9 @@ CANCELLED: Final = "notifications/cancelled"
 
 Item = SessionMessage | Exception
 
-_TOO_LONG: Final = wrong(types.INVALID_REQUEST, f"a message has at most {MAX_LINE} bytes")
+_TOO_LONG: Final = wrong(types.INVALID_REQUEST, f"the message is longer than {MAX_LINE} bytes; send a shorter one")
 
-_TOO_MANY: Final = f"{MOST_UNANSWERED} requests are unanswered; read their answers or cancel some first"
+_TOO_MANY: Final = f"{MOST_UNANSWERED} requests are unanswered; read the answers or cancel some requests first"
 
 
 def claim_descriptors() -> tuple[BinaryIO, BinaryIO]:

@@ -91,7 +91,9 @@ class Subscriptions:
 
 def _bound(count: int) -> None:
     if count > MOST:
-        raise InvalidArgumentError("uri", f"at most {MOST} resources can be subscribed to at once")
+        raise InvalidArgumentError(
+            "uri", f"at most {MOST} resources can be subscribed to at once; unsubscribe from one first"
+        )
 
 
 def _held(ctx: Context) -> HeldSubscription:
