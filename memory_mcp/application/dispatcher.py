@@ -12,7 +12,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.tools.base import ArgumentsT, Call, ResultT
 
 if TYPE_CHECKING:
-    from memory_mcp.tools.services import Services  # all parts of the program, not before the handshake
+    from memory_mcp.tools.services import Services  # imports the whole program, so not before the handshake
 
 GetServices = Callable[[], Awaitable["Services"]]
 """Makes the services when they are first asked for; raises SettingsError where the settings do not fit."""

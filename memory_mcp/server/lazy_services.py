@@ -12,7 +12,7 @@ from memory_mcp.server.lean import without
 from memory_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from memory_mcp.tools.services import Services  # all parts of the program, not before the handshake
+    from memory_mcp.tools.services import Services  # imports the whole program, so not before the handshake
 
 WARM_UP_AFTER_S: Final = 0.05
 """Seconds after the tools were listed: the answer has left by then."""

@@ -18,7 +18,7 @@ from memory_mcp.tools.json_text import as_object, as_tags, is_left_out
 from memory_mcp.tools.sizes import count_fitting
 
 NAMED: Final = 20
-"""Ids in the text."""
+"""Ids listed in the text."""
 
 
 class DeleteArguments(FilterArguments):
@@ -29,10 +29,10 @@ class DeleteArguments(FilterArguments):
 
     @classmethod
     def refuse_empty(cls, given: Mapping[str, object]) -> None:
-        """Refuse an empty filter, which would select more if it were ignored; beside an id it selects nothing more.
+        """Refuse an empty filter: ignoring it would delete more. Beside an id it is harmless.
 
         Raises:
-            InvalidArgumentError: names it.
+            InvalidArgumentError: names the filter.
         """
         has_id = not is_left_out("id", given.get("id", ""))
         for name, value in given.items():
@@ -43,7 +43,7 @@ class DeleteArguments(FilterArguments):
 
 
 def _is_empty(name: str, value: object) -> bool:
-    """Whether a value selects nothing, or a list of tags has an empty one among others."""
+    """Whether a filter is empty, or a list of tags contains an empty tag."""
     if is_left_out(name, value):
         return True
     try:
@@ -52,26 +52,26 @@ def _is_empty(name: str, value: object) -> bool:
         if name == "tags":
             tags = as_tags(value)
             return not tags or any(isinstance(tag, str) and not tag.strip() for tag in tags)
-    except ValueError:  # the validation says what is wrong with it
+    except ValueError:  # validation reports it
         pass
     return False
 
 
 class DeletedInterval(Result):
-    """The times between which memories were created."""
+    """The creation times that a filter selects."""
 
     after: datetime | None = Field(description="At or after")
     before: datetime | None
 
     def text(self) -> str:
-        """Show both ends in local time with its offset."""
+        """Return both ends in local time with its UTC offset."""
         if self.after is None:
             return f"created before {local(self.before)}" if self.before else ""
         return f"created from {local(self.after)} {f'until {local(self.before)}' if self.before else 'on'}"
 
 
 class DeleteResult(Result):
-    """Which memories were, or would be, deleted."""
+    """The memories that were, or would be, deleted."""
 
     ids: list[str]
     left_out: int = Field(
@@ -84,11 +84,11 @@ class DeleteResult(Result):
 
     @property
     def count(self) -> int:
-        """How many there are in all."""
+        """The number of memories in all."""
         return len(self.ids) + self.left_out
 
     def text(self) -> str:
-        """Count them, say between which times they were created, and name the first."""
+        """Return the count, the interval of creation times and the first ids."""
         done = "Would delete" if self.dry_run else "Deleted"
         when = f" {self.interval.text()}" if self.interval else ""
         named = ", ".join(self.ids[:NAMED])
@@ -98,14 +98,14 @@ class DeleteResult(Result):
 
 
 async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
-    """Delete a memory, or all that filters say.
+    """Delete a memory, or all that match the filters.
 
     Raises:
         InvalidArgumentError: neither an id nor a filter was given, or both.
-        NotFoundError: there is none of this id.
+        NotFoundError: no memory has this id.
     """
     filters = await arguments.filters(call)
-    if filters.is_narrow == (arguments.id is not None):  # a namespace alone is no filter, nor is an empty one
+    if filters.is_narrow == (arguments.id is not None):  # neither a namespace alone nor an empty filter counts
         raise InvalidArgumentError("id", "give either an id or at least one filter, not both; nothing was deleted")
     memories, dry_run = call.services.memories, arguments.dry_run
     if arguments.id is None:

@@ -19,11 +19,11 @@ from memory_mcp.tools.fitting import RESERVE, fit, from_beginning
 from memory_mcp.tools.sizes import LIMIT, tokens
 
 MAX_REVISIONS: Final = 40
-"""Revisions that a model is shown, the latest; their contents share half of the answer."""
+"""Latest revisions that a model gets; their contents share half of the answer."""
 
 
 class GetArguments(Arguments):
-    """Which memory, and which part of it."""
+    """The memory, and the part of it to read."""
 
     id: Annotated[MemoryId, Field(description="From a search or list")]
     history: Annotated[bool, Field(description="Include earlier revisions")] = False
@@ -33,13 +33,13 @@ class GetArguments(Arguments):
 
 
 class RevisionFields(Shown):
-    """What the memory was before an update."""
+    """The memory as it was before an update."""
 
     revision: int
     updated_at: datetime
 
     def heading(self) -> str:
-        """Return its number, when it was written, and what it was."""
+        """Return its number, time, type, tags and metadata."""
         about = "; ".join([local(self.updated_at), *kind_of(self.type)])
         tags = f" [{', '.join(self.tags)}]" if self.tags else ""
         metadata = f" {_json(self.metadata)}" if self.metadata else ""
@@ -47,7 +47,7 @@ class RevisionFields(Shown):
 
 
 class WholeMemory(MemoryFields):
-    """A memory with its state."""
+    """A memory in full, with its state and history."""
 
     revision: int
     embedded: bool
@@ -56,7 +56,7 @@ class WholeMemory(MemoryFields):
     older_revisions: int = Field(0, description="Number of earlier revisions not shown")
 
     def heading(self) -> str:
-        """Return all that is known of it but its content, a line for each thing."""
+        """Return every field but the content, one a line."""
         facts = {
             "id": self.id,
             "revision": f"{self.revision}{'' if self.embedded else ' (no vector yet; searchable by keywords only)'}",
@@ -70,7 +70,7 @@ class WholeMemory(MemoryFields):
         return "\n".join(f"{name}: {fact}" for name, fact in facts.items() if fact)
 
     def text(self) -> str:
-        """Show it, how to go on, and what it was before."""
+        """Return the memory, how to read on, and its revisions."""
         parts = [self.heading(), self.content]
         if self.next_offset is not None:
             parts.append(f"(There is more: call again with offset={self.next_offset})")
@@ -94,10 +94,10 @@ class WholeMemory(MemoryFields):
         reserve: int = 0,
         is_bounded: bool = True,
     ) -> WholeMemory:
-        """Make a result of the store's memory that is whole or, beside `reserve` tokens, fits an answer.
+        """Make a result that is complete or, beside `reserve` tokens, fits an answer.
 
-        With `max_chars` the content may have so many characters, and metadata that has no more than these is whole; not
-        bounded, all but the content is.
+        `max_chars` bounds the content, and metadata of at most as many characters stays whole. If not `is_bounded`,
+        everything but the content stays whole.
         """
         whole = cls.model_validate(
             shown(memory)
@@ -120,11 +120,11 @@ def _json(metadata: Mapping[str, object]) -> str:
 
 
 async def memory_get(call: Call, arguments: GetArguments) -> WholeMemory:
-    """Return one memory, or as much of it as was asked for or fits.
+    """Return one memory, or as much of it as was requested or fits.
 
     Raises:
-        NotFoundError: there is none of this id.
-        InvalidArgumentError: there is no such revision, or the offset lies beyond the content.
+        NotFoundError: no memory has this id.
+        InvalidArgumentError: there is no such revision, or the offset is beyond the content.
     """
     current = await call.services.memories.get(arguments.id, call.reach)
     wants_history = arguments.history or arguments.revision not in (None, current.revision)
@@ -150,7 +150,7 @@ def _at(memory: Memory, history: Sequence[Revision], number: int | None) -> Memo
     """Return the memory as it was at a revision.
 
     Raises:
-        InvalidArgumentError: there is none of this number; names those that there are.
+        InvalidArgumentError: there is no such revision; names the existing ones.
     """
     if number is None or number == memory.revision:
         return memory
@@ -172,7 +172,7 @@ def _at(memory: Memory, history: Sequence[Revision], number: int | None) -> Memo
 
 
 def _revisions(history: list[Revision], *, is_bounded: bool) -> list[RevisionFields]:
-    """Return the latest revisions, oldest first, with as much of them as fits half an answer."""
+    """Return the latest revisions, oldest first, shortened to half an answer."""
     latest = [RevisionFields.model_validate(was, from_attributes=True) for was in reversed(history)]
     if is_bounded:
         latest = fit(latest[:MAX_REVISIONS], from_beginning, reserve=LIMIT // 2).memories

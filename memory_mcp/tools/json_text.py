@@ -9,22 +9,22 @@ from typing import Final
 from pydantic_core import from_json
 
 MAX_LAYERS: Final = 3
-"""How often a text may be JSON of a text of JSON; clients were seen to encode twice."""
+"""Maximum levels of JSON encoded as a JSON string; some clients encode twice."""
 
 WANTED_TAGS: Final = 'give an array of strings, such as ["home", "work"], or words separated by commas'
 WANTED_OBJECT: Final = 'give a JSON object, such as {"project": "x"}'
 WANTED_ITEMS: Final = 'give an array of objects, such as [{"content": "…"}]'
 
 JSON_ARGUMENTS: Final = frozenset({"tags", "metadata", "items"})
-"""The arguments that are arrays or objects, in every tool that has them."""
+"""The arguments that are arrays or objects, in every tool."""
 
 _ARRAY: Final = re.compile(r'\s*\[\s*"')
 _OBJECT: Final = re.compile(r'\s*\{\s*"')
-"""How no tag begins that is not JSON; [draft] is one."""
+"""A tag that begins like this is JSON; [draft] is an ordinary tag."""
 
 
 def is_left_out(name: str, value: object) -> bool:
-    """Whether an optional argument's value means none: models fill in arguments that they do not want with blanks."""
+    """Whether an optional argument counts as left out: models fill unwanted arguments with blanks."""
     if not isinstance(value, str):
         return False
     bare = value.strip()
@@ -32,7 +32,7 @@ def is_left_out(name: str, value: object) -> bool:
 
 
 def as_object(value: object) -> dict[str, object]:
-    """Return an object, or the one that a text holds as JSON.
+    """Return an object, parsed if it is JSON text.
 
     Raises:
         ValueError: it is neither.
@@ -44,7 +44,7 @@ def as_object(value: object) -> dict[str, object]:
 
 
 def as_items(value: object) -> list[object]:
-    """Return a list, or the one that a text holds as JSON; a single object is a list of one.
+    """Return a list, parsed if it is JSON text; a single object becomes a list of one.
 
     Raises:
         ValueError: it is none of these.
@@ -56,12 +56,12 @@ def as_items(value: object) -> list[object]:
 
 
 def as_tags(value: object) -> list[object]:
-    """Return the tags of a JSON array, of words separated by commas, or of a list whose elements may be JSON arrays.
+    """Return the tags from a JSON array, comma-separated words, or a list whose elements may be JSON arrays.
 
-    An element of a list that is no JSON array of texts is a tag as it stands: it may contain commas and brackets.
+    A list element that is not a JSON array of strings is one tag; it may contain commas and brackets.
 
     Raises:
-        ValueError: it is of another kind, or a text that begins like JSON and is not an array of texts.
+        ValueError: another type, or text that begins like JSON but is not an array of strings.
     """
     if isinstance(value, str):
         return _tags_of_text(value)
@@ -82,10 +82,10 @@ def _tags_of_text(text: str) -> list[object]:
 
 
 def _tags_of_list(elements: Sequence[object]) -> list[object]:
-    """Return the tags of a list, in which JSON text may stand whole or split at its commas.
+    """Return the tags from a list, which may contain JSON text whole or split at its commas.
 
     Raises:
-        ValueError: an element begins with [" or {" and is no array of texts, nor are the next ones with it.
+        ValueError: an element begins with [" or {" but is not an array of strings, even joined with the next ones.
     """
     tags: list[object] = []
     rest = iter(elements)
@@ -109,7 +109,7 @@ def _tags_of_list(elements: Sequence[object]) -> list[object]:
 
 
 def _until_closed(elements: Iterator[object]) -> Iterator[str]:
-    """Yield the next elements up to the one that ends a JSON array."""
+    """Yield elements up to the one that closes a JSON array."""
     for element in elements:
         yield str(element)
         if str(element).rstrip().endswith("]"):
@@ -117,7 +117,7 @@ def _until_closed(elements: Iterator[object]) -> Iterator[str]:
 
 
 def _decoded(text: str, wanted: str) -> object:
-    """Return what a text is as JSON, of JSON text within JSON text the innermost."""
+    """Parse JSON text; JSON nested as strings is parsed to the innermost."""
     found: object = text
     for _ in range(MAX_LAYERS):
         if not isinstance(found, str):
@@ -129,7 +129,7 @@ def _decoded(text: str, wanted: str) -> object:
 
 
 def _parsed(text: str) -> object:
-    """Return what a text is as JSON, or None; lone surrogates, infinities and endless depth are no JSON here."""
+    """Parse JSON text, or return None; lone surrogates, infinities and excessive depth are not JSON here."""
     try:
         found: object = from_json(text, allow_inf_nan=False)
     except ValueError:

@@ -20,12 +20,12 @@ from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, first_of, 
 from memory_mcp.tools.sizes import LIMIT, tokens
 
 EXPLAINED: Final = LIMIT // 2
-"""Tokens that explanations may cost a model: those of the first results."""
+"""Maximum tokens for explanations; only the first results get one."""
 LEAN: Final = 75
-"""Tokens that each result keeps all the same, so that none is left out for them."""
+"""Tokens that each result keeps, so that explanations push none out."""
 
 MOST: Final = 0.5
-"""The share of a query's words by which a passage is known to fit."""
+"""The share of the query's words above which a passage counts as a match."""
 
 
 class SearchArguments(FilterArguments):
@@ -50,10 +50,10 @@ class SearchArguments(FilterArguments):
 
 
 class ExplainedHit(BaseModel):
-    """What each step of the search contributed to one result: scores 0-1, ranks from 1; null where it did not see it.
+    """What each step contributed to one result: scores 0-1, ranks from 1, null for a step that did not find it.
 
-    score = fused + tag_lift; fused = weight * semantic + (1 - weight) * keyword; semantic joins `cosine` with `context`
-    (the cosine in the conversation); keyword is what its `own` words and those of its `neighbours` make, at most 1.
+    score = fused + tag_lift; fused = weight * semantic + (1 - weight) * keyword; semantic combines `cosine` with
+    `context` (the cosine in the conversation); keyword combines `own` words with those of `neighbours`, at most 1.
     """
 
     id: str
@@ -68,24 +68,24 @@ class ExplainedHit(BaseModel):
     keyword: float | None
     keyword_rank: int | None
     prominence: float | None
-    """By how many standard deviations the best passage of all stands out; it decides the weight."""
+    """How many standard deviations the best passage stands out; this decides the weight."""
     weight: float
     fused: float
     fused_rank: int | None
     tag_lift: float
     age_shift: int
-    """Places won by being newer, or lost (below 0)."""
+    """Ranks gained by being newer; negative if lost."""
     fit: str
-    """Why the answer is weak or not; the same for all results."""
+    """Why the answer is weak or not; the same for every result."""
 
     @classmethod
     def of(cls, hit: HitExplanation, fit: str) -> ExplainedHit:
-        """Round what the search says of a hit."""
+        """Make a rounded copy of the search's explanation."""
         members = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(hit).items()}
         return cls.model_validate(members | {"fit": fit})
 
     def sentence(self) -> str:
-        """Say it in one line."""
+        """Return the explanation as one line."""
         semantic = keyword = ""
         if self.semantic is not None:
             beside = "" if self.context is None else f", in context {self.context:.2f}"
@@ -100,7 +100,7 @@ class ExplainedHit(BaseModel):
 
 
 class SearchHit(MemoryFields):
-    """A memory that was found."""
+    """A memory with its scores."""
 
     score: float = Field(description="0-1, by the mode used")
     semantic: float | None = Field(description="Cosine of the best passage, 0-1, combined with its conversation's")
@@ -110,25 +110,25 @@ class SearchHit(MemoryFields):
 
     @property
     def passage_shown(self) -> str | None:
-        """The passage, beside the content that has it too."""
+        """The passage, which the content contains too."""
         return self.passage
 
     def heading(self) -> str:
-        """Return its score, what it is, and how many it stands for."""
+        """Return its score, its heading and the number of its near duplicates."""
         count = f"{len(self.duplicates) - 1} or more" if MARK in self.duplicates else str(len(self.duplicates))
         more = f" (and {count} near duplicates)" if self.duplicates else ""
         return f"[{self.score:.2f}] {super().heading()}{more}"
 
 
 class Missed(BaseModel):
-    """What lies below `min_score`."""
+    """The results below `min_score`."""
 
     count: int = Field(description="Number of results without min_score")
     best_score: float
 
 
 class SearchResult(Result):
-    """What was found, and how."""
+    """The results, and how they were found."""
 
     results: list[SearchHit]
     mode: Literal["semantic", "keyword", "hybrid"]
@@ -141,27 +141,27 @@ class SearchResult(Result):
     left_out: int = Field(description="Number of results left out because the answer would be too long")
     explain: Annotated[
         list[ExplainedHit] | None,
-        WithJsonSchema({"type": "array", "items": {"type": "object"}}),  # its members are not advertised
+        WithJsonSchema({"type": "array", "items": {"type": "object"}}),  # its fields are not advertised
         Field(exclude_if=lambda explained: explained is None, description="Only if requested"),
     ] = None
 
     @property
     def is_whole(self) -> bool:
-        """Whether vectors were used, if they were to be."""
+        """Whether vectors were used, if the mode needs them."""
         return not self.degraded
 
     def text(self) -> str:
-        """List the hits, best first."""
+        """Return the hits, best first, and remarks."""
         hits = [f"{i}. {hit.text()}" for i, hit in enumerate(self.results, 1)]
         return "\n".join(hits + self.remarks() + self._explanation())
 
     def structured(self) -> dict[str, object]:
-        """Return the structured result; among many, each hit is brief."""
+        """Return the structured result; hits in long lists are brief."""
         results = [brief(hit.model_dump(mode="json"), hit.detail) for hit in self.results]
         return super().structured() | {"results": results}
 
     def remarks(self) -> list[str]:
-        """Say what is worth knowing beside the hits."""
+        """Return what is worth knowing about the answer as a whole."""
         lines = [] if self.results else [self._nothing()]
         if self.results and self.weak:
             lines.append("Note: no result fits well. These are the nearest; the answer may not be stored.")
@@ -232,7 +232,7 @@ def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> Sea
 
 
 def _explained(explanation: SearchExplanation | None, most: int | None) -> tuple[list[ExplainedHit] | None, int]:
-    """Return what is said of the first hits, in at most so many tokens, and what it costs."""
+    """Return the first explanations that fit `most` tokens, and their tokens."""
     if explanation is None:
         return None, 0
     hits = [ExplainedHit.of(hit, explanation.fit) for hit in explanation.hits]
@@ -244,12 +244,12 @@ def _explained(explanation: SearchExplanation | None, most: int | None) -> tuple
 def fitting(
     answer: SearchAnswer, query: str, *, max_chars: int | None = None, reserve: int = RESERVE, is_bounded: bool = True
 ) -> Fitted[SearchHit]:
-    """Return the hits, those that are too long cut to the passage that fits or to where the query's words are."""
+    """Return the hits; long ones are cut to the best passage or to the query's words."""
     by_words = answer.mode == "keyword" or answer.intent == "identifier"
 
     def cut(hit: SearchHit, limit: int, measure: Measure) -> SearchHit:
         passage = _passage(hit, query, by_words=by_words)
-        if measure.is_exact:  # as many characters were asked for
+        if measure.is_exact:  # the caller asked for exactly this many characters
             content, fits = _around(passage, hit.content, query, limit), len(passage) <= limit
         else:
             content = _within(passage, query, limit, measure)
@@ -265,7 +265,7 @@ def fitting(
 
 
 def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
-    """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
+    """Return the passage nearest in meaning, unless it has none of the query's words and others do."""
     worded = excerpt(hit.content, query, PASSAGE_CHARS)
     if hit.passage is None or by_words:
         return worded
@@ -273,7 +273,7 @@ def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
 
 
 def _within(passage: str, query: str, limit: int, measure: Measure) -> str:
-    """Return as much of a passage as fits, around the query's words."""
+    """Return as much of a passage as fits around the query's words."""
     size = measure.fitting(passage, limit)
     while measure.of(part := excerpt(passage, query, size)) > limit:
         size -= 1 + size // 8  # the characters there cost more than those at its beginning
@@ -281,7 +281,7 @@ def _within(passage: str, query: str, limit: int, measure: Measure) -> str:
 
 
 def _around(passage: str, content: str, query: str, size: int) -> str:
-    """Return that many characters of a content with a passage of it in their middle, or some of the passage."""
+    """Return `size` characters of a content with the passage in the middle, or part of a longer passage."""
     if len(passage) >= size:
         return excerpt(passage, query, size)
     start = content.index(passage) - (size - len(passage)) // 2

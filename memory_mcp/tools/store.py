@@ -41,10 +41,10 @@ class StoreArguments(Arguments):
     id: Annotated[MemoryId | None, Field(description="Your own id; storing it again is a no-op")] = None
 
     def new_memory(self, reach: Reach) -> NewMemory:
-        """Return the domain's words for it.
+        """Convert to the domain's NewMemory.
 
         Raises:
-            ForbiddenError: the namespace is out of the caller's reach.
+            ForbiddenError: the caller may not use the namespace.
         """
         return NewMemory(
             content=self.content,
@@ -59,7 +59,7 @@ class StoreArguments(Arguments):
 
 
 class StoreResult(Result):
-    """What became of one memory."""
+    """The outcome for one memory."""
 
     id: str
     created: bool = Field(description="False if it already existed, under this id")
@@ -68,11 +68,11 @@ class StoreResult(Result):
 
     @classmethod
     def of(cls, stored: Stored) -> Self:
-        """Make a result of the store's answer."""
+        """Convert the store's answer."""
         return cls(id=stored.id, created=stored.created, merged=list(stored.merged), embedded=stored.embedded)
 
     def text(self) -> str:
-        """Say what happened."""
+        """Return what happened, in one line."""
         vector = "" if self.embedded else f"; {PENDING}"
         tags = f"; tags added: {', '.join(self.merged)}" if self.merged else ""
         return f"{'Stored' if self.created else 'Already known'} as {self.id}{tags}{vector}."
@@ -82,7 +82,7 @@ async def memory_store(call: Call, arguments: StoreArguments) -> StoreResult:
     """Store one memory.
 
     Raises:
-        ConflictError: the id belongs to another content.
+        ConflictError: the id belongs to a memory with other content.
     """
     outcome = await call.services.memories.store(arguments.new_memory(call.reach))
     if isinstance(outcome, ConflictError):
@@ -91,7 +91,7 @@ async def memory_store(call: Call, arguments: StoreArguments) -> StoreResult:
 
 
 def _like_store(schema: dict[str, Any]) -> None:
-    """Advertise what an item holds by names and types alone; memory_store's own schema says the rest."""
+    """Advertise only the names and types of an item's fields; memory_store's schema explains them."""
     fields = StoreArguments.model_json_schema()["properties"]
     types = {name: {"type": field.get("type", "string")} for name, field in fields.items()}
     schema["items"] = {"type": "object", "properties": types, "required": ["content"]}
@@ -113,7 +113,7 @@ class StoreManyArguments(Arguments):
 
 
 class StoredItem(StoreResult):
-    """What became of one item; among a thousand, what says nothing is left out."""
+    """The outcome for one item; empty fields are left out, because there may be a thousand items."""
 
     merged: list[str] = Field(
         default_factory=list,
@@ -128,17 +128,17 @@ class RefusedItem(BaseModel):
     error: str
 
     def text(self) -> str:
-        """Say why."""
+        """Return the reason."""
         return f"Refused: {self.error}"
 
 
 class StoreManyResult(Result):
-    """What became of each item, in order."""
+    """The outcome for each item, in order."""
 
     items: list[StoredItem | RefusedItem]
 
     def text(self) -> str:
-        """Count them, and name each by its place among the items: what was refused, then duplicates, then new ones."""
+        """Return the counts, then a line for each item by its index: refused first, then duplicates, then new ones."""
         places = sorted(range(len(self.items)), key=self._rank)
         lines = [f"item {place}: {self._line(place)}" for place in places]
         fits = count_fitting(lines, ROOM)
@@ -168,7 +168,7 @@ class StoreManyResult(Result):
 
 
 async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreManyResult:
-    """Store many memories; what is wrong with one item does not keep the others out."""
+    """Store many memories; an invalid item does not affect the others."""
     checked = [_checked(item, call.reach) for item in arguments.items]
     news = [item for item in checked if isinstance(item, NewMemory)]
 
