@@ -1,4 +1,4 @@
-"""The command line; a command's module is imported when the command runs, not before."""
+"""The command line. A command's module is imported only when the command runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "memory-mcp"
 COMPLETE_VARIABLE: Final = "_MEMORY_MCP_COMPLETE"
-"""By this click knows that a shell asks what would complete a line."""
+"""The variable by which click recognises a shell's request for completions."""
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 DEGRADED: Final = 3
@@ -58,11 +58,11 @@ COMMANDS: Final = {
     "undelete": "memory_mcp.cli.undelete:undelete",
     "update": "memory_mcp.cli.write_commands:update",
 }
-"""Each command's place, `module:attribute`."""
+"""Where each command is, as `module:attribute`."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named by their place and imported on demand."""
+    """A group that imports its commands on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands."""
@@ -80,14 +80,14 @@ class LazyGroup(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer the commands without importing any."""
+        """Complete command names without importing any command."""
         commands = [CompletionItem(name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Look for no garbage in what is imported: it stays, and looking takes a quarter of a search."""
+    """Pause garbage collection while importing: modules stay, and collecting takes a quarter of a search's time."""
     gc.disable()
     try:
         yield
@@ -106,7 +106,7 @@ def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:  # noqa:
 @click.option(
     "--debug",
     is_flag=True,
-    is_eager=True,  # before the command's module is imported, which may fail as well
+    is_eager=True,  # before the command's module is imported, because that may fail too
     expose_value=False,
     callback=_debug,
     help="Show a traceback when something fails.",
@@ -121,12 +121,12 @@ def commands(ctx: click.Context, *, chosen: tuple[str, ...]) -> None:
 
 
 def choose(chosen: Sequence[str]) -> None:
-    """Set what `--set` names; without any, as it was before.
+    """Apply the `--set` overrides; an empty sequence removes them.
 
     Raises:
-        click.BadParameter, SettingsError: one is not NAME=VALUE, or names no setting.
+        click.BadParameter, SettingsError: one is not NAME=VALUE, or its setting is unknown.
     """
-    from memory_mcp import settings  # noqa: PLC0415 - pydantic, for who sets
+    from memory_mcp import settings  # noqa: PLC0415 - imports pydantic, needed only with --set
 
     settings.choose(dict(_pair(each) for each in chosen))
 
@@ -149,8 +149,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries again at its end, and says so in its own words
-        if code != FAILED:  # else it is said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python flushes again at exit and reports the error itself
+        if code != FAILED:  # else the error was already reported
             _complain(_told(error))
         return FAILED
     return code
@@ -181,7 +181,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _told(error: OSError) -> str:
-    """Return an error's own words; those of stdout and of a working folder that is gone name nothing."""
+    """Return an error's message; those for stdout and a missing working folder would not name the cause."""
     if error.errno in NO_ROOM and error.filename is None:
         return f"cannot write to stdout ({error.strerror}); free some space or redirect it elsewhere"
     if isinstance(error, FileNotFoundError) and error.filename is None:
@@ -194,6 +194,6 @@ def _complain(message: str) -> None:
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Replace Python's traceback of a failure that nobody expected."""
+    """Print an unexpected failure on one line instead of a traceback."""
     del trace
     _complain(f"unexpected {kind.__name__}: {error}; `{PROGRAM} --debug …` shows where")

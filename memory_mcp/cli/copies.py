@@ -40,4 +40,4 @@ def _is_export(source: Path) -> bool:
         with source.open(encoding="utf-8-sig", errors="replace") as file:
             return file.readline(len(_HEADER)) == _HEADER
     except OSError:
-        return False  # the store says what is wrong with it
+        return False  # the store reports what is wrong with it

@@ -1,4 +1,4 @@
-"""`memory-mcp daemon …`: the daemon's environment and its place in the system."""
+"""`memory-mcp daemon …`: the daemon's environment and its service."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _venv = click.option(
 
 @click.group()
 def daemon() -> None:
-    """Install, start, stop and look at the embedding daemon."""
+    """Install, start, stop and inspect the embedding daemon."""
 
 
 @daemon.command()
@@ -92,7 +92,7 @@ def install(
 
 
 def _register(config: settings.Settings, service: Service, place: Path, recorded: Collection[str]) -> None:
-    """Let the system run it; `recorded` names the variables that this command decides anew."""
+    """Register the service; `recorded` names the variables that this command sets anew."""
     environment = installed.require(Versions(place))
     wanted = {
         **settings.daemon_environment(),
@@ -120,10 +120,10 @@ def _build(config: settings.Settings, runner: Runner, place: Path, wishes: Mappi
 
 
 def _agree(objection: str, *, yes: bool) -> None:
-    """Ask whether to go on all the same.
+    """Ask whether to continue despite the objection.
 
     Raises:
-        ProvisionError: the user does not want to, or there is nobody to ask.
+        ProvisionError: the user declined, or there is no terminal to ask on.
     """
     if yes:
         return
@@ -135,7 +135,7 @@ def _agree(objection: str, *, yes: bool) -> None:
 
 
 def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
-    """Return what is asked for as variables; the daemon's own defaults are none."""
+    """Return the requested options as variables; defaults are left out."""
     wishes = {}
     if engine:
         wishes[ENGINE] = "" if engine == AUTO else engine
@@ -151,7 +151,7 @@ def uninstall(*, venv: Path | None, keep_environment: bool) -> None:
     """Stop the daemon, and remove its service and environments; memories are kept."""
     config, place, service = settings.load(), _place(venv), find_service(SystemRunner())
     if not keep_environment:
-        Versions(place).require_removable()  # before the service forgets the place
+        Versions(place).require_removable()  # before the service, which knows the place, is gone
     if service is not None:
         there = service.uninstall()
         click.echo(f"removed {service.file}" if there else f"{service.name} has no service for the daemon")
@@ -166,7 +166,7 @@ def uninstall(*, venv: Path | None, keep_environment: bool) -> None:
 
 
 def _remove(address: str, place: Path) -> None:
-    """Delete the environments, end a daemon that runs from them, and name what other daemons may use."""
+    """Delete the environments, stop a daemon that runs from them, and list files that other daemons may use."""
     versions = Versions(place)
     if installed.runs_from(versions, installed.holder(address)):
         installed.end_holder(address)
@@ -178,7 +178,7 @@ def _remove(address: str, place: Path) -> None:
 
 
 def _leftovers(address: str) -> list[Path]:
-    """Return what daemons leave: converted models with what was measured, logs, and what is beside the socket."""
+    """Return the files that daemons leave: converted models, measurements, logs, and files beside the socket."""
     socket = socket_path(address)
     logs = sorted(user_log_path("memory-mcp").glob("embedder*.log*"))
     beside = [socket.with_name(socket.name + end) for end in (".lock", ".batch")]
@@ -215,11 +215,11 @@ def restart(*, venv: Path | None, no_service: bool) -> None:
     """Replace the running daemon with one of this version; no search fails meanwhile."""
     config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), Lines(click.echo))
     if no_service:
-        installed.end_holder(config.embedder_address, wait=False)  # the new one loads its code meanwhile
+        installed.end_holder(config.embedder_address, wait=False)  # meanwhile the new one loads its code
         become(environment.program, "--supervised", *_arguments(config, environment))
     service = _require_service("restart", venv)
     if installed.holder(config.embedder_address) not in {None, service.process()}:
-        installed.end_holder(config.embedder_address)  # one that was started by hand
+        installed.end_holder(config.embedder_address)  # a daemon that was started by hand
     service.restart()
     _tell_serving(config.embedder_address, service)
 
@@ -234,7 +234,7 @@ def status(*, venv: Path | None, as_json: bool) -> int:
     environment, finding = versions.current(), serving.ask(config.embedder_address)
     if finding.condition is not Condition.OK:
         finding = explained(finding, socket_path(config.embedder_address), versions, service)
-    by_hand = environment is None and finding.condition is Condition.OK  # somebody's own, and it serves
+    by_hand = environment is None and finding.condition is Condition.OK  # started by hand, and serving
     found = None if by_hand else troubles.look(versions, service, SystemRunner())
     trouble = str(found) if isinstance(found, Trouble) else ""
     data = {
@@ -254,7 +254,7 @@ def status(*, venv: Path | None, as_json: bool) -> int:
 
 
 def _lines(data: Mapping[str, object], finding: Finding) -> list[str]:
-    """Return one line for each part that has something to say."""
+    """Return one line for each non-empty part."""
     how = "; ".join(part for part in (finding.detail, finding.cause, finding.fix) if part)
     flat = {name: _line(value) for name, value in data.items()} | {"daemon": f"{finding.state}: {how}"}
     return [f"{name + ':':13}{value}" for name, value in flat.items() if value]
@@ -283,7 +283,7 @@ def logs(*, lines: int, follow: bool) -> None:
 
 
 def _place(venv: Path | None) -> Path:
-    """Return the place that is named, else the one that the system starts the daemon from, else the default one."""
+    """Return the given place, else the one in the service, else the default."""
     if venv:
         return venv.absolute()
     return installed.place_of(find_service(SystemRunner())) or default_place()
@@ -294,7 +294,7 @@ def _foreground(verb: str, venv: Path | None) -> str:
 
 
 def _registered(runner: Runner) -> Service | None:
-    """Return the service that knows the daemon."""
+    """Return the service in which the daemon is registered."""
     service = find_service(runner)
     return service if service and service.file.is_file() else None
 
@@ -310,7 +310,7 @@ def _require_service(verb: str, venv: Path | None) -> Service:
 
 
 def _arguments(config: settings.Settings, environment: Environment) -> list[str]:
-    """Return the options of a daemon in the foreground; what was chosen is stronger than our environment."""
+    """Return the options for a daemon in the foreground; recorded choices override the environment variables."""
     return ["--address", config.embedder_address, *serving.options(environment.choices())]
 
 

@@ -20,7 +20,7 @@ from memory_mcp.provision.versions import Versions
 from memory_mcp.settings import Settings
 
 SECONDS: Final = 1.0
-"""That one check may take; with those that wait for another, it is twice that, and 0.4 s for the start."""
+"""Maximum time of one check. Checks that wait for another take up to twice that; starting takes 0.4 s."""
 WHOLE_S: Final = 86_400.0
 COLOURS: Final = {
     Condition.OK: "green",
@@ -64,7 +64,7 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
 
 
 def _settings() -> Settings | None:
-    """Return the settings; None where they do not fit, which their own check tells."""
+    """Return the settings; None if they are invalid, which their own check reports."""
     try:
         return settings.load()
     except SettingsError:
@@ -78,5 +78,5 @@ def _line(name: str, finding: Finding) -> str:
 
 
 def _plain(text: str) -> str:
-    """Make one line, whatever a path or another program's message holds."""
+    """Join a text into one line; paths and other programs' messages may have several."""
     return " ".join(text.split())

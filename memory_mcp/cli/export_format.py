@@ -1,4 +1,4 @@
-"""The format of an export: JSON Lines, a header and then a memory on each line, in the order of their arrival."""
+"""The export format: JSON Lines with a header, then one memory a line in order of arrival, then a footer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from memory_mcp.tools.fields import Content, ConversationId, MemoryId, MetadataF
 
 HEADER: Final = {"memory_mcp_export": 1}
 END: Final = "memory_mcp_export_end"
-"""The only member of the last line: how many memories there are."""
+"""The only key of the last line; its value is the number of memories."""
 
-ExportedTags = list[Tag]  # any number: duplicates may have given a memory many
+ExportedTags = list[Tag]  # unbounded: duplicates may have added many tags
 
 
 class _Was(BaseModel):
@@ -30,7 +30,7 @@ class _Was(BaseModel):
     type: Type
     metadata: Annotated[
         MetadataField, BeforeValidator(nfc_members)
-    ]  # of an earlier version: no member is refused or lost
+    ]  # written by an earlier version: nothing may be refused or lost
     updated_at: Moment
 
 
@@ -45,7 +45,7 @@ class _Line(_Was):
 
 
 def dump(record: Record) -> str:
-    """Return the line of a memory, without its end."""
+    """Return a memory as one line without the newline."""
     memory = record.memory
     fields: dict[str, object] = {
         "id": memory.id,
@@ -70,10 +70,10 @@ def _shared(was: Memory | Revision) -> dict[str, object]:
 
 
 def load(number: int, line: str, consequence: str = "nothing from here on was read") -> Record:
-    """Read the line of a memory.
+    """Parse the line of a memory.
 
     Raises:
-        InvalidArgumentError: it is none; names the line's number and the field, and says what that means.
+        InvalidArgumentError: it is not one; names the line number, the field and the consequence.
     """
     try:
         held = _Line.model_validate_json(line)
@@ -100,7 +100,7 @@ def load(number: int, line: str, consequence: str = "nothing from here on was re
 
 
 def _is_respelled(line: str) -> bool:
-    """Say whether the line has its id or its namespace in another form of Unicode."""
+    """Return whether the line's id or namespace is not in NFC."""
     if "\\u" not in line and nfc(line) == line:
         return False
     held = cast("dict[str, str]", json.loads(line))
@@ -112,10 +112,10 @@ def _revision(was: _Was) -> Revision:
 
 
 def check_header(line: str) -> None:
-    """Check the first line.
+    """Check the header.
 
     Raises:
-        InvalidArgumentError: it is no export of ours, or one of a newer version.
+        InvalidArgumentError: the file is not an export, or comes from a newer version.
     """
     try:
         header = json.loads(line)
@@ -130,10 +130,10 @@ def check_header(line: str) -> None:
 
 
 def ended(number: int, line: str, count: int) -> None:
-    """Check the last line.
+    """Check the footer.
 
     Raises:
-        InvalidArgumentError: it says that there are more memories, or fewer.
+        InvalidArgumentError: its count differs from `count`.
     """
     if line.strip() != json.dumps({END: count}):
         raise InvalidArgumentError(

@@ -1,4 +1,4 @@
-"""`memory-mcp install`: puts us into a client's configuration."""
+"""`memory-mcp install`: adds this server to a client's configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = [client.name for client in CLIENTS]
 
 
 def _plain(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Accept what stands in a file name and in a variable."""
+    """Accept values that are safe in a file name and in a variable."""
     if value is not None and not (value.strip() and len(value) <= MAX_NAMESPACE and value.isprintable()):
         raise click.BadParameter(f"give 1 to {MAX_NAMESPACE} printable characters")
     if value is not None and parameter.name == "name" and not value.replace("-", "").replace("_", "").isalnum():
@@ -79,7 +79,7 @@ def install(  # noqa: PLR0913 - one for each option
 
 
 def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchanged: bool) -> None:
-    """Do the same for a program, which is asked nothing."""
+    """Do the same with JSON output and without questions."""
     remote = wanted if isinstance(wanted, Remote) else None
     change = editor.uninstall(remote) if uninstall else editor.install(wanted)
     kept = change.changes and not unchanged and change.before is not None and not uninstall
@@ -97,10 +97,10 @@ def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchan
 
 
 def _asked(*, as_json: bool) -> Client:
-    """Ask which of the clients on this machine is meant.
+    """Ask for one of the clients on this machine.
 
     Raises:
-        UsageError: there is nobody to ask.
+        UsageError: there is no terminal to ask on.
     """
     here = [client.name for client in found()]
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -112,7 +112,7 @@ def _asked(*, as_json: bool) -> Client:
 
 
 def _install(editor: Editor, wanted: Launch | Remote, *, dry_run: bool) -> bool:
-    """Put the entry there; say whether it is there now."""
+    """Add the entry; return whether it is there now."""
     change, client = editor.install(wanted), editor.client
     if not change.changes:
         click.echo(f"{client.title} already has it, in {editor.file.path}; nothing was changed")
@@ -129,7 +129,7 @@ def _install(editor: Editor, wanted: Launch | Remote, *, dry_run: bool) -> bool:
 
 
 def _token_hint(editor: Editor) -> str:
-    """Say where the token comes from, and where it goes."""
+    """Return how to make a token and where to put it."""
     client = editor.client
     hint = client.token.format(title=client.title, file=editor.file.path, folder=client.folder(editor.machine))
     return f"no token was written; `memory-mcp token create {client.name}` makes one; {hint}"
@@ -147,13 +147,13 @@ def _uninstall(editor: Editor, remote: Remote | None, *, dry_run: bool) -> None:
 
 
 def _offer_daemon(ctx: click.Context, wanted: Launch | Remote) -> None:
-    """Offer to install the daemon where none answers; a server elsewhere has its own."""
+    """Offer to install the daemon if none answers; a remote server has its own."""
     if isinstance(wanted, Remote) or is_listened_to(socket_path(settings.load().embedder_address)):
         return
     without = "no embedder daemon is running, so memories are found by keywords only"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         click.echo(f"{without}; run `memory-mcp daemon install`")
     elif click.confirm(f"{without}; install it now?", default=True):
-        from memory_mcp.cli.daemon import daemon  # noqa: PLC0415 - for those who say yes
+        from memory_mcp.cli.daemon import daemon  # noqa: PLC0415 - needed only after a yes
 
         ctx.invoke(daemon.commands["install"])

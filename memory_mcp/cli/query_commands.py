@@ -18,11 +18,11 @@ from memory_mcp.tools.listing import LIST
 from memory_mcp.tools.search import SEARCH, ExplainedHit, SearchHit, SearchResult
 
 SHOWN_CHARS: Final = 400
-"""Characters of a content in a table."""
+"""Maximum characters of a content in a table."""
 
 COLUMNS: Final = ("id", "created", "content", "tags")
 EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "weight", "fused", "tags", "age")
-"""What made the score: of its passage and in its conversation, both joined; of its words and its neighbours'; all."""
+"""Column heads of the explanation: parts of the semantic score, parts of the keyword score, then the fusion."""
 
 
 @click.command()
@@ -76,7 +76,7 @@ def get(*, as_json: bool, **options: object) -> None:
 
 
 def _print_hits(result: SearchResult) -> None:
-    """Print a table of the hits; what explains them is a second one for a person, further columns for a script."""
+    """Print the hits as a table; explanations are a second table on a terminal, more columns elsewhere."""
     columns, rows = (*COLUMNS, "score"), [(*_row(hit), f"{hit.score:.2f}") for hit in result.results]
     if result.explain is None:
         print_rows(columns, rows)
@@ -94,7 +94,7 @@ def _print_hits(result: SearchResult) -> None:
 
 
 def _explained(hit: ExplainedHit) -> tuple[str, ...]:
-    """Return the cells below `EXPLAINED`: scores, with their ranks where they have one."""
+    """Return the cells for `EXPLAINED`: scores, with ranks if there are any."""
     return (
         _ranked(hit.cosine, hit.cosine_rank),
         _ranked(hit.context),
@@ -115,7 +115,7 @@ def _ranked(score: float | None, rank: int | None = None) -> str:
 
 
 def _reasons(best: ExplainedHit) -> str:
-    """Say what decided the weight of the best hit, and why something fits or not."""
+    """Return what decided the best hit's weight, and why the answer is weak or not."""
     weights = f"semantic counts {best.weight:.2f}, keyword {1 - best.weight:.2f}"
     if best.prominence is not None:
         weights += f"; the best passage stands out by {best.prominence:.1f} standard deviations"
@@ -127,7 +127,7 @@ def _row(memory: MemoryFields) -> tuple[str, ...]:
 
 
 def _brief(memory: MemoryFields) -> str:
-    """Return the content; a person gets the passage that fits, or the beginning."""
+    """Return the content; on a terminal only the best passage, or the beginning."""
     if not on_terminal():
         return memory.content
     text = (memory.passage if isinstance(memory, SearchHit) else None) or memory.content

@@ -28,7 +28,7 @@ def reembed(*, share: float, drop_old: bool, as_json: bool) -> None:
 
     async def work(services: Services) -> tuple[Reembedded, int]:
         done = await services.reembedding.run(lambda it: count_up(it.done, it.total), share=share)
-        await services.chores.drain()  # passages that wait, of memories whose other passages have vectors
+        await services.chores.drain()  # pending passages of memories that already have some vectors
         return done, await services.reembedding.drop_others() if drop_old else 0
 
     done, dropped = with_services(work, writes=True)

@@ -15,7 +15,7 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 def _loaded() -> tuple[settings.Settings, SettingsError | None]:
-    """Return the settings, or the defaults and what is wrong: a client that gets no handshake shows nobody why."""
+    """Return the settings, or the defaults and the error: a client without a handshake would show nobody the reason."""
     try:
         return settings.load(), None
     except SettingsError as error:
@@ -44,7 +44,7 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
         if sys.stdin is None:
             raise click.ClickException("stdin is closed; an MCP client must start this command")
         with importing():
-            from memory_mcp.server.mcp.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
+            from memory_mcp.server.mcp.run import serve_stdio  # noqa: PLC0415 - the SDK, needed only here
 
         serve_stdio(loaded, problem)
         return WRONG_USAGE if problem else 0

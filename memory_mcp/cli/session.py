@@ -1,4 +1,4 @@
-"""What the commands that work on the store share."""
+"""Shared by the commands that work on the store."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from memory_mcp.tools.services import Services
 T = TypeVar("T")
 
 CODES: Final = {Condition.OK: 0, Condition.DEGRADED: DEGRADED, Condition.FAILED: FAILED}
-"""The exit code of what was found."""
+"""The exit code for each condition."""
 
 as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = False) -> T:
-    """Do the work on the store that the settings name, and close it.
+    """Run the work on the configured store, then close it.
 
     Raises:
-        SettingsError: it writes, and the settings forbid that.
+        SettingsError: it writes, but the settings are read-only.
         MemoryMcpError: what the work raises.
     """
     loaded = settings.load()
@@ -51,7 +51,7 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C break off what runs: asyncio's own handler waits until a read of stdin has ended by itself."""
+    """Let Ctrl-C interrupt immediately: asyncio's own handler would wait for a blocked read of stdin."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -64,7 +64,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def say(sentence: str, data: Mapping[str, object], *, as_json: bool) -> None:
-    """Print one of both."""
+    """Print the data as JSON, or else the sentence."""
     if as_json:
         print_data(data)
     else:

@@ -75,8 +75,8 @@ def _data(overview: Overview) -> dict[str, object]:
 
 
 def _shown(*, watch: bool) -> AbstractContextManager[Show]:
-    """Return what prints an overview, or on a terminal shows it in the place of the one before."""
-    from rich.console import Console  # noqa: PLC0415 - for this output alone
+    """Return a function that prints an overview; with --watch on a terminal it replaces the previous one."""
+    from rich.console import Console  # noqa: PLC0415 - needed only for this output
 
     from memory_mcp.cli.status_view import Watched, lines, screen  # noqa: PLC0415 - likewise
 

@@ -34,7 +34,7 @@ def export(*, target: Path) -> None:
     if str(target) == "-":
         use_utf8()
         exported = with_services(partial(_export, file=sys.stdout))
-        sys.stdout.flush()  # what does not get there was not exported
+        sys.stdout.flush()  # an error here means that the export is incomplete
     else:
         with _whole(target) as file:
             exported = with_services(partial(_export, file=file))
@@ -55,14 +55,14 @@ async def _export(services: Services, file: TextIO) -> int:
 
 @contextlib.contextmanager
 def _whole(target: Path) -> Iterator[TextIO]:
-    """Open a file of this user alone that takes its name when all of it is written; else nothing is changed."""
+    """Open a private file that takes the target's name once it is complete; on failure nothing changes."""
     if target.exists() and not target.is_file():
         raise TransferError(f"{target} is not a regular file; write to - and redirect the output")
     try:
         with replacing(target) as file:
             text = TextIOWrapper(file, encoding="utf-8")
             yield text
-            text.detach()  # what it held is in the file now, which stays open
+            text.detach()  # flushed into the file, which must stay open
     except OSError as error:
         if error.errno in NO_ROOM:
             raise DiskFullError(target) from error
@@ -73,7 +73,7 @@ def _whole(target: Path) -> Iterator[TextIO]:
 
 @dataclass(slots=True)
 class _Tally:
-    """What became of the lines."""
+    """Counts of the imported lines."""
 
     created: int = 0
     known: int = 0
@@ -98,9 +98,9 @@ class _Tally:
 @as_json_option
 def import_(*, source: BinaryIO, as_json: bool) -> int:
     """Import memories from SOURCE (- is stdin); existing memories are left alone, so it is safe to run again."""
-    if source.seekable():  # a pipe is read as it comes, and what came before a wrong line is imported
+    if source.seekable():  # a pipe is imported as it arrives, up to the first invalid line
         start = source.tell()
-        with contextlib.suppress(_EndsEarlyError):  # what is there is imported all the same
+        with contextlib.suppress(_EndsEarlyError):  # import the rest anyway; the second pass reports it
             for _ in _records(source, "nothing was imported"):
                 pass
         source.seek(start)
@@ -125,7 +125,7 @@ def import_(*, source: BinaryIO, as_json: bool) -> int:
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """Give the records in batches; what came before a wrong line is given before that is told."""
+    """Yield the records in batches; those before an invalid line come before its error."""
     batch: list[Record] = []
     try:
         for record in records:
@@ -149,13 +149,13 @@ def _lines(source: BinaryIO) -> Iterator[str]:
 
 
 def _records(source: BinaryIO, consequence: str) -> Iterator[Record]:
-    """Give the records; what ends early is told when all that is there was given.
+    """Yield the records; a missing end is reported after the last record.
 
     Raises:
-        InvalidArgumentError: a line is wrong, or the last one is missing; names the file and the line, and says what
-            that means.
+        InvalidArgumentError: a line is invalid or the last one is missing; names the file, the line and the
+            consequence.
     """
-    name = source.name.strip("<>")  # of "<stdin>"
+    name = source.name.strip("<>")  # from "<stdin>"
     try:
         yield from _read(_lines(source), consequence)
     except NotUtf8Error as error:
@@ -167,7 +167,7 @@ def _records(source: BinaryIO, consequence: str) -> Iterator[Record]:
 def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
     check_header(next(lines, ""))
     spelled: set[tuple[str, str]] = set()
-    """Ids of earlier lines that were not composed, so that a later one may have the same."""
+    """Ids of earlier lines that were not in NFC; a later line may compose to the same id."""
     count = 0
     for number, line in enumerate(lines, 2):
         if line.startswith(f'{{"{END}"'):
