@@ -6,7 +6,7 @@ from memory_mcp.application.request import Handler, Request, T
 
 
 class Authorize:
-    """Passes on requests whose principal holds every scope that they need."""
+    """Passes on requests whose principal has every required scope; raises ForbiddenError for the others."""
 
     def __init__(self, proceed: Handler) -> None:
         self._proceed = proceed

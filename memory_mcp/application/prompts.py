@@ -1,4 +1,4 @@
-"""The prompts: what a user can ask for by name, made of the memories that it is about."""
+"""The prompts: texts that a user asks for by name, filled with memories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PromptArguments = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What a prompt asks for."""
+    """An argument of a prompt."""
 
     name: str
     description: str
@@ -35,7 +35,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt, and how its text is made."""
+    """A prompt and the function that makes its text."""
 
     name: str
     description: str
@@ -86,7 +86,7 @@ async def _save_session(services: Services, namespace: str, arguments: PromptArg
 
 
 def _listed(memories: Sequence[MemoryFields]) -> str:
-    """List memories; the note says how to read those that are too long for a prompt."""
+    """List memories, with a note on how to read shortened ones."""
     lines = [f"- {memory.text()}" for memory in memories]
     if any(memory.shortened for memory in memories):
         lines.append("(Those that end in … are shortened; memory_get returns one in full.)")
@@ -119,7 +119,7 @@ PROMPTS: Final = (
 
 
 def offered(*, read_only: bool) -> tuple[Prompt, ...]:
-    """Return the prompts: none that asks for writes where these are off."""
+    """Return the prompts, without those that ask for writes if the server is read-only."""
     return tuple(prompt for prompt in PROMPTS if not (read_only and prompt.writes))
 
 
@@ -141,7 +141,9 @@ async def make(
             raise InvalidArgumentError(given[:64], f"is not an argument of {name}; choose one of: {', '.join(known)}")
         if len(value) > MAX_QUERY:
             raise InvalidArgumentError(given, f"has {len(value)} characters; the maximum is {MAX_QUERY}")
-    arguments = {name: value for name, value in arguments.items() if value.strip()}  # blanks are what is left out
+    arguments = {
+        name: value for name, value in arguments.items() if value.strip()
+    }  # a blank argument counts as left out
     for argument in prompt.arguments:
         if argument.required and argument.name not in arguments:
             raise InvalidArgumentError(argument.name, "is required")

@@ -80,7 +80,7 @@ class Call:
     progress: Callable[[int, int], Awaitable[None]]
     """Reports (done, total) to the client."""
     is_bounded: bool = True
-    """Whether the answer is for a model, and must cost it less than 10,000 tokens; a script gets all of it."""
+    """Whether the answer is for a model and must stay below 10,000 tokens; scripts get everything."""
 
     @property
     def reach(self) -> Reach:

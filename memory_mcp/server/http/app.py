@@ -1,4 +1,4 @@
-"""The ASGI application: the protocol's path and the metrics', behind the guard."""
+"""The ASGI application: the paths of MCP and the metrics, behind the guard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_app(
     port: int,
     metrics: ASGIApp | None = None,
 ) -> ASGIApp:
-    """Return the application for a server on a port, with a page of metrics where there are some."""
+    """Return the application for a server on a port, with a metrics page if there are metrics."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Where HTTP is served, and what may be reached there from outside."""
+"""The address that HTTP is served on, and the rules for public addresses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BACKLOG: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """An address, and the TLS files where it is served by TLS."""
+    """An address, with the TLS files if it is served over TLS."""
 
     host: str
     port: int
@@ -27,10 +27,10 @@ class Binding:
 
     @classmethod
     def parse(cls, address: str, cert: Path | None, key: Path | None, *, plain: bool) -> Binding:
-        """Take `HOST:PORT`, `[HOST]:PORT` or `PORT` apart; loopback where no host is named.
+        """Parse `HOST:PORT`, `[HOST]:PORT` or `PORT`; the default host is loopback.
 
         Raises:
-            SettingsError: it is no address, or a public one without TLS that nobody asked to be plain.
+            SettingsError: it is not an address, or it is public without TLS and without `plain`.
         """
         host, _, port = address.rpartition(":")
         host = host.removeprefix("[").removesuffix("]") or LOOPBACK
@@ -48,7 +48,7 @@ class Binding:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches it."""
+        """Whether only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -56,8 +56,8 @@ class Binding:
 
     @property
     def is_everywhere(self) -> bool:
-        """Whether it is every address of this machine."""
-        return self.host in {"0.0.0.0", "::"}  # noqa: S104 - it is asked about, not bound
+        """Whether it means every address of this machine."""
+        return self.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 
     @property
     def scheme(self) -> str:
@@ -65,10 +65,10 @@ class Binding:
         return "https" if self.cert else "http"
 
     def listen(self) -> socket.socket:
-        """Return a socket that listens.
+        """Return a listening socket.
 
         Raises:
-            SettingsError: the address is taken, or none of this machine's.
+            SettingsError: the address is in use, or does not belong to this machine.
         """
         try:
             family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
@@ -77,16 +77,16 @@ class Binding:
             raise SettingsError(
                 f"--http: cannot listen on {self.host}:{self.port}: {error.strerror}; choose another address"
             ) from error
-        # Connections inherit it; asyncio sets it for sockets of its own making only, and without it the end of each
-        # answer waits 40 ms for the client's acknowledgement of its beginning.
+        # Connections inherit TCP_NODELAY; asyncio sets it only for sockets that it creates. Without it the end of each
+        # answer waits 40 ms for the client to acknowledge its beginning.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
 
     def hosts(self, port: int, more: Sequence[str]) -> list[str]:
-        """Return what a request's Host header may be, with the port and without; `port` is the real one.
+        """Return the accepted Host headers, with and without the port; `port` is the bound one.
 
         Raises:
-            SettingsError: nobody said by which names a server on every address is called.
+            SettingsError: the server listens on every address, but no host names are configured.
         """
         if self.is_everywhere and not more:
             raise SettingsError(

@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus asks for, shown to admins of all namespaces."""
+"""`/metrics` for Prometheus, readable by admins of all namespaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME: Final = "metrics"
 
 
 class MetricsPage:
-    """An ASGI application behind the guard: its figures are those of all callers together."""
+    """An ASGI application behind the guard; its figures cover all callers."""
 
     def __init__(self, metrics: Metrics, dispatcher: Dispatcher, services: GetServices) -> None:
         self._metrics = metrics

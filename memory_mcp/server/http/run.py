@@ -1,4 +1,4 @@
-"""Serving HTTP until a signal comes."""
+"""Serves HTTP until a signal arrives."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_tokens
 
 GOODBYE_S: Final = 5
-"""Seconds that requests in progress get to finish after a signal; streams are cut then."""
+"""Seconds that requests in progress get to finish after a signal; then streams are cut."""
 
 
 class _UvicornServer(uvicorn.Server):
-    """Ends well when a signal comes, where uvicorn would let itself be killed by it afterwards."""
+    """Exits normally on a signal; uvicorn would re-raise it and be killed."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
@@ -67,10 +67,10 @@ def _say(sentence: str) -> None:
 
 
 def serve_http(settings: Settings, binding: Binding) -> None:
-    """Serve HTTP; return when a signal has ended it.
+    """Serve HTTP until a signal arrives.
 
     Raises:
-        SettingsError: the address cannot be listened on, or the tokens' file cannot be read.
+        SettingsError: cannot listen on the address, or cannot read the token file.
     """
     logs.configure(settings)
     if not make_tokens(settings).all():

@@ -1,4 +1,4 @@
-"""The protocol's requests about tools, answered by ours."""
+"""Handlers for MCP's requests about tools."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class ToolHandlers:
     async def list_tools(
         self, principal: Principal, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        """Answer `tools/list`, from memory."""
+        """Answer `tools/list` from a prepared result."""
         del principal, ctx, params
         self._services.warm()
         return advertised(self._offered)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        """Answer `tools/call`; what goes wrong is a result that the model can read, unless there is no such tool."""
+        """Answer `tools/call`; errors become results that the model can read, except for an unknown tool."""
         try:
             return await self._called(ctx, params)
         except UnknownToolError as error:
@@ -82,7 +82,7 @@ async def _refuse(name: str) -> types.CallToolResult:
 
 
 class _McpServer(Server[dict[str, object]]):
-    """The SDK's, which would tell clients of 2026-07-28 that lists change, for it serves `subscriptions/listen`."""
+    """The SDK's server, corrected: because it serves `subscriptions/listen`, it would announce changing lists."""
 
     def get_capabilities(
         self,
@@ -126,6 +126,6 @@ def make_server(
         on_list_prompts=around(reading.list_prompts),
         on_get_prompt=around(reading.get_prompt),
         on_completion=around(reading.complete),
-        # Each call of a tool over HTTP (2026-07-28) asks for it, and would go through all of tools/list.
+        # Each tool call over HTTP (2026-07-28) looks this up, and would otherwise go through all of tools/list.
         get_tool_input_schema=lambda name: input_schemas(tools).get(name),
     )

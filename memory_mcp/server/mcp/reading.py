@@ -1,4 +1,4 @@
-"""The protocol's requests about resources, prompts and completions, answered by ours."""
+"""Handlers for MCP's requests about resources, prompts and completions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from memory_mcp.server.mcp.adapter import Context
 ListPage = types.PaginatedRequestParams | None
 
 COMPLETED = 100
-"""Values of a completion; the protocol allows no more."""
+"""Maximum values of a completion in MCP."""
 
 
 class ReadingHandlers:
-    """Everything but tools; what a handler needs is imported when it is called."""
+    """Handlers for everything but tools; each imports what it needs when called."""
 
     def __init__(self, services: GetServices, *, read_only: bool) -> None:
         self._services = services
@@ -94,7 +94,7 @@ class ReadingHandlers:
     async def complete(
         self, principal: Principal, ctx: Context, params: types.CompleteRequestParams
     ) -> types.CompleteResult:
-        """Answer `completion/complete`: tags and namespaces are completed, other arguments have nothing to offer."""
+        """Answer `completion/complete` for tags and namespaces; other arguments have no completions."""
         del ctx
         found = await self._completions(params.argument.name, params.argument.value, principal.reach)
         return types.CompleteResult(

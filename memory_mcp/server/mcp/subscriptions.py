@@ -1,4 +1,4 @@
-"""Subscriptions of both eras: who subscribed to a resource hears of writes by any process that change it."""
+"""Resource subscriptions in both protocol versions; writes by any process notify the subscriber."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from memory_mcp.server.mcp.adapter import Context
 from memory_mcp.server.mcp.private import connection_of
 
 MOST: Final = 100
-"""Resources that one connection, or one listening request, may subscribe to."""
+"""Maximum resources for one connection or one listening request."""
 HELD: Final = "memory-mcp/subscriptions"
 
 HeldSubscription = dict[str, contextlib.AsyncExitStack]
@@ -24,7 +24,7 @@ Notify = Callable[[str], Awaitable[None]]
 
 
 class Subscriptions:
-    """Keeps what each connection subscribed to, until it unsubscribes or goes."""
+    """Keeps each connection's subscriptions until it unsubscribes or closes."""
 
     def __init__(self, services: GetServices) -> None:
         self._services = services
@@ -40,7 +40,9 @@ class Subscriptions:
             held[params.uri] = stack
 
             async def notify(uri: str) -> None:
-                with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # it has just gone
+                with contextlib.suppress(
+                    anyio.ClosedResourceError, anyio.BrokenResourceError
+                ):  # the client has just gone
                     await ctx.session.send_resource_updated(uri)
 
             try:
@@ -53,7 +55,7 @@ class Subscriptions:
     async def unsubscribe(
         self, principal: Principal, ctx: Context, params: types.UnsubscribeRequestParams
     ) -> types.EmptyResult:
-        """Answer `resources/unsubscribe` (2025-11-25); what was not subscribed to is no failure."""
+        """Answer `resources/unsubscribe` (2025-11-25); unsubscribing twice is not an error."""
         del principal
         stack = _held(ctx).pop(params.uri, None)
         if stack is not None:
@@ -97,13 +99,13 @@ def _bound(count: int) -> None:
 
 
 def _held(ctx: Context) -> HeldSubscription:
-    """Return the subscriptions of the connection that a request came by; they end with it."""
+    """Return the subscriptions of a request's connection; they end with it."""
     connection = connection_of(ctx.session)
     if HELD not in connection.state:
         held: HeldSubscription = {}
         connection.state[HELD] = held
         connection.exit_stack.push_async_callback(_end, held)
-    return connection.state[HELD]  # type: ignore[no-any-return]  # a dict of any values, of which this is ours
+    return connection.state[HELD]  # type: ignore[no-any-return]  # a dict of Any; this entry is ours
 
 
 async def _end(held: HeldSubscription) -> None:
