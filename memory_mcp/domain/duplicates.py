@@ -1,4 +1,4 @@
-"""When a memory that is to be stored is one that is there already; `Records.add` has the whole rule."""
+"""Rules for storing a memory that already exists; `Records.add` has the whole rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from memory_mcp.domain.names import folded, same_json
 
 
 def differing(new: NewMemory, known: Memory) -> list[str]:
-    """Name the fields that the new memory was given and the known one, of the same text, has otherwise."""
+    """Return the names of fields given for the new memory that differ in the known one with the same text."""
     differs = {
         "conversation_id": new.conversation_id not in {None, known.conversation_id},
         "created_at": new.created_at not in {None, known.created_at},
@@ -19,10 +19,10 @@ def differing(new: NewMemory, known: Memory) -> list[str]:
 
 
 def check_retry(new: NewMemory, known: Memory) -> None:
-    """Check that storing under a known memory's id, with its text, asks for nothing else than what is there.
+    """Check that storing a known memory's id and text again is only a retry.
 
     Raises:
-        ConflictError: fields were given that differ; the message names them.
+        ConflictError: given fields differ; the message names them.
     """
     if names := differing(new, known):
         raise ConflictError(
@@ -32,7 +32,7 @@ def check_retry(new: NewMemory, known: Memory) -> None:
 
 
 def check_merged(known: Memory, more: int) -> None:
-    """Check that a memory may be given more tags by a duplicate; one that has too many already keeps them.
+    """Check that a duplicate may add tags to a memory; a memory that already has too many keeps them.
 
     Raises:
         ConflictError: it would have more than MAX_TAGS.
@@ -46,7 +46,7 @@ def check_merged(known: Memory, more: int) -> None:
 
 
 def check_import(given: Memory, known: Memory) -> None:
-    """Check that an imported memory, of a known one's id and text, has nothing that the known one lacks.
+    """Check that an imported memory with a known one's id and text has nothing that the known one lacks.
 
     Raises:
         ConflictError: fields differ; the message names them.
@@ -64,7 +64,7 @@ def check_import(given: Memory, known: Memory) -> None:
 
 
 def deleted_before(memory_id: str, namespace: str) -> ConflictError:
-    """Return the conflict of an imported memory that was deleted from the store."""
+    """Return the conflict for an imported memory that was deleted from the store."""
     return ConflictError(
         f"id: {memory_id!r} in the namespace {namespace!r} was deleted; `memory-mcp undelete {memory_id}` restores it"
     )

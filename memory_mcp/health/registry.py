@@ -14,7 +14,7 @@ from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.checkup import blocking, examine
 
 LIVE_S: Final = 15.0
-"""Longer than the store's wait for a lock (10 s) plus the embedder's for an answer: their errors say more than a timeout."""
+"""Longer than the store's wait for a lock (10 s) plus the embedder's for an answer, whose errors say more."""
 WORST_FIRST: Final = (Condition.FAILED, Condition.DEGRADED)
 
 
