@@ -12,11 +12,6 @@ class Authorize:
         self._proceed = proceed
 
     async def __call__(self, request: Request[T]) -> T:
-        """Answer a request.
-
-        Raises:
-            ForbiddenError: a scope is missing.
-        """
         for scope in request.scopes:
             request.principal.require(scope)
         return await self._proceed(request)

@@ -73,7 +73,6 @@ class RunTool:
         self._services = services
 
     async def __call__(self, call: ToolCall[ArgumentsT, ResultT]) -> ResultT:
-        """Return the tool's result."""
         tool, arguments = call.tool, call.parsed
         try:
             services = await self._services()

@@ -19,17 +19,13 @@ _PROPAGATOR: Final = TraceContextTextMapPropagator()
 class Errors:
     """Gives each request an id, and turns every exception into a MemoryMcpError with that id.
 
-    A bug becomes an InternalError; its details are in the log."""
+    A bug becomes an InternalError; its details are in the log.
+    """
 
     def __init__(self, proceed: Handler) -> None:
         self._proceed = proceed
 
     async def __call__(self, request: Request[T]) -> T:
-        """Answer a request.
-
-        Raises:
-            MemoryMcpError: what failed, by its code; `InternalError` for a bug, whose details stand in the log.
-        """
         request_id = os.urandom(16).hex()
         token, traced = REQUEST_ID.set(request_id), TRACE.set(_trace())
         try:

@@ -21,12 +21,9 @@ Observer = Callable[[Request[Any], str, float], None]
 class Meter(Protocol):
     """Counts tool calls and cache lookups."""
 
-    def called(self, tool: str, outcome: str, seconds: float) -> None:
-        """Count a call of a tool."""
-        ...
+    def called(self, tool: str, outcome: str, seconds: float) -> None: ...
 
     def looked_up(self, hit: bool) -> None:  # noqa: FBT001 - a callback of one argument
-        """Count a look into the response cache."""
         ...
 
 
@@ -38,7 +35,6 @@ class Observe:
         self._observers = tuple(observers)
 
     async def __call__(self, request: Request[T]) -> T:
-        """Answer a request, and report how it ended."""
         begun, outcome = time.perf_counter(), OK
         try:
             return await self._proceed(request)

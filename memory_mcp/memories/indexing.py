@@ -55,7 +55,6 @@ class EmbeddingProgress:
 
     @classmethod
     def of(cls, spans: Sequence[TextSpan]) -> EmbeddingProgress:
-        """Begin."""
         return cls([[] for _ in spans], list(enumerate(spans)))
 
     def take(self, batch: Sequence[tuple[int, TextSpan]], items: Sequence[EmbeddedText], space: Space) -> None:

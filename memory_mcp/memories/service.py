@@ -135,7 +135,6 @@ class Memories:
         return await self._store.get(memory_id, reach.namespace, any_namespace=not reach.bound)
 
     async def revisions(self, memory: Memory) -> list[Revision]:
-        """Return the earlier revisions, oldest first."""
         return await self._store.revisions(memory)
 
     async def update(self, memory_id: str, reach: Reach, change: Change, expected_revision: int | None) -> Memory:
@@ -198,11 +197,9 @@ class Memories:
         return restored
 
     async def statistics(self, namespace: str) -> Statistics:
-        """Return the counts of a namespace, with its 50 most used tags."""
         return await self._store.statistics(namespace, TAGS_SHOWN)
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
-        """Return the first tags of a namespace with this prefix, in any case, in order."""
         return await self._store.tags_like(prefix, namespace, limit)
 
     async def namespaces_like(self, prefix: str, reach: Reach, limit: int) -> list[str]:

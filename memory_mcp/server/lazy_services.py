@@ -65,5 +65,4 @@ class LazyServices:
         self._warming = self._warming or asyncio.create_task(self.get())
 
     async def close(self) -> None:
-        """Let go of what was made."""
         await self._stack.aclose()

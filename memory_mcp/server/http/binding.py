@@ -61,7 +61,6 @@ class Binding:
 
     @property
     def scheme(self) -> str:
-        """The scheme of its addresses."""
         return "https" if self.cert else "http"
 
     def listen(self) -> socket.socket:

@@ -33,7 +33,6 @@ class Guard:
         self._namespace = namespace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI asks for it."""
         request = Request(scope)
         refusal = await self._check_names(request)
         if refusal is not None:

@@ -30,7 +30,6 @@ class MetricsPage:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI asks for it."""
         principal: Principal = scope[PRINCIPAL]
         request = Request(principal, NAME, partial(self._page, principal), (Permission.ADMIN,))
         try:

@@ -50,12 +50,10 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
-        """Count a call of a tool."""
         self._calls.labels(tool, outcome).inc()
         self._seconds.labels(tool).observe(seconds)
 
     def looked_up(self, hit: bool) -> None:  # noqa: FBT001 - a callback of one argument
-        """Count a look into the response cache."""
         self._lookups.labels("hit" if hit else "miss").inc()
 
     def page(self, totals: Totals | None, queue: QueueCounts | None, breaker: BreakerStatus) -> bytes:
@@ -64,7 +62,6 @@ class Metrics(Collector):
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was told last."""
         state = GaugeMetricFamily(
             "memory_mcp_breaker_state", "1 for the current state of the breaker, 0 for the others.", labels=["state"]
         )

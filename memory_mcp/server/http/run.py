@@ -29,7 +29,6 @@ class _UvicornServer(uvicorn.Server):
     """Exits normally on a signal; uvicorn would re-raise it and be killed."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end."""
         del sig, frame
         self.should_exit = True
 

@@ -25,12 +25,11 @@ MAX_DIGITS: Final = 4_300
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An invalid message, with the error to answer. (A client's error response is a valid message.)"""
+    """An invalid message, with the error to answer it with."""
 
     answer: types.JSONRPCError
 
     def json(self) -> str:
-        """Return the answer as it is sent."""
         return self.answer.model_dump_json(by_alias=True, exclude_unset=True)
 
 

@@ -22,7 +22,6 @@ class ReadingHandlers:
         self._read_only = read_only
 
     async def list_resources(self, principal: Principal, ctx: Context, params: ListPage) -> types.ListResourcesResult:
-        """Answer `resources/list`."""
         del principal, ctx, params
         from memory_mcp.application.resources import MIME_TYPE, RESOURCES  # noqa: PLC0415 - not before the handshake
 
@@ -36,7 +35,7 @@ class ReadingHandlers:
     async def list_templates(
         self, principal: Principal, ctx: Context, params: ListPage
     ) -> types.ListResourceTemplatesResult:
-        """Answer `resources/templates/list`."""
+
         del principal, ctx, params
         from memory_mcp.application.resources import MIME_TYPE, TEMPLATES  # noqa: PLC0415 - not before the handshake
 
@@ -52,7 +51,6 @@ class ReadingHandlers:
     async def read_resource(
         self, principal: Principal, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        """Answer `resources/read`."""
         del ctx
         from memory_mcp.application.resources import MIME_TYPE, Address, read  # noqa: PLC0415 - not before the handshake
 
@@ -62,7 +60,6 @@ class ReadingHandlers:
         )
 
     async def list_prompts(self, principal: Principal, ctx: Context, params: ListPage) -> types.ListPromptsResult:
-        """Answer `prompts/list`."""
         del principal, ctx, params
         from memory_mcp.application.prompts import offered  # noqa: PLC0415 - not before the handshake
 
@@ -83,7 +80,6 @@ class ReadingHandlers:
     async def get_prompt(
         self, principal: Principal, ctx: Context, params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
-        """Answer `prompts/get`."""
         del ctx
         from memory_mcp.application.prompts import make, offered  # noqa: PLC0415 - not before the handshake
 
