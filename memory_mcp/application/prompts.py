@@ -61,7 +61,7 @@ async def _review(services: Services, namespace: str, arguments: PromptArguments
     try:
         after, before = await understand(period)
     except InvalidArgumentError:
-        problem = f"{period[:64]!r} is not a time expression I know; use one like {DEFAULT_PERIOD!r} or 'in May 2023'"
+        problem = f"{period[:64]!r} is not a known time expression; use one like {DEFAULT_PERIOD!r} or 'in May 2023'"
         raise InvalidArgumentError("period", problem) from None
     tags = (arguments["tag"],) if arguments.get("tag") else ()
     page = await listed(services, Filters(namespace, tags=tags, after=after, before=before), REVIEWED)

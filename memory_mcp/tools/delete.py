@@ -24,7 +24,7 @@ NAMED: Final = 20
 class DeleteArguments(FilterArguments):
     """Which memories."""
 
-    id: Annotated[MemoryId | None, Field(description="Delete only this memory; no filters")] = None
+    id: Annotated[MemoryId | None, Field(description="This memory alone, without filters")] = None
     dry_run: Annotated[bool, Field(description="Show what would be deleted")] = False
 
     @classmethod

@@ -28,8 +28,8 @@ class GetArguments(Arguments):
     id: Annotated[MemoryId, Field(description="From a search or list")]
     history: Annotated[bool, Field(description="Include earlier revisions")] = False
     revision: Annotated[int | None, Field(ge=1, description="Read this revision")] = None
-    offset: Annotated[int, Field(ge=0, description="Start here: next_offset of the previous answer")] = 0
-    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Maximum characters of content")] = None
+    offset: Annotated[int, Field(ge=0, description="Start here: next_offset of the last answer")] = 0
+    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Maximum characters")] = None
 
 
 class RevisionFields(Shown):

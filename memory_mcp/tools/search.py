@@ -43,9 +43,9 @@ class SearchArguments(FilterArguments):
     min_score: Annotated[float | None, Field(ge=0, le=1, description="Drop results that score lower")] = None
     recency: Annotated[float, Field(ge=0, le=1, description="Prefer newer memories; 0 only breaks ties")] = 0.0
     collapse: Annotated[bool, Field(description="Show near duplicates once")] = False
-    max_chars: Annotated[
-        int | None, Field(ge=1, le=10_000_000, description="Maximum characters of content in total")
-    ] = None
+    max_chars: Annotated[int | None, Field(ge=1, le=10_000_000, description="Maximum characters of all contents")] = (
+        None
+    )
     explain: Annotated[bool, Field(description="Diagnostics")] = False
 
 

@@ -204,7 +204,7 @@ async def test_each_old_revision_is_read_whole(client: RawClient, command: Comma
     assert (whole["content"], whole["revisions"]) == (contents[1], None)
     history = await ask(client, "memory_get", id="k", history=True)
     assert "call again with revision=N" in history.text
-    with pytest.raises(ToolError, match=r"^revision: there is no revision 5; there are 1 to 4"):
+    with pytest.raises(ToolError, match=r"^revision: there is no revision 5; choose one from 1 to 4"):
         await client.tool("memory_get", id="k", revision=5)
     assert contents[0] in (await command("get", "k", "--revision", "1")).out
 

@@ -43,7 +43,7 @@ async def test_a_backup_is_restored_under_a_client(
 async def test_a_backup_to_a_named_file_replaces_nothing(client: RawClient, command: Command, folder: Path) -> None:
     """The second one is refused in one line."""
     await client.tool("memory_store", content="text")
-    assert (await command("backup", str(folder / "copy.db"))).out == f"the backup is {folder}/copy.db\n"
+    assert (await command("backup", str(folder / "copy.db"))).out == f"backed up to {folder}/copy.db\n"
     again = await command("backup", str(folder / "copy.db"))
     assert (again.code, again.out) == (1, "")
     assert again.err == f"memory-mcp: {folder}/copy.db is there already; name another file\n"
@@ -154,7 +154,7 @@ async def test_another_model_is_noticed_and_the_store_re_embedded(
     assert done.data == {"before": "fake-384", "after": "fake-other-weights", "memories": 4, "dropped": 1}
     found = await client.tool("memory_search", query="memory number 1", mode="semantic")
     assert (found["degraded"], found["pending"], found["results"][0]["content"]) == (False, 0, "memory number 1")
-    assert (await command("reembed")).out == "the store's vectors are of fake-other-weights already\n"
+    assert (await command("reembed")).out == "all memories already have vectors of fake-other-weights\n"
 
 
 async def test_what_one_engine_refused_another_is_asked_for(
@@ -238,8 +238,8 @@ async def test_a_wrong_file_is_told_with_the_fix(command: Command, client: RawCl
     assert (restored.code, "memory-mcp import" in restored.err) == (2, True)
     exported = await command("export", str(folder / "no" / "out.jsonl"))
     assert exported.err == (
-        f"memory-mcp: {folder}/no/out.jsonl cannot be written (No such file or directory); "
-        "name a file in a folder that is there\n"
+        f"memory-mcp: cannot write to {folder}/no/out.jsonl (No such file or directory); "
+        "name a file in an existing folder\n"
     )
     os.mkfifo(folder / "pipe")
     assert (await command("export", str(folder / "pipe"))).code == 1
@@ -289,7 +289,7 @@ async def test_what_waits_is_filled_and_counted(daemon: FakeDaemon, command: Com
     await command("store", "has a vector")
     await command("--set", "embedder_address=unix:/nowhere/e.sock", "store", "waits for one")
     assert (await command("reembed")).out == "re-embedded 1 memories with fake-384\n"
-    assert (await command("reembed")).out == "the store's vectors are of fake-384 already\n"
+    assert (await command("reembed")).out == "all memories already have vectors of fake-384\n"
 
 
 async def test_without_a_daemon_re_embedding_says_so(client: RawClient, command: Command) -> None:

@@ -121,7 +121,7 @@ def test_arguments_that_are_no_text_are_refused(
 ) -> None:
     """By the option or what was given, and before anything is stored."""
     told = one_sentence(run(*arguments), 2)
-    assert f"{named} is not UTF-8" in told or (named in told and "is not UTF-8" in told)
+    assert f"{named} is not valid UTF-8" in told or (named in told and "is not valid UTF-8" in told)
     assert not (folder / "memory.db").exists()
 
 
@@ -282,7 +282,7 @@ async def test_half_of_a_surrogate_pair_is_refused_by_name(client: RawClient) ->
             )
             error = (await client.answer(number))["error"]
             assert error["code"] == -32700
-            assert error["message"].startswith(f"params.arguments.{place}: has half of a surrogate pair")
+            assert error["message"].startswith(f"params.arguments.{place}: contains a lone surrogate")
         for name in ("tags", "metadata"):
             with pytest.raises(ToolError, match=f"^{name}: "):
                 await client.tool("memory_store", content="x", **{name: f'["{half}"]'})

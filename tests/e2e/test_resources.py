@@ -119,7 +119,7 @@ WRONG_PROMPTS: list[tuple[str, Json, str]] = [
     ("recall", {"topic": " "}, "topic: is required"),
     ("recall", {"topic": "x", "more": "y"}, "more: is not an argument"),
     ("recall", {"topic": "x" * 10_001}, "topic: has 10001 characters"),
-    ("review", {"period": "gibberish"}, "period: 'gibberish' is no time"),
+    ("review", {"period": "gibberish"}, "period: 'gibberish' is not a known time expression"),
 ]
 
 

@@ -243,7 +243,7 @@ async def test_a_read_only_front_hides_and_refuses_writes(client: RawClient, sta
     assert "store" not in (await reader.initialize())["result"]["instructions"]
     prompts = (await reader.request("prompts/list"))["result"]["prompts"]
     assert [prompt["name"] for prompt in prompts] == ["recall", "review"]
-    assert "no prompt" in (await reader.request("prompts/get", {"name": "save_session"}))["error"]["message"]
+    assert "unknown prompt" in (await reader.request("prompts/get", {"name": "save_session"}))["error"]["message"]
     tools = (await reader.request("tools/list"))["result"]["tools"]
     assert [tool["name"] for tool in tools] == ["memory_search", "memory_list", "memory_get", "memory_health"]
     for name in set(NAMES) - {tool["name"] for tool in tools}:

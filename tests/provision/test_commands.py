@@ -171,7 +171,7 @@ def test_a_daemon_that_does_not_serve_leaves_its_log(
     monkeypatch.setenv("EMBEDDER_IDLE_UNLOAD_S", "never")
     err = say(capsys, "install", "--no-service", code=1)
     log = Versions(installed.default_place()).log
-    assert "the daemon does not serve: " in err
+    assert "the daemon is not serving: " in err
     assert "idle_unload_s: Input should be a valid number" in err
     assert err.endswith(f"(its log is {log})\n")
     assert "idle_unload_s" in log.read_text(encoding="utf-8")
@@ -207,7 +207,7 @@ def test_with_launchd(
     monkeypatch.setattr(daemon, "user_log_path", lambda _: home / "Logs")
     try:
         out = say(capsys, "install")
-        assert f"launchd runs the daemon now and at every login ({agent.file})" in out
+        assert f"launchd now runs the daemon, and starts it at every login ({agent.file})" in out
         assert "has embedded a test text: " in out
         data = home / ".local" / "share" / "memory-mcp"
         (data / "memory.db").touch()

@@ -150,13 +150,13 @@ def test_print_dry_run_install_again_and_uninstall(home: Path, install: Callable
     assert "\n+[mcp_servers.memory]\n" in dry.out
     assert file.read_text(encoding="utf-8") == 'model = "gpt"\n'
     assert "config.toml.before-memory-mcp" in install("--client", "codex").out
-    assert "nothing is changed" in install("--client", "codex").out
+    assert "nothing was changed" in install("--client", "codex").out
     with_us = file.read_text(encoding="utf-8")
     assert "\n-[mcp_servers.memory]\n" in install("--client", "codex", "--uninstall", "--dry-run").out
     assert file.read_text(encoding="utf-8") == with_us
     assert "memory is out of" in install("--client", "codex", "--uninstall").out
     assert file.read_text(encoding="utf-8") == 'model = "gpt"\n'
-    assert "nothing is changed" in install("--client", "codex", "--uninstall").out
+    assert "nothing was changed" in install("--client", "codex", "--uninstall").out
 
 
 def test_a_program_is_told_the_same(home: Path, install: Callable[..., Done]) -> None:

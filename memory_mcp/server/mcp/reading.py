@@ -35,7 +35,6 @@ class ReadingHandlers:
     async def list_templates(
         self, principal: Principal, ctx: Context, params: ListPage
     ) -> types.ListResourceTemplatesResult:
-
         del principal, ctx, params
         from memory_mcp.application.resources import MIME_TYPE, TEMPLATES  # noqa: PLC0415 - not before the handshake
 
