@@ -47,10 +47,10 @@ class Prompt:
 async def _recall(services: Services, namespace: str, arguments: PromptArguments) -> str:
     topic = arguments["topic"]
     answer = await services.search.run(SearchQuery(topic, Filters(namespace), limit=RECALLED))
-    found = _listed(fitting(answer, topic, reserve=RESERVE + tokens(topic)).memories)
+    memories = _listed(fitting(answer, topic, reserve=RESERVE + tokens(topic)).memories)
     note = f"\n(Found by keywords only: {answer.degraded})" if answer.degraded else ""
     return (
-        f"What do you remember about this: {topic}\n\nThe long-term memory has, best first:\n{found}{note}\n\n"
+        f"What do you remember about this: {topic}\n\nThe long-term memory has, best first:\n{memories}{note}\n\n"
         "Answer from these memories, say how old those you rely on are, and search again (memory_search) if they "
         "leave something open."
     )

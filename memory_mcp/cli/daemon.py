@@ -94,16 +94,16 @@ def install(
 def _register(config: settings.Settings, service: Service, place: Path, recorded: Collection[str]) -> None:
     """Register the service; `recorded` names the variables that this command sets anew."""
     environment = installed.require(Versions(place))
-    wanted = {
+    choices = {
         **settings.daemon_environment(),
         **environment.choices(),
         ADDRESS: config.embedder_address,
     }
-    kept = {key: value for key, value in service.environment().items() if key not in {*recorded, *wanted}}
+    kept = {key: value for key, value in service.environment().items() if key not in {*recorded, *choices}}
     if kept:
         listed = ", ".join(f"{key}={value}" for key, value in kept.items())
         click.echo(f"kept from {service.file}: {listed} (`memory-mcp daemon uninstall --keep-environment` forgets it)")
-    variables = {**kept, **wanted}
+    variables = {**kept, **choices}
     service.install(Job(place / "bin" / "embedder-daemon", variables, user_log_path("memory-mcp")))
     click.echo(f"{service.name} now runs the daemon, and starts it at every login ({service.file})")
     _tell_serving(config.embedder_address, service)
@@ -235,8 +235,8 @@ def status(*, venv: Path | None, as_json: bool) -> int:
     if finding.condition is not Condition.OK:
         finding = explained(finding, socket_path(config.embedder_address), versions, service)
     by_hand = environment is None and finding.condition is Condition.OK  # started by hand, and serving
-    found = None if by_hand else troubles.look(versions, service, SystemRunner())
-    trouble = str(found) if isinstance(found, Trouble) else ""
+    looked = None if by_hand else troubles.look(versions, service, SystemRunner())
+    trouble = str(looked) if isinstance(looked, Trouble) else ""
     data = {
         "daemon": asdict(finding),
         "address": config.embedder_address,

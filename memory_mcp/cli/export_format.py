@@ -76,24 +76,24 @@ def load(number: int, line: str, consequence: str = "nothing from here on was re
         InvalidArgumentError: it is not one; names the line number, the field and the consequence.
     """
     try:
-        held = _Line.model_validate_json(line)
+        parsed = _Line.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the line"
         raise InvalidArgumentError(f"line {number}", f"{field}: {first['msg']}; {consequence}") from error
-    revisions = tuple(_revision(was) for was in held.revisions)
+    revisions = tuple(_revision(was) for was in parsed.revisions)
     memory = Memory(
         key=0,
-        id=held.id,
-        namespace=held.namespace,
-        content=held.content,
-        tags=tuple(held.tags),
-        type=held.type,
-        metadata=held.metadata,
-        conversation_id=held.conversation_id,
-        created_at=held.created_at,
-        updated_at=held.updated_at,
-        revision=held.revision,
+        id=parsed.id,
+        namespace=parsed.namespace,
+        content=parsed.content,
+        tags=tuple(parsed.tags),
+        type=parsed.type,
+        metadata=parsed.metadata,
+        conversation_id=parsed.conversation_id,
+        created_at=parsed.created_at,
+        updated_at=parsed.updated_at,
+        revision=parsed.revision,
         embedded=False,
     )
     return Record(memory, revisions, may_be_numbered=_is_respelled(line))
@@ -103,8 +103,8 @@ def _is_respelled(line: str) -> bool:
     """Return whether the line's id or namespace is not in NFC."""
     if "\\u" not in line and nfc(line) == line:
         return False
-    held = cast("dict[str, str]", json.loads(line))
-    return any(nfc(held[name]) != held[name] for name in ("id", "namespace"))
+    raw = cast("dict[str, str]", json.loads(line))
+    return any(nfc(raw[name]) != raw[name] for name in ("id", "namespace"))
 
 
 def _revision(was: _Was) -> Revision:

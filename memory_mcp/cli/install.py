@@ -67,15 +67,15 @@ def install(  # noqa: PLR0913 - one for each option
     if uninstall:
         _uninstall(editor, remote, dry_run=dry_run)
         return
-    wanted = remote or launch(namespace)
+    entry = remote or launch(namespace)
     if printing:
         click.echo(f"add this to {editor.file.path}:", err=True)
-        click.echo(editor.snippet(wanted).rstrip("\n"))
-        if isinstance(wanted, Remote):
+        click.echo(editor.snippet(entry).rstrip("\n"))
+        if isinstance(entry, Remote):
             click.echo(_token_hint(editor), err=True)
         return
-    if _install(editor, wanted, dry_run=dry_run):
-        _offer_daemon(ctx, wanted)
+    if _install(editor, entry, dry_run=dry_run):
+        _offer_daemon(ctx, entry)
 
 
 def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchanged: bool) -> None:

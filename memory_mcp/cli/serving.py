@@ -54,15 +54,15 @@ def until_serving(address: str, ended: Callable[[], str | None] = lambda: None, 
     Raises:
         ProvisionError: it failed, ended, or does not serve in time.
     """
-    began, told = time.monotonic(), 0.0
+    began, reported = time.monotonic(), 0.0
     while (finding := ask(address)).state not in {"serving", "asleep"}:
         waited = time.monotonic() - began
         if finding.state == "failed" or (reason := ended()):
             raise ProvisionError(f"the daemon is not serving: {finding.cause if finding.state == 'failed' else reason}")
         if waited > PATIENCE_S:
             raise ProvisionError(f"the daemon is not serving after {waited:.0f} s ({finding.cause}): {finding.fix}")
-        if waited >= told + _TOLD_EVERY_S:
-            told = waited
+        if waited >= reported + _TOLD_EVERY_S:
+            reported = waited
             hear(f"  {finding.state}, {waited:.0f} s …")
         time.sleep(_EVERY_S)
     asyncio.run(_embed(address))

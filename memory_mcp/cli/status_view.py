@@ -52,12 +52,12 @@ def screen(overview: Overview, before: Mapping[str, float]) -> Group:
 
 def lines(overview: Overview) -> list[tuple[str, ...]]:
     """Return the overview as plain lines, for output that is not a terminal."""
-    found = _summary(overview)
+    rows = _summary(overview)
     if overview.served is not None:
         counters = {name: _count(name, value, {}) for name, value in overview.served.counters.items()}
-        found += [("lane", *LANES), *_lanes(counters)]
-        found += [(name.replace("_", " "), counters[name]) for name in _others(counters)]
-    return found
+        rows += [("lane", *LANES), *_lanes(counters)]
+        rows += [(name.replace("_", " "), counters[name]) for name in _others(counters)]
+    return rows
 
 
 def _summary(overview: Overview) -> list[tuple[str, ...]]:

@@ -51,19 +51,19 @@ def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: i
     """Create a token for NAME and show it once."""
     allowed = [Scope(scope) for scope in dict.fromkeys(scopes or ("read", "write"))]
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
-    secret, made = _tokens().create(name, allowed, namespace, expires_at)
-    say(f"{secret}\n{_told(made)}; it is not shown again", {"token": secret, **_fields(made)}, as_json=as_json)
+    secret, created = _tokens().create(name, allowed, namespace, expires_at)
+    say(f"{secret}\n{_told(created)}; it is not shown again", {"token": secret, **_fields(created)}, as_json=as_json)
 
 
 @token.command("list")
 @as_json_option
 def list_(*, as_json: bool) -> None:
     """List the tokens without their secrets."""
-    held = _tokens().all()
+    tokens = _tokens().all()
     if as_json:
-        print_data({"tokens": [_fields(each) for each in held]})
+        print_data({"tokens": [_fields(each) for each in tokens]})
         return
-    for each in held:
+    for each in tokens:
         click.echo(_told(each))
 
 
@@ -72,8 +72,8 @@ def list_(*, as_json: bool) -> None:
 @as_json_option
 def revoke(*, name_or_id: str, as_json: bool) -> None:
     """Revoke a token; its holder is refused from now on."""
-    gone = _tokens().revoke(nfc(name_or_id))
-    say(f"revoked {gone.name} ({gone.id})", _fields(gone), as_json=as_json)
+    revoked = _tokens().revoke(nfc(name_or_id))
+    say(f"revoked {revoked.name} ({revoked.id})", _fields(revoked), as_json=as_json)
 
 
 def _told(each: Token) -> str:

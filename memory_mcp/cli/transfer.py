@@ -174,10 +174,10 @@ def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
             return ended(number, line, count)
         if line.strip():
             record = load(number, line, consequence)
-            of = record.memory.namespace, record.memory.id
+            key = record.memory.namespace, record.memory.id
             if record.may_be_numbered:
-                spelled.add(of)
-            yield replace(record, may_be_numbered=of in spelled)
+                spelled.add(key)
+            yield replace(record, may_be_numbered=key in spelled)
             count += 1
     raise _EndsEarlyError(
         "the last line", f"the file ends early, after {count} memories, which were imported; export it again"

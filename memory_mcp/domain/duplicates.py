@@ -51,10 +51,10 @@ def check_import(given: Memory, known: Memory) -> None:
     Raises:
         ConflictError: fields differ; the message names them.
     """
-    wanted = NewMemory(
+    imported = NewMemory(
         given.content, given.namespace, type=given.type, metadata=given.metadata, created_at=given.created_at
     )
-    names = differing(wanted, known)
+    names = differing(imported, known)
     names += ["conversation_id"] * (given.conversation_id != known.conversation_id)
     names += ["tags"] * bool(set(map(folded, given.tags)) - set(map(folded, known.tags)))
     if names:

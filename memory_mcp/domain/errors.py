@@ -47,8 +47,8 @@ class MemoryMcpError(Exception):
 
     def with_fix(self) -> str:
         """Return the message with what fixes it."""
-        told = str(self)
-        return f"{told}; {self.fix}" if self.fix and self.fix not in told else told
+        message = str(self)
+        return f"{message}; {self.fix}" if self.fix and self.fix not in message else message
 
 
 class SettingsError(MemoryMcpError):

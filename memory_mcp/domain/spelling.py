@@ -159,8 +159,8 @@ def words(text: str) -> Iterator[str]:
 
 def word_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield the start and end of each word of a text."""
-    found = _ASCII_WORDS.finditer(text) if text.isascii() else _WORDS.finditer(text.translate(_KINDS))
-    return (word.span() for word in found)
+    matches = _ASCII_WORDS.finditer(text) if text.isascii() else _WORDS.finditer(text.translate(_KINDS))
+    return (word.span() for word in matches)
 
 
 def plain_forms(word: str) -> list[str]:
@@ -175,8 +175,8 @@ def spelt_out(text: str) -> str:
 
 def holds(text: str, phrase: str) -> bool:
     """Return whether a text contains the words of a phrase in a row, in either ASCII spelling."""
-    wanted = lines(phrase)
-    return any(one in line for line in lines(text) for one in wanted)
+    phrase_lines = lines(phrase)
+    return any(one in line for line in lines(text) for one in phrase_lines)
 
 
 def lines(text: str) -> set[str]:

@@ -37,16 +37,16 @@ async def _made(
     for name, task in needed.items():
         if (await task)[name].condition is not Condition.OK:
             return dict.fromkeys(check.names, skipped(f"see {name}"))
-    found = await _looked(check, replace(inquiry, seconds=check.seconds or inquiry.seconds))
-    return dict.fromkeys(check.names, found) if isinstance(found, Finding) else found
+    result = await _looked(check, replace(inquiry, seconds=check.seconds or inquiry.seconds))
+    return dict.fromkeys(check.names, result) if isinstance(result, Finding) else result
 
 
 async def _looked(check: Check, inquiry: Inquiry) -> Mapping[str, Finding] | Finding:
     """Return the findings, or one that says why the check failed."""
     try:
         async with asyncio.timeout(inquiry.seconds):
-            found = await check.look(inquiry)
-            return {name: found[name] for name in check.names}
+            result = await check.look(inquiry)
+            return {name: result[name] for name in check.names}
     except TimeoutError:
         return Finding(
             Condition.DEGRADED,

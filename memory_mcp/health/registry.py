@@ -106,5 +106,5 @@ class Registry:
 
 def worst(conditions: Iterable[Condition]) -> Condition:
     """Return the worst condition; OK if there is none."""
-    found = set(conditions)
-    return next((condition for condition in WORST_FIRST if condition in found), Condition.OK)
+    present = set(conditions)
+    return next((condition for condition in WORST_FIRST if condition in present), Condition.OK)

@@ -101,9 +101,9 @@ class Backups:
         return next(path for path in map(self._folder.joinpath, names) if not path.exists())
 
     def _prune(self) -> None:
-        held = self._past()
-        kept = to_keep(backup.moment for backup in held)
-        for backup in held:
+        backups = self._past()
+        kept = to_keep(backup.moment for backup in backups)
+        for backup in backups:
             if backup.moment not in kept:
                 backup.path.unlink(missing_ok=True)
         asides = sorted((_moment(name), path) for path, name in _named(self._folder, _ASIDE_NAME))
@@ -159,10 +159,10 @@ def age(folder: Path, written: Written | None, now: datetime) -> Finding:
             )
         return Finding(Condition.DEGRADED, "none", f"there is no backup in {folder}", TAKE)
     days = (now - newest.moment) / timedelta(days=1)
-    told = f"the newest backup is {days:.1f} days old: {newest.path}"
+    message = f"the newest backup is {days:.1f} days old: {newest.path}"
     if now - newest.moment < LATE or newest.generation >= written.generation:
-        return Finding(Condition.OK, "held", detail=told)
-    cause = f"{told}; {written.generation - newest.generation} writes are not in it"
+        return Finding(Condition.OK, "held", detail=message)
+    cause = f"{message}; {written.generation - newest.generation} writes are not in it"
     return Finding(Condition.DEGRADED, "old", cause, TAKE)
 
 

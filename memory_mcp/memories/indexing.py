@@ -64,12 +64,12 @@ class EmbeddingProgress:
             if item.temporary:
                 self.later.append((index, span))
                 continue
-            seen = span.consumed(item)
-            if seen < 1 and span.embedded != span.text:  # the head leaves no room: retry without it
+            consumed = span.consumed(item)
+            if consumed < 1 and span.embedded != span.text:  # the head leaves no room: retry without it
                 self.left.append((index, replace(span, head=NO_HEAD)))
                 continue
-            self.done[index].append(Chunk(span.start, span.start + seen, item.vector, item.error or None))
-            if item.truncated and (cut := rest_after(span.text, seen)) < len(span.text):
+            self.done[index].append(Chunk(span.start, span.start + consumed, item.vector, item.error or None))
+            if item.truncated and (cut := rest_after(span.text, consumed)) < len(span.text):
                 self.left.append((index, replace(span, start=span.start + cut, text=span.text[cut:])))
 
     def chunks(self, index: int) -> tuple[Chunk, ...]:

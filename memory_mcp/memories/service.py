@@ -169,11 +169,11 @@ class Memories:
         to_delete = await self._store.delete(None, filters, dry_run=True)
         if dry_run:
             return to_delete
-        gone: list[str] = []
+        deleted: list[str] = []
         for start in range(0, len(to_delete), DELETED_AT_ONCE):
-            gone += await self._delete_known(to_delete[start : start + DELETED_AT_ONCE], filters)
+            deleted += await self._delete_known(to_delete[start : start + DELETED_AT_ONCE], filters)
             await on_progress(min(start + DELETED_AT_ONCE, len(to_delete)), len(to_delete))
-        return gone
+        return deleted
 
     async def _delete_known(self, ids: Sequence[str], within: Filters) -> list[str]:
         """Delete those that still exist and still match the filters."""

@@ -112,10 +112,10 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         ids = await memories.delete_all(filters, dry_run=dry_run, on_progress=call.progress)
     else:
         ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
-    told = ids[: count_fitting(ids, ROOM)] if call.is_bounded else ids
+    listed = ids[: count_fitting(ids, ROOM)] if call.is_bounded else ids
     timed = filters.after is not None or filters.before is not None
     interval = DeletedInterval(after=filters.after, before=filters.before) if timed else None
-    return DeleteResult(ids=told, left_out=len(ids) - len(told), dry_run=dry_run, interval=interval)
+    return DeleteResult(ids=listed, left_out=len(ids) - len(listed), dry_run=dry_run, interval=interval)
 
 
 DELETE = Tool(

@@ -69,8 +69,8 @@ def share(text: str, query: str) -> float:
         word for word in words if len(word[0]) > SHORT or _UNSPACED.search(word[0]) or not word[0].isalpha()
     ]
     searched, words = _Searched(text), content_words or _wanted(query)
-    held = [word for word in words if next(searched.places([word]), None) is not None]
-    return sum(len(word[0]) for word in held) / max(1, sum(len(word[0]) for word in words))
+    present = [word for word in words if next(searched.places([word]), None) is not None]
+    return sum(len(word[0]) for word in present) / max(1, sum(len(word[0]) for word in words))
 
 
 def _wanted(query: str) -> list[_Word]:
@@ -84,7 +84,7 @@ def _wanted(query: str) -> list[_Word]:
 
 def _words(query: str) -> list[_Word]:
     """Return a query's words: identifiers in parts, scripts without spaces as pairs of letters."""
-    found: list[str] = []
+    words: list[str] = []
     text = normal(query)
     for start, end in word_spans(text):
         word = text[start:end].translate(_SIGNS)
@@ -92,8 +92,8 @@ def _words(query: str) -> list[_Word]:
         is_name = not _HEX.fullmatch(word.lower()) and (len(parts) == 2 or len(word) >= 2 * len(parts))
         for part in parts if is_name else [word]:
             is_unspaced = _UNSPACED.search(part)
-            found += [part[at : at + 2] for at in range(max(1, len(part) - 1))] if is_unspaced else [part]
-    return [word for word in dict.fromkeys((_plain(each), _plain(spelt_out(each))) for each in found) if word[0]]
+            words += [part[at : at + 2] for at in range(max(1, len(part) - 1))] if is_unspaced else [part]
+    return [word for word in dict.fromkeys((_plain(each), _plain(spelt_out(each))) for each in words) if word[0]]
 
 
 def _plain(text: str) -> str:
@@ -121,12 +121,12 @@ class _Searched:
     def places(self, words: Sequence[_Word]) -> Iterator[_WordPlace]:
         """Yield the words' occurrences, each in its first spelling that occurs."""
         for word in words:
-            found = (
+            by_spelling = (
                 [(*spelling.span(match), word[0]) for match in islice(re.finditer(pattern, spelling.text), MAX_PLACES)]
                 for pattern in (each for form in dict.fromkeys(word) for each in _patterns(form))
                 for spelling in self._spellings
             )
-            yield from next((places for places in found if places), ())
+            yield from next((places for places in by_spelling if places), ())
 
 
 @dataclass(frozen=True)
@@ -192,13 +192,13 @@ def _at_border(letters: str) -> str:
 def _densest(places: Sequence[_WordPlace], size: int) -> tuple[int, int]:
     """Return the span of at most `size` characters with the most letters of distinct words; 0, 0 without words."""
     best, span, first = 0, (0, 0), 0
-    held = Counter[str]()
+    counts = Counter[str]()
     for last, (_, end, word) in enumerate(places):
-        held[word] += 1
+        counts[word] += 1
         while end - places[first][0] > size and first < last:
-            held[places[first][2]] -= 1
+            counts[places[first][2]] -= 1
             first += 1
-        weight = sum(len(each) for each, count in held.items() if count)
+        weight = sum(len(each) for each, count in counts.items() if count)
         if weight > best:
             best, span = weight, (places[first][0], end)
     return span

@@ -96,11 +96,11 @@ def fit(
     measure, room = TOKENS, int(CAUTION * (LIMIT - reserve - spent))
     if max_chars is not None:
         measure, room = CHARACTERS, max_chars
-    wanted = [_wanted(memory, measure) for memory in kept]
-    shares = shared(wanted, room)
+    needs = [_wanted(memory, measure) for memory in kept]
+    shares = shared(needs, room)
     shown = [
         memory if share == want else cut(memory, share, measure)
-        for memory, want, share in zip(kept, wanted, shares, strict=True)
+        for memory, want, share in zip(kept, needs, shares, strict=True)
     ]
     return Fitted(shown, len(memories) - len(kept))
 
@@ -117,7 +117,7 @@ def brief(members: Mapping[str, object], detail: Literal[0, 1, 2]) -> dict[str, 
         return dict(members)
     is_last = detail == _STEPS[-1]
     usual = {"type": "note", "updated_at": members.get("created_at")}
-    said = {
+    informative = {
         name: value
         for name, value in members.items()
         if name in _ALWAYS
@@ -127,8 +127,9 @@ def brief(members: Mapping[str, object], detail: Literal[0, 1, 2]) -> dict[str, 
             or (is_last and value == usual.get(name, MARK))
         )
     }
-    times = {name: _FRACTION.sub("", str(said[name])) for name in ("created_at", "updated_at") if name in said}
-    return said | times
+    dates = informative.keys() & {"created_at", "updated_at"}
+    times = {name: _FRACTION.sub("", str(informative[name])) for name in dates}
+    return informative | times
 
 
 def _wanted(memory: Shown, measure: Measure) -> int:

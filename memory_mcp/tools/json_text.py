@@ -37,9 +37,9 @@ def as_object(value: object) -> dict[str, object]:
     Raises:
         ValueError: it is neither.
     """
-    found = _decoded(value, WANTED_OBJECT) if isinstance(value, str) else value
-    if isinstance(found, dict):
-        return found
+    parsed = _decoded(value, WANTED_OBJECT) if isinstance(value, str) else value
+    if isinstance(parsed, dict):
+        return parsed
     raise ValueError(WANTED_OBJECT)
 
 
@@ -49,9 +49,9 @@ def as_items(value: object) -> list[object]:
     Raises:
         ValueError: it is none of these.
     """
-    found = _decoded(value, WANTED_ITEMS) if isinstance(value, str) else value
-    if isinstance(found, dict | list):
-        return [found] if isinstance(found, dict) else found
+    parsed = _decoded(value, WANTED_ITEMS) if isinstance(value, str) else value
+    if isinstance(parsed, dict | list):
+        return [parsed] if isinstance(parsed, dict) else parsed
     raise ValueError(WANTED_ITEMS)
 
 
@@ -73,9 +73,9 @@ def as_tags(value: object) -> list[object]:
 def _tags_of_text(text: str) -> list[object]:
     bare = text.strip()
     if bare.startswith(("[", "{")):
-        found = _decoded(bare, WANTED_TAGS)
-        if isinstance(found, list):
-            return _tags_of_list(found)
+        parsed = _decoded(bare, WANTED_TAGS)
+        if isinstance(parsed, list):
+            return _tags_of_list(parsed)
         raise ValueError(WANTED_TAGS)
     quoted = _parsed(f"[{bare}]") if bare.startswith('"') else None  # one JSON string, or several with commas
     return _tags_of_list(quoted if isinstance(quoted, list) else text.split(","))
@@ -98,9 +98,9 @@ def _tags_of_list(elements: Sequence[object]) -> list[object]:
         text = element
         if _ARRAY.match(text) and not text.rstrip().endswith("]"):
             text = ",".join([text, *_until_closed(rest)])
-        found = _parsed(text)
-        if isinstance(found, list) and all(isinstance(tag, str) for tag in found):
-            tags += found
+        parsed = _parsed(text)
+        if isinstance(parsed, list) and all(isinstance(tag, str) for tag in parsed):
+            tags += parsed
         elif _ARRAY.match(text):
             raise ValueError(WANTED_TAGS)
         else:
@@ -118,20 +118,20 @@ def _until_closed(elements: Iterator[object]) -> Iterator[str]:
 
 def _decoded(text: str, wanted: str) -> object:
     """Parse JSON text; JSON nested as strings is parsed to the innermost."""
-    found: object = text
+    value: object = text
     for _ in range(MAX_LAYERS):
-        if not isinstance(found, str):
+        if not isinstance(value, str):
             break
-        found = _parsed(found)
-    if found is None or isinstance(found, str):
+        value = _parsed(value)
+    if value is None or isinstance(value, str):
         raise ValueError(wanted)
-    return found
+    return value
 
 
 def _parsed(text: str) -> object:
     """Parse JSON text, or return None; lone surrogates, infinities and excessive depth are not JSON here."""
     try:
-        found: object = from_json(text, allow_inf_nan=False)
+        value: object = from_json(text, allow_inf_nan=False)
     except ValueError:
         return None
-    return found
+    return value

@@ -257,10 +257,10 @@ def fitting(
         update = {"content": content, "passage": passage if fits else None, "shortened": True}
         return hit.model_copy(update=update)
 
-    most = LIMIT // (4 * max(1, len(answer.hits)))
+    id_tokens = LIMIT // (4 * max(1, len(answer.hits)))
     hits = [_hit(hit) for hit in answer.hits]
     if is_bounded:
-        hits = [hit.model_copy(update={"duplicates": first_of(hit.duplicates, most)}) for hit in hits]
+        hits = [hit.model_copy(update={"duplicates": first_of(hit.duplicates, id_tokens)}) for hit in hits]
     return fit(hits, cut, max_chars=max_chars, reserve=reserve, only_contents=not is_bounded)
 
 

@@ -92,13 +92,13 @@ class _McpServer(Server[dict[str, object]]):
         *,
         protocol_version: str | None = None,
     ) -> types.ServerCapabilities:
-        found = super().get_capabilities(
+        capabilities = super().get_capabilities(
             notification_options, experimental_capabilities, extensions, protocol_version=protocol_version
         )
-        for each in (found.tools, found.resources, found.prompts):
+        for each in (capabilities.tools, capabilities.resources, capabilities.prompts):
             if each is not None:
                 each.list_changed = False
-        return found
+        return capabilities
 
 
 def make_server(

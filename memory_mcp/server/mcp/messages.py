@@ -105,7 +105,7 @@ def _shown(path: str) -> str:
 
 def _id_of(loose: object) -> types.RequestId | None:
     """Return the id of an invalid message, so that its sender does not wait for ever."""
-    found = loose.get("id") if isinstance(loose, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | str):
+    value = loose.get("id") if isinstance(loose, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | str):
         return None
-    return None if isinstance(found, str) and not found.isprintable() else found
+    return None if isinstance(value, str) and not value.isprintable() else value

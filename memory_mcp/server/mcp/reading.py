@@ -91,9 +91,9 @@ class ReadingHandlers:
     ) -> types.CompleteResult:
         """Answer `completion/complete` for tags and namespaces; other arguments have no completions."""
         del ctx
-        found = await self._completions(params.argument.name, params.argument.value, principal.reach)
+        completions = await self._completions(params.argument.name, params.argument.value, principal.reach)
         return types.CompleteResult(
-            completion=types.Completion(values=found[:COMPLETED], has_more=len(found) > COMPLETED)
+            completion=types.Completion(values=completions[:COMPLETED], has_more=len(completions) > COMPLETED)
         )
 
     async def _completions(self, name: str, prefix: str, reach: Reach) -> list[str]:

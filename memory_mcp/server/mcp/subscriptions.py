@@ -33,11 +33,11 @@ class Subscriptions:
         self, principal: Principal, ctx: Context, params: types.SubscribeRequestParams
     ) -> types.EmptyResult:
         """Answer `resources/subscribe` (2025-11-25)."""
-        held = _held(ctx)
-        if params.uri not in held:
-            _bound(len(held) + 1)
+        subscriptions = _held(ctx)
+        if params.uri not in subscriptions:
+            _bound(len(subscriptions) + 1)
             stack = contextlib.AsyncExitStack()
-            held[params.uri] = stack
+            subscriptions[params.uri] = stack
 
             async def notify(uri: str) -> None:
                 with contextlib.suppress(
@@ -48,7 +48,7 @@ class Subscriptions:
             try:
                 await self._watch(stack, params.uri, principal, notify)
             except BaseException:
-                del held[params.uri]
+                del subscriptions[params.uri]
                 raise
         return types.EmptyResult()
 
@@ -102,9 +102,9 @@ def _held(ctx: Context) -> HeldSubscription:
     """Return the subscriptions of a request's connection; they end with it."""
     connection = connection_of(ctx.session)
     if HELD not in connection.state:
-        held: HeldSubscription = {}
-        connection.state[HELD] = held
-        connection.exit_stack.push_async_callback(_end, held)
+        subscriptions: HeldSubscription = {}
+        connection.state[HELD] = subscriptions
+        connection.exit_stack.push_async_callback(_end, subscriptions)
     return connection.state[HELD]  # type: ignore[no-any-return]  # a dict of Any; this entry is ours
 
 
