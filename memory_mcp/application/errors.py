@@ -27,7 +27,7 @@ class Errors:
 
     async def __call__(self, request: Request[T]) -> T:
         request_id = os.urandom(16).hex()
-        token, traced = REQUEST_ID.set(request_id), TRACE.set(_trace())
+        token, traced = REQUEST_ID.set(request_id), TRACE.set(_trace_context())
         try:
             return await self._proceed(request)
         except Exception as error:
@@ -41,7 +41,7 @@ class Errors:
             TRACE.reset(traced)
 
 
-def _trace() -> dict[str, str]:
+def _trace_context() -> dict[str, str]:
     """Return the trace context that the transport read from the request."""
     trace: dict[str, str] = {}
     _PROPAGATOR.inject(trace)

@@ -151,7 +151,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python flushes again at exit and reports the error itself
         if code != FAILED:  # else the error was already reported
-            _complain(_told(error))
+            _complain(_message_of(error))
         return FAILED
     return code
 
@@ -175,12 +175,12 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         if sys.excepthook is not _one_line:
             raise
-        _complain(_told(error))
+        _complain(_message_of(error))
         return FAILED
     return code if isinstance(code, int) else 0
 
 
-def _told(error: OSError) -> str:
+def _message_of(error: OSError) -> str:
     """Return an error's message; those for stdout and a missing working folder would not name the cause."""
     if error.errno in NO_ROOM and error.filename is None:
         return f"cannot write to stdout ({error.strerror}); free some space or redirect it elsewhere"

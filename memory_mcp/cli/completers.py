@@ -31,7 +31,7 @@ class Known(click.ParamType[str]):
         del param
         before, comma, last = incomplete.rpartition(",")
         try:
-            given = _given(ctx)
+            given = _namespace_of(ctx)
             if not settings.load().sqlite_path.is_file():  # completion must not create a store
                 return []
             words = with_services(lambda services: self._like(services, last, given))
@@ -40,7 +40,7 @@ class Known(click.ParamType[str]):
         return [CompletionItem(before + comma + word) for word in words]
 
 
-def _given(ctx: click.Context) -> str:
+def _namespace_of(ctx: click.Context) -> str:
     """Return the namespace given on the line so far, else the one from the settings, including --set.
 
     Raises:

@@ -73,7 +73,7 @@ def install(
     config = settings.load(embedder_python=python)
     runner, place = SystemRunner(), _place(venv)
     before = Versions(place).current()
-    wishes = _wishes(engine, model)
+    wishes = _choices(engine, model)
     recorded = {*wishes, *(before.choices() if before else ())}
     if rollback:
         click.echo(installed.roll_back(Versions(place)))
@@ -114,12 +114,12 @@ def _build(config: settings.Settings, runner: Runner, place: Path, wishes: Mappi
     engine = {**(current.choices() if current else {}), **wishes}.get(ENGINE, AUTO)
     recipe = Recipe(extras=extras(engine, onnx=config.use_onnx))
     choice = choose(config.embedder_python, use_homebrew=config.use_homebrew_pytorch, runner=runner)
-    prove, agree = partial(serving.prove, progress), partial(_agree, yes=yes)
+    prove, agree = partial(serving.prove, progress), partial(_confirm, yes=yes)
     changed = Builder(place, choice, runner, progress, recipe, wishes, prove, agree).build()
     click.echo(f"the daemon's environment {place} is {'ready' if changed else 'up to date'}")
 
 
-def _agree(objection: str, *, yes: bool) -> None:
+def _confirm(objection: str, *, yes: bool) -> None:
     """Ask whether to continue despite the objection.
 
     Raises:
@@ -134,7 +134,7 @@ def _agree(objection: str, *, yes: bool) -> None:
         raise ProvisionError("nothing was installed; pass --yes to accept PyTorch with CUDA")
 
 
-def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
+def _choices(engine: str | None, model: str | None) -> dict[str, str]:
     """Return the requested options as variables; defaults are left out."""
     wishes = {}
     if engine:

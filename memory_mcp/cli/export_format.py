@@ -19,7 +19,7 @@ END: Final = "memory_mcp_export_end"
 ExportedTags = list[Tag]  # unbounded: duplicates may have added many tags
 
 
-class _Was(BaseModel):
+class _RevisionLine(BaseModel):
     """A revision."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,14 +34,14 @@ class _Was(BaseModel):
     updated_at: Moment
 
 
-class _Line(_Was):
+class _MemoryLine(_RevisionLine):
     """A memory."""
 
     id: MemoryId
     namespace: Namespace
     conversation_id: ConversationId | None
     created_at: Moment
-    revisions: list[_Was]
+    revisions: list[_RevisionLine]
 
 
 def dump(record: Record) -> str:
@@ -76,7 +76,7 @@ def load(number: int, line: str, consequence: str = "nothing from here on was re
         InvalidArgumentError: it is not one; names the line number, the field and the consequence.
     """
     try:
-        parsed = _Line.model_validate_json(line)
+        parsed = _MemoryLine.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the line"
@@ -107,7 +107,7 @@ def _is_respelled(line: str) -> bool:
     return any(nfc(raw[name]) != raw[name] for name in ("id", "namespace"))
 
 
-def _revision(was: _Was) -> Revision:
+def _revision(was: _RevisionLine) -> Revision:
     return Revision(was.revision, was.content, tuple(was.tags), was.type, was.metadata, was.updated_at)
 
 

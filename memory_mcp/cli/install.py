@@ -58,7 +58,7 @@ def install(  # noqa: PLR0913 - one for each option
         )
     if printing and uninstall:
         raise click.UsageError("--print cannot be combined with --uninstall; use --dry-run to see what would change")
-    client = named(client_name) if client_name else _asked(as_json=as_json)
+    client = named(client_name) if client_name else _ask_for_client(as_json=as_json)
     editor = Editor(client, this_machine(), name)
     remote = Remote(http) if http else None
     if as_json:
@@ -96,7 +96,7 @@ def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchan
     print_data(data)
 
 
-def _asked(*, as_json: bool) -> Client:
+def _ask_for_client(*, as_json: bool) -> Client:
     """Ask for one of the clients on this machine.
 
     Raises:

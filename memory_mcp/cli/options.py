@@ -99,7 +99,7 @@ def options_of(tool: AnyTool, *arguments: str) -> Callable[[F], F]:
 
 
 def _option(name: str, field: OptionSchema) -> Callable[[F], F]:
-    schema = {**field, **_only(field)}
+    schema = {**field, **_non_null(field)}
     words, flag = schema["description"].rstrip("…, "), f"--{name.replace('_', '-')}"
     if schema["type"] == "boolean":
         return click.option(flag, is_flag=True, help=f"{words}.")
@@ -111,7 +111,7 @@ def _option(name: str, field: OptionSchema) -> Callable[[F], F]:
             name,
             multiple=True,
             type=kind,
-            callback=_joined,
+            callback=_as_words,
             help=f"{words}; comma-separated or repeated.",
         )
     words += SAID.get(kind, "")
@@ -121,12 +121,12 @@ def _option(name: str, field: OptionSchema) -> Callable[[F], F]:
         type=kind,
         default=schema.get("default"),
         show_default=True,
-        callback=_given,
+        callback=_unless_default,
         help=f"{words}.",
     )
 
 
-def _only(field: OptionSchema) -> OptionSchema:
+def _non_null(field: OptionSchema) -> OptionSchema:
     """Return the non-null alternative of a schema."""
     return next((choice for choice in field.get("anyOf", ()) if choice["type"] != "null"), {})
 
@@ -143,7 +143,7 @@ def _type(name: str, schema: OptionSchema) -> TypeOption:
     return TYPES[schema.get("format", schema["type"])]
 
 
-def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[object] | None:
+def _as_words(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[object] | None:
     """Return the words of all values; a value may be comma-separated or a JSON array.
 
     Raises:
@@ -155,7 +155,7 @@ def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
         raise click.BadParameter(str(error)) from error
 
 
-def _given(ctx: click.Context, param: click.Parameter, value: object) -> object:
+def _unless_default(ctx: click.Context, param: click.Parameter, value: object) -> object:
     """Pass None for a default: the tool has the same default and treats given values differently."""
     return None if ctx.get_parameter_source(param.name or "") is ParameterSource.DEFAULT else value
 

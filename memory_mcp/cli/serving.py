@@ -22,7 +22,7 @@ from memory_mcp.provision.versions import Environment
 PATIENCE_S: Final = 180.0
 """The first start reads torch from a cold disk."""
 _EVERY_S: Final = 0.1
-_TOLD_EVERY_S: Final = 5.0
+_REPORT_EVERY_S: Final = 5.0
 _EMBED_S: Final = 30.0
 _TEXT: Final = "The spare key of the boat house hangs behind the clock."
 
@@ -61,7 +61,7 @@ def until_serving(address: str, ended: Callable[[], str | None] = lambda: None, 
             raise ProvisionError(f"the daemon is not serving: {finding.cause if finding.state == 'failed' else reason}")
         if waited > PATIENCE_S:
             raise ProvisionError(f"the daemon is not serving after {waited:.0f} s ({finding.cause}): {finding.fix}")
-        if waited >= reported + _TOLD_EVERY_S:
+        if waited >= reported + _REPORT_EVERY_S:
             reported = waited
             hear(f"  {finding.state}, {waited:.0f} s …")
         time.sleep(_EVERY_S)

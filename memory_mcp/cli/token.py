@@ -52,7 +52,9 @@ def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: i
     allowed = [Scope(scope) for scope in dict.fromkeys(scopes or ("read", "write"))]
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     secret, created = _tokens().create(name, allowed, namespace, expires_at)
-    say(f"{secret}\n{_told(created)}; it is not shown again", {"token": secret, **_fields(created)}, as_json=as_json)
+    say(
+        f"{secret}\n{_describe(created)}; it is not shown again", {"token": secret, **_fields(created)}, as_json=as_json
+    )
 
 
 @token.command("list")
@@ -64,7 +66,7 @@ def list_(*, as_json: bool) -> None:
         print_data({"tokens": [_fields(each) for each in tokens]})
         return
     for each in tokens:
-        click.echo(_told(each))
+        click.echo(_describe(each))
 
 
 @token.command()
@@ -76,7 +78,7 @@ def revoke(*, name_or_id: str, as_json: bool) -> None:
     say(f"revoked {revoked.name} ({revoked.id})", _fields(revoked), as_json=as_json)
 
 
-def _told(each: Token) -> str:
+def _describe(each: Token) -> str:
     reach = "all namespaces" if each.namespace is None else f"namespace {each.namespace}"
     until = "" if each.expires_at is None else f", until {each.expires_at:%Y-%m-%d %H:%M} UTC"
     return f"{each.name} ({each.id}): {', '.join(each.scopes)}; {reach}{until}"

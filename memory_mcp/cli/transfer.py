@@ -36,7 +36,7 @@ def export(*, target: Path) -> None:
         exported = with_services(partial(_export, file=sys.stdout))
         sys.stdout.flush()  # an error here means that the export is incomplete
     else:
-        with _whole(target) as file:
+        with _open_atomically(target) as file:
             exported = with_services(partial(_export, file=file))
     click.echo(f"exported {exported} memories", err=True)
 
@@ -54,7 +54,7 @@ async def _export(services: Services, file: TextIO) -> int:
 
 
 @contextlib.contextmanager
-def _whole(target: Path) -> Iterator[TextIO]:
+def _open_atomically(target: Path) -> Iterator[TextIO]:
     """Open a private file that takes the target's name once it is complete; on failure nothing changes."""
     if target.exists() and not target.is_file():
         raise TransferError(f"{target} is not a regular file; write to - and redirect the output")

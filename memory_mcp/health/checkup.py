@@ -37,11 +37,11 @@ async def _made(
     for name, task in needed.items():
         if (await task)[name].condition is not Condition.OK:
             return dict.fromkeys(check.names, skipped(f"see {name}"))
-    result = await _looked(check, replace(inquiry, seconds=check.seconds or inquiry.seconds))
+    result = await _run(check, replace(inquiry, seconds=check.seconds or inquiry.seconds))
     return dict.fromkeys(check.names, result) if isinstance(result, Finding) else result
 
 
-async def _looked(check: Check, inquiry: Inquiry) -> Mapping[str, Finding] | Finding:
+async def _run(check: Check, inquiry: Inquiry) -> Mapping[str, Finding] | Finding:
     """Return the findings, or one that says why the check failed."""
     try:
         async with asyncio.timeout(inquiry.seconds):

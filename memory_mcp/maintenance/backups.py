@@ -106,7 +106,7 @@ class Backups:
         for backup in backups:
             if backup.moment not in kept:
                 backup.path.unlink(missing_ok=True)
-        asides = sorted((_moment(name), path) for path, name in _named(self._folder, _ASIDE_NAME))
+        asides = sorted((_moment(name), path) for path, name in _files_named(self._folder, _ASIDE_NAME))
         for moment, path in asides[:-1]:  # keep the latest
             if self._now() - moment > ASIDE:
                 path.unlink(missing_ok=True)
@@ -121,7 +121,9 @@ class Backups:
 
 def held_in(folder: Path) -> list[BackupFile]:
     """Return the backups of a folder, newest first."""
-    return sorted((BackupFile(_moment(name), int(name[2]), path) for path, name in _named(folder, _NAME)), reverse=True)
+    return sorted(
+        (BackupFile(_moment(name), int(name[2]), path) for path, name in _files_named(folder, _NAME)), reverse=True
+    )
 
 
 def newest_in(folder: Path) -> Path | None:
@@ -166,7 +168,7 @@ def age(folder: Path, written: Written | None, now: datetime) -> Finding:
     return Finding(Condition.DEGRADED, "old", cause, TAKE)
 
 
-def _named(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:
+def _files_named(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:
     """Yield the files in a folder that match a name."""
     for path in folder.glob("*.db"):
         if match := name.fullmatch(path.name):

@@ -167,10 +167,10 @@ class Reembedding:
         embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=target, read=None)
         if failure is not None:
             raise failure
-        return [replace(of, chunks=tuple(map(_settled, of.chunks))) for of in embedded]
+        return [replace(of, chunks=tuple(map(_refused_for_now, of.chunks))) for of in embedded]
 
 
-def _settled(passage: Chunk) -> Chunk:
+def _refused_for_now(passage: Chunk) -> Chunk:
     """Give a passage that is refused for now an error, so that it does not block the switch to the new space.
 
     The chores recognise that the refusal was temporary, and queue it again.

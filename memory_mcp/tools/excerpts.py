@@ -55,7 +55,7 @@ def excerpt(content: str, query: str, size: int) -> str:
     """Return `size` characters around most of the query's words, or the beginning if there are none."""
     if len(content) <= size:
         return content
-    start, end = _densest(sorted(_Searched(content).places(_wanted(query))), size)
+    start, end = _densest(sorted(_Searched(content).places(_search_words(query))), size)
     begin = max(0, min(start - max(0, size - (end - start)) // 2, len(content) - size))
     word = content.rfind(" ", max(0, begin - LONGEST), begin) + 1
     begin = word if word and end - word <= size else begin
@@ -68,12 +68,12 @@ def share(text: str, query: str) -> float:
     content_words = [
         word for word in words if len(word[0]) > SHORT or _UNSPACED.search(word[0]) or not word[0].isalpha()
     ]
-    searched, words = _Searched(text), content_words or _wanted(query)
+    searched, words = _Searched(text), content_words or _search_words(query)
     present = [word for word in words if next(searched.places([word]), None) is not None]
     return sum(len(word[0]) for word in present) / max(1, sum(len(word[0]) for word in words))
 
 
-def _wanted(query: str) -> list[_Word]:
+def _search_words(query: str) -> list[_Word]:
     """Return the words to look for: the query's words, and every two neighbours joined."""
     words = _words(query)
     if len(words) > MAX_WORDS:

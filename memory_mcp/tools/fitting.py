@@ -96,7 +96,7 @@ def fit(
     measure, room = TOKENS, int(CAUTION * (LIMIT - reserve - spent))
     if max_chars is not None:
         measure, room = CHARACTERS, max_chars
-    needs = [_wanted(memory, measure) for memory in kept]
+    needs = [_need(memory, measure) for memory in kept]
     shares = shared(needs, room)
     shown = [
         memory if share == want else cut(memory, share, measure)
@@ -132,7 +132,7 @@ def brief(members: Mapping[str, object], detail: Literal[0, 1, 2]) -> dict[str, 
     return informative | times
 
 
-def _wanted(memory: Shown, measure: Measure) -> int:
+def _need(memory: Shown, measure: Measure) -> int:
     return measure.of(memory.content) + (0 if measure.is_exact else measure.of(memory.passage_shown or ""))
 
 
@@ -157,14 +157,14 @@ def _with_detail(memory: ShownT, detail: Literal[0, 1, 2]) -> ShownT:
 def _least(memories: Sequence[Shown], detail: Literal[0, 1, 2]) -> int:
     """Return the tokens of the memories at this detail, with a minimum of content, tags and metadata."""
     return sum(
-        _cost_without_content(memory.model_copy(update=_bare(memory) | {"detail": detail}))
+        _cost_without_content(memory.model_copy(update=_emptied(memory) | {"detail": detail}))
         + min(LEAST, tokens(memory.content))
         + min(LEAST, _cost_of(memory.tags) + (tokens(to_json(memory.metadata).decode()) if memory.metadata else 0))
         for memory in memories
     )
 
 
-def _bare(memory: Shown) -> dict[str, object]:
+def _emptied(memory: Shown) -> dict[str, object]:
     """Return the fields that may be shortened, emptied."""
     bare: dict[str, object] = {"tags": [], "metadata": {}}
     return bare | {"conversation_id": None} if isinstance(memory, MemoryFields) else bare
@@ -172,7 +172,7 @@ def _bare(memory: Shown) -> dict[str, object]:
 
 def _lean(memory: ShownT, most: int) -> ShownT:
     """Return a memory whose conversation, tags and metadata leave room for content within `most` tokens."""
-    bare = _bare(memory)
+    bare = _emptied(memory)
     conversation = memory.conversation_id if isinstance(memory, MemoryFields) else None
     room = max(0, most - _cost_without_content(memory.model_copy(update=bare)))
     share = room - min(room // 2, tokens(memory.content))

@@ -97,7 +97,7 @@ def _tags_of_list(elements: Sequence[object]) -> list[object]:
             continue
         text = element
         if _ARRAY.match(text) and not text.rstrip().endswith("]"):
-            text = ",".join([text, *_until_closed(rest)])
+            text = ",".join([text, *_rest_of_array(rest)])
         parsed = _parsed(text)
         if isinstance(parsed, list) and all(isinstance(tag, str) for tag in parsed):
             tags += parsed
@@ -108,7 +108,7 @@ def _tags_of_list(elements: Sequence[object]) -> list[object]:
     return tags
 
 
-def _until_closed(elements: Iterator[object]) -> Iterator[str]:
+def _rest_of_array(elements: Iterator[object]) -> Iterator[str]:
     """Yield elements up to the one that closes a JSON array."""
     for element in elements:
         yield str(element)

@@ -16,7 +16,7 @@ from memory_mcp.tools.get import WholeMemory
 from memory_mcp.tools.json_text import as_tags, is_left_out
 
 
-def _unless_blank(tags: object) -> object:
+def _none_if_blank(tags: object) -> object:
     """Treat all-blank tags as left out; only an empty list clears the tags."""
     listed = None if tags is None else as_tags(tags)
     return None if listed and all(isinstance(tag, str) and not tag.strip() for tag in listed) else listed
@@ -29,7 +29,7 @@ class UpdateArguments(Arguments):
 
     id: Annotated[MemoryId, Field(description="From a search or list")]
     content: Annotated[Content | None, Field(description="Replaces the content")] = None
-    tags: Annotated[NewTags | None, BeforeValidator(_unless_blank), Field(description="Replaces all tags")] = None
+    tags: Annotated[NewTags | None, BeforeValidator(_none_if_blank), Field(description="Replaces all tags")] = None
     type: Annotated[Type | None, Field(description="Replaces the kind")] = None
     metadata: Annotated[NewMetadata | None, Field(description="Replaces all metadata")] = None
     expected_revision: Annotated[int | None, Field(ge=1, description="Fail if changed since this revision")] = None

@@ -41,7 +41,7 @@ def parse(text: bytes) -> types.JSONRPCMessage | Refused:
     try:
         loose: object = from_json(text, allow_inf_nan=False)
     except ValueError:
-        guess = _guessed(text)
+        guess = _parse_loosely(text)
         problem = _problem_in(guess) or "the message is not JSON in UTF-8, or is nested too deeply"
         return wrong(types.PARSE_ERROR, problem, _id_of(guess))
     try:
@@ -68,18 +68,18 @@ def request_id(message: Message | Refused | None) -> types.RequestId | None:
     return message.id if isinstance(message, types.JSONRPCRequest) else None
 
 
-def _guessed(text: bytes) -> object:
+def _parse_loosely(text: bytes) -> object:
     """Parse what is almost JSON (a lone surrogate, NaN), to find its id."""
     with contextlib.suppress(ValueError, RecursionError):
         return json.loads(text, parse_int=_integer)
     return None
 
 
-def _integer(digits: str) -> int | _Long:
-    return int(digits) if len(digits.lstrip("-")) <= MAX_DIGITS else _Long()
+def _integer(digits: str) -> int | _LongNumber:
+    return int(digits) if len(digits.lstrip("-")) <= MAX_DIGITS else _LongNumber()
 
 
-class _Long:
+class _LongNumber:
     """Stands for an integer too long for Python to parse."""
 
 
@@ -94,7 +94,7 @@ def _problem_in(loose: object) -> str | None:
             waiting += [(f"{path}.{place}", of) for place, of in enumerate(value)]
         elif isinstance(value, str) and not is_text(value):
             return f"{_shown(path)}: contains a lone surrogate, which is not a character; remove it"
-        elif isinstance(value, _Long):
+        elif isinstance(value, _LongNumber):
             return f"{_shown(path)}: is a number with more than {MAX_DIGITS:,} digits; send it as a string"
     return None
 

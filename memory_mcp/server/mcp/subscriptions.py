@@ -33,7 +33,7 @@ class Subscriptions:
         self, principal: Principal, ctx: Context, params: types.SubscribeRequestParams
     ) -> types.EmptyResult:
         """Answer `resources/subscribe` (2025-11-25)."""
-        subscriptions = _held(ctx)
+        subscriptions = _subscriptions_of(ctx)
         if params.uri not in subscriptions:
             _bound(len(subscriptions) + 1)
             stack = contextlib.AsyncExitStack()
@@ -57,7 +57,7 @@ class Subscriptions:
     ) -> types.EmptyResult:
         """Answer `resources/unsubscribe` (2025-11-25); unsubscribing twice is not an error."""
         del principal
-        stack = _held(ctx).pop(params.uri, None)
+        stack = _subscriptions_of(ctx).pop(params.uri, None)
         if stack is not None:
             await stack.aclose()
         return types.EmptyResult()
@@ -98,7 +98,7 @@ def _bound(count: int) -> None:
         )
 
 
-def _held(ctx: Context) -> HeldSubscription:
+def _subscriptions_of(ctx: Context) -> HeldSubscription:
     """Return the subscriptions of a request's connection; they end with it."""
     connection = connection_of(ctx.session)
     if HELD not in connection.state:
