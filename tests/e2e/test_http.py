@@ -266,7 +266,7 @@ def test_a_caller_who_asks_too_often_is_told_when_to_come_back(serve: Serve) -> 
             one.request("tools/list")
             one.tool("memory_store", content="text")
         one.tool("memory_store_many", items=[{"content": "more"}])
-        with pytest.raises(ToolError, match="at most 1 bulk"):
+        with pytest.raises(ToolError, match="the limit is 1 bulk"):
             one.tool("memory_store_many", items=[{"content": "more"}])
         assert two.tool("memory_list")["total"] == 2
 

@@ -145,7 +145,7 @@ def test_delete_takes_an_id_or_filters(run: Run) -> None:
         (["search", "x", "--limit", "101"], "1<=x<=100"),
         (["search", "x" * 10_001], "query: String should have at most 10000 characters"),
         (["search", "x", "--mode", "best"], "'auto', 'semantic', 'keyword', 'hybrid'"),
-        (["search", "x", "--time-expr", "gibberish"], "'gibberish' is not a time"),
+        (["search", "x", "--time-expr", "gibberish"], "'gibberish' is no time"),
         (["list", "--after", "gibberish"], "'gibberish' is not a time"),
         (["list", "--tag", "t" * 129], "tags.0: String should have at most 128 characters"),
         (["list", "--metadata", "[1]"], "give a JSON object"),

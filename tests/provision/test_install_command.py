@@ -154,7 +154,7 @@ def test_print_dry_run_install_again_and_uninstall(home: Path, install: Callable
     with_us = file.read_text(encoding="utf-8")
     assert "\n-[mcp_servers.memory]\n" in install("--client", "codex", "--uninstall", "--dry-run").out
     assert file.read_text(encoding="utf-8") == with_us
-    assert "memory is out of" in install("--client", "codex", "--uninstall").out
+    assert "removed memory from" in install("--client", "codex", "--uninstall").out
     assert file.read_text(encoding="utf-8") == 'model = "gpt"\n'
     assert "nothing was changed" in install("--client", "codex", "--uninstall").out
 
