@@ -110,7 +110,7 @@ def _wait(address: str, process: subprocess.Popen[bytes] | None) -> None:
             PID_FILE.unlink(missing_ok=True)
             raise DaemonError(f"the daemon ended with exit code {process.returncode}: {_reason(process.returncode)}")
         if waited > START_SECONDS:
-            raise DaemonError(f"the daemon does not serve after {waited:.0f} s; see {LOG_FILE}")
+            raise DaemonError(f"the daemon is not serving after {waited:.0f} s; see {LOG_FILE}")
         if waited >= told + 2:
             told = int(waited)
             click.echo(f"  loading the model … {told} s")

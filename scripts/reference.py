@@ -152,7 +152,7 @@ def _settings(prefix: str, fields: dict[str, FieldInfo]) -> str:
         (f"`{variable(prefix, name, field)}`", _by_default(field), told(field, "unit"), field.description or "")
         for name, field in fields.items()
     ]
-    return _table(("variable", "default", "unit", "what it is"), rows)
+    return _table(("variable", "default", "unit", "meaning"), rows)
 
 
 def _by_default(field: FieldInfo) -> str:

@@ -1,1 +1,1 @@
-"""What every request passes, whoever brings it: the caller's rights, limits, the response cache, errors."""
+"""The middleware of every request, whatever the transport: authorization, rate limits, the response cache, errors."""

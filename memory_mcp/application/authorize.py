@@ -6,17 +6,12 @@ from memory_mcp.application.request import Handler, Request, T
 
 
 class Authorize:
-    """Passes on requests whose principal holds every scope that they need."""
+    """Passes on requests whose principal has every required scope; raises ForbiddenError for the others."""
 
     def __init__(self, proceed: Handler) -> None:
         self._proceed = proceed
 
     async def __call__(self, request: Request[T]) -> T:
-        """Answer a request.
-
-        Raises:
-            ForbiddenError: a scope is missing.
-        """
         for scope in request.scopes:
             request.principal.require(scope)
         return await self._proceed(request)

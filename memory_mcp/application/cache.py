@@ -1,4 +1,4 @@
-"""The response cache: the same question gets the same answer until something is written."""
+"""The response cache: the same call gets the same answer until something is written."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from memory_mcp.application.request import ToolCall
 from memory_mcp.tools.base import ArgumentsT, Result, ResultT
 
 if TYPE_CHECKING:
-    from cachetools import LRUCache  # imported for the first answer that is kept, not before the handshake
+    from cachetools import LRUCache  # imported with the first cached answer, not before the handshake
 
 MAX_BYTES: Final = 500_000
-"""Of all answers that are kept, as JSON: about a hundred, which take four times that in memory."""
+"""Total size of the cached answers as JSON: about a hundred answers, which take four times that in memory."""
 
 
 class ResponseCache:
-    """Keeps the latest answers of tools that read."""
+    """Caches the latest answers of read-only tools."""
 
     def __init__(self, proceed: AnswerTool, services: GetServices, looked_up: Callable[[bool], None] | None) -> None:
-        """`looked_up` hears of every look whether an answer was there."""
+        """`looked_up` is called after every lookup: True for a hit."""
         self._proceed = proceed
         self._services = services
         self._looked_up = looked_up or (lambda _: None)
@@ -35,7 +35,7 @@ class ResponseCache:
         return LRUCache(MAX_BYTES, getsizeof=lambda kept: kept[1])
 
     async def __call__(self, call: ToolCall[ArgumentsT, ResultT]) -> ResultT:
-        """Return the answer that is kept, or get one and keep it.
+        """Return the cached answer, or get one and cache it.
 
         Raises:
             InvalidArgumentError: an argument is unknown or breaks a bound.
@@ -46,7 +46,7 @@ class ResponseCache:
         kept = self._kept.get(key)
         self._looked_up(kept is not None)
         if kept is not None:
-            return cast("ResultT", kept[0])  # the key names the tool, and so the type
+            return cast("ResultT", kept[0])  # the key contains the tool, and so determines the type
         result = await self._proceed(call)
         size = len(to_json(result.rendered))
         if result.is_whole and size <= MAX_BYTES:
@@ -54,6 +54,6 @@ class ResponseCache:
         return result
 
     async def _key(self, call: ToolCall[ArgumentsT, ResultT]) -> Hashable:
-        """Return all that an answer depends on."""
+        """Return everything that an answer depends on."""
         generation = await (await self._services()).watching.generation()
         return call.principal, call.tool.name, call.parsed.model_dump_json(), call.is_bounded, generation

@@ -1,4 +1,4 @@
-"""The one way to the tools and to whatever else looks at memories: MCP, HTTP and the command line call it."""
+"""The only way to the tools and everything else that reads memories, for MCP, HTTP and the command line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.tools.base import ArgumentsT, Call, ResultT
 
 if TYPE_CHECKING:
-    from memory_mcp.tools.services import Services  # all parts of the program, not before the handshake
+    from memory_mcp.tools.services import Services  # imports the whole program, so not before the handshake
 
 GetServices = Callable[[], Awaitable["Services"]]
-"""Makes the services when they are first asked for; raises SettingsError where the settings do not fit."""
+"""Returns the services, built on first use; raises SettingsError if the settings are invalid."""
 
 
 class AnswerTool(Protocol):
@@ -25,13 +25,13 @@ class AnswerTool(Protocol):
         """Return the tool's result.
 
         Raises:
-            MemoryMcpError: what the tool raises; InvalidArgumentError where an argument is wrong.
+            MemoryMcpError: what the tool raises; InvalidArgumentError for an invalid argument.
         """
         ...
 
 
 class Dispatcher:
-    """Passes requests through the middleware to what answers them."""
+    """Passes requests through the middleware to their handler."""
 
     def __init__(self, handler: Handler, answer_tool: AnswerTool) -> None:
         self._handler = handler
@@ -41,12 +41,12 @@ class Dispatcher:
         """Return the result of a tool.
 
         Raises:
-            MemoryMcpError: by its code, what is wrong with the call or could not be done.
+            MemoryMcpError: the code says what is wrong with the call or what failed.
         """
         return await self._handler(call.request(lambda: self._answer_tool(call)))
 
     async def present(self, call: ToolCall[ArgumentsT, ResultT], view: Callable[[ResultT], T]) -> T:
-        """Return a view of a tool's result; what fails in the view fails like the tool.
+        """Return a view of a tool's result; an error in the view is handled like one in the tool.
 
         Raises:
             MemoryMcpError: as `dispatch` does.
@@ -58,10 +58,10 @@ class Dispatcher:
         return await self._handler(call.request(work))
 
     async def run(self, request: Request[T]) -> T:
-        """Answer a request that is no call of a tool.
+        """Answer a request that is not a tool call.
 
         Raises:
-            MemoryMcpError: what its work raises, or why it was not done.
+            MemoryMcpError: what its work raises, or what the middleware refused.
         """
         return await self._handler(request)
 
@@ -73,7 +73,6 @@ class RunTool:
         self._services = services
 
     async def __call__(self, call: ToolCall[ArgumentsT, ResultT]) -> ResultT:
-        """Return the tool's result."""
         tool, arguments = call.tool, call.parsed
         try:
             services = await self._services()
@@ -82,8 +81,8 @@ class RunTool:
                 raise
             return tool.without_services(error)
         context = Call(services, call.principal, call.progress, call.is_bounded)
-        # A task of its own: gRPC answers a cancellation with a CancelledError of its own making, which a caller's
-        # cancel scope would not know as its own, and which would end a whole session.
+        # A separate task: gRPC turns a cancellation into a CancelledError of its own, which the caller's cancel
+        # scope would not recognise, and which would end the whole session.
         task: asyncio.Task[ResultT] = asyncio.create_task(tool.run(context, arguments))
         try:
             await asyncio.wait({task})
@@ -94,14 +93,14 @@ class RunTool:
 
 
 async def do(request: Request[T]) -> T:
-    """Do the work of a request: what all middleware stands around."""
+    """Run the work of a request: the innermost handler."""
     return await request.work()
 
 
 def local_dispatcher(services: Services) -> Dispatcher:
     """Return a dispatcher for one command of the local user.
 
-    It has no error net: the command line's own shows what nobody expected. One call needs no limit and no cache.
+    It has no error net, because the command line has its own. One call needs neither limit nor cache.
     """
 
     async def get() -> Services:

@@ -1,4 +1,4 @@
-"""The error net: every request has an id, and whatever fails below it leaves as an error of the domain."""
+"""The error net: every request gets an id, and every failure leaves as a domain error."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ from memory_mcp.domain.errors import Code, InternalError, MemoryMcpError
 from memory_mcp.domain.request import REQUEST_ID, TRACE
 
 TRACESTATE_LENGTH: Final = 512
-"""Characters that must be carried on (W3C Trace Context, 3.3.1.5); more would fill the metadata of a gRPC call."""
+"""Characters that must be propagated (W3C Trace Context, 3.3.1.5); more would fill the metadata of a gRPC call."""
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class Errors:
-    """Names each request, and lets nothing out but errors of the domain that have a code and the request's id."""
+    """Gives each request an id, and turns every exception into a MemoryMcpError with that id.
+
+    A bug becomes an InternalError; its details are in the log.
+    """
 
     def __init__(self, proceed: Handler) -> None:
         self._proceed = proceed
 
     async def __call__(self, request: Request[T]) -> T:
-        """Answer a request.
-
-        Raises:
-            MemoryMcpError: what failed, by its code; `InternalError` for a bug, whose details stand in the log.
-        """
         request_id = os.urandom(16).hex()
-        token, traced = REQUEST_ID.set(request_id), TRACE.set(_trace())
+        token, traced = REQUEST_ID.set(request_id), TRACE.set(_trace_context())
         try:
             return await self._proceed(request)
         except Exception as error:
@@ -43,8 +41,8 @@ class Errors:
             TRACE.reset(traced)
 
 
-def _trace() -> dict[str, str]:
-    """Return the place in a trace that the transport has read from the request; it is a part of it as we are."""
+def _trace_context() -> dict[str, str]:
+    """Return the trace context that the transport read from the request."""
     trace: dict[str, str] = {}
     _PROPAGATOR.inject(trace)
     if len(trace.get("tracestate", "")) > TRACESTATE_LENGTH:

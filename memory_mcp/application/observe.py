@@ -1,4 +1,4 @@
-"""Reports each request when it has ended: to the metrics, and to the log where debug lines are wanted."""
+"""Reports each finished request to the metrics and, at debug level, to the log."""
 
 from __future__ import annotations
 
@@ -15,30 +15,26 @@ OK: Final = "ok"
 CANCELLED: Final = "cancelled"
 
 Observer = Callable[[Request[Any], str, float], None]
-"""Hears of a request, its outcome ("ok", "cancelled" or an error's code), and the seconds it took; must not raise."""
+"""Gets a request, its outcome ("ok", "cancelled" or an error code) and its seconds; must not raise."""
 
 
 class Meter(Protocol):
-    """Counts."""
+    """Counts tool calls and cache lookups."""
 
-    def called(self, tool: str, outcome: str, seconds: float) -> None:
-        """Count a call of a tool."""
-        ...
+    def called(self, tool: str, outcome: str, seconds: float) -> None: ...
 
     def looked_up(self, hit: bool) -> None:  # noqa: FBT001 - a callback of one argument
-        """Count a look into the response cache."""
         ...
 
 
 class Observe:
-    """Reports to its observers, in their order."""
+    """Calls its observers after each request, in order."""
 
     def __init__(self, proceed: Handler, observers: Sequence[Observer]) -> None:
         self._proceed = proceed
         self._observers = tuple(observers)
 
     async def __call__(self, request: Request[T]) -> T:
-        """Answer a request, and report how it ended."""
         begun, outcome = time.perf_counter(), OK
         try:
             return await self._proceed(request)
@@ -52,7 +48,7 @@ class Observe:
 
 
 def _outcome(error: BaseException) -> str:
-    """Return one word of a few for how a request failed."""
+    """Return one of a few words for how a request failed."""
     if isinstance(error, MemoryMcpError):
         return error.code
     return CANCELLED if isinstance(error, asyncio.CancelledError) else Code.INTERNAL
@@ -70,7 +66,7 @@ def to_meter(meter: Meter) -> Observer:
 
 def to_log(settings: Settings) -> Observer:
     """Return an observer that writes a debug line."""
-    import structlog  # noqa: PLC0415 - not on the way to the handshake, unless somebody looks for bugs
+    import structlog  # noqa: PLC0415 - before the handshake only at debug level
 
     from memory_common.log_lines import CONTENT  # noqa: PLC0415 - likewise
     from memory_mcp import logs  # noqa: PLC0415 - likewise

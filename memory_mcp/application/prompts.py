@@ -1,4 +1,4 @@
-"""The prompts: what a user can ask for by name, made of the memories that it is about."""
+"""The prompts: texts that a user asks for by name, filled with memories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PromptArguments = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What a prompt asks for."""
+    """An argument of a prompt."""
 
     name: str
     description: str
@@ -35,7 +35,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt, and how its text is made."""
+    """A prompt and the function that makes its text."""
 
     name: str
     description: str
@@ -47,11 +47,11 @@ class Prompt:
 async def _recall(services: Services, namespace: str, arguments: PromptArguments) -> str:
     topic = arguments["topic"]
     answer = await services.search.run(SearchQuery(topic, Filters(namespace), limit=RECALLED))
-    found = _listed(fitting(answer, topic, reserve=RESERVE + tokens(topic)).memories)
-    note = f"\n(Found by words only: {answer.degraded})" if answer.degraded else ""
+    memories = _listed(fitting(answer, topic, reserve=RESERVE + tokens(topic)).memories)
+    note = f"\n(Found by keywords only: {answer.degraded})" if answer.degraded else ""
     return (
-        f"What do you remember about this: {topic}\n\nThe long-term memory holds, best first:\n{found}{note}\n\n"
-        "Answer from these memories, say how old what you rely on is, and search again (memory_search) where they "
+        f"What do you remember about this: {topic}\n\nThe long-term memory has, best first:\n{memories}{note}\n\n"
+        "Answer from these memories, say how old those you rely on are, and search again (memory_search) if they "
         "leave something open."
     )
 
@@ -61,15 +61,15 @@ async def _review(services: Services, namespace: str, arguments: PromptArguments
     try:
         after, before = await understand(period)
     except InvalidArgumentError:
-        problem = f"{period[:64]!r} is no time that is understood; say it like {DEFAULT_PERIOD!r} or 'in May 2023'"
+        problem = f"{period[:64]!r} is not a known time expression; use one like {DEFAULT_PERIOD!r} or 'in May 2023'"
         raise InvalidArgumentError("period", problem) from None
     tags = (arguments["tag"],) if arguments.get("tag") else ()
     page = await listed(services, Filters(namespace, tags=tags, after=after, before=before), REVIEWED)
     return (
         f"Review what was remembered {period}, {len(page.memories)} of {page.total} memories, newest first:\n"
         f"{_listed(page.memories)}\n\n"
-        "Name what contradicts or repeats itself, what is out of date and what is missing a tag. Propose each change, "
-        "and make it (memory_update, memory_delete) when I agree."
+        "Point out contradictions, repetitions, outdated memories and missing tags. Propose each change, and make it "
+        "(memory_update, memory_delete) when I agree."
     )
 
 
@@ -80,16 +80,16 @@ async def _save_session(services: Services, namespace: str, arguments: PromptArg
     return (
         "Look back over this conversation and store what will matter later with memory_store_many: facts about me "
         "and my work, preferences, decisions with their reasons, open tasks and dates. One memory for each, in full "
-        "sentences that can be understood without this conversation, with the names of what they are about. Leave out "
+        "sentences that make sense without this conversation and name their subjects. Leave out "
         f"secrets, small talk and what is already stored (memory_search).{labelled} Then tell me what you stored."
     )
 
 
 def _listed(memories: Sequence[MemoryFields]) -> str:
-    """List memories; the note says how to read those that are too long for a prompt."""
+    """List memories, with a note on how to read shortened ones."""
     lines = [f"- {memory.text()}" for memory in memories]
     if any(memory.shortened for memory in memories):
-        lines.append("(Those that end in … are shortened; memory_get reads all of one.)")
+        lines.append("(Those that end in … are shortened; memory_get returns one in full.)")
     return "\n".join(lines) or "(nothing)"
 
 
@@ -99,19 +99,19 @@ PROMPTS: Final = (
     Prompt(
         "recall",
         "What is remembered about a topic",
-        (Argument("topic", "What it is about", required=True),),
+        (Argument("topic", "The topic", required=True),),
         _recall,
     ),
     Prompt(
         "review",
-        "Go through what was remembered lately and put it in order",
-        (Argument("period", f"When, for instance '{DEFAULT_PERIOD}' or 'in May 2023'"), _TAG),
+        "Review recent memories and tidy them up",
+        (Argument("period", f"The period, such as '{DEFAULT_PERIOD}' or 'in May 2023'"), _TAG),
         _review,
     ),
     Prompt(
         "save_session",
-        "Store what matters of this conversation",
-        (Argument("tag", "A tag for what is stored"),),
+        "Store what matters from this conversation",
+        (Argument("tag", "A tag for the stored memories"),),
         _save_session,
         writes=True,
     ),
@@ -119,7 +119,7 @@ PROMPTS: Final = (
 
 
 def offered(*, read_only: bool) -> tuple[Prompt, ...]:
-    """Return the prompts: none that asks for writes where these are off."""
+    """Return the prompts, without those that ask for writes if the server is read-only."""
     return tuple(prompt for prompt in PROMPTS if not (read_only and prompt.writes))
 
 
@@ -134,14 +134,16 @@ async def make(
     prompt = next((prompt for prompt in prompts if prompt.name == name), None)
     if prompt is None:
         names = ", ".join(prompt.name for prompt in prompts)
-        raise InvalidArgumentError("name", f"there is no prompt {name[:64]!r}; there are {names}")
+        raise InvalidArgumentError("name", f"unknown prompt {name[:64]!r}; choose one of: {names}")
     known = {argument.name: argument for argument in prompt.arguments}
     for given, value in arguments.items():
         if given not in known:
-            raise InvalidArgumentError(given[:64], f"is no argument of {name}; it takes {', '.join(known)}")
+            raise InvalidArgumentError(given[:64], f"is not an argument of {name}; choose one of: {', '.join(known)}")
         if len(value) > MAX_QUERY:
-            raise InvalidArgumentError(given, f"has {len(value)} characters, at most {MAX_QUERY} are taken")
-    arguments = {name: value for name, value in arguments.items() if value.strip()}  # blanks are what is left out
+            raise InvalidArgumentError(given, f"has {len(value)} characters; the maximum is {MAX_QUERY}")
+    arguments = {
+        name: value for name, value in arguments.items() if value.strip()
+    }  # a blank argument counts as left out
     for argument in prompt.arguments:
         if argument.required and argument.name not in arguments:
             raise InvalidArgumentError(argument.name, "is required")

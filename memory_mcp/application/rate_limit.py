@@ -1,4 +1,4 @@
-"""Rate limits: so many reads, writes and bulk writes for each principal in any minute."""
+"""Rate limits: reads, writes and bulk writes of each principal in any minute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memory_mcp.settings import Settings
 
 
 class RateLimit:
-    """Counts what each principal asks for, in this process's memory."""
+    """Counts each principal's requests in this process's memory."""
 
     def __init__(self, proceed: Handler, settings: Settings) -> None:
         self._proceed = proceed
@@ -30,7 +30,7 @@ class RateLimit:
         """Answer a request unless its principal has used up the minute.
 
         Raises:
-            RateLimitedError: says when to come back.
+            RateLimitedError: says when to try again.
         """
         if request.kind is not None:
             await self._count(request.kind, request.principal.id)
@@ -41,4 +41,4 @@ class RateLimit:
         if not await self._limiter.hit(item, kind, principal):
             reset, _ = await self._limiter.get_window_stats(item, kind, principal)
             wait = max(1, math.ceil(reset - time.time()))
-            raise RateLimitedError(f"at most {item.amount} {kind} requests a minute are answered", wait)
+            raise RateLimitedError(f"the limit is {item.amount} {kind} requests a minute", wait)

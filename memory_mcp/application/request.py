@@ -1,4 +1,4 @@
-"""A request, whatever brought it: MCP, a page over HTTP, or the command line."""
+"""A request from MCP, a page over HTTP, or the command line."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from memory_mcp.tools.base import AnyTool, ArgumentsT, ResultT, Tool, parse
 
 T = TypeVar("T")
 RequestKind = Literal["read", "write", "bulk"]
-"""What a request costs: one look at the store, one write, or the work of many."""
+"""What a request counts as: one read, one write, or a bulk write."""
 ReportProgress = Callable[[int, int], Awaitable[None]]
-"""Hears how many of how many are done."""
+"""Gets (done, total)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
-    """What somebody asks for, in the terms of the middleware."""
+    """A request as the middleware sees it."""
 
     principal: Principal
     name: str
-    """What the log calls it: a tool's name, a method of the protocol, a page."""
+    """Its name in the log: a tool, a protocol method or a page."""
     work: Callable[[], Awaitable[T]]
-    """Answers it, once the middleware lets it through."""
+    """Answers the request once it has passed the middleware."""
     scopes: tuple[Scope, ...] = ()
-    """What the principal must be allowed."""
+    """The scopes that the principal needs."""
     kind: RequestKind | None = None
-    """None for what does not reach the store, and is not limited."""
+    """None for requests that do not reach the store and have no limit."""
     arguments: Mapping[str, object] = field(default_factory=dict)
     tool: AnyTool | None = None
 
@@ -41,29 +41,29 @@ class Handler(Protocol):
         """Return what the request's work returns.
 
         Raises:
-            MemoryMcpError: what the work raises, or why it was not done.
+            MemoryMcpError: what the work raises, or what the middleware refused.
         """
         ...
 
 
 async def _silence(_done: int, _total: int) -> None:
-    """Nobody waits for progress."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
 class ToolCall(Generic[ArgumentsT, ResultT]):
-    """A call of a tool with arguments as they came."""
+    """A tool call with its raw arguments."""
 
     principal: Principal
     tool: Tool[ArgumentsT, ResultT]
     arguments: Mapping[str, object]
     progress: ReportProgress = _silence
     is_bounded: bool = True
-    """Whether the answer is for a model, and must cost it less than 10,000 tokens; a script gets all of it."""
+    """Whether the answer is for a model and must stay below 10,000 tokens; scripts get everything."""
 
     @cached_property
     def parsed(self) -> ArgumentsT:
-        """The arguments as the tool takes them, parsed for whoever asks first.
+        """The parsed arguments, parsed on first use.
 
         Raises:
             InvalidArgumentError: one is unknown or breaks a bound.
@@ -79,7 +79,7 @@ class ToolCall(Generic[ArgumentsT, ResultT]):
         _ = self.parsed
 
     def request(self, work: Callable[[], Awaitable[T]]) -> Request[T]:
-        """Return the request that this call is, answered by `work`."""
+        """Return this call as a request that `work` answers."""
         tool = self.tool
         kind: RequestKind = "bulk" if tool.bulk else "read" if tool.read_only else "write"
         return Request(self.principal, tool.name, work, tool.scopes, kind, self.arguments, tool)

@@ -1,4 +1,4 @@
-"""The resources: what can be read of the caller's namespace by an address, and what a write touches of it."""
+"""The resources: views of the caller's namespace with an address, and which writes change them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ SCHEME: Final = "memory://"
 MIME_TYPE: Final = "application/json"
 MAX_RECENT: Final = 100
 SHOWN_OF_TAG: Final = 100
-"""Memories of a tag that are shown, the newest."""
+"""Maximum memories shown for a tag; the newest ones."""
 
-_NUMBER: Final = re.compile("[0-9]{1,3}")  # Python refuses to read a number of some thousand digits
+_NUMBER: Final = re.compile("[0-9]{1,3}")  # Python refuses to parse a number with thousands of digits
 
 ResourceKind = Literal["stats", "recent", "tag", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A resource, or a template of many, as clients see it."""
+    """A resource or resource template as clients see it."""
 
     uri: str
     name: str
@@ -44,7 +44,7 @@ class Description:
 
 
 RESOURCES: Final = (
-    Description("memory://stats", "stats", "How many memories, conversations and tags there are"),
+    Description("memory://stats", "stats", "Counts of memories, conversations and tags"),
     Description("memory://recent/10", "recent", "The ten newest memories"),
 )
 TEMPLATES: Final = (
@@ -56,7 +56,7 @@ TEMPLATES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A resource's address, taken apart."""
+    """A parsed resource address."""
 
     kind: ResourceKind
     of: str = ""
@@ -64,10 +64,10 @@ class Address:
 
     @classmethod
     def parse(cls, uri: str) -> Address:
-        """Take an address apart.
+        """Parse an address.
 
         Raises:
-            InvalidArgumentError: it is none of ours.
+            InvalidArgumentError: it is not the address of a resource.
         """
         kind, _, rest = uri.removeprefix(SCHEME).partition("/")
         of = nfc(unquote(rest))
@@ -81,10 +81,12 @@ class Address:
             if kind == "memory" and 1 <= len(of) <= MAX_ID:
                 return cls("memory", of)
         known = ", ".join(["memory://stats", *(template.uri for template in TEMPLATES)])
-        raise InvalidArgumentError("uri", f"{cut(uri)!r} is no resource; there are {known}, n from 1 to {MAX_RECENT}")
+        raise InvalidArgumentError(
+            "uri", f"{cut(uri)!r} is not a resource; choose one of: {known} (n from 1 to {MAX_RECENT})"
+        )
 
     def may_be_touched_by(self, events: Sequence[Event]) -> bool:
-        """Say whether these writes, all of the namespace, may have changed what the resource shows."""
+        """Return whether these writes in the namespace may have changed the resource."""
         if any(event.kind == "restore" for event in events):
             return True
         if self.kind == "memory":
@@ -111,7 +113,7 @@ async def read(services: Services, address: Address, namespace: str) -> str:
 
 
 def _selected(address: Address, namespace: str) -> tuple[Filters, int]:
-    """Return what a list shows, and how many of it."""
+    """Return the filters and the limit of a list."""
     if address.kind == "tag":
         return Filters(namespace, tags=(address.of,)), SHOWN_OF_TAG
     return Filters(namespace), int(address.of)
@@ -121,16 +123,16 @@ def _selected(address: Address, namespace: str) -> tuple[Filters, int]:
 async def watching(
     services: Services, uri: str, namespace: str, notify: Callable[[str], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Call `notify` with the address after each write, by whatever process, that changes what it shows.
+    """Call `notify` with the address after each write, by any process, that changes the resource.
 
     Raises:
-        InvalidArgumentError: it is no address of ours.
+        InvalidArgumentError: it is not the address of a resource.
         StoreError: the store cannot be read.
     """
     resource = _Subscribed(services, Address.parse(uri), namespace, partial(notify, uri))
     async with services.watching.listening(resource.hear):
-        await resource.begin()  # what fails here is told to who subscribes
-        task = asyncio.create_task(services.watching.loop(f"telling of {uri}").run(resource.tell))
+        await resource.begin()  # an error here reaches the subscriber
+        task = asyncio.create_task(services.watching.loop(f"notifying about {uri}").run(resource.tell))
         try:
             yield
         finally:
@@ -138,7 +140,7 @@ async def watching(
 
 
 class _Subscribed:
-    """A resource that somebody wants to hear of, and what was last seen of it."""
+    """A subscribed resource and its last known digest."""
 
     def __init__(
         self, services: Services, address: Address, namespace: str, notify: Callable[[], Awaitable[None]]
@@ -149,11 +151,11 @@ class _Subscribed:
         self._notify = notify
         self._seen = b""
         self._heard = 0
-        """How often something was heard that may have changed it."""
+        """The number of times it may have changed."""
         self._touched = asyncio.Event()
 
     def hear(self, events: Sequence[Event] | MissedChanges) -> None:
-        """Take note of writes; of those that were missed, any may have changed the resource."""
+        """Note writes; missed ones may have changed the resource."""
         if not isinstance(events, MissedChanges):
             ours = [event for event in events if event.namespace == self._namespace]
             if not (ours and self._address.may_be_touched_by(ours)):
@@ -162,7 +164,7 @@ class _Subscribed:
         self._touched.set()
 
     async def begin(self) -> None:
-        """Look at what the resource is now.
+        """Take a digest of the resource as it is now.
 
         Raises:
             StoreError: the store cannot be read.
@@ -174,17 +176,17 @@ class _Subscribed:
         while True:
             await self._touched.wait()
             heard = self._heard
-            with contextlib.suppress(StoreError):  # it is looked at again after the next write
+            with contextlib.suppress(StoreError):  # the next write checks it again
                 now = await _digest(self._services, self._address, self._namespace)
                 if now != self._seen:
                     await self._notify()
                     self._seen = now
-            if heard == self._heard:  # else it was touched again meanwhile
+            if heard == self._heard:  # else it may have changed again meanwhile
                 self._touched.clear()
 
 
 async def _digest(services: Services, address: Address, namespace: str) -> bytes:
-    """Return a digest of all that a resource is about, also of what is too long to be shown."""
+    """Return a digest of everything in a resource, including what is too long to show."""
     try:
         about = await _about(services, address, namespace)
     except NotFoundError:

@@ -1,4 +1,4 @@
-"""What every request passes in a server, outermost first; the order is fixed here and nowhere else."""
+"""The middleware of a server, outermost first; the order is fixed only here."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from memory_mcp.settings import Settings
 def make_dispatcher(
     settings: Settings, services: GetServices, *, rate_limited: bool, meter: Meter | None = None
 ) -> Dispatcher:
-    """Return a dispatcher with the middleware that the settings want.
+    """Return a dispatcher with the middleware that the settings enable.
 
-    errors → observe → authorize → rate limit → cache (of tools' results) → the work
+    errors → observe → authorize → rate limit → cache (tool results only) → the work
 
     Args:
-        settings: which of it there is.
-        services: makes the services when they are first needed.
-        rate_limited: what holds where the settings leave it open.
-        meter: counts calls and lookups, where somebody wants to know.
+        settings: decide which middleware is used.
+        services: builds the services on first use.
+        rate_limited: the default if the settings leave it open.
+        meter: counts calls and cache lookups, if given.
     """
     handler: Handler = do
     if rate_limited if settings.rate_limit_enabled is None else settings.rate_limit_enabled:
-        from memory_mcp.application.rate_limit import RateLimit  # noqa: PLC0415 - nothing of it where it is off
+        from memory_mcp.application.rate_limit import RateLimit  # noqa: PLC0415 - not imported if it is off
 
         handler = RateLimit(handler, settings)
     handler = Authorize(handler)

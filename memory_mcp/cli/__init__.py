@@ -1,4 +1,4 @@
-"""The command line; a command's module is imported when the command runs, not before."""
+"""The command line. A command's module is imported only when the command runs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "memory-mcp"
 COMPLETE_VARIABLE: Final = "_MEMORY_MCP_COMPLETE"
-"""By this click knows that a shell asks what would complete a line."""
+"""The variable by which click recognises a shell's request for completions."""
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 DEGRADED: Final = 3
 INTERRUPTED: Final = 130
 EXIT_CODES: Final = {
     0: "done",
-    FAILED: "failed; one line on stderr says why, and what fixes it",
-    WRONG_USAGE: "wrong usage, or settings that do not fit",
-    DEGRADED: "degraded: it worked, without vectors",
-    INTERRUPTED: "ended by Ctrl-C",
+    FAILED: "failed; one line on stderr says why and what fixes it",
+    WRONG_USAGE: "wrong usage or invalid settings",
+    DEGRADED: "degraded: it worked, but without vectors",
+    INTERRUPTED: "interrupted by Ctrl-C",
 }
 
 COMMANDS: Final = {
@@ -58,11 +58,11 @@ COMMANDS: Final = {
     "undelete": "memory_mcp.cli.undelete:undelete",
     "update": "memory_mcp.cli.write_commands:update",
 }
-"""Each command's place, `module:attribute`."""
+"""Where each command is, as `module:attribute`."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named by their place and imported on demand."""
+    """A group that imports its commands on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands."""
@@ -80,14 +80,14 @@ class LazyGroup(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer the commands without importing any."""
+        """Complete command names without importing any command."""
         commands = [CompletionItem(name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Look for no garbage in what is imported: it stays, and looking takes a quarter of a search."""
+    """Pause garbage collection while importing: modules stay, and collecting takes a quarter of a search's time."""
     gc.disable()
     try:
         yield
@@ -106,14 +106,12 @@ def _debug(_: click.Context, __: click.Parameter, value: bool) -> None:  # noqa:
 @click.option(
     "--debug",
     is_flag=True,
-    is_eager=True,  # before the command's module is imported, which may fail as well
+    is_eager=True,  # before the command's module is imported, because that may fail too
     expose_value=False,
     callback=_debug,
     help="Show a traceback when something fails.",
 )
-@click.option(
-    "--set", "chosen", metavar="NAME=VALUE", multiple=True, help="A setting, stronger than all else; again for more."
-)
+@click.option("--set", "chosen", metavar="NAME=VALUE", multiple=True, help="Override a setting; may be repeated.")
 @click.pass_context
 def commands(ctx: click.Context, *, chosen: tuple[str, ...]) -> None:
     """Long-term memory for AI assistants over MCP."""
@@ -123,12 +121,12 @@ def commands(ctx: click.Context, *, chosen: tuple[str, ...]) -> None:
 
 
 def choose(chosen: Sequence[str]) -> None:
-    """Set what `--set` names; without any, as it was before.
+    """Apply the `--set` overrides; an empty sequence removes them.
 
     Raises:
-        click.BadParameter, SettingsError: one is no NAME=VALUE, or names no setting.
+        click.BadParameter, SettingsError: one is not NAME=VALUE, or its setting is unknown.
     """
-    from memory_mcp import settings  # noqa: PLC0415 - pydantic, for who sets
+    from memory_mcp import settings  # noqa: PLC0415 - imports pydantic, needed only with --set
 
     settings.choose(dict(_pair(each) for each in chosen))
 
@@ -136,7 +134,7 @@ def choose(chosen: Sequence[str]) -> None:
 def _pair(given: str) -> tuple[str, str]:
     name, equals, value = given.partition("=")
     if not equals:
-        raise click.BadParameter(f"{given!r} is no NAME=VALUE", param_hint="--set")
+        raise click.BadParameter(f"{given!r} is not NAME=VALUE", param_hint="--set")
     return name, value
 
 
@@ -144,16 +142,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code, one of EXIT_CODES."""
     sys.excepthook = _one_line
     if sys.stdout is None:
-        _complain("stdout is closed; send it to /dev/null where nobody reads it")
+        _complain("stdout is closed; redirect it to /dev/null to discard it")
         return FAILED
     show_all_characters()
     code = _run(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries again at its end, and says so in its own words
-        if code != FAILED:  # else it is said
-            _complain(_told(error))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python flushes again at exit and reports the error itself
+        if code != FAILED:  # else the error was already reported
+            _complain(_message_of(error))
         return FAILED
     return code
 
@@ -177,17 +175,17 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         if sys.excepthook is not _one_line:
             raise
-        _complain(_told(error))
+        _complain(_message_of(error))
         return FAILED
     return code if isinstance(code, int) else 0
 
 
-def _told(error: OSError) -> str:
-    """Return an error's own words; those of stdout and of a working folder that is gone name nothing."""
+def _message_of(error: OSError) -> str:
+    """Return an error's message; those for stdout and a missing working folder would not name the cause."""
     if error.errno in NO_ROOM and error.filename is None:
-        return f"stdout cannot be written ({error.strerror}); free some space, or send it elsewhere"
+        return f"cannot write to stdout ({error.strerror}); free some space or redirect it elsewhere"
     if isinstance(error, FileNotFoundError) and error.filename is None:
-        return "the folder that you are in is gone: change to another one, or give absolute paths"
+        return "the current folder no longer exists; change to another one or give absolute paths"
     return str(error)
 
 
@@ -196,6 +194,6 @@ def _complain(message: str) -> None:
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Replace Python's traceback of a failure that nobody expected."""
+    """Print an unexpected failure on one line instead of a traceback."""
     del trace
     _complain(f"unexpected {kind.__name__}: {error}; `{PROGRAM} --debug …` shows where")

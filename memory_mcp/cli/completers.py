@@ -1,4 +1,4 @@
-"""What a shell is offered where an option takes a word of the store: nothing where that cannot be read."""
+"""Shell completion with tags and namespaces from the store; nothing if the store cannot be read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OFFERED: Final = 50
 
 
 class Known(click.ParamType[str]):
-    """A text that the store may know."""
+    """A text that can be completed from the store."""
 
     name = "text"
 
@@ -27,21 +27,21 @@ class Known(click.ParamType[str]):
         self._like = like
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer what begins so; of words between commas the last one is completed."""
+        """Offer completions; in a comma-separated list the last word is completed."""
         del param
         before, comma, last = incomplete.rpartition(",")
         try:
-            given = _given(ctx)
-            if not settings.load().sqlite_path.is_file():  # to complete makes no store
+            given = _namespace_of(ctx)
+            if not settings.load().sqlite_path.is_file():  # completion must not create a store
                 return []
             words = with_services(lambda services: self._like(services, last, given))
-        except (MemoryMcpError, click.UsageError, UnicodeError):  # the last: words that are not UTF-8
+        except (MemoryMcpError, click.UsageError, UnicodeError):  # UnicodeError: words that are not UTF-8
             return []
         return [CompletionItem(before + comma + word) for word in words]
 
 
-def _given(ctx: click.Context) -> str:
-    """Return the namespace that the line names so far, else the settings', those of its --set among them.
+def _namespace_of(ctx: click.Context) -> str:
+    """Return the namespace given on the line so far, else the one from the settings, including --set.
 
     Raises:
         click.UsageError, SettingsError: a --set is wrong.

@@ -19,7 +19,7 @@ def completion(*, shell: str) -> None:
     bash:  eval "$(memory-mcp completion bash)"    # in ~/.bashrc
     zsh:   eval "$(memory-mcp completion zsh)"     # in ~/.zshrc
     fish:  memory-mcp completion fish > ~/.config/fish/completions/memory-mcp.fish
-    """  # noqa: D301 - click's mark of a paragraph that is not to be filled
+    """  # noqa: D301 - click does not rewrap a paragraph marked \b
     maker = get_completion_class(shell)
-    assert maker is not None  # noqa: S101 - click knows all three
+    assert maker is not None  # noqa: S101 - click supports all three shells
     click.echo(maker(commands, {}, PROGRAM, COMPLETE_VARIABLE).source())

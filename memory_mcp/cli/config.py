@@ -25,9 +25,9 @@ PATIENCE_S: Final = 10.0
 @click.command()
 @as_json_option
 def config(*, as_json: bool) -> int:
-    """Show every setting: its value, where that comes from, its unit and what it is.
+    """Show every setting with its value, origin, unit and meaning.
 
-    The daemon's are those that a daemon would have that is started from here; names that are no settings are reported.
+    The daemon's settings are those of a daemon started from here. Unknown names are reported.
     """
     ours, wrong = settings.described(), settings.unknown_in_file()
     daemons, file = _of_daemon(), str(settings.config_file())
@@ -38,10 +38,10 @@ def config(*, as_json: bool) -> int:
         print_data(data)
     else:
         rows = [_row(each) for each in (*ours, *daemons.settings)]
-        print_rows(("setting", "value", "from", "unit", "what it is"), rows)
+        print_rows(("setting", "value", "from", "unit", "meaning"), rows)
         for program, its_file in (("settings", file), ("daemon's settings", daemons.file)):
             if its_file:
-                note(f"the {program} are read from {its_file}{'' if Path(its_file).is_file() else ' (not there)'}")
+                note(f"reading the {program} from {its_file}{'' if Path(its_file).is_file() else ' (does not exist)'}")
         for sentence in unknown:
             note(f"{PROGRAM}: {sentence}")
     return WRONG_USAGE if wrong else 0

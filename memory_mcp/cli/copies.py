@@ -18,21 +18,21 @@ _HEADER: Final = json.dumps(HEADER)
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @as_json_option
 def backup(*, target: Path | None, as_json: bool) -> None:
-    """Copy the store to TARGET, or into the folder of backups; nobody has to stop meanwhile."""
+    """Copy the store to TARGET, or into the backup folder, while clients keep working."""
     path = with_services(lambda services: services.backups.take(target and target.absolute()))
-    say(f"the backup is {path}", {"path": str(path)}, as_json=as_json)
+    say(f"backed up to {path}", {"path": str(path)}, as_json=as_json)
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @as_json_option
 def restore(*, source: Path, as_json: bool) -> None:
-    """Put a backup in the store's place, for all clients at once; what was there is kept aside."""
+    """Replace the store with a backup, for all clients at once; the old store is kept."""
     if _is_export(source):
         raise click.UsageError(f"{source} is an export, not a backup; `memory-mcp import {source}` reads it")
     aside = with_services(lambda services: services.backups.restore(source.absolute()), writes=True)
-    kept = f"; what was there is kept as {aside}" if aside else ""
-    say(f"{source} is restored{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)
+    kept = f"; the previous version is kept as {aside}" if aside else ""
+    say(f"restored {source}{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)
 
 
 def _is_export(source: Path) -> bool:
@@ -40,4 +40,4 @@ def _is_export(source: Path) -> bool:
         with source.open(encoding="utf-8-sig", errors="replace") as file:
             return file.readline(len(_HEADER)) == _HEADER
     except OSError:
-        return False  # the store says what is wrong with it
+        return False  # the store reports what is wrong with it

@@ -1,4 +1,4 @@
-"""`memory-mcp daemon …`: the daemon's environment and its place in the system."""
+"""`memory-mcp daemon …`: the daemon's environment and its service."""
 
 from __future__ import annotations
 
@@ -40,23 +40,25 @@ ADDRESS: Final = "EMBEDDER_ADDRESS"
 DEGRADED: Final = 3
 
 _venv = click.option(
-    "--venv", type=click.Path(path_type=Path), help="Where the environment is [the data folder's `daemon`]."
+    "--venv", type=click.Path(path_type=Path), help="The folder of the environment [`daemon` in the data folder]."
 )
 
 
 @click.group()
 def daemon() -> None:
-    """Install, start, stop and look at the embedding daemon."""
+    """Install, start, stop and inspect the embedding daemon."""
 
 
 @daemon.command()
-@click.option("--python", metavar="PATH", help="The interpreter to build on [EMBEDDER_PYTHON].")
+@click.option("--python", metavar="PATH", help="The Python to build the environment with [EMBEDDER_PYTHON].")
 @_venv
-@click.option("--engine", type=click.Choice([AUTO, *MODEL_ENGINES]), help="What computes the vectors.")
-@click.option("--model", metavar="PATH|HUB_ID", help="Another model: its folder, or owner/name[@revision].")
-@click.option("--no-service", is_flag=True, help="Build only; start nothing at login.")
-@click.option("--rollback", is_flag=True, help="Go back to the environment before this one.")
-@click.option("--yes", is_flag=True, help="Ask nothing: take PyTorch with CUDA where the package index has no other.")
+@click.option("--engine", type=click.Choice([AUTO, *MODEL_ENGINES]), help="The engine that computes the vectors.")
+@click.option("--model", metavar="PATH|HUB_ID", help="The model: a folder, or owner/name[@revision].")
+@click.option("--no-service", is_flag=True, help="Only build the environment; do not start the daemon at login.")
+@click.option("--rollback", is_flag=True, help="Go back to the previous environment.")
+@click.option(
+    "--yes", is_flag=True, help="Do not ask: accept PyTorch with CUDA if the package index has no other build."
+)
 def install(
     *,
     python: str | None,
@@ -67,11 +69,11 @@ def install(
     rollback: bool,
     yes: bool,
 ) -> None:
-    """Build the daemon's environment, and have the system start the daemon at every login."""
+    """Build the daemon's environment, and start the daemon now and at every login."""
     config = settings.load(embedder_python=python)
     runner, place = SystemRunner(), _place(venv)
     before = Versions(place).current()
-    wishes = _wishes(engine, model)
+    wishes = _choices(engine, model)
     recorded = {*wishes, *(before.choices() if before else ())}
     if rollback:
         click.echo(installed.roll_back(Versions(place)))
@@ -83,25 +85,27 @@ def install(
     if service:
         _register(config, service, place, recorded)
     else:
-        click.echo(f"neither launchd nor systemd answers here: start the daemon with `{_foreground('start', venv)}`")
+        click.echo(
+            f"neither launchd nor systemd is available here; start the daemon with `{_foreground('start', venv)}`"
+        )
     _tell_places(config, place)
 
 
 def _register(config: settings.Settings, service: Service, place: Path, recorded: Collection[str]) -> None:
-    """Let the system run it; `recorded` names the variables that this command decides anew."""
+    """Register the service; `recorded` names the variables that this command sets anew."""
     environment = installed.require(Versions(place))
-    wanted = {
+    choices = {
         **settings.daemon_environment(),
         **environment.choices(),
         ADDRESS: config.embedder_address,
     }
-    kept = {key: value for key, value in service.environment().items() if key not in {*recorded, *wanted}}
+    kept = {key: value for key, value in service.environment().items() if key not in {*recorded, *choices}}
     if kept:
         listed = ", ".join(f"{key}={value}" for key, value in kept.items())
         click.echo(f"kept from {service.file}: {listed} (`memory-mcp daemon uninstall --keep-environment` forgets it)")
-    variables = {**kept, **wanted}
+    variables = {**kept, **choices}
     service.install(Job(place / "bin" / "embedder-daemon", variables, user_log_path("memory-mcp")))
-    click.echo(f"{service.name} runs the daemon now and at every login ({service.file})")
+    click.echo(f"{service.name} now runs the daemon, and starts it at every login ({service.file})")
     _tell_serving(config.embedder_address, service)
 
 
@@ -110,28 +114,28 @@ def _build(config: settings.Settings, runner: Runner, place: Path, wishes: Mappi
     engine = {**(current.choices() if current else {}), **wishes}.get(ENGINE, AUTO)
     recipe = Recipe(extras=extras(engine, onnx=config.use_onnx))
     choice = choose(config.embedder_python, use_homebrew=config.use_homebrew_pytorch, runner=runner)
-    prove, agree = partial(serving.prove, progress), partial(_agree, yes=yes)
+    prove, agree = partial(serving.prove, progress), partial(_confirm, yes=yes)
     changed = Builder(place, choice, runner, progress, recipe, wishes, prove, agree).build()
     click.echo(f"the daemon's environment {place} is {'ready' if changed else 'up to date'}")
 
 
-def _agree(objection: str, *, yes: bool) -> None:
-    """Ask whether to go on all the same.
+def _confirm(objection: str, *, yes: bool) -> None:
+    """Ask whether to continue despite the objection.
 
     Raises:
-        ProvisionError: the user does not want to, or there is nobody to ask.
+        ProvisionError: the user declined, or there is no terminal to ask on.
     """
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ProvisionError(f"{objection}, or accept it with --yes")
     click.echo(f"{objection}.")
-    if not click.confirm("Install it all the same?"):
-        raise ProvisionError("nothing was installed; --yes accepts PyTorch with CUDA")
+    if not click.confirm("Install it anyway?"):
+        raise ProvisionError("nothing was installed; pass --yes to accept PyTorch with CUDA")
 
 
-def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
-    """Return what is asked for as variables; the daemon's own defaults are none."""
+def _choices(engine: str | None, model: str | None) -> dict[str, str]:
+    """Return the requested options as variables; defaults are left out."""
     wishes = {}
     if engine:
         wishes[ENGINE] = "" if engine == AUTO else engine
@@ -142,39 +146,39 @@ def _wishes(engine: str | None, model: str | None) -> dict[str, str]:
 
 @daemon.command()
 @_venv
-@click.option("--keep-environment", is_flag=True, help="Remove the service only.")
+@click.option("--keep-environment", is_flag=True, help="Remove only the service.")
 def uninstall(*, venv: Path | None, keep_environment: bool) -> None:
-    """Stop and remove the daemon's service and its environments; memories stay."""
+    """Stop the daemon, and remove its service and environments; memories are kept."""
     config, place, service = settings.load(), _place(venv), find_service(SystemRunner())
     if not keep_environment:
-        Versions(place).require_removable()  # before the service forgets the place
+        Versions(place).require_removable()  # before the service, which knows the place, is gone
     if service is not None:
         there = service.uninstall()
-        click.echo(f"{service.file} is removed" if there else f"{service.name} knows no daemon")
+        click.echo(f"removed {service.file}" if there else f"{service.name} has no service for the daemon")
     elif file := installed.left_service():
         raise ProvisionError(
-            f"{file} starts the daemon at login, and what reads it does not answer here: run this in a session of your "
-            "own, or delete that file"
+            f"{file} starts the daemon at login, but its service manager does not answer here; run this command in a "
+            "login session of your own, or delete the file"
         )
     if not keep_environment:
         _remove(config.embedder_address, place)
-    click.echo(f"memories stay: {config.sqlite_path}")
+    click.echo(f"memories are kept in {config.sqlite_path}")
 
 
 def _remove(address: str, place: Path) -> None:
-    """Delete the environments, end a daemon that runs from them, and name what other daemons may use."""
+    """Delete the environments, stop a daemon that runs from them, and list files that other daemons may use."""
     versions = Versions(place)
     if installed.runs_from(versions, installed.holder(address)):
         installed.end_holder(address)
-        click.echo(f"the daemon of {address} has ended")
+        click.echo(f"stopped the daemon at {address}")
     removed = versions.remove()
-    click.echo(f"{place} is removed" if removed else f"there is no environment in {place}")
+    click.echo(f"removed {place}" if removed else f"there is no environment in {place}")
     for path in _leftovers(address):
-        click.echo(f"left for other daemons, delete it where there is none: {path}")
+        click.echo(f"kept for other daemons; delete it if there are none: {path}")
 
 
 def _leftovers(address: str) -> list[Path]:
-    """Return what daemons leave: converted models with what was measured, logs, and what is beside the socket."""
+    """Return the files that daemons leave: converted models, measurements, logs, and files beside the socket."""
     socket = socket_path(address)
     logs = sorted(user_log_path("memory-mcp").glob("embedder*.log*"))
     beside = [socket.with_name(socket.name + end) for end in (".lock", ".batch")]
@@ -183,9 +187,9 @@ def _leftovers(address: str) -> list[Path]:
 
 @daemon.command()
 @_venv
-@click.option("--no-service", is_flag=True, help="Run in the foreground, until it is interrupted.")
+@click.option("--no-service", is_flag=True, help="Run in the foreground until interrupted.")
 def start(*, venv: Path | None, no_service: bool) -> None:
-    """Start the daemon, and wait until it serves."""
+    """Start the daemon and wait until it serves."""
     config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), Lines(click.echo))
     if no_service:
         become(environment.program, *_arguments(config, environment))
@@ -196,26 +200,26 @@ def start(*, venv: Path | None, no_service: bool) -> None:
 
 @daemon.command()
 def stop() -> None:
-    """Let the daemon finish what runs, and end it."""
+    """Stop the daemon after it has finished the running requests."""
     address = settings.load().embedder_address
     service = _registered(SystemRunner())
     stopped = service.stop() if service else False
     by_hand = installed.end_holder(address)
-    click.echo("the daemon has ended" if stopped or by_hand else "there is no daemon to stop")
+    click.echo("the daemon has stopped" if stopped or by_hand else "no daemon is running")
 
 
 @daemon.command()
 @_venv
-@click.option("--no-service", is_flag=True, help="Run the new one in the foreground.")
+@click.option("--no-service", is_flag=True, help="Run the new daemon in the foreground.")
 def restart(*, venv: Path | None, no_service: bool) -> None:
-    """Put a daemon of this memory-mcp in the place of the one that runs; nobody's search fails meanwhile."""
+    """Replace the running daemon with one of this version; no search fails meanwhile."""
     config, environment = settings.load(), installed.refreshed(Versions(_place(venv)), Lines(click.echo))
     if no_service:
-        installed.end_holder(config.embedder_address, wait=False)  # the new one loads its code meanwhile
+        installed.end_holder(config.embedder_address, wait=False)  # meanwhile the new one loads its code
         become(environment.program, "--supervised", *_arguments(config, environment))
     service = _require_service("restart", venv)
     if installed.holder(config.embedder_address) not in {None, service.process()}:
-        installed.end_holder(config.embedder_address)  # one that was started by hand
+        installed.end_holder(config.embedder_address)  # a daemon that was started by hand
     service.restart()
     _tell_serving(config.embedder_address, service)
 
@@ -224,15 +228,15 @@ def restart(*, venv: Path | None, no_service: bool) -> None:
 @_venv
 @as_json_option
 def status(*, venv: Path | None, as_json: bool) -> int:
-    """Say how the daemon is, and what fixes it (exit code 3 where something is to be fixed)."""
+    """Show how the daemon is and what fixes it (exit code 3 if something needs fixing)."""
     config, place = settings.load(), _place(venv)
     versions, service = Versions(place), _registered(SystemRunner())
     environment, finding = versions.current(), serving.ask(config.embedder_address)
     if finding.condition is not Condition.OK:
         finding = explained(finding, socket_path(config.embedder_address), versions, service)
-    by_hand = environment is None and finding.condition is Condition.OK  # somebody's own, and it serves
-    found = None if by_hand else troubles.look(versions, service, SystemRunner())
-    trouble = str(found) if isinstance(found, Trouble) else ""
+    by_hand = environment is None and finding.condition is Condition.OK  # started by hand, and serving
+    looked = None if by_hand else troubles.look(versions, service, SystemRunner())
+    trouble = str(looked) if isinstance(looked, Trouble) else ""
     data = {
         "daemon": asdict(finding),
         "address": config.embedder_address,
@@ -250,7 +254,7 @@ def status(*, venv: Path | None, as_json: bool) -> int:
 
 
 def _lines(data: Mapping[str, object], finding: Finding) -> list[str]:
-    """Return one line for each part that has something to say."""
+    """Return one line for each non-empty part."""
     how = "; ".join(part for part in (finding.detail, finding.cause, finding.fix) if part)
     flat = {name: _line(value) for name, value in data.items()} | {"daemon": f"{finding.state}: {how}"}
     return [f"{name + ':':13}{value}" for name, value in flat.items() if value]
@@ -263,21 +267,23 @@ def _line(value: object) -> str:
 
 
 @daemon.command()
-@click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The latest lines.")
-@click.option("--follow", "-f", is_flag=True, help="Go on as new lines come.")
+@click.option(
+    "--lines", "-n", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Number of lines to show."
+)
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new lines.")
 def logs(*, lines: int, follow: bool) -> None:
-    """Show the log of the daemon that the system runs."""
+    """Show the log of the daemon that launchd or systemd runs."""
     runner = SystemRunner()
     service = _registered(runner)
     if service is None:
         raise ProvisionError(
-            "the system runs no daemon, so there is no log: one that runs by hand writes to its terminal"
+            "launchd or systemd runs no daemon, so there is no log; a daemon started by hand logs to its terminal"
         )
     runner.stream(*service.logs(lines, follow=follow))
 
 
 def _place(venv: Path | None) -> Path:
-    """Return the place that is named, else the one that the system starts the daemon from, else the default one."""
+    """Return the given place, else the one in the service, else the default."""
     if venv:
         return venv.absolute()
     return installed.place_of(find_service(SystemRunner())) or default_place()
@@ -288,7 +294,7 @@ def _foreground(verb: str, venv: Path | None) -> str:
 
 
 def _registered(runner: Runner) -> Service | None:
-    """Return the service that knows the daemon."""
+    """Return the service in which the daemon is registered."""
     service = find_service(runner)
     return service if service and service.file.is_file() else None
 
@@ -297,24 +303,24 @@ def _require_service(verb: str, venv: Path | None) -> Service:
     service = _registered(SystemRunner())
     if service is None:
         raise ProvisionError(
-            f"the system does not run the daemon: run `{installed.install_command(Versions(_place(venv)))}`, "
+            f"no service runs the daemon; run `{installed.install_command(Versions(_place(venv)))}`, "
             f"or `{_foreground(verb, venv)}`"
         )
     return service
 
 
 def _arguments(config: settings.Settings, environment: Environment) -> list[str]:
-    """Return the options of a daemon in the foreground; what was chosen is stronger than our environment."""
+    """Return the options for a daemon in the foreground; recorded choices override the environment variables."""
     return ["--address", config.embedder_address, *serving.options(environment.choices())]
 
 
 def _tell_serving(address: str, service: Service) -> None:
     kind = serving.until_serving(address)
-    click.echo(f"it serves {address} and has embedded a text: {kind}")
+    click.echo(f"it serves at {address} and has embedded a test text: {kind}")
     holder = installed.holder(address)
     if holder not in {None, service.process()}:
         click.echo(
-            f"that is process {holder}, which {service.name} did not start: `memory-mcp daemon restart` replaces it"
+            f"that is process {holder}, which {service.name} did not start; `memory-mcp daemon restart` replaces it"
         )
 
 
@@ -324,4 +330,6 @@ def _tell_places(config: settings.Settings, place: Path) -> None:
     places |= {"logs": user_log_path("memory-mcp")} if sys.platform == "darwin" else {}
     for name, path in places.items():
         click.echo(f"  {name + ':':13}{path}")
-    click.echo("`memory-mcp daemon status` says how it is, `memory-mcp daemon uninstall` removes it and no memory")
+    click.echo(
+        "`memory-mcp daemon status` shows how it is; `memory-mcp daemon uninstall` removes it and keeps the memories"
+    )

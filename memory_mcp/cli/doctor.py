@@ -20,7 +20,7 @@ from memory_mcp.provision.versions import Versions
 from memory_mcp.settings import Settings
 
 SECONDS: Final = 1.0
-"""That one check may take; with those that wait for another, it is twice that, and 0.4 s for the start."""
+"""Maximum time of one check. Checks that wait for another take up to twice that; starting takes 0.4 s."""
 WHOLE_S: Final = 86_400.0
 COLOURS: Final = {
     Condition.OK: "green",
@@ -37,17 +37,19 @@ WIDTH: Final = max(map(len, Condition))
     type=click.FloatRange(0.1, 60),
     default=SECONDS,
     show_default=True,
-    help="How long each check may take.",
+    help="Maximum time for each check.",
 )
-@click.option("--whole", is_flag=True, help="Verify the whole store, however long that takes.")
+@click.option("--whole", is_flag=True, help="Verify the whole store, however long it takes.")
 @click.option(
-    "--venv", type=click.Path(path_type=Path), help="The daemon's environment [the checkout's, else the data folder's]."
+    "--venv",
+    type=click.Path(path_type=Path),
+    help="The daemon's environment [from the checkout, else the data folder].",
 )
 @as_json_option
 def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> int:
-    """Check every part; say what is wrong and how to fix it.
+    """Check every part, and say what is wrong and what fixes it.
 
-    Nothing is changed. The exit code is 0 when all is well, 3 when something is degraded, 1 when something failed.
+    Changes nothing. Exit codes: 0 all is well, 3 something is degraded, 1 something failed.
     """
     environment = Versions(place(venv and venv.absolute()))
     report = asyncio.run(examine_machine(_settings(), environment, seconds, WHOLE_S if whole else None))
@@ -62,7 +64,7 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
 
 
 def _settings() -> Settings | None:
-    """Return the settings; None where they do not fit, which their own check tells."""
+    """Return the settings; None if they are invalid, which their own check reports."""
     try:
         return settings.load()
     except SettingsError:
@@ -76,5 +78,5 @@ def _line(name: str, finding: Finding) -> str:
 
 
 def _plain(text: str) -> str:
-    """Make one line, whatever a path or another program's message holds."""
+    """Join a text into one line; paths and other programs' messages may have several."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""The format of an export: JSON Lines, a header and then a memory on each line, in the order of their arrival."""
+"""The export format: JSON Lines with a header, then one memory a line in order of arrival, then a footer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from memory_mcp.tools.fields import Content, ConversationId, MemoryId, MetadataF
 
 HEADER: Final = {"memory_mcp_export": 1}
 END: Final = "memory_mcp_export_end"
-"""The only member of the last line: how many memories there are."""
+"""The only key of the last line; its value is the number of memories."""
 
-ExportedTags = list[Tag]  # any number: duplicates may have given a memory many
+ExportedTags = list[Tag]  # unbounded: duplicates may have added many tags
 
 
-class _Was(BaseModel):
+class _RevisionLine(BaseModel):
     """A revision."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,22 +30,22 @@ class _Was(BaseModel):
     type: Type
     metadata: Annotated[
         MetadataField, BeforeValidator(nfc_members)
-    ]  # of an earlier version: no member is refused or lost
+    ]  # written by an earlier version: nothing may be refused or lost
     updated_at: Moment
 
 
-class _Line(_Was):
+class _MemoryLine(_RevisionLine):
     """A memory."""
 
     id: MemoryId
     namespace: Namespace
     conversation_id: ConversationId | None
     created_at: Moment
-    revisions: list[_Was]
+    revisions: list[_RevisionLine]
 
 
 def dump(record: Record) -> str:
-    """Return the line of a memory, without its end."""
+    """Return a memory as one line without the newline."""
     memory = record.memory
     fields: dict[str, object] = {
         "id": memory.id,
@@ -70,68 +70,72 @@ def _shared(was: Memory | Revision) -> dict[str, object]:
 
 
 def load(number: int, line: str, consequence: str = "nothing from here on was read") -> Record:
-    """Read the line of a memory.
+    """Parse the line of a memory.
 
     Raises:
-        InvalidArgumentError: it is none; names the line's number and the field, and says what that means.
+        InvalidArgumentError: it is not one; names the line number, the field and the consequence.
     """
     try:
-        held = _Line.model_validate_json(line)
+        parsed = _MemoryLine.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the line"
         raise InvalidArgumentError(f"line {number}", f"{field}: {first['msg']}; {consequence}") from error
-    revisions = tuple(_revision(was) for was in held.revisions)
+    revisions = tuple(_revision(was) for was in parsed.revisions)
     memory = Memory(
         key=0,
-        id=held.id,
-        namespace=held.namespace,
-        content=held.content,
-        tags=tuple(held.tags),
-        type=held.type,
-        metadata=held.metadata,
-        conversation_id=held.conversation_id,
-        created_at=held.created_at,
-        updated_at=held.updated_at,
-        revision=held.revision,
+        id=parsed.id,
+        namespace=parsed.namespace,
+        content=parsed.content,
+        tags=tuple(parsed.tags),
+        type=parsed.type,
+        metadata=parsed.metadata,
+        conversation_id=parsed.conversation_id,
+        created_at=parsed.created_at,
+        updated_at=parsed.updated_at,
+        revision=parsed.revision,
         embedded=False,
     )
     return Record(memory, revisions, may_be_numbered=_is_respelled(line))
 
 
 def _is_respelled(line: str) -> bool:
-    """Say whether the line has its id or its namespace in another form of Unicode."""
+    """Return whether the line's id or namespace is not in NFC."""
     if "\\u" not in line and nfc(line) == line:
         return False
-    held = cast("dict[str, str]", json.loads(line))
-    return any(nfc(held[name]) != held[name] for name in ("id", "namespace"))
+    raw = cast("dict[str, str]", json.loads(line))
+    return any(nfc(raw[name]) != raw[name] for name in ("id", "namespace"))
 
 
-def _revision(was: _Was) -> Revision:
+def _revision(was: _RevisionLine) -> Revision:
     return Revision(was.revision, was.content, tuple(was.tags), was.type, was.metadata, was.updated_at)
 
 
 def check_header(line: str) -> None:
-    """Check the first line.
+    """Check the header.
 
     Raises:
-        InvalidArgumentError: it is no export of ours, or one of a newer version.
+        InvalidArgumentError: the file is not an export, or comes from a newer version.
     """
     try:
         header = json.loads(line)
     except ValueError:
         header = None
     if not isinstance(header, dict) or "memory_mcp_export" not in header:
-        raise InvalidArgumentError("line 1", "is not the header of an export; name a file that memory-mcp export wrote")
+        raise InvalidArgumentError(
+            "line 1", "is not the header of an export; give a file that `memory-mcp export` wrote"
+        )
     if header != HEADER:
-        raise InvalidArgumentError("line 1", "is of a newer memory-mcp; upgrade this one, nothing was read")
+        raise InvalidArgumentError("line 1", "comes from a newer memory-mcp; nothing was read: upgrade this one")
 
 
 def ended(number: int, line: str, count: int) -> None:
-    """Check the last line.
+    """Check the footer.
 
     Raises:
-        InvalidArgumentError: it says that there are more memories, or fewer.
+        InvalidArgumentError: its count differs from `count`.
     """
     if line.strip() != json.dumps({END: count}):
-        raise InvalidArgumentError(f"line {number}", f"is no end of an export of {count} memories; export it again")
+        raise InvalidArgumentError(
+            f"line {number}", f"does not match the {count} memories before it; export the file again"
+        )

@@ -1,4 +1,4 @@
-"""`memory-mcp install`: puts us into a client's configuration."""
+"""`memory-mcp install`: adds this server to a client's configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES = [client.name for client in CLIENTS]
 
 
 def _plain(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Accept what stands in a file name and in a variable."""
+    """Accept values that are safe in a file name and in a variable."""
     if value is not None and not (value.strip() and len(value) <= MAX_NAMESPACE and value.isprintable()):
         raise click.BadParameter(f"give 1 to {MAX_NAMESPACE} printable characters")
     if value is not None and parameter.name == "name" and not value.replace("-", "").replace("_", "").isalnum():
@@ -30,13 +30,13 @@ def _plain(_: click.Context, parameter: click.Parameter, value: str | None) -> s
 
 
 @click.command()
-@click.option("--client", "client_name", type=click.Choice(_NAMES), help="Whose configuration to edit.")
-@click.option("--namespace", callback=_plain, help="The namespace of this client's memories.")
-@click.option("--http", metavar="URL", help="Let it call a running `serve --http` instead of starting us.")
-@click.option("--name", default=NAME, callback=_plain, show_default=True, help="What the client calls us.")
-@click.option("--print", "printing", is_flag=True, help="Print what to paste, and edit nothing.")
-@click.option("--dry-run", is_flag=True, help="Show what would change, as a diff.")
-@click.option("--uninstall", is_flag=True, help="Take our entry out, and nothing else.")
+@click.option("--client", "client_name", type=click.Choice(_NAMES), help="The client whose configuration to edit.")
+@click.option("--namespace", callback=_plain, help="The namespace for this client's memories.")
+@click.option("--http", metavar="URL", help="Connect to a running `serve --http` instead of starting a server.")
+@click.option("--name", default=NAME, callback=_plain, show_default=True, help="The name of the entry.")
+@click.option("--print", "printing", is_flag=True, help="Print what to paste; edit nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the changes as a diff; edit nothing.")
+@click.option("--uninstall", is_flag=True, help="Remove only our entry.")
 @as_json_option
 @click.pass_context
 def install(  # noqa: PLR0913 - one for each option
@@ -51,14 +51,14 @@ def install(  # noqa: PLR0913 - one for each option
     uninstall: bool,
     as_json: bool,
 ) -> None:
-    """Connect a client: put us into its configuration, with a copy of what was there beside it."""
+    """Connect a client: add an entry to its configuration, and keep a copy of the old file beside it."""
     if http and namespace:
         raise click.UsageError(
-            "--namespace: over HTTP the token decides; bind it with `memory-mcp token create --namespace`"
+            "--namespace: over HTTP the token decides; use `memory-mcp token create --namespace` instead"
         )
     if printing and uninstall:
-        raise click.UsageError("--print: there is nothing to paste to uninstall; --dry-run shows what would change")
-    client = named(client_name) if client_name else _asked(as_json=as_json)
+        raise click.UsageError("--print cannot be combined with --uninstall; use --dry-run to see what would change")
+    client = named(client_name) if client_name else _ask_for_client(as_json=as_json)
     editor = Editor(client, this_machine(), name)
     remote = Remote(http) if http else None
     if as_json:
@@ -67,19 +67,19 @@ def install(  # noqa: PLR0913 - one for each option
     if uninstall:
         _uninstall(editor, remote, dry_run=dry_run)
         return
-    wanted = remote or launch(namespace)
+    entry = remote or launch(namespace)
     if printing:
-        click.echo(f"this belongs into {editor.file.path}:", err=True)
-        click.echo(editor.snippet(wanted).rstrip("\n"))
-        if isinstance(wanted, Remote):
+        click.echo(f"add this to {editor.file.path}:", err=True)
+        click.echo(editor.snippet(entry).rstrip("\n"))
+        if isinstance(entry, Remote):
             click.echo(_token_hint(editor), err=True)
         return
-    if _install(editor, wanted, dry_run=dry_run):
-        _offer_daemon(ctx, wanted)
+    if _install(editor, entry, dry_run=dry_run):
+        _offer_daemon(ctx, entry)
 
 
 def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchanged: bool) -> None:
-    """Do the same for a program, which is asked nothing."""
+    """Do the same with JSON output and without questions."""
     remote = wanted if isinstance(wanted, Remote) else None
     change = editor.uninstall(remote) if uninstall else editor.install(wanted)
     kept = change.changes and not unchanged and change.before is not None and not uninstall
@@ -96,64 +96,64 @@ def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchan
     print_data(data)
 
 
-def _asked(*, as_json: bool) -> Client:
-    """Ask which of the clients on this machine is meant.
+def _ask_for_client(*, as_json: bool) -> Client:
+    """Ask for one of the clients on this machine.
 
     Raises:
-        UsageError: there is nobody to ask.
+        UsageError: there is no terminal to ask on.
     """
     here = [client.name for client in found()]
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        listed = f"on this machine are {', '.join(here)}" if here else f"known are {', '.join(_NAMES)}"
-        raise click.UsageError(f"--client: name one; {listed}")
-    click.echo(f"found on this machine: {', '.join(here) or 'no client that is known'}")
+        listed = f"found on this machine: {', '.join(here)}" if here else f"choose one of: {', '.join(_NAMES)}"
+        raise click.UsageError(f"--client is required; {listed}")
+    click.echo(f"found on this machine: {', '.join(here) or 'no known client'}")
     default = here[0] if len(here) == 1 else None
     return named(click.prompt("which client", type=click.Choice(_NAMES), default=default))
 
 
 def _install(editor: Editor, wanted: Launch | Remote, *, dry_run: bool) -> bool:
-    """Put the entry there; say whether it is there now."""
+    """Add the entry; return whether it is there now."""
     change, client = editor.install(wanted), editor.client
     if not change.changes:
-        click.echo(f"{client.title} has it already, in {editor.file.path}; nothing is changed")
+        click.echo(f"{client.title} already has it, in {editor.file.path}; nothing was changed")
         return not dry_run
     if dry_run:
         click.echo(change.diff(), nl=False)
         return False
     change.apply()
-    kept = "" if change.before is None else f"; what was there is kept as {editor.file.backup.path.name}"
-    click.echo(f"{client.title} will use {editor.name}, from {editor.file.path}{kept}; restart {client.title}")
+    kept = "" if change.before is None else f"; the previous version is kept as {editor.file.backup.path.name}"
+    click.echo(f"added {editor.name} to {editor.file.path}{kept}; restart {client.title}")
     if isinstance(wanted, Remote):
         click.echo(_token_hint(editor))
     return True
 
 
 def _token_hint(editor: Editor) -> str:
-    """Say where the token comes from, and where it goes."""
+    """Return how to make a token and where to put it."""
     client = editor.client
     hint = client.token.format(title=client.title, file=editor.file.path, folder=client.folder(editor.machine))
-    return f"no token is written: `memory-mcp token create {client.name}` makes one; {hint}"
+    return f"no token was written; `memory-mcp token create {client.name}` makes one; {hint}"
 
 
 def _uninstall(editor: Editor, remote: Remote | None, *, dry_run: bool) -> None:
     change, client = editor.uninstall(remote), editor.client
     if not change.changes:
-        click.echo(f"{client.title} has no {editor.name} of ours in {editor.file.path}; nothing is changed")
+        click.echo(f"{editor.file.path} has no {editor.name} entry for memory-mcp; nothing was changed")
     elif dry_run:
         click.echo(change.diff(), nl=False)
     else:
         change.apply()
-        click.echo(f"{editor.name} is out of {editor.file.path}; restart {client.title}")
+        click.echo(f"removed {editor.name} from {editor.file.path}; restart {client.title}")
 
 
 def _offer_daemon(ctx: click.Context, wanted: Launch | Remote) -> None:
-    """Offer to install the daemon where none answers; a server elsewhere has its own."""
+    """Offer to install the daemon if none answers; a remote server has its own."""
     if isinstance(wanted, Remote) or is_listened_to(socket_path(settings.load().embedder_address)):
         return
-    without = "no embedder daemon listens, so memories are found by their words only"
+    without = "no embedder daemon is running, so memories are found by keywords only"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         click.echo(f"{without}; run `memory-mcp daemon install`")
     elif click.confirm(f"{without}; install it now?", default=True):
-        from memory_mcp.cli.daemon import daemon  # noqa: PLC0415 - for those who say yes
+        from memory_mcp.cli.daemon import daemon  # noqa: PLC0415 - needed only after a yes
 
         ctx.invoke(daemon.commands["install"])

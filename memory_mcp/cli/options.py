@@ -1,4 +1,4 @@
-"""From the arguments of a tool to the options of a command: the same names, words, bounds and defaults."""
+"""Turns a tool's arguments into a command's options, with the same names, descriptions, bounds and defaults."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from memory_mcp.tools.json_text import as_tags
 from memory_mcp.tools.services import Services
 
 F = TypeVar("F", bound=Callable[..., object])
-TypeOption = click.ParamType[Any]  # what options of every kind have
+TypeOption = click.ParamType[Any]  # click types its options' values so
 OptionSchema = Mapping[str, Any]  # JSON schema, as pydantic makes it
 
 
 class MomentOption(click.ParamType[datetime]):
-    """A time as ISO 8601, or in words; of a span ("yesterday", "last week") its beginning."""
+    """A time in ISO 8601 or in words; a span ("yesterday", "last week") stands for its start."""
 
     name = "time"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the moment; without a zone it is the user's."""
+        """Parse a moment; without a time zone it is in the user's."""
         try:
             return iso.moment(value)
         except ValueError as error:
-            problem = f"{cut(value)!r} is no time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'"
+            problem = f"{cut(value)!r} is not a time; give ISO 8601 ({iso.ACCEPTED}), or words such as 'last week'"
             return self._in_words(value, str(error) if value.strip()[:4].isdecimal() else problem, param, ctx)
 
     def _in_words(self, value: str, problem: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -47,29 +47,29 @@ class MomentOption(click.ParamType[datetime]):
         except InvalidArgumentError:
             self.fail(problem, param, ctx)
         if start == BEGINNING:
-            self.fail(f"{cut(value)!r} has no beginning; give --before, or --time-expr", param, ctx)
+            self.fail(f"{cut(value)!r} has no start; use --before or --time-expr", param, ctx)
         return start
 
 
 class Optional(click.Option):
-    """An option whose empty value reaches the tool as it is: that says whether it means the same as none."""
+    """An option whose blank value is passed on: the tool decides whether it counts as left out."""
 
     def type_cast_value(self, ctx: click.Context, value: object) -> object:
-        """Return the value in the option's type, unless it is blank."""
+        """Convert the value unless it is blank."""
         return "" if isinstance(value, str) and not value.strip() else super().type_cast_value(ctx, value)
 
 
 class ContentOption(click.ParamType[str]):
-    """A text, or stdin's for `-`."""
+    """A text; `-` reads stdin."""
 
     name = "text"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text; of stdin without the newline that ends it."""
+        """Return the text; the last newline of stdin is dropped."""
         if value != "-":
             return value
         if sys.stdin is None:
-            self.fail("stdin is closed; send the text to it", param, ctx)
+            self.fail("stdin is closed; pipe the text into it", param, ctx)
         try:
             text = decoded(sys.stdin.buffer.read())
         except NotUtf8Error as error:
@@ -79,15 +79,15 @@ class ContentOption(click.ParamType[str]):
 
 CONTENT: Final = ContentOption()
 TYPES: Final[Mapping[str, TypeOption]] = {"object": click.STRING, "date-time": MomentOption(), "string": click.STRING}
-"""Of each type or format of JSON schema that is no number."""
+"""By JSON schema's type or format, numbers aside."""
 OF_NAME: Final[Mapping[str, TypeOption]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
-"""Of arguments that mean more than their type."""
-SAID: Final = {CONTENT: "; - is stdin", TYPES["date-time"]: "; or in words, such as 'yesterday'"}
-"""What a type adds to the words of an argument."""
+"""By name, for arguments that need more than their type."""
+SAID: Final = {CONTENT: "; - reads stdin", TYPES["date-time"]: "; or in words, such as 'yesterday'"}
+"""What a type adds to an argument's description."""
 
 
 def options_of(tool: AnyTool, *arguments: str) -> Callable[[F], F]:
-    """Give a command the tool's arguments as options, but for those that it has as `arguments` of its own."""
+    """Add a tool's arguments to a command as options, except those that the command takes as `arguments`."""
 
     def decorate(command: F) -> F:
         for name, field in reversed(tool.arguments.model_json_schema()["properties"].items()):
@@ -99,7 +99,7 @@ def options_of(tool: AnyTool, *arguments: str) -> Callable[[F], F]:
 
 
 def _option(name: str, field: OptionSchema) -> Callable[[F], F]:
-    schema = {**field, **_only(field)}
+    schema = {**field, **_non_null(field)}
     words, flag = schema["description"].rstrip("…, "), f"--{name.replace('_', '-')}"
     if schema["type"] == "boolean":
         return click.option(flag, is_flag=True, help=f"{words}.")
@@ -111,7 +111,7 @@ def _option(name: str, field: OptionSchema) -> Callable[[F], F]:
             name,
             multiple=True,
             type=kind,
-            callback=_joined,
+            callback=_as_words,
             help=f"{words}; comma-separated or repeated.",
         )
     words += SAID.get(kind, "")
@@ -121,13 +121,13 @@ def _option(name: str, field: OptionSchema) -> Callable[[F], F]:
         type=kind,
         default=schema.get("default"),
         show_default=True,
-        callback=_given,
+        callback=_unless_default,
         help=f"{words}.",
     )
 
 
-def _only(field: OptionSchema) -> OptionSchema:
-    """Return the schema of what is not null."""
+def _non_null(field: OptionSchema) -> OptionSchema:
+    """Return the non-null alternative of a schema."""
     return next((choice for choice in field.get("anyOf", ()) if choice["type"] != "null"), {})
 
 
@@ -143,11 +143,11 @@ def _type(name: str, schema: OptionSchema) -> TypeOption:
     return TYPES[schema.get("format", schema["type"])]
 
 
-def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[object] | None:
-    """Return the words of all values, which may have commas between them or be JSON arrays.
+def _as_words(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[object] | None:
+    """Return the words of all values; a value may be comma-separated or a JSON array.
 
     Raises:
-        click.BadParameter: a value begins like JSON and is no array.
+        click.BadParameter: a value begins like JSON but is not an array.
     """
     try:
         return [word for value in values for word in as_tags(value)] if values else None
@@ -155,8 +155,8 @@ def _joined(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> l
         raise click.BadParameter(str(error)) from error
 
 
-def _given(ctx: click.Context, param: click.Parameter, value: object) -> object:
-    """Leave a default to the tool, which has the same one and tells it from what was given."""
+def _unless_default(ctx: click.Context, param: click.Parameter, value: object) -> object:
+    """Pass None for a default: the tool has the same default and treats given values differently."""
     return None if ctx.get_parameter_source(param.name or "") is ParameterSource.DEFAULT else value
 
 
@@ -169,7 +169,7 @@ def call(tool: Tool[ArgumentsT, ResultT], given: Mapping[str, object]) -> Result
     """
     try:
         request = ToolCall(local_user(settings.load().namespace), tool, given, is_bounded=False)
-        request.validate()  # before a store is opened, or made
+        request.validate()  # before a store is opened or created
 
         async def work(services: Services) -> ResultT:
             return await local_dispatcher(services).dispatch(request)

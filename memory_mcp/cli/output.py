@@ -1,4 +1,4 @@
-"""How commands print: tables, colour, a pager and human dates on a terminal, plain lines elsewhere, JSON on demand."""
+"""How commands print: tables, colour, a pager and relative dates on a terminal, plain lines elsewhere, or JSON."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What moves a terminal's cursor or speaks to it; a memory must not."""
+"""Control characters: a memory must not control the terminal."""
 
 UNITS: Final = (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3_600), ("minute", 60))
-"""Seconds of each."""
+"""Length of each unit in seconds."""
 
 
 def on_terminal() -> bool:
-    """Say whether somebody looks at stdout."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def print_json(result: BaseModel) -> None:
-    """Print a tool's structured result: what MCP clients get, but whole."""
+    """Print a tool's structured result as JSON: what MCP clients get, but unbounded."""
     streams.print_json(result.model_dump_json(by_alias=True))
 
 
 def note(sentence: str) -> None:
-    """Say on stderr what is no data."""
+    """Print a remark on stderr, so that stdout has only data."""
     click.echo(sentence, err=True)
 
 
 def count_up(done: int, total: int | None = None) -> None:
-    """Count memories on one line of a terminal; a log gets nothing."""
+    """Show a counter on one line of a terminal; print nothing elsewhere."""
     if sys.stderr.isatty():
         click.echo(f"\r{done}{f' of {total}' if total else ''} memories", nl=done == total, err=True)
 
 
 def when(moment: datetime) -> str:
-    """Return a time: how long ago for a person, else ISO 8601."""
+    """Return a time: relative on a terminal, else in ISO 8601."""
     return ago(moment, datetime.now(UTC)) if on_terminal() else moment.isoformat(timespec="seconds")
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """Say how long ago a time is, in its largest unit; a time to come is said as it is."""
+    """Return how long ago a time was, in its largest unit; a future time in local time."""
     seconds = (now - moment).total_seconds()
     if seconds < 0:
         return local(moment)
@@ -63,26 +63,26 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def clean(text: str) -> str:
-    """Return a text that cannot speak to the terminal; where there is none, as it is."""
+    """Replace control characters if stdout is a terminal."""
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text) if on_terminal() else text
 
 
 def bold(text: str) -> str:
-    """Return a text that stands out on a terminal."""
+    """Return the text in bold if stdout is a terminal."""
     return click.style(text, bold=True) if on_terminal() else text
 
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on a terminal, else a line for each row with tabs between its cells; the first is never cut."""
+    """Print a table on a terminal, else tab-separated lines; the first column is never cut."""
     if on_terminal():
         print_long(_table(headers, rows) if rows else "")
         return
     for row in rows:
-        click.echo("\t".join(" ".join(cell.split()) for cell in row), color=True)  # else click takes escapes out
+        click.echo("\t".join(" ".join(cell.split()) for cell in row), color=True)  # else click strips escapes
 
 
 def print_long(text: str) -> None:
-    """Print a text, on a terminal that it does not fit through the user's pager."""
+    """Print a text; on a terminal, long ones go through the user's pager."""
     if on_terminal() and text.count("\n") >= shutil.get_terminal_size().lines:
         click.echo_via_pager(text, color=True)
     elif text:
@@ -90,7 +90,7 @@ def print_long(text: str) -> None:
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    from rich.console import Console  # noqa: PLC0415 - 40 ms, for a terminal alone
+    from rich.console import Console  # noqa: PLC0415 - 40 ms, needed only on a terminal
     from rich.table import Table  # noqa: PLC0415 - likewise
     from rich.text import Text  # noqa: PLC0415 - likewise
 
@@ -98,7 +98,7 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     for header in headers:
         table.add_column(header, overflow="fold", no_wrap=header == headers[0])
     for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))  # a Text holds no markup
+        table.add_row(*(Text(clean(cell)) for cell in row))  # Text does not interpret markup
     written = StringIO()
     Console(file=written, force_terminal=True, width=shutil.get_terminal_size().columns).print(table)
     return written.getvalue()

@@ -1,4 +1,4 @@
-"""What a terminal shows of an installation: the step that runs, its latest line, and how long each step took."""
+"""Progress of an installation on a terminal: the current step, its latest line, and the time of each step."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from memory_mcp.provision.progress import InstallProgress, Lines
 
 
 def progress() -> InstallProgress:
-    """Return what fits stdout."""
+    """Return the kind of progress that suits stdout."""
     return Terminal() if sys.stdout.isatty() else Lines(click.echo)
 
 
 class Terminal:
-    """Shows a step while it runs, and one line for each that is done."""
+    """Shows the current step, and one line for each finished step."""
 
     def say(self, sentence: str) -> None:
-        """Write a sentence."""
+        """Print a sentence."""
         click.echo(sentence)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Hear]:
-        """Show the title, the step's latest line and the seconds; then the title and how long it took."""
-        from rich.console import Console  # noqa: PLC0415 - for terminals alone
+        """Show the title, the latest line and the elapsed seconds; at the end the title and the total."""
+        from rich.console import Console  # noqa: PLC0415 - needed only on a terminal
         from rich.text import Text  # noqa: PLC0415 - likewise
 
         console, began = Console(), time.monotonic()

@@ -18,7 +18,7 @@ from memory_mcp.tools.listing import LIST
 from memory_mcp.tools.search import SEARCH, ExplainedHit, SearchHit, SearchResult
 
 SHOWN_CHARS: Final = 400
-"""Characters of a content in a table."""
+"""Maximum characters of a content in a table."""
 
 COLUMNS: Final = ("id", "created", "content", "tags")
 EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "weight", "fused", "more", "age")
@@ -34,9 +34,9 @@ EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "
 @click.option("--explain", is_flag=True, help="Show what each step of the search contributed to each result.")
 @as_json_option
 def search(*, query: tuple[str, ...], as_json: bool, **options: object) -> int:
-    """Find memories by meaning and by words.
+    """Find memories by meaning and keywords.
 
-    QUERY is a question or words, in any language; "quotes" inside it demand a phrase.
+    QUERY is a question or keywords in any language; "quotes" require an exact phrase.
     """
     result = call(SEARCH, {"query": " ".join(query), **options})
     if as_json:
@@ -60,7 +60,7 @@ def list_(*, as_json: bool, **options: object) -> None:
     print_rows(COLUMNS, [_row(memory) for memory in result.memories])
     note(f"{len(result.memories)} of {result.total} memories")
     if result.next_cursor:
-        note(f"there are more: --cursor {result.next_cursor}")
+        note(f"more: --cursor {result.next_cursor}")
 
 
 @click.command()
@@ -68,18 +68,18 @@ def list_(*, as_json: bool, **options: object) -> None:
 @options_of(GET, "id")
 @as_json_option
 def get(*, as_json: bool, **options: object) -> None:
-    """Show the memory ID, whole."""
+    """Show the memory ID in full."""
     result = call(GET, options)
     if as_json:
         print_json(result)
     else:
         print_long("\n\n".join([_whole(result), *map(_was, result.revisions or [])]))
         if result.next_offset is not None:
-            note(f"there is more: --offset {result.next_offset}")
+            note(f"more: --offset {result.next_offset}")
 
 
 def _print_hits(result: SearchResult) -> None:
-    """Print a table of the hits; what explains them is a second one for a person, further columns for a script."""
+    """Print the hits as a table; explanations are a second table on a terminal, more columns elsewhere."""
     columns, rows = (*COLUMNS, "score"), [(*_row(hit), f"{hit.score:.2f}") for hit in result.results]
     if result.explain is None:
         print_rows(columns, rows)
@@ -97,7 +97,7 @@ def _print_hits(result: SearchResult) -> None:
 
 
 def _explained(hit: ExplainedHit) -> tuple[str, ...]:
-    """Return the cells below `EXPLAINED`: scores, with their ranks where they have one."""
+    """Return the cells for `EXPLAINED`: scores, with ranks if there are any."""
     return (
         _ranked(hit.cosine, hit.cosine_rank),
         _ranked(hit.context),
@@ -118,7 +118,7 @@ def _ranked(score: float | None, rank: int | None = None) -> str:
 
 
 def _reasons(best: ExplainedHit) -> str:
-    """Say what decided the weight of the best hit, and why something fits or not."""
+    """Return what decided the best hit's weight, and why the answer is weak or not."""
     weights = f"semantic counts {best.weight:.2f}, keyword {1 - best.weight:.2f}"
     if best.prominence is not None:
         weights += f"; the best passage stands out by {best.prominence:.1f} standard deviations"
@@ -130,7 +130,7 @@ def _row(memory: MemoryFields) -> tuple[str, ...]:
 
 
 def _brief(memory: MemoryFields) -> str:
-    """Return the content; a person gets the passage that fits, or the beginning."""
+    """Return the content; on a terminal only the best passage, or the beginning."""
     if not on_terminal():
         return memory.content
     text = (memory.passage if isinstance(memory, SearchHit) else None) or memory.content
@@ -147,7 +147,7 @@ def _whole(memory: WholeMemory) -> str:
         "created": when(memory.created_at),
         "updated": when(memory.updated_at) if memory.revision > 1 else "",
         "revision": str(memory.revision),
-        "embedded": "" if memory.embedded else "not yet; keywords find it",
+        "embedded": "" if memory.embedded else "not yet; searchable by keywords only",
     }
     return _stated(facts, memory.content)
 

@@ -16,19 +16,19 @@ from memory_mcp.tools.services import Services
     type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
     show_default=True,
-    help="The share of the time that it may keep the daemon busy.",
+    help="The share of the time it may keep the daemon busy.",
 )
 @click.option("--drop-old", is_flag=True, help="Remove the vectors of all other models afterwards.")
 @as_json_option
 def reembed(*, share: float, drop_old: bool, as_json: bool) -> None:
-    """Give all memories vectors of the model that the daemon serves now, then search with those.
+    """Re-embed all memories with the model that the daemon serves now, then search with the new vectors.
 
-    Everyone goes on searching and writing meanwhile. What was done is kept when it ends early: run it again.
+    Searches and writes go on meanwhile. If it is interrupted, run it again: it continues where it stopped.
     """
 
     async def work(services: Services) -> tuple[Reembedded, int]:
         done = await services.reembedding.run(lambda it: count_up(it.done, it.total), share=share)
-        await services.chores.drain()  # passages that wait, of memories whose other passages have vectors
+        await services.chores.drain()  # pending passages of memories that already have some vectors
         return done, await services.reembedding.drop_others() if drop_old else 0
 
     done, dropped = with_services(work, writes=True)
@@ -38,8 +38,8 @@ def reembed(*, share: float, drop_old: bool, as_json: bool) -> None:
         "memories": done.memories,
         "dropped": dropped,
     }
-    removed = f"; the vectors of {dropped} other models are removed" if drop_old else ""
+    removed = f"; removed the vectors of {dropped} other models" if drop_old else ""
     if done.before == done.after and not done.memories:
-        say(f"the store's vectors are of {done.after.id} already{removed}", data, as_json=as_json)
+        say(f"all memories already have vectors of {done.after.id}{removed}", data, as_json=as_json)
     else:
-        say(f"{done.memories} memories have vectors of {done.after.id} now{removed}", data, as_json=as_json)
+        say(f"re-embedded {done.memories} memories with {done.after.id}{removed}", data, as_json=as_json)

@@ -15,7 +15,7 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 def _loaded() -> tuple[settings.Settings, SettingsError | None]:
-    """Return the settings, or the defaults and what is wrong: a client that gets no handshake shows nobody why."""
+    """Return the settings, or the defaults and the error: a client without a handshake would show nobody the reason."""
     try:
         return settings.load(), None
     except SettingsError as error:
@@ -23,14 +23,16 @@ def _loaded() -> tuple[settings.Settings, SettingsError | None]:
 
 
 @click.command()
-@click.option("--http", metavar="HOST:PORT", help="Serve many clients over streamable HTTP, at /mcp, by token.")
-@click.option("--tls-cert", type=_file, help="The certificate, with its chain (PEM).")
-@click.option("--tls-key", type=_file, help="The certificate's key (PEM).")
+@click.option(
+    "--http", metavar="HOST:PORT", help="Serve many clients over streamable HTTP at /mcp; each needs a token."
+)
+@click.option("--tls-cert", type=_file, help="The TLS certificate with its chain (PEM).")
+@click.option("--tls-key", type=_file, help="The key of the certificate (PEM).")
 @click.option("--plain-http", is_flag=True, help="Serve a public address without TLS.")
 def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plain_http: bool) -> int:
     """Serve one MCP client on stdin and stdout; this is what clients start."""
     if http is None and (tls_cert or tls_key or plain_http):
-        raise click.UsageError("--tls-cert, --tls-key and --plain-http are for --http HOST:PORT; give that too")
+        raise click.UsageError("--tls-cert, --tls-key and --plain-http need --http HOST:PORT")
     loaded, problem = _loaded()
     if problem and http is not None:
         raise problem
@@ -40,9 +42,9 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
         click.echo(f"memory-mcp: {problem}", err=True)
     if http is None:
         if sys.stdin is None:
-            raise click.ClickException("stdin is closed; an MCP client has to be at its other end")
+            raise click.ClickException("stdin is closed; an MCP client must start this command")
         with importing():
-            from memory_mcp.server.mcp.run import serve_stdio  # noqa: PLC0415 - the SDK, for this command alone
+            from memory_mcp.server.mcp.run import serve_stdio  # noqa: PLC0415 - the SDK, needed only here
 
         serve_stdio(loaded, problem)
         return WRONG_USAGE if problem else 0

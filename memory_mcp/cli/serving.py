@@ -1,4 +1,4 @@
-"""Waits for a daemon, and lets it embed one text."""
+"""Waits for a daemon and tests it with one text."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from memory_mcp.provision.versions import Environment
 PATIENCE_S: Final = 180.0
 """The first start reads torch from a cold disk."""
 _EVERY_S: Final = 0.1
-_TOLD_EVERY_S: Final = 5.0
+_REPORT_EVERY_S: Final = 5.0
 _EMBED_S: Final = 30.0
 _TEXT: Final = "The spare key of the boat house hangs behind the clock."
 
 OPTIONS: Final = {"EMBEDDER_ENGINE": "--engine", "EMBEDDER_MODEL": "--model"}
-"""What `daemon install` records, as the daemon's own options."""
+"""The variables that `daemon install` records, and the daemon's options for them."""
 
 
 def ask(address: str) -> Finding:
-    """Say how the daemon of an address is."""
+    """Return the state of the daemon at an address."""
     return asyncio.run(_asked(address))
 
 
@@ -44,25 +44,25 @@ async def _asked(address: str) -> Finding:
 
 
 def until_serving(address: str, ended: Callable[[], str | None] = lambda: None, hear: Hear = click.echo) -> str:
-    """Wait until the daemon serves and has embedded one text; return what it is, in one phrase.
+    """Wait until the daemon serves and has embedded a test text; return its description in one phrase.
 
     Args:
         address: where it listens.
-        ended: returns the reason when there is nothing to wait for any more.
-        hear: is told now and then how it is meanwhile.
+        ended: returns the reason once waiting is pointless, else None.
+        hear: gets a progress message now and then.
 
     Raises:
         ProvisionError: it failed, ended, or does not serve in time.
     """
-    began, told = time.monotonic(), 0.0
+    began, reported = time.monotonic(), 0.0
     while (finding := ask(address)).state not in {"serving", "asleep"}:
         waited = time.monotonic() - began
         if finding.state == "failed" or (reason := ended()):
-            raise ProvisionError(f"the daemon does not serve: {finding.cause if finding.state == 'failed' else reason}")
+            raise ProvisionError(f"the daemon is not serving: {finding.cause if finding.state == 'failed' else reason}")
         if waited > PATIENCE_S:
-            raise ProvisionError(f"the daemon does not serve after {waited:.0f} s ({finding.cause}): {finding.fix}")
-        if waited >= told + _TOLD_EVERY_S:
-            told = waited
+            raise ProvisionError(f"the daemon is not serving after {waited:.0f} s ({finding.cause}): {finding.fix}")
+        if waited >= reported + _REPORT_EVERY_S:
+            reported = waited
             hear(f"  {finding.state}, {waited:.0f} s …")
         time.sleep(_EVERY_S)
     asyncio.run(_embed(address))
@@ -78,14 +78,14 @@ async def _embed(address: str) -> None:
     finally:
         await embedder.close()
     if error := got.items[0].error:
-        raise ProvisionError(f"the daemon serves, and embedded nothing: {error}")
+        raise ProvisionError(f"the daemon serves but could not embed a test text: {error}")
 
 
 def prove(progress: InstallProgress, environment: Environment, choices: Mapping[str, str], log: Path) -> None:
-    """Let a daemon of an environment serve for a moment, at an address of its own; it writes to the log.
+    """Start a daemon from an environment at a temporary address, and check that it serves.
 
     Raises:
-        ProvisionError: it does not; the message has the daemon's own reason, and names the log.
+        ProvisionError: it does not; the message has the daemon's reason and names the log.
     """
     with (
         progress.step("starting the daemon to see that it serves") as hear,

@@ -1,4 +1,4 @@
-"""What the commands that work on the store share."""
+"""Shared by the commands that work on the store."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from memory_mcp.tools.services import Services
 T = TypeVar("T")
 
 CODES: Final = {Condition.OK: 0, Condition.DEGRADED: DEGRADED, Condition.FAILED: FAILED}
-"""The exit code of what was found."""
+"""The exit code for each condition."""
 
 as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = False) -> T:
-    """Do the work on the store that the settings name, and close it.
+    """Run the work on the configured store, then close it.
 
     Raises:
-        SettingsError: it writes, and the settings forbid that.
+        SettingsError: it writes, but the settings are read-only.
         MemoryMcpError: what the work raises.
     """
     loaded = settings.load()
     if writes and loaded.read_only:
-        raise SettingsError("MCP_MEMORY_READ_ONLY: this command writes; unset it for that")
+        raise SettingsError("this command writes, but MCP_MEMORY_READ_ONLY is set; unset it first")
 
     async def run() -> T:
         async with opened(loaded, creates=writes) as services:
@@ -45,13 +45,13 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
     with _interruptible():
         done = asyncio.run(run())
     if not writes and loaded.storage_backend in settings.STORES and not loaded.sqlite_path.exists():
-        click.echo(f"there is no store at {loaded.sqlite_path}: the first memory creates it", err=True)
+        click.echo(f"there is no store at {loaded.sqlite_path} yet; the first memory creates it", err=True)
     return done
 
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C break off what runs: asyncio's own handler waits until a read of stdin has ended by itself."""
+    """Let Ctrl-C interrupt immediately: asyncio's own handler would wait for a blocked read of stdin."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -64,7 +64,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def say(sentence: str, data: Mapping[str, object], *, as_json: bool) -> None:
-    """Print one of both."""
+    """Print the data as JSON, or else the sentence."""
     if as_json:
         print_data(data)
     else:

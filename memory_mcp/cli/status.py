@@ -21,7 +21,7 @@ Show = Callable[[Overview], None]
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C, and show what was added since the last look.")
+@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C, and show what was added since the last refresh.")
 @click.option(
     "--every",
     type=click.FloatRange(0.1, 3600),
@@ -32,9 +32,9 @@ Show = Callable[[Overview], None]
 )
 @as_json_option
 def status(*, watch: bool, every: float, as_json: bool) -> int:
-    """Show the store, the daemon, what it has done since it started, and what is wrong.
+    """Show the store, the daemon and its counters, and what is wrong.
 
-    With --watch --json each look is a line. The exit code is that of the last look.
+    With --watch --json each refresh prints one line. The exit code is that of the last refresh.
     """
     loaded = settings.load()
     condition = Condition.OK
@@ -75,8 +75,8 @@ def _data(overview: Overview) -> dict[str, object]:
 
 
 def _shown(*, watch: bool) -> AbstractContextManager[Show]:
-    """Return what prints an overview, or on a terminal shows it in the place of the one before."""
-    from rich.console import Console  # noqa: PLC0415 - for this output alone
+    """Return a function that prints an overview; with --watch on a terminal it replaces the previous one."""
+    from rich.console import Console  # noqa: PLC0415 - needed only for this output
 
     from memory_mcp.cli.status_view import Watched, lines, screen  # noqa: PLC0415 - likewise
 

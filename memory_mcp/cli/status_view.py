@@ -1,4 +1,4 @@
-"""How `memory-mcp status` looks; imported when it is shown, because rich takes its time."""
+"""The view of `memory-mcp status`; imported late, because rich is slow to import."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SINCE: Final = "since the daemon started"
 
 
 class Watched:
-    """Shows each overview in the place of the one before, and what was added; a context, for the terminal's sake."""
+    """Replaces the previous overview, and shows what was added; a context manager that restores the terminal."""
 
     def __init__(self) -> None:
         self._live = Live(auto_refresh=False)
@@ -39,7 +39,7 @@ class Watched:
 
 
 def screen(overview: Overview, before: Mapping[str, float]) -> Group:
-    """Return what is shown, with what was added to the counters since `before`."""
+    """Return the screen, with the increase of each counter since `before`."""
     summary = Table.grid(padding=(0, 2))
     for name, line in _summary(overview):
         summary.add_row(Text(name, "bold"), Text(line))
@@ -51,13 +51,13 @@ def screen(overview: Overview, before: Mapping[str, float]) -> Group:
 
 
 def lines(overview: Overview) -> list[tuple[str, ...]]:
-    """Return a line for each thing, for what is no terminal."""
-    found = _summary(overview)
+    """Return the overview as plain lines, for output that is not a terminal."""
+    rows = _summary(overview)
     if overview.served is not None:
         counters = {name: _count(name, value, {}) for name, value in overview.served.counters.items()}
-        found += [("lane", *LANES), *_lanes(counters)]
-        found += [(name.replace("_", " "), counters[name]) for name in _others(counters)]
-    return found
+        rows += [("lane", *LANES), *_lanes(counters)]
+        rows += [(name.replace("_", " "), counters[name]) for name in _others(counters)]
+    return rows
 
 
 def _summary(overview: Overview) -> list[tuple[str, ...]]:
@@ -98,7 +98,7 @@ def _troubles(report: Report) -> list[tuple[str, str]]:
 
 
 def _count(name: str, value: float, before: Mapping[str, float]) -> str:
-    """Write a counter, and what was added to it."""
+    """Format a counter and its increase."""
     if isinstance(value, float):
         return f"{value:,.2f}"
     added = value - before.get(name, value)
@@ -124,7 +124,7 @@ def _in_pairs(counters: Mapping[str, str]) -> list[tuple[str, ...]]:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a table without a frame, so that all of them fit a terminal of 24 lines."""
+    """Return a table without a frame, so that everything fits 24 lines."""
     table = Table(*heads, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*row)

@@ -1,4 +1,4 @@
-"""What commands are given and what they print, where a terminal or a pipe is not of UTF-8."""
+"""Input and output of commands when a terminal or pipe is not UTF-8."""
 
 from __future__ import annotations
 
@@ -16,36 +16,38 @@ from memory_mcp.domain.errors import cut
 
 
 class Source(click.File):
-    """A file of bytes, or stdin for `-`."""
+    """A binary file; `-` is stdin."""
 
     def convert(
         self, value: str | os.PathLike[str] | IO[Any], param: click.Parameter | None, ctx: click.Context | None
     ) -> IO[Any]:
-        """Return the file, opened.
+        """Open the file.
 
         Raises:
-            click.ClickException: stdin is meant, and closed.
+            click.ClickException: it is stdin, which is closed.
         """
         if value == "-" and sys.stdin is None:
-            raise click.ClickException("stdin is closed; send the file to it, or name one")
+            raise click.ClickException("stdin is closed; pipe the file into it or give a file name")
         return super().convert(value, param, ctx)
 
 
 def show_all_characters() -> None:
-    """Let stdout and stderr write what their encoding lacks as an escape, where Python would end in an error."""
+    """Make stdout and stderr escape characters that their encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def use_utf8() -> None:
-    """Let stdout write UTF-8 from now on, whatever the locale says: what follows is for programs."""
+    """Switch stdout to UTF-8 whatever the locale: the output is for programs."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # a path's bad bytes stay an escape of JSON
+        sys.stdout.reconfigure(
+            encoding="utf-8", errors="backslashreplace"
+        )  # undecodable bytes of a path stay JSON escapes
 
 
 def print_json(text: str) -> None:
-    """Print JSON, in UTF-8."""
+    """Print JSON text in UTF-8."""
     use_utf8()
     click.echo(text)
 
@@ -56,7 +58,7 @@ def print_data(data: object) -> None:
 
 
 def as_text(arguments: Sequence[str]) -> list[str]:
-    """Return the command line's arguments as text, UTF-8 also where the locale is another.
+    """Decode the command line's arguments as UTF-8, whatever the locale.
 
     Raises:
         click.UsageError: one is not UTF-8.
@@ -65,9 +67,9 @@ def as_text(arguments: Sequence[str]) -> list[str]:
 
 
 def _as_text(argument: str, before: str) -> str:
-    """Return an argument, whose bytes Python has put into lone surrogates where it could not read them."""
+    """Decode an argument in which Python replaced undecodable bytes with lone surrogates."""
     try:
         return argument if is_text(argument) else os.fsencode(argument).decode()
     except UnicodeDecodeError:
         place = f"{before} " if before.startswith("-") else ""
-        raise click.UsageError(f"{place}{cut(argument)!r} is not UTF-8; give it in UTF-8") from None
+        raise click.UsageError(f"{place}{cut(argument)!r} is not valid UTF-8; pass it as UTF-8") from None

@@ -25,7 +25,7 @@ def _tokens() -> Tokens:
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke the bearer tokens of HTTP clients."""
+    """Create, list and revoke the bearer tokens of HTTP clients."""
 
 
 def _short(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -42,41 +42,43 @@ def _short(_: click.Context, parameter: click.Parameter, value: str | None) -> s
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What it allows, again for more; read and write where none is given. admin includes both.",
+    help="What it allows; may be repeated [read and write]. admin includes both.",
 )
-@click.option("--namespace", callback=_short, help="The only namespace that it reaches; without it all.")
-@click.option("--days", type=click.IntRange(1, 3650), help="Days after which it expires; without it never.")
+@click.option("--namespace", callback=_short, help="The only namespace it can reach [all].")
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires [never].")
 @as_json_option
 def create(*, name: str, scopes: tuple[str, ...], namespace: str | None, days: int | None, as_json: bool) -> None:
-    """Make a token for NAME and show it, this once."""
+    """Create a token for NAME and show it once."""
     allowed = [Scope(scope) for scope in dict.fromkeys(scopes or ("read", "write"))]
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
-    secret, made = _tokens().create(name, allowed, namespace, expires_at)
-    say(f"{secret}\n{_told(made)}; it is not shown again", {"token": secret, **_fields(made)}, as_json=as_json)
+    secret, created = _tokens().create(name, allowed, namespace, expires_at)
+    say(
+        f"{secret}\n{_describe(created)}; it is not shown again", {"token": secret, **_fields(created)}, as_json=as_json
+    )
 
 
 @token.command("list")
 @as_json_option
 def list_(*, as_json: bool) -> None:
-    """List the tokens, without what they are."""
-    held = _tokens().all()
+    """List the tokens without their secrets."""
+    tokens = _tokens().all()
     if as_json:
-        print_data({"tokens": [_fields(each) for each in held]})
+        print_data({"tokens": [_fields(each) for each in tokens]})
         return
-    for each in held:
-        click.echo(_told(each))
+    for each in tokens:
+        click.echo(_describe(each))
 
 
 @token.command()
 @click.argument("name_or_id")
 @as_json_option
 def revoke(*, name_or_id: str, as_json: bool) -> None:
-    """Revoke a token; who holds it is refused from now on."""
-    gone = _tokens().revoke(nfc(name_or_id))
-    say(f"revoked {gone.name} ({gone.id})", _fields(gone), as_json=as_json)
+    """Revoke a token; its holder is refused from now on."""
+    revoked = _tokens().revoke(nfc(name_or_id))
+    say(f"revoked {revoked.name} ({revoked.id})", _fields(revoked), as_json=as_json)
 
 
-def _told(each: Token) -> str:
+def _describe(each: Token) -> str:
     reach = "all namespaces" if each.namespace is None else f"namespace {each.namespace}"
     until = "" if each.expires_at is None else f", until {each.expires_at:%Y-%m-%d %H:%M} UTC"
     return f"{each.name} ({each.id}): {', '.join(each.scopes)}; {reach}{until}"

@@ -30,15 +30,15 @@ from memory_mcp.tools.services import Services
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
 def export(*, target: Path) -> None:
-    """Write all memories to TARGET (or stdout) as JSON Lines, with their history, without vectors."""
+    """Write all memories and their history to TARGET (or stdout) as JSON Lines, without vectors."""
     if str(target) == "-":
         use_utf8()
         exported = with_services(partial(_export, file=sys.stdout))
-        sys.stdout.flush()  # what does not get there was not exported
+        sys.stdout.flush()  # an error here means that the export is incomplete
     else:
-        with _whole(target) as file:
+        with _open_atomically(target) as file:
             exported = with_services(partial(_export, file=file))
-    click.echo(f"{exported} memories are exported", err=True)
+    click.echo(f"exported {exported} memories", err=True)
 
 
 async def _export(services: Services, file: TextIO) -> int:
@@ -54,26 +54,26 @@ async def _export(services: Services, file: TextIO) -> int:
 
 
 @contextlib.contextmanager
-def _whole(target: Path) -> Iterator[TextIO]:
-    """Open a file of this user alone that takes its name when all of it is written; else nothing is changed."""
+def _open_atomically(target: Path) -> Iterator[TextIO]:
+    """Open a private file that takes the target's name once it is complete; on failure nothing changes."""
     if target.exists() and not target.is_file():
-        raise TransferError(f"{target} is no file, and would be replaced; write to - and redirect it")
+        raise TransferError(f"{target} is not a regular file; write to - and redirect the output")
     try:
         with replacing(target) as file:
             text = TextIOWrapper(file, encoding="utf-8")
             yield text
-            text.detach()  # what it held is in the file now, which stays open
+            text.detach()  # flushed into the file, which must stay open
     except OSError as error:
         if error.errno in NO_ROOM:
             raise DiskFullError(target) from error
         raise TransferError(
-            f"{target} cannot be written ({error.strerror}); name a file in a folder that is there"
+            f"cannot write to {target} ({error.strerror}); name a file in an existing folder"
         ) from error
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What became of the lines."""
+    """Counts of the imported lines."""
 
     created: int = 0
     known: int = 0
@@ -87,7 +87,7 @@ class _Tally:
             self.conflicts.append(str(outcome))
             return
         if outcome.created and outcome.id != record.memory.id:
-            self.renamed.append(f"id: {record.memory.id!r} was taken; that memory is imported as {outcome.id!r}")
+            self.renamed.append(f"id: {record.memory.id!r} was taken; imported that memory as {outcome.id!r}")
         self.created += outcome.created
         self.known += not outcome.created
         self.pending += outcome.created and not outcome.embedded
@@ -97,10 +97,10 @@ class _Tally:
 @click.argument("source", type=Source("rb"))
 @as_json_option
 def import_(*, source: BinaryIO, as_json: bool) -> int:
-    """Read memories from SOURCE (- is stdin); what is there already is left as it is, so it may be run again."""
-    if source.seekable():  # a pipe is read as it comes, and what came before a wrong line is imported
+    """Import memories from SOURCE (- is stdin); existing memories are left alone, so it is safe to run again."""
+    if source.seekable():  # a pipe is imported as it arrives, up to the first invalid line
         start = source.tell()
-        with contextlib.suppress(_EndsEarlyError):  # what is there is imported all the same
+        with contextlib.suppress(_EndsEarlyError):  # import the rest anyway; the second pass reports it
             for _ in _records(source, "nothing was imported"):
                 pass
         source.seek(start)
@@ -114,18 +114,18 @@ def import_(*, source: BinaryIO, as_json: bool) -> int:
 
     with_services(work, writes=True)
     for conflict in tally.conflicts:
-        click.echo(f"memory-mcp: {conflict}; it was left out", err=True)
+        click.echo(f"memory-mcp: {conflict}; skipped", err=True)
     for renamed in tally.renamed:
         click.echo(f"memory-mcp: {renamed}", err=True)
-    waiting = f" ({tally.pending} wait for their vectors)" if tally.pending else ""
+    waiting = f" ({tally.pending} have no vector yet)" if tally.pending else ""
     data = {"created": tally.created, "known": tally.known, "pending": tally.pending, "conflicts": len(tally.conflicts)}
-    sentence = f"{tally.created} memories are imported{waiting}, {tally.known} were there already"
+    sentence = f"imported {tally.created} memories{waiting}, {tally.known} existed already"
     say(f"{sentence}, {len(tally.conflicts)} conflict" if tally.conflicts else sentence, data, as_json=as_json)
     return FAILED if tally.conflicts else DEGRADED if tally.pending else 0
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """Give the records in batches; what came before a wrong line is given before that is told."""
+    """Yield the records in batches; those before an invalid line come before its error."""
     batch: list[Record] = []
     try:
         for record in records:
@@ -149,13 +149,13 @@ def _lines(source: BinaryIO) -> Iterator[str]:
 
 
 def _records(source: BinaryIO, consequence: str) -> Iterator[Record]:
-    """Give the records; what ends early is told when all that is there was given.
+    """Yield the records; a missing end is reported after the last record.
 
     Raises:
-        InvalidArgumentError: a line is wrong, or the last one is missing; names the file and the line, and says what
-            that means.
+        InvalidArgumentError: a line is invalid or the last one is missing; names the file, the line and the
+            consequence.
     """
-    name = source.name.strip("<>")  # of "<stdin>"
+    name = source.name.strip("<>")  # from "<stdin>"
     try:
         yield from _read(_lines(source), consequence)
     except NotUtf8Error as error:
@@ -167,18 +167,18 @@ def _records(source: BinaryIO, consequence: str) -> Iterator[Record]:
 def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
     check_header(next(lines, ""))
     spelled: set[tuple[str, str]] = set()
-    """Ids of earlier lines that were not composed, so that a later one may have the same."""
+    """Ids of earlier lines that were not in NFC; a later line may compose to the same id."""
     count = 0
     for number, line in enumerate(lines, 2):
         if line.startswith(f'{{"{END}"'):
             return ended(number, line, count)
         if line.strip():
             record = load(number, line, consequence)
-            of = record.memory.namespace, record.memory.id
+            key = record.memory.namespace, record.memory.id
             if record.may_be_numbered:
-                spelled.add(of)
-            yield replace(record, may_be_numbered=of in spelled)
+                spelled.add(key)
+            yield replace(record, may_be_numbered=key in spelled)
             count += 1
     raise _EndsEarlyError(
-        "the last line", f"the file ends early, after {count} memories, which are imported; export it again"
+        "the last line", f"the file ends early, after {count} memories, which were imported; export it again"
     )

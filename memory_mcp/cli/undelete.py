@@ -15,10 +15,10 @@ from memory_mcp.tools.services import Services
 
 @click.command()
 @click.argument("ids", nargs=-1, required=True)
-@click.option("--namespace", help="Look here first [MCP_MEMORY_NAMESPACE].")
+@click.option("--namespace", help="The namespace to look in first [MCP_MEMORY_NAMESPACE].")
 @as_json_option
 def undelete(*, ids: tuple[str, ...], namespace: str | None, as_json: bool) -> int:
-    """Bring back memories that were deleted in the last 30 days, by their IDS."""
+    """Restore memories that were deleted in the last 30 days, by their IDS."""
     reach = Reach(settings.load(namespace=namespace).namespace)
 
     async def work(services: Services) -> list[Memory]:
@@ -27,8 +27,8 @@ def undelete(*, ids: tuple[str, ...], namespace: str | None, as_json: bool) -> i
     memories = with_services(work, writes=True)
     embedded = all(memory.embedded for memory in memories)
     say(
-        f"brought back: {', '.join(memory.id for memory in memories)}"
-        + ("" if embedded else " (found by keywords until their vectors are made)"),
+        f"restored: {', '.join(memory.id for memory in memories)}"
+        + ("" if embedded else " (searchable by keywords only until they have vectors)"),
         {"ids": [memory.id for memory in memories], "embedded": embedded},
         as_json=as_json,
     )

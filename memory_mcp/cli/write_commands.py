@@ -20,7 +20,7 @@ from memory_mcp.tools.update import UPDATE
 @options_of(STORE, "content")
 @as_json_option
 def store(*, as_json: bool, **options: object) -> int:
-    """Remember CONTENT (- is stdin)."""
+    """Store CONTENT as a memory (- reads stdin)."""
     result = call(STORE, options)
     if as_json:
         print_json(result)
@@ -34,7 +34,7 @@ def store(*, as_json: bool, **options: object) -> int:
 @options_of(UPDATE, "id")
 @as_json_option
 def update(*, as_json: bool, **options: object) -> int:
-    """Change the memory ID; what it was stays readable."""
+    """Change the memory ID; its old revision stays readable."""
     result = call(UPDATE, options)
     if as_json:
         print_json(result)
@@ -46,10 +46,10 @@ def update(*, as_json: bool, **options: object) -> int:
 @click.command()
 @click.argument("id", required=False)
 @options_of(DELETE, "id")
-@click.option("--yes", is_flag=True, help="Do not ask, on a terminal, before filters delete.")
+@click.option("--yes", is_flag=True, help="Delete by filters without asking for confirmation.")
 @as_json_option
 def delete(*, yes: bool, as_json: bool, **options: object) -> int:
-    """Delete the memory ID, or all that filters say; for 30 days `memory-mcp undelete` brings them back."""
+    """Delete the memory ID, or all that match the filters; `memory-mcp undelete` restores them for 30 days."""
     if options["id"] is None and not (options["dry_run"] or yes) and sys.stdin.isatty() and not _confirmed(options):
         note("nothing was deleted")
         return FAILED

@@ -1,1 +1,1 @@
-"""What the program is about, free of every library: memories, errors, ports."""
+"""The domain, independent of any library: memories, errors, ports."""

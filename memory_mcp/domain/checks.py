@@ -1,4 +1,4 @@
-"""What a check of one part of the program is; `health.registry` holds them all."""
+"""Health checks of one part of the program; `health.registry` collects them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final, TypeAlias
 from memory_mcp.domain.models import Condition, Finding
 
 OTHERS: Final = 0o077
-"""The bits of a file's mode that let anybody but its owner in."""
-READ_ONLY: Final = "nothing is written here: MCP_MEMORY_READ_ONLY"
-"""Why there is nothing to judge where only writers would care."""
+"""The mode bits that give access to anybody but the owner."""
+READ_ONLY: Final = "this process does not write: MCP_MEMORY_READ_ONLY"
+"""The reason to skip a check that matters only to writers."""
 STORE_UNREADABLE: Final = Finding(Condition.FAILED, "unknown", "the store cannot be read", "see store")
-"""How a part is that only the store could tell of."""
+"""The finding for a part that only the store can report on."""
 
 
 class View(Flag):
     """Where a check is shown."""
 
     LIVE = auto()
-    """`memory_health` and `memory-mcp status`: cheap, asked of what this process has open; no file is walked."""
+    """`memory_health` and `memory-mcp status`: cheap checks of what this process has open; none walks files."""
     MACHINE = auto()
-    """`memory-mcp doctor`: what it finds on this machine, without a front or a store that is open."""
+    """`memory-mcp doctor`: checks of this machine, without a running front or an open store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +31,31 @@ class Inquiry:
     """One round of checks."""
 
     seconds: float
-    """That each check may take; it is left alone when it takes more."""
+    """Timeout of each check."""
     namespace: str | None = None
-    """The only one to speak of; None for all."""
+    """The only namespace to report on; None for all."""
 
 
 Look: TypeAlias = Callable[[Inquiry], Awaitable[Finding]]
-"""Says how one part is; what it raises becomes a finding."""
+"""Returns the finding of one part; an exception becomes a finding."""
 LookAtSeveral: TypeAlias = Callable[[Inquiry], Awaitable[Mapping[str, Finding]]]
-"""Says how several parts are that one question tells of, by their names."""
+"""Returns the findings of several parts, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was registered."""
+    """A registered check."""
 
     names: tuple[str, ...]
-    """The parts that it tells of: each is a line of the screen."""
+    """The parts that it reports on; each is one line of output."""
     look: LookAtSeveral
     view: View
     needs: tuple[str, ...] = ()
-    """Parts that must be well: else this check could only repeat what is wrong with them, and is left out."""
+    """Parts that must be OK; otherwise this check would only repeat their trouble, and is skipped."""
     seconds: float | None = None
-    """Its own time, in place of the inquiry's."""
+    """Its own timeout, instead of the inquiry's."""
 
 
 def skipped(why: str) -> Finding:
-    """Say in a phrase why there is nothing to judge."""
+    """Return a SKIPPED finding with the reason."""
     return Finding(Condition.SKIPPED, "", detail=why)

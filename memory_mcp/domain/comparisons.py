@@ -1,4 +1,4 @@
-"""What a filter on a metadata member may ask for besides equality."""
+"""Comparisons in a metadata filter, beside equality."""
 
 from __future__ import annotations
 
@@ -15,57 +15,57 @@ _WORDS_OF_OTHERS: Final = """
     ge le = == != <> < <= > >=
 """
 _OF_OTHERS: Final = frozenset(_WORDS_OF_OTHERS.split())
-"""Names of comparisons elsewhere: whoever gives one does not mean an object to equal."""
+"""Operators of other systems: an object with one is not meant as a value."""
 _WORDS_ALONE: Final = "equals not_eq greater_than less_than regexp range min max starts_with any all"
 _ALONE: Final = frozenset(_WORDS_ALONE.split())
-"""More of them, which ordinary objects may have among other members."""
-_CHOICE: Final = f"choose from {', '.join(OPERATORS)}"
+"""More of them, which ordinary objects may have beside other keys."""
+_CHOICE: Final = f"choose one of: {', '.join(OPERATORS)}"
 INTEGERS: Final = range(-(2**63), 2**63)
-"""What SQLite compares exactly (https://sqlite.org/datatype3.html); beyond, it would round."""
+"""Integers that SQLite compares exactly (https://sqlite.org/datatype3.html); others would be rounded."""
 
 SHOWN_DIGITS: Final = 32
-"""Digits of such a number that an error shows."""
+"""Digits of a too large number that an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One demand on a member."""
+    """One comparison of a metadata value."""
 
     operator: Operator
-    """A range compares numbers with numbers and texts with texts; "ne" is met by a missing member too."""
+    """Ranges compare numbers with numbers and strings with strings; a missing key also satisfies "ne"."""
     operands: tuple[object, ...]
-    """What the member is compared with: for "in" any of them, else the only one."""
+    """The operands: one, or several for "in"."""
 
 
 def comparisons(name: str, wanted: object) -> list[Comparison]:
-    """Return what a filter's value asks of the member `name`.
+    """Return the comparisons that a filter's value asks of the key `name`.
 
-    An object is a set of comparisons where one of its keys is an operator, looks like one of another system's, or
+    An object is a set of comparisons if one of its keys is an operator, looks like an operator of another system, or
     begins with `$`; any other object is a value to equal.
 
     Raises:
-        InvalidArgumentError: an operator is unknown, or its operand does not fit it; names `metadata` and the member.
+        InvalidArgumentError: an operator is unknown, or its operand has the wrong type; names `metadata` and the key.
     """
     argument = f"metadata.{name}"
     if not isinstance(wanted, Mapping):
         return [Comparison("in", (_comparable(argument, wanted),))]
     if not wanted:
-        raise InvalidArgumentError(argument, f"{{}} compares nothing; give a value, or one of {', '.join(OPERATORS)}")
+        raise InvalidArgumentError(argument, f"{{}} has no operator; give a value, or one of {', '.join(OPERATORS)}")
     if not any(_is_operator(str(key), alone=len(wanted) == 1) for key in wanted):
         return [Comparison("in", (wanted,))]
     return [_comparison(argument, str(operator), operand) for operator, operand in wanted.items()]
 
 
 def check(metadata: Mapping[str, object]) -> None:
-    """Read all of a filter on metadata.
+    """Check a whole metadata filter.
 
     Raises:
-        InvalidArgumentError: as `comparisons`, or a member's name is an operator such as `$or`.
+        InvalidArgumentError: as `comparisons`, or a key is an operator such as `$or`.
     """
     for name, wanted in metadata.items():
         if name.startswith("$") and _is_operator(name[1:], alone=True):
             raise InvalidArgumentError(
-                f"metadata.{name}", f"unknown operator {name!r}; name a member, and in it {_CHOICE}"
+                f"metadata.{name}", f"unknown operator {name!r}; give a metadata key, and inside it {_CHOICE}"
             )
         comparisons(name, wanted)
 
@@ -77,14 +77,14 @@ def _is_operator(key: str, *, alone: bool) -> bool:
 
 def _comparison(argument: str, operator: str, operand: object) -> Comparison:
     if operator not in OPERATORS:
-        literal = 'an object itself is matched by {"in": [object]}'
+        literal = 'to match an object itself, use {"in": [object]}'
         raise InvalidArgumentError(argument, f"unknown operator {cut(operator)!r}; {_CHOICE}; {literal}")
     if operator == "in":
         if not isinstance(operand, list):
-            raise InvalidArgumentError(argument, "'in' takes a list")
+            raise InvalidArgumentError(argument, "'in' needs a list")
         return Comparison("in", tuple(_comparable(argument, value) for value in operand))
     if operator != "ne" and (isinstance(operand, bool) or not isinstance(operand, str | int | float)):
-        raise InvalidArgumentError(argument, f"{operator!r} takes a number or a text")
+        raise InvalidArgumentError(argument, f"{operator!r} needs a number or a string")
     return Comparison(cast("Operator", operator), (_comparable(argument, operand),))
 
 
@@ -92,6 +92,6 @@ def _comparable(argument: str, operand: object) -> object:
     if isinstance(operand, int) and operand not in INTEGERS:
         digits = f"{str(operand)[:SHOWN_DIGITS]}…" if len(str(operand)) > SHOWN_DIGITS else str(operand)
         raise InvalidArgumentError(
-            argument, f"{digits} does not fit into 64 bits, so it cannot be compared; store and compare it as text"
+            argument, f"{digits} does not fit into 64 bits, so it cannot be compared; store and compare it as a string"
         )
     return operand

@@ -1,4 +1,4 @@
-"""When a memory that is to be stored is one that is there already; `Records.add` has the whole rule."""
+"""Rules for storing a memory that already exists; `Records.add` has the whole rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from memory_mcp.domain.names import folded, same_json
 
 
 def differing(new: NewMemory, known: Memory) -> list[str]:
-    """Name the fields that the new memory was given and the known one, of the same text, has otherwise."""
+    """Return the names of fields given for the new memory that differ in the known one with the same text."""
     differs = {
         "conversation_id": new.conversation_id not in {None, known.conversation_id},
         "created_at": new.created_at not in {None, known.created_at},
@@ -19,53 +19,52 @@ def differing(new: NewMemory, known: Memory) -> list[str]:
 
 
 def check_retry(new: NewMemory, known: Memory) -> None:
-    """Check that storing under a known memory's id, with its text, asks for nothing else than what is there.
+    """Check that storing a known memory's id and text again is only a retry.
 
     Raises:
-        ConflictError: fields were given that differ; the message names them.
+        ConflictError: given fields differ; the message names them.
     """
     if names := differing(new, known):
         raise ConflictError(
-            f"id: {known.id!r} is there with another {' and '.join(names)}; nothing was stored: "
-            "leave the id out for a memory of its own, or change that one with memory_update"
+            f"id: {known.id!r} already exists with another {' and '.join(names)}; nothing was stored: "
+            "leave the id out to store a new memory, or change the existing one with memory_update"
         )
 
 
 def check_merged(known: Memory, more: int) -> None:
-    """Check that a memory may be given more tags by a duplicate; one that has too many already keeps them.
+    """Check that a duplicate may add tags to a memory; a memory that already has too many keeps them.
 
     Raises:
         ConflictError: it would have more than MAX_TAGS.
     """
     if len(known.tags) + more > MAX_TAGS:
         raise ConflictError(
-            f"tags: {known.id!r} holds this text already and has {len(known.tags)} tags; {more} more are "
-            f"more than the {MAX_TAGS} that a memory may have; nothing was stored: leave tags out, or replace its tags "
+            f"tags: {known.id!r} already has this text and {len(known.tags)} tags; {more} more would "
+            f"exceed the maximum of {MAX_TAGS}; nothing was stored: leave tags out, or replace its tags "
             "with memory_update"
         )
 
 
 def check_import(given: Memory, known: Memory) -> None:
-    """Check that an imported memory, of a known one's id and text, has nothing that the known one lacks.
+    """Check that an imported memory with a known one's id and text has nothing that the known one lacks.
 
     Raises:
         ConflictError: fields differ; the message names them.
     """
-    wanted = NewMemory(
+    imported = NewMemory(
         given.content, given.namespace, type=given.type, metadata=given.metadata, created_at=given.created_at
     )
-    names = differing(wanted, known)
+    names = differing(imported, known)
     names += ["conversation_id"] * (given.conversation_id != known.conversation_id)
     names += ["tags"] * bool(set(map(folded, given.tags)) - set(map(folded, known.tags)))
     if names:
         raise ConflictError(
-            f"id: {known.id!r} in the namespace {known.namespace!r} is there with another {' and '.join(names)}"
+            f"id: {known.id!r} in the namespace {known.namespace!r} already exists with another {' and '.join(names)}"
         )
 
 
 def deleted_before(memory_id: str, namespace: str) -> ConflictError:
-    """Return the conflict of an imported memory that was deleted from the store."""
+    """Return the conflict for an imported memory that was deleted from the store."""
     return ConflictError(
-        f"id: {memory_id!r} in the namespace {namespace!r} was deleted; "
-        f"`memory-mcp undelete {memory_id}` brings it back"
+        f"id: {memory_id!r} in the namespace {namespace!r} was deleted; `memory-mcp undelete {memory_id}` restores it"
     )

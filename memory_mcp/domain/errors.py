@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain.
+"""The domain's errors.
 
 Every class has a code. `server/mcp/errors` maps the codes to MCP, `server/http/errors` to HTTP, `cli` to exit codes.
 """
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 SHOWN: Final = 80
-"""Characters of an argument that an error repeats."""
+"""Maximum characters of an argument that an error quotes."""
 
 
 def cut(given: str) -> str:
-    """Return what an error repeats of what was given."""
+    """Shorten a value to what an error quotes."""
     return given if len(given) <= SHOWN else given[:SHOWN] + "…"
 
 
 class Code(StrEnum):
-    """What kind of failure it is, for programs."""
+    """The kind of failure, for programs."""
 
     INVALID_ARGUMENT = "invalid_argument"
     NOT_FOUND = "not_found"
@@ -33,26 +33,26 @@ class Code(StrEnum):
     SETTINGS = "settings"
     PROVISION = "provision"
     INTERNAL = "internal"
-    """A bug of ours, and every class that names no code of its own."""
+    """A bug, and every class without a code of its own."""
 
 
 class MemoryMcpError(Exception):
-    """An expected failure; its message is one sentence that names the cause and the fix."""
+    """An expected failure; its message is one sentence with the cause and what fixes it."""
 
     code: ClassVar[Code] = Code.INTERNAL
     request_id: str = ""
-    """The request that failed, as the logs of front and daemon call it; empty outside a server."""
+    """The id of the failed request in the logs of front and daemon; empty outside a server."""
     fix: str = ""
-    """The fix, where the message leaves it out."""
+    """What fixes it, if the message does not say so."""
 
     def with_fix(self) -> str:
-        """Return the message, and the fix where that is left out."""
-        told = str(self)
-        return f"{told}; {self.fix}" if self.fix and self.fix not in told else told
+        """Return the message with what fixes it."""
+        message = str(self)
+        return f"{message}; {self.fix}" if self.fix and self.fix not in message else message
 
 
 class SettingsError(MemoryMcpError):
-    """A setting that does not fit."""
+    """A setting is invalid."""
 
     code = Code.SETTINGS
 
@@ -77,13 +77,13 @@ class UnknownToolError(NotFoundError):
 
 
 class ForbiddenError(MemoryMcpError):
-    """The caller lacks a scope, or named a namespace out of its reach."""
+    """The caller lacks a scope, or may not use the namespace."""
 
     code = Code.FORBIDDEN
 
 
 class RateLimitedError(MemoryMcpError):
-    """The caller asked too often."""
+    """The caller exceeded a rate limit."""
 
     code = Code.RATE_LIMITED
 
@@ -93,7 +93,7 @@ class RateLimitedError(MemoryMcpError):
 
 
 class ConflictError(MemoryMcpError):
-    """The write contradicts what is stored: another content under the id, or another revision than expected."""
+    """The write conflicts with what is stored: other content under the id, or another revision than expected."""
 
     code = Code.CONFLICT
 
@@ -105,14 +105,14 @@ class StoreError(MemoryMcpError):
 
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the system says where there is no room: on the disk, in the user's quota, or for a file of this size."""
+"""The errno values for no room: on the disk, in the user's quota, or for a file of this size."""
 
 
 class DiskFullError(StoreError):
-    """There is no room for a write, of which nothing was kept."""
+    """There is no room for a write; nothing of it was kept."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: the disk is full; free some space, nothing was lost")
+        super().__init__(f"{path}: the disk is full; nothing was lost: free some space")
 
 
 class TransferError(MemoryMcpError):
@@ -122,7 +122,7 @@ class TransferError(MemoryMcpError):
 
 
 class EmbedderError(MemoryMcpError):
-    """No vectors could be had now; the memory itself is not in danger."""
+    """The embedder returned no vectors; the memory itself is safe."""
 
     code = Code.EMBEDDER
 
@@ -130,7 +130,7 @@ class EmbedderError(MemoryMcpError):
         super().__init__(cause)
         self.fix = fix
         self.faulty = faulty
-        """Whether the call speaks against the embedder's health (the breaker counts it)."""
+        """Whether the failure is the embedder's fault, so that the breaker counts it."""
 
 
 class SpaceMismatchError(EmbedderError):
@@ -138,8 +138,8 @@ class SpaceMismatchError(EmbedderError):
 
 
 class InternalError(MemoryMcpError):
-    """A bug of ours, told without its details; they stand in the log under the request's id."""
+    """A bug; the details are in the log under the request id."""
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(f"internal error; the log on stderr says more under request id {request_id}")
+        super().__init__(f"internal error; for details, search the log on stderr for request id {request_id}")
         self.request_id = request_id

@@ -1,6 +1,6 @@
-"""A query as a store looks for it by words: its terms, what each counts, and its phrases.
+"""A keyword query as a store gets it: weighted terms and phrases.
 
-A query is analysed once, by `search.lexical`; a store knows terms, not words.
+`search.lexical` analyses a query once; a store deals in terms, not words.
 """
 
 from __future__ import annotations
@@ -9,57 +9,57 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Tokenize = Callable[[bytes], list[str]]
-"""From a text in UTF-8 to its words in order, in lower case and without English endings (Porter's algorithm).
+"""Turns UTF-8 text into its terms in order: words in lower case, stemmed by Porter's English algorithm.
 
-A word is made of letters, digits and whatever is not ASCII. Every store gives the same terms, so that all find alike.
+A word consists of letters, digits and non-ASCII characters. Every store makes the same terms, so results are the same.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class QueryTerm:
-    """A term that a query looks for."""
+    """A term of a query."""
 
     term: str
     weight: float
-    """What it counts, 0-1, times its rarity."""
+    """Its weight, 0-1, which multiplies its rarity."""
     is_prefix: bool = False
-    """Whether every term that begins like this will do: the index has no single characters of a run."""
+    """Whether any term with this prefix matches: the index has no single characters of a run."""
     others: tuple[QueryTerm, ...] = ()
-    """What stands for the same word in the languages that the namespace holds."""
+    """The terms of the same word in the other languages of the namespace."""
     is_extra: bool = False
-    """Whether it is another spelling of what the query's words say: where no memory holds it, nothing is missing."""
+    """Whether it is an alternative spelling; if no memory has it, the query still counts as fully matched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """What a query has in quotes."""
+    """A quoted phrase of a query."""
 
     text: str
     sequences: tuple[tuple[str, ...], ...]
-    """The terms in a row that it may be filed under, one row for each language."""
+    """The term sequences that match it, one for each language."""
     spellings: tuple[tuple[str, ...], ...]
-    """Of each of its words the terms of all spellings."""
+    """For each of its words, the terms of all spellings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """Where the common terms of a query begin, which say little and cost much.
+    """Where a query's common terms begin, which say little and cost much.
 
-    Terms bring memories into a search, rarest first. The common ones only score the best of what the others brought.
+    Rare terms select the candidates, rarest first. Common terms only rescore the best candidates.
     """
 
     postings: int
     share: float
-    """Terms are common from where so many memories, or this share of the namespace, were brought, whichever is more."""
+    """Terms are common once this many memories, or this share of the namespace, are candidates, whichever is more."""
     rescored_per_result: int
-    """How many of the best memories common terms score for each result that is asked for."""
+    """Candidates that common terms rescore for each requested result."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeywordQuery:
-    """What a keyword search looks for."""
+    """The input of a keyword search."""
 
     terms: tuple[QueryTerm, ...]
     phrases: tuple[Phrase, ...]
-    """A memory holds all of them, or it is not found."""
+    """A memory must contain all of them."""
     cutoff: Cutoff

@@ -1,4 +1,4 @@
-"""How a time reads in text: in the user's own zone, with its offset from UTC."""
+"""Formats times in the user's time zone with the UTC offset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the program: memories, what is asked of them, and what is found.
+"""The domain model: memories, queries and results.
 
 Times are aware datetimes in UTC. A vector is float32 little-endian bytes, as it comes over the wire.
 """
@@ -12,21 +12,21 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
 MAX_CONTENT: Final = 1_000_000
-"""Characters of one memory."""
+"""Maximum characters of one memory."""
 MAX_NAMESPACE: Final = 128
 MAX_ID: Final = 128
 LONGEST_NUMBERED: Final = MAX_ID - 8
-"""Characters of an id before the number that tells it from another."""
+"""Maximum characters of an id before a number that makes it unique."""
 MAX_CONVERSATION_ID: Final = 256
 MAX_TYPE: Final = 64
 MAX_TAG: Final = 128
 MAX_TAGS: Final = 64
 MAX_METADATA: Final = 65_536
-"""Characters of a memory's metadata as JSON."""
+"""Maximum characters of a memory's metadata as JSON."""
 MAX_METADATA_DEPTH: Final = 100
-"""Levels of objects and lists in it; what is nested deeper than 200 no client can read (pydantic's limit)."""
+"""Maximum nesting of metadata; clients cannot parse more than 200 levels (pydantic's limit)."""
 MAX_ITEMS: Final = 1_000
-"""Memories in one bulk store."""
+"""Maximum memories in one bulk store."""
 MAX_QUERY: Final = 10_000
 
 Metadata = Mapping[str, object]
@@ -34,26 +34,26 @@ Metadata = Mapping[str, object]
 
 
 class Lane(StrEnum):
-    """Who waits for a vector."""
+    """The priority of an embedding call."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
 
 
 class Task(StrEnum):
-    """What a text is; a model may treat the two differently."""
+    """What a text is for; a model may treat queries and documents differently."""
 
     QUERY = "query"
     DOCUMENT = "document"
 
 
 DEFAULT_TYPE: Final = "note"
-"""The type of a memory that is given none."""
+"""The type of a memory stored without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewMemory:
-    """What a caller wants remembered; a field that is None was not given, and so differs from no memory's."""
+    """A memory to store; a field that is None was not given, so it matches any value of a duplicate."""
 
     content: str
     namespace: str
@@ -71,18 +71,18 @@ class NewMemory:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The part `content[start:end]` of a memory, with its vector or without one yet."""
+    """The part `content[start:end]` of a memory, with or without its vector."""
 
     start: int
     end: int
     vector: bytes | None = None
     error: str | None = None
-    """Why what computes the vectors of this space refused it one."""
+    """Why the embedder refused to embed it in this space."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The passages of one memory's content, in order, and the space of those that have a vector."""
+    """The passages of one memory's content, in order, and the space of their vectors."""
 
     chunks: tuple[Chunk, ...]
     space: Space | None
@@ -90,7 +90,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """An embedding space; vectors of two of them are never compared."""
+    """An embedding space; vectors of different spaces are never compared."""
 
     id: str
     dimensions: int
@@ -98,10 +98,10 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A memory as it is stored."""
+    """A stored memory."""
 
     key: int
-    """The store's own number, in the order of arrival."""
+    """The store's own number, in order of arrival."""
     id: str
     namespace: str
     content: str
@@ -129,17 +129,17 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A memory with all that it was, as it is exported and imported; `memory.key` and `embedded` are the store's."""
+    """A memory with its history, for export and import; `memory.key` and `embedded` belong to the store."""
 
     memory: Memory
     revisions: tuple[Revision, ...] = ()
     may_be_numbered: bool = False
-    """Whether its id, in Unicode's composed form, may be another's: it then gets a number behind it."""
+    """Whether its id, once in NFC, may clash with another's; it then gets a number appended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A write, as the change log has it."""
+    """A write in the change log."""
 
     seq: int
     at: datetime
@@ -152,15 +152,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class MissedChanges:
-    """Says that the change log no longer holds the next write: whoever reads it must start over."""
+    """The change log no longer has the next write, so the reader must start over."""
 
     generation: int
-    """Where to go on from: read this first, then everything again."""
+    """Where to continue: note this first, then read everything again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The answer to a write."""
+    """The outcome of a write."""
 
     id: str
     created: bool
@@ -172,7 +172,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an update replaces; None leaves a field as it is."""
+    """The new values of an update; None leaves a field unchanged."""
 
     content: str | None = None
     tags: tuple[str, ...] | None = None
@@ -182,14 +182,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a memory must be to be found; all of it is checked inside the search."""
+    """Conditions on memories; all are checked inside the search."""
 
     namespace: str
     tags: tuple[str, ...] = ()
     tag_match: Literal["any", "all"] = "any"
     type: str | None = None
     metadata: Metadata = field(default_factory=dict)
-    """Top-level members: each a value to equal, or comparisons (`domain.comparisons`)."""
+    """Top-level keys: each with a value to equal, or comparisons (`domain.comparisons`)."""
     conversation_id: str | None = None
     after: datetime | None = None
     """Inclusive."""
@@ -198,37 +198,37 @@ class Filters:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether they ask for more than a namespace."""
+        """Whether there is any filter beside the namespace."""
         return self != Filters(self.namespace, tag_match=self.tag_match)
 
 
-class Match(NamedTuple):  # hundreds are made in a search: twice as fast as a frozen dataclass
-    """A memory that one kind of search found."""
+class Match(NamedTuple):  # hundreds in each search: twice as fast as a frozen dataclass
+    """A hit of one kind of search."""
 
     key: int
     score: float
-    """The cosine for vectors, 0-1; the BM25 score for keywords."""
+    """The cosine (0-1) for vectors; the BM25 score for keywords."""
     passage: tuple[int, int] | None = None
-    """Start and end of the best passage, where the memory has more than one."""
+    """Start and end of the best passage, if the memory has more than one."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeywordMatches:
-    """What the words of a query found."""
+    """The hits of a keyword search."""
 
     max_score: float
-    """The best BM25 score that a memory could have."""
+    """The highest BM25 score that any memory could have."""
     matches: tuple[Match, ...]
     """Best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentFrequencies:
-    """How common the words of a query are in a namespace."""
+    """How common a query's words are in a namespace."""
 
     memories: int
     document_frequencies: Mapping[str, int]
-    """How many of the memories hold each word, as the query writes it; function words are left out."""
+    """How many memories contain each word, as the query spells it; function words are left out."""
 
 
 class Outline(NamedTuple):  # dozens are made in a search
@@ -243,7 +243,7 @@ class Outline(NamedTuple):  # dozens are made in a search
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The keys of what was said just before and after a memory in its conversation, the nearest first."""
+    """The keys of the memories just before and after one in its conversation, nearest first."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -251,34 +251,34 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class BackgroundScores:
-    """How near the passages of a namespace are to a query by chance."""
+    """Cosines of a query to a sample of a namespace's passages: the scores to expect by chance."""
 
     chunks: int
-    """Passages of the namespace that have a vector."""
+    """Passages of the namespace with a vector."""
     cosines: tuple[float, ...]
-    """Of some of them, chosen evenly."""
+    """The cosines of an even sample of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a namespace holds."""
+    """Counts of a namespace."""
 
     memories: int
     conversations: int
     tags: Mapping[str, int]
-    """How many memories have each tag; the most used ones."""
+    """Memories for each of the most used tags."""
     oldest: datetime | None
     newest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the store holds, all namespaces together."""
+    """Counts of the whole store."""
 
     memories: int
     namespaces: int
     bytes: int
-    """Of its files on the disk."""
+    """Size of its files on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,23 +292,23 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class PendingChunk:
-    """A passage in the queue for a vector."""
+    """A passage waiting for a vector."""
 
     passage_id: int
     start: int
     end: int
     content: str
-    """All of the memory's content."""
+    """The memory's whole content."""
 
     @property
     def text(self) -> str:
-        """The passage alone."""
+        """The passage's text."""
         return self.content[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True)
 class MissingVectors:
-    """A memory that has no passage in some space."""
+    """A memory without passages in some space."""
 
     key: int
     content: str
@@ -316,21 +316,21 @@ class MissingVectors:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedText:
-    """What the embedder made of one text: a vector or an error."""
+    """The embedder's result for one text: a vector or an error."""
 
     vector: bytes | None
     truncated: bool = False
     consumed_chars: int = 0
-    """Characters that the vector has seen, where it was truncated."""
+    """Characters that the vector covers, if the text was truncated."""
     error: str = ""
-    """Why there is no vector, and in brackets at its end what refused it, as `DaemonStatus.made_by` has it."""
+    """Why there is no vector; ends with what refused it, in brackets, as in `DaemonStatus.made_by`."""
     temporary: bool = False
-    """Whether the same embedder may make the vector some time later."""
+    """Whether the same embedder may make the vector later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """The embedder's answer, one item for each text."""
+    """The embedder's answer, with one item for each text."""
 
     space: Space
     items: tuple[EmbeddedText, ...]
@@ -338,7 +338,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """When a store was written."""
+    """When a store was last written."""
 
     generation: int
     first: datetime
@@ -346,16 +346,16 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class BreakerStatus:
-    """How the circuit breaker in front of the embedder is."""
+    """The state of the circuit breaker in front of the embedder."""
 
     state: str = "closed"
     trips: int = 0
-    """How often it has opened since the process started."""
+    """Number of times it has opened since the process started."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonStatus:
-    """What an embedder is, and what it has done since it started."""
+    """An embedder's identity, and its counters since it started."""
 
     state: str
     model: str
@@ -366,41 +366,41 @@ class DaemonStatus:
     version: str
     uptime_s: float
     counters: Mapping[str, float]
-    """By the names that the wire gives them; those of a lane have its name before theirs."""
+    """By their names on the wire; a lane's counters have its name as prefix."""
     made_by: str = ""
-    """The engine and the versions that make the vectors: what one refused, another may compute. Empty while unknown."""
+    """The engine and versions that make the vectors: another may embed what this one refused. Empty while unknown."""
 
 
 class Condition(StrEnum):
-    """How a part of the program is."""
+    """The condition of a part of the program."""
 
     OK = "ok"
     DEGRADED = "degraded"
     FAILED = "failed"
     SKIPPED = "skipped"
-    """There is nothing to judge, and `detail` says why."""
+    """There was nothing to check; `detail` says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a part says of its own health."""
+    """The result of a health check."""
 
     condition: Condition
     state: str
-    """One word; empty where nothing was judged."""
+    """One word; empty if skipped."""
     cause: str = ""
     fix: str = ""
     detail: str = ""
-    """What else is worth knowing, in order or not."""
+    """More information, whatever the condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """Memories with a passage that waits for a vector, and those with one that was refused; both may be of one."""
+    """Memories with a pending passage, and memories with a refused one; a memory may count in both."""
 
     pending: int
     failed: int
     last_error: str = ""
-    """Why the latest of them was refused."""
+    """Why the latest one was refused."""
     last_failed: str = ""
-    """The id of that one's memory."""
+    """The id of its memory."""

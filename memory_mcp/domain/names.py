@@ -1,4 +1,4 @@
-"""Which spellings are one: Unicode's two forms of a letter everywhere, and upper and lower case in tags."""
+"""Equal spellings: Unicode forms everywhere, and upper and lower case in tags."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import cast
 
 
 def nfc(text: str) -> str:
-    """Return the composed form (Unicode NFC): macOS hands out names with accents apart, models write them composed."""
+    """Return the composed form (NFC): macOS decomposes accents in file names, models write them composed."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def folded(tag: str) -> str:
-    """Return what a tag is compared by: its full case folding, composed, so that "Straße" is "STRASSE"."""
+    """Return a tag's key for comparison: case-folded NFC, so that "Straße" equals "STRASSE"."""
     return nfc(nfc(tag).casefold())
 
 
 def tags_once(tags: Iterable[str]) -> list[str]:
-    """Return each tag once, in the spelling that comes first."""
+    """Return each tag once, in its first spelling."""
     once: dict[str, str] = {}
     for tag in tags:
         once.setdefault(folded(tag), tag)
@@ -28,10 +28,10 @@ def tags_once(tags: Iterable[str]) -> list[str]:
 
 
 def nfc_json(value: object) -> object:
-    """Return a JSON value with all names and texts in it composed.
+    """Return a JSON value with all keys and strings in NFC.
 
     Raises:
-        ValueError: two members of an object have one name then.
+        ValueError: two keys of an object become equal.
         RecursionError: it is nested too deeply.
     """
     if isinstance(value, str):
@@ -42,18 +42,18 @@ def nfc_json(value: object) -> object:
         return value
     composed = {nfc(name): nfc_json(item) for name, item in cast("Mapping[str, object]", value).items()}
     if len(composed) < len(value):
-        raise ValueError("has one member twice, spelled in two forms of Unicode; leave one out")
+        raise ValueError("has the same key twice, in two Unicode forms; remove one")
     return composed
 
 
 def free(wanted: str, is_taken: Callable[[str], bool], longest: int | None = None) -> str:
-    """Return a name, with a number behind it (behind its first `longest` characters) where it is taken."""
+    """Return the name, or its first `longest` characters with a number appended if it is taken."""
     numbered = (f"{wanted[:longest]}-{number}" for number in count(2))
     return wanted if not is_taken(wanted) else next(name for name in numbered if not is_taken(name))
 
 
 def nfc_members(value: object) -> object:
-    """Return a JSON value with all names and texts in it composed; a member that would hide another gets a number."""
+    """Return a JSON value with all keys and strings in NFC; a key that would clash gets a number appended."""
     if isinstance(value, str):
         return nfc(value)
     if isinstance(value, list):
@@ -68,12 +68,12 @@ def nfc_members(value: object) -> object:
 
 
 def same_json(one: object, other: object) -> bool:
-    """Say whether two JSON values are equal: numbers by what they count (1 is 1.0, not true), members in any order."""
+    """Return whether two JSON values are equal: numbers by value (1 equals 1.0, not true), keys in any order."""
     return canonical(one) == canonical(other)
 
 
 def canonical(value: object) -> str:
-    """Return the JSON text that is the same for all values which `same_json` calls equal."""
+    """Return a JSON text that is the same for all values equal by `same_json`."""
     text = json.dumps(value)
     return json.dumps(json.loads(text, parse_float=_number), sort_keys=True)
 

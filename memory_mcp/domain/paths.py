@@ -1,4 +1,4 @@
-"""What a path in a setting means: the same file from whatever folder a program is started, or it is refused."""
+"""Paths in settings: the same file whatever the working folder, or refused."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ACCEPTED: Final = "give an absolute path, such as /home/me/x or ~/x"
 
 
 def absolute(given: str, variables: Mapping[str, str]) -> Path:
-    """Return the absolute path that a text names, once `~` and variables (`$X`, `${X}`, `%X%`) are replaced.
+    """Return an absolute path with `~` and variables (`$X`, `${X}`, `%X%`) expanded.
 
-    Clients start servers without a shell that would do so, and in a folder of their own choice.
+    Clients start servers without a shell that would expand them, and in any working folder.
 
     Raises:
-        ValueError: there is no such variable or user, or the path is not absolute or cannot be that of a file.
+        ValueError: an unknown variable or user, or the path is not absolute or cannot be a file's.
     """
     expanded = _user(_VARIABLE.sub(lambda match: _value(given, match, variables), given))
     if problem := _problem(given, expanded):
@@ -29,7 +29,7 @@ def absolute(given: str, variables: Mapping[str, str]) -> Path:
 
 
 def followed(path: Path) -> Path:
-    """Return the file that a symbolic link stands for, also where that is not there yet; other paths stay as they are.
+    """Return a symbolic link's target, even if it does not exist yet; return other paths unchanged.
 
     SQLite keeps its side files beside the link's target, and replacing a file by a rename would replace the link.
     """
@@ -39,12 +39,12 @@ def followed(path: Path) -> Path:
 def _value(given: str, match: re.Match[str], variables: Mapping[str, str]) -> str:
     name = next(name for name in match.groups() if name is not None)
     if not (value := variables.get(name)):
-        raise ValueError(f"{given!r} needs the variable {name!r}, which is not set; {_ACCEPTED}")
+        raise ValueError(f"{given!r} uses the variable {name!r}, which is not set; {_ACCEPTED}")
     return value
 
 
 def _user(path: str) -> str:
-    """Replace `~` and `~user`; of others, a home that is not there is none that they have."""
+    """Expand `~` and `~user`; another user's home must exist."""
     user, slash, rest = path.partition("/")
     if not user.startswith("~"):
         return path
@@ -52,18 +52,18 @@ def _user(path: str) -> str:
         home = Path(user).expanduser()
         if user == "~" or home.is_dir():
             return f"{home}{slash}{rest}"
-    raise ValueError(f"{path!r} begins with a user who has no home here; {_ACCEPTED}")
+    raise ValueError(f"{path!r} names a user who has no home folder here; {_ACCEPTED}")
 
 
 def _problem(given: str, expanded: str) -> str:
-    """Say what is wrong with a path, if anything is."""
+    """Return what is wrong with a path, or an empty string."""
     problems = {
         "is empty": not given,
-        "begins or ends with a blank": given != given.strip(),
-        "holds a control character": _CONTROL.search(expanded),
-        "names no file, and what is stored there would be lost": given.startswith(":memory:"),
+        "begins or ends with a space": given != given.strip(),
+        "contains a control character": _CONTROL.search(expanded),
+        "is not a file, so nothing stored there would be kept": given.startswith(":memory:"),
         "is a URI, not a path": given.startswith("file:"),
-        "is relative, so that each working folder would have its own": not expanded.startswith("/"),
-        "holds a backslash, which separates no folders here": "\\" in expanded,
+        "is relative, so each working folder would have its own": not expanded.startswith("/"),
+        "contains a backslash, which does not separate folders here": "\\" in expanded,
     }
     return next((problem for problem, is_one in problems.items() if is_one), "")

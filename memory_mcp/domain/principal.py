@@ -1,4 +1,4 @@
-"""Who calls, what they may do, and which namespaces are within their reach."""
+"""Callers: their scopes, and the namespaces they may use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from memory_mcp.domain.errors import ForbiddenError
 
 
 class Scope(StrEnum):
-    """What a caller may do; admin includes the others, and sees what memory_health tells of the machine."""
+    """What a caller may do; admin includes the others, and also sees the machine's details in memory_health."""
 
     READ = "read"
     WRITE = "write"
@@ -19,7 +19,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The namespace of calls that name none, and all others unless the caller is bound to it."""
+    """The default namespace of a caller, and whether it may use others."""
 
     namespace: str
     bound: bool = False
@@ -28,16 +28,16 @@ class Reach:
         """Return the namespace of a call.
 
         Raises:
-            ForbiddenError: it is another than the caller is bound to.
+            ForbiddenError: the caller is bound to another namespace.
         """
         if self.bound and named not in {None, self.namespace}:
-            raise ForbiddenError(f"namespace: this token is bound to {self.namespace!r}; leave the argument out")
+            raise ForbiddenError(f"namespace: this token can only reach {self.namespace!r}; leave the argument out")
         return named or self.namespace
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller; two are the same when nothing of this differs."""
+    """A caller; two are equal if all fields are."""
 
     id: str
     name: str
@@ -45,37 +45,39 @@ class Principal:
     reach: Reach
 
     def may(self, scope: Scope) -> bool:
-        """Say whether a scope is held."""
+        """Return whether the caller has a scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def require(self, scope: Scope) -> None:
-        """Check a scope.
+        """Require a scope.
 
         Raises:
-            ForbiddenError: it is not held.
+            ForbiddenError: the caller does not have it.
         """
         if not self.may(scope):
-            raise ForbiddenError(f"this needs the scope {scope.value!r}, which the token {self.name!r} does not have")
+            raise ForbiddenError(
+                f"this needs the scope {scope.value!r}, which the token {self.name!r} lacks; use a token that has it"
+            )
 
 
 def local_user(namespace: str) -> Principal:
-    """Return the one who started us on stdio: everything is theirs."""
+    """Return the local user, who may do everything."""
     return Principal("local", "local user", frozenset(Scope), Reach(namespace))
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is known of a bearer token but what it is."""
+    """A bearer token without its secret."""
 
     id: str
     name: str
     scopes: tuple[Scope, ...]
     namespace: str | None
-    """The only namespace within reach; None for all."""
+    """The only namespace it may use; None for all."""
     created_at: datetime
     expires_at: datetime | None
 
     def principal(self, default_namespace: str) -> Principal:
-        """Return who holds it."""
+        """Return the token's holder."""
         reach = Reach(default_namespace) if self.namespace is None else Reach(self.namespace, bound=True)
         return Principal(self.id, self.name, frozenset(self.scopes), reach)

@@ -1,8 +1,8 @@
-"""What a query puts in quotation marks.
+"""Finds quotations in a query.
 
-The mark for inches and seconds and the quotes of program code look the same. What tells a quotation is where its marks
-stand: it opens at the start of the text, after a blank or after a bracket that follows one of these (so neither 27" nor
-5'11" nor printf("x") opens one), and closes before a blank, punctuation or the end.
+Inch and second marks and the quotes of program code look the same, so the position of the marks decides: a quotation
+opens at the start of the text, after a space, or after a bracket that follows one of these (so none of 27", 5'11" and
+printf("x") opens one), and closes before a space, punctuation or the end.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _CLOSED_BY: Final = {
     "「": "」",
     "『": "』",
 }
-"""Marks that open, with those that close them, in English, German, Swedish, French, Danish, Chinese and Japanese."""
+"""Opening marks with their closing marks in English, German, Swedish, French, Danish, Chinese and Japanese."""
 _ONE_WAY: Final = "「」『』"
-"""Marks that open or close wherever they stand."""
+"""Marks that open or close in any position."""
 _SPACED: Final = "«»‹›"
-"""Marks that French sets off by a blank inside."""
+"""Marks that French separates from the text by a space."""
 
 _MARKS: Final = re.compile(f"[{''.join(_CLOSED_BY)}]")
 _BEFORE: Final = re.compile(r"(?:^|\s)[(\[<]*$|[—–]$")
 _AFTER: Final = re.compile(r"$|\s|[.,;:!?…)\]}>/—–-]|['’]s\b")
 _BETWEEN: Final = frozenset({",", ";", "/", "|"})
-"""What may stand between two quotations without a blank."""
+"""Separators of quotations that need no space."""
 _MEMBERS: Final = re.compile(r'(?<![^\s{\[,])"[^"\n]*"\s?:(?:\s*"[^"\n]*")?')
-"""The members of a JSON object, which are code: a name in quotes, a colon, and a value."""
+"""Members of a JSON object, which are code: a quoted name, a colon and a value."""
 
 
 def quotations(text: str) -> tuple[list[str], str]:
-    """Return what a text puts in quotation marks, and the text without it; a quotation without a word is none."""
+    """Return a text's quotations, and the text without them; a quotation must contain a word."""
     text = _MEMBERS.sub(lambda member: member[0].replace('"', " "), text.replace("＂", '"'))
     quoted: list[str] = []
     rest, place = "", 0
@@ -52,7 +52,7 @@ def quotations(text: str) -> tuple[list[str], str]:
             continue
         end = _end(text, start)
         if end is None:
-            unclosed.add(mark)  # nor is a later one: hostile texts have thousands
+            unclosed.add(mark)  # skip later ones: hostile texts have thousands
         elif plain_words(text[start:end]):
             quoted.append(text[start:end].strip())
             rest += text[place : start - 1] + " "
@@ -61,7 +61,7 @@ def quotations(text: str) -> tuple[list[str], str]:
 
 
 def _opens(text: str, at: int, last: int | None) -> bool:
-    """Say whether the mark at `at` may open a quotation; `last` is where the one before it ended."""
+    """Return whether the mark at `at` may open a quotation; `last` is the end of the previous one."""
     mark, following = text[at], text[at + 1 : at + 2]
     if following in _CLOSED_BY or not following or (following.isspace() and mark not in _SPACED):
         return False
@@ -71,7 +71,7 @@ def _opens(text: str, at: int, last: int | None) -> bool:
 
 
 def _end(text: str, start: int) -> int | None:
-    """Return where the mark stands that closes the quotation whose text begins at `start`."""
+    """Return the position of the mark that closes the quotation whose text begins at `start`."""
     mark = text[start - 1]
     closing = re.compile(f"[{_CLOSED_BY[mark]}]")
     return next((found.start() for found in closing.finditer(text, start + 1) if _closes(text, found.start())), None)
@@ -85,7 +85,7 @@ def _closes(text: str, at: int) -> bool:
 
 
 def _needs_no_blank(neighbour: str) -> bool:
-    """Say whether a character is of a script that puts no blanks around words: Chinese, Japanese, Thai and such."""
+    """Return whether a character's script has no spaces between words, such as Chinese, Japanese or Thai."""
     if not neighbour or neighbour.isdigit():
         return False
     return unicodedata.east_asian_width(neighbour) in "WF" or bool(

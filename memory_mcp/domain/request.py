@@ -1,4 +1,4 @@
-"""Which request is being answered, and of which trace it is a part; log lines and calls of the daemon say so."""
+"""The current request and its trace, for log lines and calls to the daemon."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
 TRACE: Final[ContextVar[Mapping[str, str]]] = ContextVar("trace", default=MappingProxyType({}))
-"""`traceparent` and `tracestate`, as W3C Trace Context writes them; empty where nobody traces."""
+"""`traceparent` and `tracestate` of W3C Trace Context; empty without a trace."""
 
 
 def trace_id(trace: Mapping[str, str]) -> str:
-    """Return the trace's id, 32 hexadecimal digits; empty where nobody traces."""
+    """Return the trace id, 32 hexadecimal digits; empty without a trace."""
     return trace["traceparent"].split("-")[1] if trace else ""

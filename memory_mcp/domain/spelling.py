@@ -1,13 +1,13 @@
-"""What a word is in any script, and the plain spelling that it is found by.
+"""Words of any script, and the plain spelling that search compares.
 
-Search has to treat different spellings of one word as equal, and different words as different, whatever the script:
+Search must treat spellings of one word as equal, and different words as different, whatever the script:
 
 - In scripts whose marks a writer may leave out (points and accents of Arabic, Hebrew, Syriac and Samaritan; diacritics
   of Latin and Greek; accents of Cyrillic and the dots of ё) the marks are dropped.
 - In all others (the abugidas of India and South-East Asia, Thaana, N'Ko, Tibetan, kana and so on) a mark is a letter
-  or makes one: it neither ends a word nor may it be dropped. Cyrillic й, ї and ў are letters too.
-- Letters with strokes and ligatures, which Unicode does not decompose, become the letters that they stand for.
-- Digits of every script are ASCII digits, and what cannot be seen (joiners, variation selectors, tatweel) is not there.
+  or part of one: it does not end a word and must not be dropped. Cyrillic й, ї and ў are letters too.
+- Letters with strokes and ligatures, which Unicode does not decompose, become their base letters.
+- Digits of every script become ASCII digits; invisible characters (joiners, variation selectors, tatweel) are dropped.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _INVISIBLE: Final = re.compile(
 )
 """Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt) without letters, and Arabic's tatweel (U+0640)."""
 _UNSEEN_BLANK: Final = "\u200b"
-"""The zero-width space, a border of words."""
+"""The zero-width space separates words."""
 
 _OPTIONAL: Final = frozenset({"ARABIC", "HEBREW", "SYRIAC", "SAMARITAN", "COMBINING", "VARIATION"})
-"""First words in the names of marks that may be left out; Latin's, Greek's and Cyrillic's are called COMBINING."""
+"""First words in the names of optional marks; those of Latin, Greek and Cyrillic are called COMBINING."""
 _LETTERS: Final = tuple(
     f"COMBINING {script}"
     for script in ("DEVANAGARI", "GRANTHA", "BINDU", "KATAKANA-HIRAGANA", "GLAGOLITIC LETTER", "OLD PERMIC LETTER")
 )
-"""Marks that are called COMBINING and are letters all the same, or make another letter: ガ is not カ."""
+"""Marks called COMBINING that are letters, or make another letter: ガ is not カ."""
 _PLAIN_CYRILLIC: Final = frozenset("ёѐѝѷ")
 """Cyrillic letters that are usually written without their marks. All others, such as й, ї and ў, are letters of an
 alphabet: nobody writes и for й."""
@@ -40,7 +40,7 @@ _WITHOUT_STROKE: Final = re.compile(
     r"LATIN SMALL (?:LETTER|LIGATURE) (?:(?:DOTLESS|LONG|OPEN|BARRED|AFRICAN|INSULAR|MIDDLE-WELSH) )?"
     r"(?P<letters>[A-Z]{1,2})(?: WITH .+| DIGRAPH)?"
 )
-"""Names that say which letters a letter is made of: D WITH STROKE, DOTLESS I, AE, LIGATURE OE, DZ DIGRAPH."""
+"""Unicode names that tell a letter's base letters: D WITH STROKE, DOTLESS I, AE, LIGATURE OE, DZ DIGRAPH."""
 _NAMED: Final = {
     "ð": "d",
     "þ": "th",
@@ -55,7 +55,7 @@ _NAMED: Final = {
     "ی": "ي",
     "ک": "ك",
 }
-"""Letters whose names do not say it: of Latin, and of Arabic the pointed alef and the Persian forms of yeh and kaf."""
+"""Letters whose names do not tell: some Latin ones, Arabic alef with marks, and the Persian forms of yeh and kaf."""
 _SPELT_OUT: Final = {
     "ä": "ae",
     "ö": "oe",
@@ -89,30 +89,30 @@ RUNS: Final = re.compile(
     "\u1000-\u103f\u104c-\u108f\u109a-\u109f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f"  # Myanmar
     "]+"
 )
-"""Scripts that put no spaces between words: the tokenizer would make one word of a sentence, or break it at a vowel."""
+"""Scripts without spaces between words: the tokenizer would make a sentence one word, or break it at a vowel."""
 
 _CATALAN: Final = re.compile("(?<=[lL])·(?=[lL])")
 _NAMES_WITH_SIGNS: Final = re.compile(r"(?<![^\W_])([A-Za-z])(\+\+|#)(?![^\W\d]|[+#])(?=(\d?))")
 """C++, C#, F#, g++: without its signs the letter is another language."""
 _LETTER_SIGNS: Final = {"+": "＋", "#": "＃"}
 _SIGNS: Final = frozenset("＋＃．")
-"""Signs that are part of a term. NFKC leaves no such full-width character in a text, and SQLite's tokenizer takes them
-for letters."""
+"""Signs that are part of a term. NFKC removes these full-width characters from texts, and SQLite's tokenizer treats
+them as letters."""
 
 SHORTEST_HASH, LONGEST_HASH = 7, 64
-"""Digits of a commit's hash or its beginning: git shows seven at least, SHA-256 has 64."""
+"""Digits of a commit hash or its prefix: git shows at least seven, SHA-256 has 64."""
 HASH: Final = f"[0-9a-fA-F]{{{SHORTEST_HASH},{LONGEST_HASH}}}"
-"""A pattern of such digits; what may stand around them is the user's to say."""
+"""A pattern of such digits; add your own boundaries."""
 
 _ASCII_WORDS: Final = re.compile("[A-Za-z0-9]+")
 _NO_ASCII_WORD: Final = re.compile("[^a-z0-9]+")
 _WORDS: Final = re.compile("w[wi]*")
 MOST_KNOWN: Final = 20_000
-"""Characters that are remembered in each table: no text of everyday use holds more."""
+"""Maximum characters cached in each table, more than everyday texts use."""
 
 
 class _Table(dict[int, str]):
-    """What str.translate() puts in the place of each character, worked out when it is first met."""
+    """A table for str.translate() that computes each character's replacement on first use."""
 
     def __init__(self, of: Callable[[str], str]) -> None:
         super().__init__()
@@ -126,11 +126,11 @@ class _Table(dict[int, str]):
 
 
 def normal(text: str) -> str:
-    """Return the text with one form (NFKC) of each character, and without those that cannot be seen.
+    """Return the text in NFKC without invisible characters.
 
-    The names C++, C# and their like get signs that are part of a word.
+    In names such as C++ and C# the signs become part of the word.
     """
-    text = text.replace("\0", " ")  # which would end a text in SQLite
+    text = text.replace("\0", " ")  # NUL would end a text in SQLite
     if not text.isascii():
         text = _INVISIBLE.sub("", text.replace(_UNSEEN_BLANK, " "))
         text = unicodedata.normalize("NFKC", text).replace("♯", "#")
@@ -143,44 +143,44 @@ def _with_signs(name: re.Match[str]) -> str:
 
 
 def fold(text: str) -> str:
-    """Return a normal text in lower case and plain spelling; what belongs to no word is a blank in it."""
+    """Return a normalised text in lower case and plain spelling, with a space for everything outside words."""
     return _NO_ASCII_WORD.sub(" ", text.lower()) if text.isascii() else text.translate(_PLAIN)
 
 
 def plain_words(text: str) -> list[str]:
-    """Return the words of any text in plain spelling."""
+    """Return the words of a text in plain spelling."""
     return fold(normal(text)).split()
 
 
 def words(text: str) -> Iterator[str]:
-    """Yield the words of a text as they are written, marks included."""
+    """Yield the words of a text as written, including marks."""
     return (text[start:end] for start, end in word_spans(text))
 
 
 def word_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each word of a text begins and ends."""
-    found = _ASCII_WORDS.finditer(text) if text.isascii() else _WORDS.finditer(text.translate(_KINDS))
-    return (word.span() for word in found)
+    """Yield the start and end of each word of a text."""
+    matches = _ASCII_WORDS.finditer(text) if text.isascii() else _WORDS.finditer(text.translate(_KINDS))
+    return (word.span() for word in matches)
 
 
 def plain_forms(word: str) -> list[str]:
-    """Return how a word may be written in ASCII: Müller as muller and as mueller."""
+    """Return a word's ASCII spellings: Müller as muller and mueller."""
     return [fold(form) for form in (word, spelt_out(word))]
 
 
 def spelt_out(text: str) -> str:
-    """Return the text with two letters where ASCII writers put two for one: Mueller, Aarhus, Soeren."""
+    """Return the text with letters that ASCII writers spell as two: Mueller, Aarhus, Soeren."""
     return text.translate(_TWO_SPELLINGS)
 
 
 def holds(text: str, phrase: str) -> bool:
-    """Say whether the words of a phrase follow each other in a text, in either spelling."""
-    wanted = lines(phrase)
-    return any(one in line for line in lines(text) for one in wanted)
+    """Return whether a text contains the words of a phrase in a row, in either ASCII spelling."""
+    phrase_lines = lines(phrase)
+    return any(one in line for line in lines(text) for one in phrase_lines)
 
 
 def lines(text: str) -> set[str]:
-    """Return the plain words of a text, a blank on either side of each, in both ASCII spellings."""
+    """Return the plain words of a text in both ASCII spellings, with spaces around each word."""
     apart = RUNS.sub(lambda run: f" {' '.join(run[0])} ", normal(text))
     return {f" {' '.join(form.split())} " for form in plain_forms(apart)}
 
@@ -223,7 +223,7 @@ def _without_stroke(letter: str) -> str:
 
 
 def _kind(character: str) -> str:
-    """Return w for what makes a word, i for what is ignored in one, a blank for what ends it."""
+    """Return "w" for a word character, "i" for one to ignore, " " for a separator."""
     plain = _PLAIN[ord(character)]
     return "i" if not plain else "w" if plain.strip() else " "
 

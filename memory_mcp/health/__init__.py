@@ -1,1 +1,1 @@
-"""How every part is, what is wrong with it, and what fixes it."""
+"""Health checks: the state of each part, what is wrong, and what fixes it."""

@@ -1,4 +1,4 @@
-"""Makes all checks at once, each within its time: what hangs costs its own line and nothing else."""
+"""Runs all checks concurrently, each with a timeout: a hanging check affects only its own line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 async def examine(checks: Sequence[Check], inquiry: Inquiry) -> dict[str, Finding]:
-    """Return what each check found, by the names of the parts.
+    """Return each check's findings by the names of the parts.
 
-    A check must stand behind those that it needs. It begins when they have ended, so that it takes the seconds twice
-    where no chain is longer.
+    A check must come after those it needs, and starts when they have ended; a chain of two takes up to twice the
+    seconds.
     """
     running: dict[str, asyncio.Task[Mapping[str, Finding]]] = {}
     async with asyncio.TaskGroup() as group:
@@ -37,34 +37,34 @@ async def _made(
     for name, task in needed.items():
         if (await task)[name].condition is not Condition.OK:
             return dict.fromkeys(check.names, skipped(f"see {name}"))
-    found = await _looked(check, replace(inquiry, seconds=check.seconds or inquiry.seconds))
-    return dict.fromkeys(check.names, found) if isinstance(found, Finding) else found
+    result = await _run(check, replace(inquiry, seconds=check.seconds or inquiry.seconds))
+    return dict.fromkeys(check.names, result) if isinstance(result, Finding) else result
 
 
-async def _looked(check: Check, inquiry: Inquiry) -> Mapping[str, Finding] | Finding:
-    """Return what was found, or why nothing could be."""
+async def _run(check: Check, inquiry: Inquiry) -> Mapping[str, Finding] | Finding:
+    """Return the findings, or one that says why the check failed."""
     try:
         async with asyncio.timeout(inquiry.seconds):
-            found = await check.look(inquiry)
-            return {name: found[name] for name in check.names}
+            result = await check.look(inquiry)
+            return {name: result[name] for name in check.names}
     except TimeoutError:
         return Finding(
             Condition.DEGRADED,
             "silent",
-            f"there was no answer within {inquiry.seconds:g} s",
-            "check whether a disk or a process hangs, or allow more time: memory-mcp doctor --seconds 30",
+            f"no answer within {inquiry.seconds:g} s",
+            "check whether a disk or process hangs, or allow more time: memory-mcp doctor --seconds 30",
         )
     except MemoryMcpError as error:
         return Finding(Condition.FAILED, "failed", str(error))
     except OSError as error:
-        return Finding(Condition.FAILED, "unreadable", str(error), "check that path and its permissions")
-    except Exception as error:  # noqa: BLE001 - a check that breaks is a finding, and the others are told all the same
+        return Finding(Condition.FAILED, "unreadable", str(error), "check the path and its permissions")
+    except Exception as error:  # noqa: BLE001 - a broken check is a finding; the others still report
         cause = f"the check itself failed: {type(error).__name__}: {error}"
-        return Finding(Condition.FAILED, "broken", cause, "install memory-mcp again, or report it")
+        return Finding(Condition.FAILED, "broken", cause, "reinstall memory-mcp, or report the bug")
 
 
 def blocking(look: Callable[[float], Finding]) -> Callable[[Inquiry], Awaitable[Finding]]:
-    """Make a check of a function that may block for ever; it is told its seconds."""
+    """Turn a function that may block for ever into a check; it gets its seconds."""
 
     async def looked(inquiry: Inquiry) -> Finding:
         return await in_thread(lambda: look(inquiry.seconds))
@@ -73,14 +73,14 @@ def blocking(look: Callable[[float], Finding]) -> Callable[[Inquiry], Awaitable[
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do work in a thread that the process does not wait for at its end, unlike asyncio's own."""
+    """Run work in a daemon thread: unlike with asyncio's own threads, the process does not wait for it on exit."""
     outcome: Future[T] = Future()
-    outcome.set_running_or_notify_cancel()  # whoever stops waiting does not change what the thread sets
+    outcome.set_running_or_notify_cancel()  # a caller that stops waiting must not cancel it
 
     def run() -> None:
         try:
             outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the outcome is awaited
+        except BaseException as error:  # noqa: BLE001 - raised where the outcome is awaited
             outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()

@@ -1,4 +1,4 @@
-"""What there is at a glance, in figures, beside what the checks say."""
+"""The figures of `memory-mcp status`, beside the checks."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class LocalFigures:
     """What this process knows without asking the daemon."""
 
     totals: Totals | None
-    """None where the store cannot be read; the queue likewise."""
+    """None if the store cannot be read; so is the queue."""
     queue: QueueCounts | None
     breaker: BreakerStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything at one glance."""
+    """The report, the local figures and the daemon's status."""
 
     report: Report
     figures: LocalFigures
     served: DaemonStatus | None
-    """None where the daemon does not answer."""
+    """None if the daemon does not answer."""
 
 
 class Status:
-    """Asks the store, the embedder and the checks."""
+    """Collects figures from the store, the embedder and the checks."""
 
     def __init__(self, store: RecordsAndIndex, embedder: Embedder, health: Registry) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class Status:
         self._health = health
 
     async def figures(self) -> LocalFigures:
-        """Count, of all namespaces together."""
+        """Return the counts of all namespaces."""
         breaker = self._embedder.breaker()
         try:
             return LocalFigures(await self._store.totals(), await self._store.queue(None), breaker)
@@ -48,6 +48,6 @@ class Status:
             return LocalFigures(None, None, breaker)
 
     async def overview(self) -> Overview:
-        """Ask everybody at once; nobody is waited for longer than the deadline of `Info`."""
+        """Ask all parts concurrently; none takes longer than the deadline of `Info`."""
         report, figures, served = await asyncio.gather(self._health.live(), self.figures(), self._embedder.served())
         return Overview(report, figures, served)

@@ -1,6 +1,6 @@
 """All checks of the program: `memory_health`, `memory-mcp status` and `memory-mcp doctor` are views of it.
 
-Each part registers its own, in its own module; what registers nothing is not shown.
+Each part registers its own checks in its own module.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.checkup import blocking, examine
 
 LIVE_S: Final = 15.0
-"""Longer than a store waits for a lock (10 s) and then the embedder for an answer: each knows better what is wrong."""
+"""Longer than the store's wait for a lock (10 s) plus the embedder's for an answer, whose errors say more."""
 WORST_FIRST: Final = (Condition.FAILED, Condition.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The worst condition of all parts, and each part's finding."""
+    """The worst condition of any part, and each part's finding."""
 
     status: Condition
-    """Never SKIPPED: what was not judged is not wrong."""
+    """Never SKIPPED: a skipped check counts as OK."""
     parts: Mapping[str, Finding]
 
 
 class Registry:
-    """The checks, in the order of the screen."""
+    """The checks, in display order."""
 
     def __init__(self) -> None:
         self._checks: list[Check] = []
         self._behind: tuple[str, ...] = ()
 
     def behind(self, name: str) -> Registry:
-        """Return a registry that adds to this one; all that it adds is left out unless that part is well."""
+        """Return a registry that adds to this one; its checks are skipped unless the named part is OK."""
         registry = Registry()
         registry._checks, registry._behind = self._checks, (*self._behind, name)
         return registry
@@ -52,11 +52,11 @@ class Registry:
         """Register a check of one part.
 
         Args:
-            name: the part's, once in each view.
-            look: says how it is, without waiting for longer than the inquiry says.
+            name: the part's name, unique in each view.
+            look: returns the finding, within the inquiry's seconds.
             view: where it is shown.
-            needs: parts that were registered before, and must be well for this check to say anything new.
-            seconds: its own time, in place of what all have.
+            needs: parts, registered before, that must be OK; otherwise this check would only repeat their trouble.
+            seconds: its own timeout, instead of the inquiry's.
         """
 
         async def look_at_one(inquiry: Inquiry) -> Mapping[str, Finding]:
@@ -73,30 +73,30 @@ class Registry:
         seconds: float | None = None,
         skip: str = "",
     ) -> None:
-        """Register a check of the machine that may block for ever: it is made in a thread, and told its seconds.
+        """Register a check of the machine that may block for ever: it runs in a thread and gets its seconds.
 
-        `skip` says why there is nothing to judge, where that is known already.
+        `skip` is the reason to skip it, if that is already known.
         """
         self.add(name, blocking(lambda _: skipped(skip)) if skip else blocking(look), needs=needs, seconds=seconds)
 
     def add_several(self, names: tuple[str, ...], look: LookAtSeveral, *, view: View) -> None:
-        """Register a check that tells of several parts by one question."""
+        """Register a check that reports on several parts at once."""
         self._add(Check(names, look, view, self._behind))
 
     def _add(self, check: Check) -> None:
         known = {name for other in self._checks if other.view & check.view for name in other.names}
         if twice := known.intersection(check.names):
-            raise ValueError(f"a check of {', '.join(sorted(twice))} is registered already")
+            raise ValueError(f"a check of {', '.join(sorted(twice))} is already registered")
         if unknown := set(check.needs) - known:
             raise ValueError(f"register {', '.join(sorted(unknown))} before {', '.join(check.names)}, which needs it")
         self._checks.append(check)
 
     async def live(self, namespace: str | None = None) -> Report:
-        """Ask what runs, about one namespace or all of them; what fails or hangs is a finding, never an exception."""
+        """Run the live checks for one namespace or all; a failing or hanging check is a finding, never an exception."""
         return await self._report(View.LIVE, Inquiry(LIVE_S, namespace))
 
     async def machine(self, seconds: float) -> Report:
-        """Look at this machine, each check within these seconds; what fails or hangs is a finding likewise."""
+        """Run the machine checks, each within these seconds; a failing or hanging check is a finding."""
         return await self._report(View.MACHINE, Inquiry(seconds))
 
     async def _report(self, view: View, inquiry: Inquiry) -> Report:
@@ -105,6 +105,6 @@ class Registry:
 
 
 def worst(conditions: Iterable[Condition]) -> Condition:
-    """Return the worst of them; OK where nothing is wrong."""
-    found = set(conditions)
-    return next((condition for condition in WORST_FIRST if condition in found), Condition.OK)
+    """Return the worst condition; OK if there is none."""
+    present = set(conditions)
+    return next((condition for condition in WORST_FIRST if condition in present), Condition.OK)

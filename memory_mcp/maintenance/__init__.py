@@ -1,1 +1,1 @@
-"""What keeps a store whole over the years: backups, re-embedding, transfer, chores and their leases."""
+"""Maintenance of a store: backups, re-embedding, transfer, background chores and their leases."""

@@ -1,4 +1,4 @@
-"""Backups by the day: when one is due, what it is called, and which are kept."""
+"""Daily backups: when one is due, its name, and which to keep."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ WEEKLY: Final = 4
 EVERY: Final = timedelta(days=1)
 LATE: Final = 2 * EVERY
 ASIDE: Final = timedelta(days=30)
-"""How long what a restore replaced is kept: as long as a deleted memory."""
-TAKE: Final = "memory-mcp backup, or let a client run for some minutes: it takes one every day"
+"""How long a replaced store is kept after a restore: as long as a deleted memory."""
+TAKE: Final = "run memory-mcp backup, or let a client run for a few minutes: it makes one every day"
 
 _NAME: Final = re.compile(r"memories-(\d{8}T\d{6})Z-(\d+)(?:-\d+)?\.db")
 _ASIDE_NAME: Final = re.compile(r"before-restore-(\d{8}T\d{6})Z(?:-\d+)?\.db")
@@ -32,11 +32,11 @@ _MOMENT: Final = "%Y%m%dT%H%M%S"
 
 @dataclass(frozen=True, slots=True, order=True)
 class BackupFile:
-    """A backup that is there."""
+    """An existing backup."""
 
     moment: datetime
     generation: int
-    """The store's at that moment."""
+    """The store's generation at that moment."""
     path: Path
 
 
@@ -49,36 +49,36 @@ class Backups:
         self._clock = clock
 
     def held(self) -> list[BackupFile]:
-        """Return the backups that are there, newest first."""
+        """Return the existing backups, newest first."""
         return held_in(self._folder)
 
     async def take(self, target: Path | None = None) -> Path:
-        """Write a backup, to the folder unless another file is named, and return its path.
+        """Write a backup to the folder, or to `target`, and return its path.
 
         Raises:
-            StoreError: it cannot be read or written, or does not agree.
+            StoreError: reading, writing or verification failed.
         """
         path = target or self._free(f"memories-{self._now():{_MOMENT}}Z-{await self._store.generation()}")
         await self._copying().backup(path)
         return path
 
     async def restore(self, source: Path) -> Path | None:
-        """Put a backup in the store's place; return where what was there is kept, None where there was nothing.
+        """Replace the store with a backup; return the path of the old store's copy, None if there was no store.
 
         Raises:
-            StoreError: the backup is none or does not agree; nothing was changed.
+            StoreError: it is not a backup, or is damaged; nothing was changed.
         """
         aside = self._free(f"before-restore-{self._now():{_MOMENT}}Z")
         await self._copying().restore(source, aside)
         return aside if aside.exists() else None
 
     async def take_if_due(self) -> Path | None:
-        """Write a backup when the last one is a day old and something was written since; then drop old ones.
+        """Write a backup if the last one is a day old and something was written since; then drop old ones.
 
-        Nothing is due where the store cannot be copied to a file.
+        Nothing is due if the store does not support backups.
 
         Raises:
-            StoreError: it cannot be read or written, or does not agree.
+            StoreError: reading, writing or verification failed.
         """
         if not isinstance(self._store, SupportsBackup):
             return None
@@ -93,26 +93,26 @@ class Backups:
     def _copying(self) -> SupportsBackup:
         if isinstance(self._store, SupportsBackup):
             return self._store
-        raise StoreError("this store cannot be copied to a file; back it up with its own tools")
+        raise StoreError("this store cannot be copied to a file; back it up with the tools of its database")
 
     def _free(self, stem: str) -> Path:
-        """Return the first name that is free: there may be one of the same second."""
+        """Return a free name: there may be another of the same second."""
         names = chain([f"{stem}.db"], (f"{stem}-{number}.db" for number in count(2)))
         return next(path for path in map(self._folder.joinpath, names) if not path.exists())
 
     def _prune(self) -> None:
-        held = self._past()
-        kept = to_keep(backup.moment for backup in held)
-        for backup in held:
+        backups = self._past()
+        kept = to_keep(backup.moment for backup in backups)
+        for backup in backups:
             if backup.moment not in kept:
                 backup.path.unlink(missing_ok=True)
-        asides = sorted((_moment(name), path) for path, name in _named(self._folder, _ASIDE_NAME))
-        for moment, path in asides[:-1]:  # the latest stays
+        asides = sorted((_moment(name), path) for path, name in _files_named(self._folder, _ASIDE_NAME))
+        for moment, path in asides[:-1]:  # keep the latest
             if self._now() - moment > ASIDE:
                 path.unlink(missing_ok=True)
 
     def _past(self) -> list[BackupFile]:
-        """Return the backups that are there but for those of a clock that ran ahead, newest first."""
+        """Return the backups not dated in the future, newest first."""
         return [backup for backup in self.held() if backup.moment <= self._now()]
 
     def _now(self) -> datetime:
@@ -121,7 +121,9 @@ class Backups:
 
 def held_in(folder: Path) -> list[BackupFile]:
     """Return the backups of a folder, newest first."""
-    return sorted((BackupFile(_moment(name), int(name[2]), path) for path, name in _named(folder, _NAME)), reverse=True)
+    return sorted(
+        (BackupFile(_moment(name), int(name[2]), path) for path, name in _files_named(folder, _NAME)), reverse=True
+    )
 
 
 def newest_in(folder: Path) -> Path | None:
@@ -137,8 +139,8 @@ def register(
     enabled: bool,
     read_only: bool,
 ) -> None:
-    """Register the check of the backups in a folder; `written` says within some seconds when the store was written."""
-    skip = "" if enabled else "they are off: MCP_MEMORY_BACKUP_ENABLED"
+    """Register the check of the backups in a folder; `written` returns the store's last write within some seconds."""
+    skip = "" if enabled else "backups are off: MCP_MEMORY_BACKUP_ENABLED"
     registry.add_blocking(
         "backups",
         lambda seconds: age(folder, written(seconds), datetime.now(UTC)),
@@ -148,24 +150,26 @@ def register(
 
 
 def age(folder: Path, written: Written | None, now: datetime) -> Finding:
-    """Say how old the newest backup is, and whether it should be newer: two days after what it lacks was written."""
+    """Return the newest backup's age; it is overdue two days after the first write that it lacks."""
     if written is None:
         return skipped("there is nothing to back up")
     newest = next((held for held in held_in(folder) if held.moment <= now), None)
     if newest is None:
         if now - written.first < LATE:
-            return Finding(Condition.OK, "none", detail="none yet: the store is new, a client makes the first")
+            return Finding(
+                Condition.OK, "none", detail="none yet: the store is new, and a client makes the first backup"
+            )
         return Finding(Condition.DEGRADED, "none", f"there is no backup in {folder}", TAKE)
     days = (now - newest.moment) / timedelta(days=1)
-    told = f"the newest is {days:.1f} days old: {newest.path}"
+    message = f"the newest backup is {days:.1f} days old: {newest.path}"
     if now - newest.moment < LATE or newest.generation >= written.generation:
-        return Finding(Condition.OK, "held", detail=told)
-    cause = f"{told}; {written.generation - newest.generation} writes are newer"
+        return Finding(Condition.OK, "held", detail=message)
+    cause = f"{message}; {written.generation - newest.generation} writes are not in it"
     return Finding(Condition.DEGRADED, "old", cause, TAKE)
 
 
-def _named(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:
-    """Give the files of a folder that are called so."""
+def _files_named(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Yield the files in a folder that match a name."""
     for path in folder.glob("*.db"):
         if match := name.fullmatch(path.name):
             yield path, match
@@ -176,7 +180,7 @@ def _moment(name: re.Match[str]) -> datetime:
 
 
 def to_keep(moments: Iterable[datetime]) -> set[datetime]:
-    """Return the last moment of each of the latest 7 days, and of each of the latest 4 weeks, that have any."""
+    """Return the last moment of each of the latest 7 days and 4 weeks that have one."""
     newest_first = sorted(moments, reverse=True)
     days: dict[object, datetime] = {}
     weeks: dict[object, datetime] = {}

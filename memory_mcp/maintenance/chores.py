@@ -1,4 +1,4 @@
-"""What is done in the background: finding out whether the embedder is back, draining the queue of vectors, upkeep."""
+"""The background chores: probing the embedder, draining the embedding queue, upkeep."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from memory_mcp.memories.indexing import TEXTS_PER_CALL, EmbeddingProgress, Text
 
 LEASE: Final = "queue"
 LEASE_MARGIN_S: Final = 5.0
-"""Seconds beyond one batch's budget, for writing its vectors."""
+"""Seconds added to a batch's budget for writing its vectors."""
 
 log = Logger(__name__)
 
 
 class Chores:
-    """One loop in each live front; a lease in the store lets one of them drain at a time."""
+    """One loop in each running front; a lease in the store lets only one drain at a time."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class Chores:
         self.background = Background("the background chores", clock=clock, sleep=sleep)
 
     def wake(self) -> None:
-        """Look at the queue now."""
+        """Check the queue now."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Do the chores until cancelled."""
+        """Run the chores until cancelled."""
         await self.background.run(self._rounds)
 
     async def _rounds(self) -> None:
@@ -66,24 +66,24 @@ class Chores:
                 await self.drain()
                 await self._upkeep.run_if_due()
             except StoreError as error:
-                log.warning("chores were put off", cause=str(error))
+                log.warning("the background chores were postponed", cause=str(error))
             await self._rest()
 
     async def _rest(self) -> None:
-        """Sleep until something was queued, the breaker lets a probe through, or others may have queued something."""
+        """Sleep until something is queued, the breaker allows a probe, or other processes may have queued something."""
         retry_in_s = self._embedder.retry_in_s()
         try:
             if retry_in_s is None:
                 await asyncio.wait_for(self._wake.wait(), self._poll_s)
-            else:  # nothing can be embedded before
+            else:  # nothing can be embedded until then
                 await asyncio.sleep(retry_in_s)
         except TimeoutError:
-            pass  # time to look again
+            pass  # time to check again
 
     async def drain(self) -> None:
-        """Embed what waits, until nothing does or the embedder is out; only one front at a time does.
+        """Embed the queue until it is empty or the embedder fails; only one front at a time does this.
 
-        What another engine or version refused is tried again.
+        Passages that another engine or version refused are retried.
         """
         if self._embedder.retry_in_s() is not None:
             return
@@ -94,35 +94,35 @@ class Chores:
         try:
             while await self._take_lease() and (waiting := await self._waiting(later)):
                 if not await self._embed(waiting, later):
-                    self._batch = max(1, self._batch // 2)  # a slow machine's batch must fit the budget some day
+                    self._batch = max(1, self._batch // 2)  # so that a slow machine's batch fits the budget eventually
                     return
                 self._batch = min(TEXTS_PER_CALL, 2 * self._batch)
         finally:
             await self._lease.give_back()
 
     async def _retry_failed(self) -> None:
-        """Queue what another engine, or another version of it, refused."""
+        """Queue again what another engine or version refused."""
         if not (await self._store.queue(None)).failed or (served := await self._embedder.served()) is None:
             return
         space = await self._store.space()
         if served.made_by and (space is None or served.space_id == space.id):
             queued = await self._store.retry_failed(served.made_by)
             if queued:
-                log.info("refused passages are tried again", passages=queued, engine=served.made_by)
+                log.info("retrying refused passages", passages=queued, engine=served.made_by)
 
     async def _waiting(self, later: AbstractSet[int]) -> list[PendingChunk]:
-        """Return the next batch, without the passages that are for later."""
+        """Return the next batch, without the passages to do later."""
         waiting = await self._store.pending(self._batch + len(later))
         return [passage for passage in waiting if passage.passage_id not in later][: self._batch]
 
     async def _take_lease(self) -> bool:
-        """Take or prolong the lease, for as long as one batch may take."""
+        """Take or extend the lease for the duration of one batch."""
         return await self._lease.take(self._bulk_budget_s + LEASE_MARGIN_S)
 
     async def _embed(self, waiting: Sequence[PendingChunk], later: set[int]) -> bool:
-        """Embed one batch and say whether to go on; what was done before a failure is kept.
+        """Embed one batch and return whether to continue; work before a failure is kept.
 
-        What the embedder refuses for the time being is added to `later`, and waits on where it is.
+        Passages that the embedder refuses for now are added to `later` and stay in the queue.
         """
         progress = EmbeddingProgress.of(
             [TextSpan(passage.start, passage.text, head_of(passage.content)) for passage in waiting]
@@ -140,7 +140,7 @@ class Chores:
             )
         except EmbedderError as error:
             failure = error
-            log.info("the queue waits", cause=str(error), passages=len(waiting))
+            log.info("the embedding queue is waiting", cause=str(error), passages=len(waiting))
         if progress.space is not None:
             await self._attach(waiting, progress, progress.space)
         later.update(waiting[index].passage_id for index, _ in progress.later)
@@ -153,4 +153,4 @@ class Chores:
             if progress.done[index]
         ]
         await self._store.set_vectors(space, done)
-        log.info("queued passages have vectors now", passages=len(done))
+        log.info("embedded queued passages", passages=len(done))

@@ -1,4 +1,4 @@
-"""Who does a chore: one front at a time, as long as its lease in the store runs."""
+"""Leases: one front at a time does a chore, while its lease in the store is valid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Lease:
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex}"
 
     async def take(self, seconds: float) -> bool:
-        """Take or prolong it; False while another front's has not run out.
+        """Take or extend it; False while another front's is valid.
 
         Raises:
             StoreError: the store cannot be written.
@@ -25,7 +25,7 @@ class Lease:
         return await self._store.acquire_lease(self._name, self._owner, seconds)
 
     async def give_back(self) -> None:
-        """Let another front have it at once; nothing happens where another one's runs.
+        """Release it early; does nothing if another front has it.
 
         Raises:
             StoreError: the store cannot be written.

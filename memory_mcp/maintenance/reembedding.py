@@ -1,4 +1,4 @@
-"""From one embedding space to another, while everyone goes on searching and writing."""
+"""Moves a store from one embedding space to another while searches and writes go on."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from memory_mcp.maintenance.leases import Lease
 from memory_mcp.memories.indexing import Indexer
 
 BATCH: Final = 64
-"""Memories that are written at a time."""
+"""Memories in one write."""
 LEASE: Final = "reembed"
 LEASE_S: Final = 8.0
-"""Seconds after which another process goes on with what a killed one began."""
+"""Seconds after which another process may continue a killed one's work."""
 REST_S: Final = 3.0
-"""Seconds of rest at most before the lease is prolonged."""
-TAKEN: Final = "another process is re-embedding this store; let it go on, or end it"
-LATER: Final = "quarantined: the daemon refuses this text for the time being; it is tried again"
+"""Maximum pause in seconds before the lease is extended."""
+TAKEN: Final = "another process is re-embedding this store; wait for it, or stop it"
+LATER: Final = "quarantined: the daemon refuses this text for now; it will be retried"
 ATTEMPTS: Final = 16
-"""About a minute, with growing pauses, before an embedder that is out is given up; what was done stays done."""
+"""Attempts, about a minute with growing pauses, before giving up on the embedder; finished work is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReembeddingProgress:
-    """Where a re-embedding is."""
+    """The progress of a re-embedding."""
 
     space: Space
     done: int
     total: int
-    """Memories; it grows when others write meanwhile."""
+    """Memories to embed; grows when others write meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reembedded:
-    """What became of it."""
+    """The result of a re-embedding."""
 
     before: Space | None
     after: Space
@@ -49,7 +49,7 @@ class Reembedded:
 
 
 class Reembedding:
-    """Fills the space that the embedder serves now, and makes it the store's."""
+    """Fills the space that the embedder serves now, then makes it the store's."""
 
     def __init__(
         self,
@@ -70,15 +70,15 @@ class Reembedding:
         self._lease = Lease(store, LEASE)
 
     async def run(self, on_progress: Callable[[ReembeddingProgress], None], *, share: float = 1.0) -> Reembedded:
-        """Re-embed what the store has in another space; go on where an earlier run ended.
+        """Re-embed memories that are in another space; continue where an earlier run stopped.
 
         Args:
-            on_progress: told after every batch.
-            share: of the time that it may keep the embedder busy, above 0 and at most 1.
+            on_progress: called after every batch.
+            share: fraction of the time it may keep the embedder busy, above 0 and at most 1.
 
         Raises:
-            ConflictError: another process is at it.
-            EmbedderError: no vectors could be had for a while; what was done is kept.
+            ConflictError: another process is re-embedding.
+            EmbedderError: the embedder failed repeatedly; finished work is kept.
             SpaceMismatchError: the embedder's model changed meanwhile.
         """
         before, target = await self._store.space(), await self._target()
@@ -87,9 +87,9 @@ class Reembedding:
         return Reembedded(before, target, await self._fill_whole(target, on_progress, share))
 
     async def _fill_gaps(self, target: Space, on_progress: Callable[[ReembeddingProgress], None], share: float) -> int:
-        """Give vectors to memories that have none in the store's own space; return how many got theirs.
+        """Embed memories that have no vectors in the store's own space; return their number.
 
-        What was refused is tried again. Memories of which only some passages have vectors are left to the chores.
+        Refused passages are retried. Memories with some vectors are left to the chores.
         """
         await self._store.retry_failed(None)
         if not await self._store.count_missing_vectors(target):
@@ -101,21 +101,21 @@ class Reembedding:
         await self._take_lease()
         try:
             done = await self._fill(target, on_progress, share)
-            while not await self._store.activate_space(target):  # others wrote between the last batch and this moment
+            while not await self._store.activate_space(target):  # others wrote after the last batch
                 done += await self._fill(target, on_progress, share)
         finally:
             await self._lease.give_back()
         return done
 
     async def drop_others(self) -> int:
-        """Remove the vectors of all spaces but the store's; return how many spaces that were."""
+        """Remove the vectors of all spaces but the store's; return the number of removed spaces."""
         others = await self._store.others()
         for space in others:
             await self._store.drop_space(space)
         return len(others)
 
     async def _target(self) -> Space:
-        """Ask the embedder for a vector of no use, whose space is the one that it serves."""
+        """Return the space that the embedder serves, by embedding a throwaway text."""
         embedding = await self._embedder.embed(
             ["space"], task=Task.DOCUMENT, lane=Lane.INTERACTIVE, budget_s=self._budget_s, expected_space=None
         )
@@ -142,7 +142,7 @@ class Reembedding:
             seconds -= REST_S
 
     async def _take_lease(self) -> None:
-        """Wait as long as a killed process's lease may run."""
+        """Take the lease; wait as long as a killed process's lease may last."""
         for _ in range(int(LEASE_S) + 1):
             if await self._lease.take(LEASE_S):
                 return
@@ -151,7 +151,7 @@ class Reembedding:
 
     async def _prolong(self) -> None:
         if not await self._lease.take(LEASE_S):
-            raise ConflictError(TAKEN)  # nothing is lost: whoever has it goes on from here
+            raise ConflictError(TAKEN)  # nothing is lost: the process that has it continues
 
     async def _embed(self, lacking: Sequence[MissingVectors], target: Space) -> list[Embedded]:
         patiently = tenacity.AsyncRetrying(
@@ -167,13 +167,13 @@ class Reembedding:
         embedded, failure = await self._indexer.embed(contents, lane=Lane.BULK, space=target, read=None)
         if failure is not None:
             raise failure
-        return [replace(of, chunks=tuple(map(_settled, of.chunks))) for of in embedded]
+        return [replace(of, chunks=tuple(map(_refused_for_now, of.chunks))) for of in embedded]
 
 
-def _settled(passage: Chunk) -> Chunk:
-    """Give a passage that is refused for the time being an error, so that its memory keeps nobody from the new space.
+def _refused_for_now(passage: Chunk) -> Chunk:
+    """Give a passage that is refused for now an error, so that it does not block the switch to the new space.
 
-    The chores see that nothing refused it for good, and queue it again.
+    The chores recognise that the refusal was temporary, and queue it again.
     """
     return passage if passage.vector or passage.error else replace(passage, error=LATER)
 

@@ -1,4 +1,4 @@
-"""Memories out of a store and into one, whole: ids, times, revisions, tags, conversations."""
+"""Exports and imports complete memories: ids, times, revisions, tags, conversations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memory_mcp.domain.ports import RecordsAndIndex
 from memory_mcp.memories.indexing import Indexer
 
 BATCH: Final = 64
-"""Memories that are read or committed at a time."""
+"""Memories read or committed at a time."""
 
 
 class Transfer:
@@ -21,10 +21,10 @@ class Transfer:
         self._store = store
         self._indexer = indexer
         self._failure: EmbedderError | None = None
-        """Once the embedder is out, the queue has the rest."""
+        """The embedder's failure; after it, the rest goes to the queue."""
 
     async def export(self) -> AsyncIterator[Record]:
-        """Give all live memories, in the order of their arrival."""
+        """Yield all live memories in order of arrival."""
         after = 0
         while records := await self._store.export(after, BATCH):
             for record in records:
@@ -32,7 +32,7 @@ class Transfer:
             after = records[-1].memory.key
 
     async def import_records(self, records: Sequence[Record]) -> list[Stored | ConflictError]:
-        """Write a batch; what is there already is left as it is.
+        """Write a batch; existing memories are left alone.
 
         Raises:
             StoreError: nothing of the batch was written.

@@ -1,4 +1,4 @@
-"""What keeps a store in order over the years: purging, pruning the change log, backups, tidying."""
+"""Periodic upkeep of a store: purging, pruning the change log, backups, tidying."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.leases import Lease
 
 RETENTION: Final = timedelta(days=30)
-"""How long a deleted memory can be brought back."""
+"""How long a deleted memory can be restored."""
 KEEP_CHANGES: Final = timedelta(days=30)
 FIRST_S: Final = 60.0
-"""Seconds after the start: a client that only looks in does not wait for a backup."""
+"""Seconds after the start, so that a short-lived client does not wait for a backup."""
 EVERY_S: Final = 3600.0
 
 LEASE: Final = "upkeep"
@@ -27,10 +27,10 @@ log = Logger(__name__)
 
 
 class Upkeep:
-    """Done by one live front at a time.
+    """Upkeep by one running front at a time.
 
     Args:
-        keep_changes: how long the change log tells of a write; a reader who comes later starts over.
+        keep_changes: how long the change log keeps a write; a later reader has to start over.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class Upkeep:
         self._monotonic = monotonic
         self._due_at = monotonic() + FIRST_S
         self.trouble = ""
-        """Why the last try failed."""
+        """Why the last attempt failed."""
         self._lease = Lease(store, LEASE)
 
     async def run_if_due(self) -> None:
         """Do what is due, once an hour.
 
         Raises:
-            StoreError: something could not be done; it is tried again in an hour.
+            StoreError: something failed; it is retried in an hour.
         """
         if self._monotonic() < self._due_at:
             return
@@ -75,17 +75,17 @@ class Upkeep:
     async def _do(self) -> None:
         now = datetime.fromtimestamp(self._clock(), UTC)
         if purged := await _until_none(self._store.purge, now - RETENTION):
-            log.info("memories deleted long ago were purged", memories=purged)
+            log.info("purged memories deleted long ago", memories=purged)
         if pruned := await _until_none(self._store.prune_changes, now - self._keep_changes):
-            log.info("the change log was pruned", changes=pruned)
+            log.info("pruned the change log", changes=pruned)
         if self._backups is not None and (path := await self._backups.take_if_due()) is not None:
-            log.info("the store was backed up", path=str(path))
+            log.info("backed up the store", path=str(path))
         if isinstance(self._store, SupportsTidy):
             await self._store.tidy()
 
 
 async def _until_none(remove: Callable[[datetime], Awaitable[int]], before: datetime) -> int:
-    """Remove some at a time until nothing from before the moment is left; return how many went."""
+    """Remove a few at a time until nothing older is left; return the number removed."""
     removed = 0
     while count := await remove(before):
         removed += count

@@ -1,1 +1,1 @@
-"""The use cases of memories: storing, updating, deleting, cutting into chunks, embedding within a budget."""
+"""The use cases of memories: storing, updating, deleting, chunking, embedding within a budget."""

@@ -1,4 +1,4 @@
-"""Where long content is cut: along its own structure (headings, paragraphs, code blocks, sentences, words)."""
+"""Splits long content along its structure (headings, paragraphs, code blocks, sentences, words)."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
     from semantic_text_splitter import MarkdownSplitter
 
 PASSAGE_CHARS: Final = 500
-"""Characters of one passage at most: with its head it fits 256 tokens of English, and it says one thing. The front has
-no tokenizer; where the embedder still cuts, the rest becomes a passage of its own."""
+"""Maximum characters of a passage: with its head it fits 256 tokens of English, and it covers one topic. The front has
+no tokenizer; if the embedder truncates a passage, the rest becomes another passage."""
 
 HEAD_CHARS: Final = 150
-"""Characters of a head at most."""
+"""Maximum characters of a head."""
 
 _FIRST_LINE: Final = re.compile(rf"\S[^\n]{{0,{HEAD_CHARS - 1}}}")
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s)|[。！？]")
 
 STRETCH_CHARS: Final = 10_000
-"""The splitter gets this many characters at a time: its time grows with their square where there are no sentences
-(1,000,000 Chinese characters in one go took 68 s, in stretches 0.9 s)."""
+"""Characters that the splitter gets at a time: without sentences its time grows with their square (1,000,000 Chinese
+characters took 68 s at once, 0.9 s in stretches)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a content begins with: its title, or its first sentence."""
+    """The beginning of a content: its title, or its first sentence."""
 
     text: str
     end: int
-    """Where it ends in the content."""
+    """Its end in the content, in characters."""
 
     def above(self, start: int, passage: str) -> str:
-        """Return what is embedded for the passage at `start`: under the head, unless it holds some of it."""
+        """Return the text to embed for the passage at `start`: with the head above, unless the passage overlaps it."""
         return f"{self.text}\n{passage}" if self.text and start >= self.end else passage
 
 
@@ -54,13 +54,13 @@ def head_of(content: str) -> Head:
 
 @cache
 def _splitter() -> MarkdownSplitter:
-    from semantic_text_splitter import MarkdownSplitter  # noqa: PLC0415 - 18 MB of library, for long content only
+    from semantic_text_splitter import MarkdownSplitter  # noqa: PLC0415 - an 18 MB library, needed only for long content
 
     return MarkdownSplitter(PASSAGE_CHARS)
 
 
 def split(content: str) -> list[tuple[int, int]]:
-    """Return the passages of a content as (start, end) in characters, in order; blank stretches are left out."""
+    """Return the passages of a content as (start, end) in characters, in order, without blank ones."""
     if len(content) <= PASSAGE_CHARS:
         return [(0, len(content))]
     return [
@@ -71,7 +71,7 @@ def split(content: str) -> list[tuple[int, int]]:
 
 
 def _stretches(content: str) -> Iterator[tuple[int, str]]:
-    """Cut at the last paragraph, line or word that fits; yield each stretch with its start."""
+    """Yield stretches with their start, cut at the last paragraph, line or word that fits."""
     start = 0
     while start < len(content):
         end = min(len(content), start + STRETCH_CHARS)
@@ -84,9 +84,9 @@ def _stretches(content: str) -> Iterator[tuple[int, str]]:
 
 
 def rest_after(text: str, consumed: int) -> int:
-    """Return where a text goes on that was read up to `consumed` characters: at the start of the word that was cut.
+    """Return where to continue a text that was truncated after `consumed` characters: at the start of the cut word.
 
-    The result is past 0, so that cutting again and again comes to an end.
+    The result is above 0, so that repeated cutting terminates.
     """
     consumed = max(1, consumed)
     if consumed >= len(text) or text[consumed].isspace():

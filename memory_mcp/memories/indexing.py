@@ -1,4 +1,4 @@
-"""From contents to passages with vectors; what cannot be embedded now is left for the queue."""
+"""Turns contents into passages with vectors; what cannot be embedded now goes to the queue."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from memory_mcp.domain.ports import Embedder
 from memory_mcp.memories.chunking import NO_HEAD, Head, head_of, rest_after, split
 
 TEXTS_PER_CALL: Final = 64
-"""Texts in one call to the embedder: about a quarter of a second of work on a laptop's processor."""
+"""Maximum texts in one call to the embedder: about a quarter of a second on a laptop's CPU."""
 
 MAX_PASSAGES_AT_ONCE: Final = 64
-"""A content of more passages is stored at once and embedded by the queue: it would not fit a caller's patience."""
+"""A content with more passages is embedded by the queue: the caller would wait too long."""
 
 
 CUT_HERE: Final = 500
-"""Characters that are cut without leaving the event loop; they are one passage."""
+"""Contents of at most this many characters are one passage, and split without leaving the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextSpan:
-    """A passage's text, where it begins in its content, and the content's head."""
+    """A passage: its text, its start in the content, and the content's head."""
 
     start: int
     text: str
@@ -35,46 +35,45 @@ class TextSpan:
 
     @property
     def embedded(self) -> str:
-        """What is embedded for it."""
+        """The text to embed."""
         return self.head.above(self.start, self.text)
 
     def consumed(self, item: EmbeddedText) -> int:
-        """Return how many characters of the passage the vector has seen; below 1 when the head took all room."""
+        """Return how many characters of the passage the vector covers; below 1 if the head took all the room."""
         return item.consumed_chars - (len(self.embedded) - len(self.text)) if item.truncated else len(self.text)
 
 
 @dataclass(slots=True)
 class EmbeddingProgress:
-    """What became of each span so far, and what is left of them."""
+    """The results for each span so far, and the spans still to embed."""
 
     done: list[list[Chunk]]
     left: list[tuple[int, TextSpan]]
     space: Space | None = None
     later: list[tuple[int, TextSpan]] = field(default_factory=list)
-    """What the embedder refuses for the time being."""
+    """Spans that the embedder refuses for now."""
 
     @classmethod
     def of(cls, spans: Sequence[TextSpan]) -> EmbeddingProgress:
-        """Begin."""
         return cls([[] for _ in spans], list(enumerate(spans)))
 
     def take(self, batch: Sequence[tuple[int, TextSpan]], items: Sequence[EmbeddedText], space: Space) -> None:
-        """Note the embedder's answer; what it cut off comes again."""
+        """Record the embedder's answer; truncated text is queued again."""
         self.space = space
         for (index, span), item in zip(batch, items, strict=True):
             if item.temporary:
                 self.later.append((index, span))
                 continue
-            seen = span.consumed(item)
-            if seen < 1 and span.embedded != span.text:  # the head leaves no room
+            consumed = span.consumed(item)
+            if consumed < 1 and span.embedded != span.text:  # the head leaves no room: retry without it
                 self.left.append((index, replace(span, head=NO_HEAD)))
                 continue
-            self.done[index].append(Chunk(span.start, span.start + seen, item.vector, item.error or None))
-            if item.truncated and (cut := rest_after(span.text, seen)) < len(span.text):
+            self.done[index].append(Chunk(span.start, span.start + consumed, item.vector, item.error or None))
+            if item.truncated and (cut := rest_after(span.text, consumed)) < len(span.text):
                 self.left.append((index, replace(span, start=span.start + cut, text=span.text[cut:])))
 
     def chunks(self, index: int) -> tuple[Chunk, ...]:
-        """Return the passages of one span, in order; what is left, or is for later, has no vector."""
+        """Return the passages of one span, in order; unfinished ones have no vector."""
         undone = [*self.left, *self.later]
         left = [Chunk(s.start, s.start + len(s.text)) for owner, s in undone if owner == index]
         return tuple(sorted([*self.done[index], *left], key=lambda passage: passage.start))
@@ -88,21 +87,21 @@ async def embed_spans(
     budget_s: Callable[[], float],
     expected_space: str | None,
 ) -> None:
-    """Embed what is left until nothing is.
+    """Embed until nothing is left.
 
     Args:
-        embedder: whom to ask.
-        progress: what is to be done; it holds what was done even when this raises.
-        lane: who waits.
-        budget_s: tells before each call how many seconds it may take.
+        embedder: makes the vectors.
+        progress: the spans to embed; keeps the finished work even if this raises.
+        lane: the priority of the calls.
+        budget_s: returns, before each call, the seconds it may take.
         expected_space: the store's space, or None before the first vector.
 
     Raises:
-        EmbedderError: no vectors could be had, or the budget is spent.
+        EmbedderError: the embedder failed, or the budget is spent.
     """
     while progress.left:
         if (seconds := budget_s()) <= 0:
-            raise EmbedderError("the time for vectors is spent", faulty=False)
+            raise EmbedderError("the time for embedding ran out", faulty=False)
         batch = progress.left[:TEXTS_PER_CALL]
         embedding = await embedder.embed(
             [span.embedded for _, span in batch],
@@ -120,14 +119,14 @@ def _split_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
 
 
 async def _cut_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
-    """Cut contents; what takes less time than a change of threads is done here."""
+    """Split contents; short ones without a thread, which would cost more than the work."""
     if sum(map(len, contents)) <= CUT_HERE:
         return _split_all(contents)
     return await asyncio.to_thread(_split_all, contents)
 
 
 class Indexer:
-    """Gives contents their passages and, where that is possible now, vectors."""
+    """Makes the passages of contents and, if possible now, their vectors."""
 
     def __init__(
         self,
@@ -143,17 +142,17 @@ class Indexer:
         self._clock = clock
 
     async def cut(self, contents: Sequence[str]) -> list[Embedded]:
-        """Return the passages of each content, all of them for the queue."""
+        """Return the passages of each content without vectors, for the queue."""
         cuts = await _cut_all(contents)
         return [Embedded(tuple(Chunk(start, end) for start, end in cut), None) for cut in cuts]
 
     async def embed(
         self, contents: Sequence[str], *, lane: Lane, space: Space | None, read: int | None = MAX_PASSAGES_AT_ONCE
     ) -> tuple[list[Embedded], EmbedderError | None]:
-        """Return the passages of each content, and why some of them got no vector in time, if that is so.
+        """Return the passages of each content, and the error if some got no vector in time.
 
-        In the interactive lane the budget is for all of it, in the bulk lane for each call. A content of more
-        passages than `read` is left for the queue; None is no bound.
+        The budget covers everything in the interactive lane, and each call in the bulk lane. A content with more
+        passages than `read` is left for the queue; None is no limit.
         """
         cuts = await _cut_all(contents)
         bound = read or sys.maxsize

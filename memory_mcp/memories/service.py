@@ -28,21 +28,21 @@ from memory_mcp.domain.principal import Reach
 from memory_mcp.memories.indexing import Indexer
 
 BATCH: Final = 64
-"""Memories that a bulk store commits at a time."""
+"""Memories in one commit of a bulk store."""
 
 AHEAD: Final = 4
-"""Batches that are embedded while one is written: the daemon packs better batches of its own from several calls."""
+"""Batches embedded while one is written: the daemon packs better batches from several calls."""
 AHEAD_OF_LONG: Final = 2
 LONG: Final = 64_000
-"""Characters from which on they are fewer: a batch waits for those before it, within its own budget."""
+"""Total characters above which fewer batches run ahead: each waits for those before it, within its own budget."""
 
 DELETED_AT_ONCE: Final = 500
-"""Memories that one transaction deletes: it takes about 0.1 s, in which nobody else can write."""
+"""Memories deleted in one transaction: it takes about 0.1 s, during which nobody else can write."""
 
 TAGS_SHOWN: Final = 50
 
 _Prepared = tuple[Sequence[NewMemory], Sequence[Embedded]]
-"""A batch, and the passages of each."""
+"""A batch, and the passages of each memory."""
 
 
 class Memories:
@@ -53,20 +53,20 @@ class Memories:
         self._indexer = indexer
         self._on_pending = on_pending
         self._space: Space | None = None
-        """The store's, when it was last asked; a write checks it again, and leaves vectors of another to the queue."""
+        """The store's space when last asked; writes check it again, and queue what has vectors of another space."""
 
     async def store(self, new: NewMemory) -> Stored | ConflictError:
-        """Store one memory, with vectors when they can be had within the budget."""
+        """Store one memory, with vectors if they are ready within the budget."""
         [outcome] = await self._add([new], [await self._embed(new.content)])
         return outcome
 
     async def store_many(
         self, news: Sequence[NewMemory], on_progress: Callable[[int], Awaitable[None]]
     ) -> list[Stored | ConflictError | StoreError]:
-        """Store many; a batch is on disk before it is reported, so that a cancelled call keeps what it reported.
+        """Store many; a batch is on disk before it is reported, so a cancelled call keeps what it reported.
 
-        The next batches are embedded while one is written. After the first batch that could not be embedded, the others
-        leave their vectors to the queue at once. When the store fails, what is left has its error as outcome.
+        The next batches are embedded while one is written. After the first batch that cannot be embedded, the others
+        go to the queue without trying. If the store fails, the remaining memories have its error as outcome.
         """
         outcomes: list[Stored | ConflictError | StoreError] = []
         try:
@@ -79,7 +79,7 @@ class Memories:
         return outcomes
 
     async def _embed_many(self, news: Sequence[NewMemory]) -> AsyncGenerator[_Prepared, None]:
-        """Yield batch by batch; from the first one on, others are on their way meanwhile."""
+        """Yield batch by batch; meanwhile the next ones are being embedded."""
         batches = [news[start : start + BATCH] for start in range(0, len(news), BATCH)]
         sent, failure = 1, None
         coming = deque(asyncio.create_task(self._embed_batch(batch)) for batch in batches[:1])
@@ -99,14 +99,14 @@ class Memories:
     async def _embed_batch(
         self, batch: Sequence[NewMemory], failure: EmbedderError | None = None
     ) -> tuple[list[Embedded], EmbedderError | None]:
-        """Embed a batch, unless one failed before."""
+        """Embed a batch, unless an earlier one failed."""
         contents = [new.content for new in batch]
         if failure is not None:
             return await self._indexer.cut(contents), failure
         return await self._indexer.embed(contents, lane=Lane.BULK, space=await self._store.space())
 
     async def _embed(self, content: str) -> Embedded:
-        """Embed one content in the store's space, which is asked for again only where the embedder serves another."""
+        """Embed one content in the store's space; ask the store again only if the embedder serves another."""
         space = self._space = self._space or await self._store.space()
         [embedded], failure = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=space)
         if not isinstance(failure, SpaceMismatchError):
@@ -123,31 +123,30 @@ class Memories:
         return outcomes
 
     def _left_pending(self) -> None:
-        self._space = None  # the vectors may have been of a space that is not the store's any more
+        self._space = None  # the vectors may belong to a space that the store has left
         self._on_pending()
 
     async def get(self, memory_id: str, reach: Reach) -> Memory:
         """Return a memory.
 
         Raises:
-            NotFoundError: there is none of this id within reach.
+            NotFoundError: no memory within reach has this id.
         """
         return await self._store.get(memory_id, reach.namespace, any_namespace=not reach.bound)
 
     async def revisions(self, memory: Memory) -> list[Revision]:
-        """Return what a memory was before, oldest first."""
         return await self._store.revisions(memory)
 
     async def update(self, memory_id: str, reach: Reach, change: Change, expected_revision: int | None) -> Memory:
         """Replace fields; a new content gets new vectors.
 
         Raises:
-            NotFoundError: there is none of this id within reach.
+            NotFoundError: no memory within reach has this id.
             ConflictError: its revision is not the expected one.
         """
         memory = await self.get(memory_id, reach)
         embedded = None
-        if change.content is not None:  # also where it is the same: another front may change it meanwhile
+        if change.content is not None:  # even if it is the same: another front may change it meanwhile
             embedded = await self._embed(change.content)
         updated = await self._store.update(memory, change, embedded, expected_revision)
         if not updated.embedded:
@@ -158,7 +157,7 @@ class Memories:
         """Delete a memory; return its id.
 
         Raises:
-            NotFoundError: there is none of this id within reach.
+            NotFoundError: no memory within reach has this id.
         """
         filters = Filters(reach.namespace)
         return await self._store.delete([memory_id], filters, dry_run=dry_run, any_namespace=not reach.bound)
@@ -166,27 +165,27 @@ class Memories:
     async def delete_all(
         self, filters: Filters, *, dry_run: bool, on_progress: Callable[[int, int], Awaitable[None]]
     ) -> list[str]:
-        """Delete what filters say now, some hundred at a time, and tell how many of how many; return the ids."""
+        """Delete the memories that match now, some hundred at a time, reporting (done, total); return the ids."""
         to_delete = await self._store.delete(None, filters, dry_run=True)
         if dry_run:
             return to_delete
-        gone: list[str] = []
+        deleted: list[str] = []
         for start in range(0, len(to_delete), DELETED_AT_ONCE):
-            gone += await self._delete_known(to_delete[start : start + DELETED_AT_ONCE], filters)
+            deleted += await self._delete_known(to_delete[start : start + DELETED_AT_ONCE], filters)
             await on_progress(min(start + DELETED_AT_ONCE, len(to_delete)), len(to_delete))
-        return gone
+        return deleted
 
     async def _delete_known(self, ids: Sequence[str], within: Filters) -> list[str]:
-        """Delete those that are still there and still within the filters."""
+        """Delete those that still exist and still match the filters."""
         try:
             return await self._store.delete(ids, within, dry_run=False)
-        except NotFoundError:  # somebody else has deleted one of them meanwhile
+        except NotFoundError:  # another process deleted one meanwhile
             half = len(ids) // 2
             halves = (ids[:half], ids[half:]) if half else ()
             return [gone for part in halves for gone in await self._delete_known(part, within)]
 
     async def undelete(self, memory_id: str, reach: Reach) -> Memory:
-        """Bring a deleted memory back, with vectors when they can be had within the budget.
+        """Restore a deleted memory, with vectors if they are ready within the budget.
 
         Raises:
             NotFoundError: it is not deleted, was purged, or is out of reach.
@@ -198,15 +197,13 @@ class Memories:
         return restored
 
     async def statistics(self, namespace: str) -> Statistics:
-        """Count what a namespace holds, with its 50 most used tags."""
         return await self._store.statistics(namespace, TAGS_SHOWN)
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
-        """Return the first tags of a namespace that begin so, in upper or lower case, in order."""
         return await self._store.tags_like(prefix, namespace, limit)
 
     async def namespaces_like(self, prefix: str, reach: Reach, limit: int) -> list[str]:
-        """Return the first namespaces within reach that begin so, in order."""
+        """Return the first namespaces within reach with this prefix, in order."""
         begins = nfc(prefix)
         if reach.bound:
             return [reach.namespace] if reach.namespace.startswith(begins) else []
@@ -216,12 +213,12 @@ class Memories:
         """Return memories newest first.
 
         Raises:
-            InvalidArgumentError: the cursor is none of ours.
+            InvalidArgumentError: the cursor is invalid.
         """
         return await self._store.page(filters, limit=limit, cursor=cursor)
 
 
 def _may_follow(waiting: Sequence[Sequence[NewMemory]], following: Sequence[NewMemory]) -> bool:
-    """Say whether a batch may be sent behind those that wait."""
+    """Return whether a batch may be sent behind the waiting ones."""
     characters = sum(len(new.content) for batch in (*waiting, following) for new in batch)
     return len(waiting) < (AHEAD if characters < LONG else AHEAD_OF_LONG)

@@ -1,4 +1,4 @@
-"""Who wants to hear of writes, by this process or another."""
+"""Tells listeners of writes by this process or another."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from memory_mcp.domain.ports import Changes
 from memory_mcp.logger import Logger
 
 EVERY_S: Final = 0.2
-"""Seconds between two looks at the store's generation; one costs about 0.1 ms."""
+"""Seconds between polls of the store's generation; a poll costs about 0.1 ms."""
 EVENTS_AT_ONCE: Final = 1_000
 
 Listener = Callable[[Sequence[Event] | MissedChanges], None]
-"""Hears of the next writes in order, or that it has missed some: whatever it knows may be out of date then."""
+"""Gets the next writes in order, or MissedChanges: then everything it knows may be out of date."""
 
 log = Logger(__name__)
 
 
 class Watching:
-    """Looks at the change log for as long as anybody listens, and not at all else."""
+    """Polls the change log as long as there is a listener."""
 
     def __init__(
         self,
@@ -39,16 +39,16 @@ class Watching:
         self._sleep = sleep
         self._listeners: set[Listener] = set()
         self._seen = 0
-        """The generation up to which the listeners were told."""
+        """The generation up to which listeners were notified."""
         self._task: asyncio.Task[None] | None = None
         self.background = self.loop("watching the change log")
 
     def loop(self, name: str) -> Background:
-        """Return what keeps a listener's own loop running."""
+        """Return a background task for a listener's own loop."""
         return Background(name, clock=self._clock, sleep=self._sleep)
 
     async def generation(self) -> int:
-        """Return a number that grows with every write, by whatever process.
+        """Return a number that grows with every write by any process.
 
         Raises:
             StoreError: the store cannot be read.
@@ -57,9 +57,9 @@ class Watching:
 
     @contextlib.asynccontextmanager
     async def listening(self, listener: Listener) -> AsyncIterator[None]:
-        """Tell the listener of all writes after this moment, in order, until the context ends; it must not raise.
+        """Pass all writes from now on to the listener, in order, until the context ends; it must not raise.
 
-        When something unexpected interrupts the watching, the listener may hear of some writes twice.
+        After an unexpected error the listener may get some writes twice.
 
         Raises:
             StoreError: the store cannot be read.
@@ -86,7 +86,7 @@ class Watching:
                 log.warning("the change log cannot be read", cause=str(error))
 
     async def _look(self) -> None:
-        """Tell the listeners what they have not been told yet."""
+        """Pass new writes to the listeners."""
         while await self._store.generation() > self._seen:
             events = await self._store.events(self._seen, EVENTS_AT_ONCE)
             for listener in tuple(self._listeners):

@@ -2,5 +2,5 @@
 
 from memory_mcp.server.lean import defer
 
-# Their `__init__` import the SDK's client, its MCPServer, httpx and cryptography, none of which a front uses.
+# Their `__init__` modules import the SDK's client, MCPServer, httpx and cryptography, which a front never uses.
 defer("mcp", "mcp.server")

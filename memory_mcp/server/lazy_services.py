@@ -1,4 +1,4 @@
-"""The services of one process, made when they are first needed: the handshake waits for nothing of them."""
+"""The services of one process, built on first use: the handshake does not wait for them."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from memory_mcp.server.lean import without
 from memory_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from memory_mcp.tools.services import Services  # all parts of the program, not before the handshake
+    from memory_mcp.tools.services import Services  # imports the whole program, so not before the handshake
 
 WARM_UP_AFTER_S: Final = 0.05
-"""Seconds after the tools were listed: the answer has left by then."""
+"""Seconds after tools/list, when its answer has been sent."""
 
 
 class LazyServices:
-    """Makes the services once; what they need is imported only then."""
+    """Builds the services once, importing what they need only then."""
 
     def __init__(self, settings: Settings, problem: SettingsError | None = None) -> None:
         self._settings = settings
         self._problem = problem
-        """Why there are none, where the settings do not fit."""
+        """The error in the settings, if they are invalid."""
         self._stack = contextlib.AsyncExitStack()
         self._lock = asyncio.Lock()
         self._services: Services | None = None
         self._warming: asyncio.Task[Services] | None = None
 
     async def get(self) -> Services:
-        """Return the services.
+        """Return the services, built on first use.
 
         Raises:
-            SettingsError: the settings do not fit.
+            SettingsError: the settings are invalid.
         """
         if self._problem:
             raise SettingsError(str(self._problem))
         async with self._lock:
             if self._services is None:
-                gc.disable()  # what is imported and made here stays: nobody shall wait for it to be looked through
+                gc.disable()  # everything imported and built here stays, so collecting would only cost time
                 try:
                     self._services = await self._make()
                     gc.freeze()
@@ -49,7 +49,7 @@ class LazyServices:
             return self._services
 
     async def _make(self) -> Services:
-        with without("rich"):  # which structlog would import, 4 MB, for tracebacks that we do not print
+        with without("rich"):  # structlog would import it (4 MB) for tracebacks that we do not print
             from memory_mcp import logs  # noqa: PLC0415 - structlog, after the handshake
         from memory_mcp.app import running  # noqa: PLC0415 - gRPC and apsw, after the handshake
 
@@ -57,7 +57,7 @@ class LazyServices:
         return await self._stack.enter_async_context(running(self._settings))
 
     def warm(self) -> None:
-        """Make the services soon, so that the first call finds them and the queue drains without one."""
+        """Build the services soon, so that the first call finds them and the queue drains without a call."""
         if self._warming is None and not self._problem:
             asyncio.get_running_loop().call_later(WARM_UP_AFTER_S, self._begin)
 
@@ -65,5 +65,4 @@ class LazyServices:
         self._warming = self._warming or asyncio.create_task(self.get())
 
     async def close(self) -> None:
-        """Let go of what was made."""
         await self._stack.aclose()

@@ -1,4 +1,4 @@
-"""Importing packages without what they import beside what is wanted of them."""
+"""Imports packages without the heavy modules that their `__init__` imports."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from types import ModuleType
 from typing import Final
 
 _LOCK: Final = threading.RLock()
-"""Held while an `__init__` runs: other threads wait for its end, and it may itself ask for its own names."""
+"""Held while an `__init__` runs, so that other threads wait; reentrant, because it may use its own names."""
 
 
 def defer(*packages: str) -> None:
-    """Put packages in place whose `__init__` runs when one of its names is first asked for; parents come first.
+    """Register packages whose `__init__` runs only when one of its names is first used; list parents first.
 
-    `import package.module` asks for none. A package that was imported already stays as it is.
+    `import package.module` does not run it. A package that is already imported stays as it is.
     """
     for name in packages:
         spec = None if name in sys.modules else importlib.util.find_spec(name)
@@ -31,7 +31,7 @@ def _deferred(spec: ModuleSpec) -> ModuleType:
 
     def get(name: str) -> object:
         nonlocal begun
-        if name.startswith("__") or spec.loader is None:  # what the import system looks for
+        if name.startswith("__") or spec.loader is None:  # looked up by the import system itself
             raise AttributeError(f"module {spec.name!r} has no attribute {name!r}")
         with _LOCK:
             if not begun:
@@ -50,7 +50,7 @@ def _deferred(spec: ModuleSpec) -> ModuleType:
 
 @contextlib.contextmanager
 def without(package: str) -> Iterator[None]:
-    """Let what is imported meanwhile find an optional package missing, unless it was imported before."""
+    """Make an optional package look missing to imports in the context, unless it was imported before."""
     if package in sys.modules:
         yield
         return

@@ -1,4 +1,4 @@
-"""The tools: one file and one line here for each."""
+"""The registry of tools: each has one file, and one line here."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ TOOLS: Final[tuple[AnyTool, ...]] = (STORE, STORE_MANY, SEARCH, LIST, GET, UPDAT
 
 
 def offered(settings: Settings) -> tuple[AnyTool, ...]:
-    """Return the tools that the settings want: ChatGPT's two where they are on, no writes where these are off."""
+    """Return the tools that the settings enable: ChatGPT's two are optional, a read-only server offers no writes."""
     tools = (*TOOLS, CHATGPT_SEARCH, CHATGPT_FETCH) if settings.chatgpt_tools_enabled else TOOLS
     return tuple(tool for tool in tools if tool.read_only or not settings.read_only)

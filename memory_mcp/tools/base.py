@@ -15,7 +15,7 @@ from memory_mcp.domain.principal import Principal, Reach, Scope
 from memory_mcp.tools.json_text import is_left_out
 
 if TYPE_CHECKING:
-    from memory_mcp.tools.services import Services  # all parts of the program, not before the handshake
+    from memory_mcp.tools.services import Services  # imports the whole program, so not before the handshake
 
 
 class Arguments(BaseModel):
@@ -23,28 +23,28 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
     aliases: ClassVar[Mapping[str, str]] = {}
-    """Names that clients use for ours; accepted, not advertised."""
+    """Aliases that clients use for our argument names; accepted but not advertised."""
 
     @property
     def is_timeless(self) -> bool:
-        """Whether the same arguments mean the same tomorrow."""
+        """Whether the same arguments mean the same thing tomorrow."""
         return True
 
     @classmethod
     def refuse_empty(cls, given: Mapping[str, object]) -> None:
-        """Refuse an empty argument that must not be taken for one that was left out; most tools have none.
+        """Refuse an empty argument that must not count as left out; most tools have none.
 
         Raises:
-            InvalidArgumentError: names it.
+            InvalidArgumentError: names the argument.
         """
 
 
 class Rendered(NamedTuple):
-    """A result as clients are shown it."""
+    """A result in the two forms that clients get."""
 
     text: str
     structured: dict[str, object]
-    """As JSON; not to be changed."""
+    """As JSON; do not change it."""
 
 
 class Result(BaseModel):
@@ -54,16 +54,16 @@ class Result(BaseModel):
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing that the same question may have a moment later."""
+        """Whether the result is complete; an incomplete one must not be cached."""
         return True
 
     @cached_property
     def rendered(self) -> Rendered:
-        """Both forms, made once: an answer that is kept is not rendered again."""
+        """Both forms, made once: a cached answer is not rendered again."""
         return Rendered(self.text(), self.structured())
 
     def text(self) -> str:
-        """Say all that the model's next step needs, for clients that show text only."""
+        """Return all that the model needs for its next step, for clients that show only text."""
         raise NotImplementedError
 
     def structured(self) -> dict[str, object]:
@@ -73,18 +73,18 @@ class Result(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, and what with."""
+    """The context of a call: services, caller and bounds."""
 
     services: Services
     principal: Principal
     progress: Callable[[int, int], Awaitable[None]]
-    """Tells the client how many of how many are done."""
+    """Reports (done, total) to the client."""
     is_bounded: bool = True
-    """Whether the answer is for a model, and must cost it less than 10,000 tokens; a script gets all of it."""
+    """Whether the answer is for a model and must stay below 10,000 tokens; scripts get everything."""
 
     @property
     def reach(self) -> Reach:
-        """The namespaces that the caller may name, and the one of a call that names none."""
+        """The namespaces that the caller may name, and the default one."""
         return self.principal.reach
 
 
@@ -94,7 +94,7 @@ ResultT = TypeVar("ResultT", bound=Result)
 
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[ArgumentsT, ResultT]):
-    """A tool of the registry."""
+    """A tool: its function, its types, and hints for clients and middleware."""
 
     name: str
     description: str
@@ -105,17 +105,17 @@ class Tool(Generic[ArgumentsT, ResultT]):
     destructive: bool = False
     idempotent: bool = False
     bulk: bool = False
-    """Whether one call may do the work of many."""
+    """Whether one call may do the work of many; it has a rate limit of its own."""
     cached: bool = False
-    """Whether nothing but a write changes the result, where it is whole."""
+    """Whether a complete result stays valid until the next write."""
     reveals: bool = False
-    """Whether it shows memories as well as changing them."""
+    """Whether a tool that writes also returns memories, and so needs the read scope too."""
     without_services: Callable[[SettingsError], ResultT] | None = None
-    """Answers where the settings do not fit; most tools have nothing to say then."""
+    """Answers when the settings are invalid; None for most tools."""
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """What a caller must be allowed."""
+        """The scopes that a caller needs."""
         if self.read_only:
             return (Scope.READ,)
         return (Scope.WRITE, Scope.READ) if self.reveals else (Scope.WRITE,)
@@ -125,10 +125,10 @@ AnyTool = Tool[Any, Any]  # a registry holds tools of every kind
 
 
 def parse(model: type[ArgumentsT], raw: Mapping[str, object]) -> ArgumentsT:
-    """Make arguments of a JSON object.
+    """Parse a JSON object into arguments.
 
     Raises:
-        InvalidArgumentError: names the first argument that is wrong, and what it may be.
+        InvalidArgumentError: names the first invalid argument and its bound.
     """
     try:
         return model.model_validate(_canonical(model, raw))
@@ -143,24 +143,24 @@ def parse(model: type[ArgumentsT], raw: Mapping[str, object]) -> ArgumentsT:
 
 
 def _canonical(model: type[Arguments], raw: Mapping[str, object]) -> dict[str, object]:
-    """Return the arguments by our names, without the optional ones that are null or blank."""
+    """Return the arguments under their own names, without optional ones that are null or blank."""
     known = model.model_fields
     given: dict[str, object] = {}
     for name, value in raw.items():
         target = name if name in known else model.aliases.get(name)
         if target is None:
-            raise InvalidArgumentError(name, f"is no argument of this tool; {_nearest(name, list(known))}")
+            raise InvalidArgumentError(name, f"is not an argument of this tool; {_nearest(name, list(known))}")
         if value is None or (target in given and is_left_out(target, value)):
             continue
         if target in given and not is_left_out(target, given[target]):
-            raise InvalidArgumentError(name, f"is another name of {target}; give one of them")
+            raise InvalidArgumentError(name, f"is an alias of {target}; give only one of them")
         given[target] = value
     model.refuse_empty(given)
     return {name: value for name, value in given.items() if known[name].is_required() or not is_left_out(name, value)}
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    import difflib  # noqa: PLC0415 - 8 ms, for a mistake alone
+    import difflib  # noqa: PLC0415 - 8 ms, needed only for a mistake
 
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"choose one of: {', '.join(known)}"

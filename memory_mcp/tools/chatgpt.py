@@ -20,13 +20,13 @@ TITLE_CHARS: Final = 80
 
 
 class ChatGptSearchArguments(Arguments):
-    """What to look for."""
+    """The query."""
 
-    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="A question or words, any language")]
+    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, description="Question or keywords, any language")]
 
 
 class Found(BaseModel):
-    """A memory that was found."""
+    """A search result."""
 
     id: str
     title: str
@@ -74,7 +74,7 @@ async def fetch(call: Call, arguments: FetchArguments) -> FetchResult:
     """Return one memory.
 
     Raises:
-        NotFoundError: there is none of this id.
+        NotFoundError: no memory has this id.
     """
     memory = await call.services.memories.get(arguments.id, call.reach)
     about = {"type": memory.type, "tags": ", ".join(memory.tags), "created_at": memory.created_at.isoformat()}
@@ -100,5 +100,5 @@ CHATGPT_SEARCH = Tool(
     idempotent=True,
 )
 CHATGPT_FETCH = Tool(
-    "fetch", "Fetch a memory that was found.", FetchArguments, FetchResult, fetch, read_only=True, idempotent=True
+    "fetch", "Fetch one search result in full.", FetchArguments, FetchResult, fetch, read_only=True, idempotent=True
 )

@@ -18,32 +18,32 @@ from memory_mcp.tools.json_text import as_object, as_tags, is_left_out
 from memory_mcp.tools.sizes import count_fitting
 
 NAMED: Final = 20
-"""Ids in the text."""
+"""Ids listed in the text."""
 
 
 class DeleteArguments(FilterArguments):
     """Which memories."""
 
-    id: Annotated[MemoryId | None, Field(description="Only this memory; no filters")] = None
+    id: Annotated[MemoryId | None, Field(description="This memory alone, without filters")] = None
     dry_run: Annotated[bool, Field(description="Show what would be deleted")] = False
 
     @classmethod
     def refuse_empty(cls, given: Mapping[str, object]) -> None:
-        """Refuse an empty filter, which would select more if it were ignored; beside an id it selects nothing more.
+        """Refuse an empty filter: ignoring it would delete more. Beside an id it is harmless.
 
         Raises:
-            InvalidArgumentError: names it.
+            InvalidArgumentError: names the filter.
         """
         has_id = not is_left_out("id", given.get("id", ""))
         for name, value in given.items():
             if _is_empty(name, value) and not (has_id and name in FilterArguments.model_fields):
                 raise InvalidArgumentError(
-                    name, "is empty, so more would be deleted than was meant; give a value or leave it out"
+                    name, "is empty, which would delete more than intended; give a value or leave it out"
                 )
 
 
 def _is_empty(name: str, value: object) -> bool:
-    """Whether a value selects nothing, or a list of tags has an empty one among others."""
+    """Whether a filter is empty, or a list of tags contains an empty tag."""
     if is_left_out(name, value):
         return True
     try:
@@ -52,41 +52,43 @@ def _is_empty(name: str, value: object) -> bool:
         if name == "tags":
             tags = as_tags(value)
             return not tags or any(isinstance(tag, str) and not tag.strip() for tag in tags)
-    except ValueError:  # the validation says what is wrong with it
+    except ValueError:  # validation reports it
         pass
     return False
 
 
 class DeletedInterval(Result):
-    """The times between which memories were created."""
+    """The creation times that a filter selects."""
 
     after: datetime | None = Field(description="At or after")
     before: datetime | None
 
     def text(self) -> str:
-        """Show both ends in local time with its offset."""
+        """Return both ends in local time with its UTC offset."""
         if self.after is None:
             return f"created before {local(self.before)}" if self.before else ""
         return f"created from {local(self.after)} {f'until {local(self.before)}' if self.before else 'on'}"
 
 
 class DeleteResult(Result):
-    """Which memories were, or would be, deleted."""
+    """The memories that were, or would be, deleted."""
 
     ids: list[str]
     left_out: int = Field(
-        default=0, exclude_if=lambda count: not count, description="How many more there are, whose ids do not fit here"
+        default=0,
+        exclude_if=lambda count: not count,
+        description="Number of further memories whose ids do not fit here",
     )
     dry_run: bool
-    interval: DeletedInterval | None = Field(description="Where a time was given")
+    interval: DeletedInterval | None = Field(description="Present if a time filter was given")
 
     @property
     def count(self) -> int:
-        """How many there are in all."""
+        """The number of memories in all."""
         return len(self.ids) + self.left_out
 
     def text(self) -> str:
-        """Count them, say between which times they were created, and name the first."""
+        """Return the count, the interval of creation times and the first ids."""
         done = "Would delete" if self.dry_run else "Deleted"
         when = f" {self.interval.text()}" if self.interval else ""
         named = ", ".join(self.ids[:NAMED])
@@ -96,24 +98,24 @@ class DeleteResult(Result):
 
 
 async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
-    """Delete a memory, or all that filters say.
+    """Delete a memory, or all that match the filters.
 
     Raises:
         InvalidArgumentError: neither an id nor a filter was given, or both.
-        NotFoundError: there is none of this id.
+        NotFoundError: no memory has this id.
     """
     filters = await arguments.filters(call)
-    if filters.is_narrow == (arguments.id is not None):  # a namespace alone is no filter, nor is an empty one
-        raise InvalidArgumentError("id", "give an id, or at least one filter, and not both; nothing was deleted")
+    if filters.is_narrow == (arguments.id is not None):  # neither a namespace alone nor an empty filter counts
+        raise InvalidArgumentError("id", "give either an id or at least one filter, not both; nothing was deleted")
     memories, dry_run = call.services.memories, arguments.dry_run
     if arguments.id is None:
         ids = await memories.delete_all(filters, dry_run=dry_run, on_progress=call.progress)
     else:
         ids = await memories.delete(arguments.id, replace(call.reach, namespace=filters.namespace), dry_run=dry_run)
-    told = ids[: count_fitting(ids, ROOM)] if call.is_bounded else ids
+    listed = ids[: count_fitting(ids, ROOM)] if call.is_bounded else ids
     timed = filters.after is not None or filters.before is not None
     interval = DeletedInterval(after=filters.after, before=filters.before) if timed else None
-    return DeleteResult(ids=told, left_out=len(ids) - len(told), dry_run=dry_run, interval=interval)
+    return DeleteResult(ids=listed, left_out=len(ids) - len(listed), dry_run=dry_run, interval=interval)
 
 
 DELETE = Tool(

@@ -1,7 +1,7 @@
-"""The part of a long content that is shown in its place: where the words of the query stand closest together.
+"""The excerpt shown in place of a long content: where the query's words are closest together.
 
-A query's words are looked for in every spelling that a search finds them by: in plain letters (café, Mueller), with
-their parts apart or in one piece (PROJ-1234, getUserName, Wi-Fi), and, where nothing else helps, inside other words.
+Words match in every spelling that keyword search accepts: in plain letters (café, Mueller), split or joined
+(PROJ-1234, getUserName, Wi-Fi), and, as a last resort, inside other words.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from typing import Final
 from memory_mcp.domain.spelling import fold, normal, spelt_out, word_spans
 
 MAX_WORDS: Final = 16
-"""Words of a query that are looked for, the longest ones."""
+"""Maximum number of query words to look for; the longest ones win."""
 MAX_PLACES: Final = 200
-"""Places of one word that are looked at."""
+"""Maximum number of occurrences of one word."""
 LONGEST: Final = 20
-"""Letters of the word that an excerpt may begin with, where it would begin in the middle of it."""
+"""An excerpt that would begin inside a word of at most this many letters begins with that word."""
 SHORT: Final = 3
-"""Letters of a word that tells nothing of what a text is about."""
+"""Words of at most this many letters say nothing about a text's subject."""
 LOOSE: Final = range(4, 33)
-"""Letters of a word that may be written with blanks or hyphens in it: wifi as Wi-Fi, 1701234567 as 170 1234567."""
+"""Lengths of words that also match with spaces or hyphens inside: wifi as Wi-Fi, 1701234567 as 170 1234567."""
 HASH: Final = 7
-"""Hexadecimal digits that git shows of a hash at least; what is stored may be no more of it."""
+"""Git abbreviates hashes to at least this many hexadecimal digits; a memory may contain no more of a hash."""
 
 _UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff]")
-"""Letters of scripts that put no spaces between words, or whose words carry endings: pairs of them are looked for."""
+"""Scripts without spaces between words, or with suffixes written onto words: they match by pairs of letters."""
 _PREFIXED: Final = re.compile("[\u0590-\u08ff]")
-"""Hebrew and Arabic, whose articles and prepositions are written together with the word."""
+"""Hebrew and Arabic write articles and prepositions together with the word."""
 _BORDER: Final = re.compile(
     "(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])"
 )
 _HEX: Final = re.compile(f"(?=.*[0-9])[0-9a-f]{{{HASH},64}}")
 _SIGNS: Final = str.maketrans("＋＃", "+#")
-"""The signs of C++ and C#, which `normal` makes letters; a searched text keeps them as they are."""
+"""`normal` turns the signs of C++ and C# into letters; the searched text keeps the signs."""
 _END: Final = "(?![^ +#])"
 _REST: Final = "[^ ]{0,20}"
-"""What may follow where a word begins."""
+"""The rest of a word whose beginning matched."""
 
 _Word = tuple[str, str]
-"""A word in plain letters, and with two for one where ASCII writers put them: muller, mueller."""
+"""A word's two plain spellings: one letter for an umlaut, or two: muller, mueller."""
 _WordPlace = tuple[int, int, str]
 """Start, end and the word."""
 
 
 def excerpt(content: str, query: str, size: int) -> str:
-    """Return `size` characters of a content around most of the query's words, or its beginning where it has none."""
+    """Return `size` characters around most of the query's words, or the beginning if there are none."""
     if len(content) <= size:
         return content
-    start, end = _densest(sorted(_Searched(content).places(_wanted(query))), size)
+    start, end = _densest(sorted(_Searched(content).places(_search_words(query))), size)
     begin = max(0, min(start - max(0, size - (end - start)) // 2, len(content) - size))
     word = content.rfind(" ", max(0, begin - LONGEST), begin) + 1
     begin = word if word and end - word <= size else begin
@@ -63,18 +63,18 @@ def excerpt(content: str, query: str, size: int) -> str:
 
 
 def share(text: str, query: str) -> float:
-    """Return which share of the letters of a query's words a text holds, 0-1; short words, said everywhere, aside."""
+    """Return the share (0-1) of the query's letters whose words occur in the text; short words are ignored."""
     words = _words(query)
     content_words = [
         word for word in words if len(word[0]) > SHORT or _UNSPACED.search(word[0]) or not word[0].isalpha()
     ]
-    searched, words = _Searched(text), content_words or _wanted(query)
-    held = [word for word in words if next(searched.places([word]), None) is not None]
-    return sum(len(word[0]) for word in held) / max(1, sum(len(word[0]) for word in words))
+    searched, words = _Searched(text), content_words or _search_words(query)
+    present = [word for word in words if next(searched.places([word]), None) is not None]
+    return sum(len(word[0]) for word in present) / max(1, sum(len(word[0]) for word in words))
 
 
-def _wanted(query: str) -> list[_Word]:
-    """Return what is looked for: a query's words, and each two neighbours in one piece."""
+def _search_words(query: str) -> list[_Word]:
+    """Return the words to look for: the query's words, and every two neighbours joined."""
     words = _words(query)
     if len(words) > MAX_WORDS:
         return sorted(words, key=lambda word: (-len(word[0]), word))[:MAX_WORDS]
@@ -83,8 +83,8 @@ def _wanted(query: str) -> list[_Word]:
 
 
 def _words(query: str) -> list[_Word]:
-    """Return the words of a query, identifiers in their parts, scripts without blanks in pairs of letters."""
-    found: list[str] = []
+    """Return a query's words: identifiers in parts, scripts without spaces as pairs of letters."""
+    words: list[str] = []
     text = normal(query)
     for start, end in word_spans(text):
         word = text[start:end].translate(_SIGNS)
@@ -92,12 +92,12 @@ def _words(query: str) -> list[_Word]:
         is_name = not _HEX.fullmatch(word.lower()) and (len(parts) == 2 or len(word) >= 2 * len(parts))
         for part in parts if is_name else [word]:
             is_unspaced = _UNSPACED.search(part)
-            found += [part[at : at + 2] for at in range(max(1, len(part) - 1))] if is_unspaced else [part]
-    return [word for word in dict.fromkeys((_plain(each), _plain(spelt_out(each))) for each in found) if word[0]]
+            words += [part[at : at + 2] for at in range(max(1, len(part) - 1))] if is_unspaced else [part]
+    return [word for word in dict.fromkeys((_plain(each), _plain(spelt_out(each))) for each in words) if word[0]]
 
 
 def _plain(text: str) -> str:
-    """Return a text in plain letters, each in its parts; a text's characters give the same one by one."""
+    """Return a text in decomposed plain letters; converting it character by character gives the same."""
     return "".join(character if character in "+#" else _letter(character) for character in text)
 
 
@@ -107,7 +107,7 @@ def _letter(character: str) -> str:
 
 @dataclass(frozen=True)
 class _Searched:
-    """A text in which words are looked for."""
+    """A text to search for words."""
 
     text: str
 
@@ -119,23 +119,23 @@ class _Searched:
         return [plain] if other == plain else [plain, other]
 
     def places(self, words: Sequence[_Word]) -> Iterator[_WordPlace]:
-        """Yield where the words stand, each in the first of its spellings that is there."""
+        """Yield the words' occurrences, each in its first spelling that occurs."""
         for word in words:
-            found = (
+            by_spelling = (
                 [(*spelling.span(match), word[0]) for match in islice(re.finditer(pattern, spelling.text), MAX_PLACES)]
                 for pattern in (each for form in dict.fromkeys(word) for each in _patterns(form))
                 for spelling in self._spellings
             )
-            yield from next((places for places in found if places), ())
+            yield from next((places for places in by_spelling if places), ())
 
 
 @dataclass(frozen=True)
 class _Spelling:
-    """A text in plain spelling, and where each of its characters came from."""
+    """A text in plain spelling, with a map back to the original's characters."""
 
     text: str
     ends: tuple[int, ...]
-    """For each character of the original the place where it ends here; none where all are where they were."""
+    """For each original character, where it ends here; empty if all offsets are the same."""
 
     @classmethod
     def of(cls, text: str, table: dict[int, str]) -> _Spelling:
@@ -145,16 +145,16 @@ class _Spelling:
         return cls(plain, tuple(accumulate(len(table[ord(character)]) for character in text)))
 
     def span(self, found: re.Match[str]) -> tuple[int, int]:
-        """Return where in the original what was found begins and ends."""
+        """Return a match's span in the original."""
         if not self.ends:
             return found.span()
         return bisect_right(self.ends, found.start()), bisect_right(self.ends, found.end() - 1) + 1
 
 
 def _patterns(word: str) -> Iterator[str]:
-    """Yield the patterns that a word is found by, the surest first.
+    """Yield the patterns that find a word, most reliable first.
 
-    Long words go without their last letters, which inflection changes; short ones and numbers are whole.
+    Long words lose their last letters, which inflection changes; short words and numbers stay whole.
     """
     if _UNSPACED.search(unicodedata.normalize("NFC", word)):
         yield re.escape(word)
@@ -181,24 +181,24 @@ def _loosely(word: str) -> str:
 
 
 def _at_border(letters: str) -> str:
-    """Return the pattern for letters that begin a word, or digits that begin a number, which may follow letters.
+    """Return the pattern for letters at the start of a word, or digits at the start of a number (letters may precede).
 
-    `re` skips to letters quickly, not to a border, which therefore is looked for behind them.
+    `re` finds letters quickly but not word boundaries, so the boundary is checked by a lookbehind after them.
     """
     inner = "[0-9]" if letters[0].isdigit() else "[^ +#]"
     return f"{re.escape(letters)}(?<!{inner}{'.' * len(letters)})"
 
 
 def _densest(places: Sequence[_WordPlace], size: int) -> tuple[int, int]:
-    """Return the span of at most `size` characters with the most different letters of words; 0, 0 if there is none."""
+    """Return the span of at most `size` characters with the most letters of distinct words; 0, 0 without words."""
     best, span, first = 0, (0, 0), 0
-    held = Counter[str]()
+    counts = Counter[str]()
     for last, (_, end, word) in enumerate(places):
-        held[word] += 1
+        counts[word] += 1
         while end - places[first][0] > size and first < last:
-            held[places[first][2]] -= 1
+            counts[places[first][2]] -= 1
             first += 1
-        weight = sum(len(each) for each, count in held.items() if count)
+        weight = sum(len(each) for each, count in counts.items() if count)
         if weight > best:
             best, span = weight, (places[first][0], end)
     return span

@@ -32,21 +32,21 @@ from memory_mcp.tools.base import Arguments, Call, Result
 from memory_mcp.tools.json_text import as_object, as_tags
 
 MARK: Final = "…"
-"""A tag or member of the metadata that stands for those that an answer left out."""
-PENDING: Final = "found by keywords until its vector is made"
-"""What an answer says of a memory without a vector."""
+"""Stands for the tags or metadata keys that an answer left out."""
+PENDING: Final = "searchable by keywords only until it has a vector"
+"""What answers say about a memory without a vector."""
 
 _IN_WORDS: Final = re.compile(r"\s*(?:\d{1,3}\s*)?[^\W\d_]")
-"""How words for a time begin: yesterday, 3 days ago."""
+"""How a time in words begins: yesterday, 3 days ago."""
 
 KeptT = TypeVar("KeptT", list[str], dict[str, object])
 
 
 def not_blank(text: str) -> str:
-    """Return the text.
+    """Return the text unchanged.
 
     Raises:
-        ValueError: there is nothing in it.
+        ValueError: it is blank.
     """
     if not text.strip():
         raise ValueError("must not be blank")
@@ -54,21 +54,21 @@ def not_blank(text: str) -> str:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Read a time without a zone in the user's own."""
+    """Convert to UTC; a time without a zone is in the user's."""
     try:
         return to_utc(moment)
     except (OverflowError, ValueError) as error:
-        raise ValueError("must lie between the years 1 and 9999") from error
+        raise ValueError("must be between the years 1 and 9999") from error
 
 
 def _moment(given: object) -> datetime:
-    """Read a moment, and say that words for times are none."""
-    return _read(given, "takes ISO 8601 only, words such as 'yesterday' are for time_expr in filters")
+    """Parse a moment; the error for words says that only ISO 8601 is accepted."""
+    return _read(given, "must be ISO 8601; only time_expr in filters takes words such as 'yesterday'")
 
 
 def _bound(given: object) -> datetime:
-    """Read a moment, and say where words for times belong."""
-    return _read(given, "words such as 'yesterday' go into time_expr")
+    """Parse a bound; the error for words points to time_expr."""
+    return _read(given, "use time_expr for words such as 'yesterday'")
 
 
 def _read(given: object, hint: str) -> datetime:
@@ -93,32 +93,32 @@ def _bounded(metadata: dict[str, object]) -> dict[str, object]:
         text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
         text.encode()
     except (ValueError, RecursionError) as error:
-        raise ValueError("must be JSON of finite numbers, whole characters and moderate depth") from error
+        raise ValueError("must be JSON with finite numbers, valid Unicode and moderate nesting") from error
     size = len(text)
     if size > MAX_METADATA:
-        raise ValueError(f"may have at most {MAX_METADATA} characters as JSON, it has {size}")
+        raise ValueError(f"may have at most {MAX_METADATA} characters as JSON; it has {size}")
     if _is_deeper(metadata, MAX_METADATA_DEPTH):
         raise ValueError(f"may be nested at most {MAX_METADATA_DEPTH} levels deep")
     return metadata if text.isascii() else cast("dict[str, object]", nfc_json(metadata))
 
 
 def _unmarked(kept: KeptT) -> KeptT:
-    """Refuse what an answer put in the place of tags or members that it left out: they would be lost."""
+    """Refuse the mark of left-out tags or keys: storing it would lose them."""
     if MARK in kept:
         raise ValueError(
-            f"{MARK!r} stands for what an answer left out; read all of it first: memory_get(max_chars={MAX_METADATA})"
+            f"{MARK!r} marks what an answer left out; read the full value first: memory_get(max_chars={MAX_METADATA})"
         )
     return kept
 
 
 def _is_deeper(value: object, levels: int) -> bool:
-    """Say whether JSON has more levels of objects and lists."""
+    """Return whether JSON is nested deeper than this many levels."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     return inner is not None and (levels == 0 or any(_is_deeper(part, levels - 1) for part in inner))
 
 
 Composed = BeforeValidator(_composed)
-"""Of names, which are compared: macOS writes them in another form of Unicode than models do."""
+"""For names that are compared: macOS and models write them in different Unicode forms."""
 Tag = Annotated[str, Field(max_length=MAX_TAG), Composed]
 
 Content = Annotated[str, Field(min_length=1, max_length=MAX_CONTENT), AfterValidator(not_blank)]
@@ -140,14 +140,17 @@ Type = Annotated[str, Field(min_length=1, max_length=MAX_TYPE), Composed]
 
 
 class FilterArguments(Arguments):
-    """What a memory must be."""
+    """Filters that select memories."""
 
     tags: Annotated[Tags, Field(description="Filter by tag")] = Field(default_factory=list)
-    tag_match: Annotated[Literal["any", "all"], Field(description="Any of the tags, or all")] = "any"
+    tag_match: Annotated[Literal["any", "all"], Field(description="Match any tag, or all")] = "any"
     type: Annotated[Type | None, Field(description="Filter by kind")] = None
     metadata: Annotated[
         MetadataField,
-        Field(default_factory=dict, description="Filter by members: value, or {gte, gt, lte, lt, ne: value, in: list}"),
+        Field(
+            default_factory=dict,
+            description="Filter by metadata keys: value, or {gte, gt, lte, lt, ne: value, in: list}",
+        ),
     ]
     conversation_id: Annotated[ConversationId | None, Field(description="Filter by conversation")] = None
     after: Annotated[Bound | None, Field(description="Created at or after (ISO 8601)")] = None
@@ -159,15 +162,15 @@ class FilterArguments(Arguments):
 
     @property
     def is_timeless(self) -> bool:
-        """Whether no time is meant that moves on."""
+        """Whether the filters contain no time relative to now."""
         return self.time_expr is None
 
     async def filters(self, call: Call) -> Filters:
-        """Return the filters, the default namespace and the meaning of `time_expr` filled in.
+        """Return the filters with the default namespace and the interval of `time_expr` filled in.
 
         Raises:
-            InvalidArgumentError: `time_expr` is not understood, or `metadata` compares what cannot be compared.
-            ForbiddenError: the namespace is out of the caller's reach.
+            InvalidArgumentError: `time_expr` is not understood, or a comparison in `metadata` is invalid.
+            ForbiddenError: the caller may not use the namespace.
         """
         comparisons.check(self.metadata)
         after, before = self.after, self.before
@@ -189,34 +192,34 @@ class FilterArguments(Arguments):
 
 
 def _may_be_left_out(schema: dict[str, Any]) -> None:
-    """Let a memory among many others do without the members that say nothing (`fitting.brief`)."""
+    """Make fields optional that `fitting.brief` leaves out of a memory among many."""
     schema["required"] = ["id", "content", "created_at"]
 
 
 class Shown(Result):
-    """What is shown of a memory or one of its revisions; of a long one some."""
+    """A memory or revision as shown; a long one is shortened."""
 
     content: str
     tags: list[str]
     type: str
     metadata: Mapping[str, object]
     shortened: bool = Field(
-        default=False, exclude_if=lambda value: not value, description="Only where it is true: memory_get has the rest"
+        default=False, exclude_if=lambda value: not value, description="Present only if true; memory_get has the rest"
     )
     detail: Literal[0, 1, 2] = Field(default=0, exclude=True)
-    """How far members that say little are left out of the structured result (`fitting.brief`)."""
+    """How many uninformative fields the structured result leaves out (`fitting.brief`)."""
 
     @property
     def passage_shown(self) -> str | None:
-        """What of the content is shown a second time."""
+        """The part of the content that is shown twice."""
         return None
 
     def heading(self) -> str:
-        """Say on a line what it is, without its content."""
+        """Return one line about it, without its content."""
         raise NotImplementedError
 
     def text(self) -> str:
-        """Show it on a line, or on some where the content has them."""
+        """Return the heading and the content."""
         return f"{self.heading()}: {self.content}{'…' if self.shortened else ''}"
 
 
@@ -231,7 +234,7 @@ class MemoryFields(Shown):
     updated_at: datetime
 
     def heading(self) -> str:
-        """Return its id, when and what it is, and its tags."""
+        """Return its id, time, type, conversation and tags."""
         about = [local(self.created_at), *kind_of(self.type)]
         about += [f"conversation {self.conversation_id}"] if self.conversation_id else []
         tags = f" [{', '.join(self.tags)}]" if self.tags else ""
@@ -239,7 +242,7 @@ class MemoryFields(Shown):
 
 
 def kind_of(kind: str) -> list[str]:
-    """Return a memory's type, where it is not the usual one."""
+    """Return a memory's type, unless it is the default."""
     return [] if kind == "note" else [kind]
 
 
@@ -247,5 +250,5 @@ SHOWN: Final = ("id", "content", "tags", "type", "metadata", "conversation_id", 
 
 
 def shown(memory: Memory) -> dict[str, object]:
-    """Return the fields that every tool shows of a memory."""
+    """Return the fields of a memory that every tool shows."""
     return {name: getattr(memory, name) for name in SHOWN}

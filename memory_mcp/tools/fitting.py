@@ -1,7 +1,7 @@
-"""What an answer shows of each memory, so that all of it costs a model less than 10,000 tokens.
+"""Fits the memories of an answer into less than 10,000 tokens.
 
-Members that say little give way first, then conversation, tags and metadata, each memory's beyond an equal share; then
-contents, which share what is left; only when not even the rest fits are the last memories left out.
+Uninformative fields are dropped first. Then conversation, tags and metadata are cut to an equal share for each memory,
+and the contents share what is left. Only if that is not enough are the last memories left out.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from memory_mcp.tools.fields import MARK, MemoryFields, Shown
 from memory_mcp.tools.sizes import CAUTION, LIMIT, count_fitting, fitting, shared, tokens
 
 RESERVE: Final = 300
-"""Tokens kept for what an answer says beside its memories: totals, notes, why it is degraded."""
+"""Tokens reserved for the rest of an answer: totals, notes, the reason why it is degraded."""
 ROOM: Final = int(CAUTION * (LIMIT - RESERVE))
-"""Tokens for what an answer says of contents or ids, where it says nothing else."""
+"""Tokens for contents or ids in an answer that has nothing else."""
 MEMBER: Final = 4
-"""Tokens of a member's name in JSON with what separates it, as counted by the tokenizer that `sizes` names."""
+"""Tokens of a field's name in JSON with its punctuation, counted with the tokenizer that `sizes` names."""
 LEAST: Final = 20
-"""Tokens that each memory's content gets, and the same for its tags and metadata, before any member is left out."""
+"""Minimum tokens for each memory's content, and again for its tags and metadata, before fields are left out."""
 
 _ALWAYS: Final = frozenset({"id", "content", "created_at", "score"})
 _FRACTION: Final = re.compile(r"\.\d+")
@@ -38,33 +38,33 @@ ShownT = TypeVar("ShownT", bound=Shown)
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How contents are counted."""
+    """How the size of contents is measured."""
 
     of: Callable[[str], int]
     fitting: Callable[[str, int], int]
-    """How many characters from the beginning of a text fit a limit."""
+    """Returns how many leading characters of a text fit a limit."""
     is_exact: bool
-    """Whether the passage that goes with a content is not counted."""
+    """Whether only the content counts, not the passage beside it."""
 
 
 TOKENS: Final = Measure(tokens, fitting, is_exact=False)
 CHARACTERS: Final = Measure(len, lambda text, limit: min(len(text), limit), is_exact=True)
 
 Cut = Callable[[ShownT, int, Measure], ShownT]
-"""Returns a memory whose content, by that measure, is no more than that."""
+"""Returns the memory with its content cut to the limit, by the measure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted(Generic[ShownT]):
-    """What is shown."""
+    """The memories that fit."""
 
     memories: list[ShownT]
     left_out: int = 0
-    """How many from the end are not there."""
+    """Number of memories left out at the end."""
 
     @property
     def shortened(self) -> int:
-        """How many are not whole."""
+        """Number of shortened memories."""
         return sum(memory.shortened for memory in self.memories)
 
 
@@ -76,14 +76,14 @@ def fit(
     reserve: int = RESERVE,
     only_contents: bool = False,
 ) -> Fitted[ShownT]:
-    """Shorten what does not fit, and leave out from the end what does not even fit without its content.
+    """Shorten memories until they fit; leave out the last ones if they do not fit even without content.
 
     Args:
-        memories: the most important first.
-        cut: shortens one.
-        max_chars: characters of content in all, in place of what the tokens leave for it.
+        memories: most important first.
+        cut: shortens one memory.
+        max_chars: characters of content in total, instead of what the token limit leaves.
         reserve: tokens for the rest of the answer.
-        only_contents: whether all else stays whole, whatever it costs.
+        only_contents: shorten nothing but contents, whatever the rest costs.
     """
     if only_contents:
         kept = list(memories)
@@ -96,28 +96,28 @@ def fit(
     measure, room = TOKENS, int(CAUTION * (LIMIT - reserve - spent))
     if max_chars is not None:
         measure, room = CHARACTERS, max_chars
-    wanted = [_wanted(memory, measure) for memory in kept]
-    shares = shared(wanted, room)
+    needs = [_need(memory, measure) for memory in kept]
+    shares = shared(needs, room)
     shown = [
         memory if share == want else cut(memory, share, measure)
-        for memory, want, share in zip(kept, wanted, shares, strict=True)
+        for memory, want, share in zip(kept, needs, shares, strict=True)
     ]
     return Fitted(shown, len(memories) - len(kept))
 
 
 def from_beginning(memory: ShownT, limit: int, measure: Measure) -> ShownT:
-    """Cut a content at its end."""
+    """Shorten a content by cutting off its end."""
     start = memory.content[: measure.fitting(memory.content, limit)]
     return memory.model_copy(update={"content": start, "shortened": True})
 
 
 def brief(members: Mapping[str, object], detail: Literal[0, 1, 2]) -> dict[str, object]:
-    """Return the members of a memory: all of them (0), none that explain (1), or those alone that say something (2)."""
+    """Return a memory's fields: all (0), without explanatory ones (1), or only those with information (2)."""
     if detail == 0:
         return dict(members)
     is_last = detail == _STEPS[-1]
     usual = {"type": "note", "updated_at": members.get("created_at")}
-    said = {
+    informative = {
         name: value
         for name, value in members.items()
         if name in _ALWAYS
@@ -127,11 +127,12 @@ def brief(members: Mapping[str, object], detail: Literal[0, 1, 2]) -> dict[str, 
             or (is_last and value == usual.get(name, MARK))
         )
     }
-    times = {name: _FRACTION.sub("", str(said[name])) for name in ("created_at", "updated_at") if name in said}
-    return said | times
+    dates = informative.keys() & {"created_at", "updated_at"}
+    times = {name: _FRACTION.sub("", str(informative[name])) for name in dates}
+    return informative | times
 
 
-def _wanted(memory: Shown, measure: Measure) -> int:
+def _need(memory: Shown, measure: Measure) -> int:
     return measure.of(memory.content) + (0 if measure.is_exact else measure.of(memory.passage_shown or ""))
 
 
@@ -143,7 +144,7 @@ def _cost_without_content(memory: Shown) -> int:
 
 
 def _without_bulk(memories: Sequence[ShownT], room: int) -> list[ShownT]:
-    """Return the memories with no more beside their content than that leaves, or half of what each may cost."""
+    """Return the memories with conversation, tags and metadata cut to the room, or to half of each one's share."""
     detail = next((step for step in _STEPS[:-1] if _least(memories, step) <= room), _STEPS[-1])
     each = room // max(1, len(memories))
     return [_lean(_with_detail(memory, detail), each) for memory in memories]
@@ -154,24 +155,24 @@ def _with_detail(memory: ShownT, detail: Literal[0, 1, 2]) -> ShownT:
 
 
 def _least(memories: Sequence[Shown], detail: Literal[0, 1, 2]) -> int:
-    """Return what the memories cost with that detail and some of their content, tags and metadata."""
+    """Return the tokens of the memories at this detail, with a minimum of content, tags and metadata."""
     return sum(
-        _cost_without_content(memory.model_copy(update=_bare(memory) | {"detail": detail}))
+        _cost_without_content(memory.model_copy(update=_emptied(memory) | {"detail": detail}))
         + min(LEAST, tokens(memory.content))
         + min(LEAST, _cost_of(memory.tags) + (tokens(to_json(memory.metadata).decode()) if memory.metadata else 0))
         for memory in memories
     )
 
 
-def _bare(memory: Shown) -> dict[str, object]:
-    """Return the members that give way, empty."""
+def _emptied(memory: Shown) -> dict[str, object]:
+    """Return the fields that may be shortened, emptied."""
     bare: dict[str, object] = {"tags": [], "metadata": {}}
     return bare | {"conversation_id": None} if isinstance(memory, MemoryFields) else bare
 
 
 def _lean(memory: ShownT, most: int) -> ShownT:
-    """Return a memory whose conversation, tags and metadata leave room for its content in `most`."""
-    bare = _bare(memory)
+    """Return a memory whose conversation, tags and metadata leave room for content within `most` tokens."""
+    bare = _emptied(memory)
     conversation = memory.conversation_id if isinstance(memory, MemoryFields) else None
     room = max(0, most - _cost_without_content(memory.model_copy(update=bare)))
     share = room - min(room // 2, tokens(memory.content))
@@ -194,13 +195,13 @@ def _cost_of(texts: Sequence[str]) -> int:
 
 
 def first_of(texts: list[str], limit: int) -> list[str]:
-    """Return the texts when they cost at most `limit` tokens, else the first that do and a mark for the others."""
+    """Return the texts if they fit `limit` tokens, else the first that fit and a mark for the rest."""
     fits = count_fitting(texts, limit - MEMBER, each=MEMBER)
     return texts if fits == len(texts) else [*texts[:fits], MARK]
 
 
 def _members(metadata: Mapping[str, object], limit: int) -> Mapping[str, object]:
-    """Return the members when they cost at most `limit` tokens, else the smallest that do and a mark for the others."""
+    """Return the metadata if it fits `limit` tokens, else the smallest entries that fit and a mark for the rest."""
     costs = {name: tokens(name) + MEMBER + tokens(to_json(value).decode()) for name, value in metadata.items()}
     order = sorted(costs, key=costs.__getitem__)
     spent = dict(zip(order, accumulate(costs[name] for name in order), strict=True))

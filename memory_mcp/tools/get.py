@@ -19,27 +19,27 @@ from memory_mcp.tools.fitting import RESERVE, fit, from_beginning
 from memory_mcp.tools.sizes import LIMIT, tokens
 
 MAX_REVISIONS: Final = 40
-"""Revisions that a model is shown, the latest; their contents share half of the answer."""
+"""Latest revisions that a model gets; their contents share half of the answer."""
 
 
 class GetArguments(Arguments):
-    """Which memory, and which part of it."""
+    """The memory, and the part of it to read."""
 
     id: Annotated[MemoryId, Field(description="From a search or list")]
     history: Annotated[bool, Field(description="Include earlier revisions")] = False
     revision: Annotated[int | None, Field(ge=1, description="Read this revision")] = None
     offset: Annotated[int, Field(ge=0, description="Start here: next_offset of the last answer")] = 0
-    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Characters of content")] = None
+    max_chars: Annotated[int | None, Field(ge=1, le=MAX_CONTENT, description="Maximum characters")] = None
 
 
 class RevisionFields(Shown):
-    """What the memory was before an update."""
+    """The memory as it was before an update."""
 
     revision: int
     updated_at: datetime
 
     def heading(self) -> str:
-        """Return its number, when it was written, and what it was."""
+        """Return its number, time, type, tags and metadata."""
         about = "; ".join([local(self.updated_at), *kind_of(self.type)])
         tags = f" [{', '.join(self.tags)}]" if self.tags else ""
         metadata = f" {_json(self.metadata)}" if self.metadata else ""
@@ -47,19 +47,19 @@ class RevisionFields(Shown):
 
 
 class WholeMemory(MemoryFields):
-    """A memory with its state."""
+    """A memory in full, with its state and history."""
 
     revision: int
     embedded: bool
-    next_offset: int | None = Field(None, description="Where the content goes on, if this is not its end")
-    revisions: list[RevisionFields] | None = Field(None, description="Oldest first, when asked for")
-    older_revisions: int = Field(0, description="Revisions before these, which are not shown")
+    next_offset: int | None = Field(None, description="Where the content continues; null at its end")
+    revisions: list[RevisionFields] | None = Field(None, description="Oldest first; only if history was requested")
+    older_revisions: int = Field(0, description="Number of earlier revisions not shown")
 
     def heading(self) -> str:
-        """Return all that is known of it but its content, a line for each thing."""
+        """Return every field but the content, one a line."""
         facts = {
             "id": self.id,
-            "revision": f"{self.revision}{'' if self.embedded else ' (its vector is still to come; keywords find it)'}",
+            "revision": f"{self.revision}{'' if self.embedded else ' (no vector yet; searchable by keywords only)'}",
             "type": self.type,
             "tags": ", ".join(self.tags),
             "metadata": _json(self.metadata) if self.metadata else "",
@@ -70,16 +70,16 @@ class WholeMemory(MemoryFields):
         return "\n".join(f"{name}: {fact}" for name, fact in facts.items() if fact)
 
     def text(self) -> str:
-        """Show it, how to go on, and what it was before."""
+        """Return the memory, how to read on, and its revisions."""
         parts = [self.heading(), self.content]
         if self.next_offset is not None:
             parts.append(f"(There is more: call again with offset={self.next_offset})")
         if MARK in self.tags or MARK in self.metadata:
-            parts.append(f"(Tags or metadata are not whole: call again with max_chars={MAX_METADATA})")
+            parts.append(f"(Tags or metadata are shortened: call again with max_chars={MAX_METADATA})")
         if self.revisions is not None:
             parts += [was.text() for was in self.revisions] or ["(It was never updated)"]
         if any(was.shortened for was in self.revisions or ()):
-            parts.append("(Revisions are shortened: call again with revision=N to read all of one)")
+            parts.append("(Revisions are shortened: call again with revision=N to read one in full)")
         if self.older_revisions:
             parts.append(f"({self.older_revisions} older revisions are not shown: call again with revision=N, from 1)")
         return "\n\n".join(parts)
@@ -94,10 +94,10 @@ class WholeMemory(MemoryFields):
         reserve: int = 0,
         is_bounded: bool = True,
     ) -> WholeMemory:
-        """Make a result of the store's memory that is whole or, beside `reserve` tokens, fits an answer.
+        """Make a result that is complete or, beside `reserve` tokens, fits an answer.
 
-        With `max_chars` the content may have so many characters, and metadata that has no more than these is whole; not
-        bounded, all but the content is.
+        `max_chars` bounds the content, and metadata of at most as many characters stays whole. If not `is_bounded`,
+        everything but the content stays whole.
         """
         whole = cls.model_validate(
             shown(memory)
@@ -120,18 +120,18 @@ def _json(metadata: Mapping[str, object]) -> str:
 
 
 async def memory_get(call: Call, arguments: GetArguments) -> WholeMemory:
-    """Return one memory, or as much of it as was asked for or fits.
+    """Return one memory, or as much of it as was requested or fits.
 
     Raises:
-        NotFoundError: there is none of this id.
-        InvalidArgumentError: there is no such revision, or the offset lies beyond the content.
+        NotFoundError: no memory has this id.
+        InvalidArgumentError: there is no such revision, or the offset is beyond the content.
     """
     current = await call.services.memories.get(arguments.id, call.reach)
     wants_history = arguments.history or arguments.revision not in (None, current.revision)
     history = await call.services.memories.revisions(current) if wants_history else []
     memory = _at(current, history, arguments.revision)
     if arguments.offset > len(memory.content):
-        raise InvalidArgumentError("offset", f"must be at most {len(memory.content)}, where the content ends")
+        raise InvalidArgumentError("offset", f"must be at most {len(memory.content)}, the length of the content")
     revisions = _revisions(history, is_bounded=call.is_bounded) if arguments.history else None
     spent = sum(tokens(was.model_dump_json()) for was in revisions or ())
     max_chars = arguments.max_chars or (None if call.is_bounded else MAX_CONTENT)
@@ -150,14 +150,16 @@ def _at(memory: Memory, history: Sequence[Revision], number: int | None) -> Memo
     """Return the memory as it was at a revision.
 
     Raises:
-        InvalidArgumentError: there is none of this number; names those that there are.
+        InvalidArgumentError: there is no such revision; names the existing ones.
     """
     if number is None or number == memory.revision:
         return memory
     was = next((was for was in history if was.revision == number), None)
     if was is None:
         first = min((was.revision for was in history), default=memory.revision)
-        raise InvalidArgumentError("revision", f"there is no revision {number}; there are {first} to {memory.revision}")
+        raise InvalidArgumentError(
+            "revision", f"there is no revision {number}; choose one from {first} to {memory.revision}"
+        )
     return replace(
         memory,
         revision=was.revision,
@@ -170,7 +172,7 @@ def _at(memory: Memory, history: Sequence[Revision], number: int | None) -> Memo
 
 
 def _revisions(history: list[Revision], *, is_bounded: bool) -> list[RevisionFields]:
-    """Return the latest revisions, oldest first, with as much of them as fits half an answer."""
+    """Return the latest revisions, oldest first, shortened to half an answer."""
     latest = [RevisionFields.model_validate(was, from_attributes=True) for was in reversed(history)]
     if is_bounded:
         latest = fit(latest[:MAX_REVISIONS], from_beginning, reserve=LIMIT // 2).memories

@@ -14,20 +14,20 @@ from memory_mcp.tools.base import Arguments, Call, Result, Tool
 
 
 class HealthArguments(Arguments):
-    """Nothing is asked."""
+    """No arguments."""
 
 
 class PartHealth(BaseModel):
-    """How one part is."""
+    """The health of one part."""
 
     state: str
-    cause: str = Field(description="Why it is not in order; empty when it is")
+    cause: str = Field(description="What is wrong; empty if nothing is")
     fix: str = Field(description="What fixes it")
     detail: str
 
     @classmethod
     def of(cls, finding: Finding, *, detailed: bool) -> PartHealth:
-        """Make a result of a finding."""
+        """Convert a finding; `detail` only if `detailed`."""
         return cls(
             state=finding.state or finding.condition,
             cause=finding.cause,
@@ -37,40 +37,40 @@ class PartHealth(BaseModel):
 
 
 class HealthResult(Result):
-    """How every part is: each that has registered a check is a field of its name."""
+    """The health of all parts: each registered check adds a field of its name."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, PartHealth] = Field(init=False)
 
     status: Literal["ok", "degraded", "failed"] = Field(
-        description="The worst of all parts; each of them is a field beside it: daemon, breaker, space, store, queue"
+        description="The worst status of any part; each part has its own field: daemon, breaker, space, store, queue"
     )
 
     @classmethod
     def of(cls, status: str, parts: Mapping[str, PartHealth]) -> HealthResult:
-        """Make a result of the parts, by their names."""
+        """Make a result from the parts by name."""
         return cls.model_validate({"status": status, **parts})
 
     def text(self) -> str:
-        """Say what is wrong and what fixes it."""
+        """Return what is wrong and what fixes it."""
         parts = self.__pydantic_extra__.items()
         lines = [f"{name}: {part.state}. {part.cause} Fix: {part.fix}" for name, part in parts if part.cause]
         return "\n".join([f"Status: {self.status}.", *lines])
 
 
 PARTS: Final = ("daemon", "breaker", "space", "store", "queue")
-"""Those that every front has, also where the settings let none of them be made."""
+"""The parts of every front, even if invalid settings keep them from being built."""
 
 
 def without_settings(error: SettingsError) -> HealthResult:
-    """Say what is wrong with the settings: nothing else can be asked then."""
+    """Return the health when the settings are invalid and nothing else can be checked."""
     store = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
     other = PartHealth(state="unknown", cause="the settings are invalid", fix="see store", detail="")
     return HealthResult.of("failed", {**dict.fromkeys(PARTS, other), "store": store})
 
 
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
-    """Say how the program is; who is no admin is not told of the machine, and who is bound of no other namespace."""
+    """Report health. Only admins get details of the machine; a bound caller hears only of its own namespace."""
     del arguments
     report = await call.services.health.live(call.reach.namespace if call.reach.bound else None)
     detailed = call.principal.may(Scope.ADMIN)

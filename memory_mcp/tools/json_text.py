@@ -9,22 +9,22 @@ from typing import Final
 from pydantic_core import from_json
 
 MAX_LAYERS: Final = 3
-"""How often a text may be JSON of a text of JSON; clients were seen to encode twice."""
+"""Maximum levels of JSON encoded as a JSON string; some clients encode twice."""
 
-WANTED_TAGS: Final = 'give an array of texts, such as ["home", "work"], or words separated by commas'
+WANTED_TAGS: Final = 'give an array of strings, such as ["home", "work"], or words separated by commas'
 WANTED_OBJECT: Final = 'give a JSON object, such as {"project": "x"}'
 WANTED_ITEMS: Final = 'give an array of objects, such as [{"content": "…"}]'
 
 JSON_ARGUMENTS: Final = frozenset({"tags", "metadata", "items"})
-"""The arguments that are arrays or objects, in every tool that has them."""
+"""The arguments that are arrays or objects, in every tool."""
 
 _ARRAY: Final = re.compile(r'\s*\[\s*"')
 _OBJECT: Final = re.compile(r'\s*\{\s*"')
-"""How no tag begins that is not JSON; [draft] is one."""
+"""A tag that begins like this is JSON; [draft] is an ordinary tag."""
 
 
 def is_left_out(name: str, value: object) -> bool:
-    """Whether an optional argument's value means none: models fill in arguments that they do not want with blanks."""
+    """Whether an optional argument counts as left out: models fill unwanted arguments with blanks."""
     if not isinstance(value, str):
         return False
     bare = value.strip()
@@ -32,36 +32,36 @@ def is_left_out(name: str, value: object) -> bool:
 
 
 def as_object(value: object) -> dict[str, object]:
-    """Return an object, or the one that a text holds as JSON.
+    """Return an object, parsed if it is JSON text.
 
     Raises:
         ValueError: it is neither.
     """
-    found = _decoded(value, WANTED_OBJECT) if isinstance(value, str) else value
-    if isinstance(found, dict):
-        return found
+    parsed = _decoded(value, WANTED_OBJECT) if isinstance(value, str) else value
+    if isinstance(parsed, dict):
+        return parsed
     raise ValueError(WANTED_OBJECT)
 
 
 def as_items(value: object) -> list[object]:
-    """Return a list, or the one that a text holds as JSON; a single object is a list of one.
+    """Return a list, parsed if it is JSON text; a single object becomes a list of one.
 
     Raises:
         ValueError: it is none of these.
     """
-    found = _decoded(value, WANTED_ITEMS) if isinstance(value, str) else value
-    if isinstance(found, dict | list):
-        return [found] if isinstance(found, dict) else found
+    parsed = _decoded(value, WANTED_ITEMS) if isinstance(value, str) else value
+    if isinstance(parsed, dict | list):
+        return [parsed] if isinstance(parsed, dict) else parsed
     raise ValueError(WANTED_ITEMS)
 
 
 def as_tags(value: object) -> list[object]:
-    """Return the tags of a JSON array, of words separated by commas, or of a list whose elements may be JSON arrays.
+    """Return the tags from a JSON array, comma-separated words, or a list whose elements may be JSON arrays.
 
-    An element of a list that is no JSON array of texts is a tag as it stands: it may contain commas and brackets.
+    A list element that is not a JSON array of strings is one tag; it may contain commas and brackets.
 
     Raises:
-        ValueError: it is of another kind, or a text that begins like JSON and is not an array of texts.
+        ValueError: another type, or text that begins like JSON but is not an array of strings.
     """
     if isinstance(value, str):
         return _tags_of_text(value)
@@ -73,19 +73,19 @@ def as_tags(value: object) -> list[object]:
 def _tags_of_text(text: str) -> list[object]:
     bare = text.strip()
     if bare.startswith(("[", "{")):
-        found = _decoded(bare, WANTED_TAGS)
-        if isinstance(found, list):
-            return _tags_of_list(found)
+        parsed = _decoded(bare, WANTED_TAGS)
+        if isinstance(parsed, list):
+            return _tags_of_list(parsed)
         raise ValueError(WANTED_TAGS)
     quoted = _parsed(f"[{bare}]") if bare.startswith('"') else None  # one JSON string, or several with commas
     return _tags_of_list(quoted if isinstance(quoted, list) else text.split(","))
 
 
 def _tags_of_list(elements: Sequence[object]) -> list[object]:
-    """Return the tags of a list, in which JSON text may stand whole or split at its commas.
+    """Return the tags from a list, which may contain JSON text whole or split at its commas.
 
     Raises:
-        ValueError: an element begins with [" or {" and is no array of texts, nor are the next ones with it.
+        ValueError: an element begins with [" or {" but is not an array of strings, even joined with the next ones.
     """
     tags: list[object] = []
     rest = iter(elements)
@@ -97,10 +97,10 @@ def _tags_of_list(elements: Sequence[object]) -> list[object]:
             continue
         text = element
         if _ARRAY.match(text) and not text.rstrip().endswith("]"):
-            text = ",".join([text, *_until_closed(rest)])
-        found = _parsed(text)
-        if isinstance(found, list) and all(isinstance(tag, str) for tag in found):
-            tags += found
+            text = ",".join([text, *_rest_of_array(rest)])
+        parsed = _parsed(text)
+        if isinstance(parsed, list) and all(isinstance(tag, str) for tag in parsed):
+            tags += parsed
         elif _ARRAY.match(text):
             raise ValueError(WANTED_TAGS)
         else:
@@ -108,8 +108,8 @@ def _tags_of_list(elements: Sequence[object]) -> list[object]:
     return tags
 
 
-def _until_closed(elements: Iterator[object]) -> Iterator[str]:
-    """Yield the next elements up to the one that ends a JSON array."""
+def _rest_of_array(elements: Iterator[object]) -> Iterator[str]:
+    """Yield elements up to the one that closes a JSON array."""
     for element in elements:
         yield str(element)
         if str(element).rstrip().endswith("]"):
@@ -117,21 +117,21 @@ def _until_closed(elements: Iterator[object]) -> Iterator[str]:
 
 
 def _decoded(text: str, wanted: str) -> object:
-    """Return what a text is as JSON, of JSON text within JSON text the innermost."""
-    found: object = text
+    """Parse JSON text; JSON nested as strings is parsed to the innermost."""
+    value: object = text
     for _ in range(MAX_LAYERS):
-        if not isinstance(found, str):
+        if not isinstance(value, str):
             break
-        found = _parsed(found)
-    if found is None or isinstance(found, str):
+        value = _parsed(value)
+    if value is None or isinstance(value, str):
         raise ValueError(wanted)
-    return found
+    return value
 
 
 def _parsed(text: str) -> object:
-    """Return what a text is as JSON, or None; lone surrogates, infinities and endless depth are no JSON here."""
+    """Parse JSON text, or return None; lone surrogates, infinities and excessive depth are not JSON here."""
     try:
-        found: object = from_json(text, allow_inf_nan=False)
+        value: object = from_json(text, allow_inf_nan=False)
     except ValueError:
         return None
-    return found
+    return value

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from memory_mcp.tools.services import Services
 
 MAX_CURSOR: Final = 1_200
-"""Characters of a cursor; it names the last memory by its id, which may be all escapes."""
+"""Maximum characters of a cursor; it contains the last memory's id, which may be all escapes."""
 
 
 class ListArguments(FilterArguments):
-    """Which memories, and which part of them."""
+    """The filters and the page."""
 
     aliases: ClassVar = {"n_results": "limit", "top_k": "limit", "k": "limit"}
 
@@ -34,19 +34,19 @@ class ListResult(Result):
     memories: list[MemoryFields]
     next_cursor: str | None
     total: int
-    shortened: int = Field(description="Memories that are not whole")
+    shortened: int = Field(description="Number of shortened memories")
 
     def text(self) -> str:
-        """List them, and say how to go on."""
+        """Return the list and how to continue."""
         lines = [f"{len(self.memories)} of {self.total} memories, newest first.", *(it.text() for it in self.memories)]
         if self.shortened:
-            lines.append(f"Note: {self.shortened} of these are shortened; memory_get reads all of one.")
+            lines.append(f"Note: {self.shortened} of these are shortened; memory_get returns one in full.")
         if self.next_cursor:
             lines.append(f"There are more: call again with the same filters and cursor={self.next_cursor}")
         return "\n".join(lines)
 
     def structured(self) -> dict[str, object]:
-        """Return the structured result; among many, each memory is brief."""
+        """Return the structured result; memories in long lists are brief."""
         memories = [brief(memory.model_dump(mode="json"), memory.detail) for memory in self.memories]
         return super().structured() | {"memories": memories}
 
@@ -55,7 +55,7 @@ async def memory_list(call: Call, arguments: ListArguments) -> ListResult:
     """List memories, newest first.
 
     Raises:
-        InvalidArgumentError: the cursor is none of ours, or `time_expr` is not understood.
+        InvalidArgumentError: the cursor is invalid, or `time_expr` is not understood.
     """
     filters = await arguments.filters(call)
     return await listed(call.services, filters, arguments.limit, cursor=arguments.cursor, is_bounded=call.is_bounded)
@@ -64,10 +64,10 @@ async def memory_list(call: Call, arguments: ListArguments) -> ListResult:
 async def listed(
     services: Services, filters: Filters, limit: int, *, cursor: str | None = None, is_bounded: bool = True
 ) -> ListResult:
-    """Return a page of memories as it is shown; one that does not even fit without contents ends earlier.
+    """Return a page of memories as shown; it ends earlier if it does not fit even without contents.
 
     Raises:
-        InvalidArgumentError: the cursor is none of ours.
+        InvalidArgumentError: the cursor is invalid.
     """
     page = await services.memories.page(filters, limit=limit, cursor=cursor)
     memories = [MemoryFields.model_validate(shown(memory)) for memory in page.memories]

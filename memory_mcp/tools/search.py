@@ -20,12 +20,12 @@ from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, first_of, 
 from memory_mcp.tools.sizes import LIMIT, tokens
 
 EXPLAINED: Final = LIMIT // 2
-"""Tokens that explanations may cost a model: those of the first results."""
+"""Maximum tokens for explanations; only the first results get one."""
 LEAN: Final = 75
-"""Tokens that each result keeps all the same, so that none is left out for them."""
+"""Tokens that each result keeps, so that explanations push none out."""
 
 MOST: Final = 0.5
-"""The share of a query's words by which a passage is known to fit."""
+"""The share of the query's words above which a passage counts as a match."""
 
 
 class SearchArguments(FilterArguments):
@@ -43,15 +43,18 @@ class SearchArguments(FilterArguments):
     min_score: Annotated[float | None, Field(ge=0, le=1, description="Drop results that score lower")] = None
     recency: Annotated[float, Field(ge=0, le=1, description="Prefer newer memories; 0 only breaks ties")] = 0.0
     collapse: Annotated[bool, Field(description="Show near duplicates once")] = False
-    max_chars: Annotated[int | None, Field(ge=1, le=10_000_000, description="Characters of content in total")] = None
+    max_chars: Annotated[int | None, Field(ge=1, le=10_000_000, description="Maximum characters of all contents")] = (
+        None
+    )
     explain: Annotated[bool, Field(description="Diagnostics")] = False
 
 
 class ExplainedHit(BaseModel):
-    """What each step of the search contributed to one result: scores 0-1, ranks from 1; null where it did not see it.
+    """What each step contributed to one result: scores 0-1, ranks from 1, null for a step that did not find it.
 
-    score = fused + time + length + turn + tag_lift; fused = weight * semantic + (1 - weight) * keyword; semantic joins `cosine` with `context`
-    (the cosine in the conversation); keyword is what its `own` words and those of its `neighbours` make, at most 1.
+    score = fused + time + length + turn + tag_lift; fused = weight * semantic + (1 - weight) * keyword; semantic
+    combines `cosine` with `context` (the cosine in the conversation); keyword combines `own` words with those of
+    `neighbours`, at most 1.
     """
 
     id: str
@@ -66,7 +69,7 @@ class ExplainedHit(BaseModel):
     keyword: float | None
     keyword_rank: int | None
     prominence: float | None
-    """By how many standard deviations the best passage of all stands out; it decides the weight."""
+    """How many standard deviations the best passage stands out; this decides the weight."""
     weight: float
     fused: float
     fused_rank: int | None
@@ -75,18 +78,18 @@ class ExplainedHit(BaseModel):
     turn: float
     tag_lift: float
     age_shift: int
-    """Places won by being newer, or lost (below 0)."""
+    """Ranks gained by being newer; negative if lost."""
     fit: str
-    """Why the answer is weak or not; the same for all results."""
+    """Why the answer is weak or not; the same for every result."""
 
     @classmethod
     def of(cls, hit: HitExplanation, fit: str) -> ExplainedHit:
-        """Round what the search says of a hit."""
+        """Make a rounded copy of the search's explanation."""
         members = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(hit).items()}
         return cls.model_validate(members | {"fit": fit})
 
     def sentence(self) -> str:
-        """Say it in one line."""
+        """Return the explanation as one line."""
         semantic = keyword = ""
         if self.semantic is not None:
             beside = "" if self.context is None else f", in context {self.context:.2f}"
@@ -106,79 +109,79 @@ class ExplainedHit(BaseModel):
 
 
 class SearchHit(MemoryFields):
-    """A memory that was found."""
+    """A memory with its scores."""
 
-    score: float = Field(description="0-1, of what was done")
-    semantic: float | None = Field(description="Cosine of the best passage, 0-1, joined with its conversation's")
-    keyword: float | None = Field(description="How well words fit, 0-1, shared with the conversation")
-    passage: str | None = Field(description="The passage that fits, where the content is long")
-    duplicates: list[str] = Field(description="Ids of the near duplicates that it stands for")
+    score: float = Field(description="0-1, by the mode used")
+    semantic: float | None = Field(description="Cosine of the best passage, 0-1, combined with its conversation's")
+    keyword: float | None = Field(description="Keyword score, 0-1, including its conversation's share")
+    passage: str | None = Field(description="The best passage, if the content is long")
+    duplicates: list[str] = Field(description="Ids of the near duplicates it represents")
 
     @property
     def passage_shown(self) -> str | None:
-        """The passage, beside the content that has it too."""
+        """The passage, which the content contains too."""
         return self.passage
 
     def heading(self) -> str:
-        """Return its score, what it is, and how many it stands for."""
+        """Return its score, its heading and the number of its near duplicates."""
         count = f"{len(self.duplicates) - 1} or more" if MARK in self.duplicates else str(len(self.duplicates))
         more = f" (and {count} near duplicates)" if self.duplicates else ""
         return f"[{self.score:.2f}] {super().heading()}{more}"
 
 
 class Missed(BaseModel):
-    """What lies below `min_score`."""
+    """The results below `min_score`."""
 
-    count: int = Field(description="Results that a search without min_score would have had")
+    count: int = Field(description="Number of results without min_score")
     best_score: float
 
 
 class SearchResult(Result):
-    """What was found, and how."""
+    """The results, and how they were found."""
 
     results: list[SearchHit]
     mode: Literal["semantic", "keyword", "hybrid"]
-    intent: Intent = Field(description="What the query was taken for")
+    intent: Intent = Field(description="Detected intent of the query")
     degraded: Literal[False] | str = Field(description="False, or why vectors were not used")
-    pending: int = Field(description="Memories of the namespace whose vectors are still to come")
-    weak: bool = Field(description="Nothing fits well: what was asked for may not be stored")
-    near_misses: Missed | None = Field(description="Only where min_score left nothing")
-    shortened: int = Field(description="Results that are not whole, long ones cut to the passage that fits")
-    left_out: int = Field(description="Results that are missing, because not even without their contents all fit")
+    pending: int = Field(description="Memories in the namespace that have no vector yet")
+    weak: bool = Field(description="No result fits well; the answer may not be stored")
+    near_misses: Missed | None = Field(description="Only if min_score left no result")
+    shortened: int = Field(description="Number of shortened results; long ones are cut to their best passage")
+    left_out: int = Field(description="Number of results left out because the answer would be too long")
     explain: Annotated[
         list[ExplainedHit] | None,
-        WithJsonSchema({"type": "array", "items": {"type": "object"}}),  # its members are not advertised
-        Field(exclude_if=lambda explained: explained is None, description="Only where asked for"),
+        WithJsonSchema({"type": "array", "items": {"type": "object"}}),  # its fields are not advertised
+        Field(exclude_if=lambda explained: explained is None, description="Only if requested"),
     ] = None
 
     @property
     def is_whole(self) -> bool:
-        """Whether vectors were used, if they were to be."""
+        """Whether vectors were used, if the mode needs them."""
         return not self.degraded
 
     def text(self) -> str:
-        """List the hits, best first."""
+        """Return the hits, best first, and remarks."""
         hits = [f"{i}. {hit.text()}" for i, hit in enumerate(self.results, 1)]
         return "\n".join(hits + self.remarks() + self._explanation())
 
     def structured(self) -> dict[str, object]:
-        """Return the structured result; among many, each hit is brief."""
+        """Return the structured result; hits in long lists are brief."""
         results = [brief(hit.model_dump(mode="json"), hit.detail) for hit in self.results]
         return super().structured() | {"results": results}
 
     def remarks(self) -> list[str]:
-        """Say what is worth knowing beside the hits."""
+        """Return what is worth knowing about the answer as a whole."""
         lines = [] if self.results else [self._nothing()]
         if self.results and self.weak:
-            lines.append("Note: nothing fits well. These are the nearest; what was asked for may not be stored.")
+            lines.append("Note: no result fits well. These are the nearest; the answer may not be stored.")
         if self.degraded:
             lines.append(f"Note: {self.degraded}")
         if self.pending:
-            lines.append(f"Note: {self.pending} memories are still without vectors, keywords find them.")
+            lines.append(f"Note: {self.pending} memories have no vector yet; only keywords find them.")
         if self.shortened:
-            lines.append(f"Note: {self.shortened} of these are shortened; memory_get reads all of one.")
+            lines.append(f"Note: {self.shortened} of these are shortened; memory_get returns one in full.")
         if self.left_out:
-            lines.append(f"Note: {self.left_out} more did not fit; add filters, or ask for fewer (limit).")
+            lines.append(f"Note: {self.left_out} more did not fit; add filters or lower the limit.")
         return lines
 
     def _explanation(self) -> list[str]:
@@ -190,7 +193,7 @@ class SearchResult(Result):
         if self.near_misses is None:
             return "Nothing found."
         missed = self.near_misses
-        return f"Nothing reaches min_score; {missed.count} results lie below it, the best with {missed.best_score:.2f}."
+        return f"No result reaches min_score; {missed.count} are below it, the best at {missed.best_score:.2f}."
 
 
 async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
@@ -238,7 +241,7 @@ def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> Sea
 
 
 def _explained(explanation: SearchExplanation | None, most: int | None) -> tuple[list[ExplainedHit] | None, int]:
-    """Return what is said of the first hits, in at most so many tokens, and what it costs."""
+    """Return the first explanations that fit `most` tokens, and their tokens."""
     if explanation is None:
         return None, 0
     hits = [ExplainedHit.of(hit, explanation.fit) for hit in explanation.hits]
@@ -250,12 +253,12 @@ def _explained(explanation: SearchExplanation | None, most: int | None) -> tuple
 def fitting(
     answer: SearchAnswer, query: str, *, max_chars: int | None = None, reserve: int = RESERVE, is_bounded: bool = True
 ) -> Fitted[SearchHit]:
-    """Return the hits, those that are too long cut to the passage that fits or to where the query's words are."""
+    """Return the hits; long ones are cut to the best passage or to the query's words."""
     by_words = answer.mode == "keyword" or answer.intent == "identifier"
 
     def cut(hit: SearchHit, limit: int, measure: Measure) -> SearchHit:
         passage = _passage(hit, query, by_words=by_words)
-        if measure.is_exact:  # as many characters were asked for
+        if measure.is_exact:  # the caller asked for exactly this many characters
             content, fits = _around(passage, hit.content, query, limit), len(passage) <= limit
         else:
             content = _within(passage, query, limit, measure)
@@ -263,15 +266,15 @@ def fitting(
         update = {"content": content, "passage": passage if fits else None, "shortened": True}
         return hit.model_copy(update=update)
 
-    most = LIMIT // (4 * max(1, len(answer.hits)))
+    id_tokens = LIMIT // (4 * max(1, len(answer.hits)))
     hits = [_hit(hit) for hit in answer.hits]
     if is_bounded:
-        hits = [hit.model_copy(update={"duplicates": first_of(hit.duplicates, most)}) for hit in hits]
+        hits = [hit.model_copy(update={"duplicates": first_of(hit.duplicates, id_tokens)}) for hit in hits]
     return fit(hits, cut, max_chars=max_chars, reserve=reserve, only_contents=not is_bounded)
 
 
 def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
-    """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
+    """Return the passage nearest in meaning, unless it has none of the query's words and others do."""
     worded = excerpt(hit.content, query, PASSAGE_CHARS)
     if hit.passage is None or by_words:
         return worded
@@ -279,7 +282,7 @@ def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
 
 
 def _within(passage: str, query: str, limit: int, measure: Measure) -> str:
-    """Return as much of a passage as fits, around the query's words."""
+    """Return as much of a passage as fits around the query's words."""
     size = measure.fitting(passage, limit)
     while measure.of(part := excerpt(passage, query, size)) > limit:
         size -= 1 + size // 8  # the characters there cost more than those at its beginning
@@ -287,7 +290,7 @@ def _within(passage: str, query: str, limit: int, measure: Measure) -> str:
 
 
 def _around(passage: str, content: str, query: str, size: int) -> str:
-    """Return that many characters of a content with a passage of it in their middle, or some of the passage."""
+    """Return `size` characters of a content with the passage in the middle, or part of a longer passage."""
     if len(passage) >= size:
         return excerpt(passage, query, size)
     start = content.index(passage) - (size - len(passage)) // 2
@@ -310,7 +313,7 @@ def _hit(hit: Hit) -> SearchHit:
 
 SEARCH = Tool(
     "memory_search",
-    "Recall memories by meaning and keywords. Use it before answering what may depend on earlier sessions.",
+    "Recall memories by meaning and keywords. Use it before answering anything that may depend on earlier sessions.",
     SearchArguments,
     SearchResult,
     memory_search,

@@ -1,4 +1,4 @@
-"""All services of one application, for those that call them."""
+"""The services of one application."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
 
 if TYPE_CHECKING:
-    from memory_mcp.search.pipeline import SearchPipeline  # which a client's first list of tools does not need
+    from memory_mcp.search.pipeline import SearchPipeline  # not needed for the first tools/list
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""How many tokens a text costs a model, estimated without a tokenizer, and how a budget of them is shared.
+"""Estimates the tokens of a text without a tokenizer, and shares a token budget.
 
-Every model has a tokenizer of its own, so the estimate errs on the high side of one that cuts fine: the 65,536-token
-vocabulary that the PyPI package `anthropic` 0.28 carries. Each byte of the text's UTF-8 has a weight, the first byte of
-a character carrying all of its cost. Estimate / count of that tokenizer: English 1.5, source code 1.5, German 1.2,
-Chinese 1.1, Thai 1.2, emoji 1.1, base64 and hexadecimal digits 0.9, Vietnamese and Greek 0.85,
+Every model has its own tokenizer, so the estimate errs on the high side of one that splits finely: the vocabulary of
+65,536 tokens in the PyPI package `anthropic` 0.28. Each byte of the UTF-8 text has a weight; the first byte of
+a character carries its whole cost. Estimate divided by that tokenizer's count: English 1.5, source code 1.5,
+German 1.2, Chinese 1.1, Thai 1.2, emoji 1.1, base64 and hexadecimal digits 0.9, Vietnamese and Greek 0.85,
 random small letters 0.7.
 """
 
@@ -15,23 +15,23 @@ from itertools import accumulate
 from typing import Final
 
 UNITS: Final = 20
-"""Units of weight in a token."""
+"""Weight units per token."""
 
 LIMIT: Final = 9_700
-"""Tokens of an answer's text, and of its structured result: less than 10,000 with what the protocol puts around it."""
+"""Maximum tokens of an answer's text, and of its structured result: less than 10,000 with the protocol's envelope."""
 
 CAUTION: Final = 0.85
-"""Share of the room for contents that they get: by so much the estimate may be too low."""
+"""Share of the room that contents may use, because the estimate may be too low."""
 
 LIGHTEST: Final = 5
-"""Units that a character weighs at least."""
+"""Minimum weight of a character in units."""
 
 MOST_CHARS: Final = LIMIT * UNITS // LIGHTEST
-"""Characters that an answer can have at most."""
+"""Maximum characters of an answer."""
 
 
 def _weights() -> bytes:
-    """Return the weight of each byte, in units, counted in JSON: quotes and controls cost their escapes too."""
+    """Return the weight of each byte in units, as JSON: quotes and control characters include their escapes."""
     by_range = {
         (0x00, 0x20): 100,  # \u0000
         (0x20, 0x21): LIGHTEST,
@@ -60,25 +60,25 @@ _WEIGHTS: Final = _weights()
 
 
 def tokens(text: str) -> int:
-    """Estimate what a text costs; beyond what an answer may cost it is only said to be more."""
+    """Estimate the tokens of a text; texts longer than any answer get only a lower bound above LIMIT."""
     start = text[: MOST_CHARS + 1]
     return -(-sum(start.encode().translate(_WEIGHTS)) // UNITS)
 
 
 def fitting(text: str, limit: int) -> int:
-    """Return how many characters from the beginning of a text cost at most `limit` tokens."""
+    """Return how many leading characters of a text cost at most `limit` tokens."""
     start = text[: min(limit, LIMIT) * UNITS // LIGHTEST].encode()
     spent = list(accumulate(start.translate(_WEIGHTS)))
     return len(start[: bisect_right(spent, limit * UNITS)].decode())
 
 
 def count_fitting(texts: Iterable[str], limit: int, *, each: int = 1) -> int:
-    """Return how many texts, from the first on, cost at most `limit` tokens with `each` for what separates them."""
+    """Return how many leading texts cost at most `limit` tokens, with `each` tokens for a separator."""
     return bisect_right(list(accumulate(each + tokens(text) for text in texts)), limit)
 
 
 def shared(wanted: Sequence[int], budget: int) -> list[int]:
-    """Share a budget: who wants less than an equal share gets all of it, and the rest share what is left equally."""
+    """Share a budget: requests below an equal share are met in full; the others share the rest equally."""
     shares = [0] * len(wanted)
     left = max(0, budget)
     for done, index in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):

@@ -38,13 +38,13 @@ class StoreArguments(Arguments):
     namespace: Annotated[Namespace | None, Field(description="If not the default")] = None
     conversation_id: Annotated[ConversationId | None, Field(description="Groups turns of a conversation")] = None
     created_at: Annotated[Moment | None, Field(description="When it was said, if not now (ISO 8601)")] = None
-    id: Annotated[MemoryId | None, Field(description="Your own id; storing it again changes nothing")] = None
+    id: Annotated[MemoryId | None, Field(description="Your own id; storing it again is a no-op")] = None
 
     def new_memory(self, reach: Reach) -> NewMemory:
-        """Return the domain's words for it.
+        """Convert to the domain's NewMemory.
 
         Raises:
-            ForbiddenError: the namespace is out of the caller's reach.
+            ForbiddenError: the caller may not use the namespace.
         """
         return NewMemory(
             content=self.content,
@@ -59,20 +59,20 @@ class StoreArguments(Arguments):
 
 
 class StoreResult(Result):
-    """What became of one memory."""
+    """The outcome for one memory."""
 
     id: str
-    created: bool = Field(description="False: it was there already, under this id")
+    created: bool = Field(description="False if it already existed, under this id")
     merged: list[str] = Field(description="Tags that a duplicate added to it")
-    embedded: bool = Field(description="False: its vector is still to come; keywords find it already")
+    embedded: bool = Field(description="False if it has no vector yet; keywords find it already")
 
     @classmethod
     def of(cls, stored: Stored) -> Self:
-        """Make a result of the store's answer."""
+        """Convert the store's answer."""
         return cls(id=stored.id, created=stored.created, merged=list(stored.merged), embedded=stored.embedded)
 
     def text(self) -> str:
-        """Say what happened."""
+        """Return what happened, in one line."""
         vector = "" if self.embedded else f"; {PENDING}"
         tags = f"; tags added: {', '.join(self.merged)}" if self.merged else ""
         return f"{'Stored' if self.created else 'Already known'} as {self.id}{tags}{vector}."
@@ -82,7 +82,7 @@ async def memory_store(call: Call, arguments: StoreArguments) -> StoreResult:
     """Store one memory.
 
     Raises:
-        ConflictError: the id belongs to another content.
+        ConflictError: the id belongs to a memory with other content.
     """
     outcome = await call.services.memories.store(arguments.new_memory(call.reach))
     if isinstance(outcome, ConflictError):
@@ -91,7 +91,7 @@ async def memory_store(call: Call, arguments: StoreArguments) -> StoreResult:
 
 
 def _like_store(schema: dict[str, Any]) -> None:
-    """Advertise what an item holds by names and types alone; memory_store's own schema says the rest."""
+    """Advertise only the names and types of an item's fields; memory_store's schema explains them."""
     fields = StoreArguments.model_json_schema()["properties"]
     types = {name: {"type": field.get("type", "string")} for name, field in fields.items()}
     schema["items"] = {"type": "object", "properties": types, "required": ["content"]}
@@ -113,12 +113,12 @@ class StoreManyArguments(Arguments):
 
 
 class StoredItem(StoreResult):
-    """What became of one item; among a thousand, what says nothing is left out."""
+    """The outcome for one item; empty fields are left out, because there may be a thousand items."""
 
     merged: list[str] = Field(
         default_factory=list,
         exclude_if=lambda merged: not merged,
-        description="Tags that a duplicate added to it; only where there are some",
+        description="Tags that a duplicate added to it; only if there are any",
     )
 
 
@@ -128,25 +128,25 @@ class RefusedItem(BaseModel):
     error: str
 
     def text(self) -> str:
-        """Say why."""
+        """Return the reason."""
         return f"Refused: {self.error}"
 
 
 class StoreManyResult(Result):
-    """What became of each item, in order."""
+    """The outcome for each item, in order."""
 
     items: list[StoredItem | RefusedItem]
 
     def text(self) -> str:
-        """Count them, and name each by its place among the items: what was refused, then duplicates, then new ones."""
+        """Return the counts, then a line for each item by its index: refused first, then duplicates, then new ones."""
         places = sorted(range(len(self.items)), key=self._rank)
         lines = [f"item {place}: {self._line(place)}" for place in places]
         fits = count_fitting(lines, ROOM)
         more = list[str]()
         if fits < len(lines):
             more = [
-                f"({len(lines) - fits} more, up to item {max(places[fits:])}, stand in the structured result; "
-                "memory_list names new ones too, newest first)"
+                f"({len(lines) - fits} more, up to item {max(places[fits:])}, are in the structured result; "
+                "memory_list also lists the new ones, newest first)"
             ]
         return "\n".join([self._counts(), *lines[:fits], *more])
 
@@ -162,13 +162,13 @@ class StoreManyResult(Result):
         stored = [item for item in self.items if isinstance(item, StoredItem)]
         created = sum(item.created for item in stored)
         pending = sum(item.created and not item.embedded for item in stored)
-        waiting = f" ({pending} found by keywords until their vectors are made)" if pending else ""
+        waiting = f" ({pending} searchable by keywords only until they have vectors)" if pending else ""
         refused = len(self.items) - len(stored)
         return f"{created} stored{waiting}, {len(stored) - created} already known, {refused} refused."
 
 
 async def memory_store_many(call: Call, arguments: StoreManyArguments) -> StoreManyResult:
-    """Store many memories; what is wrong with one item does not keep the others out."""
+    """Store many memories; an invalid item does not affect the others."""
     checked = [_checked(item, call.reach) for item in arguments.items]
     news = [item for item in checked if isinstance(item, NewMemory)]
 

@@ -16,30 +16,30 @@ from memory_mcp.tools.get import WholeMemory
 from memory_mcp.tools.json_text import as_tags, is_left_out
 
 
-def _unless_blank(tags: object) -> object:
-    """Take tags that are all blank for none given: an empty list alone clears them."""
+def _none_if_blank(tags: object) -> object:
+    """Treat all-blank tags as left out; only an empty list clears the tags."""
     listed = None if tags is None else as_tags(tags)
     return None if listed and all(isinstance(tag, str) and not tag.strip() for tag in listed) else listed
 
 
 class UpdateArguments(Arguments):
-    """Which memory, and what replaces its fields."""
+    """The memory, and the new values of its fields."""
 
     aliases: ClassVar = {"text": "content", "information": "content"}
 
     id: Annotated[MemoryId, Field(description="From a search or list")]
     content: Annotated[Content | None, Field(description="Replaces the content")] = None
-    tags: Annotated[NewTags | None, BeforeValidator(_unless_blank), Field(description="Replaces all tags")] = None
+    tags: Annotated[NewTags | None, BeforeValidator(_none_if_blank), Field(description="Replaces all tags")] = None
     type: Annotated[Type | None, Field(description="Replaces the kind")] = None
     metadata: Annotated[NewMetadata | None, Field(description="Replaces all metadata")] = None
     expected_revision: Annotated[int | None, Field(ge=1, description="Fail if changed since this revision")] = None
 
     @classmethod
     def refuse_empty(cls, given: Mapping[str, object]) -> None:
-        """Refuse an empty guard: without it the change would overwrite what somebody else wrote meanwhile.
+        """Refuse an empty expected_revision: ignoring it could overwrite somebody else's change.
 
         Raises:
-            InvalidArgumentError: names it.
+            InvalidArgumentError: names the argument.
         """
         name = "expected_revision"
         if is_left_out(name, given.get(name)):
@@ -47,13 +47,13 @@ class UpdateArguments(Arguments):
 
 
 class UpdateResult(Result):
-    """The memory as it is now."""
+    """The memory after the update."""
 
     id: str
     revision: int
     embedded: bool
-    content: str | None = Field(description="The new content; null where it was not changed")
-    next_offset: int | None = Field(description="Where memory_get goes on with it, if this is not its end")
+    content: str | None = Field(description="The new content; null if unchanged")
+    next_offset: int | None = Field(description="Where memory_get continues the content; null at its end")
     tags: list[str]
     type: str
     metadata: Mapping[str, object]
@@ -62,18 +62,18 @@ class UpdateResult(Result):
     updated_at: datetime
 
     def text(self) -> str:
-        """Say which revision there is now."""
+        """Return the new revision."""
         vector = "" if self.embedded else f"; {PENDING}"
-        return f"{self.id} has revision {self.revision} now{vector}."
+        return f"{self.id} is now at revision {self.revision}{vector}."
 
 
 async def memory_update(call: Call, arguments: UpdateArguments) -> UpdateResult:
-    """Change a memory; what it was stays readable.
+    """Change a memory; its old revision stays readable.
 
     Raises:
-        NotFoundError: there is none of this id.
+        NotFoundError: no memory has this id.
         ConflictError: its revision is not the expected one.
-        InvalidArgumentError: nothing is to be changed.
+        InvalidArgumentError: no change was given.
     """
     change = Change(
         content=arguments.content,

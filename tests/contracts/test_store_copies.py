@@ -75,7 +75,7 @@ async def test_what_an_import_would_lose_is_a_conflict(store: Store) -> None:
     for changed, named in cases:
         [outcome] = await store.import_records([(Record(replace(memory, **changed)), whole("text"))])
         if named:
-            assert str(outcome) == f"id: 'a' in the namespace 'here' is there with another {named}"
+            assert str(outcome) == f"id: 'a' in the namespace 'here' already exists with another {named}"
         else:
             assert outcome == Stored("a", created=False, embedded=False)
     assert (await store.get("a", "here")) == memory
@@ -106,7 +106,7 @@ async def test_an_imported_id_with_another_content_is_a_conflict_of_its_own(stor
         [(record, whole(record.memory.content)) for record in await source.export(0, 9)]
     )
     assert [type(outcome) for outcome in outcomes] == [ConflictError, ConflictError, Stored]
-    assert "'b' in the namespace 'here' was deleted; `memory-mcp undelete b` brings it back" in str(outcomes[1])
+    assert "'b' in the namespace 'here' was deleted; `memory-mcp undelete b` restores it" in str(outcomes[1])
     assert sorted(await listed(store)) == ["mine", "new"]
 
 

@@ -150,7 +150,7 @@ async def test_an_id_with_a_field_that_differs_is_a_conflict(store: Store, field
     first = await put(store, "text", id="mine", **FIRST)
     refused = await offer(store, "text", id="mine", tags=("lost",), **fields)
     assert isinstance(refused, ConflictError)
-    assert f"'mine' is there with another {next(iter(fields))};" in str(refused)
+    assert f"'mine' already exists with another {next(iter(fields))};" in str(refused)
     assert await store.get("mine", "here") == first
 
 
@@ -234,7 +234,7 @@ async def test_tags_that_a_duplicate_brings_are_not_too_many(store: Store) -> No
     )
     refused = await offer(store, "text", tags=("more",))
     assert isinstance(refused, ConflictError)
-    assert "tags: 'mine' holds this text already" in str(refused)
+    assert "tags: 'mine' already has this text" in str(refused)
     assert (await store.get("mine", "here")).tags == ("last", *held)
     assert await known(store, "text", tags=("LAST",)) == first.id
 

@@ -124,21 +124,21 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"metadata": {"missing": {"gte": 0}}}, set()),
 ]
 REFUSED: list[tuple[object, str]] = [
-    ({"gte": 1, "below": 2}, "unknown operator 'below'; choose from gte, gt, lte, lt, ne, in"),
+    ({"gte": 1, "below": 2}, "unknown operator 'below'; choose one of: gte, gt, lte, lt, ne, in"),
     ({"$gte": 1}, "unknown operator '$gte'"),
     ({"$and": []}, "unknown operator '$and'"),
     ({"GTE": 1}, "unknown operator 'GTE'"),
     ({"eq": 1}, "unknown operator 'eq'"),
     ({">=": 1}, "unknown operator '>='"),
-    ({}, "{} compares nothing"),
+    ({}, "{} has no operator"),
     (2**63, "9223372036854775808 does not fit into 64 bits"),
     ({"lt": -(2**63) - 1}, "does not fit into 64 bits"),
     ({"ne": 10**30}, "does not fit into 64 bits"),
     ({"in": [1, 10**4000]}, "does not fit into 64 bits"),
-    ({"in": "new"}, "'in' takes a list"),
-    ({"lt": True}, "'lt' takes a number or a text"),
-    ({"gt": None}, "'gt' takes a number or a text"),
-    ({"lte": [1]}, "'lte' takes a number or a text"),
+    ({"in": "new"}, "'in' needs a list"),
+    ({"lt": True}, "'lt' needs a number or a string"),
+    ({"gt": None}, "'gt' needs a number or a string"),
+    ({"lte": [1]}, "'lte' needs a number or a string"),
 ]
 HOSTILE = [
     *('"', '""', '"word', "*", "word*", "^word", "NEAR(word common, 2)", "NEAR(", "content:word", "col : word"),

@@ -204,7 +204,7 @@ async def test_each_old_revision_is_read_whole(client: RawClient, command: Comma
     assert (whole["content"], whole["revisions"]) == (contents[1], None)
     history = await ask(client, "memory_get", id="k", history=True)
     assert "call again with revision=N" in history.text
-    with pytest.raises(ToolError, match=r"^revision: there is no revision 5; there are 1 to 4"):
+    with pytest.raises(ToolError, match=r"^revision: there is no revision 5; choose one from 1 to 4"):
         await client.tool("memory_get", id="k", revision=5)
     assert contents[0] in (await command("get", "k", "--revision", "1")).out
 
@@ -271,7 +271,7 @@ async def test_large_metadata_is_whole_when_it_is_asked_for(client: RawClient) -
         ("memory_store", {"content": "pears", "tags": "a,…"}),
         ("memory_store", {"content": "pears", "metadata": {"…": 1}}),
     ):
-        with pytest.raises(ToolError, match=r"^(metadata|tags): '…' stands for what an answer left out"):
+        with pytest.raises(ToolError, match=r"^(metadata|tags): '…' marks what an answer left out"):
             await client.tool(tool, **change)
     assert (await ask(client, "memory_get", id="k", max_chars=65_536)).data["metadata"] == metadata
 
@@ -295,7 +295,7 @@ async def test_bulk_writes_are_told_within_the_bound(client: RawClient) -> None:
     stored = await ask(client, "memory_store_many", items=items)
     assert len(stored.data["items"]) == 1_000  # one for each that was sent
     assert_bounded(Answer(stored.text, {}))
-    assert re.search(r"\(\d+ more, up to item 999, stand in the structured result; memory_list names", stored.text)
+    assert re.search(r"\(\d+ more, up to item 999, are in the structured result; memory_list also lists", stored.text)
     assert all(set(item) == {"id", "created", "embedded"} for item in stored.data["items"])
     again = await ask(client, "memory_store_many", items=[*items[:900], {"content": ""}, *items[:1]])
     assert [line.split(":")[0] for line in again.text.splitlines()[1:3]] == ["item 900", "item 0"]
@@ -336,7 +336,7 @@ async def test_resources_and_prompts_are_bounded(client: RawClient) -> None:
         text = answer["result"]["messages"][0]["content"]["text"]
         assert KINDS["Chinese"][1] * len(text) < LIMIT
         assert text.count("zebra") >= count
-        assert "memory_get reads all of one" in text
+        assert "memory_get returns one in full" in text
 
 
 async def test_subscribers_hear_of_what_is_not_shown(client: RawClient) -> None:

@@ -43,7 +43,7 @@ async def test_a_backup_is_restored_under_a_client(
 async def test_a_backup_to_a_named_file_replaces_nothing(client: RawClient, command: Command, folder: Path) -> None:
     """The second one is refused in one line."""
     await client.tool("memory_store", content="text")
-    assert (await command("backup", str(folder / "copy.db"))).out == f"the backup is {folder}/copy.db\n"
+    assert (await command("backup", str(folder / "copy.db"))).out == f"backed up to {folder}/copy.db\n"
     again = await command("backup", str(folder / "copy.db"))
     assert (again.code, again.out) == (1, "")
     assert again.err == f"memory-mcp: {folder}/copy.db is there already; name another file\n"
@@ -89,7 +89,7 @@ async def test_an_export_is_imported_elsewhere_without_loss(
     await client.tool("memory_store", content="caf\u00e9 \u65e5\u672c\u8a9e \ud83c\udf4e\nnext line", namespace="there")
     target = folder / "export.jsonl"
     exported = await command("export", str(target))
-    assert (exported.code, exported.err) == (0, "2 memories are exported\n")
+    assert (exported.code, exported.err) == (0, "exported 2 memories\n")
     environment["MCP_MEMORY_SQLITE_PATH"] = str(folder / "other.db")
     assert (await command("import", str(target), "--json")).data == {
         "created": 2,
@@ -134,7 +134,7 @@ async def test_conflicts_are_told_and_left_out(client: RawClient, command: Comma
     ended = await command("import", str(folder / "in.jsonl"))
     assert ended.code == 1
     assert "'a' belongs to another content" in ended.err
-    assert "1 memories are imported (1 wait for their vectors), 0 were there already, 1 conflict" in ended.out
+    assert "imported 1 memories (1 have no vector yet), 0 existed already, 1 conflict" in ended.out
     assert await _contents(client) == ["mine", "new"]
 
 
@@ -154,7 +154,7 @@ async def test_another_model_is_noticed_and_the_store_re_embedded(
     assert done.data == {"before": "fake-384", "after": "fake-other-weights", "memories": 4, "dropped": 1}
     found = await client.tool("memory_search", query="memory number 1", mode="semantic")
     assert (found["degraded"], found["pending"], found["results"][0]["content"]) == (False, 0, "memory number 1")
-    assert (await command("reembed")).out == "the store's vectors are of fake-other-weights already\n"
+    assert (await command("reembed")).out == "all memories already have vectors of fake-other-weights\n"
 
 
 async def test_what_one_engine_refused_another_is_asked_for(
@@ -238,8 +238,8 @@ async def test_a_wrong_file_is_told_with_the_fix(command: Command, client: RawCl
     assert (restored.code, "memory-mcp import" in restored.err) == (2, True)
     exported = await command("export", str(folder / "no" / "out.jsonl"))
     assert exported.err == (
-        f"memory-mcp: {folder}/no/out.jsonl cannot be written (No such file or directory); "
-        "name a file in a folder that is there\n"
+        f"memory-mcp: cannot write to {folder}/no/out.jsonl (No such file or directory); "
+        "name a file in an existing folder\n"
     )
     os.mkfifo(folder / "pipe")
     assert (await command("export", str(folder / "pipe"))).code == 1
@@ -288,8 +288,8 @@ async def test_what_waits_is_filled_and_counted(daemon: FakeDaemon, command: Com
     del daemon
     await command("store", "has a vector")
     await command("--set", "embedder_address=unix:/nowhere/e.sock", "store", "waits for one")
-    assert (await command("reembed")).out == "1 memories have vectors of fake-384 now\n"
-    assert (await command("reembed")).out == "the store's vectors are of fake-384 already\n"
+    assert (await command("reembed")).out == "re-embedded 1 memories with fake-384\n"
+    assert (await command("reembed")).out == "all memories already have vectors of fake-384\n"
 
 
 async def test_without_a_daemon_re_embedding_says_so(client: RawClient, command: Command) -> None:

@@ -48,8 +48,8 @@ async def test_names_that_are_no_settings_are_reported(
     told = await command("config")
     assert told.code == 0
     assert told.err.splitlines() == [
-        f"the settings are read from {files[0]}",
-        f"the daemon's settings are read from {files[1]}",
+        f"reading the settings from {files[0]}",
+        f"reading the daemon's settings from {files[1]}",
         "memory-mcp: MCP_MEMORY_NAMSPACE is no setting, did you mean MCP_MEMORY_NAMESPACE?",
         "memory-mcp: EMBEDDER_MODLE is no setting, did you mean EMBEDDER_MODEL?",
     ]

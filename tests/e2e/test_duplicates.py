@@ -59,7 +59,7 @@ async def test_an_id_that_is_used_otherwise_is_a_conflict(client: RawClient) -> 
     assert (await client.tool("memory_store", **given))["created"] is True
     assert (await client.tool("memory_store", **given | {"created_at": "2024-05-01T01:00:00Z"}))["created"] is False
     assert (await client.tool("memory_store", content=TEXT, id="mine"))["created"] is False
-    with pytest.raises(ToolError, match=r"'mine' is there with another type and metadata; .* memory_update"):
+    with pytest.raises(ToolError, match=r"'mine' already exists with another type and metadata; .* memory_update"):
         await client.tool("memory_store", content=TEXT, id="mine", type="note", metadata={"a": 1})
     with pytest.raises(ToolError, match="belongs to another content"):
         await client.tool("memory_store", content="other", id="mine")

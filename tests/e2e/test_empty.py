@@ -52,7 +52,7 @@ async def test_a_blank_alias_does_not_stand_in_the_way(client: RawClient) -> Non
     assert (await client.tool("memory_list"))["memories"][0]["content"] == "red apples"
     for names in ({"limit": "", "k": 1}, {"limit": 1, "top_k": ""}, {"limit": None, "n_results": "1"}):
         assert len((await client.tool("memory_search", query="apples", **names))["results"]) == 1
-    with pytest.raises(ToolError, match="is another name of"):
+    with pytest.raises(ToolError, match="is an alias of"):
         await client.tool("memory_search", query="apples", limit=1, k=2)
 
 

@@ -121,7 +121,7 @@ def test_arguments_that_are_no_text_are_refused(
 ) -> None:
     """By the option or what was given, and before anything is stored."""
     told = one_sentence(run(*arguments), 2)
-    assert f"{named} is not UTF-8" in told or (named in told and "is not UTF-8" in told)
+    assert f"{named} is not valid UTF-8" in told or (named in told and "is not valid UTF-8" in told)
     assert not (folder / "memory.db").exists()
 
 
@@ -260,7 +260,7 @@ def test_a_full_disk_behind_stdout_is_told(run: Run, environment: dict[str, str]
     run("store", "apples")
     command = f"{FRONT} {line} >/dev/full"
     done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, check=False)
-    assert "stdout cannot be written (No space left on device); free some space" in one_sentence(done, 1)
+    assert "cannot write to stdout (No space left on device); free some space" in one_sentence(done, 1)
 
 
 HALVES = ["\\ud800", "a\\udc00b", "\\ud83d", "\\udfff\\ud800"]
@@ -282,7 +282,7 @@ async def test_half_of_a_surrogate_pair_is_refused_by_name(client: RawClient) ->
             )
             error = (await client.answer(number))["error"]
             assert error["code"] == -32700
-            assert error["message"].startswith(f"params.arguments.{place}: has half of a surrogate pair")
+            assert error["message"].startswith(f"params.arguments.{place}: contains a lone surrogate")
         for name in ("tags", "metadata"):
             with pytest.raises(ToolError, match=f"^{name}: "):
                 await client.tool("memory_store", content="x", **{name: f'["{half}"]'})
@@ -300,7 +300,7 @@ async def test_a_number_of_too_many_digits_is_refused_by_name(client: RawClient,
     call = '{"jsonrpc": "2.0", "id": 77, "method": "tools/call", "params": {"name": "memory_store", "arguments": '
     await client.send_line(f'{call}{{"content": "x", "metadata": {{"a": [1, {number}]}}}}}}}}'.encode())
     error = (await client.answer(77))["error"]
-    assert error["message"].startswith("params.arguments.metadata.a.1: is a number of more than 4,300 digits")
+    assert error["message"].startswith("params.arguments.metadata.a.1: is a number with more than 4,300 digits")
     await client.send_line(f'{{"jsonrpc": "2.0", "id": {number}, "method": "ping"}}'.encode())
-    assert "id: is a number of" in (await client.answer(None))["error"]["message"]
+    assert "id: is a number with" in (await client.answer(None))["error"]["message"]
     assert (await client.tool("memory_list"))["total"] == 0

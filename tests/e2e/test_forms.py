@@ -73,7 +73,7 @@ async def test_the_command_line_knows_either_form(client: RawClient, command: Co
 
 async def test_one_member_in_two_forms_is_refused(client: RawClient) -> None:
     """One of them would be lost."""
-    with pytest.raises(ToolError, match="metadata: has one member twice"):
+    with pytest.raises(ToolError, match="metadata: has the same key twice"):
         await client.tool("memory_store", content="text", metadata={APART: 1, COMPOSED: 2})
 
 

@@ -14,7 +14,7 @@ from tests.disks import SmallDisk, small_disk
 from tests.e2e.client import RawClient, ToolError
 from tests.e2e.conftest import FRONT, Command
 
-FULL = "the disk is full; free some space, nothing was lost"
+FULL = "the disk is full; nothing was lost: free some space"
 LARGE = "x" * 300_000
 OLD = 5
 

@@ -139,7 +139,7 @@ def names_what_it_needs(client: WebClient, held: set[Scope]) -> None:
         said = result["content"][0]["text"]
         assert result["isError"] is True
         assert ("this needs the scope" in said) is not needed.issubset(held), (held, name, said)
-        assert "no: is no argument" in said or any(f"'{scope.value}'" in said for scope in needed - held)
+        assert "no: is not an argument" in said or any(f"'{scope.value}'" in said for scope in needed - held)
     for method, params in (
         ("resources/read", {"uri": "memory://stats"}),
         ("resources/subscribe", {"uri": "memory://stats"}),
@@ -172,7 +172,7 @@ def test_a_public_address_wants_tls(environment: dict[str, str], address: str) -
     [
         (["nonsense"], "give HOST:PORT"),
         (["127.0.0.1:99999"], "give HOST:PORT"),
-        (["192.0.2.1:0", "--plain-http"], "cannot be listened on"),
+        (["192.0.2.1:0", "--plain-http"], "cannot listen on"),
         (["0.0.0.0:0", "--plain-http"], "MCP_MEMORY_HTTP_ALLOWED_HOSTS"),
     ],
 )
@@ -192,7 +192,7 @@ def test_a_taken_port_is_named(environment: dict[str, str]) -> None:
         done = subprocess.run(
             [FRONT, "serve", "--http", address], env=environment, capture_output=True, text=True, check=False
         )
-    assert (done.returncode, f"{address} cannot be listened on" in done.stderr) == (2, True)
+    assert (done.returncode, f"cannot listen on {address}" in done.stderr) == (2, True)
 
 
 def test_tls_is_spoken(serve: Serve, folder: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_caller_who_asks_too_often_is_told_when_to_come_back(serve: Serve) -> 
         one.tool("memory_list")
         refused = one.request("tools/call", {"name": "memory_list", "arguments": {}})["result"]
         assert refused["isError"] is True
-        assert "at most 3 read requests a minute" in refused["content"][0]["text"]
+        assert "the limit is 3 read requests a minute" in refused["content"][0]["text"]
         assert 1 <= refused["_meta"]["memory-mcp/retry_after"] <= 60
         error = one.request("resources/read", {"uri": "memory://stats"})["error"]
         assert 1 <= error["data"]["memory-mcp/retry_after"] <= 60
@@ -266,7 +266,7 @@ def test_a_caller_who_asks_too_often_is_told_when_to_come_back(serve: Serve) -> 
             one.request("tools/list")
             one.tool("memory_store", content="text")
         one.tool("memory_store_many", items=[{"content": "more"}])
-        with pytest.raises(ToolError, match="at most 1 bulk"):
+        with pytest.raises(ToolError, match="the limit is 1 bulk"):
             one.tool("memory_store_many", items=[{"content": "more"}])
         assert two.tool("memory_list")["total"] == 2
 
@@ -281,5 +281,5 @@ async def test_stdio_knows_no_limit(start: Callable[..., RawClient]) -> None:
         await client.initialize()
         await client.tool("memory_list")
     await free.tool("memory_list")
-    with pytest.raises(ToolError, match="at most 1 read"):
+    with pytest.raises(ToolError, match="the limit is 1 read"):
         await counted.tool("memory_list")

@@ -37,7 +37,7 @@ def export_of(path: Path, memories: Sequence[Json]) -> str:
         ("{not json", "line 102: the line: Invalid JSON"),
         (json.dumps(memory(id="")), "line 102: id: "),
         (json.dumps(memory(metadata=[])), "line 102: metadata: "),
-        (json.dumps({"memory_mcp_export_end": 7}), "line 102: is no end of an export of 100 memories"),
+        (json.dumps({"memory_mcp_export_end": 7}), "line 102: does not match the 100 memories before it"),
     ],
 )
 async def test_a_file_with_a_wrong_line_stores_nothing(command: Command, folder: Path, line: str, problem: str) -> None:
@@ -76,8 +76,8 @@ async def test_what_is_left_out_is_named(command: Command, folder: Path) -> None
     await command("update", "b", "--type", "fact")
     ended = await command("import", path, "--json")
     assert (ended.code, ended.data["known"], ended.data["conflicts"]) == (1, 0, 2)
-    assert "'a' in the namespace 'default' was deleted; `memory-mcp undelete a` brings it back" in ended.err
-    assert "'b' in the namespace 'default' is there with another type; it was left out" in ended.err
+    assert "'a' in the namespace 'default' was deleted; `memory-mcp undelete a` restores it" in ended.err
+    assert "'b' in the namespace 'default' already exists with another type; skipped" in ended.err
     assert (await command("undelete", "a")).code in {0, 3}
     assert (await command("get", "a", "--json")).data["content"] == "first"
 
@@ -96,7 +96,7 @@ async def test_names_of_an_earlier_version_that_become_one_are_kept(command: Com
     path = export_of(folder / "in.jsonl", memories[::order])
     ended = await command("import", path, "--json")
     assert (ended.data["created"], ended.data["conflicts"]) == (5, 0)
-    assert ended.err.count("was taken; that memory is imported as ") == 2
+    assert ended.err.count("was taken; imported that memory as ") == 2
     again = await command("import", path, "--json")
     assert (again.code, again.data["created"], again.data["known"], again.err) == (0, 0, 5, "")
     got = [(await command("get", name, "--json")).data for name in ("\u00e9", "\u00e9-2")]

@@ -27,20 +27,23 @@ UNKNOWN: Sequence[tuple[object, str]] = [
     ({" gte ": 5}, "unknown operator ' gte '"),
     ({"__gte": 5}, "unknown operator '__gte'"),
     ({"Not_In_": [5]}, "unknown operator 'Not_In_'"),
-    ({"equals": 5}, "unknown operator 'equals'; choose from gte, gt, lte, lt, ne, in; an object itself is matched by"),
+    (
+        {"equals": 5},
+        "unknown operator 'equals'; choose one of: gte, gt, lte, lt, ne, in; to match an object itself, use",
+    ),
     ({"Starts_With": "x"}, "unknown operator 'Starts_With'"),
     ({"min": 5}, "unknown operator 'min'"),
     ({"all": [5]}, "unknown operator 'all'"),
 ]
 UNFIT: Sequence[tuple[object, str]] = [
-    ({}, "{} compares nothing"),
-    ({"in": 5}, "'in' takes a list"),
-    ({"in": "abc"}, "'in' takes a list"),
-    ({"in": {"a": 1}}, "'in' takes a list"),
-    ({"gte": None}, "'gte' takes a number or a text"),
-    ({"gt": True}, "'gt' takes a number or a text"),
-    ({"lt": [1]}, "'lt' takes a number or a text"),
-    ({"lte": {}}, "'lte' takes a number or a text"),
+    ({}, "{} has no operator"),
+    ({"in": 5}, "'in' needs a list"),
+    ({"in": "abc"}, "'in' needs a list"),
+    ({"in": {"a": 1}}, "'in' needs a list"),
+    ({"gte": None}, "'gte' needs a number or a string"),
+    ({"gt": True}, "'gt' needs a number or a string"),
+    ({"lt": [1]}, "'lt' needs a number or a string"),
+    ({"lte": {}}, "'lte' needs a number or a string"),
     (2**63, "9223372036854775808 does not fit into 64 bits"),
     (-(2**63) - 1, "-9223372036854775809 does not fit into 64 bits"),
     ({"gte": 10**30}, "does not fit into 64 bits"),
@@ -101,7 +104,7 @@ async def test_what_cannot_be_compared_is_refused_by_name(client: RawClient) -> 
                 said = str(error)
                 assert said.startswith("metadata.v: ")
                 assert problem in said
-                assert "unknown" not in problem or "choose from gte, gt, lte, lt, ne, in" in said
+                assert "unknown" not in problem or "choose one of: gte, gt, lte, lt, ne, in" in said
                 assert len(said) < 300
             else:
                 raise AssertionError((tool, wanted))
@@ -131,7 +134,7 @@ async def test_the_command_line_refuses_the_same(command: Command) -> None:
     for arguments in (("list",), ("search", "word"), ("delete", "--dry-run")):
         ended = await command(*arguments, "--metadata", '{"v": {"$gte": 5}}')
         assert ended.code == 2
-        assert ended.err.startswith("memory-mcp: metadata.v: unknown operator '$gte'; choose from gte,")
+        assert ended.err.startswith("memory-mcp: metadata.v: unknown operator '$gte'; choose one of: gte,")
     refused = await command("store", "deep", "--metadata", deep)
     assert refused.code == 2
     assert "metadata: may be nested at most 100 levels deep" in refused.err

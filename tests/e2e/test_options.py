@@ -146,7 +146,7 @@ def test_delete_takes_an_id_or_filters(run: Run) -> None:
         (["search", "x" * 10_001], "query: String should have at most 10000 characters"),
         (["search", "x", "--mode", "best"], "'auto', 'semantic', 'keyword', 'hybrid'"),
         (["search", "x", "--time-expr", "gibberish"], "'gibberish' is no time"),
-        (["list", "--after", "gibberish"], "'gibberish' is no time"),
+        (["list", "--after", "gibberish"], "'gibberish' is not a time"),
         (["list", "--tag", "t" * 129], "tags.0: String should have at most 128 characters"),
         (["list", "--metadata", "[1]"], "give a JSON object"),
         (["list", "--cursor", "x"], "cursor: is none"),
@@ -154,7 +154,7 @@ def test_delete_takes_an_id_or_filters(run: Run) -> None:
         (["store", "x", "--metadata", "[" * 100_000], "give a JSON object"),
         (["update", "tree"], "at least one of content, tags, type, metadata"),
         (["--set", "namspace=x", "list"], "did you mean namespace?"),
-        (["--set", "namespace", "list"], "'namespace' is no NAME=VALUE"),
+        (["--set", "namespace", "list"], "'namespace' is not NAME=VALUE"),
         (["--set", "read_only=perhaps", "list"], "fix it on the command line"),
     ],
 )

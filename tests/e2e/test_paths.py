@@ -16,9 +16,9 @@ from tests.e2e.conftest import FRONT, Command
 from tests.e2e.test_tools import NAMES
 
 REFUSED = [
-    (":memory:", "names no file, and what is stored there would be lost"),
+    (":memory:", "is not a file, so nothing stored there would be kept"),
     ("", "'' is empty"),
-    ("   ", "begins or ends with a blank"),
+    ("   ", "begins or ends with a space"),
     ("file:/tmp/m.db", "is a URI"),
     ("file::memory:?cache=shared", "is a URI"),
     ("m.db", "is relative"),
@@ -27,17 +27,17 @@ REFUSED = [
     ("-", "is relative"),
     ("C:\\data\\m.db", "is relative"),
     ('"/data/m.db"', "is relative"),
-    ("$UNSET/m.db", "needs the variable 'UNSET', which is not set"),
-    ("/data/${UNSET}/m.db", "needs the variable 'UNSET', which is not set"),
-    ("%APPDATA%/m.db", "needs the variable 'APPDATA', which is not set"),
-    ("${EMPTY}/m.db", "needs the variable 'EMPTY', which is not set"),
+    ("$UNSET/m.db", "uses the variable 'UNSET', which is not set"),
+    ("/data/${UNSET}/m.db", "uses the variable 'UNSET', which is not set"),
+    ("%APPDATA%/m.db", "uses the variable 'APPDATA', which is not set"),
+    ("${EMPTY}/m.db", "uses the variable 'EMPTY', which is not set"),
     ("$RELATIVE/m.db", "is relative"),
-    ("~no-such-user/m.db", "begins with a user who has no home here"),
-    ("~~/m.db", "begins with a user who has no home here"),
-    ("/data/m.db ", "begins or ends with a blank"),
-    ("/data/m\n.db", "holds a control character"),
-    ("%HOME%\\m.db", "holds a backslash"),
-    ("/data\\m.db", "holds a backslash"),
+    ("~no-such-user/m.db", "names a user who has no home folder here"),
+    ("~~/m.db", "names a user who has no home folder here"),
+    ("/data/m.db ", "begins or ends with a space"),
+    ("/data/m\n.db", "contains a control character"),
+    ("%HOME%\\m.db", "contains a backslash"),
+    ("/data\\m.db", "contains a backslash"),
     ("/data/", "is a folder; name a file in it, such as /data/memory.db"),
 ]
 ACCEPTED = [
@@ -172,7 +172,7 @@ async def test_file_and_command_line_are_held_to_it(
     assert (ended.code, "is relative" in ended.err, "on the command line" in ended.err) == (2, True, True)
     config = folder / "config.toml"
     environment["MCP_MEMORY_CONFIG"] = "$HOME/config.toml"
-    for value, problem in (("m.db", "is relative"), ("/data/m\\u0000.db", "holds a control character")):
+    for value, problem in (("m.db", "is relative"), ("/data/m\\u0000.db", "contains a control character")):
         config.write_text(f'sqlite_path = "{value}"\n')
         ended = await command("list")
         assert (ended.code, problem in ended.err, str(config) in ended.err) == (2, True, True)

@@ -117,9 +117,9 @@ WRONG_PROMPTS: list[tuple[str, Json, str]] = [
     ("nothing", {}, "recall, review, save_session"),
     ("recall", {}, "topic: is required"),
     ("recall", {"topic": " "}, "topic: is required"),
-    ("recall", {"topic": "x", "more": "y"}, "more: is no argument"),
+    ("recall", {"topic": "x", "more": "y"}, "more: is not an argument"),
     ("recall", {"topic": "x" * 10_001}, "topic: has 10001 characters"),
-    ("review", {"period": "gibberish"}, "period: 'gibberish' is no time"),
+    ("review", {"period": "gibberish"}, "period: 'gibberish' is not a known time expression"),
 ]
 
 

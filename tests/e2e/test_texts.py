@@ -157,11 +157,11 @@ async def test_writes_tell_ids_and_revisions(client: RawClient) -> None:
         client, "memory_store_many", items=[*items, {"content": " "}, {"content": "number 3", "id": "n3"}]
     )
     lines = stored.text.splitlines()
-    assert lines[0] == "30 stored (30 found by keywords until their vectors are made), 1 already known, 1 refused."
+    assert lines[0] == "30 stored (30 searchable by keywords only until they have vectors), 1 already known, 1 refused."
     assert lines[1].startswith("item 30: Refused: content")
     assert lines[2].startswith("item 31: Already known as n3")
     assert lines[3:] == [f"item {n}: n{n}" for n in range(30)]
-    assert (await ask(client, "memory_update", id="n1", type="fact")).text.startswith("n1 has revision 2 now")
+    assert (await ask(client, "memory_update", id="n1", type="fact")).text.startswith("n1 is now at revision 2")
     gone = await ask(client, "memory_delete", tags=["all"], dry_run=True)
     assert gone.text.startswith("Would delete 30 memories: n")
     assert gone.text.endswith("and 10 more")

@@ -131,7 +131,7 @@ async def test_other_digits_and_words_are_refused(daemon: FakeDaemon, client: Ra
         for name in ("after", "before"):
             with pytest.raises(ToolError, match=rf"{name}: .*(2024-05-01|month)"):
                 await client.tool("memory_list", **{name: given})
-    with pytest.raises(ToolError, match=r"after: .*'yesterday' go into time_expr"):
+    with pytest.raises(ToolError, match=r"after: .*use time_expr for words such as 'yesterday'"):
         await client.tool("memory_list", after="last week")
     assert (await client.tool("memory_list"))["total"] == 0
 

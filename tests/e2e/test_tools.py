@@ -128,7 +128,7 @@ async def test_many_at_once(daemon: FakeDaemon, client: RawClient) -> None:
     results = answer["result"]["structuredContent"]["items"]
     assert len(results) == 150
     assert results[3] == {"error": "content: must not be blank"}
-    assert results[5] == {"error": "contnt: is no argument of this tool; did you mean content?"}
+    assert results[5] == {"error": "contnt: is not an argument of this tool; did you mean content?"}
     assert all(result["created"] for i, result in enumerate(results) if i not in {3, 5})
     progress = [n["params"]["progress"] for n in client.notifications if n["method"] == "notifications/progress"]
     assert progress == sorted(progress)
@@ -150,7 +150,7 @@ async def test_a_search_tells_what_it_left_out(daemon: FakeDaemon, client: RawCl
     missed = answer["result"]["structuredContent"]
     assert (missed["results"], missed["intent"], missed["near_misses"]["count"]) == ([], "time", 3)
     assert 0 < missed["near_misses"]["best_score"] < 0.99
-    assert "Nothing reaches min_score; 3 results lie below it" in answer["result"]["content"][0]["text"]
+    assert "No result reaches min_score; 3 are below it" in answer["result"]["content"][0]["text"]
 
 
 async def test_filters_work_inside_the_search(daemon: FakeDaemon, client: RawClient) -> None:
@@ -243,12 +243,12 @@ async def test_a_read_only_front_hides_and_refuses_writes(client: RawClient, sta
     assert "store" not in (await reader.initialize())["result"]["instructions"]
     prompts = (await reader.request("prompts/list"))["result"]["prompts"]
     assert [prompt["name"] for prompt in prompts] == ["recall", "review"]
-    assert "no prompt" in (await reader.request("prompts/get", {"name": "save_session"}))["error"]["message"]
+    assert "unknown prompt" in (await reader.request("prompts/get", {"name": "save_session"}))["error"]["message"]
     tools = (await reader.request("tools/list"))["result"]["tools"]
     assert [tool["name"] for tool in tools] == ["memory_search", "memory_list", "memory_get", "memory_health"]
     for name in set(NAMES) - {tool["name"] for tool in tools}:
         error = (await reader.request("tools/call", {"name": name, "arguments": {"id": "a"}}))["error"]
-        assert f"{name} writes, and this server is read-only" in error["message"]
+        assert f"{name} writes, but this server is read-only" in error["message"]
     assert (await reader.tool("memory_search", query="cat"))["results"][0]["id"] == "a"
 
 

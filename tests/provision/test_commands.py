@@ -154,12 +154,12 @@ def test_without_a_service(
     runner.commands.clear()
     assert say(capsys, "install", "--no-service") == f"the daemon's environment {place} is up to date\n"
     assert runner.commands == []
-    assert "the system does not run the daemon: run `memory-mcp daemon install`" in say(capsys, "start", code=1)
+    assert "no service runs the daemon; run `memory-mcp daemon install`" in say(capsys, "start", code=1)
     assert f"`memory-mcp daemon install --venv {place}-1`" in say(capsys, "start", "--venv", f"{place}-1", code=1)
     assert "`memory-mcp daemon restart --no-service`" in say(capsys, "restart", code=1)
-    assert "the system runs no daemon, so there is no log" in say(capsys, "logs", code=1)
+    assert "launchd or systemd runs no daemon, so there is no log" in say(capsys, "logs", code=1)
     assert "unreachable" in say(capsys, "status", code=3)
-    assert say(capsys, "stop") == "there is no daemon to stop\n"
+    assert say(capsys, "stop") == "no daemon is running\n"
     assert "no environment before" in say(capsys, "install", "--rollback", code=1)
 
 
@@ -171,7 +171,7 @@ def test_a_daemon_that_does_not_serve_leaves_its_log(
     monkeypatch.setenv("EMBEDDER_IDLE_UNLOAD_S", "never")
     err = say(capsys, "install", "--no-service", code=1)
     log = Versions(installed.default_place()).log
-    assert "the daemon does not serve: " in err
+    assert "the daemon is not serving: " in err
     assert "idle_unload_s: Input should be a valid number" in err
     assert err.endswith(f"(its log is {log})\n")
     assert "idle_unload_s" in log.read_text(encoding="utf-8")
@@ -207,8 +207,8 @@ def test_with_launchd(
     monkeypatch.setattr(daemon, "user_log_path", lambda _: home / "Logs")
     try:
         out = say(capsys, "install")
-        assert f"launchd runs the daemon now and at every login ({agent.file})" in out
-        assert "has embedded a text: " in out
+        assert f"launchd now runs the daemon, and starts it at every login ({agent.file})" in out
+        assert "has embedded a test text: " in out
         data = home / ".local" / "share" / "memory-mcp"
         (data / "memory.db").touch()
         (job,) = system.jobs.values()
@@ -218,16 +218,16 @@ def test_with_launchd(
         assert told["environment"] == {"place": str(data / "daemon"), "folder": str(data / "daemon-1")}
         assert told["trouble"] == ""
         say(capsys, "logs", "-n", "5")
-        assert "has embedded a text" in say(capsys, "restart")
+        assert "has embedded a test text" in say(capsys, "restart")
         assert [run.code for run in job.runs] == [0, None]
         check_another_codes_daemon_is_replaced(monkeypatch, capsys)
-        assert say(capsys, "stop") == "the daemon has ended\n"
+        assert say(capsys, "stop") == "the daemon has stopped\n"
         assert "unreachable" in say(capsys, "status", code=3)
-        assert "has embedded a text" in say(capsys, "start")
+        assert "has embedded a test text" in say(capsys, "start")
         assert f"{agent.file} is removed" in say(capsys, "uninstall", "--keep-environment")
         assert (data / "daemon").exists()
         out = say(capsys, "uninstall")
-        assert "launchd knows no daemon\n" in out
+        assert "launchd has no service for the daemon\n" in out
         assert f"{data / 'daemon'} is removed" in out
         assert sorted(path.name for path in data.iterdir() if path.suffix != ".lock") == [
             "embedder.sock.batch",
@@ -256,7 +256,7 @@ def test_the_service_knows_its_place(
         check_what_was_gone_back_to_serves(place, monkeypatch, capsys)
         with Versions(place).locked():
             assert "another `daemon install` builds" in say(capsys, "uninstall", code=1)
-        assert f"{place} is removed" in say(capsys, "uninstall")
+        assert f"removed {place}" in say(capsys, "uninstall")
     finally:
         system.close()
 
@@ -295,7 +295,7 @@ def test_uninstall_ends_what_runs_and_names_what_stays(
         serving.until_serving(address)
         out = say(capsys, "uninstall")
         assert by_hand.wait(20) == 0
-    assert f"the daemon of {address} has ended" in out
+    assert f"stopped the daemon at {address}" in out
     assert "embedder.sock.lock" in out
 
 

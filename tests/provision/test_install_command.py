@@ -107,7 +107,7 @@ def test_nobody_to_ask(home: Path, install: Callable[..., Done]) -> None:
     (home / ".cursor").mkdir()
     done = install()
     assert (done.code, done.out) == (2, "")
-    assert done.err == "memory-mcp: --client: name one; on this machine are cursor\n"
+    assert done.err == "memory-mcp: --client is required; found on this machine: cursor\n"
 
 
 def test_a_terminal_is_asked(home: Path) -> None:
@@ -150,13 +150,13 @@ def test_print_dry_run_install_again_and_uninstall(home: Path, install: Callable
     assert "\n+[mcp_servers.memory]\n" in dry.out
     assert file.read_text(encoding="utf-8") == 'model = "gpt"\n'
     assert "config.toml.before-memory-mcp" in install("--client", "codex").out
-    assert "nothing is changed" in install("--client", "codex").out
+    assert "nothing was changed" in install("--client", "codex").out
     with_us = file.read_text(encoding="utf-8")
     assert "\n-[mcp_servers.memory]\n" in install("--client", "codex", "--uninstall", "--dry-run").out
     assert file.read_text(encoding="utf-8") == with_us
-    assert "memory is out of" in install("--client", "codex", "--uninstall").out
+    assert "removed memory from" in install("--client", "codex", "--uninstall").out
     assert file.read_text(encoding="utf-8") == 'model = "gpt"\n'
-    assert "nothing is changed" in install("--client", "codex", "--uninstall").out
+    assert "nothing was changed" in install("--client", "codex", "--uninstall").out
 
 
 def test_a_program_is_told_the_same(home: Path, install: Callable[..., Done]) -> None:
@@ -178,7 +178,7 @@ def test_http_tells_where_the_token_goes(home: Path, install: Callable[..., Done
     assert f"write MEMORY_MCP_TOKEN=… into {home}/.continue/.env" in printed.err
     done = install("--client", "continue", "--http", "http://127.0.0.1:8765/mcp")
     assert done.code == 0
-    assert "no token is written: `memory-mcp token create continue` makes one" in done.out
+    assert "no token was written; `memory-mcp token create continue` makes one" in done.out
     assert f"write MEMORY_MCP_TOKEN=… into {home}/.continue/.env" in done.out
 
 
@@ -187,7 +187,7 @@ def test_wrong_usage(home: Path, install: Callable[..., Done]) -> None:
     wrong = {
         ("--http", "http://a/mcp", "--namespace", "x"): "over HTTP the token decides",
         ("--http", "a:8765"): "is no whole address",
-        ("--print", "--uninstall"): "nothing to paste",
+        ("--print", "--uninstall"): "cannot be combined",
         ("--name", "../x"): "give letters, digits, - and _",
     }
     for arguments, sentence in wrong.items():

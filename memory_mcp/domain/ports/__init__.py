@@ -1,13 +1,12 @@
-"""What the program needs from outside: stores that never embed, and an embedder that never stores.
+"""The ports to the outside: stores, which never embed, and an embedder, which never stores.
 
-A store is five ports: records, snapshots to read, the embedding index, the log of changes and leases. `Store` is
-their sum; a service asks for those that it needs. What only some stores can do is an optional port, which callers look
-for with `isinstance`.
+A store has five ports: records, read snapshots, the embedding index, the change log and leases. `Store` combines
+them; a service depends only on those it needs. What only some stores support is an optional port, which callers
+check with `isinstance`.
 
-Every other state that outlives the process (documents, jobs, watches, import runs, an audit) follows the same rule: a
-small port of its own here, a file with a fake that behaves in `tests/fakes/`, and a contract test in `tests/contracts/`
-that runs on the implementation and on the fake. SQL stands under `storage/` alone. Another store has to pass the same
-contracts, and nothing above has to change.
+All other persistent state (documents, jobs, watches, import runs, an audit) follows the same rule: a small port here, a
+working fake in `tests/fakes/`, and a contract test in `tests/contracts/` that runs on the implementation and the fake.
+Only `storage/` contains SQL. Another store has to pass the same contracts, and nothing above it changes.
 """
 
 from memory_mcp.domain.ports.changes import Changes

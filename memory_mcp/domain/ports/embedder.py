@@ -1,4 +1,4 @@
-"""What turns texts into vectors and never stores them."""
+"""The port of the embedder."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from memory_mcp.domain.models import BreakerStatus, DaemonStatus, Embedding, Fin
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors; every call has a budget in seconds and never takes longer."""
+    """Turns texts into vectors and stores nothing; no call exceeds its budget in seconds."""
 
     async def embed(
         self, texts: Sequence[str], *, task: Task, lane: Lane, budget_s: float, expected_space: str | None
     ) -> Embedding:
-        """Embed up to 256 texts, the longest cut to what the model reads.
+        """Embed up to 256 texts; longer ones than the model reads are truncated.
 
         Raises:
             SpaceMismatchError: the embedder serves another space than `expected_space`.
-            EmbedderError: no vectors could be had.
+            EmbedderError: the embedder returned no vectors.
         """
         ...
 
     async def findings(self, expected_space: str | None) -> dict[str, Finding]:
-        """Say how the embedder and what guards it are, by part; "space" only where it serves another one."""
+        """Return the health of the embedder and its breaker by part; "space" only if it serves another space."""
         ...
 
     async def served(self) -> DaemonStatus | None:
-        """Say what the embedder is and has done; None when it does not answer."""
+        """Return the embedder's identity and counters; None if it does not answer."""
         ...
 
     def breaker(self) -> BreakerStatus:
-        """Say how the circuit breaker in front of it is; one that is never open where there is none."""
+        """Return the state of the circuit breaker; always closed if there is none."""
         ...
 
     def retry_in_s(self) -> float | None:
-        """Seconds until the embedder may be tried again; None while nothing keeps it from being called."""
+        """Seconds until the embedder may be tried again; None if it may be called now."""
         ...
 
     async def probe(self) -> None:
-        """Try once whether the embedder is back, when `retry_in_s` has run out; never raises EmbedderError."""
+        """Check once whether the embedder is back, after `retry_in_s`; never raises EmbedderError."""
         ...
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         ...

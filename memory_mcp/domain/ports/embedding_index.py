@@ -1,4 +1,4 @@
-"""The vectors of the memories: what has one, what waits for one, and in which space."""
+"""The vectors of the memories: which exist, which are pending, and in which space."""
 
 from __future__ import annotations
 
@@ -9,56 +9,56 @@ from memory_mcp.domain.models import Chunk, MissingVectors, PendingChunk, QueueC
 
 
 class EmbeddingIndex(Protocol):
-    """Keeps the vectors of chunks, by the space that they are of; one space is the store's, which searches use."""
+    """Keeps the vectors of chunks by space; searches use the store's active space."""
 
     async def space(self) -> Space | None:
-        """Return the space of the store's vectors; None before the first."""
+        """Return the store's active space; None before the first vector."""
         ...
 
     async def queue(self, namespace: str | None) -> QueueCounts:
-        """Count what waits for vectors, in one namespace or in all."""
+        """Count pending and refused memories, in one namespace or all."""
         ...
 
     async def pending(self, limit: int) -> list[PendingChunk]:
-        """Return the oldest chunks that wait for a vector."""
+        """Return the oldest pending chunks."""
         ...
 
     async def set_vectors(self, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
-        """Give queued chunks their vectors; each chunk id is replaced by the chunks that became of it."""
+        """Set the vectors of pending chunks; each chunk id is replaced by the chunks that it was split into."""
         ...
 
     async def retry_failed(self, made_by: str | None) -> int:
-        """Queue the chunks of the store's space again that were refused a vector; return how many.
+        """Queue refused chunks of the active space again; return their number.
 
         Args:
-            made_by: chunks whose error ends with this in brackets stay refused: what computes now refused them.
-                None is nothing, so that all are queued.
+            made_by: the current engine and versions; chunks whose error ends with this in brackets stay refused.
+                None queues all.
         """
         ...
 
     async def others(self) -> list[Space]:
-        """Return the spaces that hold vectors but are not the store's."""
+        """Return the spaces with vectors, except the active one."""
         ...
 
     async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
-        """Return the first live memories after this key that have no chunk in the space, in order of their keys."""
+        """Return the first live memories after this key without a chunk in the space, in key order."""
         ...
 
     async def count_missing_vectors(self, space: Space) -> int:
-        """Count the live memories that have no chunk in the space."""
+        """Count the live memories without a chunk in the space."""
         ...
 
     async def backfill(self, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
-        """Give memories their chunks in a space that need not be the store's; each has a vector or an error.
+        """Add the chunks of memories in any space; each chunk has a vector or an error.
 
-        What was deleted, rewritten or filled meanwhile is passed over.
+        Memories that were deleted, rewritten or filled meanwhile are skipped.
         """
         ...
 
     async def activate_space(self, space: Space) -> bool:
-        """Make the space the store's, at once for everyone, if no live memory lacks vectors in it; say whether it is.
+        """Make the space active for every process, if no live memory lacks vectors in it; return whether it is.
 
-        The old space stays as it is, but for what waited for vectors in it.
+        The old space keeps its vectors, but not its queue.
         """
         ...
 
@@ -66,6 +66,6 @@ class EmbeddingIndex(Protocol):
         """Remove the vectors of a space.
 
         Raises:
-            ConflictError: it is the store's.
+            ConflictError: it is the active space.
         """
         ...

@@ -1,4 +1,4 @@
-"""Who does a chore: one process at a time."""
+"""Leases: one process at a time does a chore."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ class Leases(Protocol):
     """Leases by name, shared by all processes that use the store."""
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
-        """Take or prolong a lease; False while another owner's has not run out."""
+        """Take or extend a lease; False while another owner's is valid."""
         ...

@@ -1,4 +1,4 @@
-"""What only some stores can do; callers look for it with `isinstance`."""
+"""What only some stores support; callers check with `isinstance`."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class SupportsBackup(Protocol):
-    """Copies itself to a file, and takes such a copy back."""
+    """Can be copied to a file and restored from one."""
 
     async def backup(self, target: Path) -> None:
-        """Write a copy of one moment to a file that is not there yet, and verify it; writes go on meanwhile."""
+        """Write a consistent copy to a new file, and verify it; writes go on meanwhile."""
         ...
 
     async def restore(self, source: Path, aside: Path) -> None:
-        """Replace everything by a backup, for all fronts at once, after a copy of what was there went to `aside`.
+        """Replace everything with a backup, for all fronts at once, after copying the old store to `aside`.
 
-        The store's generation grows all the same. Nothing is changed when the backup is none or does not agree.
+        The store's generation still grows. Nothing changes if the file is not a valid backup.
         """
         ...
 
 
 @runtime_checkable
 class SupportsVerify(Protocol):
-    """Compares its own parts."""
+    """Can check its own consistency."""
 
     async def verify(self) -> list[str]:
-        """Return a sentence for everything in the store that does not agree; nothing is changed."""
+        """Return a sentence for every inconsistency; changes nothing."""
         ...
 
 
 @runtime_checkable
 class SupportsTidy(Protocol):
-    """Wants some work now and then."""
+    """Needs periodic housekeeping."""
 
     async def tidy(self) -> None:
-        """Do that work; nothing that is kept changes."""
+        """Do the housekeeping; stored data does not change."""
         ...

@@ -23,41 +23,40 @@ from memory_mcp.domain.models import (
 
 
 class Records(Protocol):
-    """Writes memories, finds them by id and lists them; every index follows in the same transaction."""
+    """Writes memories, gets them by id and lists them; every index is updated in the same transaction."""
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
-        """Write memories in one transaction; an exact duplicate only adds its tags to the memory that is there.
+        """Write memories in one transaction; an exact duplicate only adds its tags to the existing memory.
 
-        A duplicate has the same namespace, conversation and NFC text, and no id, created_at, type or metadata of its
-        own that differs. Of several such memories the first counts. In a conversation only the memory just before the
-        new one counts, in the order of created_at, then arrival; where the new one has a created_at of its own, so does
-        any of that created_at which was there before the call. A duplicate that would give a memory more than MAX_TAGS
-        tags is a conflict. A known id with another content, or with a field of
-        its own that differs, is a conflict.
+        A duplicate has the same namespace, conversation and NFC text, and no given id, created_at, type or metadata
+        that differs. Among several such memories the first counts. In a conversation only the memory just before the
+        new one counts, ordered by created_at, then arrival; if the new one was given a created_at, any memory with
+        that created_at from before the call counts too. A duplicate that would give a memory more than MAX_TAGS
+        tags is a conflict. So is a known id with other content or a given field that differs.
 
-        Chunks without a vector, or with one of another space than the store's, are queued as pending. The
+        Chunks without a vector, or with one of another space than the active one, are queued as pending. The
         first vectors ever decide the store's space.
         """
         ...
 
     async def get(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
-        """Return a memory of this namespace, else of any other if `any_namespace` says so.
+        """Return a memory from this namespace or, with `any_namespace`, else from any other.
 
         Raises:
-            NotFoundError: there is none, or it was deleted.
+            NotFoundError: it does not exist or was deleted.
         """
         ...
 
     async def revisions(self, memory: Memory) -> list[Revision]:
-        """Return what the memory was before, oldest first."""
+        """Return the earlier revisions, oldest first."""
         ...
 
     async def update(
         self, memory: Memory, change: Change, embedded: Embedded | None, expected_revision: int | None
     ) -> Memory:
-        """Replace fields and keep the old revision; `embedded` are the chunks of a changed content.
+        """Replace fields and keep the old revision; `embedded` has the chunks of changed content.
 
-        A change that changes nothing makes no revision.
+        A change without effect makes no revision.
 
         Raises:
             NotFoundError: the memory is gone.
@@ -68,25 +67,25 @@ class Records(Protocol):
     async def delete(
         self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, any_namespace: bool = False
     ) -> list[str]:
-        """Delete softly what filters let through, of the ids alone where there are some; return the ids.
+        """Soft-delete the memories that match the filters, only among the ids if there are any; return their ids.
 
-        Ids are found as `get` finds them; what is found in another namespace must meet the other filters.
+        Ids are resolved as in `get`; a memory in another namespace must match the remaining filters.
 
         Raises:
-            NotFoundError: one of the ids is not there; nothing was deleted.
+            NotFoundError: one of the ids does not exist; nothing was deleted.
         """
         ...
 
     async def deleted(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
-        """Return a memory that was deleted, of this namespace, else of any other if `any_namespace` says so.
+        """Return a deleted memory from this namespace or, with `any_namespace`, else from any other.
 
         Raises:
-            NotFoundError: there is none, or it was purged.
+            NotFoundError: it does not exist or was purged.
         """
         ...
 
     async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
-        """Bring a deleted memory back as it was, into every index.
+        """Restore a deleted memory as it was, in every index.
 
         Raises:
             NotFoundError: it is not deleted, or was purged.
@@ -94,45 +93,45 @@ class Records(Protocol):
         ...
 
     async def purge(self, before: datetime) -> int:
-        """Remove for good what was deleted before a moment, some hundred at a time; return how many, 0 at the end."""
+        """Remove memories deleted before a moment for good, some hundred at a time; return the number, 0 when done."""
         ...
 
     async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first; a cursor tells of no namespace but the filters' own.
+        """Return memories newest first; a cursor reveals nothing about other namespaces.
 
         Raises:
-            InvalidArgumentError: the cursor is none of this store's.
+            InvalidArgumentError: the cursor is invalid.
         """
         ...
 
     async def export(self, after: int, limit: int) -> list[Record]:
-        """Return the first live memories after this key, in order of their keys."""
+        """Return the first live memories after this key, in key order."""
         ...
 
     async def import_records(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
         """Write exported memories in one transaction, with their ids, times, revisions, tags and conversations.
 
-        A memory that is there already, the same under the same id, is not written again. Another content under its id,
-        other fields, tags that it lacks, or that it was deleted are a conflict. Where the id may be numbered, another
-        content gives the new memory the first id with a number that is free.
+        A memory that already exists unchanged under its id is not written again. It is a conflict if the existing one
+        has other content or fields, lacks tags, or was deleted. If the id may be numbered, a memory with other content
+        gets the first free id with a number.
         """
         ...
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
-        """Count what a namespace holds, with its most used tags."""
+        """Return the counts of a namespace, with its most used tags."""
         ...
 
     async def totals(self) -> Totals:
-        """Count what the store holds."""
+        """Return the counts of the store."""
         ...
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
-        """Return the first tags of live memories of the namespace that begin so, in upper or lower case, in order.
+        """Return the first tags of the namespace's live memories with this prefix, in any case, in order.
 
-        Each tag is spelled as the first memory that has it spells it.
+        Each tag has the spelling of the first memory with it.
         """
         ...
 
     async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
-        """Return the first namespaces with live memories that begin so, in order."""
+        """Return the first namespaces of live memories with this prefix, in order."""
         ...

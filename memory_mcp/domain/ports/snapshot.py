@@ -1,4 +1,4 @@
-"""What a store holds at one moment."""
+"""A consistent view of a store."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ T = TypeVar("T")
 
 
 class Snapshot(Protocol):
-    """Answers questions about one moment; valid only inside the `read` that gave it.
+    """Reads from one moment; valid only inside the `read` that created it.
 
-    A vector is little-endian 32-bit floats, one after another; a key is the number that the store gave a memory.
+    A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.
     """
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
-        """Return the memories of these keys that still exist."""
+        """Return the memories with these keys that still exist."""
         ...
 
     def outlines(self, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
@@ -44,100 +44,100 @@ class Snapshot(Protocol):
         """Return the memories whose best chunk is nearest by cosine, best first.
 
         Raises:
-            SpaceMismatchError: the store's vectors are of another space.
+            SpaceMismatchError: another space is active.
         """
         ...
 
     def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
-        """Return what `nearest` would say of these memories, those without a vector left out, in no order.
+        """Return what `nearest` would return for these memories, unordered; those without a vector are absent.
 
         Raises:
-            SpaceMismatchError: the store's vectors are of another space.
+            SpaceMismatchError: another space is active.
         """
         ...
 
     def tokenizer(self) -> Tokenize:
-        """Return what makes the terms of this store, to analyse texts with as `search.lexical` does."""
+        """Return this store's tokenizer, for `search.lexical`."""
         ...
 
     def languages(self, namespace: str) -> tuple[str, ...]:
-        """Return the languages but English that live memories of a namespace are written in.
+        """Return the languages other than English of a namespace's live memories.
 
-        They are of `search.lexical.stems.LANGUAGES`, in that order.
+        They are from `search.lexical.stems.LANGUAGES`, in that order.
         """
         ...
 
     def keyword_search(self, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
-        """Return the memories that hold terms of the query and all of its phrases, best first by BM25.
+        """Return the memories with terms of the query and all of its phrases, best first by BM25.
 
         Raises:
-            InvalidArgumentError: a filter on metadata is none.
+            InvalidArgumentError: a metadata filter is invalid.
         """
         ...
 
     def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
-        """Return how many live memories of a namespace hold each of these words, in any form but as a prefix.
+        """Return how many live memories of a namespace contain each of these words, in any form but prefixes.
 
-        One that holds two forms of a word counts twice, up to all memories.
+        A memory with two forms of a word counts twice, up to the total number of memories.
         """
         ...
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
-        """Return up to two live memories on each side of each one in its conversation, by (created_at, key).
+        """Return up to two live neighbours on each side of each memory in its conversation, by (created_at, key).
 
-        A memory without a conversation is absent.
+        Memories without a conversation are absent.
         """
         ...
 
     def contextual_similarity(
         self, vector: bytes, space: Space, keys: Sequence[int], shares: Sequence[float]
     ) -> dict[int, float]:
-        """Return the cosine (-1 to 1) to each memory's meaning among its neighbours.
+        """Return the cosine (-1 to 1) to each memory's meaning in its conversation.
 
-        That is the direction of its nearest chunk and, at the weight that `shares` has for its distance, of the first
-        chunk of each neighbour. A share is above 0 and a multiple of 1/16. A memory without a conversation or without a
-        vector is absent.
+        That is the direction of its nearest chunk plus the first chunk of each neighbour, weighted by the share in
+        `shares` for its distance. A share is above 0 and a multiple of 1/16. Memories without a conversation or a
+        vector are absent.
 
         Raises:
-            SpaceMismatchError: the store's vectors are of another space.
+            SpaceMismatchError: another space is active.
         """
         ...
 
     def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
-        """Return the cosines (-1 to 1) to `count` chunks of a namespace, chosen evenly; to all when it has fewer.
+        """Return the cosines (-1 to 1) to an even sample of `count` chunks of a namespace; to all if it has fewer.
 
         Raises:
-            SpaceMismatchError: the store's vectors are of another space.
+            SpaceMismatchError: another space is active.
         """
         ...
 
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
-        """Return those words that are tags of live memories of the namespace, in upper or lower case."""
+        """Return the words that are tags of the namespace's live memories, ignoring case."""
         ...
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first; a cursor tells of no namespace but the filters' own.
+        """Return memories newest first; a cursor reveals nothing about other namespaces.
 
         Raises:
-            InvalidArgumentError: the cursor is none of this store's.
+            InvalidArgumentError: the cursor is invalid.
         """
         ...
 
     def space(self) -> Space | None:
-        """Return the space of the store's vectors; None before the first."""
+        """Return the store's active space; None before the first vector."""
         ...
 
     def queue(self, namespace: str | None) -> QueueCounts:
-        """Count what waits for vectors, in one namespace or in all."""
+        """Count pending and refused memories, in one namespace or all."""
         ...
 
 
 class Snapshots(Protocol):
-    """Reads while others write."""
+    """Reads concurrently with writes."""
 
     async def read(self, work: Callable[[Snapshot], T]) -> T:
-        """Run a function over a snapshot in one of the store's readers, and return what it returns.
+        """Run a function over a snapshot in one of the store's readers, and return its result.
 
-        The function must not wait for anything else; several may run at the same time, each with a snapshot of its own.
+        The function must not block on anything else; several may run concurrently, each with its own snapshot.
         """
         ...

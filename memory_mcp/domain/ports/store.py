@@ -13,27 +13,27 @@ from memory_mcp.domain.ports.snapshot import Snapshots
 
 
 class Store(Records, Snapshots, EmbeddingIndex, Changes, Leases, Protocol):
-    """Keeps memories, their keyword index, their chunks and vectors, and what changed.
+    """Keeps memories, their keyword index, their chunks and vectors, and the change log.
 
     Every method may raise StoreError. A write is on disk when its call returns.
     """
 
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
-        """Say how the store is, by part; of the queue, what waits in one namespace or in all."""
+        """Return the store's health by part; the queue's for one namespace or all."""
         ...
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Close the store."""
         ...
 
 
 class RecordsAndIndex(Records, EmbeddingIndex, Protocol):
-    """For who writes memories together with their vectors."""
+    """For services that write memories with their vectors."""
 
 
 class Maintainable(Records, Changes, Leases, Protocol):
-    """For who keeps memories and the log of changes in order, one process at a time."""
+    """For services that maintain memories and the change log, one process at a time."""
 
 
 class IndexAndLeases(EmbeddingIndex, Leases, Protocol):
-    """For who works on vectors one process at a time."""
+    """For services that work on vectors, one process at a time."""

@@ -10,39 +10,39 @@ from memory_mcp.domain.principal import Scope, Token
 
 
 class Tokens(Protocol):
-    """Knows who may call; never the tokens themselves, only what a token that is shown can be checked by.
+    """Keeps digests of tokens, never the tokens themselves.
 
-    Every method but `is_valid` may raise SettingsError: what is kept cannot be read, or others can read it.
+    Every method but `is_valid` may raise SettingsError: the tokens cannot be read, or other users can read them.
     """
 
     def all(self) -> list[Token]:
-        """Return every token, expired ones too, in the order in which they were made."""
+        """Return every token, including expired ones, in order of creation."""
         ...
 
     def holder(self, secret: str) -> Token | None:
-        """Return the token that a client has shown, unless it is unknown or expired; takes the same time for all."""
+        """Return the token with this secret, unless it is unknown or expired; takes the same time for every secret."""
         ...
 
     def is_valid(self, token_id: str) -> bool:
-        """Say whether a token that was shown before still holds; none does when what is kept cannot be read."""
+        """Return whether a token is still valid; False if the tokens cannot be read."""
         ...
 
     def create(
         self, name: str, scopes: Sequence[Scope], namespace: str | None, expires_at: datetime | None
     ) -> tuple[str, Token]:
-        """Make a token; return its secret, for the only time, and the token.
+        """Create a token; return its secret, which is not stored, and the token.
 
         Raises:
-            ConflictError: there is one of this name.
+            ConflictError: the name is taken.
             DiskFullError: nothing was changed.
         """
         ...
 
     def revoke(self, named: str) -> Token:
-        """Remove a token by its name or id, and return it.
+        """Remove a token by name or id, and return it.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is no such token.
             DiskFullError: nothing was changed.
         """
         ...

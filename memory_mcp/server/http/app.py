@@ -1,4 +1,4 @@
-"""The ASGI application: the protocol's path and the metrics', behind the guard."""
+"""The ASGI application: the paths of MCP and the metrics, behind the guard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_app(
     port: int,
     metrics: ASGIApp | None = None,
 ) -> ASGIApp:
-    """Return the application for a server on a port, with a page of metrics where there are some."""
+    """Return the application for a server on a port, with a metrics page if there are metrics."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -57,6 +57,6 @@ def _only(protocol: ASGIApp, metrics: ASGIApp | None) -> ASGIApp:
         elif metrics is not None and (scope["method"], scope["path"]) == ("GET", METRICS_PATH):
             await metrics(scope, receive, send)
         else:
-            await JSONResponse({"error": f"there is no such page; clients ask {PATH}"}, 404)(scope, receive, send)
+            await JSONResponse({"error": f"there is no such page; MCP clients use {PATH}"}, 404)(scope, receive, send)
 
     return route

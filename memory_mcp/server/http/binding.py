@@ -1,4 +1,4 @@
-"""Where HTTP is served, and what may be reached there from outside."""
+"""The address that HTTP is served on, and the rules for public addresses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BACKLOG: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """An address, and the TLS files where it is served by TLS."""
+    """An address, with the TLS files if it is served over TLS."""
 
     host: str
     port: int
@@ -27,28 +27,28 @@ class Binding:
 
     @classmethod
     def parse(cls, address: str, cert: Path | None, key: Path | None, *, plain: bool) -> Binding:
-        """Take `HOST:PORT`, `[HOST]:PORT` or `PORT` apart; loopback where no host is named.
+        """Parse `HOST:PORT`, `[HOST]:PORT` or `PORT`; the default host is loopback.
 
         Raises:
-            SettingsError: it is no address, or a public one without TLS that nobody asked to be plain.
+            SettingsError: it is not an address, or it is public without TLS and without `plain`.
         """
         host, _, port = address.rpartition(":")
         host = host.removeprefix("[").removesuffix("]") or LOOPBACK
         if not (port.isascii() and port.isdigit() and int(port) < 65536):
-            raise SettingsError(f"--http: {address!r} is no address; give HOST:PORT, for instance 127.0.0.1:8765")
+            raise SettingsError(f"--http: {address!r} is not an address; give HOST:PORT, such as 127.0.0.1:8765")
         if (cert is None) != (key is None):
-            raise SettingsError("--tls-cert and --tls-key go together; give both")
+            raise SettingsError("--tls-cert and --tls-key need each other; give both")
         binding = cls(host, int(port), cert, key)
         if not (binding.is_local or cert or plain):
             raise SettingsError(
-                f"--http: {host} can be reached by others, and tokens would travel in the clear; give --tls-cert and "
-                "--tls-key, or --plain-http where something before this server speaks TLS"
+                f"--http: {host} is reachable from other machines, and tokens would travel unencrypted; give "
+                "--tls-cert and --tls-key, or --plain-http if a proxy in front of this server speaks TLS"
             )
         return binding
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches it."""
+        """Whether only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -56,38 +56,41 @@ class Binding:
 
     @property
     def is_everywhere(self) -> bool:
-        """Whether it is every address of this machine."""
-        return self.host in {"0.0.0.0", "::"}  # noqa: S104 - it is asked about, not bound
+        """Whether it means every address of this machine."""
+        return self.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 
     @property
     def scheme(self) -> str:
-        """The scheme of its addresses."""
         return "https" if self.cert else "http"
 
     def listen(self) -> socket.socket:
-        """Return a socket that listens.
+        """Return a listening socket.
 
         Raises:
-            SettingsError: the address is taken, or none of this machine's.
+            SettingsError: the address is in use, or does not belong to this machine.
         """
         try:
             family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
             listening = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
         except OSError as error:
-            raise SettingsError(f"--http: {self.host}:{self.port} cannot be listened on: {error.strerror}") from error
-        # Connections inherit it; asyncio sets it for sockets of its own making only, and without it the end of each
-        # answer waits 40 ms for the client's acknowledgement of its beginning.
+            raise SettingsError(
+                f"--http: cannot listen on {self.host}:{self.port}: {error.strerror}; choose another address"
+            ) from error
+        # Connections inherit TCP_NODELAY; asyncio sets it only for sockets that it creates. Without it the end of each
+        # answer waits 40 ms for the client to acknowledge its beginning.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
 
     def hosts(self, port: int, more: Sequence[str]) -> list[str]:
-        """Return what a request's Host header may be, with the port and without; `port` is the real one.
+        """Return the accepted Host headers, with and without the port; `port` is the bound one.
 
         Raises:
-            SettingsError: nobody said by which names a server on every address is called.
+            SettingsError: the server listens on every address, but no host names are configured.
         """
         if self.is_everywhere and not more:
-            raise SettingsError("MCP_MEMORY_HTTP_ALLOWED_HOSTS: name the hosts that clients call this server by")
+            raise SettingsError(
+                "MCP_MEMORY_HTTP_ALLOWED_HOSTS is not set; list the host names by which clients reach this server"
+            )
         own = f"[{self.host}]" if ":" in self.host else self.host
         names = LOCAL_NAMES if self.is_local else () if self.is_everywhere else (own,)
         return [spelt for name in (*names, *more) for spelt in (name, f"{name}:{port}")]

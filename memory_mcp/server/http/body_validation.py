@@ -1,4 +1,4 @@
-"""What stands before the SDK's transport: a body that is one JSON-RPC message, or its error."""
+"""Validates bodies before the SDK's transport: one JSON-RPC message, or an error."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from memory_mcp.server.mcp.messages import Refused, invalid_request, parse, requ
 SESSION: Final = b"mcp-session-id"
 
 ENDING_S: Final = 0.5
-"""Seconds that a request waits for another of its id: a client has read an answer before the SDK is done with it."""
+"""Seconds that a request waits for one with the same id: a client may read an answer before the SDK is done with it."""
 
 Running = tuple[bytes, str]
 """The session and the id of a request."""
 
 
 class BodyValidation:
-    """Reads bodies as strictly as stdio reads lines; it is given each in one piece, within its bound."""
+    """Parses bodies as strictly as stdio parses lines; each body arrives whole and within its size limit."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._running: dict[Running, asyncio.Event] = {}
-        """The requests that are being answered, and what is set when one has been."""
+        """The requests in progress, with an event that is set at the end of each."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a message on, and answer what is none."""
+        """Pass on a valid message; answer anything else with an error."""
         if scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         first = await receive()
-        message = parse(first["body"]) if first["type"] == "http.request" else None  # else the client has gone
+        message = parse(first["body"]) if first["type"] == "http.request" else None  # else the client disconnected
         running = _running(scope, message)
         if running is not None and not await self._has_ended(running):
-            message = invalid_request("id: another request of this id is being answered")
+            message = invalid_request("id: another request with this id is in progress; use a new id")
         if isinstance(message, Refused):
             await Response(message.json(), 400, media_type="application/json")(scope, receive, send)
             return
@@ -47,7 +47,7 @@ class BodyValidation:
             await self._app(scope, _with(first, receive), send)
 
     async def _has_ended(self, running: Running) -> bool:
-        """Say whether no request of this id is being answered, or will not be in a moment."""
+        """Return whether no request with this id is in progress, waiting a moment for one to end."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ENDING_S):
                 while running in self._running:
@@ -56,7 +56,7 @@ class BodyValidation:
 
     @contextlib.contextmanager
     def _marked(self, running: Running | None) -> Iterator[None]:
-        """Remember a request while it is answered: the SDK forgets the first of two with one id, unanswered."""
+        """Mark a request as in progress: of two with the same id the SDK would never answer the first."""
         if running is None:
             yield
             return
@@ -68,14 +68,14 @@ class BodyValidation:
 
 
 def _running(scope: Scope, message: Rpc | Refused | None) -> Running | None:
-    """Return the session and the id of a request that has both; the SDK takes 1 and "1" for the same."""
+    """Return the session and id of a request that has both; to the SDK the ids 1 and "1" are the same."""
     session: bytes | None = next((value for name, value in scope["headers"] if name == SESSION), None)
     named = request_id(message)
     return (session, str(named)) if session and named is not None else None
 
 
 def _with(first: Message, rest: Receive) -> Receive:
-    """Return what gives the first message once more, and then the others."""
+    """Return a receive function that repeats the first message, then passes on the rest."""
     waiting = [first]
 
     async def receive() -> Message:

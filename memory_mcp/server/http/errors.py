@@ -1,4 +1,4 @@
-"""How a failure reaches a page: one table from the domain's codes to HTTP's statuses."""
+"""The one table from the domain's error codes to HTTP statuses."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ STATUSES: Final[dict[Code, int]] = {
 
 
 def to_response(error: MemoryMcpError) -> JSONResponse:
-    """Return the answer to a request that failed."""
+    """Return the response for an error."""
     headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if isinstance(error, RateLimitedError) else None
     return JSONResponse({"error": str(error)}, STATUSES[error.code], headers)

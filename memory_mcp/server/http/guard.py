@@ -1,4 +1,4 @@
-"""What stands before the protocol: names that are ours, and a token that holds."""
+"""The guard before MCP: checks the host name and the token."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from memory_mcp.domain.principal import Token
 from memory_mcp.server.http.errors import to_response
 
 PRINCIPAL: Final = "memory_mcp.principal"
-"""Where a request's scope has its `Principal`, behind the guard."""
+"""The key of the `Principal` in the ASGI scope, set by the guard."""
 CHALLENGE: Final = 'Bearer realm="memory-mcp"'
 
 
 CheckNames = Callable[[Request], Awaitable[Response | None]]
-"""Returns the answer to a request that calls us by a name that is not ours, or comes from a page that is not."""
+"""Returns an error response if a request's Host or Origin is not allowed, else None."""
 
 
 class Guard:
-    """Lets a request through that calls us by our name and shows a token that holds."""
+    """Lets through requests with an allowed Host and Origin and a valid token."""
 
     def __init__(self, app: ASGIApp, tokens: Tokens, check_names: CheckNames, namespace: str) -> None:
         self._app = app
@@ -33,7 +33,6 @@ class Guard:
         self._namespace = namespace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI asks for it."""
         request = Request(scope)
         refusal = await self._check_names(request)
         if refusal is not None:
@@ -52,7 +51,7 @@ class Guard:
         await self._app({**scope, **known}, receive, self._while_valid(token, send))
 
     def _while_valid(self, token: Token, send: Send) -> Send:
-        """Send nothing more when the token was revoked meanwhile: a stream may be open for days."""
+        """Stop sending once the token is revoked: a stream may be open for days."""
 
         async def checked(message: Message) -> None:
             if message.get("body") and not self._tokens.is_valid(token.id):
@@ -63,9 +62,11 @@ class Guard:
 
 
 def _challenge(*, shown: bool) -> JSONResponse:
-    """Return a 401; `memory-mcp token create` is the fix."""
+    """Return a 401 response that names the fix."""
     reason = ', error="invalid_token"' if shown else ""
-    sentence = "a bearer token is needed, and this one does not hold" if shown else "a bearer token is needed"
+    sentence = "this bearer token is not valid" if shown else "a bearer token is required"
     return JSONResponse(
-        {"error": f"{sentence}; memory-mcp token create makes one"}, 401, {"WWW-Authenticate": CHALLENGE + reason}
+        {"error": f"{sentence}; `memory-mcp token create NAME` makes one"},
+        401,
+        {"WWW-Authenticate": CHALLENGE + reason},
     )

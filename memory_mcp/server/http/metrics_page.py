@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus asks for, shown to admins of all namespaces."""
+"""`/metrics` for Prometheus, readable by admins of all namespaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME: Final = "metrics"
 
 
 class MetricsPage:
-    """An ASGI application behind the guard: its figures are those of all callers together."""
+    """An ASGI application behind the guard; its figures cover all callers."""
 
     def __init__(self, metrics: Metrics, dispatcher: Dispatcher, services: GetServices) -> None:
         self._metrics = metrics
@@ -30,7 +30,6 @@ class MetricsPage:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI asks for it."""
         principal: Principal = scope[PRINCIPAL]
         request = Request(principal, NAME, partial(self._page, principal), (Permission.ADMIN,))
         try:
@@ -42,7 +41,8 @@ class MetricsPage:
     async def _page(self, principal: Principal) -> bytes:
         if principal.reach.bound:
             raise ForbiddenError(
-                f"these figures are of all namespaces, and the token {principal.name!r} is bound to one"
+                f"these figures cover all namespaces, but the token {principal.name!r} is bound to one; "
+                "use a token for all namespaces"
             )
         figures = await (await self._services()).status.figures()
         return self._metrics.page(figures.totals, figures.queue, figures.breaker)

@@ -1,6 +1,6 @@
-"""The front's metrics for Prometheus, over HTTP; imported only where they are asked for.
+"""The front's Prometheus metrics; imported only if they are enabled.
 
-No label holds a namespace, a name of a caller or anything of a memory.
+No label contains a namespace, a caller's name or anything from a memory.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from prometheus_client.registry import Collector
 from memory_mcp.domain.models import BreakerStatus, QueueCounts, Totals
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""From an answer that was kept in memory to a bulk store."""
+"""From a cached answer to a bulk store."""
 STATES: Final = ("closed", "half_open", "open")
 
 
 class Metrics(Collector):
-    """Counts what is called, and tells what it was last told of the rest."""
+    """Counts calls itself; reports the latest values it was given for the rest."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types; a time beside each counter
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped; drops the _created series
         self.registry = CollectorRegistry()
         self._calls = Counter(
             "memory_mcp_tool_calls",
-            "Calls of tools; the outcome is ok or the code of an error.",
+            "Tool calls; the outcome is ok or an error code.",
             ["tool", "outcome"],
             registry=self.registry,
         )
         self._seconds = Histogram(
             "memory_mcp_tool_seconds",
-            "How long calls of tools took.",
+            "Duration of tool calls in seconds.",
             ["tool"],
             registry=self.registry,
             buckets=BUCKETS_S,
         )
         self._lookups = Counter(
             "memory_mcp_cache_lookups",
-            "Looks into the response cache; the result is hit or miss.",
+            "Lookups in the response cache; the result is hit or miss.",
             ["result"],
             registry=self.registry,
         )
@@ -50,37 +50,36 @@ class Metrics(Collector):
         self.registry.register(self)
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
-        """Count a call of a tool."""
         self._calls.labels(tool, outcome).inc()
         self._seconds.labels(tool).observe(seconds)
 
     def looked_up(self, hit: bool) -> None:  # noqa: FBT001 - a callback of one argument
-        """Count a look into the response cache."""
         self._lookups.labels("hit" if hit else "miss").inc()
 
     def page(self, totals: Totals | None, queue: QueueCounts | None, breaker: BreakerStatus) -> bytes:
-        """Return everything in Prometheus' text format; a store that cannot be read has no figures."""
+        """Return everything in Prometheus' text format; None for what the store cannot tell."""
         self._totals, self._queue, self._breaker = totals, queue, breaker
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was told last."""
         state = GaugeMetricFamily(
-            "memory_mcp_breaker_state", "1 for the state that the breaker is in, 0 for the others.", labels=["state"]
+            "memory_mcp_breaker_state", "1 for the current state of the breaker, 0 for the others.", labels=["state"]
         )
         for name in STATES:
             state.add_metric([name], float(self._breaker.state == name))
         yield state
-        yield CounterMetricFamily("memory_mcp_breaker_trips", "How often the breaker has opened.", self._breaker.trips)
+        yield CounterMetricFamily(
+            "memory_mcp_breaker_trips", "Number of times the breaker has opened.", self._breaker.trips
+        )
         yield from _of_store(self._totals, self._queue)
 
 
 def _of_store(totals: Totals | None, queue: QueueCounts | None) -> Iterator[Metric]:
-    """Yield the store's figures, without a value where it cannot be read."""
+    """Yield the store's figures; without values if it cannot be read."""
     memories = GaugeMetricFamily("memory_mcp_memories", "Memories in all namespaces.")
-    size = GaugeMetricFamily("memory_mcp_store_bytes", "Bytes of the store's files.")
-    pending = GaugeMetricFamily("memory_mcp_pending_memories", "Memories that wait for a vector.")
-    failed = GaugeMetricFamily("memory_mcp_failed_memories", "Memories that the embedder refused a vector.")
+    size = GaugeMetricFamily("memory_mcp_store_bytes", "Size of the store's files in bytes.")
+    pending = GaugeMetricFamily("memory_mcp_pending_memories", "Memories waiting for a vector.")
+    failed = GaugeMetricFamily("memory_mcp_failed_memories", "Memories that the embedder refused to embed.")
     if totals is not None:
         memories.add_metric([], totals.memories)
         size.add_metric([], totals.bytes)

@@ -1,4 +1,4 @@
-"""Serving HTTP until a signal comes."""
+"""Serves HTTP until a signal arrives."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_tokens
 
 GOODBYE_S: Final = 5
-"""Seconds that requests in progress get to finish after a signal; streams are cut then."""
+"""Seconds that requests in progress get to finish after a signal; then streams are cut."""
 
 
 class _UvicornServer(uvicorn.Server):
-    """Ends well when a signal comes, where uvicorn would let itself be killed by it afterwards."""
+    """Exits normally on a signal; uvicorn would re-raise it and be killed."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end."""
         del sig, frame
         self.should_exit = True
 
@@ -67,12 +66,12 @@ def _say(sentence: str) -> None:
 
 
 def serve_http(settings: Settings, binding: Binding) -> None:
-    """Serve HTTP; return when a signal has ended it.
+    """Serve HTTP until a signal arrives.
 
     Raises:
-        SettingsError: the address cannot be listened on, or the tokens' file cannot be read.
+        SettingsError: cannot listen on the address, or cannot read the token file.
     """
     logs.configure(settings)
     if not make_tokens(settings).all():
-        _say("there is no token yet; memory-mcp token create makes one")
+        _say("there is no token yet; `memory-mcp token create NAME` makes one")
     asyncio.run(_serve(settings, binding))

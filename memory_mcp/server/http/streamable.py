@@ -1,4 +1,4 @@
-"""Streamable HTTP, MCP's transport: all of `server/http` that needs the SDK."""
+"""MCP's streamable HTTP transport: the only module of `server/http` that needs the SDK."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ MAX_SESSIONS: Final = 1_000
 
 
 def identify(ctx: Context) -> Principal:
-    """Return who sent a request that has passed the guard.
+    """Return the principal that the guard set.
 
     Raises:
-        ForbiddenError: it has not.
+        ForbiddenError: the request has not passed the guard.
     """
     principal: object = ctx.request.scope.get(PRINCIPAL) if isinstance(ctx.request, Request) else None
     if not isinstance(principal, Principal):
-        raise ForbiddenError("nobody has shown a token for this request; show one")
+        raise ForbiddenError("this request has no token; send one")
     return principal
 
 
 class Streamable:
-    """An ASGI application that speaks MCP to principals whom the guard has let in."""
+    """An ASGI application that speaks MCP; requests have passed the guard."""
 
     def __init__(self, server: Server[dict[str, object]], max_body_bytes: int) -> None:
         self._manager = StreamableHTTPSessionManager(
@@ -52,18 +52,18 @@ class Streamable:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep sessions for as long as the context lasts."""
+        """Run the session manager for as long as the context lasts."""
         async with self._manager.run():
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; the SDK is told whose it is, and lends a session to its own principal alone."""
+        """Answer one request. The SDK gets its principal, and lets only that principal use the session."""
         principal: Principal = scope[PRINCIPAL]
         access = AccessToken(token="", client_id=principal.id, scopes=[scope.value for scope in principal.scopes])
         await self._app({**scope, "user": AuthenticatedUser(access)}, receive, send)
 
 
 def check_names(hosts: Sequence[str], origins: Sequence[str]) -> Callable[[Request], Awaitable[Response | None]]:
-    """Return what refuses requests whose Host or Origin is not listed, and has no answer to the others."""
+    """Return a check that refuses requests whose Host or Origin is not listed."""
     names = TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=list(origins))
     return TransportSecurityMiddleware(names).validate_request

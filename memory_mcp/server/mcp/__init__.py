@@ -1,1 +1,1 @@
-"""The MCP SDK lives here: transport, adapters, error table."""
+"""The MCP adapter: transport, handlers and error table. Only this package imports the MCP SDK."""

@@ -1,4 +1,4 @@
-"""From the protocol's requests to the dispatcher's, and from its errors to the protocol's."""
+"""Converts MCP requests to the dispatcher's, and domain errors to MCP's."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ P = TypeVar("P")
 R = TypeVar("R")
 Context = ServerRequestContext[dict[str, object]]
 Identify = Callable[[Context], Principal]
-"""Says who sent a request; raises ForbiddenError when nobody did."""
+"""Returns the principal of a request; raises ForbiddenError if there is none."""
 
 READING: Final = frozenset(
     {"resources/read", "resources/subscribe", "subscriptions/listen", "prompts/get", "completion/complete"}
 )
-"""What looks at memories, tools aside; the rest is answered from what the program is."""
+"""Methods besides tools/call that read memories; all others need no store."""
 
 
 class Adapter:
-    """Puts the dispatcher before the SDK's handlers of all methods but tools/call."""
+    """Wraps the SDK's handlers, except that of tools/call, with the dispatcher."""
 
     def __init__(self, dispatcher: Dispatcher, identify: Identify) -> None:
         self._dispatcher = dispatcher
         self._identify = identify
 
     def around(self, handler: Callable[[Principal, Context, P], Awaitable[R]]) -> Callable[[Context, P], Awaitable[R]]:
-        """Return a handler as the SDK calls it, of one that is told who asks."""
+        """Turn a handler that takes a principal into one that the SDK can call."""
 
         async def handle(ctx: Context, params: P) -> R:
             try:

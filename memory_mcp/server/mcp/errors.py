@@ -1,4 +1,4 @@
-"""How a failure reaches an MCP client: one table from the domain's codes to the protocol's."""
+"""The one table from the domain's error codes to MCP's."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ PROTOCOL_CODES: Final[dict[Code, int]] = {
     Code.PROVISION: types.INTERNAL_ERROR,
     Code.INTERNAL: types.INTERNAL_ERROR,
 }
-"""The protocol has a number for wrong parameters and one for all else; our own code goes along under `CODE_KEY`."""
+"""MCP has one number for invalid parameters and one for everything else; `CODE_KEY` carries our own code."""
 
 CODE_KEY: Final = "memory-mcp/error"
 RETRY_KEY: Final = "memory-mcp/retry_after"
 """Seconds."""
 REQUEST_KEY: Final = "memory-mcp/request_id"
-"""What the logs of front and daemon call the request."""
+"""The request id in the logs of front and daemon."""
 
 
 def to_result(error: MemoryMcpError) -> types.CallToolResult:
-    """Tell the model what was wrong and what to do; it is a result, so that it can fix its call."""
+    """Return the error as a tool result, so that the model can read it and fix its call."""
     return types.CallToolResult(content=[types.TextContent(text=str(error))], is_error=True, _meta=_about(error))
 
 
 def to_protocol(error: MemoryMcpError) -> MCPError:
-    """Tell the client, where a request has no result that could say it."""
+    """Return the error as a protocol error, for requests whose result cannot carry it."""
     return MCPError(PROTOCOL_CODES[error.code], str(error), _about(error))
 
 
 def code_in(about: object) -> Code | None:
-    """Read the code back from an error's data or a result's `_meta`; None where there is none of ours."""
+    """Return our code from an error's data or a result's `_meta`; None if there is none."""
     named = about.get(CODE_KEY) if isinstance(about, dict) else None
     return Code(named) if named in set(Code) else None
 

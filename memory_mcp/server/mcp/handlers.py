@@ -1,4 +1,4 @@
-"""The protocol's requests about tools, answered by ours."""
+"""Handlers for MCP's requests about tools."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from memory_mcp.settings import Settings
 from memory_mcp.tools import TOOLS, offered
 from memory_mcp.tools.base import AnyTool, Result
 
-SEARCHING = "Long-term memory. Search it (memory_search) before you answer what may depend on earlier sessions"
+SEARCHING = "Long-term memory. Search it (memory_search) before you answer anything that may depend on earlier sessions"
 STORING = (
     "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences. When "
-    "something has changed, find what is stored (memory_search) and correct it (memory_update) rather than storing both"
+    "something changes, find the stored memory (memory_search) and correct it (memory_update) instead of storing both"
 )
 
 
@@ -44,13 +44,13 @@ class ToolHandlers:
     async def list_tools(
         self, principal: Principal, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        """Answer `tools/list`, from memory."""
+        """Answer `tools/list` from a prepared result."""
         del principal, ctx, params
         self._services.warm()
         return advertised(self._offered)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        """Answer `tools/call`; what goes wrong is a result that the model can read, unless there is no such tool."""
+        """Answer `tools/call`; errors become results that the model can read, except for an unknown tool."""
         try:
             return await self._called(ctx, params)
         except UnknownToolError as error:
@@ -76,13 +76,13 @@ def _to_result(result: Result) -> types.CallToolResult:
 
 async def _refuse(name: str) -> types.CallToolResult:
     if any(tool.name == name for tool in TOOLS):
-        problem = "writes, and this server is read-only (MCP_MEMORY_READ_ONLY); tools/list names what it does"
+        problem = "writes, but this server is read-only (MCP_MEMORY_READ_ONLY); use one of the tools in tools/list"
         raise UnknownToolError(f"{name} {problem}")
-    raise UnknownToolError(f"there is no tool {name[:64]!r}; tools/list names them")
+    raise UnknownToolError(f"unknown tool {name[:64]!r}; use one of the tools in tools/list")
 
 
 class _McpServer(Server[dict[str, object]]):
-    """The SDK's, which would tell clients of 2026-07-28 that lists change, for it serves `subscriptions/listen`."""
+    """The SDK's server, corrected: because it serves `subscriptions/listen`, it would announce changing lists."""
 
     def get_capabilities(
         self,
@@ -92,14 +92,13 @@ class _McpServer(Server[dict[str, object]]):
         *,
         protocol_version: str | None = None,
     ) -> types.ServerCapabilities:
-        """Return what the server can do."""
-        found = super().get_capabilities(
+        capabilities = super().get_capabilities(
             notification_options, experimental_capabilities, extensions, protocol_version=protocol_version
         )
-        for each in (found.tools, found.resources, found.prompts):
+        for each in (capabilities.tools, capabilities.resources, capabilities.prompts):
             if each is not None:
                 each.list_changed = False
-        return found
+        return capabilities
 
 
 def make_server(
@@ -126,6 +125,6 @@ def make_server(
         on_list_prompts=around(reading.list_prompts),
         on_get_prompt=around(reading.get_prompt),
         on_completion=around(reading.complete),
-        # Each call of a tool over HTTP (2026-07-28) asks for it, and would go through all of tools/list.
+        # Each tool call over HTTP (2026-07-28) looks this up, and would otherwise go through all of tools/list.
         get_tool_input_schema=lambda name: input_schemas(tools).get(name),
     )

@@ -1,6 +1,6 @@
-"""What the SDK keeps to itself and we cannot do without; nothing else of ours touches a private name of it.
+"""The SDK's private names that we need; no other module touches one.
 
-`tests/architecture/test_sdk.py` names each, and fails where an upgrade has dropped one.
+`tests/architecture/test_sdk.py` lists them, and fails if an upgrade drops one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,6 @@ __all__ = ["ContextReceiveStream", "ContextSendStream", "connection_of", "create
 
 
 def connection_of(session: ServerSession) -> Connection:
-    """Return the connection that a request came by, which outlives the request."""
-    connection: Connection = session._connection  # noqa: SLF001 - the SDK has no other way to it
+    """Return the connection of a request, which outlives the request."""
+    connection: Connection = session._connection  # noqa: SLF001 - the SDK has no public access to it
     return connection

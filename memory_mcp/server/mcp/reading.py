@@ -1,4 +1,4 @@
-"""The protocol's requests about resources, prompts and completions, answered by ours."""
+"""Handlers for MCP's requests about resources, prompts and completions."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from memory_mcp.server.mcp.adapter import Context
 ListPage = types.PaginatedRequestParams | None
 
 COMPLETED = 100
-"""Values of a completion; the protocol allows no more."""
+"""Maximum values of a completion in MCP."""
 
 
 class ReadingHandlers:
-    """Everything but tools; what a handler needs is imported when it is called."""
+    """Handlers for everything but tools; each imports what it needs when called."""
 
     def __init__(self, services: GetServices, *, read_only: bool) -> None:
         self._services = services
         self._read_only = read_only
 
     async def list_resources(self, principal: Principal, ctx: Context, params: ListPage) -> types.ListResourcesResult:
-        """Answer `resources/list`."""
         del principal, ctx, params
         from memory_mcp.application.resources import MIME_TYPE, RESOURCES  # noqa: PLC0415 - not before the handshake
 
@@ -36,7 +35,6 @@ class ReadingHandlers:
     async def list_templates(
         self, principal: Principal, ctx: Context, params: ListPage
     ) -> types.ListResourceTemplatesResult:
-        """Answer `resources/templates/list`."""
         del principal, ctx, params
         from memory_mcp.application.resources import MIME_TYPE, TEMPLATES  # noqa: PLC0415 - not before the handshake
 
@@ -52,7 +50,6 @@ class ReadingHandlers:
     async def read_resource(
         self, principal: Principal, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        """Answer `resources/read`."""
         del ctx
         from memory_mcp.application.resources import MIME_TYPE, Address, read  # noqa: PLC0415 - not before the handshake
 
@@ -62,7 +59,6 @@ class ReadingHandlers:
         )
 
     async def list_prompts(self, principal: Principal, ctx: Context, params: ListPage) -> types.ListPromptsResult:
-        """Answer `prompts/list`."""
         del principal, ctx, params
         from memory_mcp.application.prompts import offered  # noqa: PLC0415 - not before the handshake
 
@@ -83,7 +79,6 @@ class ReadingHandlers:
     async def get_prompt(
         self, principal: Principal, ctx: Context, params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
-        """Answer `prompts/get`."""
         del ctx
         from memory_mcp.application.prompts import make, offered  # noqa: PLC0415 - not before the handshake
 
@@ -94,11 +89,11 @@ class ReadingHandlers:
     async def complete(
         self, principal: Principal, ctx: Context, params: types.CompleteRequestParams
     ) -> types.CompleteResult:
-        """Answer `completion/complete`: tags and namespaces are completed, other arguments have nothing to offer."""
+        """Answer `completion/complete` for tags and namespaces; other arguments have no completions."""
         del ctx
-        found = await self._completions(params.argument.name, params.argument.value, principal.reach)
+        completions = await self._completions(params.argument.name, params.argument.value, principal.reach)
         return types.CompleteResult(
-            completion=types.Completion(values=found[:COMPLETED], has_more=len(found) > COMPLETED)
+            completion=types.Completion(values=completions[:COMPLETED], has_more=len(completions) > COMPLETED)
         )
 
     async def _completions(self, name: str, prefix: str, reach: Reach) -> list[str]:

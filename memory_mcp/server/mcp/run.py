@@ -1,4 +1,4 @@
-"""Serving one client over stdio, until it goes or a signal comes."""
+"""Serves one client over stdio, until it leaves or a signal arrives."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from memory_mcp.server.mcp.stdio import Transport, claim_descriptors
 from memory_mcp.settings import Settings
 
 SWITCH_S: Final = 0.0005
-"""Seconds that a thread may keep the others from Python: the one that looks for words must not hold up the loop that
-waits for the query's vector. With Python's own 5 ms a search takes a fifth longer."""
+"""Python's thread switch interval in seconds: the keyword search thread must not hold up the event loop, which waits
+for the query's vector. With the default of 5 ms a search takes a fifth longer."""
 PARENT_EVERY_S: Final = 2.0
-"""Seconds between two looks at the parent."""
+"""Seconds between checks of the parent process."""
 
 
 async def _serve(settings: Settings, problem: SettingsError | None) -> None:
@@ -36,23 +36,23 @@ async def _serve(settings: Settings, problem: SettingsError | None) -> None:
         async with transport.streams() as (from_client, to_client), _ending_with_parent(transport.heard):
             await server.run(from_client, to_client, server.create_initialization_options())
     except* anyio.BrokenResourceError:
-        pass  # messages that came while the session ended; their client has gone or is told to
+        pass  # messages that arrived while the session ended; the client has gone or will be told
     finally:
         await services.close()
 
 
 @contextlib.asynccontextmanager
 async def _ending_with_parent(heard: asyncio.Event) -> AsyncIterator[None]:
-    """End the work when the process that started us is gone: others may hold its end of our stdin open.
+    """Stop serving when the parent process is gone: other processes may keep our stdin open.
 
-    It is looked for when the client speaks: who started us and left before that was a helper of the client.
+    Watching starts with the client's first message: a parent that left before was only a launcher.
     """
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
             await heard.wait()
             parent = os.getppid()
-            while os.getppid() == parent:  # noqa: ASYNC110 - the system has no event for it everywhere
+            while os.getppid() == parent:  # noqa: ASYNC110 - not every system has an event for this
                 await asyncio.sleep(PARENT_EVERY_S)
             tasks.cancel_scope.cancel()
 
@@ -71,9 +71,9 @@ async def _until_signalled(settings: Settings, problem: SettingsError | None) ->
 
 
 def serve_stdio(settings: Settings, problem: SettingsError | None = None) -> None:
-    """Serve the client on stdin and stdout; return when it has gone.
+    """Serve the client on stdin and stdout until it leaves.
 
-    Where the settings do not fit, these are the defaults, and every call answers the problem.
+    If the settings are invalid, pass the defaults and the problem; every call then answers with the problem.
     """
     sys.setswitchinterval(SWITCH_S)
     asyncio.run(_until_signalled(settings, problem))

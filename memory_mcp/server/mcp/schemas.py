@@ -1,4 +1,4 @@
-"""From our tools to the protocol's: names, descriptions, schemas, hints."""
+"""Converts our tools to MCP's: names, descriptions, schemas and hints."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from memory_mcp.tools.search import SEARCH
 JsonSchema = dict[str, Any]  # JSON schema, as pydantic makes it
 
 BRIEF: Final = ("type", "enum", "format")
-"""What is said of an argument that another tool's schema explains."""
+"""What is kept of an argument that another tool's schema explains."""
 
 
 @cache
 def advertised(tools: tuple[AnyTool, ...]) -> types.ListToolsResult:
-    """Return the list of tools; it is the same for every client and every call."""
+    """Return the list of tools, the same for every client and call."""
     return types.ListToolsResult(tools=[_advertise(tool) for tool in tools])
 
 
 @cache
 def input_schemas(tools: tuple[AnyTool, ...]) -> dict[str, JsonSchema]:
-    """Return the schema of each tool's arguments, as it is advertised."""
+    """Return the advertised schema of each tool's arguments."""
     return {tool.name: tool.input_schema for tool in advertised(tools).tools}
 
 
@@ -47,14 +47,14 @@ def _advertise(tool: AnyTool) -> types.Tool:
 
 
 def _lean(schema: JsonSchema, *, collapse: bool) -> JsonSchema:
-    """Leave out what costs the client's context: titles, docstrings, what holds where nothing is said."""
+    """Drop what only costs context: titles, docstrings and values that are the default anyway."""
     lean: JsonSchema = {}
     for key, value in schema.items():
         if isinstance(value, str) and (key == "title" or (key == "description" and "properties" in schema)):
             continue
-        if value is True and key == "additionalProperties":  # as where nothing is said
+        if value is True and key == "additionalProperties":  # the default anyway
             continue
-        if value is False and key == "default" and collapse:  # so is a flag that is not given
+        if value is False and key == "default" and collapse:  # a flag defaults to false anyway
             continue
         if key in {"properties", "$defs"}:
             lean[key] = {name: _lean(inner, collapse=collapse) for name, inner in value.items()}
@@ -68,7 +68,7 @@ def _lean(schema: JsonSchema, *, collapse: bool) -> JsonSchema:
 
 
 def _without_least_length(schema: JsonSchema) -> JsonSchema:
-    """Let optional texts be empty, which is taken for left out."""
+    """Allow empty optional strings, which count as left out."""
     required = schema.get("required", ())
     fields = {
         name: {key: value for key, value in field.items() if key != "minLength" or name in required}
@@ -78,7 +78,7 @@ def _without_least_length(schema: JsonSchema) -> JsonSchema:
 
 
 def _with_brief_filters(schema: JsonSchema) -> JsonSchema:
-    """Say only what kind of value each filter takes: the schema of memory_search has the descriptions and bounds."""
+    """Keep only the types of filters: memory_search's schema has their descriptions and bounds."""
     fields = schema["properties"]
     return {**schema, "properties": fields | {name: _brief(fields[name]) for name in FilterArguments.model_fields}}
 
@@ -91,7 +91,7 @@ def _brief(field: JsonSchema) -> JsonSchema:
 
 
 def _without_null(schema: JsonSchema) -> JsonSchema:
-    """Turn "this or null, null by default" into an argument that may be left out."""
+    """Turn a nullable argument that defaults to null into an optional one."""
     choices = schema.get("anyOf")
     if choices is None or {"type": "null"} not in choices:
         return schema

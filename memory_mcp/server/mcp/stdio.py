@@ -1,7 +1,7 @@
 """The stdio transport: newline-delimited JSON-RPC, read strictly.
 
-The SDK's own reader replaces bad bytes and leaves a lone surrogate unanswered; here every line gets its answer. File
-descriptor 1 is handed to the transport alone: whatever else writes there, C libraries included, reaches stderr.
+The SDK's own reader replaces bad bytes and leaves a lone surrogate unanswered; here every line gets an answer. Only
+the transport gets file descriptor 1: other writes to it, including those of C libraries, go to stderr.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from memory_mcp.server.mcp.messages import Refused, parse, wrong
 from memory_mcp.server.mcp.private import ContextReceiveStream, ContextSendStream, create_context_streams
 
 MAX_LINE: Final = 64 * 1024 * 1024
-"""Bytes of one message."""
+"""Maximum bytes of one message."""
 
 GOODBYE_S: Final = 5.0
-"""Seconds that requests in progress get to finish after the client closed its side."""
+"""Seconds that requests in progress get to finish after the client closed stdin."""
 
 MOST_UNANSWERED: Final = 1_000
-"""Requests, before the next has to wait: a client may write them faster than it reads their answers."""
+"""Unanswered requests before the next one waits: a client may write faster than it reads answers."""
 
 ROOM_S: Final = 1.0
-"""Seconds that it waits before it is refused: a cancellation behind it has to get through."""
+"""Seconds that it waits before it is refused, so that a cancellation behind it gets through."""
 
 CANCELLED: Final = "notifications/cancelled"
 
 Item = SessionMessage | Exception
 
-_TOO_LONG: Final = wrong(types.INVALID_REQUEST, f"a message has at most {MAX_LINE} bytes")
+_TOO_LONG: Final = wrong(types.INVALID_REQUEST, f"the message is longer than {MAX_LINE} bytes; send a shorter one")
 
-_TOO_MANY: Final = f"{MOST_UNANSWERED} requests are unanswered; read their answers or cancel some first"
+_TOO_MANY: Final = f"{MOST_UNANSWERED} requests are unanswered; read the answers or cancel some requests first"
 
 
 def claim_descriptors() -> tuple[BinaryIO, BinaryIO]:
-    """Take descriptors 0 and 1 for the transport; 0 reads nothing from now on, and 1 writes to stderr."""
+    """Take over descriptors 0 and 1 for the transport; from now on 0 reads nothing, and 1 writes to stderr."""
     wire_in, wire_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -55,9 +55,9 @@ def claim_descriptors() -> tuple[BinaryIO, BinaryIO]:
 
 
 class Transport:
-    """Lines of one client to and from the SDK's streams.
+    """Connects the client's lines with the SDK's streams.
 
-    Both ends of the wire have a daemon thread: it may be blocked in read() or write() for ever, and must not keep the
+    Reading and writing each have a daemon thread: it may block in read() or write() for ever, and must not keep the
     process alive.
     """
 
@@ -67,14 +67,14 @@ class Transport:
         self._lines: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
         self._outgoing: SimpleQueue[tuple[bytes, Future[None]]] = SimpleQueue()
         self._unanswered: Counter[types.RequestId | None] = Counter()
-        """How many of an id are to be answered; None is the id of what is refused and had none."""
+        """Unanswered requests by id; None counts refused messages without an id."""
         self._answer_left = asyncio.Event()
         self.heard = asyncio.Event()
-        """Set when the client has sent a line."""
+        """Set after the client's first line."""
 
     @contextlib.asynccontextmanager
     async def streams(self) -> AsyncIterator[tuple[ContextReceiveStream[Item], ContextSendStream[SessionMessage]]]:
-        """Serve the wire for as long as the context lasts."""
+        """Read and write for as long as the context lasts."""
         to_server, from_client = create_context_streams[Item](0)
         to_client, from_server = create_context_streams[SessionMessage](0)
         loop = asyncio.get_running_loop()
@@ -87,13 +87,13 @@ class Transport:
             tasks.cancel_scope.cancel()
 
     def _pump(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Read lines in a thread and hand them over one by one; an empty one is the end."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
-            with contextlib.suppress(OSError):  # what cannot be read, such as a folder, is at its end
+        """Read lines in a thread and hand them over one by one; an empty line means end of file."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed because the process is ending
+            with contextlib.suppress(OSError):  # unreadable input, such as a folder, counts as end of file
                 while line := self._wire_in.readline(MAX_LINE + 1):
                     asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
                     while len(line) > MAX_LINE and not line.endswith(b"\n"):
-                        line = self._wire_in.readline(MAX_LINE)  # the rest of what was refused
+                        line = self._wire_in.readline(MAX_LINE)  # skip the rest of the refused line
             asyncio.run_coroutine_threadsafe(self._lines.put(b""), loop).result()
 
     async def _read(self, to_server: ContextSendStream[Item], to_client: ContextSendStream[SessionMessage]) -> None:
@@ -110,13 +110,13 @@ class Transport:
                 if isinstance(message, types.JSONRPCRequest):
                     self._unanswered[message.id] += 1
                 elif isinstance(message, types.JSONRPCNotification) and message.method == CANCELLED:
-                    self._answered((message.params or {}).get("requestId"))  # it never will be
+                    self._answered((message.params or {}).get("requestId"))  # a cancelled request never gets an answer
                 await to_server.send(SessionMessage(message))
             with contextlib.suppress(TimeoutError):
-                await self._until_unanswered(0, GOODBYE_S)  # before the server is told that the client has gone
+                await self._until_unanswered(0, GOODBYE_S)  # before the server learns that the client has gone
 
     async def _admitted(self, message: types.JSONRPCMessage | Refused) -> types.JSONRPCMessage | Refused:
-        """Return a message once there is room for it, or what refuses it; only requests need room."""
+        """Return a message once there is room for it, or a refusal; only requests need room."""
         if not isinstance(message, types.JSONRPCRequest):
             return message
         try:
@@ -126,7 +126,7 @@ class Transport:
         return message
 
     async def _until_unanswered(self, most: int, seconds: float) -> None:
-        """Wait until at most so many requests are unanswered.
+        """Wait until at most `most` requests are unanswered.
 
         Raises:
             TimeoutError: it took too long.
@@ -143,14 +143,14 @@ class Transport:
                 self._outgoing.put((item.message.model_dump_json(by_alias=True, exclude_unset=True).encode(), sent))
                 try:
                     await asyncio.wrap_future(sent)
-                except OSError:  # nobody reads any more: the client has gone, whatever its end of stdin says
+                except OSError:  # nobody reads stdout any more: the client has gone, even if stdin is open
                     session.cancel()
                     return
                 if isinstance(item.message, types.JSONRPCResponse | types.JSONRPCError):
                     self._answered(item.message.id)
 
     def _drain(self) -> None:
-        """Write lines in a thread, each whole before the next."""
+        """Write lines in a thread, one after another."""
         while True:
             line, sent = self._outgoing.get()
             if not sent.set_running_or_notify_cancel():

@@ -1,4 +1,4 @@
-"""Subscriptions of both eras: who subscribed to a resource hears of writes by any process that change it."""
+"""Resource subscriptions in both protocol versions; writes by any process notify the subscriber."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from memory_mcp.server.mcp.adapter import Context
 from memory_mcp.server.mcp.private import connection_of
 
 MOST: Final = 100
-"""Resources that one connection, or one listening request, may subscribe to."""
+"""Maximum resources for one connection or one listening request."""
 HELD: Final = "memory-mcp/subscriptions"
 
 HeldSubscription = dict[str, contextlib.AsyncExitStack]
@@ -24,7 +24,7 @@ Notify = Callable[[str], Awaitable[None]]
 
 
 class Subscriptions:
-    """Keeps what each connection subscribed to, until it unsubscribes or goes."""
+    """Keeps each connection's subscriptions until it unsubscribes or closes."""
 
     def __init__(self, services: GetServices) -> None:
         self._services = services
@@ -33,29 +33,31 @@ class Subscriptions:
         self, principal: Principal, ctx: Context, params: types.SubscribeRequestParams
     ) -> types.EmptyResult:
         """Answer `resources/subscribe` (2025-11-25)."""
-        held = _held(ctx)
-        if params.uri not in held:
-            _bound(len(held) + 1)
+        subscriptions = _subscriptions_of(ctx)
+        if params.uri not in subscriptions:
+            _bound(len(subscriptions) + 1)
             stack = contextlib.AsyncExitStack()
-            held[params.uri] = stack
+            subscriptions[params.uri] = stack
 
             async def notify(uri: str) -> None:
-                with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):  # it has just gone
+                with contextlib.suppress(
+                    anyio.ClosedResourceError, anyio.BrokenResourceError
+                ):  # the client has just gone
                     await ctx.session.send_resource_updated(uri)
 
             try:
                 await self._watch(stack, params.uri, principal, notify)
             except BaseException:
-                del held[params.uri]
+                del subscriptions[params.uri]
                 raise
         return types.EmptyResult()
 
     async def unsubscribe(
         self, principal: Principal, ctx: Context, params: types.UnsubscribeRequestParams
     ) -> types.EmptyResult:
-        """Answer `resources/unsubscribe` (2025-11-25); what was not subscribed to is no failure."""
+        """Answer `resources/unsubscribe` (2025-11-25); unsubscribing twice is not an error."""
         del principal
-        stack = _held(ctx).pop(params.uri, None)
+        stack = _subscriptions_of(ctx).pop(params.uri, None)
         if stack is not None:
             await stack.aclose()
         return types.EmptyResult()
@@ -91,17 +93,19 @@ class Subscriptions:
 
 def _bound(count: int) -> None:
     if count > MOST:
-        raise InvalidArgumentError("uri", f"at most {MOST} resources can be subscribed to at once")
+        raise InvalidArgumentError(
+            "uri", f"at most {MOST} resources can be subscribed to at once; unsubscribe from one first"
+        )
 
 
-def _held(ctx: Context) -> HeldSubscription:
-    """Return the subscriptions of the connection that a request came by; they end with it."""
+def _subscriptions_of(ctx: Context) -> HeldSubscription:
+    """Return the subscriptions of a request's connection; they end with it."""
     connection = connection_of(ctx.session)
     if HELD not in connection.state:
-        held: HeldSubscription = {}
-        connection.state[HELD] = held
-        connection.exit_stack.push_async_callback(_end, held)
-    return connection.state[HELD]  # type: ignore[no-any-return]  # a dict of any values, of which this is ours
+        subscriptions: HeldSubscription = {}
+        connection.state[HELD] = subscriptions
+        connection.exit_stack.push_async_callback(_end, subscriptions)
+    return connection.state[HELD]  # type: ignore[no-any-return]  # a dict of Any; this entry is ours
 
 
 async def _end(held: HeldSubscription) -> None:

@@ -31,7 +31,7 @@ async def test_a_full_disk_takes_nothing_and_loses_nothing(path: Path, store: Sq
     await _bound(store, path.stat().st_size // 4096 + 60)
     written = ["first"]
     batch = [(new(text), whole(text, towards(1))) for text in ("x" * 50_000, "y" * 50_000)]
-    with pytest.raises(StoreError, match=f"{path}: the disk is full; free some space"):
+    with pytest.raises(StoreError, match=f"{path}: the disk is full; nothing was lost"):
         await _write_on(store, written)
     with pytest.raises(StoreError, match="the disk is full"):
         await store.add(batch)
@@ -49,7 +49,7 @@ async def test_a_backup_without_room_leaves_nothing(path: Path, store: SqliteSto
     with small_disk(tmp_path / "disk") as disk:
         disk.fill(40_960)
         before = list(disk.folder.iterdir())
-        with pytest.raises(StoreError, match=f"{disk.folder}: the disk is full; free some space, nothing was lost"):
+        with pytest.raises(StoreError, match=f"{disk.folder}: the disk is full; nothing was lost: free some space"):
             await store.backup(disk.folder / "one")
         assert list(disk.folder.iterdir()) == before
     await put(store, "second", towards(1))
