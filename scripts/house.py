@@ -43,7 +43,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/db/*": "timeouts, page and cache sizes, versions of the schema",
     "memory_mcp/storage/sqlite/records/*": "rows by their keys, in the order of time",
     "memory_mcp/storage/sqlite/maintenance/*": "copies, checks and repairs of the file",
-    "memory_mcp/storage/sqlite/repository.py:*": "microseconds of a second",
+    "memory_mcp/storage/sqlite/store.py:*": "microseconds of a second",
     "memory_mcp/storage/sqlite/lexical/keywords.py:PROBE_TERMS": "look-ups that recognize a memory in the index",
     "memory_mcp/storage/sqlite/lexical/scoring.py:MIN_FTS5_IDF": "FTS5's own",
     "memory_mcp/storage/sqlite/lexical/scoring.py:_idf_of_fts5": "FTS5's own",

@@ -15,7 +15,7 @@ Make = Callable[[Settings], Store]
 
 
 def _sqlite(settings: Settings, *, creates: bool) -> Store:
-    from memory_mcp.storage.sqlite.repository import SqliteStore  # noqa: PLC0415 - only where it is chosen
+    from memory_mcp.storage.sqlite.store import SqliteStore  # noqa: PLC0415 - only where it is chosen
 
     return SqliteStore(settings.sqlite_path, creates=creates, read_only=settings.read_only)
 

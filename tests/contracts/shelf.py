@@ -28,7 +28,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.ports import Snapshots, Store, SupportsBackup, SupportsVerify
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 
 MakeStore = Callable[[], Store]

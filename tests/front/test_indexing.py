@@ -15,7 +15,7 @@ from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.memories.service import Memories
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import nearest
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder

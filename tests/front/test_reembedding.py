@@ -14,7 +14,7 @@ from memory_mcp.domain.principal import Reach
 from memory_mcp.maintenance.reembedding import BATCH, LEASE, LEASE_S, Reembedding, ReembeddingProgress
 from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.memories.service import Memories
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import faults, nearest
 from tests.fakes.embedder import FakeEmbedder
 

@@ -13,7 +13,7 @@ from memory_mcp.domain.models import Change, Embedded, Embedding, Filters, Lane,
 from memory_mcp.domain.principal import Reach
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.memories.service import Memories
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import nearest
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.test_indexing import SPACE, make

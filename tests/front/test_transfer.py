@@ -18,7 +18,7 @@ from memory_mcp.domain.models import Change, Memory, NewMemory, Record, Revision
 from memory_mcp.domain.names import nfc
 from memory_mcp.maintenance.transfer import BATCH, Transfer
 from memory_mcp.memories.indexing import Indexer
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import whole
 from tests.fakes.embedder import FakeEmbedder
 

@@ -12,7 +12,7 @@ import pytest
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Change, Chunk, Condition, Embedded, Filters, Stored
 from memory_mcp.domain.ports import Store
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, keyword_search, nearest, new, put, towards, whole
 
 PAGE = 4096

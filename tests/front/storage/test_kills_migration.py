@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.storage.sqlite.db.schema import migrations
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, new, towards, whole
 from tests.front.storage import earlier
 from tests.front.storage.audit import LIVE, audit, column, opened

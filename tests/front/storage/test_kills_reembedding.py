@@ -10,7 +10,7 @@ import pytest
 from memory_mcp.domain.models import Space
 from memory_mcp.maintenance.reembedding import BATCH, LEASE_S, Reembedding
 from memory_mcp.memories.indexing import Indexer
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import SPACE, near, new, towards, whole
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.storage.conftest import Start
@@ -21,7 +21,7 @@ BATCHES = 6
 REEMBEDS = """
 import asyncio, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.front.storage.test_kills_reembedding import make
 
 print("ready", flush=True)

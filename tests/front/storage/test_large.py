@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, NewMemory, Space, Stored
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import nearest
 
 DIMENSIONS = 64
@@ -129,7 +129,7 @@ async def test_small_namespaces_do_without_numpy(path: Path) -> None:
 import asyncio, sys
 from pathlib import Path
 from memory_mcp.domain.models import *
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 async def main():
     store = SqliteStore(Path({str(path)!r}), large=3)
     space, row = Space("s", 64), bytes([0, 0, 128, 63]) * 64

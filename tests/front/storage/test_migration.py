@@ -20,7 +20,7 @@ from memory_mcp.storage.sqlite.db.rows import digest
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.records import writes
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import chunks
 from tests.contracts.shelf import HERE, events, keyword_search, listed, new, put, worded
 from tests.front.storage.audit import audit, opened
@@ -32,7 +32,7 @@ from pathlib import Path
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE
 
 entered = keywords._enter

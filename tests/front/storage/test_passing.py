@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from memory_mcp.storage.sqlite.maintenance import inspection
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, put
 from tests.front.storage.conftest import Start
 
@@ -14,7 +14,7 @@ WRITTEN = 1_000
 WRITING = """
 import asyncio, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import put
 
 async def write() -> None:

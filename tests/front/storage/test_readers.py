@@ -16,7 +16,7 @@ from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.storage.sqlite.db.readers import Reader, Readers
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, put, towards
 
 PATIENCE_S = 30.0

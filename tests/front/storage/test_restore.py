@@ -9,7 +9,7 @@ import pytest
 
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Change, Chunk
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, events, listed, near, put, towards
 from tests.front.storage.audit import audit
 

@@ -18,7 +18,7 @@ from memory_mcp.storage.sqlite.db.rows import digest, to_json
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records import writes
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import binary_search, chunks
 from tests.contracts.shelf import SPACE, events, listed, near, nearest, offer, towards, worded
 from tests.front.storage.audit import audit, changes, opened
@@ -31,7 +31,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from memory_mcp.storage.sqlite.db import unify
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 
 unify._fold_tags = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(SqliteStore(Path(sys.argv[1])).generation())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import OTHER_SPACE, put, towards, whole
 from tests.front.storage.audit import opened
 from tests.front.storage.test_migration import make_old
