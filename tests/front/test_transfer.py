@@ -87,7 +87,7 @@ async def test_what_is_imported_is_embedded_while_there_is_a_daemon(tmp_path: Pa
     asked = len(embedder.calls)
     await taking.import_records(records[2:])
     assert len(embedder.calls) == asked
-    assert (await store.queue(None)).pending == 3
+    assert (await store.read(lambda it: it.queue(None))).pending == 3
     await store.close()
 
 

@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from memory_mcp.domain.models import Chunk, MissingVectors, PendingChunk, QueueCounts, Space
+from memory_mcp.domain.models import Chunk, MissingVectors, PendingChunk, Space
 
 
 class EmbeddingIndex(Protocol):
     """Keeps the vectors of chunks, by the space that they are of; one space is the store's, which searches use."""
-
-    async def space(self) -> Space | None:
-        """Return the space of the store's vectors; None before the first."""
-        ...
-
-    async def queue(self, namespace: str | None) -> QueueCounts:
-        """Count what waits for vectors, in one namespace or in all."""
-        ...
 
     async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest chunks that wait for a vector."""
@@ -36,7 +28,7 @@ class EmbeddingIndex(Protocol):
         """
         ...
 
-    async def others(self) -> list[Space]:
+    async def other_spaces(self) -> list[Space]:
         """Return the spaces that hold vectors but are not the store's."""
         ...
 

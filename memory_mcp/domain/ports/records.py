@@ -13,7 +13,6 @@ from memory_mcp.domain.models import (
     Filters,
     Memory,
     NewMemory,
-    Page,
     Record,
     Revision,
     Statistics,
@@ -23,7 +22,7 @@ from memory_mcp.domain.models import (
 
 
 class Records(Protocol):
-    """Writes memories, finds them by id and lists them; every index follows in the same transaction."""
+    """Writes memories, finds them by id and counts them; every index follows in the same transaction."""
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
         """Write memories in one transaction; an exact duplicate only adds its tags to the memory that is there.
@@ -95,14 +94,6 @@ class Records(Protocol):
 
     async def purge(self, before: datetime) -> int:
         """Remove for good what was deleted before a moment, some hundred at a time; return how many, 0 at the end."""
-        ...
-
-    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first; a cursor tells of no namespace but the filters' own.
-
-        Raises:
-            InvalidArgumentError: the cursor is none of this store's.
-        """
         ...
 
     async def export(self, after: int, limit: int) -> list[Record]:

@@ -25,9 +25,7 @@ from memory_mcp.domain.models import (
     MissedChanges,
     MissingVectors,
     NewMemory,
-    Page,
     PendingChunk,
-    QueueCounts,
     Record,
     Revision,
     Space,
@@ -44,7 +42,7 @@ from memory_mcp.storage.sqlite.db.schema import check_identity
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
 from memory_mcp.storage.sqlite.snapshot import SqliteSnapshot
-from memory_mcp.storage.sqlite.vectors import chunks, exact, spaces
+from memory_mcp.storage.sqlite.vectors import chunks, spaces
 from memory_mcp.storage.sqlite.vectors.search import LARGE, VectorSearch
 
 T = TypeVar("T")
@@ -149,14 +147,10 @@ class SqliteStore:
         now = self._now()
         return await self._database.write(lambda db: writes.purge(db, to_micros(before), now))
 
-    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first."""
-        return await self._database.read(lambda db: reads.page(db, filters, limit, cursor))
-
-    async def read(self, work: Callable[[Snapshot], T]) -> T:
+    async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work that asks several things of one moment."""
         return await self._database.read(
-            lambda db: work(SqliteSnapshot(db, self._searches.of_this_thread)), is_search=True
+            lambda db: work(SqliteSnapshot(db, self._searches.of_this_thread)), is_search=not is_short
         )
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
@@ -176,14 +170,6 @@ class SqliteStore:
         """Return namespaces that begin so."""
         return await self._database.read(lambda db: statistics.namespaces_like(db, prefix, limit))
 
-    async def space(self) -> Space | None:
-        """Return the space of the store's vectors; None before the first."""
-        return await self._database.read(exact.space)
-
-    async def queue(self, namespace: str | None) -> QueueCounts:
-        """Count what waits for vectors."""
-        return await self._database.read(lambda db: reads.queue(db, namespace))
-
     async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest chunks that wait for a vector."""
         return await self._database.read(lambda db: reads.pending(db, limit))
@@ -197,9 +183,9 @@ class SqliteStore:
         now = self._now()
         await self._database.write(lambda db: chunks.set_vectors(db, space, results, now))
 
-    async def others(self) -> list[Space]:
+    async def other_spaces(self) -> list[Space]:
         """Return the spaces that are not the store's."""
-        return await self._database.read(spaces.others)
+        return await self._database.read(spaces.other_spaces)
 
     async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
         """Return live memories that have no chunk in a space."""
@@ -281,7 +267,7 @@ class SqliteStore:
         path = self.path
         try:
             await self._database.read(lambda db: check_identity(db, path))  # a newer version may have migrated it
-            queue = await self.queue(namespace)
+            queue = await self._database.read(lambda db: reads.queue(db, namespace))
         except DiskFullError:
             return {"store": findings.full(path)}
         except StoreError as error:

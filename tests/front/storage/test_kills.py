@@ -44,7 +44,8 @@ async def main():
             done("update", memory.id)
             [waiting] = await store.pending(1)
             length = len(waiting.text)
-            await store.set_vectors(await store.space(), [(waiting.passage_id, [Chunk(0, length, towards(1))])])
+            space = await store.read(lambda it: it.space())
+            await store.set_vectors(space, [(waiting.passage_id, [Chunk(0, length, towards(1))])])
         if n % 3 == 0:
             await store.delete([memory.id], HERE, dry_run=False)
             done("delete", memory.id)

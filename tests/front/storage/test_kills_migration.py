@@ -71,7 +71,7 @@ async def _seconds_of_migration(old: Path, folder: Path) -> float:
     copy = Path(shutil.copy(old, folder / "copy.db"))
     begun = time.monotonic()
     store = SqliteStore(copy)
-    await store.page(HERE, limit=1, cursor=None)
+    await store.read(lambda it: it.page(HERE, limit=1, cursor=None))
     await store.close()
     return time.monotonic() - begun
 

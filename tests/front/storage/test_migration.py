@@ -43,7 +43,7 @@ def dying(db, terms, key, number, content):
     entered(db, terms, key, number, content)
 
 keywords._enter = dying
-asyncio.run(SqliteStore(Path(sys.argv[1])).page(HERE, limit=1, cursor=None))
+asyncio.run(SqliteStore(Path(sys.argv[1])).read(lambda it: it.page(HERE, limit=1, cursor=None)))
 """
 
 

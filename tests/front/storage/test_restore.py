@@ -24,7 +24,7 @@ async def test_numbers_are_not_given_again(path: Path, store: SqliteStore, tmp_p
     new = await put(store, "new")
     assert new.key > waited.key
     await store.set_vectors(SPACE, [(before.passage_id, [Chunk(0, 6, towards(80))])])
-    assert (await store.queue(None)).pending == 1
+    assert (await store.read(lambda it: it.queue(None))).pending == 1
     with pytest.raises(NotFoundError):
         await store.update(waited, Change(content="overwritten"), None, 1)
     assert await listed(store) == ["new", "first"]

@@ -65,7 +65,7 @@ async def _refusal(path: Path) -> str:
     """Return why the store will neither read nor write, the same sentence for both."""
     store: Store = SqliteStore(path)
     with pytest.raises(StoreError) as reading:
-        await store.page(HERE, limit=1, cursor=None)
+        await store.read(lambda it: it.page(HERE, limit=1, cursor=None))
     with pytest.raises(StoreError) as writing:
         await put(store, "text", towards(0))
     assert (await store.findings(None))["store"].condition is Condition.FAILED
