@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from memory_mcp.application.authorize import Authorize
 from memory_mcp.application.request import Handler, Request, T, ToolCall
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.tools.base import ArgumentsT, Call, ResultT
@@ -96,15 +95,3 @@ class RunTool:
 async def do(request: Request[T]) -> T:
     """Do the work of a request: what all middleware stands around."""
     return await request.work()
-
-
-def local_dispatcher(services: Services) -> Dispatcher:
-    """Return a dispatcher for one command of the local user.
-
-    It has no error net: the command line's own shows what nobody expected. One call needs no limit and no cache.
-    """
-
-    async def get() -> Services:
-        return services
-
-    return Dispatcher(Authorize(do), RunTool(get))

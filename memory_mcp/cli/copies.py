@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from memory_mcp.cli.export_format import HEADER
-from memory_mcp.cli.session import as_json_option, say, with_services
+from memory_mcp.cli.session import administer, as_json_option, say
 
 _HEADER: Final = json.dumps(HEADER)
 
@@ -19,7 +19,7 @@ _HEADER: Final = json.dumps(HEADER)
 @as_json_option
 def backup(*, target: Path | None, as_json: bool) -> None:
     """Copy the store to TARGET, or into the folder of backups; nobody has to stop meanwhile."""
-    path = with_services(lambda services: services.backups.take(target and target.absolute()))
+    path = administer("backup", lambda services: services.backups.take(target and target.absolute()))
     say(f"the backup is {path}", {"path": str(path)}, as_json=as_json)
 
 
@@ -30,7 +30,7 @@ def restore(*, source: Path, as_json: bool) -> None:
     """Put a backup in the store's place, for all clients at once; what was there is kept aside."""
     if _is_export(source):
         raise click.UsageError(f"{source} is an export, not a backup; `memory-mcp import {source}` reads it")
-    aside = with_services(lambda services: services.backups.restore(source.absolute()), writes=True)
+    aside = administer("restore", lambda services: services.backups.restore(source.absolute()), writes=True)
     kept = f"; what was there is kept as {aside}" if aside else ""
     say(f"{source} is restored{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)
 
