@@ -33,7 +33,8 @@ from memory_mcp.domain.models import (
     Stored,
     Totals,
 )
-from memory_mcp.domain.ports import Snapshot
+from memory_mcp.domain.ports import Snapshot, Store
+from memory_mcp.settings import Settings
 from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
@@ -72,7 +73,7 @@ class SqliteStore:
         read_only: bool = False,
         readers: int = READERS,
     ) -> None:
-        self._database = Database(path, creates=creates, read_only=read_only, readers=readers)
+        self._database = Database(path, copies.upgrade, creates=creates, read_only=read_only, readers=readers)
         self._searches = _Searches(path, large, saves=not read_only)
         self._clock = clock
 
@@ -290,6 +291,11 @@ class SqliteStore:
     async def close(self) -> None:
         """Let go of the file."""
         await self._database.close()
+
+
+def from_settings(settings: Settings, *, creates: bool) -> Store:
+    """Return the store of the file that the settings name; it is opened at the first call."""
+    return SqliteStore(settings.sqlite_path, creates=creates, read_only=settings.read_only)
 
 
 def _size(path: Path, suffix: str) -> int:

@@ -133,6 +133,7 @@ async def test_who_opened_an_earlier_version_writes_no_more(
     with monkeypatch.context() as newer:
         newer.setattr("memory_mcp.storage.sqlite.db.schema.migrations", lambda: of_tomorrow)
         newer.setattr("memory_mcp.storage.sqlite.db.connection.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.maintenance.copies.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await put(late, "migrated")
         await late.close()
@@ -208,6 +209,7 @@ async def test_health_says_that_a_newer_version_has_migrated(
     with monkeypatch.context() as newer:
         newer.setattr("memory_mcp.storage.sqlite.db.schema.migrations", lambda: of_tomorrow)
         newer.setattr("memory_mcp.storage.sqlite.db.connection.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.maintenance.copies.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await late.generation()
         await late.close()

@@ -30,7 +30,7 @@ WIDE = Space("wide", 64)
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite.db import unify
+from memory_mcp.storage.sqlite.maintenance import unify
 from memory_mcp.storage.sqlite.store import SqliteStore
 
 unify._fold_tags = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
