@@ -69,6 +69,7 @@ BENEATH_ALL: Final = ("embedder_api", "memory_common")
 SMALL_ON_PURPOSE: Final[Mapping[str, str]] = {
     "memory_mcp/cli/*": "each command is a file, imported when it is called",
     "memory_mcp/domain/ports/*": "each port is a file",
+    "memory_mcp/application/authorize.py": "each middleware is a file",
     "memory_mcp/*/checks.py": "each part registers its health checks in its own folder",
     "embedder_daemon/runtime/systemd.py": "sd_notify is a protocol of its own; endpoint and server stay free of it",
     "embedder_daemon/scheduler/budget.py": "a rule without clock or model, tested by itself",
