@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.front import texts as made
 from benchmarks.kit import DATA, Daemon, say
 from memory_mcp.domain.models import Chunk, Embedded, NewMemory, Space
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 
 TURNS = DATA / "scale" / "sgd_turns.jsonl.gz"
 NAMESPACE = "default"

@@ -27,7 +27,7 @@ from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.candidates import CandidateScorer
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 
 KNOWN, ASKED = 100_000, 1_200
 SIZES = (3_000, 10_000, 100_000, 1_000_000)

@@ -91,7 +91,7 @@ def _backup_folder(settings: Settings) -> Path:
 def make_live_checks(store: Store, embedder: Embedder, upkeep: Upkeep, loops: Sequence[Background] = ()) -> Registry:
     """Let the parts that are open register their checks, in the order of the screen."""
     registry = Registry()
-    embedder_checks.register(registry, embedder, store.space)
+    embedder_checks.register(registry, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(
         registry, store, lambda: upkeep.trouble, lambda: "; ".join(filter(None, (loop.trouble for loop in loops)))
     )

@@ -34,8 +34,8 @@ from memory_mcp.domain.paths import absolute, followed
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
-STORES: Final = ("sqlite_vec",)
-"""The names of our own stores."""
+STORES: Final[Mapping[str, str]] = {"sqlite_vec": "memory_mcp.storage.sqlite.store:from_settings"}
+"""Our own stores: what makes each, `module:function`, is imported only where it is chosen."""
 STORE_GROUP: Final = "memory_mcp.stores"
 """The entry points by which packages add others."""
 

@@ -43,7 +43,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/db/*": "timeouts, page and cache sizes, versions of the schema",
     "memory_mcp/storage/sqlite/records/*": "rows by their keys, in the order of time",
     "memory_mcp/storage/sqlite/maintenance/*": "copies, checks and repairs of the file",
-    "memory_mcp/storage/sqlite/repository.py:*": "microseconds of a second",
+    "memory_mcp/storage/sqlite/store.py:*": "microseconds of a second",
     "memory_mcp/storage/sqlite/lexical/keywords.py:PROBE_TERMS": "look-ups that recognize a memory in the index",
     "memory_mcp/storage/sqlite/lexical/scoring.py:MIN_FTS5_IDF": "FTS5's own",
     "memory_mcp/storage/sqlite/lexical/scoring.py:_idf_of_fts5": "FTS5's own",
@@ -69,6 +69,7 @@ BENEATH_ALL: Final = ("embedder_api", "memory_common")
 SMALL_ON_PURPOSE: Final[Mapping[str, str]] = {
     "memory_mcp/cli/*": "each command is a file, imported when it is called",
     "memory_mcp/domain/ports/*": "each port is a file",
+    "memory_mcp/application/authorize.py": "each middleware is a file",
     "memory_mcp/*/checks.py": "each part registers its health checks in its own folder",
     "embedder_daemon/runtime/systemd.py": "sd_notify is a protocol of its own; endpoint and server stay free of it",
     "embedder_daemon/scheduler/budget.py": "a rule without clock or model, tested by itself",

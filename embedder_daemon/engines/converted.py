@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +24,13 @@ from embedder_daemon.system import child_process
 from memory_common import pins
 from memory_common.engines import ENGINES
 from memory_common.file_lock import locked
+from memory_common.whole_folder import UNFINISHED, replacing
 
 DIGESTS: Final = "sha256.json"
 _ORIGIN: Final = "model.path"
 """A file of a conversion that says which folder's model it is of."""
 INPUTS: Final = ("input_ids", "attention_mask")
 _CONVERT_S: Final = 600.0
-_UNFINISHED: Final = "unfinished-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +152,15 @@ def is_sound(folder: Path, kind: EngineFormat) -> bool:
 
 
 def _make(files: ModelFiles, kind: EngineFormat, folder: Path) -> None:
-    """Convert aside and rename, one process at a time; where another was faster, its result is as good."""
+    """Convert, one process at a time; where another was faster, its result is as good."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent.with_name(f"{folder.parent.name}.lock")):
         _tidy(files, folder, kind)
         if is_sound(folder, kind):
             return
-        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_UNFINISHED))
-        try:
-            _run(files, kind, aside)
-            (aside / _ORIGIN).write_text(str(files.folder), encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            aside.rename(folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        with replacing(folder) as draft:
+            _run(files, kind, draft)
+            (draft / _ORIGIN).write_text(str(files.folder), encoding="utf-8")
 
 
 def _tidy(files: ModelFiles, folder: Path, kind: EngineFormat) -> None:
@@ -174,7 +168,7 @@ def _tidy(files: ModelFiles, folder: Path, kind: EngineFormat) -> None:
 
     Nobody converts now.
     """
-    gone = list(folder.parent.glob(f"{_UNFINISHED}*"))
+    gone = list(folder.parent.glob(f"{UNFINISHED}*"))
     for recipe in range(1, kind.recipe):
         older = f"{files.space.weights_sha256[:32]}*-{files.head}-{recipe}-{kind.engine}{kind.variant}"
         gone += folder.parent.glob(f"{older}-*" if kind.versioned else older)

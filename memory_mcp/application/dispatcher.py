@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from memory_mcp.application.authorize import Authorize
 from memory_mcp.application.request import Handler, Request, T, ToolCall
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.tools.base import ArgumentsT, Call, ResultT
@@ -95,15 +94,3 @@ class RunTool:
 async def do(request: Request[T]) -> T:
     """Run the work of a request: the innermost handler."""
     return await request.work()
-
-
-def local_dispatcher(services: Services) -> Dispatcher:
-    """Return a dispatcher for one command of the local user.
-
-    It has no error net, because the command line has its own. One call needs neither limit nor cache.
-    """
-
-    async def get() -> Services:
-        return services
-
-    return Dispatcher(Authorize(do), RunTool(get))

@@ -1,20 +1,24 @@
-"""The middleware of a server, outermost first; the order is fixed only here."""
+"""What every request passes, outermost first; the order is fixed here and nowhere else."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from memory_mcp.application.authorize import Authorize
 from memory_mcp.application.cache import ResponseCache
 from memory_mcp.application.dispatcher import AnswerTool, Dispatcher, GetServices, RunTool, do
-from memory_mcp.application.errors import Errors
 from memory_mcp.application.observe import Meter, Observe, Observer, to_log, to_meter
 from memory_mcp.application.request import Handler
 from memory_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from memory_mcp.tools.services import Services  # all parts of the program, not before the handshake
 
 
 def make_dispatcher(
     settings: Settings, services: GetServices, *, rate_limited: bool, meter: Meter | None = None
 ) -> Dispatcher:
-    """Return a dispatcher with the middleware that the settings enable.
+    """Return a server's dispatcher, with the middleware that the settings want.
 
     errors → observe → authorize → rate limit → cache (tool results only) → the work
 
@@ -24,6 +28,8 @@ def make_dispatcher(
         rate_limited: the default if the settings leave it open.
         meter: counts calls and cache lookups, if given.
     """
+    from memory_mcp.application.errors import Errors  # noqa: PLC0415 - OpenTelemetry with it, which no command needs
+
     handler: Handler = do
     if rate_limited if settings.rate_limit_enabled is None else settings.rate_limit_enabled:
         from memory_mcp.application.rate_limit import RateLimit  # noqa: PLC0415 - not imported if it is off
@@ -36,6 +42,20 @@ def make_dispatcher(
     if settings.response_cache_enabled:
         answer_tool = ResponseCache(answer_tool, services, meter.looked_up if meter else None)
     return Dispatcher(Errors(handler), answer_tool)
+
+
+def make_local_dispatcher(services: Services) -> Dispatcher:
+    """Return the dispatcher of one command of the local user.
+
+    authorize → the work
+
+    It has no error net: the command line's own shows what nobody expected. One request needs no limit and no cache.
+    """
+
+    async def get() -> Services:
+        return services
+
+    return Dispatcher(Authorize(do), RunTool(get))
 
 
 def _observers(settings: Settings, meter: Meter | None) -> list[Observer]:

@@ -9,10 +9,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from memory_mcp import settings
+from memory_mcp.application.request import Request
 from memory_mcp.cli import choose
-from memory_mcp.cli.session import with_services
+from memory_mcp.cli.session import answer
 from memory_mcp.domain.errors import MemoryMcpError
-from memory_mcp.domain.principal import Reach
+from memory_mcp.domain.principal import Principal, Scope, local_user
 from memory_mcp.tools.services import Services
 
 OFFERED: Final = 50
@@ -23,7 +24,7 @@ class Known(click.ParamType[str]):
 
     name = "text"
 
-    def __init__(self, like: Callable[[Services, str, str], Awaitable[list[str]]]) -> None:
+    def __init__(self, like: Callable[[Services, str, Principal], Awaitable[list[str]]]) -> None:
         self._like = like
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -31,10 +32,14 @@ class Known(click.ParamType[str]):
         del param
         before, comma, last = incomplete.rpartition(",")
         try:
-            given = _namespace_of(ctx)
+            user = local_user(_namespace_of(ctx))
             if not settings.load().sqlite_path.is_file():  # completion must not create a store
                 return []
-            words = with_services(lambda services: self._like(services, last, given))
+            words = answer(
+                lambda services: Request(
+                    user, "complete", lambda: self._like(services, last, user), (Scope.READ,), "read"
+                )
+            )
         except (MemoryMcpError, click.UsageError, UnicodeError):  # UnicodeError: words that are not UTF-8
             return []
         return [CompletionItem(before + comma + word) for word in words]
@@ -50,12 +55,12 @@ def _namespace_of(ctx: click.Context) -> str:
     return ctx.params.get("namespace") or settings.load().namespace
 
 
-async def _tags_like(services: Services, prefix: str, namespace: str) -> list[str]:
-    return await services.memories.tags_like(prefix, namespace, OFFERED)
+async def _tags_like(services: Services, prefix: str, user: Principal) -> list[str]:
+    return await services.memories.tags_like(prefix, user.reach.namespace, OFFERED)
 
 
-async def _namespaces_like(services: Services, prefix: str, namespace: str) -> list[str]:
-    return await services.memories.namespaces_like(prefix, Reach(namespace), OFFERED)
+async def _namespaces_like(services: Services, prefix: str, user: Principal) -> list[str]:
+    return await services.memories.namespaces_like(prefix, user.reach, OFFERED)
 
 
 TAG: Final = Known(_tags_like)

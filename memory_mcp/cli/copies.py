@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from memory_mcp.cli.export_format import HEADER
-from memory_mcp.cli.session import as_json_option, say, with_services
+from memory_mcp.cli.session import administer, as_json_option, say
 
 _HEADER: Final = json.dumps(HEADER)
 
@@ -18,9 +18,9 @@ _HEADER: Final = json.dumps(HEADER)
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @as_json_option
 def backup(*, target: Path | None, as_json: bool) -> None:
-    """Copy the store to TARGET, or into the backup folder, while clients keep working."""
-    path = with_services(lambda services: services.backups.take(target and target.absolute()))
-    say(f"backed up to {path}", {"path": str(path)}, as_json=as_json)
+    """Copy the store to TARGET, or into the folder of backups; nobody has to stop meanwhile."""
+    path = administer("backup", lambda services: services.backups.take(target and target.absolute()))
+    say(f"the backup is {path}", {"path": str(path)}, as_json=as_json)
 
 
 @click.command()
@@ -30,9 +30,9 @@ def restore(*, source: Path, as_json: bool) -> None:
     """Replace the store with a backup, for all clients at once; the old store is kept."""
     if _is_export(source):
         raise click.UsageError(f"{source} is an export, not a backup; `memory-mcp import {source}` reads it")
-    aside = with_services(lambda services: services.backups.restore(source.absolute()), writes=True)
-    kept = f"; the previous version is kept as {aside}" if aside else ""
-    say(f"restored {source}{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)
+    aside = administer("restore", lambda services: services.backups.restore(source.absolute()), writes=True)
+    kept = f"; what was there is kept as {aside}" if aside else ""
+    say(f"{source} is restored{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)
 
 
 def _is_export(source: Path) -> bool:

@@ -12,8 +12,8 @@ from click.core import ParameterSource
 
 from memory_common.utf8 import NotUtf8Error, decoded
 from memory_mcp import settings
-from memory_mcp.application.dispatcher import local_dispatcher
 from memory_mcp.application.request import ToolCall
+from memory_mcp.application.stack import make_local_dispatcher
 from memory_mcp.cli.completers import NAMESPACE, TAG
 from memory_mcp.cli.session import with_services
 from memory_mcp.domain.errors import InvalidArgumentError, cut
@@ -172,7 +172,7 @@ def call(tool: Tool[ArgumentsT, ResultT], given: Mapping[str, object]) -> Result
         request.validate()  # before a store is opened or created
 
         async def work(services: Services) -> ResultT:
-            return await local_dispatcher(services).dispatch(request)
+            return await make_local_dispatcher(services).dispatch(request)
 
         return with_services(work, writes=not tool.read_only)
     except InvalidArgumentError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from memory_mcp.cli.output import count_up
-from memory_mcp.cli.session import as_json_option, say, with_services
+from memory_mcp.cli.session import administer, as_json_option, say
 from memory_mcp.maintenance.reembedding import Reembedded
 from memory_mcp.tools.services import Services
 
@@ -31,7 +31,7 @@ def reembed(*, share: float, drop_old: bool, as_json: bool) -> None:
         await services.chores.drain()  # pending passages of memories that already have some vectors
         return done, await services.reembedding.drop_others() if drop_old else 0
 
-    done, dropped = with_services(work, writes=True)
+    done, dropped = administer("reembed", work, writes=True)
     data = {
         "before": done.before.id if done.before else None,
         "after": done.after.id,

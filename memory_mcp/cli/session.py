@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from types import FrameType
 from typing import Final, TypeVar
 
@@ -13,10 +14,13 @@ import click
 
 from memory_mcp import settings
 from memory_mcp.app import opened
+from memory_mcp.application.request import Request
+from memory_mcp.application.stack import make_local_dispatcher
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition
+from memory_mcp.domain.principal import Principal, Scope, local_user
 from memory_mcp.tools.services import Services
 
 T = TypeVar("T")
@@ -28,7 +32,7 @@ as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Pr
 
 
 def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = False) -> T:
-    """Run the work on the configured store, then close it.
+    """Do the work on the store that the settings name, and close it; it sends its requests through a dispatcher.
 
     Raises:
         SettingsError: it writes, but the settings are read-only.
@@ -47,6 +51,31 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
     if not writes and loaded.storage_backend in settings.STORES and not loaded.sqlite_path.exists():
         click.echo(f"there is no store at {loaded.sqlite_path} yet; the first memory creates it", err=True)
     return done
+
+
+def answer(make_request: Callable[[Services], Request[T]], *, writes: bool = False) -> T:
+    """Answer a request that is no call of a tool.
+
+    Raises:
+        SettingsError: it writes, and the settings forbid that.
+        MemoryMcpError: what its work raises, or why it was not done.
+    """
+
+    async def work(services: Services) -> T:
+        return await make_local_dispatcher(services).run(make_request(services))
+
+    return with_services(work, writes=writes)
+
+
+def administer(name: str, work: Callable[[Services], Awaitable[T]], *, writes: bool = False) -> T:
+    """Answer a request that concerns the whole store, whatever the namespace; raises as `answer` does."""
+    user = local_user(settings.load().namespace)
+    return answer(lambda services: admin_request(user, name, partial(work, services)), writes=writes)
+
+
+def admin_request(user: Principal, name: str, work: Callable[[], Awaitable[T]]) -> Request[T]:
+    """Return a request for what is the operator's alone."""
+    return Request(user, name, work, (Scope.ADMIN,))
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from memory_common.whole_file import replacing
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.export_format import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
-from memory_mcp.cli.session import as_json_option, say, with_services
+from memory_mcp.cli.session import administer, as_json_option, say
 from memory_mcp.cli.streams import Source, use_utf8
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
@@ -33,12 +33,12 @@ def export(*, target: Path) -> None:
     """Write all memories and their history to TARGET (or stdout) as JSON Lines, without vectors."""
     if str(target) == "-":
         use_utf8()
-        exported = with_services(partial(_export, file=sys.stdout))
-        sys.stdout.flush()  # an error here means that the export is incomplete
+        exported = administer("export", partial(_export, file=sys.stdout))
+        sys.stdout.flush()  # what does not get there was not exported
     else:
         with _open_atomically(target) as file:
-            exported = with_services(partial(_export, file=file))
-    click.echo(f"exported {exported} memories", err=True)
+            exported = administer("export", partial(_export, file=file))
+    click.echo(f"{exported} memories are exported", err=True)
 
 
 async def _export(services: Services, file: TextIO) -> int:
@@ -112,7 +112,7 @@ def import_(*, source: BinaryIO, as_json: bool) -> int:
                 tally.add(record, outcome)
             count_up(tally.created + tally.known + len(tally.conflicts))
 
-    with_services(work, writes=True)
+    administer("import", work, writes=True)
     for conflict in tally.conflicts:
         click.echo(f"memory-mcp: {conflict}; skipped", err=True)
     for renamed in tally.renamed:

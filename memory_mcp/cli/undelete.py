@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from memory_mcp import settings
+from memory_mcp.application.request import Request
 from memory_mcp.cli import DEGRADED
-from memory_mcp.cli.session import as_json_option, say, with_services
+from memory_mcp.cli.session import answer, as_json_option, say
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.names import nfc
-from memory_mcp.domain.principal import Reach
+from memory_mcp.domain.principal import local_user
+from memory_mcp.tools.delete import DELETE
 from memory_mcp.tools.services import Services
 
 
@@ -18,13 +20,15 @@ from memory_mcp.tools.services import Services
 @click.option("--namespace", help="The namespace to look in first [MCP_MEMORY_NAMESPACE].")
 @as_json_option
 def undelete(*, ids: tuple[str, ...], namespace: str | None, as_json: bool) -> int:
-    """Restore memories that were deleted in the last 30 days, by their IDS."""
-    reach = Reach(settings.load(namespace=namespace).namespace)
+    """Bring back memories that were deleted in the last 30 days, by their IDS."""
+    user = local_user(settings.load(namespace=namespace).namespace)
 
     async def work(services: Services) -> list[Memory]:
-        return [await services.memories.undelete(nfc(memory_id), reach) for memory_id in ids]
+        return [await services.memories.undelete(nfc(memory_id), user.reach) for memory_id in ids]
 
-    memories = with_services(work, writes=True)
+    memories = answer(
+        lambda services: Request(user, "undelete", lambda: work(services), DELETE.scopes, "write"), writes=True
+    )
     embedded = all(memory.embedded for memory in memories)
     say(
         f"restored: {', '.join(memory.id for memory in memories)}"

@@ -10,9 +10,10 @@ from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.options import CONTENT, call, options_of
 from memory_mcp.cli.output import note, print_json
 from memory_mcp.cli.session import as_json_option
+from memory_mcp.tools.base import Result
 from memory_mcp.tools.delete import DELETE
-from memory_mcp.tools.store import STORE
-from memory_mcp.tools.update import UPDATE
+from memory_mcp.tools.store import STORE, StoreResult
+from memory_mcp.tools.update import UPDATE, UpdateResult
 
 
 @click.command()
@@ -20,13 +21,8 @@ from memory_mcp.tools.update import UPDATE
 @options_of(STORE, "content")
 @as_json_option
 def store(*, as_json: bool, **options: object) -> int:
-    """Store CONTENT as a memory (- reads stdin)."""
-    result = call(STORE, options)
-    if as_json:
-        print_json(result)
-    else:
-        click.echo(result.text())
-    return 0 if result.embedded else DEGRADED
+    """Remember CONTENT (- is stdin)."""
+    return _written(call(STORE, options), as_json=as_json)
 
 
 @click.command()
@@ -34,13 +30,8 @@ def store(*, as_json: bool, **options: object) -> int:
 @options_of(UPDATE, "id")
 @as_json_option
 def update(*, as_json: bool, **options: object) -> int:
-    """Change the memory ID; its old revision stays readable."""
-    result = call(UPDATE, options)
-    if as_json:
-        print_json(result)
-    else:
-        click.echo(result.text())
-    return 0 if result.embedded else DEGRADED
+    """Change the memory ID; what it was stays readable."""
+    return _written(call(UPDATE, options), as_json=as_json)
 
 
 @click.command()
@@ -53,12 +44,20 @@ def delete(*, yes: bool, as_json: bool, **options: object) -> int:
     if options["id"] is None and not (options["dry_run"] or yes) and sys.stdin.isatty() and not _confirmed(options):
         note("nothing was deleted")
         return FAILED
-    result = call(DELETE, options)
+    _show(call(DELETE, options), as_json=as_json)
+    return 0
+
+
+def _written(result: StoreResult | UpdateResult, *, as_json: bool) -> int:
+    _show(result, as_json=as_json)
+    return 0 if result.embedded else DEGRADED
+
+
+def _show(result: Result, *, as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
         click.echo(result.text())
-    return 0
 
 
 def _confirmed(options: dict[str, object]) -> bool:

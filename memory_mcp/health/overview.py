@@ -43,7 +43,9 @@ class Status:
         """Return the counts of all namespaces."""
         breaker = self._embedder.breaker()
         try:
-            return LocalFigures(await self._store.totals(), await self._store.queue(None), breaker)
+            return LocalFigures(
+                await self._store.totals(), await self._store.read(lambda it: it.queue(None), is_short=True), breaker
+            )
         except StoreError:
             return LocalFigures(None, None, breaker)
 

@@ -101,10 +101,13 @@ class Chores:
             await self._lease.give_back()
 
     async def _retry_failed(self) -> None:
-        """Queue again what another engine or version refused."""
-        if not (await self._store.queue(None)).failed or (served := await self._embedder.served()) is None:
+        """Queue what another engine, or another version of it, refused."""
+        if (
+            not (await self._store.read(lambda it: it.queue(None), is_short=True)).failed
+            or (served := await self._embedder.served()) is None
+        ):
             return
-        space = await self._store.space()
+        space = await self._store.read(lambda it: it.space(), is_short=True)
         if served.made_by and (space is None or served.space_id == space.id):
             queued = await self._store.retry_failed(served.made_by)
             if queued:
@@ -127,7 +130,7 @@ class Chores:
         progress = EmbeddingProgress.of(
             [TextSpan(passage.start, passage.text, head_of(passage.content)) for passage in waiting]
         )
-        space = await self._store.space()
+        space = await self._store.read(lambda it: it.space(), is_short=True)
         end = self._clock() + self._bulk_budget_s
         failure: EmbedderError | None = None
         try:

@@ -81,7 +81,7 @@ class Reembedding:
             EmbedderError: the embedder failed repeatedly; finished work is kept.
             SpaceMismatchError: the embedder's model changed meanwhile.
         """
-        before, target = await self._store.space(), await self._target()
+        before, target = await self._store.read(lambda it: it.space(), is_short=True), await self._target()
         if before == target:
             return Reembedded(before, target, await self._fill_gaps(target, on_progress, share))
         return Reembedded(before, target, await self._fill_whole(target, on_progress, share))
@@ -95,7 +95,7 @@ class Reembedding:
         if not await self._store.count_missing_vectors(target):
             return 0
         filled = await self._fill_whole(target, on_progress, share)
-        return max(0, filled - (await self._store.queue(None)).failed)
+        return max(0, filled - (await self._store.read(lambda it: it.queue(None), is_short=True)).failed)
 
     async def _fill_whole(self, target: Space, on_progress: Callable[[ReembeddingProgress], None], share: float) -> int:
         await self._take_lease()
@@ -108,8 +108,8 @@ class Reembedding:
         return done
 
     async def drop_others(self) -> int:
-        """Remove the vectors of all spaces but the store's; return the number of removed spaces."""
-        others = await self._store.others()
+        """Remove the vectors of all spaces but the store's; return how many spaces that were."""
+        others = await self._store.other_spaces()
         for space in others:
             await self._store.drop_space(space)
         return len(others)

@@ -40,7 +40,7 @@ class Transfer:
         contents = [record.memory.content for record in records]
         if self._failure is None:
             embedded, self._failure = await self._indexer.embed(
-                contents, lane=Lane.BULK, space=await self._store.space()
+                contents, lane=Lane.BULK, space=await self._store.read(lambda it: it.space(), is_short=True)
             )
         else:
             embedded = await self._indexer.cut(contents)

@@ -103,15 +103,17 @@ class Memories:
         contents = [new.content for new in batch]
         if failure is not None:
             return await self._indexer.cut(contents), failure
-        return await self._indexer.embed(contents, lane=Lane.BULK, space=await self._store.space())
+        return await self._indexer.embed(
+            contents, lane=Lane.BULK, space=await self._store.read(lambda it: it.space(), is_short=True)
+        )
 
     async def _embed(self, content: str) -> Embedded:
-        """Embed one content in the store's space; ask the store again only if the embedder serves another."""
-        space = self._space = self._space or await self._store.space()
+        """Embed one content in the store's space, which is asked for again only where the embedder serves another."""
+        space = self._space = self._space or await self._store.read(lambda it: it.space(), is_short=True)
         [embedded], failure = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=space)
         if not isinstance(failure, SpaceMismatchError):
             return embedded
-        self._space = await self._store.space()
+        self._space = await self._store.read(lambda it: it.space(), is_short=True)
         if self._space != space:
             [embedded], _ = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=self._space)
         return embedded
@@ -215,7 +217,7 @@ class Memories:
         Raises:
             InvalidArgumentError: the cursor is invalid.
         """
-        return await self._store.page(filters, limit=limit, cursor=cursor)
+        return await self._store.read(lambda it: it.page(filters, limit=limit, cursor=cursor), is_short=True)
 
 
 def _may_follow(waiting: Sequence[Sequence[NewMemory]], following: Sequence[NewMemory]) -> bool:

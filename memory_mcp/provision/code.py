@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from memory_common import whole_file
+from memory_common import whole_file, whole_folder
 from memory_mcp.provision import source
 from memory_mcp.provision.versions import Environment
 
@@ -78,14 +78,11 @@ def put_back(environment: Environment, before: str) -> None:
 
 
 def _copy(environment: Environment) -> Path:
-    """Copy aside and rename, so that a folder of that name is whole."""
+    """Copy to a folder that is named by what is in it."""
     folder = environment.folder / f"code-{key()[:16]}"
-    aside = folder.with_name(f"unfinished-{folder.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    for name in NAMES:
-        shutil.copytree(source.package(name), aside / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
+    with whole_folder.replacing(folder, mode=0o777) as draft:
+        for name in NAMES:
+            shutil.copytree(source.package(name), draft / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Adapters: MCP over stdio and HTTP, and pages; the MCP SDK is imported here and nowhere else."""
+"""Adapters: MCP over stdio and HTTP, and pages; the MCP SDK is imported below here and nowhere else."""
 
 from memory_mcp.server.lean import defer
 

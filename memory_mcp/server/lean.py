@@ -1,4 +1,8 @@
-"""Imports packages without the heavy modules that their `__init__` imports."""
+"""Importing packages without what they import beside what is wanted of them.
+
+This replaces packages of the MCP SDK and of others by Python's own means, and touches no private name: those stand in
+`server/mcp/private.py`. It runs before anything of `server/mcp` is imported, so that it cannot stand there.
+"""
 
 from __future__ import annotations
 

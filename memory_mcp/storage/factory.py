@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast
+from importlib import import_module
+from typing import Protocol, cast
 
 from memory_common import plugins
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Store, Tokens
-from memory_mcp.settings import STORE_GROUP, Settings
+from memory_mcp.settings import STORE_GROUP, STORES, Settings
 
 Make = Callable[[Settings], Store]
 """What an entry point names: it returns a store that opens nothing before its first call."""
 
 
-def _sqlite(settings: Settings, *, creates: bool) -> Store:
-    from memory_mcp.storage.sqlite.repository import SqliteStore  # noqa: PLC0415 - only where it is chosen
+class MakeOurs(Protocol):
+    """What `settings.STORES` names."""
 
-    return SqliteStore(settings.sqlite_path, creates=creates, read_only=settings.read_only)
-
-
-STORES: Final = {"sqlite_vec": _sqlite}
+    def __call__(self, settings: Settings, *, creates: bool) -> Store:
+        """Return a store that opens nothing before its first call."""
+        ...
 
 
 def make_store(settings: Settings, *, creates: bool = True) -> Store:
@@ -35,10 +35,15 @@ def make_store(settings: Settings, *, creates: bool = True) -> Store:
     try:
         added = plugins.added(STORE_GROUP, STORES)
         if name in STORES:
-            return STORES[name](settings, creates=creates)
+            return _ours(name)(settings, creates=creates)
         return _whole(name, cast("Make", plugins.load(added[name]))(settings))
     except plugins.PluginError as error:
         raise SettingsError(f"MCP_MEMORY_STORAGE_BACKEND: {error}") from error
+
+
+def _ours(name: str) -> MakeOurs:
+    module, _, function = STORES[name].partition(":")
+    return cast("MakeOurs", getattr(import_module(module), function))
 
 
 def make_tokens(settings: Settings) -> Tokens:

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from memory_mcp.domain.ports import Store, SupportsBackup
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import Copied
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore

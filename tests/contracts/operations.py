@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, Memory, Metadata, NewMemory, Space, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import OTHER_SPACE, SHARES, SPACE, events, faults, keyword_search, nearest, towards
+from tests.contracts.shelf import OTHER_SPACE, SHARES, SPACE, events, faults, keyword_search, nearest, page_of, towards
 
 Answer = object
 DAY = datetime(2024, 5, 17, tzinfo=UTC)
@@ -70,7 +70,7 @@ class Read:
 
     async def run(self, store: Store) -> Answer:
         """Return every page, and what the searches found (not the passages: which of two equal ones, is open)."""
-        space = await store.space() or SPACE
+        space = await store.read(lambda it: it.space()) or SPACE
         found = await nearest(store, towards(self.degrees), space, self.filters, 100)
         scores = {match.key: round(match.score, 3) for match in found}
         words = {match.key for match in (await keyword_search(store, self.word, self.filters, 100)).matches}
@@ -90,7 +90,7 @@ class Read:
 async def _pages(store: Store, filters: Filters, limit: int) -> list[tuple[tuple[Memory, ...], int]]:
     pages, cursor = [], None
     while True:
-        page = await store.page(filters, limit=limit, cursor=cursor)
+        page = await page_of(store, filters, limit=limit, cursor=cursor)
         pages.append((page.memories, page.total))
         cursor = page.next_cursor
         if cursor is None:
@@ -114,8 +114,8 @@ class Attach:
             for passage in waiting
         ]
         await store.set_vectors(SPACE, results)
-        counts = [await store.queue(namespace) for namespace in (*EVERYWHERE, None)]
-        return [(passage.start, passage.text) for passage in waiting], counts, await store.space()
+        counts = await store.read(lambda it: [it.queue(namespace) for namespace in (*EVERYWHERE, None)])
+        return [(passage.start, passage.text) for passage in waiting], counts, await store.read(lambda it: it.space())
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,13 @@ class Reembed:
             ],
         )
         left = await store.count_missing_vectors(self.space)
-        return lacking, left, await store.activate_space(self.space), await store.space(), await store.others()
+        return (
+            lacking,
+            left,
+            await store.activate_space(self.space),
+            await store.read(lambda it: it.space()),
+            await store.other_spaces(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +180,7 @@ class Drop:
     async def run(self, store: Store) -> Answer:
         """Return which are left."""
         await store.drop_space(self.space)
-        return await store.others()
+        return await store.other_spaces()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +189,7 @@ class Crash:
 
     async def run(self, store: Store) -> Answer:
         """Return the queue."""
-        return await store.queue(None)
+        return await store.read(lambda it: it.queue(None))
 
 
 Operation = Add | Update | Delete | Read | Attach | Undelete | Purge | Reembed | Drop | Crash

@@ -22,13 +22,14 @@ from memory_mcp.domain.models import (
     Memory,
     MissedChanges,
     NewMemory,
+    Page,
     Space,
     Stored,
 )
 from memory_mcp.domain.ports import Snapshots, Store, SupportsBackup, SupportsVerify
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.clock import FakeClock
 
 MakeStore = Callable[[], Store]
@@ -88,9 +89,14 @@ async def after_a_crash(store: Store) -> SqliteStore:
     return SqliteStore(image, FakeClock())
 
 
+async def page_of(store: Store, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+    """Return memories newest first."""
+    return await store.read(lambda it: it.page(filters, limit=limit, cursor=cursor))
+
+
 async def listed(store: Store, filters: Filters = HERE, limit: int = 1_000) -> list[str]:
     """Return the contents of a namespace, newest first."""
-    return [memory.content for memory in (await store.page(filters, limit=limit, cursor=None)).memories]
+    return [memory.content for memory in (await page_of(store, filters, limit=limit, cursor=None)).memories]
 
 
 async def nearest(store: Snapshots, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:

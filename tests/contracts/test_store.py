@@ -14,7 +14,7 @@ import pytest
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, NotFoundError
 from memory_mcp.domain.models import Change, Condition, Filters, Memory, NewMemory, Stored
 from memory_mcp.domain.ports import Store
-from tests.contracts.shelf import HERE, keyword_search, listed, near, new, offer, put, towards, whole, worded
+from tests.contracts.shelf import HERE, keyword_search, listed, near, new, offer, page_of, put, towards, whole, worded
 from tests.fakes.clock import FakeClock
 
 NAUGHTY = Path(__file__).parents[3] / "shared/data/robustness/blns.json"
@@ -77,8 +77,8 @@ async def test_what_is_left_out_has_defaults(store: Store, clock: FakeClock) -> 
 
 async def test_nothing_stored_is_nothing_found(store: Store) -> None:
     """An empty store answers every question."""
-    assert (await store.page(HERE, limit=1, cursor=None)).total == 0
-    assert await store.space() is None
+    assert (await page_of(store, HERE, limit=1, cursor=None)).total == 0
+    assert await store.read(lambda it: it.space()) is None
     assert await near(store) == await worded(store, "word") == []
     assert await store.pending(9) == []
     assert await store.read(lambda it: it.fetch([1, 2])) == {}
@@ -194,7 +194,7 @@ async def test_pages_are_newest_first(store: Store) -> None:
         await put(store, f"day {days}, arrival {arrival}", created_at=DAY + timedelta(days=days))
     contents, cursor = [], None
     for remaining in (3, 1, 0):
-        page = await store.page(HERE, limit=2, cursor=cursor)
+        page = await page_of(store, HERE, limit=2, cursor=cursor)
         assert page.total == 5
         contents += [memory.content for memory in page.memories]
         cursor = page.next_cursor
@@ -206,19 +206,19 @@ async def test_a_full_last_page_has_no_cursor(store: Store) -> None:
     """A page that ends where the list ends says so."""
     for text in ("one", "two"):
         await put(store, text)
-    page = await store.page(HERE, limit=2, cursor=None)
+    page = await page_of(store, HERE, limit=2, cursor=None)
     assert (len(page.memories), page.next_cursor) == (2, None)
 
 
 async def test_a_cursor_survives_writes(store: Store) -> None:
     """Memories that come and go between two pages shift nothing: none is shown twice, none is left out."""
     memories = [await put(store, f"m{number}", created_at=DAY + timedelta(days=number)) for number in range(6)]
-    first = await store.page(HERE, limit=2, cursor=None)
+    first = await page_of(store, HERE, limit=2, cursor=None)
     assert [memory.content for memory in first.memories] == ["m5", "m4"]
     await put(store, "newer", created_at=DAY + timedelta(days=9))
     await put(store, "older", created_at=DAY - timedelta(days=9))
     await store.delete([memories[4].id, memories[2].id], HERE, dry_run=False)
-    rest = await store.page(HERE, limit=9, cursor=first.next_cursor)
+    rest = await page_of(store, HERE, limit=9, cursor=first.next_cursor)
     assert [memory.content for memory in rest.memories] == ["m3", "m1", "m0", "older"]
     assert (rest.total, rest.next_cursor) == (6, None)
 
@@ -231,7 +231,7 @@ async def test_a_cursor_tells_nothing_of_others(store: Store) -> None:
             await put(store, f"secret {other}", namespace="other")
         for day in range(4):
             await put(store, f"m{day}", id=f"m{day}", namespace=namespace, created_at=DAY + timedelta(days=day // 2))
-        pages = [await store.page(Filters(namespace), limit=limit, cursor=None) for limit in (1, 2, 3)]
+        pages = [await page_of(store, Filters(namespace), limit=limit, cursor=None) for limit in (1, 2, 3)]
         given[namespace] = [page.next_cursor for page in pages]
     assert given["one"] == given["two"]
     assert len(set(given["one"])) == 3
@@ -241,12 +241,12 @@ async def test_a_cursor_outlives_its_memory(store: Store) -> None:
     """When the memory before the place was purged, what was of the same moment comes rather twice than never."""
     for number in range(4):
         await put(store, f"m{number}", id=f"m{number}", created_at=DAY)
-    first = await store.page(HERE, limit=2, cursor=None)
+    first = await page_of(store, HERE, limit=2, cursor=None)
     await store.delete(["m2"], HERE, dry_run=False)
-    rest = await store.page(HERE, limit=9, cursor=first.next_cursor)
+    rest = await page_of(store, HERE, limit=9, cursor=first.next_cursor)
     assert [memory.id for memory in rest.memories] == ["m1", "m0"]
     await store.purge(datetime.max.replace(tzinfo=UTC))
-    rest = await store.page(HERE, limit=9, cursor=first.next_cursor)
+    rest = await page_of(store, HERE, limit=9, cursor=first.next_cursor)
     assert [memory.id for memory in rest.memories] == ["m3", "m1", "m0"]
 
 
@@ -255,7 +255,7 @@ async def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
     """A cursor that no store gave is the caller's mistake."""
     await put(store, "text")
     with pytest.raises(InvalidArgumentError, match="cursor"):
-        await store.page(HERE, limit=1, cursor=cursor)
+        await page_of(store, HERE, limit=1, cursor=cursor)
 
 
 async def test_fetch_gives_what_is_there(store: Store) -> None:

@@ -96,9 +96,9 @@ async def test_a_deleted_memory_is_gone_at_once(store: Store) -> None:
     assert await store.delete([memory.id], HERE, dry_run=False) == [memory.id]
     assert await listed(store) == await near(store) == await worded(store, "words") == ["stays by words"]
     assert await store.pending(9) == []
-    assert (await store.queue(None)).pending == 0
+    assert (await store.read(lambda it: it.queue(None))).pending == 0
     assert await store.read(lambda it: it.fetch([memory.key])) == {}
-    assert (await store.page(HERE, limit=1, cursor=None)).total == 1
+    assert (await store.read(lambda it: it.page(HERE, limit=1, cursor=None))).total == 1
     with pytest.raises(NotFoundError):
         await store.get(memory.id, "here")
 

@@ -181,7 +181,7 @@ async def test_a_text_outside_of_conversations_is_known_without_its_place(store:
 
 async def turns(store: Store) -> list[Memory]:
     """Return the conversation as it is in order."""
-    page = await store.page(Filters("here", conversation_id="talk"), limit=99, cursor=None)
+    page = await store.read(lambda it: it.page(Filters("here", conversation_id="talk"), limit=99, cursor=None))
     return list(page.memories)[::-1]
 
 

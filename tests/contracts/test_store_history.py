@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 
 from memory_mcp.domain.ports import Store
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.operations import Operation, answers, histories
 from tests.contracts.shelf import after_a_crash
 from tests.fakes.clock import FakeClock

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import Change, MissedChanges
 from memory_mcp.domain.ports import Store
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, Copied, events, faults, offer, put, whole
 from tests.fakes.clock import FakeClock
 from tests.fakes.shelves import EPOCH

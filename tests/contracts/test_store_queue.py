@@ -26,13 +26,13 @@ from tests.contracts.shelf import (
 async def test_the_first_vectors_decide_the_space(store: Store) -> None:
     """A store has no space until a vector comes, and then that one's for good."""
     await put(store, "without")
-    assert await store.space() is None
+    assert await store.read(lambda it: it.space()) is None
     assert await nearest(store, towards(0), OTHER_SPACE, HERE, 5) == []
     await put(store, "first", towards(0))
-    assert await store.space() == SPACE
+    assert await store.read(lambda it: it.space()) == SPACE
     await offer(store, "second")
     await store.add([(new("third"), whole("third", towards(0), OTHER_SPACE))])
-    assert await store.space() == SPACE
+    assert await store.read(lambda it: it.space()) == SPACE
 
 
 async def test_refusals_decide_no_space(store: Store) -> None:
@@ -41,11 +41,11 @@ async def test_refusals_decide_no_space(store: Store) -> None:
     await put(store, "odd")
     [waiting] = await store.pending(9)
     await store.set_vectors(OTHER_SPACE, [(waiting.passage_id, [Chunk(0, 3, None, "too odd")])])
-    counts = await store.queue(None)
+    counts = await store.read(lambda it: it.queue(None))
     assert (counts.pending, counts.failed, counts.last_error) == (0, 2, "too odd")
-    assert await store.space() is None
+    assert await store.read(lambda it: it.space()) is None
     assert (await put(store, "fine", towards(0))).embedded
-    assert await store.space() == SPACE
+    assert await store.read(lambda it: it.space()) == SPACE
 
 
 @pytest.mark.parametrize("space", [OTHER_SPACE, Space("space-c", 4)])
@@ -88,7 +88,7 @@ async def test_attached_vectors_make_a_memory_embedded(store: Store) -> None:
     assert isinstance(stored, Stored)
     one, two = await store.pending(9)
     await store.set_vectors(SPACE, [(one.passage_id, [Chunk(0, 5, towards(0))])])
-    assert await store.space() == SPACE
+    assert await store.read(lambda it: it.space()) == SPACE
     assert not (await store.get(stored.id, "here")).embedded
     assert await store.pending(9) == [two]
     await store.set_vectors(SPACE, [(two.passage_id, [Chunk(6, 12, towards(50))])])
@@ -115,12 +115,14 @@ async def test_a_refused_passage_fails_with_its_reason(store: Store) -> None:
     [waiting] = await store.pending(9)
     await store.set_vectors(SPACE, [(waiting.passage_id, [Chunk(0, 13, None, "too odd")])])
     assert await store.pending(9) == []
-    assert await store.queue("here") == QueueCounts(0, 1, last_error="too odd", last_failed=memory.id)
+    assert await store.read(lambda it: it.queue("here")) == QueueCounts(
+        0, 1, last_error="too odd", last_failed=memory.id
+    )
     assert not (await store.get(memory.id, "here")).embedded
     assert await near(store) == ["fine"]
     assert await worded(store, "refused") == ["refused words"]
     await store.delete([memory.id], HERE, dry_run=False)
-    assert await store.queue(None) == QueueCounts(0, 0)
+    assert await store.read(lambda it: it.queue(None)) == QueueCounts(0, 0)
 
 
 async def test_refused_passages_are_queued_again(store: Store) -> None:
@@ -132,7 +134,9 @@ async def test_refused_passages_are_queued_again(store: Store) -> None:
     await store.add([(new("half bad"), Embedded((Chunk(0, 4, towards(0)), Chunk(5, 8, None, "odd")), SPACE))])
     assert await store.retry_failed("me 1") == 5
     assert [waiting.text for waiting in await store.pending(9)] == ["theirs", "older", "without", "like", "bad"]
-    assert await store.queue("here") == QueueCounts(5, 1, last_error="odd [me 1]", last_failed="mine")
+    assert await store.read(lambda it: it.queue("here")) == QueueCounts(
+        5, 1, last_error="odd [me 1]", last_failed="mine"
+    )
     assert await store.retry_failed("me 1") == 0
     [waiting, *_] = await store.pending(9)
     await store.set_vectors(SPACE, [(waiting.passage_id, [Chunk(0, 6, towards(9))])])
@@ -158,7 +162,7 @@ async def test_a_failed_passage_may_come_with_the_memory(store: Store) -> None:
     [stored] = await store.add([(new("goodevil"), embedded)])
     assert isinstance(stored, Stored)
     assert not stored.embedded
-    assert await store.queue(None) == QueueCounts(0, 1, last_error="too odd", last_failed=stored.id)
+    assert await store.read(lambda it: it.queue(None)) == QueueCounts(0, 1, last_error="too odd", last_failed=stored.id)
     assert await near(store) == ["goodevil"]
 
 
@@ -167,7 +171,7 @@ async def test_a_memory_counts_once_however_many_passages_were_refused(store: St
     refused = Chunk(0, 4, None, "too odd"), Chunk(5, 8, None, "too odd"), Chunk(9, 12)
     await store.add([(new("evil bad good"), Embedded(refused, SPACE))])
     await store.add([(new("more bad"), Embedded((Chunk(0, 4), Chunk(5, 8)), SPACE))])
-    counts = await store.queue(None)
+    counts = await store.read(lambda it: it.queue(None))
     assert (counts.pending, counts.failed) == (2, 1)
 
 
@@ -176,8 +180,8 @@ async def test_the_latest_refusal_is_told(store: Store) -> None:
     for memory_id, namespace, error in (("a", "here", "too odd"), ("b", "here", "evil"), ("c", "there", "too long")):
         embedded = Embedded((Chunk(0, 4, None, error),), SPACE)
         await store.add([(new(f"text {memory_id}", id=memory_id, namespace=namespace), embedded)])
-    assert await store.queue("here") == QueueCounts(0, 2, last_error="evil", last_failed="b")
-    assert await store.queue(None) == QueueCounts(0, 3, last_error="too long", last_failed="c")
+    assert await store.read(lambda it: it.queue("here")) == QueueCounts(0, 2, last_error="evil", last_failed="b")
+    assert await store.read(lambda it: it.queue(None)) == QueueCounts(0, 3, last_error="too long", last_failed="c")
 
 
 async def test_vectors_for_what_is_gone_are_passed_over(store: Store) -> None:
@@ -212,7 +216,7 @@ async def test_the_queue_counts_memories(store: Store) -> None:
     await store.add([(new("one two"), Embedded((Chunk(0, 3), Chunk(4, 7)), None))])
     await put(store, "three", namespace="there")
     await put(store, "done", towards(0))
-    assert await store.queue("here") == QueueCounts(1, 0)
-    assert await store.queue("there") == QueueCounts(1, 0)
-    assert await store.queue(None) == QueueCounts(2, 0)
-    assert await store.queue("nowhere") == QueueCounts(0, 0)
+    assert await store.read(lambda it: it.queue("here")) == QueueCounts(1, 0)
+    assert await store.read(lambda it: it.queue("there")) == QueueCounts(1, 0)
+    assert await store.read(lambda it: it.queue(None)) == QueueCounts(2, 0)
+    assert await store.read(lambda it: it.queue("nowhere")) == QueueCounts(0, 0)

@@ -130,7 +130,7 @@ async def test_a_space_is_filled_beside_the_stores_and_takes_its_place(store: St
     await fill_all(store, OTHER_SPACE)
     assert await near_in(store, SPACE, 60) == ["memory 2", "memory 1", "memory 0"]
     assert await store.activate_space(OTHER_SPACE)
-    assert (await store.space(), await store.others()) == (OTHER_SPACE, [SPACE])
+    assert (await store.read(lambda it: it.space()), await store.other_spaces()) == (OTHER_SPACE, [SPACE])
     assert await near_in(store, OTHER_SPACE, 10) == ["memory 0", "memory 1", "memory 2"]
     with pytest.raises(SpaceMismatchError):
         await near_in(store, SPACE)
@@ -147,7 +147,7 @@ async def test_filling_the_stores_own_space_is_a_change_that_all_see(store: Stor
     assert await store.activate_space(SPACE)
     [event] = await events(store, before, 10)
     assert (event.kind, event.namespace, event.memory_ids) == ("embed", "here", (waiting.id,))
-    assert (await store.queue(None)).pending == 0
+    assert (await store.read(lambda it: it.queue(None))).pending == 0
 
 
 async def test_a_memory_in_two_spaces_has_the_passages_of_the_stores(store: Store) -> None:
@@ -157,12 +157,15 @@ async def test_a_memory_in_two_spaces_has_the_passages_of_the_stores(store: Stor
     await store.backfill(OTHER_SPACE, [(MissingVectors(memory.key, memory.content), halves)])
     [match] = await nearest(store, towards(0), SPACE, HERE, 1)
     assert match.passage is None
-    assert (await store.queue(None)).failed == 0
+    assert (await store.read(lambda it: it.queue(None))).failed == 0
     assert (await store.get(memory.id, "here")).embedded
     assert await store.activate_space(OTHER_SPACE)
     [match] = await nearest(store, towards(0), OTHER_SPACE, HERE, 1)
     assert match.passage == (0, 3)
-    assert ((await store.queue(None)).failed, (await store.queue(None)).last_error) == (1, "refused")
+    assert (
+        (await store.read(lambda it: it.queue(None))).failed,
+        (await store.read(lambda it: it.queue(None))).last_error,
+    ) == (1, "refused")
     assert not (await store.get(memory.id, "here")).embedded
 
 
@@ -199,10 +202,10 @@ async def test_what_waited_is_in_the_new_space_and_lacks_the_old_one(store: Stor
     await put(store, "first", towards(0))
     await put(store, "waits")
     await store.add([])
-    assert (await store.queue(None)).pending == 1
+    assert (await store.read(lambda it: it.queue(None))).pending == 1
     await fill_all(store, OTHER_SPACE)
     await store.activate_space(OTHER_SPACE)
-    assert (await store.queue(None)).pending == 0
+    assert (await store.read(lambda it: it.queue(None))).pending == 0
     assert [of.content for of in await store.missing_vectors(SPACE, 0, 10)] == ["waits"]
     await fill_all(store, SPACE)
     assert await store.activate_space(SPACE)
@@ -226,14 +229,14 @@ async def test_a_space_that_was_begun_becomes_the_stores(store: Store) -> None:
     await put(store, "first")
     await put(store, "second")
     await fill_all(store, SPACE, limit=1)
-    assert (await store.space(), await store.others()) == (None, [SPACE])
+    assert (await store.read(lambda it: it.space()), await store.other_spaces()) == (None, [SPACE])
     later = await put(store, "third", towards(50))
     assert later.embedded
-    assert (await store.space(), await store.others()) == (SPACE, [])
+    assert (await store.read(lambda it: it.space()), await store.other_spaces()) == (SPACE, [])
     assert sorted(await near_in(store, SPACE)) == ["first", "third"]
     assert [of.content for of in await store.missing_vectors(SPACE, 0, 9)] == ["second"]
     await fill_all(store, SPACE)
-    assert (await store.queue(None)).pending == 0
+    assert (await store.read(lambda it: it.queue(None))).pending == 0
     assert sorted(await near_in(store, SPACE)) == ["first", "second", "third"]
     assert await faults(store) == []
 
@@ -245,7 +248,7 @@ async def test_the_stores_own_space_is_not_dropped(store: Store) -> None:
     with pytest.raises(ConflictError, match=SPACE.id):
         await store.drop_space(SPACE)
     await store.drop_space(OTHER_SPACE)
-    assert await store.others() == []
+    assert await store.other_spaces() == []
     assert await store.count_missing_vectors(OTHER_SPACE) == 1
     await store.drop_space(OTHER_SPACE)
     assert await near_in(store, SPACE) == ["text"]

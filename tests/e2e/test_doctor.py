@@ -20,7 +20,7 @@ from embedder_api.v1 import wire
 from memory_mcp.embedder.checks import GoldenText
 from memory_mcp.provision import source
 from memory_mcp.provision.versions import STAMP, Environment
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import put
 from tests.e2e.client import RawClient
 from tests.e2e.conftest import FRONT

@@ -6,21 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import Chunk, Memory, MissingVectors, PendingChunk, QueueCounts, Space
+from memory_mcp.domain.models import Chunk, Memory, MissingVectors, PendingChunk, Space
 from tests.fakes.shelves import OnShelves
-from tests.fakes.snapshot import FakeSnapshot
 
 
 class FakeEmbeddingIndex(OnShelves):
     """See `domain.ports.EmbeddingIndex`."""
-
-    async def space(self) -> Space | None:
-        """Return the space of the store's vectors."""
-        return self.shelves.space
-
-    async def queue(self, namespace: str | None) -> QueueCounts:
-        """Count what waits for vectors."""
-        return FakeSnapshot(self.shelves).queue(namespace)
 
     async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest passages that wait for a vector."""
@@ -57,7 +48,7 @@ class FakeEmbeddingIndex(OnShelves):
         for namespace, ids in changed.items():
             self.shelves.note("embed", namespace, ids)
 
-    async def others(self) -> list[Space]:
+    async def other_spaces(self) -> list[Space]:
         """Return the spaces that are not the store's."""
         return list(self.shelves.others)
 

@@ -19,7 +19,6 @@ from memory_mcp.domain.models import (
     Memory,
     Metadata,
     NewMemory,
-    Page,
     Record,
     Revision,
     Statistics,
@@ -29,7 +28,6 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.names import folded, free
 from tests.fakes.searching import fits
 from tests.fakes.shelves import OnShelves, place, text_of, tidy
-from tests.fakes.snapshot import FakeSnapshot
 
 
 class FakeRecords(OnShelves):
@@ -186,10 +184,6 @@ class FakeRecords(OnShelves):
         for namespace in sorted({memory.namespace for memory in to_delete}):
             self.shelves.note("purge", namespace, [memory.id for memory in to_delete if memory.namespace == namespace])
         return len(to_delete)
-
-    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first."""
-        return FakeSnapshot(self.shelves).page(filters, limit=limit, cursor=cursor)
 
     async def export(self, after: int, limit: int) -> list[Record]:
         """Return the first live memories after a key."""

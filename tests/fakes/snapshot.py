@@ -191,7 +191,7 @@ class FakeSnapshot(OnShelves):
 class FakeSnapshots(OnShelves):
     """See `domain.ports.Snapshots`."""
 
-    async def read(self, work: Callable[[Snapshot], T]) -> T:
+    async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work at once; nothing can come between."""
         return work(FakeSnapshot(self.shelves))
 

@@ -23,7 +23,7 @@ class FakeStore(FakeRecords, FakeSnapshots, FakeEmbeddingIndex, FakeChanges, Fak
 
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Say that all is well but what waits."""
-        counts = await self.queue(namespace)
+        counts = await self.read(lambda it: it.queue(namespace))
         queue = Finding(Condition.OK, "empty")
         if counts.pending or counts.failed:
             queue = Finding(Condition.DEGRADED, "failed" if counts.failed else "pending", counts.last_error or "waits")

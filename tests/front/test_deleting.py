@@ -36,7 +36,7 @@ async def test_what_others_deleted_meanwhile_is_passed_over() -> None:
     gone = await memories.delete_all(Filters("n"), dry_run=False, on_progress=meanwhile)
     assert set(gone) == {str(n) for n in range(count)} - {str(count - 1), str(count - 7)}
     assert told == [(DELETED_AT_ONCE, count), (count, count)]
-    assert (await store.page(Filters("n"), limit=1, cursor=None)).total == 0
+    assert (await store.read(lambda it: it.page(Filters("n"), limit=1, cursor=None))).total == 0
 
 
 async def test_what_others_changed_meanwhile_stays() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from memory_mcp.app import make_services
-from memory_mcp.application.dispatcher import Dispatcher, local_dispatcher
+from memory_mcp.application.dispatcher import Dispatcher
 from memory_mcp.application.request import Request, ToolCall
-from memory_mcp.application.stack import make_dispatcher
+from memory_mcp.application.stack import make_dispatcher, make_local_dispatcher
 from memory_mcp.domain.errors import (
     Code,
     EmbedderError,
@@ -289,7 +289,7 @@ async def test_health_answers_without_services(meter: Meter) -> None:
 
 async def test_a_command_meets_the_same_rules(services: Services) -> None:
     """Wrong arguments and missing scopes; what nobody expected is left to the command line."""
-    dispatcher = local_dispatcher(services)
+    dispatcher = make_local_dispatcher(services)
 
     async def run(call: Call, arguments: HealthArguments) -> Result:
         raise RuntimeError("as it was raised")

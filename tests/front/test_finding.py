@@ -18,7 +18,7 @@ from memory_mcp.memories.service import Memories
 from memory_mcp.search.models import SearchAnswer, SearchMode, SearchQuery
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
 START = datetime(2024, 5, 17, tzinfo=UTC)

@@ -15,7 +15,7 @@ from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.memories.service import Memories
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import nearest
 from tests.fakes.clock import FakeClock
 from tests.fakes.embedder import FakeEmbedder
@@ -83,7 +83,7 @@ async def test_the_queue_embeds_as_the_direct_way_does(store: SqliteStore) -> No
             assert passage.vector
             matches = await nearest(store, passage.vector, SPACE, Filters("n"), 10)
             assert max(match.score for match in matches) == pytest.approx(1, abs=1e-5)
-        assert (await store.queue("n")).pending == 0
+        assert (await store.read(lambda it: it.queue("n"))).pending == 0
     await store.close()
 
 
@@ -149,7 +149,7 @@ async def test_the_queue_is_drained_in_bulk(store: SqliteStore) -> None:
     await fill(store, embedder, *(f"memory {i}" for i in range(150)), "poison")
     embedder.rejected = {"poison"}
     await chores(store, embedder).drain()
-    counts = await store.queue("n")
+    counts = await store.read(lambda it: it.queue("n"))
     assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told")
     assert {call[2] for call in embedder.calls} == {Lane.BULK}
     vector = (await make(embedder).embed(["memory 7"], lane=Lane.BULK, space=SPACE))[0][0].chunks[0].vector
@@ -166,14 +166,14 @@ async def test_another_engine_is_asked_again(store: SqliteStore) -> None:
     embedder.made_by, embedder.rejected = "fake 1", {"poison", "worse"}
     worker = chores(store, embedder)
     await worker.drain()
-    assert (await store.queue("n")).last_error == "failed: as told [fake 1]"
+    assert (await store.read(lambda it: it.queue("n"))).last_error == "failed: as told [fake 1]"
     embedder.calls.clear()
     embedder.rejected = set()
     await worker.drain()
     assert embedder.calls == []
     embedder.made_by, embedder.rejected = "fake 2", {"worse"}
     await worker.drain()
-    counts = await store.queue("n")
+    counts = await store.read(lambda it: it.queue("n"))
     assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told [fake 2]")
     assert [call[0] for call in embedder.calls] == [("poison", "worse")]
     assert await store.verify() == []
@@ -188,7 +188,7 @@ async def test_an_engine_of_another_space_is_not_asked_again(store: SqliteStore)
     await chores(store, embedder).drain()
     embedder.made_by, embedder.space = "fake 2", Space("other-384", 384)
     await chores(store, embedder).drain()
-    assert (await store.queue("n")).failed == 1
+    assert (await store.read(lambda it: it.queue("n"))).failed == 1
     await store.close()
 
 
@@ -202,13 +202,13 @@ async def test_what_is_quarantined_waits_on(store: SqliteStore, quarantined: int
     worker = chores(store, embedder)
     for _ in range(2):
         await worker.drain()
-        counts = await store.queue("n")
+        counts = await store.read(lambda it: it.queue("n"))
         assert (counts.pending, counts.failed) == (quarantined, 0)
     asked = [text for call in embedder.calls for text in call[0] if text in embedder.quarantined]
     assert sorted(asked) == sorted(bad * 2)
     embedder.quarantined = set()
     await worker.drain()
-    assert (await store.queue("n")).pending == 0
+    assert (await store.read(lambda it: it.queue("n"))).pending == 0
     await store.close()
 
 
@@ -236,7 +236,7 @@ async def test_after_a_failure_less_is_tried_at_once(store: SqliteStore) -> None
     embedder.failure = None
     await worker.drain()
     assert [len(call[0]) for call in embedder.calls] == [64, 32, 16, 32, 52]
-    assert (await store.queue("n")).pending == 0
+    assert (await store.read(lambda it: it.queue("n"))).pending == 0
     await store.close()
 
 
@@ -247,7 +247,7 @@ async def test_two_fronts_do_not_embed_one_text_twice(store: SqliteStore) -> Non
     assert await store.acquire_lease("queue", "somebody else", 60)
     await chores(store, other).drain()
     assert other.calls == []
-    assert (await store.queue("n")).pending == 2
+    assert (await store.read(lambda it: it.queue("n"))).pending == 2
     await store.close()
 
 
@@ -259,9 +259,9 @@ async def test_a_batch_ends_before_its_lease_does(store: SqliteStore) -> None:
     worker = Chores(store, embedder, Upkeep(store, None), poll_s=1, bulk_budget_s=20, clock=clock)
     await worker.drain()
     assert [call[3] for call in embedder.calls] == [20, 5]
-    assert (await store.queue("n")).pending == 1
+    assert (await store.read(lambda it: it.queue("n"))).pending == 1
     await worker.drain()
-    assert (await store.queue("n")).pending == 0
+    assert (await store.read(lambda it: it.queue("n"))).pending == 0
     assert await store.verify() == []
     await store.close()
 
@@ -274,7 +274,7 @@ async def test_the_lease_is_given_back(store: SqliteStore) -> None:
     await chores(store, embedder).drain()
     await chores(store, other := FakeEmbedder()).drain()
     assert [len(call[0]) for call in other.calls] == [2]
-    assert (await store.queue("n")).pending == 0
+    assert (await store.read(lambda it: it.queue("n"))).pending == 0
     await store.close()
 
 

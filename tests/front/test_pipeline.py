@@ -21,7 +21,7 @@ from memory_mcp.search import fusion
 from memory_mcp.search.models import SearchMode, SearchQuery
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
 CATS = "the cat sleeps on the warm mat"

@@ -14,7 +14,7 @@ from memory_mcp.domain.principal import Reach
 from memory_mcp.maintenance.reembedding import BATCH, LEASE, LEASE_S, Reembedding, ReembeddingProgress
 from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE, Indexer
 from memory_mcp.memories.service import Memories
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import faults, nearest
 from tests.fakes.embedder import FakeEmbedder
 
@@ -84,7 +84,7 @@ async def test_all_memories_get_the_new_models_vectors(store: Store) -> None:
     assert (done.before, done.after, done.memories) == (OLD, NEW, 2 * BATCH + 1)
     assert [(progress.done, progress.total) for progress in seen] == [(64, 129), (128, 129), (129, 129)]
     assert {lane for _, _, lane, _ in embedder.calls[1:]} == {Lane.BULK}
-    assert await store.space() == NEW
+    assert await store.read(lambda it: it.space()) == NEW
     assert await best(store, embedder, "memory number 77") == "memory number 77"
     assert await faults(store) == []
 
@@ -106,7 +106,7 @@ async def test_a_long_memory_is_embedded_whole(store: Store) -> None:
     content = "The trip to Rome. " + "We saw the forum and ate well that day. " * 15 * MAX_PASSAGES_AT_ONCE
     await memories(store, FakeEmbedder(OLD)).store(NewMemory(content, "n"))
     await make(store, FakeEmbedder(NEW)).run(lambda _: None)
-    assert (await store.queue(None)).pending == 0
+    assert (await store.read(lambda it: it.queue(None))).pending == 0
     assert len(await store.export(0, 1)) == 1
     asked = await FakeEmbedder(NEW).embed(
         ["the forum"], task=Task.QUERY, lane=Lane.BULK, budget_s=1, expected_space=None
@@ -127,13 +127,13 @@ async def test_it_goes_on_where_it_ended(store: Store) -> None:
     with pytest.raises(EmbedderError, match="down"):
         await make(store, embedder, times).run(fail)
     assert sum(times.slept) > 0
-    assert await store.space() == OLD
+    assert await store.read(lambda it: it.space()) == OLD
     assert await store.count_missing_vectors(NEW) == BATCH
     embedder.failure = None
     seen: list[ReembeddingProgress] = []
     assert (await make(store, embedder).run(seen.append)).memories == BATCH
     assert [(progress.done, progress.total) for progress in seen] == [(BATCH, BATCH)]
-    assert await store.space() == NEW
+    assert await store.read(lambda it: it.space()) == NEW
 
 
 async def test_an_embedder_that_is_out_for_a_moment_is_waited_for(store: Store) -> None:
@@ -160,7 +160,7 @@ async def test_a_model_that_changes_meanwhile_ends_it_at_once(store: Store) -> N
 
     with pytest.raises(SpaceMismatchError):
         await make(store, embedder, times).run(change)
-    assert await store.space() == OLD
+    assert await store.read(lambda it: it.space()) == OLD
     assert await faults(store) == []
 
 
@@ -199,7 +199,7 @@ async def test_what_others_write_meanwhile_is_embedded_too(store: Store) -> None
     for text in ("written meanwhile", "rewritten meanwhile"):
         assert await best(store, embedder, text) == text
     assert second.key not in await store.read(lambda it: it.fetch([second.key]))
-    assert await store.space() == NEW
+    assert await store.read(lambda it: it.space()) == NEW
     assert await faults(store) == []
 
 
@@ -211,7 +211,7 @@ async def test_two_do_not_do_it_at_once(store: Store) -> None:
     with pytest.raises(ConflictError, match="another process"):
         await make(store, FakeEmbedder(NEW), times).run(lambda _: None)
     assert sum(times.slept) > LEASE_S
-    assert await store.space() == OLD
+    assert await store.read(lambda it: it.space()) == OLD
     await store.acquire_lease(LEASE, "another", 0)
     assert (await make(store, FakeEmbedder(NEW)).run(lambda _: None)).memories == 1
     assert await store.acquire_lease(LEASE, "another", 60)
@@ -248,9 +248,9 @@ async def test_other_spaces_are_dropped_when_asked(store: Store) -> None:
     await fill(store, 3)
     reembedding = make(store, FakeEmbedder(NEW))
     await reembedding.run(lambda _: None)
-    assert await store.others() == [OLD]
+    assert await store.other_spaces() == [OLD]
     assert await reembedding.drop_others() == 1
-    assert await store.others() == []
+    assert await store.other_spaces() == []
     assert await faults(store) == []
 
 
@@ -260,8 +260,8 @@ async def test_a_text_that_is_refused_is_set_aside(store: Store) -> None:
     embedder = FakeEmbedder(NEW)
     embedder.rejected = {"memory number 1"}
     await make(store, embedder).run(lambda _: None)
-    assert await store.space() == NEW
-    counts = await store.queue("n")
+    assert await store.read(lambda it: it.space()) == NEW
+    counts = await store.read(lambda it: it.queue("n"))
     assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told")
 
 
@@ -271,10 +271,10 @@ async def test_refused_texts_are_tried_again(store: Store) -> None:
     embedder = FakeEmbedder(OLD)
     embedder.made_by, embedder.rejected = "fake 1", {"one", "two"}
     await memories(store, embedder).store_many([NewMemory(text, "n") for text in ("one", "two", "three")], _ignore)
-    assert (await store.queue("n")).failed == 2
+    assert (await store.read(lambda it: it.queue("n"))).failed == 2
     embedder.rejected = {"two"}
     assert (await make(store, embedder).run(lambda _: None)).memories == 1
-    counts = await store.queue("n")
+    counts = await store.read(lambda it: it.queue("n"))
     assert (counts.pending, counts.failed, counts.last_error) == (0, 1, "failed: as told [fake 1]")
     assert await best(store, embedder, "one") == "one"
     assert (await make(store, embedder).run(lambda _: None)).memories == 0
@@ -288,11 +288,11 @@ async def test_what_is_quarantined_keeps_nobody_from_switching(store: Store, spa
     embedder = FakeEmbedder(OLD)
     embedder.quarantined = {"deadly"}
     await memories(store, embedder).store(NewMemory("deadly", "n"))
-    assert (await store.queue("n")).pending == 1
+    assert (await store.read(lambda it: it.queue("n"))).pending == 1
     embedder = FakeEmbedder(space)
     embedder.made_by, embedder.quarantined = "fake 1", {"deadly"}
     await make(store, embedder).run(lambda _: None)
-    assert await store.space() == space
+    assert await store.read(lambda it: it.space()) == space
     assert await store.retry_failed("fake 1") == 1
     assert [waiting.text for waiting in await store.pending(9)] == ["deadly"]
     assert await faults(store) == []
@@ -312,8 +312,8 @@ async def test_what_an_early_end_left_is_filled(store: Store) -> None:
         await make(store, embedder).run(fail)
     embedder.failure = None
     await memories(store, embedder).store(NewMemory("later", "n"))
-    assert await store.space() == NEW
+    assert await store.read(lambda it: it.space()) == NEW
     assert (await make(store, embedder).run(lambda _: None)).memories == BATCH
-    assert (await store.queue(None)).pending == 0
+    assert (await store.read(lambda it: it.queue(None))).pending == 0
     assert await best(store, embedder, "memory 100") == "memory 100"
     assert await faults(store) == []

@@ -13,7 +13,7 @@ from memory_mcp.domain.models import Change, Embedded, Embedding, Filters, Lane,
 from memory_mcp.domain.principal import Reach
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.memories.service import Memories
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import nearest
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.test_indexing import SPACE, make
@@ -37,7 +37,7 @@ async def test_after_the_first_failed_batch_a_bulk_store_does_not_wait_again(sto
     outcomes = await memories.store_many([NewMemory(f"m {i}", "n") for i in range(250)], on_progress=_ignore)
     assert len(outcomes) == 250
     assert len(embedder.calls) == 1
-    assert (await store.queue("n")).pending == 250
+    assert (await store.read(lambda it: it.queue("n"))).pending == 250
     await store.close()
 
 
@@ -88,7 +88,7 @@ async def test_a_store_that_fails_halfway_leaves_what_was_acknowledged(store: Sq
     memories = Memories(failing, make(FakeEmbedder()), on_pending=lambda: None)
     outcomes = await memories.store_many([NewMemory(f"m {i}", "n") for i in range(200)], on_progress=_ignore)
     assert [isinstance(outcome, Stored) for outcome in outcomes] == [True] * 128 + [False] * 72
-    assert (await store.page(Filters("n"), limit=1, cursor=None)).total == 128
+    assert (await store.read(lambda it: it.page(Filters("n"), limit=1, cursor=None))).total == 128
     await failing.close()
     await store.close()
 
@@ -176,7 +176,7 @@ async def test_a_cancelled_bulk_store_keeps_what_it_reported_and_no_more(store: 
         await storing
     embedder.may_answer.set()
     assert told == [64]
-    assert (await store.page(Filters("n"), limit=1, cursor=None)).total == 64
+    assert (await store.read(lambda it: it.page(Filters("n"), limit=1, cursor=None))).total == 64
     await store.close()
 
 
@@ -187,7 +187,7 @@ async def test_a_store_that_another_front_gave_a_new_space_is_written_in_that(st
     await memories.store(NewMemory("alpha", "n"))
     await memories.store(NewMemory("beta", "n"))
     await Reembedding(store, FakeEmbedder(other), make(FakeEmbedder(other)), budget_s=20).run(lambda _: None)
-    assert await store.space() == other
+    assert await store.read(lambda it: it.space()) == other
     embedder.space = other
     stored = await memories.store(NewMemory("gamma", "n"))
     assert isinstance(stored, Stored)
@@ -228,7 +228,7 @@ async def test_few_batches_of_long_memories_wait_at_the_embedder(
             """Write late."""
             await crowded.wait()
             for _ in range(10):
-                await self.space()  # which every batch asks for first, one after the other
+                await self.read(lambda it: it.space())  # which every batch asks for first, one after the other
             may_answer.set()
             return await super().add(items)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 
 from memory_mcp.app import make_services
 from memory_mcp.application.resources import watching
-from memory_mcp.domain.models import Filters, Page
+from memory_mcp.domain.ports import Snapshot
 from memory_mcp.memories.watching import Watching
 from memory_mcp.settings import defaults
 from memory_mcp.tools.services import Services
@@ -19,20 +21,21 @@ from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.shelves import EPOCH
 from tests.fakes.store import FakeStore
 
+T = TypeVar("T")
 URI = "memory://recent/10"
 
 
 class Faulty(FakeStore):
-    """Cannot list its memories as often as it is told."""
+    """Cannot be read as often as it is told."""
 
     faults = 0
 
-    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Fail, or list."""
+    async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
+        """Fail, or read."""
         if self.faults:
             self.faults -= 1
             raise ZeroDivisionError
-        return await super().page(filters, limit=limit, cursor=cursor)
+        return await super().read(work, is_short=is_short)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from memory_mcp.domain.models import Change, Memory, NewMemory, Record, Revision
 from memory_mcp.domain.names import nfc
 from memory_mcp.maintenance.transfer import BATCH, Transfer
 from memory_mcp.memories.indexing import Indexer
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import whole
 from tests.fakes.embedder import FakeEmbedder
 
@@ -87,7 +87,7 @@ async def test_what_is_imported_is_embedded_while_there_is_a_daemon(tmp_path: Pa
     asked = len(embedder.calls)
     await taking.import_records(records[2:])
     assert len(embedder.calls) == asked
-    assert (await store.queue(None)).pending == 3
+    assert (await store.read(lambda it: it.queue(None))).pending == 3
     await store.close()
 
 

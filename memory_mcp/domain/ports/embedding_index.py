@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from memory_mcp.domain.models import Chunk, MissingVectors, PendingChunk, QueueCounts, Space
+from memory_mcp.domain.models import Chunk, MissingVectors, PendingChunk, Space
 
 
 class EmbeddingIndex(Protocol):
     """Keeps the vectors of chunks by space; searches use the store's active space."""
-
-    async def space(self) -> Space | None:
-        """Return the store's active space; None before the first vector."""
-        ...
-
-    async def queue(self, namespace: str | None) -> QueueCounts:
-        """Count pending and refused memories, in one namespace or all."""
-        ...
 
     async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest pending chunks."""
@@ -36,8 +28,8 @@ class EmbeddingIndex(Protocol):
         """
         ...
 
-    async def others(self) -> list[Space]:
-        """Return the spaces with vectors, except the active one."""
+    async def other_spaces(self) -> list[Space]:
+        """Return the spaces that hold vectors but are not the store's."""
         ...
 
     async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:

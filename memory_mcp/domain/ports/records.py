@@ -13,7 +13,6 @@ from memory_mcp.domain.models import (
     Filters,
     Memory,
     NewMemory,
-    Page,
     Record,
     Revision,
     Statistics,
@@ -23,7 +22,7 @@ from memory_mcp.domain.models import (
 
 
 class Records(Protocol):
-    """Writes memories, gets them by id and lists them; every index is updated in the same transaction."""
+    """Writes memories, finds them by id and counts them; every index follows in the same transaction."""
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
         """Write memories in one transaction; an exact duplicate only adds its tags to the existing memory.
@@ -94,14 +93,6 @@ class Records(Protocol):
 
     async def purge(self, before: datetime) -> int:
         """Remove memories deleted before a moment for good, some hundred at a time; return the number, 0 when done."""
-        ...
-
-    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first; a cursor reveals nothing about other namespaces.
-
-        Raises:
-            InvalidArgumentError: the cursor is invalid.
-        """
         ...
 
     async def export(self, after: int, limit: int) -> list[Record]:

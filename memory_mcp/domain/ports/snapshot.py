@@ -135,9 +135,10 @@ class Snapshot(Protocol):
 class Snapshots(Protocol):
     """Reads concurrently with writes."""
 
-    async def read(self, work: Callable[[Snapshot], T]) -> T:
-        """Run a function over a snapshot in one of the store's readers, and return its result.
+    async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
+        """Run a function over a snapshot in one of the store's readers, and return what it returns.
 
-        The function must not block on anything else; several may run concurrently, each with its own snapshot.
+        The function must not wait for anything else; several may run at the same time, each with a snapshot of its own.
+        Work that `is_short`, unlike a search, waits its turn rather than have another reader opened for it.
         """
         ...

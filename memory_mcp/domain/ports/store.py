@@ -27,13 +27,13 @@ class Store(Records, Snapshots, EmbeddingIndex, Changes, Leases, Protocol):
         ...
 
 
-class RecordsAndIndex(Records, EmbeddingIndex, Protocol):
-    """For services that write memories with their vectors."""
+class RecordsAndIndex(Records, Snapshots, EmbeddingIndex, Protocol):
+    """For who writes memories together with their vectors, and lists them."""
 
 
 class Maintainable(Records, Changes, Leases, Protocol):
     """For services that maintain memories and the change log, one process at a time."""
 
 
-class IndexAndLeases(EmbeddingIndex, Leases, Protocol):
-    """For services that work on vectors, one process at a time."""
+class IndexAndLeases(Snapshots, EmbeddingIndex, Leases, Protocol):
+    """For who works on vectors one process at a time."""

@@ -1,9 +1,9 @@
-"""The ASGI application: the paths of MCP and the metrics, behind the guard."""
+"""The ASGI application: the protocol and the pages beside it, all behind the guard."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from starlette.applications import Starlette
@@ -18,7 +18,6 @@ from memory_mcp.settings import Settings
 from memory_mcp.storage.factory import make_tokens
 
 PATH: Final = "/mcp"
-METRICS_PATH: Final = "/metrics"
 
 
 def make_app(
@@ -27,9 +26,18 @@ def make_app(
     protocol: Streamable,
     binding: Binding,
     port: int,
-    metrics: ASGIApp | None = None,
+    pages: Mapping[str, ASGIApp],
 ) -> ASGIApp:
-    """Return the application for a server on a port, with a metrics page if there are metrics."""
+    """Return the application for a server on a port.
+
+    Args:
+        settings: its lists of hosts and origins, and where the tokens are.
+        services: made while the server starts.
+        protocol: answers at `PATH`, whatever the method.
+        binding: where the server listens.
+        port: the one that it got.
+        pages: what answers a GET of each other path, the same check of Host, Origin and token before it.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -42,7 +50,7 @@ def make_app(
         [*settings.http_allowed_origins, *_own_origins(binding, port)],
     )
     app = Starlette(lifespan=lifespan)
-    app.mount("/", Guard(_only(protocol, metrics), make_tokens(settings), names, settings.namespace))
+    app.mount("/", Guard(_routed(protocol, pages), make_tokens(settings), names, settings.namespace))
     return app
 
 
@@ -50,12 +58,12 @@ def _own_origins(binding: Binding, port: int) -> list[str]:
     return [f"{binding.scheme}://{host}" for host in binding.hosts(port, ("localhost",))] if binding.is_local else []
 
 
-def _only(protocol: ASGIApp, metrics: ASGIApp | None) -> ASGIApp:
+def _routed(protocol: ASGIApp, pages: Mapping[str, ASGIApp]) -> ASGIApp:
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].rstrip("/") == PATH:
             await protocol(scope, receive, send)
-        elif metrics is not None and (scope["method"], scope["path"]) == ("GET", METRICS_PATH):
-            await metrics(scope, receive, send)
+        elif scope["method"] == "GET" and (page := pages.get(scope["path"])):
+            await page(scope, receive, send)
         else:
             await JSONResponse({"error": f"there is no such page; MCP clients use {PATH}"}, 404)(scope, receive, send)
 

@@ -19,6 +19,7 @@ from memory_mcp.server.http.guard import PRINCIPAL
 from memory_mcp.server.http.prometheus import Metrics
 
 NAME: Final = "metrics"
+METRICS_PATH: Final = "/metrics"
 
 
 class MetricsPage:

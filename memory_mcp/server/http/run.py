@@ -13,7 +13,7 @@ from memory_mcp import logs
 from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.server.http.app import PATH, make_app
 from memory_mcp.server.http.binding import Binding
-from memory_mcp.server.http.metrics_page import MetricsPage
+from memory_mcp.server.http.metrics_page import METRICS_PATH, MetricsPage
 from memory_mcp.server.http.prometheus import Metrics
 from memory_mcp.server.http.streamable import Streamable, identify
 from memory_mcp.server.lazy_services import LazyServices
@@ -41,9 +41,9 @@ async def _serve(settings: Settings, binding: Binding) -> None:
     dispatcher = make_dispatcher(settings, services.get, rate_limited=True, meter=metrics)
     server = make_server(settings, services, dispatcher, identify)
     protocol = Streamable(server, settings.http_max_body_bytes)
-    page = MetricsPage(metrics, dispatcher, services.get) if metrics else None
+    pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     config = uvicorn.Config(
-        make_app(settings, services, protocol, binding, port, page),
+        make_app(settings, services, protocol, binding, port, pages),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -64,6 +64,10 @@ class Streamable:
 
 
 def check_names(hosts: Sequence[str], origins: Sequence[str]) -> Callable[[Request], Awaitable[Response | None]]:
-    """Return a check that refuses requests whose Host or Origin is not listed."""
+    """Return what refuses requests whose Host or Origin is not listed, and has no answer to the others.
+
+    The guard asks it before every page, not the protocol alone. It is the SDK's because Starlette's own check looks
+    neither at the port nor at the Origin.
+    """
     names = TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=list(origins))
     return TransportSecurityMiddleware(names).validate_request

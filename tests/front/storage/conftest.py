@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 
 ROOT = Path(__file__).parents[3]
 """From here the scripts import what they need, these tests' words among it."""

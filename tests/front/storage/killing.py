@@ -16,7 +16,7 @@ import asyncio, os, sys
 from pathlib import Path
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Stored
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, keyword_search, listed, offer, towards
 
 async def main():

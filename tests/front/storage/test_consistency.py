@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Change, Chunk
 from memory_mcp.storage.sqlite.records import reads
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.operations import Operation, answers, histories
 from tests.contracts.shelf import HERE, SPACE, after_a_crash, listed, new, offer, put, towards, whole
 from tests.front.storage.audit import audit, changes, column, opened

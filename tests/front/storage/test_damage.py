@@ -12,19 +12,19 @@ import pytest
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Change, Chunk, Condition, Embedded, Filters, Stored
 from memory_mcp.domain.ports import Store
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, keyword_search, nearest, new, put, towards, whole
 
 PAGE = 4096
 FILTERS = Filters("here", tags=("a",), metadata={"k": "v"})
 READS: list[Callable[[Store], Awaitable[object]]] = [
     lambda store: store.get("m1", "here"),
-    lambda store: store.page(HERE, limit=100, cursor=None),
-    lambda store: store.page(FILTERS, limit=100, cursor=None),
+    lambda store: store.read(lambda it: it.page(HERE, limit=100, cursor=None)),
+    lambda store: store.read(lambda it: it.page(FILTERS, limit=100, cursor=None)),
     lambda store: nearest(store, towards(0), SPACE, FILTERS, 10),
     lambda store: keyword_search(store, "memory über", HERE, 100),
     lambda store: store.pending(100),
-    lambda store: store.queue(None),
+    lambda store: store.read(lambda it: it.queue(None)),
     lambda store: store.delete(None, FILTERS, dry_run=True),
 ]
 
@@ -76,7 +76,7 @@ async def test_a_cut_file_is_refused_and_kept(path: Path, sound: bytes) -> None:
     path.write_bytes(sound[: len(sound) // 2])
     store = SqliteStore(path)
     with pytest.raises(StoreError, match="damaged"):
-        await store.page(HERE, limit=100, cursor=None)
+        await store.read(lambda it: it.page(HERE, limit=100, cursor=None))
     await store.close()
     assert path.read_bytes() == sound[: len(sound) // 2]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import listed, near, new, put, towards, whole
 from tests.disks import small_disk
 from tests.front.storage.audit import audit

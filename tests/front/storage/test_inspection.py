@@ -9,7 +9,7 @@ import pytest
 
 from memory_mcp.domain.models import Condition, Written
 from memory_mcp.storage.sqlite.maintenance import inspection
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import SPACE, after_a_crash, new, put, towards, whole
 from tests.fakes.clock import FakeClock
 from tests.fakes.shelves import EPOCH

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.front.storage.audit import LIVE, audit, column, opened
 from tests.front.storage.conftest import Start
 from tests.front.storage.killing import ended, let_write, logged, start_others, told
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from memory_mcp.domain.models import Change, Chunk
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, new, put, towards, whole
 
 path = Path(sys.argv[1])
@@ -44,7 +44,8 @@ async def main():
             done("update", memory.id)
             [waiting] = await store.pending(1)
             length = len(waiting.text)
-            await store.set_vectors(await store.space(), [(waiting.passage_id, [Chunk(0, length, towards(1))])])
+            space = await store.read(lambda it: it.space())
+            await store.set_vectors(space, [(waiting.passage_id, [Chunk(0, length, towards(1))])])
         if n % 3 == 0:
             await store.delete([memory.id], HERE, dry_run=False)
             done("delete", memory.id)

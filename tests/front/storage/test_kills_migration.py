@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.storage.sqlite.db.schema import migrations
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, new, towards, whole
 from tests.front.storage import earlier
 from tests.front.storage.audit import LIVE, audit, column, opened
@@ -31,24 +31,25 @@ TEXTS = [" ".join(f"word{number * place % 997}" for place in range(80)) + f" {nu
 """Long enough for the index to be what a migration spends its time on."""
 KNOWS_LESS = """
 from memory_mcp.storage.sqlite.db import connection, schema
+from memory_mcp.storage.sqlite.maintenance import copies
 from memory_mcp.storage.sqlite.records import writes
 from tests.front.storage import earlier
 
 writes._insert, writes._duplicate = earlier.insert, earlier.no_duplicate
 known = schema.migrations()[:3]
-schema.migrations = connection.migrations = lambda: known
+schema.migrations = connection.migrations = copies.migrations = lambda: known
 """
 """Makes a process one of an earlier version."""
 SAYS_WHEN = """
-from memory_mcp.storage.sqlite.db import connection
+from memory_mcp.storage.sqlite.maintenance import copies
 
-keep = connection.keep_before_migration
+keep = copies._keep_before_migration
 
 def saying(path, version):
     print("begins", flush=True)
     keep(path, version)
 
-connection.keep_before_migration = saying
+copies._keep_before_migration = saying
 """
 """Lets a process say that it has begun to migrate: it has the write lock then."""
 
@@ -61,6 +62,7 @@ async def old(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         earlier.write_so(patch)
         patch.setattr("memory_mcp.storage.sqlite.db.schema.migrations", lambda: third)
         patch.setattr("memory_mcp.storage.sqlite.db.connection.migrations", lambda: third)
+        patch.setattr("memory_mcp.storage.sqlite.maintenance.copies.migrations", lambda: third)
         store = SqliteStore(path)
         await store.add([(new(text, id=f"m{n}"), whole(text, towards(n))) for n, text in enumerate(TEXTS)])
         await store.close()
@@ -71,7 +73,7 @@ async def _seconds_of_migration(old: Path, folder: Path) -> float:
     copy = Path(shutil.copy(old, folder / "copy.db"))
     begun = time.monotonic()
     store = SqliteStore(copy)
-    await store.page(HERE, limit=1, cursor=None)
+    await store.read(lambda it: it.page(HERE, limit=1, cursor=None))
     await store.close()
     return time.monotonic() - begun
 

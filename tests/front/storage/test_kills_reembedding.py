@@ -10,7 +10,7 @@ import pytest
 from memory_mcp.domain.models import Space
 from memory_mcp.maintenance.reembedding import BATCH, LEASE_S, Reembedding
 from memory_mcp.memories.indexing import Indexer
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import SPACE, near, new, towards, whole
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.storage.conftest import Start
@@ -21,7 +21,7 @@ BATCHES = 6
 REEMBEDS = """
 import asyncio, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.front.storage.test_kills_reembedding import make
 
 print("ready", flush=True)
@@ -52,7 +52,7 @@ async def test_a_killed_reembedding_is_finished_by_the_next(path: Path, start: S
     kill_within(process, (time.monotonic() - begun) / max(batches, 1), seed)
     lacking = await store.missing_vectors(NEW, 0, 100_000)
     assert sum(of.content.startswith("memory") for of in lacking) <= max(0, BATCHES - filled) * BATCH
-    if await store.space() == SPACE:
+    if await store.read(lambda it: it.space()) == SPACE:
         assert (await near(store, limit=1, degrees=0))[0] in {"memory 0", *(f"other {prefix}0" for prefix in others)}
     done = await make(store).run(lambda _: None)
     assert done.memories >= len(lacking)
@@ -60,7 +60,7 @@ async def test_a_killed_reembedding_is_finished_by_the_next(path: Path, start: S
     assert [other.returncode for other in others.values()] == [0, 0, 0]
     for prefix, told in acts.items():
         assert told == logged(path, prefix)
-    assert (await store.space(), await store.others()) == (NEW, [SPACE])
-    assert await store.count_missing_vectors(NEW) == (await store.queue(None)).pending
+    assert (await store.read(lambda it: it.space()), await store.other_spaces()) == (NEW, [SPACE])
+    assert await store.count_missing_vectors(NEW) == (await store.read(lambda it: it.queue(None))).pending
     assert await store.verify() == []
     await store.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import new, put, towards, whole
 from tests.front.storage.audit import LIVE, changes, column, opened
 from tests.front.storage.conftest import Start
@@ -20,7 +20,7 @@ RESTORER = """
 import asyncio, sys
 from itertools import count
 from pathlib import Path
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 
 path, backup = map(Path, sys.argv[1:])
 
@@ -124,7 +124,7 @@ DIES_BEFORE_THE_END = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from memory_mcp.storage.sqlite.maintenance import copies
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 
 path, backup, aside = map(Path, sys.argv[1:])
 copies._replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

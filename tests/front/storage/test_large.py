@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, NewMemory, Space, Stored
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import nearest
 
 DIMENSIONS = 64
@@ -129,7 +129,7 @@ async def test_small_namespaces_do_without_numpy(path: Path) -> None:
 import asyncio, sys
 from pathlib import Path
 from memory_mcp.domain.models import *
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 async def main():
     store = SqliteStore(Path({str(path)!r}), large=3)
     space, row = Space("s", 64), bytes([0, 0, 128, 63]) * 64
@@ -173,8 +173,15 @@ async def test_most_of_it_deleted(make: Callable[[], SqliteStore], queries: Iter
     rows = await fill(store, 1_200) | await fill(store, 60, seed=1, tags=["kept"])
     query = next(queries)
     assert await found(store, query) == exact(rows, query, 10)
-    to_delete = [memory.id for memory in (await store.page(Filters("n"), limit=2_000, cursor=None)).memories]
-    kept = {memory.id for memory in (await store.page(Filters("n", tags=("kept",)), limit=100, cursor=None)).memories}
+    to_delete = [
+        memory.id for memory in (await store.read(lambda it: it.page(Filters("n"), limit=2_000, cursor=None))).memories
+    ]
+    kept = {
+        memory.id
+        for memory in (
+            await store.read(lambda it: it.page(Filters("n", tags=("kept",)), limit=100, cursor=None))
+        ).memories
+    }
     await store.delete([one for one in to_delete if one not in kept], Filters("n"), dry_run=False)
     left = {content: row for content, row in rows.items() if content.startswith("n 1 ")}
     for question in (query, next(queries)):
@@ -301,7 +308,7 @@ def test_whatever_is_done_signs_agree_with_computing_everything(
                 rows |= await fill(front, chance % 40 + 1, seed=1_000 + number)
             elif step == "delete":
                 to_delete = exact(rows, query, chance % 20)
-                listed = (await front.page(Filters("n"), limit=2_000, cursor=None)).memories
+                listed = (await front.read(lambda it: it.page(Filters("n"), limit=2_000, cursor=None))).memories
                 ids = [memory.id for memory in listed if memory.content in to_delete]
                 await front.delete(ids, Filters("n"), dry_run=False)
                 rows = {content: row for content, row in rows.items() if content not in to_delete}

@@ -20,7 +20,7 @@ from memory_mcp.storage.sqlite.db.rows import digest
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.records import writes
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import chunks
 from tests.contracts.shelf import HERE, events, keyword_search, listed, new, put, worded
 from tests.front.storage.audit import audit, opened
@@ -32,7 +32,7 @@ from pathlib import Path
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE
 
 entered = keywords._enter
@@ -43,7 +43,7 @@ def dying(db, terms, key, number, content):
     entered(db, terms, key, number, content)
 
 keywords._enter = dying
-asyncio.run(SqliteStore(Path(sys.argv[1])).page(HERE, limit=1, cursor=None))
+asyncio.run(SqliteStore(Path(sys.argv[1])).read(lambda it: it.page(HERE, limit=1, cursor=None)))
 """
 
 
@@ -133,6 +133,7 @@ async def test_who_opened_an_earlier_version_writes_no_more(
     with monkeypatch.context() as newer:
         newer.setattr("memory_mcp.storage.sqlite.db.schema.migrations", lambda: of_tomorrow)
         newer.setattr("memory_mcp.storage.sqlite.db.connection.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.maintenance.copies.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await put(late, "migrated")
         await late.close()
@@ -208,6 +209,7 @@ async def test_health_says_that_a_newer_version_has_migrated(
     with monkeypatch.context() as newer:
         newer.setattr("memory_mcp.storage.sqlite.db.schema.migrations", lambda: of_tomorrow)
         newer.setattr("memory_mcp.storage.sqlite.db.connection.migrations", lambda: of_tomorrow)
+        newer.setattr("memory_mcp.storage.sqlite.maintenance.copies.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await late.generation()
         await late.close()

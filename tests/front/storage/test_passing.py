@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from memory_mcp.storage.sqlite.maintenance import inspection
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, put
 from tests.front.storage.conftest import Start
 
@@ -14,7 +14,7 @@ WRITTEN = 1_000
 WRITING = """
 import asyncio, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import put
 
 async def write() -> None:
@@ -35,7 +35,7 @@ async def test_writers_that_come_and_go_are_no_fault(path: Path, start: Start) -
     writers = [start(WRITING, path) for _ in range(2)]
     reader, total = SqliteStore(path, read_only=True), 1
     for number in count():
-        total, before = (await reader.page(HERE, limit=1, cursor=None)).total, total
+        total, before = (await reader.read(lambda it: it.page(HERE, limit=1, cursor=None))).total, total
         assert total >= before
         assert [writer.poll() for writer in writers] == [None, None]
         if total >= WRITTEN:

@@ -11,7 +11,7 @@ import pytest
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import listed, near, put, towards, worded
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
@@ -20,7 +20,7 @@ TOGETHER, ROUNDS = 4, 15
 OPENERS = """
 import asyncio, os, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import listed, put, towards
 
 async def main():

@@ -16,7 +16,7 @@ from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.storage.sqlite.db.readers import Reader, Readers
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, put, towards
 
 PATIENCE_S = 30.0
@@ -36,6 +36,10 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 def where(_: Snapshot) -> int:
     """Do nothing."""
     return threading.get_ident()
+
+
+def _pending(it: Snapshot) -> int:
+    return it.queue(None).pending
 
 
 def held_by(gate: threading.Event) -> Work:
@@ -81,11 +85,11 @@ async def test_one_reader_is_enough_for_one_search_at_a_time(store: SqliteStore)
     """What is short waits for the search instead of opening a connection, and so does a search for what is short."""
     gate, before = threading.Event(), reading()
     search = await begun(store, held_by(gate))
-    short = asyncio.create_task(store.generation())
+    short = [asyncio.create_task(store.generation()), asyncio.create_task(store.read(_pending, is_short=True))]
     await asyncio.sleep(0)
     gate.set()
     assert await search == await store.read(where)
-    assert await short == 1
+    assert await asyncio.gather(*short) == [1, 0]
     assert {await store.read(where) for _ in range(5)} == {await search}
     assert reading() == before
 

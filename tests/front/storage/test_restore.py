@@ -9,7 +9,7 @@ import pytest
 
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Change, Chunk
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, SPACE, events, listed, near, put, towards
 from tests.front.storage.audit import audit
 
@@ -24,7 +24,7 @@ async def test_numbers_are_not_given_again(path: Path, store: SqliteStore, tmp_p
     new = await put(store, "new")
     assert new.key > waited.key
     await store.set_vectors(SPACE, [(before.passage_id, [Chunk(0, 6, towards(80))])])
-    assert (await store.queue(None)).pending == 1
+    assert (await store.read(lambda it: it.queue(None))).pending == 1
     with pytest.raises(NotFoundError):
         await store.update(waited, Change(content="overwritten"), None, 1)
     assert await listed(store) == ["new", "first"]

@@ -13,7 +13,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition
 from memory_mcp.domain.ports import Store
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, listed, put, towards
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
@@ -24,7 +24,7 @@ from pathlib import Path
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Embedded, NewMemory
 from memory_mcp.storage.sqlite.db.file import vec0_path
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 
 async def main():
     store = SqliteStore(Path(sys.argv[1]))
@@ -44,7 +44,7 @@ IMPORTS = """
 import asyncio, sys
 from pathlib import Path
 from memory_mcp.domain.models import Filters
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import put, near, towards
 
 async def main():
@@ -65,7 +65,7 @@ async def _refusal(path: Path) -> str:
     """Return why the store will neither read nor write, the same sentence for both."""
     store: Store = SqliteStore(path)
     with pytest.raises(StoreError) as reading:
-        await store.page(HERE, limit=1, cursor=None)
+        await store.read(lambda it: it.page(HERE, limit=1, cursor=None))
     with pytest.raises(StoreError) as writing:
         await put(store, "text", towards(0))
     assert (await store.findings(None))["store"].condition is Condition.FAILED

@@ -18,7 +18,7 @@ from memory_mcp.storage.sqlite.db.rows import digest, to_json
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records import writes
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import binary_search, chunks
 from tests.contracts.shelf import SPACE, events, listed, near, nearest, offer, towards, worded
 from tests.front.storage.audit import audit, changes, opened
@@ -30,8 +30,8 @@ WIDE = Space("wide", 64)
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from memory_mcp.storage.sqlite.db import unify
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.maintenance import unify
+from memory_mcp.storage.sqlite.store import SqliteStore
 
 unify._fold_tags = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(SqliteStore(Path(sys.argv[1])).generation())
@@ -114,7 +114,7 @@ def old(path: Path) -> Old:
 
 
 async def _all(store: SqliteStore, namespace: str) -> list[Memory]:
-    return list((await store.page(Filters(namespace), limit=100, cursor=None)).memories)
+    return list((await store.read(lambda it: it.page(Filters(namespace), limit=100, cursor=None))).memories)
 
 
 async def test_every_name_is_composed(path: Path, old: Old, store: SqliteStore) -> None:
@@ -175,7 +175,7 @@ async def test_namespaces_become_one(path: Path, old: Old, store: SqliteStore) -
     assert sorted(await worded(store, "text", Filters("é"))) == texts
     assert await listed(store, Filters("é")) == ["refused", "waits", *texts[::-1]]
     assert (await store.statistics("é", 5)).memories == 5
-    queue = await store.queue("é")
+    queue = await store.read(lambda it: it.queue("é"))
     assert (queue.pending, queue.failed, queue.last_error) == (1, 1, "too odd")
     assert await store.namespaces_like("", 9) == ["other", "é"]
     assert (await store.deleted("gone", "é")).namespace == "é"

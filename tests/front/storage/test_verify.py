@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite.repository import SqliteStore
+from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import OTHER_SPACE, put, towards, whole
 from tests.front.storage.audit import opened
 from tests.front.storage.test_migration import make_old
@@ -191,7 +191,7 @@ async def test_a_switch_is_seen_by_everyone(path: Path) -> None:
     """Another front's next search is of the new space."""
     store, other = SqliteStore(path), SqliteStore(path)
     memory = await put(store, "text", towards(0))
-    assert await other.space() == await store.space()
+    assert await other.read(lambda it: it.space()) == await store.read(lambda it: it.space())
     lacking = await store.missing_vectors(OTHER_SPACE, 0, 9)
     await store.backfill(OTHER_SPACE, [(of, whole("text", towards(0)).chunks) for of in lacking])
     assert await store.activate_space(OTHER_SPACE)

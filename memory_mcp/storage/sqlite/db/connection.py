@@ -32,10 +32,11 @@ from memory_mcp.storage.sqlite.db.file import (
 )
 from memory_mcp.storage.sqlite.db.readers import Readers
 from memory_mcp.storage.sqlite.db.reading import Reading, Way, is_settled, may_pass, open_reading, state, way_at_rest
-from memory_mcp.storage.sqlite.db.schema import check_identity, migrate, migrations, too_old
-from memory_mcp.storage.sqlite.maintenance.copies import keep_before_migration
+from memory_mcp.storage.sqlite.db.schema import check_identity, migrations, too_old
 
 T = TypeVar("T")
+Upgrade = Callable[[apsw.Connection, Path], None]
+"""Brings a file to this version's schema, inside a transaction that keeps others out: `maintenance.copies.upgrade`."""
 
 
 def _processors() -> int:
@@ -79,8 +80,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class _Worker:
     """A thread with its own connection."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, upgrade: Upgrade) -> None:
         self._path = path
+        self._upgrade = upgrade
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._patience = Patience()
         self._ended = False
@@ -120,18 +122,11 @@ class _Worker:
         try:
             if (version := check_identity(db, self._path)) < len(migrations()):
                 with _patient(self._path) if version else contextlib.nullcontext():
-                    in_transaction(db, self._migrate)
+                    in_transaction(db, lambda db: self._upgrade(db, self._path))
         except BaseException:
             db.close()
             raise
         return db
-
-    def _migrate(self, db: apsw.Connection) -> None:
-        """Migrate inside a transaction, which keeps others out, after a copy of what was there."""
-        version = check_identity(db, self._path)
-        if 0 < version < len(migrations()):
-            keep_before_migration(self._path, version)
-        migrate(db, self._path)
 
     def end_waiting(self) -> None:
         """Send away whoever waits for a lock."""
@@ -155,8 +150,8 @@ class _Worker:
 class _Reader(_Worker):
     """Reads from what may not be there, may not be changed, or has no room beside it."""
 
-    def __init__(self, path: Path, *, creates: bool, read_only: bool) -> None:
-        super().__init__(path, "sqlite-read")
+    def __init__(self, path: Path, upgrade: Upgrade, *, creates: bool, read_only: bool) -> None:
+        super().__init__(path, "sqlite-read", upgrade)
         self._creates = creates
         self._read_only = read_only
         self._reading: Reading | None = None
@@ -243,7 +238,7 @@ class _Reader(_Worker):
                 "put the file back, or restore a backup: memory-mcp restore"
             )
         db = in_memory()
-        in_transaction(db, lambda db: migrate(db, self._path))
+        in_transaction(db, lambda db: self._upgrade(db, self._path))
         return db
 
 
@@ -253,14 +248,16 @@ class Database:
     Who only reads may leave a missing one unmade, and finds nothing in it; `read_only`, nothing on the disk is changed.
     """
 
-    def __init__(self, path: Path, *, creates: bool = True, read_only: bool = False, readers: int = READERS) -> None:
+    def __init__(
+        self, path: Path, upgrade: Upgrade, *, creates: bool = True, read_only: bool = False, readers: int = READERS
+    ) -> None:
         self.path = path
         self.is_read_only = read_only
         self.is_full = False
         """Whether the last write found no room."""
         most = readers if creates and not read_only else 1
-        self._readers = Readers(lambda: _Reader(path, creates=creates, read_only=read_only), most)
-        self._writer = _Worker(path, "sqlite-write")
+        self._readers = Readers(lambda: _Reader(path, upgrade, creates=creates, read_only=read_only), most)
+        self._writer = _Worker(path, "sqlite-write", upgrade)
 
     async def read(self, work: Callable[[apsw.Connection], T], *, is_search: bool = False) -> T:
         """Do work that only reads; all of it sees one moment. Searches that come together run side by side.

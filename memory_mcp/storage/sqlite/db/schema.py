@@ -1,6 +1,6 @@
 """Whose file it is, of which version, and how it gets to ours: numbered SQL files, each run once.
 
-What SQL cannot do is a function that runs after its file, in the same transaction.
+What SQL cannot do is a step: a function that runs after its file, in the same transaction.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.sqlite.db import unify
 
 APPLICATION_ID: Final = 0x6D656D31
 """SQLite's `application_id` of our files ("mem1")."""
 
-STEPS: Final[Mapping[int, Callable[[apsw.Connection], None]]] = {6: unify.unify}
-"""By the number of the SQL file that they follow. What an earlier one would have filled, the last fills anew."""
+Steps = Mapping[int, Callable[[apsw.Connection], None]]
+"""By the number of the SQL file that they follow."""
 
 
 @cache
@@ -63,12 +62,12 @@ def too_old(path: Path, version: int) -> str:
     )
 
 
-def migrate(db: apsw.Connection, path: Path) -> None:
+def migrate(db: apsw.Connection, path: Path, steps: Steps) -> None:
     """Bring the schema to this version, inside the caller's transaction; what another front did is not done again."""
     done = check_identity(db, path)
     for number, script in enumerate(migrations()[done:], done + 1):
         db.execute(script).fetchall()  # to the last statement, rows or not
-        if number in STEPS:
-            STEPS[number](db)
+        if number in steps:
+            steps[number](db)
     db.pragma("application_id", APPLICATION_ID)
     db.pragma("user_version", len(migrations()))

@@ -30,12 +30,15 @@ from memory_mcp.storage.sqlite.db.file import (
     translated,
 )
 from memory_mcp.storage.sqlite.db.reading import connect_reading
-from memory_mcp.storage.sqlite.db.schema import check_identity, migrate
+from memory_mcp.storage.sqlite.db.schema import Steps, check_identity, migrate, migrations
+from memory_mcp.storage.sqlite.maintenance import unify
 from memory_mcp.storage.sqlite.maintenance.verify import problems
 
 ALL_PAGES: Final = -1
 STALE_S: Final = 86_400.0
 """Seconds after which nobody is still at work on a copy that has not got its name."""
+STEPS: Final[Steps] = {6: unify.unify}
+"""Of the migrations. What an earlier one would have filled, the last fills anew."""
 _PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?")
 
 
@@ -88,7 +91,19 @@ def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
             _discard(partial)
 
 
-def keep_before_migration(path: Path, version: int) -> None:
+def upgrade(db: apsw.Connection, path: Path) -> None:
+    """Bring a file to this version's schema, inside the caller's transaction, after a copy of what was there.
+
+    Raises:
+        StoreError: it is another program's or a newer version's, is damaged, or there is no room for a copy.
+    """
+    version = check_identity(db, path)
+    if 0 < version < len(migrations()):
+        _keep_before_migration(path, version)
+    migrate(db, path, STEPS)
+
+
+def _keep_before_migration(path: Path, version: int) -> None:
     """Copy a file of an earlier schema beside it, in place of a copy from a migration that failed.
 
     Raises:
@@ -120,7 +135,7 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
         with translated(source), contextlib.closing(_given(source)) as given:
             _copy(given, prepared)
         with translated(prepared), contextlib.closing(connect(prepared)) as new:
-            in_transaction(new, lambda db: migrate(db, prepared))
+            in_transaction(new, lambda db: migrate(db, prepared, STEPS))
             _check(new, source)
             with translated(live):
                 _replace(live, new, aside, now)

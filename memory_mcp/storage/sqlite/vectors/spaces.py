@@ -20,7 +20,7 @@ _UNFILLED: Final = """
 """
 
 
-def others(db: apsw.Connection) -> list[Space]:
+def other_spaces(db: apsw.Connection) -> list[Space]:
     """Return the spaces that are not the store's."""
     rows = db.execute("SELECT id, dimensions FROM spaces WHERE active = 0 ORDER BY number")
     return [Space(id_, dimensions) for id_, dimensions in cast("Iterator[tuple[str, int]]", rows)]

@@ -25,9 +25,7 @@ from memory_mcp.domain.models import (
     MissedChanges,
     MissingVectors,
     NewMemory,
-    Page,
     PendingChunk,
-    QueueCounts,
     Record,
     Revision,
     Space,
@@ -35,7 +33,8 @@ from memory_mcp.domain.models import (
     Stored,
     Totals,
 )
-from memory_mcp.domain.ports import Snapshot
+from memory_mcp.domain.ports import Snapshot, Store
+from memory_mcp.settings import Settings
 from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
@@ -44,7 +43,7 @@ from memory_mcp.storage.sqlite.db.schema import check_identity
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
 from memory_mcp.storage.sqlite.snapshot import SqliteSnapshot
-from memory_mcp.storage.sqlite.vectors import chunks, exact, spaces
+from memory_mcp.storage.sqlite.vectors import chunks, spaces
 from memory_mcp.storage.sqlite.vectors.search import LARGE, VectorSearch
 
 T = TypeVar("T")
@@ -74,7 +73,7 @@ class SqliteStore:
         read_only: bool = False,
         readers: int = READERS,
     ) -> None:
-        self._database = Database(path, creates=creates, read_only=read_only, readers=readers)
+        self._database = Database(path, copies.upgrade, creates=creates, read_only=read_only, readers=readers)
         self._searches = _Searches(path, large, saves=not read_only)
         self._clock = clock
 
@@ -149,14 +148,10 @@ class SqliteStore:
         now = self._now()
         return await self._database.write(lambda db: writes.purge(db, to_micros(before), now))
 
-    async def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first."""
-        return await self._database.read(lambda db: reads.page(db, filters, limit, cursor))
-
-    async def read(self, work: Callable[[Snapshot], T]) -> T:
+    async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work that asks several things of one moment."""
         return await self._database.read(
-            lambda db: work(SqliteSnapshot(db, self._searches.of_this_thread)), is_search=True
+            lambda db: work(SqliteSnapshot(db, self._searches.of_this_thread)), is_search=not is_short
         )
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
@@ -176,14 +171,6 @@ class SqliteStore:
         """Return namespaces that begin so."""
         return await self._database.read(lambda db: statistics.namespaces_like(db, prefix, limit))
 
-    async def space(self) -> Space | None:
-        """Return the space of the store's vectors; None before the first."""
-        return await self._database.read(exact.space)
-
-    async def queue(self, namespace: str | None) -> QueueCounts:
-        """Count what waits for vectors."""
-        return await self._database.read(lambda db: reads.queue(db, namespace))
-
     async def pending(self, limit: int) -> list[PendingChunk]:
         """Return the oldest chunks that wait for a vector."""
         return await self._database.read(lambda db: reads.pending(db, limit))
@@ -197,9 +184,9 @@ class SqliteStore:
         now = self._now()
         await self._database.write(lambda db: chunks.set_vectors(db, space, results, now))
 
-    async def others(self) -> list[Space]:
+    async def other_spaces(self) -> list[Space]:
         """Return the spaces that are not the store's."""
-        return await self._database.read(spaces.others)
+        return await self._database.read(spaces.other_spaces)
 
     async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
         """Return live memories that have no chunk in a space."""
@@ -281,7 +268,7 @@ class SqliteStore:
         path = self.path
         try:
             await self._database.read(lambda db: check_identity(db, path))  # a newer version may have migrated it
-            queue = await self.queue(namespace)
+            queue = await self._database.read(lambda db: reads.queue(db, namespace))
         except DiskFullError:
             return {"store": findings.full(path)}
         except StoreError as error:
@@ -304,6 +291,11 @@ class SqliteStore:
     async def close(self) -> None:
         """Let go of the file."""
         await self._database.close()
+
+
+def from_settings(settings: Settings, *, creates: bool) -> Store:
+    """Return the store of the file that the settings name; it is opened at the first call."""
+    return SqliteStore(settings.sqlite_path, creates=creates, read_only=settings.read_only)
 
 
 def _size(path: Path, suffix: str) -> int:
