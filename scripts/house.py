@@ -45,8 +45,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/maintenance/*": "copies, checks and repairs of the file",
     "memory_mcp/storage/sqlite/repository.py:*": "microseconds of a second",
     "memory_mcp/storage/sqlite/lexical/keywords.py:PROBE_TERMS": "look-ups that recognize a memory in the index",
-    "memory_mcp/storage/sqlite/lexical/scoring.py:MIN_FTS5_IDF": "FTS5's own",
-    "memory_mcp/storage/sqlite/lexical/scoring.py:_idf_of_fts5": "FTS5's own",
+    "memory_mcp/storage/sqlite/lexical/private.py:*": "FTS5's own",
     "memory_mcp/storage/sqlite/lexical/scoring.py:MAX_*": "rows read and postings cached: time and memory",
     "memory_mcp/storage/sqlite/lexical/scoring.py:TERMS_PER_*": "which way of counting is faster",
     "memory_mcp/storage/sqlite/lexical/scoring.py:POSTINGS_PER_WORD": "size of a cache",
@@ -57,7 +56,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/vectors/context.py:*": "sums of SQL, whose weights are the policy's",
     "memory_mcp/storage/sqlite/vectors/exact.py:*": "bytes of a float32, and sqlite-vec's largest k",
     "memory_mcp/storage/sqlite/vectors/search.py:*": "sizes of caches; from how many vectors on signs are faster",
-    "memory_mcp/storage/sqlite/vectors/table.py:*": "bytes of a float32, and sqlite-vec's own chunks",
+    "memory_mcp/storage/sqlite/vectors/private.py:*": "bytes of a float32, and sqlite-vec's own chunks",
     "memory_mcp/storage/tokens.py:*": "bits of a secret and of a name, mode of a folder",
     "memory_mcp/storage/disk.py:*": "bytes that must be free",
 }
