@@ -23,15 +23,6 @@ class SupportsBackup(Protocol):
 
 
 @runtime_checkable
-class SupportsVerify(Protocol):
-    """Compares its own parts."""
-
-    async def verify(self) -> list[str]:
-        """Return a sentence for everything in the store that does not agree; nothing is changed."""
-        ...
-
-
-@runtime_checkable
 class SupportsTidy(Protocol):
     """Wants some work now and then."""
 
