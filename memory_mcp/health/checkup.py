@@ -19,23 +19,22 @@ T = TypeVar("T")
 async def examine(checks: Sequence[Check], inquiry: Inquiry) -> dict[str, Finding]:
     """Return what each check found, by the names of the parts.
 
-    A check must stand behind those that it needs. It begins when they have ended, so that it takes the seconds twice
-    where no chain is longer.
+    A check begins when those that it needs have ended, so that it takes the seconds twice where no chain is longer.
+    What it needs and is not among the checks is not waited for.
     """
     running: dict[str, asyncio.Task[Mapping[str, Finding]]] = {}
     async with asyncio.TaskGroup() as group:
-        for check in checks:
-            needed = {name: running[name] for name in check.needs}
-            task = group.create_task(_made(check, needed, inquiry))
+        for check in checks:  # no task begins before all are there
+            task = group.create_task(_made(check, running, inquiry))
             running |= dict.fromkeys(check.names, task)
     return {name: task.result()[name] for name, task in running.items()}
 
 
 async def _made(
-    check: Check, needed: Mapping[str, asyncio.Task[Mapping[str, Finding]]], inquiry: Inquiry
+    check: Check, running: Mapping[str, asyncio.Task[Mapping[str, Finding]]], inquiry: Inquiry
 ) -> Mapping[str, Finding]:
-    for name, task in needed.items():
-        if (await task)[name].condition is not Condition.OK:
+    for name in filter(running.__contains__, check.needs):
+        if (await running[name])[name].condition is not Condition.OK:
             return dict.fromkeys(check.names, skipped(f"see {name}"))
     found = await _looked(check, replace(inquiry, seconds=check.seconds or inquiry.seconds))
     return dict.fromkeys(check.names, found) if isinstance(found, Finding) else found

@@ -1,6 +1,7 @@
 """All checks of the program: `memory_health`, `memory-mcp status` and `memory-mcp doctor` are views of it.
 
-Each part registers its own, in its own module; what registers nothing is not shown.
+Each part registers its own, in its own module; what registers nothing is not shown. There is one registry in a process,
+made in `app.py`. What only doctor looks at registers when it is first asked, so that a front imports nothing of it.
 """
 
 from __future__ import annotations
@@ -32,12 +33,27 @@ class Registry:
 
     def __init__(self) -> None:
         self._checks: list[Check] = []
+        self._deferred: list[Callable[[], None]] = []
         self._behind: tuple[str, ...] = ()
+        self._views = View.LIVE | View.MACHINE
+        """Where what it adds may be shown."""
 
     def behind(self, name: str) -> Registry:
-        """Return a registry that adds to this one; all that it adds is left out unless that part is well."""
+        """Return a registry that adds to this one; all that it adds is left out unless that part is well.
+
+        A view that does not show the part shows what was added all the same.
+        """
+        return self._adding(behind=(*self._behind, name), views=self._views)
+
+    def defer(self, register: Callable[[Registry], None]) -> None:
+        """Let parts of the machine alone register when the machine is first asked after; their imports wait as well."""
+        machine = self._adding(behind=self._behind, views=View.MACHINE)
+        self._deferred.append(lambda: register(machine))
+
+    def _adding(self, *, behind: tuple[str, ...], views: View) -> Registry:
         registry = Registry()
-        registry._checks, registry._behind = self._checks, (*self._behind, name)
+        registry._checks, registry._deferred = self._checks, self._deferred
+        registry._behind, registry._views = behind, views
         return registry
 
     def add(
@@ -84,10 +100,12 @@ class Registry:
         self._add(Check(names, look, view, self._behind))
 
     def _add(self, check: Check) -> None:
+        if check.view & ~self._views:
+            raise ValueError(f"{', '.join(check.names)} cannot be live: its registration is deferred in app.py")
         known = {name for other in self._checks if other.view & check.view for name in other.names}
         if twice := known.intersection(check.names):
             raise ValueError(f"a check of {', '.join(sorted(twice))} is registered already")
-        if unknown := set(check.needs) - known:
+        if unknown := set(check.needs) - set(self._behind) - known:
             raise ValueError(f"register {', '.join(sorted(unknown))} before {', '.join(check.names)}, which needs it")
         self._checks.append(check)
 
@@ -97,6 +115,8 @@ class Registry:
 
     async def machine(self, seconds: float) -> Report:
         """Look at this machine, each check within these seconds; what fails or hangs is a finding likewise."""
+        while self._deferred:
+            self._deferred.pop(0)()
         return await self._report(View.MACHINE, Inquiry(seconds))
 
     async def _report(self, view: View, inquiry: Inquiry) -> Report:

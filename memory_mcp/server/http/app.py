@@ -10,12 +10,12 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.guard import Guard
 from memory_mcp.server.http.streamable import Streamable, check_names
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.settings import Settings
-from memory_mcp.storage.factory import make_tokens
 
 PATH: Final = "/mcp"
 METRICS_PATH: Final = "/metrics"
@@ -25,6 +25,7 @@ def make_app(
     settings: Settings,
     services: LazyServices,
     protocol: Streamable,
+    tokens: Tokens,
     binding: Binding,
     port: int,
     metrics: ASGIApp | None = None,
@@ -42,7 +43,7 @@ def make_app(
         [*settings.http_allowed_origins, *_own_origins(binding, port)],
     )
     app = Starlette(lifespan=lifespan)
-    app.mount("/", Guard(_only(protocol, metrics), make_tokens(settings), names, settings.namespace))
+    app.mount("/", Guard(_only(protocol, metrics), tokens, names, settings.namespace))
     return app
 
 
