@@ -62,8 +62,8 @@ NO_RANKS: Final[Mapping[str, str]] = {
 }
 """`file:name` whose numbers decide what a search costs or how a file is laid out, but no rank; with the reason."""
 
-BENEATH_ALL: Final = ("embedder_api", "memory_common")
-"""Packages of a few modules; a contract of their own says that they import nothing of ours."""
+BENEATH_ALL: Final = ("embedder_api",)
+"""Packages of a few modules that are half generated; a contract of their own says that they import nothing of ours."""
 
 SMALL_ON_PURPOSE: Final[Mapping[str, str]] = {
     "memory_mcp/cli/*": "each command is a file, imported when it is called",
@@ -233,15 +233,10 @@ def is_alias(name: str, value: ast.expr) -> bool:
 
 
 def parts_without_a_layer(root: Path, modules: list[Module]) -> list[str]:
-    """Find parts of a package in no layer: all at its top, and further down folders that stand beside another."""
+    """Find files and folders in no layer of the folder in which they stand."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     layered = set(layers(project["tool"]["importlinter"]["contracts"]))
-    names = {module.name for module in modules}
-    folders = {name for name in names if any(other.startswith(f"{name}.") for other in names)}
-    parts = {name for name in names if name.count(".") == 1}
-    for folder in folders:
-        within = {other for other in folders if other.rpartition(".")[0] == folder}
-        parts |= within if len(within) > 1 else set()
+    parts = {module.name for module in modules if "." in module.name}
     return sorted(part for part in parts - layered if part.partition(".")[0] not in BENEATH_ALL)
 
 
