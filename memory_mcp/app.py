@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextvars import Context
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from embedder_api.v1.address import socket_path
 
-from memory_mcp.background import Background
-from memory_mcp.domain.ports import Embedder, Store
+from memory_mcp import background
+from memory_mcp.domain.checks import SETTINGS
+from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.ports import Embedder, Store, Tokens
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -23,6 +26,7 @@ from memory_mcp.embedder.guarded import GuardedEmbedder
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry, Report
 from memory_mcp.maintenance import backups as backup_files
+from memory_mcp.maintenance import upkeep as store_upkeep
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
@@ -35,15 +39,35 @@ from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import STORES, Settings, defaults
 from memory_mcp.storage import checks as store_checks
-from memory_mcp.storage.factory import make_store
+from memory_mcp.storage import factory
 from memory_mcp.tools.services import Services
 
 if TYPE_CHECKING:
     from memory_mcp.provision.versions import Versions
 
 
-def make_embedder(settings: Settings) -> Embedder:
-    """Return the daemon behind its breaker; nothing is connected yet."""
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What `memory-mcp doctor` is told."""
+
+    venv: Path | None = None
+    """The daemon's environment; None where it is to be found."""
+    verify_s: float | None = None
+    """Verifying the store's own seconds."""
+
+
+def make_tokens(settings: Settings) -> Tokens:
+    """Return the bearer tokens of HTTP clients; what is kept of them is read at the first call."""
+    return factory.make_tokens(settings)
+
+
+def make_client(address: str) -> GrpcEmbedder:
+    """Return the daemon of an address, without a breaker; nothing is connected yet."""
+    return GrpcEmbedder(address)
+
+
+def make_embedder(settings: Settings, client: Embedder | None = None) -> Embedder:
+    """Return the daemon, or what is given in its place, behind its breaker; nothing is connected yet."""
     policy = BreakerPolicy(
         window=settings.breaker_window,
         min_calls=settings.breaker_min_calls,
@@ -52,7 +76,7 @@ def make_embedder(settings: Settings) -> Embedder:
         open_s=settings.breaker_open_s,
     )
     return GuardedEmbedder(
-        GrpcEmbedder(settings.embedder_address),
+        client or make_client(settings.embedder_address),
         Breaker(policy, time.monotonic),
         slow_share=settings.breaker_slow_share,
         probe_budget_s=settings.embed_budget_s,
@@ -60,9 +84,21 @@ def make_embedder(settings: Settings) -> Embedder:
 
 
 def make_services(
-    settings: Settings, store: Store, embedder: Embedder, policy: SearchPolicy = DEFAULT_POLICY
+    settings: Settings,
+    store: Store,
+    embedder: Embedder,
+    policy: SearchPolicy = DEFAULT_POLICY,
+    health: Registry | None = None,
 ) -> Services:
-    """Join the services to a store and an embedder."""
+    """Join the services to a store and an embedder; each part registers its checks, in the order of the screen.
+
+    Args:
+        settings: of the services.
+        store: opens itself at its first call.
+        embedder: connects itself likewise.
+        policy: the numbers of the searches.
+        health: where the checks go; a registry of its own if it is None.
+    """
     backups = Backups(store, _backup_folder(settings))
     upkeep = Upkeep(
         store, backups if settings.backup_enabled else None, keep_changes=timedelta(days=settings.changes_days)
@@ -70,7 +106,11 @@ def make_services(
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
     indexer = Indexer(embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=settings.bulk_budget_s)
     watching = Watching(store)
-    health = make_live_checks(store, embedder, upkeep, (chores.background, watching.background))
+    health = Registry() if health is None else health
+    embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
+    store_checks.register(health, store)
+    store_upkeep.register(health, upkeep, read_only=settings.read_only)
+    background.register(health, (chores.background, watching.background))
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         search=SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy),
@@ -88,56 +128,65 @@ def _backup_folder(settings: Settings) -> Path:
     return settings.backup_folder or settings.sqlite_path.parent / "backups"
 
 
-def make_live_checks(store: Store, embedder: Embedder, upkeep: Upkeep, loops: Sequence[Background] = ()) -> Registry:
-    """Let the parts that are open register their checks, in the order of the screen."""
-    registry = Registry()
-    embedder_checks.register(registry, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
-    store_checks.register(
-        registry, store, lambda: upkeep.trouble, lambda: "; ".join(filter(None, (loop.trouble for loop in loops)))
-    )
-    return registry
-
-
-async def examine_machine(
-    settings: Settings | None, environment: Versions, seconds: float, verify_s: float | None
-) -> Report:
+async def examine_machine(settings: Settings | None, options: DoctorOptions, seconds: float) -> Report:
     """Make every check of `memory-mcp doctor`, each within its seconds; nothing stays open.
 
     Args:
         settings: None where they do not fit: what begins with them is left out, and refers to the check of them.
-        environment: the daemon's.
+        options: of the command.
         seconds: that one check may take.
-        verify_s: verifying the store's own seconds.
     """
-    client = GrpcEmbedder((settings or defaults()).embedder_address)
-    try:
-        checks = make_machine_checks(settings, client, environment, verify_s)
-        return await checks.machine(seconds)
-    finally:
-        await client.close()
+    health = Registry()
+    async with contextlib.AsyncExitStack() as stack:
+        with contextlib.suppress(SettingsError):  # doctor refers to `memory-mcp status` for a package's store
+            _open(stack, settings, health, options, creates=False)
+        return await health.machine(seconds)
 
 
-def make_machine_checks(
-    settings: Settings | None, client: GrpcEmbedder, environment: Versions, verify_s: float | None
-) -> Registry:
-    """Let every part register its checks of the machine, in the order of the screen; see `examine_machine`."""
+def _open(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings | None,
+    health: Registry,
+    options: DoctorOptions,
+    *,
+    creates: bool,
+) -> Services:
+    """Make everything, with all checks in one registry; the stack lets go of it.
+
+    Raises:
+        SettingsError: the store cannot be made; what looks at the machine is registered all the same.
+    """
+    known = settings or defaults()
+    client = make_client(known.embedder_address)
+    embedder = make_embedder(known, client)
+    stack.push_async_callback(embedder.close)
+    health.defer(partial(_register_machine, settings, client, options))
+    store = factory.make_store(known, creates=creates)
+    stack.push_async_callback(store.close)
+    return make_services(known, store, embedder, health=health if settings else health.behind(SETTINGS))
+
+
+def _register_machine(
+    settings: Settings | None, client: GrpcEmbedder, options: DoctorOptions, registry: Registry
+) -> None:
+    """Let the parts that only doctor looks at register, in the order of the screen; see `examine_machine`."""
     from memory_mcp import processes  # noqa: PLC0415 - for doctor alone
     from memory_mcp.embedder import described  # noqa: PLC0415 - likewise
     from memory_mcp.provision import checks as provision  # noqa: PLC0415 - likewise
     from memory_mcp.provision.clients import checks as clients  # noqa: PLC0415 - likewise
+    from memory_mcp.provision.versions import Versions  # noqa: PLC0415 - likewise
     from memory_mcp.storage import tokens  # noqa: PLC0415 - likewise
 
-    registry = Registry()
     described.register(registry)
-    named = registry if settings else registry.behind(described.SETTINGS)
+    named = registry if settings else registry.behind(SETTINGS)
     settings = settings or defaults()
-    _register_store(named, settings, verify_s)
+    environment = Versions(provision.place(options.venv and options.venv.absolute()))
+    _register_store(named, settings, options.verify_s)
     _daemon_checks(settings, client, environment).register(named)
     processes.register(named, socket_path(settings.embedder_address), settings.sqlite_path)
     provision.register(registry, environment)
     clients.register(registry)
     tokens.register(named, settings.tokens_path)
-    return registry
 
 
 def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:
@@ -189,10 +238,7 @@ async def opened(settings: Settings, *, creates: bool = True) -> AsyncIterator[S
     A command that only reads creates no store where there is none.
     """
     async with contextlib.AsyncExitStack() as stack:
-        store, embedder = make_store(settings, creates=creates), make_embedder(settings)
-        stack.push_async_callback(store.close)
-        stack.push_async_callback(embedder.close)
-        yield make_services(settings, store, embedder)
+        yield _open(stack, settings, Registry(), DoctorOptions(), creates=creates)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from memory_mcp.domain.checks import Inquiry, View
+from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.health.registry import Registry
 from memory_mcp.logger import Logger
 
 FIRST_DELAY_S: Final = 1.0
@@ -16,6 +19,7 @@ STEADY_S: Final = 60.0
 """Seconds that a loop has to run for its earlier failures to be forgotten."""
 KEEPS_FAILING: Final = 3
 """Failures in a row from which on health shows them."""
+RESTART: Final = "restart the client; if it goes on, report what the log says of it"
 
 log = Logger(__name__)
 
@@ -68,3 +72,15 @@ class Background:
 
     def _is_steady(self) -> bool:
         return self._started_at is not None and self._clock() - self._started_at >= STEADY_S
+
+
+def register(registry: Registry, loops: Sequence[Background]) -> None:
+    """Register the check of all loops."""
+
+    async def look(inquiry: Inquiry) -> Finding:
+        del inquiry
+        if cause := "; ".join(filter(None, (loop.trouble for loop in loops))):
+            return Finding(Condition.DEGRADED, "failing", cause, RESTART)
+        return Finding(Condition.OK, "well", detail="no loop keeps failing")
+
+    registry.add("background", look, view=View.LIVE)

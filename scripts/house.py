@@ -45,8 +45,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/maintenance/*": "copies, checks and repairs of the file",
     "memory_mcp/storage/sqlite/store.py:*": "microseconds of a second",
     "memory_mcp/storage/sqlite/lexical/keywords.py:PROBE_TERMS": "look-ups that recognize a memory in the index",
-    "memory_mcp/storage/sqlite/lexical/scoring.py:MIN_FTS5_IDF": "FTS5's own",
-    "memory_mcp/storage/sqlite/lexical/scoring.py:_idf_of_fts5": "FTS5's own",
+    "memory_mcp/storage/sqlite/lexical/private.py:*": "FTS5's own",
     "memory_mcp/storage/sqlite/lexical/scoring.py:MAX_*": "rows read and postings cached: time and memory",
     "memory_mcp/storage/sqlite/lexical/scoring.py:TERMS_PER_*": "which way of counting is faster",
     "memory_mcp/storage/sqlite/lexical/scoring.py:POSTINGS_PER_WORD": "size of a cache",
@@ -57,14 +56,14 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/vectors/context.py:*": "sums of SQL, whose weights are the policy's",
     "memory_mcp/storage/sqlite/vectors/exact.py:*": "bytes of a float32, and sqlite-vec's largest k",
     "memory_mcp/storage/sqlite/vectors/search.py:*": "sizes of caches; from how many vectors on signs are faster",
-    "memory_mcp/storage/sqlite/vectors/table.py:*": "bytes of a float32, and sqlite-vec's own chunks",
+    "memory_mcp/storage/sqlite/vectors/private.py:*": "bytes of a float32, and sqlite-vec's own chunks",
     "memory_mcp/storage/tokens.py:*": "bits of a secret and of a name, mode of a folder",
     "memory_mcp/storage/disk.py:*": "bytes that must be free",
 }
 """`file:name` whose numbers decide what a search costs or how a file is laid out, but no rank; with the reason."""
 
-BENEATH_ALL: Final = ("embedder_api", "memory_common")
-"""Packages of a few modules; a contract of their own says that they import nothing of ours."""
+BENEATH_ALL: Final = ("embedder_api",)
+"""Packages of a few modules that are half generated; a contract of their own says that they import nothing of ours."""
 
 SMALL_ON_PURPOSE: Final[Mapping[str, str]] = {
     "memory_mcp/cli/*": "each command is a file, imported when it is called",
@@ -235,15 +234,10 @@ def is_alias(name: str, value: ast.expr) -> bool:
 
 
 def parts_without_a_layer(root: Path, modules: list[Module]) -> list[str]:
-    """Find parts of a package in no layer: all at its top, and further down folders that stand beside another."""
+    """Find files and folders in no layer of the folder in which they stand."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     layered = set(layers(project["tool"]["importlinter"]["contracts"]))
-    names = {module.name for module in modules}
-    folders = {name for name in names if any(other.startswith(f"{name}.") for other in names)}
-    parts = {name for name in names if name.count(".") == 1}
-    for folder in folders:
-        within = {other for other in folders if other.rpartition(".")[0] == folder}
-        parts |= within if len(within) > 1 else set()
+    parts = {module.name for module in modules if "." in module.name}
     return sorted(part for part in parts - layered if part.partition(".")[0] not in BENEATH_ALL)
 
 

@@ -10,13 +10,11 @@ from typing import Final
 import click
 
 from memory_mcp import settings
-from memory_mcp.app import examine_machine
+from memory_mcp.app import DoctorOptions, examine_machine
 from memory_mcp.cli.session import CODES, as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.provision.checks import place
-from memory_mcp.provision.versions import Versions
 from memory_mcp.settings import Settings
 
 SECONDS: Final = 1.0
@@ -51,8 +49,8 @@ def doctor(*, seconds: float, whole: bool, venv: Path | None, as_json: bool) -> 
 
     Changes nothing. Exit codes: 0 all is well, 3 something is degraded, 1 something failed.
     """
-    environment = Versions(place(venv and venv.absolute()))
-    report = asyncio.run(examine_machine(_settings(), environment, seconds, WHOLE_S if whole else None))
+    options = DoctorOptions(venv, WHOLE_S if whole else None)
+    report = asyncio.run(examine_machine(_settings(), options, seconds))
     if as_json:
         checks = {name: asdict(finding) for name, finding in report.parts.items()}
         print_data({"status": report.status, "checks": checks})

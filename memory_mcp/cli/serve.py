@@ -49,8 +49,9 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
         serve_stdio(loaded, problem)
         return WRONG_USAGE if problem else 0
     with importing():
+        from memory_mcp.app import make_tokens  # noqa: PLC0415 - all parts, for HTTP alone
         from memory_mcp.server.http.binding import Binding  # noqa: PLC0415 - likewise
         from memory_mcp.server.http.run import serve_http  # noqa: PLC0415 - likewise
 
-    serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http))
+    serve_http(loaded, Binding.parse(http, tls_cert, tls_key, plain=plain_http), make_tokens(loaded))
     return 0

@@ -12,8 +12,8 @@ from typing import Final
 import click
 
 from memory_common.reasons import reason
+from memory_mcp.app import make_client
 from memory_mcp.domain.models import Finding, Lane, Task
-from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Hear, beside
 from memory_mcp.provision.progress import InstallProgress
@@ -36,7 +36,7 @@ def ask(address: str) -> Finding:
 
 
 async def _asked(address: str) -> Finding:
-    embedder = GrpcEmbedder(address)
+    embedder = make_client(address)
     try:
         return (await embedder.findings(None))["daemon"]
     finally:
@@ -70,7 +70,7 @@ def until_serving(address: str, ended: Callable[[], str | None] = lambda: None, 
 
 
 async def _embed(address: str) -> None:
-    embedder = GrpcEmbedder(address)
+    embedder = make_client(address)
     try:
         got = await embedder.embed(
             [_TEXT], task=Task.DOCUMENT, lane=Lane.INTERACTIVE, budget_s=_EMBED_S, expected_space=None

@@ -8,13 +8,13 @@ import click
 from pydantic import TypeAdapter
 
 from memory_mcp import settings
+from memory_mcp.app import make_tokens
 from memory_mcp.cli.session import as_json_option, say
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import Scope, Token
-from memory_mcp.storage.factory import make_tokens
 
 MAX_NAME = 64
 

@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 
 from memory_mcp.domain.models import Condition, Finding
 
+SETTINGS: Final = "settings"
+"""The part that doctor looks at first: where it is ill, nothing that begins with the settings can be judged."""
 OTHERS: Final = 0o077
 """The mode bits that give access to anybody but the owner."""
 READ_ONLY: Final = "this process does not write: MCP_MEMORY_READ_ONLY"

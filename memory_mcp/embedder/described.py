@@ -12,11 +12,11 @@ from typing import Final
 from memory_common.described import Described
 from memory_common.reasons import reason
 from memory_mcp import settings
+from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.registry import Registry
 
-SETTINGS: Final = "settings"
 ASK_SHARE: Final = 0.8
 """Of the check's time that the daemon's code has to tell its settings."""
 

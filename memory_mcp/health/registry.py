@@ -1,6 +1,7 @@
 """All checks of the program: `memory_health`, `memory-mcp status` and `memory-mcp doctor` are views of it.
 
-Each part registers its own checks in its own module.
+Each part registers its own checks in its own module. There is one registry in a process, made in `app.py`. The checks
+that only doctor runs are registered when doctor first asks, so that a front imports nothing for them.
 """
 
 from __future__ import annotations
@@ -32,12 +33,27 @@ class Registry:
 
     def __init__(self) -> None:
         self._checks: list[Check] = []
+        self._deferred: list[Callable[[], None]] = []
         self._behind: tuple[str, ...] = ()
+        self._views = View.LIVE | View.MACHINE
+        """Where what it adds may be shown."""
 
     def behind(self, name: str) -> Registry:
-        """Return a registry that adds to this one; its checks are skipped unless the named part is OK."""
+        """Return a registry that adds to this one; its checks are skipped unless the named part is OK.
+
+        A view that does not show that part shows the checks all the same.
+        """
+        return self._adding(behind=(*self._behind, name), views=self._views)
+
+    def defer(self, register: Callable[[Registry], None]) -> None:
+        """Register checks of the machine when doctor first asks; their imports wait until then as well."""
+        machine = self._adding(behind=self._behind, views=View.MACHINE)
+        self._deferred.append(lambda: register(machine))
+
+    def _adding(self, *, behind: tuple[str, ...], views: View) -> Registry:
         registry = Registry()
-        registry._checks, registry._behind = self._checks, (*self._behind, name)
+        registry._checks, registry._deferred = self._checks, self._deferred
+        registry._behind, registry._views = behind, views
         return registry
 
     def add(
@@ -84,10 +100,12 @@ class Registry:
         self._add(Check(names, look, view, self._behind))
 
     def _add(self, check: Check) -> None:
+        if check.view & ~self._views:
+            raise ValueError(f"{', '.join(check.names)} cannot be live: its registration is deferred in app.py")
         known = {name for other in self._checks if other.view & check.view for name in other.names}
         if twice := known.intersection(check.names):
             raise ValueError(f"a check of {', '.join(sorted(twice))} is already registered")
-        if unknown := set(check.needs) - known:
+        if unknown := set(check.needs) - set(self._behind) - known:
             raise ValueError(f"register {', '.join(sorted(unknown))} before {', '.join(check.names)}, which needs it")
         self._checks.append(check)
 
@@ -97,6 +115,8 @@ class Registry:
 
     async def machine(self, seconds: float) -> Report:
         """Run the machine checks, each within these seconds; a failing or hanging check is a finding."""
+        while self._deferred:
+            self._deferred.pop(0)()
         return await self._report(View.MACHINE, Inquiry(seconds))
 
     async def _report(self, view: View, inquiry: Inquiry) -> Report:

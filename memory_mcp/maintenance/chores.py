@@ -48,7 +48,7 @@ class Chores:
         self._lease = Lease(store, LEASE)
         self._wake = asyncio.Event()
         self._batch = TEXTS_PER_CALL
-        self.background = Background("the background chores", clock=clock, sleep=sleep)
+        self.background = Background("the loop of chores", clock=clock, sleep=sleep)
 
     def wake(self) -> None:
         """Check the queue now."""

@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from memory_mcp.domain.checks import READ_ONLY, Inquiry, View, skipped
 from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.ports import Maintainable, SupportsTidy
+from memory_mcp.health.registry import Registry
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.leases import Lease
@@ -22,6 +25,8 @@ EVERY_S: Final = 3600.0
 
 LEASE: Final = "upkeep"
 LEASE_S: Final = 600.0
+
+RESTORE: Final = "make room on the disk, or restore the latest backup: memory-mcp restore"
 
 log = Logger(__name__)
 
@@ -48,7 +53,7 @@ class Upkeep:
         self._clock = clock
         self._monotonic = monotonic
         self._due_at = monotonic() + FIRST_S
-        self.trouble = ""
+        self._trouble = ""
         """Why the last attempt failed."""
         self._lease = Lease(store, LEASE)
 
@@ -66,11 +71,18 @@ class Upkeep:
         try:
             await self._do()
         except StoreError as error:
-            self.trouble = str(error)
+            self._trouble = str(error)
             raise
         finally:
             await self._lease.give_back()
-        self.trouble = ""
+        self._trouble = ""
+
+    def finding(self) -> Finding:
+        """Say whether the last try failed."""
+        if not self._trouble:
+            return Finding(Condition.OK, "well", detail="no purge, backup or tidying of this process has failed")
+        cause = f"the store could not be purged, backed up or tidied: {self._trouble}"
+        return Finding(Condition.DEGRADED, "failing", cause, RESTORE)
 
     async def _do(self) -> None:
         now = datetime.fromtimestamp(self._clock(), UTC)
@@ -82,6 +94,16 @@ class Upkeep:
             log.info("backed up the store", path=str(path))
         if isinstance(self._store, SupportsTidy):
             await self._store.tidy()
+
+
+def register(registry: Registry, upkeep: Upkeep, *, read_only: bool) -> None:
+    """Register the check of the upkeep, which a front that only reads does not do."""
+
+    async def look(inquiry: Inquiry) -> Finding:
+        del inquiry
+        return skipped(READ_ONLY) if read_only else upkeep.finding()
+
+    registry.add("upkeep", look, view=View.LIVE)
 
 
 async def _until_none(remove: Callable[[datetime], Awaitable[int]], before: datetime) -> int:

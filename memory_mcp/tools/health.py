@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Finding
 from memory_mcp.domain.principal import Scope
@@ -43,7 +44,7 @@ class HealthResult(Result):
     __pydantic_extra__: dict[str, PartHealth] = Field(init=False)
 
     status: Literal["ok", "degraded", "failed"] = Field(
-        description="The worst status of any part; each part has its own field: daemon, breaker, space, store, queue"
+        description="The worst status of any part; each part has its own field: daemon, store and more"
     )
 
     @classmethod
@@ -58,15 +59,10 @@ class HealthResult(Result):
         return "\n".join([f"Status: {self.status}.", *lines])
 
 
-PARTS: Final = ("daemon", "breaker", "space", "store", "queue")
-"""The parts of every front, even if invalid settings keep them from being built."""
-
-
 def without_settings(error: SettingsError) -> HealthResult:
-    """Return the health when the settings are invalid and nothing else can be checked."""
-    store = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
-    other = PartHealth(state="unknown", cause="the settings are invalid", fix="see store", detail="")
-    return HealthResult.of("failed", {**dict.fromkeys(PARTS, other), "store": store})
+    """Return the health when the settings are invalid: no other part can be built then."""
+    part = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
+    return HealthResult.of("failed", {SETTINGS: part})
 
 
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:

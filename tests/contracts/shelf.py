@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from embedder_api.v1 import wire
 
@@ -26,7 +26,7 @@ from memory_mcp.domain.models import (
     Space,
     Stored,
 )
-from memory_mcp.domain.ports import Snapshots, Store, SupportsBackup, SupportsVerify
+from memory_mcp.domain.ports import Snapshots, Store, SupportsBackup
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -151,6 +151,15 @@ class Copied(Store, SupportsBackup, Protocol):
     """A store that can be copied to a file."""
 
 
+@runtime_checkable
+class CanVerify(Protocol):
+    """A store that compares its own parts; the program asks `inspection`, which opens no store."""
+
+    async def verify(self) -> list[str]:
+        """Return a sentence for everything that does not agree."""
+        ...
+
+
 async def faults(store: object) -> list[str]:
     """Return what does not agree in a store; nothing where it cannot say."""
-    return await store.verify() if isinstance(store, SupportsVerify) else []
+    return await store.verify() if isinstance(store, CanVerify) else []

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from memory_mcp.app import make_live_checks
-from memory_mcp.background import FIRST_DELAY_S, KEEPS_FAILING, MAX_DELAY_S, STEADY_S, Background
+from memory_mcp.background import FIRST_DELAY_S, KEEPS_FAILING, MAX_DELAY_S, STEADY_S, Background, register
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Event, MissedChanges
+from memory_mcp.health.registry import Registry
 from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.watching import EVERY_S, Watching
@@ -106,20 +106,21 @@ async def test_a_listener_behind_the_floor_is_told_to_start_over(clock: FakeCloc
 
 
 async def test_health_shows_a_watcher_that_keeps_failing_until_it_works(clock: FakeClock) -> None:
-    """Two failures may pass; from the third in a row on the store is degraded, with the cause."""
-    store, embedder = Faulty(clock), FakeEmbedder()
+    """Two failures may pass; from the third in a row on it is degraded, with the cause."""
+    store = Faulty(clock)
     watching = Watching(store, clock=clock, sleep=Sleeper(clock))
-    health = make_live_checks(store, embedder, Upkeep(store, None), (watching.background,))
+    health = Registry()
+    register(health, (watching.background,))
     seen: list[Condition] = []
     async with watching.listening(lambda _: None):
         store.faults += [ZeroDivisionError()] * KEEPS_FAILING
         await until(lambda: len(store.faults) == 1)
-        seen.append((await health.live()).parts["store"].condition)
+        seen.append((await health.live()).parts["background"].condition)
         await until(lambda: watching.background.trouble)
-        finding = (await health.live()).parts["store"]
+        finding = (await health.live()).parts["background"]
         seen.append(finding.condition)
         await until(lambda: not watching.background.trouble)
-        seen.append((await health.live()).parts["store"].condition)
+        seen.append((await health.live()).parts["background"].condition)
     assert seen == [Condition.OK, Condition.DEGRADED, Condition.OK]
     assert finding.cause == "watching the change log keeps failing (ZeroDivisionError)"
     assert "restart" in finding.fix

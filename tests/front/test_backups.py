@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.app import make_live_checks
 from memory_mcp.domain.errors import NotFoundError, StoreError
 from memory_mcp.domain.models import Condition, MissedChanges
+from memory_mcp.health.registry import Registry
 from memory_mcp.maintenance.backups import DAILY, WEEKLY, Backups, to_keep
-from memory_mcp.maintenance.upkeep import EVERY_S, FIRST_S, LEASE, RETENTION, Upkeep
+from memory_mcp.maintenance.upkeep import EVERY_S, FIRST_S, LEASE, RETENTION, Upkeep, register
 from tests.contracts.shelf import HERE, events, listed, put
 from tests.fakes.clock import FakeClock
-from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.store import FakeStore
 
 DAY_S = 86_400.0
@@ -218,19 +217,20 @@ async def test_one_front_does_the_upkeep(tmp_path: Path, clock: FakeClock) -> No
 
 
 async def test_a_backup_that_fails_is_told_by_health(tmp_path: Path, clock: FakeClock) -> None:
-    """The store is degraded, with the cause and a fix, until a backup succeeds."""
+    """The upkeep is degraded, with the cause and a fix, until a backup succeeds."""
     store = FakeStore(clock)
     await put(store, "text")
     upkeep = make(store, tmp_path / "file" / "folder", clock)
     (tmp_path / "file").write_text("in the way")
     clock.advance(FIRST_S)
-    health = make_live_checks(store, FakeEmbedder(), upkeep)
+    health = Registry()
+    register(health, upkeep, read_only=False)
     with pytest.raises(StoreError):
         await upkeep.run_if_due()
-    finding = (await health.live()).parts["store"]
-    assert (finding.condition, "could not be backed up" in finding.cause) == (Condition.DEGRADED, True)
+    finding = (await health.live()).parts["upkeep"]
+    assert (finding.condition, str(tmp_path / "file") in finding.cause) == (Condition.DEGRADED, True)
     assert "memory-mcp restore" in finding.fix
     (tmp_path / "file").unlink()
     clock.advance(EVERY_S)
     await upkeep.run_if_due()
-    assert (await health.live()).parts["store"].condition is Condition.OK
+    assert (await health.live()).parts["upkeep"].condition is Condition.OK

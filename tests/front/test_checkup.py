@@ -123,7 +123,8 @@ async def test_memory_health_tells_of_what_was_registered() -> None:
     call = Call(services, local_user("default"), _unheard)
     result = await HEALTH.run(call, HEALTH.arguments())
     told = result.structured()
-    assert list(told) == ["status", "daemon", "breaker", "space", "store", "queue", "documents", "web"]
+    parts = ["daemon", "breaker", "space", "store", "queue", "upkeep", "background"]
+    assert list(told) == ["status", *parts, "documents", "web"]
     assert told["status"] == "failed"
     assert told["documents"] == {"state": "stuck", "cause": "no reader starts", "fix": "restart it", "detail": ""}
     assert told["web"] == {"state": "skipped", "cause": "", "fix": "", "detail": "it is off"}
@@ -156,6 +157,35 @@ def test_a_mistake_in_a_registration_is_refused() -> None:
         registry.add("b", _well, needs=("later",))
     with pytest.raises(ValueError, match="register a before b"):
         registry.add("b", _well, view=View.LIVE, needs=("a",))
+
+
+async def test_what_only_doctor_looks_at_registers_when_it_is_asked() -> None:
+    """Once, and behind what has registered; a check that should be live as well is refused, not left out in silence."""
+
+    def machine(registry: Registry) -> None:
+        registry.add("disk", _well)
+        registry.behind("settings").add("tokens", _well)
+
+    registry = Registry()
+    registry.defer(machine)
+    registry.add("settings", _ill)
+    registry.add("both", _well, view=View.LIVE | View.MACHINE)
+    assert list((await registry.live()).parts) == ["both"]
+    for _ in range(2):
+        parts = await _parts(registry)
+        assert parts == {"settings": ILL, "both": WELL, "disk": WELL, "tokens": skipped("see settings")}
+    registry.defer(lambda later: later.add("web", _well, view=View.LIVE | View.MACHINE))
+    with pytest.raises(ValueError, match="web cannot be live"):
+        await registry.machine(20)
+
+
+async def test_what_is_behind_a_part_of_the_machine_is_live_all_the_same() -> None:
+    """A front has no part "settings" that could be ill; doctor has, whenever it registers."""
+    registry = Registry()
+    registry.behind("settings").add("index", _well, view=View.LIVE | View.MACHINE)
+    registry.defer(lambda machine: machine.add("settings", _ill))
+    assert (await registry.live()).parts == {"index": WELL}
+    assert await _parts(registry) == {"index": skipped("see settings"), "settings": ILL}
 
 
 async def test_what_blocks_for_ever_costs_its_own_line() -> None:

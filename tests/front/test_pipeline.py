@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.app import make_live_checks
+from memory_mcp.app import make_services
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Condition, Embedding, Filters, KeywordMatches, Match, NewMemory, Space
-from memory_mcp.maintenance.upkeep import Upkeep
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.search import fusion
 from memory_mcp.search.models import SearchMode, SearchQuery
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
+from memory_mcp.settings import defaults
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.embedder import FakeEmbedder
 
@@ -205,18 +205,18 @@ def test_words_that_say_little_do_not_beat_the_meaning() -> None:
 
 
 async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedder, tmp_path: Path) -> None:
-    """All five parts are always there, and the status is the worst of them."""
-    parts = ["daemon", "breaker", "space", "store", "queue"]
-    report = await make_live_checks(store, embedder, Upkeep(store, None)).live()
+    """All seven parts are always there, and the status is the worst of them."""
+    parts = ["daemon", "breaker", "space", "store", "queue", "upkeep", "background"]
+    report = await make_services(defaults(), store, embedder).health.live()
     assert list(report.parts) == parts
     embedder.failure = EmbedderError("down")
-    report = await make_live_checks(store, embedder, Upkeep(store, None)).live()
+    report = await make_services(defaults(), store, embedder).health.live()
     assert report.status is Condition.DEGRADED
     (tmp_path / "broken.db").write_bytes(b"no database" * 1000)
     broken = SqliteStore(tmp_path / "broken.db")
     embedder.failure = None
-    report = await make_live_checks(broken, embedder, Upkeep(broken, None)).live()
+    report = await make_services(defaults(), broken, embedder).health.live()
     assert report.status is Condition.FAILED
-    states = ["serving", "closed", "unknown", "unusable", "unknown"]
+    states = ["serving", "closed", "unknown", "unusable", "unknown", "well", "well"]
     assert {name: finding.state for name, finding in report.parts.items()} == dict(zip(parts, states, strict=True))
     await broken.close()

@@ -13,7 +13,7 @@ from memory_mcp.domain.ports.changes import Changes
 from memory_mcp.domain.ports.embedder import Embedder
 from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
 from memory_mcp.domain.ports.leases import Leases
-from memory_mcp.domain.ports.optional import SupportsBackup, SupportsTidy, SupportsVerify
+from memory_mcp.domain.ports.optional import SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
 from memory_mcp.domain.ports.store import IndexAndLeases, Maintainable, RecordsAndIndex, Store
@@ -33,6 +33,5 @@ __all__ = [
     "Store",
     "SupportsBackup",
     "SupportsTidy",
-    "SupportsVerify",
     "Tokens",
 ]

@@ -23,15 +23,6 @@ class SupportsBackup(Protocol):
 
 
 @runtime_checkable
-class SupportsVerify(Protocol):
-    """Can check its own consistency."""
-
-    async def verify(self) -> list[str]:
-        """Return a sentence for every inconsistency; changes nothing."""
-        ...
-
-
-@runtime_checkable
 class SupportsTidy(Protocol):
     """Needs periodic housekeeping."""
 

@@ -10,12 +10,12 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.guard import Guard
 from memory_mcp.server.http.streamable import Streamable, check_names
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.settings import Settings
-from memory_mcp.storage.factory import make_tokens
 
 PATH: Final = "/mcp"
 
@@ -24,6 +24,7 @@ def make_app(
     settings: Settings,
     services: LazyServices,
     protocol: Streamable,
+    tokens: Tokens,
     binding: Binding,
     port: int,
     pages: Mapping[str, ASGIApp],
@@ -31,9 +32,10 @@ def make_app(
     """Return the application for a server on a port.
 
     Args:
-        settings: its lists of hosts and origins, and where the tokens are.
+        settings: its lists of hosts and origins.
         services: made while the server starts.
         protocol: answers at `PATH`, whatever the method.
+        tokens: what clients show.
         binding: where the server listens.
         port: the one that it got.
         pages: what answers a GET of each other path, the same check of Host, Origin and token before it.
@@ -50,7 +52,7 @@ def make_app(
         [*settings.http_allowed_origins, *_own_origins(binding, port)],
     )
     app = Starlette(lifespan=lifespan)
-    app.mount("/", Guard(_routed(protocol, pages), make_tokens(settings), names, settings.namespace))
+    app.mount("/", Guard(_routed(protocol, pages), tokens, names, settings.namespace))
     return app
 
 

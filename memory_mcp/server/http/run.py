@@ -11,6 +11,7 @@ import uvicorn
 
 from memory_mcp import logs
 from memory_mcp.application.stack import make_dispatcher
+from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.app import PATH, make_app
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.metrics_page import METRICS_PATH, MetricsPage
@@ -19,7 +20,6 @@ from memory_mcp.server.http.streamable import Streamable, identify
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp.handlers import make_server
 from memory_mcp.settings import Settings
-from memory_mcp.storage.factory import make_tokens
 
 GOODBYE_S: Final = 5
 """Seconds that requests in progress get to finish after a signal; then streams are cut."""
@@ -33,7 +33,7 @@ class _UvicornServer(uvicorn.Server):
         self.should_exit = True
 
 
-async def _serve(settings: Settings, binding: Binding) -> None:
+async def _serve(settings: Settings, binding: Binding, tokens: Tokens) -> None:
     listening = binding.listen()
     port: int = listening.getsockname()[1]
     services = LazyServices(settings)
@@ -43,7 +43,7 @@ async def _serve(settings: Settings, binding: Binding) -> None:
     protocol = Streamable(server, settings.http_max_body_bytes)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     config = uvicorn.Config(
-        make_app(settings, services, protocol, binding, port, pages),
+        make_app(settings, services, protocol, tokens, binding, port, pages),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -65,13 +65,13 @@ def _say(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def serve_http(settings: Settings, binding: Binding) -> None:
+def serve_http(settings: Settings, binding: Binding, tokens: Tokens) -> None:
     """Serve HTTP until a signal arrives.
 
     Raises:
         SettingsError: cannot listen on the address, or cannot read the token file.
     """
     logs.configure(settings)
-    if not make_tokens(settings).all():
+    if not tokens.all():
         _say("there is no token yet; `memory-mcp token create NAME` makes one")
-    asyncio.run(_serve(settings, binding))
+    asyncio.run(_serve(settings, binding, tokens))

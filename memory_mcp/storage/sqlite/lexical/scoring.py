@@ -6,7 +6,6 @@ others found is looked up in its postings, or counted in the terms that the inde
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,9 +17,7 @@ from memory_mcp.domain.models import Filters
 from memory_mcp.search.lexical import bm25
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.rows import to_json
-
-MIN_FTS5_IDF: Final = 1e-6
-"""FTS5's weight of a word that most memories hold."""
+from memory_mcp.storage.sqlite.lexical import private
 
 MAX_FILTERED: Final = 1_000
 """Memories that filters let through and that are scored one and all, when rare words do not fill the answer."""
@@ -143,7 +140,7 @@ class Search:
 
     def _shares(self, word: Word, limit: int, among: Collection[int] | None = None) -> Iterator[Share]:
         """Ask FTS5 what the newest memories get that hold a word; `among` leaves out all others, filters or not."""
-        scale = -word.weight / _idf_of_fts5(self.stored, word.memories)
+        scale = -word.weight / private.idf(self.stored, word.memories)
         sql, parameters = self._narrowed("? * bm25(keywords)", among)
         return cast("Iterator[Share]", self.db.execute(sql, (scale, word.match, *parameters, limit)))
 
@@ -152,10 +149,7 @@ class Search:
         sums, sought = self.sums, [(word.text, word.weight * (bm25.K1 + 1)) for word in words]
         shortest = bm25.K1 * (1 - bm25.B)
         longer = bm25.K1 * bm25.B / mean / 2  # for each blank
-        rows = self.db.execute(
-            "SELECT id, c0 FROM keywords_content WHERE id IN (SELECT value FROM json_each(?))", (to_json(list(keys)),)
-        )
-        for key, terms in cast("Iterator[tuple[int, str]]", rows):
+        for key, terms in private.terms_of(self.db, keys):
             damp = shortest + longer * terms.count(" ")
             for text, most in sought:
                 if count := terms.count(text):
@@ -213,8 +207,3 @@ def _mean_length(db: apsw.Connection, word: Word) -> float:
 
 def _mean_of_row(api: apsw.FTS5ExtensionApi, *_: apsw.SQLiteValue) -> float:
     return api.column_total_size(0) / api.row_count
-
-
-def _idf_of_fts5(stored: int, held: int) -> float:
-    """Return the weight that FTS5's bm25() gives a word, to be taken out of its score."""
-    return max(MIN_FTS5_IDF, math.log((stored - held + 0.5) / (held + 0.5)))

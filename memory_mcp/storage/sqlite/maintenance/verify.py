@@ -8,16 +8,18 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.storage.sqlite.lexical import keywords
+from memory_mcp.storage.sqlite.lexical.private import INDEXED_SQL
+from memory_mcp.storage.sqlite.vectors import private
 
 LOOKED_FOR: Final = 1_000
 """Memories that are looked for by their own words, and vectors that are read."""
 
 _COUNTS: Final = {
-    "live memories are not in the keyword index": """
-        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (SELECT id FROM keywords_docsize)""",
-    "entries of the keyword index belong to no live memory": """
-        SELECT count(*) FROM keywords_docsize
-        WHERE id NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
+    "live memories are not in the keyword index": f"""
+        SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN {INDEXED_SQL}""",  # noqa: S608 - a constant
+    "entries of the keyword index belong to no live memory": f"""
+        SELECT count(*) FROM {INDEXED_SQL}
+        WHERE id NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",  # noqa: S608 - a constant
     "live memories have no passage that waits or is of the store's space": """
         SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (
           SELECT key FROM passages WHERE space IS NULL OR space = (SELECT number FROM spaces WHERE active = 1))""",
@@ -44,21 +46,13 @@ _COUNTS: Final = {
 }
 """What must not be, and how it is counted."""
 
-_VectorChunk = tuple[bytes, int]
-"""Of sqlite-vec's: a bit for each slot that is in use, and how many vectors say that they lie in one."""
-_HELD: Final = """
-  (SELECT r.rowid AS id, c.partition00 AS namespace FROM vectors_{number}_rowids AS r
-   JOIN vectors_{number}_chunks AS c ON c.chunk_id = r.chunk_id
-   JOIN vectors_{number}_vector_chunks00 AS b ON b.rowid = r.chunk_id)
-"""
-"""The passages whose vectors lie in sqlite-vec's own tables, and the namespace that they are filed under."""
 _VECTORS: Final = {
     "passages lack their vector of the space {space}": """
         SELECT count(*) FROM passages WHERE state = 'embedded' AND space = {number}
           AND id NOT IN (SELECT id FROM {held})""",
     "vectors of the space {space} belong to no passage": """
-        SELECT count(*) FROM vectors_{number}_rowids
-        WHERE rowid NOT IN (SELECT id FROM passages WHERE state = 'embedded' AND space = {number})""",
+        SELECT count(*) FROM {located}
+        WHERE id NOT IN (SELECT id FROM passages WHERE state = 'embedded' AND space = {number})""",
     "vectors of the space {space} are filed under another namespace than their memory's": """
         SELECT count(*) FROM passages AS p JOIN memories AS m USING (key) JOIN {held} AS h ON h.id = p.id
         WHERE p.space = {number} AND h.namespace <> m.namespace""",
@@ -66,10 +60,10 @@ _VECTORS: Final = {
         SELECT count(*) FROM passages AS p JOIN {held} AS h ON h.id = p.id
           CROSS JOIN vectors_{number} AS v ON v.passage_id = p.id
         WHERE p.state = 'embedded' AND p.space = {number}
-          AND p.id % max(1, (SELECT count(*) FROM vectors_{number}_rowids) / {looked_for}) = 0
+          AND p.id % max(1, (SELECT count(*) FROM {located}) / {looked_for}) = 0
           AND coalesce(vec_distance_cosine(v.embedding, v.embedding), 1) > 0.5""",
 }
-"""The same of each space; {number} and {looked_for} are integers of ours, {held} is _HELD."""
+"""The same of each space; {number} and {looked_for} are integers of ours, {located} and {held} sqlite-vec's own."""
 
 
 def problems(db: apsw.Connection) -> list[str]:
@@ -87,19 +81,12 @@ def problems(db: apsw.Connection) -> list[str]:
 
 
 def _of_space(db: apsw.Connection, number: int, space: str) -> list[str]:
-    held = _HELD.format(number=number)
+    located, held = private.located_sql(number), private.held_sql(number)
     questions = {
-        what.format(space=space): sql.format(number=number, held=held, looked_for=LOOKED_FOR)
+        what.format(space=space): sql.format(number=number, located=located, held=held, looked_for=LOOKED_FOR)
         for what, sql in _VECTORS.items()
     }
-    rows = db.execute(
-        f"""SELECT c.validity, count(r.rowid) FROM vectors_{number:d}_chunks AS c
-            LEFT JOIN vectors_{number:d}_rowids AS r ON r.chunk_id = c.chunk_id GROUP BY c.chunk_id"""  # noqa: S608 - a number of ours
-    )
-    hidden = sum(
-        abs(int.from_bytes(valid, "little").bit_count() - count)
-        for valid, count in cast("Iterator[_VectorChunk]", rows)
-    )
+    hidden = private.count_hidden(db, number)
     return _counted(db, questions) + (
         [f"{hidden} vectors of the space {space} are hidden from searches"] * bool(hidden)
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -20,7 +20,7 @@ from memory_mcp.domain.models import Filters, Space
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.vectors.binary_index import GONE, Numbers, Origin, Signs, load, save, signs_of
-from memory_mcp.storage.sqlite.vectors.table import read
+from memory_mcp.storage.sqlite.vectors.private import ChunkRow, chunk_rows, read
 
 READ_PER_RESULT: Final = 8
 FEWEST_READ: Final = 400
@@ -199,10 +199,10 @@ def _cosines(vector: bytes, rows: Sequence[bytes]) -> list[float]:
 
 
 def _made(db: apsw.Connection, number: int, space: Space) -> Signs:
-    """Read all vectors, chunk by chunk as sqlite-vec keeps them; its version is pinned."""
+    """Read all vectors."""
     seq = _generation(db)
     last = cast("int | None", db.execute("SELECT max(id) FROM passages").get) or 0
-    parts = [_of_chunk(chunk, space.dimensions) for chunk in _chunks(db, number)]
+    parts = [_of_chunk(chunk, space.dimensions) for chunk in chunk_rows(db, number)]
     passages = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
     order = np.argsort(passages)
     return Signs(
@@ -215,20 +215,8 @@ def _made(db: apsw.Connection, number: int, space: Space) -> Signs:
     )
 
 
-_Chunk = tuple[bytes, bytes, int, bytes]
-
-
-def _chunks(db: apsw.Connection, number: int) -> Iterator[_Chunk]:
-    rows = db.execute(
-        f"""SELECT c.validity, c.rowids, n.number, v.vectors FROM vectors_{number:d}_chunks AS c
-            CROSS JOIN vectors_{number:d}_vector_chunks00 AS v ON v.rowid = c.chunk_id
-            CROSS JOIN namespaces AS n ON n.namespace = c.partition00"""  # noqa: S608 - a number of ours
-    )
-    return cast("Iterator[_Chunk]", rows)
-
-
-def _of_chunk(chunk: _Chunk, dimensions: int) -> tuple[Numbers, np.ndarray, np.ndarray]:
-    validity, numbers, namespace, vectors = chunk
-    used = np.flatnonzero(np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little"))
+def _of_chunk(chunk: ChunkRow, dimensions: int) -> tuple[Numbers, np.ndarray, np.ndarray]:
+    bits, numbers, namespace, vectors = chunk
+    used = np.flatnonzero(np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little"))
     held = np.frombuffer(vectors, "<f4").reshape(-1, dimensions)[used]
     return np.frombuffer(numbers, "<i8")[used], np.full(len(used), namespace, np.int32), signs_of(held)

@@ -14,8 +14,8 @@ import apsw
 
 from memory_mcp.domain.models import Neighbours, Space
 from memory_mcp.storage.sqlite.db.rows import to_json
-from memory_mcp.storage.sqlite.vectors.exact import vectors_of
-from memory_mcp.storage.sqlite.vectors.table import cosines, read
+from memory_mcp.storage.sqlite.vectors import private
+from memory_mcp.storage.sqlite.vectors.exact import cosines, vectors_of
 
 REACH: Final = 2
 """Neighbours on each side; further ones found nothing more."""
@@ -140,7 +140,7 @@ def _first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: set[
         (number, to_json(sorted(keys))),
     )
     owners = dict(cast("Iterator[tuple[int | None, int]]", rows))
-    vectors = read(db, number, dimensions, [passage for passage in owners if passage is not None])
+    vectors = private.read(db, number, dimensions, [passage for passage in owners if passage is not None])
     return {owners[passage]: vector for passage, vector in vectors.items()}
 
 
@@ -166,16 +166,8 @@ class NamespaceVectors:
 
 
 def held(db: apsw.Connection, number: int, namespace: str) -> NamespaceVectors:
-    """Return which vectors a namespace has.
-
-    sqlite-vec keeps the vectors in chunks of one partition each, with a bitmap of the slots that hold one: counting
-    its bits takes a microsecond for hundreds of vectors, counting rows as much for each. Its version is pinned.
-    """
-    rows = db.execute(
-        f"SELECT chunk_id, validity FROM vectors_{number:d}_chunks WHERE partition00 = ?",  # noqa: S608 - a number of ours
-        (namespace,),
-    )
-    slots = {chunk: int.from_bytes(bits, "little") for chunk, bits in cast("Iterator[tuple[int, bytes]]", rows)}
+    """Return which vectors a namespace has."""
+    slots = private.slots_in_use(db, number, namespace)
     return NamespaceVectors(sum(map(int.bit_count, slots.values())), slots)
 
 
@@ -185,7 +177,8 @@ def chosen(db: apsw.Connection, number: int, dimensions: int, held: NamespaceVec
     A store that did not change gives the same ones again, so that equal searches have equal answers.
     """
     some = random.Random(held.total).sample(range(held.total), min(count, held.total))  # noqa: S311 - no secret
-    return b"".join(read(db, number, dimensions, _passages_at(db, number, held.slots, sorted(some))).values())
+    passages = _passages_at(db, number, held.slots, sorted(some))
+    return b"".join(private.read(db, number, dimensions, passages).values())
 
 
 def _passages_at(db: apsw.Connection, number: int, slots: Mapping[int, int], places: Sequence[int]) -> list[int]:
@@ -201,7 +194,6 @@ def _passages_at(db: apsw.Connection, number: int, slots: Mapping[int, int], pla
 
 
 def _in_chunk(db: apsw.Connection, number: int, chunk: int, bits: int, nths: Sequence[int]) -> list[int]:
-    sql = f"SELECT rowids FROM vectors_{number:d}_chunks WHERE chunk_id = ?"  # noqa: S608 - a number of ours
-    numbers = memoryview(cast("bytes", db.execute(sql, (chunk,)).get)).cast("q")
+    numbers = private.passages_of(db, number, chunk)
     used = [numbers[slot] for slot in range(bits.bit_length()) if bits >> slot & 1]
     return [used[nth] for nth in nths]

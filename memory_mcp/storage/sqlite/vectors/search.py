@@ -12,7 +12,7 @@ import apsw
 from memory_mcp.domain.models import BackgroundScores, Filters, Match, Neighbours, Space
 from memory_mcp.storage.sqlite.lexical.scoring import PostingCache
 from memory_mcp.storage.sqlite.vectors import context, exact
-from memory_mcp.storage.sqlite.vectors.table import cosines
+from memory_mcp.storage.sqlite.vectors.exact import cosines
 
 if TYPE_CHECKING:
     from memory_mcp.storage.sqlite.vectors.binary_search import BinaryVectorIndex
