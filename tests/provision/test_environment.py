@@ -382,12 +382,12 @@ def test_a_build_that_is_killed_is_taken_up(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert any(line == "hangs\n" for line in process.stdout)
         second = subprocess.run([*run, "2"], cwd=root, check=False, capture_output=True, text=True)
-        assert "another `daemon install` builds" in second.stderr
+        assert "another `daemon install` is building" in second.stderr
         process.send_signal(signal.SIGKILL)
     assert (tmp_path / "venv").readlink() == Path("venv-1")
     hang.unlink()
     done = subprocess.run([*run, "2"], cwd=root, check=True, capture_output=True, text=True)
-    assert f"going on with {tmp_path}/venv-2, which was broken off" in done.stdout
+    assert f"resuming the interrupted build of {tmp_path}/venv-2" in done.stdout
     assert (tmp_path / "venv").readlink() == Path("venv-2")
 
 
@@ -407,7 +407,7 @@ def test_what_outlives_a_killed_build_keeps_the_lock(tmp_path: Path) -> None:
         pip = int(process.stdout.readline())
         process.kill()
         process.wait()
-        with pytest.raises(ProvisionError, match="another `daemon install` builds"), versions.locked():
+        with pytest.raises(ProvisionError, match="another `daemon install` is building"), versions.locked():
             pass
         os.kill(pip, signal.SIGKILL)
     until(lambda: can_lock(versions), "the lock is free")
@@ -457,7 +457,7 @@ def test_missing_requirements_are_one_line(tmp_path: Path) -> None:
     """An incomplete installation says how to fix it."""
     choice = Choice(BASE_PYTHON, "3", None, ())
     builder = Builder(tmp_path / "venv", choice, RUNNER, SILENT, Recipe(tmp_path / "absent.txt"))
-    with pytest.raises(ProvisionError, match="install memory-mcp again"):
+    with pytest.raises(ProvisionError, match="reinstall memory-mcp"):
         builder.build()
 
 
