@@ -206,7 +206,7 @@ def _other_wire(context: WireContext) -> str:
     said = {str(key): str(value) for key, value in context.invocation_metadata() or ()}.get(contract.WIRE_KEY)
     if said in {None, str(contract.WIRE_VERSION)}:
         return ""
-    return f"the caller speaks version {said} of the wire, this daemon {contract.WIRE_VERSION}"
+    return f"the caller speaks wire version {said}, this daemon {contract.WIRE_VERSION}"
 
 
 def _deadline(context: WireContext) -> float:

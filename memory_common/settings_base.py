@@ -43,7 +43,7 @@ class TomlFile(TomlConfigSettingsSource):
 def unknown_names(
     given: Iterable[str], prefix: str, known: Collection[str], fields: Collection[str], shown: Callable[[str], str]
 ) -> list[str]:
-    """Return one sentence for each variable of a program that is no setting, in the order of the alphabet.
+    """Return one sentence for each variable of a program that is not a setting, in the order of the alphabet.
 
     Args:
         given: the environment's names.
@@ -53,4 +53,4 @@ def unknown_names(
         shown: returns a field's variable.
     """
     strangers = sorted(name for name in given if name.startswith(prefix) and name.upper() not in known)
-    return [f"{name} is no setting{nearest(name.removeprefix(prefix), fields, shown)}" for name in strangers]
+    return [f"{name} is not a setting{nearest(name.removeprefix(prefix), fields, shown)}" for name in strangers]

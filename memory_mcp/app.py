@@ -1,4 +1,4 @@
-"""The composition root: the one place where the parts are made and joined."""
+"""The composition root: the only module that builds the parts and connects them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def make_embedder(settings: Settings) -> Embedder:
-    """Return the daemon behind its breaker; nothing is connected yet."""
+    """Return the daemon's client behind its breaker; it connects at the first call."""
     policy = BreakerPolicy(
         window=settings.breaker_window,
         min_calls=settings.breaker_min_calls,
@@ -62,7 +62,7 @@ def make_embedder(settings: Settings) -> Embedder:
 def make_services(
     settings: Settings, store: Store, embedder: Embedder, policy: SearchPolicy = DEFAULT_POLICY
 ) -> Services:
-    """Join the services to a store and an embedder."""
+    """Build the services on a store and an embedder."""
     backups = Backups(store, _backup_folder(settings))
     upkeep = Upkeep(
         store, backups if settings.backup_enabled else None, keep_changes=timedelta(days=settings.changes_days)
@@ -89,7 +89,7 @@ def _backup_folder(settings: Settings) -> Path:
 
 
 def make_live_checks(store: Store, embedder: Embedder, upkeep: Upkeep, loops: Sequence[Background] = ()) -> Registry:
-    """Let the parts that are open register their checks, in the order of the screen."""
+    """Register the checks of the running parts, in the order of display."""
     registry = Registry()
     embedder_checks.register(registry, embedder, store.space)
     store_checks.register(
@@ -101,13 +101,13 @@ def make_live_checks(store: Store, embedder: Embedder, upkeep: Upkeep, loops: Se
 async def examine_machine(
     settings: Settings | None, environment: Versions, seconds: float, verify_s: float | None
 ) -> Report:
-    """Make every check of `memory-mcp doctor`, each within its seconds; nothing stays open.
+    """Run every check of `memory-mcp doctor`, each within its seconds; leaves nothing open.
 
     Args:
-        settings: None where they do not fit: what begins with them is left out, and refers to the check of them.
-        environment: the daemon's.
-        seconds: that one check may take.
-        verify_s: verifying the store's own seconds.
+        settings: None if they are invalid: checks that need them are skipped and refer to the check of the settings.
+        environment: the folder of the daemon's environment.
+        seconds: time limit of one check.
+        verify_s: time limit of verifying the store.
     """
     client = GrpcEmbedder((settings or defaults()).embedder_address)
     try:
@@ -120,8 +120,8 @@ async def examine_machine(
 def make_machine_checks(
     settings: Settings | None, client: GrpcEmbedder, environment: Versions, verify_s: float | None
 ) -> Registry:
-    """Let every part register its checks of the machine, in the order of the screen; see `examine_machine`."""
-    from memory_mcp import processes  # noqa: PLC0415 - for doctor alone
+    """Register every part's checks of the machine, in the order of display; see `examine_machine`."""
+    from memory_mcp import processes  # noqa: PLC0415 - only for doctor
     from memory_mcp.embedder import described  # noqa: PLC0415 - likewise
     from memory_mcp.provision import checks as provision  # noqa: PLC0415 - likewise
     from memory_mcp.provision.clients import checks as clients  # noqa: PLC0415 - likewise
@@ -141,13 +141,15 @@ def make_machine_checks(
 
 
 def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:
-    """Let the parts that look at the store's files register."""
-    from memory_mcp.storage import disk  # noqa: PLC0415 - for doctor alone
+    """Register the checks of the store's files."""
+    from memory_mcp.storage import disk  # noqa: PLC0415 - only for doctor
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
     path, folder, read_only = settings.sqlite_path, _backup_folder(settings), settings.read_only
     kind = settings.storage_backend
-    foreign = "" if kind in STORES else f"{kind!r} is a package's; `memory-mcp status` says what it tells of itself"
+    foreign = (
+        "" if kind in STORES else f"the store {kind!r} comes from a package; `memory-mcp status` shows what it reports"
+    )
     newest = partial(backup_files.newest_in, folder)
     written = partial(inspection.written, path, read_only=read_only)
     disk.register(registry, path, (path.parent, folder), read_only=read_only)
@@ -156,7 +158,7 @@ def _register_store(registry: Registry, settings: Settings, verify_s: float | No
 
 
 def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versions) -> embedder_checks.DaemonChecks:
-    from memory_mcp.provision import checks as provision  # noqa: PLC0415 - for doctor alone
+    from memory_mcp.provision import checks as provision  # noqa: PLC0415 - only for doctor
     from memory_mcp.provision import source  # noqa: PLC0415 - likewise
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
@@ -171,9 +173,9 @@ def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versio
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
-    """Make everything, do the chores meanwhile, and let go of everything at the end."""
+    """Build everything, run the chores during the block, and close everything at the end."""
     async with opened(settings) as services:
-        # In a context of its own: what made the services may be a request, whose id is none of the chores'.
+        # In its own context: a request may have built the services, and its id must not appear in the chores' lines.
         chores = None if settings.read_only else asyncio.create_task(services.chores.run(), context=Context())
         try:
             yield services
@@ -184,9 +186,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
 
 @contextlib.asynccontextmanager
 async def opened(settings: Settings, *, creates: bool = True) -> AsyncIterator[Services]:
-    """Make everything for one command, and let go of it at the end; the chores are for those that stay.
+    """Build everything for one command, without chores, and close it at the end.
 
-    A command that only reads creates no store where there is none.
+    A command that only reads does not create a missing store.
     """
     async with contextlib.AsyncExitStack() as stack:
         store, embedder = make_store(settings, creates=creates), make_embedder(settings)

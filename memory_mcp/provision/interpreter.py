@@ -183,7 +183,7 @@ def _unless_bottled(runner: Runner, prefix: Path) -> str:
 
 
 def _fits(bottle: str) -> bool:
-    """Whether a bottle (arm64_tahoe, sonoma, x86_64_linux, …) fits a machine; those for Intel Macs name no architecture."""
+    """Whether a bottle (arm64_tahoe, sonoma, x86_64_linux, …) fits a machine; those for Intel Macs name none."""
     machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     if sys.platform == "darwin":
         return not bottle.endswith("_linux") and bottle.startswith("arm64_") == (machine == "arm64")

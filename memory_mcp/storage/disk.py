@@ -42,7 +42,7 @@ def is_writable(path: Path) -> bool:
 
 def room(store: Path, folders: Sequence[Path], seconds: float) -> Finding:
     """Say whether the disk of each folder has room for a copy of the store, as backups and migrations make it."""
-    del seconds  # no call here can be told to end
+    del seconds  # no call here can be interrupted
     size = sum(path.stat().st_size for path in (store, Path(f"{store}-wal")) if path.exists())
     free, folder = min((shutil.disk_usage(_there(folder)).free, folder) for folder in folders)
     told = f"{free // MB:,} MB are free for {folder}"

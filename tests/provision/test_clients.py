@@ -214,9 +214,9 @@ def test_what_cannot_be_edited_is_named(home: Path) -> None:
     zed.file.path.parent.mkdir(parents=True)
     os.mkfifo(zed.file.path)
     for edit, told in (
-        (cursor, "line 2: it holds a comment, which its client does not read"),
-        (block, r"memory\.yaml is YAML that we did not write; give ours another name with --name"),
-        (zed, "is no file but a pipe"),
+        (cursor, "line 2: it has a comment, which its client does not accept"),
+        (block, r"memory\.yaml was not written by memory-mcp; choose another name for ours with --name"),
+        (zed, "is a pipe, a socket or a device"),
     ):
         with pytest.raises(ProvisionError, match=told):
             edit.install(LAUNCH)
@@ -237,9 +237,9 @@ def test_a_broken_file_is_left_alone(client: Client, system: str, home: Path) ->
     """A file that its own client could not read is refused with the line, and not touched."""
     edit = editor(client, system, home)
     write(edit.file.path, BROKEN[type(client.format)])
-    with pytest.raises(ProvisionError, match=r"is broken \(.*line [23].*left as it was"):
+    with pytest.raises(ProvisionError, match=r"is invalid \(.*line [23].*left unchanged"):
         edit.install(LAUNCH)
-    with pytest.raises(ProvisionError, match=r"is broken \(.*line [23].*left as it was"):
+    with pytest.raises(ProvisionError, match=r"is invalid \(.*line [23].*left unchanged"):
         edit.uninstall()
     assert edit.file.path.read_text(encoding="utf-8") == BROKEN[type(client.format)]
     assert not edit.file.backup.path.exists()
@@ -248,15 +248,15 @@ def test_a_broken_file_is_left_alone(client: Client, system: str, home: Path) ->
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("cursor", '{"mcpServers": []}', "mcpServers is no table of servers"),
-        ("cursor", '{"mcpServers": {"memory": 1}}', "mcpServers.memory is no table"),
-        ("cursor", "[]", "it is no object"),
-        ("cursor", '{"a": 1} // mine', "line 1: it holds a comment, which"),
-        ("cursor", '{"a": NaN}', "NaN is no JSON"),
-        ("cursor", '{"mcpServers": {},\n"mcpServers": {}}', "line 2: mcpServers is there for the second time"),
+        ("cursor", '{"mcpServers": []}', "mcpServers is not a table of servers"),
+        ("cursor", '{"mcpServers": {"memory": 1}}', "mcpServers.memory is not a table"),
+        ("cursor", "[]", "it is not an object"),
+        ("cursor", '{"a": 1} // mine', "line 1: it has a comment, which"),
+        ("cursor", '{"a": NaN}', "NaN is not JSON"),
+        ("cursor", '{"mcpServers": {},\n"mcpServers": {}}', "line 2: mcpServers appears twice"),
         ("zed", '{"a": 1,, }', "line 1"),
         ("zed", '{"a": 1 /* never closed }', "line 1"),
-        ("codex", "mcp_servers = 1", "mcp_servers is no table of servers"),
+        ("codex", "mcp_servers = 1", "mcp_servers is not a table of servers"),
         ("cursor", '{"mcpServers": {"memory": {"command": "npx"}}}', "another server of the name memory"),
         ("codex", '[mcp_servers.memory]\nurl = "https://elsewhere/mcp"', "another server of the name memory"),
     ],

@@ -145,7 +145,7 @@ def test_without_a_service(
     assert "it serves: " in out
     assert f"the daemon's environment {place} is ready" in out
     assert out.splitlines()[2:6] == [
-        f"making {place}-1 with Python {sys.version.split()[0]}",
+        f"creating {place}-1 with Python {sys.version.split()[0]}",
         f"looking for PyTorch {TORCH}",
         "installing the daemon's packages, checked against their hashes",
         f"installing PyTorch (torch=={TORCH})",
