@@ -118,7 +118,7 @@ class DaemonSettings(BaseSettings):
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
-        description="Number format of the computation; auto is the fastest measured on this machine, float16 needs a GPU.",
+        description="Number format of the computation; auto is the fastest measured here, float16 needs a GPU.",
     )
     threads: int = Field(
         default=0,

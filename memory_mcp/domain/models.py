@@ -227,7 +227,7 @@ class DocumentFrequencies:
     """How common the words of a query are in a namespace."""
 
     memories: int
-    document_frequencies: Mapping[str, int]
+    counts: Mapping[str, int]
     """How many of the memories hold each word, as the query writes it; function words are left out."""
 
 

@@ -144,7 +144,7 @@ class GrpcEmbedder:
             return ""
 
     async def _connect(self, deadline: float) -> None:
-        """Wait for a connection; a call that fails here was certainly not accepted and is retried within the deadline."""
+        """Wait for a connection; a call that fails here was certainly not accepted; retry within the deadline."""
         if self._channel.get_state() is ChannelConnectivity.READY:
             return
         async for attempt in tenacity.AsyncRetrying(

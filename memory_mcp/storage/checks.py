@@ -1,4 +1,4 @@
-"""What a store that is open says of its health, whichever store it is."""
+"""Health checks of an open store, whichever it is."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.ports import Store
 from memory_mcp.health.registry import Registry
 
-RESTORE: Final = "make room on the disk, or restore the latest backup: memory-mcp restore"
-RESTART: Final = "restart the client; if it goes on, report what the log says of it"
+RESTORE: Final = "free space on the disk, or restore the latest backup: memory-mcp restore"
+RESTART: Final = "restart the client; if this recurs, report what the log says about it"
 
 
 def register(
@@ -21,10 +21,10 @@ def register(
     """Register the checks of a store.
 
     Args:
-        registry: of what is live.
-        store: the one that is open.
-        backup_trouble: says why the last backup failed; empty if none did.
-        loop_trouble: says which background loop around the store keeps failing; empty if none does.
+        registry: of the running process.
+        store: the open store.
+        backup_trouble: returns why the last backup failed; empty if it did not.
+        loop_trouble: returns which background loop keeps failing; empty if none does.
     """
 
     async def look(inquiry: Inquiry) -> Mapping[str, Finding]:
@@ -41,6 +41,6 @@ def _with_trouble(store: Finding, of_backup: str, of_loops: str) -> Finding:
     if store.condition is not Condition.OK or not (of_backup or of_loops):
         return store
     if of_backup:
-        cause = f"it could not be backed up: {of_backup}"
+        cause = f"the last backup failed: {of_backup}"
         return replace(store, condition=Condition.DEGRADED, cause=cause, fix=RESTORE)
     return replace(store, condition=Condition.DEGRADED, cause=of_loops, fix=RESTART)

@@ -108,8 +108,8 @@ async def test_a_slow_daemon_is_given_up_at_the_budget_and_waited_for_within_it(
 @pytest.mark.parametrize(
     ("fault", "match"),
     [
-        ({"dimensions": 383}, "makes no sense"),
-        ({"said_dimensions": 0}, "makes no sense"),
+        ({"dimensions": 383}, "answer is invalid"),
+        ({"said_dimensions": 0}, "answer is invalid"),
         ({"not_a_number": True}, "not finite"),
         ({"drop": True}, "not serving"),
     ],
@@ -218,7 +218,7 @@ async def test_another_users_folder_is_not_trusted(tmp_path: Path, monkeypatch: 
     with tempfile.TemporaryDirectory(prefix="memory-mcp-", dir="/tmp") as folder:
         client = GrpcEmbedder(f"unix:{folder}/embedder.sock")
         Path(folder).chmod(0o777)
-        with pytest.raises(EmbedderError, match="another user made the folder"):
+        with pytest.raises(EmbedderError, match=r"the folder of .* belongs to another user"):
             await embed(client)
         Path(folder).chmod(0o700)
         with pytest.raises(EmbedderError, match="no daemon listens"):

@@ -257,12 +257,12 @@ def test_a_broken_file_is_left_alone(client: Client, system: str, home: Path) ->
         ("zed", '{"a": 1,, }', "line 1"),
         ("zed", '{"a": 1 /* never closed }', "line 1"),
         ("codex", "mcp_servers = 1", "mcp_servers is not a table of servers"),
-        ("cursor", '{"mcpServers": {"memory": {"command": "npx"}}}', "another server of the name memory"),
-        ("codex", '[mcp_servers.memory]\nurl = "https://elsewhere/mcp"', "another server of the name memory"),
+        ("cursor", '{"mcpServers": {"memory": {"command": "npx"}}}', "another server named memory"),
+        ("codex", '[mcp_servers.memory]\nurl = "https://elsewhere/mcp"', "another server named memory"),
     ],
 )
 def test_what_is_not_ours_to_edit(name: str, text: str, problem: str, home: Path) -> None:
-    """What is no table of servers, what depends on the reader, and another server of our name are refused."""
+    """What is not a table of servers, what depends on the reader, and another server of our name are refused."""
     edit = editor(named(name), "linux", home)
     write(edit.file.path, text)
     with pytest.raises(ProvisionError, match=problem):
@@ -274,7 +274,7 @@ def test_a_file_that_is_no_utf8_is_left_alone(home: Path) -> None:
     """Bytes that are no text are refused by the file's name."""
     edit = editor(named("cursor"), "linux", home)
     write(edit.file.path, "").write_bytes(b'{"a": "\xff"}')
-    with pytest.raises(ProvisionError, match=r"mcp\.json is no UTF-8"):
+    with pytest.raises(ProvisionError, match=r"mcp\.json is not UTF-8"):
         edit.install(LAUNCH)
 
 
@@ -297,7 +297,7 @@ def test_an_address_instead_of_a_command(client: Client, home: Path) -> None:
     """A client that can call an address gets it with a place for the token, never the token; others are refused."""
     edit = editor(client, "linux", home)
     if client.http is None:
-        with pytest.raises(SettingsError, match="starts its servers itself and calls no address"):
+        with pytest.raises(SettingsError, match="only starts servers itself and cannot call an address"):
             edit.install(Remote(URL))
         return
     edit.install(LAUNCH).apply()
@@ -316,7 +316,7 @@ def test_a_token_that_was_written_stays(home: Path) -> None:
     text = edit.file.path.read_text(encoding="utf-8").replace("MEMORY_MCP_TOKEN", "mm_secret")
     write(edit.file.path, text)
     assert not edit.install(Remote(URL)).changes
-    with pytest.raises(ProvisionError, match="another server of the name memory"):
+    with pytest.raises(ProvisionError, match="another server named memory"):
         edit.uninstall()
     edit.uninstall(Remote(URL)).apply()
     assert not edit.file.path.exists()
@@ -349,7 +349,7 @@ def test_a_file_that_changes_meanwhile_is_not_overwritten(home: Path) -> None:
     write(edit.file.path, "{}")
     change = edit.install(LAUNCH)
     write(edit.file.path, '{"numStartups": 2}')
-    with pytest.raises(ProvisionError, match="was changed meanwhile"):
+    with pytest.raises(ProvisionError, match="has changed in the meantime"):
         change.apply()
     assert edit.file.path.read_text(encoding="utf-8") == '{"numStartups": 2}'
     assert sorted(path.name for path in home.iterdir()) == [".claude.json", ".claude.json.before-memory-mcp"]
@@ -382,7 +382,7 @@ def test_an_older_lm_studio_is_found_where_it_was(home: Path) -> None:
 
 def test_another_system_is_refused(home: Path) -> None:
     """Where no client's files are known, the sentence says so."""
-    with pytest.raises(SettingsError, match="known on macOS and Linux only"):
+    with pytest.raises(SettingsError, match="supported on macOS and Linux only"):
         named("cursor").path(Machine("win32", home), "memory")
     assert found(Machine("win32", home)) == []
 
@@ -425,5 +425,5 @@ def test_we_are_started_by_an_absolute_path(tmp_path: Path) -> None:
 
 def test_a_path_that_vanishes_is_refused(tmp_path: Path) -> None:
     """What `uvx` runs from a cache is gone one day, so that it is not written anywhere."""
-    with pytest.raises(ProvisionError, match="swept one day"):
+    with pytest.raises(ProvisionError, match="temporary cache"):
         launch(python=tmp_path / ".cache" / "uv" / "archive-v0" / "bin" / "python")

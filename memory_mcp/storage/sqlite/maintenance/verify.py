@@ -1,4 +1,4 @@
-"""Whether everything in the file agrees."""
+"""Checks that the contents of the file are consistent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import apsw
 from memory_mcp.storage.sqlite.lexical import keywords
 
 LOOKED_FOR: Final = 1_000
-"""Memories that are looked for by their own words, and vectors that are read."""
+"""Memories to search by their own words, and vectors to read, as samples."""
 
 _COUNTS: Final = {
     "live memories are not in the keyword index": """
@@ -18,67 +18,67 @@ _COUNTS: Final = {
     "entries of the keyword index belong to no live memory": """
         SELECT count(*) FROM keywords_docsize
         WHERE id NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
-    "live memories have no passage that waits or is of the store's space": """
+    "live memories have no chunk that is pending or in the active space": """
         SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (
           SELECT key FROM passages WHERE space IS NULL OR space = (SELECT number FROM spaces WHERE active = 1))""",
-    "passages reach beyond their memory's content": """
+    "chunks extend beyond their memory's content": """
         SELECT count(*) FROM passages JOIN memories USING (key) WHERE last > octet_length(content)""",
-    "passages belong to no live memory": """
+    "chunks belong to no live memory": """
         SELECT count(*) FROM passages WHERE key NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
-    "passages have a vector of no space": """
+    "embedded chunks have no space": """
         SELECT count(*) FROM passages WHERE state = 'embedded' AND space IS NULL""",
-    "namespaces count their memories wrongly": """
+    "namespaces have a wrong count of memories": """
         SELECT count(*) FROM namespaces AS n WHERE memories <>
           (SELECT count(*) FROM memories AS m WHERE m.namespace = n.namespace AND m.deleted_at IS NULL)""",
-    "memories are of a namespace without a number": """
+    "memories are in a namespace without a number": """
         SELECT count(*) FROM memories
         WHERE deleted_at IS NULL AND namespace NOT IN (SELECT namespace FROM namespaces)""",
     "live memories are missing from the change log": """
         SELECT count(*) FROM memories
         WHERE deleted_at IS NULL AND key > (SELECT coalesce(max(key), 0) FROM change_floor) AND id NOT IN (
           SELECT logged.value FROM changes, json_each(changes.memory_ids) AS logged)""",
-    "entries of the change log lie below its floor": """
+    "entries of the change log are below its floor": """
         SELECT count(*) FROM changes WHERE seq <= (SELECT seq FROM change_floor)""",
-    "floors of the change log lie above its latest entry": """
+    "floors of the change log are above its latest entry": """
         SELECT count(*) FROM change_floor WHERE seq >= (SELECT coalesce(max(seq), 0) FROM changes)""",
 }
-"""What must not be, and how it is counted."""
+"""Inconsistencies, and the queries that count them."""
 
 _VectorChunk = tuple[bytes, int]
-"""Of sqlite-vec's: a bit for each slot that is in use, and how many vectors say that they lie in one."""
+"""sqlite-vec's bitmap of used slots per block, and the number of vectors that claim a slot of it."""
 _HELD: Final = """
   (SELECT r.rowid AS id, c.partition00 AS namespace FROM vectors_{number}_rowids AS r
    JOIN vectors_{number}_chunks AS c ON c.chunk_id = r.chunk_id
    JOIN vectors_{number}_vector_chunks00 AS b ON b.rowid = r.chunk_id)
 """
-"""The passages whose vectors lie in sqlite-vec's own tables, and the namespace that they are filed under."""
+"""The chunks with a vector in sqlite-vec's tables, and the namespace that the vector is filed under."""
 _VECTORS: Final = {
-    "passages lack their vector of the space {space}": """
+    "chunks lack their vector in the space {space}": """
         SELECT count(*) FROM passages WHERE state = 'embedded' AND space = {number}
           AND id NOT IN (SELECT id FROM {held})""",
-    "vectors of the space {space} belong to no passage": """
+    "vectors of the space {space} belong to no chunk": """
         SELECT count(*) FROM vectors_{number}_rowids
         WHERE rowid NOT IN (SELECT id FROM passages WHERE state = 'embedded' AND space = {number})""",
     "vectors of the space {space} are filed under another namespace than their memory's": """
         SELECT count(*) FROM passages AS p JOIN memories AS m USING (key) JOIN {held} AS h ON h.id = p.id
         WHERE p.space = {number} AND h.namespace <> m.namespace""",
-    "vectors of the space {space}, of some that were read, point nowhere": """
+    "vectors of the space {space}, among a sample, are zero or not finite": """
         SELECT count(*) FROM passages AS p JOIN {held} AS h ON h.id = p.id
           CROSS JOIN vectors_{number} AS v ON v.passage_id = p.id
         WHERE p.state = 'embedded' AND p.space = {number}
           AND p.id % max(1, (SELECT count(*) FROM vectors_{number}_rowids) / {looked_for}) = 0
           AND coalesce(vec_distance_cosine(v.embedding, v.embedding), 1) > 0.5""",
 }
-"""The same of each space; {number} and {looked_for} are integers of ours, {held} is _HELD."""
+"""The same for each space; {number} and {looked_for} are our own integers, {held} is _HELD."""
 
 
 def problems(db: apsw.Connection) -> list[str]:
-    """Return a sentence for everything that does not agree; the whole file is read."""
+    """Return one sentence per inconsistency; reads the whole file."""
     damage = [str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
     if damage:
-        return damage  # nothing else could be trusted
+        return damage  # no other check could be trusted
     strangers = db.execute("PRAGMA foreign_key_check").fetchall()
-    found = [f"{len(strangers)} rows refer to rows that are not there"] if strangers else []
+    found = [f"{len(strangers)} rows refer to missing rows"] if strangers else []
     found += _counted(db, _COUNTS)
     found += _unfound(db)
     for number, space in cast("Iterator[tuple[int, str]]", db.execute("SELECT number, id FROM spaces").fetchall()):
@@ -106,7 +106,7 @@ def _of_space(db: apsw.Connection, number: int, space: str) -> list[str]:
 
 
 def _unfound(db: apsw.Connection) -> list[str]:
-    """Look for some memories, chosen evenly, by what they begin with."""
+    """Search for a sample of memories, spread evenly, by their first words."""
     live = cast("int", db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get)
     rows = db.execute(
         """SELECT m.key, n.number, m.content FROM memories AS m JOIN namespaces AS n USING (namespace)

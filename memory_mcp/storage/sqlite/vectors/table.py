@@ -1,7 +1,7 @@
-"""Reading single vectors past sqlite-vec's virtual table, which takes twice as long for each.
+"""Reads single vectors directly from sqlite-vec's shadow tables, in half the time that its virtual table takes.
 
-It keeps them in chunks: a row of `…_rowids` says in which chunk and slot a vector lies, a chunk's blob holds them one
-after the other. Its version is pinned.
+sqlite-vec stores vectors in blocks: a row of `…_rowids` gives a vector's block and slot, and a block's blob holds the
+vectors one after the other. Its version is pinned.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import apsw
 from memory_mcp.storage.sqlite.db.rows import to_json
 
 _ChunkSlot = tuple[int, int, int]
-"""Chunk, slot and passage."""
+"""Block, slot and chunk id."""
 
 
 def read(db: apsw.Connection, number: int, dimensions: int, passages: Iterable[int]) -> dict[int, bytes]:
-    """Return the vectors of these passages in the space of this number; those without one are left out."""
+    """Return the vectors of these chunks in the space of this number; omits chunks without one."""
     places = cast(
         "list[_ChunkSlot]",
         db.execute(
@@ -34,7 +34,7 @@ def read(db: apsw.Connection, number: int, dimensions: int, passages: Iterable[i
 
 
 def cosines(db: apsw.Connection, vector: bytes, rows: bytes) -> list[float]:
-    """Return the cosine of a vector to each of some others (all float32, little-endian), in one statement."""
+    """Return the cosines of a vector to others (all float32, little-endian), computed in one statement."""
     found = db.execute(
         "SELECT 1 - vec_distance_cosine(?1, substr(?2, 1 + value, ?3)) FROM json_each(?4) ORDER BY key",
         (vector, rows, len(vector), _starts(len(vector), len(rows))),
@@ -42,7 +42,7 @@ def cosines(db: apsw.Connection, vector: bytes, rows: bytes) -> list[float]:
     return list(chain.from_iterable(cast("Iterator[tuple[float]]", found)))
 
 
-@lru_cache(256)  # searches compare about as many each
+@lru_cache(256)  # about as many as one search compares
 def _starts(step: int, end: int) -> str:
     return to_json(list(range(0, end, step)))
 
