@@ -228,7 +228,7 @@ class DocumentFrequencies:
 
     memories: int
     counts: Mapping[str, int]
-    """How many of the memories hold each word, as the query writes it; function words are left out."""
+    """How many of the memories contain each word, as the query writes it; without function words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ async def test_a_long_text_is_cut_only_on_request(folder: Path) -> None:
     ("fields", "words"),
     [
         ({"texts": []}, "1 to 256 texts"),
-        ({"texts": ["x"] * 257}, "1 to 256 texts, and this one has 257"),
+        ({"texts": ["x"] * 257}, "1 to 256 texts, but this one has 257"),
         ({"texts": ["x"], "lane": 7}, "lane 7"),
         ({"texts": ["x"], "task": 9}, "task 9"),
     ],

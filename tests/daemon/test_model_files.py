@@ -202,7 +202,7 @@ def test_a_download_that_was_broken_off_is_told(cache: Path) -> None:
     (base / "blobs" / "ab12.incomplete").write_text("half")
     discovery.find("some-owner/tiny")
     (base / "snapshots" / COMMIT / "model.safetensors").unlink()
-    with pytest.raises(ModelMissingError, match=r"model\.safetensors is missing: its download was not finished; run "):
+    with pytest.raises(ModelMissingError, match=r"model\.safetensors is missing: its download is incomplete; run "):
         discovery.find("some-owner/tiny")
 
 

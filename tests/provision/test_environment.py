@@ -142,7 +142,7 @@ def check_what_brew_upgrade_moves_is_told(builder: Builder, homebrew: FakeHomebr
     ask = [str(used(builder).python), "-I", "-m", "embedder_daemon.runtime.homebrew_check"]
     assert subprocess.check_output(ask, text=True) == "\n"
     homebrew.upgrade_pytorch("2.14.0")
-    assert "is 2.14.0 now, and this environment was built for 2.12.1" in subprocess.check_output(ask, text=True)
+    assert "is 2.14.0 now, but this environment was built for 2.12.1" in subprocess.check_output(ask, text=True)
     check_the_next_build_reuses_again(builder, homebrew)
     ask[0] = str(used(builder).python)
     homebrew.move_pytorch_to_python("3.99")
@@ -174,7 +174,7 @@ def test_the_launcher_starts_in_a_folder_of_any_name(name: str, tmp_path: Path, 
     command = [str(environment.program), "--engine", "nonsense"]
     done = subprocess.run(command, env=os.environ | hostile, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "there is no 'nonsense'" in done.stderr
+    assert "unknown name 'nonsense'" in done.stderr
 
 
 def test_what_fails_leaves_the_one_in_use_and_is_taken_up_again(
