@@ -192,7 +192,7 @@ def test_an_id_that_is_not_on_disk_is_told_with_the_command(cache: Path, *, ther
 def test_a_link_to_nothing_is_told_with_the_command(cache: Path, file: str) -> None:
     """A dangling link in the cache is named, also where the file is an optional one."""
     (write_cache(cache, "some-owner/tiny") / "snapshots" / COMMIT / file).resolve().unlink()
-    with pytest.raises(ModelMissingError, match=rf"{file} \(a link to what is not there\).*download some-owner/tiny"):
+    with pytest.raises(ModelMissingError, match=rf"{file} \(a dangling link\).*download some-owner/tiny"):
         discovery.find("some-owner/tiny")
 
 
