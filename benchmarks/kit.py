@@ -1,4 +1,4 @@
-"""What the benchmarks share: texts, percentiles, a daemon of one's own, and how a figure is printed."""
+"""Shared by the benchmarks: texts, percentiles, a private daemon, and the format of figures."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PATIENCE_S = 120.0
 
 
 def percentile(values: list[float], part: float) -> float:
-    """Return the value below which that part of the others lies."""
+    """Return a percentile of the values."""
     return sorted(values)[min(len(values) - 1, int(len(values) * part))]
 
 
 async def seconds(work: Callable[[int], Awaitable[object]], repeats: int) -> list[float]:
-    """Return what each call took, one after another."""
+    """Return the seconds of each call, made one after another."""
     took = []
     for number in range(repeats):
         begun = time.perf_counter()
@@ -46,13 +46,13 @@ async def p50(work: Callable[[int], Awaitable[object]], repeats: int = 100) -> f
 
 
 def report(what: str, value: float, against: str, base: float, unit: str, target: str = "") -> None:
-    """Print one ratio with its two parts, and what it should be."""
+    """Print a ratio with its two parts and its goal."""
     goal = f" (target: {target})" if target else ""
     say(f"{value / base:6.2f} x  {what}: {value:.1f} {unit}, against {against}: {base:.1f} {unit}{goal}")
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
+    """Print a line without buffering."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -83,7 +83,7 @@ class Daemon:
         return answer
 
     def resident_mb(self) -> float:
-        """Return the memory that the process holds, in MB."""
+        """Return the resident memory of the process, in MB."""
         shown = subprocess.run(
             ["ps", "-o", "rss=", "-p", str(self.pid)],
             capture_output=True,
@@ -95,7 +95,7 @@ class Daemon:
 
 @asynccontextmanager
 async def daemon(folder: str, *arguments: str) -> AsyncIterator[Daemon]:
-    """Start a daemon with these arguments at a socket in the folder, and end it."""
+    """Run a daemon with these arguments at a socket in the folder during the block."""
     address = f"unix:{folder}/e.sock"
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(

@@ -5,8 +5,8 @@ import os
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
-    # A random.py in the working folder must not stand in for Python's own. What stands above was imported before us.
-    with contextlib.suppress(OSError):  # the folder is gone, so that Python has not added it
+    # A random.py in the working folder must not replace Python's own. The imports above were loaded before us.
+    with contextlib.suppress(OSError):  # the folder is gone, so Python has not added it
         if sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib would be imported from there
             del sys.path[0]
 
@@ -18,7 +18,7 @@ from embedder_daemon.errors import DaemonError, DaemonSettingsError
 
 
 def main() -> None:
-    """Run the daemon; the exit codes stand in `errors`."""
+    """Run the daemon; `errors` lists the exit codes."""
     logs.configure("info", "auto")
     try:
         chosen = settings.load(sys.argv[1:])
@@ -33,7 +33,7 @@ def main() -> None:
     except DaemonError as error:
         _exit(error)
     sys.stderr.flush()
-    if not clean:  # a thread that hangs in a library must not hold up the exit
+    if not clean:  # a thread that hangs in a library must not block the exit
         os._exit(0)
 
 

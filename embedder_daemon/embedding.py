@@ -1,4 +1,4 @@
-"""One `Embed` call: checks the request, tokenises, queues, and puts the answer together."""
+"""One `Embed` call: checks the request, tokenises, queues, and assembles the answer."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _TASKS: Final = {
 }
 _SENTENCES: Final = {
     ItemError.EMPTY: "the text is empty or blank",
-    ItemError.FAILED: "the model could not compute this text: see the daemon's log",
-    ItemError.NOT_FINITE: "the model's vector is not finite, or is zero",
-    ItemError.QUARANTINED: "the daemon died twice while it computed this text: it is not tried again for some days",
+    ItemError.FAILED: "the model could not compute this text; see the daemon's log",
+    ItemError.NOT_FINITE: "the model's vector is not finite or is zero",
+    ItemError.QUARANTINED: "the daemon died twice while computing this text, and does not try it again for some days",
 }
 LARGE: Final = 1 << 20
-"""Characters of a call whose memory is given back to the system afterwards."""
-_GIVE_BACK_S: Final = 1.0  # after the answer, when the call's own copies are gone
+"""Characters of a call after which free memory is returned to the system."""
+_GIVE_BACK_S: Final = 1.0  # seconds after the answer, when the call's own copies are gone
 _NOTHING: Final = Outcome([], 0.0, 0.0)
-_TOKENISERS: Final = 2  # threads of a lane: one long text must not hold up the others
+_TOKENISERS: Final = 2  # threads per lane: one long text must not delay the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ class _Request:
 
 @dataclass(slots=True)
 class _TextResult:
-    """What becomes of one text: it ends with a vector or an error."""
+    """One text on its way to a vector or an error."""
 
     text: str
     key: bytes
-    """Digest of what its vector depends on."""
+    """Digest of everything that its vector depends on."""
     known: CachedVector | None = None
     cached: bool = False
     encoded: Encoded | None = None
@@ -90,7 +90,7 @@ class EmbedCalls:
         self._tokenisers = {lane: Worker(f"tokenise-{lane}", _TOKENISERS) for lane in QueueLane}
 
     def close(self, timeout_s: float) -> bool:
-        """Let the tokenising threads end, and say whether they did within the time."""
+        """Let the tokenising threads end; return whether they did within the time."""
         closed = [worker.close(timeout_s) for worker in self._tokenisers.values()]
         return all(closed)
 
@@ -98,7 +98,7 @@ class EmbedCalls:
         """Return vectors and items for the texts of a request.
 
         Raises:
-            RequestError: what is wrong with the request as a whole.
+            RequestError: the request as a whole is invalid or cannot be served.
         """
         request = _checked(message, deadline)
         try:
@@ -113,7 +113,7 @@ class EmbedCalls:
         items = self._items(facts, request, admitted=False) if facts else []
         if facts is None or any(item.open for item in items):
             response = await self._computed(request, facts, items)
-        else:  # without the queue, and without waking the engine
+        else:  # without queueing or waking the engine
             self._stats.count_request(request.lane, len(items))
             response = self._response(facts, items, _NOTHING)
         response.timing.total_us = _us(time.monotonic() - started)
@@ -123,11 +123,11 @@ class EmbedCalls:
     async def _computed(
         self, request: _Request, facts: EngineFacts | None, items: list[_TextResult]
     ) -> embedder_pb2.EmbedResponse:
-        """Compute what the cache does not hold; `items` were looked up for `facts`, if there were any."""
+        """Compute what is not in the cache; `items` were looked up for `facts`, if any."""
         with self._scheduler.admission.hold(len(request.texts), request.characters):
             self._stats.count_request(request.lane, len(request.texts))
             async with self._lifecycle.engine(request.deadline) as engine:
-                if engine.facts is not facts:  # loaded, or loaded anew, meanwhile
+                if engine.facts is not facts:  # loaded or reloaded in the meantime
                     items = self._items(engine.facts, request, admitted=True)
                 await self._encode(engine, request, [item for item in items if item.open])
                 wanted = [item for item in items if item.open]
@@ -153,7 +153,7 @@ class EmbedCalls:
 
         Raises:
             WrongSpaceError: another space is expected.
-            OverloadedError: one must be computed, and there is no room; the texts after it are not even hashed.
+            OverloadedError: a text must be computed and there is no room; later texts are not even hashed.
         """
         _check_space(facts, request.expected_space_id)
         digests = keys(facts.space.space_id, request.task, request.texts, truncate=request.truncate)
@@ -172,7 +172,7 @@ class EmbedCalls:
         return items
 
     async def _encode(self, engine: Engine, request: _Request, items: list[_TextResult]) -> None:
-        """Tokenise, off the event loop unless they are short; texts that are too long to be taken get an error."""
+        """Tokenise, off the event loop unless the texts are short; texts that are too long get an error."""
         if not items:
             return
         texts = [item.text for item in items]
@@ -187,7 +187,7 @@ class EmbedCalls:
                 item.error = _too_long(tokens.token_count, engine.facts.max_tokens)
 
     def _fill(self, items: list[_TextResult], outcome: Outcome) -> None:
-        """Give each computed item its vector, which is kept, or its error."""
+        """Give each computed item its vector, which goes into the cache, or its error."""
         for item, result in zip(items, outcome.rows, strict=True):
             if isinstance(result, ItemError):
                 item.error = _error(result)
@@ -198,7 +198,7 @@ class EmbedCalls:
 
 
 def _tell(request: _Request, response: embedder_pb2.EmbedResponse) -> None:
-    """Log an answer, for those who follow one request."""
+    """Log an answer, for following one request."""
     logs.of_call().debug(
         "embedded",
         client=request.client,
@@ -211,9 +211,9 @@ def _tell(request: _Request, response: embedder_pb2.EmbedResponse) -> None:
 
 
 def _checked(message: embedder_pb2.EmbedRequest, deadline: float) -> _Request:
-    """Return the request's values, or raise InvalidRequestError or DeadlineError."""
+    """Convert and check the request; raises InvalidRequestError or DeadlineError."""
     if not 1 <= len(message.texts) <= MAX_TEXTS:
-        raise InvalidRequestError(f"a request holds 1 to {MAX_TEXTS} texts, and this one has {len(message.texts)}")
+        raise InvalidRequestError(f"a request may have 1 to {MAX_TEXTS} texts, but this one has {len(message.texts)}")
     if message.lane not in _LANES:
         raise InvalidRequestError(f"there is no lane {message.lane}")
     if message.task not in _TASKS:
@@ -239,7 +239,7 @@ def _check_deadline(deadline: float) -> None:
 def _check_space(facts: EngineFacts, expected: str) -> None:
     served = facts.space.space_id
     if expected and expected != served:
-        raise WrongSpaceError(f"the daemon serves the space {served!r}, and the caller expects {expected!r}")
+        raise WrongSpaceError(f"the daemon serves the space {served!r}, but the caller expects {expected!r}")
 
 
 def _response(facts: EngineFacts, items: list[_TextResult], outcome: Outcome) -> embedder_pb2.EmbedResponse:
@@ -270,7 +270,7 @@ def _error(code: ItemError) -> str:
 
 
 def _too_long(tokens: int, max_tokens: int) -> str:
-    return f"{ItemError.TOO_LONG}: the text has {tokens} tokens, and max_tokens is {max_tokens}"
+    return f"{ItemError.TOO_LONG}: the text has {tokens} tokens, but max_tokens is {max_tokens}"
 
 
 def _us(seconds: float) -> int:

@@ -1,22 +1,22 @@
-"""What ends the process, and what ends one call.
+"""Errors that end the process, and errors that end one call.
 
 | exit code | error | what happened |
 |---|---|---|
 | 0 | – | stopped by SIGTERM or SIGINT, or another daemon already serves this socket |
-| 1 | DaemonError | anything that no other row names |
-| 2 | DaemonSettingsError | wrong usage: a setting is unknown or has a wrong value |
-| 10 | AddressError | the address is no `unix:` path, or the path is too long for a socket |
-| 11 | BlockedError | something that is no socket stands where the socket belongs |
-| 12 | ModelMissingError | the model, or one of its files, is not there |
-| 13 | ModelDamagedError | a file of the model is not what it should be |
+| 1 | DaemonError | any other error |
+| 2 | DaemonSettingsError | wrong usage: a setting is unknown or has an invalid value |
+| 10 | AddressError | the address is not a `unix:` path, or the path is too long for a socket |
+| 11 | BlockedError | something other than a socket is at the socket's path |
+| 12 | ModelMissingError | the model, or one of its files, is missing |
+| 13 | ModelDamagedError | a file of the model is damaged |
 | 14 | EngineMissingError | a package that the engine needs is not installed |
-| 15 | LoadError | the model is there and whole, and could not be loaded |
-| 16 | FolderError | the socket's folder cannot be made or written |
-| 17 | StalledError | texts waited and none was computed for EMBEDDER_WATCHDOG_S: a restart fixes it |
-| 18 | SocketLostError | somebody removed or replaced the socket: a restart fixes it |
+| 15 | LoadError | the model is complete but could not be loaded |
+| 16 | FolderError | the socket's folder cannot be created or written |
+| 17 | StalledError | no waiting text was computed for EMBEDDER_WATCHDOG_S; a restart fixes it |
+| 18 | SocketLostError | the socket was removed or replaced; a restart fixes it |
 
-A process whose event loop is frozen for as long as that ends with 1 and a traceback. Supervisors restart after
-every code but 0.
+A process whose event loop is frozen for EMBEDDER_WATCHDOG_S exits with 1 and a traceback. Supervisors restart the
+daemon after every code but 0.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from embedder_api.v1.contract import ErrorCode
 
 
 class DaemonError(Exception):
-    """Ends the process; its message is one line that names the thing and the fix."""
+    """Ends the process; its message is one line with the cause and the fix."""
 
     exit_code: ClassVar[int] = 1
 
 
 class DaemonSettingsError(DaemonError):
-    """A setting is unknown or has a wrong value."""
+    """A setting is unknown or has an invalid value."""
 
     exit_code = 2
 
@@ -45,19 +45,19 @@ class AddressError(DaemonError):
 
 
 class BlockedError(DaemonError):
-    """Something that is no socket stands where the socket belongs."""
+    """Something other than a socket is at the socket's path."""
 
     exit_code = 11
 
 
 class ModelMissingError(DaemonError):
-    """The model, or one of its files, is not there."""
+    """The model, or one of its files, is missing."""
 
     exit_code = 12
 
 
 class ModelDamagedError(DaemonError):
-    """A file of the model is not what it should be."""
+    """A file of the model is damaged."""
 
     exit_code = 13
 
@@ -75,38 +75,38 @@ class LoadError(DaemonError):
 
 
 class FolderError(DaemonError):
-    """The socket's folder cannot be made or written."""
+    """The socket's folder cannot be created or written."""
 
     exit_code = 16
 
 
 class StalledError(DaemonError):
-    """Texts waited, and none was computed for too long."""
+    """No waiting text was computed for too long."""
 
     exit_code = 17
 
 
 class SocketLostError(DaemonError):
-    """Somebody removed or replaced the socket: nobody can reach this daemon any more."""
+    """The socket was removed or replaced, so nobody can reach this daemon."""
 
     exit_code = 18
 
 
 INSTALL: Final = "run `memory-mcp daemon install` (in a checkout `make setup`)"
-"""What brings a package or the bundled model into this interpreter."""
+"""The fix for a missing package or bundled model."""
 
-INTERNAL: Final = "the daemon met an error of its own: see its log"
-"""What a caller gets for whatever is no fault of the request."""
+INTERNAL: Final = "the daemon failed with an internal error; see its log"
+"""The message to the caller for errors that are not the request's fault."""
 
 
 class RequestError(Exception):
-    """Ends one call; its message is the sentence that the caller gets."""
+    """Ends one call; its message goes to the caller."""
 
     code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
 
 
 class InvalidRequestError(RequestError):
-    """The request breaks a bound of the contract."""
+    """The request violates the contract."""
 
     code = ErrorCode.INVALID_REQUEST
 
@@ -118,7 +118,7 @@ class WrongSpaceError(RequestError):
 
 
 class OverloadedError(RequestError):
-    """More texts wait than the daemon admits."""
+    """The daemon's queue is full."""
 
     code = ErrorCode.OVERLOADED
 
@@ -128,7 +128,7 @@ class OverloadedError(RequestError):
 
 
 class UnavailableError(RequestError):
-    """The daemon does not compute now: loading, draining or failed."""
+    """The daemon is loading, draining or failed."""
 
     code = ErrorCode.UNAVAILABLE
 

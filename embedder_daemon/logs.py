@@ -1,4 +1,4 @@
-"""Logs: on stderr, or in a file that rotates; `memory_common.log_lines` says how they look and what they leave out."""
+"""Logs on stderr or in a rotated file; `memory_common.log_lines` defines their format and what they omit."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from memory_common import log_lines
 
 NAME: Final = "embedder_daemon"
 FILE_BYTES: Final = 10_000_000
-"""Of a log file before the next one is begun."""
+"""Maximum bytes of a log file before it is rotated."""
 FILES_KEPT: Final = 4
-"""Beside the one that is written."""
+"""Rotated files to keep."""
 
 CALL: Final[ContextVar[Mapping[str, str]]] = ContextVar("call", default=MappingProxyType({}))
-"""What names the call that is answered: request_id, trace_id, span_id. It is bound where a line is about that call,
-not added to every line: tasks and timers that a call starts inherit its context, and outlive it."""
+"""The names of the current call: request_id, trace_id, span_id. They are bound only in lines about the call, because
+the tasks and timers that it starts inherit its context and outlive it."""
 
 
 class _PrivateFile(RotatingFileHandler):
-    """A log file for its owner's eyes."""
+    """A log file that only its owner can read."""
 
     def _open(self) -> TextIOWrapper:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.fchmod(descriptor, 0o600)  # it may have been there
+        os.fchmod(descriptor, 0o600)  # it may have existed before
         return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 
 
 def configure(level: str, style: str, *, file: Path | None = None, content: bool = False) -> None:
-    """Send our lines, and those of libraries from WARNING on, to one place in one format.
+    """Send our lines, and libraries' from WARNING on, to one place in one format.
 
     Args:
         level: debug, info, warning or error.
         style: auto, json or console.
-        file: where to, in place of stderr.
-        content: whether texts are shown, and the words of exceptions, which may quote them.
+        file: the log file; None means stderr.
+        content: whether to show texts, and exceptions' messages, which may quote them.
 
     Raises:
         OSError: the file cannot be written.
@@ -69,5 +69,5 @@ def get() -> FilteringBoundLogger:
 
 
 def of_call() -> FilteringBoundLogger:
-    """Return the logger of the call that is answered."""
+    """Return the logger of the current call."""
     return get().bind(**CALL.get())

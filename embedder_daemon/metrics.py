@@ -1,4 +1,4 @@
-"""The daemon's metrics for Prometheus: what `Stats` tells, in its words; imported only where they are asked for."""
+"""The daemon's Prometheus metrics, which are the counters of `Stats`; imported only if they are enabled."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class _Field:
 _COUNTS: Final = (
     _Field("uptime_s", "Seconds since the process started.", "embedder_uptime_seconds", gauge=True),
     _Field("compute_s", "Seconds that the forward thread was busy.", "embedder_compute_seconds"),
-    _Field("rows", "Rows of all batches: texts that were computed.", "embedder_batch_rows"),
+    _Field("rows", "Rows of all batches, that is, texts computed.", "embedder_batch_rows"),
     _Field("tokens", "Tokens of all batches, without padding.", "embedder_batch_tokens"),
     _Field("padded_tokens", "Tokens of all batches, with padding.", "embedder_batch_padded_tokens"),
-    _Field("padding_waste", "Share of all padded tokens that was padding, 0-1.", "embedder_padding_ratio", gauge=True),
-    _Field("item_errors", "Texts that got an error in place of a vector.", "embedder_item_errors"),
+    _Field("padding_waste", "Share of padding among all tokens, 0-1.", "embedder_padding_ratio", gauge=True),
+    _Field("item_errors", "Texts that got an error instead of a vector.", "embedder_item_errors"),
     _Field("refused", "Calls refused because too many texts waited.", "embedder_refused"),
     _Field("shed", "Calls refused because their deadline could not be met.", "embedder_shed"),
-    _Field("expired", "Texts dropped because their caller's deadline passed or it left.", "embedder_expired"),
-    _Field("quarantined", "Texts refused because the daemon died while it computed them.", "embedder_quarantined"),
+    _Field("expired", "Texts dropped because their caller left or its deadline passed.", "embedder_expired"),
+    _Field("quarantined", "Texts refused because the daemon died while computing them.", "embedder_quarantined"),
     _Field(
         "bisected",
-        "Batches that raised or had a vector that is not finite, and were computed in parts.",
+        "Batches recomputed in parts after an exception or a vector that was not finite.",
         "embedder_bisected",
     ),
     _Field("out_of_memory", "Batches that did not fit into memory.", "embedder_out_of_memory"),
-    _Field("cache_hits", "Texts whose vector was remembered.", "embedder_cache_hits"),
+    _Field("cache_hits", "Texts whose vector was in the cache.", "embedder_cache_hits"),
     _Field("cache_misses", "Texts whose vector had to be computed.", "embedder_cache_misses"),
-    _Field("cache_bytes", "Bytes of the vectors that are remembered.", "embedder_cache_bytes", gauge=True),
-    _Field("deduplicated", "Texts that shared the row of an equal one.", "embedder_deduplicated"),
+    _Field("cache_bytes", "Bytes of the cached vectors.", "embedder_cache_bytes", gauge=True),
+    _Field("deduplicated", "Texts that shared the row of an equal text.", "embedder_deduplicated"),
 )
 _LANE_COUNTS: Final = (
     _Field("requests", "Calls of Embed.", "embedder_requests"),
@@ -56,14 +56,14 @@ _LANE_COUNTS: Final = (
 
 
 class WireCollector(Collector):
-    """Asks `Stats` and `Info` when Prometheus asks, on a thread of its own."""
+    """Collects `Stats` and `Info` at every scrape, on its own thread."""
 
     def __init__(self, stats: Callable[[], StatsResponse], info: Callable[[], InfoResponse]) -> None:
         self._stats = stats
         self._info = info
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric as it is now."""
+        """Yield the current value of every metric."""
         stats, info = self._stats(), self._info()
         for field in _COUNTS:
             metric = _family(field)
@@ -84,7 +84,7 @@ def _family(field: _Field, *labels: str) -> CounterMetricFamily | GaugeMetricFam
 
 
 def _of_info(info: InfoResponse) -> Iterator[Metric]:
-    state = GaugeMetricFamily("embedder_state", "1 for the state that it is in, 0 for the others.", labels=["state"])
+    state = GaugeMetricFamily("embedder_state", "1 for the daemon's current state, 0 for the others.", labels=["state"])
     for name, number in State.items():
         if number:
             state.add_metric([name.removeprefix("STATE_").lower()], float(info.state == number))
@@ -94,17 +94,17 @@ def _of_info(info: InfoResponse) -> Iterator[Metric]:
 
 
 def make_registry(stats: Callable[[], StatsResponse], info: Callable[[], InfoResponse]) -> CollectorRegistry:
-    """Return the daemon's metrics and nothing of the process's other parts."""
+    """Return a registry with the daemon's metrics only."""
     registry = CollectorRegistry()
     registry.register(WireCollector(stats, info))
     return registry
 
 
 def serve(address: str, registry: CollectorRegistry) -> str:
-    """Answer Prometheus on a thread until the process ends; return the URL.
+    """Serve the metrics on a thread until the process ends; return the URL.
 
     Raises:
-        OSError: the port cannot be listened on.
+        OSError: the port is not available.
     """
     host, _, port = address.rpartition(":")
     server, _ = start_http_server(int(port), host.removeprefix("[").removesuffix("]"), registry)

@@ -1,4 +1,4 @@
-"""`python -I -m embedder_daemon.print_settings`: print the daemon's settings as JSON, for `memory-mcp config`."""
+"""`python -I -m embedder_daemon.print_settings`: prints the daemon's settings as JSON, for `memory-mcp config`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embedder_daemon.errors import DaemonSettingsError
 
 
 def main() -> int:
-    """Print the file, every setting, and the variables that are none."""
+    """Print the file, every setting, and the unknown variables."""
     try:
         described = settings.described()
     except DaemonSettingsError as error:

@@ -1,7 +1,7 @@
-"""`python -I -m embedder_daemon.resolve_model MODEL`: print the folder that serves a model.
+"""`python -I -m embedder_daemon.resolve_model MODEL`: prints the folder of a model.
 
-MODEL is a folder, or a hub id with or without a revision (`owner/name@v1`). `memory-mcp daemon install --model` asks,
-so that the model stays what it is.
+MODEL is a folder, or a hub id with or without a revision (`owner/name@v1`). `memory-mcp daemon install --model` uses
+this to pin the model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from embedder_daemon.model import discovery, hub
 
 
 def main(name: str) -> int:
-    """Print the folder; the exit codes stand in `errors`."""
+    """Print the folder; `errors` lists the exit codes."""
     try:
         sys.stdout.write(f"{find(name)}\n")
     except DaemonError as error:

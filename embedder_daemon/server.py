@@ -1,4 +1,4 @@
-"""Puts the daemon together, and lives its life: lock, bind, serve, drain."""
+"""Builds the daemon and runs it: lock, bind, serve, drain."""
 
 from __future__ import annotations
 
@@ -34,20 +34,25 @@ from embedder_daemon.stats import Stats
 from memory_common.file_lock import FileLock
 
 DRAIN_S: Final = 12.0
-"""How long running calls may take after SIGTERM; launchd and systemd kill later than that."""
-_FAREWELL_S: Final = 0.4  # how long a failed daemon still tells the reason
+"""Seconds that running calls may take after SIGTERM; launchd and systemd kill later than that."""
+_FAREWELL_S: Final = 0.4  # how long a failed daemon still answers with the reason
 _CLOSE_S: Final = 0.5
-_PENDING: Final = 1 << 14  # calls that gRPC holds until the event loop turns to them; what is beyond gets CANCELLED
+_PENDING: Final = 1 << 14  # calls that gRPC queues for the event loop; further ones get CANCELLED
 _SERVER_OPTIONS: Final = (
     *contract.CHANNEL_OPTIONS,
-    ("grpc.server.max_pending_requests", _PENDING),  # gRPC's own 1,000 and 3,000 end a burst in no words of ours
+    (
+        "grpc.server.max_pending_requests",
+        _PENDING,
+    ),  # gRPC's defaults of 1,000 and 3,000 would reject a burst without our messages
     ("grpc.server.max_pending_requests_hard_limit", _PENDING),
 )
-_FREEZE: Final = 1.5  # times the watchdog's limit: a stall that leaves the event loop its turns is told in words
+_FREEZE: Final = (
+    1.5  # times the watchdog's limit, so that the watchdog reports a stall first if the event loop still runs
+)
 
 
 class Daemon:
-    """Everything that serves; knows neither locks nor signals, and is made under the lock."""
+    """The serving parts; created under the lock, independent of locks and signals."""
 
     def __init__(self, settings: DaemonSettings, build: Callable[[], Engine]) -> None:
         stats = Stats(started_at=time.monotonic())
@@ -71,7 +76,7 @@ class Daemon:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self, path: Path) -> endpoint.Identity:
-        """Listen at the path, and begin to load the model; raises what `endpoint.bind` raises."""
+        """Listen at the path and start loading the model; raises as `endpoint.bind`."""
         await self._report(DaemonState.LOADING)
         socket = endpoint.bind(path, self._server.add_insecure_port)
         await self._server.start()
@@ -80,20 +85,20 @@ class Daemon:
         return socket
 
     async def stop(self, grace_s: float = DRAIN_S) -> bool:
-        """Finish what runs and end; False when something still runs after the grace, which a stall does not get."""
+        """Finish running calls and close; False if something still runs after the grace period (none after a stall)."""
         if self._watching:
             self._watching.cancel()
         stalled = isinstance(self.lifecycle.error, StalledError)
         finished = await self.lifecycle.drain(0.0 if stalled else grace_s)
         closing = asyncio.create_task(self._server.stop(_CLOSE_S))
-        _, open_ones = await asyncio.wait([closing], timeout=2 * _CLOSE_S)  # a caller that reads nothing hangs it
+        _, open_ones = await asyncio.wait([closing], timeout=2 * _CLOSE_S)  # a caller that does not read blocks it
         threads = [self._embedding.close(_CLOSE_S), self._worker.close(_CLOSE_S)]
         if not stalled:
             self._scheduler.quarantine.acquit_all()
         return finished and not open_ones and all(threads)
 
     async def _watch(self) -> None:
-        """Fail everybody when the model hangs; the failure ends the process."""
+        """Fail all calls when the model hangs; the failure ends the process."""
         error = await watchdog.until_stalled(self._scheduler, self.lifecycle, self._watchdog_s)
         self._scheduler.abort(UnavailableError(f"the daemon failed: {error}"))
         await self.lifecycle.fail(error)
@@ -107,7 +112,7 @@ class Daemon:
 
 
 async def run(settings: DaemonSettings) -> bool:
-    """Serve until SIGTERM or SIGINT; says whether every thread came to its end.
+    """Serve until SIGTERM or SIGINT; returns whether every thread ended.
 
     Raises:
         DaemonError: why the daemon could not serve.
@@ -148,15 +153,15 @@ async def run(settings: DaemonSettings) -> bool:
 
 
 def _serve_metrics(address: str, service: EmbedderService) -> None:
-    """Let Prometheus ask; what keeps it from that is an error in the log, and no reason to compute nothing."""
+    """Serve the metrics; a failure is logged as an error, and the daemon runs without them."""
     try:
-        from embedder_daemon import metrics  # noqa: PLC0415 - 10 ms of the start, for those who ask for it
+        from embedder_daemon import metrics  # noqa: PLC0415 - 10 ms of the start, only if enabled
 
         url = metrics.serve(address, metrics.make_registry(service.counters, service.info))
     except OSError as error:
-        logs.get().error(f"metrics_address: {address} cannot be listened on: {error.strerror}; there are no metrics")
+        logs.get().error(f"metrics_address: cannot listen on {address} ({error.strerror}); there are no metrics")
     except ImportError as error:
-        logs.get().error(f"metrics_address: {error.name} is missing: install the daemon again; there are no metrics")
+        logs.get().error(f"metrics_address: {error.name} is missing, so there are no metrics; reinstall the daemon")
     else:
         logs.get().info("serving metrics", url=url)
 
@@ -174,7 +179,7 @@ def _on_signals() -> asyncio.Event:
 
 
 async def _locked(lock: FileLock, stopped: asyncio.Event, *, supervised: bool) -> bool:
-    """Take the lock; where another daemon holds it, a supervised one waits and another gives up."""
+    """Acquire the lock; if another daemon holds it, wait if supervised, else give up."""
     if lock.take():
         return True
     if not supervised:
@@ -192,14 +197,14 @@ def _builder(settings: DaemonSettings) -> Callable[[], Engine]:
     def build() -> Engine:
         try:
             return factory.build(settings.engine, options, find_model)
-        except EngineMissingError as error:  # of the two reasons, the one that a user can do something about
+        except EngineMissingError as error:  # of the two reasons, the one that a user can fix
             raise EngineMissingError(homebrew_check.outdated() or str(error)) from error
 
     return build
 
 
 async def _until_done(lifecycle: Lifecycle, stopped: asyncio.Event) -> None:
-    """Wait for a signal, or for a failure and a moment in which callers can learn its reason."""
+    """Wait for a signal, or for a failure and a moment for callers to get its reason."""
     waits = [asyncio.create_task(stopped.wait()), asyncio.create_task(lifecycle.failed.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:

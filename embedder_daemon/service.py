@@ -1,4 +1,4 @@
-"""The `Embedder` service: the gRPC side of each call, its error net, and what Info and Stats tell."""
+"""The `Embedder` service: the gRPC side of each call, its error net, and the contents of Info and Stats."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _STATES: Final = {
     DaemonState.DRAINING: embedder_pb2.STATE_DRAINING,
     DaemonState.FAILED: embedder_pb2.STATE_FAILED,
 }
-_NAME_LENGTH: Final = 64  # of a request's name; ours have 32
+_NAME_LENGTH: Final = 64  # length of a request id; ours have 32
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-_NO_MESSAGE: Final = "the request cannot be read: a text is not UTF-8, or it is no EmbedRequest"
+_NO_MESSAGE: Final = "the request cannot be parsed: a text is not UTF-8, or it is not an EmbedRequest"
 
 
 class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
-    """Answers the three calls; every one of them goes through `_answered`."""
+    """Answers the three calls; all of them go through `_answered`."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         self._max_queued_texts = max_queued_texts
 
     def decoding(self) -> dict[str, grpc.RpcMethodHandler[embedder_pb2.EmbedRequest | None, Message]]:
-        """Return a handler of Embed in place of the generated one, which calls what it cannot read UNKNOWN."""
+        """Return a handler of Embed; the generated one reports an unreadable request as UNKNOWN."""
         handler = grpc.unary_unary_rpc_method_handler(
             self._decoded, _read, response_serializer=embedder_pb2.EmbedResponse.SerializeToString
         )
@@ -76,7 +76,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
     async def Embed(  # noqa: N802 - the generated base class names it
         self, request: embedder_pb2.EmbedRequest, context: WireContext
     ) -> embedder_pb2.EmbedResponse:
-        """One vector for each text without an item error."""
+        """Return one vector for each text without an item error."""
         if wire := _other_wire(context):
             return await self._answered(_refused(wire), context)
         return await self._answered(self._embedding.answer(request, _deadline(context)), context)
@@ -86,7 +86,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         request: embedder_pb2.InfoRequest,  # noqa: ARG002 - an empty message
         context: WireContext,
     ) -> embedder_pb2.InfoResponse:
-        """Tell what is served, in every state."""
+        """Describe what is served; answers in every state."""
         return await self._answered(_now(self.info), context)
 
     async def Stats(  # noqa: N802 - the generated base class names it
@@ -94,11 +94,11 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         request: embedder_pb2.StatsRequest,  # noqa: ARG002 - an empty message
         context: WireContext,
     ) -> embedder_pb2.StatsResponse:
-        """Tell the counters since the process started."""
+        """Return the counters since the process started."""
         return await self._answered(_now(self.counters), context)
 
     async def _answered(self, answer: Awaitable[ResponseT], context: WireContext) -> ResponseT:
-        """Return the answer, or end the call with the status and the sentence of its error."""
+        """Return the answer, or end the call with the status and message of its error."""
         logs.CALL.set(_named(context))
         try:
             return await answer
@@ -107,14 +107,14 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
                 self._stats.refused += 1
             code, sentence, trailing = error.code, str(error), _trailing(error)
             logs.of_call().debug("a call was refused", code=code, reason=sentence)
-        except Exception:  # noqa: BLE001 - the outermost net: no exception's text reaches a caller
+        except Exception:  # noqa: BLE001 - the outermost net: no exception's message reaches a caller
             logs.of_call().exception("a call failed")
             code, sentence, trailing = ErrorCode.INTERNAL, INTERNAL, ()
         await context.abort(contract.STATUS_OF[code], sentence, trailing)
         raise AssertionError("abort raises")
 
     def info(self) -> embedder_pb2.InfoResponse:
-        """Return what is served; any thread may ask."""
+        """Return what is served; callable from any thread."""
         lifecycle = self._lifecycle
         info = embedder_pb2.InfoResponse(
             state=_STATES[lifecycle.state],
@@ -142,7 +142,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
         return info
 
     def counters(self) -> embedder_pb2.StatsResponse:
-        """Return the counters since the process started; any thread may ask."""
+        """Return the counters since the process started; callable from any thread."""
         stats = self._stats
         return embedder_pb2.StatsResponse(
             uptime_s=time.monotonic() - stats.started_at,
@@ -178,7 +178,7 @@ class EmbedderService(embedder_pb2_grpc.EmbedderServicer):
 
 
 def _named(context: WireContext) -> Mapping[str, str]:
-    """Return what the log calls a call: the request that it serves, and its place in a trace."""
+    """Return a call's names in the log: its request id, and its place in a trace."""
     told = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     names = {"request_id": told.get(contract.REQUEST_ID_KEY, "")[:_NAME_LENGTH]}
     if found := _TRACEPARENT.match(told.get(contract.TRACEPARENT_KEY, "")):
@@ -202,16 +202,16 @@ async def _refused(sentence: str) -> embedder_pb2.EmbedResponse:
 
 
 def _other_wire(context: WireContext) -> str:
-    """Return one sentence when the caller says that it speaks another version of the wire, or nothing."""
+    """Return one sentence if the caller speaks another version of the wire; else nothing."""
     said = {str(key): str(value) for key, value in context.invocation_metadata() or ()}.get(contract.WIRE_KEY)
     if said in {None, str(contract.WIRE_VERSION)}:
         return ""
-    return f"the caller speaks version {said} of the wire, this daemon {contract.WIRE_VERSION}"
+    return f"the caller speaks wire version {said}, this daemon {contract.WIRE_VERSION}"
 
 
 def _deadline(context: WireContext) -> float:
-    """Return the call's deadline on time.monotonic; infinity where the caller set none."""
-    remaining: float | None = context.time_remaining()  # the stubs know no None, and aio returns it
+    """Return the call's deadline on time.monotonic; infinity if the caller set none."""
+    remaining: float | None = context.time_remaining()  # aio returns None, which the stubs do not declare
     return math.inf if remaining is None else time.monotonic() + remaining
 
 

@@ -1,4 +1,4 @@
-"""The daemon's settings: defaults < TOML file < environment < command line. Nothing else reads the environment."""
+"""The daemon's settings: defaults < TOML file < environment < command line. No other module reads the environment."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ from memory_common.settings_base import SettingsFileError, TomlFile, unknown_nam
 PREFIX: Final = "EMBEDDER_"
 CONFIG_VARIABLE: Final = "EMBEDDER_CONFIG"
 ENGINE_GROUP: Final = "embedder_daemon.engines"
-"""The entry points by which packages add others."""
-_FOREIGN: Final = frozenset({CONFIG_VARIABLE, "EMBEDDER_PYTHON"})  # ours, but no fields: a path, and make setup's
+"""The entry-point group of packages that add engines."""
+_FOREIGN: Final = frozenset(
+    {CONFIG_VARIABLE, "EMBEDDER_PYTHON"}
+)  # known, but not fields: a path, and a variable of make setup
 
 
 def _loopback(address: str) -> str:
-    """Return the address of a port that only this machine reaches; empty is none."""
+    """Check that the address is a port on the loopback; empty means none."""
     host, _, port = address.rpartition(":")
     if not address or (_is_loopback(host) and port.isdecimal() and int(port) < 65536):
         return address
-    raise ValueError("give a port of this machine's loopback, for instance 127.0.0.1:9464")
+    raise ValueError("give a port on the loopback, such as 127.0.0.1:9464")
 
 
 def _is_loopback(host: str) -> bool:
@@ -50,11 +52,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _from_here(model: str) -> str:
-    """Make a folder's path absolute, because the daemon leaves the working folder."""
+    """Make a folder's path absolute, because the daemon changes its working folder."""
     path = Path(model).expanduser()
     try:
         return str(path.absolute()) if model != BUNDLED_MODEL and path.is_dir() else model
-    except OSError:  # the working folder is not ours to read, so that this is no folder in it
+    except OSError:  # the working folder is unreadable, so this cannot be a folder in it
         return model
 
 
@@ -80,14 +82,14 @@ class DaemonSettings(BaseSettings):
 
     address: str = Field(
         default_factory=default_address,
-        description="Where to listen: unix: and an absolute path.",
+        description="The address to listen on: unix: and an absolute path.",
         min_length=1,
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
     )
     model: Annotated[str, AfterValidator(_from_here)] = Field(
         default=BUNDLED_MODEL,
         description=f"The bundled model's name ({BUNDLED_MODEL}), or a sentence-transformers model: its folder, or its "
-        "hub id (owner/name) when it was downloaded.",
+        "hub id (owner/name) if it was downloaded.",
         min_length=1,
     )
     dimensions: int = Field(
@@ -95,81 +97,81 @@ class DaemonSettings(BaseSettings):
         ge=0,
         le=65_536,
         json_schema_extra={"unit": "dimensions"},
-        description="Dimensions that vectors are cut to, of those that the model declares; 0 is the model's own.",
+        description="Dimensions to truncate vectors to, one of those that the model declares; 0 is the model's own.",
     )
     query_prompt: str | None = Field(
         default=None,
-        description="Put before every query; unset is what the model's files say or, where they say nothing, what its "
-        "family is known to want (e5, bge, arctic-embed …). Empty, in the file or on the command line, is none.",
+        description="Prefix of every query; by default the one in the model's files, else the one that its "
+        "family is known to need (e5, bge, arctic-embed …). Empty, in the file or on the command line, means none.",
     )
     document_prompt: str | None = Field(
         default=None,
-        description="Put before every text that is stored; otherwise as query_prompt.",
+        description="Prefix of every stored text; otherwise like query_prompt.",
     )
     engine: Annotated[str, AfterValidator(_known_engine)] = Field(
         default=engines.AUTO,
         description=f"What computes the vectors: {', '.join(engines.MODEL_ENGINES)}, or one that an installed package "
-        "adds; auto is the fastest of ours measured here, hash is for tests only.",
+        "adds; auto is the fastest of ours as measured on this machine, hash is for tests only.",
     )
     device: Literal["auto", "cpu", "mps", "cuda"] = Field(
-        default="auto", description="Where the model runs; auto is cuda where there is one, else cpu."
+        default="auto", description="The device that runs the model; auto is cuda if there is one, else cpu."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
-        description="Number format of the computation; auto is the fastest one measured here, float16 needs a GPU.",
+        description="Number format of the computation; auto is the fastest measured here, float16 needs a GPU.",
     )
     threads: int = Field(
         default=0,
         ge=0,
         le=1024,
         json_schema_extra={"unit": "threads"},
-        description="CPU threads of the forward pass; 0 is one per processor that affinity and quotas leave.",
+        description="CPU threads of the forward pass; 0 is one per processor that affinity and quotas allow.",
     )
     max_queued_texts: int = Field(
         default=4096,
         ge=MAX_TEXTS,
         le=1_000_000,
         json_schema_extra={"unit": "texts"},
-        description="Texts admitted at the same time; beyond it calls are refused with a retry-after.",
+        description="Maximum number of admitted texts; further calls are refused with a retry-after.",
     )
     cache_mb: int = Field(
         default=64,
         ge=0,
         le=65_536,
         json_schema_extra={"unit": "MiB"},
-        description="Memory for the vectors of texts that were seen lately, in MiB.",
+        description="Memory for the cache of recent vectors, in MiB.",
     )
     idle_unload_s: float = Field(
         default=1800.0,
         ge=0.0,
         json_schema_extra={"unit": "seconds"},
-        description="Seconds without a call after which the weights are dropped; 0 is never.",
+        description="Seconds without a call after which the weights are unloaded; 0 is never.",
     )
     watchdog_s: float = Field(
         default=60.0,
         gt=0.0,
         json_schema_extra={"unit": "seconds"},
-        description="Seconds without any progress after which the process ends, to be restarted.",
+        description="Seconds without progress after which the process exits, to be restarted.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least severe line that is logged."
+        default="info", description="The lowest level that is logged."
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="How lines look; auto is console on a terminal, else JSON."
+        default="auto", description="Format of log lines; auto is console on a terminal, else JSON."
     )
     log_file: Path | None = Field(
         default=None,
-        description="A file for the lines in place of stderr; it rotates at 10 MB and 4 old ones are kept.",
+        description="Log to this file instead of stderr; it is rotated at 10 MB, and 4 old files are kept.",
     )
     log_content: bool = Field(
-        default=False, description="Let debug lines show the texts, and tracebacks the words of exceptions."
+        default=False, description="Show texts in debug lines, and exceptions' messages in tracebacks."
     )
     metrics_address: Annotated[str, AfterValidator(_loopback)] = Field(
         default="",
-        description="Where Prometheus may ask, HOST:PORT of this machine's loopback; empty is nowhere.",
+        description="Serve Prometheus metrics on HOST:PORT of the loopback; empty means off.",
     )
     supervised: bool = Field(
-        default=False, description="Wait for the lock of a running daemon and take over, as launchd and systemd need."
+        default=False, description="Wait for a running daemon's lock and take over; for launchd and systemd."
     )
 
     @classmethod
@@ -181,34 +183,34 @@ class DaemonSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the library's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the library's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the TOML file below the environment; the library puts the command line on top."""
+        """Rank the TOML file below the environment; the library puts the command line on top."""
         return init_settings, env_settings, TomlFile(settings_cls, toml_file=toml_file())
 
 
 def toml_file() -> Path:
-    """Return the settings file; the default one need not exist.
+    """Return the path of the settings file; the default one need not exist.
 
     Raises:
-        DaemonSettingsError: the variable names a file that is not there.
+        DaemonSettingsError: the variable names a missing file.
     """
     if named := os.environ.get(CONFIG_VARIABLE):
         try:
             path = Path(named).expanduser()
         except RuntimeError as error:  # ~nobody
             raise DaemonSettingsError(
-                f"{CONFIG_VARIABLE}: there is no home folder for {named}; name an absolute path"
+                f"{CONFIG_VARIABLE}: there is no home folder for {named}; give an absolute path"
             ) from error
         if not path.is_file():
-            raise DaemonSettingsError(f"{CONFIG_VARIABLE}: there is no file {path}")
+            raise DaemonSettingsError(f"{CONFIG_VARIABLE}: there is no file {path}; name an existing file, or unset it")
         return path
     return user_config_path("memory-mcp") / "embedder.toml"
 
 
 def load(arguments: Sequence[str]) -> DaemonSettings:
-    """Make the settings from every source; `arguments` is the command line without the program's name.
+    """Read the settings from every source; `arguments` is the command line without the program's name.
 
     Raises:
-        DaemonSettingsError: a source cannot be read, or a value is wrong; the message names the setting.
+        DaemonSettingsError: a source is unreadable, or a value is invalid; the message names the setting.
     """
     try:
         return DaemonSettings(_cli_parse_args=list(arguments))  # type: ignore[call-arg]  # the library's own argument
@@ -223,7 +225,7 @@ def load(arguments: Sequence[str]) -> DaemonSettings:
 
 
 def _faults(error: ValidationError) -> list[str]:
-    """Return one phrase for each wrong setting."""
+    """Return one phrase per invalid setting."""
     return [
         f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')} (got {fault['input']!r})"
         + (_nearest(str(fault["loc"][0])) if fault["type"] == "extra_forbidden" else "")
@@ -232,51 +234,51 @@ def _faults(error: ValidationError) -> list[str]:
 
 
 def _nearest(name: str) -> str:
-    """Return a hint at the setting whose name is nearest, or nothing."""
+    """Return a hint at the setting with the nearest name; empty if none is near."""
     return nearest(name, DaemonSettings.model_fields)
 
 
 def unknown_variables() -> list[str]:
-    """Return one sentence for each EMBEDDER_ variable that is no setting."""
+    """Return one sentence for each EMBEDDER_ variable that is not a setting."""
     known = {PREFIX + name.upper() for name in DaemonSettings.model_fields} | _FOREIGN
     return unknown_names(os.environ, PREFIX, known, DaemonSettings.model_fields, lambda near: PREFIX + near.upper())
 
 
 def described() -> list[Described]:
-    """Return every setting of a daemon that this environment would start without arguments, and what gave each value.
+    """Return every setting of a daemon started in this environment without arguments, and the source of each value.
 
     Raises:
         DaemonSettingsError: as `load`.
     """
-    made = load([])  # before the file is read once more: it tells what is wrong with it
+    made = load([])  # first, because its errors say what is wrong with the file
     file = TomlFile(DaemonSettings, toml_file=toml_file())
     return describe(made, {"environment": EnvSettingsSource(DaemonSettings), "file": file})
 
 
 _FOLDERS: Final = ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
-"""Variables of the libraries that name folders, maybe from the working folder."""
+"""Variables of libraries that name folders, perhaps relative to the working folder."""
 
 
 def leave_working_folder() -> None:
-    """Go to /, as the folder that we were started in may be unmounted or deleted while we run."""
+    """Change to /, as the folder that we were started in may be unmounted or deleted."""
     for name in _FOLDERS:
         if (named := os.environ.get(name)) and not named.startswith("~"):
-            with suppress(FileNotFoundError):  # the folder is gone already, and nothing can be found from it
+            with suppress(FileNotFoundError):  # the working folder is gone, so a relative path means nothing
                 os.environ[name] = str(Path(named).absolute())
     os.chdir("/")
 
 
 class Supervisor(NamedTuple):
-    """What systemd asks for, see sd_notify(3) and sd_watchdog_enabled(3)."""
+    """What systemd requests, see sd_notify(3) and sd_watchdog_enabled(3)."""
 
     notify: str
-    """The socket that wants to hear how the daemon is, or nothing."""
+    """The socket for status messages; empty if there is none."""
     watchdog_s: float
-    """Seconds after which it wants to hear again; 0 is never."""
+    """Seconds within which it expects a keep-alive; 0 is never."""
 
 
 def supervisor() -> Supervisor:
-    """Return what the supervisor put into the environment."""
+    """Return the supervisor's requests from the environment."""
     ours = os.environ.get("WATCHDOG_PID") in {None, "", str(os.getpid())}
     microseconds = os.environ.get("WATCHDOG_USEC", "") if ours else ""
     return Supervisor(os.environ.get("NOTIFY_SOCKET", ""), int(microseconds) / 1e6 if microseconds.isdecimal() else 0.0)

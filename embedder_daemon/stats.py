@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class LaneCounters:
-    """What one lane was asked for."""
+    """Counters of one lane."""
 
     requests: int = 0
     texts: int = 0
@@ -17,7 +17,7 @@ class LaneCounters:
 
 @dataclass(slots=True)
 class Stats:
-    """What the daemon did; `Stats` of the wire shows these."""
+    """Counters of the daemon, which `Stats` returns."""
 
     started_at: float
     lanes: defaultdict[str, LaneCounters] = field(default_factory=lambda: defaultdict(LaneCounters))
@@ -45,11 +45,11 @@ class Stats:
 
     @property
     def padding_waste(self) -> float:
-        """Part of the tokens that went through the model and was padding."""
+        """Share of padding among all tokens that went through the model, 0-1."""
         return 1 - self.tokens / self.padded_tokens if self.padded_tokens else 0.0
 
     def count_batch(self, lane: str, lengths: list[int], seconds: float) -> None:
-        """Count one forward pass over rows of these token lengths, and how long it took."""
+        """Count one forward pass over rows of these token lengths, and its duration."""
         self.batches += 1
         self.lanes[lane].batches += 1
         self.rows += len(lengths)

@@ -1,1 +1,1 @@
-"""What the front and the daemon share beside the wire; it imports neither."""
+"""Code shared by the front and the daemon, besides the wire; it imports neither."""

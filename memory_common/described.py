@@ -1,4 +1,4 @@
-"""What a program's settings are and where each value came from; both programs tell it in the same way."""
+"""Describes a program's settings and the source of each value, in the same way for both programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A setting as it is now."""
+    """A setting with its current value."""
 
     name: str
     """Its environment variable."""
@@ -23,7 +23,7 @@ class Described:
     origin: str
     """The source that gave the value, or `default`."""
     unit: str
-    """Of a number, and only there."""
+    """The unit of a number; empty otherwise."""
     sentence: str
 
 
@@ -34,13 +34,13 @@ def variable(prefix: str, name: str, field: FieldInfo) -> str:
 
 
 def told(field: FieldInfo, what: str) -> str:
-    """Return what a field's `json_schema_extra` tells: its `unit`, or in words the `default` that a machine decides."""
+    """Return an entry of a field's `json_schema_extra`: its `unit`, or its machine-dependent `default` in words."""
     extra = field.json_schema_extra
     return str(extra.get(what, "")) if isinstance(extra, dict) else ""
 
 
 def describe(made: BaseSettings, sources: Mapping[str, PydanticBaseSettingsSource]) -> list[Described]:
-    """Return every setting in the order of its class; the sources are named, the strongest first."""
+    """Return every setting in the order of its class; `sources` are by name, strongest first."""
     prefix = made.model_config.get("env_prefix", "")
     given = {origin: source() for origin, source in sources.items()}
     values = made.model_dump(mode="json")
@@ -53,8 +53,8 @@ def describe(made: BaseSettings, sources: Mapping[str, PydanticBaseSettingsSourc
 
 
 def nearest(name: str, known: Iterable[str], shown: Callable[[str], str] = str) -> str:
-    """Return a hint at the name that is nearest, as it is to be shown, or nothing."""
-    import difflib  # noqa: PLC0415 - 8 ms, for a mistake alone
+    """Return a hint at the nearest name in its displayed form; empty if none is near."""
+    import difflib  # noqa: PLC0415 - 8 ms, only after a mistake
 
     near = difflib.get_close_matches(name.lower(), list(known), n=1)
     return f", did you mean {shown(near[0])}?" if near else ""

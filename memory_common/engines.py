@@ -1,7 +1,7 @@
-"""Our engines, by name: what `auto` measures, what settings accept, and what `daemon install --engine` installs.
+"""Our engines by name: what `auto` measures, what settings accept, and what `daemon install --engine` installs.
 
-Whoever adds an engine adds its entry here and its module to `embedder_daemon/engines`. Packages add theirs as entry
-points, see `memory_common.plugins`; `auto` never chooses those.
+To add an engine, add its entry here and its module in `embedder_daemon/engines`. Packages add theirs as entry points,
+see `memory_common.plugins`; `auto` never chooses those.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ class EngineEntry:
     """One of our engines."""
 
     module: str
-    """In `embedder_daemon.engines`; it is imported only when the engine is chosen."""
+    """In `embedder_daemon.engines`; imported only if the engine is chosen."""
     package: str = ""
-    """The library that computes, as it is imported; empty where none does, and no model either: for tests."""
+    """The import name of its library; empty for an engine without library and model, for tests."""
     pin: str = ""
-    """How pip names that library."""
+    """pip's requirement for that library."""
     precisions: tuple[str, ...] = ()
-    """What `auto` measures on a processor."""
+    """The precisions that `auto` measures on the CPU."""
     gpu_precisions: tuple[str, ...] = ()
-    """What `auto` measures as well where there may be a GPU."""
+    """The precisions that `auto` also measures if there may be a GPU."""
     extras: tuple[str, ...] = ()
-    """What `daemon install` adds to the environment where the engine is asked for, as pip names it."""
+    """The requirements that `daemon install` adds for this engine."""
 
 
 ENGINES: Final[Mapping[str, EngineEntry]] = {
@@ -56,16 +56,16 @@ ENGINES: Final[Mapping[str, EngineEntry]] = {
     ),
     "hash": EngineEntry(module="hash_engine"),
 }
-"""Where nothing was measured, `auto` is the first whose package is there."""
+"""Without a measurement, `auto` is the first one whose package is installed."""
 
 MODEL_ENGINES: Final = tuple(name for name, entry in ENGINES.items() if entry.package)
-"""The engines that compute a model's vectors: what `auto` may be."""
+"""The engines that run a model, which `auto` chooses from."""
 NAMES: Final = (AUTO, *ENGINES)
-"""What settings accept beside the names that packages add."""
+"""The names that settings accept, besides those of packages."""
 
 
 def candidates(*, gpu: bool) -> list[tuple[str, str]]:
-    """Return the engines and precisions that `auto` measures, on the processor and, after that, on the GPU."""
+    """Return the engines and precisions that `auto` measures, on the CPU and then on the GPU."""
     on_cpu = [(name, precision) for name, entry in ENGINES.items() for precision in entry.precisions]
     on_gpu = [(name, precision) for name, entry in ENGINES.items() for precision in entry.gpu_precisions]
     return on_cpu + on_gpu if gpu else on_cpu

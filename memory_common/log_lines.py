@@ -1,6 +1,6 @@
-"""How both programs write their log lines: structlog, readable on a terminal and JSON elsewhere.
+"""The log format of both programs: structlog, readable on a terminal and JSON elsewhere.
 
-What memories say is left out unless that is asked for: `CONTENT` of lines, and the exceptions' words of tracebacks.
+Texts of memories are omitted unless requested: `CONTENT` of lines, and exceptions' messages in tracebacks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from memory_common.tracebacks import worded, wordless
 Style = Literal["json", "console", "colours"]
 
 CONTENT: Final = "content"
-"""The name in a line of what texts and arguments say; no other may hold it."""
+"""The key of texts and arguments in a line; no other key may contain them."""
 
 _SHARED: Final[tuple[Processor, ...]] = (
     structlog.stdlib.add_log_level,
@@ -40,15 +40,15 @@ def configure(
     content: bool,
     more: Sequence[Processor] = (),
 ) -> None:
-    """Send the lines of one program, and those of its libraries from WARNING on, to a handler in one format.
+    """Send the lines of one program, and of its libraries from WARNING on, to a handler in one format.
 
     Args:
         name: the program's logger.
         level: debug, info, warning or error.
-        style: how lines look.
-        handler: where they go.
-        content: whether content is shown.
-        more: what is done to the program's own lines first.
+        style: auto, json or console.
+        handler: the destination.
+        content: whether to show content.
+        more: processors of the program's own lines, which run first.
     """
     exceptions = structlog.processors.ExceptionRenderer(worded if content else wordless)
     ending: list[Processor] = [ProcessorFormatter.remove_processors_meta, exceptions, _renderer(style)]
@@ -64,14 +64,14 @@ def configure(
 
 
 def style_of(wanted: str, *, terminal: bool) -> Style:
-    """Return how lines look; `wanted` is auto (readable on a terminal, JSON elsewhere), json or console."""
+    """Return the format of lines; `wanted` is auto (readable on a terminal, JSON elsewhere), json or console."""
     if wanted == "json" or (wanted == "auto" and not terminal):
         return "json"
     return "colours" if terminal else "console"
 
 
 def _renderer(style: Style) -> Processor:
-    """Return what makes a line; plain tracebacks, so that an installed rich changes nothing."""
+    """Return the renderer of lines; with plain tracebacks, so that an installed rich changes nothing."""
     if style == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     plain = structlog.dev.plain_traceback

@@ -1,4 +1,4 @@
-"""What installed packages add to ours: entry points, found by the name that a setting gives."""
+"""Plug-ins of installed packages: entry points, selected by the name in a setting."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from importlib.metadata import EntryPoint, entry_points
 
 
 class PluginError(ValueError):
-    """A name that nobody provides, or that two do, or a package that does not work; one sentence with the fix."""
+    """A name is unknown or ambiguous, or a package is broken; one sentence with the fix."""
 
 
 def added(group: str, ours: Collection[str]) -> dict[str, EntryPoint]:
-    """Return what installed packages add to a group, by name; some milliseconds, all packages are looked through.
+    """Return the entry points of a group by name; takes some milliseconds, as it searches all packages.
 
     Raises:
-        PluginError: a package takes one of our names, or two take the same.
+        PluginError: a package uses one of our names, or two use the same.
     """
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
         if entry.name in ours:
             raise PluginError(
-                f"the package {_package(entry)} takes the name {entry.name!r}, which is ours ({', '.join(ours)}): "
-                "uninstall it, or have it choose another"
+                f"the package {_package(entry)} uses the built-in name {entry.name!r} ({', '.join(ours)}): "
+                "uninstall it, or have its author rename it"
             )
         if entry.name in found:
             packages = f"{_package(found[entry.name])} and {_package(entry)}"
@@ -31,13 +31,13 @@ def added(group: str, ours: Collection[str]) -> dict[str, EntryPoint]:
 
 
 def checked(group: str, ours: Collection[str], name: str) -> str:
-    """Return a name that is ours or that a package adds; other packages are looked for only where it is not ours.
+    """Check that a name is ours or a package's; searches packages only if it is not ours.
 
     Raises:
-        PluginError: nobody provides it; says what there is.
+        PluginError: it is unknown; the message lists the known names.
     """
     if name not in ours and name not in (more := added(group, ours)):
-        raise PluginError(f"there is no {name[:64]!r}, there are {', '.join([*ours, *sorted(more)])}")
+        raise PluginError(f"unknown name {name[:64]!r}; choose one of: {', '.join([*ours, *sorted(more)])}")
     return name
 
 
@@ -45,14 +45,14 @@ def load(entry: EntryPoint) -> Callable[..., object]:
     """Import the function that an entry point names.
 
     Raises:
-        PluginError: that fails, or it is none.
+        PluginError: the import fails, or it is not a function.
     """
     try:
         made: object = entry.load()
     except Exception as error:
         raise _unusable(entry, f"{type(error).__name__}: {error}") from error
     if not callable(made):
-        raise _unusable(entry, f"{entry.value} is no function")
+        raise _unusable(entry, f"{entry.value} is not a function")
     return made
 
 

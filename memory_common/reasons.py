@@ -1,4 +1,4 @@
-"""Why a program that was started failed, in one line made of what it wrote."""
+"""Extracts from a failed program's output why it failed, in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 from typing import Final
 
 LIMIT: Final = 600
-"""Characters of a reason: a sentence or two for a log or a terminal, not a page."""
+"""Maximum characters of a reason: a sentence or two for a log or a terminal."""
 _PIP: Final = "ERROR: "
 _HEADING: Final = re.compile(r"\s*(?P<group>\+ Exception Group )?Traceback \(most recent call last\):")
 _IN_GROUP: Final = re.compile(r"\s+\| ?")
@@ -27,19 +27,19 @@ _NO_REASON: Final = re.compile(
     """,
     re.MULTILINE | re.VERBOSE,
 )
-"""What programs write that is not why they ended."""
+"""Output that does not explain why a program ended."""
 
 
 def reason(output: str, code: int, lines: int = 1) -> str:
-    """Return the whole message of the last exception, pip's errors, or else the last lines.
+    """Return the message of the last exception, else pip's errors, else the last lines.
 
     Args:
-        output: what the program wrote.
+        output: the program's output.
         code: its exit code; a negative one is the signal that killed it.
-        lines: how many of the last lines are told where there is neither an exception nor an error of pip's.
+        lines: the number of last lines to return if there is neither an exception nor an error of pip.
     """
     written = [line.rstrip() for line in output.splitlines() if line.strip()]
-    relevant = _NO_REASON.sub("", "\n".join(written)).split("\n")  # an empty line where something was left out
+    relevant = _NO_REASON.sub("", "\n".join(written)).split("\n")  # an empty line in place of what was removed
     told = _exception(relevant) or _errors(written) or [line for line in relevant if line][-lines:]
     told = told or _exception(written) or written[-lines:]
     if code < 0 or not told:
@@ -49,7 +49,7 @@ def reason(output: str, code: int, lines: int = 1) -> str:
 
 
 def _exception(lines: list[str]) -> list[str]:
-    """Return the message of the last traceback: all of its lines up to an empty one."""
+    """Return the message of the last traceback, up to an empty line."""
     headings = [(number, found) for number, line in enumerate(lines) if (found := _HEADING.fullmatch(line))]
     if not headings:
         return []
@@ -62,7 +62,7 @@ def _exception(lines: list[str]) -> list[str]:
 
 
 def _messages(lines: list[str]) -> list[str]:
-    """Return the message of an exception group, and those of its exceptions; a margin of | marks all of them."""
+    """Return the messages of an exception group and of its members, which have a margin of |."""
     inside = [_IN_GROUP.sub("", line, count=1) for line in lines if _IN_GROUP.match(line)]
     told = (line for line in inside if line and not line.startswith(" "))
     return [line for line in told if not line.endswith("Traceback (most recent call last):")]
@@ -74,6 +74,6 @@ def _errors(lines: list[str]) -> list[str]:
 
 def _ending(code: int) -> str:
     if code >= 0:
-        return f"it ended with exit code {code} and wrote nothing"
+        return f"it exited with code {code} and no output"
     name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
     return f"killed by {name}" + (", as the system does when memory runs out" if -code == signal.SIGKILL else "")

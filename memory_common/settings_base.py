@@ -1,4 +1,4 @@
-"""What the settings of both programs have in common: the TOML file as a source, and names that are no settings."""
+"""The common part of both programs' settings: the TOML file as a source, and unknown names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class SettingsFileError(ValueError):
-    """The file cannot be read; one sentence that names it, the line, and what fixes it."""
+    """The file cannot be read; one sentence with the file, the line and the fix."""
 
 
 class TomlFile(TomlConfigSettingsSource):
-    """The TOML file, which an editor may have begun with a byte order mark."""
+    """The TOML file, with or without a byte order mark."""
 
     def _read_file(self, file_path: Path | Traversable) -> dict[str, object]:
         """Read the file.
@@ -28,7 +28,7 @@ class TomlFile(TomlConfigSettingsSource):
         Raises:
             SettingsFileError: it cannot be read, or is not UTF-8 or not TOML.
         """
-        import tomllib  # noqa: PLC0415 - where there is a file
+        import tomllib  # noqa: PLC0415 - only if there is a file
 
         try:
             return tomllib.loads(decoded(file_path.read_bytes()))
@@ -43,14 +43,14 @@ class TomlFile(TomlConfigSettingsSource):
 def unknown_names(
     given: Iterable[str], prefix: str, known: Collection[str], fields: Collection[str], shown: Callable[[str], str]
 ) -> list[str]:
-    """Return one sentence for each variable of a program that is no setting, in the order of the alphabet.
+    """Return one sentence for each of a program's variables that is not a setting, sorted.
 
     Args:
-        given: the environment's names.
-        prefix: what the program's begin with; others are not looked at.
-        known: the names that are settings, in capital letters.
-        fields: the settings, among which the nearest is looked for.
+        given: the names in the environment.
+        prefix: of the program's variables; others are ignored.
+        known: the settings' variables.
+        fields: the settings, for hints at the nearest one.
         shown: returns a field's variable.
     """
     strangers = sorted(name for name in given if name.startswith(prefix) and name.upper() not in known)
-    return [f"{name} is no setting{nearest(name.removeprefix(prefix), fields, shown)}" for name in strangers]
+    return [f"{name} is not a setting{nearest(name.removeprefix(prefix), fields, shown)}" for name in strangers]

@@ -1,6 +1,6 @@
-"""Tracebacks for the logs of both programs: what was raised and where, without an exception's own words.
+"""Tracebacks for the logs of both programs, without the exceptions' messages.
 
-Its words may quote a text: a parser shows what it could not parse, a checker the value that does not fit.
+A message may quote a text: a parser shows what it could not parse, a validator the invalid value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def wordless(exc_info: ExcInfo) -> str:
-    """Return the frames and the types of an exception, of what it came from and of what it holds."""
+    """Return the frames and types of an exception, of its causes, and of the members of a group."""
     return _told(exc_info[1], set()).rstrip()
 
 
@@ -34,7 +34,7 @@ def _told(error: BaseException, seen: set[int]) -> str:
 
 
 def _kind(error: BaseException) -> str:
-    """Name the type, and the system's code where there is one."""
+    """Return the type, and the system's error code if there is one."""
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     code = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
     return f"{kind} {code}" if code else kind

@@ -11,11 +11,11 @@ _OTHER_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class NotUtf8Error(ValueError):
-    """The bytes are no UTF-8; the message says in which line."""
+    """The bytes are not UTF-8; the message names the line."""
 
 
 def is_text(text: str) -> bool:
-    """Whether a text has no lone surrogates, by which Python stands in for bytes that it could not read."""
+    """Whether a text has no lone surrogates, which Python substitutes for undecodable bytes."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -24,14 +24,14 @@ def is_text(text: str) -> bool:
 
 
 def decoded(data: bytes, first_line: int = 1) -> str:
-    """Return the text of some bytes, without the byte order mark that they may begin with.
+    """Decode bytes, without a leading byte order mark.
 
     Args:
         data: a whole file, or one line of it.
-        first_line: the number of its first line.
+        first_line: the number of the first line.
 
     Raises:
-        NotUtf8Error: they are no UTF-8.
+        NotUtf8Error: they are not UTF-8.
     """
     if data.startswith(_OTHER_MARKS) and first_line == 1:
         raise NotUtf8Error("line 1 begins like UTF-16; save it as UTF-8")

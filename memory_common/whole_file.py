@@ -1,4 +1,4 @@
-"""Replaces a file as a whole: a reader finds the old one or the new one, also after a crash."""
+"""Replaces a file atomically: a reader finds the old one or the new one, even after a crash."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PRIVATE: Final = 0o600
 
 @contextmanager
 def replacing(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """Open a draft beside `path` that takes its name, and is on disk, when the block ends; otherwise it is removed.
+    """Open a temporary file that replaces `path`, synced to disk, at the end of the block; an exception removes it.
 
     Args:
-        path: what is replaced, where it is there; its folder is. A link is replaced, not followed.
-        mode: the new file's, whatever the umask; the old file's does not count.
+        path: the file to replace, which may not exist; its folder must. A link is replaced, not followed.
+        mode: the new file's mode, regardless of the umask and the old file.
 
     Raises:
-        OSError: the draft cannot be written or renamed; the old file is as it was.
+        OSError: the temporary file cannot be written or renamed; the old file is unchanged.
     """
     draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
     try:
@@ -41,13 +41,13 @@ def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
 
 
 def flush_to_disk(file: BinaryIO) -> None:
-    """Return when what was written is on the disk; raises OSError."""
+    """Sync the file to disk; raises OSError."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring the new name to the disk where the file system can; the file itself is there already."""
+    """Sync the folder, and with it the new name, if the file system supports that."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

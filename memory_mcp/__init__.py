@@ -1,1 +1,1 @@
-"""The front: one light MCP process per client, which keeps memories in SQLite and asks the daemon for vectors."""
+"""The front: one light MCP process per client, which stores memories in SQLite and gets vectors from the daemon."""

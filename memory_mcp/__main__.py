@@ -5,8 +5,8 @@ import os
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
-    # A random.py in the working folder must not stand in for Python's own. What stands above was imported before us.
-    with contextlib.suppress(OSError):  # the folder is gone, so that Python has not added it
+    # A random.py in the working folder must not replace Python's own. The imports above were loaded before us.
+    with contextlib.suppress(OSError):  # the folder is gone, so Python has not added it
         if sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib would be imported from there
             del sys.path[0]
 
@@ -21,7 +21,7 @@ def main() -> None:
         code = run()
     except KeyboardInterrupt:
         code = 130
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who presses it again does not want to wait for threads
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again: do not wait for threads
     if sys.flags.inspect:  # from PYTHONINSPECT: Python would report sys.exit as a failure, and end with exit code 1
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, OSError, ValueError):  # None, broken or closed

@@ -1,4 +1,4 @@
-"""The composition root: the one place where the parts are made and joined."""
+"""The composition root: the only module that builds the parts and connects them."""
 
 from __future__ import annotations
 
@@ -190,13 +190,15 @@ def _register_machine(
 
 
 def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:
-    """Let the parts that look at the store's files register."""
-    from memory_mcp.storage import disk  # noqa: PLC0415 - for doctor alone
+    """Register the checks of the store's files."""
+    from memory_mcp.storage import disk  # noqa: PLC0415 - only for doctor
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
     path, folder, read_only = settings.sqlite_path, _backup_folder(settings), settings.read_only
     kind = settings.storage_backend
-    foreign = "" if kind in STORES else f"{kind!r} is a package's; `memory-mcp status` says what it tells of itself"
+    foreign = (
+        "" if kind in STORES else f"the store {kind!r} comes from a package; `memory-mcp status` shows what it reports"
+    )
     newest = partial(backup_files.newest_in, folder)
     written = partial(inspection.written, path, read_only=read_only)
     disk.register(registry, path, (path.parent, folder), read_only=read_only)
@@ -205,7 +207,7 @@ def _register_store(registry: Registry, settings: Settings, verify_s: float | No
 
 
 def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versions) -> embedder_checks.DaemonChecks:
-    from memory_mcp.provision import checks as provision  # noqa: PLC0415 - for doctor alone
+    from memory_mcp.provision import checks as provision  # noqa: PLC0415 - only for doctor
     from memory_mcp.provision import source  # noqa: PLC0415 - likewise
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
@@ -220,9 +222,9 @@ def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versio
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
-    """Make everything, do the chores meanwhile, and let go of everything at the end."""
+    """Build everything, run the chores during the block, and close everything at the end."""
     async with opened(settings) as services:
-        # In a context of its own: what made the services may be a request, whose id is none of the chores'.
+        # In its own context: a request may have built the services, and its id must not appear in the chores' lines.
         chores = None if settings.read_only else asyncio.create_task(services.chores.run(), context=Context())
         try:
             yield services
@@ -233,9 +235,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
 
 @contextlib.asynccontextmanager
 async def opened(settings: Settings, *, creates: bool = True) -> AsyncIterator[Services]:
-    """Make everything for one command, and let go of it at the end; the chores are for those that stay.
+    """Build everything for one command, without chores, and close it at the end.
 
-    A command that only reads creates no store where there is none.
+    A command that only reads does not create a missing store.
     """
     async with contextlib.AsyncExitStack() as stack:
         yield _open(stack, settings, Registry(), DoctorOptions(), creates=creates)

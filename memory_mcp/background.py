@@ -1,4 +1,4 @@
-"""Keeps the front's endless loops running: what an unexpected exception ends is started again, and health shows it."""
+"""Keeps the front's background loops running: restarts a loop after an unexpected exception, and health shows it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from memory_mcp.health.registry import Registry
 from memory_mcp.logger import Logger
 
 FIRST_DELAY_S: Final = 1.0
-"""Seconds before the first restart; each further one in a row waits twice as long."""
+"""Seconds before the first restart; the delay doubles with each further failure in a row."""
 MAX_DELAY_S: Final = 60.0
 STEADY_S: Final = 60.0
-"""Seconds that a loop has to run for its earlier failures to be forgotten."""
+"""Seconds that a loop must run before its earlier failures are forgotten."""
 KEEPS_FAILING: Final = 3
 """Failures in a row from which on health shows them."""
 RESTART: Final = "restart the client; if it goes on, report what the log says of it"
@@ -40,11 +40,11 @@ class Background:
         self._failures = 0
         self._cause = ""
         self._started_at: float | None = None
-        """When the loop last began; None while it is not running."""
+        """When the loop last started; None while it is not running."""
 
     @property
     def trouble(self) -> str:
-        """Say what the loop keeps failing with; empty while it works."""
+        """Return the error that the loop keeps failing with; empty while it works."""
         if self._failures < KEEPS_FAILING or self._is_steady():
             return ""
         return f"{self._name} keeps failing ({self._cause})"
@@ -66,7 +66,7 @@ class Background:
     def _failed(self, error: Exception) -> float:
         """Count a failure and return the seconds until the restart."""
         self._failures = 1 if self._is_steady() else self._failures + 1
-        self._cause = type(error).__name__  # its words may quote what is stored
+        self._cause = type(error).__name__  # its message may quote stored text
         self._started_at = None
         return float(min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures - 1, 10)))
 

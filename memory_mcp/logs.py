@@ -1,4 +1,4 @@
-"""Log lines on stderr; see `memory_common.log_lines` for how they look, and what they leave out."""
+"""Log lines on stderr; `memory_common.log_lines` defines their format and what they omit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME: Final = "memory_mcp"
 
 
 def _add_request(_: object, __: str, event: EventDict) -> EventDict:
-    """Say which request a line belongs to, and which trace."""
+    """Add the request id and the trace to a line."""
     if request_id := REQUEST_ID.get():
         event.setdefault("request_id", request_id)
     if traced := trace_id(TRACE.get()):
@@ -25,7 +25,7 @@ def _add_request(_: object, __: str, event: EventDict) -> EventDict:
 
 
 def configure(settings: Settings) -> None:
-    """Set up the lines of this process, and those of its libraries from WARNING on."""
+    """Configure the logs of this process and of its libraries, those from WARNING on."""
     log_lines.configure(
         NAME,
         settings.log_level,

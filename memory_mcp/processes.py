@@ -1,7 +1,7 @@
-"""What runs: the daemon behind a socket and its lock, and the fronts that have a store open.
+"""Finds running processes: the daemon behind a socket and its lock, and the fronts that have a store open.
 
-psutil is asked, and no front registers itself: there is no file to go stale after `kill -9`, fronts of earlier versions
-are seen too, and a start does nothing more. psutil is imported when it is asked, which only doctor does.
+This uses psutil instead of a registry of fronts: no file goes stale after `kill -9`, fronts of earlier versions are
+found too, and starting a front costs nothing more. Only doctor imports psutil.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ProcessInfo:
     stopped: bool
 
     def __str__(self) -> str:
-        """Say it in some words."""
+        """Describe the process in a few words."""
         return f"process {self.pid} ({self.megabytes:.0f} MB, {_age(self.age_s)}{', stopped' * self.stopped})"
 
 
@@ -53,25 +53,25 @@ def _age(seconds: float) -> str:
 
 
 def _in_the_way(path: Path) -> Finding | None:
-    """Say what keeps a daemon from listening there: anything but a socket."""
+    """Report a file that is not a socket where the daemon should listen."""
     if not path.exists() or path.is_socket():
         return None
     return Finding(Condition.DEGRADED, "blocked", f"{path} is not a socket, so no daemon can listen there", _away(path))
 
 
 def socket(path: Path, seconds: float) -> Finding:
-    """Say whose the socket is, and who may use it."""
-    del seconds  # no call here can be told to end
+    """Check the owner of the socket and who can reach it."""
+    del seconds  # no call here can be interrupted
     if not path.is_socket():
         return skipped("see daemon")
     found, folder = path.stat(), path.parent.stat()
     if found.st_uid != os.getuid():
-        return Finding(Condition.FAILED, "foreign", f"{path} belongs to another user, {found.st_uid}", _away(path))
+        return Finding(Condition.FAILED, "foreign", f"{path} belongs to another user ({found.st_uid})", _away(path))
     for place, mode, wanted in ((path, found.st_mode, "600"), (path.parent, folder.st_mode, "700")):
         if mode & OTHERS:
             cause = f"{place} has mode {stat.S_IMODE(mode):o}, so others on this machine can reach the daemon"
             return Finding(Condition.DEGRADED, "not private", cause, f"chmod {wanted} {shlex.quote(str(place))}")
-    return Finding(Condition.OK, "private", detail=f"{path}, for this user alone")
+    return Finding(Condition.OK, "private", detail=f"{path}, accessible to this user only")
 
 
 def _away(path: Path) -> str:
@@ -79,43 +79,47 @@ def _away(path: Path) -> str:
 
 
 def obstacle(path: Path) -> Finding | None:
-    """Say what keeps a daemon from answering at a socket, where it can be seen from here."""
+    """Report what visibly keeps a daemon from answering at a socket; None if nothing does."""
     return _in_the_way(path) or _stopped_daemon(path)
 
 
 def _stopped_daemon(socket: Path) -> Finding | None:
-    """Say so when the daemon behind a socket was stopped, as by SIGSTOP."""
+    """Report a daemon that was stopped, for instance by SIGSTOP."""
     found = _daemon(socket)
     if found is None or not found.stopped:
         return None
-    return Finding(Condition.DEGRADED, "stopped", f"the daemon, {found}, does nothing", f"kill -CONT {found.pid}")
+    return Finding(Condition.DEGRADED, "stopped", f"the daemon, {found}, is suspended", f"kill -CONT {found.pid}")
 
 
 def daemon(socket: Path, seconds: float) -> Finding:
-    """Say how much memory the daemon takes, and since when it runs."""
-    del seconds  # no call here can be told to end
+    """Report how much memory the daemon uses and how long it has been running."""
+    del seconds  # no call here can be interrupted
     found = _daemon(socket)
-    return Finding(Condition.OK, "running", detail=str(found)) if found else skipped("its lock names no process")
+    return (
+        Finding(Condition.OK, "running", detail=str(found))
+        if found
+        else skipped("its lock does not name a running process")
+    )
 
 
 def _daemon(socket: Path) -> ProcessInfo | None:
-    """Return the process that wrote its id into the socket's lock."""
-    import psutil  # noqa: PLC0415 - for doctor alone
+    """Return the process that wrote its id into the socket's lock; None if it has exited."""
+    import psutil  # noqa: PLC0415 - only for doctor
 
     try:
         process = psutil.Process(int(socket.with_name(f"{socket.name}.lock").read_text(encoding="ascii")))
-        is_one = any("embedder" in word for word in process.cmdline())  # the number may have gone to another
+        is_one = any("embedder" in word for word in process.cmdline())  # the id may have been reused
         return _running(process) if is_one else None
     except (OSError, ValueError, psutil.Error):
         return None
 
 
 def fronts(store: Path, seconds: float) -> Finding:
-    """Say which processes of `memory-mcp serve` have the store open."""
-    del seconds  # no call here can be told to end
+    """List the processes of `memory-mcp serve` that have the store open."""
+    del seconds  # no call here can be interrupted
     found = list(_fronts(store))
     if stopped := [front for front in found if front.stopped]:
-        cause = f"{', '.join(map(str, stopped))} cannot answer, and may hold a lock"
+        cause = f"{', '.join(map(str, stopped))} cannot answer and may hold a lock"
         fix = f"kill -CONT {' '.join(str(front.pid) for front in stopped)}, or end its client"
         return Finding(Condition.DEGRADED, "stopped", cause, fix, _told(found))
     return Finding(Condition.OK, "running", detail=_told(found)) if found else skipped("no client has the store open")
@@ -126,19 +130,19 @@ def _told(found: Sequence[ProcessInfo]) -> str:
 
 
 def _fronts(store: Path) -> Iterator[ProcessInfo]:
-    import psutil  # noqa: PLC0415 - for doctor alone
+    import psutil  # noqa: PLC0415 - only for doctor
 
     path = str(store.resolve())
     for process in psutil.process_iter():
         try:
             if is_front(process.cmdline()) and any(file.path == path for file in process.open_files()):
                 yield _running(process)
-        except psutil.Error:  # it ended meanwhile, or is another user's
+        except psutil.Error:  # it has exited, or belongs to another user
             continue
 
 
 def is_front(words: Sequence[str]) -> bool:
-    """Say whether a command line is a front's: Python, our program and, after its options, `serve`."""
+    """Whether a command line is a front's: Python, our program and, after its options, `serve`."""
     ours = [
         place
         for place, word in enumerate(words)
@@ -148,7 +152,7 @@ def is_front(words: Sequence[str]) -> bool:
 
 
 def _running(process: psutil.Process) -> ProcessInfo:
-    import psutil  # noqa: PLC0415 - for doctor alone
+    import psutil  # noqa: PLC0415 - only for doctor
 
     with process.oneshot():
         age_s = max(0.0, time.time() - process.create_time())

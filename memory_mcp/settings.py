@@ -1,6 +1,6 @@
-"""Every setting of the front, made once: defaults < TOML file < environment < command line.
+"""The front's settings, read once: defaults < TOML file < environment < command line.
 
-Nothing else reads the environment. The TOML file is `config.toml` in the system's configuration folder, or the
+No other module reads the environment. The TOML file is `config.toml` in the system's configuration folder, or the
 one that `MCP_MEMORY_CONFIG` names.
 """
 
@@ -37,26 +37,26 @@ CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
 STORES: Final[Mapping[str, str]] = {"sqlite_vec": "memory_mcp.storage.sqlite.store:from_settings"}
 """Our own stores: what makes each, `module:function`, is imported only where it is chosen."""
 STORE_GROUP: Final = "memory_mcp.stores"
-"""The entry points by which packages add others."""
+"""The entry-point group of packages that add stores."""
 
 
 def _without_empty_home() -> None:
-    """Let an empty HOME count as none: the user's own folder is meant, not `/`."""
+    """Treat an empty HOME as unset: it would otherwise mean `/`."""
     if not os.environ.get("HOME"):
         os.environ.pop("HOME", None)
 
 
 def config_file() -> Path:
-    """Return the TOML file that is read; the default one need not exist.
+    """Return the path of the TOML file; the default one need not exist.
 
     Raises:
-        SettingsError: the variable names a file that is not there, or no absolute path.
+        SettingsError: the variable names a missing file or a path that is not absolute.
     """
     _without_empty_home()
     if not os.environ.get(CONFIG_VARIABLE):
         return user_config_path("memory-mcp") / "config.toml"
     if not (path := _named_by(CONFIG_VARIABLE)).is_file():
-        raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}; name one that is there, or unset it")
+        raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}; name an existing file, or unset it")
     return path
 
 
@@ -76,7 +76,7 @@ def _composed(name: object) -> object:
 
 
 def _listed(names: object) -> object:
-    """Accept names that are separated by commas."""
+    """Accept comma-separated names."""
     return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 
 
@@ -92,7 +92,7 @@ def _file(named: object, field: ValidationInfo) -> object:
 
 
 def _program(named: object) -> object:
-    """Leave the name of a command, which is looked for in the PATH; a path may be relative: it is used at once."""
+    """Keep the name of a command on the PATH; make a path absolute (a relative one is fine, as it is used at once)."""
     if not isinstance(named, str) or "/" not in named:
         return named
     return absolute(named, os.environ) if named.startswith(("/", "~", "$", "%")) else Path(named).absolute()
@@ -100,7 +100,7 @@ def _program(named: object) -> object:
 
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
 FilePath = Annotated[FolderPath, BeforeValidator(_file), AfterValidator(followed), Field(validate_default=True)]
-"""A file, never a link to one."""
+"""A file; links are resolved."""
 ProgramPath = Annotated[Path, BeforeValidator(_program)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
@@ -124,31 +124,31 @@ class Settings(BaseSettings):
     )
     read_only: bool = Field(
         default=False,
-        description="Offer and do nothing that writes to the store, of which no file changes; others do the chores.",
+        description="Offer nothing that writes, and change no file of the store; other processes do the chores.",
     )
     chatgpt_tools_enabled: bool = Field(
-        default=False, description="Offer `search` and `fetch` as well, which ChatGPT's connectors look for."
+        default=False, description="Also offer the tools `search` and `fetch`, which ChatGPT's connectors need."
     )
-    backup_enabled: bool = Field(default=True, description="Back the store up every day that something was written.")
+    backup_enabled: bool = Field(default=True, description="Back up the store on every day with writes.")
     backup_folder: FolderPath | None = Field(
-        None, description="Where backups go; the folder `backups` beside the database file where it is not set."
+        None, description="The folder for backups; by default `backups` next to the database file."
     )
-    changes_days: int = Field(30, ge=1, le=3650, description="Days that the change log keeps a write.")
+    changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
-        "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that name none."
+        "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that do not name one."
     )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
         default_factory=default_address,
-        validate_default=False,  # a home's own name may look like a variable
+        validate_default=False,  # the name of a home folder may look like a variable
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},
-        description="Where the daemon listens, `unix:/path`.",
+        description="The daemon's address, `unix:/path`.",
     )
     embed_budget_s: Seconds = Field(
-        1.0, description="Seconds that one store or search may wait for its vectors before it goes on without."
+        1.0, description="Seconds that a store or search waits for vectors before it continues without them."
     )
-    bulk_budget_s: Seconds = Field(20.0, description="Seconds that one batch of a bulk store or of the queue may take.")
-    breaker_window: Calls = Field(10, description="Latest calls that the breaker judges.")
-    breaker_min_calls: Calls = Field(3, description="Calls in the window before the breaker may open.")
+    bulk_budget_s: Seconds = Field(20.0, description="Seconds that a batch of a bulk store or of the queue may take.")
+    breaker_window: Calls = Field(10, description="Number of latest calls that the circuit breaker judges.")
+    breaker_min_calls: Calls = Field(3, description="Least number of calls in the window for the breaker to open.")
     breaker_error_rate: Ratio = Field(0.5, description="Share of failed calls that opens the breaker.")
     breaker_slow_rate: Ratio = Field(0.5, description="Share of slow calls that opens the breaker.")
     breaker_slow_share: Ratio = Field(
@@ -158,54 +158,58 @@ class Settings(BaseSettings):
         5.0, description="Seconds that the breaker stays open before it lets a probe through."
     )
     response_cache_enabled: bool = Field(
-        default=True, description="Answer a repeated read from memory until something is written."
+        default=True, description="Answer a repeated read from a cache until something is written."
     )
     rate_limit_enabled: bool | None = Field(
-        None, description="Limit what each caller asks for; where it is not set, on for HTTP and off on stdio."
+        None, description="Limit each caller's rate of calls; by default on over HTTP and off on stdio."
     )
-    rate_limit_read: PerMinute = Field(600, description="Reads of one caller in any minute.")
-    rate_limit_write: PerMinute = Field(300, description="Writes of one caller in any minute.")
-    rate_limit_bulk: PerMinute = Field(30, description="Bulk writes of one caller in any minute.")
+    rate_limit_read: PerMinute = Field(600, description="Reads per caller and minute.")
+    rate_limit_write: PerMinute = Field(300, description="Writes per caller and minute.")
+    rate_limit_bulk: PerMinute = Field(30, description="Bulk writes per caller and minute.")
     tokens_path: FilePath = Field(
         default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
         json_schema_extra={"default": "`tokens.json` in the configuration folder"},
         description="The file with the digests of the HTTP clients' tokens.",
     )
     http_allowed_hosts: Names = Field(
-        (), description="Names that HTTP clients may call this server by, beside the address; separated by commas."
+        (), description="Host names, besides the address, that HTTP clients may use for this server; comma-separated."
     )
     http_allowed_origins: Names = Field(
-        (), description="Web pages' origins that may call over HTTP, `https://name`; separated by commas."
+        (), description="Origins of web pages that may call over HTTP, `https://name`; comma-separated."
     )
     http_max_body_bytes: int = Field(
         16 * 1024 * 1024,
         ge=1024,
         le=256 * 1024 * 1024,
         json_schema_extra={"unit": "bytes"},
-        description="What one HTTP request's body may have.",
+        description="Maximum size of an HTTP request's body.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The lowest level that is logged."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="How log lines look on stderr; auto is readable on a terminal and JSON elsewhere."
+        "auto", description="Format of log lines on stderr; auto is console on a terminal and JSON elsewhere."
     )
     log_content: bool = Field(
-        default=False, description="Let debug lines show what is stored and asked, and tracebacks exceptions' words."
+        default=False,
+        description="Show stored texts and queries in debug lines, and exceptions' messages in tracebacks.",
     )
     metrics_enabled: bool = Field(
-        default=True, description="Tell Prometheus at /metrics over HTTP, for tokens with the scope `admin`."
+        default=True, description="Serve Prometheus metrics at /metrics over HTTP, for tokens with the scope `admin`."
     )
 
-    # What `daemon install` builds; read from the names that users know, without or with our prefix.
+    # For `daemon install`; accepted with or without our prefix.
     embedder_python: ProgramPath | None = Field(
         None,
         validation_alias=AliasChoices("EMBEDDER_PYTHON", "embedder_python"),
         description="The interpreter that the daemon's environment is built on.",
     )
     use_homebrew_pytorch: bool | None = Field(
-        None, description="True demands Homebrew's PyTorch, false forbids it, unset takes it where there is one."
+        None,
+        description="True requires Homebrew's PyTorch, false forbids it; by default it is used if it is installed.",
     )
     use_onnx: bool = Field(
-        default=False, description="True puts onnxruntime, and onnx to convert with, into the daemon's environment."
+        default=False, description="Install onnxruntime, and onnx for conversion, into the daemon's environment."
     )
 
     @classmethod
@@ -217,43 +221,45 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources, strongest first; `.env` files and secret folders are not read."""
+        """Order the sources by precedence; `.env` files and secret folders are not read."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlFile(settings_cls, toml_file=config_file())
 
 
 _chosen: dict[str, object] = {}
-"""What `memory-mcp --set` says."""
+"""The values of `memory-mcp --set`."""
 
 
 def choose(values: Mapping[str, object]) -> None:
-    """Make these values, which stand on the command line, stronger than all others from now on.
+    """Let these values from the command line override all others from now on.
 
     Raises:
-        SettingsError: a name is no setting.
+        SettingsError: a name is not a setting.
     """
     for name in values.keys() - Settings.model_fields.keys():
-        raise SettingsError(f"--set: {name} is no setting{_nearest(name)}")
+        raise SettingsError(f"--set: {name} is not a setting{_nearest(name)}")
     _chosen.clear()
     _chosen.update(values)
 
 
 def defaults() -> Settings:
-    """Return the settings of a program that was told none: what stands in where they do not fit."""
+    """Return the default settings, as a substitute for invalid ones."""
     return Settings.model_construct()
 
 
 def load(**overrides: object) -> Settings:
-    """Make the settings; `overrides` come from the command line.
+    """Read the settings; `overrides` come from the command line.
 
     Raises:
-        SettingsError: a value that does not fit, named with its variable, or an unreadable TOML file.
+        SettingsError: a value is invalid (the message names its variable), or the TOML file is unreadable.
     """
     return _make(Settings, overrides)
 
 
 def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its notes are no lines of ours; it looks when it is imported
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "ERROR"
+    )  # gRPC's notes do not belong in our log; it reads this when it is imported
     given = _chosen | {name: value for name, value in overrides.items() if value is not None}
     file = config_file()
     try:
@@ -262,7 +268,7 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise SettingsError(f"{file}: {name} is no setting{_nearest(name)}") from error
+            raise SettingsError(f"{file}: {name} is not a setting{_nearest(name)}") from error
         shown = name if name.isupper() else f"{PREFIX}{name.upper()}"
         place = "on the command line" if name in given else f"in the environment or in {file}"
         said = NOT_UTF8 if first["type"] == "string_unicode" else first["msg"].removeprefix("Value error, ")
@@ -270,14 +276,14 @@ def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
     except SettingsFileError as error:
         raise SettingsError(str(error)) from error
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{file} cannot be read ({error}); fix it, or move it away") from error
+        raise SettingsError(f"{file} cannot be read ({error}); fix it or move it away") from error
 
 
 def _as_text(made: Settings) -> Settings:
-    """Return the settings.
+    """Return the settings if all paths are UTF-8.
 
     Raises:
-        SettingsError: a path is not UTF-8, which neither SQLite nor JSON could name.
+        SettingsError: a path is not UTF-8, so neither SQLite nor JSON could contain it.
     """
     for name, value in made:
         if isinstance(value, Path) and not is_text(str(value)):
@@ -290,13 +296,13 @@ def _nearest(name: str) -> str:
 
 
 def described() -> list[Described]:
-    """Return every setting and what gave its value, also where the file has names that are none.
+    """Return every setting and the source of its value; unknown names in the file are ignored.
 
     Raises:
         SettingsError: as `load`.
     """
 
-    class Tolerant(Settings):  # made here, because every start would pay for it
+    class Tolerant(Settings):  # defined here to save time at every start
         model_config = SettingsConfigDict(extra="ignore")
 
     made = _make(Tolerant, {})
@@ -309,14 +315,14 @@ def described() -> list[Described]:
 
 
 def unknown_in_file() -> list[str]:
-    """Return one sentence for each name in the file that is no setting."""
+    """Return one sentence for each name in the file that is not a setting."""
     held = TomlFile(Settings, toml_file=config_file())()
     known = {*Settings.model_fields, *(variable(PREFIX, *each) for each in Settings.model_fields.items())}
-    return [f"{config_file()}: {name} is no setting{_nearest(name)}" for name in held if name not in known]
+    return [f"{config_file()}: {name} is not a setting{_nearest(name)}" for name in held if name not in known]
 
 
 def unknown_variables() -> list[str]:
-    """Return one sentence for each MCP_MEMORY_ variable that is no setting."""
+    """Return one sentence for each MCP_MEMORY_ variable that is not a setting."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
     fields = Settings.model_fields
 
@@ -326,11 +332,11 @@ def unknown_variables() -> list[str]:
     return unknown_names(os.environ, PREFIX, known, fields, full)
 
 
-FIX: Final = "fix the value, or unset or rename what is no setting"
+FIX: Final = "fix the value, or unset or rename the unknown setting"
 
 
 def look(seconds: float) -> Finding:
-    """Say whether the settings fit, and which variables are taken for settings and are none."""
+    """Check that the settings are valid, and report variables that look like settings but are not."""
     del seconds  # nothing here can hang
     try:
         load()
@@ -339,15 +345,17 @@ def look(seconds: float) -> Finding:
     if strangers := unknown_variables():
         return Finding(Condition.DEGRADED, "unknown", "; ".join(strangers), FIX)
     file = config_file()
-    return Finding(Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (not there)'} and the environment")
+    return Finding(
+        Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (does not exist)'} and the environment"
+    )
 
 
 _FOLDERS = frozenset({"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"})
-"""Where the daemon finds its settings file, its cache and downloaded models: a service knows none of them by itself."""
+"""Folders of the daemon's settings file, cache and models; a service does not inherit these variables."""
 
 
 def daemon_environment() -> dict[str, str]:
-    """Return the daemon's own settings in our environment, for the service that is to start it with them."""
+    """Return the daemon's settings in our environment, for the service to start it with."""
     ours = {"EMBEDDER_PYTHON", "EMBEDDER_ADDRESS", "EMBEDDER_LOG_FILE"}
     names = {name for name in os.environ if name.startswith("EMBEDDER_") and name not in ours}
     return {name: os.environ[name] for name in sorted(names | _FOLDERS & os.environ.keys()) if os.environ[name]}
@@ -355,11 +363,11 @@ def daemon_environment() -> dict[str, str]:
 
 _FOR_PYTHON: Final = ("PYTHON", "PIP_", "__PYVENV", "VIRTUAL_ENV")
 _OF_KEYRING: Final = "PYTHON_KEYRING_"
-"""What the keyring that has an index's password reads; no Python does."""
+"""Read by the keyring that holds an index's password, not by Python itself."""
 
 
 def for_programs() -> dict[str, str]:
-    """Return our environment without what decides which files a Python imports, or where and how pip installs."""
+    """Return our environment without the variables that decide what a Python imports, or where and how pip installs."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -368,15 +376,15 @@ def for_programs() -> dict[str, str]:
 
 
 def of_pip() -> dict[str, str]:
-    """Return the variables that pip takes options from."""
+    """Return pip's variables."""
     return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
 
 
 def folders_of_others() -> dict[str, Path]:
-    """Return the folders that other programs are told to keep their files in, by the variable that names them.
+    """Return the folders that other programs keep their files in, by the variable that names them.
 
     Raises:
-        SettingsError: a variable holds no absolute path.
+        SettingsError: a variable's value is not an absolute path.
     """
     names = ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
     return {name: _named_by(name) for name in names if os.environ.get(name)}

@@ -1,6 +1,6 @@
 """`make run`: stores memories through a real MCP session and recalls them by meaning.
 
-The questions share no content word with the memories that they must find, so that only the meaning can find them.
+Each question shares no content word with the memory that it must find, so only its meaning can match.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CALL_SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class Pair:
-    """A memory, and a question that it answers in other words."""
+    """A memory, and a question about it in other words."""
 
     memory: str
     question: str
@@ -58,16 +58,16 @@ def content_words(text: str) -> set[str]:
 
 
 class DemoError(click.ClickException):
-    """The demonstration found something else than it should."""
+    """The demonstration did not find the expected memory."""
 
 
 @click.command()
 def main() -> None:
-    """Start the daemon when none runs, store, recall, and print what to paste into a client."""
+    """Start the daemon if none is running, store, recall, and print the configuration for a client."""
     for pair in PAIRS:
         shared = content_words(pair.memory) & content_words(pair.question)
         if shared:
-            raise DemoError(f"{pair.question!r} shares {shared} with its memory; it would prove nothing")
+            raise DemoError(f"{pair.question!r} shares {shared} with its memory, so it would prove nothing")
     address = settings.load().embedder_address
     local_daemon.ensure(address)
     try:
@@ -115,7 +115,7 @@ async def _store(client: Client) -> None:
 
 
 async def _until_embedded(client: Client, memory: str) -> None:
-    """Wait for a vector that was queued because the daemon took longer than one store may."""
+    """Wait for a vector that was queued because the daemon took too long."""
     give_up = time.monotonic() + EMBED_SECONDS
     while not (await _call(client, "memory_get", id=memory))["embedded"]:
         if time.monotonic() > give_up:

@@ -1,4 +1,4 @@
-"""The daemon that `make run` starts and `make stop` ends: one detached process, known by its pid file."""
+"""The daemon that `make run` starts and `make stop` stops: one detached process, identified by its pid file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 import grpc
 from embedder_api.v1.address import target
 from embedder_api.v1.contract import SERVICE_NAME
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it ships none
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # it has no types
 
 from memory_common.reasons import reason
 
@@ -30,17 +30,17 @@ STOP_SECONDS: Final = 20.0
 
 
 class DaemonError(click.ClickException):
-    """The daemon did not do what was asked; the message is one line."""
+    """Starting or stopping the daemon failed; the message is one line."""
 
 
 def is_serving(address: str) -> bool | None:
-    """Say whether a daemon serves; None when none listens at all."""
+    """Whether a daemon serves; None if none listens."""
     with closing(grpc.insecure_channel(target(address))) as channel:
         request = health_pb2.HealthCheckRequest(service=SERVICE_NAME)
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)
         except grpc.RpcError as error:
-            # Whoever answers, if only with an error, listens.
+            # An answer, even an error, means that something listens.
             return None if error.code() == grpc.StatusCode.UNAVAILABLE else False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
@@ -53,20 +53,20 @@ def ensure(address: str) -> subprocess.Popen[bytes] | None:
     """
     serving = is_serving(address)
     if serving:
-        click.echo(f"a daemon serves {address} already")
+        click.echo(f"a daemon already serves {address}")
         return None
     process = None
     if serving is None:
         process = start(address)
         click.echo(f"started {PROGRAM} as process {process.pid}; its log is {LOG_FILE}")
     else:
-        click.echo(f"a daemon listens on {address} already and is loading its model")
+        click.echo(f"a daemon already listens on {address} and is loading its model")
     _wait(address, process)
     return process
 
 
 def start(address: str) -> subprocess.Popen[bytes]:
-    """Start the daemon in a session of its own, so that it outlives this program and its terminal."""
+    """Start the daemon in its own session, so that it outlives this program and its terminal."""
     RUN.mkdir(exist_ok=True)
     with LOG_FILE.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 – our own program
@@ -82,10 +82,10 @@ def start(address: str) -> subprocess.Popen[bytes]:
 
 
 def stop() -> str:
-    """End the daemon that `start` started, and no other; return what was done in one line.
+    """Stop the daemon that `start` started, and no other; return one line that says what was done.
 
     Raises:
-        DaemonError: it does not end in time.
+        DaemonError: it does not exit in time.
     """
     pid = _read_pid()
     if pid is None or not _is_ours(pid):
@@ -95,7 +95,7 @@ def stop() -> str:
     give_up = time.monotonic() + STOP_SECONDS
     while _is_ours(pid):
         if time.monotonic() > give_up:
-            raise DaemonError(f"process {pid} did not end within {STOP_SECONDS:.0f} s of SIGTERM; see {LOG_FILE}")
+            raise DaemonError(f"process {pid} did not exit within {STOP_SECONDS:.0f} s of SIGTERM; see {LOG_FILE}")
         time.sleep(0.05)
     PID_FILE.unlink(missing_ok=True)
     return f"the daemon (process {pid}) has ended"
@@ -130,13 +130,13 @@ def _read_pid() -> int | None:
 
 
 def _is_ours(pid: int) -> bool:
-    """Say whether the process runs and is the program that we started: the number may have gone to another."""
-    command = _command(pid)  # the program hands over to its environment's Python, which has a number behind its name
+    """Whether the process is running and is the program that we started: its id may have been reused."""
+    command = _command(pid)  # the program execs its environment's Python, whose name may end with a version
     return str(PROGRAM.parents[1]) in command and "embedder" in command
 
 
 def _command(pid: int) -> str:
-    """Return a process's command line, empty when it ended (a zombie has none)."""
+    """Return a process's command line; empty if it has exited (a zombie has none)."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")

@@ -1,6 +1,6 @@
 """`make lock`: writes the daemon's lock files from its requirements, with the hashes of every platform's wheels.
 
-Not in them: torch, whose builds differ from machine to machine, and what only some of its builds need.
+They do not contain torch, whose builds differ between machines, nor packages that only some of its builds need.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TAGS: Final = {
     "linux-aarch64": tuple(f"manylinux{libc}_aarch64" for libc in _LIBCS),
     "darwin-arm64": ("macosx_14_0_arm64",),
 }
-"""Platforms with a build of torch, and the wheels that fit there."""
+"""Platforms with a build of torch, and the tags of their wheels."""
 _TORCHS: Final = ("torch", "triton", "nvidia", "cuda")
 
 Pin = tuple[str, str]
@@ -40,13 +40,13 @@ def main() -> None:
 
 
 def resolve(*what: str) -> list[Pin]:
-    """Return names and versions of everything that is needed, but torch's own."""
+    """Return names and versions of all required packages but torch's own."""
     found = report(*what, f"torch=={TORCH}")
     return sorted({pin for pin, _ in found if not pin[0].startswith(_TORCHS)})
 
 
 def report(*arguments: str) -> list[tuple[Pin, str]]:
-    """Return what pip would install: each pin with the sha256 of its file."""
+    """Return the pins that pip would install, each with the SHA-256 of its file."""
     command = [sys.executable, "-I", "-m", "pip", "install", "-qqq", "--dry-run", "--ignore-installed", "--report", "-"]
     done = subprocess.run(  # noqa: S603 - this interpreter's pip
         [*command, "--only-binary", ":all:", *arguments], check=True, stdout=subprocess.PIPE, encoding="utf-8"

@@ -1,4 +1,4 @@
-"""The metrics of both programs by name, as their registries have them; the reference page and the tests read it."""
+"""The metrics of both programs by name, from their registries; for the reference page and the tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embedder_daemon.metrics import make_registry
 from memory_mcp.server.http.prometheus import Metrics
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
-"""What a kind of metric puts behind its name in samples and queries."""
+"""Suffixes of a metric's name in samples and queries, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Row:
 
 
 def table() -> list[Row]:
-    """Return all metrics, the front's first, in the order in which they are told."""
+    """Return all metrics, the front's first, in the order of their registries."""
     daemon = make_registry(StatsResponse, InfoResponse)
     return [*_rows("memory-mcp", Metrics().registry), *_rows("embedder-daemon", daemon)]
 

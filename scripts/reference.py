@@ -39,7 +39,7 @@ Schema = dict[str, Any]  # JSON Schema, as pydantic makes it
 def tools() -> str:
     """Return the tools."""
     said = [
-        "An argument with a star is required; an unknown one is an error that names the nearest real one. The command "
+        "An argument with a star is required; an unknown one is an error that names the nearest known one. The command "
         "line has the tools with the same arguments (below).",
         FILTERS,
         *[_tool(tool) for tool in TOOLS],
@@ -117,7 +117,7 @@ def resources_and_prompts() -> str:
     return "\n\n".join(
         [
             "## Resources and prompts",
-            "JSON, of the caller's namespace; whoever subscribes hears of writes by any process.",
+            "JSON, of the caller's namespace; subscribers are notified of writes by any process.",
             _table(("resource", "what it is"), rows),
             _table(("prompt", "arguments", "what it is"), prompts),
         ]
@@ -134,14 +134,14 @@ def configuration() -> str:
         [
             "## Settings",
             "Defaults < TOML file < environment < command line. `memory-mcp config` shows the values and where each "
-            "comes from, and reports names that are none.",
+            "comes from, and reports unknown names.",
             "### The front's",
             "The file is `config.toml` in the configuration folder, or the one that `MCP_MEMORY_CONFIG` names; there "
-            "and in `memory-mcp --set NAME=VALUE` a setting is called as here without `MCP_MEMORY_`, in small letters.",
+            "and in `memory-mcp --set NAME=VALUE`, a setting has its name below without `MCP_MEMORY_`, in lower case.",
             _settings(settings.PREFIX, settings.Settings.model_fields),
             "### The daemon's",
             "The file is `embedder.toml` in the configuration folder, or the one that `EMBEDDER_CONFIG` names. The "
-            "daemon takes each as an option too (`embedder-daemon --help`).",
+            "daemon also takes each as an option (`embedder-daemon --help`).",
             _settings(daemon_settings.PREFIX, daemon_settings.DaemonSettings.model_fields),
         ]
     )
@@ -201,7 +201,7 @@ def _paragraphs(text: str) -> str:
 
 
 def exit_codes() -> str:
-    """Return what the codes of both programs mean."""
+    """Return the exit codes of both programs."""
     rows = [(str(code), meaning) for code, meaning in cli.EXIT_CODES.items()]
     daemons = [line for line in (daemon_errors.__doc__ or "").splitlines() if line.startswith("|")]
     return "\n\n".join(

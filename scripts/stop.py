@@ -1,4 +1,4 @@
-"""`make stop`: ends the daemon that `make run` started."""
+"""`make stop`: stops the daemon that `make run` started."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scripts import local_daemon
 
 @click.command()
 def main() -> None:
-    """End the daemon that `make run` started, and no other."""
+    """Stop the daemon that `make run` started, and no other."""
     click.echo(local_daemon.stop())
 
 

@@ -1,8 +1,8 @@
-"""`python -I -m embedder_daemon.autotune`: measure the engines on this machine, and remember which is the fastest.
+"""`python -I -m embedder_daemon.autotune`: measures the engines on this machine, and records which is the fastest.
 
 `make setup` and `memory-mcp daemon install` run it once. It takes the daemon's own settings (model, threads, device).
-With `measure` before them it measures the one engine that they name, with `golden` it puts golden vectors into the
-cache folder, and with `background` it does everything at the lowest priority and ends when its stdin does.
+With `measure` before them, it measures only the engine that they name; with `golden`, it puts golden vectors into the
+cache folder; with `background`, it runs at the lowest priority and exits when its stdin is closed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from embedder_daemon.runtime import endpoint
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the first argument says; the exit codes stand in `errors`."""
+    """Run the command in the first argument; `errors` lists the exit codes."""
     tasks = {"measure": measure, "golden": make_golden}
     logs.configure("warning", "auto")
     try:
@@ -39,24 +39,24 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _in_background(arguments: Sequence[str]) -> None:
-    """Compare without being in anybody's way, unless another process does; the parent holds the other end of stdin."""
+    """Compare at low priority, unless another process does already; the parent holds the other end of stdin."""
     os.nice(19)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     place = autotune_result.folder() / "measuring"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LoadError(f"{place.parent} cannot be made: {error.strerror}") from error
+        raise LoadError(f"{place.parent} cannot be created: {error.strerror}") from error
     lock = endpoint.lock_of(place)
     if lock.take():
         compare(settings.load(arguments), arguments, in_background=True)
     else:
-        say(f"process {lock.owner()} measures the engines now")
+        say(f"process {lock.owner()} is already measuring the engines")
 
 
 def _end_with_parent() -> None:
-    """Kill this process and its children, which are a group of their own, when whoever started it is gone."""
-    os.read(sys.stdin.fileno(), 1)  # no buffer: Python ends in a crash while a thread holds that one's lock
+    """Kill this process and its children, which are a process group, when its parent is gone."""
+    os.read(sys.stdin.fileno(), 1)  # unbuffered: Python crashes at exit if a thread holds a buffer's lock
     os.killpg(0, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""Measures the engines beside a daemon that serves a fallback, so that its next start knows the fastest."""
+"""Measures the engines while the daemon serves with a fallback, so that its next start uses the fastest."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from memory_common.reasons import reason
 
 
 async def when_unmeasured(lifecycle: Lifecycle, settings: DaemonSettings) -> None:
-    """Wait until the daemon serves, and measure where nothing was measured; cancelling ends it."""
+    """Wait until the daemon serves, then measure if nothing was measured; cancelling stops it."""
     if settings.engine != "auto":
         return
     with suppress(UnavailableError):
         async with lifecycle.engine(math.inf) as engine:
             choice = engine.facts.choice
         if choice == UNMEASURED:
-            logs.get().info("measuring the engines in the background; the next start takes the fastest")
+            logs.get().info("measuring the engines in the background; the next start uses the fastest")
             logs.get().info(f"measured in the background: {await _measure(settings)}")
 
 
 async def _measure(settings: DaemonSettings) -> str:
-    """Run autotune in a process group of its own, and return how it ended; its stdin tells it that we are gone."""
+    """Run autotune in its own process group, and return its outcome; its stdin closes when we are gone."""
     arguments = ["--model", settings.model, "--device", settings.device, "--threads", str(settings.threads)]
     arguments += ["--dimensions", str(settings.dimensions)]
     prompts = {"query": settings.query_prompt, "document": settings.document_prompt}
@@ -47,6 +47,6 @@ async def _measure(settings: DaemonSettings) -> str:
         output = await process.stdout.read() if process.stdout else b""
         await process.wait()
     finally:
-        with suppress(ProcessLookupError, PermissionError):  # ended by itself; macOS says the latter of a zombie
+        with suppress(ProcessLookupError, PermissionError):  # already exited; macOS raises the latter for a zombie
             os.killpg(process.pid, signal.SIGKILL)
     return reason(output.decode(errors="replace"), process.returncode or 0)

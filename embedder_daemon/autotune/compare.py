@@ -1,4 +1,4 @@
-"""Measures each candidate in a process of its own, and writes down what was measured."""
+"""Measures each candidate in a separate process, and records the results."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from memory_common.engines import AUTO
 
 _CANDIDATE_S: Final = 90.0
 _STARVED: Final = 0.5
-"""Whoever is slow with less of one processor than this waited for it; what is emulated keeps all of them busy."""
+"""A slow candidate that used less of one processor than this was waiting for it; emulation keeps all of them busy."""
 
 
 class _LateError(LoadError):
-    """A candidate did not end in time."""
+    """A candidate exceeded its time limit."""
 
 
 def compare(chosen: DaemonSettings, arguments: Sequence[str], *, in_background: bool) -> None:
-    """Measure each candidate in a process of its own, and write down the result.
+    """Measure each candidate in a separate process, and record the result.
 
     Raises:
-        LoadError: no candidate passed, or one was starved in the background: a result would hold for good.
+        LoadError: no candidate passed, or one was starved in the background, so its result would be wrong for good.
     """
     files = discovery.configured(chosen)
     if golden.find(files.space) is None:
@@ -49,11 +49,11 @@ def compare(chosen: DaemonSettings, arguments: Sequence[str], *, in_background: 
         figure = Figure(engine, precision, error=error) if error else _candidate(arguments, engine, precision)
         say(_line(figure))
         if in_background and figure.starved:
-            raise LoadError(f"other programs had the processors ({figure.error}): the next start measures again")
+            raise LoadError(f"other programs used the processors ({figure.error}); the next start measures again")
         figures.append(figure)
     best = autotune_result.pick(figures, AUTO, AUTO)
     if best is None:
-        raise LoadError(f"no engine computes right vectors on this machine: {_failures(figures)}")
+        raise LoadError(f"no engine computes correct vectors on this machine: {_failures(figures)}")
     date = datetime.now(UTC).date().isoformat()
     try:
         file = autotune_result.write(AutotuneResult(conditions, date, tuple(figures)))
@@ -63,16 +63,16 @@ def compare(chosen: DaemonSettings, arguments: Sequence[str], *, in_background: 
 
 
 def _failures(figures: Sequence[Figure]) -> str:
-    """Say why each candidate failed; a reason that several have in common once."""
+    """Say why each candidate failed; groups candidates with the same reason."""
     names: dict[str, list[str]] = {}
     for figure in figures:
-        reason = figure.error or f"cosine {figure.worst_cosine:.6f}, which is too far off"
+        reason = figure.error or f"cosine {figure.worst_cosine:.6f}, which is too low"
         names.setdefault(reason, []).append(f"{figure.engine} {figure.precision}")
     return "; ".join(f"{', '.join(those)}: {reason}" for reason, those in names.items())
 
 
 def _prepare(files: ModelFiles, kind: converted.EngineFormat) -> str:
-    """Convert before anything is timed; return why the engine cannot be measured, or nothing."""
+    """Convert before timing anything; return why the engine cannot be measured, else nothing."""
     try:
         converted.graph(files, kind)
     except ModuleNotFoundError as error:
@@ -83,7 +83,7 @@ def _prepare(files: ModelFiles, kind: converted.EngineFormat) -> str:
 
 
 def _candidate(arguments: Sequence[str], engine: str, precision: str) -> Figure:
-    """Return one figure; whatever goes wrong in that process is its `error`."""
+    """Return one figure; failures of the process are its `error`."""
     began, used = time.monotonic(), _used_s()
     try:
         figure = Figure(**json.loads(_child("measure", arguments, engine, precision)))
@@ -96,18 +96,18 @@ def _candidate(arguments: Sequence[str], engine: str, precision: str) -> Figure:
 
 
 def _used_s() -> float:
-    """Return the seconds of processors that ended children have had."""
+    """Return the processor seconds of finished child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _child(task: str, arguments: Sequence[str], engine: str, precision: str) -> str:
-    """Run autotune again for one engine; raise LoadError with its own message when it fails or takes too long."""
+    """Run autotune for one engine; raises LoadError with its message if it fails or takes too long."""
     chosen = [*arguments, "--engine", engine, "--precision", precision]
     try:
         return child_process.run("autotune", task, *chosen, timeout_s=_CANDIDATE_S)
     except TimeoutExpired as error:
-        raise _LateError(f"not done after {_CANDIDATE_S:.0f} s") from error
+        raise _LateError(f"not finished after {_CANDIDATE_S:.0f} s") from error
     except OSError as error:
         raise LoadError(f"{sys.executable} cannot be started: {error.strerror}") from error
     except child_process.ChildError as error:
@@ -119,4 +119,4 @@ def _line(figure: Figure) -> str:
     if figure.error:
         return f"  {name}: {figure.error}"
     numbers = f"{figure.short_ms:.1f} ms for a short text, {figure.texts_per_s:.0f} texts/s"
-    return f"  {name}: {numbers}, cosine {figure.worst_cosine:.6f}{'' if figure.passed else ': too far off'}"
+    return f"  {name}: {numbers}, cosine {figure.worst_cosine:.6f}{'' if figure.passed else ': too low'}"

@@ -1,4 +1,4 @@
-"""What autotune does in a process of its own: measure one engine, or compute golden vectors."""
+"""The parts of autotune that run in a separate process: measuring one engine, or computing golden vectors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from embedder_daemon.model import discovery
 from embedder_daemon.settings import DaemonSettings
 
 TOO_SLOW_MS: Final = 250.0
-"""A short text that takes longer ends the measurement: bfloat16 is emulated on processors that have none."""
+"""Milliseconds of a short text that end the measurement: bfloat16 is emulated on processors without it."""
 _SHORT_TEXT: Final = "Where does Marta keep the spare key of the boat house?"
 _PASSES: Final = 30
 _ROUNDS: Final = 3
@@ -28,13 +28,13 @@ def measure(chosen: DaemonSettings) -> None:
     engine = _engine(chosen)
     short_ms = _short_ms(engine, passes=3)
     if short_ms > TOO_SLOW_MS:
-        slow = f"{short_ms:.0f} ms for one short text: not measured further"
+        slow = f"{short_ms:.0f} ms for one short text; not measured further"
         say(json.dumps(asdict(Figure(chosen.engine, chosen.precision, error=slow))))
         return
     known = golden.find(engine.facts.space)
     if known is None:
         raise LoadError("there are no golden vectors to compare with")
-    worst = golden.measure(engine, known)  # before the timing, which it warms up for
+    worst = golden.measure(engine, known)  # before the timing, as a warm-up
     figure = Figure(chosen.engine, chosen.precision, _short_ms(engine, _PASSES), _texts_per_s(engine, known), worst)
     say(json.dumps(asdict(figure)))
 
@@ -49,7 +49,7 @@ def _short_ms(engine: Engine, passes: int) -> float:
 
 
 def _texts_per_s(engine: Engine, known: golden.GoldenVectors) -> float:
-    """Return the best of some rounds, because other programs can only slow one down."""
+    """Return the best of several rounds, because other programs can only slow a round down."""
     rates = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
@@ -60,7 +60,7 @@ def _texts_per_s(engine: Engine, known: golden.GoldenVectors) -> float:
 
 
 def make_golden(chosen: DaemonSettings) -> None:
-    """Compute golden vectors with torch as float32 on the CPU, and keep them in the cache folder."""
+    """Compute golden vectors with torch as float32 on the CPU, and write them to the cache folder."""
     options = EngineOptions(device="cpu", precision="float32", threads=chosen.threads)
     files = discovery.configured(chosen)
     made = golden.make(factory.create("torch", options, files), golden.texts())
@@ -75,11 +75,11 @@ def _engine(chosen: DaemonSettings) -> Engine:
 
 
 def options_of(chosen: DaemonSettings) -> EngineOptions:
-    """Return what the settings say of an engine."""
+    """Return the engine's options in the settings."""
     return EngineOptions(device=chosen.device, precision=chosen.precision, threads=chosen.threads)
 
 
 def say(line: str) -> None:
-    """Write a line at once: somebody watches."""
+    """Print a line without buffering, because somebody watches."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""Engines: each is one file behind the port in `base`, one line in `factory`, imported when it is chosen."""
+"""Engines: each is one module behind the port in `base`, imported only if it is chosen."""

@@ -1,4 +1,4 @@
-"""What was measured on this machine: which engine and precision is the fastest that computes right vectors."""
+"""The measurements of autotune: the fastest engine and precision on this machine with correct vectors."""
 
 from __future__ import annotations
 
@@ -19,23 +19,28 @@ from embedder_daemon.model.space import EmbeddingSpace
 
 FIX: Final = "python -I -m embedder_daemon.autotune"
 UNMEASURED: Final = f"not measured on this machine, with this model, these settings and these versions: run {FIX}"
-_PACKAGES: Final = ("openvino", "torch", "transformers", "tokenizers")  # not onnxruntime: to add it voids no result
-_GRAPHICS: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))  # NVIDIA's, AMD's, and that of WSL
+_PACKAGES: Final = (
+    "openvino",
+    "torch",
+    "transformers",
+    "tokenizers",
+)  # not onnxruntime: adding it does not invalidate a result
+_GRAPHICS: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))  # NVIDIA's, AMD's and WSL's
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One candidate; where it could not be measured, `error` says why and the numbers are 0."""
+    """One candidate; if it could not be measured, `error` says why and the numbers are 0."""
 
     engine: str
     precision: str
     short_ms: float = 0.0
-    """Median of one short text."""
+    """Median time of one short text, in milliseconds."""
     texts_per_s: float = 0.0
     worst_cosine: float = 0.0
     error: str = ""
     starved: bool = False
-    """Whether it was given up while other programs had the processors."""
+    """Whether the measurement was abandoned because other programs used the processors."""
 
     @property
     def passed(self) -> bool:
@@ -44,13 +49,13 @@ class Figure:
 
     @property
     def speed(self) -> float:
-        """What candidates are compared by: a short text's latency and the throughput weigh the same."""
+        """The score for comparing candidates: the latency of a short text and the throughput weigh the same."""
         return self.texts_per_s / self.short_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a measurement belongs to: where any of it differs, it does not count."""
+    """The conditions of a measurement; it is invalid if any of them changes."""
 
     space_id: str
     device: str
@@ -61,7 +66,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class AutotuneResult:
-    """What was measured, where, with what and when."""
+    """The measurements with their conditions and date."""
 
     conditions: Conditions
     date: str
@@ -70,7 +75,7 @@ class AutotuneResult:
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """An engine and a precision, and the sentence that says why."""
+    """An engine and a precision, and the reason in one sentence."""
 
     engine: str
     precision: str
@@ -79,13 +84,13 @@ class EngineChoice:
 
 
 def choose(result: AutotuneResult | None, engine: str, precision: str, fallback: str) -> EngineChoice:
-    """Return the fastest that fits what was set; each of `engine` and `precision` is a name or auto.
+    """Return the fastest candidate that fits the settings; `engine` and `precision` are each a name or auto.
 
     Args:
-        result: what was measured, or None.
+        result: the measurements, or None.
         engine: the setting.
         precision: the setting.
-        fallback: the engine where nothing was measured and none was set.
+        fallback: the engine if nothing was measured and none was set.
     """
     best = pick(result.figures, engine, precision) if result else None
     if result and best:
@@ -93,12 +98,12 @@ def choose(result: AutotuneResult | None, engine: str, precision: str, fallback:
         return EngineChoice(best.engine, best.precision, reason, measured=True)
     chosen = fallback if engine == "auto" else engine
     format_ = "float32" if precision == "auto" else precision
-    unfit = f"of what was measured on {result.date} nothing fits these settings: {FIX} measures again" if result else ""
+    unfit = f"nothing measured on {result.date} fits these settings: {FIX} measures again" if result else ""
     return EngineChoice(chosen, format_, unfit or UNMEASURED, measured=False)
 
 
 def pick(figures: Sequence[Figure], engine: str, precision: str) -> Figure | None:
-    """Return the fastest that passed and fits."""
+    """Return the fastest one that passed and fits the settings."""
     fitting = [
         figure
         for figure in figures
@@ -108,13 +113,13 @@ def pick(figures: Sequence[Figure], engine: str, precision: str) -> Figure | Non
 
 
 def conditions(space: EmbeddingSpace, options: EngineOptions) -> Conditions:
-    """Return what holds here and now, with 0 threads and the device auto as what they mean."""
+    """Return the present conditions, with threads 0 and device auto resolved."""
     device = "cpu" if options.device == "auto" and not any(map(Path.exists, _GRAPHICS)) else options.device
     return Conditions(space.space_id, device, options.cpu_threads, machine(), versions())
 
 
 def read(wanted: Conditions) -> AutotuneResult | None:
-    """Return what was measured under these conditions; None when there is nothing that can be read."""
+    """Return the measurements under these conditions; None if there are none or they are unreadable."""
     try:
         result = parse(path(wanted).read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError):
@@ -123,31 +128,31 @@ def read(wanted: Conditions) -> AutotuneResult | None:
 
 
 def write(result: AutotuneResult) -> Path:
-    """Put it into the cache folder; raises OSError."""
+    """Write it to the cache folder; raises OSError."""
     file = path(result.conditions)
     cache.write(file, json.dumps(asdict(result), indent=1) + "\n")
     return file
 
 
 def parse(text: str) -> AutotuneResult:
-    """Read what `write` wrote; raises ValueError, KeyError or TypeError."""
+    """Parse the output of `write`; raises ValueError, KeyError or TypeError."""
     fields = json.loads(text)
     figures = tuple(Figure(**figure) for figure in fields.pop("figures"))
     return AutotuneResult(conditions=Conditions(**fields.pop("conditions")), figures=figures, **fields)
 
 
 def folder() -> Path:
-    """Return where all results lie."""
-    return cache.folder() / "verdicts"  # the name that earlier versions gave it: what they measured still counts
+    """Return the folder of all results."""
+    return cache.folder() / "verdicts"  # named as in earlier versions, whose measurements are still valid
 
 
 def path(wanted: Conditions) -> Path:
-    """Return where the result lies: one for each model, device and number of threads."""
+    """Return the path of the result: one per model, device and number of threads."""
     return folder() / f"{wanted.space_id}-{wanted.device}-{wanted.threads}.json"
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what engines are made of, of those that are installed."""
+    """Return the versions of the installed packages that engines consist of."""
     found = {}
     for package in _PACKAGES:
         try:
@@ -158,7 +163,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> str:
-    """Name the processor, with what it can do: bfloat16 is fast on one and emulated on the next."""
+    """Name the processor and its features: bfloat16 is fast on some and emulated on others."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The port that every engine fills."""
+"""The port that every engine implements."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from embedder_daemon.model.space import EmbeddingSpace
 from embedder_daemon.system import processors
 
 SHORT: Final = 500
-"""Characters of a call that is tokenised on the event loop: that takes less time than the way to a thread and back."""
+"""Characters of a call up to which tokenising on the event loop is faster than a switch to a thread and back."""
 
 
 class EmbedTask(StrEnum):
-    """What a text is; a model may put another prompt before each kind."""
+    """The kind of a text; a model may have a different prompt for each."""
 
     QUERY = "query"
     DOCUMENT = "document"
@@ -26,7 +26,7 @@ class Encoded:
     """One tokenised text."""
 
     ids: tuple[int, ...]
-    """Tokens with the special ones, cut at the model's maximum; only the engine knows what they mean."""
+    """Token ids with special tokens, truncated to the model's maximum; only the engine interprets them."""
     token_count: int
     """Tokens of the whole text, special tokens included."""
     truncated: bool
@@ -36,24 +36,24 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How an engine is to compute."""
+    """How an engine computes."""
 
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
-    """0 is one for each processor that this process may use."""
+    """CPU threads; 0 is one per processor that this process may use."""
     choice: str = ""
     """Why it is this engine and this precision, where that was not set."""
 
     @property
     def cpu_threads(self) -> int:
-        """How many there are to be on the CPU."""
+        """The resolved number of CPU threads."""
         return self.threads or processors.usable()
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What an engine serves; outlives the engine, so that an unloaded one can still be described."""
+    """Properties of an engine; they outlive it, so that an unloaded engine can still be described."""
 
     name: str
     space: EmbeddingSpace
@@ -61,9 +61,9 @@ class EngineFacts:
     device: str
     precision: str
     batch_tolerance: float
-    """Largest change of a vector's element that batch-mates cause."""
+    """Largest change of a vector's element due to other texts in its batch."""
     batch_tokens: int
-    """Padded tokens of one forward pass beyond which more of them gain no throughput."""
+    """Padded tokens per forward pass beyond which throughput does not grow."""
     versions: Mapping[str, str] = field(default_factory=dict)
     choice: str = ""
     """Why it is this engine and this precision, where that was not set."""
@@ -77,7 +77,7 @@ class Engine(Protocol):
         """What is served."""
 
     def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
-        """Tokenise; called from several threads at once, and lets other threads run meanwhile.
+        """Tokenise; called from several threads at once, and must release the GIL.
 
         Up to SHORT characters it runs on the event loop; no call may wait for another thread's.
         """
@@ -86,8 +86,8 @@ class Engine(Protocol):
         """Return one normalised row of float32 little-endian for each text; called from one thread only.
 
         Raises:
-            MemoryError: the batch does not fit, on whatever device; smaller ones are tried then.
+            MemoryError: the batch does not fit into the device's memory; the caller then tries smaller ones.
         """
 
     def close(self) -> None:
-        """Drop the weights; nothing else is called afterwards."""
+        """Unload the weights; nothing else is called afterwards."""

@@ -1,4 +1,4 @@
-"""Where converted models and what was measured lie."""
+"""The cache folder of converted models and measurements."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from memory_common import whole_file
 
 
 def folder() -> Path:
-    """Return the cache folder of this user; whoever writes there makes it."""
+    """Return this user's cache folder, which may not exist yet."""
     return user_cache_path("memory-mcp")
 
 
 def write(path: Path, text: str) -> None:
-    """Put a file there as a whole, with its folder; raises OSError."""
+    """Write a file there atomically, creating its folder; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole_file.write(path, text.encode())

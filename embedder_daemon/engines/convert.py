@@ -1,6 +1,6 @@
-"""`python -I -m embedder_daemon.engines.convert FILES TARGET [half]`: a model, where JSON says, to openvino's format.
+"""`python -I -m embedder_daemon.engines.convert FILES TARGET [half]`: converts a model, given as JSON, for openvino.
 
-A process of its own, because it needs torch and transformers, which the daemon then does not have in its memory.
+This is a separate process, so that the daemon's memory stays free of torch and transformers.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from embedder_daemon.model.space import ModelFiles
 
 
 def convert(files: ModelFiles, target: Path, kind: converted.EngineFormat) -> None:
-    """Write the model with dynamic rows and tokens, its weights as float32 or float16, and the digests of both files.
+    """Write the model with dynamic rows and tokens and float32 or float16 weights, and the digests of both files.
 
     Raises:
-        LoadError: what was written does not compute torch's vectors; the digests are not written then.
+        LoadError: the conversion does not compute torch's vectors; the digests are not written then.
         OSError, RuntimeError, ValueError, KeyError: the model cannot be read or converted, or the target not written.
     """
     torch_model.fill_masks()
@@ -30,8 +30,8 @@ def convert(files: ModelFiles, target: Path, kind: converted.EngineFormat) -> No
     example = torch.ones(2, 8, dtype=torch.long)
     shapes = [(name, [-1, -1], openvino.Type.i64) for name in converted.INPUTS]
     with warnings.catch_warnings():
-        # Branches on the lengths of a mask that is always given.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]  # there, unexported
+        # Warnings about branches on the lengths of a mask that is always given.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]  # exists, but is not exported
         graph = openvino.convert_model(model, example_input=dict.fromkeys(converted.INPUTS, example), input=shapes)
     half = kind is converted.OPENVINO_HALF
     openvino.save_model(graph, target / kind.files[0], compress_to_fp16=half)

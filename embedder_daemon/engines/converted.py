@@ -1,4 +1,4 @@
-"""Converted models on disk: made once in a process of its own, verified each time. It imports no library of models."""
+"""Converted models on disk: made once in a separate process, verified at every use. Imports no model library."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from memory_common.whole_folder import UNFINISHED, replacing
 
 DIGESTS: Final = "sha256.json"
 _ORIGIN: Final = "model.path"
-"""A file of a conversion that says which folder's model it is of."""
+"""A file in a conversion with the folder of its model."""
 INPUTS: Final = ("input_ids", "attention_mask")
 _CONVERT_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFormat:
-    """What a model is converted to."""
+    """A format that models are converted to."""
 
     engine: str
     package: str
-    """Runs it; a conversion belongs to a version of it, where `versioned` says so."""
+    """The package that runs it; if `versioned`, a conversion is valid for one version of it."""
     versioned: bool
     files: tuple[str, ...]
     """The first is the graph."""
     module: str
-    """Converts in a process of its own; its arguments are the model's files as JSON and the target folder."""
+    """The converter, run in a separate process; its arguments are the model's files as JSON and the target folder."""
     recipe: int
-    """Counts up when `module` writes something else from the same model."""
+    """Increases when `module` changes its output for the same model."""
     needs: str
-    """What a conversion needs beside the package."""
+    """What a conversion needs besides the package."""
     variant: str = ""
-    """Tells conversions of one module apart; its last argument, where there is one."""
+    """Distinguishes conversions by one module; passed as its last argument unless empty."""
     own: str = ""
-    """Where in its folder a model may bring the graph itself."""
+    """The path in a model's folder of a graph that comes with the model."""
 
 
 OPENVINO: Final = EngineFormat(
@@ -65,7 +65,7 @@ OPENVINO: Final = EngineFormat(
     needs=f"torch: {INSTALL}",
 )
 OPENVINO_HALF: Final = replace(OPENVINO, variant="half")
-"""Its weights are float16, in half of the memory: what computes in bfloat16 keeps fewer of their digits."""
+"""With float16 weights, which take half the memory; bfloat16 keeps even fewer of their digits."""
 ONNX: Final = EngineFormat(
     engine="onnx",
     package=ENGINES["onnx"].package,
@@ -82,35 +82,35 @@ FORMATS: Final = {
     ("openvino", "bfloat16"): OPENVINO_HALF,
     ("onnx", "float32"): ONNX,
 }
-"""What an engine reads that computes in a precision; another reads the model's own files."""
+"""The format that an engine reads for a precision; others read the model's own files."""
 
 
 def graph(files: ModelFiles, kind: EngineFormat) -> Path:
-    """Return what the engine is to read: the model's own file, or else that of the conversion.
+    """Return the graph for the engine: the model's own file, else that of the conversion.
 
     Raises:
         ModuleNotFoundError: the package is not installed.
-        LoadError: the model's own file cannot be compared with anything, or what `ready` raises.
-        EngineMissingError: what `ready` raises.
+        LoadError: the model's own file cannot be verified, or as `ready`.
+        EngineMissingError: as `ready`.
     """
     _version(kind.package)  # before a conversion that nobody could run
     own = files.folder / kind.own
     if not kind.own or not own.is_file():
         return ready(files, kind) / kind.files[0]
-    if golden.find(files.space) is None:  # another model's file would be served under this one's name
+    if golden.find(files.space) is None:  # it could be another model's file, served under this one's name
         raise LoadError(
-            f"{own} is in no digest, and there are no golden vectors to compare it with: "
-            f"run {autotune_result.FIX} where torch is installed, or delete the file"
+            f"{own} is not covered by a digest, and there are no golden vectors to compare it with: "
+            f"run {autotune_result.FIX} with torch installed, or delete the file"
         )
     return own
 
 
 def ready(files: ModelFiles, kind: EngineFormat) -> Path:
-    """Return the folder of the converted model, which is made when it is absent, partial or damaged.
+    """Return the folder of the converted model; converts it if it is missing, incomplete or damaged.
 
     Raises:
-        EngineMissingError: a package is not installed that a conversion needs.
-        LoadError: the model cannot be converted, or the cache folder not written.
+        EngineMissingError: a package that the conversion needs is not installed.
+        LoadError: the model cannot be converted, or the cache folder cannot be written.
     """
     folder = place(files, kind)
     if not is_sound(folder, kind):
@@ -123,7 +123,7 @@ def ready(files: ModelFiles, kind: EngineFormat) -> Path:
 
 
 def place(files: ModelFiles, kind: EngineFormat) -> Path:
-    """Return where the converted model belongs: named by weights, configuration, what follows them, and the format."""
+    """Return the folder for the converted model, named by weights, configuration, further steps and format."""
     model = f"{files.space.weights_sha256[:32]}{files.space.config_sha256[:16]}"
     name = f"{model}-{files.head}-{kind.recipe}-{kind.engine}{kind.variant}"
     return cache.folder() / "converted" / (f"{name}-{_version(kind.package)}" if kind.versioned else name)
@@ -137,13 +137,13 @@ def _version(package: str) -> str:
 
 
 def seal(folder: Path, kind: EngineFormat) -> None:
-    """Write down the digests of a conversion, as its last step."""
+    """Record the digests of a conversion, as its last step."""
     digests = {name: _sha256(folder / name) for name in kind.files}
     (folder / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
 
 
 def is_sound(folder: Path, kind: EngineFormat) -> bool:
-    """Whether all files are there and are those whose digests were written down."""
+    """Whether all files exist and have the recorded digests."""
     try:
         digests = json.loads((folder / DIGESTS).read_bytes())
         return bool(digests == {name: _sha256(folder / name) for name in kind.files})
@@ -164,9 +164,9 @@ def _make(files: ModelFiles, kind: EngineFormat, folder: Path) -> None:
 
 
 def _tidy(files: ModelFiles, folder: Path, kind: EngineFormat) -> None:
-    """Remove what was broken off, what other versions read or wrote, and what this model was before it was changed.
+    """Remove interrupted conversions, those of other versions, and those of this model before it changed.
 
-    Nobody converts now.
+    No conversion may be running.
     """
     gone = list(folder.parent.glob(f"{UNFINISHED}*"))
     for recipe in range(1, kind.recipe):
@@ -183,7 +183,7 @@ def _tidy(files: ModelFiles, folder: Path, kind: EngineFormat) -> None:
 
 
 def _origin(folder: Path) -> str:
-    """Return the folder of the model that a conversion is of; nothing where that was not written down."""
+    """Return the folder of a conversion's model; empty if it was not recorded."""
     try:
         return (folder / _ORIGIN).read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -203,7 +203,7 @@ def _run(files: ModelFiles, kind: EngineFormat, target: Path) -> None:
 
 @contextmanager
 def _lifeline() -> Iterator[int]:
-    """Yield what a child may read from, and which ends when this process does."""
+    """Yield a pipe for a child to read from; it closes when this process exits."""
     ours, end = os.pipe()
     try:
         yield ours
@@ -213,10 +213,10 @@ def _lifeline() -> Iterator[int]:
 
 
 def end_with_parent() -> None:
-    """End this process, a converter, when the one that started it is gone, however that happens."""
+    """End this process, a converter, when its parent is gone for whatever reason."""
 
     def wait() -> None:
-        os.read(sys.stdin.fileno(), 1)  # no buffer: Python ends in a crash while a thread holds that one's lock
+        os.read(sys.stdin.fileno(), 1)  # unbuffered: Python crashes at exit if a thread holds a buffer's lock
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -1,4 +1,4 @@
-"""From an engine's name to an engine, ours or a package's; its module is imported only when it is chosen."""
+"""Builds an engine by name, ours or a package's; imports its module only if it is chosen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from memory_common.engines import AUTO, ENGINES, MODEL_ENGINES, NAMES
 
 FindModel = Callable[[], ModelFiles]
 MakeEngine = Callable[[EngineOptions, FindModel], Engine]
-"""What an entry point names: it returns an engine with its model loaded; one with a model of its own finds none."""
+"""The function behind an entry point; returns an engine with its model loaded. `files` is None for one with its own."""
 
 
 class _Module(Protocol):
@@ -27,19 +27,19 @@ class _Module(Protocol):
 
 
 def build(name: str, options: EngineOptions, find_model: FindModel) -> Engine:
-    """Return the engine of that name, or the fastest, after its golden check; takes seconds: off the event loop.
+    """Return the named or the fastest engine after its golden check; takes seconds, so call it off the event loop.
 
     Raises:
-        EngineMissingError: a package that the engine needs is not installed, or one that adds an engine does not work.
+        EngineMissingError: a package that the engine needs is missing, or a package that adds an engine is broken.
         DaemonError: whatever `find_model`, the engine and the golden check raise.
     """
     if (make := _added(name)) is not None:
         engine = make(options, find_model)
-        golden.check(engine)  # where it claims a space that golden vectors are known of
+        golden.check(engine)  # checks a package's engine if it claims a space with golden vectors
         return engine
     if name != AUTO and not ENGINES[name].package:
         return create(name, options, None)
-    files = find_model()  # before the import: a missing model is told at once
+    files = find_model()  # before the import, to report a missing model at once
     if AUTO in {name, options.precision}:
         name, options = _choose(name, options, files)
     engine = create(name, options, files)
@@ -48,9 +48,9 @@ def build(name: str, options: EngineOptions, find_model: FindModel) -> Engine:
 
 
 def _made(engine: Engine, files: ModelFiles) -> golden.GoldenVectors | None:
-    """Return golden vectors of a model that has none yet, and keep them; None where nothing has to be compared.
+    """Compute and cache golden vectors of a model that has none yet; None if there is nothing to compare.
 
-    Torch as float32 on the CPU is what every engine is compared with, and a conversion was compared when it was made.
+    The reference for every engine is torch with float32 on the CPU. A conversion was compared when it was made.
     """
     facts = engine.facts
     if facts.name != "torch" or (facts.device, facts.precision) == ("cpu", "float32"):
@@ -61,12 +61,12 @@ def _made(engine: Engine, files: ModelFiles) -> golden.GoldenVectors | None:
     try:
         golden.keep(made, files.space)
     except OSError as error:
-        logs.get().warning("the golden vectors cannot be kept", reason=error.strerror)
+        logs.get().warning("the golden vectors cannot be cached", reason=error.strerror)
     return made
 
 
 def _added(name: str) -> MakeEngine | None:
-    """Return what a package adds by this name; None where the name is ours."""
+    """Return a package's engine of this name; None if the name is ours."""
     try:
         added = plugins.added(ENGINE_GROUP, NAMES)
         return cast("MakeEngine", plugins.load(added[name])) if name in added else None
@@ -75,7 +75,7 @@ def _added(name: str) -> MakeEngine | None:
 
 
 def create(name: str, options: EngineOptions, files: ModelFiles | None) -> Engine:
-    """Return the engine with its model loaded and nothing checked; raises as `build` does."""
+    """Return the engine with its model loaded but unchecked; raises as `build`."""
     entry = ENGINES[name]
     try:
         module = cast(_Module, importlib.import_module(f"embedder_daemon.engines.{entry.module}"))
@@ -85,7 +85,7 @@ def create(name: str, options: EngineOptions, files: ModelFiles | None) -> Engin
 
 
 def _fix(name: str) -> str:
-    """Return what brings the package that an engine needs."""
+    """Return the command that installs an engine's package."""
     entry = ENGINES[name]
     if not entry.package:
         return "install memory-mcp again"
@@ -94,12 +94,12 @@ def _fix(name: str) -> str:
 
 
 def _fallback() -> str:
-    """Return what auto is where nothing was measured."""
+    """Return the engine that auto means if nothing was measured."""
     return next((name for name in MODEL_ENGINES if importlib.util.find_spec(ENGINES[name].package)), MODEL_ENGINES[0])
 
 
 def _choose(name: str, options: EngineOptions, files: ModelFiles) -> tuple[str, EngineOptions]:
-    """Turn auto into what was measured."""
+    """Resolve auto by the measurement."""
     known = autotune_result.read(autotune_result.conditions(files.space, options))
     choice = autotune_result.choose(known, name, options.precision, _fallback())
     if not choice.measured:

@@ -1,7 +1,6 @@
-"""The golden check: an engine's vectors against float32 ones that torch made, alone and batched.
+"""The golden check: compares an engine's vectors, alone and batched, with float32 ones computed by torch.
 
-`golden.json` holds those of the bundled model; for another model they lie in the cache folder, where autotune puts
-them.
+`golden.json` has those of the bundled model. For other models autotune puts them into the cache folder.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from embedder_daemon.errors import LoadError
 from embedder_daemon.model.space import EmbeddingSpace
 
 MIN_COSINE: Final = 0.9995
-_ROWS: Final = 8  # in one batch; the texts come by length, so that few tokens are padding
+_ROWS: Final = 8  # texts per batch; they are sorted by length, so that few tokens are padding
 _SHIPPED: Final = Path(__file__).with_name("golden.json")
 
 
@@ -38,7 +37,7 @@ class GoldenVectors:
 
 
 def find(space: EmbeddingSpace) -> GoldenVectors | None:
-    """Return what there is for a space: shipped, or else cached; None when neither can be read."""
+    """Return a space's golden vectors, shipped or else cached; None if neither can be read."""
     for path in (_SHIPPED, _cached(space)):
         try:
             golden = _parse(path.read_text(encoding="utf-8"))
@@ -56,19 +55,19 @@ def make(engine: Engine, texts: Sequence[str]) -> GoldenVectors:
 
 
 def keep(golden: GoldenVectors, space: EmbeddingSpace) -> None:
-    """Put it into the cache folder; raises OSError."""
+    """Write them to the cache folder; raises OSError."""
     cache.write(_cached(space), dump(golden))
 
 
 def check(engine: Engine, known: GoldenVectors | None = None) -> float | None:
-    """Return the worst cosine, alone and batched; None where there is nothing to compare with.
+    """Return the worst cosine, alone and batched; None if there is nothing to compare with.
 
     Args:
-        engine: what is checked.
-        known: what to compare with; without it, what `find` returns for the engine's space.
+        engine: the engine to check.
+        known: the reference; by default the result of `find` for the engine's space.
 
     Raises:
-        LoadError: a cosine is under MIN_COSINE.
+        LoadError: a cosine is below MIN_COSINE.
     """
     golden = known or find(engine.facts.space)
     if golden is None:
@@ -78,14 +77,14 @@ def check(engine: Engine, known: GoldenVectors | None = None) -> float | None:
         facts = engine.facts
         raise LoadError(
             f"the engine {facts.name} ({facts.precision}, {facts.device}) computes wrong vectors: cosine {worst:.6f} "
-            f"to the golden ones, and at least {MIN_COSINE} is needed; set EMBEDDER_ENGINE=torch and "
+            f"to the golden ones, but at least {MIN_COSINE} is needed; set EMBEDDER_ENGINE=torch and "
             "EMBEDDER_PRECISION=float32"
         )
     return worst
 
 
 def measure(engine: Engine, golden: GoldenVectors) -> float:
-    """Return the worst cosine of the golden texts: alone, beside texts of their length, and short beside long."""
+    """Return the worst cosine of the golden texts: alone, with texts of similar length, and short with long."""
     encoded = engine.encode(golden.texts, EmbedTask.DOCUMENT)
     alone = [row for text in encoded for row in engine.forward([text])]
     batched = [row for batch in batches(encoded) for row in engine.forward(batch)]
@@ -95,22 +94,22 @@ def measure(engine: Engine, golden: GoldenVectors) -> float:
 
 
 def _uneven(texts: int) -> list[int]:
-    """Return which texts make a batch that is mostly padding: the shortest, one of middle length, and the longest."""
+    """Return the indexes of a batch that is mostly padding: the shortest, a middle and the longest text."""
     return sorted({0, texts // 2, texts - 1})
 
 
 def batches(encoded: Sequence[Encoded]) -> list[Sequence[Encoded]]:
-    """Cut into batches without a change of the order."""
+    """Split into batches in order."""
     return [encoded[start : start + _ROWS] for start in range(0, len(encoded), _ROWS)]
 
 
 def texts() -> tuple[str, ...]:
-    """Return the shipped texts; they serve every model."""
+    """Return the shipped texts, which are used for every model."""
     return _parse(_SHIPPED.read_text(encoding="utf-8")).texts
 
 
 def dump(golden: GoldenVectors) -> str:
-    """Return JSON, the vectors as float16 in base64: 33 KB, and 1e-7 of a cosine."""
+    """Return JSON with vectors as float16 in base64: 33 KB, and an error of 1e-7 in a cosine."""
     vectors = [base64.b64encode(struct.pack(f"<{len(row)}e", *row)).decode() for row in golden.vectors]
     rows = [{"text": text, "vector": vector} for text, vector in zip(golden.texts, vectors, strict=True)]
     return json.dumps({"space_id": golden.space_id, "rows": rows}, ensure_ascii=False, indent=1) + "\n"
@@ -131,10 +130,10 @@ def _cached(space: EmbeddingSpace) -> Path:
 
 
 def cosine(row: bytes, vector: Sequence[float]) -> float:
-    """Return the cosine of a float32 row to a vector; 0 where the row is all zeros, not finite, or of another width."""
+    """Return the cosine of a float32 row to a vector; 0 if the row is all zeros, not finite, or of another width."""
     values = wire.unpack(row)
     if len(values) != len(vector):
         return 0.0
     lengths = (sum(map(mul, values, values)) * sum(map(mul, vector, vector))) ** 0.5
     cosine = float(sum(map(mul, values, vector)) / lengths) if lengths else 0.0
-    return cosine if math.isfinite(cosine) else 0.0  # min() would pass over a NaN
+    return cosine if math.isfinite(cosine) else 0.0  # min() would ignore a NaN

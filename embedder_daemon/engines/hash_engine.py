@@ -1,4 +1,4 @@
-"""Deterministic vectors from words, in plain Python: a named choice for tests, never a fallback."""
+"""Deterministic vectors from words, in plain Python: only for tests that choose it, never a fallback."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from embedder_daemon.model.space import EmbeddingSpace, ModelFiles
 DIMENSIONS: Final = 384
 MAX_TOKENS: Final = 256
 _WORD: Final = re.compile(r"\w+")
-_STEPS: Final = 16  # signed dimensions that one word moves
+_STEPS: Final = 16  # signed dimensions per word
 _ID_BYTES: Final = 2 * _STEPS
 
 
 def hash_vector(text: str, dimensions: int = DIMENSIONS) -> bytes:
-    """Return the vector of a whole text: float32 little-endian, of length 1; texts that share words are near."""
+    """Return the vector of a whole text: float32 little-endian, of length 1; texts with common words are near."""
     return _vector((token for token, _ in _tokens(text)), dimensions)
 
 
@@ -32,7 +32,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> HashEngine:  # n
 
 
 class HashEngine:
-    """Its tokens are words, its token ids are digests of words."""
+    """An engine whose tokens are words, with digests of words as ids."""
 
     facts: Final = EngineFacts(
         name="hash",
@@ -55,7 +55,7 @@ class HashEngine:
     )
 
     def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:  # noqa: ARG002 - no prompts here
-        """Cut each text into words."""
+        """Split each text into words."""
         return [_encode(text) for text in texts]
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
@@ -63,7 +63,7 @@ class HashEngine:
         return [_vector(encoded.ids, DIMENSIONS) for encoded in batch]
 
     def close(self) -> None:
-        """There is nothing to drop."""
+        """Do nothing: there are no weights."""
 
 
 def _encode(text: str) -> Encoded:
@@ -91,13 +91,13 @@ def _token_id(word: str) -> int:
 
 
 def _vector(tokens: Iterable[int], dimensions: int) -> bytes:
-    """Add up the tokens' steps: 2 bytes of an id are one dimension and one sign."""
+    """Sum the tokens' contributions: 2 bytes of an id encode one dimension and one sign."""
     values = [0.0] * dimensions
     for token in tokens:
         for position in range(0, 16 * _STEPS, 16):
             step = token >> position & 0xFFFF
             values[(step >> 1) % dimensions] += 1.0 if step & 1 else -1.0
     norm = math.sqrt(sum(value * value for value in values))
-    if not norm:  # every step met its opposite
+    if not norm:  # all contributions cancelled out
         values[0] = norm = 1.0
     return pack(value / norm for value in values)

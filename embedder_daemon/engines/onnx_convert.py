@@ -1,6 +1,6 @@
-"""`python -I -m embedder_daemon.engines.onnx_convert FILES TARGET`: a model's folder to ONNX.
+"""`python -I -m embedder_daemon.engines.onnx_convert FILES TARGET`: converts a model to ONNX.
 
-A process of its own, because it needs torch and transformers, which the daemon then does not have in its memory.
+This is a separate process, so that the daemon's memory stays free of torch and transformers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Final
 
-import onnx  # noqa: F401 - torch needs it, and tells its absence late and in other words
+import onnx  # noqa: F401 - torch needs it, but reports its absence late and unclearly
 import torch
 
 from embedder_daemon.engines import converted, onnx_engine, torch_compare, torch_model
@@ -22,7 +22,7 @@ _OPSET: Final = 17
 
 
 class _Hidden(torch.nn.Module):
-    """The transformer alone: `onnx_engine` pools by itself, as it must where a model brings its own ONNX file."""
+    """The transformer alone: `onnx_engine` does the pooling, as it must for models with their own ONNX file."""
 
     def __init__(self, transformer: torch.nn.Module) -> None:
         super().__init__()
@@ -34,10 +34,10 @@ class _Hidden(torch.nn.Module):
 
 
 def convert(files: ModelFiles, target: Path) -> None:
-    """Write the transformer with dynamic rows and tokens as float32, and the digest of the file.
+    """Write the transformer as float32 with dynamic rows and tokens, and the digest of the file.
 
     Raises:
-        LoadError: what was written does not compute torch's vectors; the digest is not written then.
+        LoadError: the conversion does not compute torch's vectors; the digest is not written then.
         ModuleNotFoundError: onnx is not installed.
         OSError, RuntimeError, ValueError, KeyError: the model cannot be read or converted, or the target not written.
     """
@@ -46,7 +46,7 @@ def convert(files: ModelFiles, target: Path) -> None:
     example = torch.ones(2, 8, dtype=torch.long)
     shape = {0: "rows", 1: "tokens"}
     with warnings.catch_warnings():
-        # Branches on the lengths of a mask that is always given; and that there is a newer exporter, which needs more.
+        # Warnings about branches on the lengths of a mask that is always given, and about a newer exporter.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Hidden(model.transformer).eval(),

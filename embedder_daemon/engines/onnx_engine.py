@@ -19,14 +19,14 @@ from embedder_daemon.errors import LoadError, ModelMissingError
 from embedder_daemon.model.space import ModelFiles
 
 _POOLINGS: Final = {"mean", "cls"}
-_TOLERANCE: Final = 1e-6  # measured: 0.0 on one processor; others add in another order
-_BATCH_TOKENS: Final = 1024  # not measured: that of the other engines on the CPU
+_TOLERANCE: Final = 1e-6  # measured: 0.0 on one processor; others may add in another order
+_BATCH_TOKENS: Final = 1024  # not measured: as for the other engines on the CPU
 _KNOWN: Final = {*converted.INPUTS, "token_type_ids"}
-_FATAL: Final = 4  # the only severity that is logged: everything else is raised as well
+_FATAL: Final = 4  # log fatal errors only: all others are also raised
 _FAILURES: Final[tuple[type[Exception], ...]] = tuple(
     kind for kind in vars(raised).values() if isinstance(kind, type) and issubclass(kind, Exception)
 )
-"""Everything that onnxruntime raises; the kinds have no base of their own."""
+"""onnxruntime's exceptions, which have no common base class."""
 _UNREADABLE: Final[tuple[type[Exception], ...]] = (*_FAILURES, OSError, RuntimeError, ValueError)
 _WARM_UP: Final = "The first forward pass takes longer than the others."
 
@@ -41,7 +41,7 @@ class _Node(Protocol):
 
 
 class _Session(Protocol):
-    """What is used of onnxruntime's."""
+    """The part of onnxruntime's session that is used here."""
 
     def get_inputs(self) -> list[_Node]: ...
     def get_outputs(self) -> list[_Node]: ...
@@ -49,20 +49,20 @@ class _Session(Protocol):
 
 
 def create(options: EngineOptions, files: ModelFiles | None) -> OnnxEngine:
-    """Load the model of `files`: its own ONNX file, or a conversion, which is made where none is cached.
+    """Load the model of `files`: its own ONNX file, or a conversion, which is made unless it is cached.
 
     Raises:
         EngineMissingError: there is neither an ONNX file nor torch to make one.
-        LoadError: the device is no CPU, the precision not float32, or onnxruntime cannot read the model.
+        LoadError: the device is not the CPU, the precision is not float32, or onnxruntime cannot read the model.
     """
     if files is None:
         raise ModelMissingError("the engine onnx needs a model: fix EMBEDDER_MODEL")
     if options.device not in {"auto", "cpu"}:
-        raise LoadError(f"the engine onnx runs on the cpu, not on {options.device}: set EMBEDDER_DEVICE=auto")
+        raise LoadError(f"the engine onnx runs on cpu, not on {options.device}: set EMBEDDER_DEVICE=auto")
     if files.space.dense or files.space.pooling not in _POOLINGS:
         raise LoadError(
-            f"the engine onnx pools by {' or '.join(sorted(_POOLINGS))}, without dense layers, and the model "
-            f"{files.space.model} asks for {files.space.pooling} {files.space.dense}: set EMBEDDER_ENGINE=auto"
+            f"the engine onnx supports pooling by {' or '.join(sorted(_POOLINGS))} without dense layers, but the model "
+            f"{files.space.model} needs {files.space.pooling} {files.space.dense}: set EMBEDDER_ENGINE=auto"
         )
     if options.precision not in {"auto", "float32"}:
         raise LoadError(f"the engine onnx computes float32, not {options.precision}: set EMBEDDER_PRECISION=auto")
@@ -74,7 +74,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> OnnxEngine:
 
 
 class OnnxGraph:
-    """A model's ONNX file, loaded, with the pooling behind it."""
+    """A loaded ONNX file with the pooling after it."""
 
     def __init__(self, file: Path, threads: int, files: ModelFiles) -> None:
         self._pad_id = files.pad_token_id
@@ -88,7 +88,7 @@ class OnnxGraph:
 
         Raises:
             MemoryError: the batch does not fit.
-            Exception: whatever else onnxruntime raises; its kinds have no base of their own.
+            Exception: whatever else onnxruntime raises; its exceptions have no common base class.
         """
         with out_of_memory.guarded(*_FAILURES):
             ids, mask = padding.pad(batch, self._pad_id, padding.exact(batch))
@@ -119,7 +119,7 @@ class OnnxEngine:
         self.forward(self.encode([_WARM_UP], EmbedTask.DOCUMENT))
 
     def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
-        """Tokenise, and let other threads run meanwhile."""
+        """Tokenise; releases the GIL."""
         return self._tokeniser.encode(texts, task)
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
@@ -137,7 +137,7 @@ def pool(hidden: Rows, mask: padding.Matrix, pooling: str, dimensions: int) -> R
         vectors = hidden[:, 0]
     else:
         weights = mask.astype(np.float32)
-        seen = np.where(weights[:, :, None] == 0, np.float32(0), hidden)  # a weight of 0 would leave a NaN in padding
+        seen = np.where(weights[:, :, None] == 0, np.float32(0), hidden)  # multiplying by 0 would keep a NaN in padding
         vectors = np.einsum("rtd,rt->rd", seen, weights) / weights.sum(axis=1, keepdims=True)
     vectors = vectors[:, :dimensions]
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -149,17 +149,21 @@ def _session(graph: Path, threads: int) -> _Session:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # remembers each shape, and there are many
+    options.enable_mem_pattern = False  # would remember every shape, and there are many
     options.log_severity_level = _FATAL
     session: _Session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     return session
 
 
 def _output(inputs: Sequence[str], outputs: Sequence[_Node]) -> str:
-    """Return the name of the tokens' vectors, the one output of three dimensions; raises LoadError."""
+    """Return the name of the token vectors, the only output with three dimensions; raises LoadError."""
     if strange := set(inputs) - _KNOWN:
-        raise LoadError(f"the model's onnx/model.onnx wants what no engine here knows: {', '.join(sorted(strange))}")
+        raise LoadError(
+            f"the model's onnx/model.onnx needs inputs that no engine here supports: {', '.join(sorted(strange))}"
+        )
     for output in outputs:
         if len(output.shape) == 3:
             return output.name
-    raise LoadError("the model's onnx/model.onnx has no vectors of tokens: delete it, so that the model is converted")
+    raise LoadError(
+        "the model's onnx/model.onnx has no output of token vectors: delete it, so that the model is converted"
+    )

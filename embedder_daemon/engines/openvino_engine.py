@@ -1,4 +1,4 @@
-"""Sentence-transformers models on openvino: converted once, and then without torch in the process."""
+"""Sentence-transformers models on openvino: converted once, then run without torch in the process."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
 _TOLERANCES: Final = {"float32": 1e-6, "bfloat16": 2e-3}  # measured: 2e-7 and 7e-4
 _BATCH_TOKENS: Final = 1024  # measured: flat from 256 on
 _STEP: Final = 8
-"""Widths are multiples of it: a shape that comes for the first time costs 3 ms, and odd widths compute slower."""
+"""Widths are multiples of this: a new shape costs 3 ms, and odd widths compute more slowly."""
 _WARM_UP: Final = "The first forward pass takes longer than the others."
 
 
 def create(options: EngineOptions, files: ModelFiles | None) -> OpenvinoEngine:
-    """Load the model of `files`, after its conversion where none is cached.
+    """Load the model of `files`; converts it first unless a conversion is cached.
 
     Raises:
-        LoadError: the device is no CPU, the precision is float16, or openvino cannot convert or read the model.
+        LoadError: the device is not the CPU, the precision is float16, or openvino cannot convert or read the model.
     """
     if files is None:
         raise ModelMissingError("the engine openvino needs a model: fix EMBEDDER_MODEL")
     if options.device not in {"auto", "cpu"}:
-        raise LoadError(f"the engine openvino runs on the cpu, not on {options.device}: set EMBEDDER_DEVICE=auto")
+        raise LoadError(f"the engine openvino runs on cpu, not on {options.device}: set EMBEDDER_DEVICE=auto")
     if options.precision not in {"auto", *_HINTS}:
         raise LoadError(
             f"the engine openvino computes float32 or bfloat16, not {options.precision}: set EMBEDDER_PRECISION=auto"
@@ -45,7 +45,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> OpenvinoEngine:
 
 
 def computes_bfloat16() -> bool:
-    """Whether this processor computes bfloat16 itself; elsewhere it is emulated, and takes a hundred times as long."""
+    """Whether this processor has native bfloat16; emulated, it takes a hundred times as long."""
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
@@ -57,14 +57,14 @@ class OpenvinoGraph:
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": threads,
-            "ENABLE_CPU_PINNING": False,  # the event loop wants a core as well, and must not wait for ours
+            "ENABLE_CPU_PINNING": False,  # leave a core for the event loop
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
         }
         self._pad_id = pad_id
         self._request = openvino.Core().compile_model(file, "CPU", config).create_infer_request()
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
-        """Pad to the longest row, or a little more, and run; returns a row of float32 little-endian for each text.
+        """Pad to the longest row or a little more, and run; returns a row of float32 little-endian for each text.
 
         Raises:
             MemoryError: the batch does not fit.
@@ -100,7 +100,7 @@ class OpenvinoEngine:
         self.forward(self.encode([_WARM_UP], EmbedTask.DOCUMENT))
 
     def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
-        """Tokenise, and let other threads run meanwhile."""
+        """Tokenise; releases the GIL."""
         return self._tokeniser.encode(texts, task)
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What libraries raise when memory is out, told as MemoryError: the scheduler then tries smaller batches."""
+"""Converts libraries' out-of-memory errors to MemoryError, so that the scheduler tries smaller batches."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SIGNS: Final = (
 
 @contextmanager
 def guarded(*kinds: type[Exception]) -> Iterator[None]:
-    """Run a forward pass; `kinds` are the exceptions of the library in which it tells that memory is out.
+    """Run a forward pass; `kinds` are the library's exceptions that may mean out of memory.
 
     Raises:
-        MemoryError: it is out; whatever else the library raises is let through.
+        MemoryError: memory is out; other exceptions of the library pass through.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""From tokens of different lengths to two matrices of one shape."""
+"""Pads tokens of different lengths to two matrices of one shape."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ Matrix = NDArray[np.int64]
 
 
 class PaddedShape(NamedTuple):
-    """Of a batch, padding included."""
+    """The shape of a batch, padding included."""
 
     rows: int
     tokens: int
 
 
 def exact(batch: Sequence[Encoded]) -> PaddedShape:
-    """Return the least shape that holds the batch."""
+    """Return the smallest shape that fits the batch."""
     return PaddedShape(len(batch), max(len(encoded.ids) for encoded in batch))
 
 
 def bucketed(batch: Sequence[Encoded], max_tokens: int) -> PaddedShape:
-    """Return one of few shapes that hold the batch: powers of two, and those times 1.5.
+    """Return one of few shapes that fit the batch: powers of two, and those times 1.5.
 
-    A hundred shapes serve batches of every size, and at most a third of each dimension is padding beyond 8 tokens.
+    A hundred shapes cover batches of every size; beyond 8 tokens, at most a third of each dimension is padding.
     """
     rows, tokens = exact(batch)
     return PaddedShape(_step(rows), max(tokens, min(_step(max(tokens, 8)), max_tokens)))
 
 
 def pad(batch: Sequence[Encoded], pad_id: int, shape: PaddedShape) -> tuple[Matrix, Matrix]:
-    """Return token ids and their mask, both (rows, tokens); a row beyond the batch sees one token: no NaN."""
+    """Return token ids and their mask, both (rows, tokens); rows beyond the batch have one token, to avoid NaN."""
     ids, mask = np.full(shape, pad_id, np.int64), np.zeros(shape, np.int64)
     for row, encoded in enumerate(batch):
         ids[row, : len(encoded.ids)] = encoded.ids

@@ -1,4 +1,4 @@
-"""From texts to tokens, the same for every engine that runs a real model."""
+"""Tokenises texts, in the same way for every engine with a real model."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from embedder_daemon.model.folder import ModelFolder
 from embedder_daemon.model.space import ModelFiles
 
 _WINDOW: Final = 1 << 16
-"""Characters that are tokenised at a time: each takes 160 bytes of memory, and 660 in Chinese (measured)."""
+"""Characters tokenised at a time: each takes 160 bytes of memory, 660 in Chinese (measured)."""
 _COUNTED: Final = 1 << 20
-"""Characters behind what the model reads whose tokens are counted; what stands behind them is estimated from them."""
+"""Characters beyond the model's window whose tokens are counted; the rest is extrapolated from them."""
 _READ: Final = 1 << 20
-"""Characters after which a text that has fewer tokens than the model reads is taken for one endless word."""
+"""Characters after which a text with too few tokens to fill the window counts as one endless word."""
 _LONG_TOKEN: Final = 16
-"""Characters of a token, of which prose has three to six; models that read very long texts are given more."""
+"""Characters per token to assume; prose has three to six. Models with very long windows get more."""
 _MARGIN: Final = 64
-"""Tokens before the end of a window that what comes behind it may change."""
+"""Tokens at the end of a window that the text after it may change."""
 
-os.putenv("TOKENIZERS_PARALLELISM", "false")  # a batch of one needs no pool of threads, which bulk would fill
+os.putenv("TOKENIZERS_PARALLELISM", "false")  # batches of one need no thread pool, which bulk would fill
 
 
 class Tokeniser:
-    """A model's tokenizer, prompts and maximum length; used from several threads at once."""
+    """A model's tokenizer, prompts and maximum length; safe for several threads."""
 
     def __init__(self, files: ModelFiles) -> None:
         self._space = files.space
@@ -38,28 +38,28 @@ class Tokeniser:
         self._refuse_long_prompts(files)
 
     def _refuse_long_prompts(self, files: ModelFiles) -> None:
-        """Raise LoadError where a prompt leaves texts less than half of the model's tokens; they would look alike."""
+        """Raise LoadError if a prompt takes more than half of the model's tokens: all texts would look alike."""
         space = self._space
         for task, prompt in (("query", space.query_prompt), ("document", space.document_prompt)):
             taken = len(self._tokens(prompt)) + self._special if prompt else 0
             if 2 * taken > space.max_tokens:
                 raise LoadError(
                     f"the {task} prompt takes {taken} of the {space.max_tokens} tokens that the model {files.folder} "
-                    f"reads, special tokens included, and may take half at most: set EMBEDDER_{task.upper()}_PROMPT to "
-                    "a shorter one, or to nothing; it overrules the one of the model's files or family"
+                    f"reads, special tokens included, but may take at most half: set EMBEDDER_{task.upper()}_PROMPT to "
+                    "a shorter one, or to nothing; it overrides the prompt of the model's files or family"
                 )
 
     def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
-        """Tokenise; the tokenizer is Rust, and lets other threads run meanwhile.
+        """Tokenise; the tokenizer is written in Rust and releases the GIL.
 
-        One text after another, so that no call waits for bulk's; in batches of one, because only those let go of
-        Python's lock.
+        One text after another, so that no call waits for bulk's; as batches of one, because only the batch methods
+        release the GIL.
         """
         prompt = self._space.query_prompt if task is EmbedTask.QUERY else self._space.document_prompt
         return [self._encode(text, prompt) for text in texts]
 
     def _encode(self, text: str, prompt: str) -> Encoded:
-        """Cut before the special tokens are added; touches the tokens that are kept, and no others."""
+        """Truncate before adding the special tokens; processes only the tokens that are kept."""
         encoding, end = self._beginning(text, prompt)
         tokens, room = len(encoding), self._space.max_tokens - self._special
         consumed = end
@@ -77,8 +77,8 @@ class Tokeniser:
     def _beginning(self, text: str, prompt: str) -> tuple[tokenizers.Encoding, int]:
         """Tokenise as much of a text as the model can read and a little more; also return where that ends.
 
-        What stands behind the end must not change a token that is kept. Of a text without places to cut, such as
-        millions of equal letters, only the beginning is read, for each round reads all of it again.
+        The text after the end must not change a token that is kept. Of a text that cannot be split, such as millions of
+        equal letters, only the beginning is read, because each round starts over.
         """
         enough, end = self._space.max_tokens + _MARGIN, _WINDOW
         most = max(_READ, _LONG_TOKEN * self._space.max_tokens)
@@ -90,7 +90,7 @@ class Tokeniser:
             end = min(4 * end, most)
 
     def _count(self, text: str, start: int) -> int:
-        """Return the number of tokens from a place on, window by window; that of far more characters is estimated."""
+        """Return the number of tokens from an offset on, window by window; extrapolated for very long texts."""
         tokens, place = 0, start
         while place < min(len(text), start + _COUNTED):
             end = _place(text, place, place + _WINDOW)
@@ -103,7 +103,7 @@ class Tokeniser:
 
 
 def _place(text: str, start: int, end: int) -> int:
-    """Return where a window ends that begins at `start`: before the last space before `end`, if one is near."""
+    """Return the end of a window that begins at `start`: before the last space before `end`, if one is near."""
     if end >= len(text):
         return len(text)
     space = text.rfind(" ", end - _WINDOW // 16, end)
@@ -111,11 +111,11 @@ def _place(text: str, start: int, end: int) -> int:
 
 
 def _read(files: ModelFiles) -> tokenizers.Tokenizer:
-    """Read the tokenizer without the truncation and padding that its file may ask for."""
+    """Load the tokenizer without the truncation and padding that its file may specify."""
     text = tokenizer_files.read(ModelFolder(files.folder, "install the model again"), "")
     try:
         tokenizer = tokenizers.Tokenizer.from_str(text)
-    except Exception as error:  # tokenizers raises nothing more special
+    except Exception as error:  # tokenizers raises nothing more specific
         raise LoadError(f"the tokenizer of {files.folder} cannot be used: install the model again") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -1,4 +1,4 @@
-"""Compares a conversion with the torch model that it was made of, before it is sealed."""
+"""Compares a conversion with its torch model before its digests are recorded."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from embedder_daemon.errors import LoadError
 from embedder_daemon.model.space import ModelFiles
 
 LENGTHS: Final = (3, 9, 41, 133, 521, 1031)
-"""Tokens of the texts that are compared, special ones included: below and above the windows that models with local
-attention have (16 to 512), and no multiples of them. A model that reads less gets one text of its own length."""
-_REPEATED: Final = 4  # times the golden texts together are longer than the longest, in any vocabulary
+"""Lengths of the compared texts in tokens, special ones included: below and above the windows of local attention (16 to
+512), and not multiples of them. A model with a shorter window gets one text of that length."""
+_REPEATED: Final = 4  # repetitions of the golden texts that exceed the longest length in any vocabulary
 
 Forward = Callable[[Sequence[Encoded]], list[bytes]]
 
 
 def check(forward: Forward, model: SentenceModel, files: ModelFiles) -> None:
-    """Compare texts of several lengths alone, and then beside longer ones, with what torch computes of them alone.
+    """Compare texts of several lengths, alone and batched with longer ones, with torch's vectors of them alone.
 
     Args:
-        forward: the conversion: from a batch to a row of float32 little-endian for each text.
-        model: what it was converted from, on the CPU as float32.
+        forward: the conversion, from a batch to a row of float32 little-endian for each text.
+        model: the original, on the CPU as float32.
         files: the model's, for its tokenizer.
 
     Raises:
-        LoadError: a cosine is under golden.MIN_COSINE.
+        LoadError: a cosine is below golden.MIN_COSINE.
     """
     texts = _texts(files)
     wanted = {len(text.ids): _by_torch(model, text) for text in texts}
@@ -44,7 +44,7 @@ def check(forward: Forward, model: SentenceModel, files: ModelFiles) -> None:
                 beside = f" beside one of {longest}" if len(batch) > 1 else ""
                 raise LoadError(
                     f"it computes other vectors than torch: cosine {cosine:.6f} for a text of {len(text.ids)} "
-                    f"tokens{beside}, and at least {golden.MIN_COSINE} is needed; set EMBEDDER_ENGINE=torch"
+                    f"tokens{beside}, but at least {golden.MIN_COSINE} is needed; set EMBEDDER_ENGINE=torch"
                 )
 
 
@@ -58,7 +58,7 @@ def _batches(texts: Sequence[Encoded]) -> Iterator[list[Encoded]]:
 
 
 def _texts(files: ModelFiles) -> list[Encoded]:
-    """Return a text of each length, the shortest first; all begin with the same words."""
+    """Return a text of each length, shortest first; all begin with the same words."""
     words = " ".join(golden.texts() * _REPEATED)
     shorter = min(files.space.max_tokens, LENGTHS[-1])
     longest = replace(files.space, max_tokens=shorter, query_prompt="", document_prompt="")

@@ -1,4 +1,4 @@
-"""Sentence-transformers models on torch: tokenizers directly, one padded forward pass for each batch."""
+"""Sentence-transformers models on torch, with one padded forward pass per batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> TorchEngine:
     """Load the model of `files`.
 
     Raises:
-        LoadError: the device is not there or lacks the precision, or torch cannot read the model.
+        LoadError: the device is missing or lacks the precision, or torch cannot read the model.
     """
     if files is None:
         raise ModelMissingError("the engine torch needs a model: fix EMBEDDER_MODEL")
@@ -67,12 +67,12 @@ class TorchEngine:
         self.forward(self.encode([_WARM_UP], EmbedTask.DOCUMENT))
 
     def encode(self, texts: Sequence[str], task: EmbedTask) -> list[Encoded]:
-        """Tokenise, and let other threads run meanwhile."""
+        """Tokenise; releases the GIL."""
         return self._tokeniser.encode(texts, task)
 
     def forward(self, batch: Sequence[Encoded]) -> list[bytes]:
-        """Pad and run; on MPS to one of few shapes, because it keeps memory for each that it ever saw."""
-        with out_of_memory.guarded(RuntimeError):  # torch.OutOfMemoryError is one, too
+        """Pad and run; on MPS to one of few shapes, because MPS keeps memory for every shape that it has seen."""
+        with out_of_memory.guarded(RuntimeError):  # includes torch.OutOfMemoryError
             matrices = padding.pad(batch, self._pad_id, self._shape(batch))
             ids, mask = (torch.from_numpy(matrix).to(self._device) for matrix in matrices)
             with torch.inference_mode():
@@ -90,7 +90,7 @@ class TorchEngine:
             torch.mps.empty_cache()
 
     def _tidy(self) -> None:
-        """Give back what MPS holds and does not use, when it is much."""
+        """Release unused memory of MPS if it is a lot."""
         if self._device.type != "mps":
             return
         if torch.mps.driver_allocated_memory() - torch.mps.current_allocated_memory() > _MPS_UNUSED_BYTES:
@@ -98,16 +98,16 @@ class TorchEngine:
 
 
 def _device(wanted: str) -> str:
-    """Return the device; auto takes no mps, because some versions of it compute wrong vectors."""
+    """Return the device; auto never chooses mps, because some versions of it compute wrong vectors."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         return "cuda" if there["cuda"] else "cpu"
     if not there[wanted]:
-        raise LoadError(f"there is no device {wanted} on this machine: set EMBEDDER_DEVICE=auto")
+        raise LoadError(f"this machine has no device {wanted}: set EMBEDDER_DEVICE=auto")
     return wanted
 
 
 def _precision(wanted: str, device: str) -> str:
     if wanted == "float16" and device == "cpu":
-        raise LoadError("torch computes float16 on cuda and mps, not on the cpu: set EMBEDDER_PRECISION=auto")
+        raise LoadError("torch computes float16 on cuda and mps, not on cpu: set EMBEDDER_PRECISION=auto")
     return "float32" if wanted == "auto" else wanted

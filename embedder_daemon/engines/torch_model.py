@@ -1,4 +1,4 @@
-"""The model as a torch module, pooling and normalisation included: what torch runs and the others convert."""
+"""The model as a torch module with pooling and normalisation; torch runs it, and other engines convert it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from embedder_daemon.model.space import ModelFiles
 
 
 class Dense(torch.nn.Module):
-    """One layer behind the pooling; it computes in float32, whatever its weights are."""
+    """One layer after the pooling; computes in float32, whatever the precision of its weights."""
 
     def __init__(self, folder: Path, activation: str) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Dense(torch.nn.Module):
 class SentenceModel(torch.nn.Module):
     """From token ids and their mask, both (rows, tokens) int64, to normalised float32 (rows, dimensions).
 
-    Rows are padded on the right, whatever the model's own tokenizer does: only what the mask holds is pooled.
+    Rows are padded on the right, whatever the model's own tokenizer does; only tokens in the mask are pooled.
     """
 
     def __init__(self, transformer: torch.nn.Module, pooling: str, dense: torch.nn.Module, cut: int | None) -> None:
@@ -47,7 +47,7 @@ class SentenceModel(torch.nn.Module):
         self.cut = cut
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Run, pool, cut, normalise; whatever the precision of the weights, what follows them is float32."""
+        """Run, pool, truncate, normalise; the steps after the transformer are float32 in any case."""
         hidden = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
         rows = self.dense(self._pool(hidden, attention_mask))
         return torch.nn.functional.normalize(rows if self.cut is None else rows[:, : self.cut], dim=1)
@@ -82,7 +82,7 @@ def _mean_by_root(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def _weighted_sum(hidden: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Sum over the tokens; padding is filled with zeros, because a weight of 0 would leave a NaN in it."""
+    """Sum over the tokens; fills padding with zeros, because multiplying by 0 would keep a NaN."""
     return (hidden.masked_fill(weights == 0, 0.0) * weights).sum(dim=1)
 
 
@@ -100,20 +100,20 @@ _POOLINGS: Final[dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
     "lasttoken": _last,
 }
 
-_SDPA_MASK: Final = cast("Callable[..., torch.Tensor | None]", sdpa_mask)  # its own types know fewer arguments
+_SDPA_MASK: Final = cast("Callable[..., torch.Tensor | None]", sdpa_mask)  # its own types declare fewer arguments
 
 
 def fill_masks() -> None:
-    """Let no token be without one that it sees, in every model that is loaded in this process from now on.
+    """Make every token attend to at least one token, in every model loaded in this process from now on.
 
-    With local attention, a token of the padding may see nothing but padding. Torch computes zeros for it. The engines
-    that run a conversion compute NaN, which spreads to the tokens of the text with the next layer.
+    With local attention, a padding token may attend to padding only. Torch computes zeros for it; converted models
+    compute NaN, which spreads to the tokens of the text in the next layer.
     """
     transformers.AttentionMaskInterface.register("sdpa", _filled_mask)
 
 
 def _filled_mask(*arguments: object, local_size: int | None = None, **options: object) -> torch.Tensor | None:
-    """Return the mask of transformers' attention; where it is local, a token that would see nothing sees everything."""
+    """Return transformers' attention mask; with local attention, a token that would see nothing sees everything."""
     mask = _SDPA_MASK(*arguments, local_size=local_size, **options)
     if mask is None or local_size is None:
         return mask
@@ -121,15 +121,14 @@ def _filled_mask(*arguments: object, local_size: int | None = None, **options: o
 
 
 _UNUSED: Final = "pooler."
-"""What stands before the weights of BERT's own head, which no pooling here computes, and most files leave out."""
+"""Prefix of the weights of BERT's own pooler, which no pooling here uses and most files omit."""
 
 
 def load(files: ModelFiles) -> SentenceModel:
-    """Read the weights from the folder, as float32; the hub is never asked.
+    """Read the weights from the folder as float32; never contacts the hub.
 
     Raises:
-        OSError, RuntimeError, ValueError, KeyError: the folder holds no model that transformers can read, or not all of
-            its weights.
+        OSError, RuntimeError, ValueError, KeyError: transformers cannot read the folder, or weights are missing.
     """
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # has no types
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # has no types
@@ -141,11 +140,11 @@ def load(files: ModelFiles) -> SentenceModel:
 
 
 def _transformer(folder: Path) -> torch.nn.Module:
-    """Read the transformer; of an encoder and a decoder, the encoder (a saved encoder may say that it is no pair)."""
+    """Read the transformer; of an encoder-decoder model, the encoder (which may be saved alone)."""
     config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     encodes = config.is_encoder_decoder or type(config) in transformers.MODEL_FOR_TEXT_ENCODING_MAPPING
     kind = transformers.AutoModelForTextEncoding if encodes else transformers.AutoModel
-    config.use_cache = False  # what a decoder keeps for the next token, which there is not
+    config.use_cache = False  # a decoder's cache for the next token, which never comes
     transformer: torch.nn.Module
     transformer, told = kind.from_pretrained(
         str(folder),
@@ -157,6 +156,6 @@ def _transformer(folder: Path) -> torch.nn.Module:
         output_loading_info=True,
     )
     if missing := sorted(name for name in told["missing_keys"] if not name.startswith(_UNUSED)):
-        # The library fills them with random numbers, and only warns.
+        # The library only warns, and fills them with random numbers.
         raise ValueError(f"the file has no weights for {', '.join(missing[:5])}, {len(missing)} in all")
     return transformer

@@ -1,4 +1,4 @@
-"""Linear layers on the CPU with weights as oneDNN reads them, rearranged once."""
+"""Linear layers on the CPU with weights in oneDNN's layout, rearranged once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class PackedLinear(torch.nn.Module):
-    """Computes what a torch.nn.Linear does; torch alone rearranges weights in every pass, or has MKL multiply."""
+    """Equivalent to torch.nn.Linear, which rearranges weights in every pass or multiplies with MKL."""
 
     def __init__(self, layer: torch.nn.Linear) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class PackedLinear(torch.nn.Module):
 
 
 def pack(model: torch.nn.Module) -> None:
-    """Replace the linear layers of a model on the CPU, where oneDNN can compute them; subclasses stay."""
+    """Replace a model's linear layers on the CPU that oneDNN can compute; subclasses are kept."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # has no types
         return
     for module in list(model.modules()):
@@ -32,5 +32,5 @@ def pack(model: torch.nn.Module) -> None:
 
 
 def _computes(dtype: torch.dtype) -> bool:
-    """Say whether oneDNN computes in it here."""
+    """Whether oneDNN supports this type on this machine."""
     return dtype is torch.float32 or (dtype is torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - the only door

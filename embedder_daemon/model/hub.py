@@ -1,4 +1,4 @@
-"""The hub's cache on this disk. The hub itself is never asked: what is not here is an error that names the command."""
+"""The hub's cache on this disk. The hub is never contacted: a missing model is an error with the command to run."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def is_id(model: str) -> bool:
 
 
 def command(repository: str) -> str:
-    """Return the command that downloads it, for a shell."""
+    """Return the shell command that downloads it."""
     return shlex.join([sys.executable, "-I", "-m", "huggingface_hub.cli.hf", "download", repository])
 
 
 def cache() -> Path:
-    """Return the cache folder; the library reads its own variables (HF_HUB_CACHE, HF_HOME), in milliseconds.
+    """Return the cache folder according to the library's own variables (HF_HUB_CACHE, HF_HOME); takes milliseconds.
 
     Raises:
         ModelMissingError: the library is not installed.
     """
-    try:  # imported here, because only who serves from the hub's cache needs it
+    try:  # imported here, because only models from the hub's cache need it
         constants = importlib.import_module("huggingface_hub.constants")
     except ModuleNotFoundError as error:
         raise ModelMissingError(
@@ -42,12 +42,12 @@ def cache() -> Path:
 
 
 def snapshot(repository: str, folder: Path, revision: str = "main") -> Path:
-    """Return the folder of what a revision was when it was downloaded; its files may be links, also dangling.
+    """Return the folder of a revision's downloaded snapshot; its files may be links, even dangling ones.
 
     Args:
         repository: owner/name.
-        folder: what `cache` returned.
-        revision: a branch, a tag or a whole commit.
+        folder: from `cache`.
+        revision: a branch, a tag or a full commit hash.
 
     Raises:
         ModelMissingError: there is none.
@@ -60,21 +60,21 @@ def snapshot(repository: str, folder: Path, revision: str = "main") -> Path:
         found = base / "snapshots" / revision if _COMMIT.fullmatch(revision) else reference
     if not found.is_dir():
         raise ModelMissingError(
-            f"the model {repository} is no folder, and {found} is not in the hub's cache: run {command(repository)}"
+            f"the model {repository} is not a folder, and {found} is not in the hub's cache: run {command(repository)}"
         )
     return found
 
 
 def is_interrupted(repository: str, folder: Path) -> bool:
-    """Whether a download was broken off, or still runs."""
+    """Whether a download was interrupted or is still running."""
     return any((_base(repository, folder) / "blobs").glob("*.incomplete"))
 
 
 def name_of(folder: Path) -> str:
-    """Return a folder's name as a model: a snapshot's own name is a commit, so that it takes its repository's."""
+    """Return a model folder's name; for a snapshot, whose own name is a commit, its repository's."""
     repository = folder.parent.parent.name
     if folder.parent.name == "snapshots" and repository.startswith(_PREFIX):
-        return repository.split("--", 2)[-1]  # the name itself may have two dashes
+        return repository.split("--", 2)[-1]  # the name itself may contain two dashes
     return folder.name
 
 

@@ -1,4 +1,4 @@
-"""The prompts of well-known models whose files do not say them; from their authors' model cards."""
+"""The prompts of well-known models whose files do not contain them; from their authors' model cards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class Prompts(NamedTuple):
-    """What is put before a text of each task."""
+    """The prefix of a text, by task."""
 
     query: str
     document: str
@@ -27,11 +27,11 @@ _FAMILIES: Final = {
     r"arctic-embed-(xs|s|m|l)": Prompts(_BGE, ""),
     r"nomic-embed-text|modernbert-embed": Prompts("search_query: ", "search_document: "),
 }
-"""By what a model's name holds, in lower case; the first that fits counts. gte and bge-m3 want none."""
+"""By a part of a model's name in lower case; the first match wins. gte and bge-m3 need none."""
 
 
 def known_prompts(name: str) -> Prompts:
-    """Return the prompts of the family that a model's name says it is of; empty ones where none is known."""
+    """Return the prompts of the family in a model's name; empty ones if the family is unknown."""
     for pattern, prompts in _FAMILIES.items():
         if re.search(rf"(?<![a-z0-9])({pattern})(?![a-z0-9])", name.lower()):
             return prompts

@@ -1,4 +1,4 @@
-"""What an embedding space is: vectors of two spaces are never compared."""
+"""The identity of an embedding space; vectors of different spaces are never compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class EmbeddingSpace:
-    """Everything that decides which vector a text gets; a change in any of it makes another space."""
+    """Everything that determines a text's vector; a change in any field makes another space."""
 
     model: str
     weights_sha256: str
@@ -24,18 +24,17 @@ class EmbeddingSpace:
     max_tokens: int
     dimensions: int
     dense: str = ""
-    """Activations of the layers between pooling and normalisation, with a + between them; `weights_sha256` has the
-    layers."""
+    """Activations of the layers between pooling and normalisation, joined by +; `weights_sha256` has their weights."""
     lower_case: bool = False
-    """Whether texts are made lower-case before the tokenizer sees them."""
+    """Whether texts are lower-cased before tokenising."""
     config_sha256: str = ""
-    """Of what the transformer's config.json says of its computation; empty is what that of the bundled model says."""
+    """Digest of the transformer's configuration as far as it affects the computation; empty for the bundled model's."""
 
     @cached_property
     def space_id(self) -> str:
-        """The model's name and 16 hex digits of a digest of every field.
+        """The model's name and 16 hex digits of a digest of the fields.
 
-        A field that has a default, and has it, is left out: the ids of stores are older than such a field.
+        Fields with their default value are left out, because they were added after the first ids were stored.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         told = {field.name: values[field.name] for field in fields(self) if values[field.name] != field.default}
@@ -46,20 +45,20 @@ class EmbeddingSpace:
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model that was found on disk and whose digests were read."""
+    """A model found on disk, with its digests."""
 
     folder: Path
-    """Of the transformer and its tokenizer."""
+    """The folder of the transformer and its tokenizer."""
     space: EmbeddingSpace
     pad_token_id: int
     width: int
-    """Dimensions before they are cut to those of the space."""
+    """Dimensions before truncation to those of the space."""
     dense: tuple[Path, ...] = ()
-    """Folders of the layers between pooling and normalisation, whose activations the space names."""
+    """Folders of the layers between pooling and normalisation."""
 
     @property
     def head(self) -> str:
-        """What follows the transformer, short and in letters of a file's name."""
+        """A short name for the steps after the transformer, valid in a file name."""
         cut = str(self.space.dimensions) if self.space.dimensions < self.width else ""
         return "-".join(filter(None, (self.space.pooling, self.space.dense, cut)))
 
@@ -69,7 +68,7 @@ class ModelFiles:
 
     @staticmethod
     def parse(text: str) -> ModelFiles:
-        """Read what `dump` wrote; raises ValueError, KeyError or TypeError."""
+        """Parse the output of `dump`; raises ValueError, KeyError or TypeError."""
         told = json.loads(text)
         told |= {"space": EmbeddingSpace(**told["space"]), "folder": Path(told["folder"])}
         return ModelFiles(**told | {"dense": tuple(map(Path, told["dense"]))})

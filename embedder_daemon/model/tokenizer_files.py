@@ -1,4 +1,4 @@
-"""A model's tokenizer as its files describe it: tokenizer.json, or the vocabulary of a plain BERT tokenizer."""
+"""A model's tokenizer as its files define it: tokenizer.json, or the vocabulary of a plain BERT tokenizer."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _BERT: Final = frozenset(
     {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "LayoutLMTokenizer", "LxmertTokenizer"}
     | {"MobileBertTokenizer", "SqueezeBertTokenizer"}
 )
-"""What transformers builds from a vocabulary and the settings below, whatever else tokenizer.json says."""
+"""Tokenizers that transformers builds from a vocabulary and the settings below, ignoring the rest of tokenizer.json."""
 _FROM_VOCABULARY: Final = _BERT | {"ConvBertTokenizer"}
 _REBUILT: Final = _BERT | {"MPNetTokenizer"}
-"""ConvBertTokenizer has no constructor of its own, so that transformers takes its tokenizer.json as it is."""
+"""ConvBertTokenizer has no constructor of its own, so transformers uses its tokenizer.json unchanged."""
 _OF_TYPES: Final = {
     **dict.fromkeys(("bert", "bros", "convbert", "distilbert", "electra", "ernie", "layoutlm"), "BertTokenizer"),
     **dict.fromkeys(("lxmert", "megatron-bert", "mobilebert", "squeezebert", "visual_bert"), "BertTokenizer"),
     "mpnet": "MPNetTokenizer",
 }
-"""What transformers takes for a type of model whose files name no tokenizer (TOKENIZER_MAPPING_NAMES)."""
+"""transformers' default tokenizer by type of model, if its files do not name one (TOKENIZER_MAPPING_NAMES)."""
 _NORMALIZER: Final = {
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
     "tokenize_chinese_chars": "handle_chinese_chars",
 }
-"""Settings of tokenizer_config.json, and what the tokenizers library calls them."""
+"""Settings of tokenizer_config.json, and their names in the tokenizers library."""
 _SPECIAL: Final = {
     "unk_token": "[UNK]",
     "sep_token": "[SEP]",
@@ -39,28 +39,28 @@ _SPECIAL: Final = {
     "cls_token": "[CLS]",
     "mask_token": "[MASK]",
 }
-_LONGEST_WORD: Final = 100  # characters of a word that is not unknown: transformers' and the library's own default
+_LONGEST_WORD: Final = 100  # longer words become the unknown token: the default of transformers and of the library
 
 
 def read(folder: ModelFolder, path: str) -> str:
-    """Return the tokenizer of a transformer, as the tokenizers library writes it to tokenizer.json.
+    """Return the tokenizer of a transformer in the format of tokenizer.json.
 
     Raises:
         ModelMissingError: there is neither tokenizer.json nor the vocabulary of a plain BERT tokenizer.
-        ModelDamagedError: a file cannot be read, or the vocabulary lacks a token that every text needs.
+        ModelDamagedError: a file cannot be read, or the vocabulary lacks a required token.
     """
     made = _made(folder, path)
     return folder.text(path + FILE) if made is None else made
 
 
 def sha256(folder: ModelFolder, path: str) -> str:
-    """Return the digest of tokenizer.json, or of what `read` returns where that is another; raises as `read`."""
+    """Return the digest of tokenizer.json, or of the result of `read` if that differs; raises as `read`."""
     made = _made(folder, path)
     return folder.sha256(path + FILE) if made is None else hashlib.sha256(made.encode()).hexdigest()
 
 
 def _made(folder: ModelFolder, path: str) -> str | None:
-    """Return the tokenizer where it is not tokenizer.json as it is."""
+    """Return the tokenizer if it differs from tokenizer.json; else None."""
     config = folder.optional(path + _CONFIG)
     vocabulary_only = not folder.has(path + FILE) and folder.has(path + _VOCABULARY)
     if vocabulary_only and _class(folder, path, config) in _FROM_VOCABULARY:
@@ -69,14 +69,14 @@ def _made(folder: ModelFolder, path: str) -> str | None:
 
 
 def _class(folder: ModelFolder, path: str, config: dict[str, object]) -> str:
-    """Return the name of transformers' tokenizer, which two files may say; else it follows from the model's type."""
+    """Return the name of transformers' tokenizer, from either of two files or else from the model's type."""
     own = folder.optional(f"{path}config.json")
     named = config.get("tokenizer_class") or own.get("tokenizer_class") or _OF_TYPES.get(str(own.get("model_type")), "")
     return str(named).removesuffix("Fast")
 
 
 def _changed(folder: ModelFolder, path: str, config: dict[str, object]) -> str | None:
-    """Return tokenizer.json as transformers rebuilds it; None where that changes nothing."""
+    """Return tokenizer.json as transformers rebuilds it; None if that changes nothing."""
     folder.require(path + FILE)
     if _class(folder, path, config) not in _REBUILT:
         return None
@@ -110,7 +110,7 @@ def _word_piece(unknown: str) -> dict[str, object]:
 
 
 def _from_vocabulary(folder: ModelFolder, path: str, config: dict[str, object]) -> dict[str, object]:
-    """Return what BertTokenizer builds: words and punctuation, cut into pieces of the vocabulary."""
+    """Return BertTokenizer's equivalent: words and punctuation, split into pieces of the vocabulary."""
     lines = folder.text(path + _VOCABULARY).removesuffix("\n").split("\n")
     vocabulary = {word: number for number, word in enumerate(lines)}
     special = {name: _word(config.get(name)) or usual for name, usual in _SPECIAL.items()}
@@ -137,7 +137,7 @@ def _from_vocabulary(folder: ModelFolder, path: str, config: dict[str, object]) 
 
 
 def _declared(config: dict[str, object]) -> dict[int, dict[str, object]]:
-    """Return the tokens that tokenizer_config.json adds, by their numbers."""
+    """Return the tokens that tokenizer_config.json adds, by id."""
     table = config.get("added_tokens_decoder")
     found = {}
     for number, token in table.items() if isinstance(table, dict) else ():
@@ -152,7 +152,7 @@ def _added(number: int, word: str) -> dict[str, object]:
 
 
 def _word(token: object) -> str:
-    """Return a token's text, which may stand alone or with its flags."""
+    """Return a token's text from a string or from an object with flags."""
     return str(token.get("content") or "") if isinstance(token, dict) else str(token or "")
 
 

@@ -1,1 +1,1 @@
-"""The life of the process: its socket, its states, and what ends it."""
+"""The process: its socket, its states, and its watchdogs."""

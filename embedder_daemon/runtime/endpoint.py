@@ -1,4 +1,4 @@
-"""The socket as a file: its folder, its lock, what stands in its way, and whose it is."""
+"""The socket as a file: its folder, its lock, and who owns its path."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def path_of(address: str) -> Path:
     """Return the socket's path.
 
     Raises:
-        AddressError: the address cannot be listened on.
+        AddressError: the daemon cannot listen on the address.
     """
     try:
         return socket_path(address)
@@ -34,10 +34,10 @@ def path_of(address: str) -> Path:
 
 
 def prepare_folder(path: Path) -> None:
-    """Make the socket's folder, private to the user; one that is there keeps its mode, unless it is our own.
+    """Create the socket's folder, private to the user; an existing one keeps its mode unless it is our own.
 
     Raises:
-        FolderError: it cannot be made.
+        FolderError: it cannot be created.
     """
     folder = path.parent
     try:
@@ -45,11 +45,11 @@ def prepare_folder(path: Path) -> None:
         if str(path) == default_address().removeprefix(SCHEME):
             folder.chmod(0o700)
     except OSError as error:
-        raise FolderError(f"the socket's folder {folder} cannot be made: {error.strerror}") from error
+        raise FolderError(f"the socket's folder {folder} cannot be created: {error.strerror}") from error
 
 
 def lock_of(path: Path) -> FileLock:
-    """Return `<path>.lock`, which a daemon holds until its process ends; it is not taken yet.
+    """Return the lock `<path>.lock`, not yet acquired; a daemon holds it until its process ends.
 
     Raises:
         FolderError: it cannot be opened.
@@ -62,7 +62,7 @@ def lock_of(path: Path) -> FileLock:
 
 
 async def take_when_free(lock: FileLock, stopped: asyncio.Event) -> bool:
-    """Take the lock as soon as it is free; False when we were told to stop meanwhile."""
+    """Acquire the lock as soon as it is free; False if we are told to stop first."""
     while not lock.take():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_POLL_S):
@@ -73,19 +73,19 @@ async def take_when_free(lock: FileLock, stopped: asyncio.Event) -> bool:
 
 
 def check_way(path: Path) -> None:
-    """Make sure that nothing but a socket stands at the path; call it under the lock.
+    """Check that nothing but a socket is at the path; call it under the lock.
 
     Raises:
-        BlockedError: a file, a folder or a link is there; it is left as it is.
+        BlockedError: a file, a folder or a link is there; it is not touched.
     """
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     except OSError as error:
-        raise FolderError(f"{path} cannot be looked at: {error.strerror}") from error
+        raise FolderError(f"{path} cannot be accessed: {error.strerror}") from error
     if not stat.S_ISSOCK(mode):
-        raise BlockedError(f"{path} is {_kind(mode)} and no socket: move it away, or fix EMBEDDER_ADDRESS")
+        raise BlockedError(f"{path} is {_kind(mode)}, not a socket: move it away, or fix EMBEDDER_ADDRESS")
 
 
 def _kind(mode: int) -> str:
@@ -94,15 +94,15 @@ def _kind(mode: int) -> str:
 
 
 def bind(path: Path, listen: Callable[[str], object]) -> Identity:
-    """Listen on a socket of mode 0600 at the path, in place of a stale one.
+    """Listen on a socket of mode 0600 at the path; replaces a stale one.
 
-    It is bound under a name of its own and renamed: a client never meets a socket that nobody listens on, and
-    gRPC, which at its end removes whatever stands at the name it bound, cannot remove another's. The name is
-    relative to the folder, so that it is shorter than the path, which just fits.
+    The socket is bound under a temporary name and renamed. So clients never find a socket without a listener, and gRPC,
+    which finally removes whatever is at the name that it bound, cannot remove another daemon's. The name is relative to
+    the folder, so that it is shorter than the path, which just fits.
 
     Args:
-        path: where the socket belongs; the lock is held and `check_way` passed.
-        listen: gets an address and binds it.
+        path: the socket's path; the lock is held and `check_way` has passed.
+        listen: binds an address.
 
     Raises:
         FolderError: the folder cannot be written.
@@ -116,7 +116,7 @@ def bind(path: Path, listen: Callable[[str], object]) -> Identity:
         return identity(path)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "see the lines above"
-        raise FolderError(f"no socket can be bound at {path} ({reason}): fix the folder's permissions") from error
+        raise FolderError(f"cannot bind a socket at {path} ({reason}): fix the folder's permissions") from error
 
 
 @contextmanager
@@ -129,13 +129,13 @@ def _umask(mask: int) -> Iterator[None]:
 
 
 def identity(path: Path) -> Identity:
-    """Return which file stands at the path."""
+    """Return the identity of the file at the path."""
     status = path.lstat()
     return status.st_dev, status.st_ino
 
 
 def stands(path: Path, ours: Identity) -> bool:
-    """Say whether the socket that we bound is still at the path."""
+    """Whether the socket that we bound is still at the path."""
     try:
         return identity(path) == ours
     except OSError:
@@ -143,7 +143,7 @@ def stands(path: Path, ours: Identity) -> bool:
 
 
 def remove(path: Path, ours: Identity) -> bool:
-    """Remove the socket if it is still the one that we bound; says whether it was."""
+    """Remove the socket if it is still the one that we bound; returns whether it was."""
     with contextlib.suppress(FileNotFoundError):
         if identity(path) == ours:
             path.unlink()

@@ -1,9 +1,9 @@
-"""`python -I -S freeze_guard.py SECONDS`: ends the process that started it when that gives no sign of life for so long.
+"""`python -I -S freeze_guard.py SECONDS`: ends its parent process if that gives no sign of life for this long.
 
-The daemon runs this file in a process of its own, because a library that keeps Python's lock stops every thread that
-could look. Signs of life are bytes on stdin; its end is the daemon's. What counts is time in which the daemon could
-have run: none passes here while both are frozen (a paused container, a sleeping machine), and none is counted while
-the daemon alone is stopped. It imports the standard library only.
+The daemon runs this file in a separate process, because a library that holds the GIL blocks every thread that could
+watch. Signs of life are bytes on stdin; end of file means that the daemon has exited. Only time in which the daemon
+could have run counts: none passes here while both are frozen (a paused container, a sleeping machine), and none is
+counted while only the daemon is stopped. It imports the standard library only.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import sys
 from pathlib import Path
 
 TICKS = 10
-"""Looks within the time that may pass."""
+"""Looks within the time limit."""
 _LAST_WORDS_S = 2.0
 _STDIN = 0
 
 
 def main(limit_s: float) -> None:
-    """Watch the parent; end it with SIGHUP, which it takes as an order to exit with 1, or else with SIGKILL."""
+    """Watch the parent; end it with SIGHUP, on which it exits with 1, or else with SIGKILL."""
     daemon = os.getppid()
     if not _is_silent(daemon, limit_s):
         return
@@ -36,7 +36,7 @@ def main(limit_s: float) -> None:
 
 
 def _is_silent(daemon: int, limit_s: float) -> bool:
-    """Return True when so much time passed without a sign of life, and False when the daemon ended."""
+    """Return True if the time passed without a sign of life, and False if the daemon exited."""
     missed = 0
     while missed < TICKS:
         if select.select([_STDIN], [], [], limit_s / TICKS)[0]:
@@ -56,10 +56,10 @@ def _has_ended() -> bool:
 
 
 def _is_stopped(process: int) -> bool:
-    """Whether a signal stopped it: SIGSTOP, or a terminal's."""
+    """Whether it was stopped by SIGSTOP or a terminal."""
     try:
         state = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         command = ["ps", "-o", "state=", "-p", str(process)]
         state = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - a number
     return state.strip()[:1] in {"T", "t"}

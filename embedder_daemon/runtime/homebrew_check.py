@@ -1,4 +1,4 @@
-"""What `brew upgrade` did to a Homebrew PyTorch that this environment reuses; `daemon install` wrote down which.
+"""Detects a `brew upgrade` of the Homebrew PyTorch that this environment reuses and `daemon install` recorded.
 
 `python -I -m embedder_daemon.runtime.homebrew_check` prints it.
 """
@@ -18,12 +18,12 @@ FIX: Final = "run `memory-mcp daemon install`"
 
 @cache
 def outdated() -> str:
-    """Return one sentence when Homebrew's PyTorch is not the one that this environment was built for, or nothing."""
+    """Return one sentence if Homebrew's PyTorch is not the one that this environment was built for; else nothing."""
     return compare(Path(sys.prefix) / RECORD)
 
 
 def compare(record: Path) -> str:
-    """Return one sentence when what a record names is not there any more, or nothing."""
+    """Return one sentence if the recorded PyTorch is gone; else nothing."""
     try:
         built = json.loads(record.read_text(encoding="utf-8"))
         wanted, folder = str(built["torch"]), Path(str(built["site_packages"]))
@@ -35,7 +35,7 @@ def compare(record: Path) -> str:
     if wanted in found:
         return ""
     now = f"is {found[0]} now" if found else "is gone"
-    return f"Homebrew's PyTorch {now}, and this environment was built for {wanted}: {FIX}"
+    return f"Homebrew's PyTorch {now}, but this environment was built for {wanted}: {FIX}"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ _MARGIN_S: Final = 0.05  # before a waiting caller's deadline, so that the reaso
 
 
 class DaemonState(StrEnum):
-    """What the daemon does now."""
+    """The daemon's states."""
 
     LOADING = "loading"
     SERVING = "serving"
@@ -32,7 +32,7 @@ class DaemonState(StrEnum):
 
     @property
     def healthy(self) -> bool:
-        """Whether health checks get SERVING."""
+        """Whether health checks are answered with SERVING."""
         return self in {DaemonState.SERVING, DaemonState.ASLEEP}
 
 
@@ -61,22 +61,22 @@ class Lifecycle:
         self._idle_unload_s = idle_unload_s
         self._listener = listener
         self._engine: Engine | None = None
-        self._settled = asyncio.Event()  # an engine is there, or it is known that none will come
-        self._free = asyncio.Event()  # no call runs
+        self._settled = asyncio.Event()  # set once an engine is loaded or loading has failed
+        self._free = asyncio.Event()  # set while no call runs
         self._free.set()
         self._calls = 0
         self._loading: asyncio.Task[None] | None = None
-        self._woken_at: float | None = None  # while a load that is not the first one runs
+        self._woken_at: float | None = None  # set during a reload
         self._sleeping: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to load the model, in the background."""
+        """Start loading the model in the background."""
         self._loading = asyncio.create_task(self._load())
 
     @asynccontextmanager
     async def engine(self, deadline: float) -> AsyncIterator[Engine]:
-        """Lend the engine to one call, after waiting for it or waking it; `deadline` is on time.monotonic.
+        """Lend the engine to one call; waits for it or wakes it. `deadline` is on time.monotonic.
 
         Raises:
             UnavailableError: draining, failed, or not loaded before the deadline.
@@ -93,14 +93,14 @@ class Lifecycle:
                 self._start_timer()
 
     def waking_s(self) -> float:
-        """Return how long the engine has been loaded again for calls that wait; a first load may take its time."""
+        """Return how long a reload has been running while calls wait; a first load has no limit."""
         return time.monotonic() - self._woken_at if self._calls and self._woken_at is not None else 0.0
 
     async def drain(self, grace_s: float) -> bool:
-        """Refuse new calls, wait for the running ones, and say whether they ended within the grace."""
+        """Refuse new calls and wait for the running ones; return whether they ended within the grace period."""
         self._stop_timer()
         await self._enter(DaemonState.DRAINING)
-        self._settled.set()  # whoever waits for a load is refused now
+        self._settled.set()  # refuse calls that wait for a load now
         try:
             async with asyncio.timeout(grace_s):
                 await self._free.wait()
@@ -118,11 +118,11 @@ class Lifecycle:
         if self.state is DaemonState.DRAINING:
             raise UnavailableError("the daemon is stopping")
         if self._engine is None:
-            raise UnavailableError("the model is still loading, and will not be ready before the deadline")
+            raise UnavailableError("the model is still loading and will not be ready before the deadline")
         return self._engine
 
     async def _wait(self, deadline: float) -> None:
-        """Wait until the load settled, or almost until the deadline."""
+        """Wait until the load has ended, or almost until the deadline."""
         if self._settled.is_set():
             return
         timeout = None if math.isinf(deadline) else max(0.0, deadline - _MARGIN_S - time.monotonic())
@@ -130,7 +130,7 @@ class Lifecycle:
             async with asyncio.timeout(timeout):
                 await self._settled.wait()
         except TimeoutError:
-            return  # the caller of this looks at the state itself
+            return  # the caller checks the state itself
 
     async def _load(self) -> None:
         """Build the engine on the worker's thread."""
@@ -139,14 +139,14 @@ class Lifecycle:
             engine = await self._worker.run(self._build)
         except DaemonError as error:
             await self.fail(error)
-        except Exception as error:  # noqa: BLE001 - whatever a load raises makes the daemon FAILED
+        except Exception as error:  # noqa: BLE001 - any error of a load makes the daemon FAILED
             logs.get().error("the load raised", error=repr(error))
-            await self.fail(LoadError(f"the model could not be loaded ({type(error).__name__}): see the daemon's log"))
+            await self.fail(LoadError(f"the model could not be loaded ({type(error).__name__}); see the daemon's log"))
         else:
             await self._serve(engine, time.monotonic() - started)
 
     async def fail(self, error: DaemonError) -> None:
-        """Refuse whoever waits or comes, with the reason; running calls go on."""
+        """Refuse waiting and new calls with the reason; running calls continue."""
         self.error = error
         self._stop_timer()
         if self.state is not DaemonState.DRAINING:
@@ -178,7 +178,7 @@ class Lifecycle:
         await self._listener(state)
 
     def _start_timer(self) -> None:
-        """Count the idle time; only calls of Embed end it, so that polling neither wakes nor postpones."""
+        """Unload the engine when idle; only calls of Embed count, so that polling neither wakes it nor delays this."""
         self._stop_timer()
         if self._idle_unload_s and self.state is DaemonState.SERVING:
             self._timer = asyncio.get_running_loop().call_later(self._idle_unload_s, self._fall_asleep)
@@ -189,7 +189,7 @@ class Lifecycle:
             self._timer = None
 
     def _fall_asleep(self) -> None:
-        """Give the engine away at once, so that a call that comes now waits for a new one."""
+        """Detach the engine at once, so that a call that arrives now waits for a new one."""
         engine, self._engine = self._engine, None
         if engine is None:
             return
@@ -199,13 +199,13 @@ class Lifecycle:
         self._sleeping = asyncio.create_task(self._unload(engine))
 
     async def _unload(self, engine: Engine) -> None:
-        """Drop the weights on the worker's thread, after whatever still runs there."""
+        """Unload the weights on the worker's thread, after the work that still runs there."""
         await self._worker.run(_drop, engine)
-        logs.get().info("asleep: the weights were dropped", idle_s=self._idle_unload_s)
+        logs.get().info("asleep: the weights were unloaded", idle_s=self._idle_unload_s)
 
 
 def _drop(engine: Engine) -> None:
-    """Close it, and give its memory back to the system."""
+    """Close the engine, and return its memory to the system."""
     engine.close()
     gc.collect()  # a model's modules refer to each other
     heap.give_back()

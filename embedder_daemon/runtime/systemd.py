@@ -1,4 +1,4 @@
-"""Tells systemd how the daemon is, as sd_notify(3) says; where nobody wants to know it, nothing is told."""
+"""Reports the daemon's state to systemd, see sd_notify(3); does nothing without systemd."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ALIVE: Final = "WATCHDOG=1"
 
 
 def tell(*assignments: str) -> None:
-    """Send one message; a supervisor that does not listen is no reason to fail."""
+    """Send one message; ignores a supervisor that does not listen."""
     if not (address := supervisor().notify):
         return
-    if address.startswith("@"):  # Linux's abstract names
+    if address.startswith("@"):  # an abstract socket of Linux
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
         way.settimeout(0)
@@ -26,7 +26,7 @@ def tell(*assignments: str) -> None:
 
 
 async def beat() -> None:
-    """Say again and again that the event loop has its turns, twice as often as is asked for."""
+    """Send keep-alives from the event loop, twice as often as requested."""
     if not (within_s := supervisor().watchdog_s):
         return
     while True:

@@ -1,4 +1,4 @@
-"""What makes a daemon give up, so that its supervisor brings a fresh one."""
+"""Detects a daemon that must exit, so that its supervisor starts a new one."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from embedder_daemon.runtime.lifecycle import Lifecycle
 from embedder_daemon.scheduler.scheduler import Scheduler
 
 _SOCKET_EVERY_S: Final = 2.0
-_TICKS: Final = 10  # looks within the time that a stall may last
+_TICKS: Final = 10  # looks within the time limit of a stall
 
 
 async def until_stalled(scheduler: Scheduler, lifecycle: Lifecycle, limit_s: float) -> StalledError:
-    """Return the reason as soon as texts waited so long without any progress, or a sleeping model was not there.
+    """Return the reason once texts have waited this long without progress, or a sleeping model was not loaded.
 
-    Looks are counted, and not seconds: a process that was frozen for hours was looked at once meanwhile.
+    This counts looks instead of seconds, because a process that was frozen for hours has had only one look.
     """
     tick_s = limit_s / _TICKS
     stalled = waking = 0
-    while max(stalled, waking) < _TICKS - 1:  # there is something to see from the second tick on
+    while max(stalled, waking) < _TICKS - 1:  # from the second tick on there is something to compare
         await asyncio.sleep(tick_s)
         stalled = stalled + 1 if scheduler.stalled_s() >= tick_s else 0
         waking = waking + 1 if lifecycle.waking_s() >= tick_s else 0
     if waking > stalled:
-        return StalledError(f"the model was not loaded again within {limit_s:g} s: loading it hangs")
-    return StalledError(f"no text was computed for {limit_s:g} s while some waited: the model hangs")
+        return StalledError(f"the model was not reloaded within {limit_s:g} s: loading it hangs")
+    return StalledError(f"no waiting text was computed for {limit_s:g} s: the model hangs")
 
 
 async def until_lost(path: Path, socket: endpoint.Identity) -> SocketLostError:
-    """Return the reason as soon as our socket is gone, or another's is in its place."""
-    while endpoint.stands(path, socket):  # noqa: ASYNC110 - a file that goes sets no event
+    """Return the reason once our socket is gone or was replaced."""
+    while endpoint.stands(path, socket):  # noqa: ASYNC110 - there is no event for a removed file
         await asyncio.sleep(_SOCKET_EVERY_S)
-    return SocketLostError(f"the socket {path} was removed or replaced: keep cleaners away from its folder")
+    return SocketLostError(f"the socket {path} was removed or replaced; exclude its folder from cleanup jobs")
 
 
 async def against_freezing(limit_s: float) -> None:
-    """Let the process end (code 1) when this event loop got no turn for so long: a library holds Python's lock.
+    """End the process (code 1) if this event loop is blocked for this long, as by a library that holds the GIL.
 
-    A process of its own sees to it; every thread's place is written to stderr. Cancelling ends the threat. It returns
-    only when nobody watches any more.
+    A separate process watches, and the stack of every thread goes to stderr. Cancelling stops the watch. Returns only
+    if that process is gone.
     """
     _exit_on_hangup()
     watched, signs = os.pipe()
@@ -66,7 +66,9 @@ async def against_freezing(limit_s: float) -> None:
         os.close(watched)
     try:
         while True:
-            with contextlib.suppress(BlockingIOError):  # it is stopped, and signs enough wait for it
+            with contextlib.suppress(
+                BlockingIOError
+            ):  # the watcher is stopped, and enough signs of life wait in the pipe
                 os.write(signs, b".")
             await asyncio.sleep(limit_s / freeze_guard.TICKS)
     except BrokenPipeError:
@@ -78,10 +80,10 @@ async def against_freezing(limit_s: float) -> None:
 
 
 def _exit_on_hangup() -> None:
-    """Let SIGHUP end this process with 1, after a traceback of every thread, though no thread of it can run Python.
+    """Let SIGHUP exit with 1 after a traceback of every thread, even if no thread can run Python.
 
-    C's own _exit is the handler: it is called with the number of the signal, which is 1. Where SIGHUP is ignored, as
-    under nohup, it stays so.
+    The handler is C's _exit, which is called with the signal's number, 1. If SIGHUP is ignored, as under nohup, it
+    stays ignored.
     """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return

@@ -1,1 +1,1 @@
-"""From many callers' texts to few forward passes: lanes, turns, packing, one forward thread."""
+"""Schedules many callers' texts into few forward passes: lanes, turns, packing, one forward thread."""

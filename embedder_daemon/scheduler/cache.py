@@ -1,4 +1,4 @@
-"""Vectors that were computed lately, by what was asked for. Pure: no clock, no queue, no model."""
+"""A cache of recent vectors, by request. Pure: no clock, no queue, no model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OVERHEAD: Final = 512  # bytes of an entry's key and objects, measured with CPy
 
 @dataclass(frozen=True, slots=True)
 class CachedVector:
-    """A vector, and what its item tells."""
+    """A vector and the fields of its item."""
 
     vector: bytes
     """One row of float32 little-endian."""
@@ -23,7 +23,7 @@ class CachedVector:
 
 
 def keys(space_id: str, task: str, texts: Iterable[str], *, truncate: bool) -> Iterator[bytes]:
-    """Give one digest for each text when it is asked for, of everything that decides about its item and its vector."""
+    """Yield a digest for each text, on demand, of everything that determines its item and vector."""
     start = hashlib.blake2b(f"{space_id}\0{task}\0{truncate:d}\0".encode(), digest_size=32)
     for text in texts:
         digest = start.copy()
@@ -32,7 +32,7 @@ def keys(space_id: str, task: str, texts: Iterable[str], *, truncate: bool) -> I
 
 
 class Cache:
-    """An LRU, bounded in bytes; a bound of 0 keeps nothing."""
+    """An LRU cache, bounded in bytes; a bound of 0 caches nothing."""
 
     def __init__(self, max_bytes: int) -> None:
         self.bytes = 0
@@ -40,13 +40,13 @@ class Cache:
         self._entries: OrderedDict[bytes, CachedVector] = OrderedDict()
 
     def get(self, key: bytes) -> CachedVector | None:
-        """Return the entry, which is the youngest now."""
+        """Return the entry and mark it as most recently used."""
         if (known := self._entries.get(key)) is not None:
             self._entries.move_to_end(key)
         return known
 
     def put(self, key: bytes, known: CachedVector) -> None:
-        """Keep an entry, in place of the oldest ones where room is short."""
+        """Add an entry; evicts the least recently used ones if necessary."""
         if key in self._entries:
             return
         self._entries[key] = known

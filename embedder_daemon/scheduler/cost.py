@@ -1,4 +1,4 @@
-"""How long a forward pass takes: base + token * padded tokens + row * rows, learnt from every batch. Pure."""
+"""Predicts a forward pass: base + token * padded tokens + row * rows, learnt from every batch. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of a forward pass, of each padded token in it, and of each row; a laptop's until one was measured."""
+    """Seconds per forward pass, padded token and row; those of a laptop until the first measurement."""
 
     base_s: float = 2e-3
     token_s: float = 50e-6
@@ -20,33 +20,33 @@ class Cost:
         return self.base_s + self.token_s * padded_tokens + self.row_s * rows
 
     def backlog_s(self, tokens: int, rows: int, batch_s: float, batch_rows: int) -> float:
-        """Return the predicted seconds of so much work, cut into batches of at most these seconds and rows."""
+        """Return the predicted seconds of this work, split into batches of at most these seconds and rows."""
         if not rows:
             return 0.0
         work = self.token_s * tokens + self.row_s * rows
-        by_time = work / max(batch_s - self.base_s, batch_s / 2)  # infinite where only rows bound a batch
+        by_time = work / max(batch_s - self.base_s, batch_s / 2)  # infinite if only rows limit a batch
         return work + self.base_s * max(1, math.ceil(by_time), math.ceil(rows / batch_rows))
 
 
 _FIRST: Final = Cost()
-_CLAMP: Final = 2.0  # a measurement counts as at most so many times what was expected, and as at least its inverse
-_SHIFT: Final = 3  # so many surprises one after another are no outliers: the machine's speed has changed
+_CLAMP: Final = 2.0  # clamps a measurement to this multiple of the expectation, and to its inverse
+_SHIFT: Final = 3  # this many surprises in a row are not outliers: the machine's speed has changed
 _NOISE: Final = 0.1  # of a measurement, relative
-_NOISE_S: Final = 1e-4  # and absolute: two changes of thread
-_DRIFT: Final = 0.02  # change of a coefficient that a batch's time makes likely, relative
-_LEAST_UNIT: Final = 0.05  # what a coefficient's doubt and drift are taken of, when it is smaller
+_NOISE_S: Final = 1e-4  # and absolute: two thread switches
+_DRIFT: Final = 0.02  # drift of a coefficient per batch, relative
+_LEAST_UNIT: Final = 0.05  # least base of a coefficient's variance and drift
 _LEAST_S: Final = 1e-5
 TRUSTED: Final = 8
-"""Batches after which a prediction may decide about a call."""
+"""Batches before predictions may refuse a call."""
 
 _Vector = tuple[float, float, float]
 _START: Final[tuple[_Vector, _Vector, _Vector]] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 class CostModel:
-    """A Kalman filter over the three coefficients, in units of the first guess; none of them becomes negative.
+    """A Kalman filter of the three coefficients, in units of the first guess; none of them becomes negative.
 
-    A single outlier moves a prediction by little; a change of speed is followed within some ten batches.
+    A single outlier changes predictions little; a change of speed is learnt within about ten batches.
     """
 
     def __init__(self) -> None:
@@ -57,11 +57,11 @@ class CostModel:
 
     @property
     def trusted(self) -> bool:
-        """Whether enough was measured to refuse calls by it."""
+        """Whether there are enough measurements to refuse calls."""
         return self.batches >= TRUSTED
 
     def learn(self, padded_tokens: int, rows: int, seconds: float) -> None:
-        """Learn from one forward pass that took so long."""
+        """Learn from the duration of one forward pass."""
         expected = max(self.cost.seconds(padded_tokens, rows), _LEAST_S)
         measured = min(max(seconds, expected / _CLAMP), expected * _CLAMP)
         self.batches += 1
@@ -72,7 +72,7 @@ class CostModel:
             self._update((_FIRST.base_s, _FIRST.token_s * padded_tokens, _FIRST.row_s * rows), measured, expected)
 
     def _shift(self, factor: float) -> None:
-        """Take the whole machine to be slower by a factor, and each coefficient to be off by its own size."""
+        """Scale all coefficients by a factor, and reset each one's variance to its own size."""
         cost = self.cost
         self.cost = Cost(cost.base_s * factor, cost.token_s * factor, cost.row_s * factor)
         base, token, row = (max(value, 1.0) ** 2 for value in self._units())
@@ -83,7 +83,7 @@ class CostModel:
         return cost.base_s / _FIRST.base_s, cost.token_s / _FIRST.token_s, cost.row_s / _FIRST.row_s
 
     def _update(self, features: _Vector, measured: float, expected: float) -> None:
-        """Move the coefficients towards the measurement, each by how unsure it is."""
+        """Move the coefficients towards the measurement, in proportion to their variance."""
         spread = tuple(_dot(line, features) for line in self._variance)
         noise = (_NOISE * expected) ** 2 + _NOISE_S**2
         total = _dot(features, spread) + noise
@@ -102,7 +102,7 @@ class CostModel:
 
 
 def _drifted(variance: float, unit: float) -> float:
-    """Let a coefficient become less sure, unless nothing is known of it anyway."""
+    """Increase a coefficient's variance, unless nothing is known about it anyway."""
     size = max(unit, _LEAST_UNIT)
     return max(variance, 0.0) + ((_DRIFT * size) ** 2 if variance < size**2 else 0.0)
 

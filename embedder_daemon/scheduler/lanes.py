@@ -1,4 +1,4 @@
-"""Both lanes: which of them is next, who waits in them, and who has left."""
+"""The two lanes: which is next, which calls wait, and which have left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embedder_daemon.scheduler.queue import LaneQueue, Load, QueuedCall, Row
 
 
 class Lanes:
-    """Interactive first; bulk gets its share of the time."""
+    """Interactive goes first; bulk gets its share of the time."""
 
     def __init__(self) -> None:
         self.queues = {lane: LaneQueue(lane) for lane in QueueLane}
@@ -21,16 +21,16 @@ class Lanes:
 
     @property
     def calls(self) -> Iterator[QueuedCall]:
-        """Everybody who waits for an answer."""
+        """All waiting calls."""
         return iter(list(self._calls))
 
     def join(self, call: QueuedCall, texts: Sequence[Encoded], keys: Sequence[bytes] = ()) -> int:
-        """Queue a call's texts; returns how many share the row of an equal one. Whoever joins also leaves.
+        """Queue a call's texts; returns how many share the row of an equal text. Every `join` needs a `leave`.
 
         Args:
-            call: who waits.
-            texts: what is to be computed.
-            keys: one for each text, or none at all; texts of one key have one vector.
+            call: the waiting call.
+            texts: the texts to compute.
+            keys: one for each text, or empty; texts with equal keys have equal vectors.
         """
         self._calls[call] = None
         queue, fresh = self.queues[call.lane], list[Row]()
@@ -49,7 +49,7 @@ class Lanes:
         return len(texts) - len(fresh)
 
     def fresh(self, lane: QueueLane, texts: Sequence[Encoded], keys: Sequence[bytes] = ()) -> list[Encoded]:
-        """Return the texts that would not share a row, of an equal one among them or in flight."""
+        """Return the texts that would not share the row of an equal text, among these or in flight."""
         seen = set[bytes]()
         fresh = []
         for text, key in zip(texts, keys or repeat(b""), strict=False):
@@ -59,9 +59,9 @@ class Lanes:
         return fresh
 
     def ahead_s(self, lane: QueueLane, client: str, texts: Sequence[Encoded], limits: BatchLimits) -> float:
-        """Predict how long a client's new texts take from the next batch on, theirs included.
+        """Predict the seconds from the next batch until a client's new texts are computed.
 
-        Clients take turns: each other one delays them by no more batches than they need themselves.
+        Clients take turns, so each other client delays them by at most as many batches as they need themselves.
         """
         queue, cost = self.queues[lane], limits.cost
         own = queue.shares.get(client, Load())
@@ -75,19 +75,19 @@ class Lanes:
         return own_s + sum(others)
 
     def _shared(self, lane: QueueLane, key: bytes) -> Row | None:
-        """Return the row of this key that is not computed yet; interactive does not wait for bulk's."""
+        """Return the uncomputed row of this key; interactive does not wait for bulk's."""
         row = self._in_flight.get((QueueLane.INTERACTIVE, key))
         if row is None and lane is QueueLane.BULK:
             row = self._in_flight.get((QueueLane.BULK, key))
         return row
 
     def finish(self, batch: Sequence[Row]) -> None:
-        """Forget rows that were computed: who asks now asks anew."""
+        """Forget computed rows: later calls queue new ones."""
         for row in batch:
             self._in_flight.pop((row.lane, row.key), None)
 
     def leave(self, call: QueuedCall) -> int:
-        """Drop the rows that wait for this call alone; returns how many of its texts waited."""
+        """Drop the rows that only this call waits for; returns how many of its texts waited."""
         self._calls.pop(call, None)
         if not call.missing:
             return 0
@@ -101,11 +101,11 @@ class Lanes:
         return texts
 
     def expired(self, now: float) -> list[QueuedCall]:
-        """Return the calls of which a text waits past their deadline."""
+        """Return the calls with a waiting text whose deadline has passed."""
         return [call for call in self._calls if call.deadline <= now and any(row.waiting for row in call.rows)]
 
     def next_batch(self, limits: BatchLimits) -> list[Row]:
-        """Remove and return the rows of the next batch; none when nothing waits."""
+        """Remove and return the rows of the next batch; empty if nothing waits."""
         interactive, bulk = self.queues[QueueLane.INTERACTIVE], self.queues[QueueLane.BULK]
         bulk_s = limits.at_most_s(bulk.load.tokens, bulk.load.rows) if bulk else 0.0
         lane = pick_lane(interactive=bool(interactive), bulk_s=bulk_s, owed_s=self._owed_s)
@@ -117,9 +117,9 @@ class Lanes:
         return batch
 
     def _account(self, lane: QueueLane, seconds: float, *, contended: bool) -> None:
-        """Keep what bulk may claim; neither lane claims anything for batches during which it did not wait.
+        """Update the time that bulk is owed; a lane earns nothing from batches during which it did not wait.
 
-        Bulk pays back what a batch took over its claim.
+        If a batch took longer than bulk was owed, bulk pays back the rest.
         """
         if not contended:
             self._owed_s = 0.0

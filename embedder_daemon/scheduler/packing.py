@@ -1,4 +1,4 @@
-"""Which waiting rows go into the next batch. Pure functions: no clock, no queue, no model."""
+"""Chooses the waiting rows of the next batch. Pure functions: no clock, no queue, no model."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Final, Protocol
 from embedder_daemon.scheduler.cost import Cost
 
 BULK_SHARE: Final = 0.2
-"""While both lanes wait, bulk gets at least this part of the forward thread's time."""
+"""Bulk's least share of the forward thread's time while both lanes wait."""
 BUSY_QUANTUM_S: Final = 0.020
 CALM_QUANTUM_S: Final = 0.060
 LATELY_S: Final = 2.0
-"""So long after an interactive call batches stay short, because the next one is likely."""
+"""Seconds after an interactive call during which batches stay short, because another one is likely."""
 CPU_ROWS: Final = 32
 GPU_ROWS: Final = 256
-"""Rows in one batch."""
+"""Maximum number of rows in a batch."""
 _LEAST_BASES: Final = 5
-_TOKENS: Final = 4096  # padded tokens of a batch while no engine is there
+_TOKENS: Final = 4096  # padded tokens of a batch while there is no engine
 
 
 class QueueLane(StrEnum):
@@ -32,22 +32,22 @@ class QueueLane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What one forward pass may hold."""
+    """The limits of one forward pass."""
 
     rows: int = CPU_ROWS
     padded_tokens: int = _TOKENS
-    """Longest row times rows; a single longer row goes alone."""
+    """Maximum of longest row times rows; a single longer row goes alone."""
     seconds: float = math.inf
-    """What is wanted; see `most_s`."""
+    """Target duration; see `most_s`."""
     cost: Cost = field(default_factory=Cost)
 
     @property
     def most_s(self) -> float:
-        """Predicted seconds of a batch at most, so many that bases are a fifth of them; a longer row goes alone."""
+        """Maximum predicted seconds of a batch, of which the base is at most a fifth; a longer row goes alone."""
         return max(self.seconds, _LEAST_BASES * self.cost.base_s)
 
     def fit(self, longest: int, rows: int) -> bool:
-        """Say whether a batch of these dimensions is within the limits."""
+        """Whether a batch of this size is within the limits."""
         padded = longest * rows
         return rows <= self.rows and padded <= self.padded_tokens and self.cost.seconds(padded, rows) <= self.most_s
 
@@ -58,15 +58,15 @@ class BatchLimits:
 
 
 def quantum_s(since_interactive_s: float) -> float:
-    """Return the predicted work that a batch on a CPU may hold, so long after the last interactive call."""
+    """Return the target seconds of a batch on a CPU, by the time since the last interactive call."""
     return BUSY_QUANTUM_S if since_interactive_s < LATELY_S else CALM_QUANTUM_S
 
 
-_PADDING_SLACK: Final = 16  # tokens; below that, one more forward pass costs more than the padding
+_PADDING_SLACK: Final = 16  # tokens; below that, another forward pass costs more than the padding
 
 
 class Sized(Protocol):
-    """A row that waits."""
+    """A waiting row."""
 
     @property
     def length(self) -> int:
@@ -74,12 +74,12 @@ class Sized(Protocol):
 
 
 def pick_lane(*, interactive: bool, bulk_s: float, owed_s: float) -> QueueLane | None:
-    """Return the lane of the next batch, or None when nothing waits.
+    """Return the lane of the next batch; None if nothing waits.
 
     Args:
-        interactive: rows wait there.
-        bulk_s: predicted seconds of bulk's next batch; 0 when none waits.
-        owed_s: seconds that bulk may claim: its share of what interactive got while bulk waited.
+        interactive: whether interactive rows wait.
+        bulk_s: predicted seconds of bulk's next batch; 0 if no row waits.
+        owed_s: seconds that bulk is owed: its share of what interactive got while bulk waited.
     """
     if bulk_s and (not interactive or owed_s >= bulk_s):
         return QueueLane.BULK
@@ -92,7 +92,7 @@ def neighbourhood(rows: Sequence[Sized], anchor: int, limits: BatchLimits) -> sl
     Args:
         rows: sorted by length.
         anchor: index of the row that goes in any case.
-        limits: what the batch may hold.
+        limits: of the batch.
     """
     low, high = anchor, anchor + 1
     while True:
@@ -107,19 +107,19 @@ def neighbourhood(rows: Sequence[Sized], anchor: int, limits: BatchLimits) -> sl
 
 
 def _down(rows: Sequence[Sized], low: int, high: int, limits: BatchLimits) -> int | None:
-    """Return the length of the next shorter row, if there is one and it fits."""
+    """Return the length of the next shorter row if it fits, else None."""
     if low == 0 or not _fit(rows[low - 1].length, rows[high - 1].length, high - low + 1, limits):
         return None
     return rows[low - 1].length
 
 
 def _up(rows: Sequence[Sized], low: int, high: int, limits: BatchLimits) -> int | None:
-    """Return the length of the next longer row, if there is one and it fits."""
+    """Return the length of the next longer row if it fits, else None."""
     if high == len(rows) or not _fit(rows[low].length, rows[high].length, high - low + 1, limits):
         return None
     return rows[high].length
 
 
 def _fit(shortest: int, longest: int, rows: int, limits: BatchLimits) -> bool:
-    """Say whether so many rows make one batch: within the budget, and none of them mostly padding."""
+    """Whether these rows make one batch: within the budget, and none of them mostly padding."""
     return longest <= 2 * shortest + _PADDING_SLACK and limits.fit(longest, rows)

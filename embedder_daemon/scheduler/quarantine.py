@@ -1,9 +1,9 @@
-"""Texts that took the process down: noted while they are computed, and found by the process that starts after it.
+"""Quarantine of texts that killed the process: noted during a forward pass, and found by the next process.
 
-Two files beside the socket, both for whoever holds its lock: `.batch` names what is being computed, and is empty
-between forward passes (a process that is killed leaves what it wrote with the kernel, so nothing is synced);
-`.strikes` counts the deaths under one version of an engine. Both hold digests, never texts. Neither keeps the daemon
-from serving, and whoever deletes `.strikes` pardons all.
+There are two files next to the socket, both owned by the holder of its lock. `.batch` names the texts being computed,
+and is empty between forward passes; it is not synced, because the kernel keeps what a killed process wrote. `.strikes`
+counts the deaths under one version of an engine. Both contain digests, never texts. The daemon serves without them, and
+deleting `.strikes` clears all texts.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from embedder_daemon import logs
 from embedder_daemon.engines import cache
 
 KEEP_S: Final = 7 * 86_400.0
-"""After so long a text gets another chance: the library may be a newer one."""
+"""Seconds until a text gets another chance: the library may be newer by then."""
 REFUSED_AT: Final = 2
-"""Deaths. After the first one a text is computed alone, so that the second one names it alone."""
+"""Deaths until a text is refused. After the first one it is computed alone, so that the second one is its own."""
 _DIGEST_BYTES: Final = 32
 _COUNT_BYTES: Final = 4
 _ENGINE_BYTES: Final = 200
-_MOST: Final = 4096  # texts with a strike, the latest ones; a batch has 256 at most
+_MOST: Final = 4096  # latest texts with a strike; a batch has at most 256
 
 
 @dataclass(frozen=True, slots=True)
 class Strikes:
-    """How often the process died while a text was computed."""
+    """How often the process died while computing a text."""
 
     count: int
     at: float
-    """The last time, in seconds since 1970."""
+    """Time of the last death, in seconds since 1970."""
     engine: str
-    """What computed it: another engine or version gives the text another chance."""
+    """The engine and version; another one gives the text another chance."""
 
 
 class Quarantine:
-    """Knows which texts are to be computed alone, and which not at all; without a socket it knows none."""
+    """Decides which texts are computed alone, and which not at all; without a socket, none."""
 
     def __init__(self, socket: Path | None = None, now: Callable[[], float] = time.time) -> None:
         self.engine = ""
@@ -59,16 +59,16 @@ class Quarantine:
             self._count_deaths()
 
     def refuses(self, key: bytes) -> bool:
-        """Say whether a text must not be computed."""
+        """Whether a text must not be computed."""
         return bool(self._strikes) and self._deaths(key) >= REFUSED_AT
 
     def suspects(self, keys: Sequence[bytes]) -> bool:
-        """Say whether one of these must be computed alone."""
+        """Whether one of these must be computed alone."""
         return bool(self._strikes) and any(self._deaths(key) for key in keys)
 
     @contextmanager
     def computing(self, keys: Sequence[bytes]) -> Iterator[None]:
-        """Note a forward pass, by the keys of its texts, while it runs; its success clears their strikes."""
+        """Record a forward pass by its texts' keys while it runs; success clears their strikes."""
         digests = [key for key in keys if key]
         self._note(digests)
         try:
@@ -79,7 +79,7 @@ class Quarantine:
             self._acquit(digests)
 
     def acquit_all(self) -> None:
-        """Blame no text for the process's end, though one may still be computed."""
+        """Blame no text for the end of the process, even if one is still being computed."""
         self._note([])
 
     def _deaths(self, key: bytes) -> int:
@@ -100,7 +100,7 @@ class Quarantine:
             self._write()
 
     def _count_deaths(self) -> None:
-        """Give a strike to each text in whose batch the last process died."""
+        """Give a strike to each text in the batch during which the last process died."""
         digests, engine = _noted(self._journal)
         if not digests:
             return
@@ -111,7 +111,7 @@ class Quarantine:
         self._note([])
         refused = sum(map(self.refuses, digests))
         logs.get().warning(
-            "the last process died while it computed",
+            "the last process died during a forward pass",
             texts=len(digests),
             quarantined=refused,
             engine=engine,
@@ -130,7 +130,7 @@ class Quarantine:
 
 
 def _read(path: Path) -> dict[bytes, Strikes]:
-    """Return what was written; nothing where that makes no sense."""
+    """Read the strikes; none if the file is invalid."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return {
@@ -147,12 +147,12 @@ def _open(path: Path) -> int | None:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
-        logs.get().warning("batches cannot be noted", path=str(path), reason=error.strerror)
+        logs.get().warning("batches cannot be recorded", path=str(path), reason=error.strerror)
         return None
 
 
 def _noted(journal: int | None) -> tuple[list[bytes], str]:
-    """Return the digests in the journal and what computed them; none where it makes no sense."""
+    """Return the digests in the journal and their engine; none if it is invalid."""
     if journal is None:
         return [], ""
     try:

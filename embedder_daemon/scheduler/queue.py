@@ -1,4 +1,4 @@
-"""The rows of one lane that wait, and whose turn it is."""
+"""The waiting rows of one lane, and whose turn it is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embedder_daemon.engines.base import Encoded
 from embedder_daemon.scheduler.packing import BatchLimits, QueueLane, neighbourhood
 
 RowResult = bytes | ItemError
-"""A vector, or what was wrong with it."""
+"""A vector or an error."""
 _ORDER = attrgetter("order")
 
 
@@ -27,50 +27,50 @@ class QueuedCall:
     lane: QueueLane
     client: str
     deadline: float
-    """On the scheduler's clock; infinity is none."""
+    """On the scheduler's clock; infinity means none."""
     submitted: float
     done: asyncio.Future[None]
     results: list[RowResult | None]
     missing: int
     rows: list[Row] = field(default_factory=list)
-    """What its texts wait for."""
+    """Completed when all of its texts have a result."""
     compute_s: float = 0.0
-    """Forward passes that held its rows."""
+    """Seconds of the forward passes with its rows."""
     request_id: str = ""
-    """What the log calls it."""
+    """Its names in the log."""
 
     def settle(self, index: int, result: RowResult) -> None:
-        """Fill in one text; the last one wakes the caller."""
+        """Store the result of one text; the last one wakes the caller."""
         self.results[index] = result
         self.missing -= 1
         if not self.missing and not self.done.done():
             self.done.set_result(None)
 
     def fail(self, error: Exception) -> None:
-        """Tell the caller that there will be no answer."""
+        """Fail the call."""
         if not self.done.done():
             self.done.set_exception(error)
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One text that waits or is computed, for everybody who asked for it."""
+    """One text, waiting or being computed, for all calls that asked for it."""
 
     lane: QueueLane
     client: str
-    """Whose share of the backlog it is."""
+    """The client whose backlog it counts in."""
     encoded: Encoded
     length: int
     order: tuple[int, int]
-    """Length and arrival: its place among the rows that wait."""
+    """Length and arrival: its sort key among waiting rows."""
     waiters: dict[QueuedCall, list[int]]
-    """Calls, and which of their texts it is."""
+    """The calls, each with the index of its text."""
     key: bytes = b""
-    """Rows of one key have one vector; an empty key is like no other."""
+    """Rows with equal keys have equal vectors; an empty key equals no other."""
     waiting: bool = True
 
     def settle(self, result: RowResult) -> None:
-        """Hand everybody the result."""
+        """Give the result to all calls."""
         for call, indices in self.waiters.items():
             for index in indices:
                 call.settle(index, result)
@@ -84,33 +84,33 @@ class Load:
     rows: int = 0
 
     def add(self, row: Row, sign: int = 1) -> None:
-        """Count a row that came (1) or went (-1)."""
+        """Count an added (1) or removed (-1) row."""
         self.tokens += sign * row.length
         self.rows += sign
 
 
 class LaneQueue:
-    """Rows sorted by length; clients take turns, and on its turn a client's oldest row goes first."""
+    """Rows sorted by length; clients take turns, and a turn starts with the client's oldest row."""
 
     def __init__(self, lane: QueueLane) -> None:
         self.rows: list[Row] = []
         self.load = Load()
         self.shares: dict[str, Load] = {}
-        """By client; whoever asked first for a text bears it."""
+        """By client; a text counts for the client that asked first."""
         self._lane = lane
-        self._turns: dict[str, deque[Row]] = {}  # the first client is next; rows that went are skipped
+        self._turns: dict[str, deque[Row]] = {}  # the first client is next; removed rows are skipped
         self._arrivals = count()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def row(self, call: QueuedCall, index: int, encoded: Encoded, key: bytes) -> Row:
-        """Return a row for one text of a call; `add` queues it."""
+        """Create a row for one text of a call; `add` queues it."""
         length = len(encoded.ids)
         return Row(self._lane, call.client, encoded, length, (length, next(self._arrivals)), {call: [index]}, key)
 
     def add(self, client: str, rows: Sequence[Row]) -> None:
-        """Queue rows of a client; a new client's turn comes after those who wait already."""
+        """Queue a client's rows; a new client's turn comes after those of waiting clients."""
         if not rows:
             return
         if len(rows) == 1:
@@ -125,23 +125,23 @@ class LaneQueue:
             share.add(row)
 
     def follow(self, client: str, row: Row) -> None:
-        """Let a row that waits go at this client's turn too."""
+        """Let a waiting row also go at this client's turn."""
         self._turns.setdefault(client, deque()).append(row)
 
     def remove(self, row: Row) -> None:
-        """Drop a row that nobody waits for any more."""
+        """Drop a row that no call waits for any more."""
         place = self._place(row)
         del self.rows[place]
         self._went([row])
 
     def take(self, limits: BatchLimits) -> list[Row]:
-        """Remove and return the next batch; there must be a row."""
+        """Remove and return the next batch; there must be a waiting row."""
         client, oldest = self._next()
         chosen = neighbourhood(self.rows, self._place(oldest), limits)
         batch = self.rows[chosen]
         del self.rows[chosen]
         self._went(batch)
-        if client in self._turns:  # to the end of the line
+        if client in self._turns:  # to the end of the queue
             self._turns[client] = self._turns.pop(client)
         return batch
 
@@ -149,7 +149,7 @@ class LaneQueue:
         return bisect_left(self.rows, row.order, key=_ORDER)
 
     def _next(self) -> tuple[str, Row]:
-        """Return the client whose turn it is, and its oldest row; forget the clients that have none."""
+        """Return the client whose turn it is and its oldest row; forgets clients without rows."""
         while True:
             client = next(iter(self._turns))
             own = self._turns[client]

@@ -1,7 +1,7 @@
 """Joins the rows of many calls into batches, and runs them one after another on the worker's thread.
 
-Everything here belongs to the event loop's thread; only `_forward` runs on the worker's. A batch is packed at
-the moment when that thread becomes free, so nothing waits for company while the daemon is idle.
+Everything here runs on the event loop's thread, except `_forward`, which runs on the worker's. A batch is packed when
+that thread becomes free, so no text waits for others while the daemon is idle.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from embedder_daemon.scheduler.queue import QueuedCall, Row, RowResult
 from embedder_daemon.scheduler.worker import Worker
 from embedder_daemon.stats import Stats
 
-_TOLERANCE: Final = 2.0  # a prediction may be so many times too long before a call is refused by mistake
-_USUAL_TOKENS: Final = 32  # of a text that was not tokenised yet
+_TOLERANCE: Final = 2.0  # predictions may be too long by this factor before a call is refused by mistake
+_USUAL_TOKENS: Final = 32  # of a text that is not tokenised yet
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call's rows, in their order."""
+    """The results of a call's rows, in order."""
 
     rows: list[RowResult]
     queue_s: float
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Scheduler:
-    """Lanes in, vectors out."""
+    """Queues calls' texts in lanes, and computes their vectors in batches."""
 
     def __init__(
         self,
@@ -69,21 +69,21 @@ class Scheduler:
         self._aborted: RequestError | None = None
 
     def attach(self, engine: Engine | None) -> None:
-        """Compute with this engine from the next batch on; None while no call is running."""
+        """Use this engine from the next batch on; None while no call is running."""
         self._engine = engine
         if engine:
             self.quarantine.engine = _name(engine.facts)
 
     def queued(self, lane: QueueLane) -> int:
-        """Return how many rows wait in a lane."""
+        """Return the number of waiting rows in a lane."""
         return len(self._lanes.queues[lane])
 
     def stalled_s(self) -> float:
-        """Return how long texts have waited or been computed without a forward pass that ended; 0 when idle."""
+        """Return the seconds without a finished forward pass while there were texts; 0 when idle."""
         return 0.0 if self._pump is None else self._clock() - self._progress_at
 
     def abort(self, error: RequestError) -> None:
-        """Fail everybody who waits or comes."""
+        """Fail all waiting and future calls."""
         self._aborted = error
         self._fail_all(error)
 
@@ -92,7 +92,7 @@ class Scheduler:
             call.fail(error)
 
     def _backlog_s(self, texts: int) -> float:
-        """Predict when so many texts will have been computed, of which some may not be queued yet."""
+        """Predict the seconds until this many texts are computed, some of which may not be queued yet."""
         loads = [queue.load for queue in self._lanes.queues.values()]
         tokens, rows = sum(load.tokens for load in loads), sum(load.rows for load in loads)
         unknown = max(0, texts - rows)
@@ -108,7 +108,7 @@ class Scheduler:
 
         Raises:
             DeadlineError: the deadline (on the scheduler's clock) cannot be met, or passed before every row was packed.
-            RequestError: what `abort` was given.
+            RequestError: the error passed to `abort`.
         """
         if self._aborted:
             raise self._aborted
@@ -134,7 +134,7 @@ class Scheduler:
     def _refuse_late(
         self, texts: Sequence[Encoded], keys: Sequence[bytes], lane: QueueLane, client: str, deadline: float
     ) -> None:
-        """Refuse what is predicted to end past its deadline; while nothing runs, trying costs nobody anything."""
+        """Refuse a call that is predicted to miss its deadline; while nothing runs, trying does no harm."""
         if self._pump is None or math.isinf(deadline) or not self._model.trusted:
             return
         now = self._clock()
@@ -142,10 +142,12 @@ class Scheduler:
         predicted_s = self._running_s(now) + self._lanes.ahead_s(lane, client, fresh, self._limits(now))
         if now + predicted_s / _TOLERANCE > deadline:
             self._stats.shed += 1
-            raise DeadlineError("the texts before these will not be computed in time: give it longer, or try later")
+            raise DeadlineError(
+                "earlier texts will take until after the deadline; set a longer deadline, or try again later"
+            )
 
     def _running_s(self, now: float) -> float:
-        """Predict when the forward thread is free."""
+        """Predict when the forward thread becomes free."""
         return max(0.0, self._free_at - now)
 
     async def _run(self) -> None:
@@ -153,7 +155,7 @@ class Scheduler:
         try:
             while batch := self._next_batch():
                 await self._compute(batch)
-        except Exception:  # noqa: BLE001 - whatever it is, nobody may wait for a pump that has ended
+        except Exception:  # noqa: BLE001 - no call may be left waiting for a pump that has ended
             logs.get().exception("batches cannot be run")
             self._fail_all(RequestError(INTERNAL))
         finally:
@@ -165,11 +167,11 @@ class Scheduler:
         now = self._clock()
         for call in self._lanes.expired(now):
             self._stats.expired += self._lanes.leave(call)
-            call.fail(DeadlineError("the deadline passed while the texts waited for their turn"))
+            call.fail(DeadlineError("the deadline passed while the texts were queued"))
         return self._lanes.next_batch(self._limits(now))
 
     def _limits(self, now: float) -> BatchLimits:
-        """Return what a batch may hold: on a CPU a quantum of time, on a GPU what fills it."""
+        """Return the limits of a batch: a quantum of time on a CPU, enough to fill it on a GPU."""
         cost = self._model.cost
         tokens = self._budget.within(self._wanted_tokens())
         if self._engine is None or self._engine.facts.device == "cpu":
@@ -177,7 +179,7 @@ class Scheduler:
         return BatchLimits(GPU_ROWS, tokens, cost=cost)
 
     async def _compute(self, batch: list[Row]) -> None:
-        """Run one batch and hand each row its result, whatever happens."""
+        """Run one batch and give each row a result, whatever happens."""
         results: list[RowResult] = [ItemError.FAILED] * len(batch)
         try:
             results = await self._timed(batch)
@@ -187,7 +189,7 @@ class Scheduler:
                 row.settle(result)
 
     async def _timed(self, batch: list[Row]) -> list[RowResult]:
-        """Run one batch, and learn from how long it took."""
+        """Run one batch and learn from its duration."""
         started = self._clock()
         padded = max(row.length for row in batch) * len(batch)
         self._free_at = started + self._model.cost.seconds(padded, len(batch))
@@ -195,24 +197,26 @@ class Scheduler:
         results = await self._results(batch)
         seconds = self._clock() - started
         self._stats.count_batch(batch[0].lane, [row.length for row in batch], seconds)
-        if self._stats.bisected == bisected and results != [ItemError.FAILED]:  # else it was no one whole forward pass
+        if self._stats.bisected == bisected and results != [
+            ItemError.FAILED
+        ]:  # otherwise it was not a single forward pass
             self._model.learn(padded, len(batch), seconds)
         for call in {call for row in batch for call in row.waiters}:
             call.compute_s += seconds
         return results
 
     async def _results(self, batch: list[Row]) -> list[RowResult]:
-        """Return a vector or an item error for each text, whatever an engine's pass raises.
+        """Return a vector or an item error for each text, whatever the engine raises.
 
-        A batch that raises is computed again in halves, until what makes it raise stands alone; one that holds a
-        text in whose batch the process died is not even tried.
+        A batch that raises is halved and recomputed until the culprit is alone; one with a text in whose batch the
+        process died is split at once.
         """
         if len(batch) > 1 and self.quarantine.suspects([row.key for row in batch]):
             return await self._halved(batch)
         padded = max(row.length for row in batch) * len(batch)
         try:
             results = await self._worker.run(_forward, self._engine, batch, self.quarantine)
-        except Exception as error:  # noqa: BLE001 - whatever an engine raises ends one text, and not the thread
+        except Exception as error:  # noqa: BLE001 - an engine's exception ends one text, not the thread
             _tell(error, batch)
             if isinstance(error, MemoryError):
                 self._stats.out_of_memory += 1
@@ -227,7 +231,7 @@ class Scheduler:
         return await self._halved(batch)
 
     async def _alone_where_not_finite(self, batch: list[Row], results: list[RowResult]) -> list[RowResult]:
-        """Compute the rows again that are not finite, each alone: what stood beside them may have made them so."""
+        """Recompute rows that are not finite, each alone: other rows may have caused it."""
         if len(batch) == 1 or ItemError.NOT_FINITE not in results:
             return results
         self._stats.bisected += 1
@@ -246,14 +250,14 @@ class Scheduler:
 
 
 def _name(facts: EngineFacts) -> str:
-    """Name the code that computes: another version of it may survive what this one did not."""
+    """Name the computing code: another version may survive what this one did not."""
     return " ".join([facts.name, *(f"{library} {version}" for library, version in sorted(facts.versions.items()))])
 
 
 def _tell(error: Exception, batch: Sequence[Row]) -> None:
     """Log a failed pass; the traceback comes with the text that fails alone.
 
-    The engine's words are shown: it is given numbers of tokens, and no text that it could quote.
+    The engine's message is shown, because engines get token ids and have no text to quote.
     """
     tell = logs.get().exception if len(batch) == 1 else logs.get().warning
     lengths = [row.length for row in batch]
@@ -262,9 +266,9 @@ def _tell(error: Exception, batch: Sequence[Row]) -> None:
 
 
 def _forward(engine: Engine | None, batch: Sequence[Row], quarantine: Quarantine) -> list[RowResult]:
-    """Run the engine, on the worker's thread; a row that is no sound vector becomes an error."""
+    """Run the engine, on the worker's thread; an invalid vector becomes an error."""
     if engine is None:
-        raise RuntimeError("rows wait and no engine is attached")
+        raise RuntimeError("rows are waiting, but no engine is attached")
     with quarantine.computing([row.key for row in batch]):
         rows = engine.forward([row.encoded for row in batch])
     if len(rows) != len(batch):

@@ -1,4 +1,4 @@
-"""Threads for what would block the event loop: one for the model, a few for tokenising."""
+"""Threads for blocking work: one for the model, a few for tokenising."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Runs functions in the order in which they come, and hands their results to the event loop.
+    """Runs functions in order of arrival, and passes their results to the event loop.
 
-    Its threads are daemon threads, unlike those of concurrent.futures: a load or a forward pass that hangs
-    must not keep the process from exiting.
+    Unlike those of concurrent.futures, its threads are daemon threads: a load or a forward pass that hangs must not
+    keep the process from exiting.
     """
 
     def __init__(self, name: str, threads: int = 1) -> None:
@@ -29,13 +29,13 @@ class Worker:
             thread.start()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return the function's result, or raise what it raised, as `contained` does; cancelling interrupts nothing."""
+        """Return the function's result or raise its exception as `contained` does; cancelling does not interrupt it."""
         future: Future[T] = Future()
         self._jobs.put(partial(_settle, future, partial(function, *args, **kwargs)))
         return await asyncio.wrap_future(future)
 
     def close(self, timeout_s: float) -> bool:
-        """Let the threads end after the jobs that wait, and say whether they did within the time."""
+        """Let the threads end after the waiting jobs; return whether they did within the time."""
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -44,26 +44,26 @@ class Worker:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            with contextlib.suppress(RuntimeError):  # the event loop was closed meanwhile: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
                 job()
 
 
 def _settle(future: Future[T], function: Callable[[], T]) -> None:
-    """Run one job; a job whose caller left before it began is skipped."""
+    """Run one job; skips it if its caller has left."""
     if not future.set_running_or_notify_cancel():
         return
     try:
         result = contained(function)
-    except Exception as error:  # noqa: BLE001 - handed on to the awaiting task, whatever it is
+    except Exception as error:  # noqa: BLE001 - passed on to the awaiting task
         future.set_exception(error)
     else:
         future.set_result(result)
 
 
 def contained(function: Callable[[], T]) -> T:
-    """Return the function's result; what is no Exception, as Rust's panics and SystemExit, is raised as a RuntimeError.
+    """Return the function's result; raises other BaseExceptions, such as Rust's panics, as a RuntimeError.
 
-    Otherwise it would end the event loop, or a task without anybody's notice.
+    Otherwise they would end the event loop, or silently a task.
     """
     try:
         return function()

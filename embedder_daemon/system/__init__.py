@@ -1,1 +1,1 @@
-"""What the operating system gives: processors, memory, child processes."""
+"""Access to the operating system: processors, memory, child processes."""

@@ -1,6 +1,6 @@
-"""Starts modules of this package in processes of their own.
+"""Runs modules of this package in separate processes.
 
-Each runs isolated (`-I`): neither the working folder nor the user's PYTHON variables decide what it imports.
+Each runs isolated (`-I`): neither the working folder nor the user's PYTHON variables affect its imports.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ _SLICE_S: Final = 0.5
 
 
 class ChildError(Exception):
-    """A child failed; the message is its own, and names the file that has all it wrote."""
+    """A child failed; the message is its own, and names the file with its whole output."""
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Return what starts a module of this package."""
+    """Return the command that runs a module of this package."""
     return [sys.executable, "-I", "-m", f"{_PACKAGE}.{module}", *arguments]
 
 
 def run(module: str, *arguments: str, timeout_s: float, stdin: int = subprocess.DEVNULL) -> str:
-    """Run a module to its end, and return what it wrote to stdout.
+    """Run a module and return its stdout.
 
     Raises:
         ChildError: it failed.
         OSError: it could not be started.
-        subprocess.TimeoutExpired: it took too long, and was killed; time in which both were frozen does not count.
+        subprocess.TimeoutExpired: it took too long and was killed; time in which both were frozen does not count.
     """
-    with subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours and its arguments
+    with subprocess.Popen(  # noqa: S603 - this interpreter, one of our modules and its arguments
         command(module, *arguments),
         stdin=stdin,
         stdout=subprocess.PIPE,
@@ -55,10 +55,10 @@ def run(module: str, *arguments: str, timeout_s: float, stdin: int = subprocess.
 
 
 def _communicate(process: subprocess.Popen[str], timeout_s: float) -> tuple[str, str]:
-    """Return what a process writes until it ends.
+    """Return a process's output when it exits.
 
-    Clocks go on while a container is paused or this process is stopped, so slices of time are counted: one in which
-    that happens ends late, and counts as one.
+    Clocks continue while a container is paused or this process is stopped. So this counts slices of time: a slice
+    during which that happens ends late, but counts once.
     """
     left = timeout_s
     while True:
@@ -72,17 +72,17 @@ def _communicate(process: subprocess.Popen[str], timeout_s: float) -> tuple[str,
 
 
 def _kept(module: str, written: str) -> str:
-    """Keep what a failed child wrote, where it is more than the one line that is told anyway."""
+    """Save the output of a failed child if it is longer than the line in the error."""
     if len(written.strip().splitlines()) < 2:
         return ""
     file = log_file(module)
     with suppress(OSError):  # a full disk must not hide the reason
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(written, encoding="utf-8")
-        return f" (all it wrote is in {file})"
+        return f" (the whole output is in {file})"
     return ""
 
 
 def log_file(module: str) -> Path:
-    """Return where the output of a module that failed is kept; the next failure replaces it."""
+    """Return the file for a failed module's output; the next failure replaces it."""
     return user_log_path("memory-mcp") / f"embedder-{module.rpartition('.')[2]}-failed.log"

@@ -1,4 +1,4 @@
-"""Gives memory that was freed back to the system, which glibc would keep."""
+"""Returns freed memory to the system, which glibc would keep."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import ctypes
 
 
 def give_back() -> None:
-    """Return what is free at the moment; takes some milliseconds. Other C libraries do so by themselves."""
+    """Return free memory to the system; takes some milliseconds. Other C libraries do this by themselves."""
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)

@@ -1,4 +1,4 @@
-"""How many processors this process may use: fewer than the machine has, in a container or under an affinity."""
+"""The number of processors that this process may use; a container or an affinity may limit it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def usable(root: Path = Path("/")) -> int:
-    """Return the processors that the affinity allows, or fewer where the control groups' quota does; at least 1.
+    """Return the number of processors that the affinity and the control groups' quotas allow; at least 1.
 
-    Half a processor counts as a whole one: a quota is seldom used up by forward passes, which come in bursts.
+    Half a processor counts as a whole one, because forward passes come in bursts and seldom use up a quota.
 
     Args:
         root: where proc and sys are.
@@ -21,7 +21,7 @@ def usable(root: Path = Path("/")) -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Yield the processors of each quota that holds for this process; its group's and those of the groups above it."""
+    """Yield the processors of each quota on this process: its group's and those of the parent groups."""
     for line in _text(root / "proc/self/cgroup").splitlines():
         number, controllers, group = [*line.split(":", 2), "", ""][:3]
         if number == "0" and group:  # version 2
@@ -37,7 +37,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _up(mounted: Path, group: str) -> Iterator[Path]:
-    """Yield the group's folder and those above it; in a container its path may be the host's, which is not there."""
+    """Yield the group's folder and its parents; in a container its path may be the host's and not exist."""
     folder = mounted / group.lstrip("/")
     while folder != mounted and folder.is_relative_to(mounted):
         yield folder

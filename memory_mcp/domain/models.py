@@ -227,7 +227,7 @@ class DocumentFrequencies:
     """How common a query's words are in a namespace."""
 
     memories: int
-    document_frequencies: Mapping[str, int]
+    counts: Mapping[str, int]
     """How many memories contain each word, as the query spells it; function words are left out."""
 
 

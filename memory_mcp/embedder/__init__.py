@@ -1,1 +1,1 @@
-"""The way to the daemon: client (gRPC) behind a circuit breaker."""
+"""The front's embedder: a gRPC client of the daemon behind a circuit breaker."""

@@ -1,8 +1,8 @@
 """A circuit breaker as a pure state machine: no I/O, no threads, an injected clock.
 
-Closed, it lets every call through and judges the latest ones; too many errors or too many slow calls open it. Open,
-it lets nothing through for a while. Then, half-open, it lets one probe through: a good one closes it, any other opens
-it again. (The pattern is M. Nygard's, "Release It!"; rates over a sliding window of calls as in resilience4j.)
+Closed, it lets every call through and judges the latest ones; too many failed or slow calls open it. Open, it lets
+nothing through for a while. Then, half-open, it lets one probe through: success closes it, anything else opens it
+again. (The pattern is M. Nygard's, "Release It!"; rates over a sliding window of calls as in resilience4j.)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class BreakerPolicy:
     window: int = 10
     """Latest calls that are judged."""
     min_calls: int = 3
-    """Calls in the window before it may open."""
+    """Least number of calls in the window for it to open."""
     error_rate: float = 0.5
     """Share of failed calls that opens it, 0-1."""
     slow_rate: float = 0.5
@@ -39,7 +39,7 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The right to make one call; it is given back with `succeed`, `fail` or `abandon`."""
+    """The right to make one call; return it with `succeed`, `fail` or `abandon`."""
 
     era: int
 
@@ -52,7 +52,7 @@ class _Outcome:
 
 
 class Breaker:
-    """Decides call by call; times are seconds of `clock`."""
+    """Decides about each call; times are in seconds of `clock`."""
 
     def __init__(self, policy: BreakerPolicy, clock: Callable[[], float]) -> None:
         self._policy = policy
@@ -62,7 +62,7 @@ class Breaker:
         self._probing = False
         self._era = 0
         self.cause = ""
-        """Why it is not closed."""
+        """Why it is not closed; empty while it is."""
         self.trips = 0
         """How often it opened."""
 
@@ -74,13 +74,13 @@ class Breaker:
         return BreakerState.OPEN if self.retry_in_s() else BreakerState.HALF_OPEN
 
     def retry_in_s(self) -> float | None:
-        """Seconds until a probe is let through, 0.0 when one may go now; None while closed."""
+        """Return the seconds until a probe is let through, 0.0 if one may go now; None while closed."""
         if self._opened_at is None:
             return None
         return max(0.0, self._opened_at + self._policy.open_s - self._clock())
 
     def acquire(self) -> Permit | None:
-        """Ask for a call; None means that it must not be made."""
+        """Request a call; None means that it must not be made."""
         state = self.state
         if state is BreakerState.OPEN or (state is BreakerState.HALF_OPEN and self._probing):
             return None
@@ -88,21 +88,21 @@ class Breaker:
         return Permit(self._era)
 
     def succeed(self, permit: Permit, *, slow: bool = False) -> None:
-        """Give a permit back: the call brought an answer, perhaps too late to be of use."""
+        """Return a permit: the call succeeded, perhaps too slowly."""
         self._record(permit, _Outcome(failed=False, slow=slow, cause="calls are too slow" if slow else ""))
 
     def fail(self, permit: Permit, cause: str, *, slow: bool = False) -> None:
-        """Give a permit back: the call failed in a way that speaks against the other side."""
+        """Return a permit: the call failed through a fault of the other side."""
         self._record(permit, _Outcome(failed=True, slow=slow, cause=cause))
 
     def abandon(self, permit: Permit) -> None:
-        """Give a permit back: the call was cancelled and says nothing."""
+        """Return a permit: the call was cancelled and says nothing about the other side."""
         if permit.era == self._era:
             self._probing = False
 
     def _record(self, permit: Permit, outcome: _Outcome) -> None:
         if permit.era != self._era:
-            return  # the call began before the breaker opened or closed; it says nothing about now
+            return  # the call began before the breaker last changed, so it says nothing about the present
         if self._opened_at is not None:
             self._judge_probe(outcome)
             return

@@ -1,4 +1,4 @@
-"""What is asked of the daemon, through its socket."""
+"""Checks of the daemon through its socket."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from memory_mcp.health.checkup import in_thread
 from memory_mcp.health.registry import Registry
 
 MIN_COSINE: Final = 0.9995
-"""What the daemon asks of its engines at their start."""
+"""The same limit as in the daemon's own golden check of its engines."""
 LENGTH_TOLERANCE: Final = 0.01
 REACH_SHARE: Final = 0.6
-"""Of the check's time that the daemon has for its answer; the rest is for finding out why there is none."""
+"""Share of the check's time that the daemon has to answer; the rest is for finding out why it did not."""
 EMBED_SHARE: Final = 0.8
-"""Of the check's time that the daemon has for two texts."""
+"""Share of the check's time that the daemon has to embed two texts."""
 WRONG: Final = "restart the daemon; if that does not help, set EMBEDDER_ENGINE=torch and EMBEDDER_PRECISION=float32"
 
 
@@ -39,7 +39,7 @@ def register(registry: Registry, embedder: Embedder, expected: Callable[[], Awai
     """Register the checks of an embedder behind its breaker; `expected` returns the space of the store's vectors."""
 
     async def look(inquiry: Inquiry) -> Mapping[str, Finding]:
-        del inquiry  # the embedder has a deadline of its own
+        del inquiry  # the embedder has its own deadline
         try:
             space = await expected()
         except StoreError:
@@ -50,25 +50,25 @@ def register(registry: Registry, embedder: Embedder, expected: Callable[[], Awai
 
 
 def of_space(space: Space | None) -> Finding:
-    """Say which space the store's vectors are of."""
+    """Return the finding on the space of the store's vectors."""
     if space is None:
-        return Finding(Condition.OK, "none", detail="the first vector decides it")
+        return Finding(Condition.OK, "none", detail="the first vector determines it")
     return Finding(Condition.OK, "open", detail=f"{space.id}, {space.dimensions} dimensions")
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenText:
-    """A text of a space and the vector that it has to get."""
+    """A text and its expected vector in a space."""
 
     text: str
     vector: Sequence[float]
 
     @staticmethod
     def read(file: Path, space_id: str) -> GoldenText | None:
-        """Read the one of middle length; None where the file has another space's.
+        """Read the golden text of middle length; None if the file is of another space.
 
         Raises:
-            OSError, ValueError, KeyError: the file is not as it was shipped.
+            OSError, ValueError, KeyError: the file is missing or damaged.
         """
         told = json.loads(file.read_text(encoding="utf-8"))
         if told["space_id"] != space_id:
@@ -79,13 +79,13 @@ class GoldenText:
 
 
 class DaemonChecks:
-    """What doctor asks, through one client.
+    """Doctor's checks of the daemon, through one client.
 
     Args:
-        client: the daemon's.
-        golden: the file of texts and the vectors that they have to get.
-        explain: says more of a daemon that does not answer well, within some seconds.
-        upgrade: returns the command that brings the daemon to this version.
+        client: of the daemon.
+        golden: the file of golden texts and vectors.
+        explain: adds the cause to a bad finding, within some seconds.
+        upgrade: returns the command that upgrades the daemon to this version.
         expected: returns the space of the store's vectors; None before the first.
     """
 
@@ -105,14 +105,14 @@ class DaemonChecks:
         self._expected = expected
 
     def register(self, registry: Registry) -> None:
-        """Register them; the space of the store is asked for where the part "store" is well."""
+        """Register the checks; the one of the space needs a healthy store."""
         registry.add("daemon", self._daemon)
         registry.add("version", self._version, needs=("daemon",))
         registry.add("space", self._space, needs=("store", "daemon"))
         registry.add("vector", self._vector, needs=("daemon",))
 
     async def _daemon(self, inquiry: Inquiry) -> Finding:
-        """Say whether it answers, and in which state it is, as `memory_health` does, and what keeps it from that."""
+        """Report the daemon's state as `memory_health` does, with the cause if it does not answer."""
         found = (await self._client.findings(None, REACH_SHARE * inquiry.seconds))["daemon"]
         if found.condition is Condition.OK:
             return found
@@ -121,13 +121,13 @@ class DaemonChecks:
     async def _version(self, inquiry: Inquiry) -> Finding:
         theirs = (await self._client.info(inquiry.seconds)).daemon_version
         if theirs == __version__:
-            return Finding(Condition.OK, "equal", detail=f"{theirs}, as this one")
+            return Finding(Condition.OK, "equal", detail=f"{theirs}, the same as this one")
         command = await in_thread(self._upgrade)
-        cause = f"the daemon is version {theirs}, this is {__version__}"
+        cause = f"the daemon is version {theirs}, this memory-mcp is {__version__}"
         return Finding(Condition.DEGRADED, "other", cause, f"{command}, then restart the clients")
 
     async def _space(self, inquiry: Inquiry) -> Finding:
-        """Compare what it serves with the store's space."""
+        """Compare the daemon's space with the store's."""
         expected = await in_thread(lambda: self._expected(inquiry.seconds))
         if expected is None:
             return skipped("the store has no vectors yet")
@@ -135,7 +135,7 @@ class DaemonChecks:
         return found.get("space", Finding(Condition.OK, "equal", detail=expected.id))
 
     async def _vector(self, inquiry: Inquiry) -> Finding:
-        """Have a golden text and one that is new embedded, the model's own and not from a cache, and judge both."""
+        """Embed a golden text and a new one, which no cache can hold, and judge both vectors."""
         info = await self._client.info(inquiry.seconds)
         golden = GoldenText.read(self._golden, info.space_id)
         texts = [f"doctor {uuid.uuid4().hex}", *([golden.text] if golden else [])]
@@ -149,7 +149,7 @@ class DaemonChecks:
             )
         except EmbedderError as error:
             if info.state == pb.STATE_ASLEEP:
-                return skipped("its model was asleep and is being loaded: run this again")
+                return skipped("the model was asleep and is being loaded; run this again")
             return Finding(Condition.DEGRADED, "none", str(error), error.fix)
         return _judged([item.vector for item in answer.items], [item.error for item in answer.items], info, golden)
 

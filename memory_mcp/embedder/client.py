@@ -1,4 +1,4 @@
-"""The daemon over gRPC on its Unix socket; the only place of the front that speaks gRPC."""
+"""A client of the daemon over gRPC on its Unix socket; the only module of the front that speaks gRPC."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ START_DAEMON: Final = (
     "(in a checkout `make run`)"
 )
 LOOK_AT_LOG: Final = "look at the daemon's log (`memory-mcp daemon logs`), or restart it: `memory-mcp daemon restart`"
-OLD_DAEMON: Final = "put a daemon of this version in its place: `memory-mcp daemon restart`"
+OLD_DAEMON: Final = "replace it with a daemon of this version: `memory-mcp daemon restart`"
 OLD_FRONT: Final = "restart this client: its memory-mcp is older than the daemon"
 OWN_ADDRESS: Final = (
-    "name an address of your own with MCP_MEMORY_EMBEDDER_ADDRESS and EMBEDDER_ADDRESS, for all clients and the daemon"
+    "choose your own address with MCP_MEMORY_EMBEDDER_ADDRESS and EMBEDDER_ADDRESS, for all clients and the daemon"
 )
-BUILD_AGAIN: Final = "build the daemon's environment again: `memory-mcp daemon install`"
+BUILD_AGAIN: Final = "rebuild the daemon's environment: `memory-mcp daemon install`"
 
-RECONNECT_OPTIONS: Final = (  # a channel that lost its server otherwise takes 20 s to notice its return
+RECONNECT_OPTIONS: Final = (  # otherwise a channel that lost its server takes 20 s to notice its return
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 5000),  # how long an attempt may take; a busy daemon is slow, not absent
+    ("grpc.min_reconnect_backoff_ms", 5000),  # time limit of an attempt; a busy daemon is slow, not absent
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 
-NO_PART: Final = frozenset({"python", "grpcio", CHOICE_KEY, OUTDATED_KEY})
-"""What stands in Info's versions and makes no vectors."""
+WITHOUT_EFFECT: Final = frozenset({"python", "grpcio", CHOICE_KEY, OUTDATED_KEY})
+"""Keys of Info's versions that do not affect vectors."""
 LANES: Final = {Lane.INTERACTIVE: pb.LANE_INTERACTIVE, Lane.BULK: pb.LANE_BULK}
 TASKS: Final = {Task.QUERY: pb.TASK_QUERY, Task.DOCUMENT: pb.TASK_DOCUMENT}
 
@@ -78,20 +78,20 @@ SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.DEADLINE: "the daemon did not answer in time",
     ErrorCode.INTERNAL: "the daemon failed",
 }
-MENDS: Final[dict[ErrorCode, str]] = {
-    ErrorCode.SPACE_MISMATCH: "start the daemon with the model that this store was filled with (EMBEDDER_MODEL), "
-    "or give the store vectors of the new one: memory-mcp reembed",
-    ErrorCode.OVERLOADED: "none needed: it is tried again",
-    ErrorCode.UNAVAILABLE: "none needed while it starts or ends; look at the daemon's log if it stays so",
+FIXES: Final[dict[ErrorCode, str]] = {
+    ErrorCode.SPACE_MISMATCH: "start the daemon with the model that made this store's vectors (EMBEDDER_MODEL), "
+    "or recompute the vectors with the new one: memory-mcp reembed",
+    ErrorCode.OVERLOADED: "none needed: it is retried",
+    ErrorCode.UNAVAILABLE: "none needed while it starts or stops; if this lasts, look at the daemon's log",
     ErrorCode.DEADLINE: LOOK_AT_LOG,
     ErrorCode.INTERNAL: LOOK_AT_LOG,
-    ErrorCode.INVALID_REQUEST: "let both be of one version: `memory-mcp daemon restart`, and restart this client",
+    ErrorCode.INVALID_REQUEST: "bring both to the same version: `memory-mcp daemon restart`, then restart this client",
 }
 FAULTY: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.UNAVAILABLE, ErrorCode.DEADLINE, ErrorCode.INTERNAL})
 
 
 class NotConnectedError(EmbedderError):
-    """The daemon's socket took no connection, so the call was surely not accepted."""
+    """The daemon's socket refused the connection, so the call was certainly not accepted."""
 
 
 class GrpcEmbedder:
@@ -100,7 +100,7 @@ class GrpcEmbedder:
     def __init__(self, address: str) -> None:
         self._address = address
         self._name = f"memory-mcp/{os.getpid()}"
-        self._knows_wire = False  # that whoever is connected speaks our version of the wire
+        self._knows_wire = False  # that the connected daemon speaks our version of the wire
         options = (*CHANNEL_OPTIONS, *RECONNECT_OPTIONS)
         self._channel = grpc.aio.insecure_channel(addresses.target(address), options=options)
         self._stub = EmbedderStub(self._channel)  # type: ignore[no-untyped-call]  # generated without types
@@ -112,7 +112,7 @@ class GrpcEmbedder:
 
         Raises:
             SpaceMismatchError: the daemon serves another space.
-            EmbedderError: no vectors could be had, or they make no sense.
+            EmbedderError: the daemon returned no vectors, or invalid ones.
         """
         deadline = time.monotonic() + budget_s
         await self._connect(deadline)
@@ -137,14 +137,14 @@ class GrpcEmbedder:
         return to_embedding(response, len(texts), expected_space, made_by)
 
     async def _made_by(self, deadline: float) -> str:
-        """Ask what refused a text; a daemon that does not tell is nobody."""
+        """Return what refused a text, as `to_made_by`; empty if the daemon does not say."""
         try:
             return to_made_by(await self._info(deadline))
         except EmbedderError:
             return ""
 
     async def _connect(self, deadline: float) -> None:
-        """Wait for a connection; what fails here was surely not accepted, and is tried again within the deadline."""
+        """Wait for a connection; a call that fails here was certainly not accepted; retry within the deadline."""
         if self._channel.get_state() is ChannelConnectivity.READY:
             return
         async for attempt in tenacity.AsyncRetrying(
@@ -159,7 +159,7 @@ class GrpcEmbedder:
 
     async def _connect_once(self, deadline: float) -> None:
         if addresses.is_anothers(addresses.socket_path(self._address)):
-            raise EmbedderError(f"another user made the folder of {self._address}", fix=OWN_ADDRESS)
+            raise EmbedderError(f"the folder of {self._address} belongs to another user", fix=OWN_ADDRESS)
         try:
             async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
                 while (state := self._channel.get_state(try_to_connect=True)) is not ChannelConnectivity.READY:
@@ -171,19 +171,19 @@ class GrpcEmbedder:
             raise EmbedderError("the daemon's socket did not answer in time", fix=LOOK_AT_LOG) from error
 
     def _not_connected(self) -> NotConnectedError:
-        """Say which it is: nobody is there, or somebody who says nothing, as a stopped process does."""
+        """Tell an absent daemon from one that does not answer, such as a stopped process."""
         if addresses.is_listened_to(addresses.socket_path(self._address)):
             return NotConnectedError(f"the daemon on {self._address} does not answer", fix=LOOK_AT_LOG)
         return NotConnectedError(f"no daemon listens on {self._address}", fix=START_DAEMON)
 
     async def _check_wire(self, deadline: float) -> None:
-        """Ask whoever was connected for its version of the wire, once.
+        """Check the version of the wire once per connection.
 
         Raises:
-            EmbedderError: another version than ours, or no answer.
+            EmbedderError: the daemon speaks another version, or does not answer.
         """
         info = await self._info(deadline)
-        if info.wire_version != WIRE_VERSION:  # a prompt refusal: the first call after a restart finds the new one
+        if info.wire_version != WIRE_VERSION:  # not faulty: the first call after a restart finds the new daemon
             fix = _wire_fix(info)
             raise EmbedderError(f"the daemon {_other_wire(info)}: {fix}", fix=fix, faulty=False)
         self._knows_wire = True
@@ -198,17 +198,17 @@ class GrpcEmbedder:
         return info
 
     async def info(self, budget_s: float) -> pb.InfoResponse:
-        """Ask the daemon what it is.
+        """Return the daemon's `Info`.
 
         Raises:
-            EmbedderError: it does not tell.
+            EmbedderError: it does not answer.
         """
         deadline = time.monotonic() + budget_s
         await self._connect(deadline)
         return await self._info(deadline)
 
     async def findings(self, expected_space: str | None, budget_s: float = INFO_DEADLINE_S) -> dict[str, Finding]:
-        """Say what the daemon is, and whether it serves the expected space."""
+        """Report the daemon's state, and whether it serves the expected space."""
         try:
             info = await self.info(budget_s)
         except EmbedderError as error:
@@ -218,7 +218,7 @@ class GrpcEmbedder:
         return {"daemon": to_finding(info)}
 
     async def served(self) -> DaemonStatus | None:
-        """Ask the daemon what it is and has done; None when it does not answer within the deadline of `Info`."""
+        """Return the daemon's `Info` and `Stats`; None if it does not answer within the deadline of `Info`."""
         deadline = time.monotonic() + INFO_DEADLINE_S
         try:
             await self._connect(deadline)
@@ -231,15 +231,15 @@ class GrpcEmbedder:
         return to_served(info, stats)
 
     def breaker(self) -> BreakerStatus:
-        """No breaker stands before this client."""
+        """Return None: this client has no breaker."""
         return BreakerStatus()
 
     def retry_in_s(self) -> float | None:
-        """Nothing keeps this client from being called."""
+        """Return None: this client can always be called."""
         return None
 
     async def probe(self) -> None:
-        """Nothing to find out: a bare client is never shut."""
+        """Do nothing: this client has no breaker to probe."""
 
     async def close(self) -> None:
         """Close the channel."""
@@ -247,48 +247,48 @@ class GrpcEmbedder:
 
 
 def _about_request() -> tuple[tuple[str, str], ...]:
-    """Return the metadata of a call: our version of the wire, the request that it serves, and its trace."""
+    """Return the metadata of a call: our version of the wire, the request id and the trace."""
     request_id = REQUEST_ID.get()
     return (OUR_WIRE, *(((REQUEST_ID_KEY, request_id),) if request_id else ()), *TRACE.get().items())
 
 
 def to_error(error: grpc.aio.AioRpcError) -> EmbedderError:
-    """Make one of our sentences of a gRPC status; the daemon's own words are kept where it refused on purpose."""
+    """Turn a gRPC status into an error; the daemon's own message is kept if it refused on purpose."""
     code = CODE_OF.get(error.code(), ErrorCode.INTERNAL)
     sentence = SENTENCES[code]
     if code in {ErrorCode.SPACE_MISMATCH, ErrorCode.INVALID_REQUEST, ErrorCode.UNAVAILABLE} and error.details():
         sentence = f"{sentence}: {error.details()}"
     if code is ErrorCode.OVERLOADED and (retry_ms := dict(error.trailing_metadata() or ()).get(RETRY_AFTER_KEY)):
-        sentence = f"{sentence}, it asks to wait {retry_ms!s} ms"
+        sentence = f"{sentence} and asks to retry in {retry_ms!s} ms"
     kind = SpaceMismatchError if code is ErrorCode.SPACE_MISMATCH else EmbedderError
-    return kind(sentence, fix=MENDS[code], faulty=code in FAULTY)
+    return kind(sentence, fix=FIXES[code], faulty=code in FAULTY)
 
 
 def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | None, made_by: str = "") -> Embedding:
-    """Check an answer and make values of it; `made_by` goes with each text's error.
+    """Check an answer and convert it; `made_by` is appended to each text's error.
 
     Raises:
-        SpaceMismatchError: its vectors are of another space than expected, whatever the daemon was told.
-        EmbedderError: the answer does not fit the request, or a vector is not finite or all zeros.
+        SpaceMismatchError: its vectors are of another space than expected, although the request named the space.
+        EmbedderError: the answer does not fit the request, or a vector is not finite or is all zeros.
     """
     if expected_space and response.space_id != expected_space:
         raise SpaceMismatchError(
             f"{SENTENCES[ErrorCode.SPACE_MISMATCH]}: {response.space_id} instead of {expected_space}",
-            fix=MENDS[ErrorCode.SPACE_MISMATCH],
+            fix=FIXES[ErrorCode.SPACE_MISMATCH],
             faulty=False,
         )
     if len(response.items) != texts or not response.space_id or not response.dimensions:
         raise EmbedderError(
-            f"the daemon's answer makes no sense: {len(response.items)} items of {response.dimensions} dimensions "
+            f"the daemon's answer is invalid: {len(response.items)} items of {response.dimensions} dimensions "
             f"in the space {response.space_id!r} for {texts} texts",
             fix=LOOK_AT_LOG,
         )
     try:
         rows = wire.split_rows(response.vectors, response.dimensions, sum(not item.error for item in response.items))
     except ValueError as error:
-        raise EmbedderError(f"the daemon's answer makes no sense: {error}", fix=LOOK_AT_LOG) from error
+        raise EmbedderError(f"the daemon's answer is invalid: {error}", fix=LOOK_AT_LOG) from error
     if not all(map(wire.is_sound, rows)):
-        raise EmbedderError("the daemon sent a vector that is not finite or all zeros", fix=LOOK_AT_LOG)
+        raise EmbedderError("the daemon sent a vector that is not finite or is all zeros", fix=LOOK_AT_LOG)
     waiting = iter(rows)
     return Embedding(
         Space(response.space_id, response.dimensions),
@@ -307,20 +307,20 @@ def to_embedding(response: pb.EmbedResponse, texts: int, expected_space: str | N
 
 def _mismatch(served: str, expected: str) -> Finding:
     cause = f"{SENTENCES[ErrorCode.SPACE_MISMATCH]}: {served} instead of {expected}"
-    return Finding(Condition.DEGRADED, "mismatch", cause, MENDS[ErrorCode.SPACE_MISMATCH])
+    return Finding(Condition.DEGRADED, "mismatch", cause, FIXES[ErrorCode.SPACE_MISMATCH])
 
 
 def to_made_by(info: pb.InfoResponse) -> str:
-    """Name what makes a daemon's vectors: engine, precision, device, and the versions of all code that has a part."""
+    """Name what computes a daemon's vectors: engine, precision, device and the versions of the code involved."""
     if not info.engine:
         return ""
-    versions = {library: version for library, version in sorted(info.versions.items()) if library not in NO_PART}
+    versions = {library: version for library, version in sorted(info.versions.items()) if library not in WITHOUT_EFFECT}
     code = [f"{library} {version}" for library, version in (versions | {"memory-mcp": info.daemon_version}).items()]
     return f"{info.engine} {info.precision} on {info.device}, {', '.join(code)}"
 
 
 def to_served(info: pb.InfoResponse, stats: pb.StatsResponse) -> DaemonStatus:
-    """Make values of what a daemon tells of itself."""
+    """Convert a daemon's `Info` and `Stats`."""
     return DaemonStatus(
         state=_state(info),
         model=info.model,
@@ -336,7 +336,7 @@ def to_served(info: pb.InfoResponse, stats: pb.StatsResponse) -> DaemonStatus:
 
 
 def _counters(stats: pb.StatsResponse | pb.LaneStats, prefix: str = "") -> dict[str, float]:
-    """Return every counter by its name on the wire, those of lanes too."""
+    """Return every counter by its name on the wire; a lane's are prefixed by the lane."""
     found: dict[str, float] = {}
     for field in stats.DESCRIPTOR.fields:
         value = getattr(stats, field.name)
@@ -352,7 +352,7 @@ def _state(info: pb.InfoResponse) -> str:
 
 
 def _other_wire(info: pb.InfoResponse) -> str:
-    return f"speaks version {info.wire_version} of the wire, this front {WIRE_VERSION}"
+    return f"speaks wire version {info.wire_version}, this front {WIRE_VERSION}"
 
 
 def _wire_fix(info: pb.InfoResponse) -> str:
@@ -360,7 +360,7 @@ def _wire_fix(info: pb.InfoResponse) -> str:
 
 
 def _prompts(info: pb.InfoResponse) -> str:
-    """Name what the daemon puts before texts, or nothing."""
+    """Describe the prompts that the daemon puts before texts; empty if there are none."""
     prompts = {"query": info.query_prompt, "document": info.document_prompt}
     return "".join(
         f", {task} prompt {json.dumps(prompt, ensure_ascii=False)}" for task, prompt in prompts.items() if prompt
@@ -368,13 +368,13 @@ def _prompts(info: pb.InfoResponse) -> str:
 
 
 def _unmeasured(info: pb.InfoResponse) -> str:
-    """Say that no measurement chose the engine, and what measures; a command stands in that case alone."""
+    """Say how to measure the engines if that was not done; the reason names a command only in that case."""
     choice = info.versions.get(CHOICE_KEY, "")
     return f"; {choice}" if "embedder_daemon.autotune" in choice else ""
 
 
 def to_finding(info: pb.InfoResponse) -> Finding:
-    """Say how a daemon is that answered."""
+    """Return the finding on a daemon that answered."""
     state = _state(info)
     detail = (
         f"{info.model}, {info.engine} {info.precision} on {info.device}, version {info.daemon_version}{_prompts(info)}"
@@ -388,4 +388,4 @@ def to_finding(info: pb.InfoResponse) -> Finding:
         return Finding(Condition.OK, state, detail=detail)
     if info.state == pb.STATE_FAILED:
         return Finding(Condition.DEGRADED, state, info.cause, LOOK_AT_LOG, detail)
-    return Finding(Condition.DEGRADED, state, f"the daemon is {state}", "none needed: it is tried again", detail)
+    return Finding(Condition.DEGRADED, state, f"the daemon is {state}", "none needed: it is retried", detail)

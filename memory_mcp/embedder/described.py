@@ -1,4 +1,4 @@
-"""The daemon's settings, asked of its own code in a process of its own, because the front never imports it."""
+"""The daemon's settings, read by its own code in a separate process, because the front never imports it."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.registry import Registry
 
 ASK_SHARE: Final = 0.8
-"""Of the check's time that the daemon's code has to tell its settings."""
+"""Share of the check's time that reading the daemon's settings may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedSettings:
-    """What a daemon would have that is started from here."""
+    """The settings of a daemon started in this environment."""
 
     file: str
-    """Empty where the settings could not be made; the only wrong sentence says why then."""
+    """Empty if the settings are invalid; `wrong` then has one sentence that says why."""
     settings: Sequence[Described]
     wrong: Sequence[str]
-    """A sentence for each name that is no setting, or for what does not fit."""
+    """One sentence for each unknown name, or for the invalid value."""
 
 
 def ask(seconds: float) -> ReportedSettings:
-    """Ask within these seconds.
+    """Read the settings within these seconds.
 
     Raises:
-        EmbedderError: they were too few.
+        EmbedderError: it took longer.
     """
     command = [sys.executable, "-I", "-m", "embedder_daemon.print_settings"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603 - ours
     except subprocess.TimeoutExpired as error:
-        raise EmbedderError(f"the daemon's settings were not told in {seconds:g} s; try again") from error
+        raise EmbedderError(f"reading the daemon's settings took longer than {seconds:g} s; try again") from error
     if done.returncode:
         return ReportedSettings("", [], [f"the daemon's settings: {reason(done.stderr, done.returncode)}"])
     told = json.loads(done.stdout)
@@ -55,7 +55,7 @@ def register(registry: Registry) -> None:
 
 
 def look(seconds: float) -> Finding:
-    """Judge the settings of both programs; the daemon's are those that one would have that is started from here."""
+    """Check the settings of both programs; the daemon's as if it were started in this environment."""
     ours = settings.look(seconds)
     if ours.condition is Condition.FAILED:
         return ours

@@ -1,7 +1,7 @@
-"""An embedder behind a circuit breaker: every call is judged, and none is made while the breaker is not closed.
+"""An embedder behind a circuit breaker: every call is judged, and callers get through only while the breaker is closed.
 
-Callers never pay for finding out whether the embedder is back: when the breaker lets a probe through, the chores make
-it with a text of their own (`probe`), and callers keep being answered at once until it has succeeded.
+Callers never wait to find out whether the embedder is back. When the breaker lets a probe through, the chores make it
+with a text of their own (`probe`); until it succeeds, callers are refused at once.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class GuardedEmbedder:
 
         Raises:
             SpaceMismatchError: the embedder serves another space.
-            EmbedderError: no vectors could be had; the message is the breaker's cause when it refused.
+            EmbedderError: there are no vectors; the message is the breaker's cause if the breaker refused.
         """
         permit = self._breaker.acquire() if self._breaker.state is BreakerState.CLOSED else None
         if permit is None:
@@ -56,11 +56,11 @@ class GuardedEmbedder:
         """Make the one call that a half-open breaker lets through."""
         if self._breaker.state is not BreakerState.HALF_OPEN or (permit := self._breaker.acquire()) is None:
             return
-        text = f"probe {uuid.uuid4().hex}"  # new each time, so that no cache answers for a model that hangs
+        text = f"probe {uuid.uuid4().hex}"  # different each time, so that no cache can answer for a hung model
         try:
             await self._judged(permit, [text], Task.QUERY, Lane.INTERACTIVE, self._probe_budget_s, None)
         except EmbedderError:
-            return  # the breaker has seen it and keeps the cause
+            return  # the breaker has recorded the cause
 
     async def _judged(
         self,
@@ -79,7 +79,7 @@ class GuardedEmbedder:
         except EmbedderError as error:
             if error.faulty:
                 self._fail(permit, error, slow=self._is_slow(begun, budget_s))
-            else:  # a prompt refusal is an answer, and a healthy one
+            else:  # a prompt refusal is the answer of a healthy daemon
                 self._breaker.succeed(permit)
             raise
         except BaseException:  # cancelled
@@ -100,21 +100,21 @@ class GuardedEmbedder:
         self._tell(state)
 
     def _tell(self, before: BreakerState) -> None:
-        """Log that the breaker opened or closed; that a probe failed is no news."""
+        """Log that the breaker opened or closed, but not that a probe failed."""
         if before is BreakerState.CLOSED and self._breaker.state is not before:
-            log.warning("the breaker opened: the embedder is out", cause=self._breaker.cause, fix=self._fix)
+            log.warning("the breaker opened: the embedder is unavailable", cause=self._breaker.cause, fix=self._fix)
         elif before is not BreakerState.CLOSED and self._breaker.state is BreakerState.CLOSED:
-            log.info("the breaker closed: the embedder is back")
+            log.info("the breaker closed: the embedder is available again")
 
     def _is_slow(self, begun: float, budget_s: float) -> bool:
         return self._clock() - begun > self._slow_share * budget_s
 
     def retry_in_s(self) -> float | None:
-        """Seconds until a probe may be made; None while calls get through."""
+        """Return the seconds until a probe may be made; None while calls get through."""
         return self._breaker.retry_in_s()
 
     async def findings(self, expected_space: str | None) -> dict[str, Finding]:
-        """Say how the embedder and the breaker are."""
+        """Return the findings on the embedder and the breaker."""
         retry_in_s = self._breaker.retry_in_s()
         if retry_in_s is None:
             breaker = Finding(Condition.OK, BreakerState.CLOSED)
@@ -129,13 +129,13 @@ class GuardedEmbedder:
         return {**await self._embedder.findings(expected_space), "breaker": breaker}
 
     async def served(self) -> DaemonStatus | None:
-        """Ask what is behind; this is no call of its work, and not judged."""
+        """Return the embedder's status; the breaker does not judge this call."""
         return await self._embedder.served()
 
     def breaker(self) -> BreakerStatus:
-        """Say how the breaker is."""
+        """Return the state of the breaker."""
         return BreakerStatus(self._breaker.state, self._breaker.trips)
 
     async def close(self) -> None:
-        """Close what is behind."""
+        """Close the embedder behind the breaker."""
         await self._embedder.close()

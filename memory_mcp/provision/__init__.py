@@ -1,1 +1,1 @@
-"""How the daemon gets its interpreter, its packages, its model and its place in the system."""
+"""Installs the daemon (interpreter, packages, model, service) and the entries in clients' configuration files."""

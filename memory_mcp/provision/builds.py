@@ -1,4 +1,4 @@
-"""Which build of torch the user's index gives, and what room an environment with it takes."""
+"""Chooses a build of torch from the user's package index, and checks the disk space that it needs."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ GB: Final = 1_000_000_000
 
 @dataclass(frozen=True)
 class Build:
-    """What is to be installed as torch; the sizes are bytes, measured on Linux x86_64."""
+    """The torch requirement to install; sizes are bytes, measured on Linux x86_64."""
 
     requirement: str
-    """Nothing where Homebrew's is reused."""
+    """For pip; empty if Homebrew's torch is reused."""
     installed: float
     """The whole environment."""
     fetched: float
-    """What pip downloads for it: into its temporary folder, and again into its cache."""
+    """The download, which pip writes to its temporary folder and again to its cache."""
     objection: str = ""
-    """Why the user is to be asked before."""
+    """Why the user should be asked first; empty if there is no reason."""
 
 
 REUSED: Final = Build("", 1.0 * GB, 0.3 * GB)
@@ -38,30 +38,30 @@ _CPU: Final = (1.8 * GB, 0.5 * GB)
 _GPU: Final = (5.4 * GB, 3.0 * GB)
 _GPU_PACKAGES: Final = ("nvidia-", "cuda-", "triton", "pytorch-triton")
 _GPU_LABELS: Final = ("cu", "rocm", "xpu")
-"""How the version of a build for graphics cards goes on after its +."""
+"""Prefixes of the local version (after the +) of a GPU build."""
 _DEVICES: Final = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/nvmap", "/dev/dxg")))
-"""NVIDIA's driver, that of its small boards, and that of WSL."""
+"""Device files of NVIDIA's driver, of its Jetson boards, and of WSL."""
 
-_NO_USE: Final = (
-    f"PyTorch {{torch}} comes from this package index with CUDA only, {_GPU[0] / GB:.1f} GB instead of "
-    f"{_CPU[0] / GB:.1f} GB, and this machine has no NVIDIA device; for a build without it, set PIP_EXTRA_INDEX_URL "
-    "to the index for CPUs that PyTorch's installation page names"
+_CUDA_UNUSED: Final = (
+    f"this package index has PyTorch {{torch}} with CUDA only, which takes {_GPU[0] / GB:.1f} GB instead of "
+    f"{_CPU[0] / GB:.1f} GB, and this machine has no NVIDIA device; for a CPU build, set PIP_EXTRA_INDEX_URL "
+    "to the CPU index named on PyTorch's installation page"
 )
 
 
 def has_gpu() -> bool:
-    """Say whether this machine has a device for which CUDA is of use."""
+    """Whether this machine has a device that can use CUDA."""
     return any(device.exists() for device in _DEVICES)
 
 
 def choose(pip: Pip, hear: Hear, torch: str, *, gpu: bool) -> Build:
-    """Return the build to install; on a machine without a GPU the one for the CPU, where the user's index has one.
+    """Return the build to install; without a GPU, prefer the CPU build if the user's index has one.
 
     Args:
-        pip: of the environment.
-        hear: is told pip's latest line.
-        torch: the version.
-        gpu: whether CUDA is of use here.
+        pip: the environment's pip.
+        hear: receives pip's latest line of output.
+        torch: the version of torch.
+        gpu: whether this machine can use CUDA.
 
     Raises:
         ProvisionError: no index has that version.
@@ -71,20 +71,20 @@ def choose(pip: Pip, hear: Hear, torch: str, *, gpu: bool) -> Build:
         planned = pip.plan(hear, plain)
     except ProvisionError as error:
         raise ProvisionError(
-            f"PyTorch {torch} is not to be had: {error}; see that pip reaches its index (PIP_INDEX_URL, pip.conf), or "
-            "name another Python with --python"
+            f"pip cannot find PyTorch {torch}: {error}; check that pip reaches its index (PIP_INDEX_URL, pip.conf), or "
+            "choose another Python with --python"
         ) from error
     if sys.platform != "linux" or not _is_for_gpu(planned):
         return Build(plain, *_CPU)
     if gpu:
         return Build(plain, *_GPU)
-    on_cpu = f"{plain}+cpu"  # a +cu126 beside it counts as newer
-    if _is_there(pip, hear, on_cpu):
+    on_cpu = f"{plain}+cpu"  # named exactly, because pip prefers +cu126 as the newer version
+    if _has_cpu_build(pip, hear, on_cpu):
         return Build(on_cpu, *_CPU)
-    return Build(plain, *_GPU, objection=_NO_USE.format(torch=torch))
+    return Build(plain, *_GPU, objection=_CUDA_UNUSED.format(torch=torch))
 
 
-def _is_there(pip: Pip, hear: Hear, requirement: str) -> bool:
+def _has_cpu_build(pip: Pip, hear: Hear, requirement: str) -> bool:
     try:
         return not _is_for_gpu(pip.plan(hear, requirement))
     except ProvisionError:
@@ -97,22 +97,22 @@ def _is_for_gpu(plan: Mapping[str, str]) -> bool:
 
 
 def require_room(folder: Path, build: Build, cache: Path | None = None) -> None:
-    """Check that an environment fits on its disk, and the download on those of the temporary folder and the cache.
+    """Check that the disks have room for the environment, the temporary download and pip's cache.
 
     Args:
-        folder: of the environment.
-        build: what is to be installed.
-        cache: pip's own, where it keeps one.
+        folder: the environment's.
+        build: the build to install.
+        cache: pip's cache folder, if it keeps one.
 
     Raises:
-        ProvisionError: it does not; the message names the folder and how much is missing.
+        ProvisionError: a disk is too full; the message names the folder and the space needed.
     """
     scratch = Path(tempfile.gettempdir())
     wanted = {folder: max(0.0, build.installed - _size(folder)), scratch: build.fetched}
-    fixes = {folder: "name another folder with --venv", scratch: "name another folder with TMPDIR"}
+    fixes = {folder: "choose another folder with --venv", scratch: "choose another folder with TMPDIR"}
     if cache:
         wanted[cache] = build.fetched
-        fixes[cache] = "set PIP_NO_CACHE_DIR=1, so that pip keeps no copy"
+        fixes[cache] = "set PIP_NO_CACHE_DIR=1 so that pip keeps no copy"
     on_disk = Counter[int]()
     for place, size in wanted.items():
         on_disk[_existing(place).stat().st_dev] += int(size)
@@ -120,8 +120,8 @@ def require_room(folder: Path, build: Build, cache: Path | None = None) -> None:
         needed, free = on_disk[_existing(place).stat().st_dev], shutil.disk_usage(_existing(place)).free
         if free < needed:
             raise ProvisionError(
-                f"the disk of {place} has {free / GB:.1f} GB free, and the installation needs {needed / GB:.1f} GB "
-                f"there: free some, or {fix}"
+                f"the disk of {place} has {free / GB:.1f} GB free, but the installation needs {needed / GB:.1f} GB "
+                f"there; free some space, or {fix}"
             )
 
 
@@ -130,5 +130,5 @@ def _existing(path: Path) -> Path:
 
 
 def _size(folder: Path) -> int:
-    """Return the bytes of a folder's files: of an environment that was broken off, a part is there."""
+    """Return the bytes of a folder's files; an interrupted build has left some of them."""
     return sum(os.lstat(Path(place, name)).st_size for place, _, names in os.walk(folder) for name in names)

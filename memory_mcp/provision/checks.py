@@ -1,4 +1,4 @@
-"""What doctor asks of the daemon's environment and of its place in the system, and what both say of a daemon."""
+"""Doctor's checks of the daemon's environment and service, and how findings about the daemon are explained."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from memory_mcp.provision.troubles import Trouble
 from memory_mcp.provision.versions import Versions
 
 FIND_S: Final = 2.0
-"""What the system's answer may take before the checks begin."""
+"""Seconds that the supervisor may take to answer before the checks begin."""
 PROBE_SHARE: Final = 0.8
-"""Of a check's time that another program may take."""
+"""Share of a check's time that another program may take."""
 FIND_SHARE: Final = 0.15
-"""Of a check's time that launchd and systemd have, one after the other, while the daemon had the rest."""
+"""Share of a check's time for launchd and systemd, one after the other; the daemon has the rest."""
 
 
 def register(registry: Registry, versions: Versions) -> None:
-    """Register the checks of an environment and of the system's service."""
+    """Register the checks of an environment and of the service."""
     registry.add_blocking("interpreter", partial(interpreter, versions))
     registry.add_blocking("model", partial(model, versions, MODEL_DIGESTS), needs=("interpreter",))
     registry.add_blocking("service", partial(service, installed.find_service))
 
 
 def place(named: Path | None) -> Path:
-    """Return where the environment is: as named, else the checkout's, else what the system starts, else the default."""
+    """Return the environment's place: as named, else the checkout's, else the service's, else the default."""
     if named is not None:
         return named
     root = source.checkout()
@@ -47,9 +47,9 @@ def place(named: Path | None) -> Path:
 
 
 def interpreter(versions: Versions, seconds: float) -> Finding:
-    """Say whether the daemon's environment is whole, its Python starts, and which torch it has."""
+    """Check that the daemon's environment is complete and its Python starts; report its torch."""
     if not versions.place.exists():
-        return skipped(f"none was built in {versions.place}: {installed.install_command(versions)}")
+        return skipped(f"no environment in {versions.place}; {installed.install_command(versions)} builds it")
     runner = SystemRunner(PROBE_SHARE * seconds / 2)
     found = troubles.look(versions, installed.find_service(runner), runner)
     if isinstance(found, Trouble):
@@ -59,9 +59,9 @@ def interpreter(versions: Versions, seconds: float) -> Finding:
 
 
 def explained(found: Finding, socket: Path, versions: Versions, service: Service | None) -> Finding:
-    """Return what a client says of the daemon with the cause and the command that hold on this machine.
+    """Return a client's finding about the daemon with the cause and the command for this machine.
 
-    `daemon status` and `doctor` say the same by it.
+    `daemon status` and `doctor` share it, so that they agree.
     """
     if found.state == "unreachable" and (other := processes.obstacle(socket)):
         return other
@@ -69,13 +69,13 @@ def explained(found: Finding, socket: Path, versions: Versions, service: Service
 
 
 def explained_within(versions: Versions, socket: Path, found: Finding, seconds: float) -> Finding:
-    """Return the same by the service that the system names in its share of the seconds."""
+    """Find the service within its share of the seconds, then explain as above."""
     service = installed.find_service(SystemRunner(FIND_SHARE * seconds))
     return explained(found, socket, versions, service)
 
 
 def upgrade_command(versions: Versions) -> str:
-    """Return the command that brings the daemon that runs to this version."""
+    """Return the command that upgrades the running daemon to this version."""
     service = installed.find_service(SystemRunner(FIND_S))
     trouble = troubles.of_another(versions, service)
     return trouble.fix if trouble else installed.restart_command(versions, service)
@@ -83,7 +83,7 @@ def upgrade_command(versions: Versions) -> str:
 
 def model(versions: Versions, digests: Mapping[str, str], seconds: float) -> Finding:
     """Compare the bundled model's files with their digests."""
-    del seconds  # hashing cannot be told to end
+    del seconds  # hashing cannot be interrupted
     environment = versions.current()
     if environment is None:
         return skipped("see interpreter")
@@ -96,12 +96,14 @@ def model(versions: Versions, digests: Mapping[str, str], seconds: float) -> Fin
 
 
 def service(find: Callable[[Runner], Service | None], seconds: float) -> Finding:
-    """Say whether the system starts the daemon, and runs it now."""
+    """Check that the service is registered and running."""
     found = find(SystemRunner(PROBE_SHARE * seconds / 2))
     if found is None:
-        return skipped("this system has no service for it; memory-mcp daemon start --no-service runs it")
+        return skipped(
+            "this system has neither launchd nor systemd; memory-mcp daemon start --no-service runs the daemon"
+        )
     if not found.file.is_file():
-        return skipped(f"{found.name} does not start it; memory-mcp daemon install registers it")
+        return skipped(f"the daemon is not registered with {found.name}; memory-mcp daemon install registers it")
     pid = found.process()
     if pid is None:
         cause = f"{found.name} has the daemon registered but is not running it"

@@ -1,4 +1,4 @@
-"""Our own code in the daemon's environment: a copy, replaced in one step, or a link to the checkout."""
+"""Our own code in the daemon's environment: a copy that is replaced atomically, or a link to the checkout."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from memory_mcp.provision.versions import Environment
 
 NAMES: Final = ("embedder_daemon", "memory_common", "embedder_api")
 PTH: Final = "memory-mcp-code.pth"
-"""Its one line is the folder of the copy that is in use, relative to the file's own."""
+"""Its one line is the folder of the copy in use, relative to the file's own folder."""
 
-# Whatever the folder's name holds stands in quotes, and nothing that the user set for other Pythons reaches this one:
-# `-I` ignores all of it but the two variables that are unset.
-# An interpreter that is gone is told in words, because nothing of Python can tell it.
+# The path is quoted, because a folder's name may contain anything. Variables that the user set for other Pythons must
+# not reach this one: `-I` ignores all but the two that are unset here. The shell reports a missing interpreter, because
+# no Python is left to do so.
 _LAUNCHER: Final = """#!/bin/sh
 python={python}
 test -x "$python" || {{ echo "memory-mcp: the daemon's interpreter $python is gone, as after brew upgrade: \
@@ -31,9 +31,9 @@ exec "$python" -I -m embedder_daemon "$@"
 
 
 def key() -> str:
-    """Return what changes when the daemon's code has to be installed again."""
+    """Return a key that changes when the daemon's code has to be installed again."""
     root = source.checkout()
-    if root:  # linked, so that a change of the code is seen without us
+    if root:  # linked, so changes need no installation
         return str(root)
     digest = hashlib.sha256(_LAUNCHER.encode())
     for name in NAMES:
@@ -45,13 +45,13 @@ def key() -> str:
 
 
 def title() -> str:
-    """Say in some words what `install` does."""
+    """Return the title of the step that `install` is."""
     root = source.checkout()
-    return f"linking the daemon's code to {root}, which is a checkout" if root else "copying the daemon's code"
+    return f"linking the daemon's code to the checkout {root}" if root else "copying the daemon's code"
 
 
 def install(environment: Environment, pip: Callable[..., None]) -> None:
-    """Bring the code of this installation into the environment; a daemon that runs keeps what it has.
+    """Put this installation's code into the environment; a running daemon keeps its own copy.
 
     Raises:
         ProvisionError: pip failed.
@@ -66,13 +66,13 @@ def install(environment: Environment, pip: Callable[..., None]) -> None:
 
 
 def in_use(environment: Environment) -> str:
-    """Return what `put_back` takes; empty where the code is linked or not there yet."""
+    """Return the argument of `put_back`; empty if the code is linked or not installed yet."""
     file = environment.site_packages / PTH
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def put_back(environment: Environment, before: str) -> None:
-    """Use the code again that was used before."""
+    """Use the earlier copy again."""
     if before:
         whole_file.write(environment.site_packages / PTH, before.encode(), mode=0o644)
 
@@ -87,9 +87,9 @@ def _copy(environment: Environment) -> Path:
 
 
 def _use(environment: Environment, folder: Path) -> None:
-    """Point to a copy; the one before is kept, for the daemon that still runs with it."""
+    """Point to a copy; the previous one stays for a daemon that still runs from it."""
     before = Path(in_use(environment).strip()).name
-    # Relative to the file, so that nothing of the place's name has to be read back from it.
+    # Relative, so that no unusual character of the place's name has to survive in the file.
     line = f"{os.path.relpath(folder, environment.site_packages)}\n"
     whole_file.write(environment.site_packages / PTH, line.encode(), mode=0o644)
     for old in environment.folder.glob("code-*"):

@@ -1,6 +1,6 @@
-"""Builds the virtual environment that the daemon runs in, with pip, beside the one that is in use.
+"""Builds the daemon's virtual environment with pip, next to the one in use.
 
-pip, because it sees a PyTorch that was added by a `.pth` file; uv does not, and downloads a second one.
+With pip, because it sees a PyTorch that a `.pth` file adds; uv does not, and downloads a second one.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from memory_mcp.provision.versions import Environment, Versions
 
 PTH: Final = "homebrew-pytorch.pth"
 HOMEBREW: Final = "homebrew.json"
-"""What was reused, for the daemon, which compares it at each start."""
+"""Records the reused PyTorch; the daemon compares it at each start."""
 CONSTRAINT: Final = "torch-constraint.txt"
 
 _WHERE_IS_TORCH: Final = "import json, torch; print(json.dumps([torch.__file__, torch.__version__]))"
 
 
 def _no_proof(environment: Environment, choices: Mapping[str, str], log: Path) -> None:
-    """Take the environment as it is."""
+    """Accept the environment as it is."""
 
 
 def _agree(objection: str) -> None:
-    """Go on all the same."""
+    """Continue despite the objection."""
 
 
 @dataclass(frozen=True)
 class Builder:
-    """Brings one place up to date; every step is announced by one line, with its reason, before it runs."""
+    """Brings one place up to date; announces every step with its reason before it runs."""
 
     place: Path
     choice: Choice
@@ -51,12 +51,12 @@ class Builder:
     progress: InstallProgress
     recipe: Recipe = field(default_factory=Recipe)
     wishes: Mapping[str, str] = field(default_factory=dict)
-    """The daemon's settings that are asked for now; an empty value takes one back."""
+    """The daemon's settings requested now; an empty value removes an earlier choice."""
     prove: Callable[[Environment, Mapping[str, str], Path], None] = _no_proof
-    """Raises ProvisionError when a daemon of the environment, which writes to the log, does not serve with these
-    settings."""
+    """Starts the environment's daemon with these settings, logging to the file; raises ProvisionError if it does not
+    serve."""
     agree: Callable[[str], None] = _agree
-    """Takes an objection to what is about to be installed; raises ProvisionError when the user shares it."""
+    """Asks the user about an objection to the build; raises ProvisionError if the user agrees with it."""
     has_gpu: Callable[[], bool] = builds.has_gpu
 
     @property
@@ -65,9 +65,9 @@ class Builder:
         return Versions(self.place)
 
     def build(self) -> bool:
-        """Bring the place up to date; say whether there was anything to do.
+        """Bring the place up to date; return whether there was anything to do.
 
-        What is in use stays in use until the new one has served; where it was broken off, the next run goes on.
+        The environment in use stays in use until the new one has served. An interrupted build resumes on the next run.
 
         Raises:
             ProvisionError: a step failed.
@@ -78,7 +78,7 @@ class Builder:
 
     def _build(self) -> bool:
         key, current = self.environment_key(), self.versions.current()
-        self.versions.log.write_bytes(b"")  # a log belongs to the latest run
+        self.versions.log.write_bytes(b"")  # the log is of the latest run only
         if current and current.stamp().get("environment") == key:
             return self._finish(current, key)
         for step in self.choice.steps:
@@ -89,20 +89,20 @@ class Builder:
         self._finish(environment, key)
         self.versions.use(environment)
         if self.versions.previous():
-            self.progress.say(f"{self.place} is {environment.folder.name} now; {_ROLLBACK}")
+            self.progress.say(f"{self.place} now points to {environment.folder.name}; {_ROLLBACK}")
         return True
 
     def _built_before(self, key: str) -> Environment | None:
-        """Return a finished one of the same things, as after `--rollback`."""
+        """Return a finished one built from the same inputs, as there is after `--rollback`."""
         found = next((each for each in self.versions.finished() if each.stamp().get("environment") == key), None)
         if found:
-            self.progress.say(f"taking {found.folder}, which was built from the same things before")
+            self.progress.say(f"using {found.folder}, an earlier build from the same packages")
         return found
 
     def _new(self, key: str) -> Environment:
         environment = self.versions.unfinished(key)
         if environment:
-            self.progress.say(f"going on with {environment.folder}, which was broken off")
+            self.progress.say(f"resuming the interrupted build of {environment.folder}")
             forget_halves(environment)
         else:
             environment = self._make(key)
@@ -113,16 +113,16 @@ class Builder:
         for old in self.versions.abandoned():
             shutil.rmtree(old.folder)
         environment = self.versions.fresh()
-        builds.require_room(environment.folder, builds.REUSED)  # the least that any takes
+        builds.require_room(environment.folder, builds.REUSED)  # the smallest that any build needs
         environment.folder.mkdir(parents=True)
         environment.write_stamp({"building": key})
-        with self.progress.step(f"making {environment.folder} with Python {self.choice.version}") as hear:
+        with self.progress.step(f"creating {environment.folder} with Python {self.choice.version}") as hear:
             venv = ("-I", "-m", "venv", str(environment.folder))
             self.runner.record(str(self.choice.python), *venv, log=self.versions.log, hear=hear)
         return environment
 
     def _fill(self, environment: Environment) -> None:
-        """Install everything but our own code; what is there already, pip leaves alone."""
+        """Install everything but our own code; pip skips what is installed already."""
         homebrew, pip = self.choice.homebrew, self._pip(environment)
         build = self._build_of_torch(pip)
         builds.require_room(environment.folder, build, pip.cache())
@@ -155,21 +155,21 @@ class Builder:
 
     def _install_by_hash(self, pip: Pip, locks: Sequence[Path]) -> None:
         files = [word for lock in locks for word in ("-r", str(lock))]
-        with self.progress.step("installing the daemon's packages, each checked by its hash") as hear:
+        with self.progress.step("installing the daemon's packages, checked against their hashes") as hear:
             pip.install(hear, "--no-deps", "--require-hashes", *files)
 
     def _reuse_torch(self, environment: Environment, homebrew: Homebrew) -> None:
-        self.progress.say(f"reusing torch {homebrew.torch} from {homebrew.site_packages}, so that none is downloaded")
-        # addsitedir, not a plain path line: torch's own dependencies (numpy) are named by further .pth files there.
+        self.progress.say(f"reusing torch {homebrew.torch} from {homebrew.site_packages} instead of downloading one")
+        # addsitedir, not a plain path line: further .pth files there name torch's own dependencies (numpy).
         line = f"import site; site.addsitedir({str(homebrew.site_packages)!r})\n"
         (environment.site_packages / PTH).write_text(line, encoding="utf-8")
         record = {"torch": homebrew.torch, "site_packages": str(homebrew.site_packages)}
         (environment.folder / HOMEBREW).write_text(json.dumps(record), encoding="utf-8")
 
     def _install_unchecked(self, environment: Environment, pip: Pip) -> None:
-        """Install by versions alone, where no lock file covers this platform and Python."""
+        """Install by version, without hashes, if no lock file covers this platform and Python."""
         title = (
-            "installing the daemon's packages by versions alone, because no hashes are known for "
+            "installing the daemon's packages without checking hashes, because none are known for "
             f"Python {self.choice.version} on this platform"
         )
         constraint = str(environment.folder / CONSTRAINT)
@@ -177,7 +177,7 @@ class Builder:
             pip.install(hear, "-c", constraint, "-r", str(self.recipe.requirements), *self.recipe.extras)
 
     def _finish(self, environment: Environment, key: str) -> bool:
-        """Bring in code and model, measure, and let a daemon serve; each where something changed."""
+        """Install our code and the model, measure the engines, and try out the daemon; skip what has not changed."""
         stamp, choices = environment.stamp(), self._choices(environment)
         wanted = {
             "environment": key,
@@ -212,14 +212,14 @@ class Builder:
             code.install(environment, partial(self._pip(environment).install, hear))
 
     def _measure(self, environment: Environment, choices: Mapping[str, str]) -> None:
-        """Let the daemon find its fastest engine; unmeasured it takes torch, so that this may fail."""
+        """Let the daemon find its fastest engine; a failure is reported, and the daemon then uses torch."""
         model = [word for name in (models.VARIABLE,) if name in choices for word in ("--model", choices[name])]
         try:
             with self.progress.step("converting the model and measuring the engines (half a minute, once)") as hear:
                 choose = (str(environment.python), "-I", "-m", "embedder_daemon.autotune", *model)
                 told = self.runner.record(*choose, log=self.versions.log, hear=hear)
         except ProvisionError as error:
-            self.progress.say(f"no engine was chosen, so the daemon will use torch: {error}")
+            self.progress.say(f"could not measure the engines, so the daemon will use torch: {error}")
         else:
             self.progress.say(told.strip().rpartition("\n")[2].partition(" (")[0])
 
@@ -227,31 +227,31 @@ class Builder:
         return Pip(environment.python, self.runner, self.versions.log)
 
     def environment_key(self) -> str:
-        """Return what changes when the environment has to be built again."""
+        """Return a digest that changes when the environment has to be rebuilt."""
         homebrew = self.choice.homebrew
         parts = f"{self.choice.python}\0{self.choice.version}\0{homebrew or ''}\0{self.recipe.digest()}"
         return hashlib.sha256(parts.encode()).hexdigest()
 
 
-_ROLLBACK: Final = "`memory-mcp daemon install --rollback` goes back to the one before"
+_ROLLBACK: Final = "`memory-mcp daemon install --rollback` returns to the previous one"
 
 
 def forget_halves(environment: Environment) -> None:
-    """Make pip install again what it was installing when it was broken off: it writes INSTALLER last."""
+    """Make pip reinstall the package that it was installing when interrupted: pip writes INSTALLER last."""
     for info in environment.folder.glob("lib/python3*/site-packages/*.dist-info"):
         if not (info / "INSTALLER").is_file():
             shutil.rmtree(info)
 
 
 def prove_reuse(environment: Environment, homebrew: Homebrew, runner: Runner) -> None:
-    """Check that `import torch` takes Homebrew's, and that no second one was installed.
+    """Check that `import torch` finds Homebrew's, and that no second one was installed.
 
     Raises:
         ProvisionError: torch comes from elsewhere; the message says from where.
     """
     second = next(environment.site_packages.glob("torch"), None)
     if second:
-        raise ProvisionError(f"a second torch was installed in {second}, although Homebrew's is to be reused")
+        raise ProvisionError(f"pip installed a second torch in {second}, although Homebrew's should be reused")
     file, version = json.loads(runner.output(str(environment.python), "-I", "-c", _WHERE_IS_TORCH))
     if not Path(file).resolve().is_relative_to(homebrew.prefix.resolve()):
         raise ProvisionError(f"torch {version} comes from {file}, not from Homebrew in {homebrew.prefix}")

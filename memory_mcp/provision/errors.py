@@ -1,4 +1,4 @@
-"""What can go wrong while something is provisioned."""
+"""Errors of provisioning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed and what runs: found, refreshed, rolled back, ended."""
+"""Finds, refreshes, rolls back and stops an installed daemon."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from memory_mcp.provision.versions import Environment, Versions
 IN_CHECKOUT: Final = ".venv-daemon"
 """Where `make setup` builds."""
 CHOSEN_BY: Final = "chosen_by"
-"""In a stamp: the code of the memory-mcp that went back to the environment, and takes it as it is."""
+"""Key in a stamp: the code of the memory-mcp that rolled back to the environment and accepts it as it is."""
 
 
 def default_place() -> Path:
-    """Return where the daemon's environment is, unless another place is named."""
+    """Return the default place of the daemon's environment."""
     return user_data_path("memory-mcp") / "daemon"
 
 
@@ -43,12 +43,12 @@ def install_command(versions: Versions) -> str:
 
 
 def restart_command(versions: Versions, service: Service | None) -> str:
-    """Return the command that replaces the daemon of a place, whether the system runs it or not."""
+    """Return the command that restarts the daemon of a place, with or without a supervisor."""
     return _run_command("restart", versions, service)
 
 
 def start_command(versions: Versions, service: Service | None) -> str:
-    """Return the command that starts the daemon of a place, whether the system runs it or not."""
+    """Return the command that starts the daemon of a place, with or without a supervisor."""
     return _run_command("start", versions, service)
 
 
@@ -58,7 +58,7 @@ def _run_command(verb: str, versions: Versions, service: Service | None) -> str:
 
 
 def is_registered(service: Service | None) -> bool:
-    """Whether the system starts the daemon."""
+    """Whether a supervisor starts the daemon."""
     return service is not None and service.file.is_file()
 
 
@@ -67,25 +67,25 @@ def _venv_option(versions: Versions) -> str:
 
 
 def find_service(runner: Runner) -> Service | None:
-    """Return what starts programs at login on this system."""
+    """Return this system's supervisor; None if there is none."""
     services: tuple[LaunchAgent | SystemdUnit, ...] = (LaunchAgent(runner), SystemdUnit(runner))
     return next((service for service in services if service.fits), None)
 
 
 def place_of(service: Service | None) -> Path | None:
-    """Return the place that a service starts the daemon from; None where it knows none."""
+    """Return the place that a service starts the daemon from; None if it is not registered."""
     program = service.program() if service else None
     return program.parents[1] if program and program.is_absolute() else None
 
 
 def left_service() -> Path | None:
-    """Return a service's file of ours, which a system that does not answer now may read at the next login."""
+    """Return the file that we registered; a supervisor that does not answer now may read it at the next login."""
     services: tuple[LaunchAgent | SystemdUnit, ...] = (LaunchAgent(SystemRunner()), SystemdUnit(SystemRunner()))
     return next((service.file for service in services if service.file.is_file()), None)
 
 
 def missing(versions: Versions) -> str:
-    """Say what of the environment in use is not there, or nothing."""
+    """Say what is missing from the environment in use; empty if nothing is."""
     environment = versions.current()
     if environment is None:
         return f"the daemon is not installed in {versions.place}"
@@ -95,7 +95,7 @@ def missing(versions: Versions) -> str:
 
 
 def require(versions: Versions) -> Environment:
-    """Return the environment in use; raises ProvisionError where there is none that works."""
+    """Return the environment in use; raises ProvisionError if it is missing or incomplete."""
     environment, cause = versions.current(), missing(versions)
     if environment is None or cause:
         raise ProvisionError(f"{cause}: run `{install_command(versions)}`")
@@ -106,7 +106,7 @@ def refreshed(versions: Versions, progress: InstallProgress) -> Environment:
     """Return the environment in use with this installation's code in it.
 
     Raises:
-        ProvisionError: there is none, or this code needs other packages than it has.
+        ProvisionError: there is none, or it lacks packages that this code needs.
     """
     environment = require(versions)
     if _is_chosen(environment) or environment.stamp().get("code") == code.key():
@@ -115,7 +115,7 @@ def refreshed(versions: Versions, progress: InstallProgress) -> Environment:
         environment = require(versions)
         if environment.stamp().get("pins") != pins_digest(Recipe()):
             raise ProvisionError(
-                f"this memory-mcp needs other packages than {environment.folder} has: run `{install_command(versions)}`"
+                f"{environment.folder} lacks packages that this memory-mcp needs; run `{install_command(versions)}`"
             )
         with progress.step(code.title()):
             code.install(environment, _no_pip)
@@ -124,7 +124,7 @@ def refreshed(versions: Versions, progress: InstallProgress) -> Environment:
 
 
 def _is_chosen(environment: Environment) -> bool:
-    """Whether it is taken as it is: its code is linked, or this very memory-mcp went back to it."""
+    """Whether its code needs no update: it is linked, or this very memory-mcp rolled back to it."""
     return source.checkout() is not None or environment.stamp().get(CHOSEN_BY) == code.key()
 
 
@@ -133,7 +133,7 @@ def _no_pip(*_words: str) -> None:
 
 
 def roll_back(versions: Versions) -> str:
-    """Use the environment before this one; return what was done in one line.
+    """Go back to the previous environment; return one line that says so.
 
     Raises:
         ProvisionError: there is none.
@@ -141,14 +141,14 @@ def roll_back(versions: Versions) -> str:
     with versions.locked():
         previous = versions.previous()
         if previous is None:
-            raise ProvisionError(f"there is no environment before {versions.place} to go back to")
+            raise ProvisionError(f"there is no earlier environment of {versions.place} to roll back to")
         previous.write_stamp({**previous.stamp(), CHOSEN_BY: code.key()})  # it serves with its own code
         versions.use(previous)
-    return f"{versions.place} is {previous.folder.name} again"
+    return f"{versions.place} points to {previous.folder.name} again"
 
 
 def holder(address: str) -> int | None:
-    """Return the process of the daemon that holds an address; whoever started it."""
+    """Return the process id of the daemon that holds an address, whoever started it."""
     path = socket_path(address)
     with suppress(OSError, ValueError):
         pid = int(path.with_name(f"{path.name}.lock").read_text(encoding="ascii"))
@@ -157,10 +157,10 @@ def holder(address: str) -> int | None:
 
 
 def end_holder(address: str, *, wait: bool = True) -> bool:
-    """Let the daemon of an address finish what runs and end; say whether there was one.
+    """Let the daemon of an address finish its calls and exit; return whether there was one.
 
     Raises:
-        ProvisionError: it is not ours to end, or does not end in time.
+        ProvisionError: we may not stop it, or it does not exit in time.
     """
     pid = holder(address)
     if pid is None:
@@ -168,11 +168,11 @@ def end_holder(address: str, *, wait: bool = True) -> bool:
     try:
         os.kill(pid, signal.SIGTERM)
     except OSError as error:
-        raise ProvisionError(f"process {pid} holds {address} and cannot be ended: {error.strerror}") from error
+        raise ProvisionError(f"process {pid} holds {address} and cannot be stopped: {error.strerror}") from error
     give_up = time.monotonic() + STOP_SECONDS
     while wait and holder(address) == pid:
         if time.monotonic() > give_up:
-            raise ProvisionError(f"process {pid} did not end within {STOP_SECONDS:.0f} s: try `kill -9 {pid}`")
+            raise ProvisionError(f"process {pid} did not exit within {STOP_SECONDS:.0f} s; try `kill -9 {pid}`")
         time.sleep(0.05)
     return True
 
@@ -185,14 +185,14 @@ def runs_from(versions: Versions, pid: int | None) -> bool:
 
 
 def _is_daemon(pid: int) -> bool:
-    """Whether a process is a daemon of ours: the number of one that ended may have gone to another program."""
+    """Whether a process is one of our daemons; its id may have been reused by another program."""
     command = _command(pid)
     return "embedder-daemon" in command or "embedder_daemon" in command
 
 
 def _command(pid: int) -> str:
-    """Return the command line of a process, or nothing when it has ended."""
-    import psutil  # noqa: PLC0415 - for the commands that look at a daemon's process
+    """Return the command line of a process; empty if it has exited."""
+    import psutil  # noqa: PLC0415 - only some commands need it
 
     try:
         return " ".join(psutil.Process(pid).cmdline())

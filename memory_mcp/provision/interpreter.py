@@ -1,6 +1,6 @@
 """Chooses the interpreter that the daemon's environment is built on.
 
-In this order: the one that the user names, Homebrew's PyTorch where there is one, the front's own Python.
+In order of preference: the one that the user names, the Python of Homebrew's PyTorch, the front's own Python.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OLDEST: Final = (3, 11)
 
-# Where `brew` is when the PATH does not say so: launchd, cron and clients start programs with a bare one.
+# Where `brew` may be if it is not on the PATH: launchd, cron and clients start programs with a minimal PATH.
 USUAL_BREWS: Final = (
     Path("/opt/homebrew/bin/brew"),
     Path("/usr/local/bin/brew"),
@@ -44,7 +44,7 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Homebrew:
-    """A PyTorch of Homebrew's and the interpreter that it was built for."""
+    """Homebrew's PyTorch and the interpreter that it was built for."""
 
     prefix: Path
     python: Path
@@ -62,46 +62,44 @@ class Choice:
     homebrew: Homebrew | None
     """Set when Homebrew's torch is reused."""
     steps: tuple[str, ...] = field(compare=False)
-    """One sentence for each step that was considered."""
+    """One sentence for each option that was considered."""
 
 
 class HomebrewMissingError(ProvisionError):
-    """Homebrew's PyTorch cannot be had; the message says what is missing."""
+    """Homebrew's PyTorch cannot be used; the message says what is missing."""
 
 
 def choose(explicit: Path | None, *, use_homebrew: bool | None, runner: Runner, brew: Path | None = None) -> Choice:
-    """Choose the interpreter; `brew` is Homebrew's command where it is not on the PATH.
+    """Choose the interpreter; `brew` is the path of Homebrew's command if it is not on the PATH.
 
     Raises:
-        SettingsError: an interpreter is named although Homebrew's is demanded.
-        ProvisionError: no fitting interpreter, or Homebrew's PyTorch is demanded and cannot be had.
+        SettingsError: the settings both name an interpreter and require Homebrew's.
+        ProvisionError: no interpreter fits, or Homebrew's PyTorch is required and cannot be used.
     """
     if explicit is not None:
         if use_homebrew:
             raise SettingsError(
-                f"EMBEDDER_PYTHON or --python names {explicit}, but MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 demands "
+                f"EMBEDDER_PYTHON or --python names {explicit}, but MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 requires "
                 "Homebrew's; unset one of them"
             )
-        return _choice(_named(explicit), runner, f"{explicit} was named by EMBEDDER_PYTHON or --python")
+        return _choice(_named(explicit), runner, f"using {explicit}, as EMBEDDER_PYTHON or --python says")
     found, reason = _consider_homebrew(use_homebrew, runner, brew)
     if found is not None:
         return _choice(found.python, runner, reason, homebrew=found)
     if (sys.platform, platform.machine()) == ("darwin", "x86_64"):
-        raise ProvisionError(
-            f"there is no PyTorch for Macs with an Intel processor but Homebrew's: {_with_command(reason)}"
-        )
+        raise ProvisionError(f"on Intel Macs only Homebrew has a PyTorch: {_with_command(reason)}")
     return _choice(
         own_interpreter(),
         runner,
         reason,
-        "the environment is built on the Python that runs memory-mcp, with a PyTorch of its own",
+        "building the environment on the Python that runs memory-mcp, with its own PyTorch",
     )
 
 
 def own_interpreter() -> Path:
-    """Return the interpreter beneath the virtual environment that we may run in.
+    """Return the base interpreter of the virtual environment that we may run in.
 
-    An environment made from another environment's link breaks when that one is deleted.
+    An environment built on another environment's link breaks when that one is deleted.
     """
     beneath = Path(getattr(sys, "_base_executable", None) or sys.executable)
     if beneath.exists():
@@ -113,29 +111,29 @@ def find_homebrew(runner: Runner, brew: Path | None = None) -> Homebrew:
     """Find Homebrew's PyTorch.
 
     Raises:
-        HomebrewMissingError: there is none that works; the message says what is missing.
+        HomebrewMissingError: none works; the message says what is missing.
     """
     prefix = _prefix(runner, brew)
     formula = prefix / "opt" / "pytorch"
     if not formula.exists():
         raise HomebrewMissingError(f"Homebrew in {prefix} has no PyTorch{_unless_bottled(runner, prefix)}")
     for version, site_packages, torch in _torches(formula):
-        # libexec/bin/python dangles until that Python is installed, so the Python is looked up by its own name.
+        # libexec/bin/python dangles until that Python is installed, so look the Python up by its own name.
         python = prefix / "opt" / f"python@{version}" / "bin" / f"python{version}"
         if python.exists():
             return Homebrew(prefix, python, site_packages, torch)
         raise HomebrewMissingError(
-            f"Homebrew's PyTorch {torch} is built for Python {version}, which is not there: "
+            f"Homebrew's PyTorch {torch} needs Python {version}, which is not installed: "
             f"run `brew install python@{version}`"
         )
-    raise HomebrewMissingError(f"there is no torch in {formula}/libexec: run `brew reinstall pytorch`")
+    raise HomebrewMissingError(f"{formula}/libexec has no torch: run `brew reinstall pytorch`")
 
 
 def _named(explicit: Path) -> Path:
-    """Return the absolute path of a path or of a command on the PATH; links are kept, they may be the point."""
+    """Return the absolute path of a path or of a command on the PATH; links may be intended and are not resolved."""
     found = shutil.which(explicit.expanduser())
     if found is None:
-        raise ProvisionError(f"there is no program {explicit}; name a Python with EMBEDDER_PYTHON or --python")
+        raise ProvisionError(f"there is no program {explicit}; choose a Python with EMBEDDER_PYTHON or --python")
     return Path(found).absolute()
 
 
@@ -145,20 +143,20 @@ def _consider_homebrew(
     brew: Path | None,
 ) -> tuple[Homebrew | None, str]:
     if demanded is False:
-        return None, "Homebrew's PyTorch is forbidden by MCP_MEMORY_USE_HOMEBREW_PYTORCH=0"
+        return None, "not using Homebrew's PyTorch, as MCP_MEMORY_USE_HOMEBREW_PYTORCH=0 says"
     try:
         found = find_homebrew(runner, brew)
     except HomebrewMissingError as error:
         if demanded:
             raise ProvisionError(
-                f"MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 demands Homebrew's PyTorch, but {_with_command(error)}"
+                f"MCP_MEMORY_USE_HOMEBREW_PYTORCH=1 requires Homebrew's PyTorch, but {_with_command(error)}"
             ) from error
-        return None, f"Homebrew's PyTorch is passed over: {error}"
-    return found, f"Homebrew's PyTorch {found.torch} in {found.prefix} is reused"
+        return None, f"not using Homebrew's PyTorch: {error}"
+    return found, f"reusing Homebrew's PyTorch {found.torch} in {found.prefix}"
 
 
 def _with_command(told: object) -> str:
-    """Append what to run, unless the sentence names a command: its own fits better."""
+    """Append the general commands, unless the sentence already names a more specific one."""
     return str(told) if "run `brew " in str(told) else f"{told}; {BREW_INSTALL}"
 
 
@@ -173,19 +171,19 @@ def _prefix(runner: Runner, brew: Path | None) -> Path:
 
 
 def _unless_bottled(runner: Runner, prefix: Path) -> str:
-    """Say that `brew install pytorch` would compile for hours where Homebrew has no build for this machine."""
+    """Warn if Homebrew has no bottle for this machine, so that `brew install pytorch` would compile for hours."""
     try:
         about = json.loads(runner.output(str(prefix / "bin" / "brew"), "info", "--json=v2", "pytorch"))
         bottles = about["formulae"][0]["bottle"].get("stable", {}).get("files", {})
     except (ProvisionError, ValueError, LookupError, AttributeError):
-        return ""  # not what `brew` is known to answer; the installation itself will tell
+        return ""  # `brew` answered something unknown; the installation itself will report it
     if any(_fits(name) for name in bottles):
         return ""
-    return f", and no build of it for {platform.machine()} ({sys.platform}): `brew install pytorch` compiles for hours"
+    return f", and no bottle for {platform.machine()} ({sys.platform}): `brew install pytorch` would compile for hours"
 
 
 def _fits(bottle: str) -> bool:
-    """Whether a bottle (arm64_tahoe, sonoma, x86_64_linux, …) is for such a machine; Intel's Macs name none."""
+    """Whether a bottle (arm64_tahoe, sonoma, x86_64_linux, …) fits a machine; those for Intel Macs name none."""
     machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     if sys.platform == "darwin":
         return not bottle.endswith("_linux") and bottle.startswith("arm64_") == (machine == "arm64")
@@ -212,13 +210,15 @@ def _choice(python: Path, runner: Runner, *steps: str, homebrew: Homebrew | None
     try:
         facts = json.loads(runner.output(str(python), "-I", "-c", _PROBE))
     except (ValueError, ProvisionError) as error:
-        raise ProvisionError(f"{python} is no Python that works; name one with EMBEDDER_PYTHON or --python") from error
+        raise ProvisionError(
+            f"{python} is not a working Python; choose another with EMBEDDER_PYTHON or --python"
+        ) from error
     version = ".".join(str(part) for part in facts["version"])
     if tuple(facts["version"]) < OLDEST:
-        raise ProvisionError(f"{python} is Python {version}; name one of 3.11 or newer with EMBEDDER_PYTHON")
+        raise ProvisionError(f"{python} is Python {version}; choose Python 3.11 or newer with EMBEDDER_PYTHON")
     if not facts["venv"]:
         raise ProvisionError(
-            f"{python} cannot make virtual environments (venv or ensurepip is missing; Debian has them in "
-            "python3-venv); install them or name another Python with EMBEDDER_PYTHON"
+            f"{python} cannot create virtual environments (venv or ensurepip is missing; on Debian, install "
+            "python3-venv); install them, or choose another Python with EMBEDDER_PYTHON"
         )
     return Choice(python, version, homebrew, steps)

@@ -57,7 +57,6 @@ class LaunchAgent:
 
     @property
     def file(self) -> Path:
-        """The file that launchd reads at login."""
         return self.home.expanduser() / "Library" / "LaunchAgents" / f"{LABEL}.plist"
 
     @property
@@ -66,31 +65,28 @@ class LaunchAgent:
         return self.platform == "darwin"
 
     def program(self) -> Path | None:
-        """Return the program that the plist names."""
         words = self._plist().get("ProgramArguments")
         return Path(str(words[0])) if isinstance(words, list) and words else None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that the plist has beside the log's."""
+        """Return the plist's variables except that of the log file."""
         found = self._plist().get("EnvironmentVariables")
         variables = found if isinstance(found, dict) else {}
         return {str(name): str(value) for name, value in variables.items() if name != LOG_FILE}
 
     def install(self, job: Job) -> None:
-        """Write the file and start the job, in place of an older one; without a new file that one runs on."""
-        service.make_folder(job.logs)  # launchd does not make it
+        """Write the file and start the job; replaces an older one, which keeps running if that fails."""
+        service.make_folder(job.logs)  # launchd does not create it
         service.write(self.file, render(job))
         self._unload()
         self._bootstrap()
 
     def uninstall(self) -> bool:
-        """Stop the job and remove its file; say whether there was one."""
         was_there = self._unload() or self.file.exists()
         self.file.unlink(missing_ok=True)
         return was_there
 
     def start(self) -> None:
-        """Start the job unless it runs."""
         service.require_file(self)
         if self._print() is None:
             self._bootstrap()
@@ -98,33 +94,30 @@ class LaunchAgent:
             self._launchctl("kickstart", _job())
 
     def stop(self) -> bool:
-        """Let the job drain and end, until the next start or login."""
         was_there = self.process() is not None
         self._unload()
         return was_there
 
     def restart(self) -> None:
-        """Let the job drain and end, and start it again; `kickstart -k` would not say how it kills."""
+        """Let the job drain and exit, then start it again; which signal `kickstart -k` sends is undocumented."""
         if (pid := self.process()) is not None:
             self._launchctl("kill", "SIGTERM", _job())
             until_ended(self, pid)
         self.start()
 
     def process(self) -> int | None:
-        """Return the job's process id."""
         found = re.search(r"^\s*pid = (\d+)$", self._print() or "", re.MULTILINE)
         return int(found[1]) if found else None
 
     def logs(self, lines: int, *, follow: bool) -> list[str]:
-        """Return the command that shows the log that the plist names."""
         try:
             job = plistlib.loads(self.file.read_bytes())
         except (OSError, ValueError) as error:
-            raise ProvisionError(f"{self.file} cannot be read: run `memory-mcp daemon install`") from error
+            raise ProvisionError(f"{self.file} cannot be read; run `memory-mcp daemon install`") from error
         files = [job["EnvironmentVariables"][LOG_FILE], job["StandardErrorPath"]]
         there = [file for file in files if Path(file).is_file()]
         if not there:
-            raise ProvisionError(f"there is no log yet: {files[0]} is made when the daemon starts")
+            raise ProvisionError(f"there is no log yet; {files[0]} is created when the daemon starts")
         return ["tail", "-n", str(lines), *(["-F"] if follow else []), *there]
 
     def _plist(self) -> dict[str, object]:
@@ -134,7 +127,7 @@ class LaunchAgent:
         return {}
 
     def _bootstrap(self) -> None:
-        self._launchctl("enable", _job())  # one that was disabled fails to load, with 5: Input/output error
+        self._launchctl("enable", _job())  # a disabled job fails to load with 5: Input/output error
         self._launchctl("bootstrap", _domain(), str(self.file))
 
     def _unload(self) -> bool:
@@ -144,12 +137,12 @@ class LaunchAgent:
         give_up = time.monotonic() + service.STOP_SECONDS
         while self._print() is not None:
             if time.monotonic() > give_up:
-                raise ProvisionError(f"launchd does not let go of {LABEL}; try `launchctl bootout {_job()}`")
+                raise ProvisionError(f"launchd does not release {LABEL}; try `launchctl bootout {_job()}`")
             time.sleep(0.2)
         return True
 
     def _print(self) -> str | None:
-        """Return what launchd tells of the job, or None when it is not loaded."""
+        """Return launchd's description of the job; None if it is not loaded."""
         try:
             return self._launchctl("print", _job())
         except ProvisionError:

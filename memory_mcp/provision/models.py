@@ -1,4 +1,4 @@
-"""The daemon's model: found on this disk or downloaded once, and pinned to what was found."""
+"""The daemon's model: found on this disk or downloaded once, then pinned to that revision."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from memory_mcp.provision.versions import Environment
 
 VARIABLE: Final = "EMBEDDER_MODEL"
 UNUSED: Final = ("*.bin", "*.h5", "*.msgpack", "*.ot", "*.ckpt", "onnx/*", "openvino/*")
-"""Weights in formats that no engine here reads from the hub."""
+"""Files on the hub with weights in formats that no engine here reads."""
 
 
 @dataclass(frozen=True)
 class Hub:
-    """The disk's copy of the hub, as an environment's own programs see it."""
+    """The hub's cache on this disk, as an environment's own programs see it."""
 
     environment: Environment
     runner: Runner
@@ -27,10 +27,10 @@ class Hub:
     log: Path
 
     def pinned(self, choices: Mapping[str, str]) -> dict[str, str]:
-        """Return the choices with the model as the folder of one revision.
+        """Return the choices with the model replaced by the folder of one revision.
 
         Raises:
-            ProvisionError: the model is neither on this disk nor to be had, or no engine can serve it.
+            ProvisionError: the model is not on this disk and cannot be downloaded, or no engine can serve it.
         """
         model = choices.get(VARIABLE)
         if not model:
@@ -43,7 +43,7 @@ class Hub:
             self._download(model)
             folder = self._find(model)
         if folder != model:
-            self.progress.say(f"the model {model} is {folder} from now on, whatever the hub says later")
+            self.progress.say(f"the model {model} is pinned to {folder}; later changes on the hub do not affect it")
         return {**choices, VARIABLE: folder}
 
     def _find(self, model: str) -> str:
@@ -61,11 +61,11 @@ class Hub:
                 self.runner.record(*command, log=self.log, hear=hear)
         except ProvisionError as error:
             raise ProvisionError(
-                f"the model {model} cannot be downloaded: {error}; correct its name, see that the network is there, "
-                "or name a folder with --model"
+                f"the model {model} cannot be downloaded: {error}; check its name and the network, "
+                "or give a folder with --model"
             ) from error
 
 
 def _is_id(model: str) -> bool:
-    """Whether it looks like owner/name or owner/name@revision; the daemon's own check comes with `_find`."""
+    """Whether it looks like owner/name or owner/name@revision; `_find` runs the daemon's own check."""
     return model.count("/") == 1 and not model.startswith(("/", ".", "~"))

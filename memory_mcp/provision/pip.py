@@ -1,8 +1,8 @@
-"""pip in an environment of ours: where and how it installs is ours to say, where packages come from is the user's.
+"""pip in our environments: we decide where and how it installs, the user decides where packages come from.
 
-pip takes every option from PIP_ variables and from its files too, so that a user's `user`, `target` or `dry-run` would
-send the packages elsewhere or nowhere. So it gets neither, but the options in `SOURCES` alone, as the user has them:
-as variables, because a command line shows an index's password to everybody on the machine.
+pip also takes every option from PIP_ variables and from its configuration files, so a user's `user`, `target` or
+`dry-run` would send the packages elsewhere or nowhere. So it sees neither, only the user's values of the options in
+`SOURCES`. They are passed as variables, because a command line shows an index's password to everybody on the machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SOURCES: Final = frozenset(
 )
 """pip's options that say where packages come from and how they are fetched."""
 _TRUSTSTORE: Final = "truststore"
-"""The one feature of pip's that says where something comes from: certificates, from the system."""
+"""The only pip feature that concerns sources: it takes certificates from the system."""
 OURS: Final[Mapping[str, str]] = {
     "PIP_CONFIG_FILE": os.devnull,  # pip then reads no file at all
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -41,20 +41,20 @@ OURS: Final[Mapping[str, str]] = {
 }
 _FILE: Final = "PIP_CONFIG_FILE"
 _SECTIONS: Final = ("global", "install")
-"""Of pip's files; the later one is stronger, and variables are stronger than both."""
+"""Sections of pip's files; the later one wins, and variables win over both."""
 _SETTING: Final = re.compile(r"(?P<section>[\w-]+)\.(?P<name>[\w-]+)=(?P<value>['\"].*)")
 
 
 @dataclass(frozen=True)
 class Pip:
-    """pip of one environment; what it writes goes to a log."""
+    """One environment's pip; its output goes to a log."""
 
     python: Path
     runner: Runner
     log: Path
 
     def install(self, hear: Hear, *arguments: str) -> None:
-        """Install; `hear` is told pip's latest line.
+        """Install; `hear` receives pip's latest line.
 
         Raises:
             ProvisionError: pip failed; the message names the log.
@@ -62,10 +62,10 @@ class Pip:
         try:
             self._install(hear, *arguments)
         except ProvisionError as error:
-            raise ProvisionError(f"{error}; once that is put right, run this again: it goes on from here") from error
+            raise ProvisionError(f"{error}; fix that and run this again, which continues from here") from error
 
     def plan(self, hear: Hear, requirement: str) -> dict[str, str]:
-        """Return the versions of what would be installed for a requirement, by name.
+        """Return the versions, by name, of the packages that a requirement would install.
 
         Raises:
             ProvisionError: nothing fits, or no index answers.
@@ -78,12 +78,12 @@ class Pip:
         return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
 
     def cache(self) -> Path | None:
-        """Return the folder in which pip keeps what it downloads; None where it keeps nothing."""
+        """Return pip's cache folder; None if it keeps no cache."""
         try:
-            told = self.runner.output(*self._pip, "cache", "dir", variables=self._variables).strip()
+            folder = self.runner.output(*self._pip, "cache", "dir", variables=self._variables).strip()
         except ProvisionError:  # with PIP_NO_CACHE_DIR
             return None
-        return Path(told)
+        return Path(folder)
 
     def _install(self, hear: Hear, *arguments: str) -> None:
         def hear_news(line: str) -> None:
@@ -99,7 +99,7 @@ class Pip:
 
     @cached_property
     def _variables(self) -> dict[str, str]:
-        """Pip's variables: the user's sources, and what is ours."""
+        """Pip's variables: the user's sources and our own options."""
         given = {name: value for name, value in settings.of_pip().items() if value}
         named = {name.removeprefix("PIP_").lower().replace("_", "-"): value for name, value in given.items()}
         chosen = {**self._from_files(given.get(_FILE, "")), **named}
@@ -109,13 +109,13 @@ class Pip:
         return {**{f"PIP_{name.upper().replace('-', '_')}": value for name, value in sources.items()}, **OURS}
 
     def _from_files(self, file: str) -> dict[str, str]:
-        """Return what pip's own files say, which pip itself finds and reads."""
-        # -vvv and --python outweigh a `quiet` and a `python` in them, which would silence it or start another pip.
+        """Return the options from pip's configuration files, which pip itself locates and parses."""
+        # -vvv and --python override `quiet` and `python` in the files, which would silence pip or start another one.
         words = (*self._pip, "--python", str(self.python), "config", "list", "-vvv")
         try:
             listed = self.runner.output(*words, variables={_FILE: file} if file else {})
         except ProvisionError as error:
-            raise ProvisionError(f"pip cannot read its own settings: {error}; correct that file") from error
+            raise ProvisionError(f"pip cannot read its own settings: {error}; fix that file") from error
         found = [match for line in listed.splitlines() if (match := _SETTING.fullmatch(line))]
         return {
             each["name"]: str(ast.literal_eval(each["value"]))

@@ -1,6 +1,6 @@
-"""The one place of this package that starts other programs.
+"""The only module of this package that starts other programs.
 
-They get our environment without what would decide which files a Python imports, or where pip installs.
+They get our environment without the variables that decide what a Python imports or where pip installs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from memory_mcp import settings
 from memory_mcp.provision.errors import ProvisionError
 
 Hear = Callable[[str], None]
-"""Takes the latest line of a program that runs."""
+"""Receives the latest line of a running program's output."""
 
 _NOTHING: Final[Mapping[str, str]] = {}
 _LOOK_S: Final = 0.2
-_TOLD_LINES: Final = 3
-"""Of what a foreign program wrote; ours say it in one."""
+_REASON_LINES: Final = 3
+"""Lines of another program's output in an error; ours need only one."""
 
 
 class Runner(Protocol):
-    """Starts a program by its argument list, never through a shell; each raises ProvisionError when it fails.
+    """Runs a program by its argument list, never through a shell; every method raises ProvisionError if it fails.
 
     `variables` are added to the program's environment.
     """
@@ -36,16 +36,16 @@ class Runner(Protocol):
         ...
 
     def stream(self, *command: str) -> None:
-        """Let the program write to our own stdout and stderr."""
+        """Run the program with our own stdout and stderr."""
         ...
 
     def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = _NOTHING) -> str:
-        """Append all that the program writes to a log, and return it; the error names the log."""
+        """Append the program's output to a log and return it; an error names the log."""
         ...
 
 
 class SystemRunner:
-    """Starts real programs, and ends one that takes more seconds than it may."""
+    """Runs real programs, and kills one that exceeds its time limit in seconds."""
 
     def __init__(self, timeout_s: float | None = None) -> None:
         self._timeout_s = timeout_s
@@ -55,11 +55,10 @@ class SystemRunner:
         return self._run(command, capture=True, variables=variables)
 
     def stream(self, *command: str) -> None:
-        """Let the program's output through."""
         self._run(command, capture=False, variables=_NOTHING)
 
     def record(self, *command: str, log: Path, hear: Hear, variables: Mapping[str, str] = _NOTHING) -> str:
-        """Append what the program writes to a log; not through a pipe, so that it can go on when we are killed."""
+        """Append the output to a log; not through a pipe, so that the program survives if we are killed."""
         with log.open("ab") as out:
             out.write(f"\n$ {' '.join(command)}\n".encode())
             out.flush()
@@ -68,7 +67,7 @@ class SystemRunner:
                 _wait(process, lambda: hear(_last_line(log, began)))
         written = _since(log, began)
         if process.returncode:
-            told = reason(written, process.returncode, _TOLD_LINES)
+            told = reason(written, process.returncode, _REASON_LINES)
             name = command[command.index("-m") + 1] if "-m" in command else Path(command[0]).name
             raise ProvisionError(f"{name} failed: {told} (the whole output is in {log})")
         return written
@@ -78,7 +77,7 @@ class SystemRunner:
             done = subprocess.run(  # noqa: S603 – argument lists that this package made, no shell
                 command,
                 check=True,
-                close_fds=False,  # the lock of the place is meant to be inherited; nothing else is
+                close_fds=False,  # only the lock of the environment's folder is inherited
                 capture_output=capture,
                 stdin=subprocess.DEVNULL,
                 encoding="utf-8",
@@ -88,12 +87,12 @@ class SystemRunner:
                 cwd=_folder(),
             )
         except subprocess.TimeoutExpired as error:
-            raise ProvisionError(f"`{command[0]}` gave no answer within {error.timeout:g} s") from error
+            raise ProvisionError(f"`{command[0]}` did not finish within {error.timeout:g} s") from error
         except OSError as error:
             raise ProvisionError(f"cannot start {command[0]}: {error.strerror or error}") from error
         except subprocess.CalledProcessError as error:
             written = error.stderr or error.stdout or ""
-            told = f": {reason(written, error.returncode, _TOLD_LINES)}" if written or error.returncode < 0 else ""
+            told = f": {reason(written, error.returncode, _REASON_LINES)}" if written or error.returncode < 0 else ""
             raise ProvisionError(f"{_named(command, error.returncode)}{told}") from error
         return done.stdout or ""
 
@@ -106,7 +105,7 @@ def _named(command: tuple[str, ...], code: int) -> str:
 def _started(
     command: tuple[str, ...], out: IO[bytes], variables: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program, and kill it when we are interrupted meanwhile."""
+    """Run a program, and kill it if we are interrupted."""
     try:
         process = subprocess.Popen(  # noqa: S603 – as above
             command,
@@ -149,7 +148,7 @@ def _last_line(log: Path, began: int) -> str:
 
 
 def _folder() -> str | None:
-    """Return where a program starts: here, or / where this folder is gone or private, which many cannot bear."""
+    """Return a program's working folder: ours, or / if ours is gone or unreadable, where many programs fail."""
     try:
         Path.cwd()
     except OSError:
@@ -159,7 +158,7 @@ def _folder() -> str | None:
 
 @contextmanager
 def beside(*command: str, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Let a program of ours run meanwhile, and end it afterwards; raises ProvisionError when it cannot be started."""
+    """Run one of our programs during the block, then stop it; raises ProvisionError if it cannot be started."""
     try:
         process = subprocess.Popen(  # noqa: S603 – as above
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=settings.for_programs(), cwd=_folder()
@@ -178,7 +177,7 @@ def beside(*command: str, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def become(program: Path, *arguments: str) -> NoReturn:
-    """Let a program of ours take the place of this process; raises ProvisionError when it cannot be started."""
+    """Replace this process by one of our programs; raises ProvisionError if it cannot be started."""
     try:
         os.execve(program, [str(program), *arguments], settings.for_programs())  # noqa: S606 – as above
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How an installation tells what it does."""
+"""How an installation reports its progress."""
 
 from __future__ import annotations
 
@@ -11,29 +11,27 @@ from memory_mcp.provision.process import Hear
 
 
 class InstallProgress(Protocol):
-    """Tells the user what is done, and why."""
+    """Tells the user what is being done and why."""
 
     def say(self, sentence: str) -> None:
-        """Tell something that stays on the screen."""
+        """Print a sentence that stays on the screen."""
         ...
 
     def step(self, title: str) -> AbstractContextManager[Hear]:
-        """Tell that a step runs, as long as it runs; what is given takes the latest line of its output."""
+        """Show a step while it runs; the context's value takes the latest line of the step's output."""
         ...
 
 
 @dataclass(frozen=True)
 class Lines:
-    """One line for each sentence and each step, for logs and pipes."""
+    """Writes one line per sentence and per step, for logs and pipes."""
 
     write: Callable[[str], None]
 
     def say(self, sentence: str) -> None:
-        """Write it."""
         self.write(sentence)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Hear]:
-        """Write the title when it begins."""
         self.write(title)
         yield lambda _: None

@@ -1,4 +1,4 @@
-"""What goes into the daemon's environment beside our own code: pins, hashes, the model and its digests."""
+"""The contents of the daemon's environment besides our own code: pins, hashes, the model and its digests."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ MODEL_DIGESTS: Final[Mapping[str, str]] = {
     f"{pins.MODEL_PACKAGE}/model/model.safetensors": pins.WEIGHTS_SHA256,
     f"{pins.MODEL_PACKAGE}/model/tokenizer.json": pins.TOKENIZER_SHA256,
 }
-"""sha256 of the model's files, by their place in site-packages."""
+"""SHA-256 of the model's files, by their path in site-packages."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes into the environment beside our own code."""
+    """The packages and the model to install besides our own code."""
 
     requirements: Path = field(default_factory=source.requirements)
     torch: str = pins.TORCH
     model: str = pins.MODEL
     digests: Mapping[str, str] = field(default_factory=lambda: MODEL_DIGESTS)
     extras: tuple[str, ...] = ()
-    """Packages beside the requirements, for engines that are optional."""
+    """Additional packages, for optional engines."""
 
     def locks(self, python: str) -> tuple[Path, ...]:
-        """Return the files with the hashes of all that a Python like "3.12.1" needs on this platform, or nothing."""
+        """Return the lock files for a Python like "3.12.1" on this platform; empty unless they cover it."""
         files = self._locks()
         return files if all(_covers(file, python) for file in files) else ()
 
@@ -42,10 +42,10 @@ class Recipe:
         return tuple(self.requirements.with_name(name) for name in names)
 
     def digest(self) -> str:
-        """Return what changes when the environment has to be built again.
+        """Return a digest that changes when the environment has to be rebuilt.
 
         Raises:
-            ProvisionError: a file of ours is missing.
+            ProvisionError: one of our own files is missing.
         """
         parts = [self.torch, self.model, *self.extras, *(f"{name}={sha}" for name, sha in sorted(self.digests.items()))]
         try:
@@ -53,17 +53,19 @@ class Recipe:
                 file.read_bytes() for file in self._locks() if file.is_file()
             )
         except OSError as error:
-            raise ProvisionError(f"{self.requirements}: {error.strerror}; install memory-mcp again") from error
+            raise ProvisionError(
+                f"{self.requirements} cannot be read ({error.strerror}); reinstall memory-mcp"
+            ) from error
         return hashlib.sha256("\0".join(parts).encode() + required).hexdigest()
 
 
 def extras(engine: str, *, onnx: bool) -> tuple[str, ...]:
-    """Return what an engine needs beside the requirements; with `onnx`, what the engine onnx does as well."""
+    """Return the additional packages of an engine, or of the engine onnx if `onnx` is set."""
     return ENGINES["onnx"].extras if onnx else ENGINES[engine].extras if engine in ENGINES else ()
 
 
 def pins_digest(recipe: Recipe) -> str:
-    """Return what changes when our code needs other packages, whatever was chosen."""
+    """Return a digest that changes when our code needs other packages, whichever engine was chosen."""
     return replace(recipe, extras=()).digest()
 
 
@@ -78,10 +80,10 @@ def _covers(lock: Path, python: str) -> bool:
 
 
 def verify_digests(folder: Path, digests: Mapping[str, str]) -> None:
-    """Check the model's files.
+    """Compare the model's files with their digests.
 
     Raises:
-        ProvisionError: a file is missing or is not the published one.
+        ProvisionError: a file is missing or differs from the published one.
     """
     for name, expected in digests.items():
         try:

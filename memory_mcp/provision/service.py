@@ -1,4 +1,4 @@
-"""What starts the daemon at login and restarts it when it fails: launchd, systemd, or nothing."""
+"""The port of the supervisor that starts the daemon at login and restarts it when it fails (launchd or systemd)."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from memory_common import whole_file
 from memory_mcp.provision.errors import ProvisionError
 
 STOP_SECONDS: Final = 25.0
-"""Supervisors kill a daemon 20 s after SIGTERM, and may answer before it is gone."""
+"""Supervisors kill the daemon 20 s after SIGTERM; their command may return before the process is gone."""
 LOG_NAME: Final = "embedder.log"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be run."""
+    """The daemon as a supervisor runs it."""
 
     program: Path
     environment: Mapping[str, str]
-    """All of it, the address too: a supervisor's own is bare."""
+    """Every variable that the daemon needs, its address included: supervisors pass on almost none."""
     logs: Path
-    """The folder of log files, where the system has no journal."""
+    """The folder of log files, on systems without a journal."""
 
 
 class Service(Protocol):
-    """The daemon's place in the system; every method raises ProvisionError when the system refuses."""
+    """The daemon as a service of the system; every method raises ProvisionError if the system refuses."""
 
     @property
     def name(self) -> str:
-        """What the system calls it."""
+        """The supervisor's name, for messages."""
         ...
 
     @property
@@ -41,35 +41,35 @@ class Service(Protocol):
         ...
 
     def program(self) -> Path | None:
-        """Return the program that the file names; None where there is no file that says it."""
+        """Return the program named in the file; None without such a file."""
         ...
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that `install` was given, as the file has them; none where there is no such file."""
+        """Return the variables that `install` wrote to the file; empty without such a file."""
         ...
 
     def install(self, job: Job) -> None:
-        """Write the file and start the job, in place of an older one."""
+        """Write the file and start the job; replaces an older one."""
         ...
 
     def uninstall(self) -> bool:
-        """Stop the job and remove its file; say whether there was one."""
+        """Stop the job and remove its file; return whether there was one."""
         ...
 
     def start(self) -> None:
-        """Start the job unless it runs; it may not serve yet."""
+        """Start the job unless it is running; it may not serve yet on return."""
         ...
 
     def stop(self) -> bool:
-        """Let the job drain and end, until the next start or login; say whether it ran."""
+        """Let the job drain and exit; it stays stopped until the next start or login. Return whether it was running."""
         ...
 
     def restart(self) -> None:
-        """Let the job drain and end, and start it again."""
+        """Let the job drain and exit, then start it again."""
         ...
 
     def process(self) -> int | None:
-        """Return the job's process id."""
+        """Return the job's process id; None if it is not running."""
         ...
 
     def logs(self, lines: int, *, follow: bool) -> list[str]:
@@ -78,13 +78,13 @@ class Service(Protocol):
 
 
 def require_file(service: Service) -> None:
-    """Raise ProvisionError where the service was never installed."""
+    """Raise ProvisionError if the service is not installed."""
     if not service.file.is_file():
-        raise ProvisionError(f"{service.name} does not know the daemon: run `memory-mcp daemon install`")
+        raise ProvisionError(f"the daemon is not registered with {service.name}; run `memory-mcp daemon install`")
 
 
 def until_ended(service: Service, pid: int | None) -> None:
-    """Wait until a process is not the job's any more.
+    """Wait until the job no longer runs as this process.
 
     Raises:
         ProvisionError: it did not end in time.
@@ -92,22 +92,24 @@ def until_ended(service: Service, pid: int | None) -> None:
     give_up = time.monotonic() + STOP_SECONDS
     while pid is not None and service.process() == pid:
         if time.monotonic() > give_up:
-            raise ProvisionError(f"process {pid} did not end within {STOP_SECONDS:.0f} s: try `kill -9 {pid}`")
+            raise ProvisionError(f"process {pid} did not exit within {STOP_SECONDS:.0f} s; try `kill -9 {pid}`")
         time.sleep(0.1)
 
 
 def write(file: Path, content: bytes) -> None:
-    """Write a file in one step; raises ProvisionError when it cannot be written."""
+    """Write a file atomically; raises ProvisionError if it cannot be written."""
     make_folder(file.parent)
     try:
         whole_file.write(file, content, mode=0o644)
     except OSError as error:
-        raise ProvisionError(f"{file} cannot be written ({error.strerror}): fix its folder's owner and mode") from error
+        raise ProvisionError(f"{file} cannot be written ({error.strerror}); fix its folder's owner and mode") from error
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder unless it is there; raises ProvisionError when it cannot be made."""
+    """Create a folder unless it exists; raises ProvisionError if it cannot be created."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ProvisionError(f"the folder {folder} cannot be made ({error.strerror})") from error
+        raise ProvisionError(
+            f"the folder {folder} cannot be created ({error.strerror}); fix the owner and mode of the folder above it"
+        ) from error

@@ -19,10 +19,10 @@ UNIT: Final = source.UNIT
 
 
 _LETTERS: Final = {"\\": "\\\\", '"': '\\"', "%": "%%", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-"""How a quoted word of a unit's file spells what means something there; see systemd.syntax(7)."""
+"""Escapes of special characters in a quoted word of a unit file; see systemd.syntax(7)."""
 _SPELT: Final = {spelling: letter for letter, spelling in _LETTERS.items()}
 _REFUSED: Final = frozenset("\"'\\\n\t\r")
-"""What systemd takes in no program's path, however it is spelt; in an argument it takes all."""
+"""Characters that systemd rejects in a program's path, even escaped; it accepts all of them in arguments."""
 _SHELL: Final = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
 
@@ -34,7 +34,7 @@ def render(job: Job) -> bytes:
 
 
 def _command(program: str) -> str:
-    """Return how a unit names a program; a `$` has a meaning in its arguments, and none in its path."""
+    """Return the ExecStart words of a program; systemd expands `$` in arguments but not in the path."""
     if not _REFUSED & set(program):
         return _quoted(program)
     return " ".join(_quoted(word).replace("$", "$$") for word in (*_SHELL, program))
@@ -64,12 +64,11 @@ class SystemdUnit:
 
     @property
     def file(self) -> Path:
-        """The file that systemd reads at login."""
         return self.folder / UNIT
 
     @property
     def fits(self) -> bool:
-        """Whether a systemd of this user answers."""
+        """Whether this user's systemd answers."""
         try:
             self._systemctl("show-environment")
         except ProvisionError:
@@ -77,26 +76,22 @@ class SystemdUnit:
         return True
 
     def program(self) -> Path | None:
-        """Return the program that the unit names."""
         words = self._words("ExecStart")
         through_a_shell = tuple(word.replace("$$", "$") for word in words[: len(_SHELL)]) == _SHELL
         named = words[len(_SHELL)].replace("$$", "$") if through_a_shell else next(iter(words), None)
         return Path(named) if named else None
 
     def environment(self) -> dict[str, str]:
-        """Return the unit's variables."""
         pairs = (word.partition("=") for word in self._words("Environment"))
         return {name: value for name, _, value in pairs}
 
     def install(self, job: Job) -> None:
-        """Write the file and start the job, in place of an older one."""
         service.write(self.file, render(job))
         self._systemctl("daemon-reload")
         self._systemctl("enable", UNIT)
         self.restart()
 
     def uninstall(self) -> bool:
-        """Stop the job and remove its file; say whether there was one."""
         if not self.file.exists():
             return False
         self._systemctl("disable", "--now", UNIT)
@@ -105,27 +100,24 @@ class SystemdUnit:
         return True
 
     def start(self) -> None:
-        """Start the job unless it runs; it is not waited for, as it may itself wait for another daemon's lock."""
+        """Start the job without waiting for it, as it may itself be waiting for another daemon's lock."""
         service.require_file(self)
-        with suppress(ProvisionError):  # it forgets how often the job failed before, where it knows
+        with suppress(ProvisionError):  # so that earlier failures do not count against the start limit
             self._systemctl("reset-failed", UNIT)
         self._systemctl("start", "--no-block", UNIT)
 
     def stop(self) -> bool:
-        """Let the job drain and end, until the next start or login."""
         pid = self.process()
         self._systemctl("stop", UNIT)
         until_ended(self, pid)
         return pid is not None
 
     def restart(self) -> None:
-        """Let the job drain and end, and start it again."""
         service.require_file(self)
         self.stop()
         self.start()
 
     def process(self) -> int | None:
-        """Return the job's process id."""
         try:
             pid = int(self._systemctl("show", "--property", "MainPID", "--value", UNIT))
         except (ValueError, ProvisionError):
@@ -133,12 +125,11 @@ class SystemdUnit:
         return pid or None
 
     def logs(self, lines: int, *, follow: bool) -> list[str]:
-        """Return the command that shows the journal of the unit."""
         service.require_file(self)
         return ["journalctl", "--user", "--unit", UNIT, "--lines", str(lines), *(["--follow"] if follow else [])]
 
     def _words(self, key: str) -> list[str]:
-        """Return the words of a key's lines, as `_quoted` wrote them."""
+        """Return the words that `_quoted` wrote for a key."""
         with suppress(OSError, ValueError):
             lines = self.file.read_text(encoding="utf-8").split("\n")
             values = [line.removeprefix(f"{key}=") for line in lines if line.startswith(f"{key}=")]

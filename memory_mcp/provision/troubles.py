@@ -1,4 +1,4 @@
-"""What is wrong with the daemon's environment, and the command for it: `daemon status` and `doctor` say the same."""
+"""Diagnoses the daemon's environment and names the command that fixes it, for `daemon status` and `doctor`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from memory_mcp.provision.recipe import Recipe, pins_digest
 from memory_mcp.provision.service import Service
 from memory_mcp.provision.versions import Environment, Versions
 
-# torch is looked up, not imported, which would take seconds.
+# Finds torch without importing it, which would take seconds.
 _PROBE: Final = """
 import importlib.metadata as metadata, importlib.util as util, json, platform
 torch = util.find_spec("torch")
@@ -24,25 +24,25 @@ told = (metadata.version("torch"), torch.origin) if torch else ("", "")
 print(json.dumps([platform.python_version(), *told]))
 """
 _RUN: Final = ": run `"
-"""Stands before the command in the daemon's own sentences."""
+"""Precedes the command in the daemon's own sentences."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong, and the command for it."""
+    """What is wrong, and the command that fixes it."""
 
     state: str
     cause: str
     fix: str
 
     def __str__(self) -> str:
-        """Say it in one sentence."""
+        """Return both as one sentence."""
         return f"{self.cause}: run `{self.fix}`"
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """What an environment that works says of itself."""
+    """What a working environment reports about itself."""
 
     python: str
     torch: str
@@ -52,12 +52,12 @@ class Interpreter:
 
 
 def look(versions: Versions, service: Service | None, runner: Runner) -> Interpreter | Trouble:
-    """Say what the environment in use is, or what is wrong with it; short programs of its Python are started."""
+    """Describe the environment in use, or what is wrong with it; runs short programs with its Python."""
     install, environment = installed.install_command(versions), versions.current()
     if environment is None or not environment.python.exists():
         return Trouble("missing", installed.missing(versions), install)
     if "environment" not in environment.stamp():
-        return Trouble("unfinished", f"{versions.place} was not built to its end", install)
+        return Trouble("unfinished", f"the build of {versions.place} was not finished", install)
     try:
         python, torch, origin = json.loads(runner.output(str(environment.python), "-I", "-c", _PROBE))
         moved = _moved(environment, runner)
@@ -71,7 +71,7 @@ def look(versions: Versions, service: Service | None, runner: Runner) -> Interpr
 
 
 def _moved(environment: Environment, runner: Runner) -> str:
-    """Say what `brew upgrade` did to a PyTorch that is reused, or nothing."""
+    """Describe what `brew upgrade` did to a reused PyTorch; None if it still fits."""
     if not (environment.folder / HOMEBREW).is_file():
         return ""
     told = runner.output(str(environment.python), "-I", "-m", "embedder_daemon.runtime.homebrew_check").strip()
@@ -79,28 +79,30 @@ def _moved(environment: Environment, runner: Runner) -> str:
 
 
 def of_another(versions: Versions, service: Service | None) -> Trouble | None:
-    """Say whether the environment in use belongs to another memory-mcp than this one."""
+    """Describe an environment that belongs to another memory-mcp than this one; None if it is this one's."""
     environment, install = versions.current(), installed.install_command(versions)
     stamp = environment.stamp() if environment else {}
     if stamp.get(installed.CHOSEN_BY) == code.key():
         return None
     is_ours = stamp.get("code") == code.key()
     if source.checkout():
-        return None if is_ours else Trouble("old", f"{versions.place} has the daemon's code of another place", install)
+        return (
+            None if is_ours else Trouble("old", f"{versions.place} has the daemon's code from another place", install)
+        )
     if stamp.get("pins") != pins_digest(Recipe()):
         return Trouble("old", "the daemon's environment was built for another memory-mcp", install)
     if not is_ours:
-        return Trouble("old", "the daemon is of another memory-mcp", installed.restart_command(versions, service))
+        return Trouble("old", "the daemon belongs to another memory-mcp", installed.restart_command(versions, service))
     return None
 
 
 def fitted(finding: Finding, versions: Versions, service: Service | None) -> Finding:
-    """Return what a client says of the daemon with the commands for this place instead of the general ones.
+    """Return a client's finding with the commands for this place instead of the general ones.
 
     Args:
-        finding: of the client, which knows neither where the environment is nor what starts the daemon.
+        finding: from the client, which knows neither the environment's folder nor what starts the daemon.
         versions: the place.
-        service: what starts programs at login, if anything does.
+        service: the supervisor, if there is one.
     """
     install, another = installed.install_command(versions), of_another(versions, service)
     only_install = versions.current() is None or (another is not None and another.fix == install)

@@ -1,7 +1,7 @@
-"""Where environments lie: `<place>-1`, `<place>-2`, …, and the link `<place>` to the one that is in use.
+"""The folders of environments: `<place>-1`, `<place>-2`, …, and the link `<place>` to the one in use.
 
-A virtual environment cannot be moved, because its programs name its path. So each is built where it stays, and only the
-link is replaced, in one step.
+A virtual environment cannot be moved, because its programs contain its path. So each is built where it stays, and only
+the link is replaced, atomically.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHOICES: Final = "service.json"
 
 @dataclass(frozen=True)
 class Environment:
-    """One virtual environment of ours; its stamp says how far it is, and marks the folder as ours from the start."""
+    """One of our virtual environments; its stamp marks the folder as ours and records the progress of the build."""
 
     folder: Path
 
@@ -40,10 +40,10 @@ class Environment:
 
     @property
     def site_packages(self) -> Path:
-        """Where pip puts things; raises ProvisionError where there is no such folder."""
+        """The folder that pip installs into; raises ProvisionError if there is none."""
         found = next(self.folder.glob("lib/python3*/site-packages"), None)
         if found is None:
-            raise ProvisionError(f"{self.folder} is no virtual environment; delete it and run this again")
+            raise ProvisionError(f"{self.folder} is not a virtual environment; delete it and run this again")
         return found
 
     @property
@@ -52,19 +52,19 @@ class Environment:
         return (self.folder / STAMP).is_file()
 
     def stamp(self) -> dict[str, str]:
-        """Return how far it is; nothing when its interpreter is gone, as after `brew upgrade`."""
+        """Return the recorded progress; empty if the interpreter is gone, as after `brew upgrade`."""
         return _read(self.folder / STAMP) if self.python.exists() else {}
 
     def write_stamp(self, stamp: Mapping[str, str]) -> None:
-        """Say how far it is."""
+        """Record the progress."""
         _write(self.folder / STAMP, stamp)
 
     def choices(self) -> dict[str, str]:
-        """Return the daemon's settings that were chosen with `daemon install`, as environment variables."""
+        """Return the daemon's settings chosen with `daemon install`, as environment variables."""
         return _read(self.folder / CHOICES)
 
     def write_choices(self, choices: Mapping[str, str]) -> None:
-        """Record what was chosen."""
+        """Record the chosen settings."""
         _write(self.folder / CHOICES, choices)
 
 
@@ -75,7 +75,7 @@ class Versions:
     place: Path
 
     def current(self) -> Environment | None:
-        """Return the one in use; one of an earlier version of ours stands at the place itself."""
+        """Return the one in use; earlier versions of memory-mcp put it at the place itself."""
         folder = self.place.parent / self.place.readlink() if self.place.is_symlink() else self.place
         found = Environment(folder)
         return found if found.is_ours else None
@@ -91,39 +91,39 @@ class Versions:
         return others[-1] if others else None
 
     def unfinished(self, key: str) -> Environment | None:
-        """Return the one that was broken off while it was built from the same things."""
+        """Return an unfinished one that was being built from the same inputs."""
         return next((found for found in self._ours() if found.stamp().get("building") == key), None)
 
     def abandoned(self) -> list[Environment]:
-        """Return those that were broken off; asked for when none of them fits any more."""
+        """Return all unfinished ones, to be removed once none of them fits."""
         current = self.current()
         return [found for found in self._ours() if found != current and found not in self.finished()]
 
     def fresh(self) -> Environment:
-        """Return the next one, which is not there yet.
+        """Return the next one, which does not exist yet.
 
         Raises:
-            ProvisionError: something else stands at the place.
+            ProvisionError: something else is at the place.
         """
         self.require_ours()
         numbers = [number for number, _ in self._numbered()]
         return Environment(self.place.with_name(f"{self.place.name}-{max(numbers, default=0) + 1}"))
 
     def require_ours(self) -> None:
-        """Raise ProvisionError when what stands at the place is not ours to replace."""
+        """Raise ProvisionError if something that we did not build is at the place."""
         if self.current() is not None or not self.place.exists():
             return
         if self.place.is_symlink() or not self.place.is_dir() or any(self.place.iterdir()):
             raise ProvisionError(
-                f"{self.place} was not built by memory-mcp: delete it by hand, or name another folder with --venv"
+                f"{self.place} was not built by memory-mcp; delete it yourself, or choose another folder with --venv"
             )
 
     def use(self, environment: Environment) -> None:
-        """Put the link to a finished one in the place of the former one, in one step, and keep that one."""
+        """Point the link at a finished environment, atomically, and keep the previous one."""
         self.require_ours()
         before = self.current()
         if self.place.is_dir() and not self.place.is_symlink():
-            shutil.rmtree(self.place)  # a folder gives way to no link; its programs would not work elsewhere
+            shutil.rmtree(self.place)  # a link cannot replace a folder, whose programs would not work elsewhere
         link = self.place.with_name(f".{self.place.name}.new")
         link.unlink(missing_ok=True)
         link.symlink_to(environment.folder.name)
@@ -134,14 +134,14 @@ class Versions:
                 shutil.rmtree(old.folder)
 
     def remove(self) -> bool:
-        """Delete the link and all environments of ours; say whether there were any.
+        """Delete the link and all our environments; return whether there were any.
 
         Raises:
-            ProvisionError: something else stands at the place, which is left alone, or something is built there now.
+            ProvisionError: something else is at the place and is left alone, or a build is running there.
         """
         if not self.require_removable():
             return False
-        with self.locked():  # the lock's file stays: another process may wait with it open
+        with self.locked():  # the lock file stays, because another process may have it open and be waiting
             found = self.all()
             if self.place.is_symlink():
                 self.place.unlink()
@@ -151,7 +151,7 @@ class Versions:
         return True
 
     def require_removable(self) -> bool:
-        """Say whether there is anything to remove; raises ProvisionError where `remove` would."""
+        """Return whether there is anything to remove; raises ProvisionError if `remove` would."""
         self.require_ours()
         if not self.all():
             return False
@@ -159,29 +159,29 @@ class Versions:
             return True
 
     def all(self) -> list[Environment]:
-        """Return every one of ours, finished or not."""
+        """Return all our environments, finished or not."""
         return list(dict.fromkeys(found for found in (self.current(), *self._ours()) if found))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let one process at a time build here; raises ProvisionError when another does, or nobody can."""
+        """Let one process at a time build here; raises ProvisionError if another one is building, or the lock fails."""
         try:
             self.place.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._lock, inherited=True)  # by a pip that outlives us and installs here
+            lock = FileLock(self._lock, inherited=True)  # by a pip that outlives us and is still installing
         except OSError as error:
             raise ProvisionError(
-                f"{self._lock} cannot be written ({error.strerror}): fix its folder, or name another with --venv"
+                f"{self._lock} cannot be written ({error.strerror}); fix its folder, or choose another with --venv"
             ) from error
         try:
             if not lock.take():
-                raise ProvisionError(f"another `daemon install` builds {self.place} now: wait until it is done")
+                raise ProvisionError(f"another `daemon install` is building {self.place}; wait until it is done")
             yield
         finally:
             lock.release()
 
     @property
     def log(self) -> Path:
-        """All that pip and the other programs of the latest build wrote."""
+        """The output of pip and the other programs of the latest build."""
         return self.place.with_name(f"{self.place.name}-install.log")
 
     @property

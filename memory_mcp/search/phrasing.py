@@ -23,8 +23,8 @@ def phrasings(text: str, frequencies: DocumentFrequencies, policy: PhrasingPolic
     stay: they make the question one. A query of nothing but such words stays as it is.
     """
     bar = policy.common_share * frequencies.memories
-    common = [word for word, held in frequencies.document_frequencies.items() if held >= bar]
-    if frequencies.memories < policy.fewest_memories or len(common) in {0, len(frequencies.document_frequencies)}:
+    common = [word for word, held in frequencies.counts.items() if held >= bar]
+    if frequencies.memories < policy.fewest_memories or len(common) in {0, len(frequencies.counts)}:
         return [text]
     return [text, " ".join(_without(text, frozenset(common)).split())]
 

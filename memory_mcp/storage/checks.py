@@ -1,4 +1,4 @@
-"""What a store that is open says of its health, whichever store it is."""
+"""Health checks of an open store, whichever it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the setting `storage_backend` to a store: one of ours, or one that an installed package adds."""
+"""Creates the store that the setting `storage_backend` names: one of ours, or one from an installed package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memory_mcp.domain.ports import Store, Tokens
 from memory_mcp.settings import STORE_GROUP, STORES, Settings
 
 Make = Callable[[Settings], Store]
-"""What an entry point names: it returns a store that opens nothing before its first call."""
+"""The function behind an entry point; returns a store that opens nothing before its first call."""
 
 
 class MakeOurs(Protocol):
@@ -26,10 +26,10 @@ class MakeOurs(Protocol):
 def make_store(settings: Settings, *, creates: bool = True) -> Store:
     """Return the store that the settings name; it opens its file at the first call.
 
-    Who does not create leaves a missing file missing, and finds nothing in it; a package's store may know better.
+    Without `creates`, a missing file stays missing and reads as empty; a package's store may ignore this.
 
     Raises:
-        SettingsError: a package takes a name that is taken, cannot be loaded, or its store is none.
+        SettingsError: a package uses a name that is taken, cannot be loaded, or its store lacks methods.
     """
     name = settings.storage_backend
     try:
@@ -47,15 +47,15 @@ def _ours(name: str) -> MakeOurs:
 
 
 def make_tokens(settings: Settings) -> Tokens:
-    """Return the bearer tokens of HTTP clients; what is kept of them is read at the first call."""
-    from memory_mcp.storage.tokens import TokenFile  # noqa: PLC0415 - a front over stdio does without
+    """Return the bearer tokens of HTTP clients; reads their file at the first call."""
+    from memory_mcp.storage.tokens import TokenFile  # noqa: PLC0415 - a front over stdio does not need it
 
     return TokenFile(settings.tokens_path)
 
 
 def _whole(name: str, store: Store) -> Store:
-    """Return a package's store when it has every method: it may be of another version's time."""
+    """Check that a package's store has every method: it may be written for another version."""
     lacking = [method for method in dir(Store) if not (method.startswith("_") or hasattr(store, method))]
     if lacking:
-        raise plugins.PluginError(f"{name!r} lacks {', '.join(lacking)}: update the package that adds it")
+        raise plugins.PluginError(f"the store {name!r} lacks {', '.join(lacking)}; update the package that adds it")
     return store

@@ -1,4 +1,4 @@
-"""The bearer tokens of HTTP clients: a file that only its owner can read, with digests instead of tokens."""
+"""The bearer tokens of HTTP clients: a file of digests that only its owner can read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SECRET_BYTES: Final = 32
 PREFIX: Final = "mm_"
-"""What makes a leaked token easy to find."""
+"""A prefix by which scanners find leaked tokens."""
 
 
 def _now() -> datetime:
@@ -37,14 +37,14 @@ def _now() -> datetime:
 
 
 class _Entry(BaseModel):
-    """A token as the file has it."""
+    """A token as stored in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     name: str
     digest: str
-    """SHA-256 of the token, in hexadecimal; the token has 256 random bits, so that nothing slower is needed."""
+    """SHA-256 of the token in hexadecimal; a token has 256 random bits, so no slower hash is needed."""
     scopes: tuple[Scope, ...]
     namespace: Annotated[str, AfterValidator(nfc)] | None
     created_at: datetime
@@ -52,7 +52,7 @@ class _Entry(BaseModel):
 
     @property
     def token(self) -> Token:
-        """What is known of it elsewhere."""
+        """Return the token without its digest."""
         return Token(self.id, self.name, self.scopes, self.namespace, self.created_at, self.expires_at)
 
 
@@ -64,7 +64,7 @@ class _File(BaseModel):
 
 
 class TokenFile:
-    """See `domain.ports.Tokens`; the file is read again when it has changed: a revoked token is refused at once."""
+    """See `domain.ports.Tokens`; rereads the file when it changes, so a revoked token is refused at once."""
 
     def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
         self._path = path
@@ -72,14 +72,13 @@ class TokenFile:
         self._read: tuple[tuple[int, int, int], list[_Entry]] | None = None
 
     def all(self) -> list[Token]:
-        """Return every token, expired ones too."""
         return [entry.token for entry in self._entries()]
 
     def _entries(self) -> list[_Entry]:
         """Return what the file holds.
 
         Raises:
-            SettingsError: it cannot be read, is none of ours, or others can read it.
+            SettingsError: it cannot be read, is not a file of tokens, or others can read it.
         """
         try:
             status = self._path.stat()
@@ -93,13 +92,11 @@ class TokenFile:
         except NotUtf8Error as error:
             raise SettingsError(f"{self._path} cannot be read as a file of tokens: {error}") from error
         except (OSError, ValidationError) as error:
-            raise SettingsError(
-                f"{self._path} cannot be read as a file of tokens; move it away and make them anew"
-            ) from error
+            raise SettingsError(f"{self._path} is not a file of tokens; move it away and create new tokens") from error
         return self._read[1]
 
     def holder(self, secret: str) -> Token | None:
-        """Return the token that a client has shown; all are compared, so that it takes the same time for all."""
+        """Return the token that a client presented; compares all of them, so that the time reveals nothing."""
         digest = _digest(secret)
         found = None
         for entry in self._entries():
@@ -108,7 +105,6 @@ class TokenFile:
         return None if found is None else found.token
 
     def is_valid(self, token_id: str) -> bool:
-        """Say whether a token that was shown before still holds."""
         with contextlib.suppress(SettingsError):
             return any(entry.id == token_id and self._is_alive(entry) for entry in self._entries())
         return False
@@ -119,7 +115,7 @@ class TokenFile:
     def create(
         self, name: str, scopes: Sequence[Scope], namespace: str | None, expires_at: datetime | None
     ) -> tuple[str, Token]:
-        """Make a token; the file keeps its digest alone."""
+        """Create a token; the file stores only its digest."""
         secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
         entry = _Entry(
             id=secrets.token_hex(4),
@@ -133,17 +129,16 @@ class TokenFile:
         with self._writing():
             held = self._entries()
             if any(other.name == name for other in held):
-                raise ConflictError(f"there is a token {name!r} already; revoke it first, or choose another name")
+                raise ConflictError(f"a token named {name!r} already exists; revoke it first, or choose another name")
             self._write([*held, entry])
         return secret, entry.token
 
     def revoke(self, named: str) -> Token:
-        """Remove a token by its name or id."""
         with self._writing():
             held = self._entries()
             gone = next((entry for entry in held if named in {entry.name, entry.id}), None)
             if gone is None:
-                raise NotFoundError(f"there is no token {named!r}; `memory-mcp token list` names them")
+                raise NotFoundError(f"there is no token {named!r}; `memory-mcp token list` lists them")
             self._write([entry for entry in held if entry != gone])
         return gone.token
 
@@ -155,7 +150,7 @@ class TokenFile:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Keep others out, and explain what the system refuses.
+        """Lock the file, and translate the system's errors.
 
         Raises:
             DiskFullError, SettingsError: nothing was changed.
@@ -172,7 +167,7 @@ class TokenFile:
             ) from error
 
     def _write(self, entries: list[_Entry]) -> None:
-        """Replace the file as a whole: a reader sees the old one or the new one."""
+        """Replace the file atomically: a reader sees the old one or the new one."""
         whole_file.write(self._path, _File(tokens=entries).model_dump_json(indent=2).encode())
 
 
@@ -182,18 +177,20 @@ def register(registry: Registry, path: Path) -> None:
 
 
 def look(path: Path, seconds: float) -> Finding:
-    """Say whether the file can be read, by its owner alone.
+    """Check that the file can be read, and only by its owner.
 
     Raises:
-        SettingsError: it is none of ours.
+        SettingsError: it is not a file of tokens.
     """
-    del seconds  # a small file is read
+    del seconds  # it only reads a small file
     if not path.exists():
-        return skipped("there are none, so nobody can call over HTTP")
+        return skipped("there are no tokens, so nobody can call over HTTP")
     if path.stat().st_mode & OTHERS:
         fix = f"chmod 600 {shlex.quote(str(path))}"
         return Finding(Condition.FAILED, "not private", f"others on this machine can read {path}", fix)
-    return Finding(Condition.OK, "private", detail=f"{len(TokenFile(path).all())} in {path}, for this user alone")
+    return Finding(
+        Condition.OK, "private", detail=f"{len(TokenFile(path).all())} in {path}, readable by this user only"
+    )
 
 
 def _digest(secret: str) -> str:

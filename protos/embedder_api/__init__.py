@@ -1,4 +1,4 @@
-"""The wire between the memory front and the embedder daemon; it imports nothing of either."""
+"""The wire between the front and the daemon; it imports neither."""
 
 __version__ = "0.1.0"
-"""Of the distribution: front, daemon and wire are released together."""
+"""Version of the distribution: front, daemon and wire are released together."""

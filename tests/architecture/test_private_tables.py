@@ -8,10 +8,10 @@ from pathlib import Path
 
 import apsw
 import pytest
-from memory_mcp.storage.sqlite.store import SqliteStore
 
 import memory_mcp
 from memory_mcp.storage.sqlite.lexical import private as fts5
+from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import private as sqlite_vec
 from tests.contracts.shelf import DIMENSIONS, HERE, put, towards
 from tests.front.storage.audit import opened

@@ -315,15 +315,15 @@ async def test_a_memory_is_found_by_each_of_its_words(store: Store, words: list[
         assert memory.key in {match.key for match in (await keyword_search(store, word, HERE, 1_000)).matches}
 
 
-async def test_the_spread_of_a_query_counts_who_holds_its_words(store: Store) -> None:
+async def test_document_frequencies_count_memories_with_each_word(store: Store) -> None:
     """Each word but function words is counted in the namespace's live memories, under the spelling of the query."""
     await put(store, "Zoë likes tea")
     await put(store, "zoe likes coffee")
     await put(store, "Zoë", namespace="there")
     gone = await put(store, "gone tea")
     await store.delete([gone.id], HERE, dry_run=False)
-    spread = await document_frequencies(store, "what tea does Zoe drink", HERE.namespace)
-    assert spread == DocumentFrequencies(2, {"tea": 1, "Zoe": 2, "drink": 0})
+    frequencies = await document_frequencies(store, "what tea does Zoe drink", HERE.namespace)
+    assert frequencies == DocumentFrequencies(2, {"tea": 1, "Zoe": 2, "drink": 0})
     assert await document_frequencies(store, "what is it", HERE.namespace) == DocumentFrequencies(2, {})
     assert await document_frequencies(store, "tea", "nowhere") == DocumentFrequencies(0, {})
 

@@ -103,7 +103,9 @@ def test_folders_in_variables_stay_what_they_were(folder: Path, monkeypatch: pyt
 
 def test_all_that_a_failed_child_wrote_is_kept(logs: Path) -> None:
     """The message is the whole exception, and names the file; a sentence of ours needs none."""
-    with pytest.raises(ChildError, match=r"^ModuleNotFoundError: No module named 'torch' \(all it wrote is in .*\)$"):
+    with pytest.raises(
+        ChildError, match=r"^ModuleNotFoundError: No module named 'torch' \(the whole output is in .*\)$"
+    ):
         child_process.run("engines.convert", timeout_s=60.0)
     kept = child_process.log_file("engines.convert")
     assert kept.is_relative_to(logs)
@@ -196,8 +198,8 @@ Extension modules: numpy.core._multiarray_umath (total: 1)
     ("written", "code", "told"),
     [
         ("one\ntwo\n", 1, "two"),
-        ("", 3, "it ended with exit code 3 and wrote nothing"),
-        (" \n\n", 1, "it ended with exit code 1 and wrote nothing"),
+        ("", 3, "it exited with code 3 and no output"),
+        (" \n\n", 1, "it exited with code 1 and no output"),
         ("", -9, "killed by SIGKILL, as the system does when memory runs out"),
         ("loading\n", -11, "loading killed by SIGSEGV"),
         ("noise\n" + TRACEBACK + "ValueError: a\n  b\n\nc\n", 1, "ValueError: a b c"),

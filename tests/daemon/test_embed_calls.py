@@ -88,7 +88,7 @@ async def test_a_long_text_is_cut_only_on_request(folder: Path) -> None:
     ("fields", "words"),
     [
         ({"texts": []}, "1 to 256 texts"),
-        ({"texts": ["x"] * 257}, "1 to 256 texts, and this one has 257"),
+        ({"texts": ["x"] * 257}, "1 to 256 texts, but this one has 257"),
         ({"texts": ["x"], "lane": 7}, "lane 7"),
         ({"texts": ["x"], "task": 9}, "task 9"),
     ],
@@ -277,7 +277,7 @@ async def test_a_caller_of_another_wire_is_refused(folder: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.stub.Embed(request, metadata=((contract.WIRE_KEY, "99"),))
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-        assert caught.value.details() == "the caller speaks version 99 of the wire, this daemon 1"
+        assert caught.value.details() == "the caller speaks wire version 99, this daemon 1"
         assert (await client.stats()).interactive.requests == 0
         ours = await client.stub.Embed(request, metadata=((contract.WIRE_KEY, str(contract.WIRE_VERSION)),))
         assert ours.vectors == (await client.embed("x")).vectors

@@ -57,7 +57,7 @@ def test_auto_is_the_fastest_that_fits(engine: str, precision: str, wanted: tupl
 
 
 @pytest.mark.parametrize(
-    "bad", [{"worst_cosine": 0.9994}, {"worst_cosine": float("nan")}, {"error": "not done after 90 s"}]
+    "bad", [{"worst_cosine": 0.9994}, {"worst_cosine": float("nan")}, {"error": "not finished after 90 s"}]
 )
 def test_what_did_not_pass_is_never_chosen(bad: dict[str, float]) -> None:
     """A candidate with a low cosine, with NaN or with an error loses to a slower one."""
@@ -223,7 +223,7 @@ def test_nothing_to_measure_is_one_line(folder: Path, capsys: pytest.CaptureFixt
     assert autotune.main(["--no-such-setting"]) == 2
 
 
-LATE = json.dumps(asdict(Figure("torch", "bfloat16", error="300 ms for one short text: not measured further")))
+LATE = json.dumps(asdict(Figure("torch", "bfloat16", error="300 ms for one short text; not measured further")))
 
 
 @pytest.mark.parametrize("deed", ["exec sleep 20", f"sleep 0.3; echo '{LATE}'"])
@@ -261,5 +261,5 @@ def test_float16_is_measured_where_there_may_be_a_gpu() -> None:
 def test_a_line_says_what_was_measured() -> None:
     """A candidate that passed shows its figures, one that did not shows why."""
     assert compare._line(FAST) == "  openvino bfloat16: 1.0 ms for a short text, 300 texts/s, cosine 0.999900"
-    assert compare._line(replace(FAST, worst_cosine=0.9)).endswith("too far off")
+    assert compare._line(replace(FAST, worst_cosine=0.9)).endswith("too low")
     assert compare._line(replace(PLAIN, error="no torch")) == "  torch float32: no torch"

@@ -236,7 +236,7 @@ def test_dimensions_are_those_that_the_model_declares(tmp_path: Path) -> None:
         ({"model.safetensors": None}, ModelMissingError, "model.safetensors"),
         ({"model.safetensors": None, "pytorch_model.bin": "x"}, LoadError, "model.safetensors is needed: .*save_pretr"),
         ({POOLING: None}, ModelMissingError, "1_Pooling"),
-        ({"modules.json": None}, ModelMissingError, "modules.json is missing: install .*; without it, it is no"),
+        ({"modules.json": None}, ModelMissingError, "modules.json is missing: install .*; without it, this is not"),
         ({"tokenizer.json": None}, ModelMissingError, "tokenizer.json is missing: .* with a fast tokenizer"),
         ({"modules.json": "[1]"}, ModelDamagedError, "modules.json"),
         ({"config.json": "[]"}, ModelDamagedError, "config.json"),
@@ -246,7 +246,7 @@ def test_dimensions_are_those_that_the_model_declares(tmp_path: Path) -> None:
         (
             {"config.json": ROBERTA | {"auto_map": {"AutoModel": "owner/code--modeling.Model"}}},
             LoadError,
-            "code of its own .*owner/code--modeling.Model",
+            "its own code .*owner/code--modeling.Model",
         ),
         ({POOLING: {"pooling_mode": "median"}}, LoadError, "median"),
         ({POOLING: {"pooling_mode": "mean", "include_prompt": False}}, LoadError, "prompts"),

@@ -192,7 +192,7 @@ def test_an_id_that_is_not_on_disk_is_told_with_the_command(cache: Path, *, ther
 def test_a_link_to_nothing_is_told_with_the_command(cache: Path, file: str) -> None:
     """A dangling link in the cache is named, also where the file is an optional one."""
     (write_cache(cache, "some-owner/tiny") / "snapshots" / COMMIT / file).resolve().unlink()
-    with pytest.raises(ModelMissingError, match=rf"{file} \(a link to what is not there\).*download some-owner/tiny"):
+    with pytest.raises(ModelMissingError, match=rf"{file} \(a dangling link\).*download some-owner/tiny"):
         discovery.find("some-owner/tiny")
 
 
@@ -202,7 +202,7 @@ def test_a_download_that_was_broken_off_is_told(cache: Path) -> None:
     (base / "blobs" / "ab12.incomplete").write_text("half")
     discovery.find("some-owner/tiny")
     (base / "snapshots" / COMMIT / "model.safetensors").unlink()
-    with pytest.raises(ModelMissingError, match=r"model\.safetensors is missing: its download was not finished; run "):
+    with pytest.raises(ModelMissingError, match=r"model\.safetensors is missing: its download is incomplete; run "):
         discovery.find("some-owner/tiny")
 
 

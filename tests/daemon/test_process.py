@@ -279,7 +279,7 @@ def test_a_home_that_nobody_has_is_named(start: Start) -> None:
 def test_an_unknown_variable_is_a_warning(start: Start) -> None:
     """A misspelt EMBEDDER_ variable is named with the nearest setting, and the daemon serves."""
     process = start(*HASH, EMBEDDER_THREDS="2", EMBEDDER_PYTHON="/usr/bin/python3").ready()
-    assert "EMBEDDER_THREDS is no setting, did you mean EMBEDDER_THREADS?" in process.lines()[0]
+    assert "EMBEDDER_THREDS is not a setting, did you mean EMBEDDER_THREADS?" in process.lines()[0]
     assert "EMBEDDER_PYTHON" not in process.log.read_text()
 
 

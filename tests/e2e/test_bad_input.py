@@ -40,7 +40,7 @@ REFUSED: list[tuple[str, Json, str]] = [
     ("memory_search", {"query": "x", "mode": "magic"}, "mode: .*'auto', 'semantic', 'keyword' or 'hybrid'"),
     ("memory_search", {"query": "x", "min_score": 2}, "min_score: .*less than or equal to 1"),
     ("memory_search", {"query": "x", "time_expr": "qwertz"}, "time_expr: 'qwertz' is no time"),
-    ("memory_list", {"cursor": "nonsense"}, "cursor: is none that memory_list gave"),
+    ("memory_list", {"cursor": "nonsense"}, "cursor: is not one that memory_list returned"),
     ("memory_get", {"id": "nobody"}, "id: no memory 'nobody'"),
     ("memory_update", {"id": "nobody"}, "arguments: give at least one of"),
     ("memory_delete", {}, "id: give either an id or at least one filter"),

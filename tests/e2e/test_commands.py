@@ -46,7 +46,7 @@ async def test_a_backup_to_a_named_file_replaces_nothing(client: RawClient, comm
     assert (await command("backup", str(folder / "copy.db"))).out == f"backed up to {folder}/copy.db\n"
     again = await command("backup", str(folder / "copy.db"))
     assert (again.code, again.out) == (1, "")
-    assert again.err == f"memory-mcp: {folder}/copy.db is there already; name another file\n"
+    assert again.err == f"memory-mcp: {folder}/copy.db exists already; choose another file\n"
 
 
 async def test_what_is_no_backup_is_refused(client: RawClient, command: Command, folder: Path) -> None:
@@ -55,7 +55,7 @@ async def test_what_is_no_backup_is_refused(client: RawClient, command: Command,
     (folder / "notes.txt").write_text("my notes" * 1_000)
     foreign, absent = await command("restore", f"{folder}/notes.txt"), await command("restore", f"{folder}/absent")
     assert (foreign.code, absent.code) == (1, 2)
-    assert "notes.txt is damaged or no database" in foreign.err
+    assert "notes.txt is damaged or not a database" in foreign.err
     assert "absent" in absent.err
     assert await _contents(client) == ["text"]
 
@@ -133,7 +133,7 @@ async def test_conflicts_are_told_and_left_out(client: RawClient, command: Comma
     (folder / "in.jsonl").write_text("\n".join(changed) + "\n")
     ended = await command("import", str(folder / "in.jsonl"))
     assert ended.code == 1
-    assert "'a' belongs to another content" in ended.err
+    assert "'a' belongs to a memory with other content" in ended.err
     assert "imported 1 memories (1 have no vector yet), 0 existed already, 1 conflict" in ended.out
     assert await _contents(client) == ["mine", "new"]
 

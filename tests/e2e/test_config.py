@@ -50,13 +50,13 @@ async def test_names_that_are_no_settings_are_reported(
     assert told.err.splitlines() == [
         f"reading the settings from {files[0]}",
         f"reading the daemon's settings from {files[1]}",
-        "memory-mcp: MCP_MEMORY_NAMSPACE is no setting, did you mean MCP_MEMORY_NAMESPACE?",
-        "memory-mcp: EMBEDDER_MODLE is no setting, did you mean EMBEDDER_MODEL?",
+        "memory-mcp: MCP_MEMORY_NAMSPACE is not a setting, did you mean MCP_MEMORY_NAMESPACE?",
+        "memory-mcp: EMBEDDER_MODLE is not a setting, did you mean EMBEDDER_MODEL?",
     ]
     files[0].write_text('namspace = "x"\nlog_level = "debug"\n')
     told = await command("config")
     assert told.code == 2
-    assert f"memory-mcp: {files[0]}: namspace is no setting, did you mean namespace?\n" in told.err
+    assert f"memory-mcp: {files[0]}: namspace is not a setting, did you mean namespace?\n" in told.err
     assert "MCP_MEMORY_LOG_LEVEL\tdebug\tfile\t" in told.out
     assert (await command("list")).code == 2
 

@@ -330,7 +330,7 @@ def test_a_file_that_blocks_holds_up_nothing_else(place: Place) -> None:
     finally:
         aside.rename(lock)
     assert list(found.bad) == ["process"]
-    assert "no answer within" in found.checks["process"]["cause"]
+    assert "did not finish within" in found.checks["process"]["cause"]
 
 
 async def diagnose_with(place: Place, daemon: FakeDaemon) -> Diagnosis:
@@ -424,11 +424,11 @@ def test_faults_of_the_daemons_environment_are_named(place: Place) -> None:
     stamp, python = place.venv / STAMP, place.venv / "bin" / "python"
     whole = stamp.read_text()
     stamp.write_text("{}")
-    names_the_interpreter(place, "not built to its end")
+    names_the_interpreter(place, "was not finished")
     stamp.write_text(whole)
     python.unlink()
     make_program(python, "#!/bin/sh\nexec sleep 60\n")
-    names_the_interpreter(place, "no answer within")
+    names_the_interpreter(place, "did not finish within")
     python.unlink()
     python.symlink_to(place.folder / "gone")
     names_the_interpreter(place, "is gone, as after brew upgrade")

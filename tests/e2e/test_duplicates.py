@@ -61,7 +61,7 @@ async def test_an_id_that_is_used_otherwise_is_a_conflict(client: RawClient) -> 
     assert (await client.tool("memory_store", content=TEXT, id="mine"))["created"] is False
     with pytest.raises(ToolError, match=r"'mine' already exists with another type and metadata; .* memory_update"):
         await client.tool("memory_store", content=TEXT, id="mine", type="note", metadata={"a": 1})
-    with pytest.raises(ToolError, match="belongs to another content"):
+    with pytest.raises(ToolError, match="belongs to a memory with other content"):
         await client.tool("memory_store", content="other", id="mine")
 
 

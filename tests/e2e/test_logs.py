@@ -87,9 +87,9 @@ async def test_the_breaker_is_news_twice(start: Callable[..., RawClient], folder
         await client.tool("memory_store", content=f"memory {number}")
     async with FakeDaemon(folder / "e.sock"):
         await client.until("memory_search", "pending", value=0, query="x", mode="keyword")
-    [opened] = lines(folder / "front.log", "the breaker opened: the embedder is out")
+    [opened] = lines(folder / "front.log", "the breaker opened: the embedder is unavailable")
     assert (opened["level"], "no daemon listens" in opened["cause"]) == ("warning", True)
-    assert len(lines(folder / "front.log", "the breaker closed: the embedder is back")) == 1
+    assert len(lines(folder / "front.log", "the breaker closed: the embedder is available again")) == 1
 
 
 async def errors_name_the_request(client: RawClient) -> None:

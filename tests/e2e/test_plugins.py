@@ -93,23 +93,23 @@ def test_doctor_looks_for_no_file_of_a_packages_store(site: Path, environment: d
 def test_a_store_that_nobody_provides_is_refused(site: Path, run: Callable[..., str]) -> None:
     """The sentence names the setting and what there is, ours and what packages add."""
     said = run(site, "postgres")
-    assert "MCP_MEMORY_STORAGE_BACKEND: there is no 'postgres', there are sqlite_vec, shelf;" in said
+    assert "MCP_MEMORY_STORAGE_BACKEND: unknown name 'postgres'; choose one of: sqlite_vec, shelf;" in said
 
 
 def test_names_of_stores_are_taken_once(tmp_path: Path, run: Callable[..., str]) -> None:
     """A package that takes our name, or two that take the same, are named; none of them wins."""
     ours = package(tmp_path / "ours", "greedy", STORES, "sqlite_vec = greedy:make")
-    assert "the package greedy takes the name 'sqlite_vec', which is ours" in run(ours, "sqlite_vec")
+    assert "the package greedy uses the built-in name 'sqlite_vec'" in run(ours, "sqlite_vec")
     both = package(tmp_path / "both", "one", STORES, "shelf = one:make")
     package(both, "two", STORES, "shelf = two:make")
     assert "both add 'shelf': uninstall one of them" in run(both, "shelf")
 
 
 def test_a_package_whose_store_does_not_work_is_named(tmp_path: Path, run: Callable[..., str]) -> None:
-    """What cannot be imported, is no function, or makes something that is no store."""
+    """What cannot be imported, is not a function, or makes something that is no store."""
     for module, said in (
         (BROKEN, "the package bad adds 'bad', which cannot be used (RuntimeError: half installed)"),
-        ("make = 1", "(bad:make is no function)"),
+        ("make = 1", "(bad:make is not a function)"),
         ("make = lambda settings: object()", "'bad' lacks acquire_lease, activate_space, add, backfill"),
     ):
         broken = package(tmp_path / str(hash(said)), "bad", STORES, "bad = bad:make", module)
@@ -121,15 +121,20 @@ async def test_the_handshake_reads_no_package(tmp_path: Path, start: Callable[..
     greedy = package(tmp_path, "greedy", STORES, "sqlite_vec = greedy:make")
     client = start(PYTHONPATH=str(greedy))
     assert "result" in await client.initialize()
-    with pytest.raises(ToolError, match="the package greedy takes the name 'sqlite_vec'"):
+    with pytest.raises(ToolError, match="the package greedy uses the built-in name 'sqlite_vec'"):
         await client.tool("memory_list")
 
 
 @pytest.mark.parametrize(
     ("engine", "entry", "code", "said"),
     [
-        ("magic", "letters = add:make", 2, "there is no 'magic', there are auto, torch, openvino, onnx, hash, letters"),
-        ("hash", "hash = add:make", 14, "the package add takes the name 'hash', which is ours"),
+        (
+            "magic",
+            "letters = add:make",
+            2,
+            "unknown name 'magic'; choose one of: auto, torch, openvino, onnx, hash, letters",
+        ),
+        ("hash", "hash = add:make", 14, "the package add uses the built-in name 'hash'"),
         (
             "letters",
             "letters = add:make",

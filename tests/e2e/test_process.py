@@ -389,11 +389,11 @@ def test_what_is_no_setting_is_named(folder: Path, environment: dict[str, str]) 
 
     broken = serve(MCP_MEMORY_CONFIG=str(config))
     assert broken.returncode == 2
-    assert "namespce is no setting, did you mean namespace?" in broken.stderr
+    assert "namespce is not a setting, did you mean namespace?" in broken.stderr
     assert "there is no file" in serve(MCP_MEMORY_CONFIG=str(folder / "missing.toml")).stderr
     told = serve(MCP_MEMORY_NAMESPCE="x")
     assert told.returncode == 0
-    assert "MCP_MEMORY_NAMESPCE is no setting, did you mean MCP_MEMORY_NAMESPACE?" in told.stderr
+    assert "MCP_MEMORY_NAMESPCE is not a setting, did you mean MCP_MEMORY_NAMESPACE?" in told.stderr
 
 
 def test_a_path_with_a_tilde_is_the_users_home(folder: Path, environment: dict[str, str]) -> None:

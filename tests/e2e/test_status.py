@@ -100,7 +100,7 @@ def test_who_reads_makes_no_store(environment: dict[str, str], folder: Path, rea
     assert list(folder.iterdir()) == []
     (folder / "memory.db-wal").write_bytes(b"what was written last")
     done = _run(environment, *reading)
-    assert (done.returncode, "what lies beside one" in done.stdout + done.stderr) == (1, True)
+    assert (done.returncode, "but its side files exist" in done.stdout + done.stderr) == (1, True)
     assert [path.name for path in folder.iterdir()] == ["memory.db-wal"]
 
 

@@ -113,7 +113,7 @@ class FakeDaemon(EmbedderServicer):
         """Answer, or do what the faults say."""
         wire = dict(context.invocation_metadata() or ()).get(WIRE_KEY)
         if wire not in {None, str(self.faults.wire_version)}:
-            await context.abort(StatusCode.INVALID_ARGUMENT, f"the caller speaks version {wire!s} of the wire")
+            await context.abort(StatusCode.INVALID_ARGUMENT, f"the caller speaks wire version {wire!s}")
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
         async with self._awake:

@@ -51,7 +51,7 @@ class FakeRecords(OnShelves):
             return None
         known = self.shelves.memories.get(owner)
         if known is None or text_of(known)[2] != text_of(new)[2]:
-            raise ConflictError(f"id: {memory_id!r} belongs to another content or to a deleted memory")
+            raise ConflictError(f"id: {memory_id!r} belongs to a memory with other content or to a deleted one")
         check_retry(new, known)
         return known
 
@@ -202,7 +202,7 @@ class FakeRecords(OnShelves):
         if record.may_be_numbered:
             memory = replace(memory, id=free(memory.id, lambda name: self._is_anothers(replace(memory, id=name)), 120))
         if self._is_anothers(memory):
-            return ConflictError(f"id: {memory.id!r} belongs to another content")
+            return ConflictError(f"id: {memory.id!r} belongs to a memory with other content")
         known = self.shelves.owners.get((memory.namespace, memory.id))
         if known in self.shelves.deleted:
             return deleted_before(memory.id, memory.namespace)

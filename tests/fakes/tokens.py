@@ -36,7 +36,7 @@ class FakeTokens:
     ) -> tuple[str, Token]:
         """Make a token."""
         if any(token.name == name for token in self.all()):
-            raise ConflictError(f"there is a token {name!r} already")
+            raise ConflictError(f"a token named {name!r} already exists")
         number = next(self._numbers)
         token = Token(f"id-{number}", name, tuple(scopes), namespace, self._now(), expires_at)
         self._tokens[f"secret-{number}"] = token

@@ -16,7 +16,7 @@ from grpc import StatusCode
 
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
 from memory_mcp.domain.models import Condition, Embedding, Lane, Task
-from memory_mcp.embedder.client import FAULTY, MENDS, SENTENCES, GrpcEmbedder, to_finding
+from memory_mcp.embedder.client import FAULTY, FIXES, SENTENCES, GrpcEmbedder, to_finding
 from tests.fakes.daemon import FakeDaemon
 
 
@@ -56,7 +56,7 @@ def test_every_code_has_its_status_sentence_and_fix() -> None:
     """The tables of the wire and of the client know the same codes, in both directions."""
     assert {STATUS_OF[code] for code in ErrorCode} == set(CODE_OF)
     assert all(CODE_OF[STATUS_OF[code]] is code for code in ErrorCode)
-    assert set(SENTENCES) == set(MENDS) == set(ErrorCode)
+    assert set(SENTENCES) == set(FIXES) == set(ErrorCode)
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))
@@ -66,7 +66,7 @@ async def test_a_status_becomes_a_sentence_of_ours(daemon: FakeDaemon, client: G
     with pytest.raises(EmbedderError) as caught:
         await embed(client)
     assert str(caught.value).startswith(SENTENCES[code])
-    assert caught.value.fix == MENDS[code]
+    assert caught.value.fix == FIXES[code]
     assert caught.value.faulty == (code in FAULTY)
     assert isinstance(caught.value, SpaceMismatchError) == (code is ErrorCode.SPACE_MISMATCH)
 
@@ -108,8 +108,8 @@ async def test_a_slow_daemon_is_given_up_at_the_budget_and_waited_for_within_it(
 @pytest.mark.parametrize(
     ("fault", "match"),
     [
-        ({"dimensions": 383}, "makes no sense"),
-        ({"said_dimensions": 0}, "makes no sense"),
+        ({"dimensions": 383}, "answer is invalid"),
+        ({"said_dimensions": 0}, "answer is invalid"),
         ({"not_a_number": True}, "not finite"),
         ({"drop": True}, "not serving"),
     ],
@@ -172,7 +172,7 @@ async def test_a_daemon_of_another_wire_is_asked_for_nothing(
     """It gets no text; the answer names the command, and the one in its place works with the next call."""
     await daemon.change(wire_version=version)
     for _ in range(2):
-        with pytest.raises(EmbedderError, match=f"speaks version {version} of the wire, this front 1") as caught:
+        with pytest.raises(EmbedderError, match=f"speaks wire version {version}, this front 1") as caught:
             await embed(client)
         assert fix in caught.value.fix
         assert not caught.value.faulty
@@ -218,7 +218,7 @@ async def test_another_users_folder_is_not_trusted(tmp_path: Path, monkeypatch: 
     with tempfile.TemporaryDirectory(prefix="memory-mcp-", dir="/tmp") as folder:
         client = GrpcEmbedder(f"unix:{folder}/embedder.sock")
         Path(folder).chmod(0o777)
-        with pytest.raises(EmbedderError, match="another user made the folder"):
+        with pytest.raises(EmbedderError, match=r"the folder of .* belongs to another user"):
             await embed(client)
         Path(folder).chmod(0o700)
         with pytest.raises(EmbedderError, match="no daemon listens"):

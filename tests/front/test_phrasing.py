@@ -22,8 +22,8 @@ def row(*values: float) -> bytes:
 
 def test_a_name_that_half_of_the_memories_hold_is_left_out_of_a_second_phrasing() -> None:
     """What is left is put beside the query: without the name, its genitive, and in no case the inside of a word."""
-    spread = DocumentFrequencies(10, {"Ann": 5, "Annex": 4, "books": 4})
-    assert phrasings("Which books are in Ann's Annex, Ann?", spread, PHRASING) == [
+    frequencies = DocumentFrequencies(10, {"Ann": 5, "Annex": 4, "books": 4})
+    assert phrasings("Which books are in Ann's Annex, Ann?", frequencies, PHRASING) == [
         "Which books are in Ann's Annex, Ann?",
         "Which books are in Annex, ?",
     ]
@@ -31,12 +31,12 @@ def test_a_name_that_half_of_the_memories_hold_is_left_out_of_a_second_phrasing(
 
 def test_a_word_with_vowel_signs_is_left_out_as_a_whole() -> None:
     """Neither is a word cut at its vowel signs, nor is it taken out of a longer one."""
-    spread = DocumentFrequencies(10, {"कि": 9, "किताब": 2, "José": 8})
-    assert phrasings("किताब कि José's कहाँ", spread, PHRASING)[1] == "किताब कहाँ"
+    frequencies = DocumentFrequencies(10, {"कि": 9, "किताब": 2, "José": 8})
+    assert phrasings("किताब कि José's कहाँ", frequencies, PHRASING)[1] == "किताब कहाँ"
 
 
 @pytest.mark.parametrize(
-    "spread",
+    "frequencies",
     [
         DocumentFrequencies(10, {"Ann": 4, "books": 1}),
         DocumentFrequencies(10, {"Ann": 10, "books": 9}),
@@ -45,9 +45,9 @@ def test_a_word_with_vowel_signs_is_left_out_as_a_whole() -> None:
     ],
     ids=["nothing is common", "all is common", "few memories", "function words"],
 )
-def test_a_query_is_put_once_where_nothing_tells_its_words_apart(spread: DocumentFrequencies) -> None:
+def test_a_query_is_put_once_where_nothing_tells_its_words_apart(frequencies: DocumentFrequencies) -> None:
     """There is no second phrasing without common words, without others, or among a handful of memories."""
-    assert phrasings("Ann and books", spread, PHRASING) == ["Ann and books"]
+    assert phrasings("Ann and books", frequencies, PHRASING) == ["Ann and books"]
 
 
 def test_the_vector_between_two_is_as_near_to_both() -> None:

@@ -43,7 +43,7 @@ def test_an_environment_is_told_and_its_faults(versions: Versions) -> None:
     stamp = versions.place / STAMP
     whole = stamp.read_text(encoding="utf-8")
     stamp.write_text(json.dumps(json.loads(whole) | {"code": "elsewhere"}), encoding="utf-8")
-    assert _cause(versions).endswith("has the daemon's code of another place")
+    assert _cause(versions).endswith("has the daemon's code from another place")
     stamp.write_text(whole, encoding="utf-8")
     shutil.rmtree(packages / "torch")
     assert _cause(versions).endswith("has no torch")
@@ -114,7 +114,7 @@ class System:
                 "memory-mcp daemon start",
             ),
         ),
-        (False, None, skipped("launchd does not start it; memory-mcp daemon install registers it")),
+        (False, None, skipped("the daemon is not registered with launchd; memory-mcp daemon install registers it")),
     ],
 )
 def test_the_supervisor_is_asked(
@@ -133,7 +133,7 @@ def test_the_supervisor_is_asked(
 def test_elsewhere_there_is_no_service() -> None:
     """Where nothing supervises the daemon, that is said and is no fault."""
     found = checks.service(lambda _: None, SECONDS)
-    assert (found.condition, "this system has no service for it" in found.detail) == (Condition.SKIPPED, True)
+    assert (found.condition, "this system has neither launchd nor systemd" in found.detail) == (Condition.SKIPPED, True)
 
 
 OLDER = to_finding(pb.InfoResponse(wire_version=contract.WIRE_VERSION - 1))

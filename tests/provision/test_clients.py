@@ -214,9 +214,9 @@ def test_what_cannot_be_edited_is_named(home: Path) -> None:
     zed.file.path.parent.mkdir(parents=True)
     os.mkfifo(zed.file.path)
     for edit, told in (
-        (cursor, "line 2: it holds a comment, which its client does not read"),
-        (block, r"memory\.yaml is YAML that we did not write; give ours another name with --name"),
-        (zed, "is no file but a pipe"),
+        (cursor, "line 2: it has a comment, which its client does not accept"),
+        (block, r"memory\.yaml was not written by memory-mcp; choose another name for ours with --name"),
+        (zed, "is a pipe, a socket or a device"),
     ):
         with pytest.raises(ProvisionError, match=told):
             edit.install(LAUNCH)
@@ -237,9 +237,9 @@ def test_a_broken_file_is_left_alone(client: Client, system: str, home: Path) ->
     """A file that its own client could not read is refused with the line, and not touched."""
     edit = editor(client, system, home)
     write(edit.file.path, BROKEN[type(client.format)])
-    with pytest.raises(ProvisionError, match=r"is broken \(.*line [23].*left as it was"):
+    with pytest.raises(ProvisionError, match=r"is invalid \(.*line [23].*left unchanged"):
         edit.install(LAUNCH)
-    with pytest.raises(ProvisionError, match=r"is broken \(.*line [23].*left as it was"):
+    with pytest.raises(ProvisionError, match=r"is invalid \(.*line [23].*left unchanged"):
         edit.uninstall()
     assert edit.file.path.read_text(encoding="utf-8") == BROKEN[type(client.format)]
     assert not edit.file.backup.path.exists()
@@ -248,21 +248,21 @@ def test_a_broken_file_is_left_alone(client: Client, system: str, home: Path) ->
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("cursor", '{"mcpServers": []}', "mcpServers is no table of servers"),
-        ("cursor", '{"mcpServers": {"memory": 1}}', "mcpServers.memory is no table"),
-        ("cursor", "[]", "it is no object"),
-        ("cursor", '{"a": 1} // mine', "line 1: it holds a comment, which"),
-        ("cursor", '{"a": NaN}', "NaN is no JSON"),
-        ("cursor", '{"mcpServers": {},\n"mcpServers": {}}', "line 2: mcpServers is there for the second time"),
+        ("cursor", '{"mcpServers": []}', "mcpServers is not a table of servers"),
+        ("cursor", '{"mcpServers": {"memory": 1}}', "mcpServers.memory is not a table"),
+        ("cursor", "[]", "it is not an object"),
+        ("cursor", '{"a": 1} // mine', "line 1: it has a comment, which"),
+        ("cursor", '{"a": NaN}', "NaN is not JSON"),
+        ("cursor", '{"mcpServers": {},\n"mcpServers": {}}', "line 2: mcpServers appears twice"),
         ("zed", '{"a": 1,, }', "line 1"),
         ("zed", '{"a": 1 /* never closed }', "line 1"),
-        ("codex", "mcp_servers = 1", "mcp_servers is no table of servers"),
-        ("cursor", '{"mcpServers": {"memory": {"command": "npx"}}}', "another server of the name memory"),
-        ("codex", '[mcp_servers.memory]\nurl = "https://elsewhere/mcp"', "another server of the name memory"),
+        ("codex", "mcp_servers = 1", "mcp_servers is not a table of servers"),
+        ("cursor", '{"mcpServers": {"memory": {"command": "npx"}}}', "another server named memory"),
+        ("codex", '[mcp_servers.memory]\nurl = "https://elsewhere/mcp"', "another server named memory"),
     ],
 )
 def test_what_is_not_ours_to_edit(name: str, text: str, problem: str, home: Path) -> None:
-    """What is no table of servers, what depends on the reader, and another server of our name are refused."""
+    """What is not a table of servers, what depends on the reader, and another server of our name are refused."""
     edit = editor(named(name), "linux", home)
     write(edit.file.path, text)
     with pytest.raises(ProvisionError, match=problem):
@@ -274,7 +274,7 @@ def test_a_file_that_is_no_utf8_is_left_alone(home: Path) -> None:
     """Bytes that are no text are refused by the file's name."""
     edit = editor(named("cursor"), "linux", home)
     write(edit.file.path, "").write_bytes(b'{"a": "\xff"}')
-    with pytest.raises(ProvisionError, match=r"mcp\.json is no UTF-8"):
+    with pytest.raises(ProvisionError, match=r"mcp\.json is not UTF-8"):
         edit.install(LAUNCH)
 
 
@@ -297,7 +297,7 @@ def test_an_address_instead_of_a_command(client: Client, home: Path) -> None:
     """A client that can call an address gets it with a place for the token, never the token; others are refused."""
     edit = editor(client, "linux", home)
     if client.http is None:
-        with pytest.raises(SettingsError, match="starts its servers itself and calls no address"):
+        with pytest.raises(SettingsError, match="only starts servers itself and cannot call an address"):
             edit.install(Remote(URL))
         return
     edit.install(LAUNCH).apply()
@@ -316,7 +316,7 @@ def test_a_token_that_was_written_stays(home: Path) -> None:
     text = edit.file.path.read_text(encoding="utf-8").replace("MEMORY_MCP_TOKEN", "mm_secret")
     write(edit.file.path, text)
     assert not edit.install(Remote(URL)).changes
-    with pytest.raises(ProvisionError, match="another server of the name memory"):
+    with pytest.raises(ProvisionError, match="another server named memory"):
         edit.uninstall()
     edit.uninstall(Remote(URL)).apply()
     assert not edit.file.path.exists()
@@ -349,7 +349,7 @@ def test_a_file_that_changes_meanwhile_is_not_overwritten(home: Path) -> None:
     write(edit.file.path, "{}")
     change = edit.install(LAUNCH)
     write(edit.file.path, '{"numStartups": 2}')
-    with pytest.raises(ProvisionError, match="was changed meanwhile"):
+    with pytest.raises(ProvisionError, match="has changed in the meantime"):
         change.apply()
     assert edit.file.path.read_text(encoding="utf-8") == '{"numStartups": 2}'
     assert sorted(path.name for path in home.iterdir()) == [".claude.json", ".claude.json.before-memory-mcp"]
@@ -382,7 +382,7 @@ def test_an_older_lm_studio_is_found_where_it_was(home: Path) -> None:
 
 def test_another_system_is_refused(home: Path) -> None:
     """Where no client's files are known, the sentence says so."""
-    with pytest.raises(SettingsError, match="known on macOS and Linux only"):
+    with pytest.raises(SettingsError, match="supported on macOS and Linux only"):
         named("cursor").path(Machine("win32", home), "memory")
     assert found(Machine("win32", home)) == []
 
@@ -425,5 +425,5 @@ def test_we_are_started_by_an_absolute_path(tmp_path: Path) -> None:
 
 def test_a_path_that_vanishes_is_refused(tmp_path: Path) -> None:
     """What `uvx` runs from a cache is gone one day, so that it is not written anywhere."""
-    with pytest.raises(ProvisionError, match="swept one day"):
+    with pytest.raises(ProvisionError, match="temporary cache"):
         launch(python=tmp_path / ".cache" / "uv" / "archive-v0" / "bin" / "python")

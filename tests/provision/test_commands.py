@@ -141,13 +141,13 @@ def test_without_a_service(
     assert "memory-mcp daemon start" not in say(capsys, "status", code=3)
     assert f"not installed in {place}: run `memory-mcp daemon install`" in say(capsys, "start", code=1)
     out = say(capsys, "install")
-    assert "Homebrew's PyTorch is forbidden" in out
+    assert "not using Homebrew's PyTorch" in out
     assert "it serves: " in out
     assert f"the daemon's environment {place} is ready" in out
     assert out.splitlines()[2:6] == [
-        f"making {place}-1 with Python {sys.version.split()[0]}",
+        f"creating {place}-1 with Python {sys.version.split()[0]}",
         f"looking for PyTorch {TORCH}",
-        "installing the daemon's packages, each checked by its hash",
+        "installing the daemon's packages, checked against their hashes",
         f"installing PyTorch (torch=={TORCH})",
     ]
     assert "start the daemon with `memory-mcp daemon start --no-service`" in out
@@ -160,7 +160,7 @@ def test_without_a_service(
     assert "launchd or systemd runs no daemon, so there is no log" in say(capsys, "logs", code=1)
     assert "unreachable" in say(capsys, "status", code=3)
     assert say(capsys, "stop") == "no daemon is running\n"
-    assert "no environment before" in say(capsys, "install", "--rollback", code=1)
+    assert "no earlier environment" in say(capsys, "install", "--rollback", code=1)
 
 
 def test_a_daemon_that_does_not_serve_leaves_its_log(
@@ -255,7 +255,7 @@ def test_the_service_knows_its_place(
         assert agent.environment()["EMBEDDER_THREADS"] == "1"
         check_what_was_gone_back_to_serves(place, monkeypatch, capsys)
         with Versions(place).locked():
-            assert "another `daemon install` builds" in say(capsys, "uninstall", code=1)
+            assert "another `daemon install` is building" in say(capsys, "uninstall", code=1)
         assert f"removed {place}" in say(capsys, "uninstall")
     finally:
         system.close()
@@ -270,11 +270,11 @@ def check_what_was_gone_back_to_serves(
         newer.setattr(Recipe, "digest", lambda _: "others")
         for module in (installed, environment, troubles):
             newer.setattr(module, "pins_digest", lambda _: "others")
-        assert f"{place} is venv-2 now" in say(capsys, "install")
-        assert f"{place} is venv-1 again" in say(capsys, "install", "--rollback")
+        assert f"{place} now points to venv-2" in say(capsys, "install")
+        assert f"{place} points to venv-1 again" in say(capsys, "install", "--rollback")
         assert "copying" not in say(capsys, "restart")
         say(capsys, "status")
-        assert f"taking {place}-2, which was built" in say(capsys, "install")
+        assert f"using {place}-2, an earlier build" in say(capsys, "install")
 
 
 def test_uninstall_ends_what_runs_and_names_what_stays(
@@ -341,14 +341,14 @@ def check_another_codes_daemon_is_replaced(monkeypatch: pytest.MonkeyPatch, caps
     """Upgrade memory-mcp: status names the command, and restart brings the new code; other packages want install."""
     with monkeypatch.context() as newer:
         newer.setattr(code, "key", lambda: "f" * 64)
-        assert "is of another memory-mcp: run `memory-mcp daemon restart`" in say(capsys, "status", code=3)
+        assert "belongs to another memory-mcp: run `memory-mcp daemon restart`" in say(capsys, "status", code=3)
         assert "copying the daemon's code" in say(capsys, "restart")
         say(capsys, "status")
         for module in (installed, troubles):
             newer.setattr(module, "pins_digest", lambda _: "others")
         assert "built for another memory-mcp: run `memory-mcp daemon install`" in say(capsys, "status", code=3)
         newer.setattr(code, "key", lambda: "e" * 64)
-        assert "needs other packages" in say(capsys, "restart", code=1)
+        assert "lacks packages that this memory-mcp needs" in say(capsys, "restart", code=1)
     say(capsys, "restart")
 
 
@@ -447,7 +447,7 @@ def test_help_lists_every_target(bare_checkout: Path) -> None:
     [
         ("echo 3.9.6", "is Python 3.9.6: install 3.11 or newer"),
         ("exit 1", "there is no working Python"),
-        ('case "$3" in *ensurepip*) exit 1;; *) echo 3.12.1;; esac', "cannot make virtual environments"),
+        ('case "$3" in *ensurepip*) exit 1;; *) echo 3.12.1;; esac', "cannot create virtual environments"),
     ],
 )
 @pytest.mark.parametrize("target", ["test", "run", "setup"])

@@ -186,7 +186,7 @@ def test_wrong_usage(home: Path, install: Callable[..., Done]) -> None:
     """What excludes each other, what no client understands and what is no name is refused in one line."""
     wrong = {
         ("--http", "http://a/mcp", "--namespace", "x"): "over HTTP the token decides",
-        ("--http", "a:8765"): "is no whole address",
+        ("--http", "a:8765"): "is not a complete address",
         ("--print", "--uninstall"): "cannot be combined",
         ("--name", "../x"): "give letters, digits, - and _",
     }

@@ -26,7 +26,7 @@ def test_homebrews_pytorch_is_taken_where_there_is_one(homebrew: FakeHomebrew) -
     assert choice.homebrew is not None
     assert choice.homebrew.torch == "2.12.1"
     assert choice.homebrew.site_packages == homebrew.site_packages
-    assert choice.steps == (f"Homebrew's PyTorch 2.12.1 in {homebrew.prefix} is reused",)
+    assert choice.steps == (f"reusing Homebrew's PyTorch 2.12.1 in {homebrew.prefix}",)
 
 
 def test_brew_is_found_on_the_path(homebrew: FakeHomebrew, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,8 +54,8 @@ def test_a_dangling_interpreter_names_the_python_to_install(homebrew: FakeHomebr
 def test_homebrew_without_pytorch_falls_to_our_own_python(homebrew: FakeHomebrew) -> None:
     """Both steps are told: why not Homebrew, and what instead."""
     choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
-    assert choice.steps[0] == f"Homebrew's PyTorch is passed over: Homebrew in {homebrew.prefix} has no PyTorch"
-    assert choice.steps[1] == "the environment is built on the Python that runs memory-mcp, with a PyTorch of its own"
+    assert choice.steps[0] == f"not using Homebrew's PyTorch: Homebrew in {homebrew.prefix} has no PyTorch"
+    assert choice.steps[1] == "building the environment on the Python that runs memory-mcp, with its own PyTorch"
 
 
 def test_a_formula_without_torch_is_told(homebrew: FakeHomebrew) -> None:
@@ -79,7 +79,7 @@ def test_pytorch_follows_homebrews_python(homebrew: FakeHomebrew) -> None:
     homebrew.move_pytorch_to_python("3.99")
     choice = choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
     assert choice.homebrew is None
-    assert "is built for Python 3.99, which is not there: run `brew install python@3.99`" in choice.steps[0]
+    assert "needs Python 3.99, which is not installed: run `brew install python@3.99`" in choice.steps[0]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_build_that_takes_hours_is_told(
     monkeypatch.setattr(platform, "machine", lambda: machine)
     with pytest.raises(HomebrewMissingError) as caught:
         find_homebrew(RUNNER, FakeHomebrew(tmp_path, bottles).brew)
-    assert ("compiles for hours" in str(caught.value)) is compiles
+    assert ("would compile for hours" in str(caught.value)) is compiles
 
 
 def test_an_intel_mac_without_homebrews_pytorch_is_told(
@@ -116,7 +116,7 @@ def test_an_intel_mac_without_homebrews_pytorch_is_told(
     """PyTorch has no wheels for it any more, so that nothing else is tried."""
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    with pytest.raises(ProvisionError, match=r"no PyTorch for Macs with an Intel processor.*`brew install pytorch`"):
+    with pytest.raises(ProvisionError, match=r"on Intel Macs only Homebrew has a PyTorch.*`brew install pytorch`"):
         choose(None, use_homebrew=None, runner=RUNNER, brew=homebrew.brew)
 
 
@@ -176,7 +176,7 @@ def test_explicit_and_demanded_contradict(homebrew: FakeHomebrew) -> None:
     [
         ('{"version": [3, 9, 6], "venv": true}', "is Python 3.9.6"),
         ('{"version": [3, 12, 1], "venv": false}', "python3-venv"),
-        ("I am a teapot", "is no Python"),
+        ("I am a teapot", "is not a working Python"),
     ],
 )
 def test_an_interpreter_that_does_not_fit_is_one_line(tmp_path: Path, answer: str, message: str) -> None:
@@ -191,7 +191,9 @@ def test_what_is_no_python_shows_none_of_our_code() -> None:
     """A program that fails is named without the lines that it was asked to run."""
     false = shutil.which("false")
     assert false
-    with pytest.raises(ProvisionError, match=r"false is no Python that works; name one with EMBEDDER_PYTHON") as caught:
+    with pytest.raises(
+        ProvisionError, match=r"false is not a working Python; choose another with EMBEDDER_PYTHON"
+    ) as caught:
         choose(Path(false), use_homebrew=None, runner=RUNNER)
     assert "import" not in str(caught.value)
 

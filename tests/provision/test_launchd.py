@@ -154,7 +154,7 @@ def test_a_file_that_cannot_be_written_costs_no_job(system: Launchd, agent: Laun
         agent.install(make_job(folder))
     assert loaded(system).runs
     (folder / "taken").touch()
-    with pytest.raises(ProvisionError, match="cannot be made"):
+    with pytest.raises(ProvisionError, match="cannot be created"):
         agent.install(Job(DAEMON, {}, folder / "taken" / "logs"))
 
 

@@ -59,7 +59,7 @@ def test_what_is_on_this_disk_is_not_asked_for() -> None:
     said: list[str] = []
     chosen = {models.VARIABLE: "owner/model", "EMBEDDER_ENGINE": "torch"}
     assert pinned(hub, chosen, said) == {models.VARIABLE: "/cache/1", "EMBEDDER_ENGINE": "torch"}
-    assert said == ["the model owner/model is /cache/1 from now on, whatever the hub says later"]
+    assert said == ["the model owner/model is pinned to /cache/1; later changes on the hub do not affect it"]
     assert pinned(hub, {models.VARIABLE: "/own"}, said) == {models.VARIABLE: "/own"}
     assert pinned(hub, {}, said) == {}
     assert hub.commands == []

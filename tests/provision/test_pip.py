@@ -265,7 +265,7 @@ def test_an_objection_that_is_shared_ends_the_installation(tmp_path: Path, index
 
 def test_an_index_without_that_torch_is_told(index: Path, own_pip: Pip) -> None:
     """In pip's own words, with the log that has them all, and what may help."""
-    told = f"PyTorch {TORCH} is not to be had: pip failed: .*No matching distribution found .*{own_pip.log}.* --python"
+    told = f"pip cannot find PyTorch {TORCH}: pip failed: .*No matching distribution found .*{own_pip.log}.* --python"
     with pytest.raises(ProvisionError, match=told):
         builds.choose(own_pip, hush, TORCH, gpu=False)
 
@@ -277,7 +277,7 @@ def test_an_index_without_that_torch_is_told(index: Path, own_pip: Pip) -> None:
 )
 def test_what_has_no_room_is_refused_before(tmp_path: Path, build: Build, fix: str) -> None:
     """With what is free, what is needed, where, and what to do."""
-    with pytest.raises(ProvisionError, match=rf"has \d+\.\d GB free, and .* needs 1000000000\.\d GB there: .*({fix})"):
+    with pytest.raises(ProvisionError, match=rf"has \d+\.\d GB free, but .* needs 1000000000\.\d GB there; .*({fix})"):
         builds.require_room(tmp_path / "not yet" / "there", build)
     builds.require_room(tmp_path / "not yet" / "there", Build("", 1.0, 1.0))
 

@@ -1,4 +1,4 @@
-"""The clients on this machine: what is known of them, and which of them have an entry of ours."""
+"""The clients on this machine, and their entries for us."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from memory_mcp.provision.clients.table import CLIENTS, Client
 
 @dataclass(frozen=True)
 class Configured:
-    """A client that has an entry of ours, or whose file cannot be read."""
+    """A client that has our entry, or whose file cannot be read."""
 
     client: str
     file: Path
     name: str = ""
     """The entry's name."""
     command: Path | None = None
-    """The program that the client starts, or None where it calls an address."""
+    """The program that the client starts; None if it calls an address."""
     address: str | None = None
     runs: bool = True
-    """Whether the program is there, by an absolute path."""
+    """Whether the program is an absolute path that exists."""
     problem: str | None = None
-    """Why the file cannot be read."""
+    """Why the file cannot be read; empty if it can."""
 
 
 def found(machine: Machine | None = None) -> list[Client]:
-    """Return the clients that left something on this machine."""
+    """Return the clients that have left files on this machine."""
     machine = machine or this_machine()
     return [client for client in CLIENTS if machine.platform in client.folders and client.is_here(machine, NAME)]
 
 
 def configured(machine: Machine | None = None) -> list[Configured]:
-    """Return what the clients on this machine have of ours, broken files too; nothing is started or changed."""
+    """Return our entries in the clients on this machine, and broken files; starts and changes nothing."""
     machine = machine or this_machine()
     return [each for client in found(machine) for each in _entries(Editor(client, machine, NAME))]
 

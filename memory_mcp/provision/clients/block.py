@@ -1,6 +1,6 @@
-"""Continue's own kind of file: a block, which is a file that holds our server and nothing else.
+"""Continue's block: a file with our server and nothing else.
 
-It is YAML, of which JSON is a part: so it is written, and read, as that.
+Continue reads YAML. JSON is a subset of it, so the block is written and read as JSON.
 """
 
 from __future__ import annotations
@@ -14,25 +14,27 @@ from memory_mcp.provision.clients.formats import ForeignTextError
 from memory_mcp.provision.clients.json_text import JsonText
 
 _HEAD: Final = {"name": PROGRAM, "version": "1.0.0", "schema": "v1"}
-"""What every block must say (https://docs.continue.dev/customize/deep-dives/mcp)."""
+"""The fields that every block must have (https://docs.continue.dev/customize/deep-dives/mcp)."""
 
 _NOTHING: Final = re.compile(r"\s*(---)?\s*(mcpServers:)?\s*(null|~|\[\s*\]|\{\s*\})?\s*")
-"""YAML that names no server, as an editor or Continue itself may have left it."""
+"""YAML without a server, as an editor or Continue itself may leave it."""
 
 
 class Block:
-    """A whole file that is ours; servers stand in a list there, with their names in them."""
+    """A file that is entirely ours; its servers are a list, each with its name."""
 
     def load(self, text: str) -> dict[str, object]:
-        """Return the document without its head, the list of servers as name to entry.
+        """Return the document without its head, with the list of servers as a mapping from name to entry.
 
         Raises:
-            ForeignTextError: it is other YAML than the JSON that we write.
+            ForeignTextError: it is not the JSON that we write.
         """
         if _NOTHING.fullmatch(text):
             return {}
         if not text.lstrip().startswith("{"):
-            raise ForeignTextError("is YAML that we did not write; give ours another name with --name, or delete it")
+            raise ForeignTextError(
+                "was not written by memory-mcp; choose another name for ours with --name, or delete the file"
+            )
         document = {key: value for key, value in JsonText().load(text).items() if _HEAD.get(key) != value}
         for section, servers in document.items():
             if isinstance(servers, list):
@@ -41,7 +43,7 @@ class Block:
         return document
 
     def put(self, text: str, section: str, name: str, entry: Entry) -> str:
-        """Return a whole file; the text that it replaces was ours too."""
+        """Return the whole file; the text that it replaces was ours too."""
         del text
         block = {**_HEAD, section: [{"name": name, **entry}]}
         return json.dumps(block, indent=2, ensure_ascii=False) + "\n"

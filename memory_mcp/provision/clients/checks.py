@@ -1,4 +1,4 @@
-"""What doctor asks of the clients' files."""
+"""Doctor's check of the clients' files."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def register(registry: Registry) -> None:
 
 
 def clients(seconds: float) -> Finding:
-    """Say which clients start us, and whether each could."""
-    del seconds  # some small files are read
+    """Report which clients start us, and whether each one can."""
+    del seconds  # it only reads some small files
     return judged(configured())
 
 
 def judged(held: Sequence[Configured]) -> Finding:
-    """Judge what the clients' files have of ours."""
+    """Judge our entries in the clients' files."""
     if not held:
-        return skipped("no client has an entry of ours; memory-mcp install --client NAME writes one")
+        return skipped("no client is configured; memory-mcp install --client NAME configures one")
     broken = [each for each in held if each.problem or not each.runs]
     if not broken:
         names = dict.fromkeys(each.client for each in held)
@@ -32,5 +32,5 @@ def judged(held: Sequence[Configured]) -> Finding:
     first = broken[0]
     if first.problem:
         return Finding(Condition.DEGRADED, "unreadable", first.problem, f"fix {first.file}")
-    cause = f"{first.client} starts {first.command}, which is not there ({first.file})"
+    cause = f"{first.client} starts {first.command}, which does not exist ({first.file})"
     return Finding(Condition.DEGRADED, "broken", cause, f"memory-mcp install --client {first.client}")

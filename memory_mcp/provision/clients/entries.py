@@ -1,4 +1,4 @@
-"""What stands in a client's file for us: the command that it starts, or the address that it calls."""
+"""Our entry in a client's file: the command that the client starts, or the address that it calls."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from memory_mcp.provision.errors import ProvisionError
 Entry = dict[str, object]
 
 NAME: Final = "memory"
-"""What clients call us; it begins the names that they give our tools."""
+"""Our server's name in clients; they prefix the names of our tools with it."""
 
 PROGRAM: Final = "memory-mcp"
 NAMESPACE: Final = "MCP_MEMORY_NAMESPACE"
 
 TOKEN: Final = "MEMORY_MCP_TOKEN"  # noqa: S105 - a variable's name
-"""The variable that holds the bearer token where a client reads its environment, and what stands in the token's place
-where it does not. It does not begin with MCP_MEMORY_, because it is no setting of the front's."""
+"""The variable with the bearer token, for clients that read their environment; for others, a placeholder for the token.
+It does not begin with MCP_MEMORY_, because it is not a setting of the front."""
 
 _ADDRESSES: Final = ("url", "httpUrl", "serverUrl")
 _OURS_TO_SET: Final = frozenset(
@@ -49,36 +49,36 @@ class Remote:
     url: str
 
     def __post_init__(self) -> None:
-        with contextlib.suppress(ValueError):  # a host that is none
+        with contextlib.suppress(ValueError):  # an invalid host
             parts = urlsplit(self.url)
             if parts.username or parts.password or parts.query:
-                raise SettingsError(f"--http: the address must hold no secret; the token goes into {TOKEN}")
+                raise SettingsError(f"--http: the address must not contain a secret; put the token into {TOKEN}")
             if parts.scheme in {"http", "https"} and parts.hostname and parts.path not in {"", "/"}:
                 return
-        raise SettingsError(f"--http: {self.url} is no whole address; give one like http://127.0.0.1:8765/mcp")
+        raise SettingsError(f"--http: {self.url} is not a complete address; give one like http://127.0.0.1:8765/mcp")
 
 
 def launch(namespace: str | None = None, python: Path | None = None) -> Launch:
-    """Return how this installation is started by its absolute path, from any folder, with a bare environment.
+    """Return the command that starts this installation from any folder and with a minimal environment.
 
     Raises:
-        ProvisionError: we run from a cache that is swept one day (`uvx`, `pipx run`).
+        ProvisionError: we run from a temporary cache (`uvx`, `pipx run`).
     """
-    interpreter = (python or Path(sys.executable)).absolute()  # not resolved: a virtual environment's is a link
+    interpreter = (python or Path(sys.executable)).absolute()  # not resolved: in a virtual environment it is a link
     if _SWEPT & set(interpreter.parts):
         raise ProvisionError(
-            f"this {PROGRAM} runs from a cache that is swept one day ({interpreter.parent}); install it with "
-            f"`pipx install {PROGRAM}` or `uv tool install {PROGRAM}`, and run this again with that one"
+            f"this {PROGRAM} runs from a temporary cache ({interpreter.parent}); install it with "
+            f"`pipx install {PROGRAM}` or `uv tool install {PROGRAM}`, then run this again from there"
         )
     script = interpreter.with_name(PROGRAM)
     if script.is_file():
         return Launch(str(script), ("serve",), namespace)
-    # -P keeps the client's working folder out of what is imported; -I would keep out a user's own site-packages, too.
+    # -P keeps the client's working folder off the import path; -I would also drop the user's own site-packages.
     return Launch(str(interpreter), ("-P", "-m", "memory_mcp", "serve"), namespace)
 
 
 def is_ours(entry: Mapping[str, object]) -> bool:
-    """Say whether an entry starts us, or calls us with our token."""
+    """Whether an entry starts us, or calls us with our token."""
     words = _words(entry)
     starts = any(PurePath(word).name == PROGRAM for word in words) or "memory_mcp" in words
     return starts or TOKEN in json.dumps(entry, default=str)
@@ -91,14 +91,14 @@ def _words(entry: Mapping[str, object]) -> list[str]:
 
 
 def address(entry: Mapping[str, object]) -> str | None:
-    """Return the address that an entry calls."""
+    """Return the address that an entry calls; empty if it starts a program."""
     return next((str(entry[key]) for key in _ADDRESSES if key in entry), None)
 
 
 def merged(old: Entry, wanted: Entry) -> Entry:
-    """Return what is to stand there: what is wanted, with what the user added to the entry.
+    """Return the new entry with the members that the user added to the old one.
 
-    An entry that calls the wanted address stays as it is: a token may stand in it by now.
+    An entry that already calls the wanted address stays as it is, because the user may have put a token into it.
     """
     if address(wanted) is not None and address(wanted) == address(old):
         return old

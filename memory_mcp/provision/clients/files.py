@@ -1,4 +1,4 @@
-"""Reads and replaces a client's file: as a whole, by its own mode, with a copy of what was there beside it."""
+"""Reads a client's file and replaces it atomically, keeping its mode and a backup next to it."""
 
 from __future__ import annotations
 
@@ -15,37 +15,39 @@ BACKUP: Final = ".before-memory-mcp"
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file of a client's; no text is no file."""
+    """A client's file; the text None means that there is no file."""
 
     path: Path
 
     @property
     def backup(self) -> ConfigFile:
-        """The copy beside it."""
+        """The backup next to it."""
         return ConfigFile(self.path.with_name(self.path.name + BACKUP))
 
     def read(self) -> str | None:
         """Return the text.
 
         Raises:
-            ProvisionError: it cannot be read, or is no UTF-8.
+            ProvisionError: it cannot be read, or is not UTF-8.
         """
         try:
             if self.path.exists() and not self.path.is_file() and not self.path.is_dir():
-                raise ProvisionError(f"{self.path} is no file but a pipe, a socket or a device")  # reading would wait
+                raise ProvisionError(
+                    f"{self.path} is a pipe, a socket or a device; replace it with a file"
+                )  # reading would block
             return self.path.read_bytes().decode()
         except FileNotFoundError:
             return None
         except UnicodeDecodeError as error:
-            raise ProvisionError(f"{self.path} is no UTF-8; it is left as it was, fix it first") from error
+            raise ProvisionError(f"{self.path} is not UTF-8 and was left unchanged; save it as UTF-8 first") from error
         except OSError as error:
-            raise ProvisionError(f"{self.path} cannot be read ({error.strerror})") from error
+            raise ProvisionError(f"{self.path} cannot be read ({error.strerror}); fix its owner and mode") from error
 
     def replace(self, before: str | None, after: str | None) -> None:
-        """Put a text in place of the one that was read, at once for every reader; a link stays a link.
+        """Replace the text that was read, atomically; a link stays a link.
 
         Raises:
-            ProvisionError: it cannot be written, or was changed since it was read.
+            ProvisionError: it cannot be written, or has changed since it was read.
         """
         target = Path(os.path.realpath(self.path))
         try:
@@ -57,11 +59,13 @@ class ConfigFile:
             mode = target.stat().st_mode & 0o7777 if target.exists() else PRIVATE
             with replacing(target, mode) as file:
                 file.write(after.encode())
-                flush_to_disk(file)  # now, so that little time is left for a change between this look and the end
+                flush_to_disk(file)  # as late as possible, to leave little time for another change
                 self._expect(before)
         except OSError as error:
-            raise ProvisionError(f"{self.path} cannot be written ({error.strerror})") from error
+            raise ProvisionError(
+                f"{self.path} cannot be written ({error.strerror}); fix the owner and mode of the file and its folder"
+            ) from error
 
     def _expect(self, before: str | None) -> None:
         if self.read() != before:
-            raise ProvisionError(f"{self.path} was changed meanwhile and is left as it is; run this again")
+            raise ProvisionError(f"{self.path} has changed in the meantime and was left unchanged; run this again")

@@ -1,4 +1,4 @@
-"""What the editors of the clients' files have in common."""
+"""The port of the editors of clients' files, and their errors."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from memory_mcp.provision.clients.entries import Entry
 
 
 class BrokenTextError(ValueError):
-    """A text that its format does not allow; the message names the line where it is known."""
+    """A text that is invalid in its format; the message names the line if it is known."""
 
 
 class ForeignTextError(BrokenTextError):
-    """A text that somebody else wrote, in a file that is ours alone; the message goes on after the file's name."""
+    """Foreign text in a file that should be ours alone; the message continues after the file's path."""
 
 
 class Format(Protocol):
-    """Edits one member of a section; an empty text is an empty document. Everything else in the text stays."""
+    """Edits one member of a section and leaves the rest of the text as it is; an empty text is an empty document."""
 
     def load(self, text: str) -> dict[str, object]:
-        """Return the whole document, sections as name to entry; raise ValueError with the line when it is broken."""
+        """Return the document, its sections as mappings from name to entry; raises ValueError that names the line."""
         ...
 
     def put(self, text: str, section: str, name: str, entry: Entry) -> str:
-        """Return the text with the entry, in place of an older one of its name."""
+        """Return the text with the entry; replaces an older one with its name."""
         ...
 
     def drop(self, text: str, section: str, name: str) -> str:
-        """Return the text without the entry, which must be there."""
+        """Return the text without the entry, which must exist."""
         ...
 
 
 def section_of(document: dict[str, object], section: str) -> dict[str, Entry]:
-    """Return the entries of a document's section; null, which some clients write, is none.
+    """Return the entries of a document's section; null, which some clients write, counts as empty.
 
     Raises:
-        BrokenTextError: the section, or an entry in it, is something else than a table of members.
+        BrokenTextError: the section, or an entry in it, is not a table.
     """
     entries = document.get(section)
     if entries is None:
         return {}
     if not isinstance(entries, dict):
-        raise BrokenTextError(f"{section} is no table of servers")
+        raise BrokenTextError(f"{section} is not a table of servers")
     entries = {name: entry for name, entry in entries.items() if entry is not None}
     wrong = next((name for name, entry in entries.items() if not isinstance(entry, dict)), None)
     if wrong is not None:
-        raise BrokenTextError(f"{section}.{wrong} is no table")
+        raise BrokenTextError(f"{section}.{wrong} is not a table")
     return entries

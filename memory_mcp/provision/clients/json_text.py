@@ -1,7 +1,7 @@
-"""Edits one member of a JSON text, with comments or without, and leaves every other byte as it is.
+"""Edits one member of a JSON text, with or without comments, and leaves every other byte as it is.
 
-No maintained library does this in Python: json-five drops the layout of what it adds and accepts what clients do
-not, jsonc-edit wants Node, and the others parse only.
+No maintained Python library does this: json-five ignores the layout when it adds a member and accepts syntax that
+clients reject, jsonc-edit needs Node, and the others only parse.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NULL: Final = "null"
 
 @dataclass(frozen=True)
 class _Member:
-    """Where a member stands: its key's quote, its value, and the end of that."""
+    """Offsets of a member: the quote of its key, its value, and the end of the value."""
 
     key: str
     start: int
@@ -49,11 +49,10 @@ class JsonText:
         except RecursionError as error:
             raise BrokenTextError("it is nested too deeply") from error
         if not isinstance(document, dict):
-            raise BrokenTextError("line 1: it is no object")
+            raise BrokenTextError("line 1: it is not an object")
         return document
 
     def put(self, text: str, section: str, name: str, entry: Entry) -> str:
-        """Return the text with the entry."""
         text = self._with_object(text) if self._is_empty(text) else text
         strict = self._strict(text)
         root = _skip(strict, 0)
@@ -66,16 +65,15 @@ class JsonText:
             return self._insert(text, held.value, name, entry)
         held_entry = json.loads(strict[old.value : old.end])
         if isinstance(held_entry, dict) and held_entry.keys() == entry.keys():
-            return self._with_values(text, old.value, entry)  # so that the user's comments in it stay
+            return self._with_values(text, old.value, entry)  # keeps the user's comments in it
         return _replaced(text, strict, old, entry)
 
     def drop(self, text: str, section: str, name: str) -> str:
-        """Return the text without the entry."""
         strict, bare = self._strict(text), self._bare(text)
         held = _find(strict, _skip(strict, 0), section)
         member = held and not _is_null(strict, held) and _find(strict, held.value, name)
         if not held or not member:
-            raise BrokenTextError(f"{section}.{name} is not there")
+            raise BrokenTextError(f"there is no {section}.{name}")
         before, after = len(bare[: member.start].rstrip()) - 1, _skip(bare, member.end)
         if bare[after] == ",":
             return _cut(text, member.start, after + 1)
@@ -86,11 +84,11 @@ class JsonText:
         return shorter if shorter[held.value + 1 : close].strip() else shorter[: held.value + 1] + shorter[close:]
 
     def _is_empty(self, text: str) -> bool:
-        """Whether a text holds nothing, or null, beside comments."""
+        """Whether a text is empty or null, apart from comments."""
         return self._strict(text).strip() in {"", _NULL}
 
     def _with_object(self, text: str) -> str:
-        """Put an object into a text that is empty, and leave its comments."""
+        """Put an object into an empty text, and keep its comments."""
         strict = self._strict(text)
         if at := strict.find(_NULL) + 1:
             return text[: at - 1] + "{}" + text[at - 1 + len(_NULL) :]
@@ -98,7 +96,7 @@ class JsonText:
         return above + (_newline(text) if above else "") + _EMPTY
 
     def _with_values(self, text: str, at: int, entry: Entry) -> str:
-        """Put other values, where they differ, into the object that begins at `at`, which has the same keys."""
+        """Replace the values that differ in the object that begins at `at` and has the same keys."""
         strict = self._strict(text)
         for member in reversed(_members(strict, at)[0]):
             if json.loads(strict[member.value : member.end]) != entry[member.key]:
@@ -119,7 +117,7 @@ class JsonText:
         return f"{text[:last]},{text[last:place]}{member}{text[place:]}"
 
     def _member(self, text: str, at: int, key: str, value: Entry) -> str:
-        """Write a member, and the blanks before it, as the object that begins at `at` is laid out."""
+        """Render a member, and the blanks before it, in the layout of the object that begins at `at`."""
         strict = self._strict(text)
         found, close = _members(strict, at)
         if found and "\n" not in text[at:close]:
@@ -130,27 +128,27 @@ class JsonText:
         return f"{newline}{indent}{json.dumps(key)}: {_render(value, unit, indent, newline)}"
 
     def _bare(self, text: str) -> str:
-        """Return the text with blanks in place of comments, so that all places stay."""
+        """Return the text with blanks in place of comments, so that offsets stay the same."""
         return _COMMENT.sub(_blanks, text) if self.comments else text
 
     def _strict(self, text: str) -> str:
-        """Return the text as JSON: also with blanks in place of commas after a last member."""
+        """Return the text as strict JSON: trailing commas are replaced by blanks as well."""
         return _COMMA.sub(_blanks, self._bare(text)) if self.comments else text
 
 
 def _blanks(match: re.Match[str]) -> str:
-    """Replace the group `away` by blanks, and leave what matched without it."""
+    """Replace the group `away` by blanks; a match without that group stays as it is."""
     return match[0] if match["away"] is None else re.sub(r"[^\r\n]", " ", match[0])
 
 
 def _reason(error: json.JSONDecodeError) -> str:
-    """Say what is wrong; the decoder's own words do not name a comment."""
+    """Say what is wrong; the decoder's own message does not mention comments."""
     is_comment = error.doc.startswith(("//", "/*"), error.pos)
-    return "it holds a comment, which its client does not read" if is_comment else error.msg
+    return "it has a comment, which its client does not accept" if is_comment else error.msg
 
 
 def _refuse_constant(name: str) -> float:
-    raise BrokenTextError(f"{name} is no JSON")
+    raise BrokenTextError(f"{name} is not JSON")
 
 
 def _skip(text: str, at: int) -> int:
@@ -176,13 +174,11 @@ def _find(strict: str, at: int, key: str) -> _Member | None:
     """Return the member of a key.
 
     Raises:
-        BrokenTextError: the key is there twice, so that it depends on the reader which one counts.
+        BrokenTextError: the key is there twice, and readers differ in which one counts.
     """
     found = [member for member in _members(strict, at)[0] if member.key == key]
     if len(found) > 1:
-        raise BrokenTextError(
-            f"line {strict.count(chr(10), 0, found[1].start) + 1}: {key} is there for the second time"
-        )
+        raise BrokenTextError(f"line {strict.count(chr(10), 0, found[1].start) + 1}: {key} appears twice")
     return found[0] if found else None
 
 
@@ -191,7 +187,7 @@ def _is_null(strict: str, member: _Member) -> bool:
 
 
 def _cut(text: str, start: int, end: int) -> str:
-    """Take a member out with the blanks before it, unless what follows would slip into a comment that ends there."""
+    """Remove a member with the blanks before it, unless a line comment before it would then swallow what follows."""
     blanks = len(text[:start].rstrip())
     comment = any(found.end() == blanks and found[0].startswith("//") for found in _COMMENT.finditer(text))
     follows = text[end:].partition("\n")[0].strip()
@@ -199,13 +195,13 @@ def _cut(text: str, start: int, end: int) -> str:
 
 
 def _indent(text: str, at: int) -> str:
-    """Return the blanks that the line of a place begins with."""
+    """Return the indentation of the line that contains an offset."""
     line = text[text.rfind("\n", 0, at) + 1 :]
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def _unit(text: str, strict: str) -> str:
-    """Return what one level is indented by: as the document's first member is, else two blanks."""
+    """Return the indentation of one level: that of the document's first member, else two blanks."""
     found, _ = _members(strict, _skip(strict, 0))
     return (_indent(text, found[0].start) if found and "\n" in text[: found[0].start] else "") or "  "
 

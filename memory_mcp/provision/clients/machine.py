@@ -1,4 +1,4 @@
-"""What a client's place depends on: the system, the home folder, and the variables that move folders."""
+"""What the path of a client's file depends on: the system, the home folder, and variables that name folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans what becomes of a client's file, so that it can be shown before it is done."""
+"""Plans the change to a client's file, so that it can be shown before it is made."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from memory_mcp.provision.clients.table import Client
 from memory_mcp.provision.errors import ProvisionError
 
 BOM: Final = "\ufeff"
-"""What some editors begin a file with; it stays, and is no part of what the file says."""
+"""The byte order mark that some editors write; it is kept, and not part of the content."""
 
 
 @dataclass(frozen=True)
 class ConfigChange:
-    """What a file holds and is to hold; None is no file."""
+    """A file's text before and after the change; None means that there is no file."""
 
     file: ConfigFile
     before: str | None
     after: str | None
     original: str | None = None
-    """The text in the backup, where ours is the only change since; it is kept then."""
+    """The text in the backup if ours is the only change since then."""
 
     @property
     def changes(self) -> bool:
@@ -35,7 +35,7 @@ class ConfigChange:
         return self.before != self.after
 
     def diff(self) -> str:
-        """Return it as a unified diff."""
+        """Return the change as a unified diff."""
         old, new = ((text or "").splitlines(keepends=True) for text in (self.before, self.after))
         path = str(self.file.path)
         was, will = ("/dev/null" if text is None else path for text in (self.before, self.after))
@@ -43,10 +43,10 @@ class ConfigChange:
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
     def apply(self) -> None:
-        """Keep a copy of what was there, then replace the file.
+        """Back up the file, then replace it.
 
         Raises:
-            ProvisionError: it cannot be written, or was changed meanwhile.
+            ProvisionError: it cannot be written, or has changed in the meantime.
         """
         if not self.changes:
             return
@@ -63,7 +63,7 @@ class ConfigChange:
 
 @dataclass(frozen=True)
 class Editor:
-    """One client's file, and the entry in it that has our name."""
+    """Plans edits of the entry with our name in one client's file."""
 
     client: Client
     machine: Machine
@@ -75,7 +75,7 @@ class Editor:
         return ConfigFile(self.client.path(self.machine, self.name))
 
     def entries(self, text: str) -> dict[str, Entry]:
-        """Return the servers that the text names.
+        """Return the entries of all servers in the text.
 
         Raises:
             ProvisionError: the text is broken; the message names the line.
@@ -84,11 +84,11 @@ class Editor:
             return section_of(self._load(text), self.client.section)
 
     def snippet(self, wanted: Launch | Remote) -> str:
-        """Return a file that holds the entry and nothing else."""
+        """Return the text of a file with nothing but the entry."""
         return self.client.format.put("", self.client.section, self.name, self.client.entry(wanted))
 
     def install(self, wanted: Launch | Remote) -> ConfigChange:
-        """Plan to put the entry there.
+        """Plan to write the entry.
 
         Raises:
             SettingsError: the client cannot call an address.
@@ -104,7 +104,9 @@ class Editor:
         return ConfigChange(self.file, before, after, self._original(before, old))
 
     def uninstall(self, wanted: Remote | None = None) -> ConfigChange:
-        """Plan to take the entry out, and nothing else; `wanted` names the address of one that has a token by now.
+        """Plan to remove the entry and nothing else.
+
+        `wanted` identifies, by its address, an entry into which the user has put a token.
 
         Raises:
             ProvisionError: the file is broken, or another server has our name.
@@ -116,7 +118,7 @@ class Editor:
         if (original := self._original(before, old)) is not None:
             return ConfigChange(self.file, before, original, original)
         if self._edited("", old) == before:
-            return ConfigChange(self.file, before, None)  # there was none before us
+            return ConfigChange(self.file, before, None)  # the file did not exist before us
         after = self._edited(before, None)
         return ConfigChange(self.file, before, after if after.removeprefix(BOM).strip() else None)
 
@@ -125,12 +127,12 @@ class Editor:
         if old is None or is_ours(old) or (address(old) and address(old) == address(wanted)):
             return old
         raise ProvisionError(
-            f"{self.file.path} has another server of the name {self.name}; rename or remove it, or give ours another "
-            "name with --name"
+            f"{self.file.path} has another server named {self.name}; rename or remove it, or choose another "
+            "name for ours with --name"
         )
 
     def _original(self, before: str | None, entry: Entry | None) -> str | None:
-        """Return what was there before us, if ours is the only change since."""
+        """Return the text before our change if nothing else has changed since; else None."""
         held = self.file.backup.read()
         if held is None or before is None or entry is None:
             return None
@@ -140,7 +142,7 @@ class Editor:
             return None
 
     def _edited(self, text: str, entry: Entry | None) -> str:
-        """Put the entry there, or take it out, and check that nothing else has another meaning now."""
+        """Write or remove the entry, and check that the rest of the file still means the same."""
         form, section = self.client.format, self.client.section
         expected = self._load(text)
         others = {name: held for name, held in self.entries(text).items() if name != self.name}
@@ -150,7 +152,9 @@ class Editor:
         edited = mark + body
         entries = others if entry is None else {**others, self.name: entry}
         if self._load(edited) | {section: self.entries(edited)} != expected | {section: entries}:
-            raise ProvisionError(f"{self.file.path} cannot be edited without loss; do by hand what --print shows")
+            raise ProvisionError(
+                f"{self.file.path} cannot be edited without loss; add the entry that --print shows yourself"
+            )
         return edited
 
     def _load(self, text: str) -> dict[str, object]:
@@ -159,10 +163,12 @@ class Editor:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """Name the file that is broken."""
+        """Put the file's path into errors about its text."""
         try:
             yield
         except ForeignTextError as error:
             raise ProvisionError(f"{self.file.path} {error}") from error
-        except ValueError as error:  # BrokenTextError, or the TOML parsers' own
-            raise ProvisionError(f"{self.file.path} is broken ({error}); it is left as it was, fix it") from error
+        except ValueError as error:  # BrokenTextError, or one of the TOML parsers
+            raise ProvisionError(
+                f"{self.file.path} is invalid ({error}) and was left unchanged; fix it first"
+            ) from error

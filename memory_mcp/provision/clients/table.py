@@ -1,6 +1,6 @@
-"""The clients: where each keeps its servers, in which format, and how an entry looks there.
+"""The clients: where each keeps its servers, in which format, and what an entry looks like.
 
-A new client is one more `Client`. Each path and each spelling is from the client's own documentation, at `docs`.
+To add a client, add a `Client`. Every path and key is from the client's own documentation at `docs`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def _typed_stdio(launch: Launch) -> Entry:
 
 
 def _zed_stdio(launch: Launch) -> Entry:
-    return {"source": "custom", **_stdio(launch)}  # older versions ask for the source, newer ones ignore it
+    return {"source": "custom", **_stdio(launch)}  # older versions require `source`, newer ones ignore it
 
 
 def _http(token: str, key: str = "url", **more: str) -> Callable[[str], Entry]:
-    """Return how a client spells an address with a bearer token."""
+    """Return a client's entry for an address with a bearer token."""
     return lambda url: {**more, key: url, "headers": {"Authorization": f"Bearer {token}"}}
 
 
@@ -47,7 +47,7 @@ def _continue_http(url: str) -> Entry:
 
 
 _FROM_ENVIRONMENT: Final = f"set {TOKEN} in the environment of {{title}}"
-_BY_HAND: Final = f"{{title}} reads no variables: write the token in place of {TOKEN} in {{file}}"
+_BY_HAND: Final = f"{{title}} does not read variables: replace {TOKEN} by the token in {{file}}"
 
 
 @dataclass(frozen=True)
@@ -59,30 +59,30 @@ class Client:
     docs: str
     """The page of the client's documentation that names the file and the entry."""
     folders: Mapping[str, tuple[str, ...]]
-    """For each system the client's folder; of several the first that exists, or the first."""
+    """The client's folder on each system; of several, the first that exists, else the first."""
     file: str
-    """The file in that folder, as it may hold the entry's name."""
+    """The file in that folder; it may contain the entry's name."""
     section: str = "mcpServers"
     format: Format = JsonText()  # noqa: RUF009 - it is frozen
     stdio: Callable[[Launch], Entry] = _stdio
     http: Callable[[str], Entry] | None = None
     token: str = _FROM_ENVIRONMENT
-    """How the token of an HTTP server gets to the client."""
+    """Tells the user how to give the client the token of an HTTP server."""
     moved_by: str = ""
-    """The client's own variable that names another folder."""
+    """The client's own variable that overrides the folder."""
     trace: str = ""
-    """What in the folder shows that the client is here, where the folder itself does not."""
+    """A file in the folder that shows that the client is installed, if the folder alone does not."""
 
     def folder(self, machine: Machine) -> Path:
         """Return the client's folder.
 
         Raises:
-            SettingsError: we know the client's files on macOS and Linux only.
+            SettingsError: the client's files are known on macOS and Linux only.
         """
         if moved := machine.moved.get(self.moved_by):
             return moved
         if machine.platform not in self.folders:
-            raise SettingsError(f"--client: the files of {self.title} are known on macOS and Linux only")
+            raise SettingsError(f"--client: {self.title} is supported on macOS and Linux only")
         places = [machine.place(folder) for folder in self.folders[machine.platform]]
         return next((place for place in places if place.is_dir()), places[0])
 
@@ -91,7 +91,7 @@ class Client:
         return self.folder(machine) / self.file.format(name=name)
 
     def is_here(self, machine: Machine, name: str) -> bool:
-        """Say whether the client left anything on this machine."""
+        """Whether the client has left files on this machine."""
         return (self.folder(machine) / self.trace).is_dir() or self.path(machine, name).exists()
 
     def entry(self, wanted: Launch | Remote) -> Entry:
@@ -104,7 +104,7 @@ class Client:
             return self.stdio(wanted)
         if self.http is None:
             raise SettingsError(
-                f"--http: {self.title} starts its servers itself and calls no address; install without it"
+                f"--http: {self.title} only starts servers itself and cannot call an address; omit --http"
             )
         return self.http(wanted.url)
 
@@ -222,5 +222,5 @@ CLIENTS: Final = (
 
 
 def named(name: str) -> Client:
-    """Return the client of a name, which must be one of them."""
+    """Return the client of a known name."""
     return next(client for client in CLIENTS if client.name == name)

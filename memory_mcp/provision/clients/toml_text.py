@@ -1,7 +1,7 @@
 """Edits one table of a TOML text and leaves every other byte as it is.
 
-tomlkit writes the table, and edits the texts that have no such table: those that say it in one line, or in dotted keys.
-Elsewhere it would not do: to it the comments before the next table belong to ours, and go with it.
+tomlkit writes the table, and edits texts without a table of its own: an inline table or dotted keys. It cannot edit the
+others, because it takes the comments before the next table for a part of ours and removes them with it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TomlText:
 
     def put(self, text: str, section: str, name: str, entry: Entry) -> str:
         """Return the text with the entry."""
-        import tomlkit  # noqa: PLC0415 - for Codex alone
+        import tomlkit  # noqa: PLC0415 - only for Codex
 
         newline = "\r\n" if "\r\n" in text else "\n"
         table = tomlkit.dumps({section: {name: entry}}).replace("\n", newline)
@@ -53,9 +53,9 @@ class TomlText:
 
 
 def _place(text: str, section: str, name: str) -> tuple[int, int] | None:
-    """Return where a table and those within it stand; the comments behind them are the next table's.
+    """Return the lines of a table and its subtables; comments after them belong to the next table.
 
-    None where there is no such table, or where another one stands between its parts.
+    None if there is no such table, or another table is between its parts.
     """
     headers = _headers(text)
     ours = [number for number, (_, path) in enumerate(headers) if path[:2] == (section, name)]
@@ -69,10 +69,10 @@ def _place(text: str, section: str, name: str) -> tuple[int, int] | None:
 
 
 def _headers(text: str) -> list[tuple[int, tuple[str, ...]]]:
-    """Return where each line stands that is a table's header, and the path of the table."""
+    """Return the line number and the table's path of every table header."""
     found = []
     for line in _HEADER.finditer(text):
-        with contextlib.suppress(tomllib.TOMLDecodeError):  # part of a list that goes over several lines
+        with contextlib.suppress(tomllib.TOMLDecodeError):  # part of a multi-line array
             found.append((line.start(), _path(tomllib.loads(line[0].strip()))))
     return found
 
@@ -84,6 +84,6 @@ def _path(header: object) -> tuple[str, ...]:
 
 
 def _without_empty_lines(text: str) -> str:
-    """Return a text without the empty lines at its end."""
+    """Return a text without its trailing empty lines."""
     kept = text.rstrip("\r\n")
     return kept + text[len(kept) :].partition("\n")[0] + "\n" if kept else ""

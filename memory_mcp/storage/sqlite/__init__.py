@@ -1,1 +1,1 @@
-"""The store of record: one SQLite file that all fronts share, with FTS5 for words and sqlite-vec for vectors."""
+"""The store of record: one SQLite file shared by all fronts, with FTS5 for keywords and sqlite-vec for vectors."""

@@ -50,11 +50,11 @@ T = TypeVar("T")
 
 
 SUFFIXES: Final = ("", "-wal", "-signs")
-"""What a store's files have behind its name."""
+"""Suffixes of a store's files."""
 
 
 class _Searches(threading.local):
-    """What searches keep in mind, apart for each thread that reads: Python calls this in every one of them."""
+    """The caches of searches, one set per reading thread: Python calls `__init__` in each thread."""
 
     def __init__(self, path: Path, large: int, *, saves: bool) -> None:
         self.of_this_thread = VectorSearch(path, large, saves=saves)
@@ -86,7 +86,6 @@ class SqliteStore:
         return int(self._clock() * 1_000_000)
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
-        """Write memories in one transaction; a conflict concerns its own item alone."""
         now = self._now()
 
         def add_one(db: apsw.Connection, new: NewMemory, embedded: Embedded, last: int) -> Stored | ConflictError:
@@ -102,17 +101,14 @@ class SqliteStore:
         return await self._database.write(add_all)
 
     async def get(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
-        """Return a memory of this namespace, else of any other if that may be."""
         return await self._database.read(lambda db: reads.get(db, memory_id, namespace, any_namespace=any_namespace))
 
     async def revisions(self, memory: Memory) -> list[Revision]:
-        """Return what the memory was before, oldest first."""
         return await self._database.read(lambda db: reads.revisions(db, memory.key))
 
     async def update(
         self, memory: Memory, change: Change, embedded: Embedded | None, expected_revision: int | None
     ) -> Memory:
-        """Replace fields and keep the old revision."""
         now = self._now()
         return await self._database.write(
             lambda db: writes.update(db, memory, change, embedded, expected_revision, now)
@@ -121,7 +117,6 @@ class SqliteStore:
     async def delete(
         self, memory_ids: Sequence[str] | None, filters: Filters, *, dry_run: bool, any_namespace: bool = False
     ) -> list[str]:
-        """Delete softly by ids, else by filters."""
         if dry_run:
             to_delete = await self._database.read(
                 lambda db: reads.select_to_delete(db, memory_ids, filters, any_namespace=any_namespace)
@@ -133,18 +128,15 @@ class SqliteStore:
         )
 
     async def deleted(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
-        """Return a memory that was deleted."""
         return await self._database.read(
             lambda db: reads.deleted(db, memory_id, namespace, any_namespace=any_namespace)
         )
 
     async def undelete(self, memory: Memory, embedded: Embedded) -> Memory:
-        """Bring a deleted memory back."""
         now = self._now()
         return await self._database.write(lambda db: writes.undelete(db, memory, embedded, now))
 
     async def purge(self, before: datetime) -> int:
-        """Remove for good what was deleted before a moment."""
         now = self._now()
         return await self._database.write(lambda db: writes.purge(db, to_micros(before), now))
 
@@ -155,32 +147,25 @@ class SqliteStore:
         )
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
-        """Count what a namespace holds."""
         return await self._database.read(lambda db: statistics.of_namespace(db, namespace, tags))
 
     async def totals(self) -> Totals:
-        """Count what the store holds."""
         memories, namespaces = await self._database.read(statistics.totals)
         return Totals(memories, namespaces, sum(_size(self.path, suffix) for suffix in SUFFIXES))
 
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
-        """Return tags that begin so."""
         return await self._database.read(lambda db: statistics.tags_like(db, prefix, namespace, limit))
 
     async def namespaces_like(self, prefix: str, limit: int) -> list[str]:
-        """Return namespaces that begin so."""
         return await self._database.read(lambda db: statistics.namespaces_like(db, prefix, limit))
 
     async def pending(self, limit: int) -> list[PendingChunk]:
-        """Return the oldest chunks that wait for a vector."""
         return await self._database.read(lambda db: reads.pending(db, limit))
 
     async def retry_failed(self, made_by: str | None) -> int:
-        """Queue refused chunks again."""
         return await self._database.write(lambda db: chunks.retry_failed(db, made_by))
 
     async def set_vectors(self, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
-        """Give queued chunks their vectors."""
         now = self._now()
         await self._database.write(lambda db: chunks.set_vectors(db, space, results, now))
 
@@ -189,45 +174,35 @@ class SqliteStore:
         return await self._database.read(spaces.other_spaces)
 
     async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
-        """Return live memories that have no chunk in a space."""
         return await self._database.read(lambda db: spaces.missing_vectors(db, space, after, limit))
 
     async def count_missing_vectors(self, space: Space) -> int:
-        """Count the live memories that have no chunk in a space."""
         return await self._database.read(lambda db: spaces.count_missing_vectors(db, space))
 
     async def backfill(self, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
-        """Give memories their chunks in a space."""
         now = self._now()
         await self._database.write(lambda db: spaces.backfill(db, space, items, now))
 
     async def activate_space(self, space: Space) -> bool:
-        """Make a filled space the store's."""
         now = self._now()
         return await self._database.write(lambda db: spaces.activate_space(db, space, now))
 
     async def drop_space(self, space: Space) -> None:
-        """Remove the vectors of a space that is not the store's."""
         await self._database.write(lambda db: spaces.drop(db, space))
 
     async def generation(self) -> int:
-        """Return the change log's largest seq."""
         return await self._database.read(changes.generation)
 
     async def events(self, after: int, limit: int) -> list[Event] | MissedChanges:
-        """Return the first writes after a generation."""
         return await self._database.read(lambda db: changes.since(db, after, limit))
 
     async def prune_changes(self, before: datetime) -> int:
-        """Forget the oldest writes, if they are from before a moment."""
         return await self._database.write(lambda db: changes.prune(db, to_micros(before)))
 
     async def export(self, after: int, limit: int) -> list[Record]:
-        """Return the first live memories after a key."""
         return await self._database.read(lambda db: transfer.export(db, after, limit))
 
     async def import_records(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
-        """Write exported memories in one transaction."""
         now = self._now()
 
         def import_one(db: apsw.Connection, record: Record, embedded: Embedded) -> Stored | ConflictError:
@@ -239,32 +214,27 @@ class SqliteStore:
         return await self._database.write(lambda db: [import_one(db, record, embedded) for record, embedded in items])
 
     async def verify(self) -> list[str]:
-        """Return what does not agree; the whole file is read, beside everything else."""
         return await asyncio.to_thread(copies.verify, self.path, read_only=self._database.is_read_only)
 
     async def backup(self, target: Path) -> None:
-        """Write a verified copy of one moment, beside everything else."""
-        await self.generation()  # which makes or migrates the file
+        await self.generation()  # creates or migrates the file first
         if not self.path.exists():
-            raise StoreError(f"there is no store at {self.path} to back up")
+            raise StoreError(f"there is no store at {self.path} to back up; check MCP_MEMORY_SQLITE_PATH")
         await asyncio.to_thread(copies.backup, self.path, target, read_only=self._database.is_read_only)
 
     async def tidy(self) -> None:
-        """Write the log back into the file, shorten it, and drop copies that nobody finished."""
         await asyncio.to_thread(copies.tidy, self.path)
 
     async def restore(self, source: Path, aside: Path) -> None:
-        """Replace everything by a backup."""
         await asyncio.to_thread(copies.restore, source, self.path, aside, self._now())
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
-        """Take or prolong a lease."""
         now = self._now()
         expires_at = now + int(seconds * 1_000_000)
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, now, expires_at))
 
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
-        """Say whether the file opens, and how its queue is."""
+        """Report whether the file opens, and the state of its queue."""
         path = self.path
         try:
             await self._database.read(lambda db: check_identity(db, path))  # a newer version may have migrated it
@@ -282,14 +252,13 @@ class SqliteStore:
         return {"store": store, "queue": findings.of_queue(queue)}
 
     async def _is_full(self) -> bool:
-        """Say whether a write would find no room; after one that found none, another one asks."""
+        """Whether a write would fail for lack of space; after a failed write, this tries another one."""
         if self._database.is_full:
             with contextlib.suppress(StoreError):
                 await self.acquire_lease("room", "", 0)
         return self._database.is_full or not (self._database.is_read_only or has_room(self.path))
 
     async def close(self) -> None:
-        """Let go of the file."""
         await self._database.close()
 
 
@@ -301,5 +270,5 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
 def _size(path: Path, suffix: str) -> int:
     try:
         return path.with_name(path.name + suffix).stat().st_size
-    except OSError:  # not every store has each of them
+    except OSError:  # not every store implements all of them
         return 0

@@ -15,18 +15,18 @@ from platformdirs import user_data_path
 
 SCHEME: Final = "unix:"
 MAX_PATH_BYTES: Final = 103 if sys.platform == "darwin" else 107
-"""The longest path that `sockaddr_un` holds beside its closing NUL."""
+"""The longest path that fits `sockaddr_un` with its terminating NUL."""
 
 _NAME: Final = "embedder.sock"
 _PREFIX: Final = "memory-mcp-"
-_SHORT: Final = Path("/tmp")  # noqa: S108 - a folder of ours in it, whose owner both programs check
+_SHORT: Final = Path("/tmp")  # noqa: S108 - in a folder of our own, whose owner both programs check
 
 
 def default_address() -> str:
-    """Return `unix:<data folder>/embedder.sock`, or a short path of the user's own where that is too long for a socket.
+    """Return `unix:<data folder>/embedder.sock`, or a short path private to the user if that is too long for a socket.
 
-    The data folder, not the runtime folder: XDG_RUNTIME_DIR differs between a desktop session, ssh, launchd
-    and cron, and both programs must find the same socket from all of them.
+    It is in the data folder, not the runtime folder: XDG_RUNTIME_DIR differs between a desktop session, ssh, launchd
+    and cron, but both programs must find the same socket from all of them.
     """
     path = user_data_path("memory-mcp") / _NAME
     if len(bytes(path)) > MAX_PATH_BYTES:
@@ -47,17 +47,17 @@ def socket_path(address: str) -> Path:
     if not path.is_absolute():
         raise ValueError(f"the socket path {str(path)!r} must be absolute")
     if (length := len(bytes(path))) > MAX_PATH_BYTES:
-        raise ValueError(f"the socket path has {length} bytes, at most {MAX_PATH_BYTES} fit: {path}")
+        raise ValueError(f"the socket path has {length} bytes, but at most {MAX_PATH_BYTES} fit: {path}")
     return path
 
 
 def target(address: str) -> str:
-    """Return the address as gRPC's clients read it: a URI, in which `%`, `?` and `#` mean something."""
+    """Return the address for gRPC's clients: a URI, in which `%`, `?` and `#` are escaped."""
     return SCHEME + quote(os.fsencode(socket_path(address)))
 
 
 def is_listened_to(path: Path) -> bool:
-    """Whether a process holds the socket, also one that is stopped or has no time for a further connection."""
+    """Whether a process holds the socket, even one that is stopped or too busy for another connection."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(0)
         try:
@@ -70,7 +70,7 @@ def is_listened_to(path: Path) -> bool:
 
 
 def is_anothers(path: Path) -> bool:
-    """Whether the folder of a short default address is somebody else's, who could listen there in our place."""
+    """Whether the folder of a short default address belongs to another user, who could listen there instead."""
     folder = path.parent
     if folder.parent != _SHORT or not folder.name.startswith(_PREFIX):
         return False

@@ -1,4 +1,4 @@
-"""Limits and error codes that both sides of the wire hold to."""
+"""Limits and error codes that both sides of the wire use."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SERVICE_NAME: Final = "embedder_api.v1.Embedder"
 """The service's name in `grpc.health.v1`; the empty name reports the same."""
 
 MAX_TEXTS: Final = 256
-"""Texts in one request."""
+"""Maximum number of texts in one request."""
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
-"""Of one gRPC message, either way; both sides set it (gRPC's own default of 4 MiB holds 2,730 vectors of 384)."""
+"""Of one gRPC message in either direction; both sides set it (gRPC's default of 4 MiB fits 2,730 vectors of 384)."""
 
 CHANNEL_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -26,25 +26,25 @@ RETRY_AFTER_KEY: Final = "retry-after-ms"
 """Trailing metadata of an OVERLOADED answer: milliseconds, as decimal digits."""
 
 WIRE_KEY: Final = "wire-version"
-"""Metadata of a call of Embed: the caller's WIRE_VERSION. Info was asked, and yet another daemon may answer: the
-connection may be lost in between, and gRPC makes a new one by itself. A daemon refuses what is not its own version."""
+"""Metadata of an Embed call: the caller's WIRE_VERSION. Even after a call of Info, another daemon may answer, because
+gRPC reconnects by itself. A daemon refuses other versions than its own."""
 
 CHOICE_KEY: Final = "choice"
-"""In InfoResponse.versions: why it is this engine and this precision; absent where both were set."""
+"""In InfoResponse.versions: why this engine and precision were chosen; absent if both were set."""
 
 OUTDATED_KEY: Final = "outdated"
-"""In InfoResponse.versions: why the daemon's environment should be built again; absent where it fits."""
+"""In InfoResponse.versions: why the daemon's environment should be rebuilt; absent if it is up to date."""
 
 
 REQUEST_ID_KEY: Final = "memory-mcp-request-id"
 """Metadata of a call: the id of the request that it serves, for the daemon's log."""
 
 TRACEPARENT_KEY: Final = "traceparent"
-"""Metadata of a call: its place in a trace, as W3C Trace Context writes it; its `tracestate` may come with it."""
+"""Metadata of a call: its place in a trace (W3C Trace Context), optionally with `tracestate`."""
 
 
 class ErrorCode(StrEnum):
-    """What may be wrong with a whole request."""
+    """Errors of a whole request."""
 
     INVALID_REQUEST = "invalid_request"
     SPACE_MISMATCH = "space_mismatch"
@@ -66,7 +66,7 @@ CODE_OF: Final[dict[StatusCode, ErrorCode]] = {status: code for code, status in 
 
 
 class ItemError(StrEnum):
-    """What may be wrong with one text; `EmbedResponse.Item.error` is "code: sentence"."""
+    """Errors of one text; `EmbedResponse.Item.error` is "code: sentence"."""
 
     EMPTY = "empty"
     TOO_LONG = "too_long"
@@ -76,4 +76,4 @@ class ItemError(StrEnum):
 
 
 TEMPORARY: Final = frozenset({ItemError.QUARANTINED})
-"""What passes by itself: the same daemon may compute the text some days later."""
+"""Errors that pass by themselves: the same daemon may compute the text some days later."""

@@ -28,18 +28,18 @@ def unpack(row: bytes) -> array[float]:
 
 
 def split_rows(vectors: bytes, dimensions: int, rows: int) -> list[bytes]:
-    """Cut a row-major matrix into its rows.
+    """Split a row-major matrix into rows.
 
     Raises:
         ValueError: the length is not `rows * dimensions * 4` bytes.
     """
     width = dimensions * FLOAT32_BYTES
     if len(vectors) != rows * width:
-        raise ValueError(f"{len(vectors)} bytes do not hold {rows} vectors of {dimensions} float32")
+        raise ValueError(f"{len(vectors)} bytes are not {rows} vectors of {dimensions} float32")
     return [vectors[start : start + width] for start in range(0, rows * width, width or 1)]
 
 
 def is_sound(row: bytes) -> bool:
-    """Say whether a vector can be compared: all values finite, and not all of them zero."""
+    """Whether a vector can be compared: all values are finite, and not all are zero."""
     values: Sequence[float] = unpack(row)
     return math.isfinite(sum(map(abs, values))) and any(values)

@@ -16,28 +16,28 @@ HARM = {
     "1 live memories are not in the keyword index": "DELETE FROM keywords WHERE rowid = 1",
     "1 entries of the keyword index belong to no live memory": "INSERT INTO keywords (rowid, terms) VALUES (99, '1:x')",
     "1 of 3 memories are not found by their own words": "UPDATE memories SET content = 'rewritten' WHERE key = 1",
-    "1 live memories have no passage that waits or is of the store's space": "DELETE FROM passages WHERE key = 3",
-    "2 live memories have no passage that waits or is of the store's space": "UPDATE passages SET space = space + 1",
-    "1 passages reach beyond their memory's content": "UPDATE passages SET last = 7 WHERE key = 2",
-    "1 passages belong to no live memory": "UPDATE memories SET deleted_at = 1 WHERE key = 3",
-    "1 passages have a vector of no space": "UPDATE passages SET space = NULL WHERE key = 1",
-    "1 namespaces count their memories wrongly": "UPDATE namespaces SET memories = 9",
-    "3 memories are of a namespace without a number": "UPDATE namespaces SET namespace = 'any_namespace'",
+    "1 live memories have no chunk that is pending or in the active space": "DELETE FROM passages WHERE key = 3",
+    "2 live memories have no chunk that is pending or in the active space": "UPDATE passages SET space = space + 1",
+    "1 chunks extend beyond their memory's content": "UPDATE passages SET last = 7 WHERE key = 2",
+    "1 chunks belong to no live memory": "UPDATE memories SET deleted_at = 1 WHERE key = 3",
+    "1 embedded chunks have no space": "UPDATE passages SET space = NULL WHERE key = 1",
+    "1 namespaces have a wrong count of memories": "UPDATE namespaces SET memories = 9",
+    "3 memories are in a namespace without a number": "UPDATE namespaces SET namespace = 'any_namespace'",
     "1 live memories are missing from the change log": "DELETE FROM changes WHERE seq = 1",
     "2 live memories are missing from the change log": """
         INSERT INTO change_floor VALUES (1, 1, 1, 0); DELETE FROM changes WHERE seq <= 3""",
-    "2 entries of the change log lie below its floor": "INSERT INTO change_floor VALUES (1, 2, 1, 0)",
-    "1 floors of the change log lie above its latest entry": "INSERT INTO change_floor VALUES (1, 9, 1, 0)",
-    "1 passages lack their vector of the space space-a": "DELETE FROM vectors_1 WHERE passage_id = 1",
-    "2 passages lack their vector of the space space-a": "DELETE FROM vectors_1_chunks",
-    "2 passages lack their vector of the space space-a, too": "DELETE FROM vectors_1_vector_chunks00",
+    "2 entries of the change log are below its floor": "INSERT INTO change_floor VALUES (1, 2, 1, 0)",
+    "1 floors of the change log are above its latest entry": "INSERT INTO change_floor VALUES (1, 9, 1, 0)",
+    "1 chunks lack their vector in the space space-a": "DELETE FROM vectors_1 WHERE passage_id = 1",
+    "2 chunks lack their vector in the space space-a": "DELETE FROM vectors_1_chunks",
+    "2 chunks lack their vector in the space space-a, too": "DELETE FROM vectors_1_vector_chunks00",
     "2 vectors of the space space-a are hidden from searches": "UPDATE vectors_1_chunks SET validity = zeroblob(32)",
-    "1 vectors of the space space-a belong to no passage": "UPDATE passages SET state = 'pending' WHERE key = 1",
+    "1 vectors of the space space-a belong to no chunk": "UPDATE passages SET state = 'pending' WHERE key = 1",
     "1 vectors of the space space-a are filed under another namespace than their memory's": """
         UPDATE memories SET namespace = 'there' WHERE key = 2""",
-    "1 vectors of the space space-a, of some that were read, point nowhere": """
+    "1 vectors of the space space-a, among a sample, are zero or not finite": """
         UPDATE vectors_1 SET embedding = zeroblob(32) WHERE passage_id = 1""",
-    "1 rows refer to rows that are not there": "INSERT INTO tags VALUES ('t', 99, 't')",
+    "1 rows refer to missing rows": "INSERT INTO tags VALUES ('t', 99, 't')",
 }
 
 
@@ -83,7 +83,7 @@ async def test_a_backup_of_what_does_not_agree_is_refused(path: Path, tmp_path: 
     with opened(path) as db:
         db.execute("DELETE FROM keywords WHERE rowid = 1")
     store = SqliteStore(path)
-    with pytest.raises(StoreError, match="does not agree"):
+    with pytest.raises(StoreError, match="is inconsistent"):
         await store.backup(tmp_path / "copies" / "copy")
     assert list((tmp_path / "copies").iterdir()) == []
     await store.close()

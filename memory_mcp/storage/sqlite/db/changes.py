@@ -1,7 +1,7 @@
 """The change log: every write appends to it in its own transaction; the largest seq is the store's generation.
 
 It is bounded: old rows are deleted behind a floor, which is recorded in the same transaction. The newest row always
-stays, so that `max(seq)` is the generation for whoever asks.
+stays, so that `max(seq)` is the generation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from memory_mcp.domain.models import Event, MissedChanges, Written
 from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
 
 PRUNED_AT_ONCE: Final = 1_000
-"""Rows that one transaction deletes: some milliseconds, for which writers wait."""
+"""Rows deleted in one transaction; writers wait for it, some milliseconds."""
 
 _EventRow = tuple[int, int, str, str, str, str]
 
@@ -48,7 +48,7 @@ def since(db: apsw.Connection, after: int, limit: int) -> list[Event] | MissedCh
 
 
 def written(db: apsw.Connection) -> Written | None:
-    """Return the generation and when the store was first written; None when it never was."""
+    """Return the generation and the time of the first write; None if there was no write."""
     first = db.execute(
         "SELECT coalesce((SELECT began_at FROM change_floor), (SELECT at FROM changes ORDER BY seq LIMIT 1))"
     ).get
@@ -56,7 +56,7 @@ def written(db: apsw.Connection) -> Written | None:
 
 
 def prune(db: apsw.Connection, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
-    """Delete the oldest rows up to the last one from before a moment, and raise the floor; return how many."""
+    """Delete the oldest rows from before a moment, and raise the floor; return how many."""
     floor = db.execute(
         """SELECT max(seq) FROM (
              SELECT seq FROM changes WHERE seq <= (
@@ -72,13 +72,13 @@ def prune(db: apsw.Connection, before: int, at_once: int = PRUNED_AT_ONCE) -> in
 
 
 def _floor(db: apsw.Connection) -> int:
-    """Return the largest seq that was pruned, 0 before the first."""
+    """Return the largest pruned seq; 0 if none was pruned."""
     return cast("int", db.execute("SELECT coalesce(max(seq), 0) FROM change_floor").get)
 
 
 def _raise_floor(db: apsw.Connection, floor: int) -> None:
-    """Record what is known of the rows up to a seq before they go."""
-    key = db.execute(  # CROSS JOIN: in this order alone all of it is looked up by index
+    """Record the floor before the rows up to a seq are deleted."""
+    key = db.execute(  # CROSS JOIN: only this order uses indexes throughout
         """SELECT coalesce(max(m.key), 0) FROM changes AS c CROSS JOIN json_each(c.memory_ids) AS logged
            CROSS JOIN memories AS m ON m.id = logged.value AND m.namespace = c.namespace WHERE c.seq <= ?""",
         (floor,),

@@ -1,4 +1,4 @@
-"""From filters to SQL conditions on `memories AS m`; values are parameters, always."""
+"""Converts filters to SQL conditions on `memories AS m`; values are always parameters."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 @dataclass(slots=True)
 class WhereClause:
-    """SQL that follows WHERE, and its parameters in order."""
+    """SQL after WHERE, and its parameters in order."""
 
     parts: list[str] = field(default_factory=list)
     parameters: list[apsw.SQLiteValue] = field(default_factory=list)
 
     def add(self, part: str, *parameters: apsw.SQLiteValue) -> None:
-        """Demand one more thing."""
+        """Add a condition."""
         self.parts.append(part)
         self.parameters.extend(parameters)
 
@@ -34,10 +34,10 @@ class WhereClause:
 
 
 def condition(filters: Filters) -> WhereClause:
-    """Return what a live memory must meet.
+    """Return the condition for live memories that match the filters.
 
     Raises:
-        InvalidArgumentError: a filter on metadata is none.
+        InvalidArgumentError: a filter on metadata is invalid.
     """
     where = WhereClause()
     where.add("m.deleted_at IS NULL")
@@ -71,9 +71,9 @@ def _add_tags(where: WhereClause, filters: Filters) -> None:
 
 
 def _add_metadata(where: WhereClause, name: str, comparison: Comparison) -> None:
-    """Compare a top-level member with values of the same JSON type (integers and reals are one).
+    """Compare a top-level member with values of the same JSON type (integers and reals are one type).
 
-    SQLite reads a stored integer of more than 64 bits as the nearest real, which equals no integer that is asked for.
+    SQLite reads a stored integer of more than 64 bits as the nearest real, which must not equal any requested integer.
     """
     sign = _SIGNS.get(comparison.operator, "IS")
     negation = "NOT " if comparison.operator == "ne" else ""

@@ -1,7 +1,7 @@
-"""One SQLite file, opened when it is first needed: a thread that writes and some that read.
+"""One SQLite file, opened at the first use: one thread writes and some read.
 
-A connection is used by one thread at a time; work is handed to it as a function of the connection, so that an
-operation costs one thread switch however many statements it has.
+Each connection has its own thread. Work is passed to it as a function of the connection, so that an operation costs one
+thread switch however many statements it has.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def _processors() -> int:
 
 
 READERS: Final = min(4, _processors())
-"""Threads that read at most. A second one adds 14 MB and about 5% to the work of a search, for the interpreter's lock
-goes round; four add 43 MB and 15%."""
+"""Maximum number of reading threads. Two of them cost 14 MB more and about 5% more work per search, because they take
+turns with the interpreter's lock; four cost 43 MB and 15%."""
 
 
 def _in_snapshot(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
@@ -59,13 +59,13 @@ def _in_snapshot(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T
 
 @contextlib.contextmanager
 def _patient(path: Path) -> Iterator[None]:
-    """Say of a lock that it may be a migration's: who ends the process that holds it, begins it anew."""
+    """Report a lock that a migration may hold: stopping that process would restart the migration."""
     try:
         yield
     except apsw.BusyError as error:
         raise StoreError(
-            f"{path} is being brought to this version by another process, which takes minutes where it is large; "
-            "let it end, then try again"
+            f"another process is migrating {path} to this version, which takes minutes for a large file; "
+            "wait until it is done, then try again"
         ) from error
 
 
@@ -88,10 +88,10 @@ class _Worker:
         self._ended = False
         self._db: apsw.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        """Device and inode of the file that the connection has open; None where an empty store stands for it."""
+        """Device and inode of the open file; None while an empty store replaces a missing one."""
 
     def submit(self, work: Callable[[apsw.Connection], T]) -> Future[T]:
-        """Do the work on the connection, which is opened when it is not yet."""
+        """Run the work on the connection; opens it first if necessary."""
         return self._thread.submit(self._run, work)
 
     def _run(self, work: Callable[[apsw.Connection], T]) -> T:
@@ -99,20 +99,20 @@ class _Worker:
             return work(self._current())
 
     def _current(self) -> apsw.Connection:
-        """Return the connection to the file that is there.
+        """Return the connection to the existing file.
 
         Raises:
             StoreError: it is another file than the one that was opened.
         """
-        if self._identity is None and self._path.exists():  # somebody has made it meanwhile
+        if self._identity is None and self._path.exists():  # somebody has created it in the meantime
             self._close()
         if self._db is None:
             self._db = self._open()
             self._identity = _identity(self._path)
         elif _identity(self._path) != self._identity:
             raise StoreError(
-                f"{self._path} was moved, deleted or replaced while it was open; nothing was written: "
-                "put it back, or end all clients that use it and restore a backup (memory-mcp restore)"
+                f"{self._path} was moved, deleted or replaced while it was open, and nothing was written; "
+                "put it back, or stop all clients that use it and restore a backup (memory-mcp restore)"
             )
         return self._db
 
@@ -129,11 +129,11 @@ class _Worker:
         return db
 
     def end_waiting(self) -> None:
-        """Send away whoever waits for a lock."""
+        """Abort work that waits for a lock."""
         self._patience.end()
 
     async def close(self) -> None:
-        """Close the connection and end the thread; whoever waits for a lock there is sent away."""
+        """Close the connection and end the thread; aborts work that waits for a lock."""
         if self._ended:
             return
         self._ended = True
@@ -148,21 +148,21 @@ class _Worker:
 
 
 class _Reader(_Worker):
-    """Reads from what may not be there, may not be changed, or has no room beside it."""
+    """Reads from a file that may be missing, read-only, or on a full disk."""
 
     def __init__(self, path: Path, upgrade: Upgrade, *, creates: bool, read_only: bool) -> None:
         super().__init__(path, "sqlite-read", upgrade)
         self._creates = creates
         self._read_only = read_only
         self._reading: Reading | None = None
-        """Of a connection that changes nothing."""
+        """Detects changes by others, for a connection that leaves no marks."""
 
     @property
     def allows_others(self) -> bool:
-        """Whether another connection for reading may be opened beside this one.
+        """Whether another reading connection may be opened besides this one.
 
-        While this one is not open, the file may have to be migrated; and a connection that changes nothing depends on
-        what others do to the file.
+        Not before this one is open, because the file may have to be migrated first; and not for a connection that
+        changes nothing, because it depends on what others do to the file.
         """
         return self._db is not None and self._reading is None
 
@@ -177,7 +177,7 @@ class _Reader(_Worker):
                 except (apsw.Error, StoreError) as error:
                     changes_nothing = self._read_only or self._reading is not None
                     if changes_nothing and may_pass(error, self._path) and self._patience.lasts_until(end):
-                        self._close()  # whose log it was has gone, or comes
+                        self._close()  # the log's owner has just closed or opened it
                     elif db is None or not self._is_overtaken():
                         raise
                 else:
@@ -189,7 +189,7 @@ class _Reader(_Worker):
         return super()._current() if self._is_overtaken() else db
 
     def _is_overtaken(self) -> bool:
-        """Say whether a connection that changes nothing has missed a change, and close it then."""
+        """Whether a connection that changes nothing has missed a change; closes it if so."""
         if self._reading is None or not self._reading.is_overtaken():
             return False
         self._close()
@@ -209,13 +209,13 @@ class _Reader(_Worker):
         except (apsw.FullError, apsw.CantOpenError, apsw.ReadOnlyError) as error:
             if not is_settled(self._path) or (is_writable(self._path) and not isinstance(error, apsw.FullError)):
                 raise
-            return self._open_unchanged(way_at_rest(self._path))  # what is there can be read all the same
+            return self._open_unchanged(way_at_rest(self._path))  # the existing contents can still be read
 
     def _open_unchanged(self, way: Way | None = None) -> apsw.Connection:
-        """Open the file so that nothing of it changes.
+        """Open the file without changing it.
 
         Raises:
-            StoreError: it would have to be migrated first.
+            StoreError: it needs a migration first.
         """
         reading = open_reading(self._path, self._patience, way)
         if (version := check_identity(reading.db, self._path)) < len(migrations()):
@@ -227,14 +227,14 @@ class _Reader(_Worker):
         return reading.db
 
     def _nothing(self) -> apsw.Connection:
-        """Return an empty store in the place of the file that is not there and not to be made.
+        """Return an empty store in place of a missing file that is not to be created.
 
         Raises:
-            StoreError: it was there.
+            StoreError: the file existed before.
         """
         if left := left_beside(self._path):
             raise StoreError(
-                f"there is no {self._path}, but what lies beside one: {', '.join(left)}; "
+                f"{self._path} is missing, but its side files exist: {', '.join(left)}; "
                 "put the file back, or restore a backup: memory-mcp restore"
             )
         db = in_memory()
@@ -245,7 +245,7 @@ class _Reader(_Worker):
 class Database:
     """The file, for asynchronous callers.
 
-    Who only reads may leave a missing one unmade, and finds nothing in it; `read_only`, nothing on the disk is changed.
+    Without `creates`, a missing file stays missing and reads as empty; with `read_only`, nothing on the disk changes.
     """
 
     def __init__(
@@ -254,13 +254,13 @@ class Database:
         self.path = path
         self.is_read_only = read_only
         self.is_full = False
-        """Whether the last write found no room."""
+        """Whether the last write failed because the disk was full."""
         most = readers if creates and not read_only else 1
         self._readers = Readers(lambda: _Reader(path, upgrade, creates=creates, read_only=read_only), most)
         self._writer = _Worker(path, "sqlite-write", upgrade)
 
     async def read(self, work: Callable[[apsw.Connection], T], *, is_search: bool = False) -> T:
-        """Do work that only reads; all of it sees one moment. Searches that come together run side by side.
+        """Run work that only reads, on one snapshot; concurrent searches run in parallel.
 
         Raises:
             StoreError: the file cannot be opened or read.
@@ -270,24 +270,24 @@ class Database:
             try:
                 return work(db)
             except apsw.SQLError:
-                check_identity(db, self.path)  # the tables may be a newer version's
+                check_identity(db, self.path)  # a newer version may have migrated the tables
                 raise
 
         return await self._readers.run(lambda db: _in_snapshot(db, explained), is_search=is_search)
 
     async def write(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Do work in one transaction; when this returns, it is on disk.
+        """Run work in one transaction; on return it is on disk.
 
         Raises:
-            StoreError: the file cannot be opened or written; nothing of the work was kept.
+            StoreError: the file cannot be opened or written; the work was rolled back.
         """
 
         def checked(db: apsw.Connection) -> T:
-            check_identity(db, self.path)  # a newer version may have migrated the file under us
+            check_identity(db, self.path)  # a newer version may have migrated the open file
             return work(db)
 
         if self.is_read_only:
-            raise StoreError(f"{self.path} is only read (MCP_MEMORY_READ_ONLY); unset that to write")
+            raise StoreError(f"{self.path} is read-only; unset MCP_MEMORY_READ_ONLY to write")
         try:
             done = await asyncio.wrap_future(self._writer.submit(lambda db: in_transaction(db, checked)))
         except DiskFullError:

@@ -1,4 +1,4 @@
-"""Opening the SQLite file: what is created, what every connection is told, what SQLite's errors mean."""
+"""Opens the SQLite file: creates it, configures connections, and translates SQLite's errors."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ PRAGMAS: Final[dict[str, str | int]] = {
     "synchronous": "FULL",
     "foreign_keys": 1,
     "temp_store": "MEMORY",
-    "mmap_size": 1 << 40,  # all of it: a million memories take 2 GB, and reading what is not mapped twice as long
-    **({"fullfsync": 1, "checkpoint_fullfsync": 1} if sys.platform == "darwin" else {}),  # there, fsync is not enough
+    "mmap_size": 1 << 40,  # all of it: a million memories take 2 GB, and unmapped reads take twice as long
+    **({"fullfsync": 1, "checkpoint_fullfsync": 1} if sys.platform == "darwin" else {}),  # on macOS fsync is not enough
 }
 
 
 _CREATING: Final = threading.Lock()
-"""Closing a file drops all POSIX locks of the process on it: nobody may be in SQLite with a file still being made."""
+"""Held while a file is created: closing any descriptor of a file drops the process's POSIX locks on it."""
 
 
 def vec0_path() -> str:
     """Return the path of sqlite-vec's library, found without importing sqlite_vec (which imports numpy)."""
     spec = find_spec("sqlite_vec")
     if spec is None or spec.origin is None:
-        raise StoreError("sqlite-vec is not installed in this interpreter; install memory-mcp again")
+        raise StoreError("sqlite-vec is not installed in this interpreter; reinstall memory-mcp")
     return str(Path(spec.origin).with_name("vec0"))
 
 
@@ -56,7 +56,7 @@ _NOT_OPENED: Final = (apsw.CantOpenError, PermissionError, NotADirectoryError, F
 
 @contextlib.contextmanager
 def translated(path: Path, patience_ms: int = BUSY_MS) -> Iterator[None]:
-    """Turn SQLite's errors into sentences that name the file and the fix."""
+    """Translate SQLite's errors into sentences with the file and the fix."""
     try:
         yield
     except (apsw.Error, OSError, UnicodeDecodeError, JSONDecodeError) as error:
@@ -66,15 +66,13 @@ def translated(path: Path, patience_ms: int = BUSY_MS) -> Iterator[None]:
 def _told(error: Exception, path: Path, patience_ms: int) -> StoreError:
     if isinstance(error, _DAMAGE):
         return StoreError(
-            f"{path} is damaged or no database ({error}); nothing was changed: "
-            "put a backup in its place with memory-mcp restore"
+            f"{path} is damaged or not a database ({error}), and nothing was changed; "
+            "restore a backup with memory-mcp restore"
         )
     if is_full(error, path):
         return DiskFullError(path)
     if isinstance(error, apsw.BusyError):
-        return StoreError(
-            f"{path} was locked by another process for {patience_ms / 1000:g} s; end the process that holds it"
-        )
+        return StoreError(f"another process has locked {path} for {patience_ms / 1000:g} s; stop that process")
     if isinstance(error, apsw.ReadOnlyError):
         return StoreError(f"{path} cannot be written; make the file and its folder writable")
     return _not_opened(path, error) if isinstance(error, _NOT_OPENED) else StoreError(f"{path}: {error}")
@@ -87,7 +85,7 @@ def _not_opened(path: Path, error: Exception) -> StoreError:
 
 
 def is_full(error: Exception, path: Path) -> bool:
-    """Say whether an error is for want of room where the file lies; SQLite often calls that an I/O error."""
+    """Whether an error is due to a full disk; SQLite often reports that as an I/O error."""
     if isinstance(error, OSError):
         return error.errno in NO_ROOM
     return isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and not has_room(path))
@@ -95,9 +93,9 @@ def is_full(error: Exception, path: Path) -> bool:
 
 @contextlib.contextmanager
 def noticing_full(db: apsw.Connection) -> Iterator[None]:
-    """Turn what SQLite calls an I/O error into FullError where the system says that there is no room.
+    """Turn SQLite's I/O errors into FullError if the system reports a lack of space.
 
-    SQLite does so for ENOSPC in a write alone: not for a quota, a limit of files' sizes, shared memory or a new file.
+    SQLite does so only for ENOSPC in a write, but not for quotas, limits on file sizes, shared memory or new files.
     """
     try:
         yield
@@ -108,34 +106,34 @@ def noticing_full(db: apsw.Connection) -> Iterator[None]:
 
 
 def create_private(path: Path) -> None:
-    """Make the folder 0700 and the file 0600 where they are missing; SQLite gives its side files the same mode."""
+    """Create a missing folder with mode 0700 and file with 0600; SQLite gives its side files the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _CREATING, contextlib.suppress(FileExistsError):  # another front was first
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def left_beside(path: Path) -> list[str]:
-    """Name the side files of a database, which are there without it only when it was moved away or deleted."""
+    """Return the names of existing side files; without the database, they mean that it was moved or deleted."""
     return [beside.name for suffix in ("-wal", "-signs") if (beside := Path(f"{path}{suffix}")).exists()]
 
 
 class Patience:
-    """Waits for another process's lock, until it has waited long enough or is told to end."""
+    """Waits for another process's lock until a timeout, or until it is told to stop."""
 
     def __init__(self, most_ms: int = BUSY_MS) -> None:
         self._most_ms = most_ms
         self._ended = threading.Event()
 
     def __call__(self, calls: int) -> bool:
-        """Say whether SQLite shall try again, after the `calls` times that it has asked before."""
+        """Whether SQLite should try again; `calls` counts its attempts so far."""
         return calls * BUSY_STEP_MS < self._most_ms and not self._ended.wait(BUSY_STEP_MS / 1_000)
 
     def end_at(self) -> float:
-        """Return when it ends for who begins to wait now, on the monotonic clock."""
+        """Return when a wait that begins now times out, on the monotonic clock."""
         return time.monotonic() + self._most_ms / 1_000
 
     def lasts_until(self, end: float) -> bool:
-        """Wait a step, and say whether to try again before that moment."""
+        """Wait for one step; return whether to try again before that moment."""
         return time.monotonic() < end and not self._ended.wait(BUSY_STEP_MS / 1_000)
 
     def end(self) -> None:
@@ -144,7 +142,7 @@ class Patience:
 
 
 def _enter_wal(db: apsw.Connection, patience: Patience) -> None:
-    """Switch a new file to the write-ahead log; SQLite does not wait here while another process does the same."""
+    """Switch a new file to WAL mode, with our own wait: SQLite does not wait while another process does the same."""
     for calls in count():
         try:
             db.pragma("journal_mode", "WAL")
@@ -156,17 +154,17 @@ def _enter_wal(db: apsw.Connection, patience: Patience) -> None:
 
 
 def check_size(path: Path) -> None:
-    """Check that a file is empty or long enough: SQLite would take a shorter one for empty.
+    """Check that a file is empty or at least one page long: SQLite would treat a shorter one as empty.
 
     Raises:
         apsw.NotADBError: it is neither.
     """
     if 0 < path.stat().st_size < SMALLEST_DATABASE:
-        raise apsw.NotADBError("it is shorter than any database")
+        raise apsw.NotADBError("it is too short for a database")
 
 
 def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
-    """Open a file that is there, and ours or empty, with everything set that a connection needs.
+    """Open an existing file, ours or empty, and configure the connection.
 
     Raises:
         apsw.Error, StoreError: it cannot be opened, or is not ours.
@@ -177,7 +175,7 @@ def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
     try:
         with noticing_full(db):
             db.set_busy_handler(patience)
-            check_identity(db, path)  # before anything could be written to a file that is not ours
+            check_identity(db, path)  # before anything is written to a foreign file
             _enter_wal(db, patience)
             prepare(db)
     except BaseException:
@@ -187,14 +185,14 @@ def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
 
 
 def in_memory() -> apsw.Connection:
-    """Open an empty database that is nowhere on disk."""
+    """Open an empty database in memory."""
     db = apsw.Connection(":memory:")
     prepare(db)
     return db
 
 
 def prepare(db: apsw.Connection) -> None:
-    """Set what every connection needs."""
+    """Configure a connection."""
     for name, value in PRAGMAS.items():
         db.pragma(name, value)
     db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
@@ -203,7 +201,7 @@ def prepare(db: apsw.Connection) -> None:
 
 
 def in_transaction(db: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
-    """Do the work in one transaction that takes the write lock at once."""
+    """Run the work in one transaction that takes the write lock at once."""
     with noticing_full(db):
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -216,6 +214,6 @@ def in_transaction(db: apsw.Connection, work: Callable[[apsw.Connection], T]) ->
 
 
 def roll_back(db: apsw.Connection) -> None:
-    """End the transaction if there is one: SQLite ends it by itself after some errors, such as a full disk."""
+    """Roll back if there is a transaction: SQLite itself rolls back after some errors, such as a full disk."""
     if db.in_transaction:
         db.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""A pool of readers: one for as long as one is enough, more when several searches come at a time."""
+"""A pool of readers: one as long as that is enough, more for concurrent searches."""
 
 from __future__ import annotations
 
@@ -18,31 +18,30 @@ Work = Callable[[apsw.Connection], T]
 
 
 class Reader(Protocol):
-    """A thread with a connection of its own."""
+    """A thread with its own connection."""
 
     @property
     def allows_others(self) -> bool:
-        """Whether another connection for reading may be opened beside its own."""
+        """Whether another reading connection may be opened besides its own."""
         ...
 
     def submit(self, work: Work[T]) -> Future[T]:
-        """Do the work after what was submitted before."""
+        """Run the work after earlier submissions."""
         ...
 
     def end_waiting(self) -> None:
-        """Send away whoever waits for a lock."""
+        """Abort work that waits for a lock."""
         ...
 
     async def close(self) -> None:
-        """Close the connection, after what was submitted, and end the thread."""
+        """Close the connection after the submitted work, and end the thread."""
         ...
 
 
 class Readers:
-    """Hands work to the reader that has worked longest, whose caches are warm, among those that are idle.
+    """Passes work to the idle reader with the longest service, whose caches are warm.
 
-    Another reader costs memory, so there is one more only when every reader has a search to do already; what is short
-    waits its turn.
+    A reader costs memory, so another one starts only if all of them are busy with searches; short work waits its turn.
     """
 
     def __init__(self, make: Callable[[], Reader], most: int) -> None:
@@ -50,14 +49,14 @@ class Readers:
         self._most = most
         self._readers: list[Reader] = []
         self._idle: list[int] = []
-        """Their numbers, as a heap."""
+        """The numbers of idle readers, as a heap."""
         self._waiting: deque[asyncio.Future[int]] = deque()
         self._searches = 0
-        """Those under way or waiting."""
+        """Number of searches running or waiting."""
         self._is_closed = False
 
     async def run(self, work: Work[T], *, is_search: bool) -> T:
-        """Do the work on one of the connections."""
+        """Run the work on one of the connections."""
         if is_search:
             self._grow_if_busy()
         self._searches += is_search
@@ -82,7 +81,7 @@ class Readers:
         self._give_back(len(self._readers) - 1)
 
     async def _take(self) -> int:
-        """Return the number of a reader that is idle, or wait for one, first come, first served."""
+        """Return the number of an idle reader; waits for one, first come, first served."""
         if self._is_closed:
             raise RuntimeError("the store is closed")
         if not self._readers:
@@ -95,7 +94,7 @@ class Readers:
         try:
             return await waiting
         except asyncio.CancelledError:
-            if not waiting.cancelled():  # a reader came in the same moment
+            if not waiting.cancelled():  # a reader became idle at the same moment
                 self._give_back(waiting.result())
             raise
 
@@ -112,7 +111,7 @@ class Readers:
         heappush(self._idle, number)
 
     async def close(self) -> None:
-        """Close all, after those that wait for one; whoever waits for a lock is sent away."""
+        """Close all readers after the waiting work; aborts work that waits for a lock."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -124,14 +123,14 @@ class Readers:
 
 
 def _after(doing: Future[T], then: Callable[[], None]) -> None:
-    """Call this in the loop when the work has ended: whoever asked for it may have gone before."""
+    """Call this in the event loop when the work ends, even if its caller has left."""
     if doing.done():
         then()
         return
     loop = asyncio.get_running_loop()
 
     def ended(_: Future[T]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and everybody who could ask with it
+        with contextlib.suppress(RuntimeError):  # the event loop is closed, and all callers with it
             loop.call_soon_threadsafe(then)
 
     doing.add_done_callback(ended)

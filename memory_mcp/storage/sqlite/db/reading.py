@@ -1,6 +1,6 @@
-"""Opening a file so that nothing on the disk changes: no log, no shared memory and no time of any file.
+"""Opens a file without changing anything on the disk: no log, no shared memory, no timestamp.
 
-SQLite by itself makes `-wal` and `-shm` beside a file in WAL mode even for a connection that only reads.
+By itself, SQLite creates `-wal` and `-shm` next to a file in WAL mode even for a read-only connection.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ class Way(NamedTuple):
     query: str
     """Of SQLite's URI."""
     is_guarded: bool
-    """Whether locks keep others from changing what is being read, also one who opens the file after us."""
+    """Whether locks keep others from changing the file during a read, including those who open it after us."""
 
 
 SHARED: Final = Way("mode=ro", is_guarded=True)
-"""Beside others, by the shared memory that they have made, in which a reader leaves its marks."""
+"""Together with others, through their shared memory, in which a reader leaves marks."""
 UNMARKED: Final = Way("mode=ro&readonly_shm=1", is_guarded=True)
-"""The same without the marks; nobody in the same process can write then."""
+"""The same without marks; nobody in the same process can write meanwhile."""
 LEFTOVER: Final = Way("mode=ro&vfs=unix-none", is_guarded=False)
-"""With a log that nobody has open: its index is held in this process's memory, which takes exclusive locking and a VFS
-that does not lock the file for it."""
+"""With a log that nobody has open: its index is in this process's memory, which requires exclusive locking mode and a
+VFS that does not lock the file."""
 SETTLED: Final = Way("mode=ro&immutable=1", is_guarded=False)
-"""All is in the file itself. A log and shared memory need not, and often cannot, be made."""
+"""Everything is in the file itself; a log and shared memory are unnecessary and often cannot be created."""
 JOURNALED: Final = Way("mode=ro", is_guarded=False)
-"""The file has no log, as a backup; who makes it one that has is noticed."""
+"""The file is not in WAL mode, like a backup; a switch to WAL mode is detected."""
 
 IN_WAL_MODE: Final = b"\2"
 READ_VERSION: Final = 19
 """The value and the place of a file's read version (https://sqlite.org/fileformat.html)."""
 SHARED_FIRST: Final = 0x40000002
 SHARED_SIZE: Final = 510
-"""The bytes that SQLite locks of a file to read it (its os.h)."""
+"""The bytes of a file that SQLite locks for reading (see its os.h)."""
 
 State = tuple[tuple[int, int, int, int] | None, ...]
 
@@ -55,17 +55,17 @@ class Reading:
     db: apsw.Connection
     path: Path
     files: State | None
-    """What the files were; None where SQLite's locks keep others from changing what is being read."""
+    """The state of the files when opened; None if SQLite's locks prevent changes during reads."""
 
     def is_overtaken(self) -> bool:
-        """Say whether somebody has changed the files without the connection knowing: what was read may be a mixture."""
+        """Whether somebody has changed the files unnoticed by the connection, so that it may have read a mixture."""
         return self.files is not None and self.files != state(self.path)
 
 
 def open_reading(path: Path, patience: Patience | None = None, way: Way | None = None) -> Reading:
-    """Open a file that is there, and ours or empty, in the way that is given, else as what lies beside it demands.
+    """Open an existing file, ours or empty, in the given way, else in the one that its side files require.
 
-    Nothing changes unless the way is SHARED.
+    Changes nothing unless the way is SHARED.
 
     Raises:
         apsw.Error, StoreError: it cannot be opened, or is not ours.
@@ -74,7 +74,7 @@ def open_reading(path: Path, patience: Patience | None = None, way: Way | None =
     before, way = state(path), way or way_of(path)
     try:
         db = _open(path, patience or Patience(), way)
-    except apsw.ProtocolError:  # what lies there as shared memory is of another log, and nobody's any more
+    except apsw.ProtocolError:  # the shared memory is a leftover of another log
         way = LEFTOVER
         db = _open(path, patience or Patience(), way)
     return Reading(db, path, None if way.is_guarded else before)
@@ -84,7 +84,7 @@ def _open(path: Path, patience: Patience, way: Way) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     db = apsw.Connection(f"{path.absolute().as_uri()}?{way.query}", flags=flags)
     try:
-        db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # else a log of which nothing counts is removed
+        db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # otherwise SQLite would remove a log without valid frames
         db.set_busy_handler(patience)
         if way == LEFTOVER:
             db.pragma("locking_mode", "EXCLUSIVE")
@@ -97,9 +97,9 @@ def _open(path: Path, patience: Patience, way: Way) -> apsw.Connection:
 
 
 def connect_reading(path: Path, patience: Patience | None = None, *, read_only: bool) -> apsw.Connection:
-    """Open a file for a moment in which nobody is expected to change it but by the log.
+    """Open a file briefly, while nobody is expected to change it except through the log.
 
-    Where others in this process may write, marks are left in shared memory that is there.
+    If others in this process may write, leave marks in existing shared memory.
     """
     patience = patience or Patience()
     end = patience.end_at()
@@ -113,7 +113,7 @@ def connect_reading(path: Path, patience: Patience | None = None, *, read_only: 
 
 
 def may_pass(error: Exception, path: Path) -> bool:
-    """Say whether an error may come of others who open or close the file just now: the way was theirs a moment ago."""
+    """Whether others may have caused an error by opening or closing the file after the way was chosen."""
     if isinstance(error, apsw.BusyError | apsw.ProtocolError):
         return True
     is_lacking = isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError)
@@ -121,16 +121,16 @@ def may_pass(error: Exception, path: Path) -> bool:
 
 
 def is_settled(path: Path) -> bool:
-    """Say whether all that was written is in the file itself."""
+    """Whether everything written is in the file itself."""
     log, _ = _beside(path)
     return not log.exists() or log.stat().st_size == 0
 
 
 def way_of(path: Path) -> Way:
-    """Return the way that what lies beside a file demands.
+    """Return the way that a file's side files require.
 
     Raises:
-        apsw.BusyError: somebody keeps everybody out of it.
+        apsw.BusyError: somebody has locked the file exclusively.
     """
     _, shared = _beside(path)
     if not is_settled(path) and shared.exists():
@@ -140,16 +140,16 @@ def way_of(path: Path) -> Way:
 
 
 def _check_unlocked(path: Path) -> None:
-    """Look at the lock that the ways without locks pass by; afterwards this process has none on the file."""
+    """Check the lock that the ways without locks ignore; afterwards this process holds no lock on the file."""
     with path.open("rb") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, SHARED_SIZE, SHARED_FIRST)
         except OSError as error:
-            raise apsw.BusyError("another process has it for itself") from error
+            raise apsw.BusyError("another process has locked it exclusively") from error
 
 
 def way_at_rest(path: Path) -> Way:
-    """Return the way for a file that is settled, whatever lies beside it."""
+    """Return the way for a file that nobody changes, whatever its side files."""
     with path.open("rb") as file:
         file.seek(READ_VERSION)
         return SETTLED if file.read(1) in {IN_WAL_MODE, b""} else JOURNALED
@@ -160,7 +160,7 @@ def _beside(path: Path) -> tuple[Path, Path]:
 
 
 def state(path: Path) -> State:
-    """Return what tells whether somebody has changed the file or what lies beside it."""
+    """Return the state of the file and its side files, to detect changes."""
     return tuple(_seen(each) for each in (path, *_beside(path)))
 
 

@@ -1,4 +1,4 @@
-"""Between rows and values."""
+"""Converts between rows and values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RevisionRow = tuple[int, str, str, str, str, int]
 
 
 def to_micros(moment: datetime) -> int:
-    """Return the microseconds since 1970 in UTC, exactly."""
+    """Return the exact number of microseconds since 1970 in UTC."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
@@ -36,22 +36,22 @@ def from_micros(micros: int) -> datetime:
 
 
 def to_json(value: object) -> str:
-    """Return compact JSON; equal objects have equal texts, because filters compare those."""
+    """Return compact JSON; equal objects have equal texts, because filters compare texts."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def digest(content: str) -> bytes:
-    """Return the digest of the text's NFC form, by which exact duplicates are found."""
+    """Return the digest of the text's NFC form, for finding exact duplicates."""
     return hashlib.blake2b(unicodedata.normalize("NFC", content).encode(), digest_size=16).digest()
 
 
 def metadata_digest(metadata: Metadata) -> bytes | None:
-    """Return the digest by which equal metadata is found; None for an empty object."""
+    """Return the digest for finding equal metadata; None for an empty object."""
     return hashlib.blake2b(canonical(metadata).encode(), digest_size=16).digest() if metadata else None
 
 
 def to_memory(row: apsw.SQLiteValues) -> Memory:
-    """Make a memory of a row of MEMORY_COLUMNS."""
+    """Convert a row of MEMORY_COLUMNS to a memory."""
     key, id_, namespace, content, type_, metadata, conversation, created, updated, revision, tags, embedded = cast(
         "_MemoryRow", row
     )
@@ -72,7 +72,7 @@ def to_memory(row: apsw.SQLiteValues) -> Memory:
 
 
 def to_revision(row: apsw.SQLiteValues) -> Revision:
-    """Make a revision of a row (revision, content, tags, type, metadata, updated_at)."""
+    """Convert a row (revision, content, tags, type, metadata, updated_at) to a revision."""
     revision, content, tags, type_, metadata, updated = cast("_RevisionRow", row)
     return Revision(
         revision=revision,

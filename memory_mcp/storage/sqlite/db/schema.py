@@ -1,4 +1,4 @@
-"""Whose file it is, of which version, and how it gets to ours: numbered SQL files, each run once.
+"""The schema: recognizes our files and their version, and migrates them with numbered SQL files, each run once.
 
 What SQL cannot do is a step: a function that runs after its file, in the same transaction.
 """
@@ -24,7 +24,7 @@ Steps = Mapping[int, Callable[[apsw.Connection], None]]
 
 @cache
 def migrations() -> tuple[str, ...]:
-    """Return the SQL of all migrations in order; the number of the last is the schema's version."""
+    """Return the SQL of all migrations in order; their number is the schema's version."""
     folder = files(__package__) / "migrations"
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return tuple((folder / name).read_text(encoding="utf-8") for name in names)
@@ -36,7 +36,7 @@ def check_identity(db: apsw.Connection, path: Path) -> int:
     Raises:
         StoreError: the file belongs to another program or to a newer version of this one.
     """
-    # One moment for all three, as another front may be making the schema; so no pragmas.
+    # One statement instead of pragmas, because another front may be creating the schema.
     version, application, is_empty = cast(
         "tuple[int, int, int]",
         db.execute(
@@ -45,20 +45,20 @@ def check_identity(db: apsw.Connection, path: Path) -> int:
         ).fetchone(),
     )
     if application != APPLICATION_ID and not is_empty:
-        raise StoreError(f"{path} is a database of another program; set MCP_MEMORY_SQLITE_PATH to another file")
+        raise StoreError(f"{path} belongs to another program; set MCP_MEMORY_SQLITE_PATH to another file")
     if version > len(migrations()):
         raise StoreError(
             f"{path} was written by a newer memory-mcp (schema {version}, this one knows {len(migrations())}); "
-            "upgrade memory-mcp and restart, nothing was changed"
+            "nothing was changed; upgrade memory-mcp and restart"
         )
     return version
 
 
 def too_old(path: Path, version: int) -> str:
-    """Say that a file of an earlier version cannot be used where nothing may be written, and what helps."""
+    """Return the error for a file of an earlier version that may not be written."""
     return (
-        f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())}) and cannot be migrated "
-        "while nothing may be written: open it, or a copy of it, without MCP_MEMORY_READ_ONLY and with room on the disk"
+        f"{path} is of an earlier version (schema {version}, current is {len(migrations())}) and cannot be migrated "
+        "read-only; open it, or a copy of it, without MCP_MEMORY_READ_ONLY and with free space on the disk"
     )
 
 

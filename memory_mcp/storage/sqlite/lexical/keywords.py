@@ -1,4 +1,4 @@
-"""The keyword index as the writes fill it: the terms of live memories, each with its namespace's number."""
+"""Writes the keyword index: the terms of live memories, each prefixed by its namespace's number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memory_mcp.search.lexical.analyzer import Analyzer
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 
 PROBE_TERMS: Final = 12
-"""Terms by which a memory is recognized in the index."""
+"""Number of terms by which a memory is recognized in the index."""
 
 
 def count_in(db: apsw.Connection, namespace: str) -> int:
@@ -30,22 +30,22 @@ def count_out(db: apsw.Connection, namespace: str) -> None:
 
 
 def number_of(db: apsw.Connection, namespace: str) -> int:
-    """Return the number of a namespace that has, or had, a memory."""
+    """Return the number of a namespace that has or had memories."""
     return cast("int", db.execute("SELECT number FROM namespaces WHERE namespace = ?", (namespace,)).get)
 
 
 def enter(db: apsw.Connection, key: int, number: int, content: str) -> None:
-    """Put a memory into the index, under its namespace's number."""
+    """Add a memory to the index under its namespace's number."""
     _enter(db, Analyzer(porter(db)), key, number, content)
 
 
 def leave(db: apsw.Connection, key: int) -> None:
-    """Take a memory out of the index."""
+    """Remove a memory from the index."""
     db.execute("DELETE FROM keywords WHERE rowid = ?", (key,))
 
 
 def is_indexed(db: apsw.Connection, key: int, number: int, content: str) -> bool:
-    """Say whether the index holds the first terms of a memory's content, in their order."""
+    """Whether the index has the first terms of a memory's content, in order."""
     first = Analyzer(porter(db)).content_terms(content)[:PROBE_TERMS]
     sql = "SELECT count(*) FROM keywords WHERE rowid = ? AND keywords MATCH ?"
     return not first or db.execute(sql, (key, in_a_row(number, first))).get == 1
@@ -68,10 +68,10 @@ def _enter(db: apsw.Connection, analyzer: Analyzer, key: int, number: int, conte
 
 
 def filed(number: int, term: str) -> str:
-    """Return what the index holds for a term of the namespace that has this number."""
+    """Return the index's form of a term in the namespace with this number."""
     return f"{number:d}:{term}"
 
 
 def in_a_row(number: int, terms: Sequence[str]) -> str:
-    """Return the FTS5 expression for these terms in a row; no term holds a quote."""
+    """Return the FTS5 expression for these consecutive terms; no term contains a quote."""
     return '"' + " ".join(filed(number, term) for term in terms) + '"'

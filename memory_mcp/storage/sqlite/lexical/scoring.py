@@ -1,7 +1,7 @@
-"""How well the words of a query fit memories: BM25 with the document frequencies of a namespace.
+"""Scores memories by BM25 with the document frequencies of a namespace.
 
-FTS5 counts how well one word fits a memory; the weight of the word is ours. What a common word gives the memories that
-others found is looked up in its postings, or counted in the terms that the index keeps of each, as is cheaper.
+FTS5 computes a word's term-frequency part, and we supply the word's weight. To score the memories that other words
+found by a common word, we read its postings or count it in each memory's indexed terms, whichever is cheaper.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.lexical import private
 
 MAX_FILTERED: Final = 1_000
-"""Memories that filters let through and that are scored one and all, when rare words do not fill the answer."""
+"""Largest number of filtered memories that are all scored if rare words find too few."""
 MAX_FOUND: Final = 20_000
-"""Memories that a common word, or a phrase, may bring into a search, the newest."""
+"""Largest number of memories, the newest, that a common word or a phrase adds to a search."""
 
 TERMS_PER_POSTING: Final = 8
-"""How many terms of memories are read through in the time that a posting takes."""
+"""Cost of reading a posting, in terms of a memory that are scanned in the same time."""
 TERMS_PER_MEMORY: Final = 12
-"""How many terms are, in the time that it takes to look for a memory among postings; see docs/benchmarks.md."""
+"""Cost of looking up a memory among postings, in the same unit; see docs/benchmarks.md."""
 
 MAX_CACHED_NAMESPACE: Final = 8_000
-"""Memories of a namespace whose postings are cached; in a larger one each search meets other words."""
+"""Largest namespace, in memories, whose postings are cached; in a larger one searches rarely share words."""
 MAX_CACHED_POSTINGS: Final = 500_000
-"""Postings that are cached, 12 bytes each."""
+"""Maximum number of cached postings, 12 bytes each."""
 POSTINGS_PER_WORD: Final = 30
-"""What caching a word takes beside its postings, in postings."""
+"""Overhead of a cached word, in postings."""
 
 Share = tuple[int, float]
-"""A memory, and what it gets for a word."""
+"""A memory and its score for a word."""
 
 
 @dataclass(slots=True)
 class PostingCache:
-    """What holds of the index while the store does not change, and would be read again by every search."""
+    """What was read from the index; valid while the store does not change."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    """How many memories hold a term, by what FTS5 was asked."""
+    """Document frequencies of terms, by FTS5 expression."""
     shares: dict[str, tuple[array[int], array[float]]] = field(default_factory=dict)
-    """The memories that hold a word and what each gets for it at weight 1, by what FTS5 was asked."""
-    postings: int = 0  # in all shares: a search asks several times, and counting takes longer the more words there are
+    """The memories with a word and their scores for it at weight 1, by FTS5 expression."""
+    postings: int = 0  # in all shares; kept because counting them takes longer the more words there are
 
     def add(self, match: str, shares: Iterable[Share]) -> None:
-        """Add what a word gives, in the place of all others where there is no room."""
+        """Add a word's scores; drops all others first if the cache is full."""
         keys, values = array("q"), array("f")
         for key, share in shares:
             keys.append(key)
@@ -59,50 +59,50 @@ class PostingCache:
         if self.postings > MAX_CACHED_POSTINGS:
             self.shares.clear()
             self.postings = 0
-        self.shares[match] = keys, values  # when all were read: half of them would be believed
+        self.shares[match] = keys, values  # only after all were read, so that a partial list is never used
         self.postings += len(keys) + POSTINGS_PER_WORD
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the query, as FTS5 is asked for it."""
+    """A query word and its FTS5 expression."""
 
     match: str
     memories: int
-    """How many of the namespace hold it."""
+    """Its document frequency in the namespace."""
     weight: float
-    """What it counts in this namespace, times k1 + 1 at most."""
+    """Its weight in this namespace; its score is at most weight * (k1 + 1)."""
     text: str
-    """How it stands among the terms of a memory, each of which has a blank on either side."""
+    """Its form in a memory's indexed terms, with the blank on either side."""
 
 
 @dataclass(slots=True)
 class Search:
-    """One search: where it looks, and the sums of what each memory has got so far."""
+    """One search: its scope, and the scores of memories so far."""
 
     db: apsw.Connection
     filters: Filters
     memories: int
     """Live memories of the namespace."""
     stored: int
-    """Live memories of all namespaces, which FTS5 weighs words by."""
+    """Live memories of all namespaces, which FTS5's idf is based on."""
     cache: PostingCache
     sums: dict[int, float] = field(default_factory=dict)
 
     @property
     def is_cached(self) -> bool:
-        """Whether the postings of words are cached: not where filters leave out what holds them."""
+        """Whether postings are cached: not if filters narrow them."""
         return self.memories <= MAX_CACHED_NAMESPACE and not self.filters.is_narrow
 
     def add(self, word: Word) -> None:
-        """Give every memory that holds the word its share."""
+        """Add the word's score to every memory that contains it."""
         if self.is_cached:
             self._give(self._cached(word), word.weight)
         else:
             self._give(self._shares(word, -1))
 
     def add_newest(self, word: Word) -> None:
-        """Give the newest memories that hold a common word its share, and all that were found before."""
+        """Add a common word's score to the newest memories that contain it, and to all found before."""
         if self.is_cached:
             self.add(word)
             return
@@ -111,7 +111,7 @@ class Search:
         self.sums |= {key: share for key, share in self._shares(word, MAX_FOUND) if key not in found}
 
     def score(self, words: Sequence[Word], keys: Collection[int]) -> None:
-        """Give these memories the words' share, and no other."""
+        """Add the words' scores to these memories only."""
         if not words or not keys:
             return
         if self.is_cached:
@@ -128,12 +128,12 @@ class Search:
             self._give(self._shares(word, -1, keys))
 
     def _give(self, shares: Iterable[Share], weight: float = 1.0) -> None:
-        sums, so_far = self.sums, self.sums.get  # a thousand shares and more: names of their own are faster
+        sums, so_far = self.sums, self.sums.get  # local names are faster over thousands of shares
         for key, share in shares:
             sums[key] = so_far(key, 0.0) + weight * share
 
     def _cached(self, word: Word) -> Iterable[Share]:
-        """Return what each memory gets for a word, at weight 1."""
+        """Return each memory's score for a word, at weight 1."""
         if word.match not in self.cache.shares:
             self.cache.add(word.match, self._shares(replace(word, weight=1.0), -1))
         return zip(*self.cache.shares[word.match], strict=True)
@@ -145,7 +145,7 @@ class Search:
         return cast("Iterator[Share]", self.db.execute(sql, (scale, word.match, *parameters, limit)))
 
     def _count(self, words: Sequence[Word], keys: Collection[int], mean: float) -> None:
-        """Score memories as bm25() would, by counting the words among the terms of each."""
+        """Score memories as bm25() would, by counting the words in each one's terms."""
         sums, sought = self.sums, [(word.text, word.weight * (bm25.K1 + 1)) for word in words]
         shortest = bm25.K1 * (1 - bm25.B)
         longer = bm25.K1 * bm25.B / mean / 2  # for each blank
@@ -156,7 +156,7 @@ class Search:
                     sums[key] = sums.get(key, 0.0) + most * count / (count + damp)
 
     def keys(self, match: str, limit: int) -> list[int]:
-        """Return the newest memories that an FTS5 expression finds."""
+        """Return the newest memories that match an FTS5 expression."""
         sql, parameters = self._narrowed("NULL", None)
         rows = self.db.execute(sql, (match, *parameters, limit))
         return [key for key, _ in cast("Iterator[tuple[int, None]]", rows)]
@@ -167,7 +167,7 @@ class Search:
         return cast("Iterator[tuple[int, str]]", self.db.execute(sql, (to_json(list(keys)),)))
 
     def filtered(self) -> list[int] | None:
-        """Return all memories that the filters let through, None when they are too many to score."""
+        """Return all memories that pass the filters; None if there are too many to score."""
         if not self.filters.is_narrow:
             return None
         where = condition(self.filters)
@@ -178,19 +178,21 @@ class Search:
         return None if len(rows) > MAX_FILTERED else [key for (key,) in cast("list[tuple[int]]", rows)]
 
     def best(self, count: int) -> list[int]:
-        """Return the memories with the largest sums, best first."""
+        """Return the memories with the highest scores, best first."""
         keys = sorted(self.sums)
-        keys.sort(key=self.sums.__getitem__, reverse=True)  # which leaves equal ones in the order of their keys
+        keys.sort(key=self.sums.__getitem__, reverse=True)  # a stable sort: equal ones stay in the order of their keys
         return keys[:count]
 
     def _narrowed(self, value: str, among: Collection[int] | None) -> tuple[str, Sequence[apsw.SQLiteValue]]:
-        """Return the SQL that gives (key, value) of what an expression finds, and its parameters in the middle."""
+        """Return SQL for (key, value) of the matches of an expression, and the parameters in its middle."""
         narrowing = "WHERE keywords MATCH ?"
         parameters: Sequence[apsw.SQLiteValue] = ()
-        if among is not None:  # read through the postings: to seek each key would cost more
+        if among is not None:  # the + makes SQLite scan the postings: seeking each key would cost more
             narrowing += " AND +keywords.rowid IN (SELECT value FROM json_each(?))"
             parameters = [to_json(list(among))]
-        elif self.filters.is_narrow:  # else all do: the index holds live memories, the terms are the namespace's
+        elif (
+            self.filters.is_narrow
+        ):  # otherwise all match: the index has live memories only, and terms carry the namespace
             where = condition(self.filters)
             narrowing = f"CROSS JOIN memories AS m ON m.key = keywords.rowid {narrowing} AND {where.sql}"
             parameters = where.parameters
@@ -199,7 +201,7 @@ class Search:
 
 
 def _mean_length(db: apsw.Connection, word: Word) -> float:
-    """Return how many terms a memory of the store has, by what FTS5 tells a function of a row."""
+    """Return the mean number of terms of the store's memories, which FTS5 tells its auxiliary functions."""
     db.register_fts5_function("mean_length", _mean_of_row)
     sql = "SELECT mean_length(keywords) FROM keywords WHERE keywords MATCH ? LIMIT 1"
     return cast("float", db.execute(sql, (word.match,)).get)

@@ -1,6 +1,6 @@
-"""How the terms of a query are found in the keyword index.
+"""Keyword search in the index.
 
-Words are looked for one by one, rarest first; the common ones, which say little and cost much, only score the memories
+Words are looked up one by one, rarest first. Common words say little and cost much, so they only score the memories
 that the rare ones found.
 """
 
@@ -22,10 +22,10 @@ from memory_mcp.storage.sqlite.lexical.keywords import filed, in_a_row
 from memory_mcp.storage.sqlite.lexical.scoring import MAX_FOUND, PostingCache, Search, Word
 
 MAX_WORDS: Final = 64
-"""Words of a query that are looked up, those that count most: a text of a thousand words would be as many look-ups."""
+"""Maximum number of query words to look up, the heaviest ones: a long text would otherwise take as many lookups."""
 
 MAX_COMPARED: Final = 500
-"""Memories whose text is read for what is quoted, the newest: those that hold its words in any spelling."""
+"""Maximum number of memories, the newest, whose text is read to find a quoted phrase in another spelling."""
 
 _HOLDING: Final = "SELECT doc FROM keyword_terms WHERE term = ?"
 _BEGINNING: Final = "SELECT count(*) FROM keywords WHERE keywords MATCH ?"
@@ -33,7 +33,7 @@ _BEGINNING: Final = "SELECT count(*) FROM keywords WHERE keywords MATCH ?"
 
 @dataclass(frozen=True, slots=True)
 class NamespaceIndex:
-    """The part of the keyword index that is one namespace's, as it is in one snapshot."""
+    """One namespace's part of the keyword index, in one snapshot."""
 
     db: apsw.Connection
     number: int
@@ -41,16 +41,16 @@ class NamespaceIndex:
     memories: int
     """Live ones."""
     cache: PostingCache
-    """What was read of the index since the store last changed, to be added to."""
+    """What has been read from the index since the store last changed; searches add to it."""
 
     @classmethod
     def of(cls, db: apsw.Connection, namespace: str, cache: PostingCache) -> NamespaceIndex:
-        """Look a namespace up; one that has no memory yet is empty."""
+        """Look up a namespace; one without memories is empty."""
         row = db.execute("SELECT number, memories FROM namespaces WHERE namespace = ?", (namespace,)).fetchone()
         return cls(db, *cast("tuple[int, int]", row or (0, 0)), cache)
 
     def words(self, term: QueryTerm) -> tuple[float, list[Word]]:
-        """Return the most that a term may count, and what stands for it in the namespace; nothing if it is unknown."""
+        """Return a term's largest weight and its forms in the namespace; empty if the term is unknown."""
         held = [(form, self._count(form)) for form in (term, *term.others)]
         exactly = min(self.memories, sum(count for form, count in held if not form.is_prefix))
         found = [
@@ -64,11 +64,11 @@ class NamespaceIndex:
         return term.weight * bm25.idf(self.memories, rarest), found
 
     def held_in_any_form(self, term: QueryTerm) -> int:
-        """Count the memories that hold a term or what stands for it; one that holds two forms counts twice."""
+        """Count the memories with any form of a term; a memory with two forms counts twice."""
         return sum(self._count(form) for form in (term, *term.others) if not form.is_prefix)
 
     def held(self, term: str) -> int:
-        """Count the memories that hold a term."""
+        """Count the memories with a term."""
         return self._counted(_HOLDING, filed(self.number, term))
 
     def _count(self, term: QueryTerm) -> int:
@@ -88,7 +88,7 @@ class NamespaceIndex:
 
 
 def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
-    """Return the memories that hold terms of the query, best first, and all of its phrases."""
+    """Return the memories with terms of the query and all of its phrases, best first."""
     if not index.memories:
         return KeywordMatches(0.0, ())
     words = [index.words(term) for term in query.terms]
@@ -105,7 +105,7 @@ def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters,
 
 
 def document_frequencies(index: NamespaceIndex, words: Mapping[str, QueryTerm]) -> DocumentFrequencies:
-    """Return how many memories of the namespace hold each of these words in any of its forms."""
+    """Return how many memories of the namespace contain each of these words in any of its forms."""
     if not index.memories:
         return DocumentFrequencies(0, {})
     held = {word: min(index.memories, index.held_in_any_form(term)) for word, term in words.items()}
@@ -113,14 +113,14 @@ def document_frequencies(index: NamespaceIndex, words: Mapping[str, QueryTerm]) 
 
 
 def languages(index: NamespaceIndex) -> tuple[str, ...]:
-    """Return the languages other than English that memories of the namespace are filed under."""
+    """Return the languages, other than English, in which memories of the namespace are indexed."""
     if not index.memories or not index.held(FOREIGN):
         return ()
     return tuple(language for language in LANGUAGES if index.held(mark(language)))
 
 
 def _find(search: Search, words: Sequence[Word], cutoff: Cutoff, limit: int) -> None:
-    """Score what the rare words find, then the best of it by the common ones; without enough, look for those too."""
+    """Score what the rare words find, then the best of it by common words; search for those if needed."""
     ceiling = max(cutoff.postings, cutoff.share * search.memories)
     brought = list(accumulate(word.memories for word in words))
     common = [word for word, so_far in zip(words, brought, strict=True) if so_far > ceiling]
@@ -139,7 +139,7 @@ def _find(search: Search, words: Sequence[Word], cutoff: Cutoff, limit: int) -> 
 
 
 def _holding_phrases(search: Search, number: int, phrases: Sequence[Phrase], limit: int) -> list[int]:
-    """Return the memories that hold all phrases: as they are filed, and where these are few in other spellings."""
+    """Return the memories with all phrases: as indexed and, if these are few, in other spellings."""
     found = search.keys(" AND ".join(_any_of(number, phrase.sequences) for phrase in phrases), MAX_FOUND)
     if len(found) >= limit:
         return found

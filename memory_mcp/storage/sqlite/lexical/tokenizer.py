@@ -1,4 +1,4 @@
-"""SQLite's own tokenizer, with which the analyzer makes the terms of this store."""
+"""SQLite's tokenizer, which the analyzer uses for this store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memory_mcp.domain.keywords import Tokenize
 def porter(db: apsw.Connection) -> Tokenize:
     """Return FTS5's porter tokenizer, for as long as the connection is open.
 
-    It runs over texts that `spelling.fold` made plain, hence `ascii`: all but ASCII are letters to it.
+    Its input is normalized by `spelling.fold`, hence `ascii`: it treats all other characters as letters.
     """
     tokenizer = db.fts5_tokenizer("porter", ["ascii"])
 

@@ -1,7 +1,7 @@
-"""Copies of the whole file: backups while others write, and restoring one under everyone's feet.
+"""Copies of the whole file: backups while others write, and restores while others have the file open.
 
-SQLite's backup interface copies pages within a transaction of each side, so that a copy is of one moment, and a
-restored store is the old or the new one for whoever has the file open, never a mixture.
+SQLite's backup interface copies pages within a transaction on each side. So a copy is a snapshot, and whoever has the
+file open during a restore sees the old store or the new one, never a mixture.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?"
 
 
 def verify(path: Path, *, read_only: bool = False) -> list[str]:
-    """Return a sentence for everything in the file that does not agree.
+    """Return one sentence per inconsistency in the file.
 
     Raises:
         StoreError: it cannot be opened or read.
@@ -53,7 +53,7 @@ def verify(path: Path, *, read_only: bool = False) -> list[str]:
 
 
 def tidy(path: Path) -> None:
-    """Bring the write-ahead log home and shorten it, as far as others let it; drop copies that nobody finished.
+    """Checkpoint and truncate the write-ahead log as far as other processes allow; remove abandoned copies.
 
     Raises:
         StoreError: the file cannot be opened or written.
@@ -65,15 +65,15 @@ def tidy(path: Path) -> None:
 
 
 def _opened(path: Path, *, read_only: bool) -> apsw.Connection:
-    """Open a store: where it is only read, nothing of it changes."""
+    """Open a store; if read-only, no file of it changes."""
     return connect_reading(path, read_only=True) if read_only else connect(path)
 
 
 def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
-    """Copy one moment of the source to a file that is not there yet, and verify the copy.
+    """Copy a snapshot of the source to a new file, and verify the copy.
 
     Raises:
-        StoreError: the source cannot be read, the target cannot be written, or the copy does not agree.
+        StoreError: the source cannot be read, the target cannot be written, or the copy is inconsistent.
     """
     with translated(target):
         partial = _beginning(target)
@@ -86,7 +86,7 @@ def backup(source: Path, target: Path, *, read_only: bool = False) -> None:
             os.link(partial, target)  # which fails where something is, unlike a rename
             _sync(target.parent)
         except FileExistsError as error:
-            raise StoreError(f"{target} is there already; name another file") from error
+            raise StoreError(f"{target} exists already; choose another file") from error
         finally:
             _discard(partial)
 
@@ -107,7 +107,7 @@ def _keep_before_migration(path: Path, version: int) -> None:
     """Copy a file of an earlier schema beside it, in place of a copy from a migration that failed.
 
     Raises:
-        StoreError: there is no room for a copy, or the file is damaged.
+        StoreError: there is no space for a copy, or the file is damaged.
     """
     kept = path.with_name(f"{path.stem}.schema-{version}{path.suffix}")
     partial = _beginning(kept)
@@ -121,14 +121,14 @@ def _keep_before_migration(path: Path, version: int) -> None:
 
 
 def restore(source: Path, live: Path, aside: Path, now: int) -> None:
-    """Make the live file what the backup is, after a copy of it went to `aside`; its change log goes on counting.
+    """Replace the live file by the backup, after copying it to `aside`; its change log continues counting.
 
     Raises:
-        StoreError: the backup is none, does not agree or is of a newer version; nothing was changed.
+        StoreError: it is not a backup, is inconsistent or is of a newer version; nothing was changed.
     """
     source = followed(source)
     if not source.is_file():
-        raise StoreError(f"there is no file {source}")
+        raise StoreError(f"there is no file {source}; name a file that memory-mcp backup created")
     with translated(live):
         prepared = _beginning(live.with_name(f"{live.name}.restore"))
     try:
@@ -144,17 +144,17 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
 
 
 def _discard(partial: Path) -> None:
-    """Remove a copy that has got its name, or never will."""
+    """Remove the temporary file of a finished or failed copy."""
     for suffix in ("", "-wal", "-shm"):
         Path(f"{partial}{suffix}").unlink(missing_ok=True)
 
 
 def _given(path: Path) -> apsw.Connection:
-    """Open a backup without changing anything about it."""
+    """Open a backup without changing any file."""
     db = connect_reading(path, read_only=False)
     if check_identity(db, path) == 0:
         db.close()
-        raise StoreError(f"{path} is no store of memories; name a file that memory-mcp backup made")
+        raise StoreError(f"{path} is not a store of memories; name a file that memory-mcp backup created")
     return db
 
 
@@ -162,14 +162,14 @@ def _replace(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
     create_private(live)
     try:
         _write_over(live, new, aside, now)
-    except (apsw.NotADBError, apsw.CorruptError):  # too damaged to be read, by anyone: it can only be put away
+    except (apsw.NotADBError, apsw.CorruptError):  # too damaged for anyone to read: all we can do is move it away
         _put_away(live, aside)
         create_private(live)
         _write_over(live, new, aside, now)
 
 
 def _write_over(live: Path, new: apsw.Connection, aside: Path, now: int) -> None:
-    """Write the new store over the live one, everyone else kept out from the moment that is kept aside."""
+    """Write the new store over the live one; others are locked out from the snapshot in `aside` on."""
     with contextlib.closing(connect(live)) as old, noticing_full(old), old.backup("main", new, "main") as copying:
         copying.step(1)  # from here on nobody else writes
         before = _keep(live, aside)
@@ -182,21 +182,21 @@ def _put_away(live: Path, aside: Path) -> None:
         raise _taken(aside)
     aside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):  # there need not be all three
+        with contextlib.suppress(FileNotFoundError):  # not all three need exist
             Path(f"{live}{suffix}").rename(f"{aside}{suffix}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What a restored store goes on from, so that no number and no generation ever means two things."""
+    """Where a restored store continues counting, so that no number or generation is used twice."""
 
     numbers: Mapping[str, int]
-    """The last number that each table gave."""
+    """The last number assigned in each table."""
     namespaces: frozenset[str]
 
 
 def _keep(live: Path, aside: Path) -> _Before:
-    """Copy what is there to `aside`, unless it is nothing; even of a damaged file the pages are copied."""
+    """Copy the live file to `aside` unless it is empty; of a damaged file, copy the pages."""
     with contextlib.closing(connect(live)) as reader:
         if check_identity(reader, live) == 0:
             return _Before({}, frozenset())
@@ -214,7 +214,7 @@ def _keep(live: Path, aside: Path) -> _Before:
 
 
 def _taken(path: Path) -> StoreError:
-    return StoreError(f"{path} is there already, nothing was changed; try again in a second")
+    return StoreError(f"{path} exists already, and nothing was changed; try again in a second")
 
 
 def _numbers(db: apsw.Connection) -> dict[str, int]:
@@ -226,7 +226,7 @@ def _namespaces(db: apsw.Connection) -> frozenset[str]:
 
 
 def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:
-    """Let every table go on counting after both stores, and tell all namespaces of both."""
+    """Let every table continue counting after both stores, and log a change in all namespaces of both."""
     numbers = _numbers(db)
     for name, last in before.numbers.items():
         if name in numbers:
@@ -238,7 +238,7 @@ def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:
 
 
 def _beginning(target: Path) -> Path:
-    """Make a new private file for what will be `target`."""
+    """Create a private temporary file that will become `target`."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _sweep(target.parent)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
@@ -247,7 +247,7 @@ def _beginning(target: Path) -> Path:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a process that was killed left of its copies."""
+    """Remove copies that a killed process left unfinished."""
     for path in folder.glob(".*.partial*"):
         if _PARTIAL.fullmatch(path.name):
             with contextlib.suppress(FileNotFoundError):  # another front was first
@@ -256,10 +256,10 @@ def _sweep(folder: Path) -> None:
 
 
 def _copy(held: apsw.Connection, target: Path) -> None:
-    """Copy one moment of an open file.
+    """Copy a snapshot of an open file.
 
     Raises:
-        DiskFullError: there is no room where the copy goes.
+        DiskFullError: there is no space for the copy.
     """
     with contextlib.closing(apsw.Connection(str(target))) as copied:
         try:
@@ -267,14 +267,16 @@ def _copy(held: apsw.Connection, target: Path) -> None:
                 copying.step(ALL_PAGES)
         except (apsw.FullError, apsw.IOError) as error:
             if is_full(error, target):
-                raise DiskFullError(target.parent) from error  # the caller would name the file that is read
+                raise DiskFullError(
+                    target.parent
+                ) from error  # translate it here, because the caller would blame the source
             raise
-        copied.pragma("journal_mode", "DELETE")  # one file, nothing beside it
+        copied.pragma("journal_mode", "DELETE")  # a single file without side files
 
 
 def _check(db: apsw.Connection, source: Path) -> None:
     if found := problems(db):
-        raise StoreError(f"the copy of {source} does not agree: {found[0]}; take another backup")
+        raise StoreError(f"the copy of {source} is inconsistent: {found[0]}; make another backup")
 
 
 def _sync(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the store says of its own health."""
+"""The findings of the store's health checks."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from memory_mcp.domain.models import Condition, Finding, QueueCounts
 
 
 def unusable(path: Path, error: StoreError) -> Finding:
-    """Say why the file cannot be used; the error's own sentence has the fix."""
-    return Finding(Condition.FAILED, "unusable", str(error), f"see to {path}, then try again")
+    """Report why the file cannot be used; the error's message contains the fix."""
+    return Finding(Condition.FAILED, "unusable", str(error), f"fix {path} as the cause says, then try again")
 
 
 def full(path: Path) -> Finding:
-    """Say that nothing can be stored, and what can all the same."""
-    cause = f"{path}: the disk is full; nothing can be stored, what is stored can be read"
+    """Report that the disk is full: memories can be read but not stored."""
+    cause = f"{path}: the disk is full; memories can be read, but not stored"
     return Finding(Condition.FAILED, "full", cause, "free some space; nothing was lost")
 
 
 def not_writable(path: Path) -> Finding:
-    """Say that nothing can be stored for want of a permission, and what can all the same."""
-    cause = f"{path} or its folder cannot be written; nothing can be stored, what is stored can be read"
+    """Report missing write permission: memories can be read but not stored."""
+    cause = f"{path} or its folder is not writable; memories can be read, but not stored"
     fix = "make both writable, or set MCP_MEMORY_READ_ONLY=1 if that is intended"
     return Finding(Condition.FAILED, "not writable", cause, fix)
 
 
-NONE: Final = "there is no store: the first memory creates it"
+NONE: Final = "there is no store yet; the first memory creates it"
 
 
 def opened(path: Path) -> Finding:
-    """Say where the file is that is open, or would be."""
+    """Report the path of the file and its free disk space."""
     if not path.exists():
         return Finding(Condition.OK, "none", detail=f"{NONE}, {path}")
     return Finding(Condition.OK, "open", detail=f"{path}{_free(path)}")
@@ -41,20 +41,20 @@ def opened(path: Path) -> Finding:
 def _free(path: Path) -> str:
     try:
         return f", {shutil.disk_usage(path.parent).free // 1_000_000} MB free on its disk"
-    except OSError:  # the folder was moved away under the open file; the figure is a courtesy
+    except OSError:  # the folder of the open file was moved away; the figure is optional
         return ""
 
 
 def of_queue(queue: QueueCounts) -> Finding:
-    """Say what waits for vectors, and what will never have one."""
+    """Report how many memories wait for vectors, and how many failed."""
     detail = f"memories: {queue.pending} pending, {queue.failed} failed"
     if queue.failed:
         return Finding(
             Condition.DEGRADED,
             "failed",
-            f"the embedder refused some passages, the latest of {queue.last_failed}: {queue.last_error}",
-            "`memory-mcp reembed` tries them again, as another engine or version of the daemon will by itself; "
-            "they are found by keywords meanwhile",
+            f"the embedder refused some chunks, the latest one of {queue.last_failed}: {queue.last_error}",
+            "`memory-mcp reembed` retries them, as another engine or version of the daemon will by itself; "
+            "until then they are found by keywords",
             detail,
         )
     if queue.pending:

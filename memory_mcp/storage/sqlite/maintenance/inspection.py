@@ -1,7 +1,7 @@
-"""What doctor asks of the file: it is not made, migrated or written, and nobody's lock is waited for long.
+"""Doctor's checks of the file: they never create, migrate or write it, and wait only briefly for locks.
 
-`look` comes first, the others where it found the file well. Each function opens it for itself, so that one that hangs
-keeps no other from its answer.
+`look` runs first, the others only if it finds the file healthy. Each function opens the file itself, so that a hanging
+one does not block the others.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ Newest = Callable[[], Path | None]
 """Finds the newest backup."""
 
 LOCK_SHARE: Final = 0.5
-"""Of a check's time that is spent on waiting for a lock."""
+"""Share of a check's time that may be spent waiting for a lock."""
 VERIFY_SHARE: Final = 0.8
 STEPS: Final = 20_000
-"""Of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
+"""Steps of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
 
 
 def register(
     registry: Registry, path: Path, newest: Newest, *, read_only: bool, verify_s: float | None, skip: str = ""
 ) -> None:
-    """Register the checks of a file, or of none: `skip` says why this is not the file that is used.
+    """Register the checks of a file; `skip` says why there is no file to check.
 
-    Verifying has its own seconds where `verify_s` says so.
+    `verify_s` is the time limit of verifying, if it differs.
     """
     of_file = ("store",)
     registry.add_blocking("store", partial(look, path, newest, read_only=read_only), skip=skip)
@@ -55,7 +55,7 @@ def register(
 
 @contextlib.contextmanager
 def _reading(path: Path, seconds: float, *, read_only: bool) -> Iterator[apsw.Connection]:
-    """Open one moment of the file; where it is read-only, not even shared memory changes.
+    """Open a snapshot of the file; if read-only, not even shared memory changes.
 
     Raises:
         StoreError: it cannot be opened or read.
@@ -74,7 +74,7 @@ def _patience_ms(seconds: float) -> int:
 
 
 def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Finding:
-    """Say whether the file opens, of which version it is, and whether it is private."""
+    """Check that the file opens, its version, and that it is private."""
     if not path.exists():
         return _missing(path, newest())
     try:
@@ -88,7 +88,7 @@ def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False)
     if version < len(migrations()):
         return _old(path, version, read_only=read_only)
     if path.stat().st_mode & OTHERS:
-        cause = f"others on this machine can open {path}"
+        cause = f"other users of this machine can open {path}"
         return Finding(Condition.DEGRADED, "not private", cause, f"chmod 600 {shlex.quote(str(path))}")
     return findings.opened(path)
 
@@ -97,21 +97,19 @@ def _old(path: Path, version: int, *, read_only: bool) -> Finding:
     if read_only:
         cause, fix = too_old(path, version).rsplit(": ", 1)
         return Finding(Condition.FAILED, "old", cause, fix)
-    cause = f"{path} is of an earlier version (schema {version}, this one's is {len(migrations())})"
+    cause = f"{path} is of an earlier version (schema {version}; current is {len(migrations())})"
     return Finding(
-        Condition.DEGRADED, "old", cause, "none needed: the next client or command migrates it, after a copy"
+        Condition.DEGRADED, "old", cause, "none needed: the next client or command backs it up and migrates it"
     )
 
 
 def _missing(path: Path, backup: Path | None) -> Finding:
     left = left_beside(path)
     if backup:
-        return Finding(Condition.FAILED, "missing", f"there is no {path}, but backups of it", _restore(backup))
+        return Finding(Condition.FAILED, "missing", f"{path} is missing, but there are backups of it", _restore(backup))
     if left:
-        cause = f"there is no {path}, but what lies beside one: {', '.join(left)}"
-        return Finding(
-            Condition.FAILED, "missing", cause, "put the file back, or restore one of your backups: memory-mcp restore"
-        )
+        cause = f"{path} is missing, but its side files exist: {', '.join(left)}"
+        return Finding(Condition.FAILED, "missing", cause, "put the file back, or restore a backup: memory-mcp restore")
     return skipped(f"{findings.NONE}, {path}")
 
 
@@ -124,16 +122,16 @@ def _unusable(path: Path, error: StoreError, backup: Path | None) -> Finding:
 
 
 def _locked(path: Path, error: StoreError) -> Finding:
-    fix = f"end the process that holds it; this names those that have it open: lsof {shlex.quote(str(path))}"
+    fix = f"stop the process that holds the lock; to list candidates, run lsof {shlex.quote(str(path))}"
     return Finding(Condition.FAILED, "locked", str(error), fix)
 
 
 def _restore(backup: Path | None) -> str:
-    return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "memory-mcp restore, with a backup you have"
+    return f"memory-mcp restore {shlex.quote(str(backup))}" if backup else "restore a backup: memory-mcp restore"
 
 
 def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = False) -> Finding:
-    """Say whether everything in the file agrees, as far as the time allows."""
+    """Check that the file is consistent, as far as the time allows."""
     end = time.monotonic() + VERIFY_SHARE * seconds
     try:
         with _reading(path, seconds, read_only=read_only) as db:
@@ -142,17 +140,17 @@ def verify(path: Path, newest: Newest, seconds: float, *, read_only: bool = Fals
     except StoreError as error:
         if isinstance(error.__cause__, apsw.InterruptError):
             return skipped(
-                f"it is too large to be verified in {VERIFY_SHARE * seconds:.1f} s: memory-mcp doctor --whole"
+                f"verifying it takes longer than {VERIFY_SHARE * seconds:.1f} s; run memory-mcp doctor --whole"
             )
         return _unusable(path, error, newest())
     if found:
         cause = f"{found[0]}{f' (and {len(found) - 1} more)' if found[1:] else ''}"
         return Finding(Condition.FAILED, "disagrees", cause, _restore(newest()))
-    return Finding(Condition.OK, "agrees", detail="pages, keyword index, vectors, counts and change log agree")
+    return Finding(Condition.OK, "agrees", detail="pages, keyword index, vectors, counts and change log are consistent")
 
 
 def lock(path: Path, seconds: float) -> Finding:
-    """Say whether the file could be written: the write lock is taken for a moment when it is free."""
+    """Check that the file is writable; takes the write lock for a moment if it is free."""
     patience_ms = _patience_ms(seconds)
     try:
         with translated(path, patience_ms), contextlib.closing(_writable(path)) as db:
@@ -161,25 +159,25 @@ def lock(path: Path, seconds: float) -> Finding:
     except StoreError as error:
         if isinstance(error.__cause__, apsw.BusyError):
             return _locked(path, error)
-        return Finding(Condition.FAILED, "not writable", str(error), f"see to {path} and its folder")
-    return Finding(Condition.OK, "free", detail="it can be written")
+        return Finding(Condition.FAILED, "not writable", str(error), f"make {path} and its folder writable")
+    return Finding(Condition.OK, "free", detail="it is writable")
 
 
 def _writable(path: Path) -> apsw.Connection:
-    """Open the file to be written, by others: what a killed front left in the log stays there at the close."""
+    """Open the file for writing; closing it leaves a killed front's log as it is."""
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     return db
 
 
 def queue(path: Path, seconds: float, *, read_only: bool = False) -> Finding:
-    """Say what waits for vectors."""
+    """Report the queue of memories that wait for vectors."""
     with _reading(path, seconds, read_only=read_only) as db:
         return findings.of_queue(reads.queue(db, None))
 
 
 def space(path: Path, seconds: float, *, read_only: bool = False) -> Space | None:
-    """Return the space of the store's vectors; None before the first.
+    """Return the active space; None before the first vector.
 
     Raises:
         StoreError: it cannot be read.
@@ -190,7 +188,7 @@ def space(path: Path, seconds: float, *, read_only: bool = False) -> Space | Non
 
 
 def written(path: Path, seconds: float, *, read_only: bool = False) -> Written | None:
-    """Return when the store was written; None when it never was.
+    """Return when the store was last written; None if it never was.
 
     Raises:
         StoreError: it cannot be read.

@@ -1,8 +1,8 @@
-"""What migration 6 does beside its SQL: every stored name in Unicode's composed form, each tag of a memory once.
+"""The Python part of migration 6: converts all stored names to Unicode's composed form, and removes duplicate tags.
 
-What cannot be told apart any more becomes one: tags of a memory, conversations, namespaces. Memories are never merged:
-of two whose ids become one, the memory that was spelled composed (else the live one, else the older one) keeps the id,
-and the other gets a number behind its own. A member of metadata that would hide another gets a number likewise.
+Tags of a memory, conversations and namespaces that become equal are merged. Memories are never merged: if two ids
+become equal, the memory with the composed spelling (else the live one, else the older one) keeps the id, and the other
+id gets a number appended. Equal keys of metadata get numbers in the same way.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _Names = tuple[int, str, str, str | None, str, str]
 
 @dataclass(slots=True)
 class _Touched:
-    """What the change log is told of a namespace."""
+    """What the change log records about a namespace."""
 
     ids: dict[str, None] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
 
 
 def unify(db: apsw.Connection) -> None:
-    """Bring all names to one spelling, and fill the keyword index, which is empty."""
+    """Convert all names, and fill the empty keyword index."""
     touched: defaultdict[str, _Touched] = defaultdict(_Touched)
     _compose_memories(db, touched)
     _digest_metadata(db)
@@ -87,7 +87,7 @@ def _free_id(db: apsw.Connection, wanted: str, namespace: str) -> str:
 
 
 def _refile_passages(db: apsw.Connection, key: int, namespace: str) -> None:
-    """Put a memory's vectors under another namespace; passages get new ids, by which fronts notice them."""
+    """Move a memory's vectors to another namespace; its chunks get new ids, so that fronts notice."""
     rows = db.execute("SELECT first, last, error, space, id FROM passages WHERE key = ? ORDER BY id", (key,)).fetchall()
     held = [
         (Chunk(first, last, _vector(db, space, passage_id), error), space)
@@ -120,7 +120,7 @@ def _tags(tags: list[str]) -> list[str]:
 
 
 def _count_namespaces(db: apsw.Connection) -> None:
-    """Let the namespaces that memories are in now stand for those that they were in."""
+    """Replace the old namespaces by those that the memories are in now."""
     rows = cast("list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY number").fetchall())
     for (namespace,) in rows:
         if (there := nfc(namespace)) != namespace:
@@ -135,7 +135,7 @@ def _count_namespaces(db: apsw.Connection) -> None:
 
 
 def _fold_tags(db: apsw.Connection, touched: defaultdict[str, _Touched]) -> None:
-    """Move all tags over; of two that are one now, the memory keeps the one that was shown first."""
+    """Copy all tags; of two that became equal, the memory keeps the first in order of display."""
     rows = db.execute(
         """SELECT t.tag, t.key, m.id, m.namespace FROM tags_before AS t JOIN memories AS m USING (key)
            ORDER BY t.key, t.tag"""

@@ -1,4 +1,4 @@
-"""Whether everything in the file agrees."""
+"""Checks that the contents of the file are consistent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memory_mcp.storage.sqlite.lexical.private import INDEXED_SQL
 from memory_mcp.storage.sqlite.vectors import private
 
 LOOKED_FOR: Final = 1_000
-"""Memories that are looked for by their own words, and vectors that are read."""
+"""Memories to search by their own words, and vectors to read, as samples."""
 
 _COUNTS: Final = {
     "live memories are not in the keyword index": f"""
@@ -23,31 +23,31 @@ _COUNTS: Final = {
     "live memories have no passage that waits or is of the store's space": """
         SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (
           SELECT key FROM passages WHERE space IS NULL OR space = (SELECT number FROM spaces WHERE active = 1))""",
-    "passages reach beyond their memory's content": """
+    "chunks extend beyond their memory's content": """
         SELECT count(*) FROM passages JOIN memories USING (key) WHERE last > octet_length(content)""",
-    "passages belong to no live memory": """
+    "chunks belong to no live memory": """
         SELECT count(*) FROM passages WHERE key NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
-    "passages have a vector of no space": """
+    "embedded chunks have no space": """
         SELECT count(*) FROM passages WHERE state = 'embedded' AND space IS NULL""",
-    "namespaces count their memories wrongly": """
+    "namespaces have a wrong count of memories": """
         SELECT count(*) FROM namespaces AS n WHERE memories <>
           (SELECT count(*) FROM memories AS m WHERE m.namespace = n.namespace AND m.deleted_at IS NULL)""",
-    "memories are of a namespace without a number": """
+    "memories are in a namespace without a number": """
         SELECT count(*) FROM memories
         WHERE deleted_at IS NULL AND namespace NOT IN (SELECT namespace FROM namespaces)""",
     "live memories are missing from the change log": """
         SELECT count(*) FROM memories
         WHERE deleted_at IS NULL AND key > (SELECT coalesce(max(key), 0) FROM change_floor) AND id NOT IN (
           SELECT logged.value FROM changes, json_each(changes.memory_ids) AS logged)""",
-    "entries of the change log lie below its floor": """
+    "entries of the change log are below its floor": """
         SELECT count(*) FROM changes WHERE seq <= (SELECT seq FROM change_floor)""",
-    "floors of the change log lie above its latest entry": """
+    "floors of the change log are above its latest entry": """
         SELECT count(*) FROM change_floor WHERE seq >= (SELECT coalesce(max(seq), 0) FROM changes)""",
 }
-"""What must not be, and how it is counted."""
+"""Inconsistencies, and the queries that count them."""
 
 _VECTORS: Final = {
-    "passages lack their vector of the space {space}": """
+    "chunks lack their vector in the space {space}": """
         SELECT count(*) FROM passages WHERE state = 'embedded' AND space = {number}
           AND id NOT IN (SELECT id FROM {held})""",
     "vectors of the space {space} belong to no passage": """
@@ -56,7 +56,7 @@ _VECTORS: Final = {
     "vectors of the space {space} are filed under another namespace than their memory's": """
         SELECT count(*) FROM passages AS p JOIN memories AS m USING (key) JOIN {held} AS h ON h.id = p.id
         WHERE p.space = {number} AND h.namespace <> m.namespace""",
-    "vectors of the space {space}, of some that were read, point nowhere": """
+    "vectors of the space {space}, among a sample, are zero or not finite": """
         SELECT count(*) FROM passages AS p JOIN {held} AS h ON h.id = p.id
           CROSS JOIN vectors_{number} AS v ON v.passage_id = p.id
         WHERE p.state = 'embedded' AND p.space = {number}
@@ -67,12 +67,12 @@ _VECTORS: Final = {
 
 
 def problems(db: apsw.Connection) -> list[str]:
-    """Return a sentence for everything that does not agree; the whole file is read."""
+    """Return one sentence per inconsistency; reads the whole file."""
     damage = [str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
     if damage:
-        return damage  # nothing else could be trusted
+        return damage  # no other check could be trusted
     strangers = db.execute("PRAGMA foreign_key_check").fetchall()
-    found = [f"{len(strangers)} rows refer to rows that are not there"] if strangers else []
+    found = [f"{len(strangers)} rows refer to missing rows"] if strangers else []
     found += _counted(db, _COUNTS)
     found += _unfound(db)
     for number, space in cast("Iterator[tuple[int, str]]", db.execute("SELECT number, id FROM spaces").fetchall()):
@@ -93,7 +93,7 @@ def _of_space(db: apsw.Connection, number: int, space: str) -> list[str]:
 
 
 def _unfound(db: apsw.Connection) -> list[str]:
-    """Look for some memories, chosen evenly, by what they begin with."""
+    """Search for a sample of memories, spread evenly, by their first words."""
     live = cast("int", db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get)
     rows = db.execute(
         """SELECT m.key, n.number, m.content FROM memories AS m JOIN namespaces AS n USING (namespace)

@@ -1,4 +1,4 @@
-"""What is read from the file without a search."""
+"""Reads without a search."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, from_micros, to_json, to_memory, to_micros, to_revision
 
 LAST: Final = 2**63 - 1
-"""The largest key, or time, that SQLite can hold."""
+"""SQLite's largest integer, for keys and times."""
 
 
 def get(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
-    """Return the live memory of this id, the namespace's own before another's, if that may be.
+    """Return the live memory of this id, from the namespace or, if `any_namespace`, from another one.
 
     Raises:
         NotFoundError: there is none.
@@ -38,7 +38,7 @@ def get(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: b
 
 
 def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
-    """Return the deleted memory of this id, the namespace's own before another's, if that may be.
+    """Return the deleted memory of this id, from the namespace or, if `any_namespace`, from another one.
 
     Raises:
         NotFoundError: there is none.
@@ -68,7 +68,7 @@ def load(db: apsw.Connection, key: int) -> Memory:
 def select_to_delete(
     db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, *, any_namespace: bool
 ) -> list[tuple[int, str, str]]:
-    """Return (key, id, namespace) of what a deletion would take: of the ids as `get` finds them, what filters say."""
+    """Return (key, id, namespace) of the memories to delete: by id as in `get`, or by filters."""
     if memory_ids is not None:
         found = [
             get(db, memory_id, filters.namespace, any_namespace=any_namespace)
@@ -85,7 +85,7 @@ def select_to_delete(
 
 
 def _fitting(db: apsw.Connection, found: Sequence[Memory], filters: Filters) -> set[int]:
-    """Return the keys of those that filters let through, each in its own namespace."""
+    """Return the keys that pass the filters, each memory in its own namespace."""
     keys, fitting = to_json([memory.key for memory in found]), set[int]()
     for namespace in {memory.namespace for memory in found}:
         where = condition(replace(filters, namespace=namespace))
@@ -119,7 +119,7 @@ def outlines(db: apsw.Connection, keys: Sequence[int], most_bytes: int) -> dict[
 
 
 def revisions(db: apsw.Connection, key: int) -> list[Revision]:
-    """Return what a memory was before, oldest first."""
+    """Return a memory's earlier revisions, oldest first."""
     rows = db.execute(
         "SELECT revision, content, tags, type, metadata, updated_at FROM revisions WHERE key = ? ORDER BY revision",
         (key,),
@@ -128,7 +128,7 @@ def revisions(db: apsw.Connection, key: int) -> list[Revision]:
 
 
 def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) -> Page:
-    """Return memories newest first; the cursor is the place after the last one, so that writes do not move it."""
+    """Return memories newest first; the cursor marks the last one, so that writes do not shift the next page."""
     where = condition(filters)
     total = cast("int", db.execute(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
     if cursor is not None:
@@ -144,12 +144,12 @@ def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) 
 
 
 def _cursor(memory: Memory) -> str:
-    """Name the place of a memory by what its reader knows of it: keys would count the memories of all namespaces."""
+    """Return a cursor made of what the reader knows; a key would reveal how many memories other namespaces have."""
     return base64.urlsafe_b64encode(to_json([to_micros(memory.created_at), memory.id]).encode()).decode()
 
 
 def _place(db: apsw.Connection, namespace: str, cursor: str) -> tuple[int, int]:
-    """Return (created_at, key) of a cursor; of a memory that was purged, the place before all of the same moment."""
+    """Return (created_at, key) of a cursor; for a purged memory, the position before all of the same moment."""
     created, memory_id = _decode(cursor)
     key = db.execute("SELECT key FROM memories WHERE namespace = ? AND id = ?", (namespace, memory_id)).get
     return created, LAST if key is None else cast("int", key)
@@ -160,7 +160,7 @@ def _decode(cursor: str) -> tuple[int, str]:
         match json.loads(base64.urlsafe_b64decode(cursor.encode())):
             case [int(created), str(memory_id)] if abs(created) <= LAST:
                 return created, memory_id
-    raise InvalidArgumentError("cursor", "is none that memory_list gave; leave it out for the first page")
+    raise InvalidArgumentError("cursor", "is not one that memory_list returned; omit it for the first page")
 
 
 _UNDONE: Final = """
@@ -168,11 +168,11 @@ _UNDONE: Final = """
   WHERE p.state <> 'embedded' AND (?1 IS NULL OR m.namespace = ?1)
     AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1))
 """
-"""The passages without a vector that matter to the store's space, of one namespace or all."""
+"""The chunks of the active space that have no vector, of one namespace or all."""
 
 
 def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
-    """Count the memories that wait for a vector, and those that will not get one."""
+    """Count the memories with pending chunks, and those with failed ones."""
     rows = db.execute(f"SELECT p.state, count(DISTINCT p.key) {_UNDONE} GROUP BY p.state", (namespace,))
     counts = dict(cast("list[tuple[str, int]]", rows.fetchall()))
     pending, failed = counts.get("pending", 0), counts.get("failed", 0)
@@ -186,8 +186,8 @@ def queue(db: apsw.Connection, namespace: str | None) -> QueueCounts:
 
 
 def pending(db: apsw.Connection, limit: int) -> list[PendingChunk]:
-    """Return the oldest passages in the queue, with the contents that they are of."""
-    rows = db.execute(  # in words of the index that holds only these: else all passages are looked through
+    """Return the oldest queued chunks with their contents."""
+    rows = db.execute(  # in the terms of the partial index, or SQLite would scan all chunks
         """SELECT id, first, last, key FROM passages WHERE state <> 'embedded' AND state = 'pending'
            ORDER BY id LIMIT ?""",
         (limit,),
@@ -198,7 +198,7 @@ def pending(db: apsw.Connection, limit: int) -> list[PendingChunk]:
 
 
 def tags_among(db: apsw.Connection, words: Sequence[str], namespace: str) -> frozenset[str]:
-    """Return those words that are tags of live memories of the namespace, in upper or lower case."""
+    """Return those words that are tags of live memories of the namespace, ignoring case."""
     asked = {word: folded(word) for word in words}
     rows = db.execute(
         """SELECT w.value FROM json_each(?) AS w WHERE EXISTS (

@@ -1,4 +1,4 @@
-"""What a namespace holds: counts, tags, names that begin with something."""
+"""Statistics of a namespace: counts, tags, and completions by prefix."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.db.rows import from_micros
 
 _LAST = "\U0010ffff"
-"""No character comes after it."""
+"""The last character in Unicode's order."""
 _SPELLED: Final = "tag, min(key)"
-"""Of tags in one group, the spelling of the first memory: SQLite takes a bare column from the row of the minimum."""
+"""The first memory's spelling of a tag: SQLite takes a bare column from the row with the minimum."""
 
 
 def of_namespace(db: apsw.Connection, namespace: str, tags: int) -> Statistics:
@@ -41,13 +41,13 @@ def of_namespace(db: apsw.Connection, namespace: str, tags: int) -> Statistics:
 
 
 def totals(db: apsw.Connection) -> tuple[int, int]:
-    """Count the live memories and the namespaces that hold some."""
+    """Count the live memories, and the namespaces that have any."""
     row = db.execute("SELECT coalesce(sum(memories), 0), count(*) FROM namespaces WHERE memories > 0").fetchone()
     return cast("tuple[int, int]", row)
 
 
 def tags_like(db: apsw.Connection, prefix: str, namespace: str, limit: int) -> list[str]:
-    """Return the first tags of live memories of the namespace that begin so, in upper or lower case, in order."""
+    """Return the first tags of live memories of the namespace with this prefix, sorted, ignoring case."""
     begins = folded(prefix)
     rows = db.execute(
         f"""SELECT {_SPELLED} FROM tags JOIN memories AS m USING (key)
@@ -59,7 +59,7 @@ def tags_like(db: apsw.Connection, prefix: str, namespace: str, limit: int) -> l
 
 
 def namespaces_like(db: apsw.Connection, prefix: str, limit: int) -> list[str]:
-    """Return the first namespaces with live memories that begin so, in order."""
+    """Return the first namespaces with live memories and this prefix, sorted."""
     rows = db.execute(
         """SELECT namespace FROM namespaces
            WHERE namespace >= ? AND namespace < ? AND memories > 0 ORDER BY namespace LIMIT ?""",

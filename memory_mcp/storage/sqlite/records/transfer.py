@@ -1,4 +1,4 @@
-"""Memories as they are exported and imported: whole, with their history, without vectors."""
+"""Export and import of memories: complete, with their history, without vectors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INSERT_REVISION: Final = """
 
 
 def export(db: apsw.Connection, after: int, limit: int) -> list[Record]:
-    """Return the first live memories after this key, with all that they were."""
+    """Return the first live memories after this key, with their history."""
     rows = db.execute(
         f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.key > ? AND m.deleted_at IS NULL
             ORDER BY m.key LIMIT ?""",  # noqa: S608 - a constant
@@ -41,10 +41,10 @@ def export(db: apsw.Connection, after: int, limit: int) -> list[Record]:
 
 
 def import_records(db: apsw.Connection, record: Record, embedded: Embedded, now: int) -> Stored:
-    """Write one exported memory, unless it is there.
+    """Write one exported memory unless the store has it.
 
     Raises:
-        ConflictError: its id belongs to another content, to one that was deleted, or to one that lacks what it has.
+        ConflictError: its id belongs to a memory with other content, to a deleted one, or to one without its fields.
     """
     if record.may_be_numbered:
         record = _numbered(db, record)
@@ -52,7 +52,9 @@ def import_records(db: apsw.Connection, record: Record, embedded: Embedded, now:
     if (found := _found(db, memory)) is not None:
         key, held, is_deleted = found
         if held != text:
-            raise ConflictError(f"id: {memory.id!r} belongs to another content in the namespace {memory.namespace!r}")
+            raise ConflictError(
+                f"id: {memory.id!r} belongs to a memory with other content in the namespace {memory.namespace!r}"
+            )
         if is_deleted:
             raise deleted_before(memory.id, memory.namespace)
         known = load(db, key)
@@ -75,7 +77,7 @@ def _found(db: apsw.Connection, memory: Memory) -> tuple[int, bytes, int] | None
 
 
 def _numbered(db: apsw.Connection, record: Record) -> Record:
-    """Return the record under the first id that is free, or is its own from an import before."""
+    """Return the record with the first id that is free or was given to it by an earlier import."""
     memory, text = record.memory, digest(record.memory.content)
 
     def is_anothers(memory_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""What changes the file; every function works inside the caller's transaction and logs the change in it."""
+"""Writes; every function works inside the caller's transaction and logs the change in it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LONGEST_LEASE: Final = 3_600_000_000
 
 
 def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int, last: int) -> Stored:
-    """Write one memory, or add its tags to the exact duplicate that is there; `Records.add` says what is one.
+    """Write one memory, or add its tags to an exact duplicate as `Records.add` defines it.
 
-    `last` is the key of the last memory that was there before the call.
+    `last` is the key of the last memory before the call.
 
     Raises:
-        ConflictError: its id belongs to a memory of another content, or one that its own fields differ from.
+        ConflictError: its id belongs to a memory with other content or other fields.
     """
     text = digest(new.content)
     known = _duplicate(db, new, text, now, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
@@ -79,11 +79,11 @@ def _by_id(db: apsw.Connection, memory_id: str, namespace: str, text: bytes) -> 
         return None
     key, same, deleted = cast("tuple[int, int, int]", row)
     if deleted:
-        raise ConflictError(
-            f"id: {memory_id!r} was the id of a memory that is deleted; leave the id out, or undelete it"
-        )
+        raise ConflictError(f"id: {memory_id!r} is the id of a deleted memory; omit the id, or undelete that memory")
     if not same:
-        raise ConflictError(f"id: {memory_id!r} belongs to another content; leave the id out, or update that memory")
+        raise ConflictError(
+            f"id: {memory_id!r} belongs to a memory with other content; omit the id, or update that memory"
+        )
     return load(db, key)
 
 
@@ -99,9 +99,9 @@ def _duplicate(db: apsw.Connection, new: NewMemory, text: bytes, now: int, last:
 
 
 def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = LAST) -> int | None:
-    """Return the first memory of the text, up to a key, that no field of the new one's own differs from.
+    """Return the first memory, up to a key, with this text and every field that the new one sets.
 
-    An index finds it by created_at or by metadata: there may be as many as nights of a backup.
+    An index finds it by created_at or by metadata, because there may be one duplicate for every nightly import.
     """
     where = WhereClause()
     where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
@@ -118,7 +118,7 @@ def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = L
 
 
 def _just_before(db: apsw.Connection, new: NewMemory, text: bytes, now: int) -> int | None:
-    """Return the memory after which the new one would come in its conversation, if it is of the same text."""
+    """Return the memory just before the new one in its conversation if it has the same text."""
     row = db.execute(
         """SELECT key, digest = ? FROM memories
            WHERE namespace = ? AND conversation_id = ? AND deleted_at IS NULL AND created_at <= ?
@@ -141,7 +141,7 @@ def _merge(db: apsw.Connection, known: Memory, new: NewMemory, now: int) -> Stor
 
 
 def insert_tags(db: apsw.Connection, key: int, tags: Iterable[str]) -> None:
-    """Give tags to a memory; those that it has already, in upper or lower case, are passed over."""
+    """Add tags to a memory; skips those that it has already, ignoring case."""
     db.executemany(
         "INSERT OR IGNORE INTO tags (folded, key, tag) VALUES (?, ?, ?)", [(folded(tag), key, tag) for tag in tags]
     )
@@ -150,14 +150,14 @@ def insert_tags(db: apsw.Connection, key: int, tags: Iterable[str]) -> None:
 def update(
     db: apsw.Connection, memory: Memory, change: Change, embedded: Embedded | None, expected: int | None, now: int
 ) -> Memory:
-    """Replace fields, keep what they were.
+    """Replace fields and keep the old revision.
 
     Raises:
         NotFoundError: the memory is gone.
         ConflictError: its revision is not the expected one.
     """
     old, key = load(db, memory.key), memory.key
-    if old.id != memory.id:  # a backup of another store was restored meanwhile
+    if old.id != memory.id:  # another store's backup was restored in the meantime
         raise NotFoundError(f"id: no memory {memory.id!r} is stored")
     if expected is not None and expected != old.revision:
         raise ConflictError(f"expected_revision: {expected} was expected, the memory is at revision {old.revision}")
@@ -212,7 +212,7 @@ def _keep_revision(db: apsw.Connection, old: Memory) -> None:
 def delete(
     db: apsw.Connection, memory_ids: Sequence[str] | None, filters: Filters, now: int, *, any_namespace: bool
 ) -> list[str]:
-    """Mark memories as deleted and take them out of every index; return their ids."""
+    """Mark memories as deleted and remove them from every index; return their ids."""
     to_delete = select_to_delete(db, memory_ids, filters, any_namespace=any_namespace)
     for key, memory_id, namespace in to_delete:
         tags = [cast("tuple[str]", row)[0] for row in db.execute("SELECT tag FROM tags WHERE key = ?", (key,))]
@@ -225,7 +225,7 @@ def delete(
 
 
 def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) -> Memory:
-    """Bring a deleted memory back into every index.
+    """Restore a deleted memory to every index.
 
     Raises:
         NotFoundError: it is not deleted, or was purged.
@@ -243,7 +243,7 @@ def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) 
 
 
 def purge(db: apsw.Connection, before: int, now: int) -> int:
-    """Remove what was deleted before a moment, up to PURGED_AT_ONCE memories; return how many."""
+    """Purge memories deleted before a moment, up to PURGED_AT_ONCE; return how many."""
     rows = db.execute(
         "SELECT key, id, namespace FROM memories WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?",
         (before, PURGED_AT_ONCE),
@@ -258,9 +258,9 @@ def purge(db: apsw.Connection, before: int, now: int) -> int:
 
 
 def acquire_lease(db: apsw.Connection, name: str, owner: str, now: int, expires_at: int) -> bool:
-    """Take or prolong a lease; False while another owner's has not run out.
+    """Acquire or renew a lease; False while another owner's has not expired.
 
-    One that runs longer than leases do was given before the clock was set back, and counts no more.
+    A lease that expires too far in the future dates from before the clock was set back, and is ignored.
     """
     db.execute(
         """INSERT INTO leases VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE

@@ -1,1 +1,1 @@
-"""Chunks and their vectors in sqlite-vec, and the index of signs for large namespaces."""
+"""Chunks and their vectors in sqlite-vec, and the binary index for large namespaces."""

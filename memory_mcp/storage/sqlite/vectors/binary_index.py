@@ -1,9 +1,8 @@
-"""The signs of many vectors, and the file that keeps them: what a large search looks through first.
+"""A binary index of vectors and its file; a large search goes through it first.
 
-Of every vector one bit for each dimension is kept: whether the number is positive. The bits in which two vectors differ
-say nearly how far they are from each other, and a million of them are compared in milliseconds. Everything here is
-derived from the table of vectors and can be made again; nothing is ever only here. It is the one module of this program
-that needs numpy.
+The index has one bit per dimension of every vector: whether the number is positive. The number of bits in which two
+vectors differ approximates their distance, and a million vectors are compared in milliseconds. The index is derived
+from the vector table and can always be rebuilt.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ MAGIC: Final = b"MEMSIGN1"
 HEADER: Final = 4_096
 """Bytes before the arrays: the magic, then JSON, then zeros."""
 BLOCK: Final = 1 << 15
-"""Vectors that are compared at a time, so that what is between stays in the processor's cache."""
-FEW: Final = 0.2
-"""The share of all rows up to which it is faster to copy them together than to compare all."""
+"""Vectors compared at a time, so that intermediate results stay in the processor's cache."""
+MAX_GATHERED_SHARE: Final = 0.2
+"""Share of all rows up to which gathering the wanted ones is faster than comparing all."""
 GONE: Final = -1
-"""The namespace of a row whose vector was found to be deleted."""
+"""The namespace number of a row whose vector was found to be deleted."""
 
 Numbers = NDArray[np.int64]
 Bits = NDArray[np.uint64]
@@ -37,48 +36,48 @@ Bits = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What the signs were made of."""
+    """What the signs were derived from."""
 
     space: str
     words: int
-    """64-bit words of one vector's signs."""
+    """64-bit words per vector."""
     rows: int
     seq: int
     """The store's generation."""
     mark: str
-    """What the change log says of that generation: another database has another."""
+    """A digest of the change log's entry `seq`, which differs in another database."""
     last: int
-    """The largest passage id that was looked at."""
+    """The largest chunk id covered."""
     sum: int = 0
     """CRC-32 of the arrays."""
 
 
 @dataclass(slots=True)
 class Signs:
-    """The signs of a space's vectors, one row each in the order of their passages' ids."""
+    """The sign bits of a space's vectors, one row each, ordered by chunk id."""
 
     origin: Origin
     chunks: Numbers
     namespaces: NDArray[np.int32]
     """The number of each row's namespace."""
     columns: Bits
-    """(words, rows), because a word of many vectors is compared at once."""
+    """(words, rows), because one word of many vectors is compared at a time."""
 
     def rows_of(self, namespace: int) -> Numbers:
         """Return the rows of a namespace."""
         return np.flatnonzero(self.namespaces == namespace)
 
     def rows_at(self, passages: Iterable[int]) -> Numbers:
-        """Return the rows of these passages; those without one are left out."""
+        """Return the rows of these chunks; omits chunks without one."""
         wanted = np.unique(np.fromiter(passages, np.int64))
         return np.flatnonzero(np.isin(self.chunks, wanted, assume_unique=True))
 
     def nearest(self, vector: bytes, count: int, rows: Numbers) -> Numbers:
-        """Return at least `count` of these rows (all, if they are not so many) that differ least, those first."""
+        """Return at least `count` of these rows (all if there are fewer) that differ least, nearest first."""
         wanted = signs_of(np.frombuffer(vector, "<f4")[None])[:, 0]
         if len(rows) == len(self.chunks):
             differing = _differing(self.columns, wanted)
-        elif len(rows) > FEW * len(self.chunks):
+        elif len(rows) > MAX_GATHERED_SHARE * len(self.chunks):
             differing = _differing(self.columns, wanted)[rows]
         else:
             differing = _differing(self.columns[:, rows], wanted)
@@ -89,7 +88,7 @@ class Signs:
         return rows[ordered]
 
     def extended(self, origin: Origin, passages: Numbers, namespaces: NDArray[np.int32], columns: Bits) -> Signs:
-        """Return these and newer ones, without what is gone."""
+        """Return these rows and newer ones, without deleted ones."""
         kept = np.flatnonzero(self.namespaces != GONE)
         return Signs(
             replace(origin, rows=len(kept) + len(passages)),
@@ -100,12 +99,12 @@ class Signs:
 
 
 def signs_of(vectors: NDArray[np.float32]) -> Bits:
-    """Return the signs of (n, dimensions) vectors, dimensions a multiple of 64, as (dimensions / 64, n) words."""
+    """Return the sign bits of (n, dimensions) vectors as (dimensions / 64, n) words; dimensions is a multiple of 64."""
     return np.ascontiguousarray(np.packbits(vectors > 0, axis=1).view("<u8").T)
 
 
 def _differing(columns: Bits, wanted: Bits) -> NDArray[np.uint16]:
-    """Return in how many signs each row differs."""
+    """Return the number of bits in which each row differs."""
     words, rows = columns.shape
     sums = np.zeros(rows, np.uint16)
     mixed, counts = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint8)
@@ -119,7 +118,7 @@ def _differing(columns: Bits, wanted: Bits) -> NDArray[np.uint16]:
 
 
 def save(signs: Signs, path: Path) -> None:
-    """Put the signs into a file of this user alone, whole or not at all.
+    """Write the signs to a file that only this user can read, atomically.
 
     Raises:
         OSError: it cannot be written.
@@ -136,9 +135,11 @@ def save(signs: Signs, path: Path) -> None:
 
 
 def load(path: Path) -> Signs | None:
-    """Map a file of signs into memory, where all processes share it; None when it is none, or damaged."""
+    """Map a file of signs into memory, shared by all processes; None if it is missing, foreign or damaged."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        file = np.asarray(np.memmap(path, np.uint8, mode="c"))  # what is marked as gone is so for this process alone
+        file = np.asarray(
+            np.memmap(path, np.uint8, mode="c")
+        )  # copy on write: rows marked as GONE are so only in this process
         if bytes(file[: len(MAGIC)]) != MAGIC:
             return None
         origin = Origin(**json.loads(bytes(file[len(MAGIC) : HEADER]).rstrip(b"\0")))

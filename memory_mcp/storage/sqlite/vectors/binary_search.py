@@ -1,7 +1,7 @@
-"""Searches of large namespaces: the signs of the vectors choose, the vectors in their table decide.
+"""Searches of large namespaces: the vectors' sign bits select candidates, their full vectors decide the order.
 
-The table is the record. A row of the signs only says which vectors are worth reading; a vector that was deleted is not
-there to be read, and one that is newer than the signs is fetched from the table before the search.
+The vector table is the record. The binary index only says which vectors are worth reading: a deleted vector is not in
+the table any more, and vectors newer than the index are added to it before the search.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from memory_mcp.storage.sqlite.vectors.binary_index import GONE, Numbers, Origin
 from memory_mcp.storage.sqlite.vectors.private import ChunkRow, chunk_rows, read
 
 READ_PER_RESULT: Final = 8
-FEWEST_READ: Final = 400
-"""How many vectors are read for each memory that is asked for, and at least; see docs/benchmarks.md."""
-ENOUGH: Final = 0.9
-"""The share of the vectors wanted that may do, where others were deleted or do not pass the filters."""
-FEW: Final = 0.05
-"""The share of a space up to which the passages that filters let through are listed before the search."""
-MAX_TAIL: Final = 0.05
-"""The share of signs that a process holds for itself; with more, it writes the file again."""
+"""Vectors to read for each requested memory; see docs/benchmarks.md."""
+MIN_READ: Final = 400
+"""Vectors to read at least; see docs/benchmarks.md."""
+SUFFICIENT_SHARE: Final = 0.9
+"""Share of the vectors to read that suffices, as some are deleted or do not pass the filters."""
+MAX_PREFILTERED_SHARE: Final = 0.05
+"""Largest share of a space's chunks that a narrow filter may select for the search to list them first."""
+MAX_UNSAVED_SHARE: Final = 0.05
+"""Largest share of the index that a process keeps in its own memory; beyond it, the process rewrites the file."""
 
 Scored = list[tuple[int, int, float]]
-"""(passage id, memory key, cosine), best first."""
+"""(chunk id, memory key, cosine), best first."""
 
 
 class BinaryVectorIndex:
-    """The signs of one database's active space, kept up to date by the thread that reads it."""
+    """The sign bits of one database's active space, kept up to date by the thread that reads it."""
 
     def __init__(self, path: Path, *, saves: bool = True) -> None:
         self._path = path.with_name(f"{path.name}-signs")
@@ -45,17 +46,17 @@ class BinaryVectorIndex:
         """Whether the file may be written."""
         self._signs: Signs | None = None
         self._saved = 0
-        """Rows of the file that the signs began with."""
+        """Rows in the file when it was last read or written."""
         self._rows: dict[int, Numbers] = {}
 
     def nearest(
         self, db: apsw.Connection, number: int, vector: bytes, space: Space, filters: Filters, limit: int
     ) -> Scored:
-        """Return the nearest passages that pass the filters: of at least `limit` memories, if there are so many."""
+        """Return the nearest chunks that pass the filters, of at least `limit` memories if that many match."""
         signs = self._current(db, number, space)
         rows = self._of(signs, _number_of(db, filters.namespace))
         if filters.is_narrow:
-            listed = _listed(db, filters, int(FEW * signs.origin.rows))
+            listed = _listed(db, filters, int(MAX_PREFILTERED_SHARE * signs.origin.rows))
             if listed is not None:
                 rows, filters = signs.rows_at(listed), Filters(filters.namespace)
         return self._nearest(db, number, vector, filters, limit, rows)
@@ -64,13 +65,13 @@ class BinaryVectorIndex:
         self, db: apsw.Connection, number: int, vector: bytes, filters: Filters, limit: int, rows: Numbers
     ) -> Scored:
         signs = cast("Signs", self._signs)
-        wanted = max(FEWEST_READ, READ_PER_RESULT * limit, math.isqrt(signs.origin.rows))
+        wanted = max(MIN_READ, READ_PER_RESULT * limit, math.isqrt(signs.origin.rows))
         count, found, looked = wanted, cast("Scored", []), 0
         while looked < len(rows):
             chosen = signs.nearest(vector, count, rows)[looked:]
             looked += len(chosen)
             found += self._read(db, number, vector, filters, chosen)
-            if len(found) >= ENOUGH * wanted and len({key for _, key, _ in found}) >= limit:
+            if len(found) >= SUFFICIENT_SHARE * wanted and len({key for _, key, _ in found}) >= limit:
                 break
             count = 4 * looked
         return sorted(found, key=lambda one: -one[2])
@@ -81,7 +82,7 @@ class BinaryVectorIndex:
         return self._rows[namespace]
 
     def _read(self, db: apsw.Connection, number: int, vector: bytes, filters: Filters, rows: Numbers) -> Scored:
-        """Score the vectors of these rows that are there and pass the filters."""
+        """Score the vectors of these rows that still exist and pass the filters."""
         signs = cast("Signs", self._signs)
         ids = cast("list[int]", signs.chunks[rows].tolist())
         vectors = read(db, number, 64 * signs.origin.words, ids)
@@ -91,14 +92,14 @@ class BinaryVectorIndex:
         cosines = _cosines(vector, [vectors[passage] for passage, _ in fitting])
         return [(passage, key, cosine) for (passage, key), cosine in zip(fitting, cosines, strict=True)]
 
-    def _forget(self, rows: Numbers, there: Collection[int]) -> None:
-        """Leave out the rows whose vectors are not there from now on."""
+    def _forget(self, rows: Numbers, existing: Collection[int]) -> None:
+        """Mark the rows whose vectors no longer exist."""
         signs = cast("Signs", self._signs)
-        signs.namespaces[[row for row in rows.tolist() if int(signs.chunks[row]) not in there]] = GONE
+        signs.namespaces[[row for row in rows.tolist() if int(signs.chunks[row]) not in existing]] = GONE
         self._rows.clear()
 
     def _current(self, db: apsw.Connection, number: int, space: Space) -> Signs:
-        """Return signs that know every vector of this moment."""
+        """Return signs that include every vector of this snapshot."""
         signs = self._signs if self._fits(db, self._signs, space) else None
         if signs is None:
             loaded = load(self._path)
@@ -129,20 +130,20 @@ class BinaryVectorIndex:
         columns = signs_of(np.frombuffer(b"".join(vectors), "<f4").reshape(len(newer), -1))
         extended = signs.extended(origin, np.array(passages), np.array(namespaces, np.int32), columns)
         self._rows.clear()
-        if len(extended.chunks) - self._saved > MAX_TAIL * len(extended.chunks):
+        if len(extended.chunks) - self._saved > MAX_UNSAVED_SHARE * len(extended.chunks):
             self._save(extended)
         return extended
 
     def _save(self, signs: Signs) -> None:
         if not self._saves:
             return
-        with contextlib.suppress(OSError):  # it is searched as well without its file
+        with contextlib.suppress(OSError):  # the search works without the file
             save(signs, self._path)
             self._saved = signs.origin.rows
 
 
 def _fitting(db: apsw.Connection, filters: Filters, passages: Iterable[int]) -> list[tuple[int, int]]:
-    """Return (passage id, memory key) of those that the filters let through, a namespace's own being given."""
+    """Return (chunk id, memory key) of those that pass the filters; all must be of the filters' namespace."""
     sql = "SELECT p.id, p.key FROM json_each(?) AS w CROSS JOIN passages AS p ON p.id = w.value"
     parameters: list[apsw.SQLiteValue] = [to_json(list(passages))]
     if filters.is_narrow:
@@ -162,13 +163,13 @@ def _generation(db: apsw.Connection) -> int:
 
 
 def _mark(db: apsw.Connection, seq: int) -> str:
-    """Return what tells this database's change from another's of the same number."""
+    """Return a digest of a change, which tells it from another database's change of the same number."""
     row = db.execute("SELECT at, namespace, kind, memory_ids FROM changes WHERE seq = ?", (seq,)).fetchone()
     return hashlib.blake2b(repr(row).encode(), digest_size=16).hexdigest() if row else ""
 
 
 def _listed(db: apsw.Connection, filters: Filters, most: int) -> list[int] | None:
-    """Return the passages that filters let through, None when they are more than `most`."""
+    """Return the chunks that pass the filters; None if there are more than `most`."""
     where = condition(filters)
     rows = db.execute(
         f"SELECT p.id FROM memories AS m JOIN passages AS p ON p.key = m.key WHERE {where.sql} LIMIT ?",  # noqa: S608 - only parameters
@@ -178,7 +179,7 @@ def _listed(db: apsw.Connection, filters: Filters, most: int) -> list[int] | Non
 
 
 def _newer(db: apsw.Connection, number: int, last: int) -> list[tuple[int, int, bytes]]:
-    """Return (passage id, namespace's number, vector) of the passages after `last`."""
+    """Return (chunk id, namespace's number, vector) of the chunks after `last`."""
     rows = db.execute(
         f"""SELECT p.id, n.number, v.embedding FROM passages AS p
             CROSS JOIN vectors_{number:d} AS v ON v.passage_id = p.id

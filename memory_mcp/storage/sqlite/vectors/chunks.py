@@ -1,4 +1,4 @@
-"""Passages and their vectors, which always come and go together."""
+"""Chunks and their vectors, which are always written and removed together."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ VECTORS_PER_CHUNK: Final = 256
 
 
 def number_of(db: apsw.Connection, space: Space) -> int | None:
-    """Return the number of a space that the file knows."""
+    """Return the number of a space; None if the file has no such space."""
     row = db.execute("SELECT number FROM spaces WHERE id = ? AND dimensions = ?", (space.id, space.dimensions)).get
     return cast("int | None", row)
 
 
 def make_space(db: apsw.Connection, space: Space, *, active: bool = False) -> int:
-    """Return the number of a space, which is made with its table of vectors when it is not there.
+    """Return the number of a space; creates it with its vector table if necessary.
 
-    `active` makes it the store's, which has none then; memories that were filled beside it wait no more.
+    `active` activates it, in a store without an active space; pending chunks of memories that have been filled into it
+    are removed.
     """
     known = number_of(db, space)
     if known is not None:
@@ -48,7 +49,7 @@ def make_space(db: apsw.Connection, space: Space, *, active: bool = False) -> in
 
 
 def _number_for(db: apsw.Connection, space: Space | None, parts: Sequence[Chunk]) -> int | None:
-    """Return the number of this space if it is the store's; the first vectors ever decide the store's."""
+    """Return the number of this space if it is active; the first vectors activate theirs."""
     if space is None:
         return None
     store = active_space(db)
@@ -58,14 +59,14 @@ def _number_for(db: apsw.Connection, space: Space | None, parts: Sequence[Chunk]
 
 
 def insert_all(db: apsw.Connection, key: int, namespace: str, embedded: Embedded) -> bool:
-    """Write a memory's passages with the vectors that they have; say whether all have one."""
+    """Write a memory's chunks with their vectors; return whether all have one."""
     number = _number_for(db, embedded.space, embedded.chunks)
     have_vectors = [insert(db, key, namespace, passage, number) for passage in embedded.chunks]
     return all(have_vectors)
 
 
 def insert(db: apsw.Connection, key: int, namespace: str, passage: Chunk, number: int | None) -> bool:
-    """Write a passage, and its vector where it has one of this space; say whether it has."""
+    """Write a chunk, and its vector if it has one of this space; return whether it has."""
     vector = None if number is None else passage.vector
     state = "failed" if passage.error else "pending" if vector is None else "embedded"
     db.execute(
@@ -81,18 +82,18 @@ def insert(db: apsw.Connection, key: int, namespace: str, passage: Chunk, number
 
 
 def drop_of(db: apsw.Connection, key: int) -> None:
-    """Remove a memory's passages in all spaces."""
+    """Remove a memory's chunks in all spaces."""
     rows = db.execute("SELECT id FROM passages WHERE key = ?", (key,)).fetchall()
     drop(db, [passage_id for (passage_id,) in cast("list[tuple[int]]", rows)])
 
 
 def drop_waiting(db: apsw.Connection, key: int) -> None:
-    """Remove a memory's passages that are of no space."""
+    """Remove a memory's chunks that are not in any space."""
     db.execute("DELETE FROM passages WHERE key = ? AND space IS NULL", (key,))
 
 
 def drop(db: apsw.Connection, passage_ids: Sequence[int]) -> None:
-    """Remove passages and their vectors."""
+    """Remove chunks and their vectors."""
     for passage_id in passage_ids:
         number = db.execute("DELETE FROM passages WHERE id = ? RETURNING space", (passage_id,)).get
         if number is not None:
@@ -100,10 +101,10 @@ def drop(db: apsw.Connection, passage_ids: Sequence[int]) -> None:
 
 
 def retry_failed(db: apsw.Connection, made_by: str | None) -> int:
-    """Queue the refused passages of the store's space again, but not those that `made_by` refused; return how many."""
+    """Queue the active space's failed chunks again, except those that `made_by` refused; return how many."""
     store = active_space(db)
     ending = None if made_by is None else f"[{made_by}]"
-    db.execute(  # in words of the index that holds only what has no vector
+    db.execute(  # in the terms of the partial index over chunks without a vector, so that SQLite uses it
         """UPDATE passages SET state = 'pending', error = NULL, space = NULL
            WHERE state <> 'embedded' AND state = 'failed' AND (space IS NULL OR space = ?1)
              AND (?2 IS NULL OR substr(error, -length(?2)) <> ?2)""",
@@ -113,7 +114,7 @@ def retry_failed(db: apsw.Connection, made_by: str | None) -> int:
 
 
 def set_vectors(db: apsw.Connection, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]], now: int) -> None:
-    """Replace queued passages by what became of them; one that is gone or no longer pending is passed over."""
+    """Replace queued chunks by their results; skips chunks that are gone or no longer pending."""
     store = active_space(db)
     if store is not None and store[1] != space:
         return

@@ -1,4 +1,4 @@
-"""What lies around a memory: its neighbours in the conversation, its meaning among them, and a namespace's average."""
+"""The context of a memory: its neighbours in the conversation, its vector mixed with theirs, a namespace's sample."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from memory_mcp.storage.sqlite.vectors import private
 from memory_mcp.storage.sqlite.vectors.exact import cosines, vectors_of
 
 REACH: Final = 2
-"""Neighbours on each side; further ones found nothing more."""
+"""Neighbours on each side; measured, more of them improve nothing."""
 
 _NO_NEIGHBOURS: Final = Neighbours((), ())
 
 FINEST: Final = 16
-"""A neighbour's share is a multiple of one such part."""
+"""A neighbour's weight is a multiple of 1 / PARTS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The vectors among neighbours that are the same for every query, while the store does not change."""
+    """Contextual vectors that do not depend on the query; valid while the store does not change."""
 
     shares: tuple[float, ...]
-    """The weight of a neighbour, by its distance; the memory's own is 1."""
+    """The weight of a neighbour by its distance; the memory's own weight is 1."""
     kept: dict[int, bytes]
 
 
 @cache
 def _in_context(shares: tuple[float, ...]) -> str:
-    """Return SQL that adds a memory's vector (?2) and its neighbours' (before ?3, after ?4; further ones ?5, ?6 ...).
+    """Return SQL for the weighted sum of a memory's vector (?2) and its neighbours' (?3 before, ?4 after, ?5, …).
 
-    sqlite-vec adds and does not multiply; a cosine knows no length. So all are added a whole number of times: for 1/2
-    and 1/4, 4 * own + 2 * (the one before + the one after) + (the second before + the second after).
+    sqlite-vec can add vectors but not scale them, and a cosine ignores length. So each vector is added a whole number
+    of times: for weights 1/2 and 1/4, 4 * own + 2 * (before + after) + (second before + second after).
     """
     counts = [max(1, round(FINEST * share)) for share in shares]
     common = math.gcd(FINEST, *counts)
@@ -52,7 +52,7 @@ def _in_context(shares: tuple[float, ...]) -> str:
 
 
 def _times(vector: str, count: int) -> str:
-    """Return SQL that adds a vector so many times."""
+    """Return SQL that adds a vector `count` times."""
     if count == 1:
         return vector
     half = _times(vector, count // 2)
@@ -61,7 +61,7 @@ def _times(vector: str, count: int) -> str:
 
 
 def neighbours(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
-    """Return the live memories just before and after each one in its conversation; a key without one is absent."""
+    """Return the live neighbours of each memory in its conversation; a key without a conversation is absent."""
 
     def side(comparison: str, order: str) -> str:
         return f"""(SELECT json_group_array(key) FROM (
@@ -83,14 +83,14 @@ def neighbours(db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours
 
 
 def _numbers(listed: str) -> tuple[int, ...]:
-    """Read SQLite's JSON array of integers."""
+    """Parse SQLite's JSON array of integers."""
     return tuple(int(number) for number in listed[1:-1].split(",") if number)
 
 
 def contextual_similarity(
     db: apsw.Connection, vector: bytes, space: Space, around: Mapping[int, Neighbours], sums: Sums
 ) -> dict[int, float]:
-    """Return the cosine of each memory among its neighbours; absent without a vector.
+    """Return the cosine of each memory's contextual vector; absent without a vector.
 
     Raises:
         SpaceMismatchError: the store's vectors are of another space.
@@ -116,7 +116,7 @@ def _among_neighbours(
     first: Mapping[int, bytes],
     best: Mapping[int, bytes],
 ) -> dict[int, bytes]:
-    """Return the vector of each memory with its neighbours', its own being that of its first passage if not `best`."""
+    """Return each memory's contextual vector; its own part is the vector of its first chunk unless `best` has one."""
     own = {**first, **best}
     nothing = bytes(len(next(iter(first.values()), b"")))
 
@@ -132,7 +132,7 @@ def _among_neighbours(
 
 
 def _first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: set[int]) -> dict[int, bytes]:
-    """Return the vector of each memory's first passage that has one."""
+    """Return the vector of each memory's first embedded chunk."""
     rows = db.execute(
         """SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded' AND space = ?
                    ORDER BY first LIMIT 1), w.value
@@ -145,7 +145,7 @@ def _first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: set[
 
 
 def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequence[int]) -> dict[int, bytes]:
-    """Return the vector of the passage that is nearest, of each memory that has several."""
+    """Return the nearest chunk's vector of each memory with several chunks."""
     rows = db.execute(
         f"""SELECT p.key, v.embedding FROM passages AS p CROSS JOIN vectors_{number:d} AS v ON v.passage_id = p.id
             WHERE p.key IN (SELECT value FROM json_each(?)
@@ -153,16 +153,16 @@ def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequenc
             ORDER BY vec_distance_cosine(v.embedding, ?) DESC""",  # noqa: S608 - a number of ours
         (to_json(list(keys)), vector),
     )
-    return dict(cast("Iterator[tuple[int, bytes]]", rows))  # the last of a key, its nearest, stays
+    return dict(cast("Iterator[tuple[int, bytes]]", rows))  # the last row of a key wins, which is its nearest
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceVectors:
-    """The vectors of one namespace in one space."""
+    """The positions of one namespace's vectors in one space."""
 
     total: int
     slots: Mapping[int, int]
-    """The bits of the slots in use, by chunk."""
+    """The bitmap of used slots, by sqlite-vec's block."""
 
 
 def held(db: apsw.Connection, number: int, namespace: str) -> NamespaceVectors:
@@ -172,9 +172,9 @@ def held(db: apsw.Connection, number: int, namespace: str) -> NamespaceVectors:
 
 
 def chosen(db: apsw.Connection, number: int, dimensions: int, held: NamespaceVectors, count: int) -> bytes:
-    """Return so many of the vectors, chosen evenly, one after another.
+    """Return `count` of the vectors, spread evenly.
 
-    A store that did not change gives the same ones again, so that equal searches have equal answers.
+    An unchanged store returns the same ones again, so that equal searches have equal results.
     """
     some = random.Random(held.total).sample(range(held.total), min(count, held.total))  # noqa: S311 - no secret
     passages = _passages_at(db, number, held.slots, sorted(some))
@@ -182,7 +182,7 @@ def chosen(db: apsw.Connection, number: int, dimensions: int, held: NamespaceVec
 
 
 def _passages_at(db: apsw.Connection, number: int, slots: Mapping[int, int], places: Sequence[int]) -> list[int]:
-    """Return the passages at these places among the slots in use; `places` ascend."""
+    """Return the chunks at these positions among the used slots; `places` is ascending."""
     ends = list(accumulate(map(int.bit_count, slots.values())))
     wanted: dict[int, list[int]] = {}
     chunk_ids, at = list(slots), 0

@@ -1,4 +1,4 @@
-"""Finding memories by vector; filters are part of the search."""
+"""Exact vector search in sqlite-vec; filters are part of the search."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.rows import to_json
 
 MAX_K: Final = 4096
-"""The most neighbours that sqlite-vec returns at once."""
+"""The most results that sqlite-vec returns at once."""
 
 
 def active_space(db: apsw.Connection) -> tuple[int, Space] | None:
-    """Return the number and the space of the store's vectors."""
+    """Return the active space with its number; None before the first vector."""
     row = db.execute("SELECT number, id, dimensions FROM spaces WHERE active = 1").fetchone()
     if row is None:
         return None
@@ -28,13 +28,13 @@ def active_space(db: apsw.Connection) -> tuple[int, Space] | None:
 
 
 def space(db: apsw.Connection) -> Space | None:
-    """Return the space of the store's vectors; None before the first."""
+    """Return the active space; None before the first vector."""
     active = active_space(db)
     return None if active is None else active[1]
 
 
 def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
-    """Return the memories whose best passage is nearest by cosine, best first.
+    """Return the memories whose best chunk is nearest by cosine, best first.
 
     Raises:
         SpaceMismatchError: the store's vectors are of another space.
@@ -43,20 +43,22 @@ def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, 
     if number is None:
         return []
     best: dict[int, tuple[float, int]] = {}
-    k = min(MAX_K, max(limit + limit // 4, 64))  # the scan takes twice as long for three times as many
+    k = min(MAX_K, max(limit + limit // 4, 64))  # three times as many results double the time of the scan
     while True:
         rows = _neighbours(db, number, vector, filters, k, excluded=list(best) if k == MAX_K else [])
         for passage_id, key, score in rows:
             best.setdefault(key, (score, passage_id))
         if len(best) >= limit or len(rows) < k:
             break
-        k = min(MAX_K, 4 * k) if k < limit * 4 else MAX_K  # the passages of few fill it: more, then others than these
+        k = (
+            min(MAX_K, 4 * k) if k < limit * 4 else MAX_K
+        )  # chunks of few memories fill the results: ask for more, then exclude these memories
     ranked = sorted(best.items(), key=lambda entry: -entry[1][0])[:limit]
     return _matches(db, ranked)
 
 
 def compare(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
-    """Return the cosine of each memory's best passage, in no order; a memory without a vector is left out.
+    """Return the cosine of each memory's best chunk, in no order; memories without a vector are omitted.
 
     Raises:
         SpaceMismatchError: the store's vectors are of another space.
@@ -91,10 +93,10 @@ def _starts(step: int, end: int) -> str:
 
 
 def vectors_of(db: apsw.Connection, space: Space) -> int | None:
-    """Return the number of the store's space, None when it has none yet.
+    """Return the number of the active space; None before the first vector.
 
     Raises:
-        SpaceMismatchError: it is another one.
+        SpaceMismatchError: `space` is another one.
     """
     active = active_space(db)
     if active is None:
@@ -115,7 +117,7 @@ def _clipped(score: float) -> float:
 def _neighbours(
     db: apsw.Connection, number: int, vector: bytes, filters: Filters, k: int, excluded: list[int]
 ) -> list[tuple[int, int, float]]:
-    """Return (passage id, memory key, cosine) of the k nearest passages, best first."""
+    """Return (chunk id, memory key, cosine) of the k nearest chunks, best first."""
     where = condition(filters)
     if excluded:
         where.add("m.key NOT IN (SELECT value FROM json_each(?))", str(excluded))
@@ -135,7 +137,7 @@ def _neighbours(
 
 
 def best_matches(db: apsw.Connection, found: Iterable[tuple[int, int, float]], limit: int) -> list[Match]:
-    """Return the best memories of (passage id, memory key, cosine), which come best first."""
+    """Return the best memories of (chunk id, memory key, cosine), which are sorted best first."""
     best: dict[int, tuple[float, int]] = {}
     for passage_id, key, cosine in found:
         if len(best) == limit:
@@ -145,7 +147,7 @@ def best_matches(db: apsw.Connection, found: Iterable[tuple[int, int, float]], l
 
 
 def _matches(db: apsw.Connection, found: Iterable[tuple[int, tuple[float, int]]]) -> list[Match]:
-    """Make matches of (key, (cosine, passage id)); a passage is shown where the memory has others."""
+    """Convert (key, (cosine, chunk id)) to matches; a match names its chunk if the memory has several."""
     found = list(found)
     rows = db.execute(
         """SELECT p.key, p.first, p.last FROM json_each(?) AS w CROSS JOIN passages AS p ON p.id = w.value

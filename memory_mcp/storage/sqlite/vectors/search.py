@@ -1,4 +1,4 @@
-"""Which way a search by vector goes: sqlite-vec's own for small namespaces, by signs first for large ones."""
+"""Chooses the vector search: sqlite-vec's exact scan for small namespaces, the binary index for large ones."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
     from memory_mcp.storage.sqlite.vectors.binary_search import BinaryVectorIndex
 
 LARGE: Final = 8_000
-"""Vectors of a namespace from which on it is searched by signs; sqlite-vec takes about 6 ms for so many, signs 2, but
-they take numpy, which is 17 MB in the process."""
+"""Vectors in a namespace from which the binary index is used. For that many, sqlite-vec takes about 6 ms and the index
+2 ms, but the index needs numpy, which is 17 MB in the process."""
 
 MOST_KNOWN: Final = 120_000
-"""Memories whose neighbours, and terms whose counts, are kept in mind."""
+"""Memories whose neighbours are cached, and terms whose counts are."""
 MOST_SUMS: Final = 4_000
-"""Memories whose vectors among their neighbours are kept in mind, 1.5 KB each."""
+"""Memories whose contextual vectors are cached, 1.5 KB each."""
 MOST_HELD: Final = 1_000
-"""Namespaces of which it is kept in mind where their vectors lie, half a kilobyte for some hundred."""
+"""Namespaces whose vector positions are cached, half a kilobyte per few hundred vectors."""
 MOST_CHOSEN: Final = 8
-"""Namespaces whose sample is kept in mind, 200 KB each."""
+"""Namespaces whose sample of vectors is cached, 200 KB each."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """What holds while the store does not change, and would be asked again by every search."""
+    """Results that stay valid while the store does not change, and that every search would otherwise compute again."""
 
     generation: int
     around: dict[int, Neighbours | None] = field(default_factory=dict)
     keywords: PostingCache = field(default_factory=PostingCache)
     sums: dict[int, bytes] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
-    """Those that the sums were made with."""
+    """The neighbour weights of the cached sums."""
     held: dict[tuple[int, str], context.NamespaceVectors] = field(default_factory=dict)
     """By the space's number and the namespace."""
     chosen: dict[tuple[int, str, int], bytes] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """Count what is kept."""
+        """Return the number of cached entries."""
         return len(self.around) + len(self.keywords.counts)
 
 
 class VectorSearch:
-    """Finds by vector and by conversation for one reading thread."""
+    """Searches by vector and by conversation, for one reading thread."""
 
     def __init__(self, path: Path, large: int = LARGE, *, saves: bool = True) -> None:
         self._path = path
@@ -62,7 +62,7 @@ class VectorSearch:
         self._known = _Known(0)
 
     def nearest(self, db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
-        """Return the memories whose best passage is nearest by cosine, best first.
+        """Return the memories whose best chunk is nearest by cosine, best first.
 
         Raises:
             SpaceMismatchError: the store's vectors are of another space.
@@ -76,7 +76,7 @@ class VectorSearch:
     def background_scores(
         self, db: apsw.Connection, vector: bytes, space: Space, namespace: str, count: int
     ) -> BackgroundScores:
-        """Return the cosines to some passages of a namespace.
+        """Return the cosines to a sample of a namespace's chunks.
 
         Raises:
             SpaceMismatchError: the store's vectors are of another space.
@@ -85,7 +85,7 @@ class VectorSearch:
         if number is None:
             return BackgroundScores(0, ())
         held = self._held(db, number, namespace)
-        chosen, asked = self._known.chosen, (number, namespace, count)  # of this moment, as what is held is
+        chosen, asked = self._known.chosen, (number, namespace, count)  # of the same snapshot as the cache
         if asked not in chosen:
             if len(chosen) == MOST_CHOSEN:
                 chosen.clear()
@@ -93,7 +93,7 @@ class VectorSearch:
         return BackgroundScores(held.total, tuple(cosines(db, vector, chosen[asked])))
 
     def neighbours(self, db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
-        """Return what lies on each side of each memory in its conversation; a key without one is absent."""
+        """Return the neighbours of each memory in its conversation; a key without a conversation is absent."""
         around = self._known_at(db).around
         missing = [key for key in keys if key not in around]
         if missing:
@@ -104,24 +104,24 @@ class VectorSearch:
     def contextual_similarity(
         self, db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int], shares: tuple[float, ...]
     ) -> dict[int, float]:
-        """Return the cosine of each memory among its neighbours; absent without a conversation or a vector.
+        """Return the cosine of each memory's contextual vector; absent without a conversation or a vector.
 
         Raises:
             SpaceMismatchError: the store's vectors are of another space.
         """
         around = self.neighbours(db, keys)
-        known = self._known  # of this moment, as the neighbours are
+        known = self._known  # of the same snapshot as the neighbours
         if len(known.sums) > MOST_SUMS or known.shares != shares:
             known.sums.clear()
             known.shares = shares
         return context.contextual_similarity(db, vector, space, around, context.Sums(shares, known.sums))
 
     def keywords(self, db: apsw.Connection) -> PostingCache:
-        """Return what was read of the keyword index, to be added to."""
+        """Return the cache of the keyword index."""
         return self._known_at(db).keywords
 
     def _known_at(self, db: apsw.Connection) -> _Known:
-        """Return what was found out since the store last changed."""
+        """Return the cache, emptied if the store has changed."""
         generation = cast("int | None", db.execute("SELECT max(seq) FROM changes").get) or 0
         if generation != self._known.generation or self._known.size > MOST_KNOWN:
             self._known = _Known(generation)
@@ -137,12 +137,12 @@ class VectorSearch:
 
     def _is_large(self, db: apsw.Connection, number: int, space: Space, namespace: str) -> bool:
         if space.dimensions % 64:
-            return False  # too few signs, or none of a whole word
+            return False  # too few vectors, or dimensions that do not fill 64-bit words
         return self._held(db, number, namespace).total >= self._large
 
     def _by_signs(self) -> BinaryVectorIndex:
         if self._signs is None:
-            from memory_mcp.storage.sqlite.vectors.binary_search import BinaryVectorIndex  # noqa: PLC0415 - numpy, which small stores do without
+            from memory_mcp.storage.sqlite.vectors.binary_search import BinaryVectorIndex  # noqa: PLC0415 - numpy, which small stores do not need
 
             self._signs = BinaryVectorIndex(self._path, saves=self._saves)
         return self._signs

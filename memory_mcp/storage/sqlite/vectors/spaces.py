@@ -1,4 +1,4 @@
-"""Embedding spaces: one is the store's, another may be filled beside it and then take its place."""
+"""Embedding spaces: one is active; another may be filled and then become active."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def other_spaces(db: apsw.Connection) -> list[Space]:
 
 
 def missing_vectors(db: apsw.Connection, space: Space, after: int, limit: int) -> list[MissingVectors]:
-    """Return the first live memories after this key that have no passage in the space."""
+    """Return the first live memories after this key that have no chunk in the space."""
     rows = db.execute(
         f"SELECT m.key, m.content {_UNFILLED} AND m.key > ? ORDER BY m.key LIMIT ?",
         (chunks.number_of(db, space), after, limit),
@@ -36,16 +36,16 @@ def missing_vectors(db: apsw.Connection, space: Space, after: int, limit: int) -
 
 
 def count_missing_vectors(db: apsw.Connection, space: Space) -> int:
-    """Count the live memories that have no passage in the space."""
+    """Count the live memories that have no chunk in the space."""
     return cast("int", db.execute(f"SELECT count(*) {_UNFILLED}", (chunks.number_of(db, space),)).get)
 
 
 def backfill(
     db: apsw.Connection, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]], now: int
 ) -> None:
-    """Write the passages of memories that still are what they were, and still lack them.
+    """Write the chunks of memories that have not changed and still lack them.
 
-    In the store's own space that is a change that searches see, and stands in the log.
+    In the active space searches see this, so the change log records it.
     """
     number = chunks.make_space(db, space)
     active = active_space(db)
@@ -60,7 +60,7 @@ def backfill(
             continue
         namespace, memory_id = cast("tuple[str, str]", row)
         if is_active:
-            chunks.drop_waiting(db, memory.key)  # they are about to be had
+            chunks.drop_waiting(db, memory.key)  # about to be embedded
         for part in parts:
             chunks.insert(db, memory.key, namespace, part, number)
         filled.setdefault(namespace, []).append(memory_id)
@@ -69,7 +69,7 @@ def backfill(
 
 
 def activate_space(db: apsw.Connection, space: Space, now: int) -> bool:
-    """Make the space the store's when every live memory is in it; say whether it is."""
+    """Activate the space if every live memory is in it; return whether it is active."""
     active = active_space(db)
     if active is not None and active[1] == space:
         return True
@@ -87,7 +87,7 @@ def activate_space(db: apsw.Connection, space: Space, now: int) -> bool:
 
 
 def _forget_waiting(db: apsw.Connection) -> None:
-    """Take the memories that wait for vectors out of the store's space, so that a way back makes them anew."""
+    """Remove memories with pending chunks from the space, so that switching back to it embeds them again."""
     active = active_space(db)
     number = active[0] if active else None
     rows = db.execute("SELECT DISTINCT key FROM passages WHERE space IS NULL")
@@ -101,14 +101,14 @@ def _forget_waiting(db: apsw.Connection) -> None:
 
 
 def drop(db: apsw.Connection, space: Space) -> None:
-    """Remove a space that is not the store's, with its vectors; one that is not there is no failure.
+    """Remove an inactive space with its vectors; does nothing if it does not exist.
 
     Raises:
-        ConflictError: it is the store's.
+        ConflictError: it is active.
     """
     active = active_space(db)
     if active is not None and active[1] == space:
-        raise ConflictError(f"the space {space.id} is the store's; re-embed into another one before it is dropped")
+        raise ConflictError(f"the space {space.id} is in use; re-embed into another one before dropping it")
     number = chunks.number_of(db, space)
     if number is not None:
         db.execute("DELETE FROM passages WHERE space = ?", (number,))
