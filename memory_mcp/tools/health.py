@@ -7,7 +7,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Finding
 from memory_mcp.domain.principal import Scope
@@ -62,7 +61,7 @@ class HealthResult(Result):
 def without_settings(error: SettingsError) -> HealthResult:
     """Return the health when the settings are invalid: no other part can be built then."""
     part = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
-    return HealthResult.of("failed", {SETTINGS: part})
+    return HealthResult.of("failed", {"settings": part})
 
 
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
