@@ -27,14 +27,10 @@ def get(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: b
     Raises:
         NotFoundError: there is none.
     """
-    row = db.execute(
-        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND m.deleted_at IS NULL
-            AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - a constant
-        (memory_id, namespace, any_namespace),
-    ).fetchone()
-    if row is None:
+    memory = _named(db, "m.deleted_at IS NULL", memory_id, namespace, any_namespace=any_namespace)
+    if memory is None:
         raise NotFoundError(f"id: no memory {memory_id!r} is stored")
-    return to_memory(row)
+    return memory
 
 
 def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
@@ -43,14 +39,21 @@ def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespac
     Raises:
         NotFoundError: there is none.
     """
+    memory = _named(db, "m.deleted_at IS NOT NULL", memory_id, namespace, any_namespace=any_namespace)
+    if memory is None:
+        raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
+    return memory
+
+
+def _named(
+    db: apsw.Connection, condition: str, memory_id: str, namespace: str, *, any_namespace: bool
+) -> Memory | None:
     row = db.execute(
-        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND m.deleted_at IS NOT NULL
-            AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - a constant
+        f"""SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE m.id = ?1 AND {condition}
+            AND (?3 OR m.namespace = ?2) ORDER BY m.namespace <> ?2, m.key LIMIT 1""",  # noqa: S608 - constants
         (memory_id, namespace, any_namespace),
     ).fetchone()
-    if row is None:
-        raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
-    return to_memory(row)
+    return None if row is None else to_memory(row)
 
 
 def load(db: apsw.Connection, key: int) -> Memory:
