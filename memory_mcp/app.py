@@ -28,6 +28,7 @@ from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
 from memory_mcp.maintenance.upkeep import Upkeep
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS, ChunkPolicy
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
@@ -60,15 +61,22 @@ def make_embedder(settings: Settings) -> Embedder:
 
 
 def make_services(
-    settings: Settings, store: Store, embedder: Embedder, policy: SearchPolicy = DEFAULT_POLICY
+    settings: Settings,
+    store: Store,
+    embedder: Embedder,
+    policy: SearchPolicy = DEFAULT_POLICY,
+    chunks: ChunkPolicy = DEFAULT_CHUNKS,
 ) -> Services:
     """Join the services to a store and an embedder."""
     backups = Backups(store, _backup_folder(settings))
     upkeep = Upkeep(
         store, backups if settings.backup_enabled else None, keep_changes=timedelta(days=settings.changes_days)
     )
-    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
-    indexer = Indexer(embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=settings.bulk_budget_s)
+    bulk_budget_s = settings.bulk_budget_s
+    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
+    indexer = Indexer(
+        embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=bulk_budget_s, policy=chunks
+    )
     watching = Watching(store)
     health = make_live_checks(store, embedder, upkeep, (chores.background, watching.background))
     return Services(
@@ -77,7 +85,7 @@ def make_services(
         health=health,
         chores=chores,
         backups=backups,
-        reembedding=Reembedding(store, embedder, indexer, budget_s=settings.bulk_budget_s),
+        reembedding=Reembedding(store, embedder, indexer, budget_s=bulk_budget_s),
         status=Status(store, embedder, health),
         transfer=Transfer(store, indexer),
         watching=watching,

@@ -15,7 +15,7 @@ from memory_mcp.domain.ports import Embedder, IndexAndLeases
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.maintenance.upkeep import Upkeep
-from memory_mcp.memories.chunking import head_of
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS, ChunkPolicy, head_of
 from memory_mcp.memories.indexing import TEXTS_PER_CALL, EmbeddingProgress, TextSpan, embed_spans
 
 LEASE: Final = "queue"
@@ -36,6 +36,7 @@ class Chores:
         *,
         poll_s: float,
         bulk_budget_s: float,
+        chunks: ChunkPolicy = DEFAULT_CHUNKS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -44,6 +45,7 @@ class Chores:
         self._upkeep = upkeep
         self._poll_s = poll_s
         self._bulk_budget_s = bulk_budget_s
+        self._chunks = chunks
         self._clock = clock
         self._lease = Lease(store, LEASE)
         self._wake = asyncio.Event()
@@ -125,7 +127,7 @@ class Chores:
         What the embedder refuses for the time being is added to `later`, and waits on where it is.
         """
         progress = EmbeddingProgress.of(
-            [TextSpan(passage.start, passage.text, head_of(passage.content)) for passage in waiting]
+            [TextSpan(passage.start, passage.text, head_of(passage.content, self._chunks)) for passage in waiting]
         )
         space = await self._store.space()
         end = self._clock() + self._bulk_budget_s

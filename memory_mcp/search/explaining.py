@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memory_mcp.search.adjusting import Adjustment
-from memory_mcp.search.candidates import KeywordScores
-from memory_mcp.search.models import Hit, HitExplanation, SearchExplanation
+from memory_mcp.search.models import Adjustment, Hit, HitExplanation, KeywordScores, SearchExplanation
 from memory_mcp.search.steps import RankedSelection
 
 

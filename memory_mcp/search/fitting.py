@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import naming
+from memory_mcp.search.models import Ranking
 from memory_mcp.search.policy import FitPolicy
-from memory_mcp.search.ranking import Ranking
-from memory_mcp.search.steps import OneSearch
+from memory_mcp.search.steps import SearchExecution
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Fit:
     reason: str
 
 
-def judge(search: OneSearch, ranking: Ranking, hits: int, tagged: int) -> Fit:
+def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> Fit:
     """Say whether nothing fits well; what carries the tags of a browse fits, and a name fits by its spelling alone.
 
     Args:

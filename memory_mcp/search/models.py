@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from memory_mcp.domain.models import Filters, Memory
+from memory_mcp.domain.models import Filters, KeywordMatches, Match, Memory
 from memory_mcp.search.intent import Intent
 
 SearchMode = Literal["auto", "semantic", "keyword", "hybrid"]
@@ -37,6 +38,68 @@ class Ranked(NamedTuple):  # hundreds are made in a search: twice as fast as a f
     semantic: float | None = None
     keyword: float | None = None
     passage: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordScores:
+    """The keyword scores, 0-1, the best first."""
+
+    scores: Mapping[int, float]
+    is_all: bool
+    """Whether no memory holds a word of the query but these."""
+    matches: KeywordMatches
+    """What words found, without neighbours."""
+    divisor: float
+    """The BM25 score that counts as 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class DenseScores:
+    """The semantic scores, 0-1, and how far the best of them stands out (None where that cannot be said)."""
+
+    scores: Mapping[int, Match]
+    prominence: float | None
+    is_all: bool
+    """Whether no memory has a vector but these."""
+    own: Sequence[Match]
+    """The cosines of the best chunks, without context."""
+    context: Mapping[int, float]
+    """The cosines in context, of memories that lie in a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What was added to a score, or taken from it, by cause."""
+
+    length: float = 0.0
+    turn: float = 0.0
+    """For asking, answering or being said by whom the query names."""
+    time: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Return the sum."""
+        return self.length + self.turn + self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The candidates, best first, and what ranked them."""
+
+    ranked: Sequence[Ranked]
+    mode: RankedBy
+    weight: float
+    """The share of the semantic scores, 0-1."""
+    dense: DenseScores | None = None
+    keywords: KeywordScores | None = None
+    degraded: str | None = None
+    adjustments: Mapping[int, Adjustment] = field(default_factory=dict)
+    """By key; a memory that is missing had none. `ranked` has the scores after them."""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether asking for more candidates would find no more."""
+        return all(scores.is_all for scores in (self.dense, self.keywords) if scores is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
     analyse          what the query wants: a name, tags, a time, an answer    intent
     score keywords   while the embedder makes the query's vector              candidates, query_vector
     score meaning    the nearest, what words found, and their neighbours      candidates
-    fuse             both scores on one scale, weighed for this query         fusion, weighing, ranking
+    fuse             both scores on one scale, weighed for this query         fusion
     adjust           the time that the query names, length, turns that only ask     adjusting
     select           quotations, near duplicates, age                         results
     browse           what carries the tags comes first                        steps
@@ -25,14 +25,13 @@ from typing import Final
 from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.ports import Embedder, Snapshot, Snapshots
 from memory_mcp.search import fitting, results, steps
-from memory_mcp.search.candidates import KeywordScores, document_frequencies
+from memory_mcp.search.candidates import document_frequencies
 from memory_mcp.search.explaining import explanation
 from memory_mcp.search.intent import Route
-from memory_mcp.search.models import SearchAnswer, SearchQuery
+from memory_mcp.search.models import KeywordScores, SearchAnswer, SearchQuery
 from memory_mcp.search.named_times import NamedTime, named_times
-from memory_mcp.search.phrasing import phrasings
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.search.query_vector import NoVector, QueryEmbedder, QueryVector
+from memory_mcp.search.query_vector import NoVector, QueryEmbedder, QueryVector, phrasings
 
 TURNS_TO_SEND: Final = 2
 """Turns of the event loop until a call of the embedder is on its way: gRPC sends from a task of its own."""
@@ -95,7 +94,7 @@ class SearchPipeline:
     def _answer(
         self, snapshot: Snapshot, query: SearchQuery, phase: KeywordPhase, vector: QueryVector | NoVector | None
     ) -> SearchAnswer:
-        search = steps.OneSearch(snapshot, query, phase.route, phase.terms, vector, self._policy, phase.times)
+        search = steps.SearchExecution(snapshot, query, phase.route, phase.terms, vector, phase.times, self._policy)
         found = search.find(phase.keywords)
         browsed = search.browse()
         tagged = {hit.memory.key: hit for hit in browsed.selection.hits} if browsed else {}

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from memory_mcp.domain.models import MAX_QUERY
-from memory_mcp.memories.chunking import PASSAGE_CHARS
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS
 from memory_mcp.search.intent import Intent
 from memory_mcp.search.models import Hit, HitExplanation, SearchAnswer, SearchExplanation, SearchMode, SearchQuery
 from memory_mcp.tools.base import Call, Result, Tool
@@ -272,7 +272,7 @@ def fitting(
 
 def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
     """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
-    worded = excerpt(hit.content, query, PASSAGE_CHARS)
+    worded = excerpt(hit.content, query, DEFAULT_CHUNKS.chars)
     if hit.passage is None or by_words:
         return worded
     return worded if share(hit.passage, query) == 0 and share(worded, query) >= MOST else hit.passage
