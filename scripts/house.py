@@ -38,6 +38,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/search/lexical/stems.py:*": "likewise, and the size of a cache",
     "memory_mcp/search/models.py:SearchQuery.limit": "results, where nobody says how many",
     "memory_mcp/search/query_vector.py:between": "bytes of a float32",
+    "memory_mcp/search/named_times.py:*": "numbers of the calendar",
     "memory_mcp/search/results.py:worth_loading": "decimal",
     "memory_mcp/search/fusion.py:prominence": "Blom's formula, and what rounding leaves of a variance of 0",
     "memory_mcp/storage/sqlite/db/*": "timeouts, page and cache sizes, versions of the schema",

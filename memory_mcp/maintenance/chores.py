@@ -28,7 +28,7 @@ log = Logger(__name__)
 class Chores:
     """One loop in each live front; a lease in the store lets one of them drain at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it joins, and what tests replace
         self,
         store: IndexAndLeases,
         embedder: Embedder,

@@ -15,8 +15,6 @@ from memory_mcp.search.models import Adjustment, Ranked, Ranking
 from memory_mcp.search.named_times import NamedTime
 from memory_mcp.search.policy import AdjustmentPolicy
 
-SHORT_BYTES: Final = 1_000
-"""Of contents that are read to see whether they only ask, and who speaks; a turn of so few words is shorter."""
 _SPEAKER: Final = re.compile(r"([^\W\d_][\w .'-]{0,39}): ")
 """Who speaks, at the beginning of a turn: "Caroline: Hey Mel!"."""
 _ASKING: Final = ("?", "？", "؟", "\u037e")
@@ -36,7 +34,7 @@ def adjust(
         policy: how much.
     """
     best = {hit.key: hit for hit in ranking.ranked[: policy.adjusted]}
-    outlines = snapshot.outlines(list(best), SHORT_BYTES)
+    outlines = snapshot.outlines(list(best), policy.short_bytes)
     turns = _Turns(plain_words(text), outlines, snapshot.neighbours(list(outlines)), policy)
     adjustments: dict[int, Adjustment] = {}
     for key, outline in outlines.items():

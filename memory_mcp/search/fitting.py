@@ -40,10 +40,9 @@ def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> 
         return _by_spelling(_likely(search.snapshot, ranking, policy), search.query.text, route.names, policy)
     best = _best_scores(ranking, words_may_do=route.intent == "identifier")
     fit = math.fsum(best.values()) / len(best)
-    stated = " and ".join(f"{kind} {score:.3f}" for kind, score in best.items())
-    return Fit(
-        fit < policy.strong_from, f"the best scores ({stated}) make {fit:.3f}; below {policy.strong_from} is weak"
-    )
+    stated = " and ".join(f"best {kind} {score:.2f}" for kind, score in best.items())
+    mean = "mean of " if len(best) > 1 else ""
+    return Fit(fit < policy.strong_from, f"fit {fit:.2f} = {mean}{stated}; weak below {policy.strong_from}")
 
 
 def _by_spelling(memories: Sequence[Memory], text: str, names: Sequence[str], policy: FitPolicy) -> Fit:

@@ -128,7 +128,10 @@ class NearMisses:
 
 @dataclass(frozen=True, slots=True)
 class HitExplanation:
-    """What each step contributed to one hit. Scores are 0-1, ranks count from 1; None where a step did not see it."""
+    """What each step contributed to one hit. Scores are 0-1, ranks count from 1; None where a step did not see it.
+
+    score = fused + time + length + turn + tag_lift
+    """
 
     id: str
     rank: int
@@ -147,11 +150,8 @@ class HitExplanation:
     keyword: float | None
     """Their sum, 1 at most."""
     keyword_rank: int | None
-    prominence: float | None
-    """By how many standard deviations the best chunk of all stands out; it decides the weight."""
-    weight: float
-    """The share of the semantic score in the fused one, the keyword score's being the rest."""
     fused: float
+    """weight * semantic + (1 - weight) * keyword; see `QueryExplanation`."""
     fused_rank: int | None
     time: float
     """What the time that the query names added to the fused score."""
@@ -166,11 +166,38 @@ class HitExplanation:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryExplanation:
+    """What was made of a query: what holds for all hits alike."""
+
+    intent: Intent
+    quoted: tuple[str, ...]
+    """What a hit must hold as it is."""
+    names: tuple[str, ...]
+    """What a hit must spell for the answer not to be weak."""
+    tags: tuple[str, ...]
+    """What comes first carries them."""
+    times: tuple[str, ...]
+    """The days that the query names: "2024-05-01/2024-05-31", without the year where that is left open."""
+    mode: RankedBy
+    phrasings: tuple[str, ...]
+    """What was embedded; the query's vector lies between theirs."""
+    terms: Mapping[str, float]
+    """What keyword search looks for, with what each counts, 0-1, times its rarity; "a*" is all that begins with a."""
+    prominence: float | None
+    """By how many standard deviations the best chunk of all stands out; it decides the weight."""
+    weight: float
+    """The share of the semantic score in the fused one, the keyword score's being the rest."""
+    tagged_weight: float | None
+    """The same among what carries the tags of a browse."""
+    fit: str
+    """Why something fits, or why the answer is weak."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchExplanation:
     """Why an answer is what it is."""
 
-    fit: str
-    """Why something fits, or why the answer is weak."""
+    query: QueryExplanation
     hits: tuple[HitExplanation, ...]
     """Of each hit, in their order."""
 

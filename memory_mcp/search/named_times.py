@@ -58,6 +58,11 @@ class NamedTime:
     every_year: bool = False
     """Whether the year is left open: "in May"."""
 
+    def __str__(self) -> str:
+        """Return the first and the last day in ISO 8601, without a year that is left open."""
+        days = (self.first.isoformat(), self.last.isoformat())
+        return "/".join(day.partition("-")[2] if self.every_year else day for day in days)
+
     def days_from(self, moment: datetime) -> int:
         """Return how many days a moment (aware) is outside of them; 0 within."""
         day = to_local(moment).date()

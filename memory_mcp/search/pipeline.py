@@ -108,5 +108,5 @@ class SearchPipeline:
             pending=phase.pending,
             weak=fit.weak,
             near_misses=None if hits else results.near_misses(found.ranking.ranked, query.min_score, query.limit),
-            explanation=explanation(hits, found, browsed, fit.reason) if query.explain else None,
+            explanation=explanation(search, hits, found, browsed, fit.reason) if query.explain else None,
         )

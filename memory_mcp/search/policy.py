@@ -43,6 +43,7 @@ NOT_MEASURED: Final = (
     "background.fewest",
     "fusion.identifier",
     "adjustment.short_words",
+    "adjustment.short_bytes",
     "selection.tag_lift",
     "selection.equal_digits",
     "selection.most_for_age",
@@ -277,6 +278,9 @@ class AdjustmentPolicy:
     sessions -0.001 / -0.002, XQuAD German 0 / -0.002."""
     short_words: int = 25
     """Words of a turn that may be nothing but a question; 0 or more."""
+    short_bytes: int = 1_000
+    """Bytes of a content that is read to see whether it only asks, and who speaks; 0 or more. Turns of so few words are
+    shorter."""
     asks_loss: float = 0.2
     """For a turn of a conversation that only asks, 0-1: it has the words of the query and not the answer. It gives
     turns +0.008 / +0.035."""
@@ -287,7 +291,7 @@ class AdjustmentPolicy:
 
     def __post_init__(self) -> None:
         _check(self, "time_bonus length_loss asks_loss answers_share speaker_bonus", 0, 1)
-        _check(self, "adjusted days_near short_words", 0)
+        _check(self, "adjusted days_near short_words short_bytes", 0)
         _check(self, "long_from", 1)
 
 

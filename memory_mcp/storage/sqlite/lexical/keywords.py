@@ -53,7 +53,7 @@ def is_indexed(db: apsw.Connection, key: int, number: int, content: str) -> bool
 
 def rebuild(db: apsw.Connection, policy: IndexPolicy = DEFAULT_INDEX) -> None:
     """Make the index anew, of all live memories."""
-    db.execute("INSERT INTO keywords (keywords) VALUES ('delete-all')")
+    db.execute("DELETE FROM keywords")
     analyzer = Analyzer(porter(db), policy)
     rows = db.execute(
         """SELECT m.key, n.number, m.content FROM memories AS m JOIN namespaces AS n USING (namespace)
