@@ -99,7 +99,7 @@ class SearchPipeline:
         browsed = search.browse()
         tagged = {hit.memory.key: hit for hit in browsed.selection.hits} if browsed else {}
         hits = [*tagged.values(), *(hit for hit in found.selection.hits if hit.memory.key not in tagged)][: query.limit]
-        fit = fitting.judge(search, found.ranking, len(hits), len(tagged))
+        fit = fitting.judge(search, found.ranking, len(hits), sum(hit.memory.key in tagged for hit in hits))
         return SearchAnswer(
             hits=tuple(hits),
             mode=found.ranking.mode,
