@@ -1,16 +1,18 @@
 """A search from the query to the answer, step by step.
 
-    analyse          what the query wants: a name, tags, a time, an answer    intent
-    score keywords   while the embedder makes the query's vector              candidates, query_vector
+    phrase           the query, and once more without its common words        query_vector
+    analyse          what the query wants: a name, tags, a time, an answer    intent, named_times
+    score keywords   while the embedder makes the query's vector              candidates
     score meaning    the nearest, what words found, and their neighbours      candidates
     fuse             both scores on one scale, weighed for this query         fusion
-    adjust           the time that the query names, length, turns that only ask     adjusting
+    adjust           the time that is named, length, turns that ask           adjusting
     select           quotations, near duplicates, age                         results
     browse           what carries the tags comes first                        steps
     judge            whether anything fits                                    fitting
     explain          what each step contributed, if asked for                 explaining
 
-Every number that decides a rank stands in `policy`.
+The first step, the next two, and all others see one snapshot of the store each. Every number that
+decides a rank stands in `policy`.
 """
 
 from __future__ import annotations
