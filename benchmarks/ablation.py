@@ -1,7 +1,8 @@
 """What each part of retrieval gives, and what it costs: the same questions with the part and without it.
 
-Parts of a search are left out by another policy (`search/policy.py`), parts of what is stored by another constant or
-function, all composed in this process on a real file and a real daemon. Try a number of your own by a line in PARTS.
+A part is left out by another policy: of a search (search/policy.py), of what is embedded (memories/chunking.py) or of
+the keyword index (search/lexical/analyzer.py), all composed in this process on a real file and a real daemon. Try a
+number of your own by a line in PARTS.
 `python -m benchmarks.ablation` takes the same arguments as benchmarks/retrieval.py.
 """
 
@@ -10,34 +11,37 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import importlib
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 from pathlib import Path
 from statistics import median
+
+import apsw
 
 from benchmarks.kit import DATA, daemon, percentile, say
 from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
 from memory_mcp.domain.models import Filters, NewMemory, Stored
-from memory_mcp.memories import chunking
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS, ChunkPolicy
+from memory_mcp.search.lexical.analyzer import DEFAULT_INDEX, IndexPolicy
 from memory_mcp.search.lexical.stems import language_of
 from memory_mcp.search.models import SearchQuery
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import Settings, load
 from memory_mcp.storage.factory import make_store
+from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.tools.services import Services
 
 PATIENCE_S = 600.0
 """Nothing is to be found without its vector because the machine is slow."""
 
 QUESTIONS = 300
-"""Asked of a set, evenly chosen: all of them, eleven times over, would take an hour."""
+"""Asked of a set, evenly chosen: all of them, seventeen times over, would take hours."""
 
 LONG_CHARS, LONG_SHARE = 500, 0.1
 """A set is long when more than this share of its contents has more characters than this."""
@@ -49,10 +53,10 @@ class Part:
 
     name: str
     policy: SearchPolicy = DEFAULT_POLICY
-    constants: Mapping[str, object] = field(default_factory=dict)
-    """`module:name` -> another value, while a set is stored and asked."""
+    chunks: ChunkPolicy = DEFAULT_CHUNKS
+    index: IndexPolicy = DEFAULT_INDEX
     matters_in_store: Callable[[RetrievalSet], bool] | None = None
-    """Which sets are stored once more without it; None where it has its part in searches, of any set."""
+    """The sets that are stored without it too; None where it has its part in searches, of any set."""
 
 
 def _is_long(chosen: RetrievalSet) -> bool:
@@ -65,6 +69,7 @@ def _is_foreign(chosen: RetrievalSet) -> bool:
 
 
 WHOLE = DEFAULT_POLICY
+ADJUSTMENT = WHOLE.adjustment
 NOTHING = Part("nothing")
 PARTS = (
     Part(
@@ -81,49 +86,20 @@ PARTS = (
     Part("router", replace(WHOLE, route=replace(WHOLE.route, is_on=False))),
     Part("calibration of keyword scores", replace(WHOLE, keywords=replace(WHOLE.keywords, calibration=0))),
     Part("function words", replace(WHOLE, lexical=replace(WHOLE.lexical, function_word_weight=1.0))),
-    Part(
-        "heads of passages",
-        constants={"memory_mcp.memories.chunking:Head.above": lambda _head, _start, passage: passage},
-        matters_in_store=_is_long,
-    ),
-    Part(
-        "500 characters, not 1,000",
-        constants={
-            "memory_mcp.memories.chunking:PASSAGE_CHARS": 1_000,
-            "memory_mcp.memories.chunking:_splitter": attrgetter("_splitter.__wrapped__")(chunking),  # which is cached
-        },
-        matters_in_store=_is_long,
-    ),
+    Part("time named", replace(WHOLE, adjustment=replace(ADJUSTMENT, time_bonus=0))),
+    Part("length", replace(WHOLE, adjustment=replace(ADJUSTMENT, length_loss=0))),
+    Part("turns that ask", replace(WHOLE, adjustment=replace(ADJUSTMENT, asks_loss=0))),
+    Part("turns that answer", replace(WHOLE, adjustment=replace(ADJUSTMENT, answers_share=0))),
+    Part("speakers", replace(WHOLE, adjustment=replace(ADJUSTMENT, speaker_bonus=0))),
+    Part("heads of passages", chunks=ChunkPolicy(head_chars=0), matters_in_store=_is_long),
+    Part("500 characters, not 1,000", chunks=ChunkPolicy(chars=1_000), matters_in_store=_is_long),
     Part(
         "identifiers' parts",
-        constants={"memory_mcp.search.lexical.analyzer:identifier_parts": lambda _text: ()},
+        index=IndexPolicy(identifier_parts=False),
         matters_in_store=lambda chosen: chosen.name == CODE,
     ),
-    Part(
-        "stems of languages, compounds",
-        constants={"memory_mcp.search.lexical.analyzer:language_of": lambda _text: None},
-        matters_in_store=_is_foreign,
-    ),
+    Part("stems of languages, compounds", index=IndexPolicy(languages=False), matters_in_store=_is_foreign),
 )
-
-
-@contextlib.contextmanager
-def replaced(constants: Mapping[str, object]) -> Iterator[None]:
-    """Replace names of modules, or of classes in them, for a while.
-
-    Raises:
-        AttributeError: there is no such name any more.
-    """
-    with contextlib.ExitStack() as stack:
-        for path, value in constants.items():
-            module, _, name = path.partition(":")
-            *owners, last = name.split(".")
-            owner = importlib.import_module(module)
-            for step in owners:
-                owner = getattr(owner, step)
-            stack.callback(setattr, owner, last, getattr(owner, last))
-            setattr(owner, last, value)
-        yield
 
 
 @contextlib.asynccontextmanager
@@ -133,7 +109,7 @@ async def composed(settings: Settings, part: Part) -> AsyncIterator[Services]:
         store, embedder = make_store(settings), make_embedder(settings)
         stack.push_async_callback(store.close)
         stack.push_async_callback(embedder.close)
-        yield make_services(settings, store, embedder, part.policy)
+        yield make_services(settings, store, embedder, part.policy, chunks=part.chunks)
 
 
 @dataclass(slots=True)
@@ -141,7 +117,8 @@ class Shelf:
     """What is stored in one file, and which documents its memories are."""
 
     settings: Settings
-    stored_per_s: float
+    stored_per_s: float | None
+    """None where the file is a copy."""
     documents: Mapping[str, Sequence[str]]
 
 
@@ -149,14 +126,25 @@ async def store(chosen: RetrievalSet, settings: Settings, part: Part) -> Shelf:
     """Store a set without a part."""
     documents: dict[str, list[str]] = collections.defaultdict(list)
     begun = time.perf_counter()
-    with replaced(part.constants):
-        async with composed(settings, part) as services:
-            outcomes = await services.memories.store_many([_new(d) for d in chosen.documents], _unheard)
-            await services.chores.drain()
+    async with composed(settings, part) as services:
+        outcomes = await services.memories.store_many([_new(d) for d in chosen.documents], _unheard)
+        await services.chores.drain()
     for document, outcome in zip(chosen.documents, outcomes, strict=True):
         assert isinstance(outcome, Stored), outcome
         documents[outcome.id].append(document.id)
     return Shelf(settings, len(chosen.documents) / (time.perf_counter() - begun), documents)
+
+
+def filed_anew(whole: Shelf, settings: Settings, part: Part) -> Shelf:
+    """Copy what is stored, and make the keyword index without a part."""
+    shutil.copy(whole.settings.sqlite_path, settings.sqlite_path)
+    db = apsw.Connection(str(settings.sqlite_path))
+    try:
+        with db:
+            keywords.rebuild(db, part.index)
+    finally:
+        db.close()
+    return replace(whole, settings=settings, stored_per_s=None)
 
 
 def _new(document: Document) -> NewMemory:
@@ -179,10 +167,9 @@ class Run:
     async def ask(self, services: Services, question: Question) -> None:
         """Ask one question without the part."""
         query = SearchQuery(question.text, Filters(question.namespace))
-        with replaced(self.part.constants):
-            begun = time.perf_counter()
-            answer = await services.search.run(query)
-            self.took_s.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        answer = await services.search.run(query)
+        self.took_s.append(time.perf_counter() - begun)
         assert answer.degraded is None, answer.degraded
         assert not answer.pending, "there are memories without their vectors"
         self.answers.append([id_ for hit in answer.hits for id_ in self.shelf.documents[hit.memory.id]])
@@ -196,7 +183,9 @@ async def measure(chosen: RetrievalSet, settings: Callable[[str], Settings]) -> 
         if part.matters_in_store is None:
             runs.append(Run(part, whole))
         elif part.matters_in_store(chosen):
-            runs.append(Run(part, await store(chosen, settings(str(number)), part)))
+            file = settings(str(number))
+            is_filed = part.index != DEFAULT_INDEX
+            runs.append(Run(part, filed_anew(whole, file, part) if is_filed else await store(chosen, file, part)))
     async with contextlib.AsyncExitStack() as stack:
         services = [await stack.enter_async_context(composed(run.shelf.settings, run.part)) for run in runs]
         turns = list(zip(runs, services, strict=True))
@@ -220,13 +209,17 @@ def lines(chosen: RetrievalSet, every: int, runs: Sequence[Run]) -> Iterator[str
     best = quality(chosen.questions, whole.answers)
     p50 = percentile(whole.took_s, 0.5) * 1e3
     asked = f"nothing; {len(chosen.questions)} of {every} questions"
-    yield line([chosen.name, asked, *_scores(best), "", f"{p50:.1f} ms", f"{whole.shelf.stored_per_s:.0f}/s"])
+    yield line([chosen.name, asked, *_scores(best), "", f"{p50:.1f} ms", _speed(whole)])
     for run in others:
         left = quality(chosen.questions, run.answers)
         costs = median(full - less for full, less in zip(whole.took_s, run.took_s, strict=True)) * 1e3
         gives = f"{best.recall - left.recall:+.4f} / {best.ndcg - left.ndcg:+.4f}"
-        stored = f"{run.shelf.stored_per_s:.0f}/s" if run.part.matters_in_store else ""
+        stored = _speed(run) if run.part.matters_in_store else ""
         yield line([chosen.name, run.part.name, *_scores(left), gives, f"{costs:+.1f} ms", stored])
+
+
+def _speed(run: Run) -> str:
+    return "" if run.shelf.stored_per_s is None else f"{run.shelf.stored_per_s:.0f}/s"
 
 
 def _scores(measured: Quality) -> tuple[str, str]:

@@ -32,6 +32,7 @@ from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
 from memory_mcp.maintenance.upkeep import Upkeep
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS, ChunkPolicy
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
@@ -89,6 +90,7 @@ def make_services(
     embedder: Embedder,
     policy: SearchPolicy = DEFAULT_POLICY,
     health: Registry | None = None,
+    chunks: ChunkPolicy = DEFAULT_CHUNKS,
 ) -> Services:
     """Join the services to a store and an embedder; each part registers its checks, in the order of the screen.
 
@@ -97,14 +99,18 @@ def make_services(
         store: opens itself at its first call.
         embedder: connects itself likewise.
         policy: the numbers of the searches.
+        chunks: how contents are cut.
         health: where the checks go; a registry of its own if it is None.
     """
     backups = Backups(store, _backup_folder(settings))
     upkeep = Upkeep(
         store, backups if settings.backup_enabled else None, keep_changes=timedelta(days=settings.changes_days)
     )
-    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=settings.bulk_budget_s)
-    indexer = Indexer(embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=settings.bulk_budget_s)
+    bulk_budget_s = settings.bulk_budget_s
+    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
+    indexer = Indexer(
+        embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=bulk_budget_s, policy=chunks
+    )
     watching = Watching(store)
     health = Registry() if health is None else health
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
@@ -117,7 +123,7 @@ def make_services(
         health=health,
         chores=chores,
         backups=backups,
-        reembedding=Reembedding(store, embedder, indexer, budget_s=settings.bulk_budget_s),
+        reembedding=Reembedding(store, embedder, indexer, budget_s=bulk_budget_s),
         status=Status(store, embedder, health),
         transfer=Transfer(store, indexer),
         watching=watching,

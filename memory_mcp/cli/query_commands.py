@@ -12,16 +12,17 @@ from memory_mcp.cli import DEGRADED
 from memory_mcp.cli.options import call, options_of
 from memory_mcp.cli.output import bold, clean, note, on_terminal, print_json, print_long, print_rows, when
 from memory_mcp.cli.session import as_json_option
+from memory_mcp.search.models import HitExplanation
 from memory_mcp.tools.fields import MemoryFields
 from memory_mcp.tools.get import GET, RevisionFields, WholeMemory
 from memory_mcp.tools.listing import LIST
-from memory_mcp.tools.search import SEARCH, ExplainedHit, SearchHit, SearchResult
+from memory_mcp.tools.search import SEARCH, SearchHit, SearchResult, made_of
 
 SHOWN_CHARS: Final = 400
 """Maximum characters of a content in a table."""
 
 COLUMNS: Final = ("id", "created", "content", "tags")
-EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "weight", "fused", "more", "age")
+EXPLAINED: Final = ("cosine", "context", "semantic", "own", "near", "keyword", "fused", "more", "age")
 """What made the score: of its passage and in its conversation, both joined; of its words and its neighbours'; all.
 
 "more" is what its time, length, part in the conversation and tags added or took; `--json` tells them apart.
@@ -91,12 +92,14 @@ def _print_hits(result: SearchResult) -> None:
         note("")
         print_rows(("#", *EXPLAINED), [(number, *each) for number, each in zip(numbers, explained, strict=True)])
     else:
-        print_rows((*columns, *EXPLAINED), [(*row, *each) for row, each in zip(rows, explained, strict=True)])
-    if result.explain:
-        note(_reasons(result.explain[0]))
+        heads = [(*columns, *EXPLAINED)] if rows else []  # too many columns to know them by heart
+        print_rows((), [*heads, *((*row, *each) for row, each in zip(rows, explained, strict=True))])
+    if result.explain_query is not None:
+        for line in made_of(result.explain_query):
+            note(line)
 
 
-def _explained(hit: ExplainedHit) -> tuple[str, ...]:
+def _explained(hit: HitExplanation) -> tuple[str, ...]:
     """Return the cells for `EXPLAINED`: scores, with ranks if there are any."""
     return (
         _ranked(hit.cosine, hit.cosine_rank),
@@ -105,7 +108,6 @@ def _explained(hit: ExplainedHit) -> tuple[str, ...]:
         _ranked(hit.own),
         _ranked(hit.neighbours),
         _ranked(hit.keyword, hit.keyword_rank),
-        f"{hit.weight:.2f}",
         _ranked(hit.fused, hit.fused_rank),
         f"{more:+.2f}" if (more := hit.time + hit.length + hit.turn + hit.tag_lift) else "-",
         f"{hit.age_shift:+d}" if hit.age_shift else "-",
@@ -115,14 +117,6 @@ def _explained(hit: ExplainedHit) -> tuple[str, ...]:
 def _ranked(score: float | None, rank: int | None = None) -> str:
     shown = "-" if score is None else f"{score:.2f}"
     return shown if rank is None else f"{shown} #{rank}"
-
-
-def _reasons(best: ExplainedHit) -> str:
-    """Return what decided the best hit's weight, and why the answer is weak or not."""
-    weights = f"semantic counts {best.weight:.2f}, keyword {1 - best.weight:.2f}"
-    if best.prominence is not None:
-        weights += f"; the best passage stands out by {best.prominence:.1f} standard deviations"
-    return f"{weights}\nfit: {best.fit}"
 
 
 def _row(memory: MemoryFields) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from memory_mcp.domain.models import DaemonStatus
+from memory_mcp.domain.daemon import DaemonStatus
 from memory_mcp.health.overview import LocalFigures, Overview
 from memory_mcp.health.registry import Report
 

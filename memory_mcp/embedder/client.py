@@ -30,18 +30,9 @@ from embedder_api.v1.contract import (
 from embedder_api.v1.embedder_pb2_grpc import EmbedderStub
 from grpc import ChannelConnectivity
 
+from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import (
-    BreakerStatus,
-    Condition,
-    DaemonStatus,
-    EmbeddedText,
-    Embedding,
-    Finding,
-    Lane,
-    Space,
-    Task,
-)
+from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Lane, Space, Task
 from memory_mcp.domain.request import REQUEST_ID, TRACE
 
 INFO_DEADLINE_S: Final = 0.5

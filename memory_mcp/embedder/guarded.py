@@ -10,8 +10,9 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 
+from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import BreakerStatus, Condition, DaemonStatus, Embedding, Finding, Lane, Task
+from memory_mcp.domain.models import Condition, Embedding, Finding, Lane, Task
 from memory_mcp.domain.ports import Embedder
 from memory_mcp.embedder.breaker import Breaker, BreakerState, Permit
 from memory_mcp.logger import Logger

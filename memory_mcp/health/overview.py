@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import BreakerStatus, DaemonStatus, QueueCounts, Totals
+from memory_mcp.domain.models import QueueCounts, Totals
 from memory_mcp.domain.ports import Embedder, RecordsAndIndex
 from memory_mcp.health.registry import Registry, Report
 

@@ -15,7 +15,7 @@ from memory_mcp.domain.ports import Embedder, IndexAndLeases
 from memory_mcp.logger import Logger
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.maintenance.upkeep import Upkeep
-from memory_mcp.memories.chunking import head_of
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS, ChunkPolicy, head_of
 from memory_mcp.memories.indexing import TEXTS_PER_CALL, EmbeddingProgress, TextSpan, embed_spans
 
 LEASE: Final = "queue"
@@ -28,7 +28,7 @@ log = Logger(__name__)
 class Chores:
     """One loop in each running front; a lease in the store lets only one drain at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it joins, and what tests replace
         self,
         store: IndexAndLeases,
         embedder: Embedder,
@@ -36,6 +36,7 @@ class Chores:
         *,
         poll_s: float,
         bulk_budget_s: float,
+        chunks: ChunkPolicy = DEFAULT_CHUNKS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -44,6 +45,7 @@ class Chores:
         self._upkeep = upkeep
         self._poll_s = poll_s
         self._bulk_budget_s = bulk_budget_s
+        self._chunks = chunks
         self._clock = clock
         self._lease = Lease(store, LEASE)
         self._wake = asyncio.Event()
@@ -128,7 +130,7 @@ class Chores:
         Passages that the embedder refuses for now are added to `later` and stay in the queue.
         """
         progress = EmbeddingProgress.of(
-            [TextSpan(passage.start, passage.text, head_of(passage.content)) for passage in waiting]
+            [TextSpan(passage.start, passage.text, head_of(passage.content, self._chunks)) for passage in waiting]
         )
         space = await self._store.read(lambda it: it.space(), is_short=True)
         end = self._clock() + self._bulk_budget_s

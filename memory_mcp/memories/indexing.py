@@ -12,17 +12,13 @@ from typing import Final
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Chunk, Embedded, EmbeddedText, Lane, Space, Task
 from memory_mcp.domain.ports import Embedder
-from memory_mcp.memories.chunking import NO_HEAD, Head, head_of, rest_after, split
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS, NO_HEAD, ChunkPolicy, Head, head_of, rest_after, split
 
 TEXTS_PER_CALL: Final = 64
 """Maximum texts in one call to the embedder: about a quarter of a second on a laptop's CPU."""
 
 MAX_PASSAGES_AT_ONCE: Final = 64
 """A content with more passages is embedded by the queue: the caller would wait too long."""
-
-
-CUT_HERE: Final = 500
-"""Contents of at most this many characters are one passage, and split without leaving the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +110,8 @@ async def embed_spans(
         progress.take(batch, embedding.items, embedding.space)
 
 
-def _split_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
-    return [split(content) for content in contents]
-
-
-async def _cut_all(contents: Sequence[str]) -> list[list[tuple[int, int]]]:
-    """Split contents; short ones without a thread, which would cost more than the work."""
-    if sum(map(len, contents)) <= CUT_HERE:
-        return _split_all(contents)
-    return await asyncio.to_thread(_split_all, contents)
-
-
 class Indexer:
-    """Makes the passages of contents and, if possible now, their vectors."""
+    """Makes the passages of contents, as the policy says, and, if possible now, their vectors."""
 
     def __init__(
         self,
@@ -134,16 +119,18 @@ class Indexer:
         *,
         interactive_budget_s: float,
         bulk_budget_s: float,
+        policy: ChunkPolicy = DEFAULT_CHUNKS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._embedder = embedder
         self._interactive_budget_s = interactive_budget_s
         self._bulk_budget_s = bulk_budget_s
+        self._policy = policy
         self._clock = clock
 
     async def cut(self, contents: Sequence[str]) -> list[Embedded]:
         """Return the passages of each content without vectors, for the queue."""
-        cuts = await _cut_all(contents)
+        cuts = await self._cut_all(contents)
         return [Embedded(tuple(Chunk(start, end) for start, end in cut), None) for cut in cuts]
 
     async def embed(
@@ -154,14 +141,14 @@ class Indexer:
         The budget covers everything in the interactive lane, and each call in the bulk lane. A content with more
         passages than `read` is left for the queue; None is no limit.
         """
-        cuts = await _cut_all(contents)
+        cuts = await self._cut_all(contents)
         bound = read or sys.maxsize
         owners = [i for i, cut in enumerate(cuts) if len(cut) <= bound for _ in cut]
         spans = [
             TextSpan(start, content[start:end], head)
             for content, cut in zip(contents, cuts, strict=True)
             if len(cut) <= bound
-            for head in [head_of(content)]
+            for head in [head_of(content, self._policy)]
             for start, end in cut
         ]
         progress = EmbeddingProgress.of(spans)
@@ -184,6 +171,15 @@ class Indexer:
             for found, cut in zip(embedded, cuts, strict=True)
         ]
         return complete, failure
+
+    async def _cut_all(self, contents: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Cut contents; one passage takes less time than a change of threads, and is cut here."""
+        if sum(map(len, contents)) <= self._policy.chars:
+            return self._split_all(contents)
+        return await asyncio.to_thread(self._split_all, contents)
+
+    def _split_all(self, contents: Sequence[str]) -> list[list[tuple[int, int]]]:
+        return [split(content, self._policy) for content in contents]
 
     def _budget(self, lane: Lane) -> Callable[[], float]:
         if lane is Lane.BULK:

@@ -5,73 +5,50 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from memory_mcp.domain.models import Neighbours, Outline
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.domain.spelling import plain_words
-from memory_mcp.search.models import Ranked
+from memory_mcp.search.models import Adjustment, Ranked, Ranking
 from memory_mcp.search.named_times import NamedTime
 from memory_mcp.search.policy import AdjustmentPolicy
 
-SHORT_BYTES: Final = 1_000
-"""Of contents that are read to see whether they only ask, and who speaks; a turn of so few words is shorter."""
 _SPEAKER: Final = re.compile(r"([^\W\d_][\w .'-]{0,39}): ")
 """Who speaks, at the beginning of a turn: "Caroline: Hey Mel!"."""
 _ASKING: Final = ("?", "？", "؟", "\u037e")
 """The last is Greek."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adjustment:
-    """What was added to a score, or taken from it, by cause."""
-
-    length: float = 0.0
-    turn: float = 0.0
-    """For asking, answering or being said by whom the query names."""
-    time: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """Return the sum."""
-        return self.length + self.turn + self.time
-
-
-@dataclass(frozen=True, slots=True)
-class Adjusted:
-    """A ranking after the adjustments, best first, and what these were; a memory that is missing had none."""
-
-    ranked: Sequence[Ranked]
-    adjustments: Mapping[int, Adjustment]
-
-
 def adjust(
-    snapshot: Snapshot, text: str, times: Sequence[NamedTime], ranked: Sequence[Ranked], policy: AdjustmentPolicy
-) -> Adjusted:
+    snapshot: Snapshot, text: str, times: Sequence[NamedTime], ranking: Ranking, policy: AdjustmentPolicy
+) -> Ranking:
     """Adjust the best of a ranking.
 
     Args:
         snapshot: what the ranking is of.
         text: the query's.
         times: what it names.
-        ranked: best first.
+        ranking: of the fused scores.
         policy: how much.
     """
-    best = {hit.key: hit for hit in ranked[: policy.adjusted]}
-    outlines = snapshot.outlines(list(best), SHORT_BYTES)
-    around = snapshot.neighbours(list(outlines))
-    turns = _Turns(plain_words(text), outlines, around, policy)
+    best = {hit.key: hit for hit in ranking.ranked[: policy.adjusted]}
+    outlines = snapshot.outlines(list(best), policy.short_bytes)
+    turns = _Turns(plain_words(text), outlines, snapshot.neighbours(list(outlines)), policy)
     adjustments: dict[int, Adjustment] = {}
     for key, outline in outlines.items():
-        length = -best[key].score * min(1.0, _length_loss(outline, policy))
-        turn = turns.change(key, best)
-        time = (1 - best[key].score - length - turn) * policy.time_bonus * _time_fit(outline, times, policy)
+        score = best[key].score
+        length = -score * min(1.0, _length_loss(outline, policy))
+        turn = turns.bonus(key, best) - (score + length) * turns.loss(key)
+        time = (1 - score - length - turn) * policy.time_bonus * _time_fit(outline, times, policy)
         adjustments[key] = Adjustment(length, turn, time)
     changed = [
-        hit._replace(score=hit.score + adjustments[hit.key].total) if hit.key in adjustments else hit for hit in ranked
+        hit._replace(score=hit.score + adjustments[hit.key].total) if hit.key in adjustments else hit
+        for hit in ranking.ranked
     ]
-    return Adjusted(sorted(changed, key=lambda hit: (-hit.score, -hit.key)), adjustments)
+    ranked = sorted(changed, key=lambda hit: (-hit.score, -hit.key))
+    return replace(ranking, ranked=ranked, adjustments=adjustments)
 
 
 def _length_loss(outline: Outline, policy: AdjustmentPolicy) -> float:
@@ -100,14 +77,16 @@ class _Turns:
         self._asking = {key for key, content in self._contents.items() if self._only_asks(content)}
         self._asked_before = {after: key for key in self._asking for after in around[key].after[:1]}
 
-    def change(self, key: int, best: Mapping[int, Ranked]) -> float:
-        """Return what a memory's score gains, or loses (below 0)."""
-        score, policy = best[key].score, self._policy
-        loss = score * policy.asks_loss if key in self._asking else 0.0
-        question = self._asked_before.get(key)
-        share = policy.answers_share * best[question].score if question is not None else 0.0
-        bonus = policy.speaker_bonus if self._is_by_whom_the_query_names(key) else 0.0
-        return (1 - score) * min(1.0, share + bonus) - loss
+    def loss(self, key: int) -> float:
+        """Return the share of its score that a memory loses."""
+        return self._policy.asks_loss if key in self._asking else 0.0
+
+    def bonus(self, key: int, best: Mapping[int, Ranked]) -> float:
+        """Return what a memory's score gains."""
+        policy, question = self._policy, self._asked_before.get(key)
+        answers = policy.answers_share * best[question].score if question is not None else 0.0
+        speaks = policy.speaker_bonus if self._is_by_whom_the_query_names(key) else 0.0
+        return (1 - best[key].score) * min(1.0, answers + speaks)
 
     def _only_asks(self, content: str) -> bool:
         return content.rstrip().endswith(_ASKING) and len(content.split()) <= self._policy.short_words

@@ -6,44 +6,17 @@ All that a search asks of the store's indexes is asked here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches, Match, Neighbours
 from memory_mcp.domain.ports import Snapshot
-from memory_mcp.search import fusion, weighing
+from memory_mcp.search import fusion
 from memory_mcp.search.lexical.query import QueryAnalyzer
+from memory_mcp.search.models import DenseScores, KeywordScores
 from memory_mcp.search.policy import LexicalPolicy, SearchPolicy
 from memory_mcp.search.query_vector import QueryVector
-
-
-@dataclass(frozen=True, slots=True)
-class KeywordScores:
-    """The keyword scores, 0-1, the best first."""
-
-    scores: Mapping[int, float]
-    is_all: bool
-    """Whether no memory holds a word of the query but these."""
-    matches: KeywordMatches
-    """What words found, without neighbours."""
-    divisor: float
-    """The BM25 score that counts as 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class DenseScores:
-    """The semantic scores, 0-1, and how far the best of them stands out (None where that cannot be said)."""
-
-    scores: Mapping[int, Match]
-    prominence: float | None
-    is_all: bool
-    """Whether no memory has a vector but these."""
-    own: Sequence[Match]
-    """The cosines of the best chunks, without context."""
-    context: Mapping[int, float]
-    """The cosines in context, of memories that lie in a conversation."""
-
 
 NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, ()), divisor=1.0)
 
@@ -125,4 +98,4 @@ class CandidateScorer:
         namespace = self._filters.namespace
         sample = self._snapshot.background_scores(vector.row, vector.space, namespace, policy.sample)
         few = self._filters.is_narrow and len(nearest) < self._count
-        return weighing.prominence(nearest[0].score, sample, len(nearest) if few else sample.chunks, policy)
+        return fusion.prominence(nearest[0].score, sample, len(nearest) if few else sample.chunks, policy)

@@ -5,18 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memory_mcp.search.adjusting import Adjustment
-from memory_mcp.search.candidates import KeywordScores
-from memory_mcp.search.models import Hit, HitExplanation, SearchExplanation
-from memory_mcp.search.steps import RankedSelection
+from memory_mcp.search.models import (
+    Adjustment,
+    Hit,
+    HitExplanation,
+    KeywordScores,
+    QueryExplanation,
+    Ranking,
+    SearchExplanation,
+)
+from memory_mcp.search.query_vector import QueryVector
+from memory_mcp.search.steps import RankedSelection, SearchExecution
 
 
 def explanation(
-    hits: Sequence[Hit], found: RankedSelection, browsed: RankedSelection | None, fit: str
+    search: SearchExecution,
+    hits: Sequence[Hit],
+    found: RankedSelection,
+    browsed: RankedSelection | None,
+    fit: str,
 ) -> SearchExplanation:
-    """Explain the hits of an answer.
+    """Explain an answer.
 
     Args:
+        search: what was asked.
         hits: all that are shown, in their order.
         found: the search that they are of.
         browsed: the narrower one that those with the tags of a browse are of.
@@ -28,7 +40,26 @@ def explanation(
     explained = [
         (narrow if hit.memory.key in tagged else whole).explain(hit, place) for place, hit in enumerate(hits, 1)
     ]
-    return SearchExplanation(fit, tuple(explained))
+    return SearchExplanation(_of_query(search, found.ranking, browsed, fit), tuple(explained))
+
+
+def _of_query(search: SearchExecution, ranking: Ranking, browsed: RankedSelection | None, fit: str) -> QueryExplanation:
+    route = search.route
+    terms = () if ranking.keywords is None else search.terms.terms
+    return QueryExplanation(
+        intent=route.intent,
+        quoted=route.quoted,
+        names=route.names,
+        tags=route.tags if browsed else (),
+        times=tuple(map(str, search.times)),
+        mode=ranking.mode,
+        phrasings=search.vector.phrasings if ranking.dense and isinstance(search.vector, QueryVector) else (),
+        terms={term.term + "*" * term.is_prefix: term.weight for term in terms},
+        prominence=ranking.dense.prominence if ranking.dense else None,
+        weight=ranking.weight,
+        tagged_weight=browsed.ranking.weight if browsed else None,
+        fit=fit,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +122,6 @@ class _Account:
             neighbours=None if keyword is None or own is None else keyword - own,
             keyword=keyword,
             keyword_rank=self._keywords.rank(key),
-            prominence=self._ranking.dense.prominence if self._ranking.dense else None,
-            weight=self._ranking.weight,
             fused=fused,
             fused_rank=self._fused.rank(key),
             time=adjustment.time,

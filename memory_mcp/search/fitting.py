@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import naming
+from memory_mcp.search.models import Ranking
 from memory_mcp.search.policy import FitPolicy
-from memory_mcp.search.ranking import Ranking
-from memory_mcp.search.steps import OneSearch
+from memory_mcp.search.steps import SearchExecution
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Fit:
     reason: str
 
 
-def judge(search: OneSearch, ranking: Ranking, hits: int, tagged: int) -> Fit:
+def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> Fit:
     """Say whether nothing fits well; what carries the tags of a browse fits, and a name fits by its spelling alone.
 
     Args:
@@ -40,10 +40,9 @@ def judge(search: OneSearch, ranking: Ranking, hits: int, tagged: int) -> Fit:
         return _by_spelling(_likely(search.snapshot, ranking, policy), search.query.text, route.names, policy)
     best = _best_scores(ranking, words_may_do=route.intent == "identifier")
     fit = math.fsum(best.values()) / len(best)
-    stated = " and ".join(f"{kind} {score:.3f}" for kind, score in best.items())
-    return Fit(
-        fit < policy.strong_from, f"the best scores ({stated}) make {fit:.3f}; below {policy.strong_from} is weak"
-    )
+    stated = " and ".join(f"best {kind} {score:.2f}" for kind, score in best.items())
+    mean = "mean of " if len(best) > 1 else ""
+    return Fit(fit < policy.strong_from, f"fit {fit:.2f} = {mean}{stated}; weak below {policy.strong_from}")
 
 
 def _by_spelling(memories: Sequence[Memory], text: str, names: Sequence[str], policy: FitPolicy) -> Fit:

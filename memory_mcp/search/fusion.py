@@ -1,13 +1,20 @@
-"""How vectors and keywords are scored on one scale and joined."""
+"""From the scores of words and of meaning to one ranking: one scale, a weight for this query, a weighted sum."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from memory_mcp.domain.models import KeywordMatches, Match, Neighbours
-from memory_mcp.search.models import Ranked
-from memory_mcp.search.policy import ConversationPolicy, SearchPolicy
+from memory_mcp.domain.models import BackgroundScores, KeywordMatches, Match, Neighbours
+from memory_mcp.search.intent import Intent
+from memory_mcp.search.models import DenseScores, KeywordScores, Ranked, Ranking, SearchMode
+from memory_mcp.search.policy import BackgroundPolicy, ConversationPolicy, FusionPolicy, SearchPolicy
+
+if TYPE_CHECKING:
+    from statistics import NormalDist
 
 
 def keyword_scores(
@@ -41,14 +48,60 @@ def semantic_scores(own: Iterable[Match], context: Mapping[int, float], policy: 
     }
 
 
-def by_vectors(matches: Mapping[int, Match]) -> list[Ranked]:
-    """Rank by meaning alone, best first."""
-    return _sorted(Ranked(m.key, m.score, semantic=m.score, passage=m.passage) for m in matches.values())
+@cache
+def _normal() -> NormalDist:
+    from statistics import NormalDist  # noqa: PLC0415 - what the first answer to a client does not need
+
+    return NormalDist()
 
 
-def by_keywords(scores: Mapping[int, float]) -> list[Ranked]:
-    """Rank by keywords alone, best first."""
-    return _sorted(Ranked(key, score, keyword=score) for key, score in scores.items())
+def prominence(best: float, sample: BackgroundScores, chunks: int, policy: BackgroundPolicy) -> float | None:
+    """Return by how many standard deviations a cosine is above what the best of so many chunks has by chance.
+
+    That is the expected largest of n normal values by Blom's formula (Statistical Estimates and Transformed Beta
+    Variables, 1958). None where the chunks are too few or all alike.
+    """
+    if min(chunks, len(sample.cosines)) < policy.fewest:
+        return None
+    mean = math.fsum(sample.cosines) / len(sample.cosines)
+    variance = math.fsum((cosine - mean) ** 2 for cosine in sample.cosines) / len(sample.cosines)
+    if variance < 1e-9:
+        return None
+    by_chance = _normal().inv_cdf((chunks - 0.375) / (chunks + 0.25))
+    return (best - mean) / math.sqrt(variance) - by_chance
+
+
+def fusion_weight(prominence: float | None, policy: FusionPolicy) -> float:
+    """Return the share of the semantic score in the whole, 0-1."""
+    if prominence is None:
+        return policy.default
+    return policy.min + policy.span / (1 + math.exp(-policy.steepness * (prominence - policy.midpoint)))
+
+
+def weight_of(mode: SearchMode, intent: Intent, prominence: float | None, policy: FusionPolicy) -> float:
+    """Return the weight of the vectors, 0-1, that a query of this mode and intent gives them."""
+    if mode == "hybrid":
+        return policy.even
+    return policy.identifier if intent == "identifier" else fusion_weight(prominence, policy)
+
+
+def by_keywords(keywords: KeywordScores, degraded: str | None) -> Ranking:
+    """Rank by words alone, because that was asked for or for the reason that is given."""
+    ranked = _sorted(Ranked(key, score, keyword=score) for key, score in keywords.scores.items())
+    return Ranking(ranked, "keyword", 0.0, keywords=keywords, degraded=degraded)
+
+
+def by_vectors(dense: DenseScores) -> Ranking:
+    """Rank by meaning alone."""
+    matches = dense.scores.values()
+    ranked = _sorted(Ranked(m.key, m.score, semantic=m.score, passage=m.passage) for m in matches)
+    return Ranking(ranked, "semantic", 1.0, dense=dense)
+
+
+def by_both(dense: DenseScores, keywords: KeywordScores, weight: float) -> Ranking:
+    """Rank by both, with this weight of the vectors."""
+    ranked = fuse(dense.scores, keywords.scores, weight)
+    return Ranking(ranked, "hybrid", weight, dense=dense, keywords=keywords)
 
 
 def fuse(dense: Mapping[int, Match], keywords: Mapping[int, float], weight: float) -> list[Ranked]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from memory_mcp.domain.models import Filters, Memory
+from memory_mcp.domain.models import Filters, KeywordMatches, Match, Memory
 from memory_mcp.search.intent import Intent
 
 SearchMode = Literal["auto", "semantic", "keyword", "hybrid"]
@@ -40,6 +41,68 @@ class Ranked(NamedTuple):  # hundreds are made in a search: twice as fast as a f
 
 
 @dataclass(frozen=True, slots=True)
+class KeywordScores:
+    """The keyword scores, 0-1, the best first."""
+
+    scores: Mapping[int, float]
+    is_all: bool
+    """Whether no memory holds a word of the query but these."""
+    matches: KeywordMatches
+    """What words found, without neighbours."""
+    divisor: float
+    """The BM25 score that counts as 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class DenseScores:
+    """The semantic scores, 0-1, and how far the best of them stands out (None where that cannot be said)."""
+
+    scores: Mapping[int, Match]
+    prominence: float | None
+    is_all: bool
+    """Whether no memory has a vector but these."""
+    own: Sequence[Match]
+    """The cosines of the best chunks, without context."""
+    context: Mapping[int, float]
+    """The cosines in context, of memories that lie in a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What was added to a score, or taken from it, by cause."""
+
+    length: float = 0.0
+    turn: float = 0.0
+    """For asking, answering or being said by whom the query names."""
+    time: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Return the sum."""
+        return self.length + self.turn + self.time
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The candidates, best first, and what ranked them."""
+
+    ranked: Sequence[Ranked]
+    mode: RankedBy
+    weight: float
+    """The share of the semantic scores, 0-1."""
+    dense: DenseScores | None = None
+    keywords: KeywordScores | None = None
+    degraded: str | None = None
+    adjustments: Mapping[int, Adjustment] = field(default_factory=dict)
+    """By key; a memory that is missing had none. `ranked` has the scores after them."""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether asking for more candidates would find no more."""
+        return all(scores.is_all for scores in (self.dense, self.keywords) if scores is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A memory that was found, and how."""
 
@@ -65,7 +128,10 @@ class NearMisses:
 
 @dataclass(frozen=True, slots=True)
 class HitExplanation:
-    """What each step contributed to one hit. Scores are 0-1, ranks count from 1; None where a step did not see it."""
+    """What each step contributed to one hit. Scores are 0-1, ranks count from 1; None where a step did not see it.
+
+    score = fused + time + length + turn + tag_lift
+    """
 
     id: str
     rank: int
@@ -84,11 +150,8 @@ class HitExplanation:
     keyword: float | None
     """Their sum, 1 at most."""
     keyword_rank: int | None
-    prominence: float | None
-    """By how many standard deviations the best chunk of all stands out; it decides the weight."""
-    weight: float
-    """The share of the semantic score in the fused one, the keyword score's being the rest."""
     fused: float
+    """weight * semantic + (1 - weight) * keyword; see `QueryExplanation`."""
     fused_rank: int | None
     time: float
     """What the time that the query names added to the fused score."""
@@ -103,11 +166,38 @@ class HitExplanation:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryExplanation:
+    """What was made of a query: what holds for all hits alike."""
+
+    intent: Intent
+    quoted: tuple[str, ...]
+    """What a hit must hold as it is."""
+    names: tuple[str, ...]
+    """What a hit must spell for the answer not to be weak."""
+    tags: tuple[str, ...]
+    """What comes first carries them."""
+    times: tuple[str, ...]
+    """The days that the query names: "2024-05-01/2024-05-31", without the year where that is left open."""
+    mode: RankedBy
+    phrasings: tuple[str, ...]
+    """What was embedded; the query's vector lies between theirs."""
+    terms: Mapping[str, float]
+    """What keyword search looks for, with what each counts, 0-1, times its rarity; "a*" is all that begins with a."""
+    prominence: float | None
+    """By how many standard deviations the best chunk of all stands out; it decides the weight."""
+    weight: float
+    """The share of the semantic score in the fused one, the keyword score's being the rest."""
+    tagged_weight: float | None
+    """The same among what carries the tags of a browse."""
+    fit: str
+    """Why something fits, or why the answer is weak."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchExplanation:
     """Why an answer is what it is."""
 
-    fit: str
-    """Why something fits, or why the answer is weak."""
+    query: QueryExplanation
     hits: tuple[HitExplanation, ...]
     """Of each hit, in their order."""
 

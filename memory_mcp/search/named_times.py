@@ -58,11 +58,19 @@ class NamedTime:
     every_year: bool = False
     """Whether the year is left open: "in May"."""
 
+    def __str__(self) -> str:
+        """Return the first and the last day in ISO 8601, without a year that is left open."""
+        days = (self.first.isoformat(), self.last.isoformat())
+        return "/".join(day.partition("-")[2] if self.every_year else day for day in days)
+
     def days_from(self, moment: datetime) -> int:
         """Return how many days a moment (aware) is outside of them; 0 within."""
-        day = to_local(moment).date()
-        years = (day.year - 1, day.year, day.year + 1) if self.every_year else (self.first.year,)
-        return min(max((first - day).days, (day - last).days, 0) for first, last in map(self._in, years))
+        try:
+            day = to_local(moment).date()
+            years = (day.year - 1, day.year, day.year + 1) if self.every_year else (self.first.year,)
+            return min(max((first - day).days, (day - last).days, 0) for first, last in map(self._in, years))
+        except (ValueError, OverflowError):  # the first and last years of the calendar have no neighbours
+            return (date.max - date.min).days
 
     def _in(self, year: int) -> tuple[date, date]:
         first = _day(year, self.first.month, self.first.day)

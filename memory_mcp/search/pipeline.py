@@ -1,16 +1,18 @@
 """A search from the query to the answer, step by step.
 
-    analyse          what the query wants: a name, tags, a time, an answer    intent
-    score keywords   while the embedder makes the query's vector              candidates, query_vector
+    phrase           the query, and once more without its common words        query_vector
+    analyse          what the query wants: a name, tags, a time, an answer    intent, named_times
+    score keywords   while the embedder makes the query's vector              candidates
     score meaning    the nearest, what words found, and their neighbours      candidates
-    fuse             both scores on one scale, weighed for this query         fusion, weighing, ranking
-    adjust           the time that the query names, length, turns that only ask     adjusting
+    fuse             both scores on one scale, weighed for this query         fusion
+    adjust           the time that is named, length, turns that ask           adjusting
     select           quotations, near duplicates, age                         results
     browse           what carries the tags comes first                        steps
     judge            whether anything fits                                    fitting
     explain          what each step contributed, if asked for                 explaining
 
-Every number that decides a rank stands in `policy`.
+The first step, the next two, and all others see one snapshot of the store each. Every number that
+decides a rank stands in `policy`.
 """
 
 from __future__ import annotations
@@ -25,14 +27,13 @@ from typing import Final
 from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.ports import Embedder, Snapshot, Snapshots
 from memory_mcp.search import fitting, results, steps
-from memory_mcp.search.candidates import KeywordScores, document_frequencies
+from memory_mcp.search.candidates import document_frequencies
 from memory_mcp.search.explaining import explanation
 from memory_mcp.search.intent import Route
-from memory_mcp.search.models import SearchAnswer, SearchQuery
+from memory_mcp.search.models import KeywordScores, SearchAnswer, SearchQuery
 from memory_mcp.search.named_times import NamedTime, named_times
-from memory_mcp.search.phrasing import phrasings
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.search.query_vector import NoVector, QueryEmbedder, QueryVector
+from memory_mcp.search.query_vector import NoVector, QueryEmbedder, QueryVector, phrasings
 
 TURNS_TO_SEND: Final = 2
 """Turns of the event loop until a call of the embedder is on its way: gRPC sends from a task of its own."""
@@ -95,12 +96,12 @@ class SearchPipeline:
     def _answer(
         self, snapshot: Snapshot, query: SearchQuery, phase: KeywordPhase, vector: QueryVector | NoVector | None
     ) -> SearchAnswer:
-        search = steps.OneSearch(snapshot, query, phase.route, phase.terms, vector, self._policy, phase.times)
+        search = steps.SearchExecution(snapshot, query, phase.route, phase.terms, vector, phase.times, self._policy)
         found = search.find(phase.keywords)
         browsed = search.browse()
         tagged = {hit.memory.key: hit for hit in browsed.selection.hits} if browsed else {}
         hits = [*tagged.values(), *(hit for hit in found.selection.hits if hit.memory.key not in tagged)][: query.limit]
-        fit = fitting.judge(search, found.ranking, len(hits), len(tagged))
+        fit = fitting.judge(search, found.ranking, len(hits), sum(hit.memory.key in tagged for hit in hits))
         return SearchAnswer(
             hits=tuple(hits),
             mode=found.ranking.mode,
@@ -109,5 +110,5 @@ class SearchPipeline:
             pending=phase.pending,
             weak=fit.weak,
             near_misses=None if hits else results.near_misses(found.ranking.ranked, query.min_score, query.limit),
-            explanation=explanation(hits, found, browsed, fit.reason) if query.explain else None,
+            explanation=explanation(search, hits, found, browsed, fit.reason) if query.explain else None,
         )

@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.keywords import KeywordQuery
 from memory_mcp.domain.ports import Snapshot
-from memory_mcp.search import ranking, results
+from memory_mcp.search import fusion, results
 from memory_mcp.search.adjusting import adjust
-from memory_mcp.search.candidates import NO_WORDS, CandidateScorer, KeywordScores
+from memory_mcp.search.candidates import NO_WORDS, CandidateScorer
 from memory_mcp.search.intent import Route, possible_tags, route
 from memory_mcp.search.lexical.query import QueryAnalyzer
-from memory_mcp.search.models import Hit, Ranked, SearchQuery
+from memory_mcp.search.models import DenseScores, Hit, KeywordScores, Ranked, Ranking, SearchQuery
 from memory_mcp.search.named_times import NamedTime
 from memory_mcp.search.policy import SearchPolicy
 from memory_mcp.search.query_vector import NoVector, QueryVector
-from memory_mcp.search.ranking import Ranking
 from memory_mcp.search.results import Selection
 
 
@@ -61,8 +60,8 @@ def _first_count(query: SearchQuery, policy: SearchPolicy) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class OneSearch:
-    """A query that was analysed, with its vector, at one moment."""
+class SearchExecution:
+    """An analysed query and its vector, carried out on one snapshot."""
 
     snapshot: Snapshot
     query: SearchQuery
@@ -70,23 +69,21 @@ class OneSearch:
     terms: KeywordQuery
     vector: QueryVector | NoVector | None
     """None where words alone are asked for."""
-    policy: SearchPolicy
-    times: Sequence[NamedTime] = ()
+    times: Sequence[NamedTime]
     """Those that the query names."""
+    policy: SearchPolicy
 
     def find(self, keywords: KeywordScores | None) -> RankedSelection:
         """Rank candidates and select hits, among more and more candidates until the hits are enough."""
-        policy, query = self.policy.candidates, self.query
-        count = _first_count(query, self.policy)
+        count = _first_count(self.query, self.policy)
         while True:
-            ranked = self._rank(keywords, count)
-            strong = [hit for hit in ranked.ranked if hit.score >= query.min_score]
-            selection = self._select(strong)
-            is_full = len(selection.hits) >= query.limit or ranked.is_all or len(strong) < len(ranked.ranked)
-            if is_full or count >= policy.most or not (query.collapse or self.route.quoted):
-                return RankedSelection(ranked, selection)
-            count = min(policy.most, policy.growth * count)
-            keywords = score_keywords(self.snapshot, query, self.terms, self.policy, count)
+            dense = self._score_meaning(keywords, count)
+            ranking = self._adjust(self._fuse(dense, keywords, count))
+            selection, is_enough = self._select(ranking)
+            if is_enough or count >= self.policy.candidates.most:
+                return RankedSelection(ranking, selection)
+            count = min(self.policy.candidates.most, self.policy.candidates.growth * count)
+            keywords = score_keywords(self.snapshot, self.query, self.terms, self.policy, count)
 
     def browse(self) -> RankedSelection | None:
         """Find what carries the tags that the query names, lifted above the rest; None where it names none.
@@ -110,32 +107,38 @@ class OneSearch:
         lift = self.policy.selection.tag_lift
         return replace(hit, ranked=hit.ranked._replace(score=lift + (1 - lift) * hit.ranked.score))
 
-    def _select(self, ranked: Sequence[Ranked]) -> Selection:
-        return results.select(self.snapshot, self.query, self.route.quoted, ranked, self.policy.selection)
-
-    def _rank(self, keywords: KeywordScores | None, count: int) -> Ranking:
-        """Score the candidates and fuse; by words alone where there is no vector, or none of the store's space."""
-        scorer = CandidateScorer(self.snapshot, self.query.filters, count, self.policy)
+    def _score_meaning(self, keywords: KeywordScores | None, count: int) -> DenseScores | NoVector | None:
         if not isinstance(self.vector, QueryVector):
-            degraded = self.vector.sentence if self.vector else None
-            return ranking.by_keywords(keywords or scorer.keywords(self.terms), degraded)
+            return self.vector
         try:
-            dense = scorer.dense(self.vector, keywords or NO_WORDS)
+            return self._scorer(count).dense(self.vector, keywords or NO_WORDS)
         except SpaceMismatchError as error:  # another front gave the store its space meanwhile
-            degraded = NoVector(error.with_fix()).sentence
-            return ranking.by_keywords(keywords or scorer.keywords(self.terms), degraded)
+            return NoVector(error.with_fix())
+
+    def _fuse(self, dense: DenseScores | NoVector | None, keywords: KeywordScores | None, count: int) -> Ranking:
+        """Rank by both kinds of scores, or by the one that there is."""
+        if not isinstance(dense, DenseScores):
+            words = keywords or self._scorer(count).keywords(self.terms)
+            return fusion.by_keywords(words, dense.sentence if dense else None)
         if keywords is None:
-            return ranking.by_vectors(dense)
-        weight = ranking.weight_of(self.query.mode, self.route.intent, dense.prominence, self.policy.fusion)
-        fused = ranking.by_both(dense, keywords, weight)
-        return self._adjusted(fused) if self._may_adjust else fused
+            return fusion.by_vectors(dense)
+        weight = fusion.weight_of(self.query.mode, self.route.intent, dense.prominence, self.policy.fusion)
+        return fusion.by_both(dense, keywords, weight)
 
-    @property
-    def _may_adjust(self) -> bool:
-        """Whether more than words and meaning decides: not where a name is meant as it is spelled."""
-        is_auto = self.query.mode == "auto" and self.route.intent != "identifier"
-        return is_auto and self.policy.adjustment.adjusted > 0
+    def _adjust(self, ranking: Ranking) -> Ranking:
+        """Let more than words and meaning decide in `auto`, but where a name is meant as it is spelled."""
+        is_meant = self.query.mode == "auto" and self.route.intent != "identifier" and ranking.mode == "hybrid"
+        if not is_meant or not self.policy.adjustment.adjusted:
+            return ranking
+        return adjust(self.snapshot, self.query.text, self.times, ranking, self.policy.adjustment)
 
-    def _adjusted(self, fused: Ranking) -> Ranking:
-        adjusted = adjust(self.snapshot, self.query.text, self.times, fused.ranked, self.policy.adjustment)
-        return fused.adjusted(adjusted)
+    def _select(self, ranking: Ranking) -> tuple[Selection, bool]:
+        """Select hits; say whether more candidates would bring no better ones."""
+        query, quoted = self.query, self.route.quoted
+        strong = [hit for hit in ranking.ranked if hit.score >= query.min_score]
+        selection = results.select(self.snapshot, query, quoted, strong, self.policy.selection)
+        is_full = len(selection.hits) >= query.limit or ranking.is_all or len(strong) < len(ranking.ranked)
+        return selection, is_full or not (query.collapse or quoted)
+
+    def _scorer(self, count: int) -> CandidateScorer:
+        return CandidateScorer(self.snapshot, self.query.filters, count, self.policy)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import accumulate
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, WithJsonSchema
 
 from memory_mcp.domain.models import MAX_QUERY
-from memory_mcp.memories.chunking import PASSAGE_CHARS
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS
 from memory_mcp.search.intent import Intent
-from memory_mcp.search.models import Hit, HitExplanation, SearchAnswer, SearchExplanation, SearchMode, SearchQuery
+from memory_mcp.search.models import (
+    Hit,
+    HitExplanation,
+    QueryExplanation,
+    SearchAnswer,
+    SearchExplanation,
+    SearchMode,
+    SearchQuery,
+)
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fields import MARK, FilterArguments, MemoryFields, not_blank, shown
@@ -47,65 +56,6 @@ class SearchArguments(FilterArguments):
         None
     )
     explain: Annotated[bool, Field(description="Diagnostics")] = False
-
-
-class ExplainedHit(BaseModel):
-    """What each step contributed to one result: scores 0-1, ranks from 1, null for a step that did not find it.
-
-    score = fused + time + length + turn + tag_lift; fused = weight * semantic + (1 - weight) * keyword; semantic
-    combines `cosine` with `context` (the cosine in the conversation); keyword combines `own` words with those of
-    `neighbours`, at most 1.
-    """
-
-    id: str
-    rank: int
-    cosine: float | None
-    cosine_rank: int | None
-    context: float | None
-    semantic: float | None
-    semantic_rank: int | None
-    own: float | None
-    neighbours: float | None
-    keyword: float | None
-    keyword_rank: int | None
-    prominence: float | None
-    """How many standard deviations the best passage stands out; this decides the weight."""
-    weight: float
-    fused: float
-    fused_rank: int | None
-    time: float
-    length: float
-    turn: float
-    tag_lift: float
-    age_shift: int
-    """Ranks gained by being newer; negative if lost."""
-    fit: str
-    """Why the answer is weak or not; the same for every result."""
-
-    @classmethod
-    def of(cls, hit: HitExplanation, fit: str) -> ExplainedHit:
-        """Make a rounded copy of the search's explanation."""
-        members = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(hit).items()}
-        return cls.model_validate(members | {"fit": fit})
-
-    def sentence(self) -> str:
-        """Return the explanation as one line."""
-        semantic = keyword = ""
-        if self.semantic is not None:
-            beside = "" if self.context is None else f", in context {self.context:.2f}"
-            semantic = f"{self.weight:.2f} x semantic {self.semantic:.2f} (cosine {self.cosine:.2f}{beside})"
-        if self.keyword is not None:
-            own = f"own words {self.own:.2f}, neighbours {self.neighbours:.2f}"
-            keyword = f"{1 - self.weight:.2f} x keyword {self.keyword:.2f} ({own})"
-        parts = " + ".join(filter(None, (semantic, keyword))) or "found by its tags"
-        adjusted = "".join(
-            f", {name} {value:+.2f}"
-            for name, value in (("time", self.time), ("length", self.length), ("turn", self.turn))
-            if value
-        )
-        lift = f", tags +{self.tag_lift:.2f}" if self.tag_lift else ""
-        age = f", age {self.age_shift:+d} places" if self.age_shift else ""
-        return f"{parts} = {self.fused:.2f}{adjusted}{lift}{age}"
 
 
 class SearchHit(MemoryFields):
@@ -149,10 +99,17 @@ class SearchResult(Result):
     shortened: int = Field(description="Number of shortened results; long ones are cut to their best passage")
     left_out: int = Field(description="Number of results left out because the answer would be too long")
     explain: Annotated[
-        list[ExplainedHit] | None,
+        list[HitExplanation] | None,
         WithJsonSchema({"type": "array", "items": {"type": "object"}}),  # its fields are not advertised
         Field(exclude_if=lambda explained: explained is None, description="Only if requested"),
     ] = None
+    """What each step contributed to each of the first results."""
+    explain_query: Annotated[
+        QueryExplanation | None,
+        WithJsonSchema({"type": "object"}),
+        Field(exclude_if=lambda explained: explained is None, description="Only where asked for"),
+    ] = None
+    """What was made of the query; members that are too long for a model's answer are empty."""
 
     @property
     def is_whole(self) -> bool:
@@ -185,15 +142,45 @@ class SearchResult(Result):
         return lines
 
     def _explanation(self) -> list[str]:
-        if not self.explain:
-            return []
-        return [f"Fit: {self.explain[0].fit}", *(f"{hit.rank}. {hit.sentence()}" for hit in self.explain)]
+        about = [] if self.explain_query is None else made_of(self.explain_query)
+        return about + [f"{hit.rank}. {_sentence(hit)}" for hit in self.explain or ()]
 
     def _nothing(self) -> str:
         if self.near_misses is None:
             return "Nothing found."
         missed = self.near_misses
         return f"No result reaches min_score; {missed.count} are below it, the best at {missed.best_score:.2f}."
+
+
+def made_of(query: QueryExplanation) -> list[str]:
+    """Say what was made of a query, a line for each step."""
+    asked = {"quoted": query.quoted, "names": query.names, "tags": query.tags, "times": query.times}
+    wanted = [query.intent, *(f"{name} {', '.join(values)}" for name, values in asked.items() if values)]
+    lines = [f"Query: {'; '.join(wanted)}; ranked by {query.mode}"]
+    if query.phrasings:
+        lines.append(f"Embedded: {' | '.join(query.phrasings)}")
+    if query.terms:
+        lines.append(f"Terms: {', '.join(f'{term} {weight:.2g}' for term, weight in query.terms.items())}")
+    weights = f"Weight: semantic {query.weight:.2f}, keyword {1 - query.weight:.2f}"
+    if query.tagged_weight is not None:
+        weights += f"; among the tagged: semantic {query.tagged_weight:.2f}"
+    if query.prominence is not None:
+        weights += f"; the best passage stands out by {query.prominence:.1f} standard deviations"
+    return [*lines, weights, query.fit[:1].upper() + query.fit[1:]]
+
+
+def _sentence(hit: HitExplanation) -> str:
+    """Say in one line what made a hit's score."""
+    kinds = []
+    if hit.semantic is not None:
+        beside = "" if hit.context is None else f", in context {hit.context:.2f}"
+        kinds.append(f"semantic {hit.semantic:.2f} (cosine {hit.cosine:.2f}{beside})")
+    if hit.keyword is not None:
+        kinds.append(f"keyword {hit.keyword:.2f} (own words {hit.own:.2f}, neighbours {hit.neighbours:.2f})")
+    shifts = {"time": hit.time, "length": hit.length, "turn": hit.turn, "tags": hit.tag_lift}
+    moved = "".join(f", {name} {value:+.2f}" for name, value in shifts.items() if value)
+    age = f", age {hit.age_shift:+d} places" if hit.age_shift else ""
+    return f"fused {hit.fused:.2f} of {' and '.join(kinds) or 'nothing but its tags'}{moved}{age}"
 
 
 async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
@@ -218,7 +205,7 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
 def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> SearchResult:
     missed = answer.near_misses
     room = min(EXPLAINED, LIMIT - RESERVE - LEAN * len(answer.hits)) if call.is_bounded else None
-    explained, cost = _explained(answer.explanation, room)
+    about, hits, cost = _explained(answer.explanation, room)
     if call.is_bounded or arguments.max_chars is not None:
         reserve = RESERVE + cost
         fitted = fitting(
@@ -236,18 +223,55 @@ def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> Sea
         near_misses=Missed(count=missed.count, best_score=round(missed.best_score, 4)) if missed else None,
         shortened=fitted.shortened,
         left_out=fitted.left_out,
-        explain=explained if explained is None else explained[: len(fitted.memories)],
+        explain=None if hits is None else hits[: len(fitted.memories)],
+        explain_query=about,
     )
 
 
-def _explained(explanation: SearchExplanation | None, most: int | None) -> tuple[list[ExplainedHit] | None, int]:
-    """Return the first explanations that fit `most` tokens, and their tokens."""
+_Explained = tuple[QueryExplanation | None, list[HitExplanation] | None, int]
+"""What is said of the query, of the first hits, and the tokens that it costs."""
+
+
+def _explained(explanation: SearchExplanation | None, most: int | None) -> _Explained:
+    """Return what can be said in at most so many tokens."""
     if explanation is None:
-        return None, 0
-    hits = [ExplainedHit.of(hit, explanation.fit) for hit in explanation.hits]
-    costs = list(accumulate(tokens(hit.model_dump_json()) for hit in hits))
-    kept = len(hits) if most is None else bisect_right(costs, most)
-    return hits[:kept], costs[kept - 1] if kept else 0
+        return None, None, 0
+    rounded = _to_four_digits(asdict(explanation))
+    made = TypeAdapter(SearchExplanation).validate_python(rounded)
+    about, hits = made.query, list(made.hits)
+    if most is None:
+        return about, hits, 0
+    shorter = _within(about, most // 2)
+    costs = list(accumulate(map(_cost, hits), initial=_cost(shorter) if shorter else 0))
+    kept = bisect_right(costs, most) - 1
+    return shorter, hits[:kept], costs[kept]
+
+
+def _within(about: QueryExplanation, most: int) -> QueryExplanation | None:
+    """Return what was made of a query, without its longest members where it costs more tokens than that."""
+    brief_ones = (
+        about,
+        replace(about, phrasings=()),
+        replace(about, phrasings=(), terms={}),
+        replace(about, phrasings=(), terms={}, quoted=(), names=(), tags=(), times=()),
+    )
+    return next((one for one in brief_ones if _cost(one) <= most), None)
+
+
+def _cost(explained: HitExplanation | QueryExplanation) -> int:
+    return tokens(json.dumps(asdict(explained), ensure_ascii=False))
+
+
+def _to_four_digits(value: object) -> object:
+    match value:
+        case float():
+            return round(value, 4)
+        case dict():
+            return {name: _to_four_digits(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_to_four_digits(each) for each in value]
+        case _:
+            return value
 
 
 def fitting(
@@ -261,7 +285,7 @@ def fitting(
         if measure.is_exact:  # the caller asked for exactly this many characters
             content, fits = _around(passage, hit.content, query, limit), len(passage) <= limit
         else:
-            content = _within(passage, query, limit, measure)
+            content = _around_words(passage, query, limit, measure)
             fits = measure.of(content) + measure.of(passage) <= limit
         update = {"content": content, "passage": passage if fits else None, "shortened": True}
         return hit.model_copy(update=update)
@@ -274,15 +298,15 @@ def fitting(
 
 
 def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
-    """Return the passage nearest in meaning, unless it has none of the query's words and others do."""
-    worded = excerpt(hit.content, query, PASSAGE_CHARS)
+    """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
+    worded = excerpt(hit.content, query, DEFAULT_CHUNKS.chars)
     if hit.passage is None or by_words:
         return worded
     return worded if share(hit.passage, query) == 0 and share(worded, query) >= MOST else hit.passage
 
 
-def _within(passage: str, query: str, limit: int, measure: Measure) -> str:
-    """Return as much of a passage as fits around the query's words."""
+def _around_words(passage: str, query: str, limit: int, measure: Measure) -> str:
+    """Return as much of a passage as fits, around the query's words."""
     size = measure.fitting(passage, limit)
     while measure.of(part := excerpt(passage, query, size)) > limit:
         size -= 1 + size // 8  # the characters there cost more than those at its beginning

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory_mcp.domain.errors import SpaceMismatchError
-from memory_mcp.domain.models import BackgroundScores, Chunk, Embedded, Memory, Neighbours
+from memory_mcp.domain.models import BackgroundScores, Chunk, Embedded, Memory, Neighbours, Outline
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, OTHER_SPACE, SHARES, SPACE, new, put, towards
 
@@ -161,3 +161,13 @@ async def test_words_that_are_tags_are_known(store: Store) -> None:
     asked = ["red", "Red", "blue SKY", "e\u0301te\u0301", "green", "gone", "sky"]
     assert await store.read(lambda it: it.tags_among(asked, "here")) == {"red", "Red", "blue SKY", "e\u0301te\u0301"}
     assert await store.read(lambda it: it.tags_among([], "here")) == frozenset()
+
+
+async def test_an_outline_tells_a_content_that_is_short(store: Store) -> None:
+    """Its bytes count, not its characters; the time is the memory's own; what is deleted has none."""
+    umlauts, plain = await put(store, "äöü", created_at=START), await put(store, "seven b", created_at=START)
+    gone = await put(store, "gone")
+    await store.delete([gone.id], HERE, dry_run=False)
+    found = await store.read(lambda it: it.outlines([umlauts.key, plain.key, gone.key, 99_999], 6))
+    assert found == {umlauts.key: Outline(START, 6, "äöü"), plain.key: Outline(START, 7, None)}
+    assert await store.read(lambda it: it.outlines([], 6)) == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.e2e.answers import ask
@@ -22,10 +24,10 @@ async def store(client: RawClient, *contents: str, **fields: object) -> None:
     await client.tool("memory_store_many", items=items)
 
 
-async def explained(client: RawClient, query: str, **more: object) -> list[tuple[Json, Json]]:
-    """Search, and return each result with what explains it."""
+async def explained(client: RawClient, query: str, **more: object) -> tuple[Json, list[tuple[Json, Json]]]:
+    """Search, and return what is said of the query, and each result with what explains it."""
     answer = await client.tool("memory_search", query=query, explain=True, **more)
-    return list(zip(answer["results"], answer["explain"], strict=True))
+    return answer["explain_query"], list(zip(answer["results"], answer["explain"], strict=True))
 
 
 @pytest.mark.parametrize("mode", ["auto", "semantic", "keyword", "hybrid"])
@@ -34,28 +36,48 @@ async def test_the_steps_add_up_to_the_score(daemon: FakeDaemon, client: RawClie
     del daemon
     await store(client, *TALK, conversation_id="c")
     await store(client, *(f"something else {n}" for n in range(20)))
-    found = await explained(client, "violin teacher", mode=mode)
+    query, found = await explained(client, "violin teacher", mode=mode)
+    weight = query["weight"]
     assert found
     for place, (result, steps) in enumerate(found, 1):
-        semantic, keyword, weight = steps["semantic"], steps["keyword"], steps["weight"]
+        semantic, keyword = steps["semantic"], steps["keyword"]
         assert (steps["id"], steps["rank"]) == (result["id"], place)
-        assert steps["fused_rank"] == 1 + sum(other["score"] > result["score"] for other, _ in found)
+        assert steps["fused_rank"] == 1 + sum(other["fused"] > steps["fused"] for _, other in found)
         assert (semantic, keyword) == (result["semantic"], result["keyword"])
         assert steps["fused"] == pytest.approx(weight * (semantic or 0) + (1 - weight) * (keyword or 0), abs=2e-4)
-        assert result["score"] == steps["fused"]
+        moved = steps["time"] + steps["length"] + steps["turn"]
+        assert result["score"] == pytest.approx(steps["fused"] + moved, abs=2e-4)
         if keyword is not None:
             assert keyword == pytest.approx(steps["own"] + steps["neighbours"], abs=2e-4)
         if steps["context"] is not None:
             assert semantic == pytest.approx((steps["cosine"] + max(0, steps["context"])) / 2, abs=2e-4)
-    weights = {steps["weight"] for _, steps in found}
-    assert weights == {"semantic": {1}, "keyword": {0}, "hybrid": {0.5}}.get(mode, weights)
+    assert weight == {"semantic": 1, "keyword": 0, "hybrid": 0.5}.get(mode, weight)
+    assert query["mode"] == {"auto": "hybrid"}.get(mode, mode)
+    assert query["phrasings"] == ([] if mode == "keyword" else ["violin teacher"])
+    assert query["terms"] == ({} if mode == "semantic" else {"violin": 1, "teacher": 1, "violinteach": 0.5})
+
+
+async def test_the_first_step_says_what_was_made_of_the_query(daemon: FakeDaemon, client: RawClient) -> None:
+    """Its intent, the days that it names, what was embedded, and what each of its words counts."""
+    del daemon
+    await store(client, *(f"Ann said {n} things" for n in range(10)), "Ann has a violin teacher")
+    query, _ = await explained(client, "Who is Ann's violin teacher since May?")
+    assert (query["intent"], query["times"]) == ("time", ["05-01/05-31"])
+    assert query["phrasings"] == ["Who is Ann's violin teacher since May?", "Who is violin teacher since May?"]
+    assert {query["terms"][word] for word in ("who", "is")} == {0.25}
+    assert {query["terms"][word] for word in ("ann", "violin", "teacher")} == {1}
+    assert (query["names"], query["quoted"], query["tags"]) == ([], [], [])
+    query, _ = await explained(client, "PROJ-17")
+    assert (query["intent"], query["names"], query["weight"]) == ("identifier", ["PROJ-17"], 0.2)
+    assert (await explained(client, '"violin teacher"'))[0]["quoted"] == ["violin teacher"]
 
 
 async def test_a_turn_that_its_neighbour_found_says_so(daemon: FakeDaemon, client: RawClient) -> None:
     """Its own words score nothing; those of the turn before do."""
     del daemon
     await store(client, *TALK, conversation_id="c")
-    steps = {result["content"]: steps for result, steps in await explained(client, "violin teacher")}
+    _, found = await explained(client, "violin teacher")
+    steps = {result["content"]: steps for result, steps in found}
     assert steps[TALK[1]]["own"] == 0 < steps[TALK[1]]["neighbours"]
     assert steps[TALK[0]]["neighbours"] == 0 < steps[TALK[0]]["own"]
     assert (steps[TALK[0]]["cosine_rank"], steps[TALK[0]]["keyword_rank"]) == (1, 1)
@@ -66,22 +88,28 @@ async def test_a_tag_and_age_say_what_they_moved(daemon: FakeDaemon, client: Raw
     del daemon
     await store(client, "we went to Rome", "boots and socks", tags=["travel"])
     await store(client, "travel travel travel")
-    lifted = await explained(client, "#travel")
+    query, lifted = await explained(client, "#travel")
     assert [steps["tag_lift"] > 0 for _, steps in lifted] == [True, True, False]
     for result, steps in lifted:
         assert result["score"] == pytest.approx(steps["fused"] + steps["tag_lift"], abs=2e-4)
+    assert query["tags"] == ["travel"]
+    assert query["tagged_weight"] is not None
     await store(client, "violin lesson at noon", "violin lesson at noon in the old town hall")
-    shifts = [steps["age_shift"] for _, steps in await explained(client, "violin lesson at noon", recency=1.0)]
-    assert shifts[:2] == [1, -1]
-    assert "carry travel" in lifted[0][1]["fit"]
+    _, aged = await explained(client, "violin lesson at noon", recency=1.0)
+    assert [steps["age_shift"] for _, steps in aged[:2]] == [1, -1]
+    assert "carry travel" in query["fit"]
 
 
 async def test_it_says_why_an_answer_is_weak(daemon: FakeDaemon, client: RawClient) -> None:
     """By the best scores, or by the spelling of a name."""
     del daemon
     await store(client, *TALK)
-    fits = {query: (await explained(client, query))[0][1]["fit"] for query in ("which quarterback won", "PROJ-17")}
-    assert fits["which quarterback won"].endswith("below 0.43 is weak")
+    fits = {query: (await explained(client, query))[0]["fit"] for query in ("which quarterback won", "PROJ-17")}
+    fit, semantic, keyword = map(float, re.findall(r"0\.\d\d", fits["which quarterback won"])[:3])
+    assert fits["which quarterback won"] == (
+        f"fit {fit:.2f} = mean of best semantic {semantic:.2f} and best keyword {keyword:.2f}; weak below 0.43"
+    )
+    assert fit == pytest.approx((semantic + keyword) / 2, abs=0.011)
     assert fits["PROJ-17"] == "none of the first 3 spells PROJ-17"
 
 
@@ -90,10 +118,20 @@ async def test_nothing_is_explained_unless_asked_for(client: RawClient) -> None:
     await store(client, *TALK, conversation_id="c")
     plain = await client.tool("memory_search", query="violin teacher")
     answer = await client.tool("memory_search", query="violin teacher", explain=True)
-    assert "explain" not in plain
-    steps = answer.pop("explain")
+    assert plain.keys().isdisjoint({"explain", "explain_query"})
+    steps, query = answer.pop("explain"), answer.pop("explain_query")
     assert answer == plain
-    assert [(one["semantic"], one["weight"], one["prominence"]) for one in steps] == [(None, 0, None)] * len(steps)
+    assert [one["semantic"] for one in steps] == [None] * len(steps)
+    assert (query["mode"], query["weight"], query["prominence"], query["phrasings"]) == ("keyword", 0, None, [])
+
+
+async def test_a_long_query_is_explained_without_its_longest_parts(daemon: FakeDaemon, client: RawClient) -> None:
+    """An answer that explains costs a model no more than any other."""
+    del daemon
+    await store(client, *TALK)
+    answer = await ask(client, "memory_search", query="Which teacher? " + "字" * 9_000, explain=True)
+    assert_bounded(answer)
+    assert (answer.data["explain_query"]["intent"], answer.data["explain_query"]["phrasings"]) == ("question", [])
 
 
 @pytest.mark.parametrize("limit", [40, 100])
@@ -116,24 +154,28 @@ async def test_the_text_of_the_answer_explains_too(daemon: FakeDaemon, client: R
     answer = await client.request(
         "tools/call", {"name": "memory_search", "arguments": {"query": "violin teacher", "explain": True, "limit": 1}}
     )
-    *_, fit, line = answer["result"]["content"][0]["text"].splitlines()
-    assert fit.startswith("Fit: the best scores (semantic ")
-    assert line.startswith("1. 0.")
-    assert "x semantic 0." in line
-    assert "x keyword 0." in line
+    *_, query, embedded, terms, weight, fit, line = answer["result"]["content"][0]["text"].splitlines()
+    assert query == "Query: topic; ranked by hybrid"
+    assert embedded == "Embedded: violin teacher"
+    assert terms == "Terms: violin 1, teacher 1, violinteach 0.5"
+    assert weight.startswith("Weight: semantic 0.")
+    assert fit.startswith("Fit 0.")
+    assert re.match(r"1\. fused 0\.\d\d of semantic 0\.\d\d \(cosine .*\) and keyword 0\.\d\d \(own words ", line)
 
 
 async def test_the_command_prints_it(daemon: FakeDaemon, client: RawClient, command: Command) -> None:
-    """With `--json` what a client gets; for a script ten more columns; what decided the weight is a note."""
+    """With `--json` what a client gets; for a script nine more columns with their names; the query is a note."""
     del daemon
     await store(client, *TALK, conversation_id="c")
     asked = await client.tool("memory_search", query="violin teacher", explain=True)
     assert (await command("search", "violin teacher", "--explain", "--json")).data == asked
     piped = await command("search", "violin teacher", "--explain")
-    cells = piped.out.splitlines()[0].split("\t")
+    names, *rows = (line.split("\t") for line in piped.out.splitlines())
+    best = dict(zip(names, rows[0], strict=True))
     first = asked["explain"][0]
-    assert cells[5:7] == [f"{first['cosine']:.2f} #{first['cosine_rank']}", f"{first['context']:.2f}"]
-    assert cells[9:] == [f"{first['neighbours']:.2f}", *cells[10:13], "-", "-"]
-    assert cells[11:13] == [f"{first['weight']:.2f}", f"{first['fused']:.2f} #1"]
-    assert piped.err.startswith(f"semantic counts {first['weight']:.2f}, keyword ")
-    assert f"\nfit: {first['fit']}\n" in piped.err
+    assert (best["id"], len(rows)) == (first["id"], len(asked["explain"]))
+    assert (best["cosine"], best["context"]) == (f"{first['cosine']:.2f} #1", f"{first['context']:.2f}")
+    assert (best["near"], best["fused"]) == (f"{first['neighbours']:.2f}", f"{first['fused']:.2f} #1")
+    assert (best["more"], best["age"]) == (f"{first['turn']:+.2f}", "-")
+    assert piped.err.startswith("Query: topic; ranked by hybrid\nEmbedded: violin teacher\nTerms: violin 1, ")
+    assert f"\nF{asked['explain_query']['fit'][1:]}\n" in piped.err

@@ -65,11 +65,11 @@ def test_a_terminal_gets_a_second_table_that_explains(look: Look) -> None:
     seen = re.sub(r"\x1b\[\d*m", "", look("search", "apples", "--explain")[1])
     assert re.search(r"^id +created +content +tags +score +# *$", seen, re.MULTILINE)
     assert re.search(r"^a +just now +red apples +0\.\d\d +1 *$", seen, re.MULTILINE)
-    assert re.search(
-        r"^# +cosine +context +semantic +own +near +keyword +weight +fused +tags +age *$", seen, re.MULTILINE
-    )
-    assert re.search(r"^1 +- +- +- +0\.\d\d +0\.00 +0\.\d\d #1 +0\.00 +0\.\d\d #1 +- +- *$", seen, re.MULTILINE)
-    assert "fit: the best scores (keyword 0." in seen
+    assert re.search(r"^# +cosine +context +semantic +own +near +keyword +fused +more +age *$", seen, re.MULTILINE)
+    assert re.search(r"^1 +- +- +- +0\.\d\d +0\.00 +0\.\d\d #1 +0\.\d\d #1 +- +- *$", seen, re.MULTILINE)
+    assert re.search(r"^Query: topic; ranked by keyword$", seen, re.MULTILINE)
+    assert re.search(r"^Terms: appl 1$", seen, re.MULTILINE)
+    assert re.search(r"^Fit 0\.\d\d = best keyword 0\.\d\d; weak below 0\.43$", seen, re.MULTILINE)
 
 
 def test_a_long_list_goes_through_the_pager(look: Look) -> None:

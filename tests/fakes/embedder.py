@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from embedder_daemon.engines.hash_engine import hash_vector
+from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import EmbedderError, SpaceMismatchError
-from memory_mcp.domain.models import (
-    BreakerStatus,
-    Condition,
-    DaemonStatus,
-    EmbeddedText,
-    Embedding,
-    Finding,
-    Lane,
-    Space,
-    Task,
-)
+from memory_mcp.domain.models import Condition, EmbeddedText, Embedding, Finding, Lane, Space, Task
 
 MAX_CHARS = 2_000
 """Characters that the fake reads of a text."""

@@ -8,8 +8,8 @@ import struct
 import pytest
 
 from memory_mcp.domain.models import DocumentFrequencies
-from memory_mcp.search.phrasing import between, phrasings
 from memory_mcp.search.policy import DEFAULT_POLICY
+from memory_mcp.search.query_vector import between, phrasings
 
 PHRASING = DEFAULT_POLICY.phrasing
 FEWEST = PHRASING.fewest_memories

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import BackgroundScores
+from memory_mcp.search.fusion import fusion_weight, prominence
 from memory_mcp.search.policy import DEFAULT_POLICY
-from memory_mcp.search.weighing import fusion_weight, prominence
 
 BACKGROUND, FUSION = DEFAULT_POLICY.background, DEFAULT_POLICY.fusion
 

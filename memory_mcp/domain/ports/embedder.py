@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from memory_mcp.domain.models import BreakerStatus, DaemonStatus, Embedding, Finding, Lane, Task
+from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
+from memory_mcp.domain.models import Embedding, Finding, Lane, Task
 
 
 class Embedder(Protocol):

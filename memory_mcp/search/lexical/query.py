@@ -68,7 +68,7 @@ class QueryAnalyzer:
             weights.setdefault(bigram, 1.0)
         for term, spelt in dict(self._analyzer.spellings(text)).items():
             if term in weights:  # a memory with umlauts holds both
-                weights[term] = weights[spelt] = weights[term] / 2
+                weights[term] = weights[spelt] = weights[term] * self._policy.form_share
         for term, weight in weights.items():
             yield QueryTerm(term, weight, is_prefix=_is_one_character(term), others=others.get(term, ()))
         yield from self._extras(query, text, weights.keys())
@@ -88,23 +88,24 @@ class QueryAnalyzer:
     def _others(self, word: str, weight: float) -> Iterator[QueryTerm]:
         """Yield what stands for a word in each language.
 
-        A word is looked for by its beginning and by its end, which count half each: so does a compound that begins or
-        ends with it, and the word itself has both. A word with accents counts half as it is, and half in its plain
-        spelling where that has another stem.
+        A word is looked for by its beginning and by its end, each of which counts a share: so does a compound that
+        begins or ends with it, and the word itself has both. So it is with a word with accents and its plain spelling,
+        where that has another stem.
         """
+        form_share = self._policy.form_share
         for stems in self._stems:
             plain, share = stems.others(word), weight
             if plain:
-                share = weight / 2
+                share = weight * form_share
                 yield from (QueryTerm(other[:MAX_TERM], share / len(plain)) for other in plain)
             term, ending = stems.of(word)[:MAX_TERM], stems.ending(word)
             if ending is None or weight < 1:
                 yield QueryTerm(term, share)
                 continue
             if stems.tail(word) is None:  # the index has the ends of long words alone
-                yield QueryTerm(term, share / 2)
-            yield QueryTerm(term, share / 2, is_prefix=True)
-            yield QueryTerm(ending[:MAX_TERM], share / 2, is_prefix=True)
+                yield QueryTerm(term, share * form_share)
+            yield QueryTerm(term, share * form_share, is_prefix=True)
+            yield QueryTerm(ending[:MAX_TERM], share * form_share, is_prefix=True)
 
     def _extras(self, query: str, text: str, taken: Collection[str]) -> Iterator[QueryTerm]:
         """Yield the other spellings of a query's names; `text` is its normal form."""

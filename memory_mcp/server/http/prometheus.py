@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from memory_mcp.domain.models import BreakerStatus, QueueCounts, Totals
+from memory_mcp.domain.daemon import BreakerStatus
+from memory_mcp.domain.models import QueueCounts, Totals
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """From a cached answer to a bulk store."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import string
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import apsw
 import pytest
@@ -13,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Embedded, Filters
-from memory_mcp.search.lexical.analyzer import MAX_TERM, Analyzer
+from memory_mcp.search.lexical.analyzer import MAX_TERM, Analyzer, IndexPolicy
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.lexical.stems import LANGUAGES, language_of
 from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
-from memory_mcp.storage.sqlite.lexical import scoring
+from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import HERE, keyword_search, new, put, worded
@@ -276,3 +278,33 @@ def test_a_text_of_two_languages_is_filed_under_the_same_one_in_every_process() 
         for seed in range(6)
     }
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "content", "query"),
+    [
+        (IndexPolicy(identifier_parts=False), "def getUserName(self)", "user name"),
+        (IndexPolicy(languages=False), INSURED, "Versicherung"),
+    ],
+)
+async def test_an_index_can_be_made_anew_by_another_policy(
+    tmp_path: Path, policy: IndexPolicy, content: str, query: str
+) -> None:
+    """What the policy leaves out finds nothing any more, whole words do, and the usual policy finds all again."""
+    path = tmp_path / "memory.db"
+
+    async def found(policy: IndexPolicy | None) -> tuple[list[str], list[str]]:
+        if policy is not None:
+            with contextlib.closing(apsw.Connection(str(path))) as db, db:
+                keywords.rebuild(db, policy)
+        store = SqliteStore(path)
+        try:
+            if policy is None:
+                await put(store, content)
+            return await worded(store, query), await worded(store, content.split()[1])
+        finally:
+            await store.close()
+
+    assert await found(None) == ([content], [content])
+    assert await found(policy) == ([], [content])
+    assert await found(IndexPolicy()) == ([content], [content])

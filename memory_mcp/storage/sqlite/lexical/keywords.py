@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.search.lexical.analyzer import Analyzer
+from memory_mcp.search.lexical.analyzer import DEFAULT_INDEX, Analyzer, IndexPolicy
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 
 PROBE_TERMS: Final = 12
@@ -51,9 +51,10 @@ def is_indexed(db: apsw.Connection, key: int, number: int, content: str) -> bool
     return not first or db.execute(sql, (key, in_a_row(number, first))).get == 1
 
 
-def rebuild(db: apsw.Connection) -> None:
-    """Fill the empty index with all live memories."""
-    analyzer = Analyzer(porter(db))
+def rebuild(db: apsw.Connection, policy: IndexPolicy = DEFAULT_INDEX) -> None:
+    """Make the index anew, of all live memories."""
+    db.execute("DELETE FROM keywords")
+    analyzer = Analyzer(porter(db), policy)
     rows = db.execute(
         """SELECT m.key, n.number, m.content FROM memories AS m JOIN namespaces AS n USING (namespace)
            WHERE m.deleted_at IS NULL ORDER BY m.key"""
