@@ -18,4 +18,4 @@ minor=${rest%%.*}
 [ -z "${EMBEDDER_PYTHON:-}" ] || "$EMBEDDER_PYTHON" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "EMBEDDER_PYTHON='$EMBEDDER_PYTHON' is no Python 3.11 or newer: name another one, or unset it"
 "$1" -I -c 'import venv, ensurepip' 2>/dev/null ||
-    fail "'$1' cannot make virtual environments: install its venv module (Debian and Ubuntu: apt install python3-venv)"
+    fail "'$1' cannot create virtual environments: install its venv module (Debian and Ubuntu: apt install python3-venv)"

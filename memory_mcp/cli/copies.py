@@ -18,9 +18,9 @@ _HEADER: Final = json.dumps(HEADER)
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @as_json_option
 def backup(*, target: Path | None, as_json: bool) -> None:
-    """Copy the store to TARGET, or into the folder of backups; nobody has to stop meanwhile."""
+    """Copy the store to TARGET, or into the backup folder, while clients keep working."""
     path = administer("backup", lambda services: services.backups.take(target and target.absolute()))
-    say(f"the backup is {path}", {"path": str(path)}, as_json=as_json)
+    say(f"backed up to {path}", {"path": str(path)}, as_json=as_json)
 
 
 @click.command()
@@ -31,8 +31,8 @@ def restore(*, source: Path, as_json: bool) -> None:
     if _is_export(source):
         raise click.UsageError(f"{source} is an export, not a backup; `memory-mcp import {source}` reads it")
     aside = administer("restore", lambda services: services.backups.restore(source.absolute()), writes=True)
-    kept = f"; what was there is kept as {aside}" if aside else ""
-    say(f"{source} is restored{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)
+    kept = f"; the previous version is kept as {aside}" if aside else ""
+    say(f"restored {source}{kept}", {"kept": str(aside) if aside else None}, as_json=as_json)
 
 
 def _is_export(source: Path) -> bool:

@@ -38,7 +38,7 @@ def export(*, target: Path) -> None:
     else:
         with _open_atomically(target) as file:
             exported = administer("export", partial(_export, file=file))
-    click.echo(f"{exported} memories are exported", err=True)
+    click.echo(f"exported {exported} memories", err=True)
 
 
 async def _export(services: Services, file: TextIO) -> int:

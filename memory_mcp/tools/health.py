@@ -59,9 +59,9 @@ class HealthResult(Result):
 
 
 def without_settings(error: SettingsError) -> HealthResult:
-    """Return the health when the settings are invalid: no other part can be built then."""
+    """Return the health when the settings are invalid: no part can be built then, the store first of all."""
     part = PartHealth(state="unusable", cause=str(error), fix="correct the setting, then restart", detail="")
-    return HealthResult.of("failed", {"settings": part})
+    return HealthResult.of("failed", {"settings": part, "store": part})
 
 
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:

@@ -136,7 +136,7 @@ async def test_a_damaged_database_is_named_and_kept(
     client = start()
     assert "result" in await client.initialize()
     assert len((await client.request("tools/list"))["result"]["tools"]) == 8
-    with pytest.raises(ToolError, match="damaged or no database") as caught:
+    with pytest.raises(ToolError, match="damaged or not a database") as caught:
         await client.tool("memory_store", content="x")
     assert str(path) in str(caught.value)
     assert "backup" in str(caught.value)

@@ -238,7 +238,7 @@ def test_a_lock_that_is_kept_is_named(place: Place, lock: str, part: str) -> Non
         db.execute(lock)
         found = place.diagnose()
         assert (found.code, list(found.bad)) == (1, [part])
-        assert "locked by another process" in found.checks[part]["cause"]
+        assert "another process has locked" in found.checks[part]["cause"]
 
 
 def test_backups_that_are_late_are_named(place: Place) -> None:
@@ -330,7 +330,7 @@ def test_a_file_that_blocks_holds_up_nothing_else(place: Place) -> None:
     finally:
         aside.rename(lock)
     assert list(found.bad) == ["process"]
-    assert "did not finish within" in found.checks["process"]["cause"]
+    assert "no answer within" in found.checks["process"]["cause"]
 
 
 async def diagnose_with(place: Place, daemon: FakeDaemon) -> Diagnosis:

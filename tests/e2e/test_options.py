@@ -149,7 +149,7 @@ def test_delete_takes_an_id_or_filters(run: Run) -> None:
         (["list", "--after", "gibberish"], "'gibberish' is not a time"),
         (["list", "--tag", "t" * 129], "tags.0: String should have at most 128 characters"),
         (["list", "--metadata", "[1]"], "give a JSON object"),
-        (["list", "--cursor", "x"], "cursor: is none"),
+        (["list", "--cursor", "x"], "cursor: is not one"),
         (["store", "   "], "content: must not be blank"),
         (["store", "x", "--metadata", "[" * 100_000], "give a JSON object"),
         (["update", "tree"], "at least one of content, tags, type, metadata"),

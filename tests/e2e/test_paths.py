@@ -102,6 +102,7 @@ async def test_the_handshake_survives_a_wrong_path(start: Callable[..., RawClien
             await client.tool(name, **arguments)
     health = await client.tool("memory_health")
     assert (health["status"], health["store"]["state"]) == ("failed", "unusable")
+    assert health["settings"] == health["store"]
     assert "MCP_MEMORY_SQLITE_PATH: " in health["store"]["cause"]
     refused = await client.request("resources/read", {"uri": "memory://stats"})
     assert "MCP_MEMORY_SQLITE_PATH: " in refused["error"]["message"]

@@ -249,7 +249,7 @@ async def test_a_medium_that_cannot_be_written(
         health = await client.tool("memory_health")
         store = health["store"]
         assert (health["status"], store["state"]) == ("failed", "not writable"), store
-        assert ("cannot be written" in store["cause"], "MCP_MEMORY_READ_ONLY=1" in store["fix"]) == (True, True)
+        assert ("not writable" in store["cause"], "MCP_MEMORY_READ_ONLY=1" in store["fix"]) == (True, True)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_another_namespace_cannot_be_named(mine: WebClient, theirs: WebClient) -
     """Whether it exists or not, the answer is the same; one's own may be named."""
     for tool, arguments in FOREIGN:
         for namespace in ("theirs", "nobodys"):
-            with pytest.raises(ToolError, match="bound to 'mine'"):
+            with pytest.raises(ToolError, match="can only reach 'mine'"):
                 mine.tool(tool, **arguments, namespace=namespace)
         assert theirs.tool("memory_list")["total"] == 1, (tool, arguments)
         if arguments.get("id") is None:
@@ -74,7 +74,7 @@ def test_another_namespace_cannot_be_named(mine: WebClient, theirs: WebClient) -
 def test_items_of_another_namespace_are_refused_one_by_one(mine: WebClient, theirs: WebClient) -> None:
     """The others are stored."""
     result = mine.tool("memory_store_many", items=[{"content": "a", "namespace": "theirs"}, {"content": "b"}])
-    assert "bound to 'mine'" in result["items"][0]["error"]
+    assert "can only reach 'mine'" in result["items"][0]["error"]
     assert result["items"][1]["created"] is True
     assert theirs.tool("memory_list")["total"] == 1
 

@@ -50,7 +50,7 @@ async def test_one_that_is_gone(program: list[str], folder: Path, environment: d
     for arguments in (["backup", "copy.db"], ["restore", "copy.db"], ["daemon", "status", "--venv", "x"]):
         done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode in {1, 2}
-        assert "is gone" in done.stderr or "does not exist" in done.stderr, done.stderr
+        assert "no longer exists" in done.stderr or "does not exist" in done.stderr, done.stderr
     done = subprocess.run([*command, "daemon", "status"], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3, "")
 

@@ -198,7 +198,7 @@ async def test_a_daemon_that_comes_back_is_asked_again_for_its_wire(daemon: Fake
         while True:
             with pytest.raises(EmbedderError) as caught:
                 await embed(client)
-            if "of the wire" in str(caught.value):
+            if "wire version" in str(caught.value):
                 break
     assert len(daemon.texts) == texts
 

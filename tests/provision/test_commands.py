@@ -177,7 +177,7 @@ def test_a_daemon_that_does_not_serve_leaves_its_log(
     assert "idle_unload_s" in log.read_text(encoding="utf-8")
     monkeypatch.delenv("EMBEDDER_IDLE_UNLOAD_S")
     say(capsys, "install", "--no-service")
-    assert "is removed" in say(capsys, "uninstall")
+    assert "removed " in say(capsys, "uninstall")
     assert not log.exists()
 
 
@@ -224,11 +224,11 @@ def test_with_launchd(
         assert say(capsys, "stop") == "the daemon has stopped\n"
         assert "unreachable" in say(capsys, "status", code=3)
         assert "has embedded a test text" in say(capsys, "start")
-        assert f"{agent.file} is removed" in say(capsys, "uninstall", "--keep-environment")
+        assert f"removed {agent.file}" in say(capsys, "uninstall", "--keep-environment")
         assert (data / "daemon").exists()
         out = say(capsys, "uninstall")
         assert "launchd has no service for the daemon\n" in out
-        assert f"{data / 'daemon'} is removed" in out
+        assert f"removed {data / 'daemon'}" in out
         assert sorted(path.name for path in data.iterdir() if path.suffix != ".lock") == [
             "embedder.sock.batch",
             "memory.db",

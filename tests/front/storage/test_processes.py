@@ -98,7 +98,7 @@ async def test_a_lock_that_is_never_let_go_is_named(path: Path, start: Start, mo
     holder = start(HOLDER, path)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(StoreError, match="locked by another process") as caught:
+    with pytest.raises(StoreError, match="another process has locked") as caught:
         await put(store, "second")
     assert str(path) in str(caught.value)
     assert await listed(store) == ["first"]
@@ -120,7 +120,7 @@ async def test_closing_does_not_wait_for_anothers_lock(path: Path, store: Sqlite
     assert not writing.done()
     async with asyncio.timeout(sqlite_file.BUSY_MS / 2_000):
         await store.close()
-    with pytest.raises(StoreError, match="locked by another process"):
+    with pytest.raises(StoreError, match="another process has locked"):
         await writing
 
 

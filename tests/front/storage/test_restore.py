@@ -39,7 +39,7 @@ async def test_what_was_put_aside_is_not_replaced(path: Path, store: SqliteStore
     await store.restore(tmp_path / "copy", tmp_path / "aside")
     kept = (tmp_path / "aside").read_bytes()
     await put(store, "second")
-    with pytest.raises(StoreError, match="is there already, nothing was changed"):
+    with pytest.raises(StoreError, match="exists already, and nothing was changed"):
         await store.restore(tmp_path / "copy", tmp_path / "aside")
     assert (tmp_path / "aside").read_bytes() == kept
     assert await listed(store) == ["second", "first"]

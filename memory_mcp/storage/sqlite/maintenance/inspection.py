@@ -95,7 +95,7 @@ def look(path: Path, newest: Newest, seconds: float, *, read_only: bool = False)
 
 def _old(path: Path, version: int, *, read_only: bool) -> Finding:
     if read_only:
-        cause, fix = too_old(path, version).rsplit(": ", 1)
+        cause, fix = too_old(path, version).rsplit("; ", 1)
         return Finding(Condition.FAILED, "old", cause, fix)
     cause = f"{path} is of an earlier version (schema {version}; current is {len(migrations())})"
     return Finding(

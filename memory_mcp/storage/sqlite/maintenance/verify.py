@@ -20,7 +20,7 @@ _COUNTS: Final = {
     "entries of the keyword index belong to no live memory": f"""
         SELECT count(*) FROM {INDEXED_SQL}
         WHERE id NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",  # noqa: S608 - a constant
-    "live memories have no passage that waits or is of the store's space": """
+    "live memories have no chunk that is pending or in the active space": """
         SELECT count(*) FROM memories WHERE deleted_at IS NULL AND key NOT IN (
           SELECT key FROM passages WHERE space IS NULL OR space = (SELECT number FROM spaces WHERE active = 1))""",
     "chunks extend beyond their memory's content": """
@@ -50,7 +50,7 @@ _VECTORS: Final = {
     "chunks lack their vector in the space {space}": """
         SELECT count(*) FROM passages WHERE state = 'embedded' AND space = {number}
           AND id NOT IN (SELECT id FROM {held})""",
-    "vectors of the space {space} belong to no passage": """
+    "vectors of the space {space} belong to no chunk": """
         SELECT count(*) FROM {located}
         WHERE id NOT IN (SELECT id FROM passages WHERE state = 'embedded' AND space = {number})""",
     "vectors of the space {space} are filed under another namespace than their memory's": """
