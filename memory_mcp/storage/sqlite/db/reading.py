@@ -123,7 +123,10 @@ def may_pass(error: Exception, path: Path) -> bool:
 def is_settled(path: Path) -> bool:
     """Whether everything written is in the file itself."""
     log, _ = _beside(path)
-    return not log.exists() or log.stat().st_size == 0
+    try:
+        return log.stat().st_size == 0
+    except FileNotFoundError:  # there is none, or its last writer has just removed it
+        return True
 
 
 def way_of(path: Path) -> Way:
