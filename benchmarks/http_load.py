@@ -1,4 +1,4 @@
-"""Searches over HTTP: `python -m benchmarks.http [--front PATH]`, which prints requests a second of one front.
+"""Searches over HTTP: `python -m benchmarks.http_load [--front PATH]`, which prints requests a second of one front.
 
 Some clients at a time, each with a connection of its own, search 3,000 memories in turns with one client alone. The
 daemon's engine is `hash`, so that the front is what is measured. Two versions are compared by naming the program of
