@@ -34,7 +34,9 @@ from memory_mcp.domain.paths import absolute, followed
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
-STORES: Final[Mapping[str, str]] = {"sqlite_vec": "memory_mcp.storage.sqlite.store:from_settings"}
+SQLITE: Final = "sqlite_vec"
+"""The store in the file `sqlite_path`."""
+STORES: Final[Mapping[str, str]] = {SQLITE: "memory_mcp.storage.sqlite.store:from_settings"}
 """Our own stores: what makes each, `module:function`, is imported only where it is chosen."""
 STORE_GROUP: Final = "memory_mcp.stores"
 """The entry-point group of packages that add stores."""
