@@ -38,7 +38,7 @@ from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.settings import STORES, Settings, defaults
+from memory_mcp.settings import SQLITE, Settings, defaults
 from memory_mcp.storage import checks as store_checks
 from memory_mcp.storage import factory
 from memory_mcp.tools.services import Services
@@ -189,10 +189,17 @@ def _register_machine(
     environment = Versions(provision.place(options.venv and options.venv.absolute()))
     _register_store(named, settings, options.verify_s)
     _daemon_checks(settings, client, environment).register(named)
-    processes.register(named, socket_path(settings.embedder_address), settings.sqlite_path)
+    processes.register(named, socket_path(settings.embedder_address), settings.sqlite_path, skip=_no_file(settings))
     provision.register(registry, environment)
     clients.register(registry)
     tokens.register(named, settings.tokens_path)
+
+
+def _no_file(settings: Settings) -> str:
+    """Return why the checks of the store's file are skipped; empty if they are not."""
+    if settings.storage_backend == SQLITE:
+        return ""
+    return f"the store {settings.storage_backend!r} is not a SQLite file; `memory-mcp status` shows what it reports"
 
 
 def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:
@@ -201,14 +208,11 @@ def _register_store(registry: Registry, settings: Settings, verify_s: float | No
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
     path, folder, read_only = settings.sqlite_path, _backup_folder(settings), settings.read_only
-    kind = settings.storage_backend
-    foreign = (
-        "" if kind in STORES else f"the store {kind!r} comes from a package; `memory-mcp status` shows what it reports"
-    )
+    skip = _no_file(settings)
     newest = partial(backup_files.newest_in, folder)
     written = partial(inspection.written, path, read_only=read_only)
-    disk.register(registry, path, (path.parent, folder), read_only=read_only)
-    inspection.register(registry, path, newest, read_only=read_only, verify_s=verify_s, skip=foreign)
+    disk.register(registry, path, (path.parent, folder), read_only=read_only, skip=skip)
+    inspection.register(registry, path, newest, read_only=read_only, verify_s=verify_s, skip=skip)
     backup_files.register(registry, folder, written, enabled=settings.backup_enabled, read_only=read_only)
 
 

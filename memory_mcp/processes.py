@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 MB: Final = 1_000_000
 
 
-def register(registry: Registry, path: Path, store: Path) -> None:
-    """Register the checks of a daemon's socket and process, and of the fronts of a store."""
+def register(registry: Registry, path: Path, store: Path, *, skip: str = "") -> None:
+    """Register the checks of a daemon's socket and process, and of the fronts that have a store's file open.
+
+    `skip` says why there is no such file.
+    """
     registry.add_blocking("socket", partial(socket, path))
     registry.add_blocking("process", partial(daemon, path), needs=("daemon",))
-    registry.add_blocking("fronts", partial(fronts, store))
+    registry.add_blocking("fronts", partial(fronts, store), skip=skip)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ from memory_mcp.domain.paths import absolute, followed
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
-STORES: Final[Mapping[str, str]] = {"sqlite_vec": "memory_mcp.storage.sqlite.store:from_settings"}
+SQLITE: Final = "sqlite_vec"  # the store in the file `sqlite_path`
+STORES: Final[Mapping[str, str]] = {SQLITE: "memory_mcp.storage.sqlite.store:from_settings"}
 """Our own stores: what makes each, `module:function`, is imported only where it is chosen."""
 STORE_GROUP: Final = "memory_mcp.stores"
 """The entry-point group of packages that add stores."""
@@ -257,9 +258,8 @@ def load(**overrides: object) -> Settings:
 
 
 def _make(kind: type[Settings], overrides: Mapping[str, object]) -> Settings:
-    os.environ.setdefault(
-        "GRPC_VERBOSITY", "ERROR"
-    )  # gRPC's notes do not belong in our log; it reads this when it is imported
+    # gRPC's notes do not belong in our log; it reads this when it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     given = _chosen | {name: value for name, value in overrides.items() if value is not None}
     file = config_file()
     try:
@@ -323,13 +323,9 @@ def unknown_in_file() -> list[str]:
 
 def unknown_variables() -> list[str]:
     """Return one sentence for each MCP_MEMORY_ variable that is not a setting."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
     fields = Settings.model_fields
-
-    def full(name: str) -> str:
-        return variable(PREFIX, name, fields[name])
-
-    return unknown_names(os.environ, PREFIX, known, fields, full)
+    known = {f"{PREFIX}{name.upper()}" for name in fields} | {CONFIG_VARIABLE}
+    return unknown_names(os.environ, PREFIX, known, fields, lambda name: variable(PREFIX, name, fields[name]))
 
 
 FIX: Final = "fix the value, or unset or rename the unknown setting"

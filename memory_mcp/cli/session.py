@@ -48,7 +48,7 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
 
     with _interruptible():
         done = asyncio.run(run())
-    if not writes and loaded.storage_backend in settings.STORES and not loaded.sqlite_path.exists():
+    if not writes and loaded.storage_backend == settings.SQLITE and not loaded.sqlite_path.exists():
         click.echo(f"there is no store at {loaded.sqlite_path} yet; the first memory creates it", err=True)
     return done
 

@@ -22,9 +22,9 @@ WRITTEN: Final = 1_000_000
 """Bytes that one write may need: its pages go to the log before the file."""
 
 
-def register(registry: Registry, store: Path, folders: Sequence[Path], *, read_only: bool) -> None:
-    """Register the check of the disks of the store and its copies."""
-    registry.add_blocking("disk", partial(room, store, folders), skip=READ_ONLY if read_only else "")
+def register(registry: Registry, store: Path, folders: Sequence[Path], *, read_only: bool, skip: str = "") -> None:
+    """Register the check of the disks of the store and its copies; `skip` says why there is no file to copy."""
+    registry.add_blocking("disk", partial(room, store, folders), skip=skip or (READ_ONLY if read_only else ""))
 
 
 def has_room(path: Path) -> bool:

@@ -86,8 +86,10 @@ def test_doctor_looks_for_no_file_of_a_packages_store(site: Path, environment: d
     """It says where to ask instead."""
     more = {"PYTHONPATH": str(site), "MCP_MEMORY_STORAGE_BACKEND": "shelf"}
     done = subprocess.run([FRONT, "doctor", "--json"], env=environment | more, capture_output=True, check=False)
-    store = json.loads(done.stdout)["checks"]["store"]
-    assert (store["condition"], "`memory-mcp status`" in store["detail"]) == ("skipped", True), store
+    checks = json.loads(done.stdout)["checks"]
+    for part in ("store", "disk", "fronts"):
+        found = checks[part]
+        assert (found["condition"], "`memory-mcp status`" in found["detail"]) == ("skipped", True), (part, found)
 
 
 def test_a_store_that_nobody_provides_is_refused(site: Path, run: Callable[..., str]) -> None:

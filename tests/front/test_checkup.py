@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from memory_mcp.app import make_services
+from memory_mcp.app import DoctorOptions, examine_machine, make_services
 from memory_mcp.domain.checks import Inquiry, Look, View, skipped
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.domain.ports import Store
 from memory_mcp.domain.principal import local_user
 from memory_mcp.health.registry import Registry
 from memory_mcp.processes import is_front
-from memory_mcp.settings import defaults
+from memory_mcp.settings import STORES, Settings, defaults, load
 from memory_mcp.tools.base import Call
 from memory_mcp.tools.health import HEALTH
 from tests.fakes.embedder import FakeEmbedder
@@ -252,6 +254,31 @@ async def test_a_check_that_fails_is_a_finding(error: Exception, state: str, wor
     found = parts["fails"]
     assert (found.condition, found.state, words in found.cause) == (Condition.FAILED, state, True)
     assert parts["well"] == WELL
+
+
+def from_settings(settings: Settings, *, creates: bool) -> Store:
+    """Make a store of ours that is not a file."""
+    return FakeStore()
+
+
+async def test_doctor_looks_at_no_file_where_another_store_of_ours_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged SQLite file is not its fault, whatever stands in that place."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setitem(STORES, "other", f"{__name__}:from_settings")
+    file = tmp_path / "memory.db"
+    file.write_bytes(b"no database" * 1_000)
+    address = f"unix:{tmp_path}/no.sock"
+    settings = load(storage_backend="other", sqlite_path=file, embedder_address=address)
+    parts = (await examine_machine(settings, DoctorOptions(venv=tmp_path / "none"), 20)).parts
+    of_file = {name: parts[name] for name in ("disk", "store", "fronts")}
+    assert of_file == dict.fromkeys(
+        of_file, skipped("the store 'other' is not a SQLite file; `memory-mcp status` shows what it reports")
+    )
+    needing = ("verify", "lock", "queue", "backups")
+    assert {name: parts[name] for name in needing} == dict.fromkeys(needing, skipped("see store"))
+    assert str(file) not in str(parts)
 
 
 @pytest.mark.parametrize(
