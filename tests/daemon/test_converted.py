@@ -127,7 +127,9 @@ def test_the_models_own_graph_is_read_only_where_it_is_compared(files: ModelFile
     own = files.folder / kind.own
     own.parent.mkdir()
     own.write_text("graph")
-    with pytest.raises(LoadError, match=r"onnx/model\.onnx is not covered by a digest.*python -I -m embedder_daemon\.autotune"):
+    with pytest.raises(
+        LoadError, match=r"onnx/model\.onnx is not covered by a digest.*python -I -m embedder_daemon\.autotune"
+    ):
         converted.graph(files, kind)
     golden.keep(GoldenVectors(files.space.space_id, (), ()), files.space)
     assert converted.graph(files, kind) == own

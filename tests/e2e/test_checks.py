@@ -21,7 +21,8 @@ register = checks.register
 
 def register_both(registry, store):
     async def look(inquiry):
-        return Finding(Condition.DEGRADED, "old", f"the index is of space {await store.read(lambda it: it.space())}", "build it again")
+        space = await store.read(lambda it: it.space())
+        return Finding(Condition.DEGRADED, "old", f"the index is of space {space}", "build it again")
 
     register(registry, store)
     registry.add("index", look, view=View.LIVE | View.MACHINE)
