@@ -43,8 +43,9 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-READERS: Final = min(4, _processors())
-"""Maximum number of reading threads. Two of them cost 14 MB more and about 5% more work per search, because they take
+READERS: Final = max(1, min(4, _processors() - 1))
+"""Maximum number of reading threads; one processor is left for the event loop. On two processors a second reader made
+eight HTTP clients slower. Two of them cost 14 MB more and about 5% more work per search, because they take
 turns with the interpreter's lock; four cost 43 MB and 15%."""
 
 
