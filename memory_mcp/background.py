@@ -19,7 +19,7 @@ STEADY_S: Final = 60.0
 """Seconds that a loop must run before its earlier failures are forgotten."""
 KEEPS_FAILING: Final = 3
 """Failures in a row from which on health shows them."""
-RESTART: Final = "restart the client; if it goes on, report what the log says of it"
+RESTART: Final = "restart the client; if it keeps failing, report the bug with the log"
 
 log = Logger(__name__)
 

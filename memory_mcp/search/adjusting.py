@@ -1,4 +1,4 @@
-"""What speaks for or against a memory besides its words and its meaning: its time, its length, its part in a talk."""
+"""Adjusts fused scores by what words and vectors do not show: time, length, and a turn's part in its conversation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 from memory_mcp.domain.models import Neighbours, Outline
@@ -24,14 +25,14 @@ _ASKING: Final = ("?", "？", "؟", "\u037e")
 def adjust(
     snapshot: Snapshot, text: str, times: Sequence[NamedTime], ranking: Ranking, policy: AdjustmentPolicy
 ) -> Ranking:
-    """Adjust the best of a ranking.
+    """Return the ranking with the scores of its best hits adjusted.
 
     Args:
-        snapshot: what the ranking is of.
-        text: the query's.
-        times: what it names.
-        ranking: of the fused scores.
-        policy: how much.
+        snapshot: the one that the ranking comes from.
+        text: the query.
+        times: the times that the query names.
+        ranking: by fused scores.
+        policy: how many hits are adjusted, and by how much.
     """
     best = {hit.key: hit for hit in ranking.ranked[: policy.adjusted]}
     outlines = snapshot.outlines(list(best), policy.short_bytes)
@@ -39,30 +40,36 @@ def adjust(
     adjustments: dict[int, Adjustment] = {}
     for key, outline in outlines.items():
         score = best[key].score
-        length = -score * min(1.0, _length_loss(outline, policy))
+        length = -score * _length_loss(outline, policy)
         turn = turns.bonus(key, best) - (score + length) * turns.loss(key)
-        time = (1 - score - length - turn) * policy.time_bonus * _time_fit(outline, times, policy)
-        adjustments[key] = Adjustment(length, turn, time)
+        time = (1 - score - length - turn) * policy.time_bonus * _time_fit(outline, times, policy) if times else 0.0
+        if length or turn or time:
+            adjustments[key] = Adjustment(length, turn, time)
+    if not adjustments:
+        return ranking
     changed = [
         hit._replace(score=hit.score + adjustments[hit.key].total) if hit.key in adjustments else hit
         for hit in ranking.ranked
     ]
-    ranked = sorted(changed, key=lambda hit: (-hit.score, -hit.key))
-    return replace(ranking, ranked=ranked, adjustments=adjustments)
+    changed.sort(key=attrgetter("score"), reverse=True)  # equal scores stay in their order
+    return replace(ranking, ranked=changed, adjustments=adjustments)
 
 
 def _length_loss(outline: Outline, policy: AdjustmentPolicy) -> float:
-    return policy.length_loss * max(0.0, math.log(max(1, outline.size) / policy.long_from))
+    """Return the share of its score that a memory loses for its length, 0-1."""
+    if outline.size <= policy.long_from:
+        return 0.0
+    return min(1.0, policy.length_loss * math.log(outline.size / policy.long_from))
 
 
 def _time_fit(outline: Outline, times: Sequence[NamedTime], policy: AdjustmentPolicy) -> float:
-    """Return how well a memory's time fits the nearest of those that are named, 0-1."""
-    days = min((time.days_from(outline.created_at) for time in times), default=policy.days_near + 1)
+    """Return how well a memory's time fits the nearest named time, 0-1."""
+    days = min(time.days_from(outline.created_at) for time in times)
     return max(0.0, 1 - days / (policy.days_near + 1))
 
 
 class _Turns:
-    """The candidates that lie in conversations."""
+    """The candidates that are turns of a conversation."""
 
     def __init__(
         self,
@@ -85,12 +92,12 @@ class _Turns:
         """Return what a memory's score gains."""
         policy, question = self._policy, self._asked_before.get(key)
         answers = policy.answers_share * best[question].score if question is not None else 0.0
-        speaks = policy.speaker_bonus if self._is_by_whom_the_query_names(key) else 0.0
+        speaks = policy.speaker_bonus if self._is_by_named_speaker(key) else 0.0
         return (1 - best[key].score) * min(1.0, answers + speaks)
 
     def _only_asks(self, content: str) -> bool:
         return content.rstrip().endswith(_ASKING) and len(content.split()) <= self._policy.short_words
 
-    def _is_by_whom_the_query_names(self, key: int) -> bool:
+    def _is_by_named_speaker(self, key: int) -> bool:
         speaker = _SPEAKER.match(self._contents.get(key, ""))
         return speaker is not None and f" {' '.join(plain_words(speaker[1]))} " in self._query
