@@ -203,11 +203,11 @@ class Filters:
 
 
 class Match(NamedTuple):  # hundreds in each search: twice as fast as a frozen dataclass
-    """A hit of one kind of search."""
+    """A hit of a vector search."""
 
     key: int
     score: float
-    """The cosine (0-1) for vectors; the BM25 score for keywords."""
+    """The cosine, 0-1."""
     passage: tuple[int, int] | None = None
     """Start and end of the best passage, if the memory has more than one."""
 
@@ -218,8 +218,8 @@ class KeywordMatches:
 
     max_score: float
     """The highest BM25 score that any memory could have."""
-    matches: tuple[Match, ...]
-    """Best first."""
+    scores: Mapping[int, float]
+    """The BM25 score of each memory by its key, best first."""
 
 
 @dataclass(frozen=True, slots=True)

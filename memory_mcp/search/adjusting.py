@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from operator import attrgetter
+from itertools import islice
 from typing import Final
 
 from memory_mcp.domain.models import Neighbours, Outline
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.domain.spelling import plain_words
-from memory_mcp.search.models import Adjustment, Ranked, Ranking
+from memory_mcp.search.models import Adjustment, Ranking
 from memory_mcp.search.named_times import NamedTime
 from memory_mcp.search.policy import AdjustmentPolicy
 
@@ -34,12 +34,12 @@ def adjust(
         ranking: by fused scores.
         policy: how many hits are adjusted, and by how much.
     """
-    best = {hit.key: hit for hit in ranking.ranked[: policy.adjusted]}
+    best = dict(islice(ranking.scores.items(), policy.adjusted))
     outlines = snapshot.outlines(list(best), policy.short_bytes)
     turns = _Turns(plain_words(text), outlines, snapshot.neighbours(list(outlines)), policy)
     adjustments: dict[int, Adjustment] = {}
     for key, outline in outlines.items():
-        score = best[key].score
+        score = best[key]
         length = -score * _length_loss(outline, policy)
         turn = turns.bonus(key, best) - (score + length) * turns.loss(key)
         time = (1 - score - length - turn) * policy.time_bonus * _time_fit(outline, times, policy) if times else 0.0
@@ -47,12 +47,9 @@ def adjust(
             adjustments[key] = Adjustment(length, turn, time)
     if not adjustments:
         return ranking
-    changed = [
-        hit._replace(score=hit.score + adjustments[hit.key].total) if hit.key in adjustments else hit
-        for hit in ranking.ranked
-    ]
-    changed.sort(key=attrgetter("score"), reverse=True)  # equal scores stay in their order
-    return replace(ranking, ranked=changed, adjustments=adjustments)
+    scores = {**ranking.scores, **{key: best[key] + adjustment.total for key, adjustment in adjustments.items()}}
+    ordered = sorted(scores, key=scores.__getitem__, reverse=True)  # equal scores stay in their order
+    return replace(ranking, scores={key: scores[key] for key in ordered}, adjustments=adjustments)
 
 
 def _length_loss(outline: Outline, policy: AdjustmentPolicy) -> float:
@@ -88,12 +85,12 @@ class _Turns:
         """Return the share of its score that a memory loses."""
         return self._policy.asks_loss if key in self._asking else 0.0
 
-    def bonus(self, key: int, best: Mapping[int, Ranked]) -> float:
-        """Return what a memory's score gains."""
+    def bonus(self, key: int, best: Mapping[int, float]) -> float:
+        """Return what a memory's score gains; `best` has the scores."""
         policy, question = self._policy, self._asked_before.get(key)
-        answers = policy.answers_share * best[question].score if question is not None else 0.0
+        answers = policy.answers_share * best[question] if question is not None else 0.0
         speaks = policy.speaker_bonus if self._is_by_named_speaker(key) else 0.0
-        return (1 - best[key].score) * min(1.0, answers + speaks)
+        return (1 - best[key]) * min(1.0, answers + speaks)
 
     def _only_asks(self, content: str) -> bool:
         return content.rstrip().endswith(_ASKING) and len(content.split()) <= self._policy.short_words

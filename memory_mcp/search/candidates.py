@@ -18,7 +18,7 @@ from memory_mcp.search.models import DenseScores, KeywordScores
 from memory_mcp.search.policy import LexicalPolicy, SearchPolicy
 from memory_mcp.search.query_vector import QueryVector
 
-NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, ()), divisor=1.0)
+NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, {}), divisor=1.0)
 
 
 def document_frequencies(snapshot: Snapshot, text: str, namespace: str, policy: LexicalPolicy) -> DocumentFrequencies:
@@ -41,10 +41,9 @@ class CandidateScorer:
         """Score what holds words of the query, and its neighbours."""
         limit = max(self._policy.candidates.keyword_matches, self._count)
         found = self._snapshot.keyword_search(query, self._filters, limit)
-        around = self._worded_neighbours([match.key for match in found.matches])
+        around = self._worded_neighbours(list(found.scores))
         scores, divisor = fusion.keyword_scores(found, around, self._policy)
-        ordered = dict(sorted(scores.items(), key=lambda entry: -entry[1]))
-        return KeywordScores(ordered, len(found.matches) < limit, found, divisor)
+        return KeywordScores(scores, len(found.scores) < limit, found, divisor)
 
     def dense(self, vector: QueryVector, keywords: KeywordScores) -> DenseScores:
         """Score what is near the query, its neighbours, and what words found.
@@ -59,8 +58,7 @@ class CandidateScorer:
         own = [*nearest, *self._snapshot.compare(vector.row, vector.space, others)]
         context = self._context(vector, [*found, *others])
         scores = fusion.semantic_scores(own, context, self._policy.conversation)
-        prominence = self._prominence(vector, nearest)
-        return DenseScores(scores, prominence, len(nearest) < self._count, own, context)
+        return DenseScores(scores, self._prominence(vector, nearest), len(nearest) < self._count, own, context)
 
     def _worded_neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies beside the best of what words found, and beside their neighbours; keys are best first."""

@@ -92,11 +92,11 @@ class _Account:
         dense, keywords = ranking.dense, ranking.keywords
         self._ranking = ranking
         self._is_lifted = is_lifted
-        self._adjusted = {hit.key: hit.score for hit in ranking.ranked}
+        self._adjusted = ranking.scores
         self._adjustments = ranking.adjustments
-        self._fused = _Scored.of((hit.key, hit.score - self._adjustment(hit.key).total) for hit in ranking.ranked)
+        self._fused = _Scored.of((key, score - self._adjustment(key).total) for key, score in ranking.scores.items())
         self._cosines = _Scored.of((match.key, match.score) for match in (dense.own if dense else ()))
-        self._semantic = _Scored.of((key, match.score) for key, match in (dense.scores if dense else {}).items())
+        self._semantic = _Scored.of((dense.scores if dense else {}).items())
         self._keywords = _Scored.of((keywords.scores if keywords else {}).items())
         self._own = _own_words(keywords) if keywords else {}
         self._before_age = {hit.memory.key: place for place, hit in enumerate(selection.considered)}
@@ -134,4 +134,4 @@ class _Account:
 
 def _own_words(keywords: KeywordScores) -> dict[int, float]:
     """Return what each memory's own words score, 0-1."""
-    return {match.key: match.score / keywords.divisor for match in keywords.matches.matches}
+    return {key: score / keywords.divisor for key, score in keywords.matches.scores.items()}

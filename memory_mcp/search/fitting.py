@@ -52,8 +52,9 @@ def _by_spelling(memories: Sequence[Memory], text: str, names: Sequence[str], po
 
 
 def _likely(snapshot: Snapshot, ranking: Ranking, policy: FitPolicy) -> list[Memory]:
-    by_words = sorted(ranking.ranked, key=lambda hit: hit.keyword or 0.0, reverse=True)
-    return list(snapshot.fetch([hit.key for hit in by_words[: policy.names_read]]).values())
+    words = ranking.keywords.scores if ranking.keywords else {}
+    by_words = sorted(ranking.scores, key=lambda key: words.get(key, 0.0), reverse=True)
+    return list(snapshot.fetch(by_words[: policy.names_read]).values())
 
 
 def _best_scores(ranking: Ranking, *, words_may_do: bool) -> dict[str, float]:
@@ -63,7 +64,7 @@ def _best_scores(ranking: Ranking, *, words_may_do: bool) -> dict[str, float]:
     """
     best: dict[str, float] = {}
     if ranking.dense is not None:
-        best["semantic"] = max((match.score for match in ranking.dense.scores.values()), default=0.0)
+        best["semantic"] = max(ranking.dense.scores.values(), default=0.0)
     if ranking.keywords is not None:
         best["keyword"] = max(ranking.keywords.scores.values(), default=0.0)
     if words_may_do and len(best) > 1 and best["keyword"] > best["semantic"]:  # what is quoted fits by its spelling

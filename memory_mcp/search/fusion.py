@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from memory_mcp.domain.models import BackgroundScores, KeywordMatches, Match, Neighbours
 from memory_mcp.search.intent import Intent
-from memory_mcp.search.models import DenseScores, KeywordScores, Ranked, Ranking, SearchMode
+from memory_mcp.search.models import DenseScores, KeywordScores, Ranking, SearchMode
 from memory_mcp.search.policy import BackgroundPolicy, ConversationPolicy, FusionPolicy, SearchPolicy
 
 if TYPE_CHECKING:
@@ -20,32 +19,37 @@ if TYPE_CHECKING:
 def keyword_scores(
     found: KeywordMatches, around: Mapping[int, Neighbours], policy: SearchPolicy
 ) -> tuple[dict[int, float], float]:
-    """Return the keyword score, 0-1, of what words found and of its neighbours in `around`, and the divisor.
+    """Return the keyword scores, 0-1 and best first, of what words found and of its neighbours, and the divisor.
 
     A turn is found through what was said just before and after it too. The best one gets the root of its share of the
     best possible score, the others theirs in proportion: words that say little ("which", "my") cannot lift a memory
     because no other matched.
     """
-    shares = policy.conversation.keyword_shares
-    held = {match.key: match.score for match in found.matches}
-    joined = held | {key: held.get(key, 0.0) + _of_neighbours(beside, held, shares) for key, beside in around.items()}
+    joined = _with_neighbours(found.scores, around, policy.conversation.keyword_shares)
     calibration = policy.keywords.calibration
     divisor = found.max_score**calibration * max(joined.values(), default=0.0) ** (1 - calibration)
-    return {key: min(1.0, score / divisor) for key, score in joined.items() if score > 0}, divisor
+    ordered = sorted(joined, key=joined.__getitem__, reverse=True)
+    return {key: min(1.0, joined[key] / divisor) for key in ordered if joined[key] > 0}, divisor
 
 
-def _of_neighbours(around: Neighbours, held: Mapping[int, float], shares: Sequence[float]) -> float:
-    sides = chain(zip(shares, around.before, strict=False), zip(shares, around.after, strict=False))
-    return sum(share * held.get(key, 0.0) for share, key in sides)
+def _with_neighbours(
+    held: Mapping[int, float], around: Mapping[int, Neighbours], shares: Sequence[float]
+) -> dict[int, float]:
+    """Return all scores with the shares of the neighbours' ones; written for speed, as it is done hundreds of times."""
+    joined, score_of = dict(held), held.get
+    for key, beside in around.items():
+        score = score_of(key, 0.0)
+        for side in beside.before, beside.after:
+            for share, neighbour in zip(shares, side, strict=False):
+                score += share * score_of(neighbour, 0.0)
+        joined[key] = score
+    return joined
 
 
-def semantic_scores(own: Iterable[Match], context: Mapping[int, float], policy: ConversationPolicy) -> dict[int, Match]:
+def semantic_scores(own: Iterable[Match], context: Mapping[int, float], policy: ConversationPolicy) -> dict[int, float]:
     """Return the semantic score, 0-1: the cosine of the best chunk, in a conversation joined with that in context."""
-    share = policy.context_share
-    return {
-        key: Match(key, (1 - share) * score + share * max(0.0, context.get(key, score)), passage)
-        for key, score, passage in own
-    }
+    share, in_context = policy.context_share, context.get
+    return {key: (1 - share) * score + share * max(0.0, in_context(key, score)) for key, score, _ in own}
 
 
 @cache
@@ -87,24 +91,21 @@ def weight_of(mode: SearchMode, intent: Intent, prominence: float | None, policy
 
 def by_keywords(keywords: KeywordScores, degraded: str | None) -> Ranking:
     """Rank by words alone, because that was asked for or for the reason that is given."""
-    ranked = _sorted(Ranked(key, score, keyword=score) for key, score in keywords.scores.items())
-    return Ranking(ranked, "keyword", 0.0, keywords=keywords, degraded=degraded)
+    return Ranking(_sorted(keywords.scores), "keyword", 0.0, keywords=keywords, degraded=degraded)
 
 
 def by_vectors(dense: DenseScores) -> Ranking:
     """Rank by meaning alone."""
-    matches = dense.scores.values()
-    ranked = _sorted(Ranked(m.key, m.score, semantic=m.score, passage=m.passage) for m in matches)
-    return Ranking(ranked, "semantic", 1.0, dense=dense)
+    return Ranking(_sorted(dense.scores), "semantic", 1.0, dense=dense)
 
 
 def by_both(dense: DenseScores, keywords: KeywordScores, weight: float) -> Ranking:
     """Rank by both, with this weight of the vectors."""
-    ranked = fuse(dense.scores, keywords.scores, weight)
-    return Ranking(ranked, "hybrid", weight, dense=dense, keywords=keywords)
+    scores = fuse(dense.scores, keywords.scores, weight)
+    return Ranking(scores, "hybrid", weight, dense=dense, keywords=keywords)
 
 
-def fuse(dense: Mapping[int, Match], keywords: Mapping[int, float], weight: float) -> list[Ranked]:
+def fuse(dense: Mapping[int, float], keywords: Mapping[int, float], weight: float) -> dict[int, float]:
     """Join both kinds by a weighted sum of their scores, best first.
 
     Args:
@@ -113,14 +114,11 @@ def fuse(dense: Mapping[int, Match], keywords: Mapping[int, float], weight: floa
         weight: the share of the semantic scores, 0-1.
     """
     scores = {key: (1 - weight) * score for key, score in keywords.items()}
-    for key, match in dense.items():
-        scores[key] = scores.get(key, 0.0) + weight * match.score
-    return [
-        Ranked(key, score, match and match.score, keywords.get(key), match and match.passage)
-        for score, key in sorted(zip(scores.values(), scores, strict=True), reverse=True)
-        for match in [dense.get(key)]
-    ]
+    for key, score in dense.items():
+        scores[key] = scores.get(key, 0.0) + weight * score
+    return _sorted(scores)
 
 
-def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:
-    return sorted(ranked, key=lambda hit: (-hit.score, -hit.key))
+def _sorted(scores: Mapping[int, float]) -> dict[int, float]:
+    """Return the scores, best first; of equal ones the newer memory."""
+    return {key: score for score, key in sorted(zip(scores.values(), scores, strict=True), reverse=True)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -30,7 +30,7 @@ class SearchQuery:
     """Whether the answer says what each step contributed to each hit."""
 
 
-class Ranked(NamedTuple):  # hundreds are made in a search: twice as fast as a frozen dataclass
+class Ranked(NamedTuple):
     """A memory with its scores, 0-1; None where that kind of search did not find it."""
 
     key: int
@@ -57,7 +57,7 @@ class KeywordScores:
 class DenseScores:
     """The semantic scores, 0-1, and how far the best of them stands out (None where that cannot be said)."""
 
-    scores: Mapping[int, Match]
+    scores: Mapping[int, float]
     prominence: float | None
     is_all: bool
     """Whether no memory has a vector but these."""
@@ -86,7 +86,8 @@ class Adjustment:
 class Ranking:
     """The candidates, best first, and what ranked them."""
 
-    ranked: Sequence[Ranked]
+    scores: Mapping[int, float]
+    """By key, best first. A search has hundreds, and shows few of them: those are made to `ranked`."""
     mode: RankedBy
     weight: float
     """The share of the semantic scores, 0-1."""
@@ -94,7 +95,14 @@ class Ranking:
     keywords: KeywordScores | None = None
     degraded: str | None = None
     adjustments: Mapping[int, Adjustment] = field(default_factory=dict)
-    """By key; a memory that is missing had none. `ranked` has the scores after them."""
+    """By key; a memory that is missing had none. `scores` has them in it."""
+
+    def ranked(self, keys: Iterable[int]) -> list[Ranked]:
+        """Return these candidates with all their scores."""
+        semantic = self.dense.scores if self.dense else {}
+        keyword = self.keywords.scores if self.keywords else {}
+        chunks = {match.key: match.passage for match in self.dense.own} if self.dense else {}
+        return [Ranked(key, self.scores[key], semantic.get(key), keyword.get(key), chunks.get(key)) for key in keys]
 
     @property
     def is_all(self) -> bool:

@@ -101,6 +101,7 @@ class SearchPipeline:
         browsed = search.browse()
         tagged = {hit.memory.key: hit for hit in browsed.selection.hits} if browsed else {}
         hits = [*tagged.values(), *(hit for hit in found.selection.hits if hit.memory.key not in tagged)][: query.limit]
+        scores = found.ranking.scores.values()
         fit = fitting.judge(search, found.ranking, len(hits), sum(hit.memory.key in tagged for hit in hits))
         return SearchAnswer(
             hits=tuple(hits),
@@ -109,6 +110,6 @@ class SearchPipeline:
             degraded=found.ranking.degraded,
             pending=phase.pending,
             weak=fit.weak,
-            near_misses=None if hits else results.near_misses(found.ranking.ranked, query.min_score, query.limit),
+            near_misses=None if hits else results.near_misses(scores, query.min_score, query.limit),
             explanation=explanation(search, hits, found, browsed, fit.reason) if query.explain else None,
         )

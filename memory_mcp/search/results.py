@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice, takewhile
 
 from memory_mcp.domain import spelling
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
-from memory_mcp.search.models import Hit, NearMisses, Ranked, SearchQuery
+from memory_mcp.search.models import Hit, NearMisses, Ranking, SearchQuery
 from memory_mcp.search.policy import SelectionPolicy
 
 
@@ -25,37 +26,40 @@ class Selection:
     """The same, the newer before the older where age decides."""
     hits: Sequence[Hit]
     """Those that are shown."""
+    is_barred: bool
+    """Whether some candidates score less than what was asked for."""
 
 
 def select(
-    snapshot: Snapshot, query: SearchQuery, quoted: Sequence[str], ranked: Sequence[Ranked], policy: SelectionPolicy
+    snapshot: Snapshot, query: SearchQuery, quoted: Sequence[str], ranking: Ranking, policy: SelectionPolicy
 ) -> Selection:
     """Load the ranked memories and keep those that hold what is quoted; near duplicates once, if that is asked for."""
+    strong = {key: score for key, score in ranking.scores.items() if score >= query.min_score}
     thinned = query.collapse or bool(quoted)
-    likely = list(ranked) if thinned else worth_loading(ranked, query.limit, query.recency, policy)
-    memories = snapshot.fetch([hit.key for hit in likely])
-    loaded = [Hit(memories[hit.key], hit) for hit in likely if hit.key in memories]
+    likely = list(strong) if thinned else worth_loading(strong, query.limit, query.recency, policy)
+    memories = snapshot.fetch(likely)
+    loaded = [Hit(memories[hit.key], hit) for hit in ranking.ranked(likely) if hit.key in memories]
     fitting = [hit for hit in loaded if holds_all(hit.memory, quoted)] if quoted else loaded
     ordered = in_order(fitting, query.recency, policy)
     hits = collapsed(ordered, query.limit, policy) if query.collapse else ordered[: query.limit]
-    return Selection(fitting, ordered, hits)
+    return Selection(fitting, ordered, hits, is_barred=len(strong) < len(ranking.scores))
 
 
-def near_misses(ranked: Sequence[Ranked], min_score: float, limit: int) -> NearMisses | None:
+def near_misses(scores: Collection[float], min_score: float, limit: int) -> NearMisses | None:
     """Return how many results a search would have had without its bar, when none passes it."""
-    below = [hit.score for hit in ranked if 0 < hit.score < min_score]
-    if not below or any(hit.score >= min_score for hit in ranked):
+    below = [score for score in scores if 0 < score < min_score]
+    if not below or any(score >= min_score for score in scores):
         return None
     return NearMisses(min(limit, len(below)), max(below))
 
 
-def worth_loading(ranked: Sequence[Ranked], limit: int, recency: float, policy: SelectionPolicy) -> list[Ranked]:
-    """Leave out what could not come among the first `limit` however new it is; `ranked` is best first."""
-    if len(ranked) <= limit:
-        return list(ranked)
-    equal = 10**-policy.equal_digits
-    bar = ranked[limit - 1].score * _least_share(recency, policy) - equal
-    return [hit for hit in ranked if hit.score >= bar]
+def worth_loading(scores: Mapping[int, float], limit: int, recency: float, policy: SelectionPolicy) -> list[int]:
+    """Leave out what could not come among the first `limit` however new it is; `scores` are best first, by key."""
+    if len(scores) <= limit:
+        return list(scores)
+    last = next(islice(scores.values(), limit - 1, None))
+    bar = last * _least_share(recency, policy) - 10**-policy.equal_digits
+    return list(takewhile(lambda key: scores[key] >= bar, scores))
 
 
 def in_order(hits: Sequence[Hit], recency: float, policy: SelectionPolicy) -> list[Hit]:

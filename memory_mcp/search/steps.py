@@ -135,9 +135,8 @@ class SearchExecution:
     def _select(self, ranking: Ranking) -> tuple[Selection, bool]:
         """Select hits; say whether more candidates would bring no better ones."""
         query, quoted = self.query, self.route.quoted
-        strong = [hit for hit in ranking.ranked if hit.score >= query.min_score]
-        selection = results.select(self.snapshot, query, quoted, strong, self.policy.selection)
-        is_full = len(selection.hits) >= query.limit or ranking.is_all or len(strong) < len(ranking.ranked)
+        selection = results.select(self.snapshot, query, quoted, ranking, self.policy.selection)
+        is_full = len(selection.hits) >= query.limit or ranking.is_all or selection.is_barred
         return selection, is_full or not (query.collapse or quoted)
 
     def _scorer(self, count: int) -> CandidateScorer:

@@ -73,7 +73,7 @@ class Read:
         space = await store.read(lambda it: it.space()) or SPACE
         found = await nearest(store, towards(self.degrees), space, self.filters, 100)
         scores = {match.key: round(match.score, 3) for match in found}
-        words = {match.key for match in (await keyword_search(store, self.word, self.filters, 100)).matches}
+        words = set((await keyword_search(store, self.word, self.filters, 100)).scores)
         around = await store.read(
             lambda it: it.contextual_similarity(towards(self.degrees), space, sorted(scores), SHARES)
         )

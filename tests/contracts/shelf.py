@@ -139,7 +139,7 @@ async def worded(
 ) -> list[str]:
     """Return the contents that hold words of the query, best first."""
     found = await keyword_search(store, query, filters, limit, policy)
-    return await _contents(store, [match.key for match in found.matches])
+    return await _contents(store, list(found.scores))
 
 
 async def _contents(store: Snapshots, keys: list[int]) -> list[str]:

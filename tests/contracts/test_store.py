@@ -122,7 +122,7 @@ async def test_every_naughty_string_is_kept_and_asked_for(store: Store) -> None:
     for number, text in enumerate(strings):
         assert (await store.get(f"n{number}", "here")).content == text
         found = await keyword_search(store, text, HERE, 3)
-        assert all(0 < match.score <= found.max_score for match in found.matches)
+        assert all(0 < score <= found.max_score for score in found.scores.values())
 
 
 async def test_an_id_in_use_is_a_conflict_of_its_item_alone(store: Store) -> None:

@@ -141,7 +141,7 @@ class FakeSnapshot(OnShelves):
         most = math.fsum(
             rare * term.weight for rare, (term, _), counts in zip(rarity, shares, known, strict=True) if counts
         )
-        return KeywordMatches(most, tuple(Match(key, scores[key]) for key in ranked))
+        return KeywordMatches(most, {key: scores[key] for key in ranked})
 
     def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
         """Return how many memories hold each word."""

@@ -18,7 +18,7 @@ from memory_mcp.domain.models import Memory, NewMemory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.domain.principal import local_user
 from memory_mcp.search.adjusting import adjust
-from memory_mcp.search.models import Ranked, Ranking
+from memory_mcp.search.models import Ranking
 from memory_mcp.search.named_times import named_times
 from memory_mcp.search.policy import DEFAULT_POLICY, AdjustmentPolicy
 from memory_mcp.settings import load
@@ -234,17 +234,16 @@ def test_scores_stay_between_0_and_1(policy: AdjustmentPolicy, scores: list[floa
     """Whatever the numbers: each memory once, best first, and a score is its parts."""
     store, memories = FILLED
     text = "What did Ann say in May?"
-    fused = sorted((Ranked(m.key, score) for m, score in zip(memories, scores, strict=True)), key=lambda r: -r.score)
-    before = {hit.key: hit.score for hit in fused}
-    ranking = Ranking(fused, "hybrid", 0.5)
+    before = dict(zip((memory.key for memory in memories), sorted(scores, reverse=True), strict=True))
+    ranking = Ranking(before, "hybrid", 0.5)
     times = named_times(text, NOON)
     adjusted = asyncio.run(_read(store, lambda it: adjust(it, text, times, ranking, policy)))
-    after = [hit.score for hit in adjusted.ranked]
+    after = list(adjusted.scores.values())
     assert after == sorted(after, reverse=True)
     assert all(-1e-9 <= score <= 1 + 1e-9 for score in after)
-    assert {hit.key for hit in adjusted.ranked} == before.keys()
+    assert adjusted.scores.keys() == before.keys()
     parts = {key: adjustment.total for key, adjustment in adjusted.adjustments.items()}
-    assert all(hit.score == pytest.approx(before[hit.key] + parts.get(hit.key, 0)) for hit in adjusted.ranked)
+    assert all(score == pytest.approx(before[key] + parts.get(key, 0)) for key, score in adjusted.scores.items())
 
 
 async def _read(store: FakeStore, work: Callable[[Snapshot], Ranking]) -> Ranking:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from memory_mcp.app import make_services
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Condition, Embedding, Filters, KeywordMatches, Match, NewMemory, Space
+from memory_mcp.domain.models import Condition, Embedding, Filters, KeywordMatches, NewMemory, Space
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
 from memory_mcp.search import fusion
@@ -189,19 +189,18 @@ SCORES = st.dictionaries(st.integers(1, 20), st.floats(0, 1), max_size=10)
 @given(SCORES, SCORES, st.floats(0, 1))
 def test_fusion_keeps_order_and_range(vectors: dict[int, float], words: dict[int, float], weight: float) -> None:
     """Whatever is joined: each memory once, scores in 0-1, best first, and never below its worse half."""
-    ranked = fusion.fuse({key: Match(key, score) for key, score in vectors.items()}, words, weight)
-    assert {hit.key for hit in ranked} == vectors.keys() | words.keys()
-    assert len({hit.key for hit in ranked}) == len(ranked)
-    scores = [hit.score for hit in ranked]
+    ranked = fusion.fuse(vectors, words, weight)
+    assert ranked.keys() == vectors.keys() | words.keys()
+    scores = list(ranked.values())
     assert scores == sorted(scores, reverse=True)
     assert all(-1e-9 <= score <= 1 + 1e-9 for score in scores)
 
 
 def test_words_that_say_little_do_not_beat_the_meaning() -> None:
     """A memory that shares but a stopword stays behind one that means the same."""
-    words, _ = fusion.keyword_scores(KeywordMatches(100, (Match(2, 0.9), Match(1, 0.8))), {}, DEFAULT_POLICY)
-    ranked = fusion.fuse({1: Match(1, 0.36), 2: Match(2, 0.19)}, words, 0.5)
-    assert [hit.key for hit in ranked] == [1, 2]
+    words, _ = fusion.keyword_scores(KeywordMatches(100, {2: 0.9, 1: 0.8}), {}, DEFAULT_POLICY)
+    ranked = fusion.fuse({1: 0.36, 2: 0.19}, words, 0.5)
+    assert list(ranked) == [1, 2]
 
 
 async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedder, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_nothing_to_weigh_is_no_fault(recency: float) -> None:
 def test_what_is_not_loaded_could_not_be_shown(scores: list[float], recency: float, limit: int, seed: Random) -> None:
     """Leaving out the weak ones before they are read changes nothing."""
     hits = [hit(key, score, days=seed.uniform(0, 4_000)) for key, score in enumerate(sorted(scores, reverse=True))]
-    loaded = {one.key for one in worth_loading([found.ranked for found in hits], limit, recency)}
+    loaded = set(worth_loading({found.memory.key: found.ranked.score for found in hits}, limit, recency))
     first = in_order([found for found in hits if found.memory.key in loaded], recency)[:limit]
     assert first == in_order(hits, recency)[:limit]
 
@@ -140,7 +140,7 @@ def test_long_contents_are_compared_as_a_whole() -> None:
 
 def test_near_misses_are_told_when_nothing_passes() -> None:
     """How many results there would have been, and how good the best is; nothing where something passes or fits."""
-    ranked = [Ranked(1, 0.4), Ranked(2, 0.3), Ranked(3, 0.0)]
+    ranked = [0.4, 0.3, 0.0]
     assert near_misses(ranked, 0.5, 10) == NearMisses(2, 0.4)
     assert near_misses(ranked, 0.5, 1) == NearMisses(1, 0.4)
     assert near_misses(ranked, 0.35, 10) is None

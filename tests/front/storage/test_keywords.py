@@ -141,7 +141,7 @@ async def test_words_weigh_what_they_weigh_in_their_namespace(store: SqliteStore
         await put(store, f"apple {number}", namespace="there")
     after = await keyword_search(store, "apple juice", HERE, 10)
     assert after.max_score == pytest.approx(before.max_score)
-    assert [match.key for match in after.matches] == [match.key for match in before.matches]
+    assert list(after.scores) == list(before.scores)
 
 
 async def _crowd(store: SqliteStore, size: int) -> None:
@@ -180,7 +180,7 @@ async def test_common_words_score_the_same_whichever_way(store: SqliteStore, mon
         monkeypatch.setattr(scoring, "TERMS_PER_POSTING", terms_per_posting)
         monkeypatch.setattr(scoring, "TERMS_PER_MEMORY", 0)
         matching = await keyword_search(store, "the meeting about the budget 5 猫", HERE, 50)
-        found.append({match.key: match.score for match in matching.matches})
+        found.append(matching.scores)
         assert len(await worded(store, "the meeting", Filters("here", tags=("few",)), 100)) == 60
     assert found[0] == pytest.approx(found[1])
     assert found[0] == pytest.approx(found[2])
@@ -195,8 +195,8 @@ async def test_what_is_kept_of_words_changes_no_answer(store: SqliteStore, monke
     cached = [await keyword_search(store, query, HERE, 400) for query in queries * 2]
     monkeypatch.setattr(scoring, "MAX_CACHED_NAMESPACE", 0)
     for query, matching in zip(queries * 2, cached, strict=True):
-        scores = {match.key: match.score for match in (await keyword_search(store, query, HERE, 400)).matches}
-        assert {match.key: match.score for match in matching.matches} == pytest.approx(scores)
+        scores = (await keyword_search(store, query, HERE, 400)).scores
+        assert matching.scores == pytest.approx(scores)
 
 
 async def test_two_words_are_one_as_the_policy_says(store: SqliteStore) -> None:

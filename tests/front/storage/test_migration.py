@@ -166,7 +166,7 @@ async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
     found = await keyword_search(
         store, "budget 7", HERE, 1
     )  # half of the memories hold a budget, and one of these a seven
-    assert found.matches[0].score == pytest.approx(found.max_score / (bm25.K1 + 1), rel=0.02)
+    assert next(iter(found.scores.values())) == pytest.approx(found.max_score / (bm25.K1 + 1), rel=0.02)
     assert await worded(store, "budget 7", limit=1) == ["budget 7"]
     assert await worded(store, "3199") == []
     await store.close()

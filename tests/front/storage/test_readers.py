@@ -159,7 +159,7 @@ async def test_every_reader_sees_what_was_written(store: SqliteStore) -> None:
     def counts(it: Snapshot) -> tuple[int, int, int]:
         both.wait()
         query = QueryAnalyzer.of(it, "here", DEFAULT_POLICY.lexical).keyword_query("first second")
-        words = it.keyword_search(query, HERE, 9).matches
+        words = it.keyword_search(query, HERE, 9).scores
         sample = it.background_scores(towards(0), SPACE, "here", 9)
         return len(words), len(it.nearest(towards(0), SPACE, HERE, 9)), sample.chunks
 

@@ -14,7 +14,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.keywords import Cutoff, KeywordQuery, Phrase, QueryTerm
-from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches, Match
+from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches
 from memory_mcp.domain.spelling import holds
 from memory_mcp.search.lexical import bm25
 from memory_mcp.search.lexical.stems import FOREIGN, LANGUAGES, mark
@@ -90,7 +90,7 @@ class NamespaceIndex:
 def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
     """Return the memories with terms of the query and all of its phrases, best first."""
     if not index.memories:
-        return KeywordMatches(0.0, ())
+        return KeywordMatches(0.0, {})
     words = [index.words(term) for term in query.terms]
     max_score = (bm25.K1 + 1) * sum(most for most, _ in words)
     present = sorted((word for _, found in words for word in found), key=lambda word: -word.weight)[:MAX_WORDS]
@@ -101,7 +101,7 @@ def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters,
         search.score(present, _holding_phrases(search, index.number, query.phrases, limit))
     else:
         _find(search, present, query.cutoff, limit)
-    return KeywordMatches(max_score, tuple(Match(key, search.sums[key]) for key in search.best(limit)))
+    return KeywordMatches(max_score, {key: search.sums[key] for key in search.best(limit)})
 
 
 def document_frequencies(index: NamespaceIndex, words: Mapping[str, QueryTerm]) -> DocumentFrequencies:
