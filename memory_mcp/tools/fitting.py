@@ -24,6 +24,11 @@ ROOM: Final = int(CAUTION * (LIMIT - RESERVE))
 """Tokens for contents or ids in an answer that has nothing else."""
 MEMBER: Final = 4
 """Tokens of a field's name in JSON with its punctuation, counted with the tokenizer that `sizes` names."""
+SMALL: Final = 3
+"""A memory whose JSON takes a third of its share of the room is small: nothing of it is shortened, since its heading,
+its members and its content each take at most as much as its JSON, and its tags get half of what the others leave."""
+OVERHEAD: Final = 150
+"""Tokens of the names and separators of a memory's fields that its JSON may not have."""
 LEAST: Final = 20
 """Minimum tokens for each memory's content, and again for its tags and metadata, before fields are left out."""
 
@@ -85,6 +90,8 @@ def fit(
         reserve: tokens for the rest of the answer.
         only_contents: shorten nothing but contents, whatever the rest costs.
     """
+    if max_chars is None and not only_contents and _are_small(memories, LIMIT - reserve):
+        return Fitted(list(memories))
     if only_contents:
         kept = list(memories)
         spent = 0
@@ -103,6 +110,12 @@ def fit(
         for memory, want, share in zip(kept, needs, shares, strict=True)
     ]
     return Fitted(shown, len(memories) - len(kept))
+
+
+def _are_small(memories: Sequence[Shown], room: int) -> bool:
+    """Say whether all memories certainly fit as they are; it takes a fifth of the time of measuring each field."""
+    each = room // max(1, len(memories))
+    return all(SMALL * tokens(memory.model_dump_json()) + OVERHEAD <= each for memory in memories)
 
 
 def from_beginning(memory: ShownT, limit: int, measure: Measure) -> ShownT:

@@ -293,7 +293,10 @@ def fitting(
     id_tokens = LIMIT // (4 * max(1, len(answer.hits)))
     hits = [_hit(hit) for hit in answer.hits]
     if is_bounded:
-        hits = [hit.model_copy(update={"duplicates": first_of(hit.duplicates, id_tokens)}) for hit in hits]
+        hits = [
+            hit.model_copy(update={"duplicates": first_of(hit.duplicates, id_tokens)}) if hit.duplicates else hit
+            for hit in hits
+        ]
     return fit(hits, cut, max_chars=max_chars, reserve=reserve, only_contents=not is_bounded)
 
 

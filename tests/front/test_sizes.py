@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import UTC
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory_mcp.tools import fitting as fitting_module
 from memory_mcp.tools.excerpts import excerpt, share
+from memory_mcp.tools.fitting import fit, from_beginning
+from memory_mcp.tools.search import SearchHit
 from memory_mcp.tools.sizes import CAUTION, LIMIT, fitting, shared, tokens
 
 NOISE = b"".join(hashlib.sha256(bytes([number])).digest() for number in range(50))
@@ -151,3 +155,37 @@ def test_an_excerpt_has_the_size_that_was_asked_for(content: str, query: str, si
     part = excerpt(content, query, size)
     assert len(part) == min(size, len(content))
     assert part in content
+
+
+WORD = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(
+    st.lists(
+        st.builds(
+            SearchHit,
+            id=st.text("abc-", min_size=1, max_size=36),
+            content=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).map(lambda it: it * 9),
+            passage=st.none() | WORD,
+            tags=st.lists(WORD, max_size=9),
+            type=WORD | st.just("note"),
+            metadata=st.dictionaries(WORD, WORD | st.integers() | st.lists(st.none(), max_size=30), max_size=9),
+            conversation_id=st.none() | WORD,
+            created_at=st.datetimes(timezones=st.just(UTC)),
+            updated_at=st.datetimes(timezones=st.just(UTC)),
+            score=st.floats(0, 1),
+            semantic=st.none() | st.floats(0, 1),
+            keyword=st.none() | st.floats(0, 1),
+            duplicates=st.lists(WORD, max_size=9),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from([0, 5_000, 8_000, 9_000]),
+)
+def test_what_is_small_is_shown_as_it_is(hits: list[SearchHit], taken: int) -> None:
+    """An answer of small memories is what measuring each of their fields would make of it."""
+    quick = fit(hits, from_beginning, reserve=taken)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fitting_module, "SMALL", 10**9)
+        assert fit(hits, from_beginning, reserve=taken) == quick
