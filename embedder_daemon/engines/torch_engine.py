@@ -115,7 +115,7 @@ def _device(wanted: str) -> str:
 def _compute_exactly() -> None:
     """Compute float32 as float32 and sum up halves in float32, whatever this machine's environment says.
 
-    With TF32 (`TORCH_ALLOW_TF32_CUBLAS_OVERRIDE`, which NVIDIA's images set) float32 has ten bits, and with sums in half
+    TF32, which `TORCH_ALLOW_TF32_CUBLAS_OVERRIDE` in NVIDIA's images turns on, multiplies ten bits; with sums in half
     precision a vector depends more on the shape of its batch.
     """
     torch.set_float32_matmul_precision("highest")

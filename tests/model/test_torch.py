@@ -99,6 +99,6 @@ def test_a_device_without_room_for_the_model_says_so(monkeypatch: pytest.MonkeyP
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
     monkeypatch.setattr(torch_model.SentenceModel, "forward", full)
-    with pytest.raises(LoadError, match="could not load the model .*: CUDA out of memory") as caught:
+    with pytest.raises(LoadError, match=r"could not load the model .*: CUDA out of memory") as caught:
         torch_engine.create(EngineOptions(device="cpu"), discovery.find(BUNDLED_MODEL))
     assert caught.value.exit_code == 15
