@@ -16,7 +16,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -45,6 +45,7 @@ PRECISIONS: Final = ("float32", "bfloat16", "float16")
 LIMIT_S: Final = 600.0
 PART_S: Final = 120.0
 """What one precision takes at most; it is left out if less time is left."""
+SINGLES: Final = 100
 BATCHES: Final = (3, 8, 32, 256)
 DAEMON: Final = (sys.executable, "-m", "embedder_daemon")
 
@@ -69,7 +70,7 @@ class Sizes:
     """Of `encode`, which counts with its best one."""
 
 
-CPU: Final = Sizes(256, 40, 1, 4.0, 32, 32 << 20, (8, 16, 32))
+CPU: Final = Sizes(256, 40, 1, 4.0, 16, 16 << 20, (8, 16, 32))
 CUDA: Final = Sizes(4096, 400, 3, 4.0, 256, 128 << 20, (32, 64, 128, 256, 512))
 
 
@@ -172,7 +173,7 @@ def batch_mates(engine: Engine, precision: str, texts: Sequence[str]) -> Figure:
     return Figure(precision, what, worst, "", "published", published, worst <= published)
 
 
-async def without_room(engine: Engine, precision: str, sizes: Sizes) -> AsyncIterator[Figure]:
+async def without_room(engine: Engine, precision: str, sizes: Sizes) -> AsyncGenerator[Figure, None]:
     """Give the engine and the scheduler a batch that the device has no room for."""
     device = engine.facts.device
     if device != "cuda" and sys.platform != "linux":
@@ -218,11 +219,12 @@ def _agree(rows: Rows | None, expected: Rows | None, engine: Engine) -> bool:
     return bool(np.abs(rows - expected).max() <= engine.facts.batch_tolerance)
 
 
-async def served(device: str, precision: str, sizes: Sizes, folder: str) -> AsyncIterator[Figure]:
+async def served(device: str, precision: str, sizes: Sizes, folder: str) -> AsyncGenerator[Figure, None]:
     """Compare the daemon with `encode`, and see what a question waits for beside bulk."""
     texts, short = bulk_texts(sizes.bulk), [text[:60] for text in made_texts(200)]
     how = Encode(sys.executable, device, precision, sizes.batch_sizes)
-    alone = await asyncio.to_thread(in_process, short[:50], texts, how)
+    asked = min(SINGLES, sizes.bulk)
+    alone = await asyncio.to_thread(in_process, short[:asked], texts, how)
     arguments = ("--engine", "torch", "--device", device, "--precision", precision, "--cache-mb", "0")
     async with daemon(folder, *arguments, program=DAEMON) as started:
         rate, vectors = await bulk_rate(started, texts)
@@ -230,7 +232,7 @@ async def served(device: str, precision: str, sizes: Sizes, folder: str) -> Asyn
         worst = worst_cosine(vectors, alone.vectors)
         what, holds = "worst cosine to `encode`", worst >= golden.MIN_COSINE
         yield Figure(precision, what, worst, "", "at least", golden.MIN_COSINE, holds)
-        single = await p50(lambda number: started.embed([short[number]]))
+        single = await p50(lambda number: started.embed([short[number]]), asked)
         yield Figure(precision, "one short text, p50", single * 1e3, "ms", "`encode`", alone.single_s * 1e3)
         seen = await questions_beside_bulk(started, texts, short, sizes.phases, sizes.phase_s)
     busy, idle = percentile(seen.beside_s, 0.99) * 1e3, percentile(seen.idle_s, 0.99) * 1e3
@@ -245,7 +247,7 @@ def bulk_texts(count: int) -> list[str]:
     return [found[number % len(found)] for number in range(count)]
 
 
-async def in_one(device: str, precision: str, sizes: Sizes, folder: str) -> AsyncIterator[Figure]:
+async def in_one(device: str, precision: str, sizes: Sizes, folder: str) -> AsyncGenerator[Figure, None]:
     """Measure one precision."""
     options = EngineOptions(device=device, precision=precision)
     try:
@@ -266,7 +268,7 @@ async def in_one(device: str, precision: str, sizes: Sizes, folder: str) -> Asyn
             yield figure
 
 
-async def measure(device: str, precisions: Sequence[str], sizes: Sizes) -> AsyncIterator[Figure]:
+async def measure(device: str, precisions: Sequence[str], sizes: Sizes) -> AsyncGenerator[Figure, None]:
     """Measure each precision that there is time for."""
     end = time.monotonic() + LIMIT_S - PART_S
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:

@@ -9,13 +9,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TINY = ("--bulk", "8", "--phase-s", "0.2", "--precision", "float32", "--precision", "float16", "--json")
-SECONDS = 300
 
 
 def test_the_benchmark_of_a_gpu_measures_everything_in_a_tiny_form() -> None:
     """It says what it ran on, what holds, and why a precision is not measured; its exit code says that all holds."""
     command = [sys.executable, "-m", "benchmarks.cuda", *TINY]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     figures = {figure["what"]: figure for figure in told["figures"] if figure["precision"] == "float32"}
