@@ -242,9 +242,12 @@ async def served(device: str, precision: str, sizes: Sizes, folder: str) -> Asyn
 
 
 def bulk_texts(count: int) -> list[str]:
-    """Return real texts where the shared data is, else made ones; repeated where there are fewer."""
+    """Return real texts where the shared data is, else made ones, each with a number.
+
+    The scheduler would compute equal ones once, which `encode` does not.
+    """
     found = real_texts(DATA, count)
-    return [found[number % len(found)] for number in range(count)]
+    return [f"{number} {found[number % len(found)]}" for number in range(count)]
 
 
 async def in_one(device: str, precision: str, sizes: Sizes, folder: str) -> AsyncGenerator[Figure, None]:
