@@ -209,6 +209,8 @@ def _refused(forward: Callable[[], object]) -> bool:
         forward()
     except MemoryError:
         return True
+    except RuntimeError:  # torch's own: the scheduler would still halve the batch, but learn nothing from it
+        return False
     return False
 
 

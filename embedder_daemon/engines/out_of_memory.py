@@ -15,6 +15,7 @@ _SIGNS: Final = (
     "bad_alloc",  # openvino and onnxruntime
     "bad allocation",
     "could not allocate",  # oneDNN, below openvino and torch
+    "could not create a primitive",  # oneDNN too, where it has no room for its scratchpad (seen with bfloat16)
     "status_alloc_failed",  # cuBLAS and cuDNN, below torch on CUDA
 )
 

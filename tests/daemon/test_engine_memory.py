@@ -23,6 +23,7 @@ class Fail(Exception):  # noqa: N818 - onnxruntime's name
         ),
         RuntimeError("MPS backend out of memory (MPS allocated: 9.0 GiB, max allowed: 9.07 GiB)."),
         RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("could not create a primitive"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("Exception from src/inference/src/cpp/infer_request.cpp:223:\nstd::bad_alloc\n"),
         Fail("[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 1572864000\n"),
