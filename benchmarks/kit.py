@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,12 +94,12 @@ class Daemon:
 
 
 @asynccontextmanager
-async def daemon(folder: str, *arguments: str) -> AsyncIterator[Daemon]:
+async def daemon(folder: str, *arguments: str, program: Sequence[str | Path] = (DAEMON,)) -> AsyncIterator[Daemon]:
     """Run a daemon with these arguments at a socket in the folder during the block."""
     address = f"unix:{folder}/e.sock"
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        DAEMON, "--address", address, *arguments, stderr=subprocess.DEVNULL, env=_environment()
+        *program, "--address", address, *arguments, stderr=subprocess.DEVNULL, env=_environment()
     )
     try:
         async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -18,6 +19,7 @@ from embedder_daemon.model.space import ModelFiles
 
 _DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _TOLERANCES: Final = {"float32": 1e-6, "bfloat16": 4e-3, "float16": 4e-3}  # measured: 3e-7, 1.5e-3; float16 not
+_GPU_FLOAT32_TOLERANCE: Final = 1e-5  # not measured; its libraries choose other kernels for other shapes
 _BATCH_TOKENS: Final = {"cpu": 1024, "mps": 4096, "cuda": 16_384}  # measured on CPU: flat from 512 on
 _MPS_UNUSED_BYTES: Final = 1 << 30  # not measured: no Mac has run this yet
 _WARM_UP: Final = "The first forward pass takes longer than the others."
@@ -33,7 +35,7 @@ def create(options: EngineOptions, files: ModelFiles | None) -> TorchEngine:
         raise ModelMissingError("the engine torch needs a model: fix EMBEDDER_MODEL")
     try:
         return TorchEngine(options, files)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, MemoryError) as error:
         reason = " ".join(str(error).split())[:300]
         raise LoadError(f"torch could not load the model {files.folder}: {reason}") from error
 
@@ -45,6 +47,8 @@ class TorchEngine:
         device = _device(options.device)
         precision = _precision(options.precision, device)
         torch.set_num_threads(options.cpu_threads)
+        if device == "cuda":
+            _compute_exactly()
         self._device = torch.device(device)
         self._pad_id = files.pad_token_id
         self._shape = padding.exact if device != "mps" else partial(padding.bucketed, max_tokens=files.space.max_tokens)
@@ -59,7 +63,7 @@ class TorchEngine:
             max_tokens=files.space.max_tokens,
             device=device,
             precision=precision,
-            batch_tolerance=_TOLERANCES[precision],
+            batch_tolerance=_tolerance(device, precision),
             batch_tokens=_BATCH_TOKENS[device],
             versions={library.__name__: str(library.__version__) for library in (torch, transformers, tokenizers)},
             choice=options.choice,
@@ -84,6 +88,7 @@ class TorchEngine:
     def close(self) -> None:
         """Drop the weights."""
         del self._model, self._tokeniser
+        gc.collect()  # a model's modules may refer to each other; what is not free yet stays on the device
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if self._device.type == "mps":
@@ -105,6 +110,21 @@ def _device(wanted: str) -> str:
     if not there[wanted]:
         raise LoadError(f"this machine has no device {wanted}: set EMBEDDER_DEVICE=auto")
     return wanted
+
+
+def _compute_exactly() -> None:
+    """Compute float32 as float32 and sum up halves in float32, whatever this machine's environment says.
+
+    TF32, which `TORCH_ALLOW_TF32_CUBLAS_OVERRIDE` in NVIDIA's images turns on, multiplies ten bits; with sums in half
+    precision a vector depends more on the shape of its batch.
+    """
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+
+def _tolerance(device: str, precision: str) -> float:
+    return _GPU_FLOAT32_TOLERANCE if (device, precision) == ("cuda", "float32") else _TOLERANCES[precision]
 
 
 def _precision(wanted: str, device: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from embedder_daemon.engines import out_of_memory
@@ -20,6 +23,8 @@ class Fail(Exception):  # noqa: N818 - onnxruntime's name
         ),
         RuntimeError("MPS backend out of memory (MPS allocated: 9.0 GiB, max allowed: 9.07 GiB)."),
         RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("Exception from src/inference/src/cpp/infer_request.cpp:223:\nstd::bad_alloc\n"),
         Fail("[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 1572864000\n"),
     ],
@@ -38,3 +43,26 @@ def test_other_failures_stay_what_they_are(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, out_of_memory.guarded(RuntimeError, Fail):
         raise error
     assert caught.value is error
+
+
+class Tensor:
+    """Memory on a device."""
+
+
+def test_what_a_failed_pass_had_taken_is_free_for_the_next() -> None:
+    """Its tensors are gone while the error still is there, and without a garbage collection."""
+    taken: list[weakref.ref[Tensor]] = []
+
+    def forward() -> None:
+        tensor = Tensor()
+        taken.append(weakref.ref(tensor))
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    gc.disable()
+    try:
+        with pytest.raises(MemoryError) as caught, out_of_memory.guarded(RuntimeError):
+            forward()
+        assert caught.value.__cause__ is not None
+        assert [reference() for reference in taken] == [None]
+    finally:
+        gc.enable()

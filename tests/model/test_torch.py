@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from embedder_daemon.engines import padding, torch_engine
+    from embedder_daemon.engines import padding, torch_engine, torch_model
 else:
     np = pytest.importorskip("numpy")  # the light interpreter collects this file too
     torch = pytest.importorskip("torch")
-    from embedder_daemon.engines import padding, torch_engine
+    from embedder_daemon.engines import padding, torch_engine, torch_model
 
 
 @pytest.fixture
@@ -90,3 +90,15 @@ def test_memory_that_is_out_is_memory_error(engine: torch_engine.TorchEngine) ->
     for rows in (1, 2):
         with pytest.raises(MemoryError):
             engine.forward(_batch(rows, 3))
+
+
+def test_a_device_without_room_for_the_model_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that is out while loading is exit code 15 with torch's words, as when another program fills a GPU."""
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(torch_model.SentenceModel, "forward", full)
+    with pytest.raises(LoadError, match=r"could not load the model .*: CUDA out of memory") as caught:
+        torch_engine.create(EngineOptions(device="cpu"), discovery.find(BUNDLED_MODEL))
+    assert caught.value.exit_code == 15
