@@ -15,6 +15,7 @@ from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Filters, NewMemory
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
+from memory_mcp.search.fusion import stretched
 from memory_mcp.search.models import SearchAnswer, SearchMode, SearchQuery
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY
@@ -191,8 +192,9 @@ async def test_a_name_is_found_as_it_is_spelled(desk: Desk) -> None:
     spelled = "yesterday the deploy of 3051 failed twice because nobody had told the new colleagues where the keys were"
     await desk.put([f"ticket ops {n}" for n in range(40)])
     await desk.put([spelled])
-    answer = await desk.ask("ticket OPS-3051")
+    answer = await desk.ask("ticket OPS-3051", explain=True)
     assert answer.intent == "identifier"
+    assert answer.explanation is not None
     best, second = (hit.ranked for hit in answer.hits[:2])
     assert answer.hits[0].memory.content == spelled
     assert best.keyword is not None
@@ -200,7 +202,8 @@ async def test_a_name_is_found_as_it_is_spelled(desk: Desk) -> None:
     assert second.semantic is not None
     assert best.semantic < second.semantic
     weight = DEFAULT_POLICY.fusion.identifier
-    assert best.score == pytest.approx(weight * best.semantic + (1 - weight) * best.keyword)
+    semantic = stretched(best.semantic, answer.explanation.query.floor)
+    assert best.score == pytest.approx(weight * semantic + (1 - weight) * best.keyword)
 
 
 async def test_what_no_search_found_is_found_by_its_neighbour(desk: Desk) -> None:
