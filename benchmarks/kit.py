@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +91,11 @@ class Daemon:
             check=True,
         )
         return int(shown.stdout) / 1024
+
+
+def daemon_arguments(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Split a benchmark's arguments into those of its daemon, which `--model NAME` begins with, and the others."""
+    return (arguments[:2], arguments[2:]) if arguments[:1] == ["--model"] else ((), arguments)
 
 
 @asynccontextmanager
