@@ -253,6 +253,23 @@ LIFE = [
 ]
 
 
+async def test_a_model_with_a_narrow_range_finds_and_doubts_alike(tmp_path: Path) -> None:
+    """Where every cosine is near 0.9, words count as much as with any model, and what does not fit is weak."""
+    answers = []
+    for alike in (0.0, 0.9):
+        desk = Desk(tmp_path / f"{alike}.db")
+        desk.embedder.alike = alike
+        await desk.put([f"note {number} on the {word} of the day" for number, word in enumerate(("tide", "wind") * 20)])
+        await desk.put(["the spare key of the boat house hangs behind the mirror"])
+        fitting, foreign = await desk.ask("spare key of the boat house"), await desk.ask("quarterback championship")
+        best = fitting.hits[0].ranked
+        assert best.semantic is not None
+        answers.append((fitting.hits[0].memory.content, fitting.weak, foreign.weak))
+        assert (best.semantic > 0.9, foreign.mode) == (alike > 0, "hybrid")
+        await desk.store.close()
+    assert answers[0] == answers[1] == ("the spare key of the boat house hangs behind the mirror", False, True)
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_it_is_said_when_nothing_fits_well(desk: Desk, mode: SearchMode) -> None:
     """The nearest are returned all the same, with their scores, in every mode; what fits is not called weak."""
