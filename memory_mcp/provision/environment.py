@@ -186,13 +186,14 @@ class Builder:
             "code": code.key(),
             "measured": key + choices.get(models.VARIABLE, ""),
         }
-        if stamp == wanted and choices == environment.choices():
+        brings = choices.get(models.VARIABLE) == MULTILINGUAL and not multilingual.is_sound(environment)
+        if stamp == wanted and choices == environment.choices() and not brings:
             return False
         before = code.in_use(environment)
         if stamp.get("code") != wanted["code"]:
             self._install_code(environment)
         try:
-            if choices.get(models.VARIABLE) == MULTILINGUAL:
+            if brings:
                 pip = self._pip(environment)
                 multilingual.install(environment, pip, self.runner, self.progress, self.versions.log)
             choices = Hub(environment, self.runner, self.progress, self.versions.log).pinned(choices)

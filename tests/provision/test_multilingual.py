@@ -109,3 +109,7 @@ def test_doctor_compares_its_files_where_it_is_chosen(builder: Builder) -> None:
         Condition.DEGRADED,
         "memory-mcp daemon install --model multilingual",
     )
+    steps(builder)
+    assert replace(builder, wishes=CHOSEN).build()
+    assert steps(builder) == ["download", "embedder_daemon.unpack_model"]
+    assert checks.model(builder.versions, {}, 1.0).condition is Condition.OK
