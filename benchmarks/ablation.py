@@ -22,7 +22,7 @@ from statistics import median
 
 import apsw
 
-from benchmarks.kit import DATA, daemon, percentile, say
+from benchmarks.kit import DATA, daemon, daemon_arguments, percentile, say
 from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
@@ -83,6 +83,7 @@ PARTS = (
     Part("query-time context", replace(WHOLE, conversation=replace(WHOLE.conversation, context_share=0))),
     Part("second phrasing without common words", replace(WHOLE, phrasing=replace(WHOLE.phrasing, common_share=2))),
     Part("weight per query", replace(WHOLE, background=replace(WHOLE.background, sample=0))),
+    Part("one scale for every model", replace(WHOLE, background=replace(WHOLE.background, narrow_from=1))),
     Part("router", replace(WHOLE, route=replace(WHOLE.route, is_on=False))),
     Part("calibration of keyword scores", replace(WHOLE, keywords=replace(WHOLE.keywords, calibration=0))),
     Part("function words", replace(WHOLE, lexical=replace(WHOLE.lexical, function_word_weight=1.0))),
@@ -228,10 +229,11 @@ def _scores(measured: Quality) -> tuple[str, str]:
 
 async def main(arguments: Sequence[str]) -> None:
     """Measure the sets that are at hand, and print a table in Markdown."""
+    model, arguments = daemon_arguments(arguments)
     data, names = Path(arguments[0]) if arguments else DATA, arguments[1:]
     say(head(["set", "without", "recall@10", "nDCG@10", "so it gives", "and costs a search, p50", "stored"]))
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with daemon(folder, "--cache-mb", "0") as served:
+        async with daemon(folder, "--cache-mb", "0", *model) as served:
             for whole in sets(data, names):
                 chosen = sampled(whole)
                 runs = await measure(chosen, _settings(folder, served.address, chosen.name))

@@ -93,6 +93,11 @@ class Daemon:
         return int(shown.stdout) / 1024
 
 
+def daemon_arguments(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Split a benchmark's arguments into those of its daemon, which `--model NAME` begins with, and the others."""
+    return (arguments[:2], arguments[2:]) if arguments[:1] == ["--model"] else ((), arguments)
+
+
 @asynccontextmanager
 async def daemon(folder: str, *arguments: str, program: Sequence[str | Path] = (DAEMON,)) -> AsyncIterator[Daemon]:
     """Run a daemon with these arguments at a socket in the folder during the block."""

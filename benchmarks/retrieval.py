@@ -2,7 +2,7 @@
 
 Each set is stored once, by a front of its own, and asked in every mode; the daemon keeps no cache. The sets are those
 in `../shared/data`, or in the folder that is named first (benchmarks/sets.py says how it looks); names after it choose
-among them.
+among them. `--model multilingual` before all that asks another model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from mcp import Client, StdioServerParameters
 
-from benchmarks.kit import DATA, FRONT, daemon, percentile, say
+from benchmarks.kit import DATA, FRONT, daemon, daemon_arguments, percentile, say
 from benchmarks.sets import Document, Quality, Question, RetrievalSet, quality, sets
 from benchmarks.tables import head, line
 
@@ -150,11 +150,12 @@ def worst(rows: Iterable[Row]) -> tuple[float, str]:
 
 async def main(arguments: Sequence[str]) -> None:
     """Measure the sets that are at hand, and print a table in Markdown."""
+    model, arguments = daemon_arguments(arguments)
     data, names = Path(arguments[0]) if arguments else DATA, arguments[1:]
     say(head(["set", "mode", "recall@10", "nDCG@10", "search p50 / p95", "stored", "target"]))
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with daemon(folder, "--cache-mb", "0") as served:
+        async with daemon(folder, "--cache-mb", "0", *model) as served:
             for chosen in sets(data, names):
                 environment = {
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,

@@ -2,7 +2,8 @@
 
 A set is a folder with corpus.jsonl (`_id`, `title`, `text`; `group` where a query is answered from its own group alone,
 `session` where a document is a turn of one), queries.jsonl (`_id`, `text`, `group`) and qrels.tsv (query, document,
-grade). Two more are made here: turns that are stored without their conversation, and functions of Python's library.
+grade). More are made here: turns that are stored without their conversation, functions of Python's library, and
+questions in one language on paragraphs in another (XQuAD's have the same ids in all its languages).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import sysconfig
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 ANY = "default"
 """The namespace of what has no group."""
 
+XQUAD, BETWEEN = "xquad_", "_on_"
 TURNS, ALONE, CODE = "locomo_dev_turn", "turns_alone", "code"
 
 FUNCTIONS, ASKED = 2_500, 600
@@ -76,11 +79,22 @@ def sets(data: Path, names: Collection[str] = ()) -> Iterator[RetrievalSet]:
     makers = {path.parent.name: partial(load, path.parent) for path in sorted(data.glob("*/corpus.jsonl"))}
     if TURNS in makers:
         makers[ALONE] = partial(alone, makers[TURNS])
+    makers |= {
+        f"{asked}{BETWEEN}{stored.removeprefix(XQUAD)}": partial(across, makers[asked], makers[stored])
+        for asked, stored in permutations([name for name in makers if name.startswith(XQUAD)], 2)
+    }
     makers[CODE] = partial(code)
     for name in names or makers:
         if name not in makers:
             raise SystemExit(f"there is no set {name} in {data}")
         yield makers[name]()
+
+
+def across(asked: Callable[[], RetrievalSet], stored: Callable[[], RetrievalSet]) -> RetrievalSet:
+    """Ask the questions of one language on the paragraphs of another."""
+    questions, documents = asked(), stored()
+    name = f"{questions.name}{BETWEEN}{documents.name.removeprefix(XQUAD)}"
+    return RetrievalSet(name, documents.documents, questions.questions)
 
 
 def alone(conversations: Callable[[], RetrievalSet]) -> RetrievalSet:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mcp import Client, StdioServerParameters
 
-from benchmarks.kit import DATA, FRONT, daemon, say
+from benchmarks.kit import DATA, FRONT, daemon, daemon_arguments, say
 from benchmarks.retrieval import PATIENCE_S, Front
 from benchmarks.sets import Question, RetrievalSet, sets
 from benchmarks.tables import head, line
@@ -63,10 +63,11 @@ async def measure(chosen: RetrievalSet, data: Path, environment: Mapping[str, st
 
 async def main(arguments: Sequence[str]) -> None:
     """Measure the sets that are at hand, and print a table in Markdown."""
+    model, arguments = daemon_arguments(arguments)
     data = Path(arguments[0]) if arguments else DATA
     say(head(["set", "asked in", "answered and called weak", "not answered and called weak", "balanced accuracy"]))
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with daemon(folder) as served:
+        async with daemon(folder, *model) as served:
             for chosen in sets(data, arguments[1:] or SETS):
                 environment = {
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,

@@ -1,7 +1,7 @@
 """`python -I -m embedder_daemon.resolve_model MODEL`: prints the folder of a model.
 
-MODEL is a folder, or a hub id with or without a revision (`owner/name@v1`). `memory-mcp daemon install --model` uses
-this to pin the model.
+MODEL is one of our names, a folder, or a hub id with or without a revision (`owner/name@v1`). `memory-mcp daemon
+install --model` uses this to pin the model.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ def find(name: str) -> Path:
     Raises:
         DaemonError: whatever `discovery.find` raises.
     """
+    if name in discovery.NAMES:
+        return discovery.find(name).folder
     repository, _, revision = name.partition("@")
     path = Path(name).expanduser()
     if not path.is_dir() and hub.is_id(repository):

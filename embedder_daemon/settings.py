@@ -24,7 +24,7 @@ from pydantic_settings import SettingsError as SourceError
 from embedder_daemon.errors import DaemonSettingsError
 from memory_common import engines, plugins
 from memory_common.described import Described, describe, nearest
-from memory_common.pins import BUNDLED_MODEL
+from memory_common.pins import BUNDLED_MODEL, MULTILINGUAL
 from memory_common.settings_base import SettingsFileError, TomlFile, unknown_names
 
 PREFIX: Final = "EMBEDDER_"
@@ -55,7 +55,7 @@ def _from_here(model: str) -> str:
     """Make a folder's path absolute, because the daemon changes its working folder."""
     path = Path(model).expanduser()
     try:
-        return str(path.absolute()) if model != BUNDLED_MODEL and path.is_dir() else model
+        return str(path.absolute()) if model not in {BUNDLED_MODEL, MULTILINGUAL} and path.is_dir() else model
     except OSError:  # the working folder is unreadable, so this cannot be a folder in it
         return model
 
@@ -88,8 +88,9 @@ class DaemonSettings(BaseSettings):
     )
     model: Annotated[str, AfterValidator(_from_here)] = Field(
         default=BUNDLED_MODEL,
-        description=f"The bundled model's name ({BUNDLED_MODEL}), or a sentence-transformers model: its folder, or its "
-        "hub id (owner/name) if it was downloaded.",
+        description=f"The bundled model ({BUNDLED_MODEL}), the one for other languages than English ({MULTILINGUAL}) "
+        "if `daemon install` brought it, or a sentence-transformers model: its folder, or its hub id (owner/name) if "
+        "it was downloaded.",
         min_length=1,
     )
     dimensions: int = Field(

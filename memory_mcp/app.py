@@ -223,7 +223,7 @@ def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versio
 
     return embedder_checks.DaemonChecks(
         client,
-        source.golden(),
+        source.golden_files(),
         explain=partial(provision.explained_within, environment, socket_path(settings.embedder_address)),
         upgrade=partial(provision.upgrade_command, environment),
         expected=partial(inspection.space, settings.sqlite_path, read_only=settings.read_only),

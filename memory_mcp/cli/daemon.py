@@ -15,7 +15,7 @@ from embedder_api.v1.address import socket_path
 from platformdirs import user_cache_path, user_log_path
 
 from memory_common.engines import AUTO, MODEL_ENGINES
-from memory_common.pins import BUNDLED_MODEL
+from memory_common.pins import BUNDLED_MODEL, MULTILINGUAL
 from memory_mcp import settings
 from memory_mcp.cli import serving
 from memory_mcp.cli.progress import progress as progress_of
@@ -53,7 +53,12 @@ def daemon() -> None:
 @click.option("--python", metavar="PATH", help="The Python to build the environment with [EMBEDDER_PYTHON].")
 @_venv
 @click.option("--engine", type=click.Choice([AUTO, *MODEL_ENGINES]), help="The engine that computes the vectors.")
-@click.option("--model", metavar="PATH|HUB_ID", help="The model: a folder, or owner/name[@revision].")
+@click.option(
+    "--model",
+    metavar="NAME|PATH|HUB_ID",
+    help=f"The model: {BUNDLED_MODEL}, {MULTILINGUAL} (for texts that are not English), a folder, or "
+    "owner/name[@revision].",
+)
 @click.option("--no-service", is_flag=True, help="Only build the environment; do not start the daemon at login.")
 @click.option("--rollback", is_flag=True, help="Go back to the previous environment.")
 @click.option(

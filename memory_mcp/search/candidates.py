@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from memory_mcp.domain.keywords import KeywordQuery
-from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches, Match, Neighbours
+from memory_mcp.domain.models import BackgroundScores, DocumentFrequencies, Filters, KeywordMatches, Match, Neighbours
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import fusion
 from memory_mcp.search.lexical.query import QueryAnalyzer
@@ -18,6 +18,7 @@ from memory_mcp.search.models import DenseScores, KeywordScores
 from memory_mcp.search.policy import LexicalPolicy, SearchPolicy
 from memory_mcp.search.query_vector import QueryVector
 
+NO_SAMPLE: Final = BackgroundScores(0, ())
 NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, {}), divisor=1.0)
 
 
@@ -58,7 +59,10 @@ class CandidateScorer:
         own = [*nearest, *self._snapshot.compare(vector.row, vector.space, others)]
         context = self._context(vector, [*found, *others])
         scores = fusion.semantic_scores(own, context, self._policy.conversation)
-        return DenseScores(scores, self._prominence(vector, nearest), len(nearest) < self._count, own, context)
+        sample = self._sample(vector) if nearest else NO_SAMPLE
+        prominence = self._prominence(nearest, sample)
+        floor = fusion.floor_of(sample, self._policy.background)
+        return DenseScores(scores, prominence, len(nearest) < self._count, own, context, floor)
 
     def _worded_neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies beside the best of what words found, and beside their neighbours; keys are best first."""
@@ -89,11 +93,13 @@ class CandidateScorer:
             return {}
         return self._snapshot.contextual_similarity(vector.row, vector.space, keys, policy.dense_shares)
 
-    def _prominence(self, vector: QueryVector, nearest: Sequence[Match]) -> float | None:
+    def _sample(self, vector: QueryVector) -> BackgroundScores:
+        count, namespace = self._policy.background.sample, self._filters.namespace
+        return self._snapshot.background_scores(vector.row, vector.space, namespace, count) if count else NO_SAMPLE
+
+    def _prominence(self, nearest: Sequence[Match], sample: BackgroundScores) -> float | None:
         policy = self._policy.background
-        if not (nearest and policy.sample):
+        if not sample.cosines:
             return None
-        namespace = self._filters.namespace
-        sample = self._snapshot.background_scores(vector.row, vector.space, namespace, policy.sample)
         few = self._filters.is_narrow and len(nearest) < self._count
         return fusion.prominence(nearest[0].score, sample, len(nearest) if few else sample.chunks, policy)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import naming
+from memory_mcp.search.fusion import stretched
 from memory_mcp.search.models import Ranking
 from memory_mcp.search.policy import FitPolicy
 from memory_mcp.search.steps import SearchExecution
@@ -64,7 +65,8 @@ def _best_scores(ranking: Ranking, *, words_may_do: bool) -> dict[str, float]:
     """
     best: dict[str, float] = {}
     if ranking.dense is not None:
-        best["semantic"] = max(ranking.dense.scores.values(), default=0.0)
+        highest = max(ranking.dense.scores.values(), default=0.0)
+        best["semantic"] = stretched(highest, ranking.dense.floor)
     if ranking.keywords is not None:
         best["keyword"] = max(ranking.keywords.scores.values(), default=0.0)
     if words_may_do and len(best) > 1 and best["keyword"] > best["semantic"]:  # what is quoted fits by its spelling

@@ -75,6 +75,23 @@ def prominence(best: float, sample: BackgroundScores, chunks: int, policy: Backg
     return (best - mean) / math.sqrt(variance) - by_chance
 
 
+def floor_of(sample: BackgroundScores, policy: BackgroundPolicy) -> float:
+    """Return the cosine that counts as 0 in a fused score, 0-1.
+
+    A model may give unrelated texts a cosine of 0.75, so that words would decide nothing: then the floor takes the
+    sample's mean to the usual one. It is 0 where the mean is low, or the chunks are too few to tell.
+    """
+    if len(sample.cosines) < policy.fewest:
+        return 0.0
+    mean = math.fsum(sample.cosines) / len(sample.cosines)
+    return max(0.0, mean - policy.usual_mean) / (1 - policy.usual_mean) if mean > policy.narrow_from else 0.0
+
+
+def stretched(cosine: float, floor: float) -> float:
+    """Return a semantic score, 0-1, on the scale on which the floor is 0."""
+    return max(0.0, (cosine - floor) / (1 - floor))
+
+
 def fusion_weight(prominence: float | None, policy: FusionPolicy) -> float:
     """Return the share of the semantic score in the whole, 0-1."""
     if prominence is None:
@@ -101,21 +118,25 @@ def by_vectors(dense: DenseScores) -> Ranking:
 
 def by_both(dense: DenseScores, keywords: KeywordScores, weight: float) -> Ranking:
     """Rank by both, with this weight of the vectors."""
-    scores = fuse(dense.scores, keywords.scores, weight)
+    scores = fuse(dense.scores, keywords.scores, weight, dense.floor)
     return Ranking(scores, "hybrid", weight, dense=dense, keywords=keywords)
 
 
-def fuse(dense: Mapping[int, float], keywords: Mapping[int, float], weight: float) -> dict[int, float]:
+def fuse(
+    dense: Mapping[int, float], keywords: Mapping[int, float], weight: float, floor: float = 0.0
+) -> dict[int, float]:
     """Join both kinds by a weighted sum of their scores, best first.
 
     Args:
         dense: with the scores of the best memories that `keywords` has, where they have a vector.
         keywords: the keyword scores; a memory that is missing here has 0.
         weight: the share of the semantic scores, 0-1.
+        floor: the semantic score that counts as 0, see `floor_of`.
     """
     scores = {key: (1 - weight) * score for key, score in keywords.items()}
+    share = weight / (1 - floor)
     for key, score in dense.items():
-        scores[key] = scores.get(key, 0.0) + weight * score
+        scores[key] = scores.get(key, 0.0) + share * max(0.0, score - floor)  # `stretched`, times the weight
     return _sorted(scores)
 
 

@@ -65,6 +65,8 @@ class DenseScores:
     """The cosines of the best chunks, without context."""
     context: Mapping[int, float]
     """The cosines in context, of memories that lie in a conversation."""
+    floor: float = 0.0
+    """The semantic score that counts as 0 in a fused one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class HitExplanation:
     """Their sum, 1 at most."""
     keyword_rank: int | None
     fused: float
-    """weight * semantic + (1 - weight) * keyword; see `QueryExplanation`."""
+    """weight * (semantic - floor) / (1 - floor) + (1 - weight) * keyword; see `QueryExplanation`."""
     fused_rank: int | None
     time: float
     """What the time that the query names added to the fused score."""
@@ -195,8 +197,10 @@ class QueryExplanation:
     """By how many standard deviations the best chunk of all stands out; it decides the weight."""
     weight: float
     """The share of the semantic score in the fused one, the keyword score's being the rest."""
+    floor: float
+    """The semantic score that counts as 0 in the fused one, for a model that gives unrelated texts a high cosine."""
     tagged_weight: float | None
-    """The same among what carries the tags of a browse."""
+    """The same weight among what carries the tags of a browse."""
     fit: str
     """Why something fits, or why the answer is weak."""
 

@@ -164,6 +164,8 @@ def made_of(query: QueryExplanation) -> list[str]:
     weights = f"Weight: semantic {query.weight:.2f}, keyword {1 - query.weight:.2f}"
     if query.tagged_weight is not None:
         weights += f"; among the tagged: semantic {query.tagged_weight:.2f}"
+    if query.floor:
+        weights += f"; a semantic score of {query.floor:.2f} counts as 0"
     if query.prominence is not None:
         weights += f"; the best passage stands out by {query.prominence:.1f} standard deviations"
     return [*lines, weights, query.fit[:1].upper() + query.fit[1:]]

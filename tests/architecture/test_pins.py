@@ -56,12 +56,18 @@ def test_the_pins_that_are_made_from_a_version_stand_where_pip_and_readers_look(
     for pin in (f"torch=={pins.TORCH}", pins.MODEL, pins.OPENVINO):
         assert re.search(rf"{re.escape(pin)}(?![\w.])", requirements), pin
     assert f"torch=={pins.TORCH}`" in text_of("README.md")
-    assert all(said in text_of("NOTICE") for said in (pins.MODEL.replace("==", " "), *digests()))
+    assert all(said in text_of("NOTICE") for said in (*named_packages(), *digests()))
 
 
-def digests() -> tuple[str, str]:
-    """Return the digests of the bundled model."""
-    return pins.WEIGHTS_SHA256, pins.TOKENIZER_SHA256
+def named_packages() -> list[str]:
+    """Return the packages of the models, as NOTICE writes them."""
+    return [pin.replace("==", " ") for pin in (pins.MODEL, pins.MULTILINGUAL_PACKAGE)]
+
+
+def digests() -> tuple[str, ...]:
+    """Return the digests of the models that have a name of ours."""
+    multilingual = (pins.MULTILINGUAL_WEIGHTS_SHA256, pins.MULTILINGUAL_TOKENIZER_SHA256)
+    return pins.WEIGHTS_SHA256, pins.TOKENIZER_SHA256, *multilingual
 
 
 def test_the_models_digests_stand_in_the_code_once() -> None:

@@ -37,6 +37,20 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
     assert (alone.name, alone.documents[0].conversation) == (ALONE, None)
 
 
+def test_questions_are_asked_on_another_language(tmp_path: Path) -> None:
+    """Both ways, of sets whose questions and paragraphs have the same ids."""
+    for language, word in (("en", "key"), ("de", "Schlüssel")):
+        folder = tmp_path / f"xquad_{language}"
+        folder.mkdir()
+        write(folder / "corpus.jsonl", [{"_id": "0-0", "text": f"the {word}"}])
+        write(folder / "queries.jsonl", [{"_id": "q", "text": f"{word}?"}])
+        (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\t0-0\t1\n", encoding="utf-8")
+    there, back = sets(tmp_path, ["xquad_en_on_de", "xquad_de_on_en"])
+    assert (there.name, there.documents[0].content) == ("xquad_en_on_de", "the Schlüssel")
+    assert there.questions == [Question("key?", {"0-0": 1})]
+    assert (back.documents[0].content, back.questions[0].text) == ("the key", "Schlüssel?")
+
+
 def test_code_needs_no_download() -> None:
     """Functions are asked by their docstrings, which are not in what is stored."""
     made = code()

@@ -74,7 +74,7 @@ def test_a_terminal_less_screen_is_plain(place: Place) -> None:
     """One line for each check, without colours and without what is remembered."""
     done = place.run()
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()].count("ok") == 13
+    assert [line.split()[0] for line in done.stdout.splitlines()].count("ok") == 14
     assert "\x1b" not in done.stdout
     assert CONTENT not in done.stdout
 

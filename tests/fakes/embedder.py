@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+
+from embedder_api.v1 import wire
 
 from embedder_daemon.engines.hash_engine import hash_vector
 from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
@@ -22,6 +25,8 @@ class FakeEmbedder:
         self.rejected: set[str] = set()
         self.quarantined: set[str] = set()
         """Refused for the time being."""
+        self.alike = 0.0
+        """The cosine that unrelated texts have, 0-1: high for a model with a narrow range."""
         self.made_by = ""
         self.max_chars = MAX_CHARS
         self.before_call: Callable[[], None] = lambda: None
@@ -45,8 +50,17 @@ class FakeEmbedder:
             return EmbeddedText(None, error=f"failed: as told [{self.made_by}]" if self.made_by else "failed: as told")
         if text in self.quarantined:
             return EmbeddedText(None, error="quarantined: as told", temporary=True)
-        vector = hash_vector(text[: self.max_chars], self.space.dimensions)
+        vector = self._narrowed(hash_vector(text[: self.max_chars], self.space.dimensions))
         return EmbeddedText(vector, truncated=len(text) > self.max_chars, consumed_chars=min(len(text), self.max_chars))
+
+    def _narrowed(self, vector: bytes) -> bytes:
+        """Join a vector with one that all texts have."""
+        if not self.alike:
+            return vector
+        own, common = wire.unpack(vector), 1 / math.sqrt(self.space.dimensions)
+        joined = [math.sqrt(1 - self.alike) * value + math.sqrt(self.alike) * common for value in own]
+        length = math.hypot(*joined)
+        return wire.pack([value / length for value in joined])
 
     async def findings(self, expected_space: str | None) -> dict[str, Finding]:
         """Say that all is well, unless told otherwise."""

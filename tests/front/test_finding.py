@@ -15,6 +15,7 @@ from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Filters, NewMemory
 from memory_mcp.memories.indexing import Indexer
 from memory_mcp.memories.service import Memories
+from memory_mcp.search.fusion import stretched
 from memory_mcp.search.models import SearchAnswer, SearchMode, SearchQuery
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY
@@ -191,8 +192,9 @@ async def test_a_name_is_found_as_it_is_spelled(desk: Desk) -> None:
     spelled = "yesterday the deploy of 3051 failed twice because nobody had told the new colleagues where the keys were"
     await desk.put([f"ticket ops {n}" for n in range(40)])
     await desk.put([spelled])
-    answer = await desk.ask("ticket OPS-3051")
+    answer = await desk.ask("ticket OPS-3051", explain=True)
     assert answer.intent == "identifier"
+    assert answer.explanation is not None
     best, second = (hit.ranked for hit in answer.hits[:2])
     assert answer.hits[0].memory.content == spelled
     assert best.keyword is not None
@@ -200,7 +202,8 @@ async def test_a_name_is_found_as_it_is_spelled(desk: Desk) -> None:
     assert second.semantic is not None
     assert best.semantic < second.semantic
     weight = DEFAULT_POLICY.fusion.identifier
-    assert best.score == pytest.approx(weight * best.semantic + (1 - weight) * best.keyword)
+    semantic = stretched(best.semantic, answer.explanation.query.floor)
+    assert best.score == pytest.approx(weight * semantic + (1 - weight) * best.keyword)
 
 
 async def test_what_no_search_found_is_found_by_its_neighbour(desk: Desk) -> None:
@@ -248,6 +251,23 @@ LIFE = [
     "Grandmother's recipe for plum cake uses rye flour",
     "The violin lesson costs forty euros an hour",
 ]
+
+
+async def test_a_model_with_a_narrow_range_finds_and_doubts_alike(tmp_path: Path) -> None:
+    """Where every cosine is near 0.9, words count as much as with any model, and what does not fit is weak."""
+    answers = []
+    for alike in (0.0, 0.9):
+        desk = Desk(tmp_path / f"{alike}.db")
+        desk.embedder.alike = alike
+        await desk.put([f"note {number} on the {word} of the day" for number, word in enumerate(("tide", "wind") * 20)])
+        await desk.put(["the spare key of the boat house hangs behind the mirror"])
+        fitting, foreign = await desk.ask("spare key of the boat house"), await desk.ask("quarterback championship")
+        best = fitting.hits[0].ranked
+        assert best.semantic is not None
+        answers.append((fitting.hits[0].memory.content, fitting.weak, foreign.weak))
+        assert (best.semantic > 0.9, foreign.mode) == (alike > 0, "hybrid")
+        await desk.store.close()
+    assert answers[0] == answers[1] == ("the spare key of the boat house hangs behind the mirror", False, True)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import BackgroundScores
-from memory_mcp.search.fusion import fusion_weight, prominence
+from memory_mcp.search.fusion import floor_of, fuse, fusion_weight, prominence, stretched
 from memory_mcp.search.policy import DEFAULT_POLICY
 
 BACKGROUND, FUSION = DEFAULT_POLICY.background, DEFAULT_POLICY.fusion
@@ -39,6 +39,25 @@ def test_the_best_of_many_must_be_better() -> None:
 def test_where_nothing_can_stand_out_the_usual_weight_holds(sample: BackgroundScores) -> None:
     """Few passages, none, or equal ones say nothing of how sharp a hit is."""
     assert fusion_weight(prominence(0.9, sample, sample.chunks, BACKGROUND), FUSION) == FUSION.default
+
+
+@given(st.floats(0, 1), st.floats(0.05, 0.6))
+def test_a_models_scale_does_not_matter(cosine: float, share: float) -> None:
+    """Two models agree on how near a text is, the second in a narrow range below 1: a fused score has it alike."""
+    usual = BACKGROUND.usual_mean
+    sample = tuple(usual + value for value in SPREAD)
+    narrow = BackgroundScores(1_000, tuple(1 - share * (1 - value) for value in sample))
+    floor = floor_of(narrow, BACKGROUND)
+    assert floor_of(BackgroundScores(1_000, sample), BACKGROUND) == pytest.approx(0, abs=1e-9)
+    assert stretched(1 - share * (1 - cosine), floor) == pytest.approx(cosine, abs=1e-9)
+    fused = fuse({1: 1 - share * (1 - cosine)}, {1: 0.4, 2: 0.5}, 0.5, floor)
+    assert fused == pytest.approx({1: 0.5 * cosine + 0.2, 2: 0.25})
+
+
+@pytest.mark.parametrize("cosines", [(), (0.9,) * 7, (0.2, 0.5) * 50])
+def test_few_chunks_and_low_cosines_are_not_stretched(cosines: tuple[float, ...]) -> None:
+    """Of a handful of chunks those that answer are a part, and a mean that is not high asks for nothing."""
+    assert floor_of(BackgroundScores(len(cosines), cosines), BACKGROUND) == 0
 
 
 @given(st.floats(-60, 60))

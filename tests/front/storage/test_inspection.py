@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -78,3 +79,30 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A folder in the store's place is no file to write to."""
     seen = inspection.lock(tmp_path, SECONDS)
     assert (seen.condition, seen.state) == (Condition.FAILED, "not writable")
+
+
+@pytest.mark.parametrize(
+    ("texts", "model", "state"),
+    [
+        (["Der Schlüssel liegt unter der Matte.", "Marta ist gegen Nüsse allergisch."], "all-MiniLM-L6-v2", "other"),
+        (["鍵は机の引き出しの中にある。", "図書館は八時に閉まる。"], "all-MiniLM-L6-v2", "other"),
+        (["Der Schlüssel liegt unter der Matte.", "The key is under the mat.", "ok"], "all-MiniLM-L6-v2", "fitting"),
+        (["Der Schlüssel liegt unter der Matte."], "multilingual-e5-small", "fitting"),
+    ],
+)
+async def test_a_model_that_reads_the_languages_of_the_store_is_named(
+    texts: list[str], model: str, state: str, path: Path, store: SqliteStore
+) -> None:
+    """Where most of the newest memories are not English and the model is; it is advice, and no fault."""
+    space = replace(SPACE, id=f"{model}-0123456789abcdef")
+    for number, text in enumerate(texts):
+        await store.add([(new(text), whole(text, towards(number), space=space))])
+    found = inspection.languages(path, SECONDS)
+    assert (found.condition, found.state.split()[0]) == (Condition.OK, state)
+    assert ("daemon install --model multilingual" in found.fix) is (state == "other")
+
+
+async def test_a_store_without_memories_asks_for_no_model(path: Path, store: SqliteStore) -> None:
+    """Nothing was stored, or nothing has a vector yet."""
+    await put(store, "Der Schlüssel liegt unter der Matte.")
+    assert inspection.languages(path, SECONDS).fix == ""

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from memory_common.pins import BUNDLED_MODEL, MULTILINGUAL
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Condition, Finding, QueueCounts
+from memory_mcp.domain.models import Condition, Finding, QueueCounts, Space
 
 
 def unusable(path: Path, error: StoreError) -> Finding:
@@ -66,3 +67,19 @@ def of_queue(queue: QueueCounts) -> Finding:
             detail,
         )
     return Finding(Condition.OK, "empty", detail=detail)
+
+
+def of_languages(space: Space | None, english: int, other: int) -> Finding:
+    """Report the languages of the newest memories, and which model reads them better.
+
+    It is no fault: words find them all the same.
+    """
+    detail = f"of the newest memories, {english} are in English and {other} in other languages"
+    if other <= english or space is None or not space.id.startswith(f"{BUNDLED_MODEL}-"):
+        return Finding(Condition.OK, "fitting", detail=detail)
+    return Finding(
+        Condition.OK,
+        "other languages",
+        fix=f"memory-mcp daemon install --model {MULTILINGUAL}, then memory-mcp reembed",
+        detail=f"{detail}, which {BUNDLED_MODEL} reads poorly; there is a model for 100 languages",
+    )

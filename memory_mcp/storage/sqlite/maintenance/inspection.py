@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from memory_mcp.domain.checks import OTHERS, READ_ONLY, skipped
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding, Space, Written
 from memory_mcp.health.registry import Registry
+from memory_mcp.search.lexical.stems import LANGUAGE_CHARS, is_english
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.file import BUSY_MS, Patience, in_transaction, left_beside, translated
 from memory_mcp.storage.sqlite.db.reading import connect_reading
@@ -35,6 +37,9 @@ Newest = Callable[[], Path | None]
 LOCK_SHARE: Final = 0.5
 """Share of a check's time that may be spent waiting for a lock."""
 VERIFY_SHARE: Final = 0.8
+LANGUAGE_SAMPLE: Final = 200
+"""Memories whose language is looked at, the newest: what is asked for is mostly among them."""
+_NEWEST: Final = "SELECT substr(content, 1, ?) FROM memories WHERE deleted_at IS NULL ORDER BY key DESC LIMIT ?"
 STEPS: Final = 20_000
 """Steps of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
 
@@ -51,6 +56,7 @@ def register(
     registry.add_blocking("verify", partial(verify, path, newest, read_only=read_only), needs=of_file, seconds=verify_s)
     registry.add_blocking("lock", partial(lock, path), needs=of_file, skip=READ_ONLY if read_only else "")
     registry.add_blocking("queue", partial(queue, path, read_only=read_only), needs=of_file)
+    registry.add_blocking("languages", partial(languages, path, read_only=read_only), needs=of_file)
 
 
 @contextlib.contextmanager
@@ -174,6 +180,17 @@ def queue(path: Path, seconds: float, *, read_only: bool = False) -> Finding:
     """Report the queue of memories that wait for vectors."""
     with _reading(path, seconds, read_only=read_only) as db:
         return findings.of_queue(reads.queue(db, None))
+
+
+def languages(path: Path, seconds: float, *, read_only: bool = False) -> Finding:
+    """Name the multilingual model where an English one made the vectors of a store that is mostly not English."""
+    try:
+        with _reading(path, seconds, read_only=read_only) as db:
+            active = active_space(db)
+            told = Counter(is_english(content) for (content,) in db.execute(_NEWEST, (LANGUAGE_CHARS, LANGUAGE_SAMPLE)))
+    except StoreError:
+        return skipped("the memories cannot be read: see verify")
+    return findings.of_languages(active[1] if active else None, told[True], told[False])
 
 
 def space(path: Path, seconds: float, *, read_only: bool = False) -> Space | None:
