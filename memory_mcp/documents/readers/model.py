@@ -26,6 +26,12 @@ class Refusal(StrEnum):
     OUT_OF_TIME = "out_of_time"
     OUT_OF_MEMORY = "out_of_memory"
     READER_DIED = "reader_died"
+    OUTSIDE_ROOTS = "outside_roots"
+    MISSING = "missing"
+    NOT_A_FILE = "not_a_file"
+    NO_ACCESS = "no_access"
+    CHANGED = "changed"
+    """While it was read."""
 
 
 class RefusedError(Exception):
