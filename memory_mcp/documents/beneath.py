@@ -17,6 +17,7 @@ from typing import Final
 
 LOOKING: Final[int] = getattr(os, "O_PATH", os.O_RDONLY)
 """Opens a folder to open others from it, and where O_PATH exists a file of any kind without waking a device."""
+_ENTERING: Final = LOOKING | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPENAT2: Final = 437  # on every architecture
 _NO_MAGIC_LINKS, _BENEATH = 0x02, 0x08
 _MOST_LINKS: Final = 40  # as in the kernel
@@ -89,7 +90,7 @@ def by_parts(folder: int, path: PurePath, flags: int) -> int:
                 links += 1
                 waiting += reversed(_checked(target, links))
             elif waiting:
-                folders.append(os.open(part, LOOKING | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folders[-1]))
+                folders.append(os.open(part, _ENTERING, dir_fd=folders[-1]))
             else:
                 return os.open(part, flags | os.O_NOFOLLOW, dir_fd=folders[-1])
         return os.open(".", flags, dir_fd=folders[-1])

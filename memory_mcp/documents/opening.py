@@ -1,4 +1,4 @@
-"""Opens files below allowed folders. What is checked is the opened descriptor, so a path that changes changes nothing."""
+"""Opens files below allowed folders. The opened descriptor is what is checked: a swapped path changes nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from memory_mcp.documents.beneath import LOOKING, open_beneath
 from memory_mcp.documents.readers.model import Refusal, RefusedError
@@ -47,7 +47,7 @@ class OpenedFile:
     modified_ns: int
     """Unix time."""
 
-    def __enter__(self) -> OpenedFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -177,16 +177,20 @@ def _refuse_no_file(found: os.stat_result, name: str) -> None:
         raise RefusedError(Refusal.NOT_A_FILE, f"{name} {kind}, not a file")
 
 
+def _refuse_size(size: int, name: str, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise RefusedError(Refusal.TOO_LARGE, f"{name} is larger than {max_bytes >> 20:,} MiB; split it")
+    if not size:
+        raise RefusedError(Refusal.EMPTY, f"{name} is empty")
+
+
 def _checked(descriptor: int, path: Path | None, max_bytes: int) -> OpenedFile:
     """Return the descriptor as a file if it is one to read; close it otherwise."""
     name = path.name if path else "the content"
     try:
         found = os.fstat(descriptor)
         _refuse_no_file(found, name)
-        if found.st_size > max_bytes:
-            raise RefusedError(Refusal.TOO_LARGE, f"{name} is larger than {max_bytes >> 20:,} MiB; split it")
-        if not found.st_size:
-            raise RefusedError(Refusal.EMPTY, f"{name} is empty")
+        _refuse_size(found.st_size, name, max_bytes)
     except BaseException:
         os.close(descriptor)
         raise

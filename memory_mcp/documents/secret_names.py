@@ -7,17 +7,64 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 FOLDERS: Final = (
-    ".git .hg .svn .ssh .gnupg .aws .azure .kube .docker .gcloud gcloud .password-store .terraform .vault".split()
+    ".git",
+    ".hg",
+    ".svn",
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".docker",
+    ".gcloud",
+    "gcloud",
+    ".password-store",
+    ".terraform",
+    ".vault",
 )
 FILES: Final = (
-    # environments and passwords
-    ".env .env.* *.env .envrc .netrc _netrc .npmrc .pypirc .pgpass .my.cnf .git-credentials .htpasswd .dockercfg"
-    " .s3cfg .boto credentials.json client_secret*.json *.tfstate *.tfstate.* *.kdb *.kdbx .bash_history .zsh_history"
-    # keys
-    " *.pem *.key *.p8 *.p12 *.pfx *.jks *.keystore *.ppk *.gpg *.pgp *.keychain *.keychain-db"
-    " id_rsa* id_dsa* id_ecdsa* id_ed25519* secring.*"
-).split()
-HARMLESS: Final = ".env.example .env.sample .env.template .env.dist example.env sample.env".split()
+    ".env",
+    ".env.*",
+    "*.env",
+    ".envrc",
+    ".netrc",
+    "_netrc",
+    ".npmrc",
+    ".pypirc",
+    ".pgpass",
+    ".my.cnf",
+    ".git-credentials",
+    ".htpasswd",
+    ".dockercfg",
+    ".s3cfg",
+    ".boto",
+    "credentials.json",
+    "client_secret*.json",
+    "*.tfstate",
+    "*.tfstate.*",
+    "*.kdb",
+    "*.kdbx",
+    ".bash_history",
+    ".zsh_history",
+    "*.pem",
+    "*.key",
+    "*.p8",
+    "*.p12",
+    "*.pfx",
+    "*.jks",
+    "*.keystore",
+    "*.ppk",
+    "*.gpg",
+    "*.pgp",
+    "*.keychain",
+    "*.keychain-db",
+    "id_rsa*",
+    "id_dsa*",
+    "id_ecdsa*",
+    "id_ed25519*",
+    "secring.*",
+)
+HARMLESS: Final = (".env.example", ".env.sample", ".env.template", ".env.dist", "example.env", "sample.env")
 """Made to be shown."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.process import SandboxError
@@ -23,7 +24,7 @@ async def look(inquiry: Inquiry, sandbox: Sandbox | None = None, *, unsandboxed:
         async with sandbox or Sandbox() as started:
             layers = await started.layers()
     except SandboxError as error:
-        return Finding(Condition.DEGRADED, "unavailable", str(error), "memory-mcp[documents] reads files; the rest works")
+        return Finding(Condition.DEGRADED, "unavailable", str(error), _INSTALL)
     if layers.are_enough:
         return Finding(Condition.OK, "closed", detail=str(layers))
     cause = f"this system offers {layers} alone, which leave the network open to a document's reader"
@@ -32,4 +33,5 @@ async def look(inquiry: Inquiry, sandbox: Sandbox | None = None, *, unsandboxed:
     return Finding(Condition.DEGRADED, "refusing", f"{cause}; so no document is read", _FIX)
 
 
-_FIX = "use a Linux kernel with seccomp on x86-64 or ARM64, or macOS, or set MCP_MEMORY_INGEST_UNSANDBOXED=1"
+_INSTALL: Final = "install memory-mcp[documents] to read files; the rest works without it"
+_FIX: Final = "use a Linux kernel with seccomp on x86-64 or ARM64, or macOS, or set MCP_MEMORY_INGEST_UNSANDBOXED=1"

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from memory_mcp.documents.readers.model import Item, Reader, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import Reader, Refusal, RefusedError, Source
 from memory_mcp.documents.sandbox import frames
 from memory_mcp.documents.sandbox.control import Layers, ReadingLimits, ReadRequest
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import WriteableBuffer
 
 _DOCUMENT, _PIPE = 3, 4
 """The descriptors that a child keeps, beside /dev/null as 0 to 2."""
@@ -80,11 +80,9 @@ class _Opened(io.FileIO):
     def readall(self) -> bytes:
         return super().read(self._left()) or b""
 
-    def read(self, size: int = -1) -> bytes:
-        return super().read(self._left() if size < 0 else min(size, self._left())) or b""
-
-    def write(self, content: ReadableBuffer) -> int:
-        raise io.UnsupportedOperation("write")
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = self._left() if size is None or size < 0 else min(size, self._left())
+        return super().read(wanted) or b""
 
     def _left(self) -> int:
         return max(0, self._size - self.tell())

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from memory_mcp.documents.opening import OpenedFile, changed
 from memory_mcp.documents.readers.model import Item, Refusal, RefusedError
@@ -62,7 +62,7 @@ class Sandbox:
         self._idle: asyncio.TimerHandle | None = None
         self._stopping: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Sandbox:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -121,7 +121,9 @@ class Sandbox:
             if not decoder.is_complete:
                 raise _why(await reading.ended(), self._limits)
         except GarbledError as error:
-            raise RefusedError(Refusal.READER_DIED, f"its reader sent what no reader sends; {_OPENS_ELSEWHERE}") from error
+            raise RefusedError(
+                Refusal.READER_DIED, f"its reader sent what no reader sends; {_OPENS_ELSEWHERE}"
+            ) from error
         finally:
             reading.close()
 

@@ -1,4 +1,4 @@
-"""What the front and its reader process say to each other: JSON lines of a known length, with descriptors beside them."""
+"""What the front and its reader process say to each other: JSON after its length, with descriptors beside it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Ended:
 
 
 def greeting(message: bytes) -> Greeting:
-    """Raises ValueError or TypeError where the message is none; so do the others."""
+    """Return a greeting; what the other side says is trusted, as it never looks at a document."""
     said = json.loads(message)
     return Greeting(Layers(**said["layers"]), said["trouble"])
 

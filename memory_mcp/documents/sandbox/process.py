@@ -84,7 +84,7 @@ class ReaderProcess:
             SandboxError: it does not start, or has no readers.
         """
         ours, theirs = socket.socketpair()
-        ours.setblocking(False)
+        ours.settimeout(0)
         boxed = macos.command(list(folders)) if sys.platform == "darwin" else []
         words = (*boxed, sys.executable, "-I", "-X", "utf8", "-m", _PROGRAM, str(theirs.fileno()), reader)
         with theirs:

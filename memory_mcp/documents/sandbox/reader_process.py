@@ -38,7 +38,7 @@ def main() -> None:
     number, reader, *folders = sys.argv[1:]
     sys.path += folders
     connection = socket.socket(fileno=int(number))
-    os.set_inheritable(connection.fileno(), False)
+    os.set_inheritable(connection.fileno(), False)  # noqa: FBT003 - it has no name
     read, trouble = _reader(reader)
     connection.sendall(control.packed(Greeting(_probed(), trouble)))
     if not read:
@@ -113,7 +113,7 @@ class _Parent:
         """Fork and reap until the front is gone."""
         waking, woken = socket.socketpair()
         for each in (waking, woken):
-            each.setblocking(False)
+            each.settimeout(0)
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         with selectors.DefaultSelector() as selector:
