@@ -104,7 +104,9 @@ class Sandbox:
                     async for item in items:
                         yield item
             except RefusedError as error:
-                raise (error if file.is_unchanged() else changed()) from error
+                if file.is_unchanged():
+                    raise
+                raise changed() from error
             finally:
                 self._release()
         if not file.is_unchanged():

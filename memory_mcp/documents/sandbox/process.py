@@ -51,7 +51,7 @@ class Reading:
         """Wait for the child to end, and return how it did; None if the reader process died."""
         try:
             async with asyncio.timeout(_STOP_S):
-                return await self._ended
+                return await asyncio.shield(self._ended)
         except TimeoutError:  # the reader process hangs; its children die with it
             self._process.kill()
             return None
