@@ -151,7 +151,10 @@ def _execute() -> None:
 
 
 def _raise_limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except ValueError as error:
+        raise PermissionError from error
 
 
 def _receive_terminal() -> None:
@@ -161,7 +164,7 @@ def _receive_terminal() -> None:
 DEEDS: Final[dict[str, Callable[[], object]]] = {
     "read-passwords": lambda: os.open("/etc/passwd", os.O_RDONLY),
     "read-own-memory": lambda: os.open("/proc/self/mem", os.O_RDONLY),
-    "read-environment-of-parent": lambda: os.open("/proc/1/environ", os.O_RDONLY),
+    "read-environment-of-parent": lambda: os.open(f"/proc/{os.getppid()}/environ", os.O_RDONLY),
     "reopen-document-for-writing": lambda: os.open("/proc/self/fd/3", os.O_RDWR),
     "write-file": _write_file,
     "list-folder": lambda: os.listdir("/"),

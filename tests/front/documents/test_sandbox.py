@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import psutil
 import pytest
@@ -22,14 +22,15 @@ from memory_mcp.documents.sandbox.process import SandboxError
 
 from tests.front.documents import attempts, hostile
 
+T = TypeVar("T")
 HERE: Final = Path(__file__).parent
 SOON_S: Final = 20.0
 AS_ANY_USER: Final = ("fork", "execve", "read-passwords", "make-pair-of-sockets", "map-executable-memory", "write-file")
 """Attempts that succeed without a box whoever makes them, in whatever container."""
 
 
-def boxed(reader: str = "hostile:read", **options: object) -> Sandbox:
-    return Sandbox(reader=reader, folders=[HERE], **options)  # type: ignore[arg-type]  # a test's own options
+def boxed(reader: str = "hostile:read", **options: Any) -> Sandbox:
+    return Sandbox(reader=reader, folders=[HERE], **options)
 
 
 async def items(sandbox: Sandbox, name: str, content: bytes = b"some text") -> list[Item]:
@@ -53,6 +54,15 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+async def begun(sandbox: Sandbox, reading: Coroutine[object, object, T]) -> asyncio.Task[T]:
+    """Return the task of a reading once its child runs."""
+    await items(sandbox, "text")
+    await until(lambda: not any(each.children() for each in reader_processes()))
+    task = asyncio.create_task(reading)
+    await until(lambda: any(each.children() for each in reader_processes()))
+    return task
+
+
 def reader_processes() -> list[psutil.Process]:
     """Return our reader processes."""
     return [each for each in psutil.Process().children() if "reader_process" in " ".join(each.cmdline())]
@@ -69,7 +79,7 @@ async def test_reads_a_document() -> None:
 async def test_refuses_every_attempt_to_break_out() -> None:
     """Nothing outside can be read, written, asked, signalled, started or reached from within the box."""
     async with boxed("attempts:read") as sandbox:
-        outcomes = {name: await text(sandbox, name) for name in attempts.ATTEMPTS}
+        outcomes = {name: await outcome(sandbox, name) for name in attempts.ATTEMPTS}
     assert len(outcomes) > 100
     assert {name: how for name, how in outcomes.items() if how != "refused"} == {}
 
@@ -132,17 +142,6 @@ async def test_a_reader_that_waits_for_ever_is_stopped() -> None:
         await until(lambda: not process.children())
 
 
-async def test_time_that_the_caller_takes_does_not_count() -> None:
-    """A slow caller does not make a document time out: only waiting for the reader counts."""
-    async with boxed(limits=ReadingLimits(wait_s=SOON_S, output_bytes=1 << 20)) as sandbox:
-        with open_content(b"x") as file:
-            async with aclosing(sandbox.read(file, "long")) as found:
-                assert isinstance(await anext(found), Header)
-                sandbox._limits = ReadingLimits(wait_s=0.0)  # nothing but what has arrived may be waited for
-                sizes = [len(item.text) async for item in found if isinstance(item, Block)]
-    assert sum(sizes) == len("word " * 300_000)
-
-
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
@@ -191,8 +190,7 @@ async def test_leaving_kills_the_child() -> None:
 async def test_cancelling_kills_the_child() -> None:
     """A cancelled task takes its document's child with it."""
     async with boxed() as sandbox:
-        reading = asyncio.create_task(items(sandbox, "sleep"))
-        await until(lambda: any(each.children() for each in reader_processes()))
+        reading = await begun(sandbox, items(sandbox, "sleep"))
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
@@ -203,8 +201,7 @@ async def test_cancelling_kills_the_child() -> None:
 async def test_a_dead_reader_process_is_replaced() -> None:
     """When the reader process dies, its document is refused and the next starts another."""
     async with boxed() as sandbox:
-        reading = asyncio.create_task(refusal(sandbox, "sleep"))
-        await until(lambda: any(each.children() for each in reader_processes()))
+        reading = await begun(sandbox, refusal(sandbox, "sleep"))
         (process,) = reader_processes()
         children = process.children()
         process.kill()
@@ -216,8 +213,7 @@ async def test_a_dead_reader_process_is_replaced() -> None:
 async def test_documents_are_read_at_once() -> None:
     """One document that takes long does not keep another waiting."""
     async with boxed() as sandbox:
-        slow = asyncio.create_task(items(sandbox, "sleep"))
-        await until(lambda: any(each.children() for each in reader_processes()))
+        slow = await begun(sandbox, items(sandbox, "sleep"))
         assert await text(sandbox, "text") == "some text"
         slow.cancel()
 
@@ -233,8 +229,7 @@ async def test_an_idle_reader_process_ends() -> None:
 async def test_the_end_of_the_sandbox_ends_its_process() -> None:
     """Leaving the sandbox ends the reader process, even in the middle of a document."""
     async with boxed() as sandbox:
-        reading = asyncio.create_task(items(sandbox, "sleep"))
-        await until(lambda: any(each.children() for each in reader_processes()))
+        reading = await begun(sandbox, items(sandbox, "sleep"))
     assert reader_processes() == []
     with pytest.raises(RefusedError):
         await reading
