@@ -26,7 +26,7 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file that may be read; `opening.open_below` opens it, and decides."""
 
     path: Path
@@ -53,7 +53,7 @@ class _Rules:
     patterns: GitIgnoreSpec
 
 
-def walk(roots: Sequence[Path], folder: Path, *, max_entries: int = MAX_ENTRIES) -> Iterator[Found | LeftOut]:
+def walk(roots: Sequence[Path], folder: Path, *, max_entries: int = MAX_ENTRIES) -> Iterator[FoundFile | LeftOut]:
     """Yield a folder's files, deep ones included, in the order of their names.
 
     It follows no links to folders, and honours `.gitignore` and `.memoryignore` from the root downwards. A folder that
@@ -118,7 +118,7 @@ class _Walk:
         self._root = root
         self._left = max_entries
 
-    def below(self, folder: int, parts: tuple[str, ...], rules: Sequence[_Rules]) -> Iterator[Found | LeftOut]:
+    def below(self, folder: int, parts: tuple[str, ...], rules: Sequence[_Rules]) -> Iterator[FoundFile | LeftOut]:
         """Walk an open folder, whose path has these parts from the root."""
         rules = [*rules, *_rules(folder, len(parts))]
         with os.scandir(folder) as entries:
@@ -132,7 +132,7 @@ class _Walk:
 
     def _one(
         self, folder: int, parts: tuple[str, ...], entry: os.DirEntry[str], rules: Sequence[_Rules]
-    ) -> Iterator[Found | LeftOut]:
+    ) -> Iterator[FoundFile | LeftOut]:
         path = self._root.joinpath(*parts)
         try:
             if why := _why_left_out(parts, entry, rules):
@@ -145,7 +145,7 @@ class _Walk:
                     os.close(child)
             else:
                 found = entry.stat()
-                yield Found(path, found.st_size, found.st_mtime_ns)
+                yield FoundFile(path, found.st_size, found.st_mtime_ns)
         except OSError as error:  # gone, swapped or unreadable: the others are read all the same
             yield LeftOut(path, f"cannot be opened ({error.strerror})")
 

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Final
 
 from memory_mcp.documents.sandbox.client import Sandbox
-from memory_mcp.documents.sandbox.process import SandboxError
-from memory_mcp.domain.checks import Inquiry
+from memory_mcp.documents.sandbox.process import NoReadersError, SandboxError
+from memory_mcp.domain.checks import Inquiry, skipped
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.health.registry import Registry
 
@@ -23,8 +23,10 @@ async def look(inquiry: Inquiry, sandbox: Sandbox | None = None, *, unsandboxed:
     try:
         async with sandbox or Sandbox() as started:
             layers = await started.layers()
+    except NoReadersError:
+        return skipped("memory-mcp[documents] is not installed")
     except SandboxError as error:
-        return Finding(Condition.DEGRADED, "unavailable", str(error), _INSTALL)
+        return Finding(Condition.DEGRADED, "not starting", str(error), _REINSTALL)
     if layers.are_enough:
         return Finding(Condition.OK, "closed", detail=str(layers))
     cause = f"this system offers {layers} alone, which leave the network open to a document's reader"
@@ -33,5 +35,5 @@ async def look(inquiry: Inquiry, sandbox: Sandbox | None = None, *, unsandboxed:
     return Finding(Condition.DEGRADED, "refusing", f"{cause}; so no document is read", _FIX)
 
 
-_INSTALL: Final = "install memory-mcp[documents] to read files; the rest works without it"
+_REINSTALL: Final = "reinstall memory-mcp[documents]; no document can be read, the rest works"
 _FIX: Final = "use a Linux kernel with seccomp on x86-64 or ARM64, or macOS, or set MCP_MEMORY_INGEST_UNSANDBOXED=1"

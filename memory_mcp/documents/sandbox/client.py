@@ -15,9 +15,9 @@ from memory_mcp.documents.readers.model import Item, Refusal, RefusedError
 from memory_mcp.documents.sandbox import control
 from memory_mcp.documents.sandbox.control import Ended, Layers, ReadingLimits
 from memory_mcp.documents.sandbox.decoding import FrameDecoder, GarbledError
-from memory_mcp.documents.sandbox.process import ReaderProcess, Reading, SandboxError
+from memory_mcp.documents.sandbox.process import ChildReading, ReaderProcess, SandboxError
 
-READERS: Final = "memory_mcp.documents.readers:read"
+READERS: Final = "memory_mcp.documents.readers.registry:read"
 AT_ONCE: Final = 2
 """Documents; each may take the memory that its limits allow."""
 IDLE_S: Final = 60.0
@@ -129,7 +129,7 @@ class Sandbox:
         finally:
             reading.close()
 
-    async def _begun(self, file: OpenedFile, name: str, media_type: str | None) -> Reading:
+    async def _begun(self, file: OpenedFile, name: str, media_type: str | None) -> ChildReading:
         process = await self._running()
         if not (process.layers.are_enough or self._unsandboxed):
             raise SandboxError(
@@ -143,7 +143,7 @@ class Sandbox:
             process.kill()
             raise RefusedError(Refusal.READER_DIED, "the reader process died; try again") from error
 
-    async def _received(self, reading: Reading) -> AsyncGenerator[bytes, None]:
+    async def _received(self, reading: ChildReading) -> AsyncGenerator[bytes, None]:
         """Yield a child's bytes, within the limits of waiting and output."""
         clock = asyncio.get_running_loop().time
         waited, size = 0.0, 0

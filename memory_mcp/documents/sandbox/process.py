@@ -31,7 +31,11 @@ class SandboxError(MemoryMcpError):
     code = Code.SETTINGS
 
 
-class Reading:
+class NoReadersError(SandboxError):
+    """The extra `documents` is not installed."""
+
+
+class ChildReading:
     """One document's child."""
 
     def __init__(self, process: ReaderProcess, number: int, ended: asyncio.Future[Ended | None]) -> None:
@@ -122,7 +126,7 @@ class ReaderProcess:
 
     async def begin(
         self, file: OpenedFile, name: str, media_type: str | None, *, limits: ReadingLimits, unsandboxed: bool
-    ) -> Reading:
+    ) -> ChildReading:
         """Have a document read; the caller closes the reading.
 
         Raises:
@@ -130,7 +134,7 @@ class ReaderProcess:
         """
         number = next(self._numbers)
         ended = self._running[number] = asyncio.get_running_loop().create_future()
-        reading = Reading(self, number, ended)
+        reading = ChildReading(self, number, ended)
         ours, theirs = os.pipe()
         try:
             await reading.connect(ours)
@@ -176,7 +180,7 @@ class ReaderProcess:
         except (TimeoutError, asyncio.IncompleteReadError) as error:
             raise SandboxError(f"the reader process does not start; {_REINSTALL}") from error
         if self._greeting.trouble:
-            raise SandboxError(self._greeting.trouble)
+            raise NoReadersError(self._greeting.trouble)
         self._listener = asyncio.create_task(self._listen(reader))
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:

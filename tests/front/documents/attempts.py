@@ -15,6 +15,7 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -157,8 +158,18 @@ def _raise_limit() -> None:
         raise PermissionError from error
 
 
-def _receive_terminal() -> None:
+def _connect_to_docker() -> None:
     socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).connect("/var/run/docker.sock")
+
+
+def _ask_for_access() -> None:
+    if not os.access("/etc/passwd", os.R_OK):
+        raise PermissionError
+
+
+def _make(how: Callable[[str], object]) -> None:
+    how(_HERE)
+    (os.rmdir if os.path.isdir(_HERE) and not os.path.islink(_HERE) else os.unlink)(_HERE)
 
 
 DEEDS: Final[dict[str, Callable[[], object]]] = {
@@ -170,12 +181,12 @@ DEEDS: Final[dict[str, Callable[[], object]]] = {
     "list-folder": lambda: os.listdir("/"),
     "ask-whether-file-exists": lambda: os.stat("/etc/passwd"),
     "ask-whether-link-exists": lambda: os.lstat("/etc/passwd"),
-    "ask-for-access": lambda: os.access("/etc/passwd", os.R_OK) or _denied(),
+    "ask-for-access": _ask_for_access,
     "read-link": lambda: os.readlink("/proc/self/exe"),
     "change-folder": lambda: os.chdir("/"),
-    "make-folder": lambda: os.mkdir(_HERE) or os.rmdir(_HERE),
-    "make-link": lambda: os.symlink("/", _HERE) or os.unlink(_HERE),
-    "make-fifo": lambda: os.mkfifo(_HERE) or os.unlink(_HERE),
+    "make-folder": lambda: _make(os.mkdir),
+    "make-link": lambda: _make(partial(os.symlink, "/")),
+    "make-fifo": lambda: _make(os.mkfifo),
     "remove-file": lambda: os.unlink(_HERE),
     "rename-file": lambda: os.rename(_HERE, _HERE),
     "change-mode": lambda: os.chmod(_HERE, 0o777),
@@ -184,7 +195,7 @@ DEEDS: Final[dict[str, Callable[[], object]]] = {
     "make-socket-of-datagrams": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
     "make-socket-of-kernel": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
     "make-pair-of-sockets": socket.socketpair,
-    "connect-to-docker": _receive_terminal,
+    "connect-to-docker": _connect_to_docker,
     "fork": _fork,
     "start-thread": _start_thread,
     "execute": _execute,
@@ -201,10 +212,6 @@ DEEDS: Final[dict[str, Callable[[], object]]] = {
 ATTEMPTS: Final[dict[str, Callable[[], object]]] = DEEDS | {
     name: (lambda numbers=numbers: _call(numbers[_COLUMN])) for name, numbers in CALLS.items()
 }
-
-
-def _denied() -> None:
-    raise PermissionError
 
 
 def read(source: Source) -> Iterator[Item]:

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG005, S311 - each is told its document; garbage need not be secret
 """Readers that a hostile document has taken over, and honest ones that need what a box could break."""
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, Ref
 _PIPE: Final = 4
 
 
-def _frame(**fields: object) -> None:
-    content = json.dumps(fields).encode()
-    os.write(_PIPE, struct.pack("!I", len(content)) + content)
+def _send(*frames: dict[str, object]) -> None:
+    for frame in frames:
+        content = json.dumps(frame).encode()
+        os.write(_PIPE, struct.pack("!I", len(content)) + content)
 
 
-_HEADER: Final = {
+_HEADER: Final[dict[str, object]] = {
     "kind": "header",
     "part": "",
     "title": None,
@@ -37,7 +39,7 @@ _HEADER: Final = {
     "refused": None,
     "is_conversation": False,
 }
-_BLOCK: Final = {
+_BLOCK: Final[dict[str, object]] = {
     "kind": "block",
     "text": "text",
     "heading": [],
@@ -64,12 +66,17 @@ def _sleep() -> None:
 
 
 def _fill_memory() -> None:
-    kept = [b"x" * (64 << 20) for _ in itertools.count()]
+    kept = [bytes(64 << 20) for _ in itertools.count()]  # address space is what counts: it is not written to
     raise AssertionError(len(kept))
 
 
 def _recurse() -> None:
     _recurse()
+
+
+def _send_half() -> None:
+    os.write(_PIPE, b"\0\0\1\0{")
+    os._exit(0)
 
 
 def _fail() -> None:
@@ -91,18 +98,18 @@ DEEDS: Final[dict[str, Callable[[], object]]] = {
     "send-garbage": lambda: os.write(_PIPE, random.Random(1).randbytes(10_000)),
     "send-no-json": lambda: os.write(_PIPE, b"\0\0\0\5hello"),
     "send-endless-frame": lambda: os.write(_PIPE, b"\xff\xff\xff\xff"),
-    "send-half-a-frame": lambda: os.write(_PIPE, b"\0\0\1\0{") and os._exit(0),
+    "send-half-a-frame": _send_half,
     "send-list": lambda: os.write(_PIPE, b"\0\0\0\2[]"),
-    "send-other-kind": lambda: _frame(kind="command", run="rm"),
-    "send-block-before-header": lambda: _frame(**_BLOCK),
-    "send-end-before-header": lambda: _frame(kind="end"),
-    "send-page-as-text": lambda: _frame(**_HEADER) or _frame(**_BLOCK | {"page": "1"}),
-    "send-blank-text": lambda: _frame(**_HEADER) or _frame(**_BLOCK | {"text": " "}),
-    "send-time-without-zone": lambda: _frame(**_HEADER) or _frame(**_BLOCK | {"created_at": "2026-01-01T00:00:00"}),
-    "send-unknown-field": lambda: _frame(**_HEADER | {"path": "/etc/passwd"}),
-    "send-unknown-refusal": lambda: _frame(kind="refused", refusal="because", sentence="x"),
-    "send-long-sentence": lambda: _frame(kind="refused", refusal="damaged", sentence="x" * 10_000),
-    "send-more-after-the-end": lambda: _frame(**_HEADER) or _frame(kind="end") or _frame(**_BLOCK),
+    "send-other-kind": lambda: _send({"kind": "command", "run": "rm"}),
+    "send-block-before-header": lambda: _send(_BLOCK),
+    "send-end-before-header": lambda: _send({"kind": "end"}),
+    "send-page-as-text": lambda: _send(_HEADER, _BLOCK | {"page": "1"}),
+    "send-blank-text": lambda: _send(_HEADER, _BLOCK | {"text": " "}),
+    "send-time-without-zone": lambda: _send(_HEADER, _BLOCK | {"created_at": "2026-01-01T00:00:00"}),
+    "send-unknown-field": lambda: _send(_HEADER | {"path": "/etc/passwd"}),
+    "send-unknown-refusal": lambda: _send({"kind": "refused", "refusal": "because", "sentence": "x"}),
+    "send-long-sentence": lambda: _send({"kind": "refused", "refusal": "damaged", "sentence": "x" * 10_000}),
+    "send-more-after-the-end": lambda: _send(_HEADER, {"kind": "end"}, _BLOCK),
 }
 
 

@@ -13,13 +13,13 @@ from typing import Any, Final, TypeVar
 
 import psutil
 import pytest
+import pytest_asyncio
 
-from memory_mcp.documents.opening import OpenedFile, open_below, open_content
+from memory_mcp.documents.opening import open_below, open_content
 from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError
 from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.documents.sandbox.process import SandboxError
-
 from tests.front.documents import attempts, hostile
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ async def refusal(sandbox: Sandbox, name: str) -> RefusedError:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SOON_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - other processes tell of no event
             await asyncio.sleep(0.005)
 
 
@@ -65,7 +65,14 @@ async def begun(sandbox: Sandbox, reading: Coroutine[object, object, T]) -> asyn
 
 def reader_processes() -> list[psutil.Process]:
     """Return our reader processes."""
-    return [each for each in psutil.Process().children() if "reader_process" in " ".join(each.cmdline())]
+    return [each for each in psutil.Process().children() if is_reader_process(each)]
+
+
+def is_reader_process(process: psutil.Process) -> bool:
+    try:
+        return "reader_process" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
 
 
 async def test_reads_a_document() -> None:
@@ -109,17 +116,24 @@ HOSTILE: Final = {
     "escape-terminal": Refusal.DAMAGED,
 }
 """What each costs; all others in `hostile.DEEDS` are READER_DIED."""
-LIMITS: Final = ReadingLimits(wait_s=SOON_S, output_bytes=1 << 20)
+LIMITS: Final = ReadingLimits(wait_s=SOON_S, output_bytes=1 << 20, memory_bytes=600 << 20)
 
 
-@pytest.mark.parametrize("name", sorted({*hostile.DEEDS, *HOSTILE} - {"loop", "loop-on", "sleep"}))
-async def test_a_hostile_document_costs_itself_alone(name: str) -> None:
-    """Whatever a taken reader does is one refusal with a sentence, and the next document is read."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[Sandbox]:
+    """Yield a sandbox for tests after which it must be as before."""
     async with boxed(limits=LIMITS) as sandbox:
-        refused = await refusal(sandbox, name)
-        process = reader_processes()
-        assert await text(sandbox, "text") == "some text"
-        assert reader_processes() == process, "another document's failure ended the reader process"
+        yield sandbox
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", sorted({*hostile.DEEDS, *HOSTILE} - {"loop", "loop-on", "sleep"}))
+async def test_a_hostile_document_costs_itself_alone(shared: Sandbox, name: str) -> None:
+    """Whatever a taken reader does is one refusal with a sentence, and the next document is read."""
+    refused = await refusal(shared, name)
+    process = reader_processes()
+    assert await text(shared, "text") == "some text"
+    assert reader_processes() == process, "another document's failure ended the reader process"
     assert refused.refusal is HOSTILE.get(name, Refusal.READER_DIED)
     assert refused.sentence.isprintable()
     assert "nobody must see" not in refused.sentence
@@ -142,6 +156,7 @@ async def test_a_reader_that_waits_for_ever_is_stopped() -> None:
         await until(lambda: not process.children())
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
@@ -155,10 +170,9 @@ async def test_a_reader_that_waits_for_ever_is_stopped() -> None:
         ("surrogate", "a?b"),
     ],
 )
-async def test_an_honest_reader_has_what_it_needs(name: str, wanted: str) -> None:
+async def test_an_honest_reader_has_what_it_needs(shared: Sandbox, name: str, wanted: str) -> None:
     """Callbacks of C libraries, codecs, memory, chance, time and the document work in the box; nothing else is open."""
-    async with boxed() as sandbox:
-        assert await text(sandbox, name) == wanted
+    assert await text(shared, name) == wanted
 
 
 async def test_the_environment_is_empty() -> None:
@@ -325,7 +339,7 @@ asyncio.run(main())
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 async def test_a_dead_front_leaves_nothing_behind(how: signal.Signals) -> None:
     """When the front dies, however, the reader process and its children end, and its stdout is closed."""
-    front = subprocess.Popen(
+    front = subprocess.Popen(  # noqa: ASYNC220 - it may block this loop
         [sys.executable, "-I", "-c", FRONT, str(HERE)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert front.stdout

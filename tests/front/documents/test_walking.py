@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.documents.readers.model import Refusal, RefusedError
-from memory_mcp.documents.walking import MAX_DEPTH, Found, LeftOut, walk
+from memory_mcp.documents.walking import MAX_DEPTH, FoundFile, LeftOut, walk
 from tests.front.documents.test_opening import swapping
 
 
@@ -21,7 +21,9 @@ def named(folder: Path, name: str, content: str = "x") -> None:
 
 
 def found(root: Path, folder: Path | None = None) -> list[str]:
-    return [each.path.relative_to(root).as_posix() for each in walk([root], folder or root) if isinstance(each, Found)]
+    return [
+        each.path.relative_to(root).as_posix() for each in walk([root], folder or root) if isinstance(each, FoundFile)
+    ]
 
 
 def left_out(root: Path, folder: Path | None = None) -> dict[str, str]:
@@ -38,7 +40,7 @@ def test_finds_files_by_name(tmp_path: Path) -> None:
         named(tmp_path, name)
     assert found(tmp_path) == ["a/y.txt", "a/z.txt", "b.txt", "c/d/e.txt"]
     (first, *_) = walk([tmp_path], tmp_path)
-    assert isinstance(first, Found)
+    assert isinstance(first, FoundFile)
     assert (first.size, first.modified_ns) == (1, (tmp_path / "a/y.txt").stat().st_mtime_ns)
 
 
@@ -162,8 +164,8 @@ def test_a_swapped_folder_is_not_entered(tmp_path: Path) -> None:
 def test_leaves_nothing_open(tmp_path: Path) -> None:
     """A walk that is given up closes its folders."""
     named(tmp_path, "a/b/c/x.txt")
-    before = len(os.listdir("/dev/fd"))
+    before = len(list(Path("/dev/fd").iterdir()))
     walking = walk([tmp_path], tmp_path)
     next(walking)
     walking.close()  # type: ignore[attr-defined]  # a generator
-    assert len(os.listdir("/dev/fd")) == before
+    assert len(list(Path("/dev/fd").iterdir())) == before
