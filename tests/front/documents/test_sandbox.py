@@ -6,73 +6,24 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import psutil
 import pytest
-import pytest_asyncio
 
 from memory_mcp.documents.opening import open_below, open_content
 from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError
 from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.documents.sandbox.process import SandboxError
-from tests.front.documents import attempts, hostile
+from tests.front.documents import attempts
+from tests.front.documents.sandboxes import HERE, SOON_S, begun, boxed, items, reader_processes, refusal, text, until
 
-T = TypeVar("T")
-HERE: Final = Path(__file__).parent
-SOON_S: Final = 20.0
 AS_ANY_USER: Final = ("fork", "execve", "read-passwords", "make-pair-of-sockets", "map-executable-memory", "write-file")
 """Attempts that succeed without a box whoever makes them, in whatever container."""
-
-
-def boxed(reader: str = "hostile:read", **options: Any) -> Sandbox:
-    return Sandbox(reader=reader, folders=[HERE], **options)
-
-
-async def items(sandbox: Sandbox, name: str, content: bytes = b"some text") -> list[Item]:
-    with open_content(content) as file:
-        return [item async for item in sandbox.read(file, name)]
-
-
-async def text(sandbox: Sandbox, name: str, content: bytes = b"some text") -> str:
-    return "".join(item.text for item in await items(sandbox, name, content) if isinstance(item, Block))
-
-
-async def refusal(sandbox: Sandbox, name: str) -> RefusedError:
-    with pytest.raises(RefusedError) as caught:
-        await items(sandbox, name)
-    return caught.value
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SOON_S):
-        while not condition():  # noqa: ASYNC110 - other processes tell of no event
-            await asyncio.sleep(0.005)
-
-
-async def begun(sandbox: Sandbox, reading: Coroutine[object, object, T]) -> asyncio.Task[T]:
-    """Return the task of a reading once its child runs."""
-    await items(sandbox, "text")
-    await until(lambda: not any(each.children() for each in reader_processes()))
-    task = asyncio.create_task(reading)
-    await until(lambda: any(each.children() for each in reader_processes()))
-    return task
-
-
-def reader_processes() -> list[psutil.Process]:
-    """Return our reader processes."""
-    return [each for each in psutil.Process().children() if is_reader_process(each)]
-
-
-def is_reader_process(process: psutil.Process) -> bool:
-    try:
-        return "reader_process" in " ".join(process.cmdline())
-    except psutil.Error:  # it has just ended
-        return False
 
 
 async def test_reads_a_document() -> None:
@@ -107,72 +58,12 @@ async def outcome(sandbox: Sandbox, name: str) -> str:
         return "got through"
 
 
-HOSTILE: Final = {
-    "sleep": Refusal.OUT_OF_TIME,
-    "fill-memory": Refusal.OUT_OF_MEMORY,
-    "recurse": Refusal.TOO_DEEP,
-    "fail": Refusal.DAMAGED,
-    "flood": Refusal.TOO_LARGE,
-    "escape-terminal": Refusal.DAMAGED,
-}
-"""What each costs; all others in `hostile.DEEDS` are READER_DIED."""
-LIMITS: Final = ReadingLimits(wait_s=SOON_S, output_bytes=1 << 20, memory_bytes=600 << 20)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared() -> AsyncIterator[Sandbox]:
-    """Yield a sandbox for tests after which it must be as before."""
-    async with boxed(limits=LIMITS) as sandbox:
-        yield sandbox
-
-
-@pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("name", sorted({*hostile.DEEDS, *HOSTILE} - {"loop", "loop-on", "sleep"}))
-async def test_a_hostile_document_costs_itself_alone(shared: Sandbox, name: str) -> None:
-    """Whatever a taken reader does is one refusal with a sentence, and the next document is read."""
-    refused = await refusal(shared, name)
-    process = reader_processes()
-    assert await text(shared, "text") == "some text"
-    assert reader_processes() == process, "another document's failure ended the reader process"
-    assert refused.refusal is HOSTILE.get(name, Refusal.READER_DIED)
-    assert refused.sentence.isprintable()
-    assert "nobody must see" not in refused.sentence
-    assert "; " in refused.sentence or name == "escape-terminal", "it does not say what fixes it"
-
-
-@pytest.mark.parametrize("name", ["loop", "loop-on"])
-async def test_a_reader_that_computes_for_ever_is_stopped(name: str) -> None:
-    """The system stops a reader at its limit of processor time, even one that ignores the signal."""
-    async with boxed(limits=ReadingLimits(cpu_s=1)) as sandbox:
-        assert (await refusal(sandbox, name)).refusal is Refusal.OUT_OF_TIME
-        assert await text(sandbox, "text") == "some text"
-
-
 async def test_a_reader_that_waits_for_ever_is_stopped() -> None:
     """A reader that uses no processor is killed when the front has waited long enough."""
     async with boxed(limits=ReadingLimits(wait_s=0.2)) as sandbox:
         assert (await refusal(sandbox, "sleep")).refusal is Refusal.OUT_OF_TIME
         (process,) = reader_processes()
         await until(lambda: not process.children())
-
-
-@pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize(
-    ("name", "wanted"),
-    [
-        ("descriptors", "[0, 1, 2, 3, 4]"),
-        ("callback", "[1, 2, 3]"),
-        ("codecs", "“”" + b"\x93\x94".decode("shift_jis", "replace") + "lm"),
-        ("memory", str(400 << 20)),
-        ("random", "48"),
-        ("time", "True"),
-        ("seek", "(9, 1, b'ome')"),
-        ("surrogate", "a?b"),
-    ],
-)
-async def test_an_honest_reader_has_what_it_needs(shared: Sandbox, name: str, wanted: str) -> None:
-    """Callbacks of C libraries, codecs, memory, chance, time and the document work in the box; nothing else is open."""
-    assert await text(shared, name) == wanted
 
 
 async def test_the_environment_is_empty() -> None:
