@@ -120,7 +120,8 @@ def _items(reader: Reader, source: Source) -> Iterator[bytes]:
     except (RefusedError, MemoryError):
         raise
     except Exception as error:  # a reader's bug costs one document; its message may quote content
-        sentence = f"its reader failed ({type(error).__name__}); if another program opens the file, report the bug"
+        what = f"no {error.name}" if isinstance(error, ImportError) else type(error).__name__
+        sentence = f"its reader failed ({what}); if another program opens the file, report the bug"
         raise RefusedError(Refusal.DAMAGED, sentence) from error
 
 

@@ -29,6 +29,8 @@ from memory_mcp.documents.sandbox.control import Ended, Greeting, Layers, Readin
 
 _LOOK_S: Final = 0.2
 """How often the children's memory is looked at, where the system does not refuse more."""
+_IMPORTED_LATE: Final = ("_strptime", "email.generator", "email.policy", "heapq", "linecache", "locale", "stringprep")
+"""What the standard library imports when one of its functions is first called, and what readers call."""
 _FAILED: Final = 70
 """A child's exit code for a bug of ours, such as a box that does not close."""
 
@@ -63,6 +65,8 @@ def _import_the_rest() -> None:
     for module in pkgutil.iter_modules(encodings.__path__):
         with contextlib.suppress(ImportError):  # those of another system
             importlib.import_module(f"encodings.{module.name}")
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
     time.tzset()
     import ctypes  # noqa: PLC0415 - for the callbacks of libraries
 

@@ -15,7 +15,9 @@ import signal
 import struct
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Final
 
 from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
@@ -162,6 +164,7 @@ HONEST: Final[dict[str, Callable[[Source], str]]] = {
     "memory": lambda source: str(len(bytes(400 << 20))),
     "random": lambda source: str(len(os.urandom(16)) + len(hashlib.sha256(b"").digest())),
     "time": lambda source: str(time.localtime().tm_year > 2000 and time.monotonic() > 0),
+    "late-imports": lambda source: repr((Counter("aab").most_common(1), datetime.strptime("2026 +0100", "%Y %z").year)),
     "seek": lambda source: str((source.file.seek(0, os.SEEK_END), source.file.seek(1), source.file.read(3))),
     "long": lambda source: "word " * 300_000,
     "surrogate": lambda source: "a\udcffb",

@@ -58,6 +58,14 @@ def reader_processes() -> list[psutil.Process]:
     return [each for each in psutil.Process().children() if is_reader_process(each)]
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Say whether a process, be it another's child, has ended; who should reap it may take a while."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 def is_reader_process(process: psutil.Process) -> bool:
     try:
         return "reader_process" in " ".join(process.cmdline())

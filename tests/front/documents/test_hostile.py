@@ -55,6 +55,7 @@ async def test_a_hostile_document_costs_itself_alone(shared: Sandbox, name: str)
         ("memory", str(400 << 20)),
         ("random", "48"),
         ("time", "True"),
+        ("late-imports", "([('a', 2)], 2026)"),
         ("seek", "(9, 1, b'ome')"),
         ("surrogate", "a?b"),
     ],

@@ -20,7 +20,18 @@ from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.documents.sandbox.process import SandboxError
 from tests.front.documents import attempts
-from tests.front.documents.sandboxes import HERE, SOON_S, begun, boxed, items, reader_processes, refusal, text, until
+from tests.front.documents.sandboxes import (
+    HERE,
+    SOON_S,
+    begun,
+    boxed,
+    has_ended,
+    items,
+    reader_processes,
+    refusal,
+    text,
+    until,
+)
 
 AS_ANY_USER: Final = ("fork", "execve", "read-passwords", "make-pair-of-sockets", "map-executable-memory", "write-file")
 """Attempts that succeed without a box whoever makes them, in whatever container."""
@@ -112,7 +123,7 @@ async def test_a_dead_reader_process_is_replaced() -> None:
         process.kill()
         assert (await reading).refusal is Refusal.READER_DIED
         assert await text(sandbox, "text") == "some text"
-        assert not psutil.wait_procs(children, timeout=SOON_S)[1]
+        await until(lambda: all(map(has_ended, children)))
 
 
 async def test_documents_are_read_at_once() -> None:
@@ -242,4 +253,4 @@ async def test_a_dead_front_leaves_nothing_behind(how: signal.Signals) -> None:
     front.wait(SOON_S)
     assert front.stdout.read() == b"", "a child wrote into the protocol, or holds it"
     front.stdout.close()
-    assert not psutil.wait_procs(others, timeout=SOON_S)[1]
+    await until(lambda: all(map(has_ended, others)))
