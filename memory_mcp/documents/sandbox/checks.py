@@ -14,7 +14,7 @@ from memory_mcp.health.registry import Registry
 
 def register(registry: Registry, *, unsandboxed: bool) -> None:
     """Register the check; `unsandboxed` is the setting that lets documents be read without a box."""
-    registry.add("sandbox", partial(look, unsandboxed=unsandboxed))
+    registry.add("sandbox", partial(look, unsandboxed=unsandboxed), seconds=_START_S)
 
 
 async def look(inquiry: Inquiry, sandbox: Sandbox | None = None, *, unsandboxed: bool) -> Finding:
@@ -35,5 +35,7 @@ async def look(inquiry: Inquiry, sandbox: Sandbox | None = None, *, unsandboxed:
     return Finding(Condition.DEGRADED, "refusing", f"{cause}; so no document is read", _FIX)
 
 
+_START_S: Final = 3.0
+"""A reader process imports every reader before it says what it can do."""
 _REINSTALL: Final = "reinstall memory-mcp[documents]; no document can be read, the rest works"
 _FIX: Final = "use a Linux kernel with seccomp on x86-64 or ARM64, or macOS, or set MCP_MEMORY_INGEST_UNSANDBOXED=1"

@@ -35,7 +35,6 @@ def box(limits: ReadingLimits, parent: int) -> Layers:
         OSError, ValueError: likewise, a resource limit.
     """
     for kind, soft, hard in (
-        (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
         (resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 1),  # SIGXCPU first, which it may catch; then SIGKILL
         (resource.RLIMIT_FSIZE, 0, 0),
         (resource.RLIMIT_CORE, 0, 0),
@@ -48,6 +47,7 @@ def box(limits: ReadingLimits, parent: int) -> Layers:
         return Layers(seatbelt=macos.is_closed())
     from memory_mcp.documents.sandbox import linux  # noqa: PLC0415 - of this system
 
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     landlock, seccomp = linux.close_box(parent)
     return Layers(landlock, seccomp)
 

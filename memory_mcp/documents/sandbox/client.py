@@ -60,6 +60,7 @@ class Sandbox:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._reading = 0
         self._idle: asyncio.TimerHandle | None = None
+        self._is_closed = False
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -68,7 +69,9 @@ class Sandbox:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._let_go()
+        async with self._starting:
+            self._is_closed = True
+            self._let_go()
         await asyncio.gather(*self._stopping)
 
     async def layers(self) -> Layers:
@@ -166,6 +169,8 @@ class Sandbox:
     async def _running(self) -> ReaderProcess:
         """Return the reader process; start it if there is none."""
         async with self._starting:
+            if self._is_closed:
+                raise SandboxError("the program is ending; ask again when it runs")
             if self._process and not self._process.is_alive:
                 self._let_go()
             if not self._process:
@@ -179,7 +184,7 @@ class Sandbox:
 
     def _release(self) -> None:
         self._reading -= 1
-        if not self._reading:
+        if not self._reading and not self._is_closed:
             self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._let_go)
 
     def _let_go(self) -> None:

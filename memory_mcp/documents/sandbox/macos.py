@@ -1,8 +1,9 @@
 """The box on macOS: the reader process and its children run under `sandbox-exec`. No Mac has run this yet.
 
 Unlike on Linux the box is closed when the program starts, because `sandbox-exec` starts programs. So it lets the reader
-process import: a document's child can read Python's own files and the system's libraries, but neither the user's files
-nor the network, and writes nothing. `RLIMIT_AS` is not enforced there: see `reader_process` for memory.
+process import: a document's child can read Python's own files and the system's libraries, and start Python in the same
+box, but it reaches neither the user's files nor the network, and writes nothing. `RLIMIT_AS` is not enforced there:
+`reader_process` looks at its children's memory instead.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ PROGRAM: Final = Path("/usr/bin/sandbox-exec")
 _PROFILE: Final = """(version 1)
 (deny default)
 (allow process-fork)
-(allow process-exec (literal {program}))
+(allow process-exec {folders})
 (allow signal (target same-sandbox))
 (allow sysctl-read)
 (allow file-read-metadata)
@@ -30,13 +31,13 @@ def command(folders: list[Path]) -> list[str]:
     """Return what to put before a Python's command line; nothing where there is no `sandbox-exec`."""
     if not PROGRAM.exists():
         return []
-    return [str(PROGRAM), "-p", profile(Path(sys.executable), [*_interpreter(), *folders])]
+    return [str(PROGRAM), "-p", profile([*_interpreter(), *folders])]
 
 
-def profile(program: Path, folders: list[Path]) -> str:
-    """Return the profile for a program that may read these folders alone."""
+def profile(folders: list[Path]) -> str:
+    """Return the profile for a Python that lies and reads in these folders alone."""
     named = " ".join(f"(subpath {_quoted(folder)})" for folder in dict.fromkeys(map(_resolved, folders)))
-    return _PROFILE.format(program=_quoted(_resolved(program)), folders=named)
+    return _PROFILE.format(folders=named)
 
 
 def is_closed() -> bool:

@@ -111,6 +111,7 @@ class ReaderProcess:
         try:
             await process._greeted()
         except BaseException:
+            process.kill()
             await process.stop()
             raise
         return process
@@ -138,8 +139,10 @@ class ReaderProcess:
         ours, theirs = os.pipe()
         try:
             await reading.connect(ours)
-            request = ReadRequest(number, name[-_LONGEST_NAME:], media_type, file.size, unsandboxed, limits)
-            socket.send_fds(self._connection, [control.packed(request)], [file.descriptor, theirs])
+            named = name[-_LONGEST_NAME:], media_type and media_type[:_LONGEST_NAME]
+            message = control.packed(ReadRequest(number, *named, file.size, unsandboxed, limits))
+            if socket.send_fds(self._connection, [message], [file.descriptor, theirs]) < len(message):
+                raise BlockingIOError  # noqa: TRY301 - it hears no more: it hangs
         except BaseException:
             self._running.pop(number)
             reading.close()

@@ -27,8 +27,10 @@ from memory_mcp.documents.readers.model import Reader
 from memory_mcp.documents.sandbox import child, control
 from memory_mcp.documents.sandbox.control import Ended, Greeting, Layers, ReadingLimits, ReadRequest
 
+_WATCHES_MEMORY: Final = sys.platform == "darwin"
+"""Whether to look at the children's memory: the system refuses them none."""
 _LOOK_S: Final = 0.2
-"""How often the children's memory is looked at, where the system does not refuse more."""
+"""How often."""
 _IMPORTED_LATE: Final = ("_strptime", "email.generator", "email.policy", "heapq", "linecache", "locale", "stringprep")
 """What the standard library imports when one of its functions is first called, and what readers call."""
 _FAILED: Final = 70
@@ -130,7 +132,7 @@ class _Parent:
 
     def _is_served(self, selector: selectors.BaseSelector, waking: socket.socket) -> bool:
         """Wait for something to do, and do it; return whether the front is still there."""
-        watches = sys.platform == "darwin" and self._children
+        watches = _WATCHES_MEMORY and self._children
         ready = {key.fileobj for key, _ in selector.select(_LOOK_S if watches else None)}
         if waking in ready:
             waking.recv(control.MAX_MESSAGE)

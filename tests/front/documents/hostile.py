@@ -72,6 +72,13 @@ def _fill_memory() -> None:
     raise AssertionError(len(kept))
 
 
+def _use_memory() -> None:
+    """Take 400 MB and keep them."""
+    kept = b"x" * 400_000_000
+    time.sleep(60)
+    raise AssertionError(len(kept))
+
+
 def _recurse() -> None:
     _recurse()
 
@@ -90,6 +97,7 @@ DEEDS: Final[dict[str, Callable[[], object]]] = {
     "loop-on": _loop_on,
     "sleep": _sleep,
     "fill-memory": _fill_memory,
+    "use-memory": _use_memory,
     "recurse": _recurse,
     "fail": _fail,
     "crash": lambda: ctypes.string_at(0),

@@ -32,7 +32,7 @@ async def shared() -> AsyncIterator[Sandbox]:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("name", sorted({*hostile.DEEDS, *HOSTILE} - {"loop", "loop-on", "sleep"}))
+@pytest.mark.parametrize("name", sorted({*hostile.DEEDS, *HOSTILE} - {"loop", "loop-on", "sleep", "use-memory"}))
 async def test_a_hostile_document_costs_itself_alone(shared: Sandbox, name: str) -> None:
     """Whatever a taken reader does is one refusal with a sentence, and the next document is read."""
     refused = await refusal(shared, name)
@@ -70,4 +70,12 @@ async def test_a_reader_that_computes_for_ever_is_stopped(name: str) -> None:
     """The system stops a reader at its limit of processor time, even one that ignores the signal."""
     async with boxed(limits=ReadingLimits(cpu_s=1)) as sandbox:
         assert (await refusal(sandbox, name)).refusal is Refusal.OUT_OF_TIME
+        assert await text(sandbox, "text") == "some text"
+
+
+async def test_memory_is_watched_where_the_system_bounds_none() -> None:
+    """On macOS the reader process itself kills a child that uses too much memory, and says why."""
+    limits = ReadingLimits(memory_bytes=200 << 20, wait_s=SOON_S)
+    async with boxed("no_limits:read", limits=limits) as sandbox:
+        assert (await refusal(sandbox, "use-memory")).refusal is Refusal.OUT_OF_MEMORY
         assert await text(sandbox, "text") == "some text"
