@@ -28,7 +28,7 @@ _STOP_S: Final = 5.0
 class SandboxError(MemoryMcpError):
     """No document can be read on this machine; the message says why and what fixes it. It ends a job."""
 
-    code = Code.SETTINGS
+    code = Code.SANDBOX
 
 
 class NoReadersError(SandboxError):

@@ -31,7 +31,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return a folder with a file, and a secret beside it."""
-    folder = tmp_path / "root"
+    folder = tmp_path / "allowed"
     (folder / "deep" / "deeper").mkdir(parents=True)
     (folder / "note.txt").write_text("a note", encoding="utf-8")
     (folder / "deep" / "deeper" / "other.txt").write_text("another", encoding="utf-8")
@@ -99,17 +99,17 @@ class TestOpening:
 
     def test_refuses_what_leaves_and_comes_back(self, root: Path) -> None:
         """A link is judged by each step, not by where it ends."""
-        (root / "back").symlink_to("../root/note.txt")
+        (root / "back").symlink_to("../allowed/note.txt")
         assert refusal(root, root / "back") is Refusal.OUTSIDE_ROOTS
 
-    @pytest.mark.parametrize("path", ["../outside.txt", "deep/../../outside.txt", "../root/note.txt"])
+    @pytest.mark.parametrize("path", ["../outside.txt", "deep/../../outside.txt", "../allowed/note.txt"])
     def test_refuses_dots_that_lead_out(self, root: Path, path: str) -> None:
         """`..` does not lead out of a root."""
         assert refusal(root, root / path) is Refusal.OUTSIDE_ROOTS
 
     def test_refuses_what_lies_elsewhere(self, root: Path) -> None:
         """A path that begins with no root is refused, be it like one; without roots nothing is read."""
-        beside = root.with_name("root-2")
+        beside = root.with_name("allowed-2")
         beside.mkdir()
         (beside / "note.txt").write_text("x", encoding="utf-8")
         assert refusal(root, beside / "note.txt") is Refusal.OUTSIDE_ROOTS
