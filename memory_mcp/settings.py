@@ -134,6 +134,10 @@ class Settings(BaseSettings):
     backup_folder: FolderPath | None = Field(
         None, description="The folder for backups; by default `backups` next to the database file."
     )
+    ingest_unsandboxed: bool = Field(
+        default=False,
+        description="Read documents even where the system offers no sandbox: a hostile file can then do what you can.",
+    )
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that do not name one."

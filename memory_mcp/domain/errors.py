@@ -32,6 +32,7 @@ class Code(StrEnum):
     EMBEDDER = "embedder"
     SETTINGS = "settings"
     PROVISION = "provision"
+    SANDBOX = "sandbox"
     INTERNAL = "internal"
     """A bug, and every class without a code of its own."""
 

@@ -100,7 +100,7 @@ def test_the_tools_table_is_complete() -> None:
 def test_the_proofs_on_replicas_are_tests() -> None:
     """Each test that the page for Macs names is there."""
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "macos.md").read_text(encoding="utf-8")))
-    files = (ROOT / "tests" / "provision").glob("test_*.py")
+    files = [file for place in ("provision", "front/documents") for file in (ROOT / "tests" / place).glob("test_*.py")]
     there = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))}
     assert named
     assert named <= there

@@ -19,6 +19,7 @@ STATUSES: Final[dict[Code, int]] = {
     Code.PROVISION: 500,
     Code.TRANSFER: 500,
     Code.EMBEDDER: 503,
+    Code.SANDBOX: 503,
     Code.SETTINGS: 503,
     Code.STORE: 503,
 }

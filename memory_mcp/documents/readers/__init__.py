@@ -1,0 +1,1 @@
+"""One reader per format; all of them run in the sandbox alone."""

@@ -1,0 +1,18 @@
+"""The attempts without a box, on a system that offers none: most of them succeed, or the attempts are none."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+from memory_mcp.documents.readers.model import Reader
+from memory_mcp.documents.sandbox import child
+from memory_mcp.documents.sandbox.control import Layers, ReadingLimits
+
+
+def _nothing(limits: ReadingLimits, parent: int) -> Layers:
+    return Layers()
+
+
+child.box = _nothing
+read: Final[Reader] = importlib.import_module("attempts").read
