@@ -21,6 +21,8 @@ from memory_mcp.documents.readers.pdf_layout import Line, Page
 
 MAX_OUTLINE: Final = 20_000
 """Entries of an outline that are used."""
+PAGES_PER_OPENING: Final = 100
+"""pdfium keeps what it has read as long as a file is open."""
 
 _BOLD: Final = re.compile(r"bold|black|heavy|demi|cmbx|-bd", re.IGNORECASE)
 _BOLD_WEIGHT: Final = 600
@@ -46,11 +48,9 @@ class PdfFile:
 
     def __init__(self, file: BinaryIO) -> None:
         """Open the file, which stays open as long. Raises RefusedError: it needs a password, or is damaged."""
-        file.seek(0)
-        try:
-            self._document = pdfium.PdfDocument(file)
-        except pdfium.PdfiumError as error:
-            raise _refusal(error.err_code) from error
+        self._file = file
+        self._document = _opened(file)
+        self._pages_read = 0
 
     def __len__(self) -> int:
         return len(self._document)
@@ -74,11 +74,23 @@ class PdfFile:
 
     def page(self, number: int) -> Page | None:
         """Return a page, counted from 1; None where it is damaged."""
+        self._pages_read += 1
+        if self._pages_read % PAGES_PER_OPENING == 0:
+            self._document.close()
+            self._document = _opened(self._file)
         try:
             with closing(self._document[number - 1]) as page, closing(page.get_textpage()) as text_page:
                 return Page(number, float(page.get_height()), _lines(text_page))
         except pdfium.PdfiumError:
             return None
+
+
+def _opened(file: BinaryIO) -> Any:  # noqa: ANN401 - pdfium's, which has no types
+    file.seek(0)
+    try:
+        return pdfium.PdfDocument(file)
+    except pdfium.PdfiumError as error:
+        raise _refusal(error.err_code) from error
 
 
 def _lines(text_page: Any) -> list[Line]:  # noqa: ANN401 - pdfium's, which has no types
@@ -137,6 +149,8 @@ def _is_bold(raw: Any, index: int) -> bool:  # noqa: ANN401 - pdfium's
 
 def _words(text: str) -> str:
     """Return text without what pdfium marks; a hyphen before a capital or a digit is no hyphenation."""
+    if text.isprintable():  # nearly always, and much faster
+        return " ".join(text.split())
     text = _JOINED.sub(lambda match: match[1] if match[1].islower() else "-" + match[1], text)
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     return " ".join(_CONTROLS.sub("", text).split())

@@ -20,8 +20,8 @@ BOLD_LEVEL: Final = 9
 
 _BULLET: Final = re.compile(r"(?:[•●○◦▪■□–—*·‣⁃➢✓-]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)])\s", re.IGNORECASE)
 _NO_HEADING: Final = re.compile(r"^[)\]},.;:]|[.,;:]$|\.{3,}|…|\s\d+$")
-_ROW: Final = re.compile(r"^[^:]{1,30}:\s\S|(?:\S*\d\S*\s.*){2}\S$|\s\d+$")
-"""A row of a table, a form or a list of contents: a label, or several numbers."""
+_LABEL: Final = re.compile(r"[^:]{1,30}:\s\S")
+_NUMBER: Final = re.compile(r"\d[\d.,:/%-]*")
 _ENDS_SENTENCE: Final = re.compile(r"[.!?:。！？…][\"'”’)\]]*$")
 
 
@@ -113,22 +113,23 @@ def _is_same_row(above: Line, line: Line) -> bool:
 def _parts(group: list[Line]) -> Iterator[list[Line]]:
     """Yield the paragraphs of a group: list items, indented beginnings, and lines that end early."""
     part: list[Line] = []
+    edge = max(line.right for line in group)
     for line in group:
-        if part and _begins(part, line, group):
+        if part and _begins(part, line, edge):
             yield part
             part = []
         part.append(line)
     yield part
 
 
-def _begins(part: list[Line], line: Line, group: list[Line]) -> bool:
+def _begins(part: list[Line], line: Line, edge: float) -> bool:
     """Say whether a line begins a paragraph of its own."""
     above = part[-1]
     if _is_same_row(above, line):
         return False
     is_item = bool(_BULLET.match(part[0].text))
     if _BULLET.match(line.text):
-        return is_item or _ends_early(above, line, group) or bool(_ENDS_SENTENCE.search(above.text))
+        return is_item or _ends_early(above, line, edge) or bool(_ENDS_SENTENCE.search(above.text))
     if above.last_bottom - line.first_bottom < 0:  # the next column
         return False
     indent = line.left - above.left
@@ -136,16 +137,15 @@ def _begins(part: list[Line], line: Line, group: list[Line]) -> bool:
         return True
     if not is_item and indent > line.size * 0.7 and _ENDS_SENTENCE.search(above.text):
         return True
-    return _ends_early(above, line, group)
+    return _ends_early(above, line, edge)
 
 
-def _ends_early(above: Line, line: Line, group: list[Line]) -> bool:
+def _ends_early(above: Line, line: Line, edge: float) -> bool:
     """Say whether the next line's first word would have fitted: then the break was meant."""
     if above.last_bottom != above.first_bottom and abs(above.last_bottom - above.first_bottom) > above.size / 2:
         width = line.size / 2  # a joined line: its right end is that of another line
     else:
         width = (above.right - above.left) / max(1, len(above.text))
-    edge = max(other.right for other in group)
     word = line.text.split(" ", 1)[0]
     return edge - above.right > (len(word) + 2) * max(width, 1.0) and not (
         word[0].islower() and not _ENDS_SENTENCE.search(above.text)
@@ -172,13 +172,18 @@ def _is_beneath(above: Line, line: Line) -> bool:
 
 def _joined(lines: list[Line]) -> str:
     """Return the lines as one text; pdfium has joined most hyphenated words already. Rows stay lines."""
-    if 2 * sum(bool(_ROW.search(line.text)) for line in lines) >= len(lines) > 1:
+    if len(lines) > 1 and 2 * sum(_is_row(line.text) for line in lines) >= len(lines):
         return "\n".join(line.text for line in lines)
     text = lines[0].text
     for line in lines[1:]:
         is_hyphenated = text.endswith("-") and text[-2:-1].islower() and line.text[0].islower()
         text = text[:-1] + line.text if is_hyphenated else f"{text}{_between(text, line.text)}{line.text}"
     return text
+
+
+def _is_row(text: str) -> bool:
+    """Say whether a line looks like one of a table, a form or a list of contents: a label, or several numbers."""
+    return text[-1].isdigit() or bool(_LABEL.match(text)) or len(_NUMBER.findall(text)) > 2
 
 
 def _between(text: str, following: str) -> str:
