@@ -18,33 +18,35 @@ def row_text(cells: Sequence[str]) -> str:
 
 
 class Table:
-    """Takes rows in order and gives them back with their header: the rows that are marked as such, else the first."""
+    """Takes rows in order and gives them back with their header: the rows that are marked as such, else the first.
+
+    A row with a single filled cell is no header, but a title above it.
+    """
 
     def __init__(self) -> None:
         self._header: list[str] = []
-        self._waiting: list[str] = []
-        """The header, as long as no row has come beneath it."""
-        self._has_rows = False
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self._header or self._has_rows)
+        self._is_waiting = False
+        """Whether no row has come beneath the header."""
+        self.is_empty = True
 
     def add(self, cells: Sequence[str], *, is_header: bool = False) -> Iterator[tuple[str, str]]:
         """Take a row; yield rows as text, each with its header ("" for none)."""
         text = row_text(cells)
         if not text:
             return
-        if not self._has_rows and (is_header or not self._header) and len(text) <= MAX_HEADER_CHARS and len(cells) > 1:
+        self.is_empty = False
+        if self._goes_on_header(is_header=is_header) and len(text) <= MAX_HEADER_CHARS and sum(map(bool, cells)) > 1:
             self._header.append(text)
-            self._waiting.append(text)
-            return
-        self._has_rows = True
-        self._waiting.clear()
-        yield text, "\n".join(self._header)
+            self._is_waiting = True
+        else:
+            self._is_waiting = False
+            yield text, "\n".join(self._header)
+
+    def _goes_on_header(self, *, is_header: bool) -> bool:
+        return not self._header or (is_header and self._is_waiting)
 
     def close(self) -> Iterator[tuple[str, str]]:
-        """End the table: yield what is left, and begin anew."""
-        for text in self._waiting:
-            yield text, ""
-        self._header, self._waiting, self._has_rows = [], [], False
+        """End the table: yield a header that has no rows, and begin anew."""
+        if self._is_waiting:
+            yield from ((text, "") for text in self._header)
+        self._header, self._is_waiting, self.is_empty = [], False, True
