@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final
 
 from memory_mcp.documents.readers import ooxml
-from memory_mcp.documents.readers.docx_text import Notes, Paragraph, paragraph
+from memory_mcp.documents.readers.docx_text import Notes, WordParagraph, paragraph
 from memory_mcp.documents.readers.headings import HeadingStack
 from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
 from memory_mcp.documents.readers.ooxml import PREFIXES, Package, Relation
@@ -38,14 +38,14 @@ def read(source: Source) -> Iterator[Item]:
     with ooxml.opened(source) as package:
         yield Header(title=package.title(), media_type=_MEDIA_TYPE)
         has_text = False
-        for block in _Document(package).blocks():
+        for block in _WordDocument(package).blocks():
             has_text = True
             yield block
     if not has_text:
         raise RefusedError(Refusal.EMPTY, "The document has no text. Save the text of its pictures beside it.")
 
 
-class _Document:
+class _WordDocument:
     def __init__(self, package: Package) -> None:
         self._package = package
         self._styles = _levels(package)
@@ -79,7 +79,7 @@ class _Document:
             yield self._headings.block(_list_mark(element) + found.text)
         yield from self._hanging(found)
 
-    def _hanging(self, found: Paragraph) -> Iterator[Block]:
+    def _hanging(self, found: WordParagraph) -> Iterator[Block]:
         """Yield text boxes, SmartArt, notes and comments of a paragraph."""
         for box in found.boxes:
             yield from self._flow(box)

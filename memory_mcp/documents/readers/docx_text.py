@@ -17,7 +17,7 @@ _PRIVATE: Final = range(0xE000, 0xF900)
 
 
 @dataclass(slots=True)
-class Paragraph:
+class WordParagraph:
     """A paragraph's text, and what hangs on it."""
 
     text: str = ""
@@ -28,16 +28,16 @@ class Paragraph:
     """Kind of part and id: ("footnotes", "2")."""
 
 
-def paragraph(element: Element) -> Paragraph:
+def paragraph(element: Element) -> WordParagraph:
     """Return the text of `w:p`."""
-    found = Paragraph()
+    found = WordParagraph()
     parts: list[str] = []
     _collect(element, parts, found)
     found.text = "".join(parts).strip()
     return found
 
 
-def _collect(element: Element, parts: list[str], found: Paragraph) -> None:
+def _collect(element: Element, parts: list[str], found: WordParagraph) -> None:
     for child in shown(element):
         if isinstance(child, str) or child.name in _LEFT_OUT or _is_hidden(child):
             continue
@@ -64,7 +64,7 @@ def _own_text(element: Element) -> str | None:
             return _CHARACTERS.get(name)
 
 
-def _collect_drawing(element: Element, found: Paragraph) -> None:
+def _collect_drawing(element: Element, found: WordParagraph) -> None:
     found.drawings.append(element)
     waiting = [element]
     while waiting:
@@ -95,7 +95,7 @@ class Notes:
         self._package = package
         self._texts: dict[str, dict[str, str]] = {}
 
-    def of(self, found: Paragraph) -> list[str]:
+    def of(self, found: WordParagraph) -> list[str]:
         """Return the texts of a paragraph's notes."""
         texts = []
         for kind, key in found.notes:

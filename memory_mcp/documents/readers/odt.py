@@ -39,7 +39,7 @@ def read(source: Source) -> Iterator[Item]:
             raise RefusedError(Refusal.PASSWORD_NEEDED, "The file needs a password. Save a copy without one.")
         yield Header(title=_title(archive), media_type=_MEDIA_TYPE)
         has_text = False
-        for block in _Document(archive).blocks():
+        for block in _TextDocument(archive).blocks():
             has_text = True
             yield block
     if not has_text:
@@ -61,7 +61,7 @@ def _title(archive: zipped.Archive) -> str | None:
     return " ".join(title.text().split()) or None if title is not None else None
 
 
-class _Document:
+class _TextDocument:
     def __init__(self, archive: zipped.Archive) -> None:
         self._archive = archive
         self._headings = HeadingStack()

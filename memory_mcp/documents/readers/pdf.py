@@ -14,7 +14,7 @@ from typing import Final
 from memory_mcp.documents.readers.headings import HeadingStack
 from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
 from memory_mcp.documents.readers.pdf_file import OutlineEntry, PdfFile
-from memory_mcp.documents.readers.pdf_layout import Page, Paragraph, paragraphs
+from memory_mcp.documents.readers.pdf_layout import PdfPage, PdfParagraph, paragraphs
 from memory_mcp.documents.readers.pdf_running import without_running_lines
 
 MAX_PAGES: Final = 20_000
@@ -81,7 +81,7 @@ class _Outline:
             count += 1
         self.is_used = count > 1
 
-    def above(self, page: int, paragraph: Paragraph) -> list[OutlineEntry]:
+    def above(self, page: int, paragraph: PdfParagraph) -> list[OutlineEntry]:
         """Return the entries that stand above a paragraph and were not returned before.
 
         The last is the paragraph itself where the texts are the same but for a number; its title is then the text's.
@@ -113,7 +113,7 @@ def _unnumbered(text: str) -> str:
     return re.sub(r"^(?:chapter|section|part|appendix)?[\d.]*", "", text) or text
 
 
-def _pages(file: PdfFile, damaged: list[int]) -> Iterator[Page]:
+def _pages(file: PdfFile, damaged: list[int]) -> Iterator[PdfPage]:
     for number in range(1, len(file) + 1):
         page = file.page(number)
         if page is None:

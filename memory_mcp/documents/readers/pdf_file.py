@@ -17,7 +17,7 @@ import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it has none; what 
 import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
 
 from memory_mcp.documents.readers.model import Refusal, RefusedError
-from memory_mcp.documents.readers.pdf_layout import Line, Page
+from memory_mcp.documents.readers.pdf_layout import Line, PdfPage
 
 MAX_OUTLINE: Final = 20_000
 """Entries of an outline that are used."""
@@ -72,7 +72,7 @@ class PdfFile:
             if isinstance(index, int) and title:
                 yield OutlineEntry(int(bookmark.level) + 1, title, index + 1)
 
-    def page(self, number: int) -> Page | None:
+    def page(self, number: int) -> PdfPage | None:
         """Return a page, counted from 1; None where it is damaged."""
         self._pages_read += 1
         if self._pages_read % PAGES_PER_OPENING == 0:
@@ -80,7 +80,7 @@ class PdfFile:
             self._document = _opened(self._file)
         try:
             with closing(self._document[number - 1]) as page, closing(page.get_textpage()) as text_page:
-                return Page(number, float(page.get_height()), _lines(text_page))
+                return PdfPage(number, float(page.get_height()), _lines(text_page))
         except pdfium.PdfiumError:
             return None
 

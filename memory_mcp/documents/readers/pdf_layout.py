@@ -42,7 +42,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PdfPage:
     """A page's lines, in the order in which they are drawn."""
 
     number: int
@@ -51,7 +51,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Paragraph:
+class PdfParagraph:
     """Lines that belong together."""
 
     text: str
@@ -59,16 +59,16 @@ class Paragraph:
     """1 and more for a heading by its looks."""
 
 
-def paragraphs(lines: list[Line], body_size: float, *, by_looks: bool) -> Iterator[Paragraph]:
+def paragraphs(lines: list[Line], body_size: float, *, by_looks: bool) -> Iterator[PdfParagraph]:
     """Yield the paragraphs of a page; headings among them have a level where `by_looks` asks for it."""
     pitch = _pitch(lines)
     groups = list(_groups(lines, pitch))
     for index, group in enumerate(groups):
         if by_looks and (level := _level(group, groups[index + 1 : index + 2], body_size)):
-            yield Paragraph(_joined(group), level)
+            yield PdfParagraph(_joined(group), level)
         else:
             for part in _parts(group):
-                yield Paragraph(_joined(part))
+                yield PdfParagraph(_joined(part))
 
 
 def _pitch(lines: list[Line]) -> float:
@@ -187,8 +187,9 @@ def _is_row(text: str) -> bool:
 
 
 def _between(text: str, following: str) -> str:
-    """Return a blank, but nothing between scripts that are written without."""
-    return "" if _is_wide(text[-1]) and _is_wide(following[0]) else " "
+    """Return a blank, but nothing after a hyphen within a word and between scripts that are written without blanks."""
+    is_within_word = text.endswith("-") and text[-2:-1].isalnum() and following[0].isalnum()
+    return "" if is_within_word or (_is_wide(text[-1]) and _is_wide(following[0])) else " "
 
 
 def _is_wide(character: str) -> bool:

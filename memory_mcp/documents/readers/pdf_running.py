@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from memory_mcp.documents.readers.pdf_layout import Line, Page
+from memory_mcp.documents.readers.pdf_layout import Line, PdfPage
 
 WINDOW: Final = 4
 """Pages before and after a page with which it is compared: what is held in memory."""
@@ -19,10 +19,14 @@ EDGE: Final = 0.2
 SAME_PLACE: Final = 4.0
 """Points by which the same running line lies higher or lower on the next page, at most."""
 
-_DIGITS: Final = re.compile(r"\d+")
-_PAGE_NUMBER: Final = re.compile(r"[\W_]*(?:\d{1,5}|[ivxlc]{1,7})[\W_]*", re.IGNORECASE)
+MAX_OFFSET: Final = 50
+"""By how much a printed page number differs from the page's place in the file; other numbers are not the pages'."""
+
+_DIGITS: Final = re.compile(r"[0-9]+")
+_PAGE_NUMBER: Final = re.compile(r"[\W_]*[0-9]{1,5}[\W_]*")
+_ROMAN_NUMBER: Final = re.compile(r"[\W_]*[ivxlc]{1,7}[\W_]*", re.IGNORECASE)
 _PAGE_OF: Final = re.compile(
-    r"\W*(?:page|seite|p\.|s\.|página|pagina)\s*\d+(?:\s*(?:of|von|de|/|di)\s*\d+)?\W*", re.IGNORECASE
+    r"\W*(?:page|seite|p\.|s\.|página|pagina)\s*[0-9]+(?:\s*(?:of|von|de|/|di)\s*[0-9]+)?\W*", re.IGNORECASE
 )
 
 
@@ -30,14 +34,14 @@ _PAGE_OF: Final = re.compile(
 class Chosen:
     """A page with the lines that are its own, and the size of ordinary text so far."""
 
-    page: Page
+    page: PdfPage
     lines: list[Line]
     body_size: float
 
 
-def without_running_lines(pages: Iterator[Page]) -> Iterator[Chosen]:
+def without_running_lines(pages: Iterator[PdfPage]) -> Iterator[Chosen]:
     """Yield the pages in order, each when the next `WINDOW` are known."""
-    window: deque[Page] = deque(maxlen=2 * WINDOW + 1)
+    window: deque[PdfPage] = deque(maxlen=2 * WINDOW + 1)
     sizes: Counter[float] = Counter()
     ahead = 0
     for page in pages:
@@ -52,38 +56,60 @@ def without_running_lines(pages: Iterator[Page]) -> Iterator[Chosen]:
         yield _chosen(window, index, sizes)
 
 
-def _chosen(window: deque[Page], index: int, sizes: Counter[float]) -> Chosen:
+@dataclass(frozen=True, slots=True)
+class _EdgeLine:
+    line: Line
+    key: str
+    """Its text with every number alike."""
+    numbers: tuple[int, ...]
+    offsets: tuple[int, ...]
+    """The numbers less the page's."""
+
+
+def _chosen(window: deque[PdfPage], index: int, sizes: Counter[float]) -> Chosen:
     page = window[index]
     others = [_edges(other) for number, other in enumerate(window) if number != index]
-    dropped = {id(line) for key, line in _edges(page) if _is_page_number(line, page) or _is_running(key, line, others)}
+    dropped = {id(edge.line) for edge in _edges(page) if _is_page_number(edge.line, page) or _is_running(edge, others)}
     lines = [line for line in page.lines if id(line) not in dropped]
     return Chosen(page, lines, sizes.most_common(1)[0][0] if sizes else 0.0)
 
 
-def _edges(page: Page) -> list[tuple[str, Line]]:
-    """Return the lines at the edges with what is compared: their text with every number alike."""
+def _edges(page: PdfPage) -> list[_EdgeLine]:
+    """Return the lines at the page's edges."""
     by_height = sorted(page.lines, key=lambda line: line.first_bottom)
     low = [line for line in by_height[:EDGE_LINES] if line.first_bottom < page.height * EDGE]
     high = [line for line in by_height[-EDGE_LINES:] if line.first_bottom > page.height * (1 - EDGE)]
-    return [(_DIGITS.sub("#", line.text.casefold()), line) for line in {id(line): line for line in low + high}.values()]
+    return [_edge_line(line, page.number) for line in {id(line): line for line in low + high}.values()]
 
 
-def _is_page_number(line: Line, page: Page) -> bool:
+def _edge_line(line: Line, page: int) -> _EdgeLine:
+    numbers = tuple(int(digits[:9]) for digits in _DIGITS.findall(line.text))
+    key = _DIGITS.sub("#", line.text.casefold())
+    return _EdgeLine(line, key, numbers, tuple(number - page for number in numbers))
+
+
+def _is_page_number(line: Line, page: PdfPage) -> bool:
     if _PAGE_OF.fullmatch(line.text):
         return True
-    numbers = _DIGITS.findall(line.text)
-    return bool(_PAGE_NUMBER.fullmatch(line.text)) and numbers == [str(page.number)]
+    return bool(_PAGE_NUMBER.fullmatch(line.text)) and _DIGITS.findall(line.text) == [str(page.number)]
 
 
-def _is_running(key: str, line: Line, others: list[list[tuple[str, Line]]]) -> bool:
+def _is_running(edge: _EdgeLine, others: list[list[_EdgeLine]]) -> bool:
     """Say whether enough of the pages around have the line: one for a page number or beside a single page, else two."""
-    number = bool(_PAGE_NUMBER.fullmatch(line.text))
-    found = sum(
-        any(
-            abs(other.first_bottom - line.first_bottom) < SAME_PLACE
-            and (other_key == key or (number and bool(_PAGE_NUMBER.fullmatch(other.text))))
-            for other_key, other in edges
+    is_number = bool(_PAGE_NUMBER.fullmatch(edge.line.text) or _ROMAN_NUMBER.fullmatch(edge.line.text))
+    found = sum(any(_is_same(edge, other) for other in edges) for edges in others)
+    return found >= (1 if is_number or len(others) == 1 else 2)
+
+
+def _is_same(edge: _EdgeLine, other: _EdgeLine) -> bool:
+    """Say whether two pages have the same line at the same place; numbers are the same, or count the pages."""
+    if abs(edge.line.first_bottom - other.line.first_bottom) >= SAME_PLACE:
+        return False
+    if edge.key != other.key:
+        return bool(_ROMAN_NUMBER.fullmatch(edge.line.text) and _ROMAN_NUMBER.fullmatch(other.line.text))
+    return all(
+        number == other_number or (offset == other_offset and abs(offset) <= MAX_OFFSET)
+        for number, other_number, offset, other_offset in zip(
+            edge.numbers, other.numbers, edge.offsets, other.offsets, strict=True
         )
-        for edges in others
     )
-    return found >= (1 if number or len(others) == 1 else 2)
