@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import BinaryIO, Final, TypeAlias
 
@@ -47,24 +48,35 @@ def read(source: Source) -> Iterator[Item]:
     """
     media_type = _checked(source.file)
     source.file.seek(0)
+    with _refusals(), CalamineWorkbook.from_filelike(source.file) as workbook:
+        yield Header(media_type=media_type)
+        has_text = False
+        for block in _blocks(workbook):
+            has_text = True
+            yield block
+    if not has_text:
+        raise RefusedError(Refusal.EMPTY, "The workbook has no cell with text. Nothing is to be read.")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn calamine's errors into refusals."""
+    damaged = RefusedError(
+        Refusal.DAMAGED,
+        "The workbook is damaged, or its cells lie too far apart. Open it in its own program and save it anew.",
+    )
     try:
-        with CalamineWorkbook.from_filelike(source.file) as workbook:
-            yield Header(media_type=media_type)
-            has_text = False
-            for block in _blocks(workbook):
-                has_text = True
-                yield block
+        yield
     except PasswordError as error:
         raise RefusedError(
             Refusal.PASSWORD_NEEDED, "The workbook needs a password. Save a copy without one."
         ) from error
     except CalamineError as error:
-        raise RefusedError(
-            Refusal.DAMAGED,
-            "The workbook is damaged, or its cells lie too far apart. Open it in its own program and save it anew.",
-        ) from error
-    if not has_text:
-        raise RefusedError(Refusal.EMPTY, "The workbook has no cell with text. Nothing is to be read.")
+        raise damaged from error
+    except BaseException as error:  # a panic of calamine's has no other class that can be imported
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        raise damaged from error
 
 
 def _blocks(workbook: CalamineWorkbook) -> Iterator[Block]:

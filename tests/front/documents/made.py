@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,16 @@ def archive(members: Mapping[str, str | bytes]) -> bytes:
         for name, content in members.items():
             made.writestr(name, content)
     return file.getvalue()
+
+
+def ole2(*names: str, following: int = 0xFFFFFFFE) -> bytes:
+    """Return an OLE2 container of streams without content; `following` is where its directory goes on."""
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(30, b"\0") + struct.pack(
+        "<H12x8I109I", 9, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0, 0, *[0xFFFFFFFF] * 108
+    )
+    table = struct.pack("<128I", 0xFFFFFFFD, following, *[0xFFFFFFFF] * 126)
+    entries = [struct.pack("<64sH50xI8x", name.encode("utf-16-le"), 2 * len(name) + 2, 0xFFFFFFFE) for name in names]
+    return header + table + b"".join(entries).ljust(512, b"\0")
 
 
 def relations(targets: Iterable[tuple[str, str]], base: str = OFFICE) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from memory_mcp.documents.readers.docx import read
 from memory_mcp.documents.readers.model import Refusal, RefusedError
-from tests.front.documents.made import archive, docx, p, table, whole
+from tests.front.documents.made import archive, docx, ole2, p, table, whole
 
 STYLES = (
     '<w:style w:styleId="berschrift1"><w:name w:val="heading 1"/></w:style>'
@@ -137,11 +137,8 @@ def test_content_controls_and_lists() -> None:
         (docx(""), Refusal.EMPTY),
         (docx("<w:p>" * 300 + "</w:p>" * 300), Refusal.TOO_DEEP),
         (b"PK\3\4 nothing", Refusal.DAMAGED),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512) + "WordDocument\0".encode("utf-16-le"), Refusal.NO_READER),
-        (
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512) + "EncryptedPackage\0".encode("utf-16-le"),
-            Refusal.PASSWORD_NEEDED,
-        ),
+        (ole2("Root Entry", "WordDocument"), Refusal.NO_READER),
+        (ole2("Root Entry", "EncryptedPackage"), Refusal.PASSWORD_NEEDED),
     ],
     ids=["no relations", "not well-formed", "empty", "deep", "no archive", "old", "encrypted"],
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from memory_mcp.documents.readers.model import Block, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import Block, Item, Refusal, RefusedError, Source
 from memory_mcp.documents.readers.pdf import read
 from tests.front.documents.made import Text, pdf, whole
 
@@ -196,7 +196,7 @@ def test_damaged_pages_are_named() -> None:
     assert page is not None
     broken = content.replace(page[0], b"null".ljust(len(page[0])))
     items = read(Source(io.BytesIO(broken), "broken.pdf"))
-    blocks = []
+    blocks: list[Item] = []
     with pytest.raises(RefusedError, match=r"\(2\)") as error:
         blocks.extend(items)
     assert error.value.refusal is Refusal.DAMAGED

@@ -6,7 +6,7 @@ import pytest
 
 from memory_mcp.documents.readers.model import Refusal, RefusedError
 from memory_mcp.documents.readers.sheets import read
-from tests.front.documents.made import archive, row, whole, xlsx
+from tests.front.documents.made import archive, ole2, row, whole, xlsx
 
 OPEN_SHEET = (
     '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
@@ -79,14 +79,13 @@ def test_a_filled_cell_far_away_is_refused(far: str) -> None:
         (xlsx({"S": ""}), Refusal.EMPTY),
         (archive({"xl/workbook.xml": "<workbook/>"}), Refusal.DAMAGED),
         (archive({"xl/worksheets/sheet1.xml": b" " * 2**24}), Refusal.UNPACKS_TOO_LARGE),
-        (
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512) + "EncryptedPackage\0".encode("utf-16-le"),
-            Refusal.PASSWORD_NEEDED,
-        ),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512), Refusal.DAMAGED),
+        (ole2("Root Entry", "EncryptedPackage"), Refusal.PASSWORD_NEEDED),
+        (ole2("Root Entry"), Refusal.DAMAGED),
+        (ole2("Root Entry", "Workbook", following=1), Refusal.DAMAGED),
+        (ole2("Root Entry", "Workbook")[:1100], Refusal.DAMAGED),
         (b"nothing", Refusal.DAMAGED),
     ],
-    ids=["empty", "no sheets", "bomb", "encrypted", "no old workbook", "no archive"],
+    ids=["empty", "no sheets", "bomb", "encrypted", "no old workbook", "circle", "cut", "no archive"],
 )
 def test_refused(content: bytes, refusal: Refusal) -> None:
     """What cannot be read is refused with the reason."""
