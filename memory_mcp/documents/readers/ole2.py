@@ -17,9 +17,9 @@ SIGNATURE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED: Final = "EncryptedPackage"
 _LEGACY: Final = {"WordDocument": "DOCX", "PowerPoint Document": "PPTX"}
 
-_HEADER: Final = Struct("<30xH12xIIIIIIII")
+_HEADER: Final = Struct("<30xH12xIIIIIII")
 """Bits of a sector's size; sectors of the table; the directory's first; 0, bytes from which a stream has sectors of its
-own; first and number of the small table; first and number of the sectors that go on with the list of the table's."""
+own; first and number of the small table; first of the sectors that go on with the list of the table's."""
 _HEADER_BYTES: Final = 512
 _TABLE_LIST: Final = slice(76, 512)
 _ENTRY: Final = Struct("<64sH50xII4x")
@@ -65,17 +65,22 @@ class _Container:
         file.seek(0)
         self._data = file.read(_MAX_BYTES)
         header = _HEADER.unpack_from(self._data.ljust(_HEADER_BYTES, b"\0"))
-        self._bits, _tables, self._directory, _, self._own_from, self._small, _, more, more_count = header
+        self._bits, _, self._directory, _, self._own_from, self._small, _, more = header
         if self._bits not in (9, 12):
             raise ValueError("no size of sectors that there is")
+        sectors = len(self._data) >> self._bits
         tables = _numbers(self._data[_TABLE_LIST])
-        for _ in range(min(more_count, len(self._data) >> self._bits)):
+        steps = 0
+        while more < sectors:
+            steps += 1
+            if steps > sectors:
+                raise ValueError("a list of tables that runs in circles")
             listed = _numbers(self._sector(more))
             tables.extend(listed[:-1])
             more = listed[-1]
         self._table = array("I")
         for sector in tables:
-            if sector < len(self._data) >> self._bits:
+            if sector < sectors:
                 self._table.extend(_numbers(self._sector(sector)))
         self._steps = 0
 

@@ -72,12 +72,15 @@ def archive(members: Mapping[str, str | bytes]) -> bytes:
     return file.getvalue()
 
 
-def ole2(*names: str, following: int = 0xFFFFFFFE) -> bytes:
-    """Return an OLE2 container of streams without content; `following` is where its directory goes on."""
+def ole2(*names: str, following: int = 0xFFFFFFFE, more: int = 0xFFFFFFFE) -> bytes:
+    """Return an OLE2 container of streams without content.
+
+    `following` is the sector on which its directory goes on, `more` that of the list of its tables.
+    """
     header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(30, b"\0") + struct.pack(
-        "<H12x8I109I", 9, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0, 0, *[0xFFFFFFFF] * 108
+        "<H12x8I109I", 9, 1, 1, 0, 4096, 0xFFFFFFFE, 0, more, 0, 0, *[0xFFFFFFFF] * 108
     )
-    table = struct.pack("<128I", 0xFFFFFFFD, following, *[0xFFFFFFFF] * 126)
+    table = struct.pack("<128I", 0xFFFFFFFD, following, *[0xFFFFFFFF] * 125, more)
     entries = [struct.pack("<64sH50xI8x", name.encode("utf-16-le"), 2 * len(name) + 2, 0xFFFFFFFE) for name in names]
     return header + table + b"".join(entries).ljust(512, b"\0")
 

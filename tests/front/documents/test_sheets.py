@@ -82,10 +82,21 @@ def test_a_filled_cell_far_away_is_refused(far: str) -> None:
         (ole2("Root Entry", "EncryptedPackage"), Refusal.PASSWORD_NEEDED),
         (ole2("Root Entry"), Refusal.DAMAGED),
         (ole2("Root Entry", "Workbook", following=1), Refusal.DAMAGED),
+        (ole2("Root Entry", "Workbook", more=0), Refusal.DAMAGED),
         (ole2("Root Entry", "Workbook")[:1100], Refusal.DAMAGED),
         (b"nothing", Refusal.DAMAGED),
     ],
-    ids=["empty", "no sheets", "bomb", "encrypted", "no old workbook", "circle", "cut", "no archive"],
+    ids=[
+        "empty",
+        "no sheets",
+        "bomb",
+        "encrypted",
+        "no old workbook",
+        "circle",
+        "circle of tables",
+        "cut",
+        "no archive",
+    ],
 )
 def test_refused(content: bytes, refusal: Refusal) -> None:
     """What cannot be read is refused with the reason."""
