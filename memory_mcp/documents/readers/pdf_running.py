@@ -19,6 +19,8 @@ EDGE: Final = 0.2
 SAME_PLACE: Final = 4.0
 """Points by which the same running line lies higher or lower on the next page, at most."""
 
+APART: Final = 1.7
+"""Sizes of a line by which running lines are from the text, at least; lines of a text are 1 to 1.5 from each other."""
 MAX_OFFSET: Final = 50
 """By how much a printed page number differs from the page's place in the file; other numbers are not the pages'."""
 
@@ -69,9 +71,24 @@ class _EdgeLine:
 def _chosen(window: deque[PdfPage], index: int, sizes: Counter[float]) -> Chosen:
     page = window[index]
     others = [_edges(other) for number, other in enumerate(window) if number != index]
-    dropped = {id(edge.line) for edge in _edges(page) if _is_page_number(edge.line, page) or _is_running(edge, others)}
-    lines = [line for line in page.lines if id(line) not in dropped]
+    running = {id(edge.line) for edge in _edges(page) if _is_running(edge, others)}
+    by_height = sorted(page.lines, key=lambda line: line.first_bottom)
+    dropped = _apart(by_height, running) | _apart(by_height[::-1], running)
+    lines = [line for line in page.lines if id(line) not in dropped and not _is_page_number(line, page)]
     return Chosen(page, lines, sizes.most_common(1)[0][0] if sizes else 0.0)
+
+
+def _apart(lines: list[Line], running: set[int]) -> set[int]:
+    """Return those of the running lines, from an edge on, that lie apart from the text: pages may begin alike."""
+    outer: list[Line] = []
+    apart: set[int] = set()
+    for line in lines:
+        if outer and abs(line.first_bottom - outer[-1].first_bottom) > APART * min(line.size, outer[-1].size):
+            apart |= {id(item) for item in outer}
+        if id(line) not in running:
+            break
+        outer.append(line)
+    return apart
 
 
 def _edges(page: PdfPage) -> list[_EdgeLine]:
@@ -89,6 +106,8 @@ def _edge_line(line: Line, page: int) -> _EdgeLine:
 
 
 def _is_page_number(line: Line, page: PdfPage) -> bool:
+    if page.height * EDGE < line.first_bottom < page.height * (1 - EDGE):
+        return False
     if _PAGE_OF.fullmatch(line.text):
         return True
     return bool(_PAGE_NUMBER.fullmatch(line.text)) and _DIGITS.findall(line.text) == [str(page.number)]

@@ -116,6 +116,12 @@ def test_running_lines_are_left_out() -> None:
     assert not any(text.strip().isdigit() for text in found.texts)
 
 
+def test_pages_that_begin_alike_keep_their_text() -> None:
+    """Lines that many pages have at their edge are text where the text goes on right below them."""
+    page = lines(5, y=780)
+    assert whole(read, pdf([page] * 4)).texts == [" ".join([WORDS] * 5)] * 4
+
+
 def test_lines_that_look_alike_are_text() -> None:
     """Lines at the same place whose numbers do not count the pages are no running lines."""
     pages = [
