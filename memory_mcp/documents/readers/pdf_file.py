@@ -14,7 +14,7 @@ from math import hypot
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # it has none; what leaves this file is typed
-import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]
+import pypdfium2.raw as pdfium_c  # type: ignore[import-untyped]  # likewise
 
 from memory_mcp.documents.readers.model import Refusal, RefusedError
 from memory_mcp.documents.readers.pdf_layout import Line, PdfPage
