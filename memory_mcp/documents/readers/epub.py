@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from memory_mcp.documents.readers import html, xml, zipped
 from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
-from memory_mcp.documents.readers.outline import Outline
+from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import empty, one_line
 
 MAX_CHAPTERS: Final = 5_000
@@ -30,7 +30,7 @@ def read(source: Source) -> Iterator[Item]:
         _check_readable(archive)
         package_name = _package_name(archive)
         package = _tree(archive, package_name)
-        outline = Outline()
+        outline = TextOutline()
         blocks = _blocks(archive, _chapters(package, posixpath.dirname(package_name)), outline)
         first = next(blocks, None)
         if first is None:
@@ -78,7 +78,7 @@ def _chapters(package: xml.Element, folder: str) -> Iterator[str]:
             yield posixpath.normpath(posixpath.join(folder, unquote(item.get("href"))))
 
 
-def _blocks(archive: zipped.Archive, chapters: Iterator[str], outline: Outline) -> Iterator[Block]:
+def _blocks(archive: zipped.Archive, chapters: Iterator[str], outline: TextOutline) -> Iterator[Block]:
     for name in chapters:
         if name in archive:
             yield from html.part_of(html.parsed(html.decoded(archive.read(name))), outline)

@@ -10,7 +10,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from memory_mcp.documents.readers import charsets
 from memory_mcp.documents.readers.model import Block, Header, Item, Source
-from memory_mcp.documents.readers.outline import Outline
+from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import empty, one_line, row_of, too_deep
 
 MAX_OPEN: Final = 1_000
@@ -60,7 +60,7 @@ _BLANKS: Final = re.compile(r"[ \t\r\n\f]+")
 
 def read(source: Source) -> Iterator[Item]:
     data = charsets.whole(source.file)
-    outline = Outline()
+    outline = TextOutline()
     root = parsed(decoded(data))
     blocks = blocks_of(root, outline)
     first = next(blocks, None)
@@ -91,16 +91,16 @@ def title_of(root: LexborHTMLParser) -> str | None:
     return (one_line(title.text()) or None) if title is not None else None
 
 
-def blocks_of(root: LexborHTMLParser, outline: Outline) -> Iterator[Block]:
+def blocks_of(root: LexborHTMLParser, outline: TextOutline) -> Iterator[Block]:
     """Yield the blocks of a page; `outline` has the headings before it, and then its own."""
     yield from part_of(root, outline)
     yield from outline.end()
 
 
-def part_of(root: LexborHTMLParser, outline: Outline) -> Iterator[Block]:
+def part_of(root: LexborHTMLParser, outline: TextOutline) -> Iterator[Block]:
     """Yield the blocks of a page that goes on: a heading at its end still waits for what stands beneath it."""
     if root.body is not None:
-        yield from _Walk(outline).blocks(_main(root) or root.body)
+        yield from _TreeWalk(outline).blocks(_main(root) or root.body)
 
 
 def _main(root: LexborHTMLParser) -> LexborNode | None:
@@ -111,10 +111,10 @@ def _main(root: LexborHTMLParser) -> LexborNode | None:
     return parts[0] if parts[0].css_first("h1") is not None or root.css_first("h1") is None else None
 
 
-class _Walk:
+class _TreeWalk:
     """One way through a tree, in document order and without recursion."""
 
-    def __init__(self, outline: Outline) -> None:
+    def __init__(self, outline: TextOutline) -> None:
         self._outline = outline
         self._pieces: list[str] = []
         self._marker = ""
@@ -243,8 +243,8 @@ class _Walk:
 
 def _text_of(cell: LexborNode) -> str:
     """Return the text of a cell; its headings are part of it."""
-    outline = Outline()
-    blocks = [*_Walk(outline).blocks(cell), *outline.end()]
+    outline = TextOutline()
+    blocks = [*_TreeWalk(outline).blocks(cell), *outline.end()]
     lines = []
     seen: tuple[str, ...] = ()
     for block in blocks:

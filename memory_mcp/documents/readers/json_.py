@@ -23,7 +23,7 @@ BROKEN: Final[tuple[type[Exception], ...]] = (ijson.JSONError, UnicodeError)
 """What reading raises where the file is not JSON."""
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
-Event: TypeAlias = tuple[str, object]
+JsonEvent: TypeAlias = tuple[str, object]
 """What ijson yields: start_map, map_key, string and so on, with its value."""
 
 
@@ -32,7 +32,7 @@ def read(source: Source) -> Iterator[Item]:
     if not _is_json(source.file, encoding):
         yield from _as_lines(source)
         return
-    yield from _document(_Walk().blocks(_events(source.file, encoding)), "application/json")
+    yield from _document(_EventWalk().blocks(_events(source.file, encoding)), "application/json")
 
 
 def read_lines(source: Source) -> Iterator[Item]:
@@ -117,7 +117,7 @@ def _as_lines(source: Source) -> Iterator[Item]:
     yield from (read_lines if is_lines else text.read)(source)
 
 
-def _events(file: BinaryIO, encoding: str) -> Iterator[Event]:
+def _events(file: BinaryIO, encoding: str) -> Iterator[JsonEvent]:
     return iter(ijson.basic_parse(_utf8(file, encoding)))
 
 
@@ -133,16 +133,16 @@ def _document(blocks: Iterator[Block], media_type: str) -> Iterator[Item]:
 def _line_blocks(lines: TextIO) -> Iterator[Block]:
     for line, value in values(lines):
         if isinstance(value, dict | list):
-            yield from _Walk(is_record=True).blocks(_events_of(value))
+            yield from _EventWalk(is_record=True).blocks(_events_of(value))
         else:
             written = plain(line if isinstance(value, str) else _written(value))
             if written.strip():
                 yield Block(written)
 
 
-def _events_of(value: Json) -> Iterator[Event]:
+def _events_of(value: Json) -> Iterator[JsonEvent]:
     """Yield the events of a value that is in memory, as ijson would."""
-    waiting: list[Event | Json] = [value]
+    waiting: list[JsonEvent | Json] = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, tuple):
@@ -160,7 +160,7 @@ def _events_of(value: Json) -> Iterator[Event]:
             yield "value", item
 
 
-class _Walk:
+class _EventWalk:
     """Makes blocks of events: one for each object in the outermost array, or for each key of an outermost object.
 
     A block has a line for each value, "path: value"; the path is the keys from the block's own part down to the value.
@@ -177,7 +177,7 @@ class _Walk:
         self._record_at = 0 if is_record else None
         """How many are open around the object that makes a block; None outside of one."""
 
-    def blocks(self, events: Iterable[Event]) -> Iterator[Block]:
+    def blocks(self, events: Iterable[JsonEvent]) -> Iterator[Block]:
         for kind, value in events:
             if kind == "map_key":
                 self._key = one_line(str(value))

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 from memory_mcp.documents.readers import charsets, html, text
 from memory_mcp.documents.readers.model import Block, Header, Item, Reader, Refusal, RefusedError, Source
-from memory_mcp.documents.readers.outline import Outline
+from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import cut, empty, one_line, plain, too_deep
 
 MAX_MESSAGE_BYTES: Final = charsets.MAX_TEXT_BYTES
@@ -152,7 +152,7 @@ def _best(parts: list[Message]) -> Iterator[Block]:
 def _text(message: Message, kind: str) -> Iterator[Block]:
     written = _decoded(message)
     if kind == "text/html":
-        outline = Outline()
+        outline = TextOutline()
         yield from html.blocks_of(html.parsed(written), outline)
     else:
         for paragraph in text.paragraphs(io.StringIO(_ARMOUR.sub("", written))):

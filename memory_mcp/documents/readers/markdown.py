@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from memory_mcp.documents.readers import charsets, html
 from memory_mcp.documents.readers.model import Block, Header, Item, Source
-from memory_mcp.documents.readers.outline import Outline
+from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import cut, empty, one_line, row_of, too_deep
 
 _PIECE: Final = 64 * 1024
@@ -29,7 +29,7 @@ _inline = MarkdownIt("commonmark")
 
 def read(source: Source) -> Iterator[Item]:
     with charsets.opened(source.file) as text:
-        outline = Outline()
+        outline = TextOutline()
         front, start = _front_matter(text)
         blocks = _all_blocks(front, _pieces(text, start), outline)
         first = next(blocks, None)
@@ -41,7 +41,7 @@ def read(source: Source) -> Iterator[Item]:
         yield from blocks
 
 
-def blocks_of(text: str, outline: Outline) -> Iterator[Block]:
+def blocks_of(text: str, outline: TextOutline) -> Iterator[Block]:
     """Yield the blocks of a text; `outline` has the headings before it, and then its own."""
     try:
         tokens = _blocks.parse(text)
@@ -49,12 +49,12 @@ def blocks_of(text: str, outline: Outline) -> Iterator[Block]:
         raise too_deep() from error
     if any(token.level >= _NESTING for token in tokens):
         raise too_deep()
-    walk = _Walk(outline)
+    walk = _TokenWalk(outline)
     for index, token in enumerate(tokens):
         yield from walk.blocks(token, tokens[index - 1] if index else None)
 
 
-def _all_blocks(front: str, pieces: Iterator[str], outline: Outline) -> Iterator[Block]:
+def _all_blocks(front: str, pieces: Iterator[str], outline: TextOutline) -> Iterator[Block]:
     yield from outline.block(front)
     for piece in pieces:
         yield from blocks_of(piece, outline)
@@ -90,10 +90,10 @@ def _pieces(text: TextIO, start: str) -> Iterator[str]:
     yield "".join(lines)
 
 
-class _Walk:
+class _TokenWalk:
     """One way through the tokens of a text, which come in document order."""
 
-    def __init__(self, outline: Outline) -> None:
+    def __init__(self, outline: TextOutline) -> None:
         self._outline = outline
         self._numbers: list[int | None] = []
         """The next number of each open list; None where it has none."""

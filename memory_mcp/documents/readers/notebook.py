@@ -9,7 +9,7 @@ from typing import Final
 from memory_mcp.documents.readers import charsets, json_, markdown
 from memory_mcp.documents.readers.json_ import Json, as_dict, as_list, as_str
 from memory_mcp.documents.readers.model import Block, Header, Item, Source
-from memory_mcp.documents.readers.outline import Outline
+from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import cut, empty, too_deep
 
 MAX_OUTPUT: Final = 2_000
@@ -26,7 +26,7 @@ def read(source: Source) -> Iterator[Item]:
     if not isinstance(notebook.get("cells"), list):
         yield from json_.read(source)
         return
-    outline = Outline()
+    outline = TextOutline()
     blocks = _blocks(notebook, outline)
     first = next(blocks, None)
     if first is None:
@@ -37,7 +37,7 @@ def read(source: Source) -> Iterator[Item]:
     yield from blocks
 
 
-def _blocks(notebook: dict[str, Json], outline: Outline) -> Iterator[Block]:
+def _blocks(notebook: dict[str, Json], outline: TextOutline) -> Iterator[Block]:
     language = as_str(as_dict(as_dict(notebook.get("metadata")).get("language_info")).get("name"))
     for cell in map(as_dict, as_list(notebook.get("cells"))):
         text = _joined(cell.get("source"))

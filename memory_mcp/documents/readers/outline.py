@@ -14,7 +14,7 @@ _ANCHOR: Final = re.compile(r"[\s\u200b]*[¶#§\uf0c1\u200b]+$")
 """The sign with which generated pages link a heading to itself."""
 
 
-class Outline:
+class TextOutline:
     """The headings above the next block. Text comes as it is in the file; what is blank is left out."""
 
     def __init__(self) -> None:

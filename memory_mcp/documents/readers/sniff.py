@@ -8,9 +8,40 @@ from typing import BinaryIO, Final
 
 from memory_mcp.documents.readers import charsets, whatsapp, zipped
 from memory_mcp.documents.readers.model import Refusal, RefusedError, Source
-from memory_mcp.documents.readers.names import BY_NAME, BY_SUFFIX, TEXTS
 
 HEAD_BYTES: Final = 64 * 1024
+
+_SOURCE: Final = "text/x-source"
+"""Our name for code of any language."""
+
+_SUFFIXES: Final = {
+    "text/markdown": ".md .markdown .mdown .mkd .mdx .qmd .rmd",
+    "text/html": ".html .htm .xhtml .xht .shtml",
+    "text/csv": ".csv .tsv .psv",
+    "application/json": ".json .geojson .jsonc .webmanifest",
+    "application/jsonl": ".jsonl .ndjson",
+    "application/x-ipynb+json": ".ipynb",
+    "message/rfc822": ".eml",
+    "application/mbox": ".mbox .mbx",
+    "text/plain": ".txt .text .rst .adoc .org .tex .log .srt .vtt .xml .yaml .yml .toml .ini .cfg .conf .po",
+    _SOURCE: (
+        ".py .pyi .pyx .js .mjs .cjs .jsx .ts .tsx .mts .vue .svelte .java .kt .kts .scala .groovy .c .h .cc .cpp .cxx "
+        ".hpp .hh .m .mm .cs .fs .vb .go .rs .swift .dart .rb .php .pl .pm .lua .r .jl .ex .exs .erl .hrl .hs .ml .mli "
+        ".clj .cljs .el .lisp .scm .sh .bash .zsh .fish .ps1 .bat .sql .proto .graphql .css .scss .sass .less .zig "
+        ".nim .sol .tf .cmake .mk .gradle .asm .s .v .sv .vhd .f90 .pas .d"
+    ),
+}
+_BY_SUFFIX: Final = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
+_BY_NAME: Final = {
+    "makefile": _SOURCE,
+    "dockerfile": _SOURCE,
+    "rakefile": _SOURCE,
+    "gemfile": _SOURCE,
+    "jenkinsfile": _SOURCE,
+    "cmakelists.txt": _SOURCE,
+}
+_TEXTS: Final = frozenset(_SUFFIXES)
+"""What a sender's word is taken for, where neither content nor name tells."""
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _OPEN: Final = "application/vnd.oasis.opendocument."
@@ -116,7 +147,7 @@ def _is_binary(head: bytes) -> bool:
 def _of_text(source: Source, text: str) -> str:
     text = text.replace("\r\n", "\n")
     named = _named(source)
-    if named != "text/x-source":
+    if named != _SOURCE:
         found = _of_structure(text, named)
         if found is not None:
             return found
@@ -173,11 +204,11 @@ def _is_whatsapp(text: str) -> bool:
 def _named(source: Source) -> str | None:
     """Return what the name says, or else the sender."""
     name = source.name.lower()
-    known = BY_NAME.get(name) or BY_SUFFIX.get(PurePosixPath(name).suffix)
+    known = _BY_NAME.get(name) or _BY_SUFFIX.get(PurePosixPath(name).suffix)
     if known is not None:
         return known
     declared = (source.media_type or "").partition(";")[0].strip().lower()
-    return declared if declared in TEXTS else None
+    return declared if declared in _TEXTS else None
 
 
 def _no_reader(sentence: str) -> RefusedError:
