@@ -40,6 +40,8 @@ _GUESSED: Final = (
 """Encodings that files are met in; the rest of Python's only win by chance."""
 _FEW: Final = 4
 """Characters beyond ASCII that do not tell one old encoding from another; cp1252 is what such texts are in."""
+_DECLARATION: Final = re.compile(rb"(?:charset|coding)\s*[=:]", re.IGNORECASE)
+"""chardet believes it whatever the text looks like."""
 _USUAL: Final = frozenset("äöüÄÖÜßéèêëàâçîïôûùœÉÀÈÊÇáíóúñÑ¿¡åÅøØ’‘“”„–—…€£©®°«»§±²³µ½×·•™".encode("cp1252"))
 """What a text with so few of them is believed to hold."""
 _CLOSE: Final = 0.6
@@ -143,26 +145,35 @@ def _sample(file: BinaryIO) -> bytes:
             before = max(start, 1 + chunk.rfind(b"\n", start, found.start()))
             end = min(len(chunk), found.end() + _CONTEXT_BYTES)
             sample += chunk[before if found.start() > end else start : end]
-    return bytes(sample)
+    return _DECLARATION.sub(b"", bytes(sample))
 
 
 def _candidates(sample: bytes, declared: str | None) -> Iterator[str]:
-    if declared is not None and (encoding := _known(declared)) and _wrongness(sample, encoding) <= _WORST:
-        yield encoding
-    found = chardet.detect_all(sample, ignore_threshold=True, include_encodings=_GUESSED)
-    guesses = [(guess["encoding"], guess["confidence"]) for guess in found]
-    least = max((confidence for _, confidence in guesses), default=0.0) * _CLOSE
-    likely = [encoding for name, confidence in guesses if confidence >= least and name and (encoding := _known(name))]
+    """Yield what is declared, where it could have been guessed or is not among the guesses, and then the best guess."""
+    if not sample:
+        return
+    confidence: dict[str, float] = {}
+    for guess in chardet.detect_all(sample, ignore_threshold=True, include_encodings=_GUESSED):
+        if encoding := _known(guess["encoding"]):
+            confidence.setdefault(encoding, guess["confidence"])
+    least = max(confidence.values(), default=0.0) * _CLOSE
+    likely = [encoding for encoding, value in confidence.items() if value >= least]
+    beyond = re.findall(rb"[\x80-\xff]", sample)
+    told = _known(declared)
+    is_likely = told in likely or len(beyond) < _FEW or told not in map(_known, _GUESSED)
+    if told and is_likely and _wrongness(sample, told) <= _WORST:
+        yield told
     wrong = {encoding: _wrongness(sample, encoding) for encoding in likely}
     clean = [encoding for encoding in likely if wrong[encoding] <= _WORST]
-    beyond = re.findall(rb"[\x80-\xff]", sample)
     if len(beyond) < _FEW:
         clean = ["cp1252"] if "cp1252" in clean and set(b"".join(beyond)) <= _USUAL else []
     yield from sorted(clean, key=wrong.__getitem__)[:1]
 
 
-def _known(name: str) -> str | None:
+def _known(name: str | None) -> str | None:
     """Return Python's name of an encoding; what the web calls Latin-1 and ASCII is cp1252."""
+    if not name:
+        return None
     try:
         codec = codecs.lookup(name.strip().strip("\"'"))
     except (LookupError, ValueError):  # the latter for a name with a zero byte

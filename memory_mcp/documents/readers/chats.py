@@ -31,6 +31,7 @@ _NOTICE: Final = re.compile(
 def read_conversations(source: Source) -> Iterator[Item]:
     """Read conversations.json of ChatGPT or Claude; what has another shape is read as JSON."""
     encoding = charsets.encoding_of(source.file)
+    json_.is_json(source.file, encoding)  # for its bound on depth; where an export is cut off, what is whole is told
     found = told = False
     try:
         for number, conversation in enumerate(_elements(source, encoding), 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 from collections.abc import Iterable, Iterator
@@ -29,7 +30,7 @@ JsonEvent: TypeAlias = tuple[str, object]
 
 def read(source: Source) -> Iterator[Item]:
     encoding = charsets.encoding_of(source.file)
-    if not _is_json(source.file, encoding):
+    if not is_json(source.file, encoding):
         yield from _as_lines(source)
         return
     yield from _document(_EventWalk().blocks(_events(source.file, encoding)), "application/json")
@@ -55,6 +56,19 @@ def values(lines: TextIO) -> Iterator[tuple[str, Json]]:
             yield line, line
 
 
+def is_json(file: BinaryIO, encoding: str) -> bool:
+    """Tell whether the whole file is one JSON value. Raises RefusedError where it is nested too deep."""
+    depth = 0
+    try:
+        for kind, _ in _events(file, encoding):
+            depth += kind.startswith("start_") - kind.startswith("end_")
+            if depth > MAX_DEPTH:
+                raise too_deep()
+    except BROKEN:
+        return False
+    return True
+
+
 def items(file: BinaryIO, encoding: str, prefix: str) -> Iterator[Json]:
     """Yield the values at a place in a file: "" is the whole, "item" each element of an array. Raises one of BROKEN."""
     yield from ijson.items(_utf8(file, encoding), prefix)
@@ -63,7 +77,7 @@ def items(file: BinaryIO, encoding: str, prefix: str) -> Iterator[Json]:
 def _utf8(file: BinaryIO, encoding: str) -> BinaryIO | _Utf8:
     """Return a file as ijson wants it: UTF-8 without a mark, from its start."""
     file.seek(0)
-    return file if encoding == "utf-8" else _Utf8(io.TextIOWrapper(file, encoding))
+    return file if encoding == "utf-8" else _Utf8(file, encoding)
 
 
 def as_dict(value: Json) -> dict[str, Json]:
@@ -84,27 +98,16 @@ def as_str(value: Json) -> str:
 class _Utf8:
     """A file of another encoding, in UTF-8."""
 
-    def __init__(self, text_file: TextIO) -> None:
-        self._text = text_file
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)()
 
     def read(self, size: int = -1) -> bytes:
-        data = self._text.read(size).encode(errors="replace")
-        if not data and size:
-            self._text.detach()  # type: ignore[attr-defined]  # a TextIOWrapper
+        """Return about `size` bytes, empty at the end alone."""
+        data = b""
+        while size and not data and (chunk := self._file.read(size)):
+            data = self._decoder.decode(chunk).encode()
         return data
-
-
-def _is_json(file: BinaryIO, encoding: str) -> bool:
-    """Tell whether the whole file is one JSON value, before a word of it is told."""
-    depth = 0
-    try:
-        for kind, _ in _events(file, encoding):
-            depth += kind.startswith("start_") - kind.startswith("end_")
-            if depth > MAX_DEPTH:
-                raise too_deep()
-    except BROKEN:
-        return False
-    return True
 
 
 def _as_lines(source: Source) -> Iterator[Item]:

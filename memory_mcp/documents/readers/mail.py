@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
@@ -238,7 +239,7 @@ def _words(raw: str) -> str:
     """Decode the encoded words of a header; what does not decode is left out."""
     try:
         pieces = decode_header(raw)
-    except (ValueError, LookupError, AssertionError):  # what broken encoded words raise
+    except (MessageError, ValueError, LookupError, AssertionError):  # what broken encoded words raise
         pieces = [(raw, None)]
     return one_line("".join(_word(piece, charset) for piece, charset in pieces))
 

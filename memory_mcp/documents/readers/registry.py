@@ -24,6 +24,8 @@ from memory_mcp.documents.readers import (
 )
 from memory_mcp.documents.readers.model import Item, Reader, Refusal, RefusedError, Source
 
+DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
 
 def read(source: Source) -> Iterator[Item]:
     """Yield what a file holds, read by what it is, whatever its name. Raises RefusedError."""
