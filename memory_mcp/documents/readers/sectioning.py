@@ -151,17 +151,22 @@ def _packed(run: list[_Piece], *, is_whole: bool) -> Iterator[Section]:
 
 
 def _end(run: list[_Piece], start: int, least: int, usual: int) -> int:
-    """Return where the section that begins at `start` ends: of the places within the bounds the best one."""
+    """Return where the section that begins at `start` ends: of the places within the bounds the best one.
+
+    Where few places are far enough, the nearer ones count too: cuts that are out of step need a choice to meet.
+    """
+    places: list[int] = []
+    enough = 0
     size = run[start].size
-    end, best = start + 1, (9, b"")
     for place in range(start + 1, len(run)):
         if size > usual:
             break
-        quality = (run[place].rank if size >= least else 8, _digest(run[place].text) if size >= least else b"")
-        if size < least or quality < best:
-            end, best = place, (9, b"") if size < least else quality
+        places.append(place)
+        enough += size >= least
         size += run[place].size
-    return end
+    if enough > 2:
+        places = places[-enough:]
+    return min(places, key=lambda place: (run[place].rank, _digest(run[place].text)), default=start + 1)
 
 
 def _digest(text: str) -> bytes:
