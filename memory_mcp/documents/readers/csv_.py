@@ -9,7 +9,8 @@ from typing import Final, TextIO
 
 from memory_mcp.documents.readers import charsets
 from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
-from memory_mcp.documents.readers.plain import empty, row_of
+from memory_mcp.documents.readers.plain import empty, plain
+from memory_mcp.documents.readers.tables import Table
 
 MAX_FIELD: Final = 1_000_000
 """Characters of one field: a quotation mark that is never closed would take the rest of the file."""
@@ -46,26 +47,19 @@ def delimiter_of(sample: str) -> str:
 
 
 def _blocks(text: TextIO, delimiter: str) -> Iterator[Block]:
-    """Take the first row of several fields for the header; what stands alone above it is a title."""
-    header = ""
-    has_rows = False
-    for row in filter(None, _rows(text, delimiter)):
-        if header:
-            has_rows = True
-            yield Block(row, repeated=header)
-        elif " | " in row:
-            header = row
-        else:
-            yield Block(row)
-    if header and not has_rows:
-        yield Block(header)
+    table = Table()
+    for row in _rows(text, delimiter):
+        for written, header in table.add(row):
+            yield Block(written, repeated=header)
+    for written, _ in table.close():
+        yield Block(written)
 
 
-def _rows(text: TextIO, delimiter: str) -> Iterator[str]:
+def _rows(text: TextIO, delimiter: str) -> Iterator[list[str]]:
     reader = csv.reader(iter(lambda: text.readline(MAX_FIELD), ""), delimiter=delimiter)
     try:
         for row in reader:
-            yield row_of(row)
+            yield list(map(plain, row))
     except csv.Error as error:
         raise RefusedError(
             Refusal.DAMAGED,

@@ -11,7 +11,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from memory_mcp.documents.readers import charsets
 from memory_mcp.documents.readers.model import Block, Header, Item, Source
 from memory_mcp.documents.readers.outline import TextOutline
-from memory_mcp.documents.readers.plain import empty, one_line, row_of, too_deep
+from memory_mcp.documents.readers.plain import empty, one_line, too_deep
+from memory_mcp.documents.readers.tables import row_text
 
 MAX_OPEN: Final = 1_000
 """Elements that are open at a time: the time to parse grows with their square."""
@@ -231,7 +232,7 @@ class _TreeWalk:
         count = 0
         for row in table.css("tr"):
             cells = row.css("td, th")
-            text = row_of([_text_of(cell) for cell in cells])
+            text = row_text([_text_of(cell) for cell in cells])
             if count == 0 and text and all(cell.tag == "th" for cell in cells):
                 header = text
             elif text:

@@ -12,7 +12,8 @@ from markdown_it.token import Token
 from memory_mcp.documents.readers import charsets, html
 from memory_mcp.documents.readers.model import Block, Header, Item, Source
 from memory_mcp.documents.readers.outline import TextOutline
-from memory_mcp.documents.readers.plain import cut, empty, one_line, row_of, too_deep
+from memory_mcp.documents.readers.plain import cut, empty, one_line, too_deep
+from memory_mcp.documents.readers.tables import Table
 
 _PIECE: Final = 64 * 1024
 """Characters after which the next heading begins a piece that is parsed on its own."""
@@ -99,8 +100,7 @@ class _TokenWalk:
         """The next number of each open list; None where it has none."""
         self._marker = ""
         self._cells: list[str] | None = None
-        self._header = ""
-        self._rows = 0
+        self._rows = Table()
 
     def blocks(self, token: Token, before: Token | None) -> Iterator[Block]:
         match token.type:
@@ -151,19 +151,15 @@ class _TokenWalk:
 
     def _table(self, kind: str) -> Iterator[Block]:
         match kind:
-            case "table_open":
-                self._header, self._rows = "", 0
             case "tr_open":
                 self._cells = []
             case "tr_close":
-                row, self._cells = row_of(self._cells or []), None
-                if not self._header:
-                    self._header = row
-                else:
-                    self._rows += 1
-                    yield from self._outline.block(row, self._header)
-            case "table_close" if not self._rows:
-                yield from self._outline.block(self._header)
+                cells, self._cells = self._cells or [], None
+                for row, header in self._rows.add(cells):
+                    yield from self._outline.block(row, header)
+            case "table_close":
+                for row, _ in self._rows.close():
+                    yield from self._outline.block(row)
 
 
 def _without_marks(text: str) -> str:

@@ -31,11 +31,6 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def row_of(cells: list[str]) -> str:
-    """Return a row of a table in one line, without the empty cells at its end; empty where all are."""
-    return " | ".join(one_line(cell) for cell in cells).rstrip(" |") if any(cells) else ""
-
-
 def empty() -> RefusedError:
     """Return the refusal of a file that holds no text."""
     return RefusedError(Refusal.EMPTY, "The file holds no text. Leave it out, or save it with its text.")

@@ -12,19 +12,25 @@ from memory_mcp.documents.readers import (
     chats,
     code,
     csv_,
+    docx,
     epub,
     html,
     json_,
     mail,
     markdown,
     notebook,
+    odt,
+    pdf,
+    pptx,
+    sheets,
     sniff,
     text,
     whatsapp,
 )
 from memory_mcp.documents.readers.model import Item, Reader, Refusal, RefusedError, Source
 
-DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument"
+_OPEN: Final = "application/vnd.oasis.opendocument"
 
 
 def read(source: Source) -> Iterator[Item]:
@@ -58,6 +64,13 @@ READERS: Final[Mapping[str, Reader]] = {
     "application/x-conversations": chats.read_conversations,
     "application/x-claude-code": chats.read_session,
     "application/epub+zip": epub.read,
+    "application/pdf": pdf.read,
+    "application/vnd.ms-excel": sheets.read,
+    f"{_OFFICE}.wordprocessingml.document": docx.read,
+    f"{_OFFICE}.presentationml.presentation": pptx.read,
+    f"{_OFFICE}.spreadsheetml.sheet": sheets.read,
+    f"{_OPEN}.text": odt.read,
+    f"{_OPEN}.spreadsheet": sheets.read,
     "message/rfc822": _message,
     "application/mbox": _mailbox,
 }

@@ -22,9 +22,9 @@ USUAL: Final = 2_000
 """Characters of a section at most; only a block that stands alone may have more."""
 MOST: Final = 8_000
 """Characters of any section."""
-_MOST_ALONE: Final = 7_000
+_MOST_ALONE: Final = 6_900
 """Characters of a block that stands alone, without its header row."""
-MOST_REPEATED: Final = 500
+MOST_REPEATED: Final = 1_000
 """Characters of a table's header row; it stands on each section of the table."""
 
 _BREAK: Final = re.compile(r"(\n+|(?<=[.!?…])[ \t]+|(?<=[。！？]))")

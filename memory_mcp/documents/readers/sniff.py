@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
-from memory_mcp.documents.readers import charsets, whatsapp, zipped
+from memory_mcp.documents.readers import charsets, ole2, whatsapp, zipped
 from memory_mcp.documents.readers.model import Refusal, RefusedError, Source
 
 HEAD_BYTES: Final = 64 * 1024
@@ -47,7 +47,6 @@ _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _OPEN: Final = "application/vnd.oasis.opendocument."
 _ARCHIVES: Final = (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*", b"BM", b"8BPS")
-_OLE2: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 _HTML: Final = re.compile(
     r"(?:<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b", re.DOTALL | re.IGNORECASE
@@ -81,7 +80,7 @@ def media_type(source: Source) -> str:
         return "application/pdf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _of_zip(source.file)
-    if head.startswith(_OLE2):
+    if head.startswith(ole2.SIGNATURE):
         return _of_ole2(source.file, head)
     _check_has_reader(head)
     return _of_text(source, _as_text(head))
@@ -115,19 +114,16 @@ def _of_zip(file: BinaryIO) -> str:
 
 
 def _of_ole2(file: BinaryIO, head: bytes) -> str:
-    """Look for the names of streams in the directory, whose first sector the header tells."""
+    """Look for a workbook in the directory, whose first sector the header tells; the rest has no reader."""
+    refusal = ole2.refusal(file)
+    if refusal is not None:
+        raise refusal
     sector = 1 << min(int.from_bytes(head[30:32], "little"), 16)
     file.seek((int.from_bytes(head[48:52], "little") + 1) * sector)
     directory = file.read(HEAD_BYTES)
-    if _stream("EncryptedPackage") in directory:
-        raise RefusedError(Refusal.PASSWORD_NEEDED, "The file needs a password. Save a copy without one.")
-    if _stream("Workbook") in directory or _stream("Book") in directory:
-        return "application/vnd.ms-excel"
-    raise _no_reader("The file is of an old kind that has no reader. Save it as DOCX, PPTX or PDF.")
-
-
-def _stream(name: str) -> bytes:
-    return f"{name}\0".encode("utf-16-le")
+    if not any(f"{name}\0".encode("utf-16-le") in directory for name in ("Workbook", "Book")):
+        raise _no_reader("The file is of an old kind that has no reader. Save it as PDF or as text.")
+    return "application/vnd.ms-excel"
 
 
 def _as_text(head: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from random import Random
 
@@ -106,7 +107,7 @@ def test_lazy() -> None:
     """Sections come while the blocks are read: no more is held than the next cut needs."""
     read = 0
 
-    def endless():  # type: ignore[no-untyped-def]  # noqa: ANN202 - a generator for this test
+    def endless() -> Iterator[Block]:
         nonlocal read
         while True:
             read += 1
