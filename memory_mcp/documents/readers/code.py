@@ -32,9 +32,7 @@ _DEFINES: Final = re.compile(
     r"(?:table|view|function|procedure|trigger|index))\b",
     re.IGNORECASE,
 )
-_CALLABLE: Final = re.compile(
-    r"[\w:<>*&,\s\[\].~]+\([^;]*\)?[^;]*\{?\s*$|(?:const|let|var)\s+\w+\s*=\s*(?:async\s*)?(?:\(|function)"
-)
+_CALLABLE: Final = re.compile(r"[\w:<>*&,\s\[\].~]+\([^;]*$|(?:const|let|var)\s+\w+\s*=\s*(?:async\s*)?(?:\(|function)")
 _LEADS: Final = re.compile(r"//|/\*|\*|#(?!include|define|if|else|endif|pragma)|--|;;|@|\[|\"\"\"|%")
 """Comments, decorators and attributes: they belong to what follows."""
 _CLOSES: Final = re.compile(r"[}\])]|end\b|else\b|elif\b|except\b|catch\b|finally\b|then\b|esac\b|fi\b|done\b|\*/")

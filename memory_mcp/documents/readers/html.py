@@ -55,7 +55,7 @@ _ENDS_ITSELF: Final = _VOID | frozenset(
 _DECLARED: Final = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]{0,100}encoding=[\"']([\w.-]+)"
 )
-_EMPTY_ELEMENT: Final = re.compile(r"<([a-zA-Z][\w:-]*)([^<>]*)/>")
+_EMPTY_ELEMENT: Final = re.compile(r"<([a-zA-Z][\w:-]*)(?=[\s/])([^<>]*)/>")
 _BLANKS: Final = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -257,10 +257,9 @@ def _text_of(cell: LexborNode) -> str:
 
 def _is_data(table: LexborNode) -> bool:
     """Tell a table of data from one that only places its parts."""
-    if (
-        table.attributes.get("role") in ("presentation", "none")
-        or table.css_first("td table, th table, pre") is not None
-    ):
+    if table.attributes.get("role") in ("presentation", "none") or table.css_first("pre") is not None:
+        return False
+    if any(inner.mem_id != table.mem_id for inner in table.css("table")):
         return False
     return any(len(row.css("td, th")) > 1 for row in table.css("tr"))
 

@@ -20,7 +20,7 @@ _PIECE: Final = 64 * 1024
 _LARGEST_PIECE: Final = 512 * 1024
 _NESTING: Final = 60
 _FENCE: Final = re.compile(r" {0,3}(```+|~~~+)")
-_FRONT_TITLE: Final = re.compile(r"^title\s*[:=]\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE | re.IGNORECASE)
+_FRONT_TITLE: Final = re.compile(r"^title[ \t]*[:=](.*)$", re.MULTILINE | re.IGNORECASE)
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\[[^\]]*\]")
 
@@ -37,7 +37,9 @@ def read(source: Source) -> Iterator[Item]:
         if first is None:
             raise empty()
         named = _FRONT_TITLE.search(front)
-        yield Header(title=(one_line(named[1]) if named else None) or outline.first, media_type="text/markdown")
+        yield Header(
+            title=(one_line(named[1]).strip("\"'") if named else None) or outline.first, media_type="text/markdown"
+        )
         yield first
         yield from blocks
 
@@ -48,7 +50,7 @@ def blocks_of(text: str, outline: TextOutline) -> Iterator[Block]:
         tokens = _blocks.parse(text)
     except RecursionError as error:
         raise too_deep() from error
-    if any(token.level >= _NESTING for token in tokens):
+    if any(token.level >= _NESTING - 1 for token in tokens):
         raise too_deep()
     walk = _TokenWalk(outline)
     for index, token in enumerate(tokens):
@@ -164,7 +166,7 @@ class _TokenWalk:
 
 def _without_marks(text: str) -> str:
     """Return a heading's text without the marks of Markdown."""
-    children: Sequence[Token] = _inline.parseInline(cut(_LINK.sub(r"\1", text), 2_000))[0].children or ()
+    children: Sequence[Token] = _inline.parseInline(_LINK.sub(r"\1", cut(text, 2_000)))[0].children or ()
     return "".join(
         child.content if child.type in ("text", "code_inline", "image") else " " if "break" in child.type else ""
         for child in children

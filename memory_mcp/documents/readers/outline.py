@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,8 +9,8 @@ from memory_mcp.documents.readers.headings import HeadingStack
 from memory_mcp.documents.readers.model import Block
 from memory_mcp.documents.readers.plain import MAX_HEADING, cut, one_line, plain
 
-_ANCHOR: Final = re.compile(r"[\s\u200b]*[¶#§\uf0c1\u200b]+$")
-"""The sign with which generated pages link a heading to itself."""
+_ANCHORS: Final = " ¶§\uf0c1\u200b"
+"""The signs with which generated pages link a heading to itself."""
 
 
 class TextOutline:
@@ -24,7 +23,7 @@ class TextOutline:
 
     def heading(self, level: int, text: str) -> Iterator[Block]:
         """Begin a heading; 1 is the outermost. Yields those before it that nothing stood beneath."""
-        text = cut(_ANCHOR.sub("", one_line(text)), MAX_HEADING)
+        text = cut(one_line(text).removesuffix(" #").strip(_ANCHORS), MAX_HEADING)
         if text:
             self.first = self.first or text
             yield from self._headings.enter(level, text)

@@ -10,15 +10,17 @@ from memory_mcp.documents.readers.model import Refusal, RefusedError
 MAX_HEADING: Final = 200
 """Characters of one heading; it stands on each of its sections."""
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
-_DATA: Final = re.compile(r"data:[\w.+/-]{0,100};base64,[A-Za-z0-9+/=%\s]{40,}|[A-Za-z0-9+/_-]{400,}={0,2}")
-_ENDS: Final = re.compile(r"[ \t\r\xa0]+$", re.MULTILINE)
+_DATA: Final = re.compile(
+    r"data:[\w.+/-]{0,100};base64,(?:\s?[A-Za-z0-9+/=%]{40,})+[A-Za-z0-9+/=%]*|(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{400,}={0,2}"
+)
 _BLANKS: Final = re.compile(r"\s+")
 
 
 def plain(text: str) -> str:
     """Return a text as it is kept: its lines and indentation, no blank lines around it, nothing that is not text."""
     text = _DATA.sub("…", text) if len(text) >= 40 else text
-    return _ENDS.sub("", _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))).strip("\n")
+    text = _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
 
 def one_line(text: str) -> str:

@@ -49,7 +49,7 @@ _ARCHIVES: Final = (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh",
 _PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*", b"BM", b"8BPS")
 
 _HTML: Final = re.compile(
-    r"(?:<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b", re.DOTALL | re.IGNORECASE
+    r"(?><\?xml[^>]*>|<!--.*?-->|\s+)*+<(?:!doctype\s+html|html|head|body)\b", re.DOTALL | re.IGNORECASE
 )
 _MBOX: Final = re.compile(r"From \S+.*\d{4}\s*\n[A-Za-z-]+:|From -[^\n]*\n[A-Za-z-]+:")
 _MAIL_HEADERS: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)+")
@@ -62,7 +62,9 @@ _JSON_LINES: Final = re.compile(r"\s*\{[^\n]*\}[ \t]*\n\s*\{")
 _CONVERSATIONS: Final = re.compile(
     r'"mapping"\s*:\s*\{\s*"[^"]+"\s*:\s*\{\s*"(?:id|message|parent)"|"chat_messages"\s*:\s*\['
 )
-_SESSION: Final = re.compile(r'^\s*\{[^\n]*"(?:sessionId|leafUuid)"\s*:|^\s*\{"type"\s*:\s*"summary"', re.MULTILINE)
+_SESSION: Final = re.compile(
+    r'^[ \t]*\{[^\n]*"(?:sessionId|leafUuid)"\s*:|^[ \t]*\{"type"\s*:\s*"summary"', re.MULTILINE
+)
 _NOTEBOOK: Final = re.compile(r'"nbformat"\s*:\s*\d|"cell_type"\s*:\s*"(?:code|markdown|raw)"')
 
 
