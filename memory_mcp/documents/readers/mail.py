@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 from memory_mcp.documents.readers import charsets, html, text
 from memory_mcp.documents.readers.model import Block, Header, Item, Reader, Refusal, RefusedError, Source
 from memory_mcp.documents.readers.outline import TextOutline
-from memory_mcp.documents.readers.plain import cut, empty, one_line, plain, too_deep
+from memory_mcp.documents.readers.plain import cut, empty, one_line, too_deep
 
 MAX_MESSAGE_BYTES: Final = charsets.MAX_TEXT_BYTES
 MAX_PARTS: Final = 500
@@ -232,31 +232,35 @@ def _file_name(message: Message) -> str:
 
 
 def _header(message: Message, name: str) -> str:
-    return _words(str(message.get(name, "")))
+    raw = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+    return _words(_told(raw.encode("ascii", "surrogateescape"), None))
 
 
-def _words(raw: str) -> str:
+def _words(text: str) -> str:
     """Decode the encoded words of a header; what does not decode is left out."""
     try:
-        pieces = decode_header(raw)
+        pieces = decode_header(text)
     except (MessageError, ValueError, LookupError, AssertionError):  # what broken encoded words raise
-        pieces = [(raw, None)]
+        pieces = [(text, None)]
     return one_line("".join(_word(piece, charset) for piece, charset in pieces))
 
 
 def _word(piece: str | bytes, charset: str | None) -> str:
-    data = piece.encode("ascii", "surrogateescape") if isinstance(piece, str) and piece.isascii() else piece
-    if isinstance(data, str):
-        data = data.encode("utf-8", "surrogateescape")
+    if isinstance(piece, str):
+        return piece
+    return piece.decode("raw-unicode-escape", "ignore") if charset is None else _told(piece, charset)
+
+
+def _told(data: bytes, charset: str | None) -> str:
     try:
         return charsets.decoded(data, charset)
     except RefusedError:
-        return plain(data.decode("ascii", "ignore"))
+        return data.decode("ascii", "ignore")
 
 
 def _date(message: Message) -> datetime | None:
     try:
-        date = parsedate_to_datetime(str(message.get("Date", "")))
+        date = parsedate_to_datetime(_header(message, "Date"))
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date

@@ -5,6 +5,7 @@ The reader process imports this module before its sandbox closes, and the front 
 
 from __future__ import annotations
 
+import heapq  # noqa: F401 - Counter.most_common imports it when it is called, which the sandbox would not let it
 from collections.abc import Iterator, Mapping
 from typing import Final
 

@@ -43,6 +43,10 @@ _BY_NAME: Final = {
 _TEXTS: Final = frozenset(_SUFFIXES)
 """What a sender's word is taken for, where neither content nor name tells."""
 
+_MAY_BE_JSON: Final = (None, "text/plain", "application/json", "application/jsonl", "application/x-ipynb+json")
+_MAY_BE_OTHER: Final = (None, "text/plain", "text/html", "message/rfc822", "application/mbox")
+"""Names that say little: what the text looks like counts for more."""
+
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _OPEN: Final = "application/vnd.oasis.opendocument."
 _ARCHIVES: Final = (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
@@ -157,16 +161,9 @@ def _of_text(source: Source, text: str) -> str:
 
 
 def _of_structure(text: str, named: str | None) -> str | None:
-    if _JSON.match(text) and named in (
-        None,
-        "text/plain",
-        "application/json",
-        "application/jsonl",
-        "application/x-ipynb+json",
-    ):
-        return _of_json(text, named)
-    if named not in (None, "text/plain", "text/html", "message/rfc822", "application/mbox"):
-        return None
+    found = _of_json(text, named) if named in _MAY_BE_JSON and _JSON.match(text) else None
+    if found is not None or named not in _MAY_BE_OTHER:
+        return found
     if _HTML.match(text):
         return "text/html"
     if _MBOX.match(text):
