@@ -88,6 +88,8 @@ def opened(file: BinaryIO, declared: str | None = None) -> Iterator[TextIO]:
 
 def decoded(data: bytes, declared: str | None = None) -> str:
     """Return a text that is in memory. Raises as `encoding_of`."""
+    if data.isascii() and b"\0" not in data and b"\x1b" not in data:
+        return data.decode("ascii").replace("\r\n", "\n").replace("\r", "\n")
     with opened(io.BytesIO(data), declared) as text:
         return text.read()
 
@@ -155,6 +157,8 @@ def _candidates(sample: bytes, declared: str | None) -> Iterator[str]:
     confidence: dict[str, float] = {}
     for guess in chardet.detect_all(sample, ignore_threshold=True, include_encodings=_GUESSED):
         if encoding := _known(guess["encoding"]):
+            if encoding == "iso8859-15" and b"\xa4" not in sample:
+                encoding = "cp1252"  # they differ in its euro sign, and in seven others that it lacks
             confidence.setdefault(encoding, guess["confidence"])
     least = max(confidence.values(), default=0.0) * _CLOSE
     likely = [encoding for encoding, value in confidence.items() if value >= least]

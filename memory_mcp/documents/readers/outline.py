@@ -23,7 +23,8 @@ class TextOutline:
 
     def heading(self, level: int, text: str) -> Iterator[Block]:
         """Begin a heading; 1 is the outermost. Yields those before it that nothing stood beneath."""
-        text = cut(one_line(text).removesuffix(" #").rstrip(_ANCHORS), MAX_HEADING)
+        text = one_line(text).removesuffix(" #").rstrip(_ANCHORS)
+        text = cut(text[1:] if text[:1] == "§" and text[1:2].isalpha() else text, MAX_HEADING)
         if text:
             self.first = self.first or text
             yield from self._headings.enter(level, text)

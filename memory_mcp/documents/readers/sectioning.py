@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final
+from zlib import crc32
 
 from memory_mcp.documents.readers.model import Block
 
@@ -28,9 +29,9 @@ MOST_REPEATED: Final = 1_000
 """Characters of a table's header row; it stands on each section of the table."""
 
 _BREAK: Final = re.compile(r"(\n+|(?<=[.!?…])[ \t]+|(?<=[。！？]))")
-_WORDS: Final = re.compile(r"( +)")
+_WORD: Final = re.compile(r"[^ ]+")
 _LONG_SENTENCE: Final = 1_000
-_WITHOUT_BLANKS: Final = 500
+_LONGEST_PHRASE: Final = 500
 _LIST_ITEM: Final = re.compile(r"\s*(?:[-*•]|\d{1,9}[.)]) ")
 
 
@@ -59,9 +60,12 @@ class _Piece:
     header: str
     """The header row, where the piece before has another."""
 
-    @property
-    def size(self) -> int:
-        return len(self.text) + len(self.joint) + len(self.header)
+    size: int
+    """Characters, all in all."""
+
+
+def _piece(text: str, block: Block, joint: str, rank: int, header: str) -> _Piece:
+    return _Piece(text, block, joint, rank, header, len(text) + len(joint) + len(header))
 
 
 def sections(blocks: Iterable[Block]) -> Iterator[Section]:
@@ -106,12 +110,12 @@ def _joint(block: Block, before: Block | None, *, is_same_table: bool) -> str:
 def _cut(block: Block, joint: str, header: str) -> Iterator[_Piece]:
     """Yield a block's pieces: itself, or the sentences of a long one."""
     if len(block.text) <= (_MOST_ALONE if block.stands_alone else USUAL):
-        yield _Piece(block.text, block, joint, 0, header)
+        yield _piece(block.text, block, joint, 0, header)
         return
     rank = 0
     for text, next_joint, next_rank in _parts(block.text):
         if text:
-            yield _Piece(text, block, joint, rank, header)
+            yield _piece(text, block, joint, rank, header)
             joint, rank, header = next_joint, next_rank, ""
         else:
             joint += next_joint
@@ -125,12 +129,23 @@ def _parts(text: str) -> Iterator[tuple[str, str, int]]:
         if len(sentence) <= _LONG_SENTENCE:
             yield sentence, behind, rank
             continue
-        words = _WORDS.split(sentence)
-        for word, blank in zip(words[::2], [*words[1::2], None], strict=True):
-            for start in range(0, max(len(word), 1), _WITHOUT_BLANKS):
-                is_last = start + _WITHOUT_BLANKS >= len(word)
-                between = ("", 3) if not is_last else (behind, rank) if blank is None else (blank, 3)
-                yield word[start : start + _WITHOUT_BLANKS], *between
+        *first, last = _phrases(sentence)
+        yield from ((phrase, blank, 3) for phrase, blank in first)
+        yield last[0], behind, rank
+
+
+def _phrases(sentence: str) -> list[tuple[str, str]]:
+    """Cut a long sentence before words that their own digest chooses, one of eight; each with the blanks behind it."""
+    phrases: list[tuple[str, str]] = []
+    start = 0
+    for word in _WORD.finditer(sentence):
+        is_chosen = crc32(word[0].encode("utf-8", "replace")) % 8 == 0
+        while word.end() - start > _LONGEST_PHRASE or (is_chosen and start < word.start()):
+            end = word.start() if word.start() > start else start + _LONGEST_PHRASE
+            phrase = sentence[start:end]
+            phrases.append((phrase.rstrip(" "), phrase[len(phrase.rstrip(" ")) :]))
+            start = end
+    return [*phrases, (sentence[start:], "")]
 
 
 def _packed(run: list[_Piece], *, is_whole: bool) -> Iterator[Section]:

@@ -55,6 +55,7 @@ _PICTURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a",
 _HTML: Final = re.compile(
     r"(?><\?xml[^>]*>|<!--.*?-->|\s+)*+<(?:!doctype\s+html|html|head|body)\b", re.DOTALL | re.IGNORECASE
 )
+_SVG: Final = re.compile(r"(?><\?xml[^>]*>|<!--.*?-->|<!DOCTYPE svg[^>]*>|\s+)*+<svg\b", re.DOTALL)
 _MBOX: Final = re.compile(r"From \S+.*\d{4}\s*\n[A-Za-z-]+:|From -[^\n]*\n[A-Za-z-]+:")
 _MAIL_HEADERS: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)+")
 _MAIL_NAMES: Final = re.compile(
@@ -148,6 +149,8 @@ def _is_binary(head: bytes) -> bool:
 
 def _of_text(source: Source, text: str) -> str:
     text = text.replace("\r\n", "\n")
+    if _SVG.match(text) or text.startswith("%!PS"):
+        raise _no_reader("The file is a drawing, and its text is not read. Save it as PDF.")
     named = _named(source)
     if named != _SOURCE:
         found = _of_structure(text, named)

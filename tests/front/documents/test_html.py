@@ -66,9 +66,9 @@ def test_preformatted() -> None:
 
 def test_bare_headings() -> None:
     """A heading with nothing beneath it is not lost."""
-    assert told("<html><h1>A</h1><h2>B</h2><h2>C ¶</h2><p>text").blocks == [
-        Block("B", ("A", "B")),
-        Block("text", ("A", "C")),
+    assert told("<html><h1>§ 1 A</h1><h2>B</h2><h2>§C# ¶</h2><p>text").blocks == [
+        Block("B", ("§ 1 A", "B")),
+        Block("text", ("§ 1 A", "C#")),
     ]
 
 

@@ -89,6 +89,8 @@ def test_zip(members: dict[str, bytes], media_type: str) -> None:
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Refusal.NO_READER),
         (b"RIFF\x24\0\0\0WEBPVP8 ", Refusal.NO_READER),
         (b"{\\rtf1 Hello}", Refusal.NO_READER),
+        (b"<?xml version='1.0'?>\n<!-- x -->\n<svg xmlns='http://www.w3.org/2000/svg'/>", Refusal.NO_READER),
+        (b"%!PS-Adobe-3.0\n", Refusal.NO_READER),
         (b"\x1f\x8b\x08\0" * 10, Refusal.NO_READER),
         (bytes(range(256)) * 4, Refusal.NO_READER),
         (b"\x7fELF\x02\x01\x01\0" + b"\0" * 60, Refusal.NO_READER),
