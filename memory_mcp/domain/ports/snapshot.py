@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
 from memory_mcp.domain.models import (
     BackgroundScores,
@@ -38,6 +39,10 @@ class Snapshot(Protocol):
 
         A content of at most `most_bytes` (UTF-8) comes with it.
         """
+        ...
+
+    def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
+        """Return where these memories lie in documents; those that are no sections are absent."""
         ...
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
