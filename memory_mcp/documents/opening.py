@@ -1,14 +1,38 @@
-"""Opens files below allowed folders. What is checked is the opened descriptor, so a path that changes changes nothing."""
+"""Opens files below allowed folders. The opened descriptor is what is checked: a swapped path changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
-MAX_FILE_BYTES: Final = 512 * 1024 * 1024
+from memory_mcp.documents.beneath import LOOKING, open_beneath
+from memory_mcp.documents.readers.model import Refusal, RefusedError
+from memory_mcp.documents.secret_names import secret
+
+MAX_FILE_BYTES: Final = 512 << 20
+_READING: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+"""Blocks on no FIFO, should one have taken the file's place."""
+_GET_PATH: Final = 50  # F_GETPATH of macOS
+_OUTSIDE: Final = "lies outside the folders that may be read; add its folder to MCP_MEMORY_INGEST_ROOTS"
+_LEADS_OUT: Final = "is a link that leads out of the folders that may be read; name the file itself"
+_SENTENCES: Final[Mapping[int, tuple[Refusal, str]]] = {
+    errno.EXDEV: (Refusal.OUTSIDE_ROOTS, _LEADS_OUT),
+    errno.ELOOP: (Refusal.OUTSIDE_ROOTS, _LEADS_OUT),
+    errno.ENOENT: (Refusal.MISSING, "does not exist; check the path"),
+    errno.ENOTDIR: (Refusal.MISSING, "does not exist; check the path"),
+    errno.ENAMETOOLONG: (Refusal.MISSING, "does not exist; check the path"),
+    errno.ENXIO: (Refusal.NOT_A_FILE, "is not a file"),
+    errno.EACCES: (Refusal.NO_ACCESS, "may not be read by this user; change its permissions"),
+    errno.EPERM: (Refusal.NO_ACCESS, "may not be read by this user; change its permissions"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +47,7 @@ class OpenedFile:
     modified_ns: int
     """Unix time."""
 
-    def __enter__(self) -> OpenedFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -32,27 +56,39 @@ class OpenedFile:
         self.close()
 
     def close(self) -> None:
-        raise NotImplementedError
+        os.close(self.descriptor)
 
     def is_unchanged(self) -> bool:
-        """Whether size and times are those of the opening."""
-        raise NotImplementedError
+        """Whether size and time are those of the opening."""
+        now = os.fstat(self.descriptor)
+        return (now.st_size, now.st_mtime_ns) == (self.size, self.modified_ns)
 
 
-def open_below(roots: Sequence[Path], path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> OpenedFile:
-    """Open a regular file below one of the roots; links are followed while they stay below that root.
+def open_below(
+    roots: Sequence[Path], path: Path, *, max_bytes: int = MAX_FILE_BYTES, secrets: bool = False
+) -> OpenedFile:
+    """Open a regular file below one of the roots; a relative link is followed while it stays below that root.
 
-    It never blocks on a FIFO, and reads nothing.
+    It blocks on no FIFO, wakes no device, and reads nothing.
 
     Args:
         roots: absolute folders.
         path: absolute.
         max_bytes: the largest size.
+        secrets: open files that hold secrets by their name as well.
 
     Raises:
-        RefusedError: OUTSIDE_ROOTS, MISSING, NOT_A_FILE, NO_ACCESS, TOO_LARGE or EMPTY.
+        RefusedError: OUTSIDE_ROOTS, MISSING, NOT_A_FILE, NO_ACCESS, SECRET, TOO_LARGE or EMPTY.
     """
-    raise NotImplementedError
+    refused = outside(path)
+    for root, relative in places(roots, path):
+        try:
+            return _opened(root, relative, path, max_bytes, secrets=secrets)
+        except RefusedError as error:
+            if error.refusal is not Refusal.OUTSIDE_ROOTS:
+                raise
+            refused = error
+    raise refused
 
 
 def open_content(content: bytes) -> OpenedFile:
@@ -60,5 +96,114 @@ def open_content(content: bytes) -> OpenedFile:
 
     Raises:
         RefusedError: EMPTY.
+        OSError: there is no room for it.
     """
-    raise NotImplementedError
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return _checked(os.open(file.name, _READING | os.O_CLOEXEC), None, len(content))
+
+
+def changed() -> RefusedError:
+    """Return the refusal of a file that changed while it was read."""
+    return RefusedError(Refusal.CHANGED, "it changed while it was read; try again when nothing writes it")
+
+
+def outside(path: Path) -> RefusedError:
+    """Return the refusal of a path that lies below no root."""
+    return RefusedError(Refusal.OUTSIDE_ROOTS, f"{path.name} {_OUTSIDE}")
+
+
+def places(roots: Sequence[Path], path: Path) -> Iterator[tuple[Path, PurePath]]:
+    """Yield the roots that a path names, with the rest of the path; a root may be spelled through a link."""
+    for root in roots:
+        for spelled in dict.fromkeys((root, Path(os.path.realpath(root)))):
+            if path.is_relative_to(spelled):
+                yield root, path.relative_to(spelled)
+                break
+
+
+def refused_for(error: OSError | ValueError, name: str) -> RefusedError:
+    """Return the refusal of a path that cannot be opened."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return RefusedError(Refusal.MISSING, "a path cannot have a null character; check the path")
+    unknown = Refusal.NO_ACCESS, f"cannot be opened ({error.strerror}); check its disk"
+    refusal, sentence = _SENTENCES.get(error.errno, unknown)
+    return RefusedError(refusal, f"{name} {sentence}")
+
+
+def _opened(root: Path, relative: PurePath, path: Path, max_bytes: int, *, secrets: bool) -> OpenedFile:
+    if not secrets:
+        _refuse_secret(relative)
+    try:
+        folder = os.open(root, LOOKING | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _refuse_special(folder, relative)
+            descriptor = open_beneath(folder, relative, _READING)
+            real_root = _real_path(folder)
+        finally:
+            os.close(folder)
+    except (OSError, ValueError) as error:
+        raise refused_for(error, path.name) from error
+    opened = _checked(descriptor, path, max_bytes)
+    try:
+        real = _real_path(descriptor)
+        if not secrets and real.is_relative_to(real_root):
+            _refuse_secret(real.relative_to(real_root))  # a harmless name may be a link to it
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _refuse_secret(relative: PurePath) -> None:
+    if named := secret(relative.parts):
+        raise RefusedError(Refusal.SECRET, f"{relative.name} may hold secrets ({named}); copy what is none elsewhere")
+
+
+def _refuse_special(folder: int, relative: PurePath) -> None:
+    """Refuse a device without opening it, where the system can: opening some has effects."""
+    if LOOKING != os.O_RDONLY:
+        descriptor = open_beneath(folder, relative, LOOKING)
+        try:
+            _refuse_no_file(os.fstat(descriptor), relative.name)
+        finally:
+            os.close(descriptor)
+
+
+def _refuse_no_file(found: os.stat_result, name: str) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = "is a folder" if stat.S_ISDIR(found.st_mode) else "is a device, pipe or socket"
+        raise RefusedError(Refusal.NOT_A_FILE, f"{name} {kind}, not a file")
+
+
+def _refuse_size(size: int, name: str, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise RefusedError(Refusal.TOO_LARGE, f"{name} is larger than {max_bytes >> 20:,} MiB; split it")
+    if not size:
+        raise RefusedError(Refusal.EMPTY, f"{name} is empty")
+
+
+def _checked(descriptor: int, path: Path | None, max_bytes: int) -> OpenedFile:
+    """Return the descriptor as a file if it is one to read; close it otherwise."""
+    name = path.name if path else "the content"
+    try:
+        found = os.fstat(descriptor)
+        _refuse_no_file(found, name)
+        _refuse_size(found.st_size, name, max_bytes)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return OpenedFile(descriptor, path, found.st_size, found.st_mtime_ns)
+
+
+def _real_path(descriptor: int) -> Path:
+    """Return where a descriptor's file lies now; where the system does not say, a path that is below nothing."""
+    try:
+        if sys.platform == "darwin":
+            import fcntl  # noqa: PLC0415 - of Unix
+
+            return Path(os.fsdecode(fcntl.fcntl(descriptor, _GET_PATH, bytes(1024)).rstrip(b"\0")))
+        return Path(f"/proc/self/fd/{descriptor}").readlink()
+    except OSError:
+        return Path()

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Final
+
+from pathspec import GitIgnoreSpec
+
+from memory_mcp.documents.beneath import open_beneath
+from memory_mcp.documents.opening import outside, places, refused_for
+from memory_mcp.documents.secret_names import FOLDERS, is_secret_file
+
+MAX_DEPTH: Final = 64
+"""Folders below each other."""
+MAX_ENTRIES: Final = 200_000
+IGNORE_FILES: Final = (".gitignore", ".memoryignore")
+"""In each folder; the latter decides where both speak, and a deeper one over a higher."""
+_MAX_IGNORE_BYTES: Final = 256 * 1024
+_TOO_MANY: Final = "holds too many files; what follows by name is left out: name its folders one by one"
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +40,135 @@ class LeftOut:
 
     path: Path
     why: str
-    """For a person, such as "may hold secrets (.env)" or "ignored by .gitignore"."""
+    """For a person, such as "may hold secrets" or "ignored by .gitignore"."""
 
 
-def walk(roots: Sequence[Path], folder: Path) -> Iterator[Found | LeftOut]:
-    """Yield a folder's files in the order of their names, deep ones included.
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What one ignore file says of what lies below its folder."""
 
-    It follows no links to folders, and honours `.gitignore` and `.memoryignore` from the folder downwards.
+    depth: int
+    """Parts of its folder's path from the root."""
+    file: str
+    patterns: GitIgnoreSpec
+
+
+def walk(roots: Sequence[Path], folder: Path, *, max_entries: int = MAX_ENTRIES) -> Iterator[Found | LeftOut]:
+    """Yield a folder's files, deep ones included, in the order of their names.
+
+    It follows no links to folders, and honours `.gitignore` and `.memoryignore` from the root downwards. A folder that
+    is swapped for a link meanwhile is not entered.
 
     Args:
         roots: absolute folders.
         folder: absolute, one of the roots or below one.
+        max_entries: files and folders that are looked at.
 
     Raises:
-        RefusedError: OUTSIDE_ROOTS, MISSING, NOT_A_FILE (it is no folder) or NO_ACCESS.
+        RefusedError: OUTSIDE_ROOTS, MISSING (or it is no folder) or NO_ACCESS.
     """
-    raise NotImplementedError
+    folder = Path(os.path.normpath(folder))
+    for root, relative in places(roots, folder):
+        try:
+            descriptor, rules = _opened(root, relative.parts)
+        except (OSError, ValueError) as error:
+            raise refused_for(error, folder.name) from error
+        named = folder.parents[len(relative.parts) - 1] if relative.parts else folder  # the root, as it was spelled
+        try:
+            yield from _Walk(named, max_entries).below(descriptor, relative.parts, rules)
+        finally:
+            os.close(descriptor)
+        return
+    raise outside(folder)
+
+
+def _opened(root: Path, parts: tuple[str, ...]) -> tuple[int, list[_Rules]]:
+    """Open a folder below a root; return it with the rules of the folders above it."""
+    rules: list[_Rules] = []
+    top = os.open(root, _FOLDER | os.O_CLOEXEC)
+    try:
+        for depth in range(len(parts)):
+            above = open_beneath(top, PurePath(*parts[:depth]), _FOLDER)
+            try:
+                rules += _rules(above, depth)
+            finally:
+                os.close(above)
+        return open_beneath(top, PurePath(*parts), _FOLDER), rules
+    finally:
+        os.close(top)
+
+
+def _rules(folder: int, depth: int) -> Iterator[_Rules]:
+    """Yield the rules of a folder's own ignore files; one that is no text says nothing."""
+    for name in IGNORE_FILES:
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        except OSError:  # there is none
+            continue
+        with os.fdopen(descriptor, "rb") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                text = file.read(_MAX_IGNORE_BYTES).decode("utf-8", "replace")
+                yield _Rules(depth, name, GitIgnoreSpec.from_lines(text.splitlines()))
+
+
+class _Walk:
+    """One walk below a root."""
+
+    def __init__(self, root: Path, max_entries: int) -> None:
+        self._root = root
+        self._left = max_entries
+
+    def below(self, folder: int, parts: tuple[str, ...], rules: Sequence[_Rules]) -> Iterator[Found | LeftOut]:
+        """Walk an open folder, whose path has these parts from the root."""
+        rules = [*rules, *_rules(folder, len(parts))]
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+        for entry in ordered:
+            if not self._left:
+                yield LeftOut(self._root.joinpath(*parts), _TOO_MANY)
+                return
+            self._left -= 1
+            yield from self._one(folder, (*parts, entry.name), entry, rules)
+
+    def _one(
+        self, folder: int, parts: tuple[str, ...], entry: os.DirEntry[str], rules: Sequence[_Rules]
+    ) -> Iterator[Found | LeftOut]:
+        path = self._root.joinpath(*parts)
+        try:
+            if why := _why_left_out(parts, entry, rules):
+                yield LeftOut(path, why)
+            elif entry.is_dir(follow_symlinks=False):
+                child = os.open(entry.name, _FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+                try:
+                    yield from self.below(child, parts, rules)
+                finally:
+                    os.close(child)
+            else:
+                found = entry.stat()
+                yield Found(path, found.st_size, found.st_mtime_ns)
+        except OSError as error:  # gone, swapped or unreadable: the others are read all the same
+            yield LeftOut(path, f"cannot be opened ({error.strerror})")
+
+
+def _why_left_out(parts: tuple[str, ...], entry: os.DirEntry[str], rules: Sequence[_Rules]) -> str:
+    """Return why a file or folder is left out by what is known before it is opened; empty if it is not."""
+    is_folder = entry.is_dir(follow_symlinks=False)
+    if entry.name.casefold() in FOLDERS or (not is_folder and is_secret_file(entry.name)):
+        return "may hold secrets, by its name"
+    if ignored_by := _ignored_by(parts, rules, is_folder=is_folder):
+        return f"ignored by {ignored_by}"
+    if is_folder:
+        return f"lies more than {MAX_DEPTH} folders deep" if len(parts) > MAX_DEPTH else ""
+    mode = entry.stat().st_mode
+    if stat.S_ISDIR(mode):
+        return "is a link to a folder"
+    return "" if stat.S_ISREG(mode) else "is a device, pipe or socket, not a file"
+
+
+def _ignored_by(parts: tuple[str, ...], rules: Sequence[_Rules], *, is_folder: bool) -> str:
+    """Return the name of the ignore file that leaves a path out; the last that speaks of it decides."""
+    for each in reversed(rules):
+        path = "/".join(parts[each.depth :]) + "/" * is_folder
+        if (decided := each.patterns.check_file(path).include) is not None:
+            return each.file if decided else ""
+    return ""

@@ -30,6 +30,7 @@ class Refusal(StrEnum):
     MISSING = "missing"
     NOT_A_FILE = "not_a_file"
     NO_ACCESS = "no_access"
+    SECRET = "secret"  # noqa: S105 - likewise
     CHANGED = "changed"
     """While it was read."""
 
