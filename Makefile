@@ -98,7 +98,7 @@ $(FRONT_STAMP): pyproject.toml constraints.txt
 	@sh scripts/prerequisites.sh '$(PYTHON)'
 	@echo 'making .venv, the front'\''s interpreter'
 	@$(FRONT) -I -c 'import pip' 2>/dev/null || $(PYTHON) -I -m venv --clear .venv
-	$(FRONT) -I -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(FRONT) -I -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,documents]'
 	@touch $@
 
 # It compares its own stamp with the interpreter, the pins and the requirements, and does nothing when they fit.
