@@ -136,6 +136,8 @@ class KnownDocument:
 
     id: str
     part: str
+    digest: str
+    """Of the bytes that it was read from."""
     revision: int
     """Grows with every change of it."""
     is_failed: bool

@@ -14,7 +14,7 @@ MAX_JOB_FILES: Final = 100_000
 
 
 class JobState(StrEnum):
-    """What a job does. Reading, chunking and embedding follow each other for one file after the other."""
+    """What a job does now."""
 
     QUEUED = "queued"
     READING = "reading"
@@ -33,16 +33,17 @@ class JobState(StrEnum):
 
 
 _ENDS: Final = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
+_WORK: Final = frozenset({JobState.READING, JobState.CHUNKING, JobState.EMBEDDING})
 TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = {
     JobState.QUEUED: _ENDS | {JobState.READING},
-    JobState.READING: _ENDS | {JobState.CHUNKING},
-    JobState.CHUNKING: _ENDS | {JobState.EMBEDDING, JobState.READING},
-    JobState.EMBEDDING: _ENDS | {JobState.READING},
+    JobState.READING: _ENDS | _WORK,
+    JobState.CHUNKING: _ENDS | _WORK,
+    JobState.EMBEDDING: _ENDS | _WORK,
     JobState.DONE: frozenset(),
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
 }
-"""What may follow what. A file that is kept as it is, or refused, is followed by the next, which is read."""
+"""What may follow what. The next file is read while one is embedded, so the three of the work follow in any order."""
 
 
 def check_transition(job_id: str, before: JobState, after: JobState) -> None:
@@ -51,7 +52,7 @@ def check_transition(job_id: str, before: JobState, after: JobState) -> None:
     Raises:
         ConflictError: it may not.
     """
-    if after != before and after not in TRANSITIONS[before]:
+    if after is not before and after not in TRANSITIONS[before]:
         raise ConflictError(f"job: {job_id!r} is {before.value} and cannot become {after.value}")
 
 

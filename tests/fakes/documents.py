@@ -54,7 +54,7 @@ class FakeDocuments(OnShelves):
 
     def _seen(self, held: HeldDocument) -> KnownDocument:
         sections = tuple(KnownSection(memory.id, at.digest) for memory, at in self._live(held))
-        return KnownDocument(held.id, held.change.part, held.revision, bool(held.change.refusal), sections)
+        return KnownDocument(held.id, held.change.part, held.digest, held.revision, bool(held.change.refusal), sections)
 
     def _of_digest(self, namespace: str, digest: str) -> list[HeldDocument]:
         of = self.shelves.documents.values()

@@ -42,11 +42,15 @@ class FakeJobs(FakeDocuments):
             held.files.append(JobFile(place, file.uri, state, file.left_out))
             if file.content is not None:
                 held.contents[place] = file.content
-            known = self.shelves.files.get((new.namespace, file.uri))
-            if known is not None and file.left_out is None:
-                self.shelves.files[new.namespace, file.uri] = replace(known, seen_at=now)
+            self._see(new.namespace, file)
         self.shelves.jobs[held.id] = held
         return _job(held)
+
+    def _see(self, namespace: str, file: NewJobFile) -> None:
+        for (there, uri), known in list(self.shelves.files.items()):
+            is_below = file.left_out is not None and uri.startswith(f"{file.uri}/")
+            if there == namespace and (uri == file.uri or is_below):
+                self.shelves.files[there, uri] = replace(known, seen_at=self.shelves.now())
 
     async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> Job:
         """Return a job."""

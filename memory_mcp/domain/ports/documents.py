@@ -74,7 +74,10 @@ class Jobs(Protocol):
     """Keeps jobs, and what became of each file; a write after a job's end changes nothing."""
 
     async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> Job:
-        """Queue a job; its known files count as seen now. Jobs that ended long ago are forgotten."""
+        """Queue a job; its files count as seen now, with what lies below a left out folder.
+
+        Jobs that ended long ago are forgotten.
+        """
         ...
 
     async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> Job:

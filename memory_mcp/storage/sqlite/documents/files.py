@@ -100,7 +100,7 @@ def _of_digest(db: apsw.Connection, namespace: str, digest: str) -> tuple[KnownD
         (namespace, digest),
     ).fetchall()
     return tuple(
-        KnownDocument(document_id, part, revision, bool(failed), sections.known(db, key))
+        KnownDocument(document_id, part, digest, revision, bool(failed), sections.known(db, key))
         for key, document_id, part, revision, failed in cast("list[tuple[int, str, str, int, int]]", rows)
     )
 

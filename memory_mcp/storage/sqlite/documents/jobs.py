@@ -77,9 +77,13 @@ def create(db: apsw.Connection, new: NewJob, of: Sequence[NewJobFile], now: int)
         (_file_row(key, place, file) for place, file in enumerate(of)),
     )
     db.execute(
-        """UPDATE document_files SET seen_at = ? WHERE namespace = ? AND uri IN (
-             SELECT uri FROM job_files WHERE job = ? AND state = 'queued')""",
+        """UPDATE document_files SET seen_at = ?
+           WHERE namespace = ? AND uri IN (SELECT uri FROM job_files WHERE job = ?)""",
         (now, new.namespace, key),
+    )
+    db.executemany(  # "0" follows "/"
+        "UPDATE document_files SET seen_at = ?1 WHERE namespace = ?2 AND uri > ?3 || '/' AND uri < ?3 || '0'",
+        ((now, new.namespace, file.uri) for file in of if file.left_out is not None),
     )
     return job(db, job_id, new.namespace, any_namespace=False)
 
