@@ -103,7 +103,7 @@ class SearchPipeline:
         hits = [*tagged.values(), *(hit for hit in found.selection.hits if hit.memory.key not in tagged)][: query.limit]
         fit = fitting.judge(search, found.ranking, len(hits), sum(hit.memory.key in tagged for hit in hits))
         return SearchAnswer(
-            hits=tuple(hits),
+            hits=tuple(results.placed(snapshot, hits)),
             mode=found.ranking.mode,
             intent=phase.route.intent,
             degraded=found.ranking.degraded,

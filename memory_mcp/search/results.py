@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from memory_mcp.domain import spelling
+from memory_mcp.domain.documents import DOCUMENT
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.models import Hit, NearMisses, Ranked, SearchQuery
@@ -33,12 +34,24 @@ def select(
     """Load the ranked memories and keep those that hold what is quoted; near duplicates once, if that is asked for."""
     thinned = query.collapse or bool(quoted)
     likely = list(ranked) if thinned else worth_loading(ranked, query.limit, query.recency, policy)
+    selection = _selected(snapshot, query, quoted, likely, policy)
+    if len(selection.hits) < query.limit and len(likely) < len(ranked):  # others take the places of boilerplate
+        return _selected(snapshot, query, quoted, ranked, policy)
+    return selection
+
+
+def _selected(
+    snapshot: Snapshot, query: SearchQuery, quoted: Sequence[str], likely: Sequence[Ranked], policy: SelectionPolicy
+) -> Selection:
     memories = snapshot.fetch([hit.key for hit in likely])
     loaded = [Hit(memories[hit.key], hit) for hit in likely if hit.key in memories]
     fitting = [hit for hit in loaded if holds_all(hit.memory, quoted)] if quoted else loaded
     ordered = in_order(fitting, query.recency, policy)
-    hits = collapsed(ordered, query.limit, policy) if query.collapse else ordered[: query.limit]
-    return Selection(fitting, ordered, hits)
+    if query.collapse:
+        return Selection(fitting, ordered, collapsed(ordered, query.limit, policy))
+    if any(_is_section(hit) for hit in ordered[: query.limit]):
+        return Selection(fitting, ordered, without_boilerplate(ordered, query.limit, policy))
+    return Selection(fitting, ordered, ordered[: query.limit])
 
 
 def near_misses(ranked: Sequence[Ranked], min_score: float, limit: int) -> NearMisses | None:
@@ -102,6 +115,26 @@ def _least_share(recency: float, policy: SelectionPolicy) -> float:
 def holds_all(memory: Memory, quoted: Sequence[str]) -> bool:
     """Say whether a memory's content has all these words as they stand, but for their spelling and punctuation."""
     return all(spelling.holds(memory.content, words) for words in quoted)
+
+
+def _is_section(hit: Hit) -> bool:
+    return hit.memory.type == DOCUMENT
+
+
+def without_boilerplate(hits: Sequence[Hit], limit: int, policy: SelectionPolicy) -> list[Hit]:
+    """Let the first of near duplicates among sections of documents stand for the others; return `limit` at most."""
+    sections = collapsed([hit for hit in hits if _is_section(hit)], limit, policy)
+    kept = {hit.memory.key: hit for hit in sections}
+    return [kept.get(hit.memory.key, hit) for hit in hits if not _is_section(hit) or hit.memory.key in kept][:limit]
+
+
+def placed(snapshot: Snapshot, hits: Sequence[Hit]) -> list[Hit]:
+    """Say of sections where they lie in their documents; nothing is asked for where no hit is one."""
+    keys = [hit.memory.key for hit in hits if _is_section(hit)]
+    if not keys:
+        return list(hits)
+    places = snapshot.section_places(keys)
+    return [replace(hit, place=places.get(hit.memory.key)) for hit in hits]
 
 
 def collapsed(hits: Sequence[Hit], limit: int, policy: SelectionPolicy) -> list[Hit]:
