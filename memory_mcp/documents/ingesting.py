@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,16 @@ from memory_mcp.documents.jobs import JobRunner
 from memory_mcp.documents.readers.model import RefusedError
 from memory_mcp.domain.documents import MAX_URI, Document, DocumentState, SectionOutline, Watch
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, SettingsError
-from memory_mcp.domain.jobs import MAX_JOB_FILES, Content, Job, JobFile, JobFileState, JobState, NewJob, NewJobFile
+from memory_mcp.domain.jobs import (
+    MAX_JOB_FILES,
+    FileContent,
+    IngestJob,
+    JobFile,
+    JobFileState,
+    JobState,
+    NewJob,
+    NewJobFile,
+)
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.ports import DocumentStore
 from memory_mcp.domain.principal import Reach
@@ -28,11 +38,11 @@ FILE: Final = "file://"
 
 Walk = Callable[[Sequence[Path], Path], Iterator[NewJobFile]]
 """Yields the files of a folder; see `files_below`."""
-Told = Callable[[Job], Awaitable[None]]
+Told = Callable[[IngestJob], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class IngestRequest:
     """For whom something is ingested."""
 
     namespace: str
@@ -48,12 +58,29 @@ class Request:
 class Ingesting:
     """Queues jobs, and lists, shows and removes documents; `reach` decides which of them the caller may see."""
 
-    def __init__(self, store: DocumentStore, runner: JobRunner, walk: Walk | None = None) -> None:
+    def __init__(
+        self,
+        store: DocumentStore,
+        runner: JobRunner,
+        walk: Walk | None = None,
+        sandbox: contextlib.AbstractAsyncContextManager[object] | None = None,
+    ) -> None:
         self._store = store
         self._runner = runner
+        self._sandbox = sandbox
+        self.background = runner.background
         self._walk = walk or files_below
 
-    async def ingest_paths(self, paths: Sequence[Path], request: Request) -> Job:
+    async def run(self) -> None:
+        """Run jobs until cancelled, those of fronts that were killed as well."""
+        await self._runner.run()
+
+    async def close(self) -> None:
+        """End the sandbox."""
+        if self._sandbox is not None:
+            await self._sandbox.__aexit__(None, None, None)
+
+    async def ingest_paths(self, paths: Sequence[Path], request: IngestRequest) -> IngestJob:
         """Queue a job for files and folders, which lie below the request's roots; `finish` waits for it.
 
         Raises:
@@ -83,7 +110,9 @@ class Ingesting:
                 raise InvalidArgumentError("path", f"{str(path)!r} {error.sentence}") from error
         return list(found.values()), folders
 
-    async def ingest_content(self, content: Content, request: Request, *, uri: str | None = None) -> Job:
+    async def ingest_content(
+        self, content: FileContent, request: IngestRequest, *, uri: str | None = None
+    ) -> IngestJob:
         """Queue a job for content that came with a call; nothing is read from the disk.
 
         Args:
@@ -101,7 +130,9 @@ class Ingesting:
             raise InvalidArgumentError("uri", f"must not begin with {FILE!r}, nor have over {MAX_URI} characters")
         return await self._queue(replace(request, roots=()), [NewJobFile(named, content)])
 
-    async def _queue(self, request: Request, files: Sequence[NewJobFile], folders: Sequence[str] = ()) -> Job:
+    async def _queue(
+        self, request: IngestRequest, files: Sequence[NewJobFile], folders: Sequence[str] = ()
+    ) -> IngestJob:
         new = NewJob(
             namespace=request.namespace,
             tags=request.tags,
@@ -114,7 +145,7 @@ class Ingesting:
         self._runner.wake()
         return job
 
-    async def finish(self, job_id: str, reach: Reach, on_progress: Told) -> Job:
+    async def finish(self, job_id: str, reach: Reach, on_progress: Told) -> IngestJob:
         """Wait for the end of a job, reporting its progress several times a second; see `JobRunner.finish`.
 
         Raises:
@@ -124,7 +155,7 @@ class Ingesting:
         await self.job(job_id, reach)
         return await self._runner.finish(job_id, on_progress)
 
-    async def job(self, job_id: str, reach: Reach) -> Job:
+    async def job(self, job_id: str, reach: Reach) -> IngestJob:
         """Return a job.
 
         Raises:
@@ -132,7 +163,7 @@ class Ingesting:
         """
         return await self._store.job(job_id, reach.namespace, any_namespace=not reach.bound)
 
-    async def jobs(self, namespace: str, limit: int) -> list[Job]:
+    async def jobs(self, namespace: str, limit: int) -> list[IngestJob]:
         """Return the newest jobs, newest first."""
         return await self._store.jobs(namespace, limit)
 
@@ -140,7 +171,7 @@ class Ingesting:
         """Return the first files of a job in this state after a place: a failed one says why."""
         return await self._store.job_files(job_id, state, after, limit)
 
-    async def cancel(self, job_id: str, reach: Reach) -> Job:
+    async def cancel(self, job_id: str, reach: Reach) -> IngestJob:
         """End a job; what was read stays. One that has ended stays as it is.
 
         Raises:
@@ -154,7 +185,7 @@ class Ingesting:
         except ConflictError:  # it has just ended
             return await self.job(job_id, reach)
 
-    async def refresh(self, document_ids: Sequence[str], request: Request, reach: Reach) -> Job:
+    async def refresh(self, document_ids: Sequence[str], request: IngestRequest, reach: Reach) -> IngestJob:
         """Queue a job that reads the files of documents again, whether they seem changed or not.
 
         Raises:
@@ -215,7 +246,7 @@ class Ingesting:
             removed += await self._store.remove_documents([document.id for document in gone])
         return removed
 
-    async def watch(self, folder: Path, request: Request) -> Watch:
+    async def watch(self, folder: Path, request: IngestRequest) -> Watch:
         """Keep a folder current, from the next look of a front at the watches.
 
         Raises:

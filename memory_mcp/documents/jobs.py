@@ -20,7 +20,7 @@ from memory_mcp.background import Background
 from memory_mcp.documents.preparing import PreparedFile, Preparer
 from memory_mcp.documents.sandbox.process import SandboxError
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.jobs import Job, JobFileState, JobState
+from memory_mcp.domain.jobs import IngestJob, JobFileState, JobState
 from memory_mcp.domain.models import Embedded, Lane, Space
 from memory_mcp.domain.ports import DocumentStore
 from memory_mcp.logger import Logger
@@ -105,7 +105,7 @@ class JobRunner:
             with contextlib.suppress(TimeoutError):  # time to look again
                 await asyncio.wait_for(self._wake.wait(), REST_S)
 
-    async def finish(self, job_id: str, on_progress: Callable[[Job], Awaitable[None]]) -> Job:
+    async def finish(self, job_id: str, on_progress: Callable[[IngestJob], Awaitable[None]]) -> IngestJob:
         """Wait for the end of a job, and run it, after those before it, unless another front does.
 
         If the caller is cancelled, the job goes on in any front that runs jobs.
@@ -129,7 +129,7 @@ class JobRunner:
         await on_progress(job)
         return job
 
-    async def _seen(self, job_id: str) -> Job:
+    async def _seen(self, job_id: str) -> IngestJob:
         job = await self._store.job(job_id, "", any_namespace=True)
         if self._doing is not None and self._doing[0] == job_id and not job.state.is_final:
             return replace(job, state=self._doing[1])
@@ -154,7 +154,7 @@ class JobRunner:
                 await self._lease.give_back()
             return True
 
-    async def _run_under_lease(self, job: Job) -> None:
+    async def _run_under_lease(self, job: IngestJob) -> None:
         """Run a job until it ends, is cancelled, or another front has taken it over."""
         running = asyncio.create_task(self._run(job))
         renewed_at = self._clock()
@@ -170,7 +170,7 @@ class JobRunner:
         finally:
             await _ended(running)
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: IngestJob) -> None:
         self._said_at = -SAID_EVERY_S
         try:
             await self._enter(job.id, JobState.READING)
@@ -193,7 +193,7 @@ class JobRunner:
             self._said_at = self._clock()
             await self._store.advance_job(job_id, state)
 
-    async def _read_all(self, job: Job) -> bool:
+    async def _read_all(self, job: IngestJob) -> bool:
         """Read, embed and write the files that are queued; return False if the job ended meanwhile."""
         waiting = deque[PreparedFile]()
         async with (
@@ -206,7 +206,7 @@ class JobRunner:
                     return False
         return True
 
-    async def _batches(self, job: Job, waiting: deque[PreparedFile]) -> AsyncGenerator[list[str], None]:
+    async def _batches(self, job: IngestJob, waiting: deque[PreparedFile]) -> AsyncGenerator[list[str], None]:
         """Yield the new contents of file after file; a file is put in the line when it was read."""
         batch: list[str] = []
         files = 0
@@ -224,7 +224,7 @@ class JobRunner:
         if batch or files:
             yield batch
 
-    async def _prepared(self, job: Job) -> AsyncGenerator[PreparedFile, None]:
+    async def _prepared(self, job: IngestJob) -> AsyncGenerator[PreparedFile, None]:
         enter = partial(self._enter, job.id)
         after = -1
         while queued := await self._store.job_files(job.id, JobFileState.QUEUED, after, FILES_AT_ONCE):
@@ -237,7 +237,7 @@ class JobRunner:
                 yield prepared
             after = queued[-1].place
 
-    async def _write(self, job: Job, waiting: deque[PreparedFile]) -> bool:
+    async def _write(self, job: IngestJob, waiting: deque[PreparedFile]) -> bool:
         """Write the first files of the line that are embedded; return whether the job goes on."""
         complete = []
         while waiting and waiting[0].is_complete:
@@ -253,7 +253,7 @@ class JobRunner:
             self._on_pending()
         return not job.state.is_final
 
-    async def _write_anew(self, job: Job, prepared: PreparedFile) -> Job:
+    async def _write_anew(self, job: IngestJob, prepared: PreparedFile) -> IngestJob:
         """Write one file; if what is known of it has changed, compare and embed it anew."""
         queued = replace(prepared.file, state=JobFileState.QUEUED, error=None, sections=0)
         for _ in range(ATTEMPTS):

@@ -25,7 +25,7 @@ from memory_mcp.domain.documents import (
     PlacedSection,
     matched,
 )
-from memory_mcp.domain.jobs import Content, Job, JobFile, JobFileState, JobState
+from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState
 from memory_mcp.domain.models import Embedded
 from memory_mcp.domain.ports import DocumentStore
 
@@ -101,7 +101,7 @@ class Preparer:
         self._reader = reader
         self._open = open_file
 
-    async def prepare(self, job: Job, file: JobFile, read_before: FileStamp | None, enter: Enter) -> PreparedFile:
+    async def prepare(self, job: IngestJob, file: JobFile, read_before: FileStamp | None, enter: Enter) -> PreparedFile:
         """Return what a file changes.
 
         Args:
@@ -124,18 +124,18 @@ class Preparer:
                 await self._store.mark_missing(job.new.namespace, file.uri, _EVER)
             return PreparedFile(_failed(file, error))
 
-    def _opened(self, job: Job, file: JobFile, content: Content | None) -> OpenedFile:
+    def _opened(self, job: IngestJob, file: JobFile, content: FileContent | None) -> OpenedFile:
         if content is not None:
             return open_content(content.data)
         return self._open([Path(root) for root in job.new.roots], path_of(file.uri))
 
     async def _compared(
         self,
-        job: Job,
+        job: IngestJob,
         file: JobFile,
         before: FileStamp | None,
         opened: OpenedFile,
-        content: Content | None,
+        content: FileContent | None,
         enter: Enter,
     ) -> PreparedFile:
         """Read the file, unless its time or its bytes say that nothing has changed."""
@@ -172,7 +172,7 @@ def path_of(uri: str) -> Path:
 
 
 def _documents(
-    found: Sequence[ReadDocument], known: Sequence[KnownDocument], content: Content | None
+    found: Sequence[ReadDocument], known: Sequence[KnownDocument], content: FileContent | None
 ) -> tuple[DocumentChange, ...]:
     """Return the documents of a file, with the sections that are known; it takes time."""
     held = {document.part: document.sections for document in known}

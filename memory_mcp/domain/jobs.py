@@ -69,7 +69,7 @@ class JobFileState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FileContent:
     """A file that came with a call."""
 
     data: bytes
@@ -82,7 +82,7 @@ class NewJobFile:
     """A file that a job is to read, or leaves out."""
 
     uri: str
-    content: Content | None = None
+    content: FileContent | None = None
     """None: it is read where it lies."""
     left_out: str | None = None
     """Why; None: it is read."""
@@ -118,7 +118,7 @@ class JobFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class IngestJob:
     """A job, and how far it has come."""
 
     id: str

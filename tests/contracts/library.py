@@ -14,7 +14,7 @@ from memory_mcp.domain.documents import (
     SectionDraft,
     matched,
 )
-from memory_mcp.domain.jobs import Job, JobFile, JobFileState, NewJob, NewJobFile
+from memory_mcp.domain.jobs import IngestJob, JobFile, JobFileState, NewJob, NewJobFile
 from memory_mcp.domain.models import Filters, Memory
 from memory_mcp.domain.ports import DocumentStore, Store
 from tests.contracts.shelf import HERE, page_of, towards, whole
@@ -62,12 +62,12 @@ async def changed(
     return FileChange(namespace, uri, stamp(digest), known, tuple(new), tuple(tags))
 
 
-async def queued(documents: DocumentStore, *uris: str, namespace: str = NS) -> Job:
+async def queued(documents: DocumentStore, *uris: str, namespace: str = NS) -> IngestJob:
     """Queue a job."""
     return await documents.create_job(NewJob(namespace, (), ("/",)), [NewJobFile(uri) for uri in uris])
 
 
-async def write(documents: DocumentStore, *changes: FileChange) -> Job:
+async def write(documents: DocumentStore, *changes: FileChange) -> IngestJob:
     """Write files in a job of their own."""
     job = await queued(documents, *(change.uri for change in changes), namespace=changes[0].namespace)
     files = [JobFile(place, change.uri, JobFileState.DONE) for place, change in enumerate(changes)]

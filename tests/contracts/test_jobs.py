@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from memory_mcp.domain.errors import ConflictError, NotFoundError
-from memory_mcp.domain.jobs import TRANSITIONS, Content, JobFile, JobFileState, JobState, NewJob, NewJobFile
+from memory_mcp.domain.jobs import TRANSITIONS, FileContent, JobFile, JobFileState, JobState, NewJob, NewJobFile
 from memory_mcp.domain.ports import DocumentStore, Store, SupportsDocuments
 from tests.contracts.library import changed, queued
 from tests.contracts.shelf import listed
@@ -27,7 +27,7 @@ async def jobs(store: Store, clock: FakeClock) -> DocumentStore:
 async def test_a_job_is_what_was_asked_for(jobs: DocumentStore) -> None:
     """Its files are queued in order, but for those that are left out."""
     new = NewJob("here", ("red",), ("/home/me",), ("file:///home/me/docs",), is_forced=True, asked_by="me")
-    content = Content(b"text", "A title", "text/plain")
+    content = FileContent(b"text", "A title", "text/plain")
     files = [NewJobFile("file:///a"), NewJobFile("file:///.env", left_out="secrets"), NewJobFile("memo:1", content)]
     job = await jobs.create_job(new, files)
     assert (job.new, job.state, job.files, job.finished) == (new, JobState.QUEUED, 3, 1)
@@ -86,11 +86,11 @@ async def test_what_became_of_a_file_is_kept_with_its_documents(jobs: DocumentSt
 async def test_content_is_kept_until_it_was_read(jobs: DocumentStore) -> None:
     """Or until its job ends."""
     new = NewJob("here", (), ())
-    files = [NewJobFile("memo:1", Content(b"1")), NewJobFile("memo:2", Content(b"2"))]
+    files = [NewJobFile("memo:1", FileContent(b"1")), NewJobFile("memo:2", FileContent(b"2"))]
     job = await jobs.create_job(new, files)
     await jobs.put_files(job.id, [(JobFile(0, "memo:1", READ), await changed(jobs, "memo:1", "d1", ["alpha"]))])
     assert await jobs.job_content(job.id, 0) is None
-    assert await jobs.job_content(job.id, 1) == Content(b"2")
+    assert await jobs.job_content(job.id, 1) == FileContent(b"2")
     await jobs.advance_job(job.id, JobState.FAILED, "why")
     assert await jobs.job_content(job.id, 1) is None
     assert (await jobs.job(job.id, "here")).error == "why"

@@ -12,8 +12,8 @@ from datetime import timedelta
 from memory_mcp.domain.documents import FileChange, Watch
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.jobs import (
-    Content,
-    Job,
+    FileContent,
+    IngestJob,
     JobFile,
     JobFileState,
     JobState,
@@ -30,7 +30,7 @@ KEPT_FOR = timedelta(days=30)
 class FakeJobs(FakeDocuments):
     """See `domain.ports.documents.Jobs`."""
 
-    async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> Job:
+    async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> IngestJob:
         """Queue a job."""
         now = self.shelves.now()
         ended = [held.id for held in self.shelves.jobs.values() if held.state.is_final]
@@ -52,7 +52,7 @@ class FakeJobs(FakeDocuments):
             if there == namespace and (uri == file.uri or is_below):
                 self.shelves.files[there, uri] = replace(known, seen_at=self.shelves.now())
 
-    async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> Job:
+    async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> IngestJob:
         """Return a job."""
         return _job(self._find(job_id, None if any_namespace else namespace))
 
@@ -62,12 +62,12 @@ class FakeJobs(FakeDocuments):
             raise NotFoundError(f"job: no job {job_id!r} is known")
         return held
 
-    async def jobs(self, namespace: str, limit: int) -> list[Job]:
+    async def jobs(self, namespace: str, limit: int) -> list[IngestJob]:
         """Return the newest jobs."""
         held = [_job(one) for one in self.shelves.jobs.values() if one.new.namespace == namespace]
         return held[::-1][:limit]
 
-    async def unfinished_job(self) -> Job | None:
+    async def unfinished_job(self) -> IngestJob | None:
         """Return the oldest job that has not ended."""
         return next((_job(held) for held in self.shelves.jobs.values() if not held.state.is_final), None)
 
@@ -77,12 +77,12 @@ class FakeJobs(FakeDocuments):
         files = [] if held is None else held.files
         return [file for file in files if file.state is state and file.place > after][:limit]
 
-    async def job_content(self, job_id: str, place: int) -> Content | None:
+    async def job_content(self, job_id: str, place: int) -> FileContent | None:
         """Return the content of a queued file."""
         held = self.shelves.jobs.get(job_id)
         return None if held is None else held.contents.get(place)
 
-    async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> Job:
+    async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> IngestJob:
         """Change a job's state."""
         held = self._find(job_id, None)
         check_transition(job_id, held.state, state)
@@ -91,7 +91,7 @@ class FakeJobs(FakeDocuments):
             held.contents.clear()
         return _job(held)
 
-    async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> Job:
+    async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
         """Write files, all of them or none."""
         held = self._find(job_id, None)
         if held.state.is_final:
@@ -111,8 +111,8 @@ class FakeJobs(FakeDocuments):
         return _job(held)
 
 
-def _job(held: HeldJob) -> Job:
-    return Job(
+def _job(held: HeldJob) -> IngestJob:
+    return IngestJob(
         id=held.id,
         new=held.new,
         state=held.state,

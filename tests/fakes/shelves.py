@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from memory_mcp.domain.documents import DocumentChange, FileStamp, Watch
-from memory_mcp.domain.jobs import Content, JobFile, JobState, NewJob
+from memory_mcp.domain.jobs import FileContent, JobFile, JobState, NewJob
 from memory_mcp.domain.models import Chunk, Event, Filters, Memory, NewMemory, Revision, Space
 from memory_mcp.domain.names import tags_once
 from tests.fakes.searching import fits
@@ -67,7 +67,7 @@ class HeldJob:
     state: JobState = JobState.QUEUED
     error: str | None = None
     files: list[JobFile] = field(default_factory=list)
-    contents: dict[int, Content] = field(default_factory=dict)
+    contents: dict[int, FileContent] = field(default_factory=dict)
 
 
 class Shelves:

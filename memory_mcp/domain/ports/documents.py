@@ -15,7 +15,7 @@ from memory_mcp.domain.documents import (
     SectionOutline,
     Watch,
 )
-from memory_mcp.domain.jobs import Content, Job, JobFile, JobFileState, JobState, NewJob, NewJobFile
+from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
 
 
 class Documents(Protocol):
@@ -73,14 +73,14 @@ class Documents(Protocol):
 class Jobs(Protocol):
     """Keeps jobs, and what became of each file; a write after a job's end changes nothing."""
 
-    async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> Job:
+    async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> IngestJob:
         """Queue a job; its files count as seen now, with what lies below a left out folder.
 
         Jobs that ended long ago are forgotten.
         """
         ...
 
-    async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> Job:
+    async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> IngestJob:
         """Return a job from this namespace or, with `any_namespace`, from any.
 
         Raises:
@@ -88,11 +88,11 @@ class Jobs(Protocol):
         """
         ...
 
-    async def jobs(self, namespace: str, limit: int) -> list[Job]:
+    async def jobs(self, namespace: str, limit: int) -> list[IngestJob]:
         """Return the newest jobs, newest first."""
         ...
 
-    async def unfinished_job(self) -> Job | None:
+    async def unfinished_job(self) -> IngestJob | None:
         """Return the oldest job that has not ended, in any namespace."""
         ...
 
@@ -100,11 +100,11 @@ class Jobs(Protocol):
         """Return the first files in this state after this place, in order."""
         ...
 
-    async def job_content(self, job_id: str, place: int) -> Content | None:
+    async def job_content(self, job_id: str, place: int) -> FileContent | None:
         """Return the content of a queued file that came with a call; None for any other file."""
         ...
 
-    async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> Job:
+    async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> IngestJob:
         """Change a job's state.
 
         Raises:
@@ -113,7 +113,7 @@ class Jobs(Protocol):
         """
         ...
 
-    async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> Job:
+    async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
         """Write files with their documents and sections, and what became of them, in one transaction; return the job.
 
         Unchanged sections keep their memory, with its vectors; their times move by microseconds where the order

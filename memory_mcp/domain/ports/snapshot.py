@@ -24,7 +24,15 @@ from memory_mcp.domain.models import (
 T = TypeVar("T")
 
 
-class Snapshot(Protocol):
+class SnapshotOfDocuments(Protocol):
+    """The part of a snapshot that knows documents."""
+
+    def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
+        """Return where these memories lie in documents; those that are no sections are absent."""
+        ...
+
+
+class Snapshot(SnapshotOfDocuments, Protocol):
     """Reads from one moment; valid only inside the `read` that created it.
 
     A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.
@@ -39,10 +47,6 @@ class Snapshot(Protocol):
 
         A content of at most `most_bytes` (UTF-8) comes with it.
         """
-        ...
-
-    def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
-        """Return where these memories lie in documents; those that are no sections are absent."""
         ...
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:

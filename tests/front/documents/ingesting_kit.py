@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memory_mcp.documents.ingesting import Ingesting, Request
+from memory_mcp.documents.ingesting import Ingesting, IngestRequest
 from memory_mcp.documents.jobs import JobRunner
 from memory_mcp.documents.opening import open_below
 from memory_mcp.documents.preparing import Preparer
 from memory_mcp.domain.documents import Document
-from memory_mcp.domain.jobs import Job, NewJobFile
+from memory_mcp.domain.jobs import IngestJob, NewJobFile
 from memory_mcp.domain.ports import DocumentStore
 from memory_mcp.domain.principal import Reach
 from memory_mcp.maintenance.leases import Lease
@@ -39,7 +39,7 @@ class Kit:
     folder: Path
     reader: FakeReader = field(default_factory=FakeReader)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
-    seen: list[Job] = field(default_factory=list)
+    seen: list[IngestJob] = field(default_factory=list)
     """The progress of the last job."""
     woken: int = 0
     documents: DocumentStore | None = None
@@ -61,9 +61,9 @@ class Kit:
     def _wake(self) -> None:
         self.woken += 1
 
-    def request(self, *tags: str, is_forced: bool = False) -> Request:
+    def request(self, *tags: str, is_forced: bool = False) -> IngestRequest:
         """Ask for the folder to be read."""
-        return Request("here", tags, "me", (self.folder,), is_forced)
+        return IngestRequest("here", tags, "me", (self.folder,), is_forced)
 
     def write(self, name: str, text: str) -> Path:
         """Write a file."""
@@ -72,16 +72,16 @@ class Kit:
         path.write_text(text, encoding="utf-8")
         return path
 
-    async def ingest(self, *paths: Path, tags: Sequence[str] = (), is_forced: bool = False) -> Job:
+    async def ingest(self, *paths: Path, tags: Sequence[str] = (), is_forced: bool = False) -> IngestJob:
         """Ingest paths, the folder if there are none, and wait for the end."""
         job = await self.ingesting.ingest_paths(paths or [self.folder], self.request(*tags, is_forced=is_forced))
         return await self.finish(job)
 
-    async def finish(self, job: Job) -> Job:
+    async def finish(self, job: IngestJob) -> IngestJob:
         """Wait for the end of a job."""
         self.seen.clear()
 
-        async def note(seen: Job) -> None:
+        async def note(seen: IngestJob) -> None:
             self.seen.append(seen)
 
         return await self.ingesting.finish(job.id, HERE, note)

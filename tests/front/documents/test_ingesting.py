@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory_mcp.documents.ingesting import Request
+from memory_mcp.documents.ingesting import IngestRequest
 from memory_mcp.documents.sandbox.process import SandboxError
 from memory_mcp.domain.documents import DocumentState, FileChange
 from memory_mcp.domain.errors import EmbedderError, InvalidArgumentError, NotFoundError
-from memory_mcp.domain.jobs import Content, Job, JobFile, JobFileState, JobState, NewJob, NewJobFile
+from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
 from memory_mcp.domain.principal import Reach
 from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -148,19 +148,19 @@ async def test_a_file_outside_the_roots_is_not_read(kit: Kit, tmp_path: Path) ->
 
 async def test_content_that_comes_with_a_call(kit: Kit) -> None:
     """It is a document under its URI, which its next content changes, even one of the same size."""
-    request = Request("here", ("red",), "me")
+    request = IngestRequest("here", ("red",), "me")
     for text in ("Alpha", "Gamma"):
-        content = Content(text.encode(), "A note", "text/x-note")
+        content = FileContent(text.encode(), "A note", "text/x-note")
         job = await kit.ingesting.ingest_content(content, request, uri="https://example.com/note")
         assert (await kit.finish(job)).counts == {JobFileState.DONE: 1}
     [document] = await kit.all()
     assert (document.uri, document.media_type, document.title) == ("https://example.com/note", "text/x-note", "A note")
     assert await texts_of(kit.store, document) == ["A note\n\nGamma"]
-    await kit.finish(await kit.ingesting.ingest_content(Content(b"Nameless"), request))
+    await kit.finish(await kit.ingesting.ingest_content(FileContent(b"Nameless"), request))
     assert (await kit.all())[1].uri.startswith("content:")
     for data, uri in ((b"", None), (b"x" * 25_000_001, None), (b"x", "file:///etc/passwd"), (b"x", "u" * 5_000)):
         with pytest.raises(InvalidArgumentError):
-            await kit.ingesting.ingest_content(Content(data), request, uri=uri)
+            await kit.ingesting.ingest_content(FileContent(data), request, uri=uri)
     with pytest.raises(InvalidArgumentError, match="is no file"):
         await kit.ingesting.refresh([document.id], request, HERE)
 
@@ -261,7 +261,7 @@ class Meddling(SqliteDocuments):
 
     other: Kit | None = None
 
-    async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> Job:
+    async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
         """Write after the other."""
         if self.other is not None:
             (other, self.other) = (self.other, None)

@@ -41,7 +41,7 @@ _COLUMNS: Final = f"""
 """  # noqa: S608 - constants
 
 
-class _Row(NamedTuple):
+class _DocumentRow(NamedTuple):
     """A row of _COLUMNS."""
 
     key: int
@@ -142,7 +142,7 @@ def documents(
 
 
 def _to_document(values: apsw.SQLiteValues) -> Document:
-    row = _Row._make(values)
+    row = _DocumentRow._make(values)
     return Document(
         key=row.key,
         id=row.id,

@@ -12,8 +12,8 @@ import apsw
 from memory_mcp.domain.documents import FileChange
 from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.domain.jobs import (
-    Content,
-    Job,
+    FileContent,
+    IngestJob,
     JobFile,
     JobFileState,
     JobState,
@@ -34,7 +34,7 @@ _COLUMNS: Final = """
 """
 
 
-class _Row(NamedTuple):
+class _JobRow(NamedTuple):
     """A row of _COLUMNS."""
 
     id: str
@@ -51,7 +51,7 @@ class _Row(NamedTuple):
     counts: str
 
 
-def create(db: apsw.Connection, new: NewJob, of: Sequence[NewJobFile], now: int) -> Job:
+def create(db: apsw.Connection, new: NewJob, of: Sequence[NewJobFile], now: int) -> IngestJob:
     """Queue a job, and forget those that ended long ago."""
     _forget(db, now - KEPT_FOR)
     job_id = uuid.uuid4().hex
@@ -102,7 +102,7 @@ def _forget(db: apsw.Connection, before: int) -> None:
         db.executemany(f"DELETE FROM {table} WHERE {column} = ?", cast("list[tuple[int]]", rows))  # noqa: S608 - ours
 
 
-def job(db: apsw.Connection, job_id: str, namespace: str, *, any_namespace: bool) -> Job:
+def job(db: apsw.Connection, job_id: str, namespace: str, *, any_namespace: bool) -> IngestJob:
     """Return a job.
 
     Raises:
@@ -117,7 +117,7 @@ def job(db: apsw.Connection, job_id: str, namespace: str, *, any_namespace: bool
     return _to_job(row)
 
 
-def jobs(db: apsw.Connection, namespace: str, limit: int) -> list[Job]:
+def jobs(db: apsw.Connection, namespace: str, limit: int) -> list[IngestJob]:
     """Return the newest jobs, newest first."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM jobs AS j WHERE namespace = ? ORDER BY key DESC LIMIT ?",  # noqa: S608 - a constant
@@ -126,16 +126,16 @@ def jobs(db: apsw.Connection, namespace: str, limit: int) -> list[Job]:
     return [_to_job(row) for row in rows]
 
 
-def unfinished(db: apsw.Connection) -> Job | None:
+def unfinished(db: apsw.Connection) -> IngestJob | None:
     """Return the oldest job that has not ended."""
     row = db.execute(f"SELECT {_COLUMNS} FROM jobs AS j WHERE {_UNFINISHED} ORDER BY key LIMIT 1").fetchone()  # noqa: S608 - constants
     return None if row is None else _to_job(row)
 
 
-def _to_job(values: apsw.SQLiteValues) -> Job:
-    row = _Row._make(values)
+def _to_job(values: apsw.SQLiteValues) -> IngestJob:
+    row = _JobRow._make(values)
     counted = cast("list[tuple[str, int, int]]", json.loads(row.counts))
-    return Job(
+    return IngestJob(
         id=row.id,
         new=NewJob(
             namespace=row.namespace,
@@ -168,17 +168,17 @@ def job_files(db: apsw.Connection, job_id: str, state: JobFileState, after: int,
     ]
 
 
-def content(db: apsw.Connection, job_id: str, place: int) -> Content | None:
+def content(db: apsw.Connection, job_id: str, place: int) -> FileContent | None:
     """Return the content of a queued file."""
     row = db.execute(
         """SELECT f.content, f.title, f.media_type FROM jobs AS j JOIN job_files AS f ON f.job = j.key
            WHERE j.id = ? AND f.place = ? AND f.content IS NOT NULL""",
         (job_id, place),
     ).fetchone()
-    return None if row is None else Content(*cast("tuple[bytes, str | None, str | None]", row))
+    return None if row is None else FileContent(*cast("tuple[bytes, str | None, str | None]", row))
 
 
-def advance(db: apsw.Connection, job_id: str, state: JobState, error: str | None, now: int) -> Job:
+def advance(db: apsw.Connection, job_id: str, state: JobState, error: str | None, now: int) -> IngestJob:
     """Change a job's state.
 
     Raises:
@@ -197,7 +197,9 @@ def advance(db: apsw.Connection, job_id: str, state: JobState, error: str | None
     return job(db, job_id, "", any_namespace=True)
 
 
-def put_files(db: apsw.Connection, job_id: str, written: Sequence[tuple[JobFile, FileChange | None]], now: int) -> Job:
+def put_files(
+    db: apsw.Connection, job_id: str, written: Sequence[tuple[JobFile, FileChange | None]], now: int
+) -> IngestJob:
     """Write files with their documents, and what became of them; nothing if the job has ended.
 
     Raises:

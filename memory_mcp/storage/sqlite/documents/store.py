@@ -14,7 +14,7 @@ from memory_mcp.domain.documents import (
     SectionOutline,
     Watch,
 )
-from memory_mcp.domain.jobs import Content, Job, JobFile, JobFileState, JobState, NewJob, NewJobFile
+from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
 from memory_mcp.storage.sqlite.db.connection import Database
 from memory_mcp.storage.sqlite.db.rows import to_micros
 from memory_mcp.storage.sqlite.documents import files, jobs, sections, watches
@@ -55,30 +55,30 @@ class SqliteDocuments:
         now = self._now()
         return await self._database.write(lambda db: files.mark_missing(db, namespace, folder, to_micros(since), now))
 
-    async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> Job:
+    async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> IngestJob:
         now = self._now()
         return await self._database.write(lambda db: jobs.create(db, new, files, now))
 
-    async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> Job:
+    async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> IngestJob:
         return await self._database.read(lambda db: jobs.job(db, job_id, namespace, any_namespace=any_namespace))
 
-    async def jobs(self, namespace: str, limit: int) -> list[Job]:
+    async def jobs(self, namespace: str, limit: int) -> list[IngestJob]:
         return await self._database.read(lambda db: jobs.jobs(db, namespace, limit))
 
-    async def unfinished_job(self) -> Job | None:
+    async def unfinished_job(self) -> IngestJob | None:
         return await self._database.read(jobs.unfinished)
 
     async def job_files(self, job_id: str, state: JobFileState, after: int, limit: int) -> list[JobFile]:
         return await self._database.read(lambda db: jobs.job_files(db, job_id, state, after, limit))
 
-    async def job_content(self, job_id: str, place: int) -> Content | None:
+    async def job_content(self, job_id: str, place: int) -> FileContent | None:
         return await self._database.read(lambda db: jobs.content(db, job_id, place))
 
-    async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> Job:
+    async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> IngestJob:
         now = self._now()
         return await self._database.write(lambda db: jobs.advance(db, job_id, state, error, now))
 
-    async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> Job:
+    async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
         now = self._now()
         return await self._database.write(lambda db: jobs.put_files(db, job_id, files, now))
 
