@@ -172,15 +172,16 @@ class JobRunner:
 
     async def _run(self, job: IngestJob) -> None:
         self._said_at = -SAID_EVERY_S
-        try:
-            await self._enter(job.id, JobState.READING)
-            if await self._read_all(job):
-                for folder in job.new.folders:
-                    await self._store.mark_missing(job.new.namespace, folder, job.created_at)
-                await self._store.advance_job(job.id, JobState.DONE)
-        except SandboxError as error:
-            log.warning("a job failed", job=job.id, cause=str(error))
-            await self._store.advance_job(job.id, JobState.FAILED, error.with_fix())
+        with contextlib.suppress(ConflictError):  # its user cancelled it meanwhile
+            try:
+                await self._enter(job.id, JobState.READING)
+                if await self._read_all(job):
+                    for folder in job.new.folders:
+                        await self._store.mark_missing(job.new.namespace, folder, job.created_at)
+                    await self._store.advance_job(job.id, JobState.DONE)
+            except SandboxError as error:
+                log.warning("a job failed", job=job.id, cause=str(error))
+                await self._store.advance_job(job.id, JobState.FAILED, error.with_fix())
 
     async def _enter(self, job_id: str, state: JobState) -> None:
         """Note what comes next, and write it if that was not done for a while.
@@ -283,5 +284,6 @@ def _is_pending(embedded: Embedded) -> bool:
 async def _ended(task: asyncio.Task[T]) -> None:
     """Cancel a task, wait for its end, and raise its error if it had one."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()

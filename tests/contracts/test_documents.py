@@ -46,6 +46,8 @@ async def test_the_sections_of_a_file_are_memories_in_order(store: Store, docume
         (DOCUMENT, ("red",), document.id)
     }
     assert found[0].created_at == datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
+    statistics = await store.statistics("here", 10)
+    assert (statistics.memories, statistics.conversations, statistics.tags) == (3, 0, {"red": 3})
     assert await worded(store, "beta") == ["beta two"]
     assert set(await near(store)) == set(ABC)
     around = await store.read(lambda it: it.neighbours([found[1].key]))

@@ -231,7 +231,7 @@ class FakeRecords(OnShelves):
         spelled = self._spelled(namespace)
         used = Counter(folded(tag) for memory in live for tag in memory.tags)
         times = [memory.created_at for memory in live]
-        talks = {memory.conversation_id for memory in live} - {None}
+        talks = {memory.conversation_id for memory in live if memory.key not in self.shelves.sections} - {None}
         most = sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:tags]
         shown = {spelled[tag]: count for tag, count in most}
         return Statistics(len(live), len(talks), shown, min(times, default=None), max(times, default=None))
