@@ -16,9 +16,14 @@ from typing import TYPE_CHECKING
 from embedder_api.v1.address import socket_path
 
 from memory_mcp import background
+from memory_mcp.documents.ingesting import Ingesting
+from memory_mcp.documents.jobs import LEASE, JobRunner
+from memory_mcp.documents.opening import open_below
+from memory_mcp.documents.preparing import Preparer
+from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import Embedder, Store, Tokens
+from memory_mcp.domain.ports import Embedder, Store, SupportsDocuments, Tokens
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -29,6 +34,7 @@ from memory_mcp.maintenance import backups as backup_files
 from memory_mcp.maintenance import upkeep as store_upkeep
 from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
+from memory_mcp.maintenance.leases import Lease
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
 from memory_mcp.maintenance.upkeep import Upkeep
@@ -116,7 +122,9 @@ def make_services(
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
-    background.register(health, (chores.background, watching.background))
+    ingesting = _make_ingesting(store, indexer, chores)
+    loops = (chores.background, watching.background, *([ingesting.background] if ingesting else []))
+    background.register(health, loops)
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         search=SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy),
@@ -127,7 +135,24 @@ def make_services(
         status=Status(store, embedder, health),
         transfer=Transfer(store, indexer),
         watching=watching,
+        ingesting=ingesting,
     )
+
+
+def _make_ingesting(store: Store, indexer: Indexer, chores: Chores) -> Ingesting | None:
+    """Return what ingests documents, if the store keeps them; the sandbox is started by the first file."""
+    if not isinstance(store, SupportsDocuments):
+        return None
+    sandbox, documents = Sandbox(), store.documents
+    runner = JobRunner(
+        documents,
+        Preparer(documents, sandbox, open_below),
+        indexer,
+        Lease(store, LEASE),
+        space=lambda: store.read(lambda it: it.space(), is_short=True),
+        on_pending=chores.wake,
+    )
+    return Ingesting(documents, runner, sandbox=sandbox)
 
 
 def _backup_folder(settings: Settings) -> Path:
@@ -169,7 +194,10 @@ def _open(
     health.defer(partial(_register_machine, settings, client, options))
     store = factory.make_store(known, creates=creates)
     stack.push_async_callback(store.close)
-    return make_services(known, store, embedder, health=health if settings else health.behind(SETTINGS))
+    services = make_services(known, store, embedder, health=health if settings else health.behind(SETTINGS))
+    if services.ingesting is not None:
+        stack.push_async_callback(services.ingesting.close)
+    return services
 
 
 def _register_machine(
@@ -236,13 +264,15 @@ def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versio
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Build everything, run the chores during the block, and close everything at the end."""
     async with opened(settings) as services:
+        ingesting = services.ingesting
         # In its own context: a request may have built the services, and its id must not appear in the chores' lines.
-        chores = None if settings.read_only else asyncio.create_task(services.chores.run(), context=Context())
+        loops = [] if settings.read_only else [services.chores.run, *([ingesting.run] if ingesting else [])]
+        running_loops = [asyncio.create_task(loop(), context=Context()) for loop in loops]
         try:
             yield services
         finally:
-            if chores is not None:
-                await _end(chores)
+            for task in running_loops:
+                await _end(task)
 
 
 @contextlib.asynccontextmanager

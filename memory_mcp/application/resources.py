@@ -26,12 +26,16 @@ from memory_mcp.tools.services import Services
 SCHEME: Final = "memory://"
 MIME_TYPE: Final = "application/json"
 MAX_RECENT: Final = 100
+SHOWN_SECTIONS: Final = 100
+SHOWN_HEADING: Final = 80
+"""Maximum characters of a section's headings."""
+SHOWN_URIS: Final = 5
 SHOWN_OF_TAG: Final = 100
 """Maximum memories shown for a tag; the newest ones."""
 
 _NUMBER: Final = re.compile("[0-9]{1,3}")  # Python refuses to parse a number with thousands of digits
 
-ResourceKind = Literal["stats", "recent", "tag", "memory"]
+ResourceKind = Literal["stats", "recent", "tag", "memory", "document"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ TEMPLATES: Final = (
     Description("memory://recent/{n}", "recent_n", f"The n newest memories (1-{MAX_RECENT})"),
     Description("memory://tag/{tag}", "tag", f"The newest memories with a tag, at most {SHOWN_OF_TAG}"),
     Description("memory://memory/{id}", "memory", "One memory"),
+    Description("memory://document/{id}", "document", f"A document and its first sections, at most {SHOWN_SECTIONS}"),
 )
 
 
@@ -78,8 +83,8 @@ class Address:
                 return cls("recent", str(int(of)))
             if kind == "tag" and 1 <= len(of) <= MAX_TAG:
                 return cls("tag", of)
-            if kind == "memory" and 1 <= len(of) <= MAX_ID:
-                return cls("memory", of)
+            if kind in {"memory", "document"} and 1 <= len(of) <= MAX_ID:
+                return cls("memory" if kind == "memory" else "document", of)
         known = ", ".join(["memory://stats", *(template.uri for template in TEMPLATES)])
         raise InvalidArgumentError(
             "uri", f"{cut(uri)!r} is not a resource; choose one of: {known} (n from 1 to {MAX_RECENT})"
@@ -100,13 +105,15 @@ async def read(services: Services, address: Address, namespace: str) -> str:
     """Return the resource as JSON that costs a model less than 10,000 tokens.
 
     Raises:
-        NotFoundError: the memory is not there, or not in this namespace.
+        NotFoundError: the memory or document is not there, or not in this namespace.
     """
     if address.kind == "stats":
         return _json(await services.memories.statistics(namespace))
     if address.kind == "memory":
         whole = WholeMemory.of(await services.memories.get(address.of, Reach(namespace, bound=True)))
         return whole.model_dump_json(exclude={"revisions", "older_revisions"})
+    if address.kind == "document":
+        return _json(await _document(services, address.of, namespace))
     filters, limit = _selected(address, namespace)
     page = (await listed(services, filters, limit)).structured()
     return _json({name: page[name] for name in ("memories", "total", "shortened") if name != "shortened" or page[name]})
@@ -199,9 +206,44 @@ async def _about(services: Services, address: Address, namespace: str) -> object
         return await services.memories.statistics(namespace)
     if address.kind == "memory":
         return shown(await services.memories.get(address.of, Reach(namespace, bound=True)))
+    if address.kind == "document":
+        return await _document(services, address.of, namespace)
     filters, limit = _selected(address, namespace)
     page = await services.memories.page(filters, limit=limit, cursor=None)
     return [*map(shown, page.memories), page.total]
+
+
+async def _document(services: Services, document_id: str, namespace: str) -> dict[str, object]:
+    """Return a document with its first sections, whose texts are memories.
+
+    Raises:
+        NotFoundError: it is not there, or not in this namespace.
+    """
+    if services.ingesting is None:
+        raise NotFoundError("id: this store keeps no documents")
+    reach = Reach(namespace, bound=True)
+    document, sections = await services.ingesting.show(document_id, reach, SHOWN_SECTIONS)
+    listed_sections = [
+        {"id": section.memory_id, "section": " › ".join(section.heading)[:SHOWN_HEADING], "page": section.page}
+        for section in sections
+    ]
+    return {
+        "id": document.id,
+        "uri": document.uri,
+        "uris": document.uris[:SHOWN_URIS],
+        "title": document.title,
+        "media_type": document.media_type,
+        "state": document.state,
+        "error": document.error,
+        "pages": document.pages,
+        "size": document.stamp.size,
+        "digest": document.stamp.digest,
+        "tags": document.tags,
+        "created_at": document.created_at,
+        "updated_at": document.updated_at,
+        "sections": listed_sections,
+        "total": document.sections,
+    }
 
 
 def _json(value: object) -> str:

@@ -145,7 +145,9 @@ class Event:
     at: datetime
     namespace: str
     kind: str
-    """store, tag, update, delete, undelete, purge, embed, import, space or restore."""
+    """store, tag, update, delete, undelete, purge, embed, import, space, restore or document.
+
+    The last names documents in place of memories."""
     memory_ids: tuple[str, ...]
     tags: tuple[str, ...]
 

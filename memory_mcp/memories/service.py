@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from memory_mcp.domain.errors import ConflictError, EmbedderError, NotFoundError, SpaceMismatchError, StoreError
+from memory_mcp.domain.errors import ConflictError, NotFoundError, SpaceMismatchError, StoreError
 from memory_mcp.domain.models import (
     Change,
     Embedded,
@@ -25,24 +23,13 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.ports import RecordsAndIndex
 from memory_mcp.domain.principal import Reach
+from memory_mcp.memories.ahead import BATCH, embed_ahead
 from memory_mcp.memories.indexing import Indexer
-
-BATCH: Final = 64
-"""Memories in one commit of a bulk store."""
-
-AHEAD: Final = 4
-"""Batches embedded while one is written: the daemon packs better batches from several calls."""
-AHEAD_OF_LONG: Final = 2
-LONG: Final = 64_000
-"""Total characters above which fewer batches run ahead: each waits for those before it, within its own budget."""
 
 DELETED_AT_ONCE: Final = 500
 """Memories deleted in one transaction: it takes about 0.1 s, during which nobody else can write."""
 
 TAGS_SHOWN: Final = 50
-
-_Prepared = tuple[Sequence[NewMemory], Sequence[Embedded]]
-"""A batch, and the passages of each memory."""
 
 
 class Memories:
@@ -70,50 +57,24 @@ class Memories:
         """
         outcomes: list[Stored | ConflictError | StoreError] = []
         try:
-            async with aclosing(self._embed_many(news)) as batches:
-                async for batch, embedded in batches:
-                    outcomes += await self._add(batch, embedded)
+            async with aclosing(embed_ahead(self._indexer, self._space_now, _batches(news))) as batches:
+                async for embedded in batches:
+                    outcomes += await self._add(news[len(outcomes) : len(outcomes) + BATCH], embedded)
                     await on_progress(len(outcomes))
         except StoreError as error:
             return outcomes + [error] * (len(news) - len(outcomes))
         return outcomes
 
-    async def _embed_many(self, news: Sequence[NewMemory]) -> AsyncGenerator[_Prepared, None]:
-        """Yield batch by batch; meanwhile the next ones are being embedded."""
-        batches = [news[start : start + BATCH] for start in range(0, len(news), BATCH)]
-        sent, failure = 1, None
-        coming = deque(asyncio.create_task(self._embed_batch(batch)) for batch in batches[:1])
-        try:
-            for number, batch in enumerate(batches, 1):
-                embedded, failed = await coming.popleft()
-                failure = failure or failed
-                while sent < len(batches) and _may_follow(batches[number:sent], batches[sent]):
-                    coming.append(asyncio.create_task(self._embed_batch(batches[sent], failure)))
-                    sent += 1
-                yield batch, embedded
-        finally:
-            for task in coming:
-                task.cancel()
-            await asyncio.gather(*coming, return_exceptions=True)
-
-    async def _embed_batch(
-        self, batch: Sequence[NewMemory], failure: EmbedderError | None = None
-    ) -> tuple[list[Embedded], EmbedderError | None]:
-        """Embed a batch, unless an earlier one failed."""
-        contents = [new.content for new in batch]
-        if failure is not None:
-            return await self._indexer.cut(contents), failure
-        return await self._indexer.embed(
-            contents, lane=Lane.BULK, space=await self._store.read(lambda it: it.space(), is_short=True)
-        )
+    async def _space_now(self) -> Space | None:
+        return await self._store.read(lambda it: it.space(), is_short=True)
 
     async def _embed(self, content: str) -> Embedded:
         """Embed one content in the store's space, which is asked for again only where the embedder serves another."""
-        space = self._space = self._space or await self._store.read(lambda it: it.space(), is_short=True)
+        space = self._space = self._space or await self._space_now()
         [embedded], failure = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=space)
         if not isinstance(failure, SpaceMismatchError):
             return embedded
-        self._space = await self._store.read(lambda it: it.space(), is_short=True)
+        self._space = await self._space_now()
         if self._space != space:
             [embedded], _ = await self._indexer.embed([content], lane=Lane.INTERACTIVE, space=self._space)
         return embedded
@@ -220,7 +181,6 @@ class Memories:
         return await self._store.read(lambda it: it.page(filters, limit=limit, cursor=cursor), is_short=True)
 
 
-def _may_follow(waiting: Sequence[Sequence[NewMemory]], following: Sequence[NewMemory]) -> bool:
-    """Return whether a batch may be sent behind the waiting ones."""
-    characters = sum(len(new.content) for batch in (*waiting, following) for new in batch)
-    return len(waiting) < (AHEAD if characters < LONG else AHEAD_OF_LONG)
+async def _batches(news: Sequence[NewMemory]) -> AsyncGenerator[list[str], None]:
+    for start in range(0, len(news), BATCH):
+        yield [new.content for new in news[start : start + BATCH]]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.models import Filters, KeywordMatches, Match, Memory
 from memory_mcp.search.intent import Intent
 
@@ -120,6 +121,8 @@ class Hit:
     ranked: Ranked
     duplicates: tuple[str, ...] = ()
     """The ids of the near duplicates that it stands for."""
+    place: SectionPlace | None = None
+    """Where it lies in a document."""
 
     @property
     def passage(self) -> str | None:

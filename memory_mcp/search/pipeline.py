@@ -104,7 +104,7 @@ class SearchPipeline:
         scores = found.ranking.scores.values()
         fit = fitting.judge(search, found.ranking, len(hits), sum(hit.memory.key in tagged for hit in hits))
         return SearchAnswer(
-            hits=tuple(hits),
+            hits=tuple(results.placed(snapshot, hits)),
             mode=found.ranking.mode,
             intent=phase.route.intent,
             degraded=found.ranking.degraded,

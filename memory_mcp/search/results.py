@@ -10,9 +10,10 @@ from datetime import datetime
 from itertools import islice, takewhile
 
 from memory_mcp.domain import spelling
+from memory_mcp.domain.documents import DOCUMENT
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
-from memory_mcp.search.models import Hit, NearMisses, Ranking, SearchQuery
+from memory_mcp.search.models import Hit, NearMisses, Ranked, Ranking, SearchQuery
 from memory_mcp.search.policy import SelectionPolicy
 
 
@@ -26,7 +27,7 @@ class Selection:
     """The same, the newer before the older where age decides."""
     hits: Sequence[Hit]
     """Those that are shown."""
-    is_barred: bool
+    is_barred: bool = False
     """Whether some candidates score less than what was asked for."""
 
 
@@ -37,12 +38,24 @@ def select(
     strong = {key: score for key, score in ranking.scores.items() if score >= query.min_score}
     thinned = query.collapse or bool(quoted)
     likely = list(strong) if thinned else worth_loading(strong, query.limit, query.recency, policy)
-    memories = snapshot.fetch(likely)
-    loaded = [Hit(memories[hit.key], hit) for hit in ranking.ranked(likely) if hit.key in memories]
+    selection = _selected(snapshot, query, quoted, ranking.ranked(likely), policy)
+    if len(selection.hits) < query.limit and len(likely) < len(strong):  # others take the places of boilerplate
+        selection = _selected(snapshot, query, quoted, ranking.ranked(strong), policy)
+    return replace(selection, is_barred=len(strong) < len(ranking.scores))
+
+
+def _selected(
+    snapshot: Snapshot, query: SearchQuery, quoted: Sequence[str], likely: Sequence[Ranked], policy: SelectionPolicy
+) -> Selection:
+    memories = snapshot.fetch([hit.key for hit in likely])
+    loaded = [Hit(memories[hit.key], hit) for hit in likely if hit.key in memories]
     fitting = [hit for hit in loaded if holds_all(hit.memory, quoted)] if quoted else loaded
     ordered = in_order(fitting, query.recency, policy)
-    hits = collapsed(ordered, query.limit, policy) if query.collapse else ordered[: query.limit]
-    return Selection(fitting, ordered, hits, is_barred=len(strong) < len(ranking.scores))
+    if query.collapse:
+        return Selection(fitting, ordered, collapsed(ordered, query.limit, policy))
+    if any(_is_section(hit) for hit in ordered[: query.limit]):
+        return Selection(fitting, ordered, without_boilerplate(ordered, query.limit, policy))
+    return Selection(fitting, ordered, ordered[: query.limit])
 
 
 def near_misses(scores: Collection[float], min_score: float, limit: int) -> NearMisses | None:
@@ -106,6 +119,26 @@ def _least_share(recency: float, policy: SelectionPolicy) -> float:
 def holds_all(memory: Memory, quoted: Sequence[str]) -> bool:
     """Say whether a memory's content has all these words as they stand, but for their spelling and punctuation."""
     return all(spelling.holds(memory.content, words) for words in quoted)
+
+
+def _is_section(hit: Hit) -> bool:
+    return hit.memory.type == DOCUMENT
+
+
+def without_boilerplate(hits: Sequence[Hit], limit: int, policy: SelectionPolicy) -> list[Hit]:
+    """Let the first of near duplicates among sections of documents stand for the others; return `limit` at most."""
+    sections = collapsed([hit for hit in hits if _is_section(hit)], limit, policy)
+    kept = {hit.memory.key: hit for hit in sections}
+    return [kept.get(hit.memory.key, hit) for hit in hits if not _is_section(hit) or hit.memory.key in kept][:limit]
+
+
+def placed(snapshot: Snapshot, hits: Sequence[Hit]) -> list[Hit]:
+    """Say of sections where they lie in their documents; nothing is asked for where no hit is one."""
+    keys = [hit.memory.key for hit in hits if _is_section(hit)]
+    if not keys:
+        return list(hits)
+    places = snapshot.section_places(keys)
+    return [replace(hit, place=places.get(hit.memory.key)) for hit in hits]
 
 
 def collapsed(hits: Sequence[Hit], limit: int, policy: SelectionPolicy) -> list[Hit]:

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, WithJsonSchema
 
+from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.models import MAX_QUERY
 from memory_mcp.memories.chunking import DEFAULT_CHUNKS
 from memory_mcp.search.intent import Intent
@@ -58,6 +59,21 @@ class SearchArguments(FilterArguments):
     explain: Annotated[bool, Field(description="Diagnostics")] = False
 
 
+class DocumentFields(BaseModel):
+    """Where a section lies."""
+
+    id: str
+    title: str | None
+    uri: str
+    section: str = Field(description="Its headings")
+    page: int | None
+
+    def text(self) -> str:
+        """Return the title, the headings and the page, as far as there are any."""
+        page = None if self.page is None else f"page {self.page}"
+        return ", ".join(filter(None, (self.title or self.uri, self.section, page)))
+
+
 class SearchHit(MemoryFields):
     """A memory with its scores."""
 
@@ -66,6 +82,9 @@ class SearchHit(MemoryFields):
     keyword: float | None = Field(description="Keyword score, 0-1, including its conversation's share")
     passage: str | None = Field(description="The best passage, if the content is long")
     duplicates: list[str] = Field(description="Ids of the near duplicates it represents")
+    document: DocumentFields | None = Field(
+        default=None, exclude_if=lambda document: document is None, description="Only of a document's section"
+    )
 
     @property
     def passage_shown(self) -> str | None:
@@ -76,7 +95,8 @@ class SearchHit(MemoryFields):
         """Return its score, its heading and the number of its near duplicates."""
         count = f"{len(self.duplicates) - 1} or more" if MARK in self.duplicates else str(len(self.duplicates))
         more = f" (and {count} near duplicates)" if self.duplicates else ""
-        return f"[{self.score:.2f}] {super().heading()}{more}"
+        lies = f" from {self.document.text()}" if self.document else ""
+        return f"[{self.score:.2f}] {super().heading()}{lies}{more}"
 
 
 class Missed(BaseModel):
@@ -336,8 +356,16 @@ def _hit(hit: Hit) -> SearchHit:
             "keyword": None if hit.ranked.keyword is None else round(hit.ranked.keyword, 4),
             "passage": hit.passage,
             "duplicates": list(hit.duplicates),
+            "document": _document(hit.place),
         }
     )
+
+
+def _document(place: SectionPlace | None) -> dict[str, object] | None:
+    if place is None:
+        return None
+    section = " › ".join(place.heading)
+    return {"id": place.id, "title": place.title, "uri": place.uri, "section": section, "page": place.page}
 
 
 SEARCH = Tool(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry
 from memory_mcp.maintenance.backups import Backups
@@ -31,3 +32,5 @@ class Services:
     status: Status
     transfer: Transfer
     watching: Watching
+    ingesting: Ingesting | None
+    """None: the store keeps no documents."""

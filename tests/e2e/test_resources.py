@@ -81,6 +81,7 @@ async def test_the_lists_of_resources_templates_and_prompts(client: RawClient) -
         "memory://recent/{n}",
         "memory://tag/{tag}",
         "memory://memory/{id}",
+        "memory://document/{id}",
     ]
     assert [prompt["name"] for prompt in prompts] == ["recall", "review", "save_session"]
 

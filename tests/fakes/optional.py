@@ -11,6 +11,7 @@ from memory_mcp.domain.models import Event
 from tests.fakes.shelves import OnShelves
 
 KEPT = ("memories", "deleted", "owners", "texts", "revisions", "passages", "space", "others", "log", "floor")
+OF_DOCUMENTS = ("files", "documents", "sections", "jobs", "watches")
 """What a backup holds."""
 
 
@@ -28,7 +29,7 @@ class FakeOptional(OnShelves):
             raise StoreError(f"{target} is there already")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(pickle.dumps({name: getattr(self.shelves, name) for name in KEPT}))
+            target.write_bytes(pickle.dumps({name: getattr(self.shelves, name) for name in (*KEPT, *OF_DOCUMENTS)}))
         except OSError as error:
             raise StoreError(f"{target} cannot be written") from error
 
@@ -43,9 +44,15 @@ class FakeOptional(OnShelves):
             raise StoreError(f"{source} is no backup") from error
         await self.backup(aside)
         generation = _last(self.shelves.log)
-        for name in KEPT:
+        for name in (*KEPT, *OF_DOCUMENTS):
             setattr(self.shelves, name, held[name])
-        self.shelves.keys = count(max((*self.shelves.memories, *self.shelves.deleted), default=0) + 1)
+        self.shelves.keys = count(
+            max(
+                (*self.shelves.memories, *self.shelves.deleted, *(one.key for one in self.shelves.documents.values())),
+                default=0,
+            )
+            + 1
+        )
         self.shelves.passage_ids = count(max(self.shelves.passages, default=0) + 1)
         last = max(generation, _last(self.shelves.log))
         for offset, namespace in enumerate(self.shelves.namespaces() or [""], 1):

@@ -151,9 +151,7 @@ class FakeRecords(OnShelves):
         by_id = [memory for memory in found if fits(memory, replace(filters, namespace=memory.namespace))]
         to_delete = self.shelves.live(filters) if memory_ids is None else by_id
         for memory in () if dry_run else to_delete:
-            self.shelves.deleted[memory.key] = self.shelves.memories.pop(memory.key), self.shelves.now()
-            self.shelves.drop_passages(memory.key)
-            self.shelves.note("delete", memory.namespace, [memory.id], memory.tags)
+            self.shelves.delete(memory)
         return [memory.id for memory in to_delete]
 
     async def deleted(self, memory_id: str, namespace: str, *, any_namespace: bool = False) -> Memory:
@@ -181,6 +179,7 @@ class FakeRecords(OnShelves):
             del self.shelves.deleted[memory.key]
             del self.shelves.owners[memory.namespace, memory.id]
             self.shelves.revisions.pop(memory.key, None)
+            self.shelves.sections.pop(memory.key, None)
         for namespace in sorted({memory.namespace for memory in to_delete}):
             self.shelves.note("purge", namespace, [memory.id for memory in to_delete if memory.namespace == namespace])
         return len(to_delete)
@@ -232,7 +231,7 @@ class FakeRecords(OnShelves):
         spelled = self._spelled(namespace)
         used = Counter(folded(tag) for memory in live for tag in memory.tags)
         times = [memory.created_at for memory in live]
-        talks = {memory.conversation_id for memory in live} - {None}
+        talks = {memory.conversation_id for memory in live if memory.key not in self.shelves.sections} - {None}
         most = sorted(used.items(), key=lambda entry: (-entry[1], entry[0]))[:tags]
         shown = {spelled[tag]: count for tag, count in most}
         return Statistics(len(live), len(talks), shown, min(times, default=None), max(times, default=None))

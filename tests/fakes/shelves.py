@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from memory_mcp.domain.documents import DocumentChange, FileStamp, Watch
+from memory_mcp.domain.jobs import FileContent, JobFile, JobState, NewJob
 from memory_mcp.domain.models import Chunk, Event, Filters, Memory, NewMemory, Revision, Space
 from memory_mcp.domain.names import tags_once
 from tests.fakes.searching import fits
@@ -16,6 +18,56 @@ from tests.fakes.searching import fits
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Text = tuple[str, str | None, str]
 """What duplicates have in common: the namespace, the conversation and the NFC text."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFile:
+    """A file that was read."""
+
+    stamp: FileStamp
+    seen_at: datetime
+    missing_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDocument:
+    """A document, as it was last put."""
+
+    key: int
+    id: str
+    namespace: str
+    digest: str
+    change: DocumentChange
+    revision: int
+    tags: tuple[str, ...]
+    dated_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSection:
+    """Where a memory lies in a document."""
+
+    document: str
+    place: int
+    heading: tuple[str, ...]
+    page: int | None
+    digest: bytes
+
+
+@dataclass(slots=True)
+class HeldJob:
+    """A job with its files."""
+
+    id: str
+    new: NewJob
+    created_at: datetime
+    updated_at: datetime
+    state: JobState = JobState.QUEUED
+    error: str | None = None
+    files: list[JobFile] = field(default_factory=list)
+    contents: dict[int, FileContent] = field(default_factory=dict)
 
 
 class Shelves:
@@ -39,6 +91,13 @@ class Shelves:
         self.floor = 0
         """The last of the log that was pruned; what is behind it is not told any more."""
         self.leases: dict[str, tuple[str, float]] = {}
+        self.files: dict[tuple[str, str], HeldFile] = {}
+        """By namespace and URI."""
+        self.documents: dict[str, HeldDocument] = {}
+        self.sections: dict[int, HeldSection] = {}
+        """By the key of the memory."""
+        self.jobs: dict[str, HeldJob] = {}
+        self.watches: dict[str, Watch] = {}
         self.keys = count(1)
         self.passage_ids = count(1)
 
@@ -74,6 +133,12 @@ class Shelves:
             kept = passage if has_room else replace(passage, vector=None)
             waits = not kept.error and kept.vector is None
             self.passages[next(self.passage_ids)] = (key, kept, None if waits or not has_room else space)
+
+    def delete(self, memory: Memory) -> None:
+        """Delete a memory softly."""
+        self.deleted[memory.key] = self.memories.pop(memory.key), self.now()
+        self.drop_passages(memory.key)
+        self.note("delete", memory.namespace, [memory.id], memory.tags)
 
     def drop_passages(self, key: int) -> None:
         """Forget the chunks of a memory, in every space."""

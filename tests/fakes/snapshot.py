@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.errors import InvalidArgumentError, SpaceMismatchError
 from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
 from memory_mcp.domain.models import (
@@ -28,6 +29,7 @@ from memory_mcp.domain.names import folded
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.domain.spelling import holds
 from memory_mcp.search.lexical.stems import LANGUAGES, mark
+from tests.fakes.documents import FakeDocuments
 from tests.fakes.searching import best_passages, cosine_among, cosine_to
 from tests.fakes.shelves import OnShelves, place
 from tests.fakes.terms import share, terms_of, tokenize
@@ -48,6 +50,16 @@ class FakeSnapshot(OnShelves):
         return {
             key: Outline(memory.created_at, size, memory.content if size <= most_bytes else None)
             for key, (memory, size) in sized.items()
+        }
+
+    def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
+        """Return where memories lie in documents."""
+        shown = FakeDocuments(self.shelves).shown
+        found = {key: self.shelves.sections[key] for key in keys if key in self.shelves.sections}
+        of = {at.document: shown(at.document) for at in found.values()}
+        return {
+            key: SectionPlace(at.document, of[at.document].title, of[at.document].uri, at.heading, at.page)
+            for key, at in found.items()
         }
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from memory_mcp.domain.models import Condition, Finding
 from tests.fakes.changes import FakeChanges
 from tests.fakes.embedding_index import FakeEmbeddingIndex
+from tests.fakes.jobs import FakeDocumentStore
 from tests.fakes.leases import FakeLeases
 from tests.fakes.optional import FakeOptional
 from tests.fakes.records import FakeRecords
@@ -20,6 +21,7 @@ class FakeStore(FakeRecords, FakeSnapshots, FakeEmbeddingIndex, FakeChanges, Fak
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__(Shelves(clock))
+        self.documents = FakeDocumentStore(self.shelves)
 
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Say that all is well but what waits."""

@@ -200,7 +200,7 @@ async def test_few_batches_of_long_memories_wait_at_the_embedder(
     tmp_path: Path, long: int, ahead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch waits for those before it, within its own budget: of long memories fewer are embedded ahead."""
-    monkeypatch.setattr("memory_mcp.memories.service.LONG", long)
+    monkeypatch.setattr("memory_mcp.memories.ahead.LONG", long)
     present = most = 0
     crowded, may_answer = asyncio.Event(), asyncio.Event()
 

@@ -10,6 +10,7 @@ Only `storage/` contains SQL. Another store has to pass the same contracts, and 
 """
 
 from memory_mcp.domain.ports.changes import Changes
+from memory_mcp.domain.ports.documents import DocumentStore, SupportsDocuments
 from memory_mcp.domain.ports.embedder import Embedder
 from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
 from memory_mcp.domain.ports.leases import Leases
@@ -21,6 +22,7 @@ from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
     "Changes",
+    "DocumentStore",
     "Embedder",
     "EmbeddingIndex",
     "IndexAndLeases",
@@ -32,6 +34,7 @@ __all__ = [
     "Snapshots",
     "Store",
     "SupportsBackup",
+    "SupportsDocuments",
     "SupportsTidy",
     "Tokens",
 ]

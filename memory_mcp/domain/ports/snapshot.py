@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
 from memory_mcp.domain.models import (
     BackgroundScores,
@@ -23,7 +24,15 @@ from memory_mcp.domain.models import (
 T = TypeVar("T")
 
 
-class Snapshot(Protocol):
+class SnapshotOfDocuments(Protocol):
+    """The part of a snapshot that knows documents."""
+
+    def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
+        """Return where these memories lie in documents; those that are no sections are absent."""
+        ...
+
+
+class Snapshot(SnapshotOfDocuments, Protocol):
     """Reads from one moment; valid only inside the `read` that created it.
 
     A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import apsw
 
+from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
 from memory_mcp.domain.models import (
     BackgroundScores,
@@ -20,6 +21,7 @@ from memory_mcp.domain.models import (
     QueueCounts,
     Space,
 )
+from memory_mcp.storage.sqlite.documents import sections
 from memory_mcp.storage.sqlite.lexical import search
 from memory_mcp.storage.sqlite.lexical.search import NamespaceIndex
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
@@ -42,6 +44,9 @@ class SqliteSnapshot:
     def outlines(self, keys: Sequence[int], most_bytes: int) -> dict[int, Outline]:
         """Return when memories were created and how long they are."""
         return reads.outlines(self._db, keys, most_bytes)
+
+    def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
+        return sections.places(self._db, keys)
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)

@@ -40,6 +40,7 @@ from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
 from memory_mcp.storage.sqlite.db.rows import to_micros
 from memory_mcp.storage.sqlite.db.schema import check_identity
+from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
 from memory_mcp.storage.sqlite.snapshot import SqliteSnapshot
@@ -76,6 +77,12 @@ class SqliteStore:
         self._database = Database(path, copies.upgrade, creates=creates, read_only=read_only, readers=readers)
         self._searches = _Searches(path, large, saves=not read_only)
         self._clock = clock
+        self._documents = SqliteDocuments(self._database, self._now)
+
+    @property
+    def documents(self) -> SqliteDocuments:
+        """The documents in the same file."""
+        return self._documents
 
     @property
     def path(self) -> Path:

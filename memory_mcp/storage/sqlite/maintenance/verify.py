@@ -39,6 +39,18 @@ _COUNTS: Final = {
         SELECT count(*) FROM memories
         WHERE deleted_at IS NULL AND key > (SELECT coalesce(max(key), 0) FROM change_floor) AND id NOT IN (
           SELECT logged.value FROM changes, json_each(changes.memory_ids) AS logged)""",
+    "documents have no file, or files no document": """
+        SELECT (SELECT count(*) FROM documents AS d WHERE NOT EXISTS (
+                  SELECT 1 FROM document_files AS f WHERE f.namespace = d.namespace AND f.digest = d.digest))
+             + (SELECT count(*) FROM document_files AS f WHERE NOT EXISTS (
+                  SELECT 1 FROM documents AS d WHERE d.namespace = f.namespace AND d.digest = f.digest))""",
+    "sections lie in another namespace or conversation than their document": """
+        SELECT count(*) FROM sections AS s JOIN memories AS m USING (key) JOIN documents AS d ON d.key = s.document
+        WHERE m.namespace <> d.namespace OR m.conversation_id IS NOT d.id""",
+    "sections are not in the order of their times": """
+        SELECT count(*) FROM (
+          SELECT m.created_at <= lag(m.created_at) OVER (PARTITION BY s.document ORDER BY s.place) AS is_early
+          FROM sections AS s JOIN memories AS m USING (key) WHERE m.deleted_at IS NULL) WHERE is_early""",
     "entries of the change log are below its floor": """
         SELECT count(*) FROM changes WHERE seq <= (SELECT seq FROM change_floor)""",
     "floors of the change log are above its latest entry": """

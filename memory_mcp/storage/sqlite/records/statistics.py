@@ -20,7 +20,8 @@ _SPELLED: Final = "tag, min(key)"
 def of_namespace(db: apsw.Connection, namespace: str, tags: int) -> Statistics:
     """Count what a namespace holds."""
     row = db.execute(
-        """SELECT count(*), count(DISTINCT conversation_id), min(created_at), max(created_at)
+        """SELECT count(*), count(DISTINCT iif(key IN (SELECT key FROM sections), NULL, conversation_id)),
+             min(created_at), max(created_at)
            FROM memories WHERE namespace = ? AND deleted_at IS NULL""",
         (namespace,),
     ).fetchone()

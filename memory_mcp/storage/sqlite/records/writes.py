@@ -38,12 +38,18 @@ def add(db: apsw.Connection, new: NewMemory, embedded: Embedded, now: int, last:
         if new.id is not None:
             check_retry(new, known)
         return _merge(db, known, new, now)
+    _, stored = create(db, new, embedded, text, now)
+    return stored
+
+
+def create(db: apsw.Connection, new: NewMemory, embedded: Embedded, text: bytes, now: int) -> tuple[int, Stored]:
+    """Write a memory whatever is there; return its key, and the outcome."""
     memory_id = new.id or uuid.uuid4().hex
     key = _insert(db, new, memory_id, text, now)
     insert_tags(db, key, new.tags)
     complete = chunks.insert_all(db, key, new.namespace, embedded)
     log_change(db, now, "store", new.namespace, [memory_id], new.tags)
-    return Stored(memory_id, created=True, embedded=complete)
+    return key, Stored(memory_id, created=True, embedded=complete)
 
 
 def _insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, now: int) -> int:
@@ -214,6 +220,12 @@ def delete(
 ) -> list[str]:
     """Mark memories as deleted and remove them from every index; return their ids."""
     to_delete = select_to_delete(db, memory_ids, filters, any_namespace=any_namespace)
+    mark_deleted(db, to_delete, now)
+    return [memory_id for _, memory_id, _ in to_delete]
+
+
+def mark_deleted(db: apsw.Connection, to_delete: Iterable[tuple[int, str, str]], now: int) -> None:
+    """Mark live memories, each with its key, id and namespace, as deleted, and remove them from every index."""
     for key, memory_id, namespace in to_delete:
         tags = [cast("tuple[str]", row)[0] for row in db.execute("SELECT tag FROM tags WHERE key = ?", (key,))]
         chunks.drop_of(db, key)
@@ -221,7 +233,6 @@ def delete(
         keywords.leave(db, key)
         keywords.count_out(db, namespace)
         log_change(db, now, "delete", namespace, [memory_id], tags)
-    return [memory_id for _, memory_id, _ in to_delete]
 
 
 def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) -> Memory:
@@ -250,7 +261,7 @@ def purge(db: apsw.Connection, before: int, now: int) -> int:
     ).fetchall()
     to_delete = cast("list[tuple[int, str, str]]", rows)
     keys = [(key,) for key, _, _ in to_delete]
-    for table in ("revisions", "tags", "memories"):
+    for table in ("revisions", "tags", "sections", "memories"):
         db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608 - a table of ours
     for namespace in sorted({namespace for *_, namespace in to_delete}):
         log_change(db, now, "purge", namespace, [memory_id for _, memory_id, of in to_delete if of == namespace])

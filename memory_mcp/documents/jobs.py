@@ -1,0 +1,289 @@
+"""Runs jobs, one front at a time, under a lease.
+
+What is written with the documents says what is done, so any front can go on after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Final, Protocol, TypeVar
+
+from memory_mcp.background import Background
+from memory_mcp.documents.preparing import PreparedFile, Preparer
+from memory_mcp.documents.sandbox.process import SandboxError
+from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.jobs import IngestJob, JobFileState, JobState
+from memory_mcp.domain.models import Embedded, Lane, Space
+from memory_mcp.domain.ports import DocumentStore
+from memory_mcp.logger import Logger
+from memory_mcp.memories.ahead import BATCH, embed_ahead
+from memory_mcp.memories.indexing import Indexer
+
+LEASE: Final = "documents"
+LEASE_S: Final = 15.0
+"""Seconds after which another front goes on with a killed one's job."""
+POLL_S: Final = 0.2
+"""Seconds between two looks at a job that another front runs."""
+LOOK_S: Final = 1.0
+"""Seconds between two looks whether the job that is run here was cancelled."""
+REST_S: Final = 10.0
+"""Seconds between two looks for the jobs of fronts that were killed."""
+FILES_AT_ONCE: Final = 256
+"""Files in one transaction, if little is new in them."""
+SAID_EVERY_S: Final = 1.0
+"""Seconds between two writes of what a job is doing; what it has done is written with the documents."""
+
+ATTEMPTS: Final = 5
+"""To write a file that other processes write too."""
+OTHERS_WRITE: Final = "other processes ingest it all the time; try again when they are done"
+
+T = TypeVar("T")
+log = Logger(__name__)
+
+
+class Leased(Protocol):
+    """One front's claim to the jobs; `maintenance.leases.Lease`."""
+
+    async def take(self, seconds: float) -> bool:
+        """Take or extend it; False while another front's is valid."""
+        ...
+
+    async def give_back(self) -> None:
+        """Release it early."""
+        ...
+
+
+class JobRunner:
+    """Reads, cuts and embeds the files of jobs, the oldest job first."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        preparer: Preparer,
+        indexer: Indexer,
+        lease: Leased,
+        *,
+        space: Callable[[], Awaitable[Space | None]],
+        on_pending: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._preparer = preparer
+        self._indexer = indexer
+        self._lease = lease
+        self._space = space
+        self._on_pending = on_pending
+        self._clock = clock
+        self._busy = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._said_at = 0.0
+        self._doing: tuple[str, JobState] | None = None
+        """The job that is being run here, and what comes next in it."""
+        self.background = Background("the loop of jobs", clock=clock)
+
+    def wake(self) -> None:
+        """Look for jobs now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Run jobs until cancelled."""
+        await self.background.run(self._rounds)
+
+    async def _rounds(self) -> None:
+        while True:
+            self._wake.clear()
+            while await self.work():
+                pass
+            with contextlib.suppress(TimeoutError):  # time to look again
+                await asyncio.wait_for(self._wake.wait(), REST_S)
+
+    async def finish(self, job_id: str, on_progress: Callable[[IngestJob], Awaitable[None]]) -> IngestJob:
+        """Wait for the end of a job, and run it, after those before it, unless another front does.
+
+        If the caller is cancelled, the job goes on in any front that runs jobs.
+
+        Raises:
+            NotFoundError: there is no such job.
+            StoreError: the store cannot be read or written; the job goes on later.
+        """
+        working: asyncio.Task[bool] | None = None
+        try:
+            while not (job := await self._seen(job_id)).state.is_final:
+                await on_progress(job)
+                working = working or asyncio.create_task(self.work())
+                await asyncio.wait({working}, timeout=POLL_S)
+                if working.done():
+                    is_idle, working = not working.result(), None
+                    await asyncio.sleep(POLL_S if is_idle else 0)
+        finally:
+            if working is not None:
+                await _ended(working)
+        await on_progress(job)
+        return job
+
+    async def _seen(self, job_id: str) -> IngestJob:
+        job = await self._store.job(job_id, "", any_namespace=True)
+        if self._doing is not None and self._doing[0] == job_id and not job.state.is_final:
+            return replace(job, state=self._doing[1])
+        return job
+
+    async def work(self) -> bool:
+        """Run the oldest unfinished job; return whether there was one that nobody else was running.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        if self._busy.locked():
+            return False
+        async with self._busy:
+            job = await self._store.unfinished_job()
+            if job is None or not await self._lease.take(LEASE_S):
+                return False
+            try:
+                await self._run_under_lease(job)
+            finally:
+                self._doing = None
+                await self._lease.give_back()
+            return True
+
+    async def _run_under_lease(self, job: IngestJob) -> None:
+        """Run a job until it ends, is cancelled, or another front has taken it over."""
+        running = asyncio.create_task(self._run(job))
+        renewed_at = self._clock()
+        try:
+            while not running.done():
+                await asyncio.wait({running}, timeout=LOOK_S)
+                if running.done() or (await self._store.job(job.id, "", any_namespace=True)).state.is_final:
+                    break
+                if self._clock() - renewed_at >= LEASE_S / 3:
+                    renewed_at = self._clock()
+                    if not await self._lease.take(LEASE_S):
+                        break  # this process was suspended, and another one goes on
+        finally:
+            await _ended(running)
+
+    async def _run(self, job: IngestJob) -> None:
+        self._said_at = -SAID_EVERY_S
+        with contextlib.suppress(ConflictError):  # its user cancelled it meanwhile
+            try:
+                await self._enter(job.id, JobState.READING)
+                if await self._read_all(job):
+                    for folder in job.new.folders:
+                        await self._store.mark_missing(job.new.namespace, folder, job.created_at)
+                    await self._store.advance_job(job.id, JobState.DONE)
+            except SandboxError as error:
+                log.warning("a job failed", job=job.id, cause=str(error))
+                await self._store.advance_job(job.id, JobState.FAILED, error.with_fix())
+
+    async def _enter(self, job_id: str, state: JobState) -> None:
+        """Note what comes next, and write it if that was not done for a while.
+
+        Raises:
+            ConflictError: the job was cancelled meanwhile.
+        """
+        self._doing = job_id, state
+        if self._clock() - self._said_at >= SAID_EVERY_S:
+            self._said_at = self._clock()
+            await self._store.advance_job(job_id, state)
+
+    async def _read_all(self, job: IngestJob) -> bool:
+        """Read, embed and write the files that are queued; return False if the job ended meanwhile."""
+        waiting = deque[PreparedFile]()
+        async with (
+            aclosing(self._batches(job, waiting)) as batches,
+            aclosing(embed_ahead(self._indexer, self._space, batches)) as embedded,
+        ):
+            async for made in embedded:
+                _distribute(made, waiting)
+                if not await self._write(job, waiting):
+                    return False
+        return True
+
+    async def _batches(self, job: IngestJob, waiting: deque[PreparedFile]) -> AsyncGenerator[list[str], None]:
+        """Yield the new contents of file after file; a file is put in the line when it was read."""
+        batch: list[str] = []
+        files = 0
+        async for prepared in self._prepared(job):
+            waiting.append(prepared)
+            files += 1
+            for text in prepared.new_texts():
+                batch.append(text)
+                if len(batch) == BATCH:
+                    yield batch
+                    batch, files = [], 0
+            if files == FILES_AT_ONCE:
+                yield batch
+                batch, files = [], 0
+        if batch or files:
+            yield batch
+
+    async def _prepared(self, job: IngestJob) -> AsyncGenerator[PreparedFile, None]:
+        enter = partial(self._enter, job.id)
+        after = -1
+        while queued := await self._store.job_files(job.id, JobFileState.QUEUED, after, FILES_AT_ONCE):
+            uris = () if job.new.is_forced else [file.uri for file in queued]
+            stamps = await self._store.stamps(job.new.namespace, uris)
+            for file in queued:
+                prepared = await self._preparer.prepare(job, file, stamps.get(file.uri), enter)
+                if prepared.file.sections:
+                    await enter(JobState.EMBEDDING)
+                yield prepared
+            after = queued[-1].place
+
+    async def _write(self, job: IngestJob, waiting: deque[PreparedFile]) -> bool:
+        """Write the first files of the line that are embedded; return whether the job goes on."""
+        complete = []
+        while waiting and waiting[0].is_complete:
+            complete.append(waiting.popleft())
+        if not complete:
+            return True
+        try:
+            job = await self._store.put_files(job.id, [prepared.outcome() for prepared in complete])
+        except ConflictError:  # another process wrote a file, or two files of the job are equal
+            for prepared in complete:
+                job = await self._write_anew(job, prepared)
+        if any(_is_pending(embedded) for prepared in complete for embedded in prepared.embedded):
+            self._on_pending()
+        return not job.state.is_final
+
+    async def _write_anew(self, job: IngestJob, prepared: PreparedFile) -> IngestJob:
+        """Write one file; if what is known of it has changed, compare and embed it anew."""
+        queued = replace(prepared.file, state=JobFileState.QUEUED, error=None, sections=0)
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._store.put_files(job.id, [prepared.outcome()])
+            except ConflictError:
+                prepared = await self._preparer.prepare(job, queued, None, partial(self._enter, job.id))
+                texts = prepared.new_texts()
+                prepared.embedded, _ = await self._indexer.embed(texts, lane=Lane.BULK, space=await self._space())
+        failed = replace(queued, state=JobFileState.FAILED, error=OTHERS_WRITE)
+        return await self._store.put_files(job.id, [(failed, None)])
+
+
+def _distribute(made: Sequence[Embedded], waiting: deque[PreparedFile]) -> None:
+    """Give the files in the line the chunks of their sections, in order."""
+    left = iter(made)
+    for prepared in waiting:
+        prepared.embedded += islice(left, prepared.file.sections - len(prepared.embedded))
+        if not prepared.is_complete:
+            return
+
+
+def _is_pending(embedded: Embedded) -> bool:
+    return any(chunk.vector is None and not chunk.error for chunk in embedded.chunks)
+
+
+async def _ended(task: asyncio.Task[T]) -> None:
+    """Cancel a task, wait for its end, and raise its error if it had one."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()

@@ -1,0 +1,68 @@
+"""Embeds batch after batch, the next ones while one is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+
+from memory_mcp.domain.errors import EmbedderError
+from memory_mcp.domain.models import Embedded, Lane, Space
+from memory_mcp.memories.indexing import Indexer
+
+BATCH: Final = 64
+"""Texts in one batch."""
+
+AHEAD: Final = 4
+"""Batches embedded while one is written: the daemon packs better batches from several calls."""
+AHEAD_OF_LONG: Final = 2
+LONG: Final = 64_000
+"""Total characters above which fewer batches run ahead: each waits for those before it, within its own budget."""
+
+
+async def embed_ahead(
+    indexer: Indexer, space: Callable[[], Awaitable[Space | None]], batches: AsyncIterator[Sequence[str]]
+) -> AsyncGenerator[list[Embedded], None]:
+    """Yield the chunks of batch after batch; meanwhile the next ones are being embedded.
+
+    After the first batch that cannot be embedded, the others are only cut, for the queue.
+
+    Args:
+        indexer: makes the chunks.
+        space: asks for the store's space.
+        batches: of contents; asked for the next one as soon as that may be embedded.
+    """
+    failure: EmbedderError | None = None
+
+    async def embed(batch: Sequence[str]) -> tuple[list[Embedded], EmbedderError | None]:
+        if failure is not None:
+            return await indexer.cut(batch), failure
+        return await indexer.embed(batch, lane=Lane.BULK, space=await space())
+
+    coming = deque[tuple[int, asyncio.Task[tuple[list[Embedded], EmbedderError | None]]]]()
+
+    def start(batch: Sequence[str]) -> None:
+        coming.append((sum(map(len, batch)), asyncio.create_task(embed(batch))))
+
+    try:
+        if (first := await anext(batches, None)) is not None:
+            start(first)
+        following = await anext(batches, None)
+        while coming:
+            embedded, failed = await coming[0][1]
+            coming.popleft()
+            failure = failure or failed
+            while following is not None and _may_follow([size for size, _ in coming], sum(map(len, following))):
+                start(following)
+                following = await anext(batches, None)
+            yield embedded
+    finally:
+        for _, task in coming:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in coming), return_exceptions=True)
+
+
+def _may_follow(waiting: Sequence[int], following: int) -> bool:
+    """Return whether a batch of so many characters may be sent behind the waiting ones."""
+    return len(waiting) < (AHEAD if sum(waiting) + following < LONG else AHEAD_OF_LONG)

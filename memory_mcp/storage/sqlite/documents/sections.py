@@ -1,0 +1,170 @@
+"""The sections of documents: memories with a place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.documents import (
+    DOCUMENT,
+    KnownSection,
+    PlacedSection,
+    SectionOutline,
+    SectionPlace,
+    section_times,
+)
+from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.models import NewMemory
+from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.rows import digest, from_micros, to_json, to_micros
+from memory_mcp.storage.sqlite.records.writes import create, insert_tags, mark_deleted
+
+FIRST_FILE: Final = """
+  (SELECT f.{column} FROM document_files AS f WHERE f.namespace = d.namespace AND f.digest = d.digest
+   ORDER BY f.missing_at IS NOT NULL, f.uri LIMIT 1)
+"""
+"""A column of the file that a document is shown with: one that is not missing, if there is any."""
+
+
+def uri_of(uri: str | None, part: str) -> str:
+    """Return the URI of a document in a file; "" if it has no file."""
+    return f"{uri}#{part}" if uri and part else uri or ""
+
+
+def places(db: apsw.Connection, keys: Sequence[int]) -> dict[int, SectionPlace]:
+    """Return where memories lie in documents; those that are no sections are absent."""
+    rows = db.execute(
+        f"""SELECT s.key, d.id, d.title, d.part, {FIRST_FILE.format(column="uri")}, s.heading, s.page
+            FROM sections AS s JOIN documents AS d ON d.key = s.document
+            WHERE s.key IN (SELECT value FROM json_each(?))""",  # noqa: S608 - constants
+        (to_json(list(keys)),),
+    )
+    return {
+        key: SectionPlace(document_id, title, uri_of(uri, part), tuple(json.loads(heading)), page)
+        for key, document_id, title, part, uri, heading, page in cast(
+            "Iterator[tuple[int, str, str | None, str, str | None, str, int | None]]", rows
+        )
+    }
+
+
+def known(db: apsw.Connection, document: int) -> tuple[KnownSection, ...]:
+    """Return the live sections of a document, in order."""
+    rows = db.execute(
+        """SELECT m.id, s.digest FROM sections AS s JOIN memories AS m USING (key)
+           WHERE s.document = ? AND m.deleted_at IS NULL ORDER BY s.place""",
+        (document,),
+    )
+    return tuple(KnownSection(memory_id, held) for memory_id, held in cast("Iterator[tuple[str, bytes]]", rows))
+
+
+def outline(db: apsw.Connection, document_id: str, offset: int, limit: int) -> list[SectionOutline]:
+    """Return live sections of a document, in order."""
+    rows = db.execute(
+        """SELECT m.id, s.heading, s.page FROM documents AS d JOIN sections AS s ON s.document = d.key
+           JOIN memories AS m ON m.key = s.key
+           WHERE d.id = ? AND m.deleted_at IS NULL ORDER BY s.place LIMIT ? OFFSET ?""",
+        (document_id, limit, offset),
+    )
+    return [
+        SectionOutline(memory_id, tuple(json.loads(heading)), page)
+        for memory_id, heading, page in cast("Iterator[tuple[str, str, int | None]]", rows)
+    ]
+
+
+def remove(db: apsw.Connection, document: int, now: int) -> None:
+    """Delete the sections of a document, which forget their place."""
+    _delete_others(db, document, set(), now)
+
+
+def add_tags(db: apsw.Connection, document: int, namespace: str, tags: Sequence[str], now: int) -> None:
+    """Add tags to the live sections of a document."""
+    live = _live(db, document)
+    for key in live.values():
+        insert_tags(db, key, tags)
+    if live:
+        log_change(db, now, "tag", namespace, live, tags)
+
+
+def replace_all(
+    db: apsw.Connection,
+    document: tuple[int, str, str],
+    placed: Sequence[PlacedSection],
+    first: int,
+    tags: Sequence[str],
+    now: int,
+) -> None:
+    """Make these the sections of a document: its key, id and namespace.
+
+    Raises:
+        ConflictError: a section that is to be kept is not live.
+    """
+    key, document_id, namespace = document
+    times = [to_micros(time) for time in section_times(from_micros(first), (section.draft for section in placed))]
+    live = _live(db, key)
+    kept = [section.kept for section in placed if section.kept is not None]
+    if not live.keys() >= set(kept):
+        raise ConflictError(f"document: {document_id!r} was changed meanwhile")
+    _delete_others(db, key, {live[memory_id] for memory_id in kept}, now)
+    moved = []
+    for place, (section, time) in enumerate(zip(placed, times, strict=True)):
+        if section.kept is None:
+            memory = _create(db, section, document_id, namespace, tags, time, now)
+        else:
+            memory = live[section.kept]
+            if _move(db, memory, time):
+                moved.append(section.kept)
+        draft = section.draft
+        db.execute(
+            """INSERT INTO sections (key, document, place, heading, page, digest) VALUES (?, ?, ?, ?, ?, ?)
+               ON CONFLICT DO UPDATE SET place = excluded.place, page = excluded.page""",
+            (memory, key, place, to_json(list(draft.heading)), draft.page, draft.digest),
+        )
+    if moved:
+        log_change(db, now, "update", namespace, moved)
+
+
+def _live(db: apsw.Connection, document: int) -> dict[str, int]:
+    """Return the keys of the live sections by their ids."""
+    rows = db.execute(
+        """SELECT m.id, m.key FROM sections AS s JOIN memories AS m USING (key)
+           WHERE s.document = ? AND m.deleted_at IS NULL ORDER BY s.place""",
+        (document,),
+    )
+    return dict(cast("Iterator[tuple[str, int]]", rows))
+
+
+def _delete_others(db: apsw.Connection, document: int, kept: set[int], now: int) -> None:
+    rows = db.execute(
+        """SELECT m.key, m.id, m.namespace, m.deleted_at IS NULL FROM sections AS s JOIN memories AS m USING (key)
+           WHERE s.document = ?""",
+        (document,),
+    ).fetchall()
+    others = [row for row in cast("list[tuple[int, str, str, int]]", rows) if row[0] not in kept]
+    mark_deleted(db, [(key, memory_id, namespace) for key, memory_id, namespace, is_live in others if is_live], now)
+    db.executemany("DELETE FROM sections WHERE key = ?", [(key,) for key, *_ in others])
+
+
+def _create(
+    db: apsw.Connection,
+    section: PlacedSection,
+    document_id: str,
+    namespace: str,
+    tags: Sequence[str],
+    time: int,
+    now: int,
+) -> int:
+    if section.embedded is None:
+        raise ValueError("a new section has no chunks")
+    content = section.draft.content
+    new = NewMemory(content, namespace, tuple(tags), DOCUMENT, {}, document_id, from_micros(time))
+    key, _ = create(db, new, section.embedded, digest(content), now)
+    return key
+
+
+def _move(db: apsw.Connection, memory: int, time: int) -> bool:
+    """Give a memory another time; return whether it had another one."""
+    db.execute("UPDATE memories SET created_at = ?2 WHERE key = ?1 AND created_at <> ?2", (memory, time))
+    return db.changes() > 0
