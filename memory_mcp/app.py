@@ -122,7 +122,7 @@ def make_services(
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
-    ingesting = _make_ingesting(store, indexer, chores)
+    ingesting = _make_ingesting(store, indexer, chores, unsandboxed=settings.ingest_unsandboxed)
     loops = (chores.background, watching.background, *([ingesting.background] if ingesting else []))
     background.register(health, loops)
     return Services(
@@ -139,11 +139,11 @@ def make_services(
     )
 
 
-def _make_ingesting(store: Store, indexer: Indexer, chores: Chores) -> Ingesting | None:
+def _make_ingesting(store: Store, indexer: Indexer, chores: Chores, *, unsandboxed: bool) -> Ingesting | None:
     """Return what ingests documents, if the store keeps them; the sandbox is started by the first file."""
     if not isinstance(store, SupportsDocuments):
         return None
-    sandbox, documents = Sandbox(), store.documents
+    sandbox, documents = Sandbox(unsandboxed=unsandboxed), store.documents
     runner = JobRunner(
         documents,
         Preparer(documents, sandbox, open_below),

@@ -277,10 +277,10 @@ def files_below(roots: Sequence[Path], folder: Path) -> Iterator[NewJobFile]:
         SettingsError: what reads documents is not installed.
     """
     try:
-        from memory_mcp.documents.walking import Found, walk  # noqa: PLC0415 - its library is an extra
+        from memory_mcp.documents.walking import FoundFile, walk  # noqa: PLC0415 - its library is an extra
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"{error.name} is not installed, so folders cannot be read; pip install 'memory-mcp[documents]'"
         ) from error
     for entry in walk(roots, folder):
-        yield NewJobFile(entry.path.as_uri(), left_out=None if isinstance(entry, Found) else entry.why)
+        yield NewJobFile(entry.path.as_uri(), left_out=None if isinstance(entry, FoundFile) else entry.why)

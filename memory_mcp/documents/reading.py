@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from memory_mcp.documents.opening import OpenedFile
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError
+from memory_mcp.documents.readers.model import DocumentItem, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.sectioning import sections
 from memory_mcp.domain.documents import MAX_TITLE, FileStamp, SectionDraft
 
@@ -22,7 +22,7 @@ _READ_AT_ONCE: Final = 1 << 20
 class ReadsDocuments(Protocol):
     """Reads a file in a sandbox; see `sandbox.client.Sandbox`."""
 
-    def read(self, file: OpenedFile, name: str, media_type: str | None = None) -> AsyncGenerator[Item, None]:
+    def read(self, file: OpenedFile, name: str, media_type: str | None = None) -> AsyncGenerator[DocumentItem, None]:
         """Yield a header, its blocks, and so on.
 
         Raises:
@@ -37,7 +37,7 @@ class ReadDocument:
     """A document as its reader yields it."""
 
     header: Header
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[TextBlock] = field(default_factory=list)
 
     def drafts(self) -> Iterator[SectionDraft]:
         """Yield the sections; the headings stand above the text, so that they are found too."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncGenerator, Callable
 
 from memory_mcp.documents.opening import OpenedFile
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError
+from memory_mcp.documents.readers.model import DocumentItem, Header, Refusal, RefusedError, TextBlock
 
 REFUSED = "REFUSED"
 """Begins a file that is refused once this was read."""
@@ -23,7 +23,9 @@ class FakeReader:
         self.before_read: Callable[[], None] = lambda: None
         """Happens at each file; it may raise."""
 
-    async def read(self, file: OpenedFile, name: str, media_type: str | None = None) -> AsyncGenerator[Item, None]:
+    async def read(
+        self, file: OpenedFile, name: str, media_type: str | None = None
+    ) -> AsyncGenerator[DocumentItem, None]:
         """Yield what the file holds."""
         self.read_names.append(name)
         self.before_read()
@@ -39,4 +41,4 @@ class FakeReader:
             elif line.startswith("# "):
                 heading = (line[2:],)
             else:
-                yield Block(line, heading, stands_alone=True)
+                yield TextBlock(line, heading, stands_alone=True)

@@ -14,7 +14,7 @@ from typing import Final
 
 from memory_mcp.documents.readers import charsets, json_
 from memory_mcp.documents.readers.json_ import Json, as_dict, as_list, as_str
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.plain import cut, empty, one_line, plain
 
 MAX_TITLE: Final = 200
@@ -28,7 +28,7 @@ _NOTICE: Final = re.compile(
 """What Claude Code writes into a turn by itself."""
 
 
-def read_conversations(source: Source) -> Iterator[Item]:
+def read_conversations(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read conversations.json of ChatGPT or Claude; what has another shape is read as JSON."""
     encoding = charsets.encoding_of(source.file)
     json_.is_json(source.file, encoding)  # for its bound on depth; where an export is cut off, what is whole is told
@@ -53,14 +53,14 @@ def read_conversations(source: Source) -> Iterator[Item]:
         raise empty()
 
 
-def read_session(source: Source) -> Iterator[Item]:
+def read_session(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read a session of Claude Code, without thoughts, tools and what they returned."""
     with charsets.opened(source.file) as lines:
         title = ""
         turns = (turn for _, value in json_.values(lines) if (turn := _session_turn(as_dict(value))) is not None)
         first = None
         for turn in turns:
-            if isinstance(turn, Block):
+            if isinstance(turn, TextBlock):
                 first = turn
                 break
             title = turn
@@ -68,23 +68,23 @@ def read_session(source: Source) -> Iterator[Item]:
             raise empty()
         title = title or cut(one_line(first.text.partition(": ")[2]), MAX_TITLE)
         yield Header(title=title, media_type="application/jsonl", created_at=first.created_at, is_conversation=True)
-        yield from chain((first,), (turn for turn in turns if isinstance(turn, Block)))
+        yield from chain((first,), (turn for turn in turns if isinstance(turn, TextBlock)))
 
 
-def turn_of(speaker: str, text: str, created_at: datetime | None) -> Block | None:
+def turn_of(speaker: str, text: str, created_at: datetime | None) -> TextBlock | None:
     """Return a turn; None where nothing was said."""
     said = plain(text).strip()
-    return Block(f"{speaker}: {said}", created_at=created_at, stands_alone=True) if said else None
+    return TextBlock(f"{speaker}: {said}", created_at=created_at, stands_alone=True) if said else None
 
 
-def _elements(source: Source, encoding: str) -> Iterator[Json]:
+def _elements(source: DocumentSource, encoding: str) -> Iterator[Json]:
     """Yield the conversations of an array, or the one that stands alone."""
     source.file.seek(0)
     head = source.file.read(4096).decode(encoding, "ignore").lstrip("\ufeff \t\r\n")
     yield from json_.items(source.file, encoding, "item" if head.startswith("[") else "")
 
 
-def _document(conversation: dict[str, Json], number: int, turns: list[Block]) -> Iterator[Item]:
+def _document(conversation: dict[str, Json], number: int, turns: list[TextBlock]) -> Iterator[DocumentItem]:
     if not turns:
         return
     name = as_str(conversation.get("conversation_id") or conversation.get("id") or conversation.get("uuid"))
@@ -99,7 +99,7 @@ def _document(conversation: dict[str, Json], number: int, turns: list[Block]) ->
     yield from turns
 
 
-def _turns(conversation: dict[str, Json]) -> list[Block] | None:
+def _turns(conversation: dict[str, Json]) -> list[TextBlock] | None:
     """Return what was said; None where it is no conversation."""
     if isinstance(conversation.get("mapping"), dict):
         said = map(_chatgpt_turn, _path(conversation))
@@ -126,7 +126,7 @@ def _path(conversation: dict[str, Json]) -> list[dict[str, Json]]:
     return path[::-1]
 
 
-def _chatgpt_turn(message: dict[str, Json]) -> Block | None:
+def _chatgpt_turn(message: dict[str, Json]) -> TextBlock | None:
     content = as_dict(message.get("content"))
     speaker = _SPEAKERS.get(as_str(as_dict(message.get("author")).get("role")))
     is_hidden = as_dict(message.get("metadata")).get("is_visually_hidden_from_conversation") is True
@@ -139,13 +139,13 @@ def _chatgpt_turn(message: dict[str, Json]) -> Block | None:
     return turn_of(speaker, "\n\n".join(filter(None, parts)), _time(message.get("create_time")))
 
 
-def _claude_turn(message: dict[str, Json]) -> Block | None:
+def _claude_turn(message: dict[str, Json]) -> TextBlock | None:
     speaker = _SPEAKERS.get(as_str(message.get("sender")))
     text = _spoken(message.get("content")) or as_str(message.get("text"))
     return turn_of(speaker, text, _time(message.get("created_at"))) if speaker is not None else None
 
 
-def _session_turn(entry: dict[str, Json]) -> Block | str | None:
+def _session_turn(entry: dict[str, Json]) -> TextBlock | str | None:
     """Return a turn of Claude Code, or the session's title."""
     if entry.get("type") == "summary":
         return cut(one_line(as_str(entry.get("summary"))), MAX_TITLE)

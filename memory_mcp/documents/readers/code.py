@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final, TextIO
 
 from memory_mcp.documents.readers import charsets
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 from memory_mcp.documents.readers.plain import MAX_HEADING, cut, empty, plain
 
 MAX_PARSED: Final = 2 * 2**20
@@ -38,7 +38,7 @@ _LEADS: Final = re.compile(r"//|/\*|\*|#(?!include|define|if|else|endif|pragma)|
 _CLOSES: Final = re.compile(r"[}\])]|end\b|else\b|elif\b|except\b|catch\b|finally\b|then\b|esac\b|fi\b|done\b|\*/")
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     with charsets.opened(source.file) as text:
         start = text.read(MAX_PARSED)
         tree = _parsed(start) if source.name.endswith((".py", ".pyi")) else None
@@ -64,13 +64,13 @@ def _parsed(text: str) -> ast.Module | None:
         return None
 
 
-def _of_python(text: str, tree: ast.Module) -> Iterator[Block]:
+def _of_python(text: str, tree: ast.Module) -> Iterator[TextBlock]:
     yield from _body(io.StringIO(text).readlines(), tree.body, 0, None, ())
 
 
 def _body(
     lines: list[str], body: list[ast.stmt], start: int, end: int | None, heading: tuple[str, ...]
-) -> Iterator[Block]:
+) -> Iterator[TextBlock]:
     """Yield the statements of a body from line `start` to `end`, and each definition for itself."""
     for statement in body:
         if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -95,7 +95,7 @@ def _above(lines: list[str], first: int, start: int) -> int:
     return first
 
 
-def _of_lines(text: TextIO) -> Iterator[Block]:
+def _of_lines(text: TextIO) -> Iterator[TextBlock]:
     """Yield a block for each part that begins at the margin after a blank line, or with a definition."""
     part: list[str] = []
     size = 0
@@ -118,13 +118,13 @@ def _is_full(part: list[str], line: str, *, after_blank: bool) -> bool:
     return after_blank or _DEFINES.match(line) is not None
 
 
-def _of_part(part: list[str]) -> Iterator[Block]:
+def _of_part(part: list[str]) -> Iterator[TextBlock]:
     code = next((line for line in part if not line.isspace() and not _LEADS.match(line)), "")
     defines = _DEFINES.match(code) is not None or (_CALLABLE.match(code[:200]) is not None and len(part) > 2)
     yield from _block("".join(part), (), stands_alone=defines)
 
 
-def _block(text: str, heading: tuple[str, ...], *, stands_alone: bool = False) -> Iterator[Block]:
+def _block(text: str, heading: tuple[str, ...], *, stands_alone: bool = False) -> Iterator[TextBlock]:
     text = plain(text)
     if text.strip():
-        yield Block(text, heading, stands_alone=stands_alone)
+        yield TextBlock(text, heading, stands_alone=stands_alone)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final, TextIO
 
 from memory_mcp.documents.readers import charsets
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.plain import empty, plain
 from memory_mcp.documents.readers.tables import Table
 
@@ -20,7 +20,7 @@ _DELIMITERS: Final = ",;\t|"
 csv.field_size_limit(MAX_FIELD)
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     with charsets.opened(source.file) as text:
         delimiter = delimiter_of(text.read(_SAMPLE))
         text.seek(0)
@@ -46,13 +46,13 @@ def delimiter_of(sample: str) -> str:
     return best
 
 
-def _blocks(text: TextIO, delimiter: str) -> Iterator[Block]:
+def _blocks(text: TextIO, delimiter: str) -> Iterator[TextBlock]:
     table = Table()
     for row in _rows(text, delimiter):
         for written, header in table.add(row):
-            yield Block(written, repeated=header)
+            yield TextBlock(written, repeated=header)
     for written, _ in table.close():
-        yield Block(written)
+        yield TextBlock(written)
 
 
 def _rows(text: TextIO, delimiter: str) -> Iterator[list[str]]:

@@ -15,7 +15,7 @@ from typing import Final
 from memory_mcp.documents.readers import ooxml
 from memory_mcp.documents.readers.docx_text import Notes, WordParagraph, paragraph
 from memory_mcp.documents.readers.headings import HeadingStack
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.ooxml import PREFIXES, Package, Relation
 from memory_mcp.documents.readers.tables import Table
 from memory_mcp.documents.readers.xml import Element, EndTag, StartTag, events
@@ -29,7 +29,7 @@ _MAX_STYLES: Final = 20
 """Styles that are based on one another."""
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read a DOCX file: paragraphs, tables, text boxes; footnotes and comments after the paragraph that has them.
 
     Raises:
@@ -53,7 +53,7 @@ class _WordDocument:
         self._relations: dict[str, Relation] = package.relations(package.document)
         self._headings = HeadingStack()
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[TextBlock]:
         with self._package.archive.open(self._package.document) as member:
             table: Table | None = None
             for event in events(member, PREFIXES, {"w:p", "w:tr", "w:del", "w:moveFrom"}):
@@ -69,7 +69,7 @@ class _WordDocument:
                         table = None
         yield from self._headings.close()
 
-    def _paragraph(self, element: Element) -> Iterator[Block]:
+    def _paragraph(self, element: Element) -> Iterator[TextBlock]:
         """Yield a paragraph and what hangs on it; a heading is entered."""
         found = paragraph(element)
         level = self._level(element)
@@ -79,7 +79,7 @@ class _WordDocument:
             yield self._headings.block(_list_mark(element) + found.text)
         yield from self._hanging(found)
 
-    def _hanging(self, found: WordParagraph) -> Iterator[Block]:
+    def _hanging(self, found: WordParagraph) -> Iterator[TextBlock]:
         """Yield text boxes, SmartArt, notes and comments of a paragraph."""
         for box in found.boxes:
             yield from self._flow(box)
@@ -89,7 +89,7 @@ class _WordDocument:
         for text in self._notes.of(found):
             yield self._headings.block(text)
 
-    def _flow(self, element: Element) -> Iterator[Block]:
+    def _flow(self, element: Element) -> Iterator[TextBlock]:
         """Yield what a text box or a table's only cell holds."""
         for child in element.elements():
             if child.name == "w:p":
@@ -102,7 +102,7 @@ class _WordDocument:
             elif child.name not in {"w:del", "w:moveFrom"}:
                 yield from self._flow(child)
 
-    def _row(self, row: Element, table: Table) -> Iterator[Block]:
+    def _row(self, row: Element, table: Table) -> Iterator[TextBlock]:
         """Yield what a table's row completes; a table of one cell a row is a frame around ordinary text."""
         if row.find("w:trPr", "w:del") is not None:
             return
@@ -117,7 +117,7 @@ class _WordDocument:
         for item in chain.from_iterable(found):
             yield from self._hanging(item)
 
-    def _rows(self, rows: Iterator[tuple[str, str]]) -> Iterator[Block]:
+    def _rows(self, rows: Iterator[tuple[str, str]]) -> Iterator[TextBlock]:
         for text, repeated in rows:
             yield self._headings.block(text, repeated=repeated)
 

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from memory_mcp.documents.readers import html, xml, zipped
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import empty, one_line
 
@@ -25,7 +25,7 @@ _PREFIXES: Final = {
 _PAGES: Final = (".xhtml", ".html", ".htm", ".xml")
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     with zipped.opened(source.file) as archive:
         _check_readable(archive)
         package_name = _package_name(archive)
@@ -78,7 +78,7 @@ def _chapters(package: xml.Element, folder: str) -> Iterator[str]:
             yield posixpath.normpath(posixpath.join(folder, unquote(item.get("href"))))
 
 
-def _blocks(archive: zipped.Archive, chapters: Iterator[str], outline: TextOutline) -> Iterator[Block]:
+def _blocks(archive: zipped.Archive, chapters: Iterator[str], outline: TextOutline) -> Iterator[TextBlock]:
     for name in chapters:
         if name in archive:
             yield from html.part_of(html.parsed(html.decoded(archive.read(name))), outline)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from memory_mcp.documents.readers.model import Block
+from memory_mcp.documents.readers.model import TextBlock
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class HeadingStack:
     def path(self) -> tuple[str, ...]:
         return tuple(heading.text for heading in self._headings)
 
-    def enter(self, level: int, text: str, page: int | None = None) -> Iterator[Block]:
+    def enter(self, level: int, text: str, page: int | None = None) -> Iterator[TextBlock]:
         """Put a heading on top, in place of those of its level and deeper ones (1 is the outermost).
 
         Yields a block for each of these that had none.
@@ -34,17 +34,17 @@ class HeadingStack:
         yield from self._leave(level)
         self._headings.append(_Heading(level, text, page))
 
-    def block(self, text: str, page: int | None = None, repeated: str = "") -> Block:
+    def block(self, text: str, page: int | None = None, repeated: str = "") -> TextBlock:
         """Return a block beneath the headings."""
         for heading in self._headings:
             heading.has_block = True
-        return Block(text, heading=self.path, page=page, repeated=repeated)
+        return TextBlock(text, heading=self.path, page=page, repeated=repeated)
 
-    def close(self) -> Iterator[Block]:
+    def close(self) -> Iterator[TextBlock]:
         """Leave all headings, at the end of the document."""
         yield from self._leave(0)
 
-    def _leave(self, level: int) -> Iterator[Block]:
+    def _leave(self, level: int) -> Iterator[TextBlock]:
         while self._headings and self._headings[-1].level >= level:
             heading = self._headings[-1]
             if not heading.has_block:

@@ -9,7 +9,7 @@ from typing import Final
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from memory_mcp.documents.readers import charsets
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import empty, one_line, too_deep
 from memory_mcp.documents.readers.tables import row_text
@@ -59,7 +59,7 @@ _EMPTY_ELEMENT: Final = re.compile(r"<([a-zA-Z][\w:-]*)(?=[\s/])([^<>]*)/>")
 _BLANKS: Final = re.compile(r"[ \t\r\n\f]+")
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     data = charsets.whole(source.file)
     outline = TextOutline()
     root = parsed(decoded(data))
@@ -92,13 +92,13 @@ def title_of(root: LexborHTMLParser) -> str | None:
     return (one_line(title.text()) or None) if title is not None else None
 
 
-def blocks_of(root: LexborHTMLParser, outline: TextOutline) -> Iterator[Block]:
+def blocks_of(root: LexborHTMLParser, outline: TextOutline) -> Iterator[TextBlock]:
     """Yield the blocks of a page; `outline` has the headings before it, and then its own."""
     yield from part_of(root, outline)
     yield from outline.end()
 
 
-def part_of(root: LexborHTMLParser, outline: TextOutline) -> Iterator[Block]:
+def part_of(root: LexborHTMLParser, outline: TextOutline) -> Iterator[TextBlock]:
     """Yield the blocks of a page that goes on: a heading at its end still waits for what stands beneath it."""
     if root.body is not None:
         yield from _TreeWalk(outline).blocks(_main(root) or root.body)
@@ -125,7 +125,7 @@ class _TreeWalk:
         self._articles = 0
         """How many elements are open whose footer is part of the text."""
 
-    def blocks(self, root: LexborNode) -> Iterator[Block]:
+    def blocks(self, root: LexborNode) -> Iterator[TextBlock]:
         node: LexborNode | None = root
         while node is not None:
             tag = node.tag or ""
@@ -139,7 +139,7 @@ class _TreeWalk:
             node = yield from self._next(node, root.mem_id)
         yield from self._flush()
 
-    def _next(self, node: LexborNode | None, root_id: int) -> Generator[Block, None, LexborNode | None]:
+    def _next(self, node: LexborNode | None, root_id: int) -> Generator[TextBlock, None, LexborNode | None]:
         """Leave elements until one has a next one."""
         while node is not None and node.mem_id != root_id:
             following = node.next
@@ -150,7 +150,7 @@ class _TreeWalk:
                 yield from self._leave(node.tag or "")
         return None
 
-    def _enter(self, node: LexborNode, tag: str) -> Generator[Block, None, bool]:
+    def _enter(self, node: LexborNode, tag: str) -> Generator[TextBlock, None, bool]:
         """Return whether to go into the element."""
         if tag == "-text":
             text = node.text_content or ""
@@ -199,7 +199,7 @@ class _TreeWalk:
         self._lists[-1] += 1
         return f"{indent}{self._lists[-1]}. "
 
-    def _leave(self, tag: str) -> Iterator[Block]:
+    def _leave(self, tag: str) -> Iterator[TextBlock]:
         if tag not in _BLOCKS:
             return
         if tag in _HEADINGS:
@@ -220,13 +220,13 @@ class _TreeWalk:
         self._pieces.clear()
         return text if self._preformatted else "\n".join(line.strip() for line in text.split("\n"))
 
-    def _flush(self) -> Iterator[Block]:
+    def _flush(self) -> Iterator[TextBlock]:
         text = self._taken()
         if text.strip():
             marker, self._marker = self._marker, ""
             yield from self._outline.block(marker + text if self._preformatted else marker + text.strip())
 
-    def _table(self, table: LexborNode) -> Iterator[Block]:
+    def _table(self, table: LexborNode) -> Iterator[TextBlock]:
         """Yield the rows of a table of data; the row of its header stands on each."""
         header = ""
         count = 0

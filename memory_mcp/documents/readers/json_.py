@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, TextIO, TypeAlias
 import ijson  # type: ignore[import-untyped]  # it has no types; `items` and `_events` give them
 
 from memory_mcp.documents.readers import charsets, text
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 from memory_mcp.documents.readers.plain import MAX_HEADING, cut, empty, one_line, plain, too_deep
 
 MAX_DEPTH: Final = 200
@@ -28,7 +28,7 @@ JsonEvent: TypeAlias = tuple[str, object]
 """What ijson yields: start_map, map_key, string and so on, with its value."""
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     encoding = charsets.encoding_of(source.file)
     if not is_json(source.file, encoding):
         yield from _as_lines(source)
@@ -36,7 +36,7 @@ def read(source: Source) -> Iterator[Item]:
     yield from _document(_EventWalk().blocks(_events(source.file, encoding)), "application/json")
 
 
-def read_lines(source: Source) -> Iterator[Item]:
+def read_lines(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read JSON Lines; a line that is not JSON is kept as it is."""
     with charsets.opened(source.file) as lines:
         yield from _document(_line_blocks(lines), "application/jsonl")
@@ -110,7 +110,7 @@ class _Utf8:
         return data
 
 
-def _as_lines(source: Source) -> Iterator[Item]:
+def _as_lines(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read what is named JSON but is several values, or has comments, or is cut off."""
     with charsets.opened(source.file) as lines:
         line = lines.readline(MAX_LINE)
@@ -124,7 +124,7 @@ def _events(file: BinaryIO, encoding: str) -> Iterator[JsonEvent]:
     return iter(ijson.basic_parse(_utf8(file, encoding)))
 
 
-def _document(blocks: Iterator[Block], media_type: str) -> Iterator[Item]:
+def _document(blocks: Iterator[TextBlock], media_type: str) -> Iterator[DocumentItem]:
     first = next(blocks, None)
     if first is None:
         raise empty()
@@ -133,14 +133,14 @@ def _document(blocks: Iterator[Block], media_type: str) -> Iterator[Item]:
     yield from blocks
 
 
-def _line_blocks(lines: TextIO) -> Iterator[Block]:
+def _line_blocks(lines: TextIO) -> Iterator[TextBlock]:
     for line, value in values(lines):
         if isinstance(value, dict | list):
             yield from _EventWalk(is_record=True).blocks(_events_of(value))
         else:
             written = plain(line if isinstance(value, str) else _written(value))
             if written.strip():
-                yield Block(written)
+                yield TextBlock(written)
 
 
 def _events_of(value: Json) -> Iterator[JsonEvent]:
@@ -180,7 +180,7 @@ class _EventWalk:
         self._record_at = 0 if is_record else None
         """How many are open around the object that makes a block; None outside of one."""
 
-    def blocks(self, events: Iterable[JsonEvent]) -> Iterator[Block]:
+    def blocks(self, events: Iterable[JsonEvent]) -> Iterator[TextBlock]:
         for kind, value in events:
             if kind == "map_key":
                 self._key = one_line(str(value))
@@ -194,7 +194,7 @@ class _EventWalk:
                     yield from self._flush()
         yield from self._flush()
 
-    def _start(self, kind: str) -> Iterator[Block]:
+    def _start(self, kind: str) -> Iterator[TextBlock]:
         if self._record_at is None and self._names:
             if self._key and len(self._names) == 1:
                 yield from self._flush()
@@ -205,7 +205,7 @@ class _EventWalk:
         self._names.append(self._key)
         self._key = ""
 
-    def _end(self) -> Iterator[Block]:
+    def _end(self) -> Iterator[TextBlock]:
         self._names.pop()
         self._key = ""
         if len(self._names) == self._record_at:
@@ -228,9 +228,9 @@ class _EventWalk:
         self._last_path = path
         self._size += len(path) + len(written)
 
-    def _flush(self) -> Iterator[Block]:
+    def _flush(self) -> Iterator[TextBlock]:
         if self._lines:
-            yield Block("\n".join(self._lines), self._heading)
+            yield TextBlock("\n".join(self._lines), self._heading)
         self._lines, self._size, self._last_path = [], 0, ""
 
 

@@ -19,7 +19,15 @@ from email.utils import collapse_rfc2231_value, parsedate_to_datetime
 from typing import BinaryIO, Final
 
 from memory_mcp.documents.readers import charsets, html, text
-from memory_mcp.documents.readers.model import Block, Header, Item, Reader, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import (
+    DocumentItem,
+    DocumentReader,
+    DocumentSource,
+    Header,
+    Refusal,
+    RefusedError,
+    TextBlock,
+)
 from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import cut, empty, one_line, too_deep
 
@@ -36,12 +44,12 @@ _ENCRYPTED_TYPES: Final = ("multipart/encrypted", "application/pkcs7-mime", "app
 _ARMOUR: Final = re.compile(r"-----BEGIN PGP MESSAGE-----.*?(?:-----END PGP MESSAGE-----|\Z)", re.DOTALL)
 
 
-def read(source: Source, read_attachment: Reader) -> Iterator[Item]:
+def read(source: DocumentSource, read_attachment: DocumentReader) -> Iterator[DocumentItem]:
     """Read one message; `read_attachment` reads the files attached to it."""
     yield from _message(charsets.whole(source.file), "", read_attachment)
 
 
-def read_mbox(source: Source, read_attachment: Reader) -> Iterator[Item]:
+def read_mbox(source: DocumentSource, read_attachment: DocumentReader) -> Iterator[DocumentItem]:
     """Read a mailbox. A part is named by its message's id, so that it is the same where others were removed."""
     names: dict[str, int] = {}
     found = False
@@ -83,7 +91,7 @@ def _name(data: bytes) -> str:
     return f"message-{hashlib.sha256(found[1] if found else data).hexdigest()[:12]}"
 
 
-def _message(data: bytes, part: str, read_attachment: Reader) -> Iterator[Item]:
+def _message(data: bytes, part: str, read_attachment: DocumentReader) -> Iterator[DocumentItem]:
     if len(data) > MAX_MESSAGE_BYTES:
         raise RefusedError(
             Refusal.TOO_LARGE, f"The message is larger than {MAX_MESSAGE_BYTES:,} bytes. Save its files by themselves."
@@ -102,7 +110,7 @@ def _message(data: bytes, part: str, read_attachment: Reader) -> Iterator[Item]:
         yield from _attachment(file, f"{part}/{name}".lstrip("/"), read_attachment)
 
 
-def _document(message: Message, part: str) -> Iterator[Item]:
+def _document(message: Message, part: str) -> Iterator[DocumentItem]:
     """Yield the message itself, without what is attached to it."""
     header = Header(
         part=part,
@@ -122,11 +130,11 @@ def _document(message: Message, part: str) -> Iterator[Item]:
         raise empty()
     yield header
     attached = ", ".join(filter(None, map(_file_name, _attached(message))))
-    yield Block(f"{told}\nAttached: {attached}".lstrip() if attached else told or "(no headers)")
+    yield TextBlock(f"{told}\nAttached: {attached}".lstrip() if attached else told or "(no headers)")
     yield from blocks
 
 
-def _body(message: Message) -> Iterator[Block]:
+def _body(message: Message) -> Iterator[TextBlock]:
     """Yield the text: of the same text in two forms the plain one, unless it is empty."""
     kind = message.get_content_type()
     if kind in _ENCRYPTED_TYPES:
@@ -142,7 +150,7 @@ def _body(message: Message) -> Iterator[Block]:
         yield from _text(message, kind)
 
 
-def _best(parts: list[Message]) -> Iterator[Block]:
+def _best(parts: list[Message]) -> Iterator[TextBlock]:
     for part in sorted(parts, key=lambda part: part.get_content_type() != "text/plain"):
         blocks = list(_body(part))
         if blocks:
@@ -150,14 +158,14 @@ def _best(parts: list[Message]) -> Iterator[Block]:
             return
 
 
-def _text(message: Message, kind: str) -> Iterator[Block]:
+def _text(message: Message, kind: str) -> Iterator[TextBlock]:
     written = _decoded(message)
     if kind == "text/html":
         outline = TextOutline()
         yield from html.blocks_of(html.parsed(written), outline)
     else:
         for paragraph in text.paragraphs(io.StringIO(_ARMOUR.sub("", written))):
-            yield Block(paragraph)
+            yield TextBlock(paragraph)
 
 
 def _decoded(message: Message) -> str:
@@ -207,14 +215,14 @@ def _is_picture_of_text(part: Message) -> bool:
     return part.get_content_maintype() == "image" and not is_told
 
 
-def _attachment(file: Message, part: str, read_attachment: Reader) -> Iterator[Item]:
+def _attachment(file: Message, part: str, read_attachment: DocumentReader) -> Iterator[DocumentItem]:
     name = _file_name(file)
     try:
         if file.get_content_type() == "message/rfc822":
             forwarded = next(iter(_children(file)), None)
             items = _document(forwarded, part) if forwarded is not None else iter(())
         else:
-            items = read_attachment(Source(io.BytesIO(_payload(file)), name, file.get_content_type()))
+            items = read_attachment(DocumentSource(io.BytesIO(_payload(file)), name, file.get_content_type()))
         for item in items:
             yield _within(item, part, name) if isinstance(item, Header) else item
     except RefusedError as error:

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from memory_mcp.documents.readers import charsets, html
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import cut, empty, one_line, too_deep
 from memory_mcp.documents.readers.tables import Table
@@ -28,7 +28,7 @@ _blocks = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable("table").dis
 _inline = MarkdownIt("commonmark")
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     with charsets.opened(source.file) as text:
         outline = TextOutline()
         front, start = _front_matter(text)
@@ -44,7 +44,7 @@ def read(source: Source) -> Iterator[Item]:
         yield from blocks
 
 
-def blocks_of(text: str, outline: TextOutline) -> Iterator[Block]:
+def blocks_of(text: str, outline: TextOutline) -> Iterator[TextBlock]:
     """Yield the blocks of a text; `outline` has the headings before it, and then its own."""
     try:
         tokens = _blocks.parse(text)
@@ -57,7 +57,7 @@ def blocks_of(text: str, outline: TextOutline) -> Iterator[Block]:
         yield from walk.blocks(token, tokens[index - 1] if index else None)
 
 
-def _all_blocks(front: str, pieces: Iterator[str], outline: TextOutline) -> Iterator[Block]:
+def _all_blocks(front: str, pieces: Iterator[str], outline: TextOutline) -> Iterator[TextBlock]:
     yield from outline.block(front)
     for piece in pieces:
         yield from blocks_of(piece, outline)
@@ -104,7 +104,7 @@ class _TokenWalk:
         self._cells: list[str] | None = None
         self._rows = Table()
 
-    def blocks(self, token: Token, before: Token | None) -> Iterator[Block]:
+    def blocks(self, token: Token, before: Token | None) -> Iterator[TextBlock]:
         match token.type:
             case "inline":
                 yield from self._inline(token.content, before)
@@ -119,7 +119,7 @@ class _TokenWalk:
             case _:
                 self._list(token)
 
-    def _inline(self, text: str, before: Token | None) -> Iterator[Block]:
+    def _inline(self, text: str, before: Token | None) -> Iterator[TextBlock]:
         text = _COMMENT.sub("", text)
         if before is not None and before.type == "heading_open":
             yield from self._outline.heading(int(before.tag[1]), _without_marks(text))
@@ -139,7 +139,7 @@ class _TokenWalk:
             case "list_item_open":
                 self._marker = self._item_marker()
 
-    def _text(self, text: str) -> Iterator[Block]:
+    def _text(self, text: str) -> Iterator[TextBlock]:
         marker, self._marker = self._marker, ""
         yield from self._outline.block(marker + text)
 
@@ -151,7 +151,7 @@ class _TokenWalk:
         self._numbers[-1] = number + 1
         return f"{indent}{number}. "
 
-    def _table(self, kind: str) -> Iterator[Block]:
+    def _table(self, kind: str) -> Iterator[TextBlock]:
         match kind:
             case "tr_open":
                 self._cells = []

@@ -50,7 +50,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DocumentSource:
     """A file that is read, or a part of one (an attachment)."""
 
     file: BinaryIO
@@ -79,7 +79,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class TextBlock:
     """A paragraph, list item, table row, definition or turn, in reading order."""
 
     text: str
@@ -96,6 +96,6 @@ class Block:
     """Whether it shares a section with no other: a turn, a definition."""
 
 
-Item: TypeAlias = Header | Block
-Reader: TypeAlias = Callable[[Source], Iterator[Item]]
+DocumentItem: TypeAlias = Header | TextBlock
+DocumentReader: TypeAlias = Callable[[DocumentSource], Iterator[DocumentItem]]
 """Yields a header first. Raises RefusedError, before the first block or after some, where a file cannot be read."""

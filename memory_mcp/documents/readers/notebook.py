@@ -8,7 +8,7 @@ from typing import Final
 
 from memory_mcp.documents.readers import charsets, json_, markdown
 from memory_mcp.documents.readers.json_ import Json, as_dict, as_list, as_str
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 from memory_mcp.documents.readers.outline import TextOutline
 from memory_mcp.documents.readers.plain import cut, empty, too_deep
 
@@ -16,7 +16,7 @@ MAX_OUTPUT: Final = 2_000
 """Characters of what one cell printed."""
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     try:
         notebook = as_dict(json.loads(charsets.decoded(charsets.whole(source.file))))
     except RecursionError as error:
@@ -37,7 +37,7 @@ def read(source: Source) -> Iterator[Item]:
     yield from blocks
 
 
-def _blocks(notebook: dict[str, Json], outline: TextOutline) -> Iterator[Block]:
+def _blocks(notebook: dict[str, Json], outline: TextOutline) -> Iterator[TextBlock]:
     language = as_str(as_dict(as_dict(notebook.get("metadata")).get("language_info")).get("name"))
     for cell in map(as_dict, as_list(notebook.get("cells"))):
         text = _joined(cell.get("source"))

@@ -7,7 +7,7 @@ from typing import Final
 
 from memory_mcp.documents.readers import zipped
 from memory_mcp.documents.readers.headings import HeadingStack
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.tables import Table
 from memory_mcp.documents.readers.xml import Element, EndTag, StartTag, events, tree
 
@@ -28,7 +28,7 @@ _LEFT_OUT: Final = {"text:tracked-changes", "office:forms", "text:sequence-decls
 _WHOLE: Final = {"text:p", "text:h", "table:table-row", *_LEFT_OUT}
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read an ODT file: paragraphs, lists, tables, text boxes; notes and comments after the paragraph that has them.
 
     Raises:
@@ -70,7 +70,7 @@ class _TextDocument:
         self._table = Table()
         self._is_header = False
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[TextBlock]:
         with self._archive.open("content.xml") as member:
             for event in events(member, _PREFIXES, _WHOLE):
                 match event:
@@ -90,7 +90,7 @@ class _TextDocument:
         elif name == "table:table-header-rows":
             self._is_header = step > 0
 
-    def _element(self, element: Element) -> Iterator[Block]:
+    def _element(self, element: Element) -> Iterator[TextBlock]:
         """Yield a paragraph, a heading or a row, or what else holds them."""
         match element.name:
             case "text:p" | "text:h":
@@ -104,11 +104,11 @@ class _TextDocument:
             case name if name not in _LEFT_OUT:
                 yield from self._flow(element)
 
-    def _flow(self, element: Element) -> Iterator[Block]:
+    def _flow(self, element: Element) -> Iterator[TextBlock]:
         for child in element.elements():
             yield from self._element(child)
 
-    def _paragraph(self, element: Element) -> Iterator[Block]:
+    def _paragraph(self, element: Element) -> Iterator[TextBlock]:
         hanging: list[Element] = []
         text = _text(element, hanging).strip()
         if text and element.name == "text:h":
@@ -118,7 +118,7 @@ class _TextDocument:
             yield self._headings.block(f"{'  ' * (self._lists - 1)}- {text}" if self._lists else text)
         yield from self._hanging(hanging)
 
-    def _hanging(self, hanging: list[Element]) -> Iterator[Block]:
+    def _hanging(self, hanging: list[Element]) -> Iterator[TextBlock]:
         """Yield text boxes as what they hold, and notes and comments with what they are."""
         for element in hanging:
             if element.name == "draw:text-box":
@@ -129,7 +129,7 @@ class _TextDocument:
             if text:
                 yield self._headings.block(f"{_label(element)}: {text}")
 
-    def _row(self, row: Element) -> Iterator[Block]:
+    def _row(self, row: Element) -> Iterator[TextBlock]:
         """Yield what a table's row completes; a table of one cell a row is a frame around ordinary text."""
         cells = list(row.elements("table:table-cell", "table:covered-table-cell"))
         if len(cells) == 1 and self._table.is_empty:
@@ -144,7 +144,7 @@ class _TextDocument:
         yield from self._rows(self._table.add(texts, is_header=self._is_header))
         yield from self._hanging(hanging)
 
-    def _rows(self, rows: Iterator[tuple[str, str]]) -> Iterator[Block]:
+    def _rows(self, rows: Iterator[tuple[str, str]]) -> Iterator[TextBlock]:
         for text, repeated in rows:
             yield self._headings.block(text, repeated=repeated)
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from memory_mcp.documents.readers import ole2, zipped
 from memory_mcp.documents.readers.equations import equation
-from memory_mcp.documents.readers.model import Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentSource, Refusal, RefusedError
 from memory_mcp.documents.readers.xml import Element, tree
 
 _BASE: Final = "http://schemas.openxmlformats.org/"
@@ -89,7 +89,7 @@ class Package:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[Package]:
+def opened(source: DocumentSource) -> Iterator[Package]:
     """Open a file for the time of a `with` block. Raises RefusedError, for old and encrypted files too."""
     if ole2.is_ole2(source.file):
         raise ole2.refusal(source.file) or RefusedError(

@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import Final
 
 from memory_mcp.documents.readers.headings import HeadingStack
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.pdf_file import OutlineEntry, PdfFile
 from memory_mcp.documents.readers.pdf_layout import PdfPage, PdfParagraph, paragraphs
 from memory_mcp.documents.readers.pdf_running import without_running_lines
@@ -25,7 +25,7 @@ _NO_TITLE: Final = re.compile(
 )
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read a PDF file page by page.
 
     Raises:
@@ -53,7 +53,7 @@ def read(source: Source) -> Iterator[Item]:
         )
 
 
-def _blocks(file: PdfFile, damaged: list[int]) -> Iterator[Block]:
+def _blocks(file: PdfFile, damaged: list[int]) -> Iterator[TextBlock]:
     """Yield the blocks of all pages; adds the numbers of the damaged ones."""
     outline = _Outline(file.outline())
     headings = HeadingStack()

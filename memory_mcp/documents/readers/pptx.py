@@ -10,7 +10,7 @@ from typing import Final
 
 from memory_mcp.documents.readers import ooxml
 from memory_mcp.documents.readers.headings import HeadingStack
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.ooxml import Package, Relation, drawing_text, shown
 from memory_mcp.documents.readers.tables import Table
 from memory_mcp.documents.readers.xml import Element
@@ -23,7 +23,7 @@ _LEFT_OUT: Final = {"sldNum", "dt", "ftr", "hdr", "sldImg"}
 """Placeholders that say the same on each slide."""
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read a PPTX file slide by slide.
 
     Raises:
@@ -62,7 +62,7 @@ class _Slide:
         self._headings = headings
         self._relations: dict[str, Relation] = package.relations(part)
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[TextBlock]:
         slide = self._package.tree(self._part)
         shapes = list(_shapes(slide.find("p:cSld", "p:spTree") or slide))
         title = next((shape for shape in shapes if _placeholder(shape) in _TITLES and _lines(shape)), None)
@@ -77,7 +77,7 @@ class _Slide:
         yield from self._beside("comments", "Comment")
         yield from self._headings.close()
 
-    def _shape(self, shape: Element) -> Iterator[Block]:
+    def _shape(self, shape: Element) -> Iterator[TextBlock]:
         if shape.name == "p:graphicFrame":
             for element in shape.walk("a:tbl"):
                 yield from self._table(element)
@@ -86,7 +86,7 @@ class _Slide:
         for line in _lines(shape):
             yield self._block(line)
 
-    def _table(self, element: Element) -> Iterator[Block]:
+    def _table(self, element: Element) -> Iterator[TextBlock]:
         table = Table()
         for row in element.elements("a:tr"):
             cells = [" ".join(filter(None, map(drawing_text, cell.walk("a:p")))) for cell in row.elements("a:tc")]
@@ -95,7 +95,7 @@ class _Slide:
         for text, repeated in table.close():
             yield self._block(text, repeated)
 
-    def _beside(self, kind: str, label: str) -> Iterator[Block]:
+    def _beside(self, kind: str, label: str) -> Iterator[TextBlock]:
         """Yield the notes of the slide, or its comments."""
         for relation in self._relations.values():
             if relation.kind != kind or relation.target not in self._package.archive:
@@ -109,7 +109,7 @@ class _Slide:
             for text in filter(None, texts):
                 yield self._block(f"{label}: {text}")
 
-    def _block(self, text: str, repeated: str = "") -> Block:
+    def _block(self, text: str, repeated: str = "") -> TextBlock:
         return self._headings.block(text, self._number, repeated)
 
 

@@ -28,13 +28,13 @@ from memory_mcp.documents.readers import (
     text,
     whatsapp,
 )
-from memory_mcp.documents.readers.model import Item, Reader, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentReader, DocumentSource, Refusal, RefusedError
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 _OPEN: Final = "application/vnd.oasis.opendocument"
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Yield what a file holds, read by what it is, whatever its name. Raises RefusedError."""
     media_type = sniff.media_type(source)
     reader = READERS.get(media_type)
@@ -44,15 +44,15 @@ def read(source: Source) -> Iterator[Item]:
     yield from reader(source)
 
 
-def _message(source: Source) -> Iterator[Item]:
+def _message(source: DocumentSource) -> Iterator[DocumentItem]:
     return mail.read(source, read)
 
 
-def _mailbox(source: Source) -> Iterator[Item]:
+def _mailbox(source: DocumentSource) -> Iterator[DocumentItem]:
     return mail.read_mbox(source, read)
 
 
-READERS: Final[Mapping[str, Reader]] = {
+READERS: Final[Mapping[str, DocumentReader]] = {
     "text/plain": text.read,
     "text/markdown": markdown.read,
     "text/html": html.read,

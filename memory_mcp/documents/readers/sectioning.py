@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Final
 from zlib import crc32
 
-from memory_mcp.documents.readers.model import Block
+from memory_mcp.documents.readers.model import TextBlock
 
 LEAST: Final = 1_000
 """Characters from which on a section may end within a run of blocks."""
@@ -52,7 +52,7 @@ class _Piece:
     """A block, or a part of a long one, which no cut goes through."""
 
     text: str
-    block: Block
+    block: TextBlock
     joint: str
     """What stands between it and the piece before."""
     rank: int
@@ -64,15 +64,15 @@ class _Piece:
     """Characters, all in all."""
 
 
-def _piece(text: str, block: Block, joint: str, rank: int, header: str) -> _Piece:
+def _piece(text: str, block: TextBlock, joint: str, rank: int, header: str) -> _Piece:
     return _Piece(text, block, joint, rank, header, len(text) + len(joint) + len(header))
 
 
-def sections(blocks: Iterable[Block]) -> Iterator[Section]:
+def sections(blocks: Iterable[TextBlock]) -> Iterator[Section]:
     """Yield the sections of one document, in order, while its blocks are read."""
     run: list[_Piece] = []
     size = 0
-    before: Block | None = None
+    before: TextBlock | None = None
     for block in blocks:
         if before is not None and _starts_anew(block, before):
             yield from _packed(run, is_whole=True)
@@ -87,19 +87,19 @@ def sections(blocks: Iterable[Block]) -> Iterator[Section]:
     yield from _packed(run, is_whole=True)
 
 
-def _starts_anew(block: Block, before: Block) -> bool:
+def _starts_anew(block: TextBlock, before: TextBlock) -> bool:
     if block.stands_alone or before.stands_alone or block.heading != before.heading:
         return True
     return block.page != before.page and not block.heading
 
 
-def _pieces(block: Block, before: Block | None) -> Iterator[_Piece]:
+def _pieces(block: TextBlock, before: TextBlock | None) -> Iterator[_Piece]:
     header = block.repeated[:MOST_REPEATED]
     is_same_table = before is not None and header == before.repeated[:MOST_REPEATED]
     yield from _cut(block, _joint(block, before, is_same_table=is_same_table), "" if is_same_table else header)
 
 
-def _joint(block: Block, before: Block | None, *, is_same_table: bool) -> str:
+def _joint(block: TextBlock, before: TextBlock | None, *, is_same_table: bool) -> str:
     if before is None:
         return ""
     is_row = bool(block.repeated) and is_same_table
@@ -107,7 +107,7 @@ def _joint(block: Block, before: Block | None, *, is_same_table: bool) -> str:
     return "\n" if is_row or is_item else "\n\n"
 
 
-def _cut(block: Block, joint: str, header: str) -> Iterator[_Piece]:
+def _cut(block: TextBlock, joint: str, header: str) -> Iterator[_Piece]:
     """Yield a block's pieces: itself, or the sentences of a long one."""
     if len(block.text) <= (_MOST_ALONE if block.stands_alone else USUAL):
         yield _piece(block.text, block, joint, 0, header)

@@ -17,7 +17,7 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError, Shee
 
 from memory_mcp.documents.readers import ole2, zipped
 from memory_mcp.documents.readers.headings import HeadingStack
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.tables import Table
 
 MAX_GRID: Final = 6_000_000
@@ -40,7 +40,7 @@ _NEAR_COLUMNS: Final = 26
 CellValue: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Read a workbook sheet by sheet.
 
     Raises:
@@ -79,7 +79,7 @@ def _refusals() -> Iterator[None]:
         raise damaged from error
 
 
-def _blocks(workbook: CalamineWorkbook) -> Iterator[Block]:
+def _blocks(workbook: CalamineWorkbook) -> Iterator[TextBlock]:
     headings = HeadingStack()
     for sheet in workbook.sheets_metadata:
         if sheet.typ is not SheetTypeEnum.WorkSheet:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
 from memory_mcp.documents.readers import charsets, ole2, whatsapp, zipped
-from memory_mcp.documents.readers.model import Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentSource, Refusal, RefusedError
 
 HEAD_BYTES: Final = 64 * 1024
 
@@ -73,7 +73,7 @@ _SESSION: Final = re.compile(
 _NOTEBOOK: Final = re.compile(r'"nbformat"\s*:\s*\d|"cell_type"\s*:\s*"(?:code|markdown|raw)"')
 
 
-def media_type(source: Source) -> str:
+def media_type(source: DocumentSource) -> str:
     """Return a media type that `registry.READERS` may have a reader for.
 
     Raises:
@@ -147,7 +147,7 @@ def _is_binary(head: bytes) -> bool:
     return controls > len(head) / 200
 
 
-def _of_text(source: Source, text: str) -> str:
+def _of_text(source: DocumentSource, text: str) -> str:
     text = text.replace("\r\n", "\n")
     if _SVG.match(text) or text.startswith("%!PS"):
         raise _no_reader("The file is a drawing, and its text is not read. Save it as PDF.")
@@ -199,7 +199,7 @@ def _is_whatsapp(text: str) -> bool:
     return sum(map(whatsapp.begins_turn, lines)) >= max(2, len(lines) / 3)
 
 
-def _named(source: Source) -> str | None:
+def _named(source: DocumentSource) -> str | None:
     """Return what the name says, or else the sender."""
     name = source.name.lower()
     known = _BY_NAME.get(name) or _BY_SUFFIX.get(PurePosixPath(name).suffix)

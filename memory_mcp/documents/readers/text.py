@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import Final, TextIO
 
 from memory_mcp.documents.readers import charsets
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 from memory_mcp.documents.readers.plain import empty, plain
 
 MAX_BLOCK: Final = 64 * 1024
 """Characters: a paragraph without an end is cut there."""
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     with charsets.opened(source.file) as text:
-        blocks = (Block(paragraph) for paragraph in paragraphs(text))
+        blocks = (TextBlock(paragraph) for paragraph in paragraphs(text))
         first = next(blocks, None)
         if first is None:
             raise empty()

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TextIO
 
 from memory_mcp.documents.readers import charsets
 from memory_mcp.documents.readers.chats import turn_of
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 from memory_mcp.documents.readers.plain import empty, one_line
 
 MAX_LINE: Final = 64 * 1024
@@ -41,7 +41,7 @@ def begins_turn(line: str) -> bool:
     return _BEGINS.match(line) is not None
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     with charsets.opened(source.file) as lines:
         order = _order(turn for turn in _turns(lines))
         speakers = _speakers(lines)
@@ -109,7 +109,7 @@ def _order(turns: Iterable[_Turn]) -> str:
     return order or usual
 
 
-def _block(turn: _Turn, order: str) -> Block | None:
+def _block(turn: _Turn, order: str) -> TextBlock | None:
     said = _SAID.match(turn.text)
     if said is None or said[2].startswith("\u200e") or _OMITTED.fullmatch(said[2].strip()):
         return None  # WhatsApp's own words, or a picture's place

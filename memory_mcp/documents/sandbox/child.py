@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from memory_mcp.documents.readers.model import Reader, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentReader, DocumentSource, Refusal, RefusedError
 from memory_mcp.documents.sandbox import frames
 from memory_mcp.documents.sandbox.control import Layers, ReadingLimits, ReadRequest
 
@@ -52,7 +52,7 @@ def box(limits: ReadingLimits, parent: int) -> Layers:
     return Layers(landlock, seccomp)
 
 
-def run(request: ReadRequest, document: int, pipe: int, reader: Reader) -> None:
+def run(request: ReadRequest, document: int, pipe: int, reader: DocumentReader) -> None:
     """Read a document in this process, which must be a fork without threads, and does nothing else afterwards."""
     parent = os.getppid()
     _keep(document, pipe)
@@ -60,7 +60,7 @@ def run(request: ReadRequest, document: int, pipe: int, reader: Reader) -> None:
         signal.signal(number, signal.SIG_DFL)
     file = io.BufferedReader(_Opened(request.size), _WRITTEN_AT_ONCE)
     file.seek(0)
-    source = Source(file, request.name, request.media_type)
+    source = DocumentSource(file, request.name, request.media_type)
     layers = box(request.limits, parent)
     if layers.are_enough or request.unsandboxed:
         _write(_PIPE, _frames(reader, source))
@@ -96,7 +96,7 @@ def _keep(document: int, pipe: int) -> None:
     os.closerange(_PIPE + 1, min(os.sysconf("SC_OPEN_MAX"), _MOST_OPEN))
 
 
-def _frames(reader: Reader, source: Source) -> Iterator[bytes]:
+def _frames(reader: DocumentReader, source: DocumentSource) -> Iterator[bytes]:
     """Yield the frames of a document; the last says how it went."""
     try:
         yield from _items(reader, source)
@@ -111,7 +111,7 @@ def _frames(reader: Reader, source: Source) -> Iterator[bytes]:
     yield _NO_MEMORY
 
 
-def _items(reader: Reader, source: Source) -> Iterator[bytes]:
+def _items(reader: DocumentReader, source: DocumentSource) -> Iterator[bytes]:
     try:
         for item in reader(source):
             yield from frames.encoded(item)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from memory_mcp.documents.opening import OpenedFile, changed
-from memory_mcp.documents.readers.model import Item, Refusal, RefusedError
+from memory_mcp.documents.readers.model import DocumentItem, Refusal, RefusedError
 from memory_mcp.documents.sandbox import control
 from memory_mcp.documents.sandbox.control import Ended, Layers, ReadingLimits
 from memory_mcp.documents.sandbox.decoding import FrameDecoder, GarbledError
@@ -86,7 +86,9 @@ class Sandbox:
         finally:
             self._release()
 
-    async def read(self, file: OpenedFile, name: str, media_type: str | None = None) -> AsyncGenerator[Item, None]:
+    async def read(
+        self, file: OpenedFile, name: str, media_type: str | None = None
+    ) -> AsyncGenerator[DocumentItem, None]:
         """Yield a header, its blocks, and so on; leaving the iteration (`contextlib.aclosing`) kills the child.
 
         The file stays open and belongs to the caller. Time in which the caller does not ask for items does not count.
@@ -115,7 +117,7 @@ class Sandbox:
         if not file.is_unchanged():
             raise changed()
 
-    async def _items(self, file: OpenedFile, name: str, media_type: str | None) -> AsyncGenerator[Item, None]:
+    async def _items(self, file: OpenedFile, name: str, media_type: str | None) -> AsyncGenerator[DocumentItem, None]:
         reading = await self._begun(file, name, media_type)
         decoder = FrameDecoder()
         try:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError
+from memory_mcp.documents.readers.model import DocumentItem, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.sandbox.control import LENGTH
 from memory_mcp.documents.sandbox.frames import MAX_DEPTH, MAX_FRAME, MAX_NAME, MAX_REPEATED, MAX_SENTENCE, MAX_TEXT
 
@@ -59,8 +59,8 @@ class _BlockFrame(_Frame):
     created_at: AwareDatetime | None
     stands_alone: bool
 
-    def item(self) -> Block:
-        return Block(self.text, self.heading, self.page, self.repeated, self.created_at, self.stands_alone)
+    def item(self) -> TextBlock:
+        return TextBlock(self.text, self.heading, self.page, self.repeated, self.created_at, self.stands_alone)
 
 
 class _End(_Frame):
@@ -81,7 +81,7 @@ class FrameDecoder:
         self.is_complete = False
         """Whether the child said that it had read everything."""
 
-    def feed(self, received: bytes) -> Iterator[Item]:
+    def feed(self, received: bytes) -> Iterator[DocumentItem]:
         """Yield the items that are complete.
 
         Raises:
@@ -99,7 +99,7 @@ class FrameDecoder:
             del self._buffer[: LENGTH.size + size]
             yield from self._decoded(content)
 
-    def _decoded(self, content: bytes) -> Iterator[Item]:
+    def _decoded(self, content: bytes) -> Iterator[DocumentItem]:
         try:
             frame = _ANY.validate_json(content)
         except ValidationError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from memory_mcp.documents.readers.model import Header, Item, RefusedError
+from memory_mcp.documents.readers.model import DocumentItem, Header, RefusedError
 from memory_mcp.documents.sandbox.control import LENGTH
 
 MAX_FRAME: Final = 4 << 20
@@ -18,7 +18,7 @@ MAX_DEPTH: Final = 64
 """Headings above a block."""
 
 
-def encoded(item: Item) -> Iterator[bytes]:
+def encoded(item: DocumentItem) -> Iterator[bytes]:
     """Yield an item's frames: several where a block's text is too long for one."""
     if isinstance(item, Header):
         yield _packed(

@@ -23,7 +23,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Final, NoReturn, cast
 
-from memory_mcp.documents.readers.model import Reader
+from memory_mcp.documents.readers.model import DocumentReader
 from memory_mcp.documents.sandbox import child, control
 from memory_mcp.documents.sandbox.control import Ended, Greeting, Layers, ReadingLimits, ReadRequest
 
@@ -53,11 +53,11 @@ def main() -> None:
     _Parent(connection, read).serve()
 
 
-def _reader(name: str) -> tuple[Reader | None, str]:
+def _reader(name: str) -> tuple[DocumentReader | None, str]:
     """Return the function that reads; if there is none, why."""
     module, _, function = name.partition(":")
     try:
-        return cast("Reader", getattr(importlib.import_module(module), function)), ""
+        return cast("DocumentReader", getattr(importlib.import_module(module), function)), ""
     except (ImportError, AttributeError) as error:
         return None, f"the readers of documents cannot be imported ({error}); install memory-mcp[documents]"
 
@@ -109,7 +109,7 @@ class _Child:
 class _Parent:
     """The loop between the front and the children."""
 
-    def __init__(self, connection: socket.socket, read: Reader) -> None:
+    def __init__(self, connection: socket.socket, read: DocumentReader) -> None:
         self._connection = connection
         self._read = read
         self._children: dict[int, _Child] = {}

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 
 _COLUMN: Final = {"x86_64": 0, "aarch64": 1}.get(platform.machine(), 0)
 _HERE: Final = f"/tmp/break-out-{os.getpid()}"
@@ -216,10 +216,10 @@ ATTEMPTS: Final[dict[str, Callable[[], object]]] = DEEDS | {
 }
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Make an attempt, and yield how it went."""
     yield Header()
-    yield Block(_outcome(ATTEMPTS[source.name]))
+    yield TextBlock(_outcome(ATTEMPTS[source.name]))
 
 
 def _outcome(attempt: Callable[[], object]) -> str:

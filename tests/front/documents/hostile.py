@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 
 _PIPE: Final = 4
 
@@ -123,25 +123,25 @@ DEEDS: Final[dict[str, Callable[[], object]]] = {
 }
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Do what the document's name says."""
     if source.name == "text":
         yield Header(title=source.name, media_type=source.media_type or "text/plain")
-        yield Block(source.file.read().decode())
+        yield TextBlock(source.file.read().decode())
     elif source.name == "flood":
         yield Header()
-        yield from (Block("x" * 10_000) for _ in itertools.count())
+        yield from (TextBlock("x" * 10_000) for _ in itertools.count())
     elif source.name == "escape-terminal":
         raise RefusedError(Refusal.DAMAGED, "\x1b[2J\nred")
     elif source.name in HONEST:
         yield Header()
-        yield Block(HONEST[source.name](source))
+        yield TextBlock(HONEST[source.name](source))
     else:
         DEEDS[source.name]()
         yield Header()
 
 
-def _descriptors(source: Source) -> str:
+def _descriptors(source: DocumentSource) -> str:
     """Return the numbers that are open; there is no `fstat` to ask for in every C library."""
     found = []
     for number in range(256):
@@ -154,7 +154,7 @@ def _descriptors(source: Source) -> str:
     return repr(found)
 
 
-def _callback(source: Source) -> str:
+def _callback(source: DocumentSource) -> str:
     """Do what pypdfium2 does: hand a C library a function of Python."""
     kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
     numbers = (ctypes.c_int * 3)(3, 1, 2)
@@ -164,7 +164,7 @@ def _callback(source: Source) -> str:
     return repr(list(numbers))
 
 
-HONEST: Final[dict[str, Callable[[Source], str]]] = {
+HONEST: Final[dict[str, Callable[[DocumentSource], str]]] = {
     "descriptors": _descriptors,
     "environment": lambda source: repr(dict(os.environ)),
     "callback": _callback,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
 STRICT = "http://purl.oclc.org/ooxml/officeDocument"
@@ -41,7 +41,7 @@ class Read:
     """What a reader yielded."""
 
     header: Header
-    blocks: list[Block]
+    blocks: list[TextBlock]
 
     @property
     def texts(self) -> list[str]:
@@ -56,11 +56,11 @@ class Read:
         return next(block.page for block in self.blocks if text in block.text)
 
 
-def whole(reader: Callable[[Source], Iterator[Item]], content: bytes) -> Read:
+def whole(reader: Callable[[DocumentSource], Iterator[DocumentItem]], content: bytes) -> Read:
     """Read a file with one reader; there is one header, and it comes first."""
-    header, *blocks = reader(Source(io.BytesIO(content), "file"))
+    header, *blocks = reader(DocumentSource(io.BytesIO(content), "file"))
     assert isinstance(header, Header)
-    return Read(header, [block for block in blocks if isinstance(block, Block)])
+    return Read(header, [block for block in blocks if isinstance(block, TextBlock)])
 
 
 def archive(members: Mapping[str, str | bytes]) -> bytes:

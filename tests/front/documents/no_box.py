@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-from memory_mcp.documents.readers.model import Reader
+from memory_mcp.documents.readers.model import DocumentReader
 from memory_mcp.documents.sandbox import child
 from memory_mcp.documents.sandbox.control import Layers, ReadingLimits
 
@@ -15,4 +15,4 @@ def _nothing(limits: ReadingLimits, parent: int) -> Layers:
 
 
 child.box = _nothing
-read: Final[Reader] = importlib.import_module("attempts").read
+read: Final[DocumentReader] = importlib.import_module("attempts").read

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from memory_mcp.documents.readers.model import Block, Header, Item, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, TextBlock
 from memory_mcp.documents.sandbox import seccomp
 
 seccomp.ARCHITECTURES.clear()
 
 
-def read(source: Source) -> Iterator[Item]:
+def read(source: DocumentSource) -> Iterator[DocumentItem]:
     yield Header()
-    yield Block(source.file.read().decode())
+    yield TextBlock(source.file.read().decode())

@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Final
 
-from memory_mcp.documents.readers.model import Reader
+from memory_mcp.documents.readers.model import DocumentReader
 from memory_mcp.documents.sandbox import child
 from memory_mcp.documents.sandbox.control import Layers, ReadingLimits
 
@@ -17,4 +17,4 @@ def _nothing(limits: ReadingLimits, parent: int) -> Layers:
 
 vars(sys.modules["__main__"])["_WATCHES_MEMORY"] = True
 child.box = _nothing
-read: Final[Reader] = importlib.import_module("hostile").read
+read: Final[DocumentReader] = importlib.import_module("hostile").read

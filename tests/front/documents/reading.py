@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from memory_mcp.documents.readers import registry
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Header, Refusal, RefusedError, TextBlock
 
 DOCUMENTS: Final = Path(__file__).parents[4] / "shared/data/documents"
 
@@ -19,15 +19,15 @@ DOCUMENTS: Final = Path(__file__).parents[4] / "shared/data/documents"
 class Told:
     """What a file yielded."""
 
-    items: tuple[Item, ...]
+    items: tuple[DocumentItem, ...]
 
     @property
     def headers(self) -> list[Header]:
         return [item for item in self.items if isinstance(item, Header)]
 
     @property
-    def blocks(self) -> list[Block]:
-        return [item for item in self.items if isinstance(item, Block)]
+    def blocks(self) -> list[TextBlock]:
+        return [item for item in self.items if isinstance(item, TextBlock)]
 
     @property
     def texts(self) -> list[str]:
@@ -37,9 +37,9 @@ class Told:
     def headings(self) -> list[str]:
         return list(dict.fromkeys(heading for block in self.blocks for heading in block.heading))
 
-    def document(self, part: str) -> list[Block]:
+    def document(self, part: str) -> list[TextBlock]:
         """Return the blocks of one document of the file."""
-        found: list[Block] = []
+        found: list[TextBlock] = []
         current = ""
         for item in self.items:
             if isinstance(item, Header):
@@ -51,7 +51,7 @@ class Told:
 
 def told(content: bytes | str, name: str = "", media_type: str | None = None) -> Told:
     data = content.encode() if isinstance(content, str) else content
-    return Told(tuple(registry.read(Source(io.BytesIO(data), name, media_type))))
+    return Told(tuple(registry.read(DocumentSource(io.BytesIO(data), name, media_type))))
 
 
 def refused(content: bytes | str, name: str = "", media_type: str | None = None) -> Refusal:

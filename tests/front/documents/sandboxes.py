@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from memory_mcp.documents.opening import open_content
-from memory_mcp.documents.readers.model import Block, Item, RefusedError
+from memory_mcp.documents.readers.model import DocumentItem, RefusedError, TextBlock
 from memory_mcp.documents.sandbox.client import Sandbox
 
 T = TypeVar("T")
@@ -23,13 +23,13 @@ def boxed(reader: str = "hostile:read", **options: Any) -> Sandbox:
     return Sandbox(reader=reader, folders=[HERE], **options)
 
 
-async def items(sandbox: Sandbox, name: str, content: bytes = b"some text") -> list[Item]:
+async def items(sandbox: Sandbox, name: str, content: bytes = b"some text") -> list[DocumentItem]:
     with open_content(content) as file:
         return [item async for item in sandbox.read(file, name)]
 
 
 async def text(sandbox: Sandbox, name: str, content: bytes = b"some text") -> str:
-    return "".join(item.text for item in await items(sandbox, name, content) if isinstance(item, Block))
+    return "".join(item.text for item in await items(sandbox, name, content) if isinstance(item, TextBlock))
 
 
 async def refusal(sandbox: Sandbox, name: str) -> RefusedError:

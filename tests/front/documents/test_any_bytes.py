@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_mcp.documents.readers import registry
-from memory_mcp.documents.readers.model import Block, Header, Reader, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentReader, DocumentSource, Header, RefusedError, TextBlock
 from memory_mcp.documents.readers.sectioning import MOST, sections
 from tests.front.documents.reading import DOCUMENTS
 
@@ -31,13 +31,13 @@ PIECES: Final = SCRAPS | st.binary(max_size=20) | st.text(max_size=20).map(str.e
 BYTES: Final = st.lists(PIECES, max_size=12).map(b"".join)
 
 
-def _read(reader: Reader, data: bytes, name: str = "") -> None:
+def _read(reader: DocumentReader, data: bytes, name: str = "") -> None:
     try:
-        items = list(reader(Source(io.BytesIO(data), name)))
+        items = list(reader(DocumentSource(io.BytesIO(data), name)))
     except RefusedError:
         return
     assert isinstance(items[0], Header)
-    blocks = [item for item in items if isinstance(item, Block)]
+    blocks = [item for item in items if isinstance(item, TextBlock)]
     assert all(block.text.strip() for block in blocks)
     for section in sections(blocks):
         assert len(section.text.encode().decode()) <= MOST
@@ -64,7 +64,7 @@ for module in pkgutil.iter_modules(encodings.__path__):
     if module.name not in ("mbcs", "oem", "cp65001"):
         importlib.import_module(f"encodings.{module.name}")
 from memory_mcp.documents.readers import registry
-from memory_mcp.documents.readers.model import RefusedError, Source
+from memory_mcp.documents.readers.model import RefusedError, DocumentSource
 files = [(name, open(name, "rb").read()) for name in sys.argv[1:]]
 def refuse(event, arguments):
     if event in ("open", "import", "socket.__new__", "subprocess.Popen", "os.listdir", "tempfile.mkstemp"):
@@ -73,7 +73,7 @@ before = set(sys.modules)
 sys.addaudithook(refuse)
 for name, data in files:
     try:
-        for item in registry.read(Source(io.BytesIO(data), name)):
+        for item in registry.read(DocumentSource(io.BytesIO(data), name)):
             pass
     except RefusedError:
         pass

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from memory_mcp.documents.readers import docx, pdf, pptx, sheets
-from memory_mcp.documents.readers.model import Reader, RefusedError
+from memory_mcp.documents.readers.model import DocumentReader, RefusedError
 from tests.front.documents.made import Read, whole
 
 FOLDER = Path(__file__).parents[4] / "shared/data/documents"
 MANIFEST = FOLDER / "manifest.json"
-READERS: dict[str, Reader] = {"pdf": pdf.read, "docx": docx.read, "pptx": pptx.read, "xlsx": sheets.read}
+READERS: dict[str, DocumentReader] = {"pdf": pdf.read, "docx": docx.read, "pptx": pptx.read, "xlsx": sheets.read}
 
 
 def documents(*, refused: bool) -> Iterator[Any]:

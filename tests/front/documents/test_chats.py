@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from memory_mcp.documents.readers.model import Block, Refusal
+from memory_mcp.documents.readers.model import Refusal, TextBlock
 from tests.front.documents.reading import refused, told
 
 
@@ -38,8 +38,8 @@ def test_chatgpt() -> None:
     assert (header.part, header.title, header.is_conversation) == ("conversation-c1", "T", True)
     assert header.created_at == datetime(2025, 1, 1, 8, 59, 59, tzinfo=UTC)
     assert chat.blocks == [
-        Block("User: Hello", created_at=datetime(2025, 1, 1, 9, 0, 0, 500_000, tzinfo=UTC), stands_alone=True),
-        Block("Assistant: Hi.", stands_alone=True),
+        TextBlock("User: Hello", created_at=datetime(2025, 1, 1, 9, 0, 0, 500_000, tzinfo=UTC), stands_alone=True),
+        TextBlock("Assistant: Hi.", stands_alone=True),
     ]
     assert told(_chatgpt(current_node=None)).texts[0] == "User: Hello"
 

@@ -1,4 +1,4 @@
-"""Source code: cut at definitions, with its indentation."""
+"""DocumentSource code: cut at definitions, with its indentation."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from memory_mcp.documents.readers.model import Block, Refusal
+from memory_mcp.documents.readers.model import Refusal, TextBlock
 from tests.front.documents.reading import refused, told
 
 
@@ -14,9 +14,9 @@ def test_object() -> None:
     """An object's keys are headings where they hold more; values have a line each, with their path."""
     value = {"title": "Boat", "crew": {"captain": {"name": "Tove"}, "size": 3}, "stops": ["Utøya", "Oslo"], "old": None}
     assert told(json.dumps(value)).blocks == [
-        Block("title: Boat"),
-        Block("captain.name: Tove\nsize: 3", ("crew",)),
-        Block("Utøya\nOslo", ("stops",)),
+        TextBlock("title: Boat"),
+        TextBlock("captain.name: Tove\nsize: 3", ("crew",)),
+        TextBlock("Utøya\nOslo", ("stops",)),
     ]
 
 

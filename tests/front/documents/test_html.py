@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memory_mcp.documents.readers.model import Block, Refusal
+from memory_mcp.documents.readers.model import Refusal, TextBlock
 from tests.front.documents.reading import refused, told
 
 
@@ -17,11 +17,11 @@ def test_structure() -> None:
     )
     assert page.headers[0].title == "Garden & notes"
     assert page.blocks == [
-        Block("Prune the apple tree,\nin February.", ("Garden notes",)),
-        Block("3. Turn it", ("Garden notes", "Compost")),
-        Block("  - monthly", ("Garden notes", "Compost")),
-        Block("4. Cover it", ("Garden notes", "Compost")),
-        Block("Done.", ("Garden notes", "Compost")),
+        TextBlock("Prune the apple tree,\nin February.", ("Garden notes",)),
+        TextBlock("3. Turn it", ("Garden notes", "Compost")),
+        TextBlock("  - monthly", ("Garden notes", "Compost")),
+        TextBlock("4. Cover it", ("Garden notes", "Compost")),
+        TextBlock("Done.", ("Garden notes", "Compost")),
     ]
 
 
@@ -67,8 +67,8 @@ def test_preformatted() -> None:
 def test_bare_headings() -> None:
     """A heading with nothing beneath it is not lost."""
     assert told("<html><h1>§ 1 A</h1><h2>B</h2><h2>§C# ¶</h2><p>text").blocks == [
-        Block("B", ("§ 1 A", "B")),
-        Block("text", ("§ 1 A", "C#")),
+        TextBlock("B", ("§ 1 A", "B")),
+        TextBlock("text", ("§ 1 A", "C#")),
     ]
 
 

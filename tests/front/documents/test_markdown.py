@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memory_mcp.documents.readers.model import Block, Refusal
+from memory_mcp.documents.readers.model import Refusal, TextBlock
 from tests.front.documents.reading import refused, told
 
 
@@ -15,12 +15,12 @@ def test_structure() -> None:
     )
     assert page.headers[0].title == "Garden notes"
     assert page.blocks == [
-        Block("Prune the **apple** tree\nin February.", ("Garden notes",)),
-        Block("1. Turn it", ("Garden notes", "Compost")),
-        Block("  - monthly", ("Garden notes", "Compost")),
-        Block("2. Cover it", ("Garden notes", "Compost")),
-        Block("```sh\n# no heading\nmake\n```", ("Garden notes", "Compost")),
-        Block("Said once.", ("Garden notes", "Compost")),
+        TextBlock("Prune the **apple** tree\nin February.", ("Garden notes",)),
+        TextBlock("1. Turn it", ("Garden notes", "Compost")),
+        TextBlock("  - monthly", ("Garden notes", "Compost")),
+        TextBlock("2. Cover it", ("Garden notes", "Compost")),
+        TextBlock("```sh\n# no heading\nmake\n```", ("Garden notes", "Compost")),
+        TextBlock("Said once.", ("Garden notes", "Compost")),
     ]
 
 
@@ -51,9 +51,9 @@ def test_html() -> None:
         '<h2 align="center">Logo</h2>\n\n<!-- hidden -->\n\nA[^1] [b]\n\n[^1]: note\n\n[b]: http://x.org\n', "a.md"
     )
     assert page.blocks == [
-        Block("A[^1] [b]", ("Logo",)),
-        Block("[^1]: note", ("Logo",)),
-        Block("[b]: http://x.org", ("Logo",)),
+        TextBlock("A[^1] [b]", ("Logo",)),
+        TextBlock("[^1]: note", ("Logo",)),
+        TextBlock("[b]: http://x.org", ("Logo",)),
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from memory_mcp.documents.readers.model import Block, Item, Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentItem, DocumentSource, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.readers.pdf import read
 from tests.front.documents.made import Text, pdf, whole
 
@@ -157,7 +157,7 @@ def test_pages_come_one_by_one() -> None:
     """The first page's text is there before the last page was read: a long file is never in memory as a whole."""
     content = pdf([lines(20) for _ in range(300)])
     file = Counted(content)
-    items = read(Source(file, "long.pdf"))
+    items = read(DocumentSource(file, "long.pdf"))
     next(items)
     next(items)
     first = file.bytes_read
@@ -201,12 +201,12 @@ def test_damaged_pages_are_named() -> None:
     page = re.search(rb"(?<=\n8 0 obj\n)<</Type/Page/.*", content)
     assert page is not None
     broken = content.replace(page[0], b"null".ljust(len(page[0])))
-    items = read(Source(io.BytesIO(broken), "broken.pdf"))
-    blocks: list[Item] = []
+    items = read(DocumentSource(io.BytesIO(broken), "broken.pdf"))
+    blocks: list[DocumentItem] = []
     with pytest.raises(RefusedError, match=r"\(2\)") as error:
         blocks.extend(items)
     assert error.value.refusal is Refusal.DAMAGED
-    assert [block.page for block in blocks if isinstance(block, Block)] == [1, 3]
+    assert [block.page for block in blocks if isinstance(block, TextBlock)] == [1, 3]
 
 
 def test_a_stream_that_unpacks_to_much_ends() -> None:

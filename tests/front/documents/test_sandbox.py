@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from memory_mcp.documents.opening import open_below, open_content
-from memory_mcp.documents.readers.model import Block, Header, Item, Refusal, RefusedError
+from memory_mcp.documents.readers.model import DocumentItem, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.documents.sandbox.process import SandboxError
@@ -49,7 +49,7 @@ async def test_reads_a_document() -> None:
     async with boxed() as sandbox:
         with open_content("Grüße\n".encode()) as file:
             found = [item async for item in sandbox.read(file, "text", "text/x-greeting")]
-    assert found == [Header(title="text", media_type="text/x-greeting"), Block("Grüße\n")]
+    assert found == [Header(title="text", media_type="text/x-greeting"), TextBlock("Grüße\n")]
 
 
 async def test_refuses_every_attempt_to_break_out() -> None:
@@ -93,7 +93,7 @@ async def test_the_environment_is_empty() -> None:
 async def test_a_long_block_arrives_in_pieces() -> None:
     """A text too long for one frame becomes several blocks, cut between words, and nothing is lost."""
     async with boxed() as sandbox:
-        blocks = [item.text for item in await items(sandbox, "long") if isinstance(item, Block)]
+        blocks = [item.text for item in await items(sandbox, "long") if isinstance(item, TextBlock)]
     assert "".join(blocks) == "word " * 300_000
     assert len(blocks) > 1
     assert all(block.endswith(" ") for block in blocks)
@@ -174,7 +174,7 @@ async def test_a_changed_file_is_refused(tmp_path: Path) -> None:
             with pytest.raises(RefusedError) as caught:
                 [item async for item in sandbox.read(file, "text")]
         with open_below([tmp_path], path) as file:
-            assert Block("first and second") in [item async for item in sandbox.read(file, "text")]
+            assert TextBlock("first and second") in [item async for item in sandbox.read(file, "text")]
     assert caught.value.refusal is Refusal.CHANGED
 
 
@@ -197,17 +197,17 @@ async def test_a_file_that_grows_for_ever_is_refused(tmp_path: Path) -> None:
             writer.start()
             try:
                 await until(lambda: not file.is_unchanged())
-                found: list[Item] = []
+                found: list[DocumentItem] = []
                 with pytest.raises(RefusedError) as caught:
                     await into(found, sandbox.read(file, "text"))
             finally:
                 stop.set()
                 writer.join()
     assert caught.value.refusal is Refusal.CHANGED
-    assert [len(item.text) for item in found if isinstance(item, Block)] == [1000]
+    assert [len(item.text) for item in found if isinstance(item, TextBlock)] == [1000]
 
 
-async def into(found: list[Item], source: AsyncIterator[Item]) -> None:
+async def into(found: list[DocumentItem], source: AsyncIterator[DocumentItem]) -> None:
     async for item in source:
         found.append(item)  # noqa: PERF401 - what came before an error is wanted
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from memory_mcp.documents.readers import registry
-from memory_mcp.documents.readers.model import Block, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentSource, RefusedError, TextBlock
 from memory_mcp.documents.readers.sectioning import MOST, sections
 from tests.front.documents.reading import DOCUMENTS, Told
 
@@ -35,9 +35,9 @@ def test_manifest(entry: Mapping[str, Any]) -> None:
     items, refusals = [], set()
     with (DOCUMENTS / entry["file"]).open("rb") as file:
         try:
-            for item in registry.read(Source(file, entry["file"])):
+            for item in registry.read(DocumentSource(file, entry["file"])):
                 items.append(item)
-                if not isinstance(item, Block) and item.refused is not None:
+                if not isinstance(item, TextBlock) and item.refused is not None:
                     refusals.add(item.refused.refusal.value)
         except RefusedError as error:
             refusals.add(error.refusal.value)

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from memory_mcp.documents.readers import sniff
-from memory_mcp.documents.readers.model import Refusal, RefusedError, Source
+from memory_mcp.documents.readers.model import DocumentSource, Refusal, RefusedError
 from tests.front.documents.reading import refused
 
 MAIL = "From: a@example.org\nTo: b@example.org\nSubject: Hello\n\nGood morning.\n"
@@ -50,14 +50,16 @@ def _zip(**members: bytes) -> bytes:
 )
 def test_text(content: str, name: str, media_type: str) -> None:
     """Text is told by its structure where that is certain, else by its name."""
-    assert sniff.media_type(Source(io.BytesIO(content.encode()), name)) == media_type
+    assert sniff.media_type(DocumentSource(io.BytesIO(content.encode()), name)) == media_type
 
 
 def test_sender() -> None:
     """What the sender says counts where neither content nor name tells."""
-    assert sniff.media_type(Source(io.BytesIO(b"# A"), "note", "text/markdown; charset=utf-8")) == "text/markdown"
-    assert sniff.media_type(Source(io.BytesIO(b"# A"), "note.txt", "text/markdown")) == "text/plain"
-    assert sniff.media_type(Source(io.BytesIO(b"# A"), "note", "application/pdf")) == "text/plain"
+    assert (
+        sniff.media_type(DocumentSource(io.BytesIO(b"# A"), "note", "text/markdown; charset=utf-8")) == "text/markdown"
+    )
+    assert sniff.media_type(DocumentSource(io.BytesIO(b"# A"), "note.txt", "text/markdown")) == "text/plain"
+    assert sniff.media_type(DocumentSource(io.BytesIO(b"# A"), "note", "application/pdf")) == "text/plain"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_sender() -> None:
 )
 def test_zip(members: dict[str, bytes], media_type: str) -> None:
     """A zip is what its members say, whatever its name."""
-    assert sniff.media_type(Source(io.BytesIO(_zip(**members)), "x.pdf")) == media_type
+    assert sniff.media_type(DocumentSource(io.BytesIO(_zip(**members)), "x.pdf")) == media_type
 
 
 @pytest.mark.parametrize(
@@ -106,10 +108,10 @@ def test_without_reader(content: bytes, refusal: Refusal) -> None:
 def test_archive() -> None:
     """An archive of files is not read; it says to unpack it."""
     with pytest.raises(RefusedError, match="Unpack it") as caught:
-        sniff.media_type(Source(io.BytesIO(_zip(a=b"1")), "export.zip"))
+        sniff.media_type(DocumentSource(io.BytesIO(_zip(a=b"1")), "export.zip"))
     assert caught.value.refusal is Refusal.NO_READER
 
 
 def test_mislabelled_text() -> None:
     """A control character or two do not make a text binary."""
-    assert sniff.media_type(Source(io.BytesIO(b"line\x0cpage two\x1b[0m of it" * 3), "")) == "text/plain"
+    assert sniff.media_type(DocumentSource(io.BytesIO(b"line\x0cpage two\x1b[0m of it" * 3), "")) == "text/plain"
