@@ -62,7 +62,7 @@ def test_all_is_well(place: Place) -> None:
     found = place.diagnose()
     assert (found.code, found.status, found.bad) == (0, "ok", {})
     well = {name for name, check in found.checks.items() if check["condition"] == "ok"}
-    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "tokens", "fronts", "sandbox"}
+    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "tokens", "fronts"}
     assert f"process {place.daemon.popen.pid}" in found.checks["process"]["detail"]
     after = tree(place.store.parent)
     assert after.pop("memory.db-wal", b"") == b""  # SQLite's own, beside a file that is only read
@@ -74,7 +74,7 @@ def test_a_terminal_less_screen_is_plain(place: Place) -> None:
     """One line for each check, without colours and without what is remembered."""
     done = place.run()
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()].count("ok") == 14
+    assert [line.split()[0] for line in done.stdout.splitlines()].count("ok") == 15
     assert "\x1b" not in done.stdout
     assert CONTENT not in done.stdout
 

@@ -31,6 +31,8 @@ from tests.fakes.store import FakeStore
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 UNADJUSTED = AdjustmentPolicy(adjusted=0)
+PLAIN = replace(DEFAULT_POLICY, background=replace(DEFAULT_POLICY.background, narrow_from=1.0))
+"""Scores as they are, although all that is put on a desk is alike."""
 
 
 class Desk:
@@ -50,7 +52,7 @@ class Desk:
 
     async def ask(self, query: str, policy: AdjustmentPolicy = DEFAULT_POLICY.adjustment, **more: Any) -> SearchResult:
         """Call the tool, with explanations."""
-        searched = replace(DEFAULT_POLICY, adjustment=policy)
+        searched = replace(PLAIN, adjustment=policy)
         services = make_services(load(), self.store, FakeEmbedder(), searched)
         arguments = SearchArguments(query=query, explain=True, **more)
         return await memory_search(Call(services, local_user("n"), _unheard, is_bounded=False), arguments)

@@ -9,12 +9,14 @@ import pytest
 from embedder_api.v1 import embedder_pb2, wire
 
 from embedder_daemon.engines.base import EmbedTask
-from embedder_daemon.engines.tokens import Tokeniser
 from embedder_daemon.errors import ModelMissingError
 from embedder_daemon.model import discovery
 from embedder_daemon.model.space import ModelFiles
 from memory_common.pins import MULTILINGUAL
 from tests.model.conftest import running
+
+pytest.importorskip("tokenizers")  # the light interpreter collects this file too
+from embedder_daemon.engines.tokens import Tokeniser
 
 NOTES = (
     "Der Schlüssel zum Bootshaus liegt unter der dritten Stufe.",

@@ -97,7 +97,7 @@ def test_zip(members: dict[str, bytes], media_type: str) -> None:
         (bytes(range(256)) * 4, Refusal.NO_READER),
         (b"\x7fELF\x02\x01\x01\0" + b"\0" * 60, Refusal.NO_READER),
         (b"PK\x03\x04" + b"x" * 200, Refusal.DAMAGED),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, Refusal.NO_READER),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, Refusal.DAMAGED),
     ],
 )
 def test_without_reader(content: bytes, refusal: Refusal) -> None:
