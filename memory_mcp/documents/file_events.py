@@ -16,8 +16,10 @@ STEP_MS: Final = 200
 """Of quiet, after which a change is told: an editor's save is over by then."""
 BURST_MS: Final = 1_000
 """After which changes are told although more follow."""
-POLL_MS: Final = 2_000
+POLL_MS: Final = 1_500
 """Between two looks at every file, where the system tells nothing."""
+SETTLED_S: Final = 1.1
+"""After which a polled change is told: the library compares whole seconds, and sees no second change in one."""
 _LOCAL_FUSE: Final = frozenset({"fuseblk", "fusectl"})
 _NETWORK: Final = frozenset(
     {"9p", "afpfs", "afs", "ceph", "cifs", "drvfs", "fuse", "glusterfs", "lustre", "nfs", "nfs4", "prl_fs", "smb3"}
@@ -93,6 +95,7 @@ class FileEvents:
         try:
             await self._began.wait()
             self._raise_failure()
+            await self._settled()
         except BaseException:
             self._stop.set()
             raise
@@ -114,7 +117,13 @@ class FileEvents:
         self._raise_failure()
         self._news.clear()
         changed, self._changed = self._changed, set()
+        await self._settled()
         return changed
+
+    async def _settled(self) -> None:
+        """Wait until what changes from now on is seen as another change."""
+        if self._polling:
+            await asyncio.sleep(SETTLED_S)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -136,9 +145,9 @@ class FileEvents:
             self._tell(set(), failure)
 
     def _watch_until_stopped(self) -> None:
-        from watchfiles import watch  # noqa: PLC0415 - an extra, imported only when a folder is watched
+        from watchfiles import Change, watch  # noqa: PLC0415 - an extra, imported only when a folder is watched
 
-        folders = [os.path.join(self._real_root, folder.relative_to(self._root)) for folder in self._folders]  # noqa: PTH118 - no Path, which would cost time for 10,000
+        folders = {os.path.normpath(f"{self._real_root}/{folder.relative_to(self._root)}") for folder in self._folders}
         for changes in watch(
             *folders,
             watch_filter=None,
@@ -154,8 +163,10 @@ class FileEvents:
         ):
             if identity(self._root) != self._root_is:
                 raise FolderGoneError(f"{self._root} was unmounted, moved or replaced")
-            if changes or not self._began.is_set():
-                self._tell({self._root / os.path.relpath(path, self._real_root) for _, path in changes})
+            # That a folder was modified, its files have told.
+            changed = {path for change, path in changes if not (change is Change.modified and path in folders)}
+            if changed or not self._began.is_set():
+                self._tell({self._root / os.path.relpath(path, self._real_root) for path in changed})
 
     def _tell(self, changed: set[Path], failure: Exception | None = None) -> None:
         """Hand changes over to the loop."""

@@ -68,6 +68,8 @@ class KeptFolder:
         self.background = Background("watching a folder")
         self._root = Path(watch.path)
         self._root_is: FolderIdentity = (0, 0)
+        self._had_files = False
+        """Whether there were files since it is what it is: then an empty folder is not an unmounted one."""
         self._store = store
         self._ingesting = ingesting
         self._retry_s = retry_s
@@ -103,7 +105,7 @@ class KeptFolder:
 
     async def _keep(self) -> None:
         """Keep it current until something is wrong with it."""
-        self._root_is = await asyncio.to_thread(identity, self._root)
+        self._root_is, self._had_files = await asyncio.to_thread(identity, self._root), False
         if not self.polling and (kind := await asyncio.to_thread(network_type, self._root)):
             self.polling = f"it lies on a network file system ({kind})"
         while True:
@@ -139,7 +141,8 @@ class KeptFolder:
         known = await self._store.files(self.watch.namespace, place.as_uri())
         if await asyncio.to_thread(identity, self._root) != self._root_is:
             raise FolderGoneError(f"{self._root} was unmounted, moved or replaced")
-        if place == self._root and known and seen.folders == {place} and not (seen.files or seen.left_out):
+        self._had_files |= bool(seen.files or seen.left_out)
+        if place == self._root and known and seen.folders == {place} and not self._had_files:
             raise FolderGoneError(f"{place} is empty, but its documents are known: it may be unmounted")
         changed, gone = await asyncio.to_thread(_compared, seen, known)
         for start in range(0, len(changed), MAX_JOB_FILES):

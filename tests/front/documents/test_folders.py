@@ -157,13 +157,14 @@ async def test_a_save_by_rename_is_one_change(kit: Kit) -> None:
     assert len(await kit.ingesting.jobs("here", 10)) == 2
 
 
-async def test_a_burst_is_one_job(kit: Kit) -> None:
+async def test_a_burst_is_one_job(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more files than are looked at one by one."""
+    monkeypatch.setattr("memory_mcp.documents.kept_folder.AT_ONCE", 10)
     await kit.ingesting.watch(kit.folder, kit.request())
     kit.write("first.md", "First")
     async with kept(folders_of(kit)):
         await named(kit, "first.md")
-        names = [f"{number}.md" for number in range(300)]
+        names = [f"{number}.md" for number in range(30)]
         for name in names:
             kit.write(name, f"Text of {name}")
         await named(kit, "first.md", *names)
@@ -236,7 +237,7 @@ async def _well(folders: Folders) -> bool:
 
 async def test_a_network_file_system_is_polled(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """And so is a folder where the system watches no more; health says why."""
-    monkeypatch.setattr("memory_mcp.documents.kept_folder.network_type", lambda folder: "nfs4")
+    monkeypatch.setattr("memory_mcp.documents.kept_folder.network_type", lambda _: "nfs4")
     await kit.ingesting.watch(kit.folder, kit.request())
     path = kit.write("a.md", "Text")
     folders = folders_of(kit)
@@ -322,5 +323,5 @@ def test_network_file_systems(kind: str, told: str, tmp_path: Path, monkeypatch:
     from psutil._ntuples import sdiskpart  # noqa: PLC0415
 
     mounts = [sdiskpart("/dev/a", "/", "xfs", ""), sdiskpart("x", os.path.realpath(tmp_path), kind, "")]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda *, all: mounts)  # noqa: A006 - psutil's name
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
     assert file_events.network_type(tmp_path / "deep") == told
