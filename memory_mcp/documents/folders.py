@@ -14,7 +14,7 @@ from memory_mcp.background import RESTART, Background
 from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.documents.jobs import Leased
 from memory_mcp.documents.kept_folder import GONE, RETRY_S, KeptFolder, NotCurrent
-from memory_mcp.domain.checks import Inquiry, View
+from memory_mcp.domain.checks import STORE_UNREADABLE, Inquiry, View
 from memory_mcp.domain.documents import Watch
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Condition, Finding
@@ -101,15 +101,19 @@ class Folders:
 
     async def finding(self, inquiry: Inquiry) -> Finding:
         """Tell which watched folders are not kept current, as far as this process knows."""
-        watches = await self._ingesting.watches(inquiry.namespace)
+        try:
+            watches = await self._ingesting.watches(inquiry.namespace)
+        except StoreError:
+            return STORE_UNREADABLE
         ill = [(watch, trouble) for watch in watches if (trouble := await self._trouble(watch))]
         if ill:
             cause = "; ".join(f"the watched folder {watch.path} is not kept current: {it.cause}" for watch, it in ill)
             return Finding(Condition.DEGRADED, "not current", cause, ill[0][1].fix)
         if not watches:
             return Finding(Condition.OK, "none", detail="no folder is watched")
-        told = f"watched folders: {len(watches)}" + ("" if self._kept else ", kept current by another process")
-        polled = [f"{watch.path}: {kept.polling}" for watch, (kept, _) in self._kept.items() if kept.polling]
+        told = f"watched folders: {len(watches)}" + ("" if self._kept else "; this process leaves them to another")
+        kept = (folder for watch, (folder, _) in self._kept.items() if watch in watches)
+        polled = [f"{folder.watch.path}: {folder.polling}" for folder in kept if folder.polling]
         if polled:
             told += f"; looked at every few seconds: {'; '.join(polled)}"
         return Finding(Condition.OK, "kept", detail=told)

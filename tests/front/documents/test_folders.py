@@ -285,7 +285,7 @@ async def test_one_front_watches_and_another_takes_over(kit: Kit) -> None:
             async with kept(other):
                 kit.write("b.md", "More")
                 await named(kit, "a.md", "b.md")
-                assert "another process" in (await other.finding(EVERYWHERE)).detail
+                assert "to another" in (await other.finding(EVERYWHERE)).detail
                 assert len(await kit.ingesting.jobs("here", 10)) == 2
                 first._taken_at = None  # as after kill -9: it is not given back
                 dying.cancel()
