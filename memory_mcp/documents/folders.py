@@ -13,7 +13,7 @@ from typing import Final
 from memory_mcp.background import RESTART, Background
 from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.documents.jobs import Leased
-from memory_mcp.documents.kept_folder import GONE, RETRY_S, KeptFolder, NotCurrent
+from memory_mcp.documents.kept_folder import RETRY_S, KeptFolder, NotCurrent, is_gone
 from memory_mcp.domain.checks import STORE_UNREADABLE, Inquiry, View
 from memory_mcp.domain.documents import Watch
 from memory_mcp.domain.errors import StoreError
@@ -125,7 +125,7 @@ class Folders:
             failing = folder.background.trouble
             return NotCurrent(failing, RESTART) if failing else folder.trouble
         is_there = await asyncio.to_thread(Path(watch.path).is_dir)
-        return None if is_there else NotCurrent("it is not there", GONE)
+        return None if is_there else is_gone(watch, "it is not there")
 
 
 def register(registry: Registry, folders: Folders) -> None:

@@ -37,7 +37,6 @@ LONG_RETRY_S: Final = 300.0
 """Likewise where somebody has to do something first."""
 AT_ONCE: Final = 256
 """Changed paths that are looked at one by one; with more, events may have been lost, and all is looked at."""
-GONE: Final = "mount it or put it back; or remove the watch: memory-mcp documents unwatch"
 DOCTOR: Final = "run memory-mcp doctor"
 EXTRA: Final = "pip install 'memory-mcp[documents]'"
 _EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -51,6 +50,11 @@ class NotCurrent:
 
     cause: str
     fix: str
+
+
+def is_gone(watch: Watch, cause: str) -> NotCurrent:
+    """Return that a folder is not there."""
+    return NotCurrent(cause, f"mount it or put it back; or stop watching it: memory-mcp documents remove {watch.id}")
 
 
 class NotReadError(Exception):
@@ -86,7 +90,7 @@ class KeptFolder:
                 await self._keep()
             except (FolderGoneError, RefusedError) as error:
                 retry_s = self._retry_s
-                self._say(NotCurrent(error.sentence if isinstance(error, RefusedError) else str(error), GONE))
+                self._say(is_gone(self.watch, error.sentence if isinstance(error, RefusedError) else str(error)))
             except NotReadError as error:
                 self._say(NotCurrent(str(error), DOCTOR))
             except ModuleNotFoundError as error:
