@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -210,8 +211,9 @@ async def test_a_folder_that_vanishes_marks_nothing(kit: Kit, tmp_path: Path) ->
     await kit.ingesting.watch(kit.folder, kit.request())
     folders = folders_of(kit)
 
-    async def is_ill() -> bool:
-        return (await folders.finding(EVERYWHERE)).condition is Condition.DEGRADED
+    async def is_told(cause: str) -> bool:
+        finding = await folders.finding(EVERYWHERE)
+        return finding.condition is Condition.DEGRADED and cause in finding.cause
 
     async with kept(folders):
         await named(kit, "a.md")
@@ -219,7 +221,7 @@ async def test_a_folder_that_vanishes_marks_nothing(kit: Kit, tmp_path: Path) ->
             kit.folder.rename(tmp_path / "away")
             if empty:
                 kit.folder.mkdir()
-            await when(is_ill)
+            await when(partial(is_told, "is empty" if empty else "is not there"))
             finding = await folders.finding(EVERYWHERE)
             assert str(kit.folder) in finding.cause
             assert "memory-mcp" in finding.fix
