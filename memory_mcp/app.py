@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from embedder_api.v1.address import socket_path
 
 from memory_mcp import background
+from memory_mcp.documents import folders as watched_folders
+from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.documents.jobs import LEASE, JobRunner
 from memory_mcp.documents.opening import open_below
@@ -123,7 +125,11 @@ def make_services(
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
     ingesting = _make_ingesting(store, indexer, chores, unsandboxed=settings.ingest_unsandboxed)
-    loops = (chores.background, watching.background, *([ingesting.background] if ingesting else []))
+    folders = _make_folders(store, ingesting)
+    loops = [chores.background, watching.background]
+    if ingesting is not None and folders is not None:
+        loops += [ingesting.background, folders.background]
+        watched_folders.register(health, folders)
     background.register(health, loops)
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
@@ -136,6 +142,7 @@ def make_services(
         transfer=Transfer(store, indexer),
         watching=watching,
         ingesting=ingesting,
+        folders=folders,
     )
 
 
@@ -153,6 +160,13 @@ def _make_ingesting(store: Store, indexer: Indexer, chores: Chores, *, unsandbox
         on_pending=chores.wake,
     )
     return Ingesting(documents, runner, sandbox=sandbox)
+
+
+def _make_folders(store: Store, ingesting: Ingesting | None) -> Folders | None:
+    """Return what keeps the watched folders current, if documents can be ingested."""
+    if ingesting is None or not isinstance(store, SupportsDocuments):
+        return None
+    return Folders(store.documents, ingesting, Lease(store, watched_folders.LEASE))
 
 
 def _backup_folder(settings: Settings) -> Path:
@@ -264,9 +278,9 @@ def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versio
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Build everything, run the chores during the block, and close everything at the end."""
     async with opened(settings) as services:
-        ingesting = services.ingesting
         # In its own context: a request may have built the services, and its id must not appear in the chores' lines.
-        loops = [] if settings.read_only else [services.chores.run, *([ingesting.run] if ingesting else [])]
+        parts = () if settings.read_only else (services.chores, services.ingesting, services.folders)
+        loops = [part.run for part in parts if part is not None]
         running_loops = [asyncio.create_task(loop(), context=Context()) for loop in loops]
         try:
             yield services

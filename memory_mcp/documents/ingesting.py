@@ -70,6 +70,8 @@ class Ingesting:
         self._sandbox = sandbox
         self.background = runner.background
         self._walk = walk or files_below
+        self.watches_changed = asyncio.Event()
+        """Set when a folder was added or removed here; `folders.Folders` waits for it."""
 
     async def run(self) -> None:
         """Run jobs until cancelled, those of fronts that were killed as well."""
@@ -254,7 +256,9 @@ class Ingesting:
         """
         if not (folder.is_absolute() and await asyncio.to_thread(folder.is_dir)):
             raise InvalidArgumentError("path", f"{str(folder)!r} is no folder; name one by its absolute path")
-        return await self._store.add_watch(str(folder), request.namespace, request.tags, request.asked_by)
+        watch = await self._store.add_watch(str(folder), request.namespace, request.tags, request.asked_by)
+        self.watches_changed.set()
+        return watch
 
     async def watches(self, namespace: str | None) -> list[Watch]:
         """Return the folders that are kept current, of one namespace or all."""
@@ -266,7 +270,9 @@ class Ingesting:
         Raises:
             NotFoundError: no watch within reach has this id.
         """
-        return await self._store.remove_watch(watch_id, reach.namespace if reach.bound else None)
+        watch = await self._store.remove_watch(watch_id, reach.namespace if reach.bound else None)
+        self.watches_changed.set()
+        return watch
 
 
 def files_below(roots: Sequence[Path], folder: Path) -> Iterator[NewJobFile]:

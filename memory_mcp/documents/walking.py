@@ -6,8 +6,9 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Final, Protocol
 
 from pathspec import GitIgnoreSpec
 
@@ -20,6 +21,8 @@ MAX_DEPTH: Final = 64
 MAX_ENTRIES: Final = 200_000
 IGNORE_FILES: Final = (".gitignore", ".memoryignore")
 """In each folder; the latter decides where both speak, and a deeper one over a higher."""
+EDITORS_COPIES: Final = ("*~", ".*.sw?", ".#*", "#*#", "~$*", "4913")
+"""Names of backups, of locks and of what is being written."""
 _MAX_IGNORE_BYTES: Final = 256 * 1024
 _TOO_MANY: Final = "holds too many files; what follows by name is left out: name its folders one by one"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
@@ -41,6 +44,48 @@ class LeftOut:
     path: Path
     why: str
     """For a person, such as "may hold secrets" or "ignored by .gitignore"."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBelow:
+    """What lies at a place below a root; nothing if there is nothing."""
+
+    files: list[FoundFile]
+    left_out: list[Path]
+    """Files, and folders with all below them."""
+    folders: frozenset[Path]
+    """Those that were walked."""
+
+
+class _Listed(Protocol):
+    """What is asked of `os.DirEntry`."""
+
+    @property
+    def name(self) -> str:
+        """Its name in its folder."""
+        ...
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether it is a folder."""
+        ...
+
+    def stat(self) -> os.stat_result:
+        """Follow links."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An entry of an open folder whose name is known."""
+
+    folder: int
+    name: str
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return stat.S_ISDIR(os.stat(self.name, dir_fd=self.folder, follow_symlinks=follow_symlinks).st_mode)
+
+    def stat(self) -> os.stat_result:
+        return os.stat(self.name, dir_fd=self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +127,33 @@ def walk(roots: Sequence[Path], folder: Path, *, max_entries: int = MAX_ENTRIES)
     raise outside(folder)
 
 
+def look(root: Path, place: Path) -> SeenBelow:
+    """Return what `walk` would yield of a place below a root, be it a file or a folder; it takes time.
+
+    Args:
+        root: an absolute folder, whose ignore files are honoured, and those of the folders down to the place.
+        place: the root, or a path below it.
+
+    Raises:
+        RefusedError: MISSING or NO_ACCESS: the root cannot be opened.
+    """
+    try:
+        descriptor = os.open(root, _FOLDER | os.O_CLOEXEC)
+    except OSError as error:
+        raise refused_for(error, root.name) from error
+    walking = _Walk(root, MAX_ENTRIES)
+    try:
+        is_there = os.path.lexists(place)
+        found = list(walking.below(descriptor, (), (), place.relative_to(root).parts)) if is_there else []
+    finally:
+        os.close(descriptor)
+    return SeenBelow(
+        [entry for entry in found if isinstance(entry, FoundFile)],
+        [entry.path for entry in found if isinstance(entry, LeftOut)],
+        frozenset(walking.folders),
+    )
+
+
 def _opened(root: Path, parts: tuple[str, ...]) -> tuple[int, list[_Rules]]:
     """Open a folder below a root; return it with the rules of the folders above it."""
     rules: list[_Rules] = []
@@ -117,10 +189,18 @@ class _Walk:
     def __init__(self, root: Path, max_entries: int) -> None:
         self._root = root
         self._left = max_entries
+        self.folders: list[Path] = []
+        """Those that were walked."""
 
-    def below(self, folder: int, parts: tuple[str, ...], rules: Sequence[_Rules]) -> Iterator[FoundFile | LeftOut]:
-        """Walk an open folder, whose path has these parts from the root."""
+    def below(
+        self, folder: int, parts: tuple[str, ...], rules: Sequence[_Rules], towards: tuple[str, ...] = ()
+    ) -> Iterator[FoundFile | LeftOut]:
+        """Walk an open folder, whose path has these parts from the root; only what lies `towards`, if anything."""
         rules = [*rules, *_rules(folder, len(parts))]
+        if towards:
+            yield from self._one(folder, (*parts, towards[0]), _Named(folder, towards[0]), rules, towards[1:])
+            return
+        self.folders.append(self._root.joinpath(*parts))
         with os.scandir(folder) as entries:
             ordered = sorted(entries, key=lambda entry: entry.name)
         for entry in ordered:
@@ -131,7 +211,12 @@ class _Walk:
             yield from self._one(folder, (*parts, entry.name), entry, rules)
 
     def _one(
-        self, folder: int, parts: tuple[str, ...], entry: os.DirEntry[str], rules: Sequence[_Rules]
+        self,
+        folder: int,
+        parts: tuple[str, ...],
+        entry: _Listed,
+        rules: Sequence[_Rules],
+        towards: tuple[str, ...] = (),
     ) -> Iterator[FoundFile | LeftOut]:
         path = self._root.joinpath(*parts)
         try:
@@ -140,21 +225,23 @@ class _Walk:
             elif entry.is_dir(follow_symlinks=False):
                 child = os.open(entry.name, _FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
                 try:
-                    yield from self.below(child, parts, rules)
+                    yield from self.below(child, parts, rules, towards)
                 finally:
                     os.close(child)
-            else:
+            elif not towards:
                 found = entry.stat()
                 yield FoundFile(path, found.st_size, found.st_mtime_ns)
         except OSError as error:  # gone, swapped or unreadable: the others are read all the same
             yield LeftOut(path, f"cannot be opened ({error.strerror})")
 
 
-def _why_left_out(parts: tuple[str, ...], entry: os.DirEntry[str], rules: Sequence[_Rules]) -> str:
+def _why_left_out(parts: tuple[str, ...], entry: _Listed, rules: Sequence[_Rules]) -> str:
     """Return why a file or folder is left out by what is known before it is opened; empty if it is not."""
     is_folder = entry.is_dir(follow_symlinks=False)
     if entry.name.casefold() in FOLDERS or (not is_folder and is_secret_file(entry.name)):
         return "may hold secrets, by its name"
+    if not is_folder and any(fnmatchcase(entry.name, pattern) for pattern in EDITORS_COPIES):
+        return "is an editor's copy, by its name"
     if ignored_by := _ignored_by(parts, rules, is_folder=is_folder):
         return f"ignored by {ignored_by}"
     if is_folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry
@@ -33,4 +34,5 @@ class Services:
     transfer: Transfer
     watching: Watching
     ingesting: Ingesting | None
-    """None: the store keeps no documents."""
+    """None: the store keeps no documents; likewise the next."""
+    folders: Folders | None

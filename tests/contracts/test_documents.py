@@ -182,6 +182,21 @@ async def test_a_file_that_is_gone_is_marked(documents: DocumentStore, clock: Fa
     assert await faults(store) == []
 
 
+async def test_the_files_below_a_place(documents: DocumentStore, clock: FakeClock) -> None:
+    """Its own and deeper ones, as they were read; none that is missing, or of another namespace."""
+    for uri in ("file:///f/a.txt", "file:///f/deep/b.txt", "file:///f-b/c.txt", "file:///f"):
+        await ingest(documents, uri, f"digest of {uri}", ["alpha"])
+    clock.advance(10)
+    assert await documents.files("here", "file:///f") == {
+        uri: stamp(f"digest of {uri}") for uri in ("file:///f", "file:///f/a.txt", "file:///f/deep/b.txt")
+    }
+    assert list(await documents.files("here", "file:///f/a.txt")) == ["file:///f/a.txt"]
+    assert await documents.files("there", "file:///f") == {}
+    since = (await documents.documents("here", 0, 1))[0].updated_at + timedelta(seconds=1)
+    await documents.mark_missing("here", "file:///f/deep", since)
+    assert list(await documents.files("here", "file:///f/deep")) == []
+
+
 async def test_a_file_that_is_gone_leaves_its_document_to_an_equal_one(
     documents: DocumentStore, clock: FakeClock
 ) -> None:

@@ -52,7 +52,16 @@ async def test_memory_health_and_doctor_show_a_check_of_both_views(
     live = await client.tool("memory_health")
     assert await client.end() == 0
     assert (live["status"], live["index"]["fix"]) == ("degraded", "build it again")
-    assert live.keys() - {"status", "index"} == {"daemon", "breaker", "space", "store", "queue", "upkeep", "background"}
+    assert live.keys() - {"status", "index"} == {
+        "daemon",
+        "breaker",
+        "space",
+        "store",
+        "queue",
+        "upkeep",
+        "folders",
+        "background",
+    }
 
     done = subprocess.run(
         [*program, "doctor", "--json"], env=environment, capture_output=True, check=False, timeout=PATIENCE_S

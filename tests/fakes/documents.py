@@ -40,6 +40,14 @@ class FakeDocuments(OnShelves):
             and not any(held.change.refusal for held in self._of_digest(namespace, file.stamp.digest))
         }
 
+    async def files(self, namespace: str, place: str) -> Mapping[str, FileStamp]:
+        """Return the files at a place or below it that are not missing."""
+        return {
+            uri: file.stamp
+            for (there, uri), file in self.shelves.files.items()
+            if there == namespace and file.missing_at is None and (uri == place or uri.startswith(f"{place}/"))
+        }
+
     async def known_documents(self, namespace: str, uri: str, digest: str) -> tuple[KnownDocument, ...]:
         """Return the documents of a digest, else those that the file alone has."""
         return self._known(namespace, uri, digest)

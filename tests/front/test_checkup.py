@@ -125,7 +125,7 @@ async def test_memory_health_tells_of_what_was_registered() -> None:
     call = Call(services, local_user("default"), _unheard)
     result = await HEALTH.run(call, HEALTH.arguments())
     told = result.structured()
-    parts = ["daemon", "breaker", "space", "store", "queue", "upkeep", "background"]
+    parts = ["daemon", "breaker", "space", "store", "queue", "upkeep", "folders", "background"]
     assert list(told) == ["status", *parts, "documents", "web"]
     assert told["status"] == "failed"
     assert told["documents"] == {"state": "stuck", "cause": "no reader starts", "fix": "restart it", "detail": ""}

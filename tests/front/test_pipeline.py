@@ -204,8 +204,8 @@ def test_words_that_say_little_do_not_beat_the_meaning() -> None:
 
 
 async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedder, tmp_path: Path) -> None:
-    """All seven parts are always there, and the status is the worst of them."""
-    parts = ["daemon", "breaker", "space", "store", "queue", "upkeep", "background"]
+    """All eight parts are always there, and the status is the worst of them."""
+    parts = ["daemon", "breaker", "space", "store", "queue", "upkeep", "folders", "background"]
     report = await make_services(defaults(), store, embedder).health.live()
     assert list(report.parts) == parts
     embedder.failure = EmbedderError("down")
@@ -216,6 +216,6 @@ async def test_health_names_every_part(store: SqliteStore, embedder: FakeEmbedde
     embedder.failure = None
     report = await make_services(defaults(), broken, embedder).health.live()
     assert report.status is Condition.FAILED
-    states = ["serving", "closed", "unknown", "unusable", "unknown", "well", "well"]
+    states = ["serving", "closed", "unknown", "unusable", "unknown", "well", "unknown", "well"]
     assert {name: finding.state for name, finding in report.parts.items()} == dict(zip(parts, states, strict=True))
     await broken.close()

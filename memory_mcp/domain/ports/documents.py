@@ -29,6 +29,13 @@ class Documents(Protocol):
         """Return what these files were when they were read; only of those that are not missing and did not fail."""
         ...
 
+    async def files(self, namespace: str, place: str) -> Mapping[str, FileStamp]:
+        """Return the files with this URI or below it, with what they were when they were last read, failed or not.
+
+        Files that are missing are left out.
+        """
+        ...
+
     async def known_documents(self, namespace: str, uri: str, digest: str) -> tuple[KnownDocument, ...]:
         """Return the documents that a file with this digest has, or else those that it would change.
 

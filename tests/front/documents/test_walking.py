@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory_mcp.documents.readers.model import Refusal, RefusedError
-from memory_mcp.documents.walking import MAX_DEPTH, FoundFile, LeftOut, walk
+from memory_mcp.documents.walking import MAX_DEPTH, FoundFile, LeftOut, SeenBelow, look, walk
 from tests.front.documents.test_opening import swapping
 
 
@@ -169,3 +169,37 @@ def test_leaves_nothing_open(tmp_path: Path) -> None:
     next(walking)
     walking.close()  # type: ignore[attr-defined]  # a generator
     assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_editors_copies_are_left_out(tmp_path: Path) -> None:
+    """Backups, locks and what is being written, by their names."""
+    for name in ("a.md", "a.md~", ".a.md.swp", ".#a.md", "#a.md#", "~$a.docx", "4913"):
+        named(tmp_path, name)
+    assert found(tmp_path) == ["a.md"]
+    assert set(left_out(tmp_path).values()) == {"is an editor's copy, by its name"}
+
+
+def test_a_look_at_one_place_judges_as_a_walk_does(tmp_path: Path) -> None:
+    """Rules, secrets and links on the way to it count; where nothing lies, nothing is seen."""
+    write(tmp_path, **{".gitignore": "ignored/\n*.log\n"})
+    for name in ("a/b.txt", "a/c.log", "a/d/e.txt", "ignored/x.txt", ".git/y.txt", "a/.env"):
+        named(tmp_path, name)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+
+    def seen(place: str) -> tuple[list[Path], list[Path], set[Path]]:
+        it: SeenBelow = look(tmp_path, tmp_path / place)
+        return [file.path for file in it.files], it.left_out, set(it.folders)
+
+    def at(*names: str) -> list[Path]:
+        return [tmp_path / name for name in names]
+
+    assert seen("a/b.txt") == (at("a/b.txt"), [], set())
+    assert seen("a") == (at("a/b.txt", "a/d/e.txt"), at("a/.env", "a/c.log"), set(at("a", "a/d")))
+    assert seen("a/c.log") == ([], at("a/c.log"), set())
+    assert seen("ignored/x.txt") == ([], at("ignored"), set())
+    assert seen(".git/y.txt") == ([], at(".git"), set())
+    assert seen("link/b.txt") == ([], at("link"), set())
+    for nothing in ("gone.txt", "gone/deep.txt", "a/b.txt/c"):
+        assert seen(nothing) == ([], [], set())
+    with pytest.raises(RefusedError, match="does not exist"):
+        look(tmp_path / "nowhere", tmp_path / "nowhere")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, cast
 
 import apsw
@@ -26,6 +26,8 @@ from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
 from memory_mcp.storage.sqlite.documents import sections
 from memory_mcp.storage.sqlite.documents.sections import FIRST_FILE, uri_of
 
+_BELOW: Final = "(uri = ?2 OR (uri >= ?2 || '/' AND uri < ?2 || '0'))"
+"""At a place or below it; "0" follows "/"."""
 _STATE: Final = f"""
   CASE WHEN {FIRST_FILE.format(column="missing_at")} IS NOT NULL THEN 'missing'
        WHEN d.refusal IS NOT NULL THEN 'failed' ELSE 'ok' END
@@ -74,9 +76,23 @@ def stamps(db: apsw.Connection, namespace: str, uris: Sequence[str]) -> dict[str
                              WHERE d.namespace = ?1 AND d.digest = f.digest AND d.refusal IS NOT NULL)""",
         (namespace, to_json(list(uris))),
     )
+    return _to_stamps(rows)
+
+
+def below(db: apsw.Connection, namespace: str, place: str) -> dict[str, FileStamp]:
+    """Return the files with this URI or below it that are not missing."""
+    rows = db.execute(
+        f"""SELECT uri, digest, size, modified FROM document_files
+            WHERE namespace = ?1 AND missing_at IS NULL AND {_BELOW}""",  # noqa: S608 - a constant
+        (namespace, place),
+    )
+    return _to_stamps(rows)
+
+
+def _to_stamps(rows: Iterable[apsw.SQLiteValues]) -> dict[str, FileStamp]:
     return {
         uri: FileStamp(digest, size, modified)
-        for uri, digest, size, modified in cast("Iterator[tuple[str, str, int, int | None]]", rows)
+        for uri, digest, size, modified in cast("Iterable[tuple[str, str, int, int | None]]", rows)
     }
 
 
@@ -291,8 +307,8 @@ def remove(db: apsw.Connection, document_ids: Iterable[str], now: int) -> int:
 def mark_missing(db: apsw.Connection, namespace: str, folder: str, since: int, now: int) -> int:
     """Mark files in a folder, or one file, that were last seen before a moment; return how many."""
     db.execute(
-        """UPDATE document_files SET missing_at = ?4 WHERE namespace = ?1 AND missing_at IS NULL AND seen_at < ?3
-             AND (uri = ?2 OR (uri >= ?2 || '/' AND uri < ?2 || '0'))""",  # "0" follows "/"
+        f"""UPDATE document_files SET missing_at = ?4
+            WHERE namespace = ?1 AND missing_at IS NULL AND seen_at < ?3 AND {_BELOW}""",  # noqa: S608 - a constant
         (namespace, folder, since, now),
     )
     marked = db.changes()

@@ -31,6 +31,9 @@ class SqliteDocuments:
     async def stamps(self, namespace: str, uris: Sequence[str]) -> Mapping[str, FileStamp]:
         return await self._database.read(lambda db: files.stamps(db, namespace, uris))
 
+    async def files(self, namespace: str, place: str) -> Mapping[str, FileStamp]:
+        return await self._database.read(lambda db: files.below(db, namespace, place))
+
     async def known_documents(self, namespace: str, uri: str, digest: str) -> tuple[KnownDocument, ...]:
         return await self._database.read(lambda db: files.known(db, namespace, uri, digest))
 
