@@ -68,6 +68,8 @@ class DenseScores:
     """The cosines in context, of memories that lie in a conversation."""
     floor: float = 0.0
     """The semantic score that counts as 0 in a fused one."""
+    fit_floor: float = 0.0
+    """The semantic score that counts as 0 where the fit is judged."""
 
 
 @dataclass(frozen=True, slots=True)
