@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,11 +40,14 @@ def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> 
     if route.names:
         return _by_spelling(_likely(search.snapshot, ranking, policy), search.query.text, route.names, policy)
     best = _best_scores(ranking, words_may_do=route.intent == "identifier")
-    words = _share_of_words(best, search, ranking)
-    fit = (1 - words) * best.get("semantic", 0.0) + words * best.get("keyword", 0.0)
-    stated = " and ".join(f"best {kind} {score:.2f}" for kind, score in best.items())
-    mean = f"mean of {stated}, words counting {words:.2f}" if len(best) > 1 else stated
-    return Fit(fit < policy.strong_from, f"fit {fit:.2f} = {mean}; weak below {policy.strong_from}")
+    share = _share_of_words(best, search, ranking)
+    shares = {"semantic": 1 - share, "keyword": share}
+    fit = math.fsum(shares[kind] * score for kind, score in best.items())
+    stated = " + ".join(
+        f"{shares[kind]:.2f} * best {kind} {score:.2f}" if len(best) > 1 else f"best {kind} {score:.2f}"
+        for kind, score in best.items()
+    )
+    return Fit(fit < policy.strong_from, f"fit {fit:.2f} = {stated}; weak below {policy.strong_from}")
 
 
 def _share_of_words(best: Mapping[str, float], search: SearchExecution, ranking: Ranking) -> float:
