@@ -84,6 +84,7 @@ PARTS = (
     Part("second phrasing without common words", replace(WHOLE, phrasing=replace(WHOLE.phrasing, common_share=2))),
     Part("weight per query", replace(WHOLE, background=replace(WHOLE.background, sample=0))),
     Part("one scale for every model", replace(WHOLE, background=replace(WHOLE.background, narrow_from=1))),
+    Part("words of another language count less", replace(WHOLE, fusion=replace(WHOLE.fusion, known_half=0))),
     Part("router", replace(WHOLE, route=replace(WHOLE.route, is_on=False))),
     Part("calibration of keyword scores", replace(WHOLE, keywords=replace(WHOLE.keywords, calibration=0))),
     Part("function words", replace(WHOLE, lexical=replace(WHOLE.lexical, function_word_weight=1.0))),

@@ -222,6 +222,8 @@ class KeywordMatches:
     """The highest BM25 score that any memory could have."""
     scores: Mapping[int, float]
     """The BM25 score of each memory by its key, best first."""
+    known: float
+    """The share of the query's words, function words too, that some memory of the namespace has, 0-1; 1 without any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from memory_mcp.search.policy import LexicalPolicy, SearchPolicy
 from memory_mcp.search.query_vector import QueryVector
 
 NO_SAMPLE: Final = BackgroundScores(0, ())
-NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, {}), divisor=1.0)
+NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, {}, known=1.0), divisor=1.0)
 
 
 def document_frequencies(snapshot: Snapshot, text: str, namespace: str, policy: LexicalPolicy) -> DocumentFrequencies:
@@ -61,8 +61,11 @@ class CandidateScorer:
         scores = fusion.semantic_scores(own, context, self._policy.conversation)
         sample = self._sample(vector) if nearest else NO_SAMPLE
         prominence = self._prominence(nearest, sample)
-        floor = fusion.floor_of(sample, self._policy.background)
-        return DenseScores(scores, prominence, len(nearest) < self._count, own, context, floor)
+        floor, fit_floor = (
+            fusion.floor_of(sample, self._policy.background, usual_mean)
+            for usual_mean in (self._policy.background.usual_mean, self._policy.fit.usual_mean)
+        )
+        return DenseScores(scores, prominence, len(nearest) < self._count, own, context, floor, fit_floor)
 
     def _worded_neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return what lies beside the best of what words found, and beside their neighbours; keys are best first."""

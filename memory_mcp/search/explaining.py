@@ -56,6 +56,7 @@ def _of_query(search: SearchExecution, ranking: Ranking, browsed: RankedSelectio
         phrasings=search.vector.phrasings if ranking.dense and isinstance(search.vector, QueryVector) else (),
         terms={term.term + "*" * term.is_prefix: term.weight for term in terms},
         prominence=ranking.dense.prominence if ranking.dense else None,
+        known=ranking.keywords.matches.known if ranking.keywords else None,
         weight=ranking.weight,
         floor=ranking.dense.floor if ranking.dense and ranking.mode == "hybrid" else 0.0,
         tagged_weight=browsed.ranking.weight if browsed else None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import naming
-from memory_mcp.search.fusion import stretched
+from memory_mcp.search.fusion import foreignness, stretched
 from memory_mcp.search.models import Ranking
 from memory_mcp.search.policy import FitPolicy
 from memory_mcp.search.steps import SearchExecution
@@ -40,10 +40,24 @@ def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> 
     if route.names:
         return _by_spelling(_likely(search.snapshot, ranking, policy), search.query.text, route.names, policy)
     best = _best_scores(ranking, words_may_do=route.intent == "identifier")
-    fit = math.fsum(best.values()) / len(best)
-    stated = " and ".join(f"best {kind} {score:.2f}" for kind, score in best.items())
-    mean = "mean of " if len(best) > 1 else ""
-    return Fit(fit < policy.strong_from, f"fit {fit:.2f} = {mean}{stated}; weak below {policy.strong_from}")
+    share = _share_of_words(best, search, ranking)
+    shares = {"semantic": 1 - share, "keyword": share}
+    fit = math.fsum(shares[kind] * score for kind, score in best.items())
+    stated = " + ".join(
+        f"{shares[kind]:.2f} * best {kind} {score:.2f}" if len(best) > 1 else f"best {kind} {score:.2f}"
+        for kind, score in best.items()
+    )
+    return Fit(fit < policy.strong_from, f"fit {fit:.2f} = {stated}; weak below {policy.strong_from}")
+
+
+def _share_of_words(best: Mapping[str, float], search: SearchExecution, ranking: Ranking) -> float:
+    """Return what the best keyword score counts in the fit, 0-1; less where words cannot tell what fits."""
+    dense, keywords = ranking.dense, ranking.keywords
+    if dense is None or keywords is None or len(best) == 1:
+        return float("keyword" in best)
+    is_name = search.route.intent == "identifier"
+    foreign = 0.0 if is_name else foreignness(dense, keywords, search.policy.fusion)
+    return (1 - foreign) / len(best)
 
 
 def _by_spelling(memories: Sequence[Memory], text: str, names: Sequence[str], policy: FitPolicy) -> Fit:
@@ -66,7 +80,7 @@ def _best_scores(ranking: Ranking, *, words_may_do: bool) -> dict[str, float]:
     best: dict[str, float] = {}
     if ranking.dense is not None:
         highest = max(ranking.dense.scores.values(), default=0.0)
-        best["semantic"] = stretched(highest, ranking.dense.floor)
+        best["semantic"] = stretched(highest, ranking.dense.fit_floor)
     if ranking.keywords is not None:
         best["keyword"] = max(ranking.keywords.scores.values(), default=0.0)
     if words_may_do and len(best) > 1 and best["keyword"] > best["semantic"]:  # what is quoted fits by its spelling

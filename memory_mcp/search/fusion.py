@@ -75,16 +75,16 @@ def prominence(best: float, sample: BackgroundScores, chunks: int, policy: Backg
     return (best - mean) / math.sqrt(variance) - by_chance
 
 
-def floor_of(sample: BackgroundScores, policy: BackgroundPolicy) -> float:
-    """Return the cosine that counts as 0 in a fused score, 0-1.
+def floor_of(sample: BackgroundScores, policy: BackgroundPolicy, usual_mean: float) -> float:
+    """Return the cosine that counts as 0, 0-1, so that the mean of the sample counts as the usual one.
 
-    A model may give unrelated texts a cosine of 0.75, so that words would decide nothing: then the floor takes the
-    sample's mean to the usual one. It is 0 where the mean is low, or the chunks are too few to tell.
+    A model may give unrelated texts a cosine of 0.75, so that words would decide nothing. The floor is 0 where the
+    mean is low, or the chunks are too few to tell.
     """
     if len(sample.cosines) < policy.fewest:
         return 0.0
     mean = math.fsum(sample.cosines) / len(sample.cosines)
-    return max(0.0, mean - policy.usual_mean) / (1 - policy.usual_mean) if mean > policy.narrow_from else 0.0
+    return max(0.0, mean - usual_mean) / (1 - usual_mean) if mean > policy.narrow_from else 0.0
 
 
 def stretched(cosine: float, floor: float) -> float:
@@ -92,18 +92,39 @@ def stretched(cosine: float, floor: float) -> float:
     return max(0.0, (cosine - floor) / (1 - floor))
 
 
-def fusion_weight(prominence: float | None, policy: FusionPolicy) -> float:
-    """Return the share of the semantic score in the whole, 0-1."""
+def foreignness(dense: DenseScores, keywords: KeywordScores, policy: FusionPolicy) -> float:
+    """Return how far words cannot tell what fits, 0-1, because the namespace has few of the query's.
+
+    It is 1 for a question in another language: of that the namespace lacks even the function words. Among a handful of
+    chunks most words are missing anyway, which says nothing.
+    """
+    if dense.prominence is None or not policy.known_half:
+        return 0.0
+    return _logistic(policy.known_steepness * (policy.known_half - keywords.matches.known))
+
+
+def fusion_weight(prominence: float | None, foreign: float, policy: FusionPolicy) -> float:
+    """Return the share of the semantic score in the whole, 0-1; it comes nearer to 1 the more foreign the words are."""
     if prominence is None:
         return policy.default
-    return policy.min + policy.span / (1 + math.exp(-policy.steepness * (prominence - policy.midpoint)))
+    span = policy.span + foreign * (1 - policy.min - policy.span)
+    midpoint = policy.midpoint - foreign * policy.foreign_shift
+    return policy.min + span * _logistic(policy.steepness * (prominence - midpoint))
 
 
-def weight_of(mode: SearchMode, intent: Intent, prominence: float | None, policy: FusionPolicy) -> float:
+def _logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def weight_of(
+    mode: SearchMode, intent: Intent, dense: DenseScores, keywords: KeywordScores, policy: FusionPolicy
+) -> float:
     """Return the weight of the vectors, 0-1, that a query of this mode and intent gives them."""
     if mode == "hybrid":
         return policy.even
-    return policy.identifier if intent == "identifier" else fusion_weight(prominence, policy)
+    if intent == "identifier":
+        return policy.identifier
+    return fusion_weight(dense.prominence, foreignness(dense, keywords, policy), policy)
 
 
 def by_keywords(keywords: KeywordScores, degraded: str | None) -> Ranking:

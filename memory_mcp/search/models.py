@@ -68,6 +68,8 @@ class DenseScores:
     """The cosines in context, of memories that lie in a conversation."""
     floor: float = 0.0
     """The semantic score that counts as 0 in a fused one."""
+    fit_floor: float = 0.0
+    """The semantic score that counts as 0 where the fit is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,9 @@ class QueryExplanation:
     """What keyword search looks for, with what each counts, 0-1, times its rarity; "a*" is all that begins with a."""
     prominence: float | None
     """By how many standard deviations the best chunk of all stands out; it decides the weight."""
+    known: float | None
+    """The share of the query's words that the namespace has; where it is low, as in another language, the weight is
+    higher and the words count less in the fit. None where words were not looked for."""
     weight: float
     """The share of the semantic score in the fused one, the keyword score's being the rest."""
     floor: float

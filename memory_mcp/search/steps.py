@@ -122,7 +122,7 @@ class SearchExecution:
             return fusion.by_keywords(words, dense.sentence if dense else None)
         if keywords is None:
             return fusion.by_vectors(dense)
-        weight = fusion.weight_of(self.query.mode, self.route.intent, dense.prominence, self.policy.fusion)
+        weight = fusion.weight_of(self.query.mode, self.route.intent, dense, keywords, self.policy.fusion)
         return fusion.by_both(dense, keywords, weight)
 
     def _adjust(self, ranking: Ranking) -> Ranking:

@@ -188,6 +188,8 @@ def made_of(query: QueryExplanation) -> list[str]:
         weights += f"; a semantic score of {query.floor:.2f} counts as 0"
     if query.prominence is not None:
         weights += f"; the best passage stands out by {query.prominence:.1f} standard deviations"
+    if query.known is not None:
+        weights += f"; {query.known:.0%} of the words are known"
     return [*lines, weights, query.fit[:1].upper() + query.fit[1:]]
 
 

@@ -280,6 +280,16 @@ async def test_words_find_memories_best_first(store: Store) -> None:
     assert all(0 < score <= found.max_score for score in scores)
 
 
+async def test_a_search_tells_how_many_of_its_words_the_namespace_has(store: Store) -> None:
+    """Function words count as well, wherever they stand; another namespace's do not, nor do other spellings."""
+    await put(store, "the quick brown fox")
+    await put(store, "Where is the dog?")
+    shares = {"where is the fox": 1, "the fox war da": 1 / 2, "wo ist der fuchs": 0, "": 1, "getFox": 0}
+    for query, share in shares.items():
+        assert (await keyword_search(store, query, HERE, 10)).known == pytest.approx(share), query
+    assert (await keyword_search(store, "the fox", Filters("elsewhere"), 10)).known == 0
+
+
 @pytest.mark.parametrize("query", ["ZOË", "zoe", "Zoë!", "(zoë)", "who is zoë?"])
 async def test_words_are_found_in_any_case_and_accent(store: Store, query: str) -> None:
     """Case, accents and punctuation of the query do not matter."""

@@ -105,9 +105,9 @@ async def test_it_says_why_an_answer_is_weak(daemon: FakeDaemon, client: RawClie
     del daemon
     await store(client, *TALK)
     fits = {query: (await explained(client, query))[0]["fit"] for query in ("which quarterback won", "PROJ-17")}
-    fit, semantic, keyword = map(float, re.findall(r"0\.\d\d", fits["which quarterback won"])[:3])
+    fit, _, semantic, _, keyword = map(float, re.findall(r"0\.\d\d", fits["which quarterback won"])[:5])
     assert fits["which quarterback won"] == (
-        f"fit {fit:.2f} = mean of best semantic {semantic:.2f} and best keyword {keyword:.2f}; weak below 0.43"
+        f"fit {fit:.2f} = 0.50 * best semantic {semantic:.2f} + 0.50 * best keyword {keyword:.2f}; weak below 0.43"
     )
     assert fit == pytest.approx((semantic + keyword) / 2, abs=0.011)
     assert fits["PROJ-17"] == "none of the first 3 spells PROJ-17"

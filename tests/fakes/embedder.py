@@ -27,6 +27,8 @@ class FakeEmbedder:
         """Refused for the time being."""
         self.alike = 0.0
         """The cosine that unrelated texts have, 0-1: high for a model with a narrow range."""
+        self.means: dict[str, str] = {}
+        """Texts in one language by what they mean in another, as a multilingual model has it."""
         self.made_by = ""
         self.max_chars = MAX_CHARS
         self.before_call: Callable[[], None] = lambda: None
@@ -50,7 +52,7 @@ class FakeEmbedder:
             return EmbeddedText(None, error=f"failed: as told [{self.made_by}]" if self.made_by else "failed: as told")
         if text in self.quarantined:
             return EmbeddedText(None, error="quarantined: as told", temporary=True)
-        vector = self._narrowed(hash_vector(text[: self.max_chars], self.space.dimensions))
+        vector = self._narrowed(hash_vector(self.means.get(text, text)[: self.max_chars], self.space.dimensions))
         return EmbeddedText(vector, truncated=len(text) > self.max_chars, consumed_chars=min(len(text), self.max_chars))
 
     def _narrowed(self, vector: bytes) -> bytes:

@@ -153,7 +153,9 @@ class FakeSnapshot(OnShelves):
         most = math.fsum(
             rare * term.weight for rare, (term, _), counts in zip(rarity, shares, known, strict=True) if counts
         )
-        return KeywordMatches(most, {key: scores[key] for key in ranked})
+        written = [any(each.values()) for term, each in shares if not term.is_extra]
+        share_known = sum(written) / len(written) if written else 1.0
+        return KeywordMatches(most, {key: scores[key] for key in ranked}, share_known if terms else 0.0)
 
     def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
         """Return how many memories hold each word."""

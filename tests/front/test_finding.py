@@ -206,6 +206,26 @@ async def test_a_name_is_found_as_it_is_spelled(desk: Desk) -> None:
     assert best.score == pytest.approx(weight * semantic + (1 - weight) * best.keyword)
 
 
+async def test_a_question_in_another_language_is_left_to_its_meaning(desk: Desk) -> None:
+    """The namespace lacks its words but one, which stands in what does not answer: rank and fit are the vectors'."""
+    answer = "der schlüssel hängt im flur neben der tür"
+    await desk.put([f"wir haben am {day}. mit der familie gegessen und dann geredet" for day in range(30)])
+    await desk.put(["in lindau gibt es fisch", answer])
+    question = "where in lindau did she leave what opens the door"
+    desk.embedder.means[question] = "der schlüssel hängt in lindau"
+    answers = []
+    for known_half in (DEFAULT_POLICY.fusion.known_half, 0):
+        policy = replace(DEFAULT_POLICY, fusion=replace(DEFAULT_POLICY.fusion, known_half=known_half))
+        search = SearchPipeline(desk.store, desk.embedder, budget_s=1, policy=policy)
+        answers.append(await search.run(SearchQuery(question, Filters("n"), explain=True)))
+    assert [found.hits[0].memory.content for found in answers] == [answer] * 2
+    assert [found.weak for found in answers] == [False, True]
+    seen = [found.explanation.query for found in answers if found.explanation]
+    assert [query.known for query in seen] == [0.2, 0.2]
+    assert seen[0].weight > 0.95
+    assert seen[1].weight < DEFAULT_POLICY.fusion.min + DEFAULT_POLICY.fusion.span
+
+
 async def test_what_no_search_found_is_found_by_its_neighbour(desk: Desk) -> None:
     """The turn after the best one shares nothing with the question and comes before many that share a word."""
     await desk.put(["violin teacher", "Mrs Lindqvist"], conversation_id="c")

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.domain.models import BackgroundScores
-from memory_mcp.search.fusion import floor_of, fuse, fusion_weight, prominence, stretched
+from memory_mcp.domain.models import BackgroundScores, KeywordMatches
+from memory_mcp.search.fusion import (
+    floor_of,
+    foreignness,
+    fuse,
+    fusion_weight,
+    prominence,
+    stretched,
+    weight_of,
+)
+from memory_mcp.search.models import DenseScores, KeywordScores
 from memory_mcp.search.policy import DEFAULT_POLICY
 
 BACKGROUND, FUSION = DEFAULT_POLICY.background, DEFAULT_POLICY.fusion
@@ -19,7 +28,7 @@ def test_the_vectors_count_more_the_further_the_best_stands_out() -> None:
     """One passage far above all others is a sharp hit, one that chance explains is none."""
     sample = BackgroundScores(1_000, SPREAD)
     prominences = [prominence(best, sample, 1_000, BACKGROUND) for best in (0.1, 0.2, 0.3, 0.4, 0.9)]
-    weights = [fusion_weight(prominent, FUSION) for prominent in prominences]
+    weights = [fusion_weight(prominent, 0, FUSION) for prominent in prominences]
     assert weights == sorted(weights)
     assert weights[0] == pytest.approx(FUSION.min, abs=0.01)
     assert weights[-1] == pytest.approx(FUSION.min + FUSION.span, abs=0.01)
@@ -38,7 +47,7 @@ def test_the_best_of_many_must_be_better() -> None:
 )
 def test_where_nothing_can_stand_out_the_usual_weight_holds(sample: BackgroundScores) -> None:
     """Few passages, none, or equal ones say nothing of how sharp a hit is."""
-    assert fusion_weight(prominence(0.9, sample, sample.chunks, BACKGROUND), FUSION) == FUSION.default
+    assert fusion_weight(prominence(0.9, sample, sample.chunks, BACKGROUND), 1, FUSION) == FUSION.default
 
 
 @given(st.floats(0, 1), st.floats(0.05, 0.6))
@@ -47,8 +56,8 @@ def test_a_models_scale_does_not_matter(cosine: float, share: float) -> None:
     usual = BACKGROUND.usual_mean
     sample = tuple(usual + value for value in SPREAD)
     narrow = BackgroundScores(1_000, tuple(1 - share * (1 - value) for value in sample))
-    floor = floor_of(narrow, BACKGROUND)
-    assert floor_of(BackgroundScores(1_000, sample), BACKGROUND) == pytest.approx(0, abs=1e-9)
+    floor = floor_of(narrow, BACKGROUND, usual)
+    assert floor_of(BackgroundScores(1_000, sample), BACKGROUND, usual) == pytest.approx(0, abs=1e-9)
     assert stretched(1 - share * (1 - cosine), floor) == pytest.approx(cosine, abs=1e-9)
     fused = fuse({1: 1 - share * (1 - cosine)}, {1: 0.4, 2: 0.5}, 0.5, floor)
     assert fused == pytest.approx({1: 0.5 * cosine + 0.2, 2: 0.25})
@@ -57,10 +66,35 @@ def test_a_models_scale_does_not_matter(cosine: float, share: float) -> None:
 @pytest.mark.parametrize("cosines", [(), (0.9,) * 7, (0.2, 0.5) * 50])
 def test_few_chunks_and_low_cosines_are_not_stretched(cosines: tuple[float, ...]) -> None:
     """Of a handful of chunks those that answer are a part, and a mean that is not high asks for nothing."""
-    assert floor_of(BackgroundScores(len(cosines), cosines), BACKGROUND) == 0
+    assert floor_of(BackgroundScores(len(cosines), cosines), BACKGROUND, BACKGROUND.usual_mean) == 0
 
 
-@given(st.floats(-60, 60))
-def test_a_weight_is_a_share(prominent: float) -> None:
-    """However a query comes out, both kinds of evidence count."""
-    assert FUSION.min <= fusion_weight(prominent, FUSION) <= FUSION.min + FUSION.span
+@given(st.floats(-60, 60), st.floats(0, 1))
+def test_a_weight_is_a_share(prominent: float, foreign: float) -> None:
+    """However a query comes out, both kinds of evidence count; words may count nothing where they are foreign."""
+    assert FUSION.min <= fusion_weight(prominent, 0, FUSION) <= FUSION.min + FUSION.span
+    assert fusion_weight(prominent, 0, FUSION) <= fusion_weight(prominent, foreign, FUSION) <= 1
+
+
+def test_the_fewer_words_are_known_the_more_the_vectors_count() -> None:
+    """A question in another language, of which the namespace lacks even the function words, is left to the vectors."""
+    weights = [weight_of("auto", "question", dense(2.5), words(known), FUSION) for known in (1, 0.8, 0.6, 0.4, 0.1)]
+    assert weights == sorted(weights)
+    assert weights[0] == pytest.approx(fusion_weight(2.5, 0, FUSION), abs=0.002)
+    assert weights[-1] > 0.95
+
+
+def test_missing_words_of_a_handful_say_nothing() -> None:
+    """Most words are missing where there are few memories, in the same language as well."""
+    assert foreignness(dense(None), words(0.1), FUSION) == 0
+    assert weight_of("auto", "topic", dense(None), words(0.1), FUSION) == FUSION.default
+
+
+def dense(prominent: float | None) -> DenseScores:
+    """Give the scores of a search by meaning whose best stands out so far."""
+    return DenseScores({1: 0.5}, prominent, is_all=True, own=[], context={})
+
+
+def words(known: float) -> KeywordScores:
+    """Give the scores of a search by words of which the namespace has this share."""
+    return KeywordScores({1: 0.5}, is_all=True, matches=KeywordMatches(1.0, {1: 0.5}, known), divisor=1.0)
