@@ -219,7 +219,7 @@ class BackgroundPolicy:
     fewest: int = 8
     """Chunks below which nothing can be said to stand out; 2 or more."""
 
-    narrow_from: float = 0.4
+    narrow_from: float = 0.6
     """Mean cosine of the sample from which on the model's range is narrow, 0-1, so that cosines are stretched before
     they are added to keyword scores; 1 turns that off. all-MiniLM-L6-v2 lies below, where nothing changes;
     multilingual-e5-small lies at 0.7-0.8."""
