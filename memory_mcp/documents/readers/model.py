@@ -48,6 +48,10 @@ class RefusedError(Exception):
         self.refusal = refusal
         self.sentence = sentence
 
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[Refusal, str]]:
+        """Let it be pickled: an exception is made anew of its arguments."""
+        return RefusedError, (self.refusal, self.sentence)
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentSource:
