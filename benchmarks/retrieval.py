@@ -109,7 +109,7 @@ class Front:
             answer = await self._call("memory_search", query=question.text, namespace=question.namespace, mode=mode)
             took.append(time.perf_counter() - begun)
             assert not answer["degraded"], answer["degraded"]
-            answers.append([id_ for hit in answer["results"] for id_ in self._documents[hit["id"]]])
+            answers.append([id_ for hit in answer["results"] for id_ in self._documents.get(hit["id"], [hit["id"]])])
         return quality(chosen.questions, answers), took
 
     async def weak(self, questions: Sequence[Question]) -> float:
