@@ -76,9 +76,7 @@ async def main(count: int) -> None:
                     wanted = f"at most {WANTED}" if mode == "auto" else ""
                     recalls = f"{before[mode].recall:.4f}", f"{after.recall:.4f}", f"{falls:+.4f}"
                     say(line([f"`{mode}`", *recalls, wanted]))
-                say(
-                    f"\n{len(turns.documents):,} turns, {len(turns.questions):,} questions, {len(abstracts):,} abstracts"
-                )
+                say(f"\n{len(turns.documents):,} turns, {len(turns.questions):,} questions, {len(abstracts):,} files")
 
 
 if __name__ == "__main__":

@@ -19,13 +19,14 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Self
 
 import psutil
+import pypdfium2  # type: ignore[import-untyped]  # it has none
 
 from benchmarks.kit import DATA, Daemon, daemon, say
 from benchmarks.tables import head, line
@@ -130,11 +131,6 @@ def anonymous_mb(pid: int) -> float:
     return next(int(row.split()[1]) for row in status.splitlines() if row.startswith("RssAnon")) * 1_024 / 1e6
 
 
-def texts_of(path: Path, namespace: str) -> list[str]:
-    """Return the contents of the sections in a store."""
-    return asyncio.run(_texts(path, namespace))
-
-
 async def _texts(path: Path, namespace: str) -> list[str]:
     store = SqliteStore(path)
     try:
@@ -168,27 +164,83 @@ async def embed_alone(served: Daemon, texts: Sequence[str]) -> float:
     return took_s
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What is ingested, written as often as is needed."""
+
+    name: str
+    pages: float
+    """Of what is written at a time."""
+    write: Callable[[Path, int], None]
+
+
+def kinds() -> tuple[Kind, Kind]:
+    """Return the files as they are, most of them short, and their pages of PDF in files of some length."""
+    with pypdfium2.PdfDocument.new() as pdf:
+        gather(pdf)
+        return Kind("files", pages_of_one(), write_all), Kind("PDFs", len(pdf), write_merged)
+
+
+def write_all(folder: Path, number: int) -> None:
+    """Write a changed copy of every honest file."""
+    for path in honest():
+        copy(path, folder, number)
+
+
+def write_merged(folder: Path, number: int) -> None:
+    """Write the pages of all honest PDFs as one, with a change."""
+    with pypdfium2.PdfDocument.new() as pdf:
+        gather(pdf)
+        pdf.save(folder / f"merged-{number}.pdf")
+    with (folder / f"merged-{number}.pdf").open("ab") as file:
+        file.write(b"\n%% copy %d\n" % number)
+
+
+def gather(pdf: pypdfium2.PdfDocument) -> None:  # type: ignore[no-any-unimported]  # likewise
+    """Add the pages of all honest PDFs."""
+    for path in honest():
+        if path.suffix == ".pdf":
+            with pypdfium2.PdfDocument(path) as source:
+                pdf.import_pages(source)
+
+
 @dataclass
 class Turns:
     """What all rounds took."""
 
     files: int = 0
     sections: int = 0
-    characters: int = 0
+    pages: float = 0.0
     ingested_s: float = 0.0
     embedded_s: float = 0.0
 
+    def tell(self, kind: Kind) -> None:
+        """Print lines of the table."""
+        rate, alone = self.sections / self.ingested_s, self.sections / self.embedded_s
+        size = f"{self.files:,} files, {self.pages:,.0f} pages, {self.sections:,} sections"
+        say(
+            line(
+                [
+                    f"{kind.name} ingested",
+                    f"{size}; {rate:.0f} sections/s, {self.pages / self.ingested_s:.1f} pages/s",
+                    "",
+                ]
+            )
+        )
+        say(line(["embedding the same sections alone", f"{alone:.0f} sections/s; ratio {rate / alone:.2f}", "0.8"]))
 
-async def ingest_in_turns(served: Daemon, front: Front, folder: Path, store: Path, *, pages: int, rounds: int) -> Turns:
+
+async def ingest_in_turns(
+    served: Daemon, front: Front, folder: Path, store: Path, kind: Kind, *, pages: int, rounds: int
+) -> Turns:
     """Ingest, then embed the same sections, round after round."""
     total, numbers = Turns(), itertools.count(1)
     for number in range(rounds):
-        docs = folder / f"round-{number}"
+        docs = folder / f"{kind.name}-{number}"
         docs.mkdir()
-        for _ in range(max(1, round(pages / rounds / pages_of_one()))):
-            copied = next(numbers)
-            for path in honest():
-                copy(path, docs, copied)
+        for _ in range(max(1, round(pages / rounds / kind.pages))):
+            kind.write(docs, next(numbers))
+            total.pages += kind.pages
         answer = await asyncio.to_thread(front.ingest, docs, namespace=docs.name)
         assert not answer["errors"], answer["errors"]
         texts = await _texts(store, docs.name)
@@ -197,7 +249,6 @@ async def ingest_in_turns(served: Daemon, front: Front, folder: Path, store: Pat
         total.ingested_s += answer["took_s"]
         total.files += sum(answer["counts"].values())
         total.sections += len(texts)
-        total.characters += sum(map(len, texts))
     return total
 
 
@@ -282,40 +333,15 @@ async def main() -> None:
                 (folder / "first.md").write_text("# One\n\nThe first document.", encoding="utf-8")
                 await asyncio.to_thread(front.ingest, folder / "first.md")
                 idle, front.own, front.together = front.own, 0.0, 0.0
-                total = await ingest_in_turns(served, front, folder, store, pages=options.pages, rounds=options.rounds)
-                own, together = front.own - idle, front.together
                 say(head(["what", "measured", "wanted"]))
-                say(
-                    line(
-                        [
-                            "ingested",
-                            f"{total.files:,} files, {total.characters / PAGE:,.0f} pages, {total.sections:,} sections",
-                            "",
-                        ]
+                for kind in kinds():
+                    total = await ingest_in_turns(
+                        served, front, folder, store, kind, pages=options.pages, rounds=options.rounds
                     )
-                )
-                ingested, alone = total.sections / total.ingested_s, total.sections / total.embedded_s
-                say(
-                    line(
-                        [
-                            "ingesting",
-                            f"{ingested:.0f} sections/s, {total.characters / PAGE / total.ingested_s:.0f} pages/s",
-                            "",
-                        ]
-                    )
-                )
-                say(
-                    line(
-                        [
-                            "embedding the same sections alone",
-                            f"{alone:.0f} sections/s; ratio {ingested / alone:.2f}",
-                            "0.8",
-                        ]
-                    )
-                )
+                    total.tell(kind)
                 say(line(["reading PDFs alone", f"{read_pdfs():.0f} pages per CPU second", "300"]))
-                say(line(["front above idle, at most", f"{own:.1f} MB (idle {idle:.1f} MB)", "20 MB"]))
-                say(line(["front and reader process, at most", f"{together:.0f} MB", "250 MB"]))
+                say(line(["front above idle, at most", f"{front.own - idle:.1f} MB (idle {idle:.1f} MB)", "20 MB"]))
+                say(line(["front and reader process, at most", f"{front.together:.0f} MB", "250 MB"]))
                 await asyncio.to_thread(hostile, front, folder / "bad")
 
 

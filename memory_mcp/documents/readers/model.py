@@ -99,6 +99,11 @@ class TextBlock:
     stands_alone: bool = False
     """Whether it shares a section with no other: a turn, a definition."""
 
+    def __reduce__(self) -> tuple[type[TextBlock], tuple[object, ...]]:
+        """Let it be pickled; a table has thousands, and what dataclasses do takes four times as long."""
+        told = self.text, self.heading, self.page, self.repeated, self.created_at, self.stands_alone
+        return TextBlock, told
+
 
 DocumentItem: TypeAlias = Header | TextBlock
 DocumentReader: TypeAlias = Callable[[DocumentSource], Iterator[DocumentItem]]

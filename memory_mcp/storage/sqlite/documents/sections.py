@@ -12,6 +12,7 @@ from memory_mcp.domain.documents import (
     DOCUMENT,
     KnownSection,
     PlacedSection,
+    SectionDraft,
     SectionOutline,
     SectionPlace,
     section_times,
@@ -102,9 +103,9 @@ def replace_all(
         ConflictError: a section that is to be kept is not live.
     """
     key, document_id, namespace = document
-    times = [to_micros(time) for time in section_times(from_micros(first), (section.draft for section in placed))]
+    kept: list[str] = []
+    times = [to_micros(time) for time in section_times(from_micros(first), _drafts(placed, kept))]
     live = _live(db, key)
-    kept = [section.kept for section in placed if section.kept is not None]
     if not live.keys() >= set(kept):
         raise ConflictError(f"document: {document_id!r} was changed meanwhile")
     _delete_others(db, key, {live[memory_id] for memory_id in kept}, now)
@@ -124,6 +125,14 @@ def replace_all(
         )
     if moved:
         log_change(db, now, "update", namespace, moved)
+
+
+def _drafts(placed: Sequence[PlacedSection], kept: list[str]) -> Iterator[SectionDraft]:
+    """Yield the drafts, and note the kept memories on the way: what is looked at may lie on the disk."""
+    for section in placed:
+        if section.kept is not None:
+            kept.append(section.kept)
+        yield section.draft
 
 
 def _live(db: apsw.Connection, document: int) -> dict[str, int]:
