@@ -1,4 +1,4 @@
-"""What documents cost: `python -m benchmarks.documents [--pages 10000] [--rounds 4] [--engine auto]`.
+"""What documents cost: `python -m benchmarks.documents [--pages 10000] [--rounds 4] [--large N] [--engine auto]`.
 
 The honest files of `../shared/data/documents`, repeated with changes until they have as many pages (of 3,000
 characters of text), are ingested by a front of its own, in turns with the embedding of the same sections alone.
@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from typing import Any, Self
 import psutil
 import pypdfium2  # type: ignore[import-untyped]  # it has none
 
+from benchmarks.front import WORDS
 from benchmarks.kit import DATA, Daemon, daemon, say
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder
@@ -318,11 +320,28 @@ def hostile(front: Front, folder: Path) -> None:
     assert set(answer["errors"]) == {path.name for path in bad}
 
 
+def large(front: Front, folder: Path, sections: int, idle: float) -> None:
+    """Ingest one file of many sections, and again with one more; print the memory of the front."""
+    chance = random.Random(7)  # noqa: S311 - no secret
+    path = folder / "large.md"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(sections):
+            file.write(f"# Section {number}\n\n{' '.join(chance.choices(WORDS, k=150))}\n\n")
+    for what in ("a file of", "the same file with one more than"):
+        front.own = 0.0
+        answer = front.ingest(path, namespace="large")
+        told = f"{front.own - idle:.1f} MB above idle; {answer['sections']:,} new sections in {answer['took_s']:.0f} s"
+        say(line([f"{what} {sections:,} sections", told, "20 MB"]))
+        with path.open("a", encoding="utf-8") as file:
+            file.write("# One more\n\nAnother section.\n")
+
+
 async def main() -> None:
     """Measure everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--large", type=int, default=0, help="also ingest one file of as many sections")
     parser.add_argument("--engine", default="auto")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
@@ -342,6 +361,8 @@ async def main() -> None:
                 say(line(["reading PDFs alone", f"{read_pdfs():.0f} pages per CPU second", "300"]))
                 say(line(["front above idle, at most", f"{front.own - idle:.1f} MB (idle {idle:.1f} MB)", "20 MB"]))
                 say(line(["front and reader process, at most", f"{front.together:.0f} MB", "250 MB"]))
+                if options.large:
+                    await asyncio.to_thread(large, front, folder, options.large, idle)
                 await asyncio.to_thread(hostile, front, folder / "bad")
 
 
