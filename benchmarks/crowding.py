@@ -69,6 +69,7 @@ async def main(count: int) -> None:
                 await front.store(turns)
                 before = {mode: (await front.ask(turns, mode))[0] for mode in MODES}
                 await ingest(served, store, folder / "abstracts", turns.namespaces)
+                await front.settle(turns.namespaces)
                 say(head(["mode", "recall@10 of the turns", "with the documents", "falls by", "wanted"]))
                 for mode in MODES:
                     after, _ = await front.ask(turns, mode)

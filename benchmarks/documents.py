@@ -146,6 +146,14 @@ async def _texts(path: Path, namespace: str) -> list[str]:
         await store.close()
 
 
+async def _pending(path: Path, namespace: str) -> int:
+    store = SqliteStore(path)
+    try:
+        return (await store.read(lambda it: it.queue(namespace))).pending
+    finally:
+        await store.close()
+
+
 async def embed_alone(served: Daemon, texts: Sequence[str]) -> float:
     """Return the seconds that it takes to embed texts as a job does, without all else."""
     embedder = make_embedder(load(embedder_address=served.address))
@@ -215,6 +223,8 @@ class Turns:
     pages: float = 0.0
     ingested_s: float = 0.0
     embedded_s: float = 0.0
+    pending: int = 0
+    """Sections without a vector at the end of their job: the daemon did not answer in time."""
 
     def tell(self, kind: Kind) -> None:
         """Print lines of the table."""
@@ -229,6 +239,8 @@ class Turns:
                 ]
             )
         )
+        if self.pending:
+            say(line([f"of these without a vector at the end of the job: {self.pending:,}", "no ratio", ""]))
         say(line(["embedding the same sections alone", f"{alone:.0f} sections/s; ratio {rate / alone:.2f}", "0.8"]))
 
 
@@ -246,6 +258,7 @@ async def ingest_in_turns(
         answer = await asyncio.to_thread(front.ingest, docs, namespace=docs.name)
         assert not answer["errors"], answer["errors"]
         texts = await _texts(store, docs.name)
+        total.pending += await _pending(store, docs.name)
         assert len(texts) == answer["sections"]
         total.embedded_s += await embed_alone(served, texts)
         total.ingested_s += answer["took_s"]
