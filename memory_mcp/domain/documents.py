@@ -194,13 +194,13 @@ def matched(known: Sequence[KnownSection], drafts: Iterable[SectionDraft]) -> It
         yield PlacedSection(draft, alike.pop() if (alike := memories.get(draft.digest)) else None)
 
 
-def section_times(first: datetime, drafts: Iterable[SectionDraft]) -> list[datetime]:
-    """Return the times of a document's sections, which grow: their own, else just after the one before."""
-    times: list[datetime] = []
+def section_times(first: datetime, drafts: Iterable[SectionDraft]) -> Iterator[datetime]:
+    """Yield the times of a document's sections, which grow: their own, else just after the one before."""
+    before: datetime | None = None
     for draft in drafts:
-        earliest = times[-1] + STEP if times else draft.created_at or first
-        times.append(max(earliest, draft.created_at or earliest))
-    return times
+        earliest = before + STEP if before else draft.created_at or first
+        before = max(earliest, draft.created_at or earliest)
+        yield before
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 import apsw
@@ -103,12 +104,10 @@ def replace_all(
         ConflictError: a section that is to be kept is not live.
     """
     key, document_id, namespace = document
-    kept: list[str] = []
-    times = [to_micros(time) for time in section_times(from_micros(first), _drafts(placed, kept))]
     live = _live(db, key)
-    if not live.keys() >= set(kept):
-        raise ConflictError(f"document: {document_id!r} was changed meanwhile")
-    _delete_others(db, key, {live[memory_id] for memory_id in kept}, now)
+    kept = set[int]()
+    times = array("q", map(to_micros, section_times(from_micros(first), _drafts(placed, live, kept))))
+    _delete_others(db, key, kept, now)
     moved = []
     for place, (section, time) in enumerate(zip(placed, times, strict=True)):
         if section.kept is None:
@@ -127,11 +126,17 @@ def replace_all(
         log_change(db, now, "update", namespace, moved)
 
 
-def _drafts(placed: Sequence[PlacedSection], kept: list[str]) -> Iterator[SectionDraft]:
-    """Yield the drafts, and note the kept memories on the way: what is looked at may lie on the disk."""
+def _drafts(placed: Sequence[PlacedSection], live: Mapping[str, int], kept: set[int]) -> Iterator[SectionDraft]:
+    """Yield the drafts, and note the keys of the kept on the way: what is looked at may lie on the disk.
+
+    Raises:
+        ConflictError: a section that is to be kept is not live.
+    """
     for section in placed:
         if section.kept is not None:
-            kept.append(section.kept)
+            if section.kept not in live:
+                raise ConflictError(f"section: {section.kept!r} was changed meanwhile")
+            kept.add(live[section.kept])
         yield section.draft
 
 
@@ -150,8 +155,8 @@ def _delete_others(db: apsw.Connection, document: int, kept: set[int], now: int)
         """SELECT m.key, m.id, m.namespace, m.deleted_at IS NULL FROM sections AS s JOIN memories AS m USING (key)
            WHERE s.document = ?""",
         (document,),
-    ).fetchall()
-    others = [row for row in cast("list[tuple[int, str, str, int]]", rows) if row[0] not in kept]
+    )
+    others = [row for row in cast("Iterator[tuple[int, str, str, int]]", rows) if row[0] not in kept]
     mark_deleted(db, [(key, memory_id, namespace) for key, memory_id, namespace, is_live in others if is_live], now)
     db.executemany("DELETE FROM sections WHERE key = ?", [(key,) for key, *_ in others])
 
