@@ -30,6 +30,7 @@ import psutil
 import pypdfium2  # type: ignore[import-untyped]  # it has none
 
 from benchmarks.front import WORDS
+from benchmarks.ingesting import PATIENCE_S
 from benchmarks.kit import DATA, Daemon, daemon, say
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder
@@ -157,7 +158,7 @@ async def _pending(path: Path, namespace: str) -> int:
 async def embed_alone(served: Daemon, texts: Sequence[str]) -> float:
     """Return the seconds that it takes to embed texts as a job does, without all else."""
     embedder = make_embedder(load(embedder_address=served.address))
-    indexer = Indexer(embedder, interactive_budget_s=5, bulk_budget_s=60)
+    indexer = Indexer(embedder, interactive_budget_s=5, bulk_budget_s=PATIENCE_S)
 
     async def batches() -> AsyncIterator[Sequence[str]]:
         for at in range(0, len(texts), BATCH):

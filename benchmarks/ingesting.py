@@ -19,9 +19,13 @@ from memory_mcp.domain.principal import Reach
 from memory_mcp.settings import load
 
 
+PATIENCE_S = 600.0
+"""Seconds that a batch may wait for its vectors: a busy machine is to make it late, not to leave it for later."""
+
+
 async def main(address: str, store: str) -> None:
     """Ingest until the input ends."""
-    settings = load(sqlite_path=Path(store), embedder_address=address, log_level="error")
+    settings = load(sqlite_path=Path(store), embedder_address=address, bulk_budget_s=PATIENCE_S, log_level="error")
     async with app.running(settings) as services:
         assert services.ingesting is not None
         while line := await asyncio.to_thread(sys.stdin.readline):
