@@ -18,7 +18,6 @@ from memory_mcp.domain.jobs import IngestJob, JobFileState
 from memory_mcp.domain.principal import Reach
 from memory_mcp.settings import load
 
-
 PATIENCE_S = 600.0
 """Seconds that a batch may wait for its vectors: a busy machine is to make it late, not to leave it for later."""
 

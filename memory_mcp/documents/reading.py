@@ -16,7 +16,7 @@ from memory_mcp.documents.readers.sectioning import sections
 from memory_mcp.documents.spool import Spool, Spooled
 from memory_mcp.domain.documents import MAX_PART, MAX_TITLE, FileStamp, SectionDraft
 
-MAX_SECTIONS: Final = 50_000
+MAX_SECTIONS: Final = 20_000
 """Of one file, and documents in it: they are written in one transaction."""
 _READ_AT_ONCE: Final = 1 << 20
 
