@@ -88,9 +88,13 @@ class Front:
             members = [document for document in chosen.documents if document.namespace == namespace]
             for start in range(0, len(members), BATCH):
                 await self._store(members[start : start + BATCH])
-        while any([await self._pending(namespace) for namespace in chosen.namespaces]):  # noqa: ASYNC110 - another process sets no event
-            await asyncio.sleep(POLL_S)
+        await self.settle(chosen.namespaces)
         return len(chosen.documents) / (time.perf_counter() - begun)
+
+    async def settle(self, namespaces: Sequence[str]) -> None:
+        """Wait for the vectors."""
+        while any([await self._pending(namespace) for namespace in namespaces]):  # noqa: ASYNC110 - another process sets no event
+            await asyncio.sleep(POLL_S)
 
     async def _store(self, batch: Sequence[Document]) -> None:
         answer = await self._call("memory_store_many", items=[_item(document) for document in batch])
@@ -109,7 +113,7 @@ class Front:
             answer = await self._call("memory_search", query=question.text, namespace=question.namespace, mode=mode)
             took.append(time.perf_counter() - begun)
             assert not answer["degraded"], answer["degraded"]
-            answers.append([id_ for hit in answer["results"] for id_ in self._documents[hit["id"]]])
+            answers.append([id_ for hit in answer["results"] for id_ in self._documents.get(hit["id"], [hit["id"]])])
         return quality(chosen.questions, answers), took
 
     async def weak(self, questions: Sequence[Question]) -> float:

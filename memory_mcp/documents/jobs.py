@@ -201,10 +201,14 @@ class JobRunner:
             aclosing(self._batches(job, waiting)) as batches,
             aclosing(embed_ahead(self._indexer, self._space, batches)) as embedded,
         ):
-            async for made in embedded:
-                _distribute(made, waiting)
-                if not await self._write(job, waiting):
-                    return False
+            try:
+                async for made in embedded:
+                    _distribute(made, waiting)
+                    if not await self._write(job, waiting):
+                        return False
+            finally:
+                for prepared in waiting:
+                    prepared.close()
         return True
 
     async def _batches(self, job: IngestJob, waiting: deque[PreparedFile]) -> AsyncGenerator[list[str], None]:
@@ -213,6 +217,8 @@ class JobRunner:
         files = 0
         async for prepared in self._prepared(job):
             waiting.append(prepared)
+            if prepared.left:
+                await self._enter(job.id, JobState.EMBEDDING)
             files += 1
             for text in prepared.new_texts():
                 batch.append(text)
@@ -232,53 +238,58 @@ class JobRunner:
             uris = () if job.new.is_forced else [file.uri for file in queued]
             stamps = await self._store.stamps(job.new.namespace, uris)
             for file in queued:
-                prepared = await self._preparer.prepare(job, file, stamps.get(file.uri), enter)
-                if prepared.file.sections:
-                    await enter(JobState.EMBEDDING)
-                yield prepared
+                yield await self._preparer.prepare(job, file, stamps.get(file.uri), enter)
             after = queued[-1].place
 
     async def _write(self, job: IngestJob, waiting: deque[PreparedFile]) -> bool:
         """Write the first files of the line that are embedded; return whether the job goes on."""
         complete = []
-        while waiting and waiting[0].is_complete:
+        while waiting and not waiting[0].left:
             complete.append(waiting.popleft())
         if not complete:
             return True
         try:
-            job = await self._store.put_files(job.id, [prepared.outcome() for prepared in complete])
+            job = await self._store.put_files(job.id, [(prepared.file, prepared.change) for prepared in complete])
         except ConflictError:  # another process wrote a file, or two files of the job are equal
             for prepared in complete:
                 job = await self._write_anew(job, prepared)
-        if any(_is_pending(embedded) for prepared in complete for embedded in prepared.embedded):
+        finally:
+            for prepared in complete:
+                prepared.close()
+        if any(prepared.is_pending for prepared in complete):
             self._on_pending()
         return not job.state.is_final
 
     async def _write_anew(self, job: IngestJob, prepared: PreparedFile) -> IngestJob:
         """Write one file; if what is known of it has changed, compare and embed it anew."""
         queued = replace(prepared.file, state=JobFileState.QUEUED, error=None, sections=0)
-        for _ in range(ATTEMPTS):
-            try:
-                return await self._store.put_files(job.id, [prepared.outcome()])
-            except ConflictError:
-                prepared = await self._preparer.prepare(job, queued, None, partial(self._enter, job.id))
-                texts = prepared.new_texts()
-                prepared.embedded, _ = await self._indexer.embed(texts, lane=Lane.BULK, space=await self._space())
+        try:
+            for _ in range(ATTEMPTS):
+                try:
+                    return await self._store.put_files(job.id, [(prepared.file, prepared.change)])
+                except ConflictError:
+                    prepared.close()
+                    prepared = await self._preparer.prepare(job, queued, None, partial(self._enter, job.id))
+                    await self._embed(prepared)
+        finally:
+            prepared.close()
         failed = replace(queued, state=JobFileState.FAILED, error=OTHERS_WRITE)
         return await self._store.put_files(job.id, [(failed, None)])
+
+    async def _embed(self, prepared: PreparedFile) -> None:
+        texts = prepared.new_texts()
+        while batch := list(islice(texts, BATCH)):
+            made, _ = await self._indexer.embed(batch, lane=Lane.BULK, space=await self._space())
+            prepared.embed(made)
 
 
 def _distribute(made: Sequence[Embedded], waiting: deque[PreparedFile]) -> None:
     """Give the files in the line the chunks of their sections, in order."""
     left = iter(made)
     for prepared in waiting:
-        prepared.embedded += islice(left, prepared.file.sections - len(prepared.embedded))
-        if not prepared.is_complete:
+        prepared.embed(left)
+        if prepared.left:
             return
-
-
-def _is_pending(embedded: Embedded) -> bool:
-    return any(chunk.vector is None and not chunk.error for chunk in embedded.chunks)
 
 
 async def _ended(task: asyncio.Task[T]) -> None:

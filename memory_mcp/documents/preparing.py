@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
+from memory_mcp.documents.found import FoundDocuments
 from memory_mcp.documents.opening import OpenedFile, open_content
 from memory_mcp.documents.readers.model import Refusal, RefusedError
-from memory_mcp.documents.reading import ReadDocument, ReadsDocuments, check_sections, read_documents, stamp_of
+from memory_mcp.documents.reading import MAX_SECTIONS, ReadItems, ReadsDocuments, read_items, stamp_of
+from memory_mcp.documents.spool import Spool
 from memory_mcp.domain.documents import (
     MAX_PART,
     MAX_TITLE,
@@ -22,7 +24,6 @@ from memory_mcp.domain.documents import (
     FileChange,
     FileStamp,
     KnownDocument,
-    PlacedSection,
     matched,
 )
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState
@@ -52,45 +53,39 @@ class OpensFiles(Protocol):
 
 @dataclass(slots=True)
 class PreparedFile:
-    """A file of a job, on its way to the store."""
+    """A file of a job, on its way to the store; close it when it is written, or will not be."""
 
     file: JobFile
     """What became of it."""
     change: FileChange | None = None
-    embedded: list[Embedded] = field(default_factory=list)
-    """The chunks of its new sections, in order, as far as they are made."""
+    """What is written once all is embedded."""
+    found: FoundDocuments | None = None
+    """The documents of the change, if the file was read."""
+    spool: Spool | None = None
+    """Where they lie."""
+    is_pending: bool = False
+    """Whether a new section has no vector yet."""
 
-    def new_texts(self) -> list[str]:
-        """Return the contents of the new sections, in order."""
-        return [section.draft.content for section in self._sections() if section.kept is None]
-
-    def _sections(self) -> Iterable[PlacedSection]:
-        documents = () if self.change is None else self.change.documents or ()
-        return chain.from_iterable(document.sections or () for document in documents)
+    def new_texts(self) -> Iterator[str]:
+        """Yield the contents of the new sections, in order."""
+        return iter(()) if self.found is None else self.found.new_texts()
 
     @property
-    def is_complete(self) -> bool:
-        """Whether nothing is left to embed."""
-        return len(self.embedded) == self.file.sections
+    def left(self) -> int:
+        """Return how many new sections are not embedded."""
+        return 0 if self.found is None else self.found.new - self.found.embedded
 
-    def outcome(self) -> tuple[JobFile, FileChange | None]:
-        """Return what is written once all is embedded."""
-        if self.change is None or self.change.documents is None:
-            return self.file, self.change
-        made = iter(self.embedded)
-        documents = tuple(
-            document
-            if document.sections is None
-            else replace(
-                document,
-                sections=tuple(
-                    section if section.kept is not None else replace(section, embedded=next(made))
-                    for section in document.sections
-                ),
-            )
-            for document in self.change.documents
-        )
-        return self.file, replace(self.change, documents=documents)
+    def embed(self, made: Iterable[Embedded]) -> None:
+        """Take the chunks of the next new sections, as many as are left."""
+        for embedded in islice(made, self.left):
+            assert self.found is not None  # noqa: S101 - else none is left
+            self.found.embed(embedded)
+            self.is_pending |= any(chunk.vector is None and not chunk.error for chunk in embedded.chunks)
+
+    def close(self) -> None:
+        """Drop what was read."""
+        if self.spool is not None:
+            self.spool.close()
 
 
 class Preparer:
@@ -150,15 +145,21 @@ class Preparer:
         if known and not is_forced and all(_is_read(document, stamp) for document in known):
             return PreparedFile(replace(file, state=JobFileState.UNCHANGED), change)
         name = (content and content.title) or unquote(PurePosixPath(urlsplit(file.uri).path).name) or file.uri
+        spool = Spool()
         try:
-            found = await read_documents(self._reader, opened, name, content.media_type if content else None)
+            read = await read_items(self._reader, opened, name, content.media_type if content else None, spool)
             await enter(JobState.CHUNKING)
-            documents = await asyncio.to_thread(_documents, found, known, content)
+            found = FoundDocuments(spool)
+            await asyncio.to_thread(_find, found, read, known, content)
         except RefusedError as error:
+            spool.close()
             if error.refusal in _PASSING:
                 raise
             return PreparedFile(_failed(file, error), replace(change, documents=_refused(known, error)))
-        return _prepared(file, replace(change, documents=documents))
+        except BaseException:
+            spool.close()
+            raise
+        return PreparedFile(_finished(file, found), replace(change, documents=found), found, spool)
 
 
 def _is_read(document: KnownDocument, stamp: FileStamp) -> bool:
@@ -171,29 +172,30 @@ def path_of(uri: str) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
 
 
-def _documents(
-    found: Sequence[ReadDocument], known: Sequence[KnownDocument], content: FileContent | None
-) -> tuple[DocumentChange, ...]:
-    """Return the documents of a file, with the sections that are known; it takes time."""
+def _find(found: FoundDocuments, read: ReadItems, known: Sequence[KnownDocument], content: FileContent | None) -> None:
+    """Cut the documents of a file, and find the sections that are known; it takes time.
+
+    Raises:
+        RefusedError: TOO_LARGE: they are too many.
+        StoreError: there is no room for them.
+    """
     held = {document.part: document.sections for document in known}
-    changes = []
-    for read in found:
-        header = read.header
+    for header, drafts in read.documents():
         refused = header.refused
         part = header.part[:MAX_PART]
         title = header.title or (content.title if content and not part else None)
-        changes.append(
-            DocumentChange(
-                part=part,
-                title=title and title[:MAX_TITLE],
-                media_type=header.media_type,
-                pages=header.pages,
-                refusal=refused.refusal.value if refused else None,
-                error=refused.sentence if refused else None,
-                sections=None if refused else tuple(matched(held.get(part, ()), check_sections(read.drafts()))),
-            )
+        document = DocumentChange(
+            part=part,
+            title=title and title[:MAX_TITLE],
+            media_type=header.media_type,
+            pages=header.pages,
+            refusal=refused.refusal.value if refused else None,
+            error=refused.sentence if refused else None,
+            sections=None if refused else (),
         )
-    return tuple(changes)
+        found.add(document, () if refused else matched(held.get(part, ()), drafts))
+        if found.sections > MAX_SECTIONS:
+            raise RefusedError(Refusal.TOO_LARGE, f"it has more than {MAX_SECTIONS:,} sections; split it")
 
 
 def _refused(known: Sequence[KnownDocument], error: RefusedError) -> tuple[DocumentChange, ...]:
@@ -208,10 +210,11 @@ def _failed(file: JobFile, error: RefusedError) -> JobFile:
     return replace(file, state=JobFileState.FAILED, error=error.sentence)
 
 
-def _prepared(file: JobFile, change: FileChange) -> PreparedFile:
-    documents = change.documents or ()
-    errors = [document.error for document in documents if document.refusal]
-    state = JobFileState.FAILED if errors and len(errors) == len(documents) else JobFileState.DONE
-    prepared = PreparedFile(file, change)
-    prepared.file = replace(file, state=state, error=next(iter(errors), None), sections=len(prepared.new_texts()))
-    return prepared
+def _finished(file: JobFile, found: FoundDocuments) -> JobFile:
+    """Return what became of a file that was read."""
+    failed, error = 0, None
+    for document in found:
+        failed += document.refusal is not None
+        error = error or document.error
+    state = JobFileState.FAILED if failed and failed == len(found) else JobFileState.DONE
+    return replace(file, state=state, error=error, sections=found.new)

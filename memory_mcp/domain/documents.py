@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -166,7 +166,7 @@ class DocumentChange:
     pages: int | None = None
     refusal: str | None = None
     error: str | None = None
-    sections: tuple[PlacedSection, ...] | None = ()
+    sections: Sequence[PlacedSection] | None = ()
     """All of them, in order; None leaves the old ones as they are."""
 
 
@@ -179,29 +179,28 @@ class FileChange:
     stamp: FileStamp
     known: tuple[KnownDocument, ...]
     """What `known_documents` said of it; if that is no longer so, nothing is written."""
-    documents: tuple[DocumentChange, ...] | None
+    documents: Sequence[DocumentChange] | None
     """All of them; None leaves those that its digest has as they are."""
     tags: tuple[str, ...] = ()
     """Added to every section."""
 
 
-def matched(known: Sequence[KnownSection], drafts: Iterable[SectionDraft]) -> list[PlacedSection]:
-    """Return the sections in order; one whose heading and text are known keeps its memory, the first of equal ones."""
-    memories = defaultdict[bytes, deque[str]](deque)
-    for section in known:
+def matched(known: Sequence[KnownSection], drafts: Iterable[SectionDraft]) -> Iterator[PlacedSection]:
+    """Yield the sections in order; one whose heading and text are known keeps its memory, the first of equal ones."""
+    memories = defaultdict[bytes, list[str]](list)
+    for section in reversed(known):
         memories[section.digest].append(section.memory_id)
-    return [
-        PlacedSection(draft, alike.popleft() if (alike := memories.get(draft.digest)) else None) for draft in drafts
-    ]
-
-
-def section_times(first: datetime, drafts: Iterable[SectionDraft]) -> list[datetime]:
-    """Return the times of a document's sections, which grow: their own, else just after the one before."""
-    times: list[datetime] = []
     for draft in drafts:
-        earliest = times[-1] + STEP if times else draft.created_at or first
-        times.append(max(earliest, draft.created_at or earliest))
-    return times
+        yield PlacedSection(draft, alike.pop() if (alike := memories.get(draft.digest)) else None)
+
+
+def section_times(first: datetime, drafts: Iterable[SectionDraft]) -> Iterator[datetime]:
+    """Yield the times of a document's sections, which grow: their own, else just after the one before."""
+    before: datetime | None = None
+    for draft in drafts:
+        earliest = before + STEP if before else draft.created_at or first
+        before = max(earliest, draft.created_at or earliest)
+        yield before
 
 
 @dataclass(frozen=True, slots=True)

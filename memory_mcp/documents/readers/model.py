@@ -48,6 +48,10 @@ class RefusedError(Exception):
         self.refusal = refusal
         self.sentence = sentence
 
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[Refusal, str]]:
+        """Let it be pickled: an exception is made anew of its arguments."""
+        return RefusedError, (self.refusal, self.sentence)
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentSource:
@@ -94,6 +98,11 @@ class TextBlock:
     """Of a turn, with its zone."""
     stands_alone: bool = False
     """Whether it shares a section with no other: a turn, a definition."""
+
+    def __reduce__(self) -> tuple[type[TextBlock], tuple[object, ...]]:
+        """Let it be pickled; a table has thousands, and what dataclasses do takes four times as long."""
+        told = self.text, self.heading, self.page, self.repeated, self.created_at, self.stands_alone
+        return TextBlock, told
 
 
 DocumentItem: TypeAlias = Header | TextBlock

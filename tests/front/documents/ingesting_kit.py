@@ -31,6 +31,10 @@ def files_of(roots: Sequence[Path], folder: Path) -> Iterator[NewJobFile]:
             yield NewJobFile(path.as_uri(), left_out="it may hold secrets" if path.name.startswith(".") else None)
 
 
+async def quiet(_: IngestJob) -> None:
+    """Look at no progress."""
+
+
 @dataclass
 class Kit:
     """One front."""

@@ -98,6 +98,14 @@ def _to_stamps(rows: Iterable[apsw.SQLiteValues]) -> dict[str, FileStamp]:
 
 def known(db: apsw.Connection, namespace: str, uri: str, digest: str) -> tuple[KnownDocument, ...]:
     """Return the documents of this digest, else those that the file alone has."""
+    return tuple(
+        KnownDocument(document_id, part, held, revision, bool(failed), sections.known(db, key))
+        for key, document_id, part, held, revision, failed in _known(db, namespace, uri, digest)
+    )
+
+
+def _known(db: apsw.Connection, namespace: str, uri: str, digest: str) -> list[tuple[int, str, str, str, int, int]]:
+    """Return key, id, part, digest, revision and whether it failed, of the documents as in `known`."""
     if same := _of_digest(db, namespace, digest):
         return same
     row = db.execute(
@@ -106,19 +114,16 @@ def known(db: apsw.Connection, namespace: str, uri: str, digest: str) -> tuple[K
              WHERE o.namespace = ?1 AND o.digest = f.digest AND o.uri <> ?2 AND o.missing_at IS NULL)""",
         (namespace, uri),
     ).get
-    return () if row is None else _of_digest(db, namespace, cast("str", row))
+    return [] if row is None else _of_digest(db, namespace, cast("str", row))
 
 
-def _of_digest(db: apsw.Connection, namespace: str, digest: str) -> tuple[KnownDocument, ...]:
+def _of_digest(db: apsw.Connection, namespace: str, digest: str) -> list[tuple[int, str, str, str, int, int]]:
     rows = db.execute(
-        """SELECT key, id, part, revision, refusal IS NOT NULL FROM documents
+        """SELECT key, id, part, digest, revision, refusal IS NOT NULL FROM documents
            WHERE namespace = ? AND digest = ? ORDER BY key""",
         (namespace, digest),
     ).fetchall()
-    return tuple(
-        KnownDocument(document_id, part, digest, revision, bool(failed), sections.known(db, key))
-        for key, document_id, part, revision, failed in cast("list[tuple[int, str, str, int, int]]", rows)
-    )
+    return cast("list[tuple[int, str, str, str, int, int]]", rows)
 
 
 def document(db: apsw.Connection, document_id: str, namespace: str, *, any_namespace: bool) -> Document:
@@ -186,8 +191,8 @@ def put(db: apsw.Connection, change: FileChange, now: int) -> None:
     Raises:
         ConflictError: they are no longer what the change says is known.
     """
-    held = known(db, change.namespace, change.uri, change.stamp.digest)
-    if [(one.id, one.revision) for one in held] != [(one.id, one.revision) for one in change.known]:
+    held = _known(db, change.namespace, change.uri, change.stamp.digest)
+    if [(row[1], row[4]) for row in held] != [(one.id, one.revision) for one in change.known]:
         raise ConflictError(f"file: {change.uri!r} was read by another process meanwhile")
     before = db.execute(
         "SELECT digest FROM document_files WHERE namespace = ? AND uri = ?", (change.namespace, change.uri)
@@ -196,7 +201,7 @@ def put(db: apsw.Connection, change: FileChange, now: int) -> None:
     if change.documents is None:
         _add_tags(db, change, now)
     else:
-        ids = {one.part: one.id for one in held}
+        ids = {part: document_id for _, document_id, part, *_ in held}
         for new in change.documents:
             _put_document(db, change, new, ids.pop(new.part, None), now)
         remove(db, list(ids.values()), now)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 import apsw
@@ -12,6 +13,7 @@ from memory_mcp.domain.documents import (
     DOCUMENT,
     KnownSection,
     PlacedSection,
+    SectionDraft,
     SectionOutline,
     SectionPlace,
     section_times,
@@ -102,12 +104,10 @@ def replace_all(
         ConflictError: a section that is to be kept is not live.
     """
     key, document_id, namespace = document
-    times = [to_micros(time) for time in section_times(from_micros(first), (section.draft for section in placed))]
     live = _live(db, key)
-    kept = [section.kept for section in placed if section.kept is not None]
-    if not live.keys() >= set(kept):
-        raise ConflictError(f"document: {document_id!r} was changed meanwhile")
-    _delete_others(db, key, {live[memory_id] for memory_id in kept}, now)
+    kept = set[int]()
+    times = array("q", map(to_micros, section_times(from_micros(first), _drafts(placed, live, kept))))
+    _delete_others(db, key, kept, now)
     moved = []
     for place, (section, time) in enumerate(zip(placed, times, strict=True)):
         if section.kept is None:
@@ -126,6 +126,20 @@ def replace_all(
         log_change(db, now, "update", namespace, moved)
 
 
+def _drafts(placed: Sequence[PlacedSection], live: Mapping[str, int], kept: set[int]) -> Iterator[SectionDraft]:
+    """Yield the drafts, and note the keys of the kept on the way: what is looked at may lie on the disk.
+
+    Raises:
+        ConflictError: a section that is to be kept is not live.
+    """
+    for section in placed:
+        if section.kept is not None:
+            if section.kept not in live:
+                raise ConflictError(f"section: {section.kept!r} was changed meanwhile")
+            kept.add(live[section.kept])
+        yield section.draft
+
+
 def _live(db: apsw.Connection, document: int) -> dict[str, int]:
     """Return the keys of the live sections by their ids."""
     rows = db.execute(
@@ -141,8 +155,8 @@ def _delete_others(db: apsw.Connection, document: int, kept: set[int], now: int)
         """SELECT m.key, m.id, m.namespace, m.deleted_at IS NULL FROM sections AS s JOIN memories AS m USING (key)
            WHERE s.document = ?""",
         (document,),
-    ).fetchall()
-    others = [row for row in cast("list[tuple[int, str, str, int]]", rows) if row[0] not in kept]
+    )
+    others = [row for row in cast("Iterator[tuple[int, str, str, int]]", rows) if row[0] not in kept]
     mark_deleted(db, [(key, memory_id, namespace) for key, memory_id, namespace, is_live in others if is_live], now)
     db.executemany("DELETE FROM sections WHERE key = ?", [(key,) for key, *_ in others])
 
