@@ -50,7 +50,7 @@ def test_where_nothing_can_stand_out_the_usual_weight_holds(sample: BackgroundSc
     assert fusion_weight(prominence(0.9, sample, sample.chunks, BACKGROUND), 1, FUSION) == FUSION.default
 
 
-@given(st.floats(0, 1), st.floats(0.05, 0.6))
+@given(st.floats(0, 1), st.floats(0.05, 0.4))
 def test_a_models_scale_does_not_matter(cosine: float, share: float) -> None:
     """Two models agree on how near a text is, the second in a narrow range below 1: a fused score has it alike."""
     usual = BACKGROUND.usual_mean
