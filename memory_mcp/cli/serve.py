@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -20,6 +21,17 @@ def _loaded() -> tuple[settings.Settings, SettingsError | None]:
         return settings.load(), None
     except SettingsError as error:
         return settings.defaults(), error
+
+
+def _stdio_server() -> Callable[[settings.Settings, SettingsError | None], None]:
+    """Import what serves stdio, without what the SDK needs for HTTP alone (2 MB), and build its models when used."""
+    with importing():
+        from memory_mcp.server.lean import building_later, without  # noqa: PLC0415 - needed only here
+
+        with without("uvicorn", "python_multipart"), building_later():
+            from memory_mcp.server.mcp.run import serve_stdio  # noqa: PLC0415 - the SDK, needed only here
+
+    return serve_stdio
 
 
 @click.command()
@@ -43,8 +55,7 @@ def serve(*, http: str | None, tls_cert: Path | None, tls_key: Path | None, plai
     if http is None:
         if sys.stdin is None:
             raise click.ClickException("stdin is closed; an MCP client must start this command")
-        with importing():
-            from memory_mcp.server.mcp.run import serve_stdio  # noqa: PLC0415 - the SDK, needed only here
+        serve_stdio = _stdio_server()
 
         serve_stdio(loaded, problem)
         return WRONG_USAGE if problem else 0

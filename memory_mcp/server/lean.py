@@ -53,13 +53,27 @@ def _deferred(spec: ModuleSpec) -> ModuleType:
 
 
 @contextlib.contextmanager
-def without(package: str) -> Iterator[None]:
-    """Make an optional package look missing to imports in the context, unless it was imported before."""
-    if package in sys.modules:
-        yield
-        return
-    sys.modules[package] = None  # type: ignore[assignment]  # documented: the import then fails
+def without(*packages: str) -> Iterator[None]:
+    """Make optional packages look missing to imports in the context, except those that were imported before."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # documented: the import of None fails
     try:
         yield
     finally:
-        del sys.modules[package]
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def building_later() -> Iterator[None]:
+    """Let models that are defined in the context build their validators at their first use.
+
+    The SDK defines some hundred for each version of the protocol, and a session uses a few of one.
+    """
+    from pydantic import BaseModel  # noqa: PLC0415 - not for every command
+
+    BaseModel.model_config["defer_build"] = True
+    try:
+        yield
+    finally:
+        del BaseModel.model_config["defer_build"]

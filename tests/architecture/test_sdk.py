@@ -84,3 +84,21 @@ assert {name!r} not in vars(package)
 assert package.{name} is vars(package)[{name!r}]
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_models_are_built_when_they_are_used() -> None:
+    """A model defined in the context waits for its first use and then works; one defined afterwards does not wait."""
+    code = """
+from pydantic import BaseModel
+from memory_mcp.server.lean import building_later
+with building_later():
+    class Later(BaseModel):
+        number: int
+class AtOnce(BaseModel):
+    number: int
+assert not Later.__pydantic_complete__
+assert AtOnce.__pydantic_complete__
+assert Later.model_validate({"number": "1"}).number == 1
+assert Later.__pydantic_complete__
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -101,7 +101,8 @@ async def test_the_front_imports_no_model_library(daemon: FakeDaemon, folder: Pa
     modules = await modules_of(listing, folder / "modules.json")
     assert "apsw" in modules
     assert [name for name in modules if name.partition(".")[0] in {*FORBIDDEN, "prometheus_client"}] == []
-    assert {"mcp.client", "mcp.server.mcpserver", "httpx2", "cryptography", "rich"}.isdisjoint(modules)
+    unused = {"mcp.client", "mcp.server.mcpserver", "httpx2", "cryptography", "rich", "uvicorn", "python_multipart"}
+    assert unused.isdisjoint(modules)
     await listing.end()
 
 
@@ -126,6 +127,8 @@ async def test_the_handshake_needs_neither_store_nor_wire(folder: Path, listing:
         "limits",
         "cachetools",
         "prometheus_client",
+        "uvicorn",
+        "python_multipart",
     }
     assert late.isdisjoint(modules)
     assert not (folder / "memory.db").exists()
