@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memory_mcp.documents.ingesting import Ingesting
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class IngestRules:
+    """What callers other than the command line may have read."""
+
+    roots: tuple[Path, ...] = ()
+    """Absolute folders."""
+    may_watch: bool = False
+    """Whether they may have a folder kept current for good."""
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """What the tools and the command line work with."""
 
@@ -33,4 +44,5 @@ class Services:
     transfer: Transfer
     watching: Watching
     ingesting: Ingesting | None
-    """None: the store keeps no documents."""
+    """None: the store keeps no documents, or they are turned off."""
+    ingest_rules: IngestRules
