@@ -124,7 +124,7 @@ def _row(memory: MemoryFields) -> tuple[str, ...]:
 
 
 def _brief(memory: MemoryFields) -> str:
-    """Return the content, and before it where it lies in a document; on a terminal only the best passage, or its start."""
+    """Return where it lies in a document, and the content; on a terminal only the best passage, or the beginning."""
     hit = memory if isinstance(memory, SearchHit) else None
     lies = f"[{hit.document.text()}] " if hit and hit.document else ""
     if not on_terminal():

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from memory_mcp.domain.documents import Document, DocumentState
 from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, SettingsError
@@ -41,20 +41,25 @@ def _short(text: str) -> str:
 Short = Annotated[str, AfterValidator(_short)]
 
 
+# Bounds that memory_store's schema shows are not advertised again; they hold all the same.
+_BRIEF_TAGS: Final = WithJsonSchema({"type": "array", "items": {"type": "string"}})
+_BRIEF: Final = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})
+
+
 class IngestArguments(Arguments):
     """A file, a folder, or content."""
 
     aliases: ClassVar = {"text": "content", "information": "content"}
 
-    path: Annotated[str | None, Field(description="Absolute, file or folder")] = None
-    content: Annotated[str | None, Field(description="Instead of path")] = None
-    encoding: Annotated[Literal["text", "base64"], Field(description="Of content")] = "text"
-    title: Annotated[Short | None, Field(description="Of content")] = None
-    uri: Annotated[str | None, Field(description="Names content; the same uri replaces it")] = None
-    media_type: Annotated[Short | None, Field(description="Of content")] = None
-    tags: Annotated[NewTags, Field(description="Added to all")] = Field(default_factory=list)
-    namespace: Annotated[Namespace | None, Field(description="If not the default")] = None
-    watch: Annotated[bool, Field(description="Keep the folder current")] = False
+    path: Annotated[str | None, Field(description="Absolute")] = None
+    content: Annotated[str | None, Field(description="Or a file's content")] = None
+    encoding: Annotated[Literal["text", "base64"] | None, Field(description="Its form")] = None
+    title: Annotated[Short | None, Field(description="Its title")] = None
+    uri: Annotated[str | None, Field(description="Its name")] = None
+    media_type: Annotated[Short | None, Field(description="Its type")] = None
+    tags: Annotated[NewTags, _BRIEF_TAGS, Field(description="Labels")] = Field(default_factory=list)
+    namespace: Annotated[Namespace | None, _BRIEF, Field(description="If not the default")] = None
+    watch: Annotated[bool, Field(description="Keep it current")] = False
 
     def check(self) -> None:
         """Check that the arguments go together.
@@ -92,6 +97,10 @@ def _decoded(text: str) -> bytes:
     return base64.b64decode(_SPACE.sub("", text), validate=True)
 
 
+def _number(count: int, of: str) -> str:
+    return f"{count} {of}{'' if count == 1 else 's'}"
+
+
 class IngestedDocument(BaseModel):
     """A document, or a file that none could be made of."""
 
@@ -116,7 +125,7 @@ class IngestedDocument(BaseModel):
         """Return one line about it."""
         if self.error:
             return f"{self.state}: {self.uri}: {self.error}"
-        return f"{self.id} ({self.sections} sections): {self.uri}"
+        return f"{self.id} ({_number(self.sections, 'section')}): {self.uri}"
 
 
 class IngestCounts(BaseModel):
@@ -146,7 +155,8 @@ class IngestResult(Result):
     def counts(self) -> str:
         """Return what was done, in one sentence."""
         files = self.files
-        parts = [f"{files.done} files read ({self.sections} new sections)", f"{files.unchanged} unchanged"]
+        read = f"{_number(files.done, 'file')} read ({_number(self.sections, 'new section')})"
+        parts = [read, f"{files.unchanged} unchanged"]
         parts += [f"{files.failed} failed"] if files.failed else []
         parts += [f"{files.left_out} left out (secrets, or ignored)"] if files.left_out else []
         waiting = " New sections are searchable by keywords only until they have vectors." if self.is_degraded else ""
@@ -312,7 +322,7 @@ def _fitted(result: IngestResult) -> IngestResult:
 
 INGEST = Tool(
     "memory_ingest",
-    "Read a file or folder, or content, so that memory_search finds it.",
+    "Read files or folders for memory_search.",
     IngestArguments,
     IngestResult,
     memory_ingest,
