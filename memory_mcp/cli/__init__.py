@@ -32,7 +32,7 @@ EXIT_CODES: Final = {
     0: "done",
     FAILED: "failed; one line on stderr says why and what fixes it",
     WRONG_USAGE: "wrong usage or invalid settings",
-    DEGRADED: "degraded: it worked, but without vectors",
+    DEGRADED: "degraded: it worked, but without vectors or without some of the files",
     INTERRUPTED: "interrupted by Ctrl-C",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -244,7 +245,7 @@ async def _allowed(call: Call, named: str, *, watch: bool) -> tuple[Path, tuple[
     rules = call.services.ingest_rules
     if watch and not rules.may_watch:
         raise ForbiddenError("watch: no client may have folders watched; set MCP_MEMORY_INGEST_WATCH=1 to allow it")
-    path = Path(named)
+    path = Path(os.path.normpath(named))
     if not path.is_absolute():
         raise InvalidArgumentError("path", f"must be absolute, {named!r} is not")
     roots = (*rules.roots, *await call.ask_roots())
