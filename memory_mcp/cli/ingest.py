@@ -31,7 +31,7 @@ from memory_mcp.tools.ingest import INGEST, IngestArguments, IngestResult, faile
 from memory_mcp.tools.services import Services
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 STDIN: Final = "-"
 
@@ -162,18 +162,18 @@ def _bar() -> Iterator[OnProgress]:
     if not sys.stderr.isatty():
         yield _silent
         return
-    from rich.console import Console  # noqa: PLC0415 - 40 ms, needed only on a terminal
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich import progress  # noqa: PLC0415 - 40 ms, needed only on a terminal
+    from rich.console import Console  # noqa: PLC0415 - likewise
 
     columns = (
-        TextColumn("{task.fields[state]}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("files, {task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
+        progress.TextColumn("{task.fields[state]}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("files, {task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("left"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         yield partial(_show, shown, shown.add_task("", state="looking", rate="", total=None), time.monotonic())
 
 
@@ -181,9 +181,9 @@ async def _silent(_job: IngestJob) -> None:
     """Show nothing."""
 
 
-async def _show(shown: Progress, task: object, began: float, job: IngestJob) -> None:
+async def _show(shown: Progress, task: TaskID, began: float, job: IngestJob) -> None:
     rate = job.finished / max(time.monotonic() - began, 0.1)
-    shown.update(task, completed=job.finished, total=job.files, state=job.state.value, rate=f"{rate:.0f} a second")  # type: ignore[arg-type]
+    shown.update(task, completed=job.finished, total=job.files, state=job.state.value, rate=f"{rate:.0f} a second")
 
 
 def _told(uri: str, error: str) -> str:

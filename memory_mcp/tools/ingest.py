@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from memory_mcp.domain.documents import Document, DocumentState
-from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, SettingsError
+from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, SettingsError, cut
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState
 from memory_mcp.domain.principal import Scope
 from memory_mcp.tools.base import Arguments, Call, Result, Tool
@@ -245,15 +245,24 @@ async def _allowed(call: Call, named: str, *, watch: bool) -> tuple[Path, tuple[
     rules = call.services.ingest_rules
     if watch and not rules.may_watch:
         raise ForbiddenError("watch: no client may have folders watched; set MCP_MEMORY_INGEST_WATCH=1 to allow it")
-    path = Path(os.path.normpath(named))
-    if not path.is_absolute():
-        raise InvalidArgumentError("path", f"must be absolute, {named!r} is not")
+    path = _absolute(named)
     roots = (*rules.roots, *await call.ask_roots())
     if await asyncio.to_thread(lambda: next(places(roots, path), None)) is None:
         raise ForbiddenError(f"path: {outside(path)}")
     if watch and not await asyncio.to_thread(path.is_dir):
-        raise InvalidArgumentError("watch", f"{named!r} is no folder; only folders are watched")
+        raise InvalidArgumentError("watch", f"{cut(named)!r} is no folder; only folders are watched")
     return path, roots
+
+
+def _absolute(named: str) -> Path:
+    """Return a path without `..`.
+
+    Raises:
+        InvalidArgumentError: it is not absolute.
+    """
+    if not Path(named).is_absolute():
+        raise InvalidArgumentError("path", f"must be absolute, {cut(named)!r} is not")
+    return Path(os.path.normpath(named))
 
 
 async def outcome(services: Services, job: IngestJob, *, most: int | None) -> IngestResult:

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 ANSWER_S: Final = 5.0
 """Seconds that the client may take."""
+MOST: Final = 100
+"""Roots that are looked at; more are ignored."""
 
 
 async def client_roots(session: ServerSession) -> tuple[Path, ...]:
@@ -28,7 +30,7 @@ async def client_roots(session: ServerSession) -> tuple[Path, ...]:
         listed = await session.send_request(types.ListRootsRequest(), types.ListRootsResult, ANSWER_S)
     except (MCPError, ValidationError):  # the client refuses, is late, or answers with something else
         return ()
-    paths = (_path(str(root.uri)) for root in listed.roots)
+    paths = (_path(str(root.uri)) for root in listed.roots[:MOST])
     return tuple(path for path in paths if path is not None and path.is_absolute())
 
 
