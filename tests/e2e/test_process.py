@@ -64,6 +64,7 @@ async def call_every_tool(client: RawClient) -> None:
     await client.tool("memory_get", id=stored["id"], history=True)
     await client.tool("memory_update", id=stored["id"], tags=["x"])
     await client.tool("memory_delete", id=stored["id"])
+    await client.tool("memory_ingest", content="# Voles\n\nVoles dig in March.", media_type="text/markdown")
     await client.tool("memory_health")
 
 
