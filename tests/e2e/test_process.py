@@ -196,7 +196,7 @@ async def test_handshake_and_list_work_while_the_store_is_locked_and_the_daemon_
     second = start()
     async with asyncio.timeout(8):  # less than the store's patience with a lock
         await second.initialize()
-        assert len((await second.request("tools/list"))["result"]["tools"]) == 8
+        assert len((await second.request("tools/list"))["result"]["tools"]) == 9
     locker.execute("ROLLBACK")
     locker.close()
     await daemon.change(hang=False)
