@@ -49,7 +49,7 @@ from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import SQLITE, Settings, defaults
 from memory_mcp.storage import checks as store_checks
 from memory_mcp.storage import factory
-from memory_mcp.tools.services import Services
+from memory_mcp.tools.services import IngestRules, Services
 
 if TYPE_CHECKING:
     from memory_mcp.provision.versions import Versions
@@ -124,7 +124,7 @@ def make_services(
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
-    ingesting = _make_ingesting(store, indexer, chores, unsandboxed=settings.ingest_unsandboxed)
+    ingesting = _make_ingesting(settings, store, indexer, chores)
     folders = _make_folders(store, ingesting)
     loops = [chores.background, watching.background]
     if ingesting is not None and folders is not None:
@@ -143,14 +143,15 @@ def make_services(
         watching=watching,
         ingesting=ingesting,
         folders=folders,
+        ingest_rules=IngestRules(settings.ingest_roots, settings.ingest_watch),
     )
 
 
-def _make_ingesting(store: Store, indexer: Indexer, chores: Chores, *, unsandboxed: bool) -> Ingesting | None:
+def _make_ingesting(settings: Settings, store: Store, indexer: Indexer, chores: Chores) -> Ingesting | None:
     """Return what ingests documents, if the store keeps them; the sandbox is started by the first file."""
-    if not isinstance(store, SupportsDocuments):
+    if not (settings.documents_enabled and isinstance(store, SupportsDocuments)):
         return None
-    sandbox, documents = Sandbox(unsandboxed=unsandboxed), store.documents
+    sandbox, documents = Sandbox(unsandboxed=settings.ingest_unsandboxed), store.documents
     runner = JobRunner(
         documents,
         Preparer(documents, sandbox, open_below),

@@ -1,7 +1,7 @@
 """The front's settings, read once: defaults < TOML file < environment < command line.
 
-No other module reads the environment. The TOML file is `config.toml` in the system's configuration folder, or the
-one that `MCP_MEMORY_CONFIG` names.
+The environment is read here and in `environment`, nowhere else. The TOML file is `config.toml` in the system's
+configuration folder, or the one that `MCP_MEMORY_CONFIG` names.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import absolute, followed
+from memory_mcp.environment import named_by
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
@@ -56,7 +57,7 @@ def config_file() -> Path:
     _without_empty_home()
     if not os.environ.get(CONFIG_VARIABLE):
         return user_config_path("memory-mcp") / "config.toml"
-    if not (path := _named_by(CONFIG_VARIABLE)).is_file():
+    if not (path := named_by(CONFIG_VARIABLE)).is_file():
         raise SettingsError(f"{CONFIG_VARIABLE}: there is no file {path}; name an existing file, or unset it")
     return path
 
@@ -105,6 +106,7 @@ FilePath = Annotated[FolderPath, BeforeValidator(_file), AfterValidator(followed
 ProgramPath = Annotated[Path, BeforeValidator(_program)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Folders = Annotated[tuple[FolderPath, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
 Ratio = Annotated[float, Field(gt=0, le=1, json_schema_extra={"unit": "share"})]
 Calls = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"unit": "calls"})]
@@ -134,6 +136,13 @@ class Settings(BaseSettings):
     backup_folder: FolderPath | None = Field(
         None, description="The folder for backups; by default `backups` next to the database file."
     )
+    documents_enabled: bool = Field(
+        default=True, description="Offer `memory_ingest` and run the jobs that read files; off: no file is read."
+    )
+    ingest_roots: Folders = Field(
+        (), description="Folders that MCP clients may have read, besides their own roots; comma-separated."
+    )
+    ingest_watch: bool = Field(default=False, description="Let MCP clients have folders watched for good.")
     ingest_unsandboxed: bool = Field(
         default=False,
         description="Read documents even where the system offers no sandbox: a hostile file can then do what you can.",
@@ -183,7 +192,7 @@ class Settings(BaseSettings):
         (), description="Origins of web pages that may call over HTTP, `https://name`; comma-separated."
     )
     http_max_body_bytes: int = Field(
-        16 * 1024 * 1024,
+        36 * 1024 * 1024,
         ge=1024,
         le=256 * 1024 * 1024,
         json_schema_extra={"unit": "bytes"},
@@ -348,50 +357,3 @@ def look(seconds: float) -> Finding:
     return Finding(
         Condition.OK, "read", detail=f"{file}{'' if file.is_file() else ' (does not exist)'} and the environment"
     )
-
-
-_FOLDERS = frozenset({"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"})
-"""Folders of the daemon's settings file, cache and models; a service does not inherit these variables."""
-
-
-def daemon_environment() -> dict[str, str]:
-    """Return the daemon's settings in our environment, for the service to start it with."""
-    ours = {"EMBEDDER_PYTHON", "EMBEDDER_ADDRESS", "EMBEDDER_LOG_FILE"}
-    names = {name for name in os.environ if name.startswith("EMBEDDER_") and name not in ours}
-    return {name: os.environ[name] for name in sorted(names | _FOLDERS & os.environ.keys()) if os.environ[name]}
-
-
-_FOR_PYTHON: Final = ("PYTHON", "PIP_", "__PYVENV", "VIRTUAL_ENV")
-_OF_KEYRING: Final = "PYTHON_KEYRING_"
-"""Read by the keyring that holds an index's password, not by Python itself."""
-
-
-def for_programs() -> dict[str, str]:
-    """Return our environment without the variables that decide what a Python imports, or where and how pip installs."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(_OF_KEYRING) or not name.startswith(_FOR_PYTHON)
-    }
-
-
-def of_pip() -> dict[str, str]:
-    """Return pip's variables."""
-    return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-
-
-def folders_of_others() -> dict[str, Path]:
-    """Return the folders that other programs keep their files in, by the variable that names them.
-
-    Raises:
-        SettingsError: a variable's value is not an absolute path.
-    """
-    names = ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
-    return {name: _named_by(name) for name in names if os.environ.get(name)}
-
-
-def _named_by(variable_name: str) -> Path:
-    try:
-        return absolute(os.environ[variable_name], os.environ)
-    except ValueError as error:
-        raise SettingsError(f"{variable_name}: {error}") from error

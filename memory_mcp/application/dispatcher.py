@@ -79,7 +79,7 @@ class RunTool:
             if tool.without_services is None:
                 raise
             return tool.without_services(error)
-        context = Call(services, call.principal, call.progress, call.is_bounded)
+        context = Call(services, call.principal, call.progress, call.is_bounded, call.ask_roots)
         # A separate task: gRPC turns a cancellation into a CancelledError of its own, which the caller's cancel
         # scope would not recognise, and which would end the whole session.
         task: asyncio.Task[ResultT] = asyncio.create_task(tool.run(context, arguments))

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Generic, Literal, Protocol, TypeVar
 
 from memory_mcp.domain.principal import Principal, Scope
-from memory_mcp.tools.base import AnyTool, ArgumentsT, ResultT, Tool, parse
+from memory_mcp.tools.base import AnyTool, ArgumentsT, AskRoots, ResultT, Tool, no_roots, parse
 
 T = TypeVar("T")
 RequestKind = Literal["read", "write", "bulk"]
@@ -60,6 +60,7 @@ class ToolCall(Generic[ArgumentsT, ResultT]):
     progress: ReportProgress = _silence
     is_bounded: bool = True
     """Whether the answer is for a model and must stay below 10,000 tokens; scripts get everything."""
+    ask_roots: AskRoots = no_roots
 
     @cached_property
     def parsed(self) -> ArgumentsT:

@@ -32,7 +32,7 @@ EXIT_CODES: Final = {
     0: "done",
     FAILED: "failed; one line on stderr says why and what fixes it",
     WRONG_USAGE: "wrong usage or invalid settings",
-    DEGRADED: "degraded: it worked, but without vectors",
+    DEGRADED: "degraded: it worked, but without vectors or without some of the files",
     INTERRUPTED: "interrupted by Ctrl-C",
 }
 
@@ -43,9 +43,11 @@ COMMANDS: Final = {
     "daemon": "memory_mcp.cli.daemon:daemon",
     "delete": "memory_mcp.cli.write_commands:delete",
     "doctor": "memory_mcp.cli.doctor:doctor",
+    "documents": "memory_mcp.cli.documents:documents",
     "export": "memory_mcp.cli.transfer:export",
     "get": "memory_mcp.cli.query_commands:get",
     "import": "memory_mcp.cli.transfer:import_",
+    "ingest": "memory_mcp.cli.ingest:ingest",
     "install": "memory_mcp.cli.install:install",
     "list": "memory_mcp.cli.query_commands:list_",
     "reembed": "memory_mcp.cli.reembed:reembed",

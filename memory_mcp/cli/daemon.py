@@ -22,6 +22,7 @@ from memory_mcp.cli.progress import progress as progress_of
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.environment import daemon_environment
 from memory_mcp.provision import installed, models, troubles
 from memory_mcp.provision.checks import explained
 from memory_mcp.provision.environment import Builder
@@ -100,7 +101,7 @@ def _register(config: settings.Settings, service: Service, place: Path, recorded
     """Register the service; `recorded` names the variables that this command sets anew."""
     environment = installed.require(Versions(place))
     choices = {
-        **settings.daemon_environment(),
+        **daemon_environment(),
         **environment.choices(),
         ADDRESS: config.embedder_address,
     }

@@ -124,11 +124,13 @@ def _row(memory: MemoryFields) -> tuple[str, ...]:
 
 
 def _brief(memory: MemoryFields) -> str:
-    """Return the content; on a terminal only the best passage, or the beginning."""
+    """Return where it lies in a document, and the content; on a terminal only the best passage, or the beginning."""
+    hit = memory if isinstance(memory, SearchHit) else None
+    lies = f"[{hit.document.text()}] " if hit and hit.document else ""
     if not on_terminal():
-        return memory.content
-    text = (memory.passage if isinstance(memory, SearchHit) else None) or memory.content
-    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
+        return lies + memory.content
+    text = (hit.passage if hit else None) or memory.content
+    return lies + (text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…")
 
 
 def _whole(memory: WholeMemory) -> str:

@@ -22,7 +22,7 @@ class Spool:
     """Values of this process; any thread may use it."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed by `close`
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - its user closes it
         self._lock = Lock()
 
     def put(self, value: object) -> int:

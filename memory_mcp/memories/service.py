@@ -162,6 +162,11 @@ class Memories:
     async def statistics(self, namespace: str) -> Statistics:
         return await self._store.statistics(namespace, TAGS_SHOWN)
 
+    async def pending(self, namespace: str) -> int:
+        """Return how many memories of a namespace have no vector yet."""
+        counts = await self._store.read(lambda snapshot: snapshot.queue(namespace), is_short=True)
+        return counts.pending
+
     async def tags_like(self, prefix: str, namespace: str, limit: int) -> list[str]:
         return await self._store.tags_like(prefix, namespace, limit)
 

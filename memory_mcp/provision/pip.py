@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from memory_mcp import settings
+from memory_mcp.environment import of_pip
 from memory_mcp.provision.errors import ProvisionError
 from memory_mcp.provision.process import Hear, Runner
 
@@ -115,7 +115,7 @@ class Pip:
     @cached_property
     def _variables(self) -> dict[str, str]:
         """Pip's variables: the user's sources and our own options."""
-        given = {name: value for name, value in settings.of_pip().items() if value}
+        given = {name: value for name, value in of_pip().items() if value}
         named = {name.removeprefix("PIP_").lower().replace("_", "-"): value for name, value in given.items()}
         chosen = {**self._from_files(given.get(_FILE, "")), **named}
         sources = {name: value for name, value in chosen.items() if name in SOURCES}

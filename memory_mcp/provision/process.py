@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Final, NoReturn, Protocol
 
 from memory_common.reasons import reason
-from memory_mcp import settings
+from memory_mcp.environment import for_programs
 from memory_mcp.provision.errors import ProvisionError
 
 Hear = Callable[[str], None]
@@ -83,7 +83,7 @@ class SystemRunner:
                 encoding="utf-8",
                 errors="replace",
                 timeout=self._timeout_s,
-                env={**settings.for_programs(), **variables},
+                env={**for_programs(), **variables},
                 cwd=_folder(),
             )
         except subprocess.TimeoutExpired as error:
@@ -113,7 +113,7 @@ def _started(
             stdout=out,
             stderr=out,
             close_fds=False,  # as above
-            env={**settings.for_programs(), **variables},
+            env={**for_programs(), **variables},
             cwd=_folder(),
         )
     except OSError as error:
@@ -161,7 +161,7 @@ def beside(*command: str, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Run one of our programs during the block, then stop it; raises ProvisionError if it cannot be started."""
     try:
         process = subprocess.Popen(  # noqa: S603 – as above
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=settings.for_programs(), cwd=_folder()
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=for_programs(), cwd=_folder()
         )
     except OSError as error:
         raise ProvisionError(f"cannot start {command[0]}: {error.strerror or error}") from error
@@ -179,6 +179,6 @@ def beside(*command: str, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
 def become(program: Path, *arguments: str) -> NoReturn:
     """Replace this process by one of our programs; raises ProvisionError if it cannot be started."""
     try:
-        os.execve(program, [str(program), *arguments], settings.for_programs())  # noqa: S606 – as above
+        os.execve(program, [str(program), *arguments], for_programs())  # noqa: S606 – as above
     except OSError as error:
         raise ProvisionError(f"cannot start {program}: {error.strerror}") from error

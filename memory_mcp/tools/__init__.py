@@ -10,15 +10,23 @@ from memory_mcp.tools.chatgpt import CHATGPT_FETCH, CHATGPT_SEARCH
 from memory_mcp.tools.delete import DELETE
 from memory_mcp.tools.get import GET
 from memory_mcp.tools.health import HEALTH
+from memory_mcp.tools.ingest import INGEST
 from memory_mcp.tools.listing import LIST
 from memory_mcp.tools.search import SEARCH
 from memory_mcp.tools.store import STORE, STORE_MANY
 from memory_mcp.tools.update import UPDATE
 
-TOOLS: Final[tuple[AnyTool, ...]] = (STORE, STORE_MANY, SEARCH, LIST, GET, UPDATE, DELETE, HEALTH)
+TOOLS: Final[tuple[AnyTool, ...]] = (STORE, STORE_MANY, SEARCH, LIST, GET, UPDATE, DELETE, INGEST, HEALTH)
 
 
 def offered(settings: Settings) -> tuple[AnyTool, ...]:
-    """Return the tools that the settings enable: ChatGPT's two are optional, a read-only server offers no writes."""
+    """Return the tools that the settings enable; ChatGPT's two are optional."""
     tools = (*TOOLS, CHATGPT_SEARCH, CHATGPT_FETCH) if settings.chatgpt_tools_enabled else TOOLS
-    return tuple(tool for tool in tools if tool.read_only or not settings.read_only)
+    return tuple(tool for tool in tools if not why_left_out(tool, settings))
+
+
+def why_left_out(tool: AnyTool, settings: Settings) -> str:
+    """Return why a tool is not offered, as what follows its name; empty if it is."""
+    if settings.read_only and not tool.read_only:
+        return "writes, but this server is read-only (MCP_MEMORY_READ_ONLY)"
+    return "" if settings.documents_enabled or tool is not INGEST else "is turned off (MCP_MEMORY_DOCUMENTS_ENABLED)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -71,6 +72,15 @@ class Result(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
 
+AskRoots = Callable[[], Awaitable[tuple[Path, ...]]]
+"""Asks the client for the folders that it has opened; see `server/mcp/roots.py`."""
+
+
+async def no_roots() -> tuple[Path, ...]:
+    """Return none: this client has no folders of this machine."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """The context of a call: services, caller and bounds."""
@@ -81,6 +91,7 @@ class Call:
     """Reports (done, total) to the client."""
     is_bounded: bool = True
     """Whether the answer is for a model and must stay below 10,000 tokens; scripts get everything."""
+    ask_roots: AskRoots = no_roots
 
     @property
     def reach(self) -> Reach:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from dataclasses import asdict, replace
 from itertools import accumulate
 from typing import Annotated, ClassVar, Final, Literal
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, WithJsonSchema
 
@@ -68,10 +69,13 @@ class DocumentFields(BaseModel):
     section: str = Field(description="Its headings")
     page: int | None
 
+    def _file(self) -> str:
+        return unquote(self.uri.rpartition("/")[2]) or self.uri
+
     def text(self) -> str:
-        """Return the title, the headings and the page, as far as there are any."""
+        """Return the title or the file's name, the headings and the page, as far as there are any."""
         page = None if self.page is None else f"page {self.page}"
-        return ", ".join(filter(None, (self.title or self.uri, self.section, page)))
+        return ", ".join(filter(None, (self.title or self._file(), self.section, page)))
 
 
 class SearchHit(MemoryFields):

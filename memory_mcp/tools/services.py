@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memory_mcp.documents.folders import Folders
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class IngestRules:
+    """What callers other than the command line may have read."""
+
+    roots: tuple[Path, ...] = ()
+    """Absolute folders."""
+    may_watch: bool = False
+    """Whether they may have a folder kept current for good."""
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """What the tools and the command line work with."""
 
@@ -34,5 +45,7 @@ class Services:
     transfer: Transfer
     watching: Watching
     ingesting: Ingesting | None
-    """None: the store keeps no documents; likewise the next."""
+    """None: the store keeps no documents, or they are turned off."""
     folders: Folders | None
+    """None in the same cases."""
+    ingest_rules: IngestRules

@@ -114,7 +114,8 @@ def server(failure: Exception) -> Server[dict[str, object]]:
     """Return a server whose every look at memories ends in a failure."""
     services = BrokenServices(failure)
     user = local_user("default")
-    return make_server(load(), services, make_dispatcher(load(), services.get, rate_limited=False), lambda _: user)
+    dispatcher = make_dispatcher(load(), services.get, rate_limited=False)
+    return make_server(load(), services, dispatcher, lambda _: user, is_local=True)
 
 
 @pytest.fixture(autouse=True)

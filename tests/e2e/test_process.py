@@ -64,6 +64,7 @@ async def call_every_tool(client: RawClient) -> None:
     await client.tool("memory_get", id=stored["id"], history=True)
     await client.tool("memory_update", id=stored["id"], tags=["x"])
     await client.tool("memory_delete", id=stored["id"])
+    await client.tool("memory_ingest", content="# Voles\n\nVoles dig in March.", media_type="text/markdown")
     await client.tool("memory_health")
 
 
@@ -198,7 +199,7 @@ async def test_handshake_and_list_work_while_the_store_is_locked_and_the_daemon_
     second = start()
     async with asyncio.timeout(8):  # less than the store's patience with a lock
         await second.initialize()
-        assert len((await second.request("tools/list"))["result"]["tools"]) == 8
+        assert len((await second.request("tools/list"))["result"]["tools"]) == 9
     locker.execute("ROLLBACK")
     locker.close()
     await daemon.change(hang=False)

@@ -22,13 +22,14 @@ NAMES = [
     "memory_get",
     "memory_update",
     "memory_delete",
+    "memory_ingest",
     "memory_health",
 ]
 
-BUDGET = 6_500
+BUDGET = 7_200
 """Characters of the tools' names, descriptions and input schemas as JSON, which each model pays for in each session.
 
-Ten tools may have 8,000; two that are to come have 700 each. ChatGPT's two are counted apart.
+Ten tools may have 8,000; one that is to come has 700. ChatGPT's two are counted apart.
 """
 MEANING = ("type", "enum", "format")
 """What an argument's schema says wherever it is named."""
@@ -74,7 +75,7 @@ async def test_the_advertised_list_is_small(start: Callable[..., RawClient]) -> 
     shown = [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]
     text = json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
     assert len(text) <= BUDGET
-    assert '"title"' not in text
+    assert '"title":"' not in text  # an argument may have this name
     assert all(tool["outputSchema"]["type"] == "object" for tool in tools)
     arguments = {tool["name"]: tool["inputSchema"].get("properties", {}) for tool in tools}
     bare = [(tool, name) for tool, of in arguments.items() for name, field in of.items() if "description" not in field]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memory_mcp import settings
+from memory_mcp.environment import folders_of_others
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,4 @@ class Machine:
 
 def this_machine() -> Machine:
     """Return the machine that we run on."""
-    return Machine(sys.platform, Path.home(), settings.folders_of_others())
+    return Machine(sys.platform, Path.home(), folders_of_others())

@@ -39,7 +39,7 @@ async def _serve(settings: Settings, binding: Binding, tokens: Tokens) -> None:
     services = LazyServices(settings)
     metrics = Metrics() if settings.metrics_enabled else None
     dispatcher = make_dispatcher(settings, services.get, rate_limited=True, meter=metrics)
-    server = make_server(settings, services, dispatcher, identify)
+    server = make_server(settings, services, dispatcher, identify, is_local=False)
     protocol = Streamable(server, settings.http_max_body_bytes)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     config = uvicorn.Config(

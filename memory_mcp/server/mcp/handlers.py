@@ -16,11 +16,12 @@ from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp import errors
 from memory_mcp.server.mcp.adapter import Adapter, Context, Identify
 from memory_mcp.server.mcp.reading import ReadingHandlers
+from memory_mcp.server.mcp.roots import client_roots
 from memory_mcp.server.mcp.schemas import advertised, input_schemas
 from memory_mcp.server.mcp.subscriptions import Subscriptions
 from memory_mcp.settings import Settings
-from memory_mcp.tools import TOOLS, offered
-from memory_mcp.tools.base import AnyTool, Result
+from memory_mcp.tools import TOOLS, offered, why_left_out
+from memory_mcp.tools.base import Result, no_roots
 
 SEARCHING = "Long-term memory. Search it (memory_search) before you answer anything that may depend on earlier sessions"
 STORING = (
@@ -33,10 +34,18 @@ class ToolHandlers:
     """Lists the tools and calls them."""
 
     def __init__(
-        self, tools: tuple[AnyTool, ...], services: LazyServices, dispatcher: Dispatcher, identify: Identify
+        self,
+        settings: Settings,
+        services: LazyServices,
+        dispatcher: Dispatcher,
+        identify: Identify,
+        *,
+        is_local: bool,
     ) -> None:
-        self._offered = tools
-        self._tools = {tool.name: tool for tool in tools}
+        self._settings = settings
+        self._offered = offered(settings)
+        self._tools = {tool.name: tool for tool in self._offered}
+        self._is_local = is_local
         self._services = services
         self._dispatcher = dispatcher
         self._identify = identify
@@ -61,12 +70,16 @@ class ToolHandlers:
     async def _called(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         principal, tool = self._identify(ctx), self._tools.get(params.name)
         if tool is None:
-            return await self._dispatcher.run(Request(principal, ctx.method, partial(_refuse, params.name)))
+            return await self._dispatcher.run(
+                Request(principal, ctx.method, partial(_refuse, params.name, self._settings))
+            )
 
         async def progress(done: int, total: int) -> None:
             await ctx.session.report_progress(done, total)
 
-        return await self._dispatcher.present(ToolCall(principal, tool, params.arguments or {}, progress), _to_result)
+        ask_roots = partial(client_roots, ctx.session) if self._is_local else no_roots
+        call = ToolCall(principal, tool, params.arguments or {}, progress, ask_roots=ask_roots)
+        return await self._dispatcher.present(call, _to_result)
 
 
 def _to_result(result: Result) -> types.CallToolResult:
@@ -74,10 +87,9 @@ def _to_result(result: Result) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=structured)
 
 
-async def _refuse(name: str) -> types.CallToolResult:
-    if any(tool.name == name for tool in TOOLS):
-        problem = "writes, but this server is read-only (MCP_MEMORY_READ_ONLY); use one of the tools in tools/list"
-        raise UnknownToolError(f"{name} {problem}")
+async def _refuse(name: str, settings: Settings) -> types.CallToolResult:
+    if tool := next((tool for tool in TOOLS if tool.name == name), None):
+        raise UnknownToolError(f"{name} {why_left_out(tool, settings)}; use one of the tools in tools/list")
     raise UnknownToolError(f"unknown tool {name[:64]!r}; use one of the tools in tools/list")
 
 
@@ -102,12 +114,20 @@ class _McpServer(Server[dict[str, object]]):
 
 
 def make_server(
-    settings: Settings, services: LazyServices, dispatcher: Dispatcher, identify: Identify
+    settings: Settings, services: LazyServices, dispatcher: Dispatcher, identify: Identify, *, is_local: bool
 ) -> Server[dict[str, object]]:
-    """Return the SDK's server with our tools, resources and prompts behind the dispatcher."""
+    """Return the SDK's server with our tools, resources and prompts behind the dispatcher.
+
+    Args:
+        settings: decide what is offered.
+        services: answer the calls.
+        dispatcher: passes them on.
+        identify: names who calls.
+        is_local: whether the client runs on this machine for this user, so that its roots are folders here.
+    """
     tools = offered(settings)
     around = Adapter(dispatcher, identify).around
-    handlers = ToolHandlers(tools, services, dispatcher, identify)
+    handlers = ToolHandlers(settings, services, dispatcher, identify, is_local=is_local)
     reading = ReadingHandlers(services.get, read_only=settings.read_only)
     subscriptions = Subscriptions(services.get)
     return _McpServer(

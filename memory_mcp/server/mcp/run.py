@@ -30,7 +30,7 @@ PARENT_EVERY_S: Final = 2.0
 async def _serve(settings: Settings, problem: SettingsError | None) -> None:
     services, user = LazyServices(settings, problem), local_user(settings.namespace)
     dispatcher = make_dispatcher(settings, services.get, rate_limited=False)
-    server = make_server(settings, services, dispatcher, lambda _: user)
+    server = make_server(settings, services, dispatcher, lambda _: user, is_local=True)
     transport = Transport(*claim_descriptors())
     try:
         async with transport.streams() as (from_client, to_client), _ending_with_parent(transport.heard):

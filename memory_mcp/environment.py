@@ -1,0 +1,64 @@
+"""What the environment says for other programs: those that we start, and those whose files we find.
+
+Our own settings are read in `settings`; no third module reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.paths import absolute
+
+_FOLDERS = frozenset({"XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE"})
+"""Folders of the daemon's settings file, cache and models; a service does not inherit these variables."""
+
+
+def daemon_environment() -> dict[str, str]:
+    """Return the daemon's settings in our environment, for the service to start it with."""
+    ours = {"EMBEDDER_PYTHON", "EMBEDDER_ADDRESS", "EMBEDDER_LOG_FILE"}
+    names = {name for name in os.environ if name.startswith("EMBEDDER_") and name not in ours}
+    return {name: os.environ[name] for name in sorted(names | _FOLDERS & os.environ.keys()) if os.environ[name]}
+
+
+_FOR_PYTHON: Final = ("PYTHON", "PIP_", "__PYVENV", "VIRTUAL_ENV")
+_OF_KEYRING: Final = "PYTHON_KEYRING_"
+"""Read by the keyring that holds an index's password, not by Python itself."""
+
+
+def for_programs() -> dict[str, str]:
+    """Return our environment without the variables that decide what a Python imports, or where and how pip installs."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_OF_KEYRING) or not name.startswith(_FOR_PYTHON)
+    }
+
+
+def of_pip() -> dict[str, str]:
+    """Return pip's variables."""
+    return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+
+
+def folders_of_others() -> dict[str, Path]:
+    """Return the folders that other programs keep their files in, by the variable that names them.
+
+    Raises:
+        SettingsError: a variable's value is not an absolute path.
+    """
+    names = ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
+    return {name: named_by(name) for name in names if os.environ.get(name)}
+
+
+def named_by(variable_name: str) -> Path:
+    """Return the path that a variable holds.
+
+    Raises:
+        SettingsError: it is not absolute.
+    """
+    try:
+        return absolute(os.environ[variable_name], os.environ)
+    except ValueError as error:
+        raise SettingsError(f"{variable_name}: {error}") from error
