@@ -106,7 +106,7 @@ FilePath = Annotated[FolderPath, BeforeValidator(_file), AfterValidator(followed
 ProgramPath = Annotated[Path, BeforeValidator(_program)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra={"unit": "a minute"})]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
-Folders = Annotated[tuple[FolderPath, ...], NoDecode, BeforeValidator(_listed)]
+FolderPaths = Annotated[tuple[FolderPath, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
 Ratio = Annotated[float, Field(gt=0, le=1, json_schema_extra={"unit": "share"})]
 Calls = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"unit": "calls"})]
@@ -139,8 +139,8 @@ class Settings(BaseSettings):
     documents_enabled: bool = Field(
         default=True, description="Offer `memory_ingest` and run the jobs that read files; off: no file is read."
     )
-    ingest_roots: Folders = Field(
-        (), description="Folders that MCP clients may have read, besides their own roots; comma-separated."
+    ingest_roots: FolderPaths = Field(
+        (), description="FolderPaths that MCP clients may have read, besides their own roots; comma-separated."
     )
     ingest_watch: bool = Field(default=False, description="Let MCP clients have folders watched for good.")
     ingest_unsandboxed: bool = Field(
