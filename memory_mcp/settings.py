@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         default=True, description="Offer `memory_ingest` and run the jobs that read files; off: no file is read."
     )
     ingest_roots: FolderPaths = Field(
-        (), description="FolderPaths that MCP clients may have read, besides their own roots; comma-separated."
+        (), description="Folders that MCP clients may have read, besides their own roots; comma-separated."
     )
     ingest_watch: bool = Field(default=False, description="Let MCP clients have folders watched for good.")
     ingest_unsandboxed: bool = Field(
