@@ -224,6 +224,8 @@ class KeywordMatches:
     """The BM25 score of each memory by its key, best first."""
     known: float
     """The share of the query's words, function words too, that some memory of the namespace has, 0-1; 1 without any."""
+    words: int
+    """How many they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from memory_mcp.search.policy import LexicalPolicy, SearchPolicy
 from memory_mcp.search.query_vector import QueryVector
 
 NO_SAMPLE: Final = BackgroundScores(0, ())
-NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, {}, known=1.0), divisor=1.0)
+NO_WORDS: Final = KeywordScores({}, is_all=True, matches=KeywordMatches(0.0, {}, known=1.0, words=0), divisor=1.0)
 
 
 def document_frequencies(snapshot: Snapshot, text: str, namespace: str, policy: LexicalPolicy) -> DocumentFrequencies:

@@ -67,24 +67,33 @@ def prominence(best: float, sample: BackgroundScores, chunks: int, policy: Backg
     """
     if min(chunks, len(sample.cosines)) < policy.fewest:
         return None
-    mean = math.fsum(sample.cosines) / len(sample.cosines)
-    variance = math.fsum((cosine - mean) ** 2 for cosine in sample.cosines) / len(sample.cosines)
+    mean, variance = _spread(sample)
     if variance < 1e-9:
         return None
     by_chance = _normal().inv_cdf((chunks - 0.375) / (chunks + 0.25))
     return (best - mean) / math.sqrt(variance) - by_chance
 
 
+def _spread(sample: BackgroundScores) -> tuple[float, float]:
+    """Return the mean and the variance of the cosines; rounding may take one above 1."""
+    cosines = [min(1.0, cosine) for cosine in sample.cosines]
+    mean = math.fsum(cosines) / len(cosines)
+    return mean, math.fsum((cosine - mean) ** 2 for cosine in cosines) / len(cosines)
+
+
 def floor_of(sample: BackgroundScores, policy: BackgroundPolicy, usual_mean: float) -> float:
     """Return the cosine that counts as 0, 0-1, so that the mean of the sample counts as the usual one.
 
     A model may give unrelated texts a cosine of 0.75, so that words would decide nothing. The floor is 0 where the
-    mean is low, or the chunks are too few to tell.
+    mean is low, or the chunks are too few or too much alike to tell; from there it grows with the mean.
     """
     if len(sample.cosines) < policy.fewest:
         return 0.0
-    mean = math.fsum(sample.cosines) / len(sample.cosines)
-    return max(0.0, mean - usual_mean) / (1 - usual_mean) if mean > policy.narrow_from else 0.0
+    mean, variance = _spread(sample)
+    if mean <= policy.narrow_from or variance < 1e-9:
+        return 0.0
+    certainty = min(1.0, (mean - policy.narrow_from) / policy.narrow_over)
+    return certainty * max(0.0, mean - usual_mean) / (1 - usual_mean)
 
 
 def stretched(cosine: float, floor: float) -> float:
@@ -96,11 +105,12 @@ def foreignness(dense: DenseScores, keywords: KeywordScores, policy: FusionPolic
     """Return how far words cannot tell what fits, 0-1, because the namespace has few of the query's.
 
     It is 1 for a question in another language: of that the namespace lacks even the function words. Among a handful of
-    chunks most words are missing anyway, which says nothing.
+    chunks, or of a query of few words, most may be missing anyway, which says nothing.
     """
-    if dense.prominence is None or not policy.known_half:
+    matches = keywords.matches
+    if dense.prominence is None or not policy.known_half or matches.words < policy.known_fewest:
         return 0.0
-    return _logistic(policy.known_steepness * (policy.known_half - keywords.matches.known))
+    return _logistic(policy.known_steepness * (policy.known_half - matches.known))
 
 
 def fusion_weight(prominence: float | None, foreign: float, policy: FusionPolicy) -> float:

@@ -42,6 +42,8 @@ NOT_MEASURED: Final = (
     "candidates.growth",
     "background.fewest",
     "background.narrow_from",
+    "background.narrow_over",
+    "fusion.known_fewest",
     "fusion.identifier",
     "adjustment.short_words",
     "adjustment.short_bytes",
@@ -221,8 +223,10 @@ class BackgroundPolicy:
 
     narrow_from: float = 0.6
     """Mean cosine of the sample from which on the model's range is narrow, 0-1, so that cosines are stretched before
-    they are added to keyword scores; 1 turns that off. all-MiniLM-L6-v2 lies below, where nothing changes;
-    multilingual-e5-small lies at 0.7-0.8."""
+    they are added to keyword scores; 1 turns that off. all-MiniLM-L6-v2 lies far below, but where all memories say
+    about the same; multilingual-e5-small lies at 0.7-0.8."""
+    narrow_over: float = 0.1
+    """By how much more the mean must be for all of it, 0.01-1, so that a memory more or less changes little."""
     usual_mean: float = 0.1
     """The cosine that the mean of such a sample counts as, 0-0.99; the bundled model has about this. It gives, with
     multilingual-e5-small, turns +0.023 / +0.025, XQuAD German +0.007 / +0.013, asked in English +0.041 / +0.088. With 0
@@ -232,6 +236,7 @@ class BackgroundPolicy:
         _check(self, "sample", 0)
         _check(self, "fewest", 2)
         _check(self, "narrow_from", 0, 1)
+        _check(self, "narrow_over", 0.01, 1)
         _check(self, "usual_mean", 0, 0.99)
 
 
@@ -259,6 +264,8 @@ class FusionPolicy:
     words tell less, and the weight may grow to 1; 0 turns that off. Instead of 0, with multilingual-e5-small: German
     asked in English +0.005 / +0.018, English asked in German +0.002 / +0.009; turns, BEAM and SciFact 0 / 0. With 0.5
     instead: -0.001 / -0.004, 0.7: 0 / +0.002, with all-MiniLM-L6-v2 XQuAD German 0 / -0.003."""
+    known_fewest: int = 5
+    """Words of a query, function words too, below which it is never foreign; 0 or more."""
     known_steepness: float = 15.0
     """Of that curve at its middle; 0 or more. With 8 instead: 0 / -0.001 on German asked in English, 30: 0 / +0.001."""
     foreign_shift: float = 0.5
@@ -273,7 +280,7 @@ class FusionPolicy:
     def __post_init__(self) -> None:
         _check(self, "default min known_half even identifier", 0, 1)
         _check(self, "span", 0, round(1 - self.min, 9))
-        _check(self, "steepness known_steepness foreign_shift", 0)
+        _check(self, "steepness known_fewest known_steepness foreign_shift", 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Selection:
     """The same, the newer before the older where age decides."""
     hits: Sequence[Hit]
     """Those that are shown."""
+    is_thinned: bool
+    """Whether some may have been left out for what they hold, so that further candidates might take their places."""
     is_barred: bool = False
     """Whether some candidates score less than what was asked for."""
 
@@ -52,10 +54,10 @@ def _selected(
     fitting = [hit for hit in loaded if holds_all(hit.memory, quoted)] if quoted else loaded
     ordered = in_order(fitting, query.recency, policy)
     if query.collapse:
-        return Selection(fitting, ordered, collapsed(ordered, query.limit, policy))
+        return Selection(fitting, ordered, collapsed(ordered, query.limit, policy), is_thinned=True)
     if any(_is_section(hit) for hit in ordered[: query.limit]):
-        return Selection(fitting, ordered, without_boilerplate(ordered, query.limit, policy))
-    return Selection(fitting, ordered, ordered[: query.limit])
+        return Selection(fitting, ordered, without_boilerplate(ordered, query.limit, policy), is_thinned=True)
+    return Selection(fitting, ordered, ordered[: query.limit], is_thinned=bool(quoted))
 
 
 def near_misses(scores: Collection[float], min_score: float, limit: int) -> NearMisses | None:

@@ -134,10 +134,9 @@ class SearchExecution:
 
     def _select(self, ranking: Ranking) -> tuple[Selection, bool]:
         """Select hits; say whether more candidates would bring no better ones."""
-        query, quoted = self.query, self.route.quoted
-        selection = results.select(self.snapshot, query, quoted, ranking, self.policy.selection)
-        is_full = len(selection.hits) >= query.limit or ranking.is_all or selection.is_barred
-        return selection, is_full or not (query.collapse or quoted)
+        selection = results.select(self.snapshot, self.query, self.route.quoted, ranking, self.policy.selection)
+        is_full = len(selection.hits) >= self.query.limit or ranking.is_all or selection.is_barred
+        return selection, is_full or not selection.is_thinned
 
     def _scorer(self, count: int) -> CandidateScorer:
         return CandidateScorer(self.snapshot, self.query.filters, count, self.policy)

@@ -28,6 +28,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.names import folded
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.domain.spelling import holds
+from memory_mcp.search.lexical.query import share_known
 from memory_mcp.search.lexical.stems import LANGUAGES, mark
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.searching import best_passages, cosine_among, cosine_to
@@ -153,9 +154,9 @@ class FakeSnapshot(OnShelves):
         most = math.fsum(
             rare * term.weight for rare, (term, _), counts in zip(rarity, shares, known, strict=True) if counts
         )
-        written = [any(each.values()) for term, each in shares if not term.is_extra]
-        share_known = sum(written) / len(written) if written else 1.0
-        return KeywordMatches(most, {key: scores[key] for key in ranked}, share_known if terms else 0.0)
+        written = [(term.term, any(each.values())) for term, each in shares if not term.is_extra]
+        found = {key: scores[key] for key in ranked}
+        return KeywordMatches(most, found, share_known(written) if terms else 0.0, len(written))
 
     def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
         """Return how many memories hold each word."""

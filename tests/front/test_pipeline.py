@@ -198,7 +198,7 @@ def test_fusion_keeps_order_and_range(vectors: dict[int, float], words: dict[int
 
 def test_words_that_say_little_do_not_beat_the_meaning() -> None:
     """A memory that shares but a stopword stays behind one that means the same."""
-    words, _ = fusion.keyword_scores(KeywordMatches(100, {2: 0.9, 1: 0.8}, known=1), {}, DEFAULT_POLICY)
+    words, _ = fusion.keyword_scores(KeywordMatches(100, {2: 0.9, 1: 0.8}, known=1, words=1), {}, DEFAULT_POLICY)
     ranked = fusion.fuse({1: 0.36, 2: 0.19}, words, 0.5)
     assert list(ranked) == [1, 2]
 

@@ -16,6 +16,7 @@ from memory_mcp.search.fusion import (
     stretched,
     weight_of,
 )
+from memory_mcp.search.lexical.query import share_known
 from memory_mcp.search.models import DenseScores, KeywordScores
 from memory_mcp.search.policy import DEFAULT_POLICY
 
@@ -50,7 +51,7 @@ def test_where_nothing_can_stand_out_the_usual_weight_holds(sample: BackgroundSc
     assert fusion_weight(prominence(0.9, sample, sample.chunks, BACKGROUND), 1, FUSION) == FUSION.default
 
 
-@given(st.floats(0, 1), st.floats(0.05, 0.4))
+@given(st.floats(0, 1), st.floats(0.05, 0.3))
 def test_a_models_scale_does_not_matter(cosine: float, share: float) -> None:
     """Two models agree on how near a text is, the second in a narrow range below 1: a fused score has it alike."""
     usual = BACKGROUND.usual_mean
@@ -63,9 +64,9 @@ def test_a_models_scale_does_not_matter(cosine: float, share: float) -> None:
     assert fused == pytest.approx({1: 0.5 * cosine + 0.2, 2: 0.25})
 
 
-@pytest.mark.parametrize("cosines", [(), (0.9,) * 7, (0.2, 0.5) * 50])
-def test_few_chunks_and_low_cosines_are_not_stretched(cosines: tuple[float, ...]) -> None:
-    """Of a handful of chunks those that answer are a part, and a mean that is not high asks for nothing."""
+@pytest.mark.parametrize("cosines", [(), (0.9, 0.7) * 3, (0.2, 0.5) * 50, (1.0,) * 128, (1.0000001,) * 128])
+def test_few_low_and_equal_cosines_are_not_stretched(cosines: tuple[float, ...]) -> None:
+    """Of a handful of chunks those that answer are a part, a low mean asks for nothing, and equal ones say nothing."""
     assert floor_of(BackgroundScores(len(cosines), cosines), BACKGROUND, BACKGROUND.usual_mean) == 0
 
 
@@ -90,6 +91,26 @@ def test_missing_words_of_a_handful_say_nothing() -> None:
     assert weight_of("auto", "topic", dense(None), words(0.1), FUSION) == FUSION.default
 
 
+def test_stretching_begins_slowly() -> None:
+    """A memory more or less, and with it a mean above the bar, changes next to nothing."""
+    bar, usual = BACKGROUND.narrow_from, BACKGROUND.usual_mean
+    just_above = BackgroundScores(1_000, tuple(bar + 0.001 + value for value in SPREAD))
+    assert 0 < floor_of(just_above, BACKGROUND, usual) < 0.01
+
+
+def test_a_query_of_few_words_is_not_foreign() -> None:
+    """One unknown word of two is another form of a known one rather than another language."""
+    few = KeywordMatches(1.0, {1: 0.5}, known=0.5, words=FUSION.known_fewest - 1)
+    assert foreignness(dense(2.5), KeywordScores({1: 0.5}, is_all=True, matches=few, divisor=1.0), FUSION) == 0
+
+
+def test_the_parts_of_a_run_are_known_together() -> None:
+    """Pairs of characters that cross the border of two words stand in no memory."""
+    assert share_known([("図書", True), ("書館", True), ("館は", False), ("は月", False)]) == 1
+    assert share_known([("図書", False), ("書館", False), ("tokyo", True)]) == pytest.approx(1 / 3)
+    assert share_known([]) == 1
+
+
 def dense(prominent: float | None) -> DenseScores:
     """Give the scores of a search by meaning whose best stands out so far."""
     return DenseScores({1: 0.5}, prominent, is_all=True, own=[], context={})
@@ -97,4 +118,4 @@ def dense(prominent: float | None) -> DenseScores:
 
 def words(known: float) -> KeywordScores:
     """Give the scores of a search by words of which the namespace has this share."""
-    return KeywordScores({1: 0.5}, is_all=True, matches=KeywordMatches(1.0, {1: 0.5}, known), divisor=1.0)
+    return KeywordScores({1: 0.5}, is_all=True, matches=KeywordMatches(1.0, {1: 0.5}, known, 9), divisor=1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from memory_mcp.domain import spelling
 from memory_mcp.domain.keywords import Cutoff, KeywordQuery, Phrase, QueryTerm, Tokenize
@@ -138,6 +138,21 @@ class QueryAnalyzer:
             return (term,)
         foreign = (form[:MAX_TERM] for stems in self._stems for form in (stems.of(word), *stems.others(word)))
         return term, *self._analyzer.terms(spelling.spelt_out(word)), *foreign
+
+
+def share_known(held: Sequence[tuple[str, bool]]) -> float:
+    """Return the share of a query's terms that some memory has, 0-1; 1 if there are none.
+
+    The parts of a run without spaces cross the borders of its words, and many of them stand in no memory. So they are
+    known together, if any of them is.
+
+    Args:
+        held: each term, and whether a memory has it.
+    """
+    if not held:
+        return 1.0
+    runs = any(known for term, known in held if is_unspaced(term))
+    return sum(runs if is_unspaced(term) else known for term, known in held) / len(held)
 
 
 def _is_one_character(term: str) -> bool:

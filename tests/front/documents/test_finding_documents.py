@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.domain.models import Filters, NewMemory
 from memory_mcp.domain.principal import local_user
 from memory_mcp.search.models import SearchQuery
+from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.settings import load
 from memory_mcp.storage.sqlite.snapshot import SqliteSnapshot
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -98,6 +100,20 @@ async def test_boilerplate_is_shown_once(kit: Kit, services: Services) -> None:
         await services.memories.store(NewMemory("ferry timetable", "here", conversation_id=f"c{number}"))
     notes = await services.search.run(SearchQuery("ferry timetable", Filters("here"), limit=3))
     assert [hit.memory.content for hit in notes.hits].count("ferry timetable") == 3
+
+
+async def test_more_candidates_are_asked_for_where_copies_take_all_places(kit: Kit, tmp_path: Path) -> None:
+    """A search returns as many results as match, however many files repeat the best of them."""
+    few = replace(DEFAULT_POLICY.candidates, fewest=5, keyword_matches=5, per_result=1, best_with_neighbours=0)
+    policy = replace(DEFAULT_POLICY, candidates=few)
+    services = make_services(load(sqlite_path=tmp_path / "memory.db"), kit.store, kit.embedder, policy)
+    for number in range(12):
+        kit.write(f"{number}.md", f"# Notice\n{NOTICE}\n# Text\n{number}\n")
+    await kit.ingest()
+    for number in range(4):
+        await services.memories.store(NewMemory(f"the sender of parcel {number}", "here"))
+    answer = await services.search.run(SearchQuery("confidential words of the sender", Filters("here"), limit=3))
+    assert len(answer.hits) == 3
 
 
 async def test_a_search_without_sections_asks_for_no_places(

@@ -17,6 +17,7 @@ from memory_mcp.domain.keywords import Cutoff, KeywordQuery, Phrase, QueryTerm
 from memory_mcp.domain.models import DocumentFrequencies, Filters, KeywordMatches
 from memory_mcp.domain.spelling import holds
 from memory_mcp.search.lexical import bm25
+from memory_mcp.search.lexical.query import share_known
 from memory_mcp.search.lexical.stems import FOREIGN, LANGUAGES, mark
 from memory_mcp.storage.sqlite.lexical.keywords import filed, in_a_row
 from memory_mcp.storage.sqlite.lexical.scoring import MAX_FOUND, PostingCache, Search, Word
@@ -90,11 +91,10 @@ class NamespaceIndex:
 def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
     """Return the memories with terms of the query and all of its phrases, best first."""
     if not index.memories:
-        return KeywordMatches(0.0, {}, known=0.0)
+        return KeywordMatches(0.0, {}, known=0.0, words=0)
     words = [index.words(term) for term in query.terms]
     max_score = (bm25.K1 + 1) * sum(most for most, _ in words)
-    held = [bool(found) for term, (_, found) in zip(query.terms, words, strict=True) if not term.is_extra]
-    known = sum(held) / len(held) if held else 1.0
+    held = [(term.term, bool(found)) for term, (_, found) in zip(query.terms, words, strict=True) if not term.is_extra]
     present = sorted((word for _, found in words for word in found), key=lambda word: -word.weight)[:MAX_WORDS]
     present.sort(key=lambda word: word.memories)
     stored = cast("int", index.db.execute("SELECT sum(memories) FROM namespaces").get)
@@ -103,7 +103,9 @@ def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters,
         search.score(present, _holding_phrases(search, index.number, query.phrases, limit))
     else:
         _find(search, present, query.cutoff, limit)
-    return KeywordMatches(max_score, {key: search.sums[key] for key in search.best(limit)}, known)
+    return KeywordMatches(
+        max_score, {key: search.sums[key] for key in search.best(limit)}, share_known(held), len(held)
+    )
 
 
 def document_frequencies(index: NamespaceIndex, words: Mapping[str, QueryTerm]) -> DocumentFrequencies:
