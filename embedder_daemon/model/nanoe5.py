@@ -77,7 +77,7 @@ def unpack(packed: bytes, folder: Path) -> None:
         config = _config(reader)
         tokenizer = _tokenizer(reader)
         tensors = _tensors(reader, config["hidden_size"], config["intermediate_size"])
-    except (struct.error, ValueError, KeyError) as error:
+    except (struct.error, ValueError, LookupError) as error:
         raise ModelDamagedError(f"the packed model cannot be read ({error}): download it again") from error
     _save(tensors, folder / WEIGHTS)
     for name, content in _texts(config, tokenizer).items():
