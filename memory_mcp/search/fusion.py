@@ -67,18 +67,20 @@ def prominence(best: float, sample: BackgroundScores, chunks: int, policy: Backg
     """
     if min(chunks, len(sample.cosines)) < policy.fewest:
         return None
-    mean, variance = _spread(sample)
-    if variance < 1e-9:
+    spread = _spread(sample)
+    if spread is None:
         return None
+    mean, deviation = spread
     by_chance = _normal().inv_cdf((chunks - 0.375) / (chunks + 0.25))
-    return (best - mean) / math.sqrt(variance) - by_chance
+    return (best - mean) / deviation - by_chance
 
 
-def _spread(sample: BackgroundScores) -> tuple[float, float]:
-    """Return the mean and the variance of the cosines; rounding may take one above 1."""
-    cosines = [min(1.0, cosine) for cosine in sample.cosines]
+def _spread(sample: BackgroundScores) -> tuple[float, float] | None:
+    """Return the mean and the standard deviation of the cosines; None where they are all alike."""
+    cosines = [min(1.0, cosine) for cosine in sample.cosines]  # rounding may take one above 1
     mean = math.fsum(cosines) / len(cosines)
-    return mean, math.fsum((cosine - mean) ** 2 for cosine in cosines) / len(cosines)
+    variance = math.fsum((cosine - mean) ** 2 for cosine in cosines) / len(cosines)
+    return None if variance < 1e-9 else (mean, math.sqrt(variance))
 
 
 def floor_of(sample: BackgroundScores, policy: BackgroundPolicy, usual_mean: float) -> float:
@@ -89,8 +91,8 @@ def floor_of(sample: BackgroundScores, policy: BackgroundPolicy, usual_mean: flo
     """
     if len(sample.cosines) < policy.fewest:
         return 0.0
-    mean, variance = _spread(sample)
-    if mean <= policy.narrow_from or variance < 1e-9:
+    mean, _ = _spread(sample) or (0.0, 0.0)
+    if mean <= policy.narrow_from:
         return 0.0
     certainty = min(1.0, (mean - policy.narrow_from) / policy.narrow_over)
     return certainty * max(0.0, mean - usual_mean) / (1 - usual_mean)
