@@ -35,6 +35,7 @@ AT_ONCE: Final = 500
 CONTENT: Final = "content:"
 """Begins the URI of content that came without one."""
 FILE: Final = "file://"
+EMPTY: Final = "it is empty and may be unmounted, but documents below it are known"
 
 Walk = Callable[[Sequence[Path], Path], Iterator[NewJobFile]]
 """Yields the files of a folder; see `files_below`."""
@@ -90,7 +91,14 @@ class Ingesting:
             SettingsError: what reads documents is not installed.
         """
         found, folders = await asyncio.to_thread(self._found, paths, request.roots)
-        return await self._queue(request, found, folders)
+        walked = []
+        for folder in folders:
+            known = await self._store.files(request.namespace, folder)
+            if known and not any(file.uri.startswith(f"{folder.rstrip('/')}/") for file in found):
+                found.append(NewJobFile(folder, left_out=f"{EMPTY} ({len(known)} files): none was marked as missing"))
+            else:
+                walked.append(folder)
+        return await self._queue(request, found, walked)
 
     def _found(self, paths: Sequence[Path], roots: Sequence[Path]) -> tuple[list[NewJobFile], list[str]]:
         """Return what lies at the paths, each file once, and the URIs of the folders."""

@@ -296,7 +296,7 @@ class JobRunner:
         return not job.state.is_final
 
     async def _write_anew(self, job: IngestJob, prepared: PreparedFile) -> IngestJob:
-        """Write one file; if what is known of it has changed, compare and embed it anew; if that fails, only it does."""
+        """Write one file; if what is known of it has changed, compare and embed it anew; else it alone fails."""
         queued = replace(prepared.file, state=JobFileState.QUEUED, error=None, sections=0)
         try:
             for _ in range(ATTEMPTS):

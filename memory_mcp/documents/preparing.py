@@ -119,11 +119,21 @@ class Preparer:
             with await asyncio.to_thread(self._opened, job, file, content) as opened:
                 return await self._compared(job, file, read_before, opened, content, enter)
         except RefusedError as error:
+            failed = _failed(file, error)
             if error.refusal is Refusal.MISSING:
-                await self._store.mark_missing(job.new.namespace, file.uri, _EVER)
-            return PreparedFile(_failed(file, error))
+                failed = await self._missing(job, failed)
+            return PreparedFile(failed)
         except OSError as error:  # of the file's disk, or of the folder for temporary files
             return PreparedFile(_failed(file, _unreadable(error)))
+
+    async def _missing(self, job: IngestJob, file: JobFile) -> JobFile:
+        """Mark a file that a refresh does not find; a path that was named may be an unmounted folder."""
+        known = await self._store.files(job.new.namespace, file.uri)
+        if job.new.is_forced and file.uri in known:
+            await self._store.mark_missing(job.new.namespace, file.uri, _EVER)
+        elif known:
+            return replace(file, error=f"{file.error}; what is known there ({len(known)} files) is kept, not marked")
+        return file
 
     def _opened(self, job: IngestJob, file: JobFile, content: FileContent | None) -> OpenedFile:
         if content is not None:

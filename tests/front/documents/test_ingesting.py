@@ -114,7 +114,7 @@ async def test_one_bad_file_costs_one_line(kit: Kit) -> None:
 
 
 async def test_an_unexpected_error_fails_its_file_alone(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its line names the error's class, and nothing that the error quotes; where reading fails, and where writing does."""
+    """Its line names the error's class, and nothing that the error quotes, in reading or in writing."""
 
     def fail() -> None:
         if kit.reader.read_names[-1] == "2.md":
@@ -227,7 +227,13 @@ async def test_files_that_are_gone_are_marked_and_removed_on_request(kit: Kit) -
     assert (first.uri, first.state) == (gone.as_uri(), DocumentState.MISSING)
     assert (second.uris, second.state) == (((kit.folder / "f" / "renamed.md").as_uri(),), DocumentState.OK)
     assert third.state is DocumentState.OK
-    await kit.ingest(other)
+    for place in (other, other.parent):
+        await kit.ingest(place)
+        assert (await kit.ingesting.document(third.id, HERE)).state is DocumentState.OK
+    other.parent.rmdir()
+    assert (await kit.ingest(other.parent)).counts == {JobFileState.FAILED: 1}
+    assert (await kit.ingesting.document(third.id, HERE)).state is DocumentState.OK
+    await kit.finish(await kit.ingesting.refresh([third.id], kit.request(), HERE))
     assert (await kit.ingesting.document(third.id, HERE)).state is DocumentState.MISSING
     assert await kit.ingesting.remove_missing("here") == 2
     assert await listed(kit.store) == ["kept.md\n\nKept"]
