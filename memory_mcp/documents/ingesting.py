@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,7 @@ class Ingesting:
             InvalidArgumentError: a folder may not be read, or there are too many files.
             SettingsError: what reads documents is not installed.
         """
+        begun_at = datetime.now(UTC)
         found, folders = await asyncio.to_thread(self._found, paths, request.roots)
         walked = []
         for folder in folders:
@@ -98,7 +100,7 @@ class Ingesting:
                 found.append(NewJobFile(folder, left_out=f"{EMPTY} ({len(known)} files): none was marked as missing"))
             else:
                 walked.append(folder)
-        return await self._queue(request, found, walked)
+        return await self._queue(request, found, walked, begun_at)
 
     def _found(self, paths: Sequence[Path], roots: Sequence[Path]) -> tuple[list[NewJobFile], list[str]]:
         """Return what lies at the paths, each file once, and the URIs of the folders."""
@@ -141,7 +143,11 @@ class Ingesting:
         return await self._queue(replace(request, roots=()), [NewJobFile(named, content)])
 
     async def _queue(
-        self, request: IngestRequest, files: Sequence[NewJobFile], folders: Sequence[str] = ()
+        self,
+        request: IngestRequest,
+        files: Sequence[NewJobFile],
+        folders: Sequence[str] = (),
+        begun_at: datetime | None = None,
     ) -> IngestJob:
         new = NewJob(
             namespace=request.namespace,
@@ -150,6 +156,7 @@ class Ingesting:
             folders=tuple(folders),
             is_forced=request.is_forced,
             asked_by=request.asked_by,
+            begun_at=begun_at,
         )
         job = await self._store.create_job(new, files)
         self._runner.wake()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory_mcp.documents.ingesting import IngestRequest
+from memory_mcp.documents.ingesting import Ingesting, IngestRequest
 from memory_mcp.documents.readers.model import Refusal, RefusedError
 from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.process import SandboxError
@@ -26,7 +26,7 @@ from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.library import sections_of, texts_of
 from tests.contracts.shelf import listed, worded
 from tests.fakes.clock import until
-from tests.front.documents.ingesting_kit import HERE, Kit
+from tests.front.documents.ingesting_kit import HERE, Kit, files_of
 from tests.front.storage.audit import audit
 
 TEXT = "# One\nFirst things first.\n# Two\nSecond thoughts.\n"
@@ -237,6 +237,24 @@ async def test_files_that_are_gone_are_marked_and_removed_on_request(kit: Kit) -
     assert (await kit.ingesting.document(third.id, HERE)).state is DocumentState.MISSING
     assert await kit.ingesting.remove_missing("here") == 2
     assert await listed(kit.store) == ["kept.md\n\nKept"]
+
+
+async def test_what_another_job_read_after_the_walk_is_not_missing(kit: Kit) -> None:
+    """It was not there when the folder was walked."""
+    kit.write("a.md", TEXT)
+
+    def walk(roots: Sequence[Path], folder: Path) -> Iterator[NewJobFile]:
+        yield from list(files_of(roots, folder))
+        asyncio.run_coroutine_threadsafe(late(), loop).result(10)
+
+    async def late() -> None:
+        await kit.ingest(kit.write("late.md", "Late"))
+
+    loop = asyncio.get_running_loop()
+    other = Kit(kit.store, kit.folder)
+    other.ingesting = Ingesting(kit.store.documents, other.runner, walk)
+    await other.ingest()
+    assert [one.state for one in await kit.all()] == [DocumentState.OK] * 2
 
 
 async def test_a_file_outside_the_roots_is_not_read(kit: Kit, tmp_path: Path) -> None:
