@@ -180,7 +180,7 @@ class Preparer:
 
 def _is_read(document: KnownDocument, stamp: FileStamp) -> bool:
     """Whether these bytes were read before, from this file or another."""
-    return document.digest == stamp.digest and not document.is_failed
+    return document.digest == stamp.digest and not (document.is_failed or document.is_emptied)
 
 
 def path_of(uri: str) -> Path:

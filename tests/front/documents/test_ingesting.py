@@ -19,7 +19,7 @@ from memory_mcp.documents.spool import Spool
 from memory_mcp.domain.documents import DocumentState, FileChange
 from memory_mcp.domain.errors import EmbedderError, InvalidArgumentError, NotFoundError, StoreError
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
-from memory_mcp.domain.models import Embedded
+from memory_mcp.domain.models import Embedded, Filters
 from memory_mcp.domain.principal import Reach
 from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -255,6 +255,17 @@ async def test_what_another_job_read_after_the_walk_is_not_missing(kit: Kit) -> 
     other.ingesting = Ingesting(kit.store.documents, other.runner, walk)
     await other.ingest()
     assert [one.state for one in await kit.all()] == [DocumentState.OK] * 2
+
+
+async def test_a_document_whose_sections_were_deleted_is_read_again(kit: Kit) -> None:
+    """Though its file did not change."""
+    kit.write("a.md", TEXT)
+    await kit.ingest()
+    [document] = await kit.all()
+    ids = [memory.id for memory in await sections_of(kit.store, document)]
+    await kit.store.delete(ids, Filters("here"), dry_run=False)
+    assert (await kit.ingest()).counts == {JobFileState.DONE: 1}
+    assert len(await listed(kit.store)) == 2
 
 
 async def test_a_file_outside_the_roots_is_not_read(kit: Kit, tmp_path: Path) -> None:
