@@ -33,11 +33,6 @@ class FoundDocuments(Sequence[DocumentChange]):
         """Return how many there are."""
         return len(self._sections)
 
-    @property
-    def embedded(self) -> int:
-        """Return how many new sections have their chunks."""
-        return len(self._embedded)
-
     def add(self, document: DocumentChange, placed: Iterable[PlacedSection]) -> None:
         """Add a document; its sections are those that are given here."""
         for section in placed:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ AT_ONCE: Final = 500
 CONTENT: Final = "content:"
 """Begins the URI of content that came without one."""
 FILE: Final = "file://"
+EMPTY: Final = "it is empty and may be unmounted, but documents below it are known"
 
 Walk = Callable[[Sequence[Path], Path], Iterator[NewJobFile]]
 """Yields the files of a folder; see `files_below`."""
@@ -89,8 +91,16 @@ class Ingesting:
             InvalidArgumentError: a folder may not be read, or there are too many files.
             SettingsError: what reads documents is not installed.
         """
+        begun_at = datetime.now(UTC)
         found, folders = await asyncio.to_thread(self._found, paths, request.roots)
-        return await self._queue(request, found, folders)
+        walked = []
+        for folder in folders:
+            known = await self._store.files(request.namespace, folder)
+            if known and not any(file.uri.startswith(f"{folder.rstrip('/')}/") for file in found):
+                found.append(NewJobFile(folder, left_out=f"{EMPTY} ({len(known)} files): none was marked as missing"))
+            else:
+                walked.append(folder)
+        return await self._queue(request, found, walked, begun_at)
 
     def _found(self, paths: Sequence[Path], roots: Sequence[Path]) -> tuple[list[NewJobFile], list[str]]:
         """Return what lies at the paths, each file once, and the URIs of the folders."""
@@ -133,7 +143,11 @@ class Ingesting:
         return await self._queue(replace(request, roots=()), [NewJobFile(named, content)])
 
     async def _queue(
-        self, request: IngestRequest, files: Sequence[NewJobFile], folders: Sequence[str] = ()
+        self,
+        request: IngestRequest,
+        files: Sequence[NewJobFile],
+        folders: Sequence[str] = (),
+        begun_at: datetime | None = None,
     ) -> IngestJob:
         new = NewJob(
             namespace=request.namespace,
@@ -142,6 +156,7 @@ class Ingesting:
             folders=tuple(folders),
             is_forced=request.is_forced,
             asked_by=request.asked_by,
+            begun_at=begun_at,
         )
         job = await self._store.create_job(new, files)
         self._runner.wake()

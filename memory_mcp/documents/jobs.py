@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import traceback
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -19,8 +20,9 @@ from typing import Final, Protocol, TypeVar
 from memory_mcp.background import Background
 from memory_mcp.documents.preparing import PreparedFile, Preparer
 from memory_mcp.documents.sandbox.process import SandboxError
-from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.jobs import IngestJob, JobFileState, JobState
+from memory_mcp.domain.documents import FileStamp
+from memory_mcp.domain.errors import ConflictError, StoreError
+from memory_mcp.domain.jobs import IngestJob, JobFile, JobFileState, JobState
 from memory_mcp.domain.models import Embedded, Lane, Space
 from memory_mcp.domain.ports import DocumentStore
 from memory_mcp.logger import Logger
@@ -42,7 +44,7 @@ SAID_EVERY_S: Final = 1.0
 """Seconds between two writes of what a job is doing; what it has done is written with the documents."""
 
 ATTEMPTS: Final = 5
-"""To write a file that other processes write too."""
+"""To write a file that other processes write too, and at a job that gets no further."""
 OTHERS_WRITE: Final = "other processes ingest it all the time; try again when they are done"
 
 T = TypeVar("T")
@@ -87,6 +89,10 @@ class JobRunner:
         self._said_at = 0.0
         self._doing: tuple[str, JobState] | None = None
         """The job that is being run here, and what comes next in it."""
+        self._stuck: tuple[str, int] = "", 0
+        """The job that could not go on, and how many of its files were finished then."""
+        self._attempts = 0
+        """How often it could not, in a row, at that file."""
         self.background = Background("the loop of jobs", clock=clock)
 
     def wake(self) -> None:
@@ -149,10 +155,30 @@ class JobRunner:
                 return False
             try:
                 await self._run_under_lease(job)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not block all jobs for good
+                await self._tried(job.id, error)
             finally:
                 self._doing = None
                 await self._lease.give_back()
             return True
+
+    async def _tried(self, job_id: str, error: Exception) -> None:
+        """Leave a job for later, but not for ever: fail it after ATTEMPTS in a row at the same file.
+
+        Raises:
+            Exception: the error, if the job is left for later.
+            StoreError: the store cannot be read or written.
+        """
+        job = await self._store.job(job_id, "", any_namespace=True)
+        here = job_id, job.finished
+        self._attempts = self._attempts + 1 if here == self._stuck else 1
+        self._stuck = here
+        if self._attempts < ATTEMPTS or job.state.is_final:
+            raise error
+        cause = str(error) if isinstance(error, StoreError) else _unexpected(error)
+        log.error("a job failed", job=job_id, attempts=ATTEMPTS, cause=cause)
+        with contextlib.suppress(ConflictError):  # its user has just cancelled it
+            await self._store.advance_job(job_id, JobState.FAILED, f"{cause} ({ATTEMPTS} attempts)")
 
     async def _run_under_lease(self, job: IngestJob) -> None:
         """Run a job until it ends, is cancelled, or another front has taken it over."""
@@ -232,14 +258,21 @@ class JobRunner:
             yield batch
 
     async def _prepared(self, job: IngestJob) -> AsyncGenerator[PreparedFile, None]:
-        enter = partial(self._enter, job.id)
         after = -1
         while queued := await self._store.job_files(job.id, JobFileState.QUEUED, after, FILES_AT_ONCE):
             uris = () if job.new.is_forced else [file.uri for file in queued]
             stamps = await self._store.stamps(job.new.namespace, uris)
             for file in queued:
-                yield await self._preparer.prepare(job, file, stamps.get(file.uri), enter)
+                yield await self._prepare(job, file, stamps.get(file.uri))
             after = queued[-1].place
+
+    async def _prepare(self, job: IngestJob, file: JobFile, read_before: FileStamp | None) -> PreparedFile:
+        try:
+            return await self._preparer.prepare(job, file, read_before, partial(self._enter, job.id))
+        except (ConflictError, SandboxError, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one file must not block the jobs of a store for good
+            return PreparedFile(_failed(job, file, error))
 
     async def _write(self, job: IngestJob, waiting: deque[PreparedFile]) -> bool:
         """Write the first files of the line that are embedded; return whether the job goes on."""
@@ -250,7 +283,9 @@ class JobRunner:
             return True
         try:
             job = await self._store.put_files(job.id, [(prepared.file, prepared.change) for prepared in complete])
-        except ConflictError:  # another process wrote a file, or two files of the job are equal
+        except (SandboxError, StoreError):
+            raise
+        except Exception:  # noqa: BLE001 - two files are equal, another process wrote one, or one cannot be written
             for prepared in complete:
                 job = await self._write_anew(job, prepared)
         finally:
@@ -261,7 +296,7 @@ class JobRunner:
         return not job.state.is_final
 
     async def _write_anew(self, job: IngestJob, prepared: PreparedFile) -> IngestJob:
-        """Write one file; if what is known of it has changed, compare and embed it anew."""
+        """Write one file; if what is known of it has changed, compare and embed it anew; else it alone fails."""
         queued = replace(prepared.file, state=JobFileState.QUEUED, error=None, sections=0)
         try:
             for _ in range(ATTEMPTS):
@@ -269,11 +304,15 @@ class JobRunner:
                     return await self._store.put_files(job.id, [(prepared.file, prepared.change)])
                 except ConflictError:
                     prepared.close()
-                    prepared = await self._preparer.prepare(job, queued, None, partial(self._enter, job.id))
+                    prepared = await self._prepare(job, queued, None)
                     await self._embed(prepared)
+            failed = replace(queued, state=JobFileState.FAILED, error=OTHERS_WRITE)
+        except (ConflictError, SandboxError, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one file must not block the jobs of a store for good
+            failed = _failed(job, queued, error)
         finally:
             prepared.close()
-        failed = replace(queued, state=JobFileState.FAILED, error=OTHERS_WRITE)
         return await self._store.put_files(job.id, [(failed, None)])
 
     async def _embed(self, prepared: PreparedFile) -> None:
@@ -281,6 +320,22 @@ class JobRunner:
         while batch := list(islice(texts, BATCH)):
             made, _ = await self._indexer.embed(batch, lane=Lane.BULK, space=await self._space())
             prepared.embed(made)
+
+
+def _failed(job: IngestJob, file: JobFile, error: Exception) -> JobFile:
+    """Return a file that an unexpected error stopped; the message of such an error may quote the file."""
+    log.error("a file failed unexpectedly", job=job.id, place=file.place, cause=type(error).__name__, at=_where(error))
+    return replace(file, state=JobFileState.FAILED, error=_unexpected(error), sections=0)
+
+
+def _unexpected(error: Exception) -> str:
+    return f"the program failed at it ({type(error).__name__}); please report that, with the lines of the log"
+
+
+def _where(error: Exception) -> str:
+    """Return in which line it was raised."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"{frame.f_globals.get('__name__')}:{line}"
 
 
 def _distribute(made: Sequence[Embedded], waiting: deque[PreparedFile]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,7 +31,7 @@ from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState
 from memory_mcp.domain.models import Embedded
 from memory_mcp.domain.ports import DocumentStore
 
-_PASSING: Final = frozenset({Refusal.CHANGED})
+_PASSING: Final = frozenset({Refusal.CHANGED, Refusal.NOT_READABLE})
 """Refusals that say nothing of the file as it is now: its document stays as it was."""
 _EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 UNKNOWN_TYPE: Final = "application/octet-stream"
@@ -65,22 +66,25 @@ class PreparedFile:
     """Where they lie."""
     is_pending: bool = False
     """Whether a new section has no vector yet."""
+    left: int = 0
+    """New sections whose chunks did not come yet."""
 
     def new_texts(self) -> Iterator[str]:
         """Yield the contents of the new sections, in order."""
         return iter(()) if self.found is None else self.found.new_texts()
 
-    @property
-    def left(self) -> int:
-        """Return how many new sections are not embedded."""
-        return 0 if self.found is None else self.found.new - self.found.embedded
-
     def embed(self, made: Iterable[Embedded]) -> None:
-        """Take the chunks of the next new sections, as many as are left."""
+        """Take the chunks of the next new sections, as many as are left; without room for them the file fails."""
         for embedded in islice(made, self.left):
-            assert self.found is not None  # noqa: S101 - else none is left
-            self.found.embed(embedded)
-            self.is_pending |= any(chunk.vector is None and not chunk.error for chunk in embedded.chunks)
+            self.left -= 1
+            if self.change is None or self.found is None:
+                continue  # it has failed: its chunks are passed over, up to those of the next file
+            try:
+                self.found.embed(embedded)
+            except RefusedError as error:
+                self.file, self.change, self.is_pending = _failed(self.file, error), None, False
+            else:
+                self.is_pending |= any(chunk.vector is None and not chunk.error for chunk in embedded.chunks)
 
     def close(self) -> None:
         """Drop what was read."""
@@ -115,9 +119,21 @@ class Preparer:
             with await asyncio.to_thread(self._opened, job, file, content) as opened:
                 return await self._compared(job, file, read_before, opened, content, enter)
         except RefusedError as error:
+            failed = _failed(file, error)
             if error.refusal is Refusal.MISSING:
-                await self._store.mark_missing(job.new.namespace, file.uri, _EVER)
-            return PreparedFile(_failed(file, error))
+                failed = await self._missing(job, failed)
+            return PreparedFile(failed)
+        except OSError as error:  # of the file's disk, or of the folder for temporary files
+            return PreparedFile(_failed(file, _unreadable(error)))
+
+    async def _missing(self, job: IngestJob, file: JobFile) -> JobFile:
+        """Mark a file that a refresh does not find; a path that was named may be an unmounted folder."""
+        known = await self._store.files(job.new.namespace, file.uri)
+        if job.new.is_forced and file.uri in known:
+            await self._store.mark_missing(job.new.namespace, file.uri, _EVER)
+        elif known:
+            return replace(file, error=f"{file.error}; what is known there ({len(known)} files) is kept, not marked")
+        return file
 
     def _opened(self, job: IngestJob, file: JobFile, content: FileContent | None) -> OpenedFile:
         if content is not None:
@@ -159,12 +175,12 @@ class Preparer:
         except BaseException:
             spool.close()
             raise
-        return PreparedFile(_finished(file, found), replace(change, documents=found), found, spool)
+        return PreparedFile(_finished(file, found), replace(change, documents=found), found, spool, left=found.new)
 
 
 def _is_read(document: KnownDocument, stamp: FileStamp) -> bool:
     """Whether these bytes were read before, from this file or another."""
-    return document.digest == stamp.digest and not document.is_failed
+    return document.digest == stamp.digest and not (document.is_failed or document.is_emptied)
 
 
 def path_of(uri: str) -> Path:
@@ -176,8 +192,7 @@ def _find(found: FoundDocuments, read: ReadItems, known: Sequence[KnownDocument]
     """Cut the documents of a file, and find the sections that are known; it takes time.
 
     Raises:
-        RefusedError: TOO_LARGE: they are too many.
-        StoreError: there is no room for them.
+        RefusedError: TOO_LARGE: they are too many; NOT_READABLE: there is no room for them.
     """
     held = {document.part: document.sections for document in known}
     for header, drafts in read.documents():
@@ -206,8 +221,14 @@ def _refused(known: Sequence[KnownDocument], error: RefusedError) -> tuple[Docum
     )
 
 
+def _unreadable(error: OSError) -> RefusedError:
+    why = error.strerror or type(error).__name__
+    fix = f"check its disk, and whether {tempfile.gettempdir()} has room"
+    return RefusedError(Refusal.NOT_READABLE, f"it could not be read ({why}); {fix}")
+
+
 def _failed(file: JobFile, error: RefusedError) -> JobFile:
-    return replace(file, state=JobFileState.FAILED, error=error.sentence)
+    return replace(file, state=JobFileState.FAILED, error=error.sentence, sections=0)
 
 
 def _finished(file: JobFile, found: FoundDocuments) -> JobFile:

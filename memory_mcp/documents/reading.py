@@ -46,8 +46,7 @@ class ReadItems:
         """Add the next one.
 
         Raises:
-            RefusedError: TOO_LARGE: the file holds too many documents.
-            StoreError: there is no room for it.
+            RefusedError: TOO_LARGE: the file holds too many documents; NOT_READABLE: there is no room.
         """
         if isinstance(item, Header):
             if len(self._headers) == MAX_SECTIONS:
@@ -88,7 +87,6 @@ async def read_items(
     Raises:
         RefusedError: the file cannot be read.
         SandboxError: no file can.
-        StoreError: there is no room for what is read.
     """
     read = ReadItems(spool)
     async with aclosing(reader.read(file, name, media_type)) as items:

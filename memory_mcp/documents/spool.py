@@ -10,7 +10,7 @@ from os import SEEK_END
 from threading import Lock
 from typing import Final, Generic, TypeVar, cast, overload
 
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.documents.readers.model import Refusal, RefusedError
 
 IN_MEMORY: Final = 1 << 18
 """Bytes of a spool that are kept in memory; one with more lies in a temporary file without a name."""
@@ -29,7 +29,7 @@ class Spool:
         """Keep a value; return where it lies.
 
         Raises:
-            StoreError: there is no room.
+            RefusedError: NOT_READABLE: there is no room.
         """
         written = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         try:
@@ -39,7 +39,8 @@ class Spool:
                 self._file.write(written)
         except OSError as error:
             folder = tempfile.gettempdir()
-            raise StoreError(f"what is read has no room in {folder} ({error.strerror}); free some there") from error
+            sentence = f"what is read of it has no room in {folder} ({error.strerror}); free some there"
+            raise RefusedError(Refusal.NOT_READABLE, sentence) from error
         return place
 
     def get(self, place: int) -> object:
@@ -65,7 +66,7 @@ class Spooled(Sequence[T], Generic[T]):
         """Keep one more.
 
         Raises:
-            StoreError: there is no room.
+            RefusedError: NOT_READABLE: there is no room.
         """
         self._places.append(self._spool.put(value))
 

@@ -143,6 +143,8 @@ class KnownDocument:
     is_failed: bool
     sections: tuple[KnownSection, ...]
     """In their order."""
+    is_emptied: bool = False
+    """Whether it had sections, all of which are deleted."""
 
 
 @dataclass(frozen=True, slots=True)

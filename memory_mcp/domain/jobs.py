@@ -102,6 +102,8 @@ class NewJob:
     """Whether files that seem unchanged are read too."""
     asked_by: str = ""
     """The name of the principal."""
+    begun_at: datetime | None = None
+    """Before its folders were walked: it counts as created then; None: when it is queued."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,9 @@ class FakeDocuments(OnShelves):
             for uri, file in found.items()
             if file is not None
             and file.missing_at is None
-            and not any(held.change.refusal for held in self._of_digest(namespace, file.stamp.digest))
+            and not any(
+                held.change.refusal or self._is_emptied(held) for held in self._of_digest(namespace, file.stamp.digest)
+            )
         }
 
     async def files(self, namespace: str, place: str) -> Mapping[str, FileStamp]:
@@ -62,7 +64,18 @@ class FakeDocuments(OnShelves):
 
     def _seen(self, held: HeldDocument) -> KnownDocument:
         sections = tuple(KnownSection(memory.id, at.digest) for memory, at in self._live(held))
-        return KnownDocument(held.id, held.change.part, held.digest, held.revision, bool(held.change.refusal), sections)
+        return KnownDocument(
+            held.id,
+            held.change.part,
+            held.digest,
+            held.revision,
+            bool(held.change.refusal),
+            sections,
+            self._is_emptied(held),
+        )
+
+    def _is_emptied(self, held: HeldDocument) -> bool:
+        return not self._live(held) and any(at.document == held.id for at in self.shelves.sections.values())
 
     def _of_digest(self, namespace: str, digest: str) -> list[HeldDocument]:
         of = self.shelves.documents.values()

@@ -36,7 +36,7 @@ class FakeJobs(FakeDocuments):
         ended = [held.id for held in self.shelves.jobs.values() if held.state.is_final]
         for job_id in [one for one in ended if self.shelves.jobs[one].updated_at < now - KEPT_FOR]:
             del self.shelves.jobs[job_id]
-        held = HeldJob(uuid.uuid4().hex, new, now, now)
+        held = HeldJob(uuid.uuid4().hex, replace(new, begun_at=None), min(now, new.begun_at or now), now)
         for place, file in enumerate(files):
             state = JobFileState.QUEUED if file.left_out is None else JobFileState.LEFT_OUT
             held.files.append(JobFile(place, file.uri, state, file.left_out))

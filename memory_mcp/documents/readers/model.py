@@ -33,6 +33,8 @@ class Refusal(StrEnum):
     SECRET = "secret"  # noqa: S105 - likewise
     CHANGED = "changed"
     """While it was read."""
+    NOT_READABLE = "not_readable"
+    """The system failed: its disk, or there is no room for what is read."""
 
 
 class RefusedError(Exception):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from memory_mcp.documents.readers.model import DocumentItem, Header, Refusal, RefusedError, TextBlock
 from memory_mcp.documents.sandbox.control import LENGTH
@@ -20,6 +21,20 @@ class _Frame(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+LAST_YEAR: Final = 9_000
+"""Of a time that is kept: the sections after it follow by microseconds, and must not leave what a time can be."""
+
+
+def _kept(moment: datetime) -> datetime | None:
+    """Return a time in UTC; None if no document can be from then."""
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError:
+        return None
+    return utc if utc.year <= LAST_YEAR else None
+
+
+_Time = Annotated[AwareDatetime, AfterValidator(_kept)] | None
 _Short = Annotated[str, Field(max_length=MAX_NAME)]
 _Page = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -39,7 +54,7 @@ class _HeaderFrame(_Frame):
     title: _Short | None
     media_type: _Short
     pages: _Page | None
-    created_at: AwareDatetime | None
+    created_at: _Time
     refused: _Refused | None
     is_conversation: bool
 
@@ -56,7 +71,7 @@ class _BlockFrame(_Frame):
     heading: Annotated[tuple[_Short, ...], Field(max_length=MAX_DEPTH)]
     page: _Page | None
     repeated: Annotated[str, Field(max_length=MAX_REPEATED)]
-    created_at: AwareDatetime | None
+    created_at: _Time
     stands_alone: bool
 
     def item(self) -> TextBlock:

@@ -26,7 +26,7 @@ class Documents(Protocol):
     """
 
     async def stamps(self, namespace: str, uris: Sequence[str]) -> Mapping[str, FileStamp]:
-        """Return what these files were when they were read; only of those that are not missing and did not fail."""
+        """Return what these files were when they were read; not of the missing, failed or emptied ones."""
         ...
 
     async def files(self, namespace: str, place: str) -> Mapping[str, FileStamp]:

@@ -10,6 +10,7 @@ from memory_mcp.documents.ingesting import Ingesting, IngestRequest
 from memory_mcp.documents.jobs import JobRunner
 from memory_mcp.documents.opening import open_below
 from memory_mcp.documents.preparing import Preparer
+from memory_mcp.documents.reading import ReadsDocuments
 from memory_mcp.domain.documents import Document
 from memory_mcp.domain.jobs import IngestJob, NewJobFile
 from memory_mcp.domain.ports import DocumentStore
@@ -48,13 +49,15 @@ class Kit:
     woken: int = 0
     documents: DocumentStore | None = None
     """In place of the store's."""
+    real_reader: ReadsDocuments | None = None
+    """In place of the fake."""
 
     def __post_init__(self) -> None:
         """Join them."""
         documents = self.documents or self.store.documents
         self.runner = JobRunner(
             documents,
-            Preparer(documents, self.reader, open_below),
+            Preparer(documents, self.real_reader or self.reader, open_below),
             Indexer(self.embedder, interactive_budget_s=1, bulk_budget_s=20),
             Lease(self.store, "documents"),
             space=lambda: self.store.read(lambda it: it.space()),

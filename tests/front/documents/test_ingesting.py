@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory_mcp.documents.ingesting import IngestRequest
+from memory_mcp.documents.ingesting import Ingesting, IngestRequest
+from memory_mcp.documents.readers.model import Refusal, RefusedError
+from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.process import SandboxError
+from memory_mcp.documents.spool import Spool
 from memory_mcp.domain.documents import DocumentState, FileChange
-from memory_mcp.domain.errors import EmbedderError, InvalidArgumentError, NotFoundError
+from memory_mcp.domain.errors import EmbedderError, InvalidArgumentError, NotFoundError, StoreError
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
+from memory_mcp.domain.models import Embedded, Filters
 from memory_mcp.domain.principal import Reach
 from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.library import sections_of, texts_of
 from tests.contracts.shelf import listed, worded
 from tests.fakes.clock import until
-from tests.front.documents.ingesting_kit import HERE, Kit
+from tests.front.documents.ingesting_kit import HERE, Kit, files_of
 from tests.front.storage.audit import audit
 
 TEXT = "# One\nFirst things first.\n# Two\nSecond thoughts.\n"
@@ -109,6 +113,100 @@ async def test_one_bad_file_costs_one_line(kit: Kit) -> None:
     assert await kit.ingesting.documents("here", state=DocumentState.FAILED) == []
 
 
+async def test_an_unexpected_error_fails_its_file_alone(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line names the error's class, and nothing that the error quotes, in reading or in writing."""
+
+    def fail() -> None:
+        if kit.reader.read_names[-1] == "2.md":
+            raise OverflowError("a secret")
+        if kit.reader.read_names[-1] == "3.md":
+            raise OSError(5, "Input/output error")
+
+    for number in range(5):
+        kit.write(f"{number}.md", f"Text {number}")
+    kit.reader.before_read = fail
+    put = SqliteDocuments.put_files
+
+    async def strict(
+        self: SqliteDocuments, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]
+    ) -> IngestJob:
+        if any(change and change.uri.endswith("/4.md") for _, change in files):
+            raise UnicodeEncodeError("utf-8", "a secret", 0, 1, "surrogates")
+        return await put(self, job_id, files)
+
+    monkeypatch.setattr(SqliteDocuments, "put_files", strict)
+    job = await kit.ingest()
+    assert (job.state, job.counts) == (JobState.DONE, {JobFileState.DONE: 2, JobFileState.FAILED: 3})
+    lines = await kit.ingesting.job_lines(job.id, JobFileState.FAILED, -1, 10)
+    assert [(line.error or "").split(";")[0] for line in lines] == [
+        "the program failed at it (OverflowError)",
+        "it could not be read (Input/output error)",
+        "the program failed at it (UnicodeEncodeError)",
+    ]
+
+
+async def test_without_room_for_what_is_read_its_file_fails_alone(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its document stays as it was; so do the files after it, whose chunks come in the same batch."""
+    path = kit.write("b.md", TEXT)
+    await kit.ingest()
+    for name in ("a.md", "b.md", "c.md"):
+        more = "more " * (30 if name == "b.md" else 1)
+        kit.write(name, f"# New {name}\nWords.\nMany {more}words.\n")
+    put = Spool.put
+
+    def limited(self: Spool, value: object) -> int:
+        if isinstance(value, Embedded) and value.chunks[-1].end > 100:  # those of b.md
+            raise RefusedError(Refusal.NOT_READABLE, "there is no room")
+        return put(self, value)
+
+    monkeypatch.setattr(Spool, "put", limited)
+    job = await kit.ingest()
+    assert job.counts == {JobFileState.DONE: 2, JobFileState.FAILED: 1}
+    by_uri = {one.uri: one for one in await kit.all()}
+    assert [text.splitlines()[0] for text in await texts_of(kit.store, by_uri[path.as_uri()])] == ["One", "Two"]
+    last = by_uri[(kit.folder / "c.md").as_uri()]
+    assert await texts_of(kit.store, last) == ["New c.md\n\nWords.", "New c.md\n\nMany more words."]
+
+
+async def test_a_job_that_gets_no_further_ends(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left for later while the store fails, but after five attempts at the same file those behind it go on."""
+
+    async def fail(*_: object) -> None:
+        raise StoreError("the store is ill")
+
+    kit.write("a.md", TEXT)
+    job = await kit.ingesting.ingest_paths([kit.folder], kit.request())
+    with monkeypatch.context() as ill:
+        ill.setattr(SqliteDocuments, "put_files", fail)
+        for _ in range(4):
+            with pytest.raises(StoreError, match="ill"):
+                await kit.runner.work()
+        assert await kit.runner.work()
+    job = await kit.ingesting.job(job.id, HERE)
+    assert (job.state, job.error) == (JobState.FAILED, "the store is ill (5 attempts)")
+    assert (await kit.ingest()).counts == {JobFileState.DONE: 1}
+
+
+_LAST = "9999-12-31T23:59:59.999999Z"
+_SAYS = '{"sender": "human", "text": "Hello %s", "created_at": "%s"}'
+_TURNS = ", ".join(_SAYS % (number, _LAST) for number in range(3))
+_MAIL = "From: a@b.c\nSubject: Hi\nDate: Fri, 31 Dec 9999 23:59:59 -1200\n\nFirst.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sections"),
+    [("a.eml", _MAIL, 1), ("conversations.json", f'[{{"uuid": "c", "name": "C", "chat_messages": [{_TURNS}]}}]', 3)],
+)
+async def test_what_is_from_the_end_of_time_is_read(kit: Kit, name: str, content: str, sections: int) -> None:
+    """Its time is passed over: the sections after it would have none, and it would have none in UTC."""
+    os.utime(kit.write(name, content), (1, 1))
+    async with Sandbox(unsandboxed=True) as reader:
+        job = await Kit(kit.store, kit.folder, real_reader=reader).ingest()
+    assert (job.counts, job.sections) == ({JobFileState.DONE: 1}, sections)
+    [document] = await kit.all()
+    assert {memory.created_at.year for memory in await sections_of(kit.store, document)} == {1970}
+
+
 async def test_a_file_of_several_documents(kit: Kit) -> None:
     """A mailbox has a document for each message."""
     kit.write("box.md", "Preface\nPART message-1\nHello\nPART message-2\nBye\n")
@@ -129,10 +227,45 @@ async def test_files_that_are_gone_are_marked_and_removed_on_request(kit: Kit) -
     assert (first.uri, first.state) == (gone.as_uri(), DocumentState.MISSING)
     assert (second.uris, second.state) == (((kit.folder / "f" / "renamed.md").as_uri(),), DocumentState.OK)
     assert third.state is DocumentState.OK
-    await kit.ingest(other)
+    for place in (other, other.parent):
+        await kit.ingest(place)
+        assert (await kit.ingesting.document(third.id, HERE)).state is DocumentState.OK
+    other.parent.rmdir()
+    assert (await kit.ingest(other.parent)).counts == {JobFileState.FAILED: 1}
+    assert (await kit.ingesting.document(third.id, HERE)).state is DocumentState.OK
+    await kit.finish(await kit.ingesting.refresh([third.id], kit.request(), HERE))
     assert (await kit.ingesting.document(third.id, HERE)).state is DocumentState.MISSING
     assert await kit.ingesting.remove_missing("here") == 2
     assert await listed(kit.store) == ["kept.md\n\nKept"]
+
+
+async def test_what_another_job_read_after_the_walk_is_not_missing(kit: Kit) -> None:
+    """It was not there when the folder was walked."""
+    kit.write("a.md", TEXT)
+
+    def walk(roots: Sequence[Path], folder: Path) -> Iterator[NewJobFile]:
+        yield from list(files_of(roots, folder))
+        asyncio.run_coroutine_threadsafe(late(), loop).result(10)
+
+    async def late() -> None:
+        await kit.ingest(kit.write("late.md", "Late"))
+
+    loop = asyncio.get_running_loop()
+    other = Kit(kit.store, kit.folder)
+    other.ingesting = Ingesting(kit.store.documents, other.runner, walk)
+    await other.ingest()
+    assert [one.state for one in await kit.all()] == [DocumentState.OK] * 2
+
+
+async def test_a_document_whose_sections_were_deleted_is_read_again(kit: Kit) -> None:
+    """Though its file did not change."""
+    kit.write("a.md", TEXT)
+    await kit.ingest()
+    [document] = await kit.all()
+    ids = [memory.id for memory in await sections_of(kit.store, document)]
+    await kit.store.delete(ids, Filters("here"), dry_run=False)
+    assert (await kit.ingest()).counts == {JobFileState.DONE: 1}
+    assert len(await listed(kit.store)) == 2
 
 
 async def test_a_file_outside_the_roots_is_not_read(kit: Kit, tmp_path: Path) -> None:

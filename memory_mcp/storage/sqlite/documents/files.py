@@ -73,7 +73,10 @@ def stamps(db: apsw.Connection, namespace: str, uris: Sequence[str]) -> dict[str
         """SELECT uri, digest, size, modified FROM document_files AS f
            WHERE namespace = ?1 AND uri IN (SELECT value FROM json_each(?2)) AND missing_at IS NULL
              AND NOT EXISTS (SELECT 1 FROM documents AS d
-                             WHERE d.namespace = ?1 AND d.digest = f.digest AND d.refusal IS NOT NULL)""",
+                             WHERE d.namespace = ?1 AND d.digest = f.digest AND (d.refusal IS NOT NULL OR (
+                               EXISTS (SELECT 1 FROM sections WHERE document = d.key) AND NOT EXISTS (
+                                 SELECT 1 FROM sections AS s JOIN memories AS m USING (key)
+                                 WHERE s.document = d.key AND m.deleted_at IS NULL))))""",
         (namespace, to_json(list(uris))),
     )
     return _to_stamps(rows)
@@ -99,8 +102,9 @@ def _to_stamps(rows: Iterable[apsw.SQLiteValues]) -> dict[str, FileStamp]:
 def known(db: apsw.Connection, namespace: str, uri: str, digest: str) -> tuple[KnownDocument, ...]:
     """Return the documents of this digest, else those that the file alone has."""
     return tuple(
-        KnownDocument(document_id, part, held, revision, bool(failed), sections.known(db, key))
+        KnownDocument(document_id, part, held, revision, bool(failed), live, not live and sections.has_any(db, key))
         for key, document_id, part, held, revision, failed in _known(db, namespace, uri, digest)
+        for live in [sections.known(db, key)]
     )
 
 

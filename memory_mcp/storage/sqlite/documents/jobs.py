@@ -21,7 +21,7 @@ from memory_mcp.domain.jobs import (
     NewJobFile,
     check_transition,
 )
-from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
+from memory_mcp.storage.sqlite.db.rows import from_micros, to_json, to_micros
 from memory_mcp.storage.sqlite.documents import files
 
 KEPT_FOR: Final = 30 * 86_400_000_000
@@ -66,7 +66,7 @@ def create(db: apsw.Connection, new: NewJob, of: Sequence[NewJobFile], now: int)
             to_json(list(new.folders)),
             new.is_forced,
             new.asked_by,
-            now,
+            now if new.begun_at is None else min(now, to_micros(new.begun_at)),
             now,
         ),
     )

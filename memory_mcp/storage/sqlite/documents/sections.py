@@ -62,6 +62,11 @@ def known(db: apsw.Connection, document: int) -> tuple[KnownSection, ...]:
     return tuple(KnownSection(memory_id, held) for memory_id, held in cast("Iterator[tuple[str, bytes]]", rows))
 
 
+def has_any(db: apsw.Connection, document: int) -> bool:
+    """Whether a document has sections, deleted or not."""
+    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM sections WHERE document = ?)", (document,)).get)
+
+
 def outline(db: apsw.Connection, document_id: str, offset: int, limit: int) -> list[SectionOutline]:
     """Return live sections of a document, in order."""
     rows = db.execute(
