@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -249,13 +250,15 @@ class Ingesting:
         return removed
 
     async def watch(self, folder: Path, request: IngestRequest) -> Watch:
-        """Keep a folder current, from the next look of a front at the watches.
+        """Keep a folder, named by its real path, current from the next look of a front at the watches.
 
         Raises:
-            InvalidArgumentError: it is no folder.
+            InvalidArgumentError: it is no folder, or lies behind a link, which could lead elsewhere later.
         """
         if not (folder.is_absolute() and await asyncio.to_thread(folder.is_dir)):
             raise InvalidArgumentError("path", f"{str(folder)!r} is no folder; name one by its absolute path")
+        if (real := await asyncio.to_thread(os.path.realpath, folder)) != str(folder):
+            raise InvalidArgumentError("path", f"{str(folder)!r} is, or lies behind, a link; name {real!r}")
         watch = await self._store.add_watch(str(folder), request.namespace, request.tags, request.asked_by)
         self.watches_changed.set()
         return watch

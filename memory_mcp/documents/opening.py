@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Final, Self
 
-from memory_mcp.documents.beneath import LOOKING, open_beneath
+from memory_mcp.documents.beneath import LOOKING, open_beneath, open_real
 from memory_mcp.documents.readers.model import Refusal, RefusedError
 from memory_mcp.documents.secret_names import secret
 
@@ -72,7 +72,7 @@ def open_below(
     It blocks on no FIFO, wakes no device, and reads nothing.
 
     Args:
-        roots: absolute folders.
+        roots: the real paths of folders; one that has become a link is not followed.
         path: absolute.
         max_bytes: the largest size.
         secrets: open files that hold secrets by their name as well.
@@ -136,7 +136,7 @@ def _opened(root: Path, relative: PurePath, path: Path, max_bytes: int, *, secre
     if not secrets:
         _refuse_secret(relative)
     try:
-        folder = os.open(root, LOOKING | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = open_real(root, LOOKING)
         try:
             _refuse_special(folder, relative)
             descriptor = open_beneath(folder, relative, _READING)

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from pathspec import GitIgnoreSpec
 
-from memory_mcp.documents.beneath import open_beneath
+from memory_mcp.documents.beneath import open_beneath, open_real
 from memory_mcp.documents.opening import outside, places, refused_for
 from memory_mcp.documents.secret_names import FOLDERS, is_secret_file
 
@@ -105,7 +105,7 @@ def walk(roots: Sequence[Path], folder: Path, *, max_entries: int = MAX_ENTRIES)
     is swapped for a link meanwhile is not entered.
 
     Args:
-        roots: absolute folders.
+        roots: the real paths of folders; one that has become a link is not followed.
         folder: absolute, one of the roots or below one.
         max_entries: files and folders that are looked at.
 
@@ -131,14 +131,14 @@ def look(root: Path, place: Path) -> SeenBelow:
     """Return what `walk` would yield of a place below a root, be it a file or a folder; it takes time.
 
     Args:
-        root: an absolute folder, whose ignore files are honoured, and those of the folders down to the place.
+        root: the real path of a folder, whose ignore files are honoured, and those of the folders down to the place.
         place: the root, or a path below it.
 
     Raises:
-        RefusedError: MISSING or NO_ACCESS: the root cannot be opened.
+        RefusedError: MISSING, NO_ACCESS or OUTSIDE_ROOTS: the root cannot be opened, or has become a link.
     """
     try:
-        descriptor = os.open(root, _FOLDER | os.O_CLOEXEC)
+        descriptor = open_real(root, _FOLDER)
     except OSError as error:
         raise refused_for(error, root.name) from error
     walking = _Walk(root, MAX_ENTRIES)
@@ -157,7 +157,7 @@ def look(root: Path, place: Path) -> SeenBelow:
 def _opened(root: Path, parts: tuple[str, ...]) -> tuple[int, list[_Rules]]:
     """Open a folder below a root; return it with the rules of the folders above it."""
     rules: list[_Rules] = []
-    top = os.open(root, _FOLDER | os.O_CLOEXEC)
+    top = open_real(root, _FOLDER)
     try:
         for depth in range(len(parts)):
             above = open_beneath(top, PurePath(*parts[:depth]), _FOLDER)

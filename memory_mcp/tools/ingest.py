@@ -230,7 +230,7 @@ async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
 
 
 async def _allowed(call: Call, named: str, *, watch: bool) -> tuple[Path, tuple[Path, ...]]:
-    """Return the path and the folders below which the caller may read.
+    """Return the path and the folders below which the caller may read, as their real paths now.
 
     Raises:
         ForbiddenError: it lies below none of them; the opening of each file checks it again.
@@ -247,11 +247,16 @@ async def _allowed(call: Call, named: str, *, watch: bool) -> tuple[Path, tuple[
         raise ForbiddenError("watch: no client may have folders watched; set MCP_MEMORY_INGEST_WATCH=1 to allow it")
     path = _absolute(named)
     roots = (*rules.roots, *await call.ask_roots())
-    if await asyncio.to_thread(lambda: next(places(roots, path), None)) is None:
+    if watch:  # of what is watched, no part may be a link
+        path = Path(await asyncio.to_thread(os.path.realpath, path))
+    place = await asyncio.to_thread(lambda: next(places(roots, path), None))
+    if place is None:
         raise ForbiddenError(f"path: {outside(path)}")
+    real_roots = [Path(each) for each in await asyncio.to_thread(lambda: [*map(os.path.realpath, (place[0], *roots))])]
+    path = real_roots[0] / place[1]
     if watch and not await asyncio.to_thread(path.is_dir):
         raise InvalidArgumentError("watch", f"{cut(named)!r} is no folder; only folders are watched")
-    return path, roots
+    return path, tuple(dict.fromkeys(real_roots))
 
 
 def _absolute(named: str) -> Path:

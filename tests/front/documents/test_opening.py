@@ -117,12 +117,14 @@ class TestOpening:
         with pytest.raises(RefusedError, match="MCP_MEMORY_INGEST_ROOTS"):
             open_below([], root / "note.txt")
 
-    def test_a_root_may_be_a_link(self, root: Path, tmp_path: Path) -> None:
-        """A root is what its owner named, through links or not, and so is a path below it."""
-        alias = tmp_path / "alias"
-        alias.symlink_to(root)
-        assert content(open_below([alias], alias / "note.txt")) == "a note"
-        assert content(open_below([alias], root / "note.txt")) == "a note"
+    def test_a_root_that_has_become_a_link_is_not_followed(self, root: Path, tmp_path: Path) -> None:
+        """Nor is one below such a link: roots are real paths, and what is elsewhere now was never allowed."""
+        elsewhere = tmp_path / "elsewhere"
+        root.rename(elsewhere)
+        root.symlink_to(elsewhere)
+        assert refusal(root, root / "note.txt") is Refusal.OUTSIDE_ROOTS
+        assert refusal(root / "deep", root / "deep" / "deeper" / "other.txt") is Refusal.OUTSIDE_ROOTS
+        assert refusal(tmp_path / "nothing", tmp_path / "nothing" / "x") is Refusal.MISSING
 
     def test_a_second_root_may_hold_it(self, root: Path, tmp_path: Path) -> None:
         """What one root refuses as outside, a wider one may allow."""

@@ -149,6 +149,19 @@ def test_refuses_folders(tmp_path: Path, folder: str, refusal: Refusal) -> None:
     assert caught.value.refusal is refusal
 
 
+@pytest.mark.parametrize("swapped", ["above", "above/root"])
+def test_a_root_that_has_become_a_link_is_not_walked(tmp_path: Path, swapped: str) -> None:
+    """Be it itself or a folder above it."""
+    root = tmp_path / "above" / "root"
+    named(tmp_path, "above/root/note.txt")
+    (tmp_path / swapped).rename(tmp_path / "elsewhere")
+    (tmp_path / swapped).symlink_to("../elsewhere" if "/" in swapped else "elsewhere")
+    for walking in (lambda: list(walk([root], root)), lambda: look(root, root)):
+        with pytest.raises(RefusedError) as caught:
+            walking()
+        assert caught.value.refusal is Refusal.OUTSIDE_ROOTS
+
+
 def test_a_swapped_folder_is_not_entered(tmp_path: Path) -> None:
     """While a thread swaps a folder for a link that leads out, no name from outside is seen."""
     named(tmp_path, "elsewhere/private.txt")
