@@ -74,6 +74,19 @@ def test_ignore_files_are_honoured(tmp_path: Path) -> None:
     }
 
 
+def test_slow_patterns_are_not_honoured(tmp_path: Path) -> None:
+    """Patterns that would try for years, or too many of them, are skipped; the others of the file hold."""
+    slow = ["*a" * 20 + "*b", "/".join(["*a*a"] * 20), "**/a/" * 20 + "b", "a" * 501, "!*a*a*a*a*b"]
+    ignored = ["*.log", "**/build/**", "*/*/*/*/*/*.tmp", "*b*c*d"]
+    named(tmp_path, ".gitignore", "\n".join([*slow, *ignored, *["#"] * 1000, "late"]))
+    named(tmp_path, ".memoryignore", "x\n" * 40_000 + "late")
+    deep = "/".join(["a"] * 50)
+    for name in ("a" * 200, f"{deep}/a", "note.log", "build/x", "1/2/3/4/5/6.tmp", "abacad", "late"):
+        named(tmp_path, name)
+    texts = [name for name in found(tmp_path) if not name.endswith("ignore")]
+    assert texts == [f"{deep}/a", "a" * 200, "late"]
+
+
 def test_ignore_files_above_the_folder_hold(tmp_path: Path) -> None:
     """What a file of the root or between leaves out stays out when only a folder is walked."""
     named(tmp_path, ".gitignore", "*.log\n/a/b/secret.txt\n")
