@@ -36,6 +36,7 @@ AT_ONCE: Final = 500
 CONTENT: Final = "content:"
 """Begins the URI of content that came without one."""
 FILE: Final = "file://"
+_FILE_SCHEME: Final = "file:"
 
 Walk = Callable[[Sequence[Path], Path], Iterator[NewJobFile]]
 """Yields the files of a folder; see `files_below`."""
@@ -129,8 +130,10 @@ class Ingesting:
         if not 0 < len(content.data) <= MAX_CONTENT_BYTES:
             raise InvalidArgumentError("content", f"must have 1 to {MAX_CONTENT_BYTES} bytes, not {len(content.data)}")
         named = nfc(uri) if uri else f"{CONTENT}{hashlib.sha256(content.data).hexdigest()[:32]}"
-        if len(named) > MAX_URI or named.startswith(FILE):
-            raise InvalidArgumentError("uri", f"must not begin with {FILE!r}, nor have over {MAX_URI} characters")
+        if len(named) > MAX_URI or named.strip().casefold().startswith(_FILE_SCHEME):
+            raise InvalidArgumentError(
+                "uri", f"must not begin with {_FILE_SCHEME!r}, nor have over {MAX_URI} characters"
+            )
         return await self._queue(replace(request, roots=()), [NewJobFile(named, content)])
 
     async def _queue(
