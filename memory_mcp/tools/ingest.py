@@ -135,7 +135,7 @@ class IngestCounts(BaseModel):
     done: int
     unchanged: int
     failed: int
-    left_out: int = Field(description="By a rule: they may hold secrets, or an ignore file names them")
+    left_out: int = Field(description="They may hold secrets, are ignored, cannot be opened, or are no files")
 
 
 class IngestResult(Result):
@@ -159,7 +159,9 @@ class IngestResult(Result):
         read = f"{_number(files.done, 'file')} read ({_number(self.sections, 'new section')})"
         parts = [read, f"{files.unchanged} unchanged"]
         parts += [f"{files.failed} failed"] if files.failed else []
-        parts += [f"{files.left_out} left out (secrets, or ignored)"] if files.left_out else []
+        parts += (
+            [f"{files.left_out} left out (may hold secrets, ignored, unreadable, or no file)"] if files.left_out else []
+        )
         waiting = " New sections are searchable by keywords only until they have vectors." if self.is_degraded else ""
         return f"{', '.join(parts)}.{waiting}"
 
