@@ -19,9 +19,12 @@ from memory_mcp.domain.models import MAX_ID, MAX_TAG, Event, Filters, MissedChan
 from memory_mcp.domain.names import folded, nfc
 from memory_mcp.domain.principal import Reach
 from memory_mcp.tools.fields import shown
+from memory_mcp.tools.fitting import first_of, start_of
 from memory_mcp.tools.get import WholeMemory
 from memory_mcp.tools.listing import listed
+from memory_mcp.tools.search import SHOWN_TITLE, SHOWN_URI
 from memory_mcp.tools.services import Services
+from memory_mcp.tools.sizes import LIMIT, count_fitting, tokens
 
 SCHEME: Final = "memory://"
 MIME_TYPE: Final = "application/json"
@@ -30,6 +33,8 @@ SHOWN_SECTIONS: Final = 100
 SHOWN_HEADING: Final = 80
 """Maximum characters of a section's headings."""
 SHOWN_URIS: Final = 5
+SHOWN_TAGS: Final = 1_000
+"""Maximum tokens of a document's tags."""
 SHOWN_OF_TAG: Final = 100
 """Maximum memories shown for a tag; the newest ones."""
 
@@ -223,27 +228,28 @@ async def _document(services: Services, document_id: str, namespace: str) -> dic
         raise NotFoundError("id: this store keeps no documents")
     reach = Reach(namespace, bound=True)
     document, sections = await services.ingesting.show(document_id, reach, SHOWN_SECTIONS)
-    listed_sections = [
-        {"id": section.memory_id, "section": " › ".join(section.heading)[:SHOWN_HEADING], "page": section.page}
+    shown_sections: list[dict[str, object]] = [
+        {"id": section.memory_id, "section": start_of(" › ".join(section.heading), SHOWN_HEADING), "page": section.page}
         for section in sections
     ]
-    return {
+    about = {
         "id": document.id,
-        "uri": document.uri,
-        "uris": document.uris[:SHOWN_URIS],
-        "title": document.title,
-        "media_type": document.media_type,
+        "uri": start_of(document.uri, SHOWN_URI),
+        "uris": [start_of(uri, SHOWN_URI) for uri in document.uris[:SHOWN_URIS]],
+        "title": document.title and start_of(document.title, SHOWN_TITLE),
+        "media_type": start_of(document.media_type, SHOWN_TITLE),
         "state": document.state,
-        "error": document.error,
+        "error": document.error and start_of(document.error, SHOWN_URI),
         "pages": document.pages,
         "size": document.stamp.size,
         "digest": document.stamp.digest,
-        "tags": document.tags,
+        "tags": first_of(list(document.tags), SHOWN_TAGS),
         "created_at": document.created_at,
         "updated_at": document.updated_at,
-        "sections": listed_sections,
         "total": document.sections,
     }
+    fits = count_fitting(map(_json, shown_sections), LIMIT - tokens(_json(about)))
+    return about | {"sections": shown_sections[:fits]}
 
 
 def _json(value: object) -> str:

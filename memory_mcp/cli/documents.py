@@ -140,17 +140,24 @@ def remove(*, documents: tuple[str, ...], missing: bool, namespace: str | None, 
     if not documents and not missing:
         raise click.UsageError("name documents, or give --missing")
 
-    async def work(ingesting: Ingesting, reach: Reach) -> tuple[int, list[Watch]]:
+    async def work(ingesting: Ingesting, reach: Reach) -> tuple[int, list[Watch], list[Watch]]:
         watches = {each.id: each for each in await ingesting.watches(reach.namespace)}
-        ended = [await ingesting.unwatch(name, reach) for name in documents if name in watches]
         found = await _named(ingesting, [name for name in documents if name not in watches], reach)
+        ended = [await ingesting.unwatch(name, reach) for name in dict.fromkeys(documents) if name in watches]
         removed = await ingesting.remove([each.id for each in found], reach)
-        return removed + (await ingesting.remove_missing(reach.namespace) if missing else 0), ended
+        removed += await ingesting.remove_missing(reach.namespace) if missing else 0
+        left = [each for each in watches.values() if each not in ended]
+        return removed, ended, [each for each in left if any(_is_at(document, each.path) for document in found)]
 
-    removed, ended = _asked(namespace, work, Scope.WRITE)
+    removed, ended, still_watched = _asked(namespace, work, Scope.WRITE)
     sentences = [f"{each.path} is watched no longer; its documents stay" for each in ended]
     if removed or not ended:
         sentences.append(f"removed {removed} documents")
+    sentences += [
+        f"{each.path} is watched (watch {each.id}): its files are read again unless they are removed, or ignored by a "
+        ".memoryignore"
+        for each in still_watched
+    ]
     say("\n".join(sentences), {"removed": removed, "unwatched": [_watch(each) for each in ended]}, as_json=as_json)
 
 

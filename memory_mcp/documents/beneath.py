@@ -12,7 +12,7 @@ import os
 import struct
 import sys
 from functools import cache
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final
 
 LOOKING: Final[int] = getattr(os, "O_PATH", os.O_RDONLY)
@@ -34,6 +34,33 @@ def open_beneath(folder: int, path: PurePath, flags: int) -> int:
     if "\0" in str(path):
         raise ValueError("a path has no null characters")
     return (by_kernel if has_openat2() else by_parts)(folder, path, flags | os.O_CLOEXEC)
+
+
+def open_real(folder: Path, flags: int) -> int:
+    """Open a folder by its real path; a link that has taken the place of it, or of one above it, is not followed.
+
+    Raises:
+        OSError: EXDEV where there is a link; otherwise as `os.open`.
+    """
+    flags |= os.O_DIRECTORY | os.O_CLOEXEC
+    try:
+        if any_link := getattr(os, "O_NOFOLLOW_ANY", 0):  # of macOS
+            return os.open(folder, flags | any_link)
+        opened = os.open(folder.anchor, _ENTERING)
+        for part in folder.parts[1:]:
+            above = opened
+            try:
+                opened = os.open(part, _ENTERING, dir_fd=above)
+            finally:
+                os.close(above)
+        try:
+            return os.open(".", flags, dir_fd=opened)
+        finally:
+            os.close(opened)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR} and Path(os.path.realpath(folder)) != folder:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV)) from error
+        raise
 
 
 @cache

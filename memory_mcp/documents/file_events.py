@@ -41,11 +41,13 @@ FolderIdentity = tuple[int, int]
 
 
 def identity(folder: Path) -> FolderIdentity:
-    """Return what a folder is.
+    """Return what a folder is, by its real path.
 
     Raises:
-        FolderGoneError: there is none.
+        FolderGoneError: there is none, or it or a folder above it is a link now.
     """
+    if os.path.realpath(folder) != str(folder):
+        raise FolderGoneError(f"{folder} was replaced by a link to another place; remove the watch and add it again")
     try:
         found = folder.stat()
     except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from memory_mcp.background import RESTART, Background
+from memory_mcp.documents.file_events import FolderGoneError, identity
 from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.documents.jobs import Leased
 from memory_mcp.documents.kept_folder import RETRY_S, KeptFolder, NotCurrent, is_gone
@@ -124,8 +125,11 @@ class Folders:
             folder, _ = kept
             failing = folder.background.trouble
             return NotCurrent(failing, RESTART) if failing else folder.trouble
-        is_there = await asyncio.to_thread(Path(watch.path).is_dir)
-        return None if is_there else is_gone(watch, "it is not there")
+        try:
+            await asyncio.to_thread(identity, Path(watch.path))
+        except FolderGoneError as error:
+            return is_gone(watch, str(error))
+        return None
 
 
 def register(registry: Registry, folders: Folders) -> None:

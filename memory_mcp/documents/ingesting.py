@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ CONTENT: Final = "content:"
 """Begins the URI of content that came without one."""
 FILE: Final = "file://"
 EMPTY: Final = "it is empty and may be unmounted, but documents below it are known"
+_FILE_SCHEME: Final = "file:"
 
 Walk = Callable[[Sequence[Path], Path], Iterator[NewJobFile]]
 """Yields the files of a folder; see `files_below`."""
@@ -138,8 +140,10 @@ class Ingesting:
         if not 0 < len(content.data) <= MAX_CONTENT_BYTES:
             raise InvalidArgumentError("content", f"must have 1 to {MAX_CONTENT_BYTES} bytes, not {len(content.data)}")
         named = nfc(uri) if uri else f"{CONTENT}{hashlib.sha256(content.data).hexdigest()[:32]}"
-        if len(named) > MAX_URI or named.startswith(FILE):
-            raise InvalidArgumentError("uri", f"must not begin with {FILE!r}, nor have over {MAX_URI} characters")
+        if len(named) > MAX_URI or named.strip().casefold().startswith(_FILE_SCHEME):
+            raise InvalidArgumentError(
+                "uri", f"must not begin with {_FILE_SCHEME!r}, nor have over {MAX_URI} characters"
+            )
         return await self._queue(replace(request, roots=()), [NewJobFile(named, content)])
 
     async def _queue(
@@ -264,13 +268,15 @@ class Ingesting:
         return removed
 
     async def watch(self, folder: Path, request: IngestRequest) -> Watch:
-        """Keep a folder current, from the next look of a front at the watches.
+        """Keep a folder, named by its real path, current from the next look of a front at the watches.
 
         Raises:
-            InvalidArgumentError: it is no folder.
+            InvalidArgumentError: it is no folder, or lies behind a link, which could lead elsewhere later.
         """
         if not (folder.is_absolute() and await asyncio.to_thread(folder.is_dir)):
             raise InvalidArgumentError("path", f"{str(folder)!r} is no folder; name one by its absolute path")
+        if (real := await asyncio.to_thread(os.path.realpath, folder)) != str(folder):
+            raise InvalidArgumentError("path", f"{str(folder)!r} is, or lies behind, a link; name {real!r}")
         watch = await self._store.add_watch(str(folder), request.namespace, request.tags, request.asked_by)
         self.watches_changed.set()
         return watch

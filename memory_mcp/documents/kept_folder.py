@@ -150,6 +150,8 @@ class KeptFolder:
             raise FolderGoneError(f"{place} is empty, but its documents are known: it may be unmounted")
         changed, gone = await asyncio.to_thread(_compared, seen, known)
         for start in range(0, len(changed), MAX_JOB_FILES):
+            if await asyncio.to_thread(identity, self._root) != self._root_is:
+                raise FolderGoneError(f"{self._root} was unmounted, moved or replaced")
             await self._read(changed[start : start + MAX_JOB_FILES])
         for uri in gone:
             await self._store.mark_missing(self.watch.namespace, uri, _EVER)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Final, Self
 
-from memory_mcp.documents.beneath import LOOKING, open_beneath
+from memory_mcp.documents.beneath import LOOKING, open_beneath, open_real
 from memory_mcp.documents.readers.model import Refusal, RefusedError
 from memory_mcp.documents.secret_names import secret
 
@@ -72,7 +72,7 @@ def open_below(
     It blocks on no FIFO, wakes no device, and reads nothing.
 
     Args:
-        roots: absolute folders.
+        roots: the real paths of folders; one that has become a link is not followed.
         path: absolute.
         max_bytes: the largest size.
         secrets: open files that hold secrets by their name as well.
@@ -134,31 +134,29 @@ def refused_for(error: OSError | ValueError, name: str) -> RefusedError:
 
 def _opened(root: Path, relative: PurePath, path: Path, max_bytes: int, *, secrets: bool) -> OpenedFile:
     if not secrets:
-        _refuse_secret(relative)
+        _refuse_secret(root / relative)
     try:
-        folder = os.open(root, LOOKING | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = open_real(root, LOOKING)
         try:
             _refuse_special(folder, relative)
             descriptor = open_beneath(folder, relative, _READING)
-            real_root = _real_path(folder)
         finally:
             os.close(folder)
     except (OSError, ValueError) as error:
         raise refused_for(error, path.name) from error
     opened = _checked(descriptor, path, max_bytes)
     try:
-        real = _real_path(descriptor)
-        if not secrets and real.is_relative_to(real_root):
-            _refuse_secret(real.relative_to(real_root))  # a harmless name may be a link to it
+        if not secrets:
+            _refuse_secret(_real_path(descriptor))  # a harmless name may be a link to it
     except BaseException:
         opened.close()
         raise
     return opened
 
 
-def _refuse_secret(relative: PurePath) -> None:
-    if named := secret(relative.parts):
-        raise RefusedError(Refusal.SECRET, f"{relative.name} may hold secrets ({named}); copy what is none elsewhere")
+def _refuse_secret(path: PurePath) -> None:
+    if named := secret(path.parts):
+        raise RefusedError(Refusal.SECRET, f"{path.name} may hold secrets ({named}); copy what is none elsewhere")
 
 
 def _refuse_special(folder: int, relative: PurePath) -> None:

@@ -38,6 +38,7 @@ FILES: Final = (
     ".dockercfg",
     ".s3cfg",
     ".boto",
+    "credentials",
     "credentials.json",
     "client_secret*.json",
     "*.tfstate",

@@ -12,9 +12,10 @@ from typing import Final, Protocol
 
 from pathspec import GitIgnoreSpec
 
-from memory_mcp.documents.beneath import open_beneath
+from memory_mcp.documents.beneath import open_beneath, open_real
 from memory_mcp.documents.opening import outside, places, refused_for
 from memory_mcp.documents.secret_names import FOLDERS, is_secret_file
+from memory_mcp.logger import Logger
 
 MAX_DEPTH: Final = 64
 """Folders below each other."""
@@ -23,9 +24,16 @@ IGNORE_FILES: Final = (".gitignore", ".memoryignore")
 """In each folder; the latter decides where both speak, and a deeper one over a higher."""
 EDITORS_COPIES: Final = ("*~", ".*.sw?", ".#*", "#*#", "~$*", "4913")
 """Names of backups, of locks and of what is being written."""
-_MAX_IGNORE_BYTES: Final = 256 * 1024
+_MAX_IGNORE_BYTES: Final = 64 * 1024
+_MAX_IGNORE_LINES: Final = 1_000
+_MAX_PATTERN: Final = 500
+_MAX_STARS: Final = 4
+"""In a pattern, and one less in a part of its path; the parts `*` do not count, and `**` once. With more, an expression
+that tries all ways to divide a long name would take seconds, or years."""
 _TOO_MANY: Final = "holds too many files; what follows by name is left out: name its folders one by one"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
+
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ def walk(roots: Sequence[Path], folder: Path, *, max_entries: int = MAX_ENTRIES)
     is swapped for a link meanwhile is not entered.
 
     Args:
-        roots: absolute folders.
+        roots: the real paths of folders; one that has become a link is not followed.
         folder: absolute, one of the roots or below one.
         max_entries: files and folders that are looked at.
 
@@ -131,14 +139,14 @@ def look(root: Path, place: Path) -> SeenBelow:
     """Return what `walk` would yield of a place below a root, be it a file or a folder; it takes time.
 
     Args:
-        root: an absolute folder, whose ignore files are honoured, and those of the folders down to the place.
+        root: the real path of a folder, whose ignore files are honoured, and those of the folders down to the place.
         place: the root, or a path below it.
 
     Raises:
-        RefusedError: MISSING or NO_ACCESS: the root cannot be opened.
+        RefusedError: MISSING, NO_ACCESS or OUTSIDE_ROOTS: the root cannot be opened, or has become a link.
     """
     try:
-        descriptor = os.open(root, _FOLDER | os.O_CLOEXEC)
+        descriptor = open_real(root, _FOLDER)
     except OSError as error:
         raise refused_for(error, root.name) from error
     walking = _Walk(root, MAX_ENTRIES)
@@ -157,7 +165,7 @@ def look(root: Path, place: Path) -> SeenBelow:
 def _opened(root: Path, parts: tuple[str, ...]) -> tuple[int, list[_Rules]]:
     """Open a folder below a root; return it with the rules of the folders above it."""
     rules: list[_Rules] = []
-    top = os.open(root, _FOLDER | os.O_CLOEXEC)
+    top = open_real(root, _FOLDER)
     try:
         for depth in range(len(parts)):
             above = open_beneath(top, PurePath(*parts[:depth]), _FOLDER)
@@ -179,8 +187,23 @@ def _rules(folder: int, depth: int) -> Iterator[_Rules]:
             continue
         with os.fdopen(descriptor, "rb") as file:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                text = file.read(_MAX_IGNORE_BYTES).decode("utf-8", "replace")
-                yield _Rules(depth, name, GitIgnoreSpec.from_lines(text.splitlines()))
+                yield _Rules(depth, name, GitIgnoreSpec.from_lines(_patterns(name, file.read(_MAX_IGNORE_BYTES + 1))))
+
+
+def _patterns(name: str, content: bytes) -> list[str]:
+    """Return the lines of an ignore file that are honoured."""
+    whole = content if len(content) <= _MAX_IGNORE_BYTES else content[:_MAX_IGNORE_BYTES].rpartition(b"\n")[0]
+    lines = whole.decode("utf-8", "replace").splitlines()
+    honoured = [line for line in lines[:_MAX_IGNORE_LINES] if line.startswith("#") or _is_quick(line)]
+    if len(honoured) < len(lines) or whole is not content:
+        log.warning("patterns of an ignore file are not honoured: there are too many, or too many stars", file=name)
+    return honoured
+
+
+def _is_quick(pattern: str) -> bool:
+    """Whether it is decided quickly that a name matches, whatever the name."""
+    stars = [1 if part == "**" else part.count("*") for part in pattern.split("/") if part != "*"]
+    return len(pattern) <= _MAX_PATTERN and max(stars, default=0) < _MAX_STARS and sum(stars) <= _MAX_STARS
 
 
 class _Walk:

@@ -213,6 +213,12 @@ def first_of(texts: list[str], limit: int) -> list[str]:
     return texts if fits == len(texts) else [*texts[:fits], MARK]
 
 
+def start_of(text: str, size: int) -> str:
+    """Return the text if it has at most so many characters and tokens, else its beginning and a mark."""
+    fits = min(size, fitting(text, size))
+    return text if fits >= len(text) else text[: max(0, fits - 1)] + MARK
+
+
 def _members(metadata: Mapping[str, object], limit: int) -> Mapping[str, object]:
     """Return the metadata if it fits `limit` tokens, else the smallest entries that fit and a mark for the rest."""
     costs = {name: tokens(name) + MEMBER + tokens(to_json(value).decode()) for name, value in metadata.items()}

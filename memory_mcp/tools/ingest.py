@@ -135,7 +135,7 @@ class IngestCounts(BaseModel):
     done: int
     unchanged: int
     failed: int
-    left_out: int = Field(description="By a rule: they may hold secrets, or an ignore file names them")
+    left_out: int = Field(description="They may hold secrets, are ignored, cannot be opened, or are no files")
 
 
 class IngestResult(Result):
@@ -159,7 +159,9 @@ class IngestResult(Result):
         read = f"{_number(files.done, 'file')} read ({_number(self.sections, 'new section')})"
         parts = [read, f"{files.unchanged} unchanged"]
         parts += [f"{files.failed} failed"] if files.failed else []
-        parts += [f"{files.left_out} left out (secrets, or ignored)"] if files.left_out else []
+        parts += (
+            [f"{files.left_out} left out (may hold secrets, ignored, unreadable, or no file)"] if files.left_out else []
+        )
         waiting = " New sections are searchable by keywords only until they have vectors." if self.is_degraded else ""
         return f"{', '.join(parts)}.{waiting}"
 
@@ -230,7 +232,7 @@ async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
 
 
 async def _allowed(call: Call, named: str, *, watch: bool) -> tuple[Path, tuple[Path, ...]]:
-    """Return the path and the folders below which the caller may read.
+    """Return the path and the folders below which the caller may read, as their real paths now.
 
     Raises:
         ForbiddenError: it lies below none of them; the opening of each file checks it again.
@@ -247,11 +249,16 @@ async def _allowed(call: Call, named: str, *, watch: bool) -> tuple[Path, tuple[
         raise ForbiddenError("watch: no client may have folders watched; set MCP_MEMORY_INGEST_WATCH=1 to allow it")
     path = _absolute(named)
     roots = (*rules.roots, *await call.ask_roots())
-    if await asyncio.to_thread(lambda: next(places(roots, path), None)) is None:
+    if watch:  # of what is watched, no part may be a link
+        path = Path(await asyncio.to_thread(os.path.realpath, path))
+    place = await asyncio.to_thread(lambda: next(places(roots, path), None))
+    if place is None:
         raise ForbiddenError(f"path: {outside(path)}")
+    real_roots = [Path(each) for each in await asyncio.to_thread(lambda: [*map(os.path.realpath, (place[0], *roots))])]
+    path = real_roots[0] / place[1]
     if watch and not await asyncio.to_thread(path.is_dir):
         raise InvalidArgumentError("watch", f"{cut(named)!r} is no folder; only folders are watched")
-    return path, roots
+    return path, tuple(dict.fromkeys(real_roots))
 
 
 def _absolute(named: str) -> Path:

@@ -27,13 +27,18 @@ from memory_mcp.search.models import (
 from memory_mcp.tools.base import Call, Result, Tool
 from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fields import MARK, FilterArguments, MemoryFields, not_blank, shown
-from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, first_of, fit
+from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, first_of, fit, start_of
 from memory_mcp.tools.sizes import LIMIT, tokens
 
 EXPLAINED: Final = LIMIT // 2
 """Maximum tokens for explanations; only the first results get one."""
 LEAN: Final = 75
 """Tokens that each result keeps, so that explanations push none out."""
+
+SHOWN_TITLE: Final = 200
+"""Maximum characters, and tokens, of a document's title; likewise the next."""
+SHOWN_SECTION: Final = 200
+SHOWN_URI: Final = 500
 
 MOST: Final = 0.5
 """The share of the query's words above which a passage counts as a match."""
@@ -240,7 +245,7 @@ def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> Sea
             answer, arguments.query, max_chars=arguments.max_chars, reserve=reserve, is_bounded=call.is_bounded
         )
     else:
-        fitted = Fitted([_hit(hit) for hit in answer.hits])
+        fitted = Fitted([_hit(hit, is_bounded=False) for hit in answer.hits])
     return SearchResult(
         results=fitted.memories,
         mode=answer.mode,
@@ -319,7 +324,7 @@ def fitting(
         return hit.model_copy(update=update)
 
     id_tokens = LIMIT // (4 * max(1, len(answer.hits)))
-    hits = [_hit(hit) for hit in answer.hits]
+    hits = [_hit(hit, is_bounded=is_bounded) for hit in answer.hits]
     if is_bounded:
         hits = [
             hit.model_copy(update={"duplicates": first_of(hit.duplicates, id_tokens)}) if hit.duplicates else hit
@@ -353,7 +358,7 @@ def _around(passage: str, content: str, query: str, size: int) -> str:
     return content[start : start + size]
 
 
-def _hit(hit: Hit) -> SearchHit:
+def _hit(hit: Hit, *, is_bounded: bool) -> SearchHit:
     return SearchHit.model_validate(
         shown(hit.memory)
         | {
@@ -362,16 +367,19 @@ def _hit(hit: Hit) -> SearchHit:
             "keyword": None if hit.ranked.keyword is None else round(hit.ranked.keyword, 4),
             "passage": hit.passage,
             "duplicates": list(hit.duplicates),
-            "document": _document(hit.place),
+            "document": _document(hit.place, is_bounded=is_bounded),
         }
     )
 
 
-def _document(place: SectionPlace | None) -> dict[str, object] | None:
+def _document(place: SectionPlace | None, *, is_bounded: bool) -> dict[str, object] | None:
     if place is None:
         return None
-    section = " › ".join(place.heading)
-    return {"id": place.id, "title": place.title, "uri": place.uri, "section": section, "page": place.page}
+    title, uri, section = place.title, place.uri, " › ".join(place.heading)
+    if is_bounded:
+        title, uri = title and start_of(title, SHOWN_TITLE), start_of(uri, SHOWN_URI)
+        section = start_of(section[::-1], SHOWN_SECTION)[::-1]  # its end: the innermost headings
+    return {"id": place.id, "title": title, "uri": uri, "section": section, "page": place.page}
 
 
 SEARCH = Tool(

@@ -63,7 +63,7 @@ async def test_a_client_has_a_folder_read(
         ({"path": str(notes), "title": "x"}, "title: goes with content"),
         ({}, "path: give either path or content"),
         ({"content": "a@b", "encoding": "base64"}, "content: is not valid base64"),
-        ({"content": "x", "uri": "file:///etc/passwd"}, "uri: must not begin with 'file://'"),
+        ({"content": "x", "uri": "FILE:///etc/passwd"}, "uri: must not begin with 'file:'"),
     ):
         with pytest.raises(ToolError, match=refusal):
             await client.tool("memory_ingest", **arguments)
@@ -126,7 +126,8 @@ async def test_a_person_reads_a_folder(daemon: FakeDaemon, command: Command, not
     ended = await command("ingest", str(notes), "--tag", "boat", "--watch")
     assert (ended.code, ended.out) == (
         3,
-        "2 files read (2 new sections), 0 unchanged, 1 failed, 1 left out (secrets, or ignored).\n",
+        "2 files read (2 new sections), 0 unchanged, 1 failed, "
+        "1 left out (may hold secrets, ignored, unreadable, or no file).\n",
     )
     assert [line for line in ended.err.splitlines() if str(notes / "broken.pdf") in line] == [
         f"memory-mcp: {notes}/broken.pdf: The PDF is damaged: it does not open. Get it once more from where it is from."
@@ -139,8 +140,14 @@ async def test_a_person_reads_a_folder(daemon: FakeDaemon, command: Command, not
     assert (shown["id"], shown["outline"][0]["section"]) == (ids["guide.html"], "Moorings")
     again = await command("documents", "refresh", ids["plain.txt"], "--json")
     assert (again.code, again.data["files"]["done"], again.data["sections"]) == (0, 1, 0)
-    removed = await command("documents", "remove", str(notes), listed["watches"][0]["id"], "--json")
-    assert (removed.data["removed"], len(removed.data["unwatched"])) == (3, 1)
+    watch = listed["watches"][0]["id"]
+    listed = (await command("documents", "list", "--json")).data
+    mistyped = await command("documents", "remove", watch, ids["plain.txt"], "nothing")
+    assert (mistyped.code, (await command("documents", "list", "--json")).data) == (1, listed)
+    one = await command("documents", "remove", ids["broken.pdf"])
+    assert f"{notes} is watched (watch {watch}): its files are read again unless" in one.out
+    removed = await command("documents", "remove", str(notes), watch, "--json")
+    assert (removed.data["removed"], len(removed.data["unwatched"])) == (2, 1)
     gone = await command("documents", "show", ids["plain.txt"])
     assert (gone.code, gone.err.count("`memory-mcp documents list` names all")) == (1, 1)
 

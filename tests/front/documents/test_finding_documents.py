@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from memory_mcp.application import resources
 from memory_mcp.application.resources import Address
 from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.errors import NotFoundError
+from memory_mcp.domain.jobs import FileContent
 from memory_mcp.domain.models import Filters, NewMemory
 from memory_mcp.domain.principal import local_user
 from memory_mcp.search.models import SearchQuery
@@ -24,6 +26,7 @@ from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.tools.base import Call
 from memory_mcp.tools.search import SearchArguments, memory_search
 from memory_mcp.tools.services import Services
+from memory_mcp.tools.sizes import tokens
 from tests.front.documents.ingesting_kit import Kit
 
 NOTICE = "All rights reserved. This message may hold confidential words of the sender and of nobody else."
@@ -131,6 +134,27 @@ async def test_a_search_without_sections_asks_for_no_places(
     await kit.ingest()
     with pytest.raises(AssertionError):
         await services.search.run(SearchQuery("harbour", Filters("here")))
+
+
+async def test_long_names_are_cut(kit: Kit, services: Services) -> None:
+    """A hit shows the end of its headings, and a resource as many sections as fit, whatever their characters cost."""
+    emoji = "\N{OTTER}"
+    headings = "".join(f"# {emoji * 900} H{number}\nThe harbour {number}\n" for number in range(120))
+    text, tags = FileContent(headings.encode(), emoji * 900, "text/markdown"), [emoji * 90 + str(n) for n in range(20)]
+    job = await kit.ingesting.ingest_content(text, kit.request(*tags), uri="x:" + emoji * 900)
+    await kit.finish(job)
+    [document] = await kit.all()
+    asked = SearchArguments.model_validate({"query": "harbour", "mode": "keyword"})
+    result = await memory_search(Call(services, local_user("here"), _unheard), asked)
+    place = result.results[0].document
+    assert place is not None
+    assert place.section.startswith("…")
+    assert re.search(r"H\d+$", place.section)
+    assert (place.title or "").endswith("…")
+    assert tokens(place.model_dump_json()) < 1_000
+    shown = await resources.read(services, Address.parse(f"memory://document/{document.id}"), "here")
+    assert tokens(shown) < 10_000
+    assert 0 < len(json.loads(shown)["sections"]) <= 100
 
 
 async def test_a_document_is_a_resource(kit: Kit, services: Services) -> None:

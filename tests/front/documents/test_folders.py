@@ -16,6 +16,7 @@ from memory_mcp.documents import file_events
 from memory_mcp.documents.folders import LEASE, Folders
 from memory_mcp.domain.checks import Inquiry
 from memory_mcp.domain.documents import Document, DocumentState
+from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import Condition
 from memory_mcp.maintenance.leases import Lease
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -231,6 +232,37 @@ async def test_a_folder_that_vanishes_marks_nothing(kit: Kit, tmp_path: Path) ->
             kit.write(f"back-{empty}.md", f"Back {empty}")
             await when(lambda: _well(folders))
         await named(kit, "a.md", "back-False.md", "back-True.md")
+
+
+@pytest.mark.parametrize("swapped", ["docs", "docs/deep"])
+async def test_a_folder_replaced_by_a_link_is_not_followed(kit: Kit, tmp_path: Path, swapped: str) -> None:
+    """Be it itself or one above it: nothing of the other place is read or marked, and health says so."""
+    watched = kit.folder / "deep"
+    kit.write("deep/a.md", "Text")
+    await kit.ingesting.watch(watched, kit.request())
+    folders = folders_of(kit)
+
+    async def is_told() -> bool:
+        return "replaced by a link" in (await folders.finding(EVERYWHERE)).cause
+
+    async with kept(folders):
+        await named(kit, "deep/a.md")
+        (tmp_path / "secret" / "deep").mkdir(parents=True)
+        for place in ("secret/b.md", "secret/deep/b.md"):
+            (tmp_path / place).write_text("Not for you", encoding="utf-8")
+        (tmp_path / swapped).rename(tmp_path / "away")
+        (tmp_path / swapped).symlink_to(tmp_path / "secret")
+        await when(is_told)
+        assert len(await named(kit, "deep/a.md")) == 1
+    assert await folders_of(kit)._trouble((await kit.ingesting.watches("here"))[0])
+    assert kit.reader.read_names == ["a.md"]
+
+
+async def test_a_watch_takes_no_link(kit: Kit, tmp_path: Path) -> None:
+    """A link could lead elsewhere later; its real path is named."""
+    (tmp_path / "alias").symlink_to(kit.folder)
+    with pytest.raises(InvalidArgumentError, match=str(kit.folder)):
+        await kit.ingesting.watch(tmp_path / "alias", kit.request())
 
 
 async def _well(folders: Folders) -> bool:

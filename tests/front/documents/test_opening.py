@@ -117,12 +117,14 @@ class TestOpening:
         with pytest.raises(RefusedError, match="MCP_MEMORY_INGEST_ROOTS"):
             open_below([], root / "note.txt")
 
-    def test_a_root_may_be_a_link(self, root: Path, tmp_path: Path) -> None:
-        """A root is what its owner named, through links or not, and so is a path below it."""
-        alias = tmp_path / "alias"
-        alias.symlink_to(root)
-        assert content(open_below([alias], alias / "note.txt")) == "a note"
-        assert content(open_below([alias], root / "note.txt")) == "a note"
+    def test_a_root_that_has_become_a_link_is_not_followed(self, root: Path, tmp_path: Path) -> None:
+        """Nor is one below such a link: roots are real paths, and what is elsewhere now was never allowed."""
+        elsewhere = tmp_path / "elsewhere"
+        root.rename(elsewhere)
+        root.symlink_to(elsewhere)
+        assert refusal(root, root / "note.txt") is Refusal.OUTSIDE_ROOTS
+        assert refusal(root / "deep", root / "deep" / "deeper" / "other.txt") is Refusal.OUTSIDE_ROOTS
+        assert refusal(tmp_path / "nothing", tmp_path / "nothing" / "x") is Refusal.MISSING
 
     def test_a_second_root_may_hold_it(self, root: Path, tmp_path: Path) -> None:
         """What one root refuses as outside, a wider one may allow."""
@@ -162,7 +164,7 @@ class TestOpening:
         assert refusal(root, root / "note.txt", max_bytes=5) is Refusal.TOO_LARGE
 
     @pytest.mark.parametrize(
-        "name", [".env", ".ssh/config", ".git/HEAD", "ID_RSA", "id_ed25519.bak", "deep/server.pem"]
+        "name", [".env", ".ssh/config", ".git/HEAD", "ID_RSA", "id_ed25519.bak", "deep/credentials", "deep/server.pem"]
     )
     def test_refuses_secrets(self, root: Path, name: str) -> None:
         """A file that holds secrets by its name or folder is refused, also through a link; by hand it can be read."""
@@ -174,12 +176,13 @@ class TestOpening:
         assert refusal(root, root / "harmless.txt") is Refusal.SECRET
         assert content(open_below([root], path, secrets=True)) == "secret"
 
-    def test_a_root_may_lie_in_a_secret_folder(self, tmp_path: Path) -> None:
-        """Only the path below the root is judged: who names `.git` as a root wants it."""
-        folder = tmp_path / ".git"
-        folder.mkdir()
-        (folder / "description").write_text("x", encoding="utf-8")
-        assert content(open_below([folder], folder / "description")) == "x"
+    @pytest.mark.parametrize("folder", [".git", ".ssh/deep"])
+    def test_a_root_in_a_secret_folder_opens_nothing(self, tmp_path: Path, folder: str) -> None:
+        """The whole path is judged: a file of `.ssh` is no less secret where its folder was named."""
+        root = tmp_path / folder
+        root.mkdir(parents=True)
+        (root / "description").write_text("x", encoding="utf-8")
+        assert refusal(root, root / "description") is Refusal.SECRET
 
     @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
     def test_names_a_missing_permission(self, root: Path) -> None:

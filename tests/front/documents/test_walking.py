@@ -74,6 +74,19 @@ def test_ignore_files_are_honoured(tmp_path: Path) -> None:
     }
 
 
+def test_slow_patterns_are_not_honoured(tmp_path: Path) -> None:
+    """Patterns that would try for years, or too many of them, are skipped; the others of the file hold."""
+    slow = ["*a" * 20 + "*b", "/".join(["*a*a"] * 20), "**/a/" * 20 + "b", "a" * 501, "!*a*a*a*a*b"]
+    ignored = ["*.log", "**/build/**", "*/*/*/*/*/*.tmp", "*b*c*d"]
+    named(tmp_path, ".gitignore", "\n".join([*slow, *ignored, *["#"] * 1000, "late"]))
+    named(tmp_path, ".memoryignore", "x\n" * 40_000 + "late")
+    deep = "/".join(["a"] * 50)
+    for name in ("a" * 200, f"{deep}/a", "note.log", "build/x", "1/2/3/4/5/6.tmp", "abacad", "late"):
+        named(tmp_path, name)
+    texts = [name for name in found(tmp_path) if not name.endswith("ignore")]
+    assert texts == [f"{deep}/a", "a" * 200, "late"]
+
+
 def test_ignore_files_above_the_folder_hold(tmp_path: Path) -> None:
     """What a file of the root or between leaves out stays out when only a folder is walked."""
     named(tmp_path, ".gitignore", "*.log\n/a/b/secret.txt\n")
@@ -147,6 +160,19 @@ def test_refuses_folders(tmp_path: Path, folder: str, refusal: Refusal) -> None:
     with pytest.raises(RefusedError) as caught:
         list(walk([tmp_path / "root"], tmp_path / "root" / folder))
     assert caught.value.refusal is refusal
+
+
+@pytest.mark.parametrize("swapped", ["above", "above/root"])
+def test_a_root_that_has_become_a_link_is_not_walked(tmp_path: Path, swapped: str) -> None:
+    """Be it itself or a folder above it."""
+    root = tmp_path / "above" / "root"
+    named(tmp_path, "above/root/note.txt")
+    (tmp_path / swapped).rename(tmp_path / "elsewhere")
+    (tmp_path / swapped).symlink_to("../elsewhere" if "/" in swapped else "elsewhere")
+    for walking in (lambda: list(walk([root], root)), lambda: look(root, root)):
+        with pytest.raises(RefusedError) as caught:
+            walking()
+        assert caught.value.refusal is Refusal.OUTSIDE_ROOTS
 
 
 def test_a_swapped_folder_is_not_entered(tmp_path: Path) -> None:
