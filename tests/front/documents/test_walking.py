@@ -165,7 +165,7 @@ def test_refuses_folders(tmp_path: Path, folder: str, refusal: Refusal) -> None:
 @pytest.mark.parametrize("swapped", ["above", "above/within"])
 def test_a_root_that_has_become_a_link_is_not_walked(tmp_path: Path, swapped: str) -> None:
     """Be it itself or a folder above it."""
-    root = tmp_path / "above" / "root"
+    root = tmp_path / "above" / "within"
     named(tmp_path, "above/within/note.txt")
     (tmp_path / swapped).rename(tmp_path / "elsewhere")
     (tmp_path / swapped).symlink_to("../elsewhere" if "/" in swapped else "elsewhere")
