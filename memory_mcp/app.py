@@ -124,13 +124,11 @@ def make_services(
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
-    ingesting = _make_ingesting(settings, store, indexer, chores)
-    folders = _make_folders(store, ingesting)
-    loops = [chores.background, watching.background]
-    if ingesting is not None and folders is not None:
-        loops += [ingesting.background, folders.background]
+    ingesting, folders = _make_documents(settings, store, indexer, chores)
+    if folders is not None:
         watched_folders.register(health, folders)
-    background.register(health, loops)
+    parts = (chores, watching, ingesting, folders)
+    background.register(health, [part.background for part in parts if part is not None])
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         search=SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy),
@@ -147,10 +145,15 @@ def make_services(
     )
 
 
-def _make_ingesting(settings: Settings, store: Store, indexer: Indexer, chores: Chores) -> Ingesting | None:
-    """Return what ingests documents, if the store keeps them; the sandbox is started by the first file."""
+def _make_documents(
+    settings: Settings, store: Store, indexer: Indexer, chores: Chores
+) -> tuple[Ingesting, Folders] | tuple[None, None]:
+    """Return what ingests documents and what keeps watched folders current, if the store keeps documents.
+
+    The sandbox is started by the first file.
+    """
     if not (settings.documents_enabled and isinstance(store, SupportsDocuments)):
-        return None
+        return None, None
     sandbox, documents = Sandbox(unsandboxed=settings.ingest_unsandboxed), store.documents
     runner = JobRunner(
         documents,
@@ -160,14 +163,8 @@ def _make_ingesting(settings: Settings, store: Store, indexer: Indexer, chores: 
         space=lambda: store.read(lambda it: it.space(), is_short=True),
         on_pending=chores.wake,
     )
-    return Ingesting(documents, runner, sandbox=sandbox)
-
-
-def _make_folders(store: Store, ingesting: Ingesting | None) -> Folders | None:
-    """Return what keeps the watched folders current, if documents can be ingested."""
-    if ingesting is None or not isinstance(store, SupportsDocuments):
-        return None
-    return Folders(store.documents, ingesting, Lease(store, watched_folders.LEASE))
+    ingesting = Ingesting(documents, runner, sandbox=sandbox)
+    return ingesting, Folders(documents, ingesting, Lease(store, watched_folders.LEASE))
 
 
 def _backup_folder(settings: Settings) -> Path:

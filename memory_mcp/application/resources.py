@@ -88,8 +88,10 @@ class Address:
                 return cls("recent", str(int(of)))
             if kind == "tag" and 1 <= len(of) <= MAX_TAG:
                 return cls("tag", of)
-            if kind in {"memory", "document"} and 1 <= len(of) <= MAX_ID:
-                return cls("memory" if kind == "memory" else "document", of)
+            if kind == "memory" and 1 <= len(of) <= MAX_ID:
+                return cls("memory", of)
+            if kind == "document" and 1 <= len(of) <= MAX_ID:
+                return cls("document", of)
         known = ", ".join(["memory://stats", *(template.uri for template in TEMPLATES)])
         raise InvalidArgumentError(
             "uri", f"{cut(uri)!r} is not a resource; choose one of: {known} (n from 1 to {MAX_RECENT})"

@@ -47,7 +47,9 @@ def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> 
         f"{shares[kind]:.2f} * best {kind} {score:.2f}" if len(best) > 1 else f"best {kind} {score:.2f}"
         for kind, score in best.items()
     )
-    return Fit(fit < policy.strong_from, f"fit {fit:.2f} = {stated}; weak below {policy.strong_from}")
+    floor = ranking.dense.fit_floor if ranking.dense else 0.0
+    counted = f" (a cosine of {floor:.2f} counts as 0)" if floor and "semantic" in best else ""
+    return Fit(fit < policy.strong_from, f"fit {fit:.2f} = {stated}{counted}; weak below {policy.strong_from}")
 
 
 def _share_of_words(best: Mapping[str, float], search: SearchExecution, ranking: Ranking) -> float:

@@ -220,7 +220,6 @@ class BackgroundPolicy:
     0."""
     fewest: int = 8
     """Chunks below which nothing can be said to stand out; 2 or more."""
-
     narrow_from: float = 0.6
     """Mean cosine of the sample from which on the model's range is narrow, 0-1, so that cosines are stretched before
     they are added to keyword scores; 1 turns that off. all-MiniLM-L6-v2 lies far below, but where all memories say

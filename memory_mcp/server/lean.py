@@ -68,7 +68,8 @@ def without(*packages: str) -> Iterator[None]:
 def building_later() -> Iterator[None]:
     """Let models that are defined in the context build their validators at their first use.
 
-    The SDK defines some hundred for each version of the protocol, and a session uses a few of one.
+    The SDK defines some hundred for each version of the protocol, and a session uses a few of one. What else is first
+    imported in the context waits as well.
     """
     from pydantic import BaseModel  # noqa: PLC0415 - not for every command
 

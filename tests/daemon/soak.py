@@ -86,8 +86,11 @@ class Soak:
         self.ended_early = 0
         """Calls that were cancelled, or whose deadline passed."""
 
-    async def run(self, process: int, seconds: float) -> list[Held]:
-        """Load the daemon for so long, and return what it held meanwhile."""
+    async def run(self, process: int, seconds: float, fewest: float = 0) -> list[Held]:
+        """Load the daemon for so long, and return what it held meanwhile.
+
+        A slow machine goes on until every kind of caller has had more than the fewest rounds, within a limit.
+        """
         async with self._channel() as channel:
             stub = _stub(channel)
             works = (self._ask, self._ingest, self._leave, self._err)
@@ -95,6 +98,9 @@ class Soak:
             callers.append(asyncio.create_task(self._repeat(self._reconnect)))
             callers.append(asyncio.create_task(self._repeat(partial(self._poll, channel))))
             samples = [held(process) async for _ in _ticks(seconds, callers)]
+            async with asyncio.timeout(_LIMIT_S):
+                while min(self.rounds.values()) <= fewest:
+                    await _alive(callers, _PAUSE_S)
             self._over.set()
             await asyncio.gather(*callers)
         return samples
@@ -167,10 +173,15 @@ async def _ticks(seconds: float, callers: Sequence[asyncio.Task[None]]) -> Any:
     begun = time.monotonic()
     for tick in range(_SAMPLES):
         rest = begun + seconds * (tick + 1) / _SAMPLES - time.monotonic()
-        ended, _ = await asyncio.wait(callers, timeout=max(0.0, rest), return_when=asyncio.FIRST_COMPLETED)
-        for caller in ended:
-            caller.result()  # which raises
+        await _alive(callers, max(0.0, rest))
         yield tick
+
+
+async def _alive(callers: Sequence[asyncio.Task[None]], seconds: float) -> None:
+    """Wait so long, or fail with the caller that has ended."""
+    ended, _ = await asyncio.wait(callers, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for caller in ended:
+        caller.result()  # which raises
 
 
 def _stub(channel: grpc.aio.Channel) -> embedder_pb2_grpc.EmbedderStub:

@@ -17,6 +17,6 @@ async def test_mixed_load_leaves_nothing(cache_home: Path, seconds: float) -> No
     """Callers of every kind cost no memory but grpc's, no descriptor and no thread."""
     with running(cache_home, "openvino", "float32", EMBEDDER_CACHE_MB="1") as daemon:
         soak = Soak(daemon.ready().address)
-        samples = await soak.run(daemon.process.pid, seconds)
+        samples = await soak.run(daemon.process.pid, seconds, fewest=seconds / 2)
         assert_flat(samples, soak.ended_early)
-        assert min(soak.rounds.values()) > seconds / 5  # nobody starves; a slow machine has few bulk calls
+        assert min(soak.rounds.values()) > seconds / 2
