@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
+import apsw
 import pytest
 
 from memory_mcp.domain.errors import StoreError
@@ -122,6 +123,23 @@ async def test_closing_does_not_wait_for_anothers_lock(path: Path, store: Sqlite
         await store.close()
     with pytest.raises(StoreError, match="another process has locked"):
         await writing
+
+
+def test_while_a_store_is_closed_a_search_still_opens_the_file(path: Path) -> None:
+    """The last searches outlast the moment in which another connection of the store locks the file to close."""
+    sqlite_file.create_private(path)
+    closing = apsw.Connection(str(path))
+    closing.execute("BEGIN EXCLUSIVE")
+
+    class Ended(sqlite_file.Patience):
+        def __call__(self, calls: int) -> bool:
+            if calls == 1:
+                closing.close()
+            return super().__call__(calls)
+
+    patience = Ended()
+    patience.end()
+    sqlite_file.connect(path, patience).close()
 
 
 async def test_a_running_front_stops_writing_into_a_newer_schema(path: Path, store: SqliteStore) -> None:

@@ -28,6 +28,9 @@ SMALLEST_DATABASE: Final = 512
 BUSY_MS: Final = 10_000
 """Milliseconds to wait for another process's write."""
 BUSY_STEP_MS: Final = 5
+CLOSING_MS: Final = 250
+"""Milliseconds to wait while a store is being closed: each of its own connections locks the file for a moment as it
+closes, while the last searches still open theirs."""
 
 PRAGMAS: Final[dict[str, str | int]] = {
     "synchronous": "FULL",
@@ -126,7 +129,10 @@ class Patience:
 
     def __call__(self, calls: int) -> bool:
         """Whether SQLite should try again; `calls` counts its attempts so far."""
-        return calls * BUSY_STEP_MS < self._most_ms and not self._ended.wait(BUSY_STEP_MS / 1_000)
+        if self._ended.wait(BUSY_STEP_MS / 1_000):
+            time.sleep(BUSY_STEP_MS / 1_000)
+            return calls * BUSY_STEP_MS < CLOSING_MS
+        return calls * BUSY_STEP_MS < self._most_ms
 
     def end_at(self) -> float:
         """Return when a wait that begins now times out, on the monotonic clock."""
@@ -137,7 +143,7 @@ class Patience:
         return time.monotonic() < end and not self._ended.wait(BUSY_STEP_MS / 1_000)
 
     def end(self) -> None:
-        """Wait no more."""
+        """Wait no longer than for a connection of our own that closes."""
         self._ended.set()
 
 
