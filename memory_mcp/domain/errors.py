@@ -33,6 +33,7 @@ class Code(StrEnum):
     SETTINGS = "settings"
     PROVISION = "provision"
     SANDBOX = "sandbox"
+    SOURCE = "source"
     INTERNAL = "internal"
     """A bug, and every class without a code of its own."""
 

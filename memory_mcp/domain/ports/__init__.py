@@ -17,11 +17,14 @@ from memory_mcp.domain.ports.leases import Leases
 from memory_mcp.domain.ports.optional import SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
+from memory_mcp.domain.ports.sources import ContextSource, ContextSources
 from memory_mcp.domain.ports.store import IndexAndLeases, Maintainable, RecordsAndIndex, Store
 from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
     "Changes",
+    "ContextSource",
+    "ContextSources",
     "DocumentStore",
     "Embedder",
     "EmbeddingIndex",

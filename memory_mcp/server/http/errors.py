@@ -20,6 +20,7 @@ STATUSES: Final[dict[Code, int]] = {
     Code.TRANSFER: 500,
     Code.EMBEDDER: 503,
     Code.SANDBOX: 503,
+    Code.SOURCE: 502,
     Code.SETTINGS: 503,
     Code.STORE: 503,
 }

@@ -1,0 +1,57 @@
+"""What a context source is asked and what it answers: other systems' data, never instructions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from memory_mcp.domain.errors import Code, MemoryMcpError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceQuery:
+    """A question to one source."""
+
+    text: str
+    """Empty: what the source has that is newest."""
+    limit: int
+    """At most this many items, the best first."""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceItem:
+    """One thing that a source knows; its texts are untrusted."""
+
+    text: str
+    title: str = ""
+    uri: str = ""
+    at: datetime | None = None
+    """When it was said or changed, in UTC, if the source tells."""
+    score: float | None = None
+    """The source's own score, comparable with its other items only."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAnswer:
+    """What a source knows about a question."""
+
+    items: tuple[SourceItem, ...]
+    left_out: int = 0
+    """Number of items beyond the bounds of size or count, where it is known."""
+    is_cached: bool = False
+
+
+class SourceError(MemoryMcpError):
+    """A source has no answer; the message is the cause in one sentence, `fix` what mends it."""
+
+    code: ClassVar[Code] = Code.SOURCE
+
+    def __init__(self, cause: str, fix: str, *, retry_after_s: float | None = None, is_open: bool = False) -> None:
+        super().__init__(cause)
+        self.fix = fix
+        self.retry_after_s = retry_after_s
+        """Seconds until the source is asked again, if that is known."""
+        self.is_open = is_open
+        """Whether its breaker is open: it was not asked."""

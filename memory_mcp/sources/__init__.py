@@ -1,0 +1,1 @@
+"""Sources of context: other systems that are asked, each kind in one file."""
