@@ -30,4 +30,6 @@ def why_left_out(tool: AnyTool, settings: Settings) -> str:
     """Return why a tool is not offered, as what follows its name; empty if it is."""
     if settings.read_only and not tool.read_only:
         return "writes, but this server is read-only (MCP_MEMORY_READ_ONLY)"
-    return "" if settings.documents_enabled or tool is not INGEST else "is turned off (MCP_MEMORY_DOCUMENTS_ENABLED)"
+    if tool is INGEST and not settings.documents_enabled:
+        return "is turned off (MCP_MEMORY_DOCUMENTS_ENABLED)"
+    return "is turned off (MCP_MEMORY_CONTEXT_ENABLED)" if tool is CONTEXT and not settings.context_enabled else ""

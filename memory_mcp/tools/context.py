@@ -133,7 +133,7 @@ def _result(block: ContextBlock) -> ContextResult:
 
 CONTEXT = Tool(
     "memory_context",
-    "Get the best notes for a question, or for a session's start, as one text within a token budget.",
+    "Get the best notes for a question or a session's start as one text within a token budget.",
     ContextArguments,
     ContextResult,
     memory_context,
