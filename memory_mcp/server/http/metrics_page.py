@@ -46,4 +46,4 @@ class MetricsPage:
                 "use a token for all namespaces"
             )
         figures = await (await self._services()).status.figures()
-        return self._metrics.page(figures.totals, figures.queue, figures.breaker)
+        return self._metrics.page(figures.totals, figures.queue, figures.breaker, figures.sources)
