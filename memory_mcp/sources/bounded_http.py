@@ -8,7 +8,7 @@ import httpx2
 
 
 class BoundedTransport(httpx2.AsyncHTTPTransport):
-    """Reads no proxy from the environment, and takes nothing compressed: it could unpack to a thousand times as much."""
+    """Reads no proxy from the environment, and takes nothing compressed: it may unpack to a thousand times as much."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(trust_env=False)

@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import aclosing
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -142,9 +143,9 @@ class ChromaFolder:
                     if isinstance(item, TextBlock):
                         batch.append(_row(item))
                     if len(batch) >= _BATCH:
-                        await in_thread(lambda rows=tuple(batch): _insert(index, rows))
+                        await in_thread(partial(_insert, index, tuple(batch)))
                         batch.clear()
-        await in_thread(lambda: _insert(index, tuple(batch)))
+        await in_thread(partial(_insert, index, tuple(batch)))
 
     def _snapshot(self) -> OpenedFile:
         """Return a copy of the database and its log as one moment has them."""

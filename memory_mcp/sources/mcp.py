@@ -24,6 +24,7 @@ from memory_mcp.sources.sections import Section, read
 if TYPE_CHECKING:
     import httpx2
     from mcp import Client
+    from mcp.client import Transport
     from mcp.client.session import IncomingMessage
     from mcp_types import CallToolResult, Resource
 
@@ -156,7 +157,7 @@ class McpSource:
 
                 environment = {name: self._fill(value) for name, value in section.env.items()} | {HOP_VARIABLE: _MARK}
                 command = [section.command, *(self._fill(each) for each in section.args)]
-                transport = stdio(command, environment, section.cwd, section.max_bytes)
+                transport: Transport = stdio(command, environment, section.cwd, section.max_bytes)
             else:
                 from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - likewise
 

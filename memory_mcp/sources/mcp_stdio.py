@@ -24,6 +24,8 @@ from memory_mcp.sources.adapter import FaultError
 GOODBYE_S: Final = 2.0
 """How long a server may take to end once its stdin is closed, and again after SIGTERM."""
 
+_DISCARDED: Final = 64 << 10
+
 FromServer = MemoryObjectReceiveStream[SessionMessage | Exception]
 ToServer = MemoryObjectSendStream[SessionMessage]
 
@@ -84,11 +86,17 @@ async def _read(process: Process, to_us: MemoryObjectSendStream[SessionMessage |
     """Pass on the server's messages; what is none ends the session."""
     assert process.stdout is not None  # noqa: S101 - for mypy: it was asked for
     async with to_us:
-        with contextlib.suppress(ValueError, OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+        try:
             while line := await process.stdout.readline():
                 if line.strip():
                     message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
                     await to_us.send(SessionMessage(message))
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass  # the session is over
+        except (ValueError, OSError):  # no message, or a line beyond the bound
+            _signal(process, signal.SIGKILL)
+    while await process.stdout.read(_DISCARDED):  # asyncio takes a process for ended when its pipes are
+        pass
 
 
 async def _write(process: Process, from_us: MemoryObjectReceiveStream[SessionMessage]) -> None:
@@ -109,6 +117,11 @@ async def _ended(process: Process) -> None:
                 await process.wait()
                 return
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, number)
+            _signal(process, number)
     await process.wait()
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    """Send a signal to a server and its children."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
