@@ -172,7 +172,7 @@ async def test_secrets_stay_with_their_origin(make: Make, server: WebServer, mon
             return public if host == "elsewhere.test" else await real(host, *args, **more)  # type: ignore[arg-type]  # the loop's own
 
         monkeypatch.setattr(loop, "getaddrinfo", resolve)
-        monkeypatch.setattr("memory_mcp.sources.web._is_public", lambda address: True)
+        monkeypatch.setattr("memory_mcp.sources.web._is_public", lambda _: True)
         section = {"headers": {"Authorization": "Bearer ${env:WIKI_KEY}", "X-Other": "1"}, **PATHS}
         answer = await make(kind="http", url=server.url("/away"), **section).ask(BOAT)
         assert len(answer.items) == 3

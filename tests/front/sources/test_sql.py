@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from memory_mcp.domain.sources import SourceError, SourceQuery
 from memory_mcp.sources.sql import numbered
+from tests.fakes.clock import until
 from tests.front.sources.conftest import Make, configured
 
 STATEMENT = """
@@ -88,7 +90,8 @@ async def test_what_looks_like_reading_cannot_write(make: Make, database: Path, 
 
 
 async def test_an_endless_statement_is_given_up(make: Make, database: Path) -> None:
-    """By the source's own deadline, and by the caller's."""
+    """By the source's own deadline, and by the caller's; the work ends as well."""
+    before = threading.active_count()
     source = make(kind="sql", path=str(database), statement=ENDLESS, timeout_ms=100)
     with pytest.raises(SourceError, match="within 100 ms"):
         await source.ask(SourceQuery("boat", 3))
@@ -97,6 +100,7 @@ async def test_an_endless_statement_is_given_up(make: Make, database: Path) -> N
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+    await until(lambda: threading.active_count() == before)
 
 
 async def test_rows_are_bounded(make: Make, database: Path) -> None:
