@@ -6,9 +6,11 @@ import os
 import sys
 import time
 
+import anyio
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
 
 NOTES = [f"the boat number {number}" for number in range(5)]
 Context = ServerRequestContext[dict[str, object]]
@@ -71,15 +73,13 @@ def main(how: str) -> None:
         sys.stdout.flush()
         sys.stdin.read()
     if how == "serve":
-        import anyio
-        from mcp.server.stdio import stdio_server
+        anyio.run(_serve)
 
-        async def serve() -> None:
-            server = make_server()
-            async with stdio_server() as (reading, writing):
-                await server.run(reading, writing, server.create_initialization_options())
 
-        anyio.run(serve)
+async def _serve() -> None:
+    server = make_server()
+    async with stdio_server() as (reading, writing):
+        await server.run(reading, writing, server.create_initialization_options())
 
 
 if __name__ == "__main__":

@@ -121,9 +121,8 @@ async def test_a_server_starts_at_the_first_question_and_ends_with_its_source(ma
 async def test_an_idle_server_ends(make: Make) -> None:
     """And starts again with the next question."""
     section = McpSection.model_validate(program())
-    source = McpSource(
-        "other", section, Toolbox(str, FakeEmbedder(), 1.0, lambda _: pytest.fail("no sandbox")), idle_s=0.0
-    )
+    tools = Toolbox(str, FakeEmbedder(), 1.0, lambda _: pytest.fail("no sandbox"))
+    source = McpSource("other", section, tools, idle_s=0.0)
     before = children()
     first = (await source.ask(SourceQuery("process", 1))).items[0].text
     await until(lambda: children() == before)
