@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from embedder_api.v1.address import socket_path
 
 from memory_mcp import background, environment
+from memory_mcp.context.service import ContextService
 from memory_mcp.documents import folders as watched_folders
 from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
@@ -135,6 +136,7 @@ def make_services(
     policy: SearchPolicy = DEFAULT_POLICY,
     health: Registry | None = None,
     chunks: ChunkPolicy = DEFAULT_CHUNKS,
+    sources: ConfiguredSources | None = None,
 ) -> Services:
     """Join the services to a store and an embedder; each part registers its checks, in the order of the screen.
 
@@ -144,6 +146,7 @@ def make_services(
         embedder: connects itself likewise.
         policy: the numbers of the searches.
         chunks: how contents are cut.
+        sources: what a block of context is made of beside memories; the caller closes them.
         health: where the checks go; a registry of its own if it is None.
     """
     backups = Backups(store, _backup_folder(settings))
@@ -160,25 +163,25 @@ def make_services(
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
-    sources = make_sources(settings, embedder)
-    if sources.are_any:
+    if sources is not None and sources.are_any:
         source_checks.register(health, sources)
     ingesting, folders = _make_documents(settings, store, indexer, chores)
     if folders is not None:
         watched_folders.register(health, folders)
+    search = SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy)
     parts = (chores, watching, ingesting, folders)
     background.register(health, [part.background for part in parts if part is not None])
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
-        search=SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy),
+        search=search,
+        context=ContextService(store, search, sources),
         health=health,
         chores=chores,
         backups=backups,
         reembedding=Reembedding(store, embedder, indexer, budget_s=bulk_budget_s),
-        status=Status(store, embedder, health, sources.figures),
+        status=Status(store, embedder, health, sources.figures if sources else tuple),
         transfer=Transfer(store, indexer),
         watching=watching,
-        sources=sources,
         ingesting=ingesting,
         folders=folders,
         ingest_rules=IngestRules(settings.ingest_roots, settings.ingest_watch),
@@ -246,8 +249,10 @@ def _open(
     health.defer(partial(_register_machine, settings, client, options))
     store = factory.make_store(known, creates=creates)
     stack.push_async_callback(store.close)
-    services = make_services(known, store, embedder, health=health if settings else health.behind(SETTINGS))
-    stack.push_async_callback(services.sources.close)
+    sources = make_sources(known, embedder)
+    stack.push_async_callback(sources.close)
+    checks = health if settings else health.behind(SETTINGS)
+    services = make_services(known, store, embedder, health=checks, sources=sources)
     if services.ingesting is not None:
         stack.push_async_callback(services.ingesting.close)
     return services

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memory_mcp.context.service import ContextService
 from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
-from memory_mcp.domain.ports import ContextSources
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry
 from memory_mcp.maintenance.backups import Backups
@@ -38,6 +38,7 @@ class Services:
 
     memories: Memories
     search: SearchPipeline
+    context: ContextService
     health: Registry
     chores: Chores
     backups: Backups
@@ -45,7 +46,6 @@ class Services:
     status: Status
     transfer: Transfer
     watching: Watching
-    sources: ContextSources
     ingesting: Ingesting | None
     """None: the store keeps no documents, or they are turned off."""
     folders: Folders | None
