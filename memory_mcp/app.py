@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from embedder_api.v1.address import socket_path
 
-from memory_mcp import background
+from memory_mcp import background, environment
 from memory_mcp.context.service import ContextService
 from memory_mcp.context.states import Requests, State
 from memory_mcp.documents import folders as watched_folders
@@ -25,9 +25,10 @@ from memory_mcp.documents.jobs import LEASE, JobRunner
 from memory_mcp.documents.opening import open_below
 from memory_mcp.documents.preparing import Preparer
 from memory_mcp.documents.sandbox.client import Sandbox
+from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import ContextSources, Embedder, Store, SupportsDocuments, Tokens
+from memory_mcp.domain.ports import Embedder, Store, SupportsDocuments, Tokens
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -50,6 +51,10 @@ from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import SQLITE, Settings, defaults
+from memory_mcp.sources import checks as source_checks
+from memory_mcp.sources.adapter import Toolbox
+from memory_mcp.sources.registry import ConfiguredSources
+from memory_mcp.sources.secrets import filler
 from memory_mcp.storage import checks as store_checks
 from memory_mcp.storage import factory
 from memory_mcp.tools.services import IngestRules, Services
@@ -59,6 +64,8 @@ if TYPE_CHECKING:
 
 
 log = Logger(__name__)
+SOURCE_LIMITS: Final = ReadingLimits(memory_bytes=2 << 30)
+"""Of a source's file, which is read in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,33 @@ def make_embedder(settings: Settings, client: Embedder | None = None) -> Embedde
     )
 
 
+def make_sources(settings: Settings, embedder: Embedder) -> ConfiguredSources:
+    """Return the configured sources of context; nothing is read or connected yet."""
+
+    def make_toolbox() -> Toolbox:
+        return Toolbox(
+            fill=filler(environment.secret),
+            embedder=embedder,
+            embed_budget_s=settings.embed_budget_s,
+            make_sandbox=lambda reader: Sandbox(
+                unsandboxed=settings.ingest_unsandboxed, limits=SOURCE_LIMITS, reader=reader
+            ),
+        )
+
+    return ConfiguredSources(settings.sources if settings.sources_enabled else {}, make_toolbox)
+
+
+@contextlib.asynccontextmanager
+async def opened_sources(settings: Settings) -> AsyncIterator[ConfiguredSources]:
+    """Make the sources for one command, without a store, and close them at the end."""
+    embedder = make_embedder(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(embedder.close)
+        sources = make_sources(settings, embedder)
+        stack.push_async_callback(sources.close)
+        yield sources
+
+
 def make_services(
     settings: Settings,
     store: Store,
@@ -105,7 +139,7 @@ def make_services(
     policy: SearchPolicy = DEFAULT_POLICY,
     health: Registry | None = None,
     chunks: ChunkPolicy = DEFAULT_CHUNKS,
-    sources: ContextSources | None = None,
+    sources: ConfiguredSources | None = None,
 ) -> Services:
     """Join the services to a store and an embedder; each part registers its checks, in the order of the screen.
 
@@ -132,6 +166,8 @@ def make_services(
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
+    if sources is not None and sources.are_any:
+        source_checks.register(health, sources)
     ingesting, folders = _make_documents(settings, store, indexer, chores)
     if folders is not None:
         watched_folders.register(health, folders)
@@ -147,7 +183,7 @@ def make_services(
         chores=chores,
         backups=backups,
         reembedding=Reembedding(store, embedder, indexer, budget_s=bulk_budget_s),
-        status=Status(store, embedder, health),
+        status=Status(store, embedder, health, sources.figures if sources else tuple),
         transfer=Transfer(store, indexer),
         watching=watching,
         ingesting=ingesting,
@@ -221,7 +257,10 @@ def _open(
     health.defer(partial(_register_machine, settings, client, options))
     store = factory.make_store(known, creates=creates)
     stack.push_async_callback(store.close)
-    services = make_services(known, store, embedder, health=health if settings else health.behind(SETTINGS))
+    sources = make_sources(known, embedder)
+    stack.push_async_callback(sources.close)
+    checks = health if settings else health.behind(SETTINGS)
+    services = make_services(known, store, embedder, health=checks, sources=sources)
     if services.ingesting is not None:
         stack.push_async_callback(services.ingesting.close)
     return services

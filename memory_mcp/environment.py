@@ -23,6 +23,22 @@ def daemon_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in sorted(names | _FOLDERS & os.environ.keys()) if os.environ[name]}
 
 
+HOP_VARIABLE: Final = "MCP_MEMORY_HOP"
+"""Set where another memory-mcp started us as one of its sources, so that we do not ask it in turn."""
+HOP_HEADER: Final = "mcp-memory-hop"
+"""Its counterpart over HTTP."""
+
+
+def is_source() -> bool:
+    """Return whether another memory-mcp started us as a source."""
+    return bool(os.environ.get(HOP_VARIABLE))
+
+
+def secret(name: str) -> str | None:
+    """Return what a section of a source calls `${env:NAME}`."""
+    return os.environ.get(name)
+
+
 _FOR_PYTHON: Final = ("PYTHON", "PIP_", "__PYVENV", "VIRTUAL_ENV")
 _OF_KEYRING: Final = "PYTHON_KEYRING_"
 """Read by the keyring that holds an index's password, not by Python itself."""

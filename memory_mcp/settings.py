@@ -13,7 +13,15 @@ from typing import Annotated, Final, Literal
 
 from embedder_api.v1.address import SCHEME, default_address, socket_path
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -31,7 +39,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import absolute, followed
-from memory_mcp.environment import named_by
+from memory_mcp.environment import HOP_VARIABLE, named_by
 
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
@@ -109,6 +117,8 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 FolderPaths = Annotated[tuple[FolderPath, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seconds"})]
 Ratio = Annotated[float, Field(gt=0, le=1, json_schema_extra={"unit": "share"})]
+Sections = Annotated[Mapping[str, object], PlainSerializer(list)]
+"""Checked where they are used; shown by name, as they may hold secrets."""
 Calls = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"unit": "calls"})]
 
 
@@ -148,6 +158,10 @@ class Settings(BaseSettings):
         description="Read documents even where the system offers no sandbox: a hostile file can then do what you can.",
     )
     context_enabled: bool = Field(default=True, description="Offer `memory_context`.")
+    sources_enabled: bool = Field(default=True, description="Ask the sources of context; off: none is asked.")
+    sources: Sections = Field(
+        {}, repr=False, json_schema_extra={"default": "none"}, description="The sources of context: `[sources.NAME]`."
+    )
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that do not name one."
@@ -338,7 +352,7 @@ def unknown_in_file() -> list[str]:
 def unknown_variables() -> list[str]:
     """Return one sentence for each MCP_MEMORY_ variable that is not a setting."""
     fields = Settings.model_fields
-    known = {f"{PREFIX}{name.upper()}" for name in fields} | {CONFIG_VARIABLE}
+    known = {f"{PREFIX}{name.upper()}" for name in fields} | {CONFIG_VARIABLE, HOP_VARIABLE}
     return unknown_names(os.environ, PREFIX, known, fields, lambda name: variable(PREFIX, name, fields[name]))
 
 

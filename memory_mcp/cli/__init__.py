@@ -55,6 +55,7 @@ COMMANDS: Final = {
     "restore": "memory_mcp.cli.copies:restore",
     "search": "memory_mcp.cli.query_commands:search",
     "serve": "memory_mcp.cli.serve:serve",
+    "sources": "memory_mcp.cli.sources:sources",
     "status": "memory_mcp.cli.status:status",
     "store": "memory_mcp.cli.write_commands:store",
     "token": "memory_mcp.cli.token:token",

@@ -66,7 +66,6 @@ class ContextService:
         progress.to(State.PLANNED)
         progress.to(State.GATHERING)
         gathered = await gather(asked, (request.budget_ms - self._policy.packing_ms) / 1000)
-        self._note(gathered)
         remembered = _remembered(gathered)
         packed = pack(self._candidates(request, remembered, gathered), request.max_tokens)
         progress.to(State.PACKED)
@@ -113,10 +112,6 @@ class ContextService:
         stride = self._policy.source_stride if request.query else 0
         ranked = list(_merged(remembered.evidence, foreign, stride))
         return Candidates(ranked, remembered.beside, remembered.following)
-
-    def _note(self, gathered: Gathered) -> None:
-        for state in gathered.states:
-            self.requests.sources[state.name, state.state] += 1
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

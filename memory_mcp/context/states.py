@@ -51,8 +51,6 @@ class Requests:
         self.watch = watch
         self.active = Counter[str]()
         self.ended = Counter[str]()
-        self.sources = Counter[tuple[str, str]]()
-        """By source and what became of asking it."""
 
     def begin(self, request_id: str, clock: Callable[[], float] = time.monotonic) -> Progress:
         """Return a request that was just received."""

@@ -43,6 +43,8 @@ class Principal:
     name: str
     scopes: frozenset[Scope]
     reach: Reach
+    is_source: bool = False
+    """Whether another memory-mcp asks, whose source we are: we ask no sources for it."""
 
     def may(self, scope: Scope) -> bool:
         """Return whether the caller has a scope."""
@@ -60,9 +62,9 @@ class Principal:
             )
 
 
-def local_user(namespace: str) -> Principal:
+def local_user(namespace: str, *, is_source: bool = False) -> Principal:
     """Return the local user, who may do everything."""
-    return Principal("local", "local user", frozenset(Scope), Reach(namespace))
+    return Principal("local", "local user", frozenset(Scope), Reach(namespace), is_source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -41,6 +42,21 @@ class SourceAnswer:
     left_out: int = 0
     """Number of items beyond the bounds of size or count, where it is known."""
     is_cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFigures:
+    """A source's counters since the process began."""
+
+    name: str
+    kind: str
+    state: str
+    """Of its breaker."""
+    trips: int
+    outcomes: Mapping[str, int]
+    """Questions by outcome: ok, cached, failed, late, open, limited."""
+    seconds: float
+    """Spent on asking it."""
 
 
 class SourceError(MemoryMcpError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from memory_mcp.domain.daemon import BreakerStatus, DaemonStatus
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import QueueCounts, Totals
 from memory_mcp.domain.ports import Embedder, RecordsAndIndex
+from memory_mcp.domain.sources import SourceFigures
 from memory_mcp.health.registry import Registry, Report
 
 
@@ -20,6 +22,7 @@ class LocalFigures:
     """None if the store cannot be read; so is the queue."""
     queue: QueueCounts | None
     breaker: BreakerStatus
+    sources: Sequence[SourceFigures] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +38,30 @@ class Overview:
 class Status:
     """Collects figures from the store, the embedder and the checks."""
 
-    def __init__(self, store: RecordsAndIndex, embedder: Embedder, health: Registry) -> None:
+    def __init__(
+        self,
+        store: RecordsAndIndex,
+        embedder: Embedder,
+        health: Registry,
+        sources: Callable[[], Sequence[SourceFigures]] = tuple,
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._health = health
+        self._sources = sources
 
     async def figures(self) -> LocalFigures:
         """Return the counts of all namespaces."""
-        breaker = self._embedder.breaker()
+        breaker, sources = self._embedder.breaker(), self._sources()
         try:
             return LocalFigures(
-                await self._store.totals(), await self._store.read(lambda it: it.queue(None), is_short=True), breaker
+                await self._store.totals(),
+                await self._store.read(lambda it: it.queue(None), is_short=True),
+                breaker,
+                sources,
             )
         except StoreError:
-            return LocalFigures(None, None, breaker)
+            return LocalFigures(None, None, breaker, sources)
 
     async def overview(self) -> Overview:
         """Ask all parts concurrently; none takes longer than the deadline of `Info`."""

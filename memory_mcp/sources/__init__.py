@@ -1,1 +1,1 @@
-"""Sources of context: other systems that are asked, each kind in one file."""
+"""Other systems that are asked for context: read-only, each with its own deadline, breaker, rate limit and cache."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import Token
+from memory_mcp.environment import HOP_HEADER
 from memory_mcp.server.http.errors import to_response
 
 PRINCIPAL: Final = "memory_mcp.principal"
@@ -47,7 +49,8 @@ class Guard:
         if token is None:
             await _challenge(shown=bool(secret))(scope, receive, send)
             return
-        known = {PRINCIPAL: token.principal(self._namespace)}
+        is_source = HOP_HEADER in request.headers
+        known = {PRINCIPAL: replace(token.principal(self._namespace), is_source=is_source)}
         await self._app({**scope, **known}, receive, self._while_valid(token, send))
 
     def _while_valid(self, token: Token, send: Send) -> Send:

@@ -47,4 +47,6 @@ class MetricsPage:
             )
         services = await self._services()
         figures = await services.status.figures()
-        return self._metrics.page(figures.totals, figures.queue, figures.breaker, services.context.requests)
+        return self._metrics.page(
+            figures.totals, figures.queue, figures.breaker, figures.sources, services.context.requests
+        )

@@ -5,7 +5,7 @@ No label contains a namespace, a caller's name or anything from a memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from memory_mcp.context.states import ENDS, Requests, State
 from memory_mcp.domain.daemon import BreakerStatus
 from memory_mcp.domain.models import QueueCounts, Totals
+from memory_mcp.domain.sources import SourceFigures
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """From a cached answer to a bulk store."""
@@ -50,6 +51,7 @@ class Metrics(Collector):
         self._queue: QueueCounts | None = None
         self._breaker = BreakerStatus()
         self._requests = Requests()
+        self._sources: Sequence[SourceFigures] = ()
         self.registry.register(self)
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
@@ -60,10 +62,16 @@ class Metrics(Collector):
         self._lookups.labels("hit" if hit else "miss").inc()
 
     def page(
-        self, totals: Totals | None, queue: QueueCounts | None, breaker: BreakerStatus, requests: Requests
+        self,
+        totals: Totals | None,
+        queue: QueueCounts | None,
+        breaker: BreakerStatus,
+        sources: Sequence[SourceFigures],
+        requests: Requests,
     ) -> bytes:
         """Return everything in Prometheus' text format; None for what the store cannot tell."""
-        self._totals, self._queue, self._breaker, self._requests = totals, queue, breaker, requests
+        self._totals, self._queue, self._breaker = totals, queue, breaker
+        self._sources, self._requests = sources, requests
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -78,27 +86,21 @@ class Metrics(Collector):
         )
         yield from _of_store(self._totals, self._queue)
         yield from _of_context(self._requests)
+        yield from _of_sources(self._sources)
 
 
 def _of_context(requests: Requests) -> Iterator[Metric]:
-    """Yield how requests for context stand, and what became of the sources that they asked."""
+    """Yield how requests for context stand."""
     active = GaugeMetricFamily(
         "memory_mcp_context_active", "Requests for context by their present state.", labels=["state"]
     )
     ended = CounterMetricFamily(
         "memory_mcp_context_requests", "Requests for context by how they ended.", labels=["state"]
     )
-    asked = CounterMetricFamily(
-        "memory_mcp_context_sources",
-        "Sources asked for context, by outcome.",
-        labels=["source", "state"],
-    )
     for state in State:
         family, counts = (ended, requests.ended) if state in ENDS else (active, requests.active)
         family.add_metric([state.value], float(counts[state]))
-    for (source, state), count in sorted(requests.sources.items()):
-        asked.add_metric([source, state], float(count))
-    yield from (active, ended, asked)
+    yield from (active, ended)
 
 
 def _of_store(totals: Totals | None, queue: QueueCounts | None) -> Iterator[Metric]:
@@ -114,3 +116,22 @@ def _of_store(totals: Totals | None, queue: QueueCounts | None) -> Iterator[Metr
         pending.add_metric([], queue.pending)
         failed.add_metric([], queue.failed)
     yield from (memories, size, pending, failed)
+
+
+def _of_sources(sources: Sequence[SourceFigures]) -> Iterator[Metric]:
+    """Yield the figures of the sources of context, which are labelled by their names in the configuration."""
+    questions = CounterMetricFamily(
+        "memory_mcp_source_questions",
+        "Questions to sources; the outcome is ok, cached, failed, late, open or limited.",
+        labels=["source", "outcome"],
+    )
+    seconds = CounterMetricFamily("memory_mcp_source_seconds", "Seconds spent on asking sources.", labels=["source"])
+    state = GaugeMetricFamily(
+        "memory_mcp_source_breaker_open", "1 while the breaker of a source is not closed, else 0.", labels=["source"]
+    )
+    for source in sources:
+        for outcome, count in sorted(source.outcomes.items()):
+            questions.add_metric([source.name, outcome], count)
+        seconds.add_metric([source.name], source.seconds)
+        state.add_metric([source.name], float(source.state != "closed"))
+    yield from (questions, seconds, state)

@@ -15,6 +15,7 @@ import anyio
 from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.principal import local_user
+from memory_mcp.environment import is_source
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp.handlers import make_server
 from memory_mcp.server.mcp.stdio import Transport, claim_descriptors
@@ -28,7 +29,7 @@ PARENT_EVERY_S: Final = 2.0
 
 
 async def _serve(settings: Settings, problem: SettingsError | None) -> None:
-    services, user = LazyServices(settings, problem), local_user(settings.namespace)
+    services, user = LazyServices(settings, problem), local_user(settings.namespace, is_source=is_source())
     dispatcher = make_dispatcher(settings, services.get, rate_limited=False)
     server = make_server(settings, services, dispatcher, lambda _: user, is_local=True)
     transport = Transport(*claim_descriptors())

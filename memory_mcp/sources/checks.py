@@ -1,0 +1,37 @@
+"""The health check of the sources: none is asked for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from memory_mcp.domain.checks import Inquiry, View
+from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.embedder.breaker import BreakerState
+from memory_mcp.health.registry import Registry
+from memory_mcp.sources.registry import ConfiguredSources
+
+PART: Final = "sources"
+
+
+def register(registry: Registry, sources: ConfiguredSources) -> None:
+    """Register the check of the sections and the breakers."""
+
+    async def look(inquiry: Inquiry) -> Finding:
+        return found(sources, inquiry.namespace)
+
+    registry.add(PART, look, view=View.LIVE | View.MACHINE)
+
+
+def found(sources: ConfiguredSources, namespace: str | None = None) -> Finding:
+    """Return the finding on the sources; for a caller that is bound to a namespace, on those that list it."""
+    made = [each for each in sources.all() if namespace is None or namespace in each.section.namespaces]
+    broken = sources.broken() if namespace is None else ()
+    names = ", ".join(each.name for each in made)
+    if broken:
+        cause = "; ".join(each.problem for each in broken)
+        return Finding(Condition.DEGRADED, "wrong", cause, "correct config.toml", detail=names)
+    failing = [each for each in made if each.state is not BreakerState.CLOSED]
+    if failing:
+        causes = "; ".join(f"{each.name}: {each.trouble[0]}" for each in failing)
+        return Finding(Condition.DEGRADED, "open", causes, failing[0].trouble[1], detail=names)
+    return Finding(Condition.OK, "ready" if made else "none", detail=names)

@@ -1,0 +1,213 @@
+"""A source behind its cache, rate limit, breaker, deadline and retries: whatever it does costs its own part only."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Final
+
+from cachetools import TTLCache
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceFigures, SourceQuery
+from memory_mcp.embedder.breaker import Breaker, BreakerPolicy, BreakerState, Permit
+from memory_mcp.logger import Logger
+from memory_mcp.sources.adapter import FaultError, SourceAdapter
+from memory_mcp.sources.items import bounded
+from memory_mcp.sources.sections import Section
+
+POLICY: Final = BreakerPolicy(window=10, min_calls=3, error_rate=0.5, slow_rate=1.0, open_s=30.0)
+ATTEMPTS: Final = 3
+"""Of one question that is safe to repeat."""
+LATE_S: Final = 0.2
+"""A question that is given up after so long counts as failed, so that a source that hangs opens its breaker."""
+MAX_CACHED_BYTES: Final = 4 << 20
+_REPORT: Final = "run `memory-mcp sources test {name}`, and report the bug"
+
+log = Logger(__name__)
+
+
+class GuardedSource:
+    """See `domain.ports.ContextSource`."""
+
+    def __init__(
+        self,
+        name: str,
+        section: Section,
+        adapter: SourceAdapter,
+        policy: BreakerPolicy = POLICY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.section = section
+        self.adapter = adapter
+        self._clock = clock
+        self._breaker = Breaker(policy, clock)
+        self._fix = ""
+        self._asked_to_wait_until = -math.inf
+        self._limit = RateLimitItemPerMinute(section.calls_per_minute)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._kept: TTLCache[Hashable, SourceAnswer] | None = (
+            TTLCache(MAX_CACHED_BYTES, section.cache_s, timer=clock, getsizeof=_size) if section.cache_s else None
+        )
+        self._outcomes: Counter[str] = Counter()
+        self._seconds = 0.0
+
+    @property
+    def kind(self) -> str:
+        """See the port."""
+        return self.section.kind
+
+    async def ask(self, query: SourceQuery) -> SourceAnswer:
+        """Return what the source knows, from the cache where it is fresh.
+
+        Raises:
+            SourceError: it has no answer, or was not asked.
+        """
+        count = min(query.limit, self.section.max_items)
+        key = (query.text.strip(), count, self.adapter.version())
+        if self._kept is not None and (known := self._kept.get(key)) is not None:
+            self._outcomes["cached"] += 1
+            return replace(known, is_cached=True)
+        answer = await self._admitted(replace(query, text=query.text.strip(), limit=count))
+        if self._kept is not None and _size(answer) <= MAX_CACHED_BYTES:
+            self._kept[(*key[:2], self.adapter.version())] = answer
+        return answer
+
+    def figures(self) -> SourceFigures:
+        """Return the source's counters."""
+        return SourceFigures(
+            self.name, self.kind, self._breaker.state, self._breaker.trips, dict(self._outcomes), self._seconds
+        )
+
+    @property
+    def state(self) -> BreakerState:
+        """Of its breaker."""
+        return self._breaker.state
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """Why its breaker is not closed, and what fixes that."""
+        return self._breaker.cause, self._fix
+
+    async def close(self) -> None:
+        """End connections and processes of the source."""
+        await self.adapter.close()
+
+    async def _admitted(self, query: SourceQuery) -> SourceAnswer:
+        self._refuse_if_told_to_wait()
+        permit = self._breaker.acquire()
+        if permit is None:
+            self._outcomes["open"] += 1
+            raise SourceError(
+                self._breaker.cause, self._fix, retry_after_s=self._breaker.retry_in_s() or None, is_open=True
+            )
+        begun, state = self._clock(), self._breaker.state
+        try:
+            await self._count()
+            answer = await self._in_time(query)
+        except asyncio.CancelledError:
+            self._cancelled(permit, self._clock() - begun)
+            raise
+        except SourceError as error:
+            self._failed(permit, error)
+            raise
+        except BaseException:
+            self._breaker.abandon(permit)
+            raise
+        else:
+            self._outcomes["ok"] += 1
+            self._breaker.succeed(permit)
+            return bounded(answer, query.limit, self.section.max_bytes)
+        finally:
+            self._seconds += self._clock() - begun
+            self._tell(state)
+
+    async def _in_time(self, query: SourceQuery) -> SourceAnswer:
+        try:
+            async with asyncio.timeout(self.section.timeout_ms / 1_000):
+                return await self._attempted(query)
+        except TimeoutError as error:
+            raise FaultError(
+                f"it did not answer within {self.section.timeout_ms:,} ms",
+                f"see why {self.adapter.target} is slow, or raise its timeout_ms",
+            ) from error
+        except (SourceError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            log.exception("a source failed unexpectedly", source=self.name)
+            raise FaultError(
+                f"it failed unexpectedly ({type(error).__name__})", _REPORT.format(name=self.name)
+            ) from error
+
+    async def _attempted(self, query: SourceQuery) -> SourceAnswer:
+        if not self.adapter.is_repeatable:
+            return await self.adapter.ask(query)
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential  # noqa: PLC0415 - 30 ms, not before the first question
+
+        return await AsyncRetrying(
+            retry=retry_if_exception(_passes),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.05, max=0.5),
+            reraise=True,
+        )(self.adapter.ask, query)
+
+    async def _count(self) -> None:
+        if await self._limiter.hit(self._limit, self.name):
+            return
+        reset, _ = await self._limiter.get_window_stats(self._limit, self.name)
+        raise _LimitedError(
+            f"its limit of {self._limit.amount} questions a minute is used up",
+            "wait, or raise its calls_per_minute",
+            retry_after_s=max(1.0, math.ceil(reset - time.time())),
+        )
+
+    def _refuse_if_told_to_wait(self) -> None:
+        left = self._asked_to_wait_until - self._clock()
+        if left > 0:
+            self._outcomes["limited"] += 1
+            raise SourceError("it asked us to wait", "wait, or ask it less often", retry_after_s=round(left, 1))
+
+    def _cancelled(self, permit: Permit, seconds: float) -> None:
+        self._outcomes["late"] += 1
+        if seconds < LATE_S:
+            self._breaker.abandon(permit)
+            return
+        self._fix = f"see why {self.adapter.target} is slow, or allow more time"
+        self._breaker.fail(permit, f"it did not answer within {1_000 * seconds:.0f} ms")
+
+    def _failed(self, permit: Permit, error: SourceError) -> None:
+        if isinstance(error, _LimitedError):
+            self._outcomes["limited"] += 1
+            self._breaker.abandon(permit)
+            return
+        self._outcomes["failed"] += 1
+        self._fix = error.fix
+        if error.retry_after_s:
+            self._asked_to_wait_until = self._clock() + error.retry_after_s
+        self._breaker.fail(permit, str(error))
+
+    def _tell(self, before: BreakerState) -> None:
+        if before is BreakerState.CLOSED and self._breaker.state is not before:
+            log.warning("a source's breaker opened", source=self.name, cause=self._breaker.cause, fix=self._fix)
+        elif before is not BreakerState.CLOSED and self._breaker.state is BreakerState.CLOSED:
+            log.info("a source's breaker closed", source=self.name)
+
+
+class _LimitedError(SourceError):
+    """Our own limit: the source was not asked."""
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, FaultError) and error.is_passing and error.retry_after_s is None
+
+
+def _size(answer: SourceAnswer) -> int:
+    """Return about how many bytes an answer takes in memory."""
+    return 200 + sum(200 + 2 * (len(item.text) + len(item.title) + len(item.uri)) for item in answer.items)

@@ -1,0 +1,161 @@
+"""What every source has around it: cache, rate limit, breaker, bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, SourceQuery
+from memory_mcp.sources.adapter import FaultError
+from memory_mcp.sources.guarded import POLICY, GuardedSource
+from memory_mcp.sources.items import MAX_TEXT, bounded
+from memory_mcp.sources.sections import Section
+from tests.fakes.clock import FakeClock, until
+
+BOAT = SourceQuery("boat", 3)
+ANSWER = SourceAnswer((SourceItem("the boat"),))
+
+
+@dataclass
+class FakeAdapter:
+    """See `sources.adapter.SourceAdapter`."""
+
+    target: str = "wiki.test"
+    is_repeatable: bool = False
+    note: str = ""
+    answer: SourceAnswer = ANSWER
+    failure: Exception | None = None
+    hangs: bool = False
+    state: Hashable = 0
+    asked: list[SourceQuery] = field(default_factory=list)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def version(self) -> Hashable:
+        """Return the state."""
+        return self.state
+
+    async def ask(self, query: SourceQuery) -> SourceAnswer:
+        """Answer, fail or hang."""
+        self.asked.append(query)
+        if self.hangs:
+            self.clock.advance(0.3)
+            await asyncio.Event().wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.answer
+
+    async def close(self) -> None:
+        """Let go of nothing."""
+
+
+def guarded(adapter: FakeAdapter, **section: object) -> GuardedSource:
+    """Return a source around an adapter, on its clock."""
+    return GuardedSource("wiki", Section.model_validate({"kind": "fake", **section}), adapter, clock=adapter.clock)
+
+
+async def test_an_answer_is_kept_for_its_time() -> None:
+    """A repeated question does not reach the source, until the time is over or the source has changed."""
+    adapter = FakeAdapter()
+    source = guarded(adapter, cache_s=60)
+    assert [(await source.ask(BOAT)).is_cached for _ in range(2)] == [False, True]
+    assert not (await source.ask(SourceQuery("boat", 2))).is_cached
+    adapter.state = 1
+    assert not (await source.ask(BOAT)).is_cached
+    adapter.clock.advance(61)
+    assert not (await source.ask(BOAT)).is_cached
+    assert dict(source.figures().outcomes) == {"ok": 4, "cached": 1}
+
+
+async def test_a_failure_is_not_kept() -> None:
+    """The next question may be answered."""
+    adapter = FakeAdapter(failure=FaultError("it broke", "mend it"))
+    source = guarded(adapter)
+    with pytest.raises(SourceError):
+        await source.ask(BOAT)
+    adapter.failure = None
+    assert await source.ask(BOAT) == ANSWER
+
+
+async def test_failures_open_the_breaker() -> None:
+    """Then the source is not asked, until one question is let through."""
+    adapter = FakeAdapter(failure=FaultError("it broke", "mend it"))
+    source = guarded(adapter)
+    for _ in range(POLICY.min_calls):
+        with pytest.raises(SourceError, match="it broke"):
+            await source.ask(BOAT)
+    with pytest.raises(SourceError, match="it broke") as failed:
+        await source.ask(BOAT)
+    assert failed.value.is_open
+    assert failed.value.fix == "mend it"
+    assert failed.value.retry_after_s == POLICY.open_s
+    assert len(adapter.asked) == POLICY.min_calls
+    adapter.clock.advance(POLICY.open_s)
+    adapter.failure = None
+    assert await source.ask(BOAT) == ANSWER
+    assert source.figures().trips == 1
+    assert source.state == "closed"
+
+
+async def test_a_source_that_hangs_opens_its_breaker() -> None:
+    """Its callers give up before it answers, which counts; one who leaves at once does not."""
+    adapter = FakeAdapter(hangs=True)
+    source = guarded(adapter)
+    for _ in range(POLICY.min_calls):
+        asked = len(adapter.asked)
+        asking = asyncio.create_task(source.ask(BOAT))
+        await until(lambda asked=asked: len(adapter.asked) > asked)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    with pytest.raises(SourceError, match="did not answer within 300 ms") as failed:
+        await source.ask(BOAT)
+    assert failed.value.is_open
+
+
+async def test_the_rate_is_limited() -> None:
+    """Beyond it the source is not asked, its breaker stays closed, and the caller learns when to come again."""
+    adapter = FakeAdapter()
+    source = guarded(adapter, calls_per_minute=2, cache_s=0)
+    for _ in range(2):
+        await source.ask(BOAT)
+    for _ in range(5):
+        with pytest.raises(SourceError, match="2 questions a minute") as failed:
+            await source.ask(BOAT)
+        assert 0 < (failed.value.retry_after_s or 0) <= 60
+        assert not failed.value.is_open
+    assert len(adapter.asked) == 2
+
+
+async def test_a_bug_of_a_kind_costs_its_own_source() -> None:
+    """Its message is for the log: it may quote anything."""
+    source = guarded(FakeAdapter(failure=RuntimeError("secret")))
+    with pytest.raises(SourceError, match=r"failed unexpectedly \(RuntimeError\)") as failed:
+        await source.ask(BOAT)
+    assert "secret" not in failed.value.with_fix()
+
+
+@given(
+    st.lists(st.builds(SourceItem, st.text(max_size=50), st.text(max_size=20), st.text(max_size=20)), max_size=20),
+    st.integers(1, 10),
+    st.integers(1, 500),
+)
+def test_an_answer_keeps_its_bounds(items: list[SourceItem], count: int, size: int) -> None:
+    """Whatever a source sends: number and bytes, no controls and no lone surrogates; what is left out is counted."""
+    answer = bounded(SourceAnswer(tuple(items)), count, size)
+    assert len(answer.items) <= count
+    texts = [text for item in answer.items for text in (item.text, item.title, item.uri)]
+    assert sum(len(text.encode()) for text in texts) <= size
+    assert all(item.text for item in answer.items)
+    assert not any(ord(character) < 32 and character not in "\t\n" for text in texts for character in text)
+    assert len(answer.items) + answer.left_out <= len(items)
+
+
+def test_a_long_text_is_cut() -> None:
+    """As one item of many."""
+    answer = bounded(SourceAnswer((SourceItem("x" * 100_000),)), 3, 1 << 20)
+    assert len(answer.items[0].text) == MAX_TEXT

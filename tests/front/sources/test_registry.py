@@ -1,0 +1,81 @@
+"""Which sources there are, and who may ask them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from memory_mcp.domain.models import Condition
+from memory_mcp.domain.principal import Principal, Reach, Scope, local_user
+from memory_mcp.sources.checks import found
+from memory_mcp.sources.registry import MAX_SOURCES
+from tests.front.sources.conftest import configured
+
+WIKI = {"kind": "http", "url": "http://wiki.test/"}
+SECTIONS = {
+    "wiki": WIKI,
+    "team": WIKI | {"namespaces": ["team"]},
+    "ops": WIKI | {"scope": "admin", "namespaces": "team"},
+    "off": WIKI | {"enabled": False},
+}
+
+
+def token(scope: Scope, namespace: str | None = None) -> Principal:
+    """Return the holder of a token, bound to a namespace or to none."""
+    reach = Reach(namespace, bound=True) if namespace else Reach("default")
+    return Principal("1", "token", frozenset({scope}), reach)
+
+
+@pytest.mark.parametrize(
+    ("caller", "names"),
+    [
+        (local_user("default"), ["wiki", "team", "ops"]),
+        (token(Scope.READ), ["wiki", "team"]),
+        (token(Scope.ADMIN), ["wiki", "team", "ops"]),
+        (token(Scope.WRITE), []),
+        (token(Scope.READ, "team"), ["team"]),
+        (token(Scope.ADMIN, "team"), ["team", "ops"]),
+        (token(Scope.ADMIN, "other"), []),
+        (replace(local_user("default"), is_source=True), []),
+    ],
+)
+def test_a_principal_sees_what_its_scopes_and_namespace_allow(caller: Principal, names: list[str]) -> None:
+    """And nothing where another memory-mcp asks us as its source."""
+    assert [source.name for source in configured(SECTIONS).reachable(caller)] == names
+
+
+def test_a_broken_section_costs_only_itself() -> None:
+    """Each is named with what fixes it; nothing of its values is repeated."""
+    sources = configured(
+        {
+            "wiki": WIKI,
+            "Bad Name": WIKI,
+            "text": "http://wiki.test/",
+            "kindless": {"url": "x"},
+            "unknown": {"kind": "htpp"},
+            "typo": WIKI | {"headers": {"X": 3}, "key": "s3cret"},
+        }
+    )
+    assert [source.name for source in sources.all()] == ["wiki"]
+    problems = {each.name: each.problem for each in sources.broken()}
+    assert problems.keys() == {"Bad Name", "text", "kindless", "unknown", "typo"}
+    assert "choose one of: http, mcp, chroma, sql" in problems["unknown"]
+    assert "s3cret" not in str(problems)
+    finding = found(sources)
+    assert finding.condition is Condition.DEGRADED
+    assert "[sources.kindless] kind" in finding.cause
+
+
+def test_too_many_sources_are_refused() -> None:
+    """Those beyond the limit, by name."""
+    sources = configured({f"wiki{number}": WIKI for number in range(MAX_SOURCES + 1)})
+    assert len(sources.all()) == MAX_SOURCES
+    assert [each.name for each in sources.broken()] == [f"wiki{MAX_SOURCES}"]
+
+
+def test_a_bound_caller_learns_of_its_own_sources_alone() -> None:
+    """Health as well tells it of no other."""
+    sources = configured(SECTIONS | {"broken": {}})
+    assert found(sources, "team").detail == "team, ops"
+    assert found(sources, "other") == found(configured({}), "other")
