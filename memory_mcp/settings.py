@@ -149,7 +149,10 @@ class Settings(BaseSettings):
     )
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
-        "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that do not name one."
+        "default",
+        min_length=1,
+        max_length=MAX_NAMESPACE,
+        description="The namespace of calls that do not name one; `auto` is the project's.",
     )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
         default_factory=default_address,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 from memory_mcp.domain.errors import ForbiddenError
+
+if TYPE_CHECKING:
+    from memory_mcp.domain.models import Finding, Memory
+
+AUTO: Final = "auto"
+"""The setting of the namespace that stands for the project's; `context.project` finds it."""
 
 
 class Scope(StrEnum):
@@ -23,6 +30,25 @@ class Reach:
 
     namespace: str
     bound: bool = False
+    joined: str | None = None
+    """A namespace that searches read as well; nothing else touches it."""
+
+    def own(self, memory: Memory) -> Memory:
+        """Return a memory that is to be changed; a project's calls change what is the project's.
+
+        Raises:
+            ForbiddenError: it lies elsewhere.
+        """
+        if self.joined is None or memory.namespace == self.namespace:
+            return memory
+        raise ForbiddenError(
+            f"id: this memory lies in {memory.namespace!r}, and calls from {self.namespace!r} only read it; change it "
+            f"where MCP_MEMORY_NAMESPACE is {memory.namespace!r}, or store here what differs"
+        )
+
+    def also(self, named: str | None) -> str | None:
+        """Return the namespace that a search reads besides that of `of`."""
+        return self.joined if named is None else None
 
     def of(self, named: str | None) -> str:
         """Return the namespace of a call.
@@ -43,6 +69,8 @@ class Principal:
     name: str
     scopes: frozenset[Scope]
     reach: Reach
+    project: Finding | None = field(default=None, compare=False)
+    """Where its namespace comes from, if that is the project's."""
 
     def may(self, scope: Scope) -> bool:
         """Return whether the caller has a scope."""
@@ -60,9 +88,10 @@ class Principal:
             )
 
 
-def local_user(namespace: str) -> Principal:
-    """Return the local user, who may do everything."""
-    return Principal("local", "local user", frozenset(Scope), Reach(namespace))
+def local_user(reach: Reach | str, project: Finding | None = None) -> Principal:
+    """Return the local user, who may do everything; a namespace alone is the default one."""
+    reach = Reach(reach) if isinstance(reach, str) else reach
+    return Principal("local", "local user", frozenset(Scope), reach, project)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +106,7 @@ class Token:
     created_at: datetime
     expires_at: datetime | None
 
-    def principal(self, default_namespace: str) -> Principal:
-        """Return the token's holder."""
-        reach = Reach(default_namespace) if self.namespace is None else Reach(self.namespace, bound=True)
+    def principal(self, default: Reach) -> Principal:
+        """Return the token's holder, who has the server's own reach unless the token is bound."""
+        reach = default if self.namespace is None else Reach(self.namespace, bound=True)
         return Principal(self.id, self.name, frozenset(self.scopes), reach)
