@@ -13,12 +13,24 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 import signal
 
 
+def _command() -> int:
+    from memory_mcp.cli import run  # noqa: PLC0415 - Ctrl-C may come before this is done
+
+    return run()
+
+
+def _hook() -> int:
+    """Run a hook without the command line: its parser takes longer to import than a hook has."""
+    from memory_mcp.hooks.run import main as run_hook  # noqa: PLC0415 - likewise
+
+    code = run_hook(sys.argv[2:])
+    return _command() if code is None else code
+
+
 def main() -> None:
     """Run the command line and exit with its code; Ctrl-C never ends in a traceback."""
     try:
-        from memory_mcp.cli import run  # noqa: PLC0415 - Ctrl-C may come before this is done
-
-        code = run()
+        code = _hook() if sys.argv[1:2] == ["hook"] else _command()
     except KeyboardInterrupt:
         code = 130
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again: do not wait for threads

@@ -23,6 +23,23 @@ def daemon_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in sorted(names | _FOLDERS & os.environ.keys()) if os.environ[name]}
 
 
+OURS: Final = "MCP_MEMORY_"
+
+
+def of_front() -> dict[str, str]:
+    """Return the front's settings in our environment, for a program that has no time for `settings`."""
+    return {name: value for name, value in os.environ.items() if name.upper().startswith(OURS)}
+
+
+def expanded(path: str) -> Path:
+    """Return a path of a setting as `settings` understands it.
+
+    Raises:
+        ValueError: it is not absolute, or names what is not there.
+    """
+    return absolute(path, os.environ)
+
+
 _FOR_PYTHON: Final = ("PYTHON", "PIP_", "__PYVENV", "VIRTUAL_ENV")
 _OF_KEYRING: Final = "PYTHON_KEYRING_"
 """Read by the keyring that holds an index's password, not by Python itself."""

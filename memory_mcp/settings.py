@@ -154,6 +154,15 @@ class Settings(BaseSettings):
         max_length=MAX_NAMESPACE,
         description="The namespace of calls that do not name one; `auto` is the project's.",
     )
+    hook_start_chars: int = Field(
+        4_000, ge=200, le=9_500, description="Characters that `hook session-start` prints at most."
+    )
+    hook_prompt_chars: int = Field(
+        2_000, ge=200, le=9_500, description="Characters that `hook prompt-submit` prints at most."
+    )
+    hook_sources: bool = Field(
+        default=False, description="Let hooks show documents and context sources too, which takes them longer."
+    )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
         default_factory=default_address,
         validate_default=False,  # the name of a home folder may look like a variable

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memory_mcp.domain.checks import READ_ONLY
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.health.registry import Registry
+
+if TYPE_CHECKING:
+    from memory_mcp.health.registry import Registry  # asyncio, which a glance at the store does not need
 
 MB: Final = 1_000_000
 SPARE: Final = 200 * MB

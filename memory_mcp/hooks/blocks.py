@@ -1,0 +1,149 @@
+"""What a session is told at its start, and with a prompt: the memories of the project, in a block of few characters.
+
+The second composition root: `app` imports the whole program, which takes longer than a hook may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from memory_mcp.context.models import ContextRequest
+from memory_mcp.domain.models import Filters
+from memory_mcp.domain.principal import local_user
+from memory_mcp.storage.sqlite.glance import glance
+
+if TYPE_CHECKING:
+    from memory_mcp.context.hooks.record import Shown
+    from memory_mcp.context.models import ContextItem
+    from memory_mcp.domain.ports import Embedder
+    from memory_mcp.hooks.quick_settings import HookSettings
+    from memory_mcp.search.pipeline import SearchPipeline
+
+CHARS_PER_TOKEN: Final = 4
+SMALLER: Final = 0.9
+TRIES: Final = 4
+PATIENCE_MS: Final = 50
+"""That a lock on the store may hold us up; who reads waits for none but an exclusive one."""
+VECTOR_S: Final = 0.12
+"""The seconds that must be left for the embedder: its client alone takes half of them to import."""
+RESERVE_S: Final = 0.02
+"""Of the time left, for packing and printing."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookBlock:
+    """A text, and the (namespace, id) of the memories in it."""
+
+    text: str
+    shown: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a hook asks for."""
+
+    settings: HookSettings
+    namespace: str
+    omitted: Shown
+    fits: Callable[[str], bool]
+    """Whether a text is short enough, in the client's form."""
+    most_chars: int
+
+    def request(self, query: str = "", budget_ms: int = 500) -> ContextRequest:
+        """Return the request; the project's memories alone, unless the settings want more."""
+        more = self.settings.hook_sources
+        return ContextRequest(
+            query,
+            Filters(self.namespace),
+            local_user(self.namespace),
+            max_tokens=self.most_chars // CHARS_PER_TOKEN,
+            budget_ms=budget_ms,
+            sources=None if more else (),
+            omitted=self.omitted,
+            with_documents=more,
+        )
+
+
+def at_start(wanted: Wanted) -> HookBlock | None:
+    """Return what a session should know; None if that is nothing, or nothing new.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    from memory_mcp.context.beginnings import listed  # noqa: PLC0415 - not with a prompt
+    from memory_mcp.context.packing import Candidates, pack  # noqa: PLC0415 - likewise
+    from memory_mcp.context.policy import DEFAULT_CONTEXT  # noqa: PLC0415 - likewise
+
+    request = wanted.request()
+    with glance(wanted.settings.sqlite_path, PATIENCE_MS) as store:
+        evidence = listed(store.pages(), request, DEFAULT_CONTEXT)
+    most = request.max_tokens
+    for _ in range(TRIES):
+        packed = pack(Candidates(evidence), most)
+        if wanted.fits(packed.text):
+            return _block(packed.text, packed.items)
+        most = int(most * SMALLER * wanted.most_chars / max(len(packed.text), wanted.most_chars))
+    return None
+
+
+async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) -> HookBlock | None:
+    """Return what fits a prompt; None if nothing does, or nothing new.
+
+    Raises:
+        MemoryMcpError: the store cannot be read.
+    """
+    from memory_mcp.context.service import ContextService  # noqa: PLC0415 - not at a session's start
+    from memory_mcp.search.pipeline import SearchPipeline  # noqa: PLC0415 - likewise
+
+    with glance(wanted.settings.sqlite_path, PATIENCE_MS) as store:
+        embedder = _embedder(wanted.settings, left_s())
+        try:
+            pipeline: SearchPipeline = SearchPipeline(store, embedder, budget_s=max(0.01, left_s() / 2))
+            request = wanted.request(prompt, int(1000 * (left_s() - RESERVE_S)))
+            for _ in range(TRIES):
+                block = await ContextService(store, pipeline).assemble(request)
+                if block.weak or not block.text:
+                    return None
+                if wanted.fits(block.text):
+                    return _block(block.text, block.items)
+                request = replace(request, max_tokens=int(request.max_tokens * SMALLER * SMALLER))
+        finally:
+            await embedder.close()
+    return None
+
+
+def _embedder(settings: HookSettings, left_s: float) -> Embedder:
+    """Return the daemon, or nobody where there is no time for it: words find most of it."""
+    if left_s < VECTOR_S:
+        from memory_mcp.hooks.no_embedder import NoEmbedder  # noqa: PLC0415 - likewise
+
+        return NoEmbedder()
+    from embedder_api.v1.address import default_address  # noqa: PLC0415 - likewise
+
+    from memory_mcp.embedder.client import GrpcEmbedder  # noqa: PLC0415 - likewise
+
+    return GrpcEmbedder(settings.embedder_address or default_address())
+
+
+async def from_everywhere(wanted: Wanted, prompt: str, left_s: Callable[[], float]) -> HookBlock | None:
+    """Return what the memories, documents and sources know, for those who have set `hook_sources`."""
+    from memory_mcp import settings  # noqa: PLC0415 - the whole program, for those alone
+    from memory_mcp.app import opened  # noqa: PLC0415 - likewise
+
+    async with opened(settings.load(), creates=False) as services:
+        request = wanted.request(prompt, max(100, int(1000 * (left_s() - RESERVE_S))))
+        for _ in range(TRIES):
+            block = await services.context.assemble(request)
+            if (prompt and block.weak) or not block.text:
+                return None
+            if wanted.fits(block.text):
+                return _block(block.text, block.items)
+            request = replace(request, max_tokens=int(request.max_tokens * SMALLER * SMALLER))
+    return None
+
+
+def _block(text: str, items: Iterable[ContextItem]) -> HookBlock | None:
+    shown = tuple(dict.fromkeys((item.namespace, item.id) for item in items if item.id))
+    return HookBlock(text, shown) if text else None
