@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from memory_mcp.context.models import MEMORY, ContextRequest, Evidence
+from memory_mcp.context.models import ContextRequest, Evidence
 from memory_mcp.context.policy import ContextPolicy
 from memory_mcp.context.remembered import Remembered, of_memory
 from memory_mcp.domain.documents import SectionPlace

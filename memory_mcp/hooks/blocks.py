@@ -6,8 +6,8 @@ The second composition root: `app` imports the whole program, which takes longer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memory_mcp.context.models import ContextRequest
 from memory_mcp.domain.models import Filters
@@ -32,16 +32,14 @@ RESERVE_S: Final = 0.02
 """Of the time left, for packing and printing."""
 
 
-@dataclass(frozen=True, slots=True)
-class HookBlock:
+class HookBlock(NamedTuple):
     """A text, and the (namespace, id) of the memories in it."""
 
     text: str
     shown: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a hook asks for."""
 
     settings: HookSettings
@@ -77,7 +75,7 @@ def at_start(wanted: Wanted) -> HookBlock | None:
     from memory_mcp.context.policy import DEFAULT_CONTEXT  # noqa: PLC0415 - likewise
 
     request = wanted.request()
-    with glance(wanted.settings.sqlite_path, PATIENCE_MS) as store:
+    with glance(wanted.settings.sqlite_path, PATIENCE_MS, searches=False) as store:
         evidence = listed(store.pages(), request, DEFAULT_CONTEXT)
     most = request.max_tokens
     for _ in range(TRIES):
@@ -97,7 +95,7 @@ async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) 
     from memory_mcp.context.service import ContextService  # noqa: PLC0415 - not at a session's start
     from memory_mcp.search.pipeline import SearchPipeline  # noqa: PLC0415 - likewise
 
-    with glance(wanted.settings.sqlite_path, PATIENCE_MS) as store:
+    with glance(wanted.settings.sqlite_path, PATIENCE_MS, searches=True) as store:
         embedder = _embedder(wanted.settings, left_s())
         try:
             pipeline: SearchPipeline = SearchPipeline(store, embedder, budget_s=max(0.01, left_s() / 2))

@@ -6,29 +6,29 @@ What is not plain is left to `settings`, which understands all of it and says wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import followed
-from memory_mcp.environment import OURS, expanded, of_front
+from memory_mcp.environment import OURS, expanded, of_front, own_folder
 
 CONFIG: Final = "MCP_MEMORY_CONFIG"
 _SWITCHES: Final = {"true": True, "false": False, "1": True, "0": False}
 MAX_NAMESPACE: Final = 128
+START_CHARS: Final = 4_000
+PROMPT_CHARS: Final = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class HookSettings:
+class HookSettings(NamedTuple):
     """What a hook is told by the settings."""
 
     sqlite_path: Path
     namespace: str = "default"
     embedder_address: str | None = None
     """None for the default one."""
-    hook_start_chars: int = 4_000
-    hook_prompt_chars: int = 2_000
+    hook_start_chars: int = START_CHARS
+    hook_prompt_chars: int = PROMPT_CHARS
     hook_sources: bool = False
     is_plain: bool = True
     """Whether the store is the file `sqlite_path`."""
@@ -65,8 +65,8 @@ def _quick(variables: Mapping[str, str]) -> HookSettings:
         sqlite_path=_store(_text(given, "sqlite_path")),
         namespace=nfc(namespace),
         embedder_address=address,
-        hook_start_chars=_number(given, "hook_start_chars", HookSettings.hook_start_chars),
-        hook_prompt_chars=_number(given, "hook_prompt_chars", HookSettings.hook_prompt_chars),
+        hook_start_chars=_number(given, "hook_start_chars", START_CHARS),
+        hook_prompt_chars=_number(given, "hook_prompt_chars", PROMPT_CHARS),
         hook_sources=_switch(given, "hook_sources"),
     )
 
@@ -77,9 +77,7 @@ def _from_file(variables: Mapping[str, str]) -> dict[str, object]:
         if not file.is_file():
             raise NotPlainError
     else:
-        from platformdirs import user_config_path  # noqa: PLC0415 - not needed with a file that is named
-
-        file = user_config_path("memory-mcp") / "config.toml"
+        file = own_folder("config") / "config.toml"
         if not file.is_file():
             return {}
     import tomllib  # noqa: PLC0415 - only if there is a file
@@ -89,9 +87,7 @@ def _from_file(variables: Mapping[str, str]) -> dict[str, object]:
 
 def _store(named: str | None) -> Path:
     if named is None:
-        from platformdirs import user_data_path  # noqa: PLC0415 - not needed with a store that is named
-
-        return followed(user_data_path("memory-mcp") / "memory.db")
+        return followed(own_folder("data") / "memory.db")
     if named.endswith("/"):
         raise NotPlainError
     return followed(expanded(named))

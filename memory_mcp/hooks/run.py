@@ -1,4 +1,4 @@
-"""One hook from its client's JSON on stdin to our JSON on stdout. It never fails: the client's session must not stop."""
+"""One hook, from its client's JSON on stdin to ours on stdout. It never fails: the session must not stop."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memory_mcp.context.hooks.clients import HOOK_CLIENTS, HookEvent, HookInput, told
 from memory_mcp.context.hooks.journal import Journal
 from memory_mcp.context.hooks.record import SessionRecord
 from memory_mcp.domain.errors import MemoryMcpError
+from memory_mcp.environment import own_folder
 from memory_mcp.hooks.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ MAX_QUERY: Final = 4_000
 USAGE: Final = f"usage: memory-mcp hook {'|'.join(HookEvent)} --client {'|'.join(HOOK_CLIENTS)} [--namespace NAME]"
 
 
-@dataclass(frozen=True, slots=True)
-class HookCall:
+class HookCall(NamedTuple):
     """What the command line says."""
 
     event: HookEvent
@@ -47,21 +46,20 @@ def parsed(words: Sequence[str]) -> HookCall | None:
     return HookCall(HookEvent(words[0]), options["--client"], options.get("--namespace"))
 
 
-def main(words: Sequence[str]) -> int | None:
-    """Run what the words after `hook` say, and return 0; None if they ask for help."""
+def main(words: Sequence[str]) -> bool:
+    """Run what the words after `hook` say; say whether they did not ask for help."""
     if not words or {"-h", "--help"} & set(words):
-        return None
+        return False
     if (call := parsed(words)) is None:  # a code that tells of it would stop the client's session
         sys.stderr.write(f"memory-mcp: {' '.join(words)} is not a hook; {USAGE}\n")
-        return 0
-    return run(call)
+    else:
+        run(call)
+    return True
 
 
 def state_folder() -> Path:
     """Return the folder of the log and the records."""
-    from platformdirs import user_state_path  # noqa: PLC0415 - beside the other imports, it is the slowest
-
-    return user_state_path("memory-mcp") / "hooks"
+    return own_folder("state") / "hooks"
 
 
 def log_file() -> Path:

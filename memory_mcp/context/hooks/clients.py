@@ -6,10 +6,9 @@ Codex refuses keys that it does not know, so that an answer has none but these.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class HookEvent(StrEnum):
@@ -19,8 +18,7 @@ class HookEvent(StrEnum):
     PROMPT_SUBMIT = "prompt-submit"
 
 
-@dataclass(frozen=True, slots=True)
-class HookInput:
+class HookInput(NamedTuple):
     """What a client tells."""
 
     session: str
@@ -32,8 +30,7 @@ class HookInput:
     """Whether the session's context begins anew: at a start, a clear or a compaction, not when it is resumed."""
 
 
-@dataclass(frozen=True, slots=True)
-class HookClient:
+class HookClient(NamedTuple):
     """One client's form."""
 
     events: Mapping[HookEvent, str]

@@ -7,10 +7,9 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:  # a hook has no time for them
     from memory_mcp.domain.models import Finding
@@ -24,8 +23,7 @@ RECENT_S: Final = 7 * 86_400.0
 FIX: Final = "see the log; `memory-mcp install --client NAME --hooks --uninstall` takes the hooks out"
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(NamedTuple):
     """The file."""
 
     path: Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -18,8 +17,19 @@ MOST_BYTES: Final = 1_000_000
 PRUNED: Final = 1_000
 """Files that one pruning looks at, at most."""
 
+MOST_NAME: Final = 100
+
 Shown = Mapping[str, frozenset[str]]
 """The ids of memories by their namespace."""
+
+
+def _file_name(session: str) -> str:
+    """Return the session's id, or its digest where it could not be a file's name."""
+    if session.isascii() and session.replace("-", "").isalnum() and len(session) <= MOST_NAME:
+        return session
+    import hashlib  # noqa: PLC0415 - 2 ms, and clients' ids are plain
+
+    return hashlib.sha256(session.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class SessionRecord:
@@ -27,8 +37,7 @@ class SessionRecord:
 
     def __init__(self, folder: Path, client: str, session: str) -> None:
         self._folder = folder
-        digest = hashlib.sha256(f"{client}\0{session}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        self._file = folder / f"{digest}.json" if session else None
+        self._file = folder / f"{client}-{_file_name(session)}.json" if session else None
 
     def shown(self) -> Shown:
         """Return what was shown since the session's context began."""

@@ -64,14 +64,14 @@ class Glance:
 
 
 @contextlib.contextmanager
-def glance(path: Path, patience_ms: int) -> Iterator[Glance]:
-    """Open an existing store for a moment.
+def glance(path: Path, patience_ms: int, *, searches: bool) -> Iterator[Glance]:
+    """Open an existing store for a moment; `read` needs one that `searches`.
 
     Raises:
         StoreError: it cannot be opened or read, is locked for longer than that, or is of an earlier version.
     """
     with translated(path, patience_ms):
-        db = connect_reading(path, Patience(patience_ms), read_only=False)
+        db = connect_reading(path, Patience(patience_ms), read_only=False, vectors=searches)
         try:
             db.execute("BEGIN")
             yield Glance(db, path)
