@@ -161,7 +161,8 @@ class Settings(BaseSettings):
         2_000, ge=200, le=9_500, description="Characters that `hook prompt-submit` prints at most."
     )
     hook_sources: bool = Field(
-        default=False, description="Let hooks show documents and context sources too, which takes them longer."
+        default=False,
+        description="Let hooks show documents too, and `hook session-start` context sources, which takes it longer.",
     )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
         default_factory=default_address,

@@ -17,9 +17,9 @@ from memory_mcp.storage.sqlite.glance import glance
 if TYPE_CHECKING:
     from memory_mcp.context.hooks.record import Shown
     from memory_mcp.context.models import ContextItem
+    from memory_mcp.context.packing import Candidates
     from memory_mcp.domain.ports import Embedder
     from memory_mcp.hooks.quick_settings import HookSettings
-    from memory_mcp.search.pipeline import SearchPipeline
 
 CHARS_PER_TOKEN: Final = 4
 SMALLER: Final = 0.9
@@ -28,6 +28,8 @@ PATIENCE_MS: Final = 50
 """That a lock on the store may hold us up; who reads waits for none but an exclusive one."""
 VECTOR_S: Final = 0.12
 """The seconds that must be left for the embedder: its client alone takes half of them to import."""
+NEAR: Final = 0.5
+"""The share of the best one's score that what is shown with a prompt has: nobody asked for it."""
 RESERVE_S: Final = 0.02
 """Of the time left, for packing and printing."""
 
@@ -71,19 +73,12 @@ def at_start(wanted: Wanted) -> HookBlock | None:
         StoreError: the store cannot be read.
     """
     from memory_mcp.context.beginnings import listed  # noqa: PLC0415 - not with a prompt
-    from memory_mcp.context.packing import Candidates, pack  # noqa: PLC0415 - likewise
+    from memory_mcp.context.packing import Candidates  # noqa: PLC0415 - likewise
     from memory_mcp.context.policy import DEFAULT_CONTEXT  # noqa: PLC0415 - likewise
 
-    request = wanted.request()
     with glance(wanted.settings.sqlite_path, PATIENCE_MS, searches=False) as store:
-        evidence = listed(store.pages(), request, DEFAULT_CONTEXT)
-    most = request.max_tokens
-    for _ in range(TRIES):
-        packed = pack(Candidates(evidence), most)
-        if wanted.fits(packed.text):
-            return _block(packed.text, packed.items)
-        most = int(most * SMALLER * wanted.most_chars / max(len(packed.text), wanted.most_chars))
-    return None
+        evidence = listed(store.pages(), wanted.request(), DEFAULT_CONTEXT)
+    return _packed(wanted, Candidates(evidence))
 
 
 async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) -> HookBlock | None:
@@ -92,30 +87,41 @@ async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) 
     Raises:
         MemoryMcpError: the store cannot be read.
     """
-    from memory_mcp.context.service import ContextService  # noqa: PLC0415 - not at a session's start
+    from memory_mcp.context import memories  # noqa: PLC0415 - not at a session's start
+    from memory_mcp.context.packing import Candidates  # noqa: PLC0415 - likewise
+    from memory_mcp.context.policy import DEFAULT_CONTEXT  # noqa: PLC0415 - likewise
     from memory_mcp.search.pipeline import SearchPipeline  # noqa: PLC0415 - likewise
 
     with glance(wanted.settings.sqlite_path, PATIENCE_MS, searches=True) as store:
         embedder = _embedder(wanted.settings, left_s())
         try:
-            pipeline: SearchPipeline = SearchPipeline(store, embedder, budget_s=max(0.01, left_s() / 2))
-            request = wanted.request(prompt, int(1000 * (left_s() - RESERVE_S)))
-            for _ in range(TRIES):
-                block = await ContextService(store, pipeline).assemble(request)
-                if block.weak or not block.text:
-                    return None
-                if wanted.fits(block.text):
-                    return _block(block.text, block.items)
-                request = replace(request, max_tokens=int(request.max_tokens * SMALLER * SMALLER))
+            pipeline = SearchPipeline(store, embedder, budget_s=max(RESERVE_S, left_s() - 2 * RESERVE_S))
+            request = wanted.request(prompt, max(1, int(1000 * left_s())))
+            found = await memories.search(request, pipeline, store, DEFAULT_CONTEXT)
         finally:
             await embedder.close()
+    best = max((each.score or 0.0 for each in found.evidence), default=0.0)
+    near = [each for each in found.evidence if (each.score or 0.0) >= NEAR * best]
+    return None if found.weak else _packed(wanted, Candidates(near, found.beside, found.following))
+
+
+def _packed(wanted: Wanted, candidates: Candidates) -> HookBlock | None:
+    """Return the block of what fits; a token is so many characters at most, or it is packed again."""
+    from memory_mcp.context.packing import pack  # noqa: PLC0415 - not with other systems' answers
+
+    most = wanted.most_chars // CHARS_PER_TOKEN
+    for _ in range(TRIES):
+        packed = pack(candidates, most)
+        if wanted.fits(packed.text):
+            return _block(packed.text, packed.items)
+        most = int(most * SMALLER * wanted.most_chars / max(len(packed.text), wanted.most_chars))
     return None
 
 
 def _embedder(settings: HookSettings, left_s: float) -> Embedder:
     """Return the daemon, or nobody where there is no time for it: words find most of it."""
     if left_s < VECTOR_S:
-        from memory_mcp.hooks.no_embedder import NoEmbedder  # noqa: PLC0415 - likewise
+        from memory_mcp.hooks.no_embedder import NoEmbedder  # noqa: PLC0415 - not at a session's start
 
         return NoEmbedder()
     from embedder_api.v1.address import default_address  # noqa: PLC0415 - likewise
@@ -125,16 +131,16 @@ def _embedder(settings: HookSettings, left_s: float) -> Embedder:
     return GrpcEmbedder(settings.embedder_address or default_address())
 
 
-async def from_everywhere(wanted: Wanted, prompt: str, left_s: Callable[[], float]) -> HookBlock | None:
-    """Return what the memories, documents and sources know, for those who have set `hook_sources`."""
+async def from_everywhere(wanted: Wanted, left_s: Callable[[], float]) -> HookBlock | None:
+    """Return what the memories, documents and sources know at a start, for those who have set `hook_sources`."""
     from memory_mcp import settings  # noqa: PLC0415 - the whole program, for those alone
     from memory_mcp.app import opened  # noqa: PLC0415 - likewise
 
     async with opened(settings.load(), creates=False) as services:
-        request = wanted.request(prompt, max(100, int(1000 * (left_s() - RESERVE_S))))
+        request = wanted.request("", max(100, int(1000 * (left_s() - RESERVE_S))))
         for _ in range(TRIES):
             block = await services.context.assemble(request)
-            if (prompt and block.weak) or not block.text:
+            if not block.text:
                 return None
             if wanted.fits(block.text):
                 return _block(block.text, block.items)

@@ -10,19 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memory_mcp.context.hooks.clients import HOOK_CLIENTS, HookEvent, HookInput, told
-from memory_mcp.context.hooks.journal import Journal
+from memory_mcp.context.hooks.journal import Journal, log_file, state_folder
 from memory_mcp.context.hooks.record import SessionRecord
-from memory_mcp.domain.errors import MemoryMcpError
-from memory_mcp.environment import own_folder
-from memory_mcp.hooks.deadline import Deadline
+from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError, SettingsError
+from memory_mcp.hooks.deadline import Deadline, began
 
 if TYPE_CHECKING:
     from memory_mcp.hooks.blocks import HookBlock, Wanted
 
 LIMITS_S: Final = {HookEvent.SESSION_START: 1.0, HookEvent.PROMPT_SUBMIT: 0.25}
 """After so long a hook gives up and prints nothing."""
-STARTED_S: Final = 0.03
-"""What Python has taken before we can look at a clock."""
 MOST_INPUT: Final = 4_000_000
 MAX_QUERY: Final = 4_000
 """Characters of a prompt that are searched for."""
@@ -57,30 +54,20 @@ def main(words: Sequence[str]) -> bool:
     return True
 
 
-def state_folder() -> Path:
-    """Return the folder of the log and the records."""
-    return own_folder("state") / "hooks"
-
-
-def log_file() -> Path:
-    """Return the hooks' log."""
-    return state_folder() / "hooks.log"
-
-
 def run(call: HookCall) -> int:
     """Run one hook and return 0, whatever happens."""
-    began = time.monotonic() - STARTED_S
+    begin = began()
     journal = Journal(log_file())
 
     def note(outcome: str, cause: str = "") -> None:
-        took_ms = round(1000 * (time.monotonic() - began))
+        took_ms = round(1000 * (time.monotonic() - begin))
         journal.note(call.client, call.event, outcome, took_ms=took_ms, cause=cause)
         if cause:
             sys.stderr.write(f"memory-mcp: hook {call.event}: {cause}\n")
 
     limit_s = LIMITS_S[call.event]
     late = f"it took longer than {limit_s:g} s; the store may be locked, the daemon hang, or the machine be busy"
-    deadline = Deadline(limit_s - STARTED_S, lambda: note("failed", late))
+    deadline = Deadline(begin + limit_s, lambda: note("failed", late))
     try:
         note("shown" if _answered(call, deadline) else "nothing")
     except MemoryMcpError as error:
@@ -97,7 +84,7 @@ def _answered(call: HookCall, deadline: Deadline) -> bool:
 
     given, settings = _input(), quick_settings.read()
     is_start = call.event is HookEvent.SESSION_START
-    if not settings.hook_sources and not (settings.is_plain and settings.sqlite_path.is_file()):
+    if settings.is_plain and not settings.sqlite_path.is_file():
         return False
     most = settings.hook_start_chars if is_start else settings.hook_prompt_chars
     record = SessionRecord(state_folder(), call.client, given.session)
@@ -114,10 +101,10 @@ def _answered(call: HookCall, deadline: Deadline) -> bool:
         most,
     )
     block = _block(wanted, given, deadline, is_start=is_start)
-    if begins or block:
-        record.add(block.shown if block else (), begins=begins)
     if block:
         deadline.put(printed(block.text))
+    if begins or block:
+        record.add(block.shown if block else (), begins=begins)
     if is_start:
         record.prune()
     return block is not None
@@ -127,12 +114,17 @@ def _input() -> HookInput:
     """Return what the client tells on stdin.
 
     Raises:
-        ValueError: it is no JSON object.
+        InvalidArgumentError: it is no JSON object.
     """
     raw = b"" if sys.stdin is None else sys.stdin.buffer.read(MOST_INPUT)
-    given = json.loads(raw) if raw.strip() else {}
+    try:
+        given = json.loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError):
+        given = None
     if not isinstance(given, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - as a text that is no JSON
+        raise InvalidArgumentError(
+            "stdin", "is not a JSON object; a client runs this command and tells it of the session"
+        )
     return told(given)
 
 
@@ -149,12 +141,16 @@ def _namespace(named: str, folder: Path | None) -> str:
 def _block(wanted: Wanted, given: HookInput, deadline: Deadline, *, is_start: bool) -> HookBlock | None:
     from memory_mcp.hooks import blocks  # noqa: PLC0415 - inside the net
 
-    prompt = given.prompt.strip()[:MAX_QUERY]
+    prompt = given.prompt.encode("utf-8", "replace").decode().strip()[:MAX_QUERY]
     if not is_start and (not prompt or prompt.startswith("/")):  # a command of the client's own
         return None
-    if is_start and not wanted.settings.hook_sources:
+    is_plain = wanted.settings.is_plain
+    if is_start and is_plain and not wanted.settings.hook_sources:
         return blocks.at_start(wanted)
+    if not (is_start or is_plain):
+        raise SettingsError("hook prompt-submit reads the SQLite store alone; take it out of the client's hooks")
     import asyncio  # noqa: PLC0415 - 30 ms, which a session's start does not need
 
-    ask = blocks.from_everywhere if wanted.settings.hook_sources else blocks.with_prompt
-    return asyncio.run(ask(wanted, "" if is_start else prompt, deadline.left_s))
+    if is_start:
+        return asyncio.run(blocks.from_everywhere(wanted, deadline.left_s))
+    return asyncio.run(blocks.with_prompt(wanted, prompt, deadline.left_s))

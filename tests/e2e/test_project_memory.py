@@ -106,7 +106,7 @@ async def test_nothing_else_touches_the_default(daemon: FakeDaemon, boat: Path, 
     assert [it["id"] for it in (await client.tool("memory_list"))["memories"]] == [own["id"]]
     stats = await client.request("resources/read", {"uri": "memory://stats"})
     assert json.loads(stats["result"]["contents"][0]["text"])["memories"] == 1
-    with pytest.raises(ToolError, match="lies in 'default'.*MCP_MEMORY_NAMESPACE"):
+    with pytest.raises(ToolError, match=r"lies in 'default'.*MCP_MEMORY_NAMESPACE"):
         await client.tool("memory_update", id=shared["id"], content="coffee")
     with pytest.raises(ToolError, match="lies in 'default'"):
         await client.tool("memory_delete", id=shared["id"])

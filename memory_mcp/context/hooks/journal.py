@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from memory_mcp.environment import own_folder
+
 if TYPE_CHECKING:  # a hook has no time for them
     from memory_mcp.domain.models import Finding
     from memory_mcp.health.registry import Registry
@@ -21,6 +23,16 @@ READ_BYTES: Final = 20_000
 """Of its end, which doctor looks at."""
 RECENT_S: Final = 7 * 86_400.0
 FIX: Final = "see the log; `memory-mcp install --client NAME --hooks --uninstall` takes the hooks out"
+
+
+def state_folder() -> Path:
+    """Return the folder of the log and the records."""
+    return own_folder("state") / "hooks"
+
+
+def log_file() -> Path:
+    """Return the hooks' log."""
+    return state_folder() / "hooks.log"
 
 
 class Journal(NamedTuple):
@@ -62,9 +74,9 @@ class Journal(NamedTuple):
         return found
 
 
-def register(registry: Registry, path: Path) -> None:
+def register(registry: Registry) -> None:
     """Register doctor's check of the hooks."""
-    registry.add_blocking("hooks", partial(look, Journal(path)))
+    registry.add_blocking("hooks", partial(look, Journal(log_file())))
 
 
 def look(journal: Journal, seconds: float) -> Finding:
