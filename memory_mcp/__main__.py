@@ -10,17 +10,37 @@ if __name__ == "__main__" and not sys.flags.safe_path:
         if sys.path[0] == os.getcwd():  # noqa: PTH109 - pathlib would be imported from there
             del sys.path[0]
 
-import signal
+
+def _command() -> int:
+    from memory_mcp.cli import run  # noqa: PLC0415 - Ctrl-C may come before this is done
+
+    return run()
+
+
+def _hook() -> int:
+    """Run a hook without the command line, whose parser takes longer to import than a hook has, and end at once.
+
+    It lives for a moment: collecting garbage and taking the modules down would take a tenth of that.
+    """
+    import gc  # noqa: PLC0415 - for this alone
+
+    gc.disable()
+    from memory_mcp.hooks.run import main as run_hook  # noqa: PLC0415 - likewise
+
+    if run_hook(sys.argv[2:]):
+        os._exit(0)
+    gc.enable()
+    return _command()
 
 
 def main() -> None:
     """Run the command line and exit with its code; Ctrl-C never ends in a traceback."""
     try:
-        from memory_mcp.cli import run  # noqa: PLC0415 - Ctrl-C may come before this is done
-
-        code = run()
+        code = _hook() if sys.argv[1:2] == ["hook"] else _command()
     except KeyboardInterrupt:
         code = 130
+    import signal  # noqa: PLC0415 - 2 ms, which a hook does not have
+
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again: do not wait for threads
     if sys.flags.inspect:  # from PYTHONINSPECT: Python would report sys.exit as a failure, and end with exit code 1
         for stream in (sys.stdout, sys.stderr):

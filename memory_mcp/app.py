@@ -271,6 +271,7 @@ def _register_machine(
 ) -> None:
     """Let the parts that only doctor looks at register, in the order of the screen; see `examine_machine`."""
     from memory_mcp import processes  # noqa: PLC0415 - for doctor alone
+    from memory_mcp.context.hooks import journal as hooks  # noqa: PLC0415 - likewise
     from memory_mcp.documents.sandbox import checks as sandbox  # noqa: PLC0415 - likewise
     from memory_mcp.embedder import described  # noqa: PLC0415 - likewise
     from memory_mcp.provision import checks as provision  # noqa: PLC0415 - likewise
@@ -287,6 +288,7 @@ def _register_machine(
     processes.register(named, socket_path(settings.embedder_address), settings.sqlite_path, skip=_no_file(settings))
     provision.register(registry, environment)
     clients.register(registry)
+    hooks.register(registry)
     tokens.register(named, settings.tokens_path)
     sandbox.register(named, unsandboxed=settings.ingest_unsandboxed)
 

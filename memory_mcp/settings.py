@@ -164,7 +164,20 @@ class Settings(BaseSettings):
     )
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
-        "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that do not name one."
+        "default",
+        min_length=1,
+        max_length=MAX_NAMESPACE,
+        description="The namespace of calls that do not name one; `auto` is the project's.",
+    )
+    hook_start_chars: int = Field(
+        4_000, ge=200, le=9_500, description="Characters that `hook session-start` prints at most."
+    )
+    hook_prompt_chars: int = Field(
+        2_000, ge=200, le=9_500, description="Characters that `hook prompt-submit` prints at most."
+    )
+    hook_sources: bool = Field(
+        default=False,
+        description="Let hooks show documents too, and `hook session-start` context sources, which takes it longer.",
     )
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
         default_factory=default_address,

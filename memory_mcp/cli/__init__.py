@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "documents": "memory_mcp.cli.documents:documents",
     "export": "memory_mcp.cli.transfer:export",
     "get": "memory_mcp.cli.query_commands:get",
+    "hook": "memory_mcp.cli.hook:hook",
     "import": "memory_mcp.cli.transfer:import_",
     "ingest": "memory_mcp.cli.ingest:ingest",
     "install": "memory_mcp.cli.install:install",

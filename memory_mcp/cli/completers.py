@@ -12,8 +12,9 @@ from memory_mcp import settings
 from memory_mcp.application.request import Request
 from memory_mcp.cli import choose
 from memory_mcp.cli.session import answer
+from memory_mcp.context.project import caller
 from memory_mcp.domain.errors import MemoryMcpError
-from memory_mcp.domain.principal import Principal, Scope, local_user
+from memory_mcp.domain.principal import Principal, Scope
 from memory_mcp.tools.services import Services
 
 OFFERED: Final = 50
@@ -32,7 +33,7 @@ class Known(click.ParamType[str]):
         del param
         before, comma, last = incomplete.rpartition(",")
         try:
-            user = local_user(_namespace_of(ctx))
+            user = caller(_namespace_of(ctx))
             if not settings.load().sqlite_path.is_file():  # completion must not create a store
                 return []
             words = answer(

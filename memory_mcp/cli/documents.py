@@ -20,13 +20,14 @@ from memory_mcp.cli.ingest import reading, report, run_job
 from memory_mcp.cli.output import bold, clean, note, print_long, print_rows, when
 from memory_mcp.cli.session import answer, as_json_option, say
 from memory_mcp.cli.streams import print_data
+from memory_mcp.context.project import caller
 from memory_mcp.documents.ingesting import FILE, Ingesting, IngestRequest
 from memory_mcp.documents.preparing import path_of
 from memory_mcp.domain.documents import Document, DocumentState, SectionOutline, Watch
 from memory_mcp.domain.errors import NotFoundError, cut
 from memory_mcp.domain.jobs import IngestJob
 from memory_mcp.domain.names import nfc
-from memory_mcp.domain.principal import Principal, Reach, Scope, local_user
+from memory_mcp.domain.principal import Principal, Reach, Scope
 from memory_mcp.tools.ingest import ingesting_of
 from memory_mcp.tools.services import Services
 
@@ -162,7 +163,7 @@ def remove(*, documents: tuple[str, ...], missing: bool, namespace: str | None, 
 
 
 def _user(namespace: str | None) -> Principal:
-    return local_user(nfc(namespace) if namespace else settings.load().namespace)
+    return caller(nfc(namespace) if namespace else settings.load().namespace)
 
 
 def _asked(namespace: str | None, work: Callable[[Ingesting, Reach], Awaitable[T]], scope: Scope) -> T:

@@ -22,10 +22,11 @@ from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.options import options_of
 from memory_mcp.cli.output import clean, note, print_json
 from memory_mcp.cli.session import answer, as_json_option
+from memory_mcp.context.project import caller
 from memory_mcp.documents.ingesting import FILE, Ingesting, IngestRequest
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobState
-from memory_mcp.domain.principal import Principal, local_user
+from memory_mcp.domain.principal import Principal
 from memory_mcp.tools.base import parse
 from memory_mcp.tools.ingest import INGEST, IngestArguments, IngestResult, failed_files, ingesting_of, outcome
 from memory_mcp.tools.services import Services
@@ -51,7 +52,7 @@ def ingest(*, paths: tuple[str, ...], force: bool, as_json: bool, **options: obj
     Run it again to read what has changed. Ctrl-C ends it; what was read stays.
     """
     arguments = _parsed(paths, options)
-    user = local_user(settings.load().namespace)
+    user = caller(settings.load().namespace)
     request = IngestRequest(user.reach.of(arguments.namespace), tuple(arguments.tags), user.name, is_forced=force)
     if arguments.path is None:
         make = partial(_from_stdin, arguments)

@@ -16,8 +16,8 @@ from memory_mcp.application.request import ToolCall
 from memory_mcp.application.stack import make_local_dispatcher
 from memory_mcp.cli.completers import NAMESPACE, TAG
 from memory_mcp.cli.session import with_services
+from memory_mcp.context.project import caller
 from memory_mcp.domain.errors import InvalidArgumentError, cut
-from memory_mcp.domain.principal import local_user
 from memory_mcp.search.times import BEGINNING, iso, meaning
 from memory_mcp.tools.base import AnyTool, ArgumentsT, ResultT, Tool
 from memory_mcp.tools.json_text import as_tags
@@ -168,7 +168,7 @@ def call(tool: Tool[ArgumentsT, ResultT], given: Mapping[str, object]) -> Result
         MemoryMcpError: what the tool raises.
     """
     try:
-        request = ToolCall(local_user(settings.load().namespace), tool, given, is_bounded=False)
+        request = ToolCall(caller(settings.load().namespace), tool, given, is_bounded=False)
         request.validate()  # before a store is opened or created
 
         async def work(services: Services) -> ResultT:

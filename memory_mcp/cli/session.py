@@ -18,9 +18,10 @@ from memory_mcp.application.request import Request
 from memory_mcp.application.stack import make_local_dispatcher
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.streams import print_data
+from memory_mcp.context.project import caller
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Condition
-from memory_mcp.domain.principal import Principal, Scope, local_user
+from memory_mcp.domain.principal import Principal, Scope
 from memory_mcp.tools.services import Services
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ def answer(make_request: Callable[[Services], Request[T]], *, writes: bool = Fal
 
 def administer(name: str, work: Callable[[Services], Awaitable[T]], *, writes: bool = False) -> T:
     """Answer a request that concerns the whole store, whatever the namespace; raises as `answer` does."""
-    user = local_user(settings.load().namespace)
+    user = caller(settings.load().namespace)
     return answer(lambda services: admin_request(user, name, partial(work, services)), writes=writes)
 
 

@@ -15,8 +15,8 @@ from memory_mcp.application.stack import make_local_dispatcher
 from memory_mcp.cli.output import on_terminal, print_rows
 from memory_mcp.cli.session import CODES, admin_request, as_json_option
 from memory_mcp.cli.streams import print_data
+from memory_mcp.context.project import caller
 from memory_mcp.domain.models import Condition
-from memory_mcp.domain.principal import local_user
 from memory_mcp.health.overview import Overview
 
 Show = Callable[[Overview], None]
@@ -45,7 +45,7 @@ def status(*, watch: bool, every: float, as_json: bool) -> int:
         nonlocal condition
         async with opened(loaded, creates=False) as services:
             dispatcher = make_local_dispatcher(services)
-            request = admin_request(local_user(loaded.namespace), "status", services.status.overview)
+            request = admin_request(caller(loaded.namespace), "status", services.status.overview)
             while True:
                 overview = await dispatcher.run(request)
                 condition = overview.report.status

@@ -8,9 +8,9 @@ from memory_mcp import settings
 from memory_mcp.application.request import Request
 from memory_mcp.cli import DEGRADED
 from memory_mcp.cli.session import answer, as_json_option, say
+from memory_mcp.context.project import caller
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.names import nfc
-from memory_mcp.domain.principal import local_user
 from memory_mcp.tools.delete import DELETE
 from memory_mcp.tools.services import Services
 
@@ -21,7 +21,7 @@ from memory_mcp.tools.services import Services
 @as_json_option
 def undelete(*, ids: tuple[str, ...], namespace: str | None, as_json: bool) -> int:
     """Bring back memories that were deleted in the last 30 days, by their IDS."""
-    user = local_user(settings.load(namespace=namespace).namespace)
+    user = caller(settings.load(namespace=namespace).namespace)
 
     async def work(services: Services) -> list[Memory]:
         return [await services.memories.undelete(nfc(memory_id), user.reach) for memory_id in ids]

@@ -5,17 +5,19 @@ What is pinned; the tasks that are not done; decisions and facts by date; the la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from memory_mcp.context.memories import Remembered, of_memory
 from memory_mcp.context.models import ContextRequest, Evidence
 from memory_mcp.context.policy import ContextPolicy
-from memory_mcp.domain.documents import DOCUMENT
-from memory_mcp.domain.models import Filters, Memory
+from memory_mcp.context.remembered import Remembered, of_memory
+from memory_mcp.domain.models import DOCUMENT, Filters, Memory, Page
 from memory_mcp.domain.names import folded
-from memory_mcp.domain.ports import Snapshot, Snapshots
+
+if TYPE_CHECKING:  # neither is needed by a hook, which has no time for them
+    from memory_mcp.domain.documents import SectionPlace
+    from memory_mcp.domain.ports import Snapshots
 
 PINNED: Final = "pinned"
 """The tag."""
@@ -26,12 +28,25 @@ STATUS: Final = "status"
 DONE: Final = "done"
 
 
+class Listing(Protocol):
+    """What of a snapshot a start needs."""
+
+    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first."""
+        ...
+
+    def section_places(self, keys: Sequence[int]) -> Mapping[int, SectionPlace]:
+        """Return where sections lie in their documents, by key."""
+        ...
+
+
 async def recall(request: ContextRequest, store: Snapshots, policy: ContextPolicy) -> Remembered:
     """Return what the store knows for a start, of all namespaces."""
-    return Remembered(await store.read(lambda it: _read(it, request, policy)))
+    return Remembered(await store.read(lambda it: listed(it, request, policy)))
 
 
-def _read(snapshot: Snapshot, request: ContextRequest, policy: ContextPolicy) -> list[Evidence]:
+def listed(snapshot: Listing, request: ContextRequest, policy: ContextPolicy) -> list[Evidence]:
+    """Return what a snapshot knows for a start."""
     found: list[Evidence] = []
     seen = set[int]()
     for order, (heading, ask) in enumerate(KINDS):
@@ -47,13 +62,13 @@ def _read(snapshot: Snapshot, request: ContextRequest, policy: ContextPolicy) ->
     return found
 
 
-def _evidence(snapshot: Snapshot, memory: Memory, heading: str, order: int, request: ContextRequest) -> Evidence:
+def _evidence(snapshot: Listing, memory: Memory, heading: str, order: int, request: ContextRequest) -> Evidence:
     place = snapshot.section_places([memory.key]).get(memory.key) if memory.type == DOCUMENT else None
     made = of_memory(memory, place, is_joined=memory.namespace != request.filters.namespace)
     return replace(made, heading=heading, order=order)
 
 
-def _pinned(snapshot: Snapshot, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
+def _pinned(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
     wanted = set(map(folded, filters.tags))
     page = snapshot.page(replace(filters, tags=(PINNED,)), limit=policy.pinned, cursor=None)
 
@@ -64,22 +79,22 @@ def _pinned(snapshot: Snapshot, filters: Filters, policy: ContextPolicy) -> Sequ
     return [memory for memory in page.memories if carries(memory)]
 
 
-def _tasks(snapshot: Snapshot, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
+def _tasks(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
     undone = filters.metadata if STATUS in filters.metadata else {**filters.metadata, STATUS: {"ne": DONE}}
     return list(_of_type(snapshot, replace(filters, metadata=undone), TASK, policy))
 
 
-def _statements(snapshot: Snapshot, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
+def _statements(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
     both = [*_of_type(snapshot, filters, DECISION, policy), *_of_type(snapshot, filters, FACT, policy)]
     return sorted(both, key=lambda memory: (memory.created_at, memory.key), reverse=True)
 
 
-def _of_type(snapshot: Snapshot, filters: Filters, kind: str, policy: ContextPolicy) -> Iterator[Memory]:
+def _of_type(snapshot: Listing, filters: Filters, kind: str, policy: ContextPolicy) -> Iterator[Memory]:
     if filters.type in {None, kind}:
         yield from snapshot.page(replace(filters, type=kind), limit=policy.per_kind, cursor=None).memories
 
 
-def _last_session(snapshot: Snapshot, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
+def _last_session(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
     """Return the memories of the newest one's conversation; without one, those of its day."""
     notes = replace(filters, without_type=DOCUMENT)
     newest = snapshot.page(notes, limit=policy.last_session, cursor=None).memories
@@ -92,7 +107,7 @@ def _last_session(snapshot: Snapshot, filters: Filters, policy: ContextPolicy) -
     return snapshot.page(session, limit=policy.last_session, cursor=None).memories
 
 
-_Ask = Callable[[Snapshot, Filters, ContextPolicy], Sequence[Memory]]
+_Ask = Callable[[Listing, Filters, ContextPolicy], Sequence[Memory]]
 KINDS: Final[Sequence[tuple[str, _Ask]]] = (
     ("pinned", _pinned),
     ("open tasks", _tasks),

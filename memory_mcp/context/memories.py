@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from memory_mcp.context.models import MEMORY, ContextRequest, Evidence
+from memory_mcp.context.models import ContextRequest, Evidence
 from memory_mcp.context.policy import ContextPolicy
-from memory_mcp.domain.documents import DOCUMENT, SectionPlace
-from memory_mcp.domain.models import Memory, Neighbours
+from memory_mcp.context.remembered import Remembered, of_memory
+from memory_mcp.domain.documents import SectionPlace
+from memory_mcp.domain.models import DOCUMENT, Memory, Neighbours
 from memory_mcp.domain.ports import Snapshot, Snapshots
 from memory_mcp.memories.chunking import DEFAULT_CHUNKS
 from memory_mcp.search.excerpts import around, best_chunk
@@ -24,17 +25,6 @@ EMBED_SHARE: Final = 0.6
 CHARS_PER_TOKEN: Final = 4
 LONGEST_WORD: Final = 40
 _BLANK: Final = re.compile(r"\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What the store found, the best first."""
-
-    evidence: Sequence[Evidence] = ()
-    beside: Mapping[int, Sequence[Evidence]] = field(default_factory=dict)
-    following: Mapping[int, Neighbours] = field(default_factory=dict)
-    degraded: str | None = None
-    weak: bool = False
 
 
 async def search(
@@ -132,23 +122,3 @@ def whole_words(part: str, content: str) -> str:
         tail = max(part.rfind(" ", -LONGEST_WORD), part.rfind("\n", -LONGEST_WORD))
         part = part[:tail] if tail > 0 else part
     return part
-
-
-def of_memory(memory: Memory, place: SectionPlace | None, *, is_joined: bool = False) -> Evidence:
-    """Return what a memory or section says, whole."""
-    page = f"p. {place.page}" if place and place.page is not None else ""
-    section = ", ".join(filter(None, (place.heading[-1] if place and place.heading else "", page)))
-    return Evidence(
-        source=MEMORY if place is None else DOCUMENT,
-        text=memory.content,
-        id=memory.id,
-        uri=place.uri if place else f"memory://memory/{memory.id}",
-        title=(place.title or place.uri.rpartition("/")[2]) if place else "",
-        at=memory.created_at,
-        namespace=memory.namespace,
-        conversation=memory.conversation_id or "",
-        place=(memory.created_at.timestamp(), memory.key),
-        section=section,
-        is_joined=is_joined,
-        key=memory.key,
-    )

@@ -9,10 +9,10 @@ from typing import Any
 from memory_mcp.context import beginnings, memories
 from memory_mcp.context.foreign import evidence_of
 from memory_mcp.context.gathering import Gathered, gather
-from memory_mcp.context.memories import Remembered
 from memory_mcp.context.models import MEMORY, ContextBlock, ContextRequest, Evidence, SourceState
 from memory_mcp.context.packing import Candidates, pack
 from memory_mcp.context.policy import DEFAULT_CONTEXT, ContextPolicy
+from memory_mcp.context.remembered import Remembered
 from memory_mcp.context.states import Progress, Requests, State
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.ports import ContextSource, ContextSources, Snapshots

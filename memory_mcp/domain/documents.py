@@ -18,8 +18,6 @@ from typing import Final
 from memory_mcp.domain.models import Embedded
 from memory_mcp.domain.names import nfc
 
-DOCUMENT: Final = "document"
-"""The type of the memories that are sections."""
 MAX_URI: Final = 4_096
 MAX_TITLE: Final = 1_000
 """Maximum characters of a title or a heading; longer ones are cut."""

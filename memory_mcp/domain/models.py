@@ -19,6 +19,8 @@ LONGEST_NUMBERED: Final = MAX_ID - 8
 """Maximum characters of an id before a number that makes it unique."""
 MAX_CONVERSATION_ID: Final = 256
 MAX_TYPE: Final = 64
+DOCUMENT: Final = "document"
+"""The type of the memories that are sections of documents."""
 MAX_TAG: Final = 128
 MAX_TAGS: Final = 64
 MAX_METADATA: Final = 65_536

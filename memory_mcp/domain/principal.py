@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 from memory_mcp.domain.errors import ForbiddenError
+
+if TYPE_CHECKING:
+    from memory_mcp.domain.models import Finding, Memory
+
+AUTO: Final = "auto"
+"""The setting of the namespace that stands for the project's; `context.project` finds it."""
 
 
 class Scope(StrEnum):
@@ -23,6 +30,25 @@ class Reach:
 
     namespace: str
     bound: bool = False
+    joined: str | None = None
+    """A namespace that searches read as well; nothing else touches it."""
+
+    def own(self, memory: Memory) -> Memory:
+        """Return a memory that is to be changed; a project's calls change what is the project's.
+
+        Raises:
+            ForbiddenError: it lies elsewhere.
+        """
+        if self.joined is None or memory.namespace == self.namespace:
+            return memory
+        raise ForbiddenError(
+            f"id: this memory lies in {memory.namespace!r}, and calls from {self.namespace!r} only read it; change it "
+            f"where MCP_MEMORY_NAMESPACE is {memory.namespace!r}, or store here what differs"
+        )
+
+    def also(self, named: str | None) -> str | None:
+        """Return the namespace that a search reads besides that of `of`."""
+        return self.joined if named is None else None
 
     def of(self, named: str | None) -> str:
         """Return the namespace of a call.
@@ -45,6 +71,8 @@ class Principal:
     reach: Reach
     is_source: bool = False
     """Whether another memory-mcp asks, whose source we are: we ask no sources for it."""
+    project: Finding | None = field(default=None, compare=False)
+    """Where its namespace comes from, if that is the project's."""
 
     def may(self, scope: Scope) -> bool:
         """Return whether the caller has a scope."""
@@ -62,9 +90,10 @@ class Principal:
             )
 
 
-def local_user(namespace: str, *, is_source: bool = False) -> Principal:
-    """Return the local user, who may do everything."""
-    return Principal("local", "local user", frozenset(Scope), Reach(namespace), is_source)
+def local_user(reach: Reach | str, project: Finding | None = None, *, is_source: bool = False) -> Principal:
+    """Return the local user, who may do everything; a namespace alone is the default one."""
+    reach = Reach(reach) if isinstance(reach, str) else reach
+    return Principal("local", "local user", frozenset(Scope), reach, is_source, project)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +108,7 @@ class Token:
     created_at: datetime
     expires_at: datetime | None
 
-    def principal(self, default_namespace: str) -> Principal:
-        """Return the token's holder."""
-        reach = Reach(default_namespace) if self.namespace is None else Reach(self.namespace, bound=True)
+    def principal(self, default: Reach) -> Principal:
+        """Return the token's holder, who has the server's own reach unless the token is bound."""
+        reach = default if self.namespace is None else Reach(self.namespace, bound=True)
         return Principal(self.id, self.name, frozenset(self.scopes), reach)

@@ -105,9 +105,10 @@ class Memories:
 
         Raises:
             NotFoundError: no memory within reach has this id.
+            ForbiddenError: it lies in a namespace that the caller only reads.
             ConflictError: its revision is not the expected one.
         """
-        memory = await self.get(memory_id, reach)
+        memory = reach.own(await self.get(memory_id, reach))
         embedded = None
         if change.content is not None:  # even if it is the same: another front may change it meanwhile
             embedded = await self._embed(change.content)
@@ -121,7 +122,10 @@ class Memories:
 
         Raises:
             NotFoundError: no memory within reach has this id.
+            ForbiddenError: it lies in a namespace that the caller only reads.
         """
+        if reach.joined is not None:
+            reach.own(await self.get(memory_id, reach))
         filters = Filters(reach.namespace)
         return await self._store.delete([memory_id], filters, dry_run=dry_run, any_namespace=not reach.bound)
 
@@ -154,6 +158,7 @@ class Memories:
             NotFoundError: it is not deleted, was purged, or is out of reach.
         """
         memory = await self._store.deleted(memory_id, reach.namespace, any_namespace=not reach.bound)
+        reach.own(memory)
         restored = await self._store.undelete(memory, await self._embed(memory.content))
         if not restored.embedded:
             self._left_pending()

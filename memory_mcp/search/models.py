@@ -127,6 +127,8 @@ class Hit:
     """The ids of the near duplicates that it stands for."""
     place: SectionPlace | None = None
     """Where it lies in a document."""
+    namespace: str | None = None
+    """Where it lies, if that is not the namespace that was asked for."""
 
     @property
     def passage(self) -> str | None:

@@ -10,8 +10,7 @@ from datetime import datetime
 from itertools import islice, takewhile
 
 from memory_mcp.domain import spelling
-from memory_mcp.domain.documents import DOCUMENT
-from memory_mcp.domain.models import Memory
+from memory_mcp.domain.models import DOCUMENT, Memory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search.models import Hit, NearMisses, Ranked, Ranking, SearchQuery
 from memory_mcp.search.policy import SelectionPolicy

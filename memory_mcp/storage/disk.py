@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from memory_mcp.domain.checks import READ_ONLY
 from memory_mcp.domain.models import Condition, Finding
-from memory_mcp.health.registry import Registry
+
+if TYPE_CHECKING:
+    from memory_mcp.health.registry import Registry  # asyncio, which a glance at the store does not need
 
 MB: Final = 1_000_000
 SPARE: Final = 200 * MB
@@ -24,15 +24,23 @@ WRITTEN: Final = 1_000_000
 
 def register(registry: Registry, store: Path, folders: Sequence[Path], *, read_only: bool, skip: str = "") -> None:
     """Register the check of the disks of the store and its copies; `skip` says why there is no file to copy."""
+    from memory_mcp.domain.checks import READ_ONLY  # noqa: PLC0415 - who reads needs none
+
     registry.add_blocking("disk", partial(room, store, folders), skip=skip or (READ_ONLY if read_only else ""))
 
 
 def has_room(path: Path) -> bool:
     """Whether the disk of a file has space for a write; a quota shows only in the write itself."""
     try:
-        return shutil.disk_usage(path.parent).free >= WRITTEN
+        return _free(path.parent) >= WRITTEN
     except OSError:  # the folder does not exist yet, or was moved away from the open file
         return True
+
+
+def _free(folder: Path) -> int:
+    """Return the free bytes on a folder's disk; `shutil.disk_usage` says the same, and imports compression."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 def is_writable(path: Path) -> bool:
@@ -44,7 +52,7 @@ def room(store: Path, folders: Sequence[Path], seconds: float) -> Finding:
     """Check that the disk of each folder has space for a copy of the store, for backups and migrations."""
     del seconds  # no call here can be interrupted
     size = sum(path.stat().st_size for path in (store, Path(f"{store}-wal")) if path.exists())
-    free, folder = min((shutil.disk_usage(_there(folder)).free, folder) for folder in folders)
+    free, folder = min((_free(_there(folder)), folder) for folder in folders)
     told = f"{folder} has {free // MB:,} MB free"
     if free < LEAST:
         return Finding(Condition.FAILED, "full", told, "free some space: the next write may fail")

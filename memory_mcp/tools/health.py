@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import Finding
 from memory_mcp.domain.principal import Scope
+from memory_mcp.health.registry import worst
 from memory_mcp.tools.base import Arguments, Call, Result, Tool
 
 
@@ -69,8 +70,11 @@ async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
     del arguments
     report = await call.services.health.live(call.reach.namespace if call.reach.bound else None)
     detailed = call.principal.may(Scope.ADMIN)
-    parts = {name: PartHealth.of(finding, detailed=detailed) for name, finding in report.parts.items()}
-    return HealthResult.of(report.status, parts)
+    project = call.principal.project
+    found = report.parts if project is None else {**report.parts, "project": project}
+    parts = {name: PartHealth.of(finding, detailed=detailed) for name, finding in found.items()}
+    status = report.status if project is None else worst((report.status, project.condition))
+    return HealthResult.of(status, parts)
 
 
 HEALTH = Tool(

@@ -16,6 +16,7 @@ from memory_mcp.domain.models import MAX_QUERY
 from memory_mcp.memories.chunking import DEFAULT_CHUNKS
 from memory_mcp.search.excerpts import around, best_chunk, excerpt
 from memory_mcp.search.intent import Intent
+from memory_mcp.search.joining import search_joined
 from memory_mcp.search.models import (
     Hit,
     HitExplanation,
@@ -88,6 +89,7 @@ class SearchHit(MemoryFields):
     keyword: float | None = Field(description="Keyword score, 0-1, including its conversation's share")
     passage: str | None = Field(description="The best passage, if the content is long")
     duplicates: list[str] = Field(description="Ids of the near duplicates it represents")
+    namespace: str | None = Field(default=None, exclude_if=lambda name: name is None, description="If not the default")
     document: DocumentFields | None = Field(
         default=None, exclude_if=lambda document: document is None, description="Only of a document's section"
     )
@@ -101,7 +103,8 @@ class SearchHit(MemoryFields):
         """Return its score, its heading and the number of its near duplicates."""
         count = f"{len(self.duplicates) - 1} or more" if MARK in self.duplicates else str(len(self.duplicates))
         more = f" (and {count} near duplicates)" if self.duplicates else ""
-        lies = f" from {self.document.text()}" if self.document else ""
+        lies = f" in {self.namespace}" if self.namespace else ""
+        lies += f" from {self.document.text()}" if self.document else ""
         return f"[{self.score:.2f}] {super().heading()}{lies}{more}"
 
 
@@ -229,7 +232,8 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
         collapse=arguments.collapse,
         explain=arguments.explain,
     )
-    return _result(await call.services.search.run(query), arguments, call)
+    also = call.reach.also(arguments.namespace)
+    return _result(await search_joined(call.services.search, query, also), arguments, call)
 
 
 def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> SearchResult:
@@ -347,6 +351,7 @@ def _hit(hit: Hit, *, is_bounded: bool) -> SearchHit:
             "keyword": None if hit.ranked.keyword is None else round(hit.ranked.keyword, 4),
             "passage": hit.passage,
             "duplicates": list(hit.duplicates),
+            "namespace": hit.namespace,
             "document": _document(hit.place, is_bounded=is_bounded),
         }
     )

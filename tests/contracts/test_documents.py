@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory_mcp.domain.documents import (
-    DOCUMENT,
     DocumentChange,
     DocumentState,
     FileChange,
@@ -16,7 +15,7 @@ from memory_mcp.domain.documents import (
     matched,
 )
 from memory_mcp.domain.errors import ConflictError, NotFoundError
-from memory_mcp.domain.models import Change, NewMemory, Stored
+from memory_mcp.domain.models import DOCUMENT, Change, NewMemory, Stored
 from memory_mcp.domain.ports import DocumentStore, Store, SupportsDocuments
 from tests.contracts.library import changed, filled, ingest, sections_of, stamp, texts_of, write
 from tests.contracts.shelf import HERE, events, faults, listed, near, put, whole, worded

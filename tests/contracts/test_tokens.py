@@ -10,7 +10,7 @@ import pytest
 
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.ports import Tokens
-from memory_mcp.domain.principal import Scope
+from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.storage.tokens import TokenFile
 from tests.fakes.clock import FakeClock
 from tests.fakes.tokens import FakeTokens
@@ -50,7 +50,10 @@ def test_the_principal_is_bound_to_the_tokens_namespace(tokens: Tokens) -> None:
     """Without one, the caller begins in the default namespace and reaches all."""
     _, bound = tokens.create("bound", BOTH, "work", None)
     _, free = tokens.create("free", BOTH, None, None)
-    assert [(who.reach.namespace, who.reach.bound) for who in (bound.principal("home"), free.principal("home"))] == [
+    assert [
+        (who.reach.namespace, who.reach.bound)
+        for who in (bound.principal(Reach("home")), free.principal(Reach("home")))
+    ] == [
         ("work", True),
         ("home", False),
     ]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from memory_mcp.domain.documents import (
-    DOCUMENT,
     Document,
     DocumentChange,
     DocumentState,
@@ -21,7 +20,7 @@ from memory_mcp.domain.documents import (
     section_times,
 )
 from memory_mcp.domain.errors import ConflictError, NotFoundError
-from memory_mcp.domain.models import MAX_TAGS, Memory
+from memory_mcp.domain.models import DOCUMENT, MAX_TAGS, Memory
 from memory_mcp.domain.names import folded, tags_once
 from tests.fakes.shelves import EPOCH, HeldDocument, HeldFile, HeldSection, OnShelves, tidy
 

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from memory_mcp.context.project import reach_of
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.binding import Binding
 from memory_mcp.server.http.guard import Guard
@@ -52,7 +53,7 @@ def make_app(
         [*settings.http_allowed_origins, *_own_origins(binding, port)],
     )
     app = Starlette(lifespan=lifespan)
-    app.mount("/", Guard(_routed(protocol, pages), tokens, names, settings.namespace))
+    app.mount("/", Guard(_routed(protocol, pages), tokens, names, reach_of(settings.namespace)))
     return app
 
 

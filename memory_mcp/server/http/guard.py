@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import Tokens
-from memory_mcp.domain.principal import Token
+from memory_mcp.domain.principal import Reach, Token
 from memory_mcp.environment import HOP_HEADER
 from memory_mcp.server.http.errors import to_response
 
@@ -28,11 +28,11 @@ CheckNames = Callable[[Request], Awaitable[Response | None]]
 class Guard:
     """Lets through requests with an allowed Host and Origin and a valid token."""
 
-    def __init__(self, app: ASGIApp, tokens: Tokens, check_names: CheckNames, namespace: str) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, check_names: CheckNames, default: Reach) -> None:
         self._app = app
         self._tokens = tokens
         self._check_names = check_names
-        self._namespace = namespace
+        self._default = default
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -50,7 +50,7 @@ class Guard:
             await _challenge(shown=bool(secret))(scope, receive, send)
             return
         is_source = HOP_HEADER in request.headers
-        known = {PRINCIPAL: replace(token.principal(self._namespace), is_source=is_source)}
+        known = {PRINCIPAL: replace(token.principal(self._default), is_source=is_source)}
         await self._app({**scope, **known}, receive, self._while_valid(token, send))
 
     def _while_valid(self, token: Token, send: Send) -> Send:

@@ -28,7 +28,7 @@ from memory_mcp.server.mcp.adapter import Context
 MAX_SESSIONS: Final = 1_000
 
 
-def identify(ctx: Context) -> Principal:
+async def identify(ctx: Context) -> Principal:
     """Return the principal that the guard set.
 
     Raises:

@@ -17,7 +17,7 @@ from memory_mcp.server.mcp import errors
 P = TypeVar("P")
 R = TypeVar("R")
 Context = ServerRequestContext[dict[str, object]]
-Identify = Callable[[Context], Principal]
+Identify = Callable[[Context], Awaitable[Principal]]
 """Returns the principal of a request; raises ForbiddenError if there is none."""
 
 READING: Final = frozenset(
@@ -38,7 +38,7 @@ class Adapter:
 
         async def handle(ctx: Context, params: P) -> R:
             try:
-                principal = self._identify(ctx)
+                principal = await self._identify(ctx)
                 return await self._dispatcher.run(_request(principal, ctx, partial(handler, principal, ctx, params)))
             except MemoryMcpError as error:
                 raise errors.to_protocol(error) from error

@@ -70,7 +70,7 @@ class ToolHandlers:
             return errors.to_result(error)
 
     async def _called(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        principal, tool = self._identify(ctx), self._tools.get(params.name)
+        principal, tool = await self._identify(ctx), self._tools.get(params.name)
         if tool is None:
             return await self._dispatcher.run(
                 Request(principal, ctx.method, partial(_refuse, params.name, self._settings))

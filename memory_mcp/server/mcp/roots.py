@@ -22,6 +22,11 @@ async def client_roots(session: ServerSession) -> tuple[Path, ...]:
 
     They are asked for again by each call that needs them: a client changes them when its user opens another folder.
     """
+    return await roots_in_time(session) or ()
+
+
+async def roots_in_time(session: ServerSession) -> tuple[Path, ...] | None:
+    """Return the client's folders; none if it has no roots, None if it has some and gave no answer."""
     offered = session.client_capabilities
     if offered is None or offered.roots is None:
         return ()
@@ -29,7 +34,7 @@ async def client_roots(session: ServerSession) -> tuple[Path, ...]:
         # Not session.list_roots: it warns that the protocol of 2026-07-28 has no roots, and earlier ones have them.
         listed = await session.send_request(types.ListRootsRequest(), types.ListRootsResult, ANSWER_S)
     except (MCPError, ValidationError):  # the client refuses, is late, or answers with something else
-        return ()
+        return None
     paths = (_path(str(root.uri)) for root in listed.roots[:MOST])
     return tuple(path for path in paths if path is not None and path.is_absolute())
 

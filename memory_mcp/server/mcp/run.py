@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import anyio
+import mcp_types as types
 
 from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.principal import local_user
 from memory_mcp.environment import is_source
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp.handlers import make_server
+from memory_mcp.server.mcp.project import LocalCallers
 from memory_mcp.server.mcp.stdio import Transport, claim_descriptors
 from memory_mcp.settings import Settings
 
@@ -29,9 +30,10 @@ PARENT_EVERY_S: Final = 2.0
 
 
 async def _serve(settings: Settings, problem: SettingsError | None) -> None:
-    services, user = LazyServices(settings, problem), local_user(settings.namespace, is_source=is_source())
+    services, callers = LazyServices(settings, problem), LocalCallers(settings.namespace, is_source=is_source())
     dispatcher = make_dispatcher(settings, services.get, rate_limited=False)
-    server = make_server(settings, services, dispatcher, lambda _: user, is_local=True)
+    server = make_server(settings, services, dispatcher, callers, is_local=True)
+    server.add_notification_handler("notifications/roots/list_changed", types.NotificationParams, callers.changed)
     transport = Transport(*claim_descriptors())
     try:
         async with transport.streams() as (from_client, to_client), _ending_with_parent(transport.heard):

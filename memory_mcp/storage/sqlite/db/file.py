@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from itertools import count
 from json import JSONDecodeError
 from pathlib import Path
@@ -47,6 +46,8 @@ _CREATING: Final = threading.Lock()
 
 def vec0_path() -> str:
     """Return the path of sqlite-vec's library, found without importing sqlite_vec (which imports numpy)."""
+    from importlib.util import find_spec  # noqa: PLC0415 - who only lists memories needs none
+
     spec = find_spec("sqlite_vec")
     if spec is None or spec.origin is None:
         raise StoreError("sqlite-vec is not installed in this interpreter; reinstall memory-mcp")
@@ -197,10 +198,12 @@ def in_memory() -> apsw.Connection:
     return db
 
 
-def prepare(db: apsw.Connection) -> None:
-    """Configure a connection."""
+def prepare(db: apsw.Connection, *, vectors: bool = True) -> None:
+    """Configure a connection; without `vectors` it cannot search by them."""
     for name, value in PRAGMAS.items():
         db.pragma(name, value)
+    if not vectors:
+        return
     db.enable_load_extension(True)  # noqa: FBT003 - apsw's own signature
     db.load_extension(vec0_path())
     db.enable_load_extension(False)  # noqa: FBT003 - apsw's own signature

@@ -62,7 +62,9 @@ class Reading:
         return self.files is not None and self.files != state(self.path)
 
 
-def open_reading(path: Path, patience: Patience | None = None, way: Way | None = None) -> Reading:
+def open_reading(
+    path: Path, patience: Patience | None = None, way: Way | None = None, *, vectors: bool = True
+) -> Reading:
     """Open an existing file, ours or empty, in the given way, else in the one that its side files require.
 
     Changes nothing unless the way is SHARED.
@@ -73,14 +75,14 @@ def open_reading(path: Path, patience: Patience | None = None, way: Way | None =
     check_size(path)
     before, way = state(path), way or way_of(path)
     try:
-        db = _open(path, patience or Patience(), way)
+        db = _open(path, patience or Patience(), way, vectors=vectors)
     except apsw.ProtocolError:  # the shared memory is a leftover of another log
         way = LEFTOVER
-        db = _open(path, patience or Patience(), way)
+        db = _open(path, patience or Patience(), way, vectors=vectors)
     return Reading(db, path, None if way.is_guarded else before)
 
 
-def _open(path: Path, patience: Patience, way: Way) -> apsw.Connection:
+def _open(path: Path, patience: Patience, way: Way, *, vectors: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     db = apsw.Connection(f"{path.absolute().as_uri()}?{way.query}", flags=flags)
     try:
@@ -89,14 +91,16 @@ def _open(path: Path, patience: Patience, way: Way) -> apsw.Connection:
         if way == LEFTOVER:
             db.pragma("locking_mode", "EXCLUSIVE")
         check_identity(db, path)
-        prepare(db)
+        prepare(db, vectors=vectors)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def connect_reading(path: Path, patience: Patience | None = None, *, read_only: bool) -> apsw.Connection:
+def connect_reading(
+    path: Path, patience: Patience | None = None, *, read_only: bool, vectors: bool = True
+) -> apsw.Connection:
     """Open a file briefly, while nobody is expected to change it except through the log.
 
     If others in this process may write, leave marks in existing shared memory.
@@ -106,7 +110,8 @@ def connect_reading(path: Path, patience: Patience | None = None, *, read_only: 
     while True:
         try:
             way = way_of(path)
-            return open_reading(path, patience, SHARED if way == UNMARKED and not read_only else way).db
+            way = SHARED if way == UNMARKED and not read_only else way
+            return open_reading(path, patience, way, vectors=vectors).db
         except apsw.Error as error:
             if not (may_pass(error, path) and patience.lasts_until(end)):
                 raise

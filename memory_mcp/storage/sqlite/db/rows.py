@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import unicodedata
 from datetime import UTC, datetime, timedelta
@@ -40,14 +39,20 @@ def to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
+def _blake2b(text: str) -> bytes:
+    import hashlib  # noqa: PLC0415 - 2 ms, which who only reads does not need
+
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
 def digest(content: str) -> bytes:
     """Return the digest of the text's NFC form, for finding exact duplicates."""
-    return hashlib.blake2b(unicodedata.normalize("NFC", content).encode(), digest_size=16).digest()
+    return _blake2b(unicodedata.normalize("NFC", content))
 
 
 def metadata_digest(metadata: Metadata) -> bytes | None:
     """Return the digest for finding equal metadata; None for an empty object."""
-    return hashlib.blake2b(canonical(metadata).encode(), digest_size=16).digest() if metadata else None
+    return _blake2b(canonical(metadata)) if metadata else None
 
 
 def to_memory(row: apsw.SQLiteValues) -> Memory:

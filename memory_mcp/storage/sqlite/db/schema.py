@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, cast
 
@@ -25,9 +24,8 @@ Steps = Mapping[int, Callable[[apsw.Connection], None]]
 @cache
 def migrations() -> tuple[str, ...]:
     """Return the SQL of all migrations in order; their number is the schema's version."""
-    folder = files(__package__) / "migrations"
-    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
-    return tuple((folder / name).read_text(encoding="utf-8") for name in names)
+    files = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
+    return tuple(file.read_text(encoding="utf-8") for file in files)
 
 
 def check_identity(db: apsw.Connection, path: Path) -> int:

@@ -10,7 +10,6 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.documents import (
-    DOCUMENT,
     KnownSection,
     PlacedSection,
     SectionDraft,
@@ -19,7 +18,7 @@ from memory_mcp.domain.documents import (
     section_times,
 )
 from memory_mcp.domain.errors import ConflictError
-from memory_mcp.domain.models import NewMemory
+from memory_mcp.domain.models import DOCUMENT, NewMemory
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.rows import digest, from_micros, to_json, to_micros
 from memory_mcp.storage.sqlite.records.writes import create, insert_tags, mark_deleted

@@ -1,0 +1,1 @@
+"""`memory-mcp hook`: what clients run when a session starts or a prompt is sent. Milliseconds count here."""

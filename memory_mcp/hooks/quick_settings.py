@@ -1,0 +1,132 @@
+"""The few settings that a hook needs, read without pydantic, which would take longer than everything else.
+
+What is not plain is left to `settings`, which understands all of it and says what is wrong; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from memory_mcp.domain.names import nfc
+from memory_mcp.domain.paths import followed
+from memory_mcp.environment import OURS, expanded, of_front, own_folder
+
+CONFIG: Final = "MCP_MEMORY_CONFIG"
+_SWITCHES: Final = {"true": True, "false": False, "1": True, "0": False}
+MAX_NAMESPACE: Final = 128
+START_CHARS: Final = 4_000
+PROMPT_CHARS: Final = 2_000
+
+
+class HookSettings(NamedTuple):
+    """What a hook is told by the settings."""
+
+    sqlite_path: Path
+    namespace: str = "default"
+    embedder_address: str | None = None
+    """None for the default one."""
+    hook_start_chars: int = START_CHARS
+    hook_prompt_chars: int = PROMPT_CHARS
+    hook_sources: bool = False
+    is_plain: bool = True
+    """Whether the store is the file `sqlite_path`."""
+
+
+class NotPlainError(Exception):
+    """A setting that only `settings` understands, or refuses."""
+
+
+def read() -> HookSettings:
+    """Return the settings.
+
+    Raises:
+        SettingsError: one is wrong.
+    """
+    try:
+        return _quick(of_front())
+    except (NotPlainError, ValueError, OSError):
+        return _whole()
+
+
+def _quick(variables: Mapping[str, str]) -> HookSettings:
+    if any(name != name.upper() for name in variables):
+        raise NotPlainError
+    given = _from_file(variables) | {
+        name.removeprefix(OURS).lower(): value for name, value in variables.items() if name != CONFIG
+    }
+    if given.get("storage_backend", "sqlite_vec") != "sqlite_vec":
+        raise NotPlainError
+    namespace, address = _text(given, "namespace") or "default", _text(given, "embedder_address")
+    if not namespace.strip() or len(namespace) > MAX_NAMESPACE or not (address or "unix:/").startswith("unix:/"):
+        raise NotPlainError
+    return HookSettings(
+        sqlite_path=_store(_text(given, "sqlite_path")),
+        namespace=nfc(namespace),
+        embedder_address=address,
+        hook_start_chars=_number(given, "hook_start_chars", START_CHARS),
+        hook_prompt_chars=_number(given, "hook_prompt_chars", PROMPT_CHARS),
+        hook_sources=_switch(given, "hook_sources"),
+    )
+
+
+def _from_file(variables: Mapping[str, str]) -> dict[str, object]:
+    if CONFIG in variables:
+        file = expanded(variables[CONFIG])
+        if not file.is_file():
+            raise NotPlainError
+    else:
+        file = own_folder("config") / "config.toml"
+        if not file.is_file():
+            return {}
+    import tomllib  # noqa: PLC0415 - only if there is a file
+
+    return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+
+
+def _store(named: str | None) -> Path:
+    if named is None:
+        return followed(own_folder("data") / "memory.db")
+    if named.endswith("/"):
+        raise NotPlainError
+    return followed(expanded(named))
+
+
+def _text(given: Mapping[str, object], name: str) -> str | None:
+    value = given.get(name)
+    if value is not None and not (isinstance(value, str) and value):
+        raise NotPlainError
+    return value
+
+
+def _number(given: Mapping[str, object], name: str, default: int) -> int:
+    value = given.get(name, default)
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if type(value) is not int or not 200 <= value <= 9_500:
+        raise NotPlainError
+    return value
+
+
+def _switch(given: Mapping[str, object], name: str) -> bool:
+    value = given.get(name, False)
+    value = _SWITCHES.get(value) if isinstance(value, str) else value
+    if not isinstance(value, bool):
+        raise NotPlainError
+    return value
+
+
+def _whole() -> HookSettings:
+    from memory_mcp import settings  # noqa: PLC0415 - a tenth of a second, and more
+
+    loaded = settings.load()
+    return HookSettings(
+        loaded.sqlite_path,
+        loaded.namespace,
+        loaded.embedder_address,
+        loaded.hook_start_chars,
+        loaded.hook_prompt_chars,
+        loaded.hook_sources,
+        is_plain=loaded.storage_backend == settings.SQLITE,
+    )

@@ -1,0 +1,156 @@
+"""One hook, from its client's JSON on stdin to ours on stdout. It never fails: the session must not stop."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from memory_mcp.context.hooks.clients import HOOK_CLIENTS, HookEvent, HookInput, told
+from memory_mcp.context.hooks.journal import Journal, log_file, state_folder
+from memory_mcp.context.hooks.record import SessionRecord
+from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError, SettingsError
+from memory_mcp.hooks.deadline import Deadline, began
+
+if TYPE_CHECKING:
+    from memory_mcp.hooks.blocks import HookBlock, Wanted
+
+LIMITS_S: Final = {HookEvent.SESSION_START: 1.0, HookEvent.PROMPT_SUBMIT: 0.25}
+"""After so long a hook gives up and prints nothing."""
+MOST_INPUT: Final = 4_000_000
+MAX_QUERY: Final = 4_000
+"""Characters of a prompt that are searched for."""
+USAGE: Final = f"usage: memory-mcp hook {'|'.join(HookEvent)} --client {'|'.join(HOOK_CLIENTS)} [--namespace NAME]"
+
+
+class HookCall(NamedTuple):
+    """What the command line says."""
+
+    event: HookEvent
+    client: str
+    namespace: str | None = None
+
+
+def parsed(words: Sequence[str]) -> HookCall | None:
+    """Return the call that the words after `hook` make; None if they make none."""
+    options = dict(zip(words[1::2], words[2::2], strict=False))
+    fits = len(words) % 2 == 1 and words[0] in list(HookEvent) and options.keys() <= {"--client", "--namespace"}
+    if not fits or options.get("--client") not in HOOK_CLIENTS:
+        return None
+    return HookCall(HookEvent(words[0]), options["--client"], options.get("--namespace"))
+
+
+def main(words: Sequence[str]) -> bool:
+    """Run what the words after `hook` say; say whether they did not ask for help."""
+    if not words or {"-h", "--help"} & set(words):
+        return False
+    if (call := parsed(words)) is None:  # a code that tells of it would stop the client's session
+        sys.stderr.write(f"memory-mcp: {' '.join(words)} is not a hook; {USAGE}\n")
+    else:
+        run(call)
+    return True
+
+
+def run(call: HookCall) -> int:
+    """Run one hook and return 0, whatever happens."""
+    begin = began()
+    journal = Journal(log_file())
+
+    def note(outcome: str, cause: str = "") -> None:
+        took_ms = round(1000 * (time.monotonic() - begin))
+        journal.note(call.client, call.event, outcome, took_ms=took_ms, cause=cause)
+        if cause:
+            sys.stderr.write(f"memory-mcp: hook {call.event}: {cause}\n")
+
+    limit_s = LIMITS_S[call.event]
+    late = f"it took longer than {limit_s:g} s; the store may be locked, the daemon hang, or the machine be busy"
+    deadline = Deadline(begin + limit_s, lambda: note("failed", late))
+    try:
+        note("shown" if _answered(call, deadline) else "nothing")
+    except MemoryMcpError as error:
+        note("failed", error.with_fix())
+    except Exception as error:  # noqa: BLE001 - the outermost net: a hook that fails may block its client's prompt
+        note("failed", f"an unexpected {type(error).__name__}; report the bug")
+    return 0
+
+
+def _answered(call: HookCall, deadline: Deadline) -> bool:
+    """Print what the client's session should be told; say whether that was anything."""
+    from memory_mcp.hooks import quick_settings  # noqa: PLC0415 - inside the net
+    from memory_mcp.hooks.blocks import Wanted  # noqa: PLC0415 - likewise
+
+    given, settings = _input(), quick_settings.read()
+    is_start = call.event is HookEvent.SESSION_START
+    if settings.is_plain and not settings.sqlite_path.is_file():
+        return False
+    most = settings.hook_start_chars if is_start else settings.hook_prompt_chars
+    record = SessionRecord(state_folder(), call.client, given.session)
+    begins = is_start and given.begins
+
+    def printed(text: str) -> str:
+        return json.dumps(HOOK_CLIENTS[call.client].answered(call.event, text), ensure_ascii=False)
+
+    wanted = Wanted(
+        settings,
+        _namespace(call.namespace or settings.namespace, given.folder),
+        {} if begins else record.shown(),
+        lambda text: len(printed(text)) < most,
+        most,
+    )
+    block = _block(wanted, given, deadline, is_start=is_start)
+    if block:
+        deadline.put(printed(block.text))
+    if begins or block:
+        record.add(block.shown if block else (), begins=begins)
+    if is_start:
+        record.prune()
+    return block is not None
+
+
+def _input() -> HookInput:
+    """Return what the client tells on stdin.
+
+    Raises:
+        InvalidArgumentError: it is no JSON object.
+    """
+    raw = b"" if sys.stdin is None else sys.stdin.buffer.read(MOST_INPUT)
+    try:
+        given = json.loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise InvalidArgumentError(
+            "stdin", "is not a JSON object; a client runs this command and tells it of the session"
+        )
+    return told(given)
+
+
+def _namespace(named: str, folder: Path | None) -> str:
+    from memory_mcp.domain.principal import AUTO  # noqa: PLC0415 - inside the net
+
+    if named != AUTO:
+        return named
+    from memory_mcp.context.project import here  # noqa: PLC0415 - only for a project
+
+    return here(() if folder is None else (folder,)).namespace
+
+
+def _block(wanted: Wanted, given: HookInput, deadline: Deadline, *, is_start: bool) -> HookBlock | None:
+    from memory_mcp.hooks import blocks  # noqa: PLC0415 - inside the net
+
+    prompt = given.prompt.encode("utf-8", "replace").decode().strip()[:MAX_QUERY]
+    if not is_start and (not prompt or prompt.startswith("/")):  # a command of the client's own
+        return None
+    is_plain = wanted.settings.is_plain
+    if is_start and is_plain and not wanted.settings.hook_sources:
+        return blocks.at_start(wanted)
+    if not (is_start or is_plain):
+        raise SettingsError("hook prompt-submit reads the SQLite store alone; take it out of the client's hooks")
+    import asyncio  # noqa: PLC0415 - 30 ms, which a session's start does not need
+
+    if is_start:
+        return asyncio.run(blocks.from_everywhere(wanted, deadline.left_s))
+    return asyncio.run(blocks.with_prompt(wanted, prompt, deadline.left_s))
