@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from embedder_api.v1.address import socket_path
 
@@ -25,7 +25,7 @@ from memory_mcp.documents.preparing import Preparer
 from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import Embedder, Store, SupportsDocuments, Tokens
+from memory_mcp.domain.ports import ChatModel, Embedder, Store, SupportsDocuments, Tokens
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -55,6 +55,12 @@ if TYPE_CHECKING:
     from memory_mcp.provision.versions import Versions
 
 
+NO_MODEL: Final = (
+    "no language model is configured; set MCP_MEMORY_LLM_MODEL to one that `ollama list` shows"
+    " (for another server also MCP_MEMORY_LLM_URL), or use --no-llm"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
     """What `memory-mcp doctor` is told."""
@@ -68,6 +74,19 @@ class DoctorOptions:
 def make_tokens(settings: Settings) -> Tokens:
     """Return the bearer tokens of HTTP clients; what is kept of them is read at the first call."""
     return factory.make_tokens(settings)
+
+
+def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatModel:
+    """Return the language model that the settings name; nothing is connected yet.
+
+    Raises:
+        SettingsError: they name none.
+    """
+    from memory_mcp.llm.configured import ConfiguredModel  # noqa: PLC0415 - 60 ms of httpx2, for `ask` alone
+
+    if settings.llm_model is None:
+        raise SettingsError(NO_MODEL)
+    return ConfiguredModel(settings.llm_url, settings.llm_model, on_loading)
 
 
 def make_client(address: str) -> GrpcEmbedder:

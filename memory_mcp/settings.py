@@ -31,6 +31,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import absolute, followed
+from memory_mcp.domain.urls import http_url
 from memory_mcp.environment import named_by
 
 PREFIX = "MCP_MEMORY_"
@@ -151,6 +152,11 @@ class Settings(BaseSettings):
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that do not name one."
     )
+    llm_url: Annotated[str, AfterValidator(http_url)] = Field(
+        "http://127.0.0.1:11434",
+        description="The server whose model answers `memory-mcp ask`; the default is Ollama's.",
+    )
+    llm_model: str | None = Field(None, min_length=1, description="The model that answers `memory-mcp ask`.")
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
         default_factory=default_address,
         validate_default=False,  # the name of a home folder may look like a variable
