@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -70,10 +71,8 @@ class ModelServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = next(
-                (int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")), 0
-            )
-            body = json.loads(await reader.readexactly(length) or b"{}")
+            length = re.search(r"(?im)^content-length: (\d+)", head)
+            body = json.loads(await reader.readexactly(int(length[1])) if length else b"{}")
             self.paths.append(head.split()[1])
             await self._answer(head.split()[1], body, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
