@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from embedder_api.v1.address import socket_path
 
 from memory_mcp import background
+from memory_mcp.context.service import ContextService
 from memory_mcp.documents import folders as watched_folders
 from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
@@ -25,7 +26,7 @@ from memory_mcp.documents.preparing import Preparer
 from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import ChatModel, Embedder, Store, SupportsDocuments, Tokens
+from memory_mcp.domain.ports import ChatModel, ContextSources, Embedder, Store, SupportsDocuments, Tokens
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -118,6 +119,7 @@ def make_services(
     policy: SearchPolicy = DEFAULT_POLICY,
     health: Registry | None = None,
     chunks: ChunkPolicy = DEFAULT_CHUNKS,
+    sources: ContextSources | None = None,
 ) -> Services:
     """Join the services to a store and an embedder; each part registers its checks, in the order of the screen.
 
@@ -127,6 +129,7 @@ def make_services(
         embedder: connects itself likewise.
         policy: the numbers of the searches.
         chunks: how contents are cut.
+        sources: what a block of context is made of beside memories; the caller closes them.
         health: where the checks go; a registry of its own if it is None.
     """
     backups = Backups(store, _backup_folder(settings))
@@ -146,11 +149,13 @@ def make_services(
     ingesting, folders = _make_documents(settings, store, indexer, chores)
     if folders is not None:
         watched_folders.register(health, folders)
+    search = SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy)
     parts = (chores, watching, ingesting, folders)
     background.register(health, [part.background for part in parts if part is not None])
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
-        search=SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy),
+        search=search,
+        context=ContextService(store, search, sources),
         health=health,
         chores=chores,
         backups=backups,

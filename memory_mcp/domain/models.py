@@ -190,6 +190,8 @@ class Filters:
     tags: tuple[str, ...] = ()
     tag_match: Literal["any", "all"] = "any"
     type: str | None = None
+    without_type: str | None = None
+    """Memories of this type are left out."""
     metadata: Metadata = field(default_factory=dict)
     """Top-level keys: each with a value to equal, or comparisons (`domain.comparisons`)."""
     conversation_id: str | None = None

@@ -29,6 +29,8 @@ class SearchQuery:
     """Whether a near duplicate of a hit is only counted."""
     explain: bool = False
     """Whether the answer says what each step contributed to each hit."""
+    embed_budget_s: float | None = None
+    """Seconds that its vector may take at most, if that is less than any search's."""
 
 
 class Ranked(NamedTuple):

@@ -73,7 +73,8 @@ class SearchPipeline:
         if query.mode == "keyword":
             return await self._store.read(lambda it: self._answer(it, query, self._keyword_phase(it, query), None))
         texts, space = await self._store.read(lambda it: (self._phrasings(it, query), it.space()))
-        vector, phase = await asyncio.gather(self._embedder.embed(texts, space), self._keyword_phase_meanwhile(query))
+        embedding = self._embedder.embed(texts, space, query.embed_budget_s)
+        vector, phase = await asyncio.gather(embedding, self._keyword_phase_meanwhile(query))
         return await self._store.read(lambda it: self._answer(it, query, phase, vector))
 
     def _phrasings(self, snapshot: Snapshot, query: SearchQuery) -> list[str]:

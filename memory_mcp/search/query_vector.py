@@ -47,14 +47,22 @@ class QueryEmbedder:
         self._embedder = embedder
         self._budget_s = budget_s
 
-    async def embed(self, phrasings: Sequence[str], space: Space | None) -> QueryVector | NoVector:
-        """Return the vector between these phrasings in the space, or why there is none."""
+    async def embed(
+        self, phrasings: Sequence[str], space: Space | None, budget_s: float | None = None
+    ) -> QueryVector | NoVector:
+        """Return the vector between these phrasings in the space, or why there is none.
+
+        Args:
+            phrasings: of one query.
+            space: the store's.
+            budget_s: the most that it may take, if that is less than usual.
+        """
         try:
             embedding = await self._embedder.embed(
                 phrasings,
                 task=Task.QUERY,
                 lane=Lane.INTERACTIVE,
-                budget_s=self._budget_s,
+                budget_s=self._budget_s if budget_s is None else min(budget_s, self._budget_s),
                 expected_space=space.id if space else None,
             )
         except EmbedderError as error:

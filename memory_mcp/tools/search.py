@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, WithJsonSche
 from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.models import MAX_QUERY
 from memory_mcp.memories.chunking import DEFAULT_CHUNKS
+from memory_mcp.search.excerpts import around, best_chunk, excerpt
 from memory_mcp.search.intent import Intent
 from memory_mcp.search.models import (
     Hit,
@@ -25,7 +26,6 @@ from memory_mcp.search.models import (
     SearchQuery,
 )
 from memory_mcp.tools.base import Call, Result, Tool
-from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fields import MARK, FilterArguments, MemoryFields, not_blank, shown
 from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, first_of, fit, start_of
 from memory_mcp.tools.sizes import LIMIT, tokens
@@ -39,9 +39,6 @@ SHOWN_TITLE: Final = 200
 """Maximum characters, and tokens, of a document's title; likewise the next."""
 SHOWN_SECTION: Final = 200
 SHOWN_URI: Final = 500
-
-MOST: Final = 0.5
-"""The share of the query's words above which a passage counts as a match."""
 
 
 class SearchArguments(FilterArguments):
@@ -314,9 +311,9 @@ def fitting(
     by_words = answer.mode == "keyword" or answer.intent == "identifier"
 
     def cut(hit: SearchHit, limit: int, measure: Measure) -> SearchHit:
-        passage = _passage(hit, query, by_words=by_words)
+        passage = best_chunk(hit.content, hit.passage, query, DEFAULT_CHUNKS.chars, by_words=by_words)
         if measure.is_exact:  # the caller asked for exactly this many characters
-            content, fits = _around(passage, hit.content, query, limit), len(passage) <= limit
+            content, fits = around(passage, hit.content, query, limit), len(passage) <= limit
         else:
             content = _around_words(passage, query, limit, measure)
             fits = measure.of(content) + measure.of(passage) <= limit
@@ -333,29 +330,12 @@ def fitting(
     return fit(hits, cut, max_chars=max_chars, reserve=reserve, only_contents=not is_bounded)
 
 
-def _passage(hit: SearchHit, query: str, *, by_words: bool) -> str:
-    """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
-    worded = excerpt(hit.content, query, DEFAULT_CHUNKS.chars)
-    if hit.passage is None or by_words:
-        return worded
-    return worded if share(hit.passage, query) == 0 and share(worded, query) >= MOST else hit.passage
-
-
 def _around_words(passage: str, query: str, limit: int, measure: Measure) -> str:
     """Return as much of a passage as fits, around the query's words."""
     size = measure.fitting(passage, limit)
     while measure.of(part := excerpt(passage, query, size)) > limit:
         size -= 1 + size // 8  # the characters there cost more than those at its beginning
     return part
-
-
-def _around(passage: str, content: str, query: str, size: int) -> str:
-    """Return `size` characters of a content with the passage in the middle, or part of a longer passage."""
-    if len(passage) >= size:
-        return excerpt(passage, query, size)
-    start = content.index(passage) - (size - len(passage)) // 2
-    start = max(0, min(start, len(content) - size))
-    return content[start : start + size]
 
 
 def _hit(hit: Hit, *, is_bounded: bool) -> SearchHit:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memory_mcp.context.service import ContextService
 from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.health.overview import Status
@@ -37,6 +38,7 @@ class Services:
 
     memories: Memories
     search: SearchPipeline
+    context: ContextService
     health: Registry
     chores: Chores
     backups: Backups

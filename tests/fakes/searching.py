@@ -28,6 +28,7 @@ def fits(memory: Memory, filters: Filters) -> bool:
         and not ended
         and memory.namespace == filters.namespace
         and filters.type in {None, memory.type}
+        and memory.type != filters.without_type
         and filters.conversation_id in {None, memory.conversation_id}
         and _holds(memory.metadata, filters.metadata)
     )

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory_mcp.search.excerpts import excerpt, share
 from memory_mcp.tools import fitting as fitting_module
-from memory_mcp.tools.excerpts import excerpt, share
 from memory_mcp.tools.fitting import fit, from_beginning
 from memory_mcp.tools.search import SearchHit
 from memory_mcp.tools.sizes import CAUTION, LIMIT, fitting, shared, tokens

@@ -44,6 +44,8 @@ def condition(filters: Filters) -> WhereClause:
     where.add("m.namespace = ?", filters.namespace)
     if filters.type is not None:
         where.add("m.type = ?", filters.type)
+    if filters.without_type is not None:
+        where.add("m.type <> ?", filters.without_type)
     if filters.conversation_id is not None:
         where.add("m.conversation_id = ?", filters.conversation_id)
     if filters.after is not None:

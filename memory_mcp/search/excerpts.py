@@ -31,6 +31,9 @@ LOOSE: Final = range(4, 33)
 HASH: Final = 7
 """Git abbreviates hashes to at least this many hexadecimal digits; a memory may contain no more of a hash."""
 
+MOST: Final = 0.5
+"""The share of the query's words above which a passage counts as a match."""
+
 _UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff]")
 """Scripts without spaces between words, or with suffixes written onto words: they match by pairs of letters."""
 _PREFIXED: Final = re.compile("[\u0590-\u08ff]")
@@ -60,6 +63,23 @@ def excerpt(content: str, query: str, size: int) -> str:
     word = content.rfind(" ", max(0, begin - LONGEST), begin) + 1
     begin = word if word and end - word <= size else begin
     return content[begin : begin + size]
+
+
+def best_chunk(content: str, nearest: str | None, query: str, chars: int, *, by_words: bool) -> str:
+    """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
+    worded = excerpt(content, query, chars)
+    if nearest is None or by_words:
+        return worded
+    return worded if share(nearest, query) == 0 and share(worded, query) >= MOST else nearest
+
+
+def around(passage: str, content: str, query: str, size: int) -> str:
+    """Return `size` characters of a content with the passage in the middle, or part of a longer passage."""
+    if len(passage) >= size:
+        return excerpt(passage, query, size)
+    start = content.index(passage) - (size - len(passage)) // 2
+    start = max(0, min(start, len(content) - size))
+    return content[start : start + size]
 
 
 def share(text: str, query: str) -> float:

@@ -1,0 +1,47 @@
+"""Near duplicates: what says the same, and adds at most a few words.
+
+Two statements that differ in a word, as two answers to one question do, are no near duplicates: both are shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from memory_mcp.domain import spelling
+
+ARTICLES: Final = frozenset({"a", "an", "the"})
+TURNING: Final = frozenset({"not", "no", "never", "without", "nicht", "kein", "keine", "nie", "ohne"})
+"""Words that turn a statement around; what adds one is no duplicate."""
+MOST_ADDED: Final = 0.25
+"""The share of the longer one's words that the shorter may lack."""
+COMPARED_CHARS: Final = 10_000
+"""Characters; of longer texts only equal ones are duplicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a text says, whatever its case, accents, blanks, punctuation and articles."""
+
+    text: str
+    words: Counter[str]
+
+    @classmethod
+    def of(cls, content: str) -> Fingerprint:
+        """Return the fingerprint of a content."""
+        words = [word for word in spelling.plain_words(content) if word not in ARTICLES]
+        return cls(" ".join(words), Counter(words if len(content) <= COMPARED_CHARS else ()))
+
+    def is_like(self, other: Fingerprint) -> bool:
+        """Say whether one of the two says what the other says, and hardly more."""
+        if self.text == other.text:
+            return True
+        shorter, longer = sorted((self.words, other.words), key=Counter.total)
+        if not shorter or shorter.total() < (1 - MOST_ADDED) * longer.total() or not shorter <= longer:
+            return False
+        return not any(word in TURNING or _has_digit(word) for word in longer - shorter)
+
+
+def _has_digit(word: str) -> bool:
+    return any(character.isdigit() for character in word)

@@ -1,0 +1,86 @@
+"""Asks everything at once, and takes what has come by the deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from memory_mcp.context.models import SourceState
+from memory_mcp.domain.errors import MemoryMcpError
+from memory_mcp.domain.sources import SourceError
+from memory_mcp.logger import Logger
+
+LATE_FIX: Final = "give it more time with budget_ms, or leave it out with sources"
+
+log = Logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What has come, and what became of the rest."""
+
+    answers: Mapping[str, object]
+    states: Sequence[SourceState]
+    errors: Mapping[str, BaseException]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether something had not come by the deadline."""
+        return any(state.state == "late" for state in self.states)
+
+
+async def gather(asked: Mapping[str, Coroutine[Any, Any, object]], seconds: float) -> Gathered:
+    """Return each answer that comes within so many seconds; what is late is cancelled, as all is with the caller."""
+    begun = time.monotonic()
+    took: dict[str, float] = {}
+    tasks = {name: asyncio.create_task(_timed(work, name, took, begun)) for name, work in asked.items()}
+    try:
+        await asyncio.wait(tasks.values(), timeout=max(0.0, seconds))
+    finally:
+        for task in tasks.values():
+            task.cancel()
+            task.add_done_callback(_looked_at)
+    answers: dict[str, object] = {}
+    errors: dict[str, BaseException] = {}
+    states = []
+    for name, task in tasks.items():
+        ms = round(1000 * took.get(name, time.monotonic() - begun))
+        if not task.done():
+            states.append(
+                SourceState(name, "late", ms, f"{name} did not answer within {1000 * seconds:.0f} ms", LATE_FIX)
+            )
+        elif error := task.exception():
+            errors[name] = error
+            states.append(_failed(name, error, ms))
+        else:
+            answers[name] = task.result()
+            states.append(SourceState(name, "ok", ms))
+    return Gathered(answers, states, errors)
+
+
+async def _timed(work: Coroutine[Any, Any, object], name: str, took: dict[str, float], begun: float) -> object:
+    try:
+        return await work
+    finally:
+        took[name] = time.monotonic() - begun
+
+
+def _looked_at(task: asyncio.Task[object]) -> None:
+    """Take note of an error that comes too late, so that asyncio does not report it as lost."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _failed(name: str, error: BaseException, ms: int) -> SourceState:
+    if isinstance(error, SourceError):
+        state = "open" if error.is_open else "failed"
+        return SourceState(name, state, ms, str(error), error.fix, error.retry_after_s)  # type: ignore[arg-type]
+    if isinstance(error, MemoryMcpError):
+        return SourceState(name, "failed", ms, str(error), error.fix)
+    log.error("a source failed unexpectedly", source=name, error=type(error).__name__)
+    return SourceState(
+        name, "failed", ms, f"an unexpected {type(error).__name__}", f"report the bug; `memory-mcp sources test {name}`"
+    )

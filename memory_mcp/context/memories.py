@@ -1,0 +1,154 @@
+"""What the store knows: the best evidence for a query."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Final
+
+from memory_mcp.context.models import MEMORY, ContextRequest, Evidence
+from memory_mcp.context.policy import ContextPolicy
+from memory_mcp.domain.documents import DOCUMENT, SectionPlace
+from memory_mcp.domain.models import Memory, Neighbours
+from memory_mcp.domain.ports import Snapshot, Snapshots
+from memory_mcp.memories.chunking import DEFAULT_CHUNKS
+from memory_mcp.search.excerpts import around, best_chunk
+from memory_mcp.search.models import Hit, SearchAnswer, SearchQuery
+from memory_mcp.search.pipeline import SearchPipeline
+
+EMBED_SHARE: Final = 0.6
+"""Of the time that a request has, what its vector may take: words must still find something after that."""
+CHARS_PER_TOKEN: Final = 4
+LONGEST_WORD: Final = 40
+_BLANK: Final = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the store found, the best first."""
+
+    evidence: Sequence[Evidence] = ()
+    beside: Mapping[int, Sequence[Evidence]] = field(default_factory=dict)
+    following: Mapping[int, Neighbours] = field(default_factory=dict)
+    degraded: str | None = None
+    weak: bool = False
+
+
+async def search(
+    request: ContextRequest, pipeline: SearchPipeline, store: Snapshots, policy: ContextPolicy
+) -> Remembered:
+    """Return the best memories and sections for a query, of all namespaces."""
+    limit = min(policy.most_hits, max(policy.fewest_hits, request.max_tokens // policy.tokens_per_hit))
+    query = SearchQuery(
+        request.query,
+        request.filters,
+        limit=limit,
+        embed_budget_s=EMBED_SHARE * request.budget_ms / 1000,
+    )
+    namespaces = (request.filters.namespace, *request.joined)
+    answers = await asyncio.gather(*(pipeline.run(_within(query, each, request)) for each in namespaces))
+    passages = _Passages(request, policy)
+    found = [
+        passages.evidence(hit.memory, hit.place, hit, answer, is_joined=bool(index))
+        for index, answer in enumerate(answers)
+        for hit in answer.hits
+        if hit.memory.id not in request.omitted.get(hit.memory.namespace, ())
+    ]
+    ranked = sorted(found, key=lambda each: -(each.score or 0.0)) if request.joined else found
+    beside, following = await store.read(lambda it: _neighbourhood(it, ranked, request, passages, policy))
+    return Remembered(
+        ranked, beside, following, answers[0].degraded, weak=all(answer.weak or not answer.hits for answer in answers)
+    )
+
+
+def _within(query: SearchQuery, namespace: str, request: ContextRequest) -> SearchQuery:
+    without = None if request.with_documents else DOCUMENT
+    return replace(query, filters=replace(query.filters, namespace=namespace, without_type=without))
+
+
+def _neighbourhood(
+    snapshot: Snapshot, ranked: Sequence[Evidence], request: ContextRequest, passages: _Passages, policy: ContextPolicy
+) -> tuple[dict[int, list[Evidence]], dict[int, Neighbours]]:
+    """Return what stands beside the first hits, and what follows what."""
+    keys = [each.key for each in ranked if each.key is not None]
+    following = snapshot.neighbours(keys)
+    if request.max_tokens < policy.neighbours_from:
+        return {}, following
+    first = {key: following[key] for key in islice(keys, policy.hits_with_neighbours) if key in following}
+    wanted = {key: (*of.before[:1], *of.after[:1]) for key, of in first.items()}
+    memories = snapshot.fetch([key for keys in wanted.values() for key in keys])
+    places = snapshot.section_places([key for key, memory in memories.items() if memory.type == DOCUMENT])
+    joined = {each.key: each.is_joined for each in ranked}
+    beside = {
+        key: [
+            passages.evidence(memories[each], places.get(each), is_joined=joined[key])
+            for each in keys
+            if each in memories
+        ]
+        for key, keys in wanted.items()
+    }
+    return beside, following
+
+
+class _Passages:
+    """Makes evidence of memories; a long one gives its best passage."""
+
+    def __init__(self, request: ContextRequest, policy: ContextPolicy) -> None:
+        self._query = request.query
+        self._chars = max(policy.passage_chars, round(policy.passage_share * request.max_tokens * CHARS_PER_TOKEN))
+
+    def evidence(
+        self,
+        memory: Memory,
+        place: SectionPlace | None,
+        hit: Hit | None = None,
+        answer: SearchAnswer | None = None,
+        *,
+        is_joined: bool = False,
+    ) -> Evidence:
+        """Return what a memory says."""
+        is_long = len(memory.content) > self._chars
+        text = self._best(memory.content, hit, answer) if is_long else memory.content
+        made = of_memory(memory, place, is_joined=is_joined)
+        return replace(made, text=text, is_cut=is_long, score=None if hit is None else hit.ranked.score)
+
+    def _best(self, content: str, hit: Hit | None, answer: SearchAnswer | None) -> str:
+        by_words = answer is not None and (answer.mode == "keyword" or answer.intent == "identifier")
+        nearest = hit.passage if hit else None
+        passage = best_chunk(content, nearest, self._query, DEFAULT_CHUNKS.chars, by_words=by_words)
+        return whole_words(around(passage, content, self._query, self._chars), content)
+
+
+def whole_words(part: str, content: str) -> str:
+    """Return a part of a content without the halves of words at its ends."""
+    start = content.find(part)
+    if start > 0 and not content[start - 1].isspace():
+        head = _BLANK.search(part, 0, LONGEST_WORD)
+        part = part[head.end() :] if head else part
+    if not content.endswith(part) and not part[-1:].isspace():
+        tail = max(part.rfind(" ", -LONGEST_WORD), part.rfind("\n", -LONGEST_WORD))
+        part = part[:tail] if tail > 0 else part
+    return part
+
+
+def of_memory(memory: Memory, place: SectionPlace | None, *, is_joined: bool = False) -> Evidence:
+    """Return what a memory or section says, whole."""
+    page = f"p. {place.page}" if place and place.page is not None else ""
+    section = ", ".join(filter(None, (place.heading[-1] if place and place.heading else "", page)))
+    return Evidence(
+        source=MEMORY if place is None else DOCUMENT,
+        text=memory.content,
+        id=memory.id,
+        uri=place.uri if place else f"memory://memory/{memory.id}",
+        title=(place.title or place.uri.rpartition("/")[2]) if place else "",
+        at=memory.created_at,
+        namespace=memory.namespace,
+        conversation=memory.conversation_id or "",
+        place=(memory.created_at.timestamp(), memory.key),
+        section=section,
+        is_joined=is_joined,
+        key=memory.key,
+    )

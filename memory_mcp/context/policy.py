@@ -1,0 +1,35 @@
+"""Every number that decides what stands in a block of context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPolicy:
+    """How evidence is asked for and packed."""
+
+    tokens_per_hit: int = 20
+    """A search is asked for one result for so many tokens of the budget."""
+    fewest_hits: int = 10
+    most_hits: int = 200
+    passage_chars: int = 400
+    """Characters of the passage that stands for a longer memory, at least."""
+    passage_share: float = 0.15
+    """The share of the budget that one passage may take, where that is more."""
+    neighbours_from: int = 800
+    """The tokens from which on the first hits bring their neighbours: below, they cost other evidence."""
+    hits_with_neighbours: int = 3
+    source_items: int = 10
+    """Items that a source is asked for."""
+    source_stride: int = 3
+    """How many memories come before each further item of a source, whose scores say nothing beside ours."""
+    packing_ms: int = 20
+    """Of the budget, kept for packing."""
+    pinned: int = 50
+    """Memories of one kind that a block without a query considers; likewise the next."""
+    per_kind: int = 50
+    last_session: int = 50
+
+
+DEFAULT_CONTEXT: ContextPolicy = ContextPolicy()
