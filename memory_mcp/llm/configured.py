@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from memory_mcp.domain.chat import ChatMessage, ChatPart
 from memory_mcp.llm.ollama import Ollama
 from memory_mcp.llm.openai_form import OpenAiForm
-from memory_mcp.llm.transport import RefusedError, Server, Waits
+from memory_mcp.llm.transport import Server, ServerRefusedError, Waits
 
 COMPATIBLE: Final = "/v1"
 """The end of a URL that OpenAI's clients want; Ollama has it too, but its own API is better."""
@@ -45,7 +45,7 @@ class ConfiguredModel:
     async def _is_ollama(self) -> bool:
         try:
             Version.model_validate_json(await self._server.get("api/version"))
-        except (RefusedError, ValidationError):
+        except (ServerRefusedError, ValidationError):
             return False
         return True
 

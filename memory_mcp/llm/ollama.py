@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from memory_mcp.domain.chat import ChatEnd, ChatError, ChatMessage, ChatPart
-from memory_mcp.llm.transport import Line, RefusedError, Server
+from memory_mcp.llm.transport import AnswerLine, Server, ServerRefusedError
 
 ANSWER_TOKENS: Final = 2048
 """The most tokens of an answer."""
@@ -23,16 +23,16 @@ SENT_STATUS: Final = 200
 LESS: Final = "send fewer passages with --max-tokens, or choose a model with a larger context"
 
 
-class Message(BaseModel):
+class OllamaMessage(BaseModel):
     """The part of the answer in a line; a model's thinking, which is in another field, is not shown."""
 
     content: str = ""
 
 
-class Chunk(Line):
+class OllamaLine(AnswerLine):
     """A line of the answer."""
 
-    message: Message = Message()
+    message: OllamaMessage = OllamaMessage()
     done: bool = False
     done_reason: str | None = None
     prompt_eval_count: int = 0
@@ -59,7 +59,7 @@ class Ollama:
                 yield part
                 if part.end:
                     return
-        except RefusedError as refused:
+        except ServerRefusedError as refused:
             raise self._explained(refused) from refused
         raise self._server.broken()
 
@@ -77,16 +77,16 @@ class Ollama:
 
     def _part(self, line: bytes, num_ctx: int) -> ChatPart:
         try:
-            chunk = Chunk.model_validate_json(line)
+            chunk = OllamaLine.model_validate_json(line)
         except ValidationError as error:
             raise self._server.strange() from error
         if chunk.said:
-            raise RefusedError(SENT_STATUS, chunk.said)
+            raise ServerRefusedError(SENT_STATUS, chunk.said)
         if chunk.done and chunk.prompt_eval_count >= num_ctx:  # an old Ollama does not know `truncate`
             raise ChatError(f"{TOO_LONG} {self._name!r}", LESS)
         return ChatPart(chunk.message.content, ended(chunk.done_reason) if chunk.done else None)
 
-    def _explained(self, refused: RefusedError) -> ChatError:
+    def _explained(self, refused: ServerRefusedError) -> ChatError:
         if "not found" in refused.said:
             fix = f"get it with `ollama pull {self._name}`"
             return ChatError(f"Ollama does not have the model {self._name!r}", fix)

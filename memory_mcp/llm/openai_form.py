@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from memory_mcp.domain.chat import ChatError, ChatMessage, ChatPart
 from memory_mcp.llm.ollama import ANSWER_TOKENS, LESS, SENT_STATUS, TOO_LONG, ended
-from memory_mcp.llm.transport import Line, RefusedError, Server
+from memory_mcp.llm.transport import AnswerLine, Server, ServerRefusedError
 
 DATA: Final = b"data:"
 DONE: Final = b"[DONE]"
@@ -24,17 +24,17 @@ class Delta(BaseModel):
     content: str | None = None
 
 
-class Choice(BaseModel):
+class StreamedChoice(BaseModel):
     """The only answer that is asked for."""
 
     delta: Delta = Delta()
     finish_reason: str | None = None
 
 
-class Event(Line):
+class StreamedEvent(AnswerLine):
     """An event of the stream."""
 
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[StreamedChoice, ...] = ()
 
 
 class OpenAiForm:
@@ -56,7 +56,7 @@ class OpenAiForm:
                     yield part
                     if part.end:
                         return
-        except RefusedError as refused:
+        except ServerRefusedError as refused:
             raise self._explained(refused) from refused
         raise self._server.broken()
 
@@ -76,16 +76,16 @@ class OpenAiForm:
             return []
         event = self._parsed(data)
         if event.said:
-            raise RefusedError(SENT_STATUS, event.said)
+            raise ServerRefusedError(SENT_STATUS, event.said)
         return [_part(choice) for choice in event.choices[:1]]
 
-    def _parsed(self, data: bytes) -> Event:
+    def _parsed(self, data: bytes) -> StreamedEvent:
         try:
-            return Event.model_validate_json(data)
+            return StreamedEvent.model_validate_json(data)
         except ValidationError as error:
             raise self._server.strange() from error
 
-    def _explained(self, refused: RefusedError) -> ChatError:
+    def _explained(self, refused: ServerRefusedError) -> ChatError:
         if refused.is_about_context:
             return ChatError(f"{TOO_LONG} {self._name!r}", LESS)
         if refused.status in MODEL_STATUSES and "model" in refused.said.lower():
@@ -96,5 +96,5 @@ class OpenAiForm:
         return self._server.failed(refused.said)
 
 
-def _part(choice: Choice) -> ChatPart:
+def _part(choice: StreamedChoice) -> ChatPart:
     return ChatPart(choice.delta.content or "", ended(choice.finish_reason) if choice.finish_reason else None)

@@ -40,7 +40,7 @@ class Waits:
     """Until a server that refuses because it is loading is asked again."""
 
 
-class RefusedError(Exception):
+class ServerRefusedError(Exception):
     """The server answered with an error instead."""
 
     def __init__(self, status: int, said: str) -> None:
@@ -59,7 +59,7 @@ class RefusedError(Exception):
         return any(f"context {noun}" in self.said.lower() for noun in ("length", "size", "window"))
 
 
-class Line(BaseModel):
+class AnswerLine(BaseModel):
     """What each line of an answer may be, in any format."""
 
     error: str | dict[str, object] | None = None
@@ -91,7 +91,7 @@ class Server:
         """Return a short answer.
 
         Raises:
-            RefusedError: the status is not 200.
+            ServerRefusedError: the status is not 200.
             ChatError: there is no server, or it does not answer.
         """
         async with self._patience(), asyncio.timeout(self._waits.short_s):
@@ -102,7 +102,7 @@ class Server:
         """Yield the lines of an answer, without those that are empty.
 
         Raises:
-            RefusedError: the status is not 200.
+            ServerRefusedError: the status is not 200.
             ChatError: there is no server, or it went, or it is too slow, or sends too much.
         """
         loop = asyncio.get_running_loop()
@@ -128,7 +128,7 @@ class Server:
                 return response
             try:
                 await _body(response)
-            except RefusedError as refused:
+            except ServerRefusedError as refused:
                 if not refused.is_loading:
                     raise
             await asyncio.sleep(self._waits.retry_s)
@@ -184,7 +184,7 @@ async def _body(response: httpx2.Response) -> bytes:
     """Return the beginning of a body, and close the response.
 
     Raises:
-        RefusedError: the status is not 200.
+        ServerRefusedError: the status is not 200.
     """
     body = bytearray()
     try:
@@ -195,13 +195,13 @@ async def _body(response: httpx2.Response) -> bytes:
     finally:
         await response.aclose()
     if response.status_code != httpx2.codes.OK:
-        raise RefusedError(response.status_code, _message(bytes(body)) or response.reason_phrase)
+        raise ServerRefusedError(response.status_code, _message(bytes(body)) or response.reason_phrase)
     return bytes(body)
 
 
 def _message(body: bytes) -> str:
     try:
-        return Line.model_validate_json(body).said
+        return AnswerLine.model_validate_json(body).said
     except ValidationError:
         return ""
 
