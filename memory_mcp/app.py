@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +28,7 @@ from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import Embedder, Store, SupportsDocuments, Tokens
+from memory_mcp.domain.ports import ChatModel, Embedder, Store, SupportsDocuments, Tokens
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -66,6 +66,10 @@ if TYPE_CHECKING:
 log = Logger(__name__)
 SOURCE_LIMITS: Final = ReadingLimits(memory_bytes=2 << 30)
 """Of a source's file, which is read in memory."""
+NO_MODEL: Final = (
+    "no language model is configured; set MCP_MEMORY_LLM_MODEL to one that `ollama list` shows"
+    " (for another server also MCP_MEMORY_LLM_URL), or use --no-llm"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,19 @@ class DoctorOptions:
 def make_tokens(settings: Settings) -> Tokens:
     """Return the bearer tokens of HTTP clients; what is kept of them is read at the first call."""
     return factory.make_tokens(settings)
+
+
+def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatModel:
+    """Return the language model that the settings name; nothing is connected yet.
+
+    Raises:
+        SettingsError: they name none.
+    """
+    from memory_mcp.llm.configured import ConfiguredModel  # noqa: PLC0415 - 60 ms of httpx2, for `ask` alone
+
+    if settings.llm_model is None:
+        raise SettingsError(NO_MODEL)
+    return ConfiguredModel(settings.llm_url, settings.llm_model, on_loading)
 
 
 def make_client(address: str) -> GrpcEmbedder:

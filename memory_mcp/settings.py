@@ -39,6 +39,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import absolute, followed
+from memory_mcp.domain.urls import http_url
 from memory_mcp.environment import HOP_VARIABLE, named_by
 
 PREFIX = "MCP_MEMORY_"
@@ -179,6 +180,11 @@ class Settings(BaseSettings):
         default=False,
         description="Let hooks show documents too, and `hook session-start` context sources, which takes it longer.",
     )
+    llm_url: Annotated[str, AfterValidator(http_url)] = Field(
+        "http://127.0.0.1:11434",
+        description="The server whose model answers `memory-mcp ask`; the default is Ollama's.",
+    )
+    llm_model: str | None = Field(None, min_length=1, description="The model that answers `memory-mcp ask`.")
     embedder_address: Annotated[str, AfterValidator(_valid_address)] = Field(
         default_factory=default_address,
         validate_default=False,  # the name of a home folder may look like a variable

@@ -47,7 +47,7 @@ def with_services(work: Callable[[Services], Awaitable[T]], *, writes: bool = Fa
         async with opened(loaded, creates=writes) as services:
             return await work(services)
 
-    with _interruptible():
+    with interruptible():
         done = asyncio.run(run())
     if not writes and loaded.storage_backend == settings.SQLITE and not loaded.sqlite_path.exists():
         click.echo(f"there is no store at {loaded.sqlite_path} yet; the first memory creates it", err=True)
@@ -80,7 +80,7 @@ def admin_request(user: Principal, name: str, work: Callable[[], Awaitable[T]]) 
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Let Ctrl-C interrupt immediately: asyncio's own handler would wait for a blocked read of stdin."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

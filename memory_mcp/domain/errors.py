@@ -34,6 +34,7 @@ class Code(StrEnum):
     PROVISION = "provision"
     SANDBOX = "sandbox"
     SOURCE = "source"
+    LLM = "llm"
     INTERNAL = "internal"
     """A bug, and every class without a code of its own."""
 

@@ -10,6 +10,7 @@ Only `storage/` contains SQL. Another store has to pass the same contracts, and 
 """
 
 from memory_mcp.domain.ports.changes import Changes
+from memory_mcp.domain.ports.chat import ChatModel
 from memory_mcp.domain.ports.documents import DocumentStore, SupportsDocuments
 from memory_mcp.domain.ports.embedder import Embedder
 from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
@@ -23,6 +24,7 @@ from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
     "Changes",
+    "ChatModel",
     "ContextSource",
     "ContextSources",
     "DocumentStore",

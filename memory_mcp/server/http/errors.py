@@ -21,6 +21,7 @@ STATUSES: Final[dict[Code, int]] = {
     Code.EMBEDDER: 503,
     Code.SANDBOX: 503,
     Code.SOURCE: 502,
+    Code.LLM: 502,
     Code.SETTINGS: 503,
     Code.STORE: 503,
 }

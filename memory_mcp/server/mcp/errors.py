@@ -22,6 +22,7 @@ PROTOCOL_CODES: Final[dict[Code, int]] = {
     Code.PROVISION: types.INTERNAL_ERROR,
     Code.SANDBOX: types.INTERNAL_ERROR,
     Code.SOURCE: types.INTERNAL_ERROR,
+    Code.LLM: types.INTERNAL_ERROR,
     Code.INTERNAL: types.INTERNAL_ERROR,
 }
 """MCP has one number for invalid parameters and one for everything else; `CODE_KEY` carries our own code."""

@@ -1,0 +1,56 @@
+"""An answer cites what was sent, however its text is cut on the way."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_mcp.context.citations import Citations
+
+TEXTS = st.lists(
+    st.sampled_from(["[", "]", "1", "2", "30", ", ", "-", "; ", " ", "a", "\n", "[1]", "[2, 7]", "2024"])
+).map("".join)
+
+
+def checked(pieces: list[str]) -> tuple[str, Citations]:
+    """Return what is shown of an answer in pieces."""
+    citations = Citations({1, 2, 3})
+    shown = "".join(map(citations.checked, pieces)) + citations.rest()
+    return shown, citations
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "cited", "unknown"),
+    [
+        ("Under the mat [2].", "Under the mat [2].", [2], []),
+        ("Blue [1, 3]; red [3][1].", "Blue [1][3]; red [3][1].", [1, 3], []),
+        ("All of it [1-3].", "All of it [1][2][3].", [1, 2, 3], []),
+        ("No [4] and [1;9].", "No [4?] and [1][9?].", [1], [4, 9]),
+        ("Backwards [3-1].", "Backwards [3][1].", [3, 1], []),
+        ("[] [2024] [a1] [1 2] [1", "[] [2024] [a1] [1 2] [1", [], []),
+    ],
+)
+def test_numbers_that_were_not_sent_are_marked(said: str, shown: str, cited: list[int], unknown: list[int]) -> None:
+    """Others are shown one by one; what is no citation stays as it is."""
+    text, citations = checked([said])
+    assert (text, citations.cited, citations.unknown) == (shown, cited, unknown)
+
+
+@given(TEXTS, st.data())
+def test_the_cuts_of_a_stream_change_nothing(text: str, data: st.DataObject) -> None:
+    """A citation is one wherever it is cut."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)))))
+    pieces = [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert checked(pieces)[0] == checked([text])[0]
+
+
+@given(TEXTS)
+def test_nothing_else_is_shown_as_a_citation(text: str) -> None:
+    """Every plain `[n]` of up to three digits is a number that was sent."""
+    shown, citations = checked([text])
+    plain = {int(number) for number in re.findall(r"\[(\d{1,3})\]", shown)}
+    assert plain <= {1, 2, 3}
+    assert plain <= set(citations.cited)

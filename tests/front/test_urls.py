@@ -1,0 +1,47 @@
+"""The address of a server, and whether what is sent there leaves the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from memory_mcp.domain.urls import host_of, http_url, is_encrypted, is_loopback
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "host", "stays", "hidden"),
+    [
+        ("http://127.0.0.1:11434/", "http://127.0.0.1:11434", "127.0.0.1", True, False),
+        (" http://localhost:8080/v1/ ", "http://localhost:8080/v1", "localhost", True, False),
+        ("https://[::1]", "https://[::1]", "::1", True, True),
+        ("http://models.localhost", "http://models.localhost", "models.localhost", True, False),
+        ("http://127.9.9.9", "http://127.9.9.9", "127.9.9.9", True, False),
+        ("https://models.lan", "https://models.lan", "models.lan", False, True),
+        ("http://localhost.example.org", "http://localhost.example.org", "localhost.example.org", False, False),
+        ("http://192.168.1.2:11434", "http://192.168.1.2:11434", "192.168.1.2", False, False),
+    ],
+)
+def test_an_address_tells_where_it_leads(given: str, url: str, host: str, *, stays: bool, hidden: bool) -> None:
+    """Only loopback is sure to be this machine."""
+    assert http_url(given) == url
+    assert (host_of(url), is_loopback(url), is_encrypted(url)) == (host, stays, hidden)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "localhost:11434",
+        "ftp://host",
+        "http://",
+        "http://me:secret@host",
+        "http://host?key=1",
+        "http://host#a",
+        "http://host:port",
+        "http://[1",
+        "",
+    ],
+)
+def test_what_is_no_address_is_refused(wrong: str) -> None:
+    """With an example; a secret is not repeated."""
+    with pytest.raises(ValueError, match="127") as caught:
+        http_url(wrong)
+    assert "secret" not in str(caught.value)
