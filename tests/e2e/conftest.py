@@ -16,6 +16,7 @@ import pytest
 
 from tests.daemon.daemonkit import Process
 from tests.e2e.client import Json, RawClient
+from tests.e2e.forking import Forks
 from tests.e2e.web import WebFront
 from tests.fakes.daemon import FakeDaemon
 
@@ -130,15 +131,22 @@ async def begin(environment: dict[str, str]) -> AsyncIterator[Started]:
             await process.wait()
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Start an interpreter that runs commands in forks of itself, once for all tests of this process."""
+    made = Forks()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def command(begin: Started) -> Command:
+def command(forks: Forks, environment: dict[str, str]) -> Command:
     """Run commands to their end."""
 
     async def run(*arguments: str, stdin: str = "") -> Ended:
-        process = await begin(*arguments)
-        out, err = await asyncio.wait_for(process.communicate(stdin.encode("utf-8", "surrogateescape")), 60)
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        given = stdin.encode("utf-8", "surrogateescape")
+        done = await asyncio.to_thread(forks.run, arguments, environment, stdin=given)
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
 

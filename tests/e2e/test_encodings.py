@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.client import RawClient, ToolError
 from tests.e2e.conftest import FRONT
+from tests.e2e.forking import Forks
 
 CONTENT = "Grüße aus 日本 😀 “zitiert”"
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -25,10 +26,13 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.fixture
-def run(environment: dict[str, str], folder: Path) -> Run:
-    """Run a command with arguments that may be bytes, in the test's folder."""
+def run(forks: Forks, environment: dict[str, str], folder: Path) -> Run:
+    """Run a command with arguments that may be bytes, in the test's folder; on another terminal it starts anew."""
 
     def invoke(*arguments: str | bytes, stdin: bytes = b"", **more: str | bytes) -> subprocess.CompletedProcess[bytes]:
+        if not more.keys() & {"LC_ALL", "PYTHONIOENCODING"}:
+            told = {name: os.fsdecode(value) for name, value in (environment | more).items()}
+            return forks.run([os.fsdecode(argument) for argument in arguments], told, stdin=stdin, folder=folder)
         full = {os.fsencode(name): os.fsencode(value) for name, value in (environment | more).items()}
         return subprocess.run(
             [FRONT, *arguments], input=stdin, env=full, capture_output=True, check=False, cwd=folder, timeout=60

@@ -18,7 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from memory_mcp.domain.principal import Scope
 from tests.e2e.client import RawClient, ToolError
-from tests.e2e.conftest import FRONT
+from tests.e2e.forking import Forks
 from tests.e2e.web import ACCEPT, HELLO, WebClient, WebFront, past
 from tests.fakes.daemon import FakeDaemon
 
@@ -160,11 +160,9 @@ def test_only_an_admin_is_told_of_the_machine(serve: Serve, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "192.0.2.1:0", ":::0", "example.org:80"])
-def test_a_public_address_wants_tls(environment: dict[str, str], address: str) -> None:
+def test_a_public_address_wants_tls(forks: Forks, environment: dict[str, str], address: str) -> None:
     """Without it the front says what to give, and exits as for wrong usage."""
-    done = subprocess.run(
-        [FRONT, "serve", "--http", address], env=environment, capture_output=True, text=True, check=False
-    )
+    done = forks.text(["serve", "--http", address], environment)
     assert (done.returncode, "--tls-cert" in done.stderr) == (2, True)
 
 
@@ -177,22 +175,18 @@ def test_a_public_address_wants_tls(environment: dict[str, str], address: str) -
         (["0.0.0.0:0", "--plain-http"], "MCP_MEMORY_HTTP_ALLOWED_HOSTS"),
     ],
 )
-def test_a_wrong_address_is_named(environment: dict[str, str], arguments: list[str], named: str) -> None:
+def test_a_wrong_address_is_named(forks: Forks, environment: dict[str, str], arguments: list[str], named: str) -> None:
     """One line, with the fix."""
-    done = subprocess.run(
-        [FRONT, "serve", "--http", *arguments], env=environment, capture_output=True, text=True, check=False
-    )
+    done = forks.text(["serve", "--http", *arguments], environment)
     lines = [line for line in done.stderr.splitlines() if "no token yet" not in line]
     assert (done.returncode, len(lines), named in done.stderr) == (2, 1, True), done.stderr
 
 
-def test_a_taken_port_is_named(environment: dict[str, str]) -> None:
+def test_a_taken_port_is_named(forks: Forks, environment: dict[str, str]) -> None:
     """Two servers do not share an address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = subprocess.run(
-            [FRONT, "serve", "--http", address], env=environment, capture_output=True, text=True, check=False
-        )
+        done = forks.text(["serve", "--http", address], environment)
     assert (done.returncode, f"cannot listen on {address}" in done.stderr) == (2, True)
 
 
@@ -224,14 +218,12 @@ async def test_a_signal_ends_it_well(serve: Serve) -> None:
             assert await asyncio.to_thread(front.process.wait) == 0
 
 
-def test_tokens_are_shown_once_and_kept_as_digests(environment: dict[str, str], folder: Path) -> None:
+def test_tokens_are_shown_once_and_kept_as_digests(forks: Forks, environment: dict[str, str], folder: Path) -> None:
     """The command makes, lists and revokes; the file is its owner's, and holds no token."""
     environment |= {"MCP_MEMORY_TOKENS_PATH": str(folder / "sub" / "tokens.json")}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [FRONT, "token", *arguments], env=environment, capture_output=True, text=True, check=False
-        )
+        return forks.text(["token", *arguments], environment)
 
     made = json.loads(run("create", "phone", "--scope", "read", "--namespace", "home", "--days", "3", "--json").stdout)
     assert (made["name"], made["scopes"], made["namespace"]) == ("phone", ["read"], "home")

@@ -20,6 +20,7 @@ from memory_mcp.server.mcp.stdio import GOODBYE_S
 from memory_mcp.settings import load
 from tests.e2e.client import Json, RawClient
 from tests.e2e.conftest import FRONT
+from tests.e2e.forking import Forks
 from tests.fakes.daemon import FakeDaemon
 
 FORBIDDEN = ("torch", "transformers", "tokenizers", "onnxruntime", "openvino", "numpy")
@@ -365,31 +366,27 @@ async def test_files_are_private(client: RawClient, folder: Path) -> None:
     assert len(files) == 3
 
 
-def test_a_setting_that_does_not_fit_is_one_line(environment: dict[str, str]) -> None:
+def test_a_setting_that_does_not_fit_is_one_line(forks: Forks, environment: dict[str, str]) -> None:
     """A bad setting is named with its variable, on one line, and the exit code is 2 once the client has gone."""
     for name, value in {
         "MCP_MEMORY_EMBED_BUDGET_S": "soon",
         "MCP_MEMORY_EMBEDDER_ADDRESS": "localhost:1",
         "MCP_MEMORY_NAMESPACE": "n" * 1000,
     }.items():
-        done = subprocess.run(
-            [str(FRONT), "serve"], env=environment | {name: value}, capture_output=True, timeout=30, check=False
-        )
+        done = forks.text(["serve"], environment | {name: value})
         assert done.returncode == 2
-        assert done.stdout == b""
-        assert name in done.stderr.decode()
-        assert done.stderr.count(b"\n") == 1
+        assert done.stdout == ""
+        assert name in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
-def test_what_is_no_setting_is_named(folder: Path, environment: dict[str, str]) -> None:
+def test_what_is_no_setting_is_named(forks: Forks, folder: Path, environment: dict[str, str]) -> None:
     """A typing error in the file keeps every call out, one in the environment is told, both with the nearest name."""
     config = folder / "config.toml"
     config.write_text('namespce = "x"\n')
 
     def serve(**more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(FRONT), "serve"], env=environment | more, input="", capture_output=True, text=True, check=False
-        )
+        return forks.text(["serve"], environment | more)
 
     broken = serve(MCP_MEMORY_CONFIG=str(config))
     assert broken.returncode == 2

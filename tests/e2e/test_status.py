@@ -19,6 +19,7 @@ import pytest
 from tests.daemon.daemonkit import Process, until
 from tests.e2e.client import PATIENCE_S, RawClient
 from tests.e2e.conftest import FRONT
+from tests.e2e.forking import Forks
 from tests.fakes.daemon import FakeDaemon
 
 WIDE = {"COLUMNS": "200"}
@@ -34,18 +35,11 @@ def daemon_process(folder: Path) -> Iterator[Process]:
 
 
 @pytest.fixture
-def status(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+def status(forks: Forks, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command to its end."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [FRONT, "status", *arguments],
-            env=environment | WIDE,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        return forks.text(["status", *arguments], environment | WIDE)
 
     return run
 
