@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.background import RESTART, Background
+from memory_mcp.background import RESTART, Background, rest
 from memory_mcp.documents.file_events import FolderGoneError, identity
 from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.documents.jobs import Leased
@@ -69,8 +69,7 @@ class Folders:
                     await self._match(await self._mine())
                 except StoreError as error:
                     log.warning("the watched folders were not looked at", cause=str(error))
-                with contextlib.suppress(TimeoutError):  # time to look again
-                    await asyncio.wait_for(self._ingesting.watches_changed.wait(), self._look_s)
+                await rest(self._ingesting.watches_changed, self._look_s)
         finally:
             await self._match([])
             await self._give_back()

@@ -24,6 +24,9 @@ MAX_URI: Final = 4_096
 MAX_TITLE: Final = 1_000
 """Maximum characters of a title or a heading; longer ones are cut."""
 MAX_PART: Final = 1_000
+PARTIAL: Final = "partial"
+"""The kind of reason of such a document."""
+PARTLY_WRITTEN: Final = "it is large, and not all of it is written yet; if no job does that, ingest it again"
 STEP: Final = timedelta(microseconds=1)
 """Between two sections: they are ordered by their time, as the turns of a conversation are."""
 
@@ -36,6 +39,9 @@ class DocumentState(StrEnum):
     """It could not be read; `error` says why. What was read earlier is still found."""
     MISSING = "missing"
     """Its file is gone; what was read is still found."""
+    PARTIAL = "partial"
+    """Only some of its sections are there, or some old ones still: it is large and being written, or that was broken
+    off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,21 +22,26 @@ LONG: Final = 64_000
 
 
 async def embed_ahead(
-    indexer: Indexer, space: Callable[[], Awaitable[Space | None]], batches: AsyncIterator[Sequence[str]]
+    indexer: Indexer,
+    space: Callable[[], Awaitable[Space | None]],
+    batches: AsyncIterator[Sequence[str]],
+    *,
+    gives_up: bool = True,
 ) -> AsyncGenerator[list[Embedded], None]:
     """Yield the chunks of batch after batch; meanwhile the next ones are being embedded.
 
-    After the first batch that cannot be embedded, the others are only cut, for the queue.
+    What cannot be embedded is only cut, for the queue.
 
     Args:
         indexer: makes the chunks.
         space: asks for the store's space.
         batches: of contents; asked for the next one as soon as that may be embedded.
+        gives_up: cut all batches after the first that cannot be embedded, because somebody waits; else each is tried.
     """
     failure: EmbedderError | None = None
 
     async def embed(batch: Sequence[str]) -> tuple[list[Embedded], EmbedderError | None]:
-        if failure is not None:
+        if failure is not None and gives_up:
             return await indexer.cut(batch), failure
         return await indexer.embed(batch, lane=Lane.BULK, space=await space())
 
@@ -46,16 +51,14 @@ async def embed_ahead(
         coming.append((sum(map(len, batch)), asyncio.create_task(embed(batch))))
 
     try:
-        if (first := await anext(batches, None)) is not None:
-            start(first)
         following = await anext(batches, None)
-        while coming:
-            embedded, failed = await coming[0][1]
-            coming.popleft()
-            failure = failure or failed
+        while following is not None or coming:
             while following is not None and _may_follow([size for size, _ in coming], sum(map(len, following))):
                 start(following)
                 following = await anext(batches, None)
+            embedded, failed = await coming[0][1]
+            coming.popleft()
+            failure = failure or failed
             yield embedded
     finally:
         for _, task in coming:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from memory_mcp.domain.documents import FileChange, Watch
+from memory_mcp.domain.documents import DocumentChange, FileChange, Watch
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.jobs import (
     FileContent,
@@ -90,6 +90,11 @@ class FakeJobs(FakeDocuments):
         if state.is_final:
             held.contents.clear()
         return _job(held)
+
+    async def add_sections(self, job_id: str, change: FileChange, documents: Sequence[DocumentChange]) -> None:
+        """Write new sections ahead of their file."""
+        if not self._find(job_id, None).state.is_final:
+            self.append(change, documents)
 
     async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
         """Write files, all of them or none."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, cast
 
 import apsw
 
-from memory_mcp.domain.documents import FileChange
+from memory_mcp.domain.documents import DocumentChange, FileChange
 from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.domain.jobs import (
     FileContent,
@@ -22,7 +22,7 @@ from memory_mcp.domain.jobs import (
     check_transition,
 )
 from memory_mcp.storage.sqlite.db.rows import from_micros, to_json, to_micros
-from memory_mcp.storage.sqlite.documents import files
+from memory_mcp.storage.sqlite.documents import files, parts
 
 KEPT_FOR: Final = 30 * 86_400_000_000
 """Microseconds for which an ended job is remembered."""
@@ -195,6 +195,19 @@ def advance(db: apsw.Connection, job_id: str, state: JobState, error: str | None
             (job_id,),
         )
     return job(db, job_id, "", any_namespace=True)
+
+
+def add_sections(
+    db: apsw.Connection, job_id: str, change: FileChange, documents: Sequence[DocumentChange], now: int
+) -> None:
+    """Write new sections ahead of their file; nothing if the job has ended.
+
+    Raises:
+        ConflictError: a known document is gone.
+        NotFoundError: there is no such job.
+    """
+    if not job(db, job_id, "", any_namespace=True).state.is_final:
+        parts.add_sections(db, change, documents, now)
 
 
 def put_files(
