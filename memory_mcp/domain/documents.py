@@ -211,6 +211,12 @@ def section_times(first: datetime, drafts: Iterable[SectionDraft]) -> Iterator[d
         yield before
 
 
+BY_CLIENT: Final = "client: "
+"""Begins the name of a principal that asked over MCP to have a folder watched."""
+BY_WATCH: Final = "watch: "
+"""Begins what asked for the jobs of a watch; its id follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A folder that is kept current."""
@@ -221,5 +227,10 @@ class Watch:
     namespace: str
     tags: tuple[str, ...]
     asked_by: str
-    """The name of the principal."""
+    """The name of the principal; after BY_CLIENT, if it was asked over MCP."""
     created_at: datetime
+
+    @property
+    def is_of_client(self) -> bool:
+        """Whether it is kept only while clients may have folders watched."""
+        return self.asked_by.startswith(BY_CLIENT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +12,7 @@ from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.jobs import JobFile, JobFileState, JobState
 from memory_mcp.domain.ports import DocumentStore, Store, SupportsDocuments
 from tests.contracts.library import changed, ingest, queued, sections_of, stamp, texts_of
-from tests.contracts.shelf import faults, listed
+from tests.contracts.shelf import HERE, faults, listed
 from tests.fakes.clock import FakeClock
 
 ABC = ("alpha one", "beta two", "gamma three")
@@ -105,6 +106,27 @@ async def test_parts_of_a_removed_document_are_not_written(store: Store, documen
     with pytest.raises(ConflictError):
         await documents.add_sections(job.id, change, new_of(change, 0, 1))
     assert await listed(store) == []
+    assert await faults(store) == []
+
+
+async def test_a_document_whose_sections_are_purged_is_read_again(
+    store: Store, documents: DocumentStore, clock: FakeClock
+) -> None:
+    """As one is whose sections are deleted; what is deleted of one that has others stays deleted."""
+    [document] = await ingest(documents, URI, "d1", ABC)
+    first, *others = [memory.id for memory in await sections_of(store, document)]
+    await store.delete([first], HERE, dry_run=False)
+    clock.advance(10)
+    assert await store.purge(datetime.fromtimestamp(clock() - 1, UTC)) == 1
+    assert await documents.stamps("here", [URI]) == {URI: stamp("d1")}
+    await store.delete(others, HERE, dry_run=False)
+    clock.advance(10)
+    assert await store.purge(datetime.fromtimestamp(clock() - 1, UTC)) == 2
+    assert await documents.stamps("here", [URI]) == {}
+    [known] = await documents.known_documents("here", URI, "d1")
+    assert known.is_failed
+    [again] = await ingest(documents, URI, "d1", ABC)
+    assert (again.id, again.state, await texts_of(store, again)) == (document.id, DocumentState.OK, list(ABC))
     assert await faults(store) == []
 
 

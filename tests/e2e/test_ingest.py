@@ -176,3 +176,22 @@ async def test_ctrl_c_cancels_the_job(daemon: FakeDaemon, begin: Started, notes:
     assert b"interrupted; what was read stays" in err
     with closing(sqlite3.connect(folder / "memory.db")) as db:
         assert db.execute("SELECT state FROM jobs").fetchall() == [("cancelled",)]
+
+
+async def test_a_job_is_listed_and_cancelled_by_another_process(
+    daemon: FakeDaemon, begin: Started, command: Command, notes: Path
+) -> None:
+    """Whichever process runs it; that one says that it was ended."""
+    await daemon.change(hang=True)
+    process = await begin("ingest", str(notes))
+    await daemon.until(lambda: daemon.requests)
+    [job] = (await command("documents", "jobs", "--json")).data["jobs"]
+    assert (job["folders"], job["files"], job["error"]) == ([notes.as_uri()], 4, None)
+    assert job["id"] in (await command("documents", "jobs")).out
+    cancelled = await command("documents", "cancel", job["id"])
+    assert (cancelled.code, cancelled.out) == (0, "cancelled the job; 1 of 4 files were read\n")
+    _, err = await process.communicate()
+    assert (process.returncode, b"the job cancelled: another process ended it" in err) == (1, True)
+    again = await command("documents", "cancel", job["id"])
+    assert again.out.startswith("the job had ended already: it is cancelled")
+    assert (await command("documents", "cancel", "unknown")).code == 1

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from memory_mcp.domain.documents import (
     DOCUMENT,
     PARTIAL,
-    PARTLY_WRITTEN,
     STEP,
     Document,
     DocumentChange,
@@ -191,10 +190,8 @@ class FakeDocuments(OnShelves):
         self._unlink(held, {memory.key for memory, _ in self._live(held) if memory.id not in memory_ids})
 
     def _partial(self, held: HeldDocument) -> HeldDocument:
-        change = replace(held.change, refusal=PARTIAL, error=PARTLY_WRITTEN)
-        held = replace(held, change=change, revision=held.revision + 1, updated_at=self.shelves.now())
         self.shelves.documents[held.id] = held
-        return held
+        return self.shelves.make_partial(held.id)
 
     def append(self, change: FileChange, documents: Sequence[DocumentChange]) -> None:
         """Write new sections behind the known ones."""
