@@ -101,14 +101,17 @@ class Preparer:
         now, kept = await asyncio.to_thread(found.compared_anew, held)
         if now.new:
             raise ConflictError(f"file: sections of {change.uri!r} were removed meanwhile")
+        removed = 0
         there = {document.part for document in now if document.sections is not None}
         for document in known:
             gone = [section.memory_id for section in document.sections if section.memory_id not in kept]
             for start in range(0, len(gone) if document.part in there else 0, LARGE):
                 await self._store.remove_sections(document.id, gone[start : start + LARGE])
+                removed += 1
         parts = {document.part for document in now}
-        await self._store.remove_documents([document.id for document in known if document.part not in parts])
-        known = await self._store.known_documents(change.namespace, change.uri, change.stamp.digest)
+        removed += await self._store.remove_documents([one.id for one in known if one.part not in parts])
+        if removed:  # else their revisions are what they were
+            known = await self._store.known_documents(change.namespace, change.uri, change.stamp.digest)
         return replace(prepared, change=replace(change, known=_without_sections(known), documents=now), found=now)
 
     async def _missing(self, job: IngestJob, file: JobFile) -> JobFile:

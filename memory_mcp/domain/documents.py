@@ -195,11 +195,18 @@ class FileChange:
 
 def matched(known: Sequence[KnownSection], drafts: Iterable[SectionDraft]) -> Iterator[PlacedSection]:
     """Yield the sections in order; one whose heading and text are known keeps its memory, the first of equal ones."""
-    memories = defaultdict[bytes, list[str]](list)
+    first = dict[bytes, str]()
+    others = defaultdict[bytes, list[str]](list)  # few: a list for each would take more memory than the rest
     for section in reversed(known):
-        memories[section.digest].append(section.memory_id)
+        if section.digest in first:
+            others[section.digest].append(first[section.digest])
+        first[section.digest] = section.memory_id
     for draft in drafts:
-        yield PlacedSection(draft, alike.pop() if (alike := memories.get(draft.digest)) else None)
+        digest = draft.digest
+        kept = first.pop(digest, None)
+        if alike := others.get(digest):
+            first[digest] = alike.pop()
+        yield PlacedSection(draft, kept)
 
 
 def section_times(first: datetime, drafts: Iterable[SectionDraft]) -> Iterator[datetime]:
