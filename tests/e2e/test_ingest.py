@@ -154,9 +154,14 @@ async def test_a_person_reads_a_folder(daemon: FakeDaemon, command: Command, not
 
 async def test_a_person_pipes_content(command: Command, folder: Path) -> None:
     """Stdin is a document with a title; without a daemon the exit code says so, and no file at all is a failure."""
+    await command("store", "A memory of its own")
     piped = await command("ingest", "-", "--title", "Voles", "--json", stdin="Voles dig in March.")
-    assert (piped.code, piped.data["files"]["done"], piped.data["pending"]) == (3, 1, 1)
+    assert (piped.code, piped.data["files"]["done"], piped.data["pending"]) == (3, 1, 2)
     assert (await command("search", "voles")).out.split("\t")[2].startswith("[Voles] ")
+    exported = await command("export", "-")
+    assert ("Voles dig" in exported.out, "1 sections of documents are among them" in exported.err) == (True, True)
+    exported = await command("export", "-", "--no-documents")
+    assert ("Voles dig" in exported.out, exported.err.startswith("exported 1 memories\n1 sections")) == (False, True)
     missing = await command("ingest", str(folder / "nothing.txt"))
     assert (missing.code, missing.err.splitlines()) == (
         1,
