@@ -228,7 +228,8 @@ def _make_documents(
         on_pending=chores.wake,
     )
     ingesting = Ingesting(documents, runner, sandbox=sandbox)
-    return ingesting, Folders(documents, ingesting, Lease(store, watched_folders.LEASE))
+    lease = Lease(store, watched_folders.LEASE)
+    return ingesting, Folders(documents, ingesting, lease, for_clients=settings.ingest_watch)
 
 
 def _log_state(request_id: str, state: State, ms: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -22,6 +23,12 @@ KEEPS_FAILING: Final = 3
 RESTART: Final = "restart the client; if it keeps failing, report the bug with the log"
 
 log = Logger(__name__)
+
+
+async def rest(wake: asyncio.Event, seconds: float) -> None:
+    """Wait until a loop is woken, or for a while."""
+    with contextlib.suppress(TimeoutError):  # time to look again
+        await asyncio.wait_for(wake.wait(), seconds)
 
 
 class Background:

@@ -34,16 +34,23 @@ from memory_mcp.tools.services import Services
 COLUMNS: Final = ("id", "state", "sections", "title", "uri", "error")
 SHOWN_SECTIONS: Final = 1_000
 OFFERED: Final = 50
+JOB_COLUMNS: Final = ("id", "state", "files", "sections", "begun", "of", "error")
 
 T = TypeVar("T")
 _KINDS: Final[Mapping[Scope, RequestKind]] = {Scope.READ: "read", Scope.WRITE: "write"}
 _DOCUMENT: Final = TypeAdapter(Document)
 _WATCH: Final = TypeAdapter(Watch)
+_JOB: Final = TypeAdapter(IngestJob)
 
 
 async def _ids_like(services: Services, prefix: str, user: Principal) -> list[str]:
     ids = [document.id async for document in _all(ingesting_of(services), user.reach.namespace)]
     return [document_id for document_id in ids if document_id.startswith(prefix)][:OFFERED]
+
+
+async def _jobs_like(services: Services, prefix: str, user: Principal) -> list[str]:
+    jobs = await ingesting_of(services).jobs(user.reach.namespace, OFFERED)
+    return [job.id for job in jobs if job.id.startswith(prefix) and not job.state.is_final]
 
 
 named_argument = click.argument("documents", nargs=-1, required=True, type=Known(_ids_like))
@@ -52,7 +59,7 @@ namespace_option = click.option("--namespace", type=NAMESPACE, help="If not the 
 
 @click.group()
 def documents() -> None:
-    """List, show, refresh and remove what memory-mcp ingest has read."""
+    """List, show, refresh and remove what memory-mcp ingest has read; list and cancel its jobs."""
 
 
 @documents.command("list")
@@ -162,6 +169,38 @@ def remove(*, documents: tuple[str, ...], missing: bool, namespace: str | None, 
     say("\n".join(sentences), {"removed": removed, "unwatched": [_watch(each) for each in ended]}, as_json=as_json)
 
 
+@documents.command()
+@namespace_option
+@click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many.")
+@as_json_option
+def jobs(*, namespace: str | None, limit: int, as_json: bool) -> None:
+    """List the newest jobs, the newest first: each call of ingest, and each change in a watched folder."""
+
+    async def work(ingesting: Ingesting, reach: Reach) -> list[IngestJob]:
+        return await ingesting.jobs(reach.namespace, limit)
+
+    found = _asked(namespace, work, Scope.READ)
+    if as_json:
+        print_data({"jobs": [_job(each) for each in found]})
+        return
+    print_rows(JOB_COLUMNS, [_job_row(each) for each in found])
+
+
+@documents.command()
+@click.argument("job", type=Known(_jobs_like))
+@namespace_option
+@as_json_option
+def cancel(*, job: str, namespace: str | None, as_json: bool) -> None:
+    """Cancel JOB by its id, whichever process runs it; what it has read stays."""
+
+    async def work(ingesting: Ingesting, reach: Reach) -> tuple[IngestJob, IngestJob]:
+        return await ingesting.job(job, reach), await ingesting.cancel(job, reach)
+
+    before, after = _asked(namespace, work, Scope.WRITE)
+    told = f"the job had ended already: it is {after.state.value}" if before.state.is_final else "cancelled the job"
+    say(f"{told}; {after.finished} of {after.files} files were read", {"job": _job(after)}, as_json=as_json)
+
+
 def _user(namespace: str | None) -> Principal:
     return caller(nfc(namespace) if namespace else settings.load().namespace)
 
@@ -222,6 +261,12 @@ def _row(each: Document) -> tuple[str, ...]:
     return each.id, each.state.value, str(each.sections), each.title or "", each.uri, each.error or ""
 
 
+def _job_row(each: IngestJob) -> tuple[str, ...]:
+    done = f"{each.finished}/{each.files}"
+    of = ", ".join(map(str, map(path_of, each.new.folders))) or ", ".join(each.new.roots) or "content"
+    return each.id, each.state.value, done, str(each.sections), when(each.created_at), of, each.error or ""
+
+
 def _line(section: SectionOutline) -> str:
     page = "" if section.page is None else f" (page {section.page})"
     return clean(f"{section.memory_id}  {' › '.join(section.heading) or '–'}{page}")
@@ -235,6 +280,11 @@ def _fields(document: Document) -> dict[str, object]:
 def _watch(watch: Watch) -> dict[str, object]:
     fields: dict[str, object] = _WATCH.dump_python(watch, mode="json")
     return fields
+
+
+def _job(job: IngestJob) -> dict[str, object]:
+    fields: dict[str, object] = _JOB.dump_python(job, mode="json", exclude={"new"})
+    return fields | {"folders": list(job.new.folders), "tags": list(job.new.tags), "asked_by": job.new.asked_by}
 
 
 def _section(section: SectionOutline) -> dict[str, object]:

@@ -29,28 +29,39 @@ from memory_mcp.tools.services import Services
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
-def export(*, target: Path) -> None:
-    """Write all memories and their history to TARGET (or stdout) as JSON Lines, without vectors."""
+@click.option("--no-documents", is_flag=True, help="Leave out the sections of documents.")
+def export(*, target: Path, no_documents: bool) -> None:
+    """Write all memories and their history to TARGET (or stdout) as JSON Lines, without vectors.
+
+    Sections of documents are written as memories: only a backup has the documents. Leave them out where you ingest the
+    files again.
+    """
+    write = partial(_export, without_documents=no_documents)
     if str(target) == "-":
         use_utf8()
-        exported = administer("export", partial(_export, file=sys.stdout))
+        exported = administer("export", partial(write, file=sys.stdout))
         sys.stdout.flush()  # what does not get there was not exported
     else:
         with _open_atomically(target) as file:
-            exported = administer("export", partial(_export, file=file))
-    click.echo(f"exported {exported} memories", err=True)
+            exported = administer("export", partial(write, file=file))
+    memories, sections = exported
+    click.echo(f"exported {memories} memories", err=True)
+    if sections:
+        how = "were left out" if no_documents else "are among them, as memories without their documents"
+        click.echo(f"{sections} sections of documents {how}; a backup has all of it: memory-mcp backup", err=True)
 
 
-async def _export(services: Services, file: TextIO) -> int:
+async def _export(services: Services, file: TextIO, *, without_documents: bool) -> tuple[int, int]:
+    """Write all memories; return how many, and how many sections of documents there are."""
     file.write(json.dumps(HEADER) + "\n")
     written = 0
-    async for record in services.transfer.export():
+    async for record in services.transfer.export(without_documents=without_documents):
         file.write(dump(record) + "\n")
         written += 1
         if written % BATCH == 0:
             count_up(written)
     file.write(json.dumps({END: written}) + "\n")
-    return written
+    return written, services.transfer.sections
 
 
 @contextlib.contextmanager

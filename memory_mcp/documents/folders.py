@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.background import RESTART, Background
+from memory_mcp.background import RESTART, Background, rest
 from memory_mcp.documents.file_events import FolderGoneError, identity
 from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.documents.jobs import Leased
-from memory_mcp.documents.kept_folder import RETRY_S, KeptFolder, NotCurrent, is_gone
+from memory_mcp.documents.kept_folder import RETRY_S, KeptFolder, NotCurrent, is_forbidden, is_gone
 from memory_mcp.domain.checks import STORE_UNREADABLE, Inquiry, View
 from memory_mcp.domain.documents import Watch
 from memory_mcp.domain.errors import StoreError
@@ -44,13 +44,16 @@ class Folders:
         look_s: float = LOOK_S,
         lease_s: float = LEASE_S,
         retry_s: float = RETRY_S,
+        for_clients: bool = True,
     ) -> None:
+        """Watch nothing yet; without `for_clients` the folders that clients had watched are left alone."""
         self._store = store
         self._ingesting = ingesting
         self._lease = lease
         self._look_s = look_s
         self._lease_s = lease_s
         self._retry_s = retry_s
+        self._for_clients = for_clients
         self._taken_at: float | None = None
         """When the lease was last taken or extended; None while it is not ours."""
         self._kept: dict[Watch, tuple[KeptFolder, asyncio.Task[None]]] = {}
@@ -69,21 +72,23 @@ class Folders:
                     await self._match(await self._mine())
                 except StoreError as error:
                     log.warning("the watched folders were not looked at", cause=str(error))
-                with contextlib.suppress(TimeoutError):  # time to look again
-                    await asyncio.wait_for(self._ingesting.watches_changed.wait(), self._look_s)
+                await rest(self._ingesting.watches_changed, self._look_s)
         finally:
             await self._match([])
             await self._give_back()
 
     async def _mine(self) -> Sequence[Watch]:
         """Return the folders that this front keeps current: all or none."""
-        watches = await self._store.watches(None)
+        watches = [watch for watch in await self._store.watches(None) if self._is_allowed(watch)]
         if not watches:
             await self._give_back()
             return ()
         if self._taken_at is None or self._clock() - self._taken_at >= self._lease_s / 3:
             self._taken_at = self._clock() if await self._lease.take(self._lease_s) else None
         return () if self._taken_at is None else watches
+
+    def _is_allowed(self, watch: Watch) -> bool:
+        return self._for_clients or not watch.is_of_client
 
     async def _give_back(self) -> None:
         if self._taken_at is not None:
@@ -120,6 +125,8 @@ class Folders:
         return Finding(Condition.OK, "kept", detail=told)
 
     async def _trouble(self, watch: Watch) -> NotCurrent | None:
+        if not self._is_allowed(watch):
+            return is_forbidden(watch)
         kept = self._kept.get(watch)
         if kept is not None:
             folder, _ = kept

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import overload
 
 from memory_mcp.documents.spool import Spool, Spooled
-from memory_mcp.domain.documents import DocumentChange, PlacedSection
+from memory_mcp.domain.documents import DocumentChange, KnownSection, PlacedSection, matched
 from memory_mcp.domain.models import Embedded
 
 _KEPT = -1
@@ -18,6 +19,7 @@ class FoundDocuments(Sequence[DocumentChange]):
     """The documents of a file; nothing of them stays in memory but where they lie."""
 
     def __init__(self, spool: Spool) -> None:
+        self._spool = spool
         self._documents = Spooled[DocumentChange](spool)
         self._ends = array("Q", [0])
         """Where the sections of each document end, after a 0."""
@@ -25,6 +27,8 @@ class FoundDocuments(Sequence[DocumentChange]):
         self._numbers = array("q")
         """Of each section among the new ones."""
         self._embedded = Spooled[Embedded](spool)
+        self._written = 0
+        """Sections at the beginning that need not be written ahead any more."""
         self.new = 0
         """Sections."""
 
@@ -51,6 +55,36 @@ class FoundDocuments(Sequence[DocumentChange]):
     def embed(self, made: Embedded) -> None:
         """Take the chunks of the next new section."""
         self._embedded.append(made)
+
+    def written_ahead(self, limit: int) -> list[DocumentChange]:
+        """Return the next new sections that have their chunks, up to a limit, each once, in their documents."""
+        taken: dict[int, list[PlacedSection]] = {}
+        count = 0
+        while count < limit and self._written < len(self._sections):
+            if self._numbers[self._written] >= len(self._embedded):
+                break  # it has no chunks yet
+            if self._numbers[self._written] != _KEPT:
+                owner = bisect_right(self._ends, self._written) - 1
+                taken.setdefault(owner, []).append(self.section(self._written))
+                count += 1
+            self._written += 1
+        return [replace(self._documents[owner], sections=sections) for owner, sections in taken.items()]
+
+    def compared_anew(self, known: Mapping[str, Sequence[KnownSection]]) -> tuple[FoundDocuments, set[str]]:
+        """Compare with the sections that there are now, by part; return that, and the ids of those that are kept."""
+        found, kept = FoundDocuments(self._spool), set[str]()
+
+        def noted(placed: Iterable[PlacedSection]) -> Iterator[PlacedSection]:
+            for section in placed:
+                if section.kept is not None:
+                    kept.add(section.kept)
+                yield section
+
+        for document in self:
+            drafts = (section.draft for section in document.sections or ())
+            placed = noted(matched(known.get(document.part, ()), drafts))
+            found.add(document if document.sections is None else replace(document, sections=()), placed)
+        return found, kept
 
     def section(self, number: int) -> PlacedSection:
         """Return a section, with its chunks as far as they are made."""

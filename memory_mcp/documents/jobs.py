@@ -17,13 +17,14 @@ from functools import partial
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
-from memory_mcp.background import Background
-from memory_mcp.documents.preparing import PreparedFile, Preparer
+from memory_mcp.background import Background, rest
+from memory_mcp.documents.prepared import LARGE, PreparedFile, distribute, portion
+from memory_mcp.documents.preparing import Preparer
 from memory_mcp.documents.sandbox.process import SandboxError
 from memory_mcp.domain.documents import FileStamp
 from memory_mcp.domain.errors import ConflictError, StoreError
 from memory_mcp.domain.jobs import IngestJob, JobFile, JobFileState, JobState
-from memory_mcp.domain.models import Embedded, Lane, Space
+from memory_mcp.domain.models import Lane, Space
 from memory_mcp.domain.ports import DocumentStore
 from memory_mcp.logger import Logger
 from memory_mcp.memories.ahead import BATCH, embed_ahead
@@ -108,8 +109,7 @@ class JobRunner:
             self._wake.clear()
             while await self.work():
                 pass
-            with contextlib.suppress(TimeoutError):  # time to look again
-                await asyncio.wait_for(self._wake.wait(), REST_S)
+            await rest(self._wake, REST_S)
 
     async def finish(self, job_id: str, on_progress: Callable[[IngestJob], Awaitable[None]]) -> IngestJob:
         """Wait for the end of a job, and run it, after those before it, unless another front does.
@@ -128,12 +128,22 @@ class JobRunner:
                 await asyncio.wait({working}, timeout=POLL_S)
                 if working.done():
                     is_idle, working = not working.result(), None
-                    await asyncio.sleep(POLL_S if is_idle else 0)
+                    if is_idle:
+                        await self._rest()
         finally:
             if working is not None:
                 await _ended(working)
         await on_progress(job)
         return job
+
+    async def _rest(self) -> None:
+        """Wait until no job is run here, or for a while if another front runs one."""
+        if not self._busy.locked():
+            await asyncio.sleep(POLL_S)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S), self._busy:
+                pass
 
     async def _seen(self, job_id: str) -> IngestJob:
         job = await self._store.job(job_id, "", any_namespace=True)
@@ -225,11 +235,11 @@ class JobRunner:
         waiting = deque[PreparedFile]()
         async with (
             aclosing(self._batches(job, waiting)) as batches,
-            aclosing(embed_ahead(self._indexer, self._space, batches)) as embedded,
+            aclosing(embed_ahead(self._indexer, self._space, batches, gives_up=False)) as embedded,
         ):
             try:
                 async for made in embedded:
-                    _distribute(made, waiting)
+                    distribute(made, waiting)
                     if not await self._write(job, waiting):
                         return False
             finally:
@@ -275,14 +285,37 @@ class JobRunner:
             return PreparedFile(_failed(job, file, error))
 
     async def _write(self, job: IngestJob, waiting: deque[PreparedFile]) -> bool:
-        """Write the first files of the line that are embedded; return whether the job goes on."""
-        complete = []
-        while waiting and not waiting[0].left:
-            complete.append(waiting.popleft())
-        if not complete:
-            return True
+        """Write what is embedded of the first files of the line; return whether the job goes on."""
+        while waiting:
+            if waiting[0].is_large:
+                await self._try_ahead(job, waiting[0])
+            if waiting[0].left:
+                break
+            job = await self._write_all(job, portion(waiting))
+            if job.state.is_final:
+                return False
+        return True
+
+    async def _try_ahead(self, job: IngestJob, prepared: PreparedFile) -> None:
         try:
-            job = await self._store.put_files(job.id, [(prepared.file, prepared.change) for prepared in complete])
+            await self._write_ahead(job, prepared)
+        except (SandboxError, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - its last part will notice that, and it alone may fail
+            log.warning("a part of a file was not written", job=job.id, cause=type(error).__name__)
+
+    async def _write_ahead(self, job: IngestJob, prepared: PreparedFile) -> None:
+        """Write those new sections of a large file that are embedded.
+
+        Raises:
+            ConflictError: a document is gone.
+        """
+        while prepared.change and prepared.found and (documents := prepared.found.written_ahead(LARGE)):
+            await self._store.add_sections(job.id, prepared.change, documents)
+
+    async def _write_all(self, job: IngestJob, complete: Sequence[PreparedFile]) -> IngestJob:
+        try:
+            job = await self._put(job, complete)
         except (SandboxError, StoreError):
             raise
         except Exception:  # noqa: BLE001 - two files are equal, another process wrote one, or one cannot be written
@@ -291,9 +324,19 @@ class JobRunner:
         finally:
             for prepared in complete:
                 prepared.close()
+        return job
+
+    async def _put(self, job: IngestJob, complete: Sequence[PreparedFile]) -> IngestJob:
+        """Write files, what is left of large ones.
+
+        Raises:
+            ConflictError: what is known of a file has changed; nothing was written.
+        """
+        settled = [await self._preparer.settle(one) if one.is_large else one for one in complete]
+        job = await self._store.put_files(job.id, [(prepared.file, prepared.change) for prepared in settled])
         if any(prepared.is_pending for prepared in complete):
             self._on_pending()
-        return not job.state.is_final
+        return job
 
     async def _write_anew(self, job: IngestJob, prepared: PreparedFile) -> IngestJob:
         """Write one file; if what is known of it has changed, compare and embed it anew; else it alone fails."""
@@ -301,7 +344,9 @@ class JobRunner:
         try:
             for _ in range(ATTEMPTS):
                 try:
-                    return await self._store.put_files(job.id, [(prepared.file, prepared.change)])
+                    if prepared.is_large:
+                        await self._write_ahead(job, prepared)
+                    return await self._put(job, [prepared])
                 except ConflictError:
                     prepared.close()
                     prepared = await self._prepare(job, queued, None)
@@ -336,15 +381,6 @@ def _where(error: Exception) -> str:
     """Return in which line it was raised."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     return f"{frame.f_globals.get('__name__')}:{line}"
-
-
-def _distribute(made: Sequence[Embedded], waiting: deque[PreparedFile]) -> None:
-    """Give the files in the line the chunks of their sections, in order."""
-    left = iter(made)
-    for prepared in waiting:
-        prepared.embed(left)
-        if prepared.left:
-            return
 
 
 async def _ended(task: asyncio.Task[T]) -> None:

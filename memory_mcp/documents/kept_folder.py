@@ -22,7 +22,7 @@ from memory_mcp.documents.file_events import (
 )
 from memory_mcp.documents.ingesting import Ingesting, IngestRequest
 from memory_mcp.documents.readers.model import RefusedError
-from memory_mcp.domain.documents import FileStamp, Watch
+from memory_mcp.domain.documents import BY_WATCH, FileStamp, Watch
 from memory_mcp.domain.jobs import MAX_JOB_FILES, IngestJob, JobState
 from memory_mcp.domain.ports import DocumentStore
 from memory_mcp.domain.principal import Reach
@@ -57,6 +57,14 @@ def is_gone(watch: Watch, cause: str) -> NotCurrent:
     return NotCurrent(cause, f"mount it or put it back; or stop watching it: memory-mcp documents remove {watch.id}")
 
 
+def is_forbidden(watch: Watch) -> NotCurrent:
+    """Return that a client's folder may not be watched any more."""
+    return NotCurrent(
+        "a client asked for it, and clients may not have folders watched now",
+        f"set MCP_MEMORY_INGEST_WATCH=1; or stop watching it: memory-mcp documents remove {watch.id}",
+    )
+
+
 class NotReadError(Exception):
     """The files of the folder cannot be read."""
 
@@ -77,7 +85,7 @@ class KeptFolder:
         self._store = store
         self._ingesting = ingesting
         self._retry_s = retry_s
-        self._request = IngestRequest(watch.namespace, watch.tags, watch.asked_by, (self._root,))
+        self._request = IngestRequest(watch.namespace, watch.tags, f"{BY_WATCH}{watch.id}", (self._root,))
 
     async def run(self) -> None:
         """Keep it current until cancelled."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from memory_mcp.documents.found import FoundDocuments
 from memory_mcp.documents.opening import OpenedFile, open_content
+from memory_mcp.documents.prepared import LARGE, PreparedFile, failed_file
 from memory_mcp.documents.readers.model import Refusal, RefusedError
 from memory_mcp.documents.reading import MAX_SECTIONS, ReadItems, ReadsDocuments, read_items, stamp_of
 from memory_mcp.documents.spool import Spool
@@ -27,8 +27,8 @@ from memory_mcp.domain.documents import (
     KnownDocument,
     matched,
 )
+from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState
-from memory_mcp.domain.models import Embedded
 from memory_mcp.domain.ports import DocumentStore
 
 _PASSING: Final = frozenset({Refusal.CHANGED, Refusal.NOT_READABLE})
@@ -50,46 +50,6 @@ class OpensFiles(Protocol):
             RefusedError: it may not be read.
         """
         ...
-
-
-@dataclass(slots=True)
-class PreparedFile:
-    """A file of a job, on its way to the store; close it when it is written, or will not be."""
-
-    file: JobFile
-    """What became of it."""
-    change: FileChange | None = None
-    """What is written once all is embedded."""
-    found: FoundDocuments | None = None
-    """The documents of the change, if the file was read."""
-    spool: Spool | None = None
-    """Where they lie."""
-    is_pending: bool = False
-    """Whether a new section has no vector yet."""
-    left: int = 0
-    """New sections whose chunks did not come yet."""
-
-    def new_texts(self) -> Iterator[str]:
-        """Yield the contents of the new sections, in order."""
-        return iter(()) if self.found is None else self.found.new_texts()
-
-    def embed(self, made: Iterable[Embedded]) -> None:
-        """Take the chunks of the next new sections, as many as are left; without room for them the file fails."""
-        for embedded in islice(made, self.left):
-            self.left -= 1
-            if self.change is None or self.found is None:
-                continue  # it has failed: its chunks are passed over, up to those of the next file
-            try:
-                self.found.embed(embedded)
-            except RefusedError as error:
-                self.file, self.change, self.is_pending = _failed(self.file, error), None, False
-            else:
-                self.is_pending |= any(chunk.vector is None and not chunk.error for chunk in embedded.chunks)
-
-    def close(self) -> None:
-        """Drop what was read."""
-        if self.spool is not None:
-            self.spool.close()
 
 
 class Preparer:
@@ -119,12 +79,40 @@ class Preparer:
             with await asyncio.to_thread(self._opened, job, file, content) as opened:
                 return await self._compared(job, file, read_before, opened, content, enter)
         except RefusedError as error:
-            failed = _failed(file, error)
+            failed = failed_file(file, error)
             if error.refusal is Refusal.MISSING:
                 failed = await self._missing(job, failed)
             return PreparedFile(failed)
         except OSError as error:  # of the file's disk, or of the folder for temporary files
-            return PreparedFile(_failed(file, _unreadable(error)))
+            return PreparedFile(failed_file(file, _unreadable(error)))
+
+    async def settle(self, prepared: PreparedFile) -> PreparedFile:
+        """Delete what is gone of a large file whose new sections are written; return what is left to write.
+
+        Raises:
+            ConflictError: new sections are missing, or a document is.
+            StoreError: the store cannot be read or written.
+        """
+        change, found = prepared.change, prepared.found
+        if change is None or found is None:
+            return prepared
+        known = await self._store.known_documents(change.namespace, change.uri, change.stamp.digest)
+        held = {document.part: document.sections for document in known}
+        now, kept = await asyncio.to_thread(found.compared_anew, held)
+        if now.new:
+            raise ConflictError(f"file: sections of {change.uri!r} were removed meanwhile")
+        removed = 0
+        there = {document.part for document in now if document.sections is not None}
+        for document in known:
+            gone = [section.memory_id for section in document.sections if section.memory_id not in kept]
+            for start in range(0, len(gone) if document.part in there else 0, LARGE):
+                await self._store.remove_sections(document.id, gone[start : start + LARGE])
+                removed += 1
+        parts = {document.part for document in now}
+        removed += await self._store.remove_documents([one.id for one in known if one.part not in parts])
+        if removed:  # else their revisions are what they were
+            known = await self._store.known_documents(change.namespace, change.uri, change.stamp.digest)
+        return replace(prepared, change=replace(change, known=_without_sections(known), documents=now), found=now)
 
     async def _missing(self, job: IngestJob, file: JobFile) -> JobFile:
         """Mark a file that a refresh does not find; a path that was named may be an unmounted folder."""
@@ -166,16 +154,22 @@ class Preparer:
             read = await read_items(self._reader, opened, name, content.media_type if content else None, spool)
             await enter(JobState.CHUNKING)
             found = FoundDocuments(spool)
-            await asyncio.to_thread(_find, found, read, known, content)
+            gone = await asyncio.to_thread(_find, found, read, known, content)
         except RefusedError as error:
             spool.close()
             if error.refusal in _PASSING:
                 raise
-            return PreparedFile(_failed(file, error), replace(change, documents=_refused(known, error)))
+            return PreparedFile(failed_file(file, error), replace(change, documents=_refused(known, error)))
         except BaseException:
             spool.close()
             raise
-        return PreparedFile(_finished(file, found), replace(change, documents=found), found, spool, left=found.new)
+        change = replace(change, known=_without_sections(known), documents=found)
+        return PreparedFile(_finished(file, found), change, found, spool, left=found.new, gone=gone)
+
+
+def _without_sections(known: Sequence[KnownDocument]) -> tuple[KnownDocument, ...]:
+    """Return what tells whether documents are still what they were; the sections take memory."""
+    return tuple(replace(document, sections=()) for document in known)
 
 
 def _is_read(document: KnownDocument, stamp: FileStamp) -> bool:
@@ -188,8 +182,8 @@ def path_of(uri: str) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
 
 
-def _find(found: FoundDocuments, read: ReadItems, known: Sequence[KnownDocument], content: FileContent | None) -> None:
-    """Cut the documents of a file, and find the sections that are known; it takes time.
+def _find(found: FoundDocuments, read: ReadItems, known: Sequence[KnownDocument], content: FileContent | None) -> int:
+    """Cut the documents of a file, and find the sections that are known; it takes time. Return how many are gone.
 
     Raises:
         RefusedError: TOO_LARGE: they are too many; NOT_READABLE: there is no room for them.
@@ -211,6 +205,9 @@ def _find(found: FoundDocuments, read: ReadItems, known: Sequence[KnownDocument]
         found.add(document, () if refused else matched(held.get(part, ()), drafts))
         if found.sections > MAX_SECTIONS:
             raise RefusedError(Refusal.TOO_LARGE, f"it has more than {MAX_SECTIONS:,} sections; split it")
+    unread = {document.part for document in found if document.sections is None}
+    stay = sum(len(sections) for part, sections in held.items() if part in unread)
+    return sum(map(len, held.values())) - stay - (found.sections - found.new)
 
 
 def _refused(known: Sequence[KnownDocument], error: RefusedError) -> tuple[DocumentChange, ...]:
@@ -225,10 +222,6 @@ def _unreadable(error: OSError) -> RefusedError:
     why = error.strerror or type(error).__name__
     fix = f"check its disk, and whether {tempfile.gettempdir()} has room"
     return RefusedError(Refusal.NOT_READABLE, f"it could not be read ({why}); {fix}")
-
-
-def _failed(file: JobFile, error: RefusedError) -> JobFile:
-    return replace(file, state=JobFileState.FAILED, error=error.sentence, sections=0)
 
 
 def _finished(file: JobFile, found: FoundDocuments) -> JobFile:

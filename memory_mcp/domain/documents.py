@@ -22,6 +22,9 @@ MAX_URI: Final = 4_096
 MAX_TITLE: Final = 1_000
 """Maximum characters of a title or a heading; longer ones are cut."""
 MAX_PART: Final = 1_000
+PARTIAL: Final = "partial"
+"""The kind of reason of such a document."""
+PARTLY_WRITTEN: Final = "it is large, and not all of it is written yet; if no job does that, ingest it again"
 STEP: Final = timedelta(microseconds=1)
 """Between two sections: they are ordered by their time, as the turns of a conversation are."""
 
@@ -34,6 +37,9 @@ class DocumentState(StrEnum):
     """It could not be read; `error` says why. What was read earlier is still found."""
     MISSING = "missing"
     """Its file is gone; what was read is still found."""
+    PARTIAL = "partial"
+    """Only some of its sections are there, or some old ones still: it is large and being written, or that was broken
+    off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +193,18 @@ class FileChange:
 
 def matched(known: Sequence[KnownSection], drafts: Iterable[SectionDraft]) -> Iterator[PlacedSection]:
     """Yield the sections in order; one whose heading and text are known keeps its memory, the first of equal ones."""
-    memories = defaultdict[bytes, list[str]](list)
+    first = dict[bytes, str]()
+    others = defaultdict[bytes, list[str]](list)  # few: a list for each would take more memory than the rest
     for section in reversed(known):
-        memories[section.digest].append(section.memory_id)
+        if section.digest in first:
+            others[section.digest].append(first[section.digest])
+        first[section.digest] = section.memory_id
     for draft in drafts:
-        yield PlacedSection(draft, alike.pop() if (alike := memories.get(draft.digest)) else None)
+        digest = draft.digest
+        kept = first.pop(digest, None)
+        if alike := others.get(digest):
+            first[digest] = alike.pop()
+        yield PlacedSection(draft, kept)
 
 
 def section_times(first: datetime, drafts: Iterable[SectionDraft]) -> Iterator[datetime]:
@@ -201,6 +214,12 @@ def section_times(first: datetime, drafts: Iterable[SectionDraft]) -> Iterator[d
         earliest = before + STEP if before else draft.created_at or first
         before = max(earliest, draft.created_at or earliest)
         yield before
+
+
+BY_CLIENT: Final = "client: "
+"""Begins the name of a principal that asked over MCP to have a folder watched."""
+BY_WATCH: Final = "watch: "
+"""Begins what asked for the jobs of a watch; its id follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,5 +232,10 @@ class Watch:
     namespace: str
     tags: tuple[str, ...]
     asked_by: str
-    """The name of the principal."""
+    """The name of the principal; after BY_CLIENT, if it was asked over MCP."""
     created_at: datetime
+
+    @property
+    def is_of_client(self) -> bool:
+        """Whether it is kept only while clients may have folders watched."""
+        return self.asked_by.startswith(BY_CLIENT)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from memory_mcp.background import Background
+from memory_mcp.background import Background, rest
 from memory_mcp.domain.errors import EmbedderError, StoreError
 from memory_mcp.domain.models import Lane, PendingChunk, Space
 from memory_mcp.domain.ports import Embedder, IndexAndLeases
@@ -74,13 +74,10 @@ class Chores:
     async def _rest(self) -> None:
         """Sleep until something is queued, the breaker allows a probe, or other processes may have queued something."""
         retry_in_s = self._embedder.retry_in_s()
-        try:
-            if retry_in_s is None:
-                await asyncio.wait_for(self._wake.wait(), self._poll_s)
-            else:  # nothing can be embedded until then
-                await asyncio.sleep(retry_in_s)
-        except TimeoutError:
-            pass  # time to check again
+        if retry_in_s is None:
+            await rest(self._wake, self._poll_s)
+        else:  # nothing can be embedded until then
+            await asyncio.sleep(retry_in_s)
 
     async def drain(self) -> None:
         """Embed the queue until it is empty or the embedder fails; only one front at a time does this.

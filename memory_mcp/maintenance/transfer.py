@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
+from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.errors import ConflictError, EmbedderError
 from memory_mcp.domain.models import Lane, Record, Stored
 from memory_mcp.domain.ports import RecordsAndIndex
@@ -22,14 +23,22 @@ class Transfer:
         self._indexer = indexer
         self._failure: EmbedderError | None = None
         """The embedder's failure; after it, the rest goes to the queue."""
+        self.sections = 0
 
-    async def export(self) -> AsyncIterator[Record]:
-        """Yield all live memories in order of arrival."""
+    async def export(self, *, without_documents: bool = False) -> AsyncIterator[Record]:
+        """Yield all live memories in order of arrival; `sections` counts those of documents."""
         after = 0
         while records := await self._store.export(after, BATCH):
+            keys = [record.memory.key for record in records]
+            places = await self._places(keys)
+            self.sections += len(places)
             for record in records:
-                yield record
-            after = records[-1].memory.key
+                if not (without_documents and record.memory.key in places):
+                    yield record
+            after = keys[-1]
+
+    async def _places(self, keys: Sequence[int]) -> Mapping[int, SectionPlace]:
+        return await self._store.read(lambda it: it.section_places(keys), is_short=True)
 
     async def import_records(self, records: Sequence[Record]) -> list[Stored | ConflictError]:
         """Write a batch; existing memories are left alone.

@@ -162,7 +162,7 @@ class Indexer:
                 expected_space=space.id if space else None,
             )
         except EmbedderError as error:
-            failure = error
+            failure = error.with_traceback(None)  # which would keep the contents until the next collection of garbage
         embedded: list[list[Chunk]] = [[] for _ in contents]
         for index, owner in enumerate(owners):
             embedded[owner].extend(progress.chunks(index))

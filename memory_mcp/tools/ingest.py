@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
-from memory_mcp.domain.documents import Document, DocumentState
+from memory_mcp.domain.documents import BY_CLIENT, Document, DocumentState
 from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, SettingsError, cut
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState
 from memory_mcp.domain.principal import Scope
@@ -217,7 +217,8 @@ async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
         request = replace(request, roots=roots)
         job = await ingesting.ingest_paths([path], request)
         if arguments.watch:
-            watch = (await ingesting.watch(path, request)).id
+            by_client = replace(request, asked_by=f"{BY_CLIENT}{request.asked_by}")
+            watch = (await ingesting.watch(path, by_client)).id
     finished = -1
 
     async def on_progress(now: IngestJob) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from memory_mcp.domain.documents import BY_CLIENT, BY_WATCH
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.jobs import TRANSITIONS, FileContent, JobFile, JobFileState, JobState, NewJob, NewJobFile
 from memory_mcp.domain.ports import DocumentStore, Store, SupportsDocuments
@@ -113,6 +114,18 @@ async def test_the_oldest_unfinished_job_comes_first(jobs: DocumentStore, clock:
     assert await jobs.unfinished_job() == second
 
 
+async def test_a_job_of_a_watch_is_forgotten_after_a_day(jobs: DocumentStore, clock: FakeClock) -> None:
+    """There may be one each minute."""
+    new = NewJob("here", (), ("/",), asked_by=f"{BY_WATCH}1")
+    watched = await jobs.create_job(new, [NewJobFile("file:///a")])
+    own = await queued(jobs, "file:///a")
+    for job in (watched, own):
+        await jobs.advance_job(job.id, JobState.DONE)
+    clock.advance(timedelta(days=2).total_seconds())
+    last = await jobs.create_job(new, [NewJobFile("file:///a")])
+    assert [job.id for job in await jobs.jobs("here", 10)] == [last.id, own.id]
+
+
 async def test_an_unknown_job_is_not_advanced(jobs: DocumentStore) -> None:
     """Nor does it take files."""
     with pytest.raises(NotFoundError):
@@ -125,7 +138,10 @@ async def test_a_folder_is_watched_once_in_a_namespace(jobs: DocumentStore) -> N
     """Asking again changes the tags; another namespace has its own."""
     first = await jobs.add_watch("/docs", "here", ["red"], "me")
     again = await jobs.add_watch("/docs", "here", ["blue"], "you")
+    other = await jobs.add_watch("/docs", "there", [], f"{BY_CLIENT}you")
+    assert other.is_of_client
     other = await jobs.add_watch("/docs", "there", [], "you")
+    assert not other.is_of_client
     assert (again.id, again.tags, again.asked_by) == (first.id, ("blue",), "me")
     assert await jobs.watches("here") == [again]
     assert await jobs.watches(None) == [again, other]

@@ -154,9 +154,14 @@ async def test_a_person_reads_a_folder(daemon: FakeDaemon, command: Command, not
 
 async def test_a_person_pipes_content(command: Command, folder: Path) -> None:
     """Stdin is a document with a title; without a daemon the exit code says so, and no file at all is a failure."""
+    await command("store", "A memory of its own")
     piped = await command("ingest", "-", "--title", "Voles", "--json", stdin="Voles dig in March.")
-    assert (piped.code, piped.data["files"]["done"], piped.data["pending"]) == (3, 1, 1)
+    assert (piped.code, piped.data["files"]["done"], piped.data["pending"]) == (3, 1, 2)
     assert (await command("search", "voles")).out.split("\t")[2].startswith("[Voles] ")
+    exported = await command("export", "-")
+    assert ("Voles dig" in exported.out, "1 sections of documents are among them" in exported.err) == (True, True)
+    exported = await command("export", "-", "--no-documents")
+    assert ("Voles dig" in exported.out, exported.err.startswith("exported 1 memories\n1 sections")) == (False, True)
     missing = await command("ingest", str(folder / "nothing.txt"))
     assert (missing.code, missing.err.splitlines()) == (
         1,
@@ -176,3 +181,22 @@ async def test_ctrl_c_cancels_the_job(daemon: FakeDaemon, begin: Started, notes:
     assert b"interrupted; what was read stays" in err
     with closing(sqlite3.connect(folder / "memory.db")) as db:
         assert db.execute("SELECT state FROM jobs").fetchall() == [("cancelled",)]
+
+
+async def test_a_job_is_listed_and_cancelled_by_another_process(
+    daemon: FakeDaemon, begin: Started, command: Command, notes: Path
+) -> None:
+    """Whichever process runs it; that one says that it was ended."""
+    await daemon.change(hang=True)
+    process = await begin("ingest", str(notes))
+    await daemon.until(lambda: daemon.requests)
+    [job] = (await command("documents", "jobs", "--json")).data["jobs"]
+    assert (job["folders"], job["files"], job["error"]) == ([notes.as_uri()], 4, None)
+    assert job["id"] in (await command("documents", "jobs")).out
+    cancelled = await command("documents", "cancel", job["id"])
+    assert (cancelled.code, cancelled.out) == (0, "cancelled the job; 1 of 4 files were read\n")
+    _, err = await process.communicate()
+    assert (process.returncode, b"the job cancelled: another process ended it" in err) == (1, True)
+    again = await command("documents", "cancel", job["id"])
+    assert again.out.startswith("the job had ended already: it is cancelled")
+    assert (await command("documents", "cancel", "unknown")).code == 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from memory_mcp.domain.documents import (
+    PARTIAL,
+    STEP,
     Document,
     DocumentChange,
     DocumentState,
@@ -111,6 +113,7 @@ class FakeDocuments(OnShelves):
         present = self._uris(held.namespace, held.digest, present=True)
         first = (present or uris)[0]
         failed = DocumentState.FAILED if held.change.refusal else DocumentState.OK
+        failed = DocumentState.PARTIAL if held.change.refusal == PARTIAL else failed
         return Document(
             key=held.key,
             id=held.id,
@@ -180,6 +183,43 @@ class FakeDocuments(OnShelves):
             for uri in self._uris(namespace, digest, present=False):
                 del self.shelves.files[namespace, uri]
 
+    async def remove_sections(self, document_id: str, memory_ids: Sequence[str]) -> None:
+        """Delete some sections of a document."""
+        held = self._partial(self.shelves.documents[document_id])
+        self._unlink(held, {memory.key for memory, _ in self._live(held) if memory.id not in memory_ids})
+
+    def _partial(self, held: HeldDocument) -> HeldDocument:
+        self.shelves.documents[held.id] = held
+        return self.shelves.make_partial(held.id)
+
+    def append(self, change: FileChange, documents: Sequence[DocumentChange]) -> None:
+        """Write new sections behind the known ones."""
+        known = self._known(change.namespace, change.uri, change.stamp.digest)
+        ids = {one.part: one.id for one in known}
+        if not {one.id for one in change.known} <= set(ids.values()):
+            raise ConflictError(f"file: a document of {change.uri!r} was removed meanwhile")
+        if not known:
+            stamp = replace(change.stamp, modified_ns=None)
+            self.shelves.files[change.namespace, change.uri] = HeldFile(stamp, self.shelves.now())
+        for new in documents:
+            held = self.shelves.documents[ids[new.part]] if new.part in ids else self._begun(change, new)
+            held = self._partial(replace(held, digest=known[0].digest if known else change.stamp.digest))
+            placed = new.sections or ()
+            places = [at.place for at in self.shelves.sections.values() if at.document == held.id]
+            latest = max((memory.created_at for memory, _ in self._live(held)), default=None)
+            for place, (section, time) in enumerate(zip(placed, _times(held, placed, latest), strict=True)):
+                memory, draft = self._new(held, section, time), section.draft
+                at = HeldSection(held.id, place + max(places, default=-1) + 1, draft.heading, draft.page, draft.digest)
+                self.shelves.sections[memory.key] = at
+            self.shelves.note("document", held.namespace, [held.id], held.tags)
+
+    def _begun(self, change: FileChange, new: DocumentChange) -> HeldDocument:
+        now, modified = self.shelves.now(), change.stamp.modified_ns
+        first = now if modified is None else min(now, EPOCH + timedelta(microseconds=modified // 1_000))
+        tags = tuple(tags_once(change.tags)[:MAX_TAGS])
+        key = next(self.shelves.keys)
+        return HeldDocument(key, uuid.uuid4().hex, change.namespace, "", new, 0, tags, first, now, now)
+
     async def mark_missing(self, namespace: str, folder: str, since: datetime) -> int:
         """Mark files that were not seen since a moment."""
         marked = [
@@ -224,14 +264,9 @@ class FakeDocuments(OnShelves):
                 del self.shelves.files[namespace, uri]
 
     def _put(self, change: FileChange, new: DocumentChange, known_id: str | None) -> None:
-        now = self.shelves.now()
         known = None if known_id is None else self.shelves.documents[known_id]
         if known is None:
-            modified = change.stamp.modified_ns
-            first = now if modified is None else min(now, EPOCH + timedelta(microseconds=modified // 1_000))
-            known = HeldDocument(
-                next(self.shelves.keys), uuid.uuid4().hex, change.namespace, "", new, 0, (), first, now, now
-            )
+            known = replace(self._begun(change, new), tags=())
         elif new.sections is None:
             was = known.change
             new = replace(new, title=was.title, media_type=was.media_type, pages=was.pages)
@@ -295,3 +330,13 @@ class FakeDocuments(OnShelves):
         self.shelves.file(memory.key, section.embedded.chunks, section.embedded.space)
         self.shelves.note("store", memory.namespace, [memory.id], memory.tags)
         return memory
+
+
+def _times(held: HeldDocument, placed: Sequence[PlacedSection], latest: datetime | None) -> Iterator[datetime]:
+    if latest is None:
+        return section_times(held.dated_at, [section.draft for section in placed])
+    late = [
+        replace(draft, created_at=None) if draft.created_at and draft.created_at <= latest else draft
+        for draft in (section.draft for section in placed)
+    ]
+    return section_times(latest + STEP, late)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from memory_mcp.domain.documents import FileChange, Watch
+from memory_mcp.domain.documents import BY_WATCH, DocumentChange, FileChange, Watch
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.jobs import (
     FileContent,
@@ -25,6 +25,7 @@ from tests.fakes.documents import FakeDocuments
 from tests.fakes.shelves import HeldJob
 
 KEPT_FOR = timedelta(days=30)
+WATCHES_KEPT_FOR = timedelta(days=1)
 
 
 class FakeJobs(FakeDocuments):
@@ -33,9 +34,10 @@ class FakeJobs(FakeDocuments):
     async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> IngestJob:
         """Queue a job."""
         now = self.shelves.now()
-        ended = [held.id for held in self.shelves.jobs.values() if held.state.is_final]
-        for job_id in [one for one in ended if self.shelves.jobs[one].updated_at < now - KEPT_FOR]:
-            del self.shelves.jobs[job_id]
+        for ended in [held for held in self.shelves.jobs.values() if held.state.is_final]:
+            kept_for = WATCHES_KEPT_FOR if ended.new.asked_by.startswith(BY_WATCH) else KEPT_FOR
+            if ended.updated_at < now - kept_for:
+                del self.shelves.jobs[ended.id]
         held = HeldJob(uuid.uuid4().hex, replace(new, begun_at=None), min(now, new.begun_at or now), now)
         for place, file in enumerate(files):
             state = JobFileState.QUEUED if file.left_out is None else JobFileState.LEFT_OUT
@@ -91,6 +93,11 @@ class FakeJobs(FakeDocuments):
             held.contents.clear()
         return _job(held)
 
+    async def add_sections(self, job_id: str, change: FileChange, documents: Sequence[DocumentChange]) -> None:
+        """Write new sections ahead of their file."""
+        if not self._find(job_id, None).state.is_final:
+            self.append(change, documents)
+
     async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
         """Write files, all of them or none."""
         held = self._find(job_id, None)
@@ -132,7 +139,7 @@ class FakeDocumentStore(FakeJobs):
         """Watch a folder."""
         alike = [one for one in self.shelves.watches.values() if (one.path, one.namespace) == (path, namespace)]
         watch = (
-            replace(alike[0], tags=tuple(tags))
+            replace(alike[0], tags=tuple(tags), asked_by=asked_by if alike[0].is_of_client else alike[0].asked_by)
             if alike
             else Watch(uuid.uuid4().hex, path, namespace, tuple(tags), asked_by, self.shelves.now())
         )

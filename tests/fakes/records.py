@@ -175,11 +175,16 @@ class FakeRecords(OnShelves):
     async def purge(self, before: datetime) -> int:
         """Remove for good what was deleted before a moment."""
         to_delete = [memory for memory, moment in self.shelves.deleted.values() if moment < before]
+        held = {
+            self.shelves.sections[memory.key].document for memory in to_delete if memory.key in self.shelves.sections
+        }
         for memory in to_delete:
             del self.shelves.deleted[memory.key]
             del self.shelves.owners[memory.namespace, memory.id]
             self.shelves.revisions.pop(memory.key, None)
             self.shelves.sections.pop(memory.key, None)
+        for document_id in held - {at.document for at in self.shelves.sections.values()}:
+            self.shelves.make_partial(document_id)
         for namespace in sorted({memory.namespace for memory in to_delete}):
             self.shelves.note("purge", namespace, [memory.id for memory in to_delete if memory.namespace == namespace])
         return len(to_delete)

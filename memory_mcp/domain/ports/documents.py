@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from memory_mcp.domain.documents import (
     Document,
+    DocumentChange,
     DocumentState,
     FileChange,
     FileStamp,
@@ -64,8 +65,13 @@ class Documents(Protocol):
     async def remove_documents(self, document_ids: Sequence[str]) -> int:
         """Remove documents, and delete their sections as `Records.delete` does; return how many documents there were.
 
-        Their files are forgotten when they have no other document.
+        Their files are forgotten when they have no other document. Many sections are deleted in several transactions;
+        a document is partial until its own are.
         """
+        ...
+
+    async def remove_sections(self, document_id: str, memory_ids: Sequence[str]) -> None:
+        """Delete some sections of a document, which is partial from then on."""
         ...
 
     async def mark_missing(self, namespace: str, folder: str, since: datetime) -> int:
@@ -116,6 +122,22 @@ class Jobs(Protocol):
 
         Raises:
             ConflictError: the state may not follow the present one.
+            NotFoundError: there is no such job.
+        """
+        ...
+
+    async def add_sections(self, job_id: str, change: FileChange, documents: Sequence[DocumentChange]) -> None:
+        """Write some new sections of a large file; its documents are partial until `put_files` writes the file.
+
+        Until then they stand behind those that are known. Nothing is written if the job has ended.
+
+        Args:
+            job_id: the job.
+            change: the file; what it says of its documents is not looked at.
+            documents: those with new sections, and of each the new sections alone.
+
+        Raises:
+            ConflictError: a document that the change says is known is gone; nothing was written.
             NotFoundError: there is no such job.
         """
         ...

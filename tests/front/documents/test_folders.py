@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from memory_mcp.documents import file_events
 from memory_mcp.documents.folders import LEASE, Folders
 from memory_mcp.domain.checks import Inquiry
-from memory_mcp.domain.documents import Document, DocumentState
+from memory_mcp.domain.documents import BY_CLIENT, Document, DocumentState
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import Condition
 from memory_mcp.maintenance.leases import Lease
@@ -328,6 +329,23 @@ async def test_one_front_watches_and_another_takes_over(kit: Kit) -> None:
         assert second.reader.read_names == ["c.md"]
     finally:
         await second.store.close()
+
+
+async def test_a_clients_watch_is_kept_only_while_that_is_allowed(kit: Kit) -> None:
+    """Once it is forbidden, the folder is left alone and a check says so; the user's own watch of it is kept."""
+    request = kit.request()
+    watch = await kit.ingesting.watch(kit.folder, replace(request, asked_by=f"{BY_CLIENT}me"))
+    folders = Folders(kit.store.documents, kit.ingesting, Lease(kit.store, LEASE), look_s=0.05, for_clients=False)
+    async with kept(folders):
+        kit.write("a.md", "Text")
+        finding = await folders.finding(EVERYWHERE)
+        assert (finding.condition, f"documents remove {watch.id}" in finding.fix) == (Condition.DEGRADED, True)
+        assert "MCP_MEMORY_INGEST_WATCH=1" in finding.fix
+        assert await Lease(kit.store, LEASE).take(0)
+        assert await kit.ingesting.jobs("here", 1) == []
+        await kit.ingesting.watch(kit.folder, request)
+        await named(kit, "a.md")
+        assert (await folders.finding(EVERYWHERE)).condition is Condition.OK
 
 
 async def test_watches_come_and_go(kit: Kit) -> None:

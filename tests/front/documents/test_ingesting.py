@@ -17,7 +17,7 @@ from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.process import SandboxError
 from memory_mcp.documents.spool import Spool
 from memory_mcp.domain.documents import DocumentState, FileChange
-from memory_mcp.domain.errors import EmbedderError, InvalidArgumentError, NotFoundError, StoreError
+from memory_mcp.domain.errors import ConflictError, EmbedderError, InvalidArgumentError, NotFoundError, StoreError
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
 from memory_mcp.domain.models import Embedded, Filters
 from memory_mcp.domain.principal import Reach
@@ -304,10 +304,46 @@ async def test_without_the_embedder_sections_wait_in_the_queue(kit: Kit) -> None
     for number in range(200):
         kit.write(f"{number}.md", f"Word{number} and more")
     assert (await kit.ingest()).state is JobState.DONE
-    assert len(kit.embedder.calls) == 1
     assert (await kit.store.read(lambda it: it.queue("here"))).pending == 200
     assert (await worded(kit.store, "Word77"))[0] == "77.md\n\nWord77 and more"
     assert kit.woken
+
+
+async def test_one_batch_that_is_late_does_not_make_the_others_wait(kit: Kit) -> None:
+    """Only what it held waits in the queue; if the embedder is gone, the breaker in front of it refuses at once."""
+
+    def fail_first() -> None:
+        kit.embedder.failure = None if kit.embedder.calls else EmbedderError("the time for embedding ran out")
+
+    kit.embedder.before_call = fail_first
+    for number in range(200):
+        kit.write(f"{number}.md", f"Word{number} and more")
+    assert (await kit.ingest()).sections == 200
+    assert (await kit.store.read(lambda it: it.queue("here"))).pending == 64
+    assert kit.woken == 1
+
+
+async def test_what_is_written_anew_without_vectors_wakes_the_queue(kit: Kit) -> None:
+    """The embedder is gone when a file is embedded a second time."""
+
+    class Changed(SqliteDocuments):
+        """Says twice that what is known has changed, when the embedder has just gone."""
+
+        conflicts = 2
+
+        async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
+            """Fail at first."""
+            kit.embedder.failure = EmbedderError("down")
+            if self.conflicts:
+                self.conflicts -= 1
+                raise ConflictError("it has changed")
+            return await super().put_files(job_id, files)
+
+    front = Kit(kit.store, kit.folder, documents=Changed(kit.store._database, kit.store._now), embedder=kit.embedder)
+    kit.write("a.md", "Some text")
+    assert (await front.ingest()).counts == {JobFileState.DONE: 1}
+    assert (await kit.store.read(lambda it: it.queue("here"))).pending == 1
+    assert front.woken == 1
 
 
 async def test_many_small_files_share_calls_and_a_large_one_is_whole(kit: Kit) -> None:

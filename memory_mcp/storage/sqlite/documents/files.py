@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, cast
 import apsw
 
 from memory_mcp.domain.documents import (
+    PARTIAL,
     Document,
     DocumentChange,
     DocumentState,
@@ -30,7 +31,7 @@ _BELOW: Final = "(uri = ?2 OR (uri >= ?2 || '/' AND uri < ?2 || '0'))"
 """At a place or below it; "0" follows "/"."""
 _STATE: Final = f"""
   CASE WHEN {FIRST_FILE.format(column="missing_at")} IS NOT NULL THEN 'missing'
-       WHEN d.refusal IS NOT NULL THEN 'failed' ELSE 'ok' END
+       WHEN d.refusal = '{PARTIAL}' THEN 'partial' WHEN d.refusal IS NOT NULL THEN 'failed' ELSE 'ok' END
 """
 _COLUMNS: Final = f"""
   d.key, d.id, d.namespace, d.digest, d.part, d.title, d.media_type, d.pages, d.refusal, d.error, d.tags, d.created_at,
@@ -103,12 +104,12 @@ def known(db: apsw.Connection, namespace: str, uri: str, digest: str) -> tuple[K
     """Return the documents of this digest, else those that the file alone has."""
     return tuple(
         KnownDocument(document_id, part, held, revision, bool(failed), live, not live and sections.has_any(db, key))
-        for key, document_id, part, held, revision, failed in _known(db, namespace, uri, digest)
+        for key, document_id, part, held, revision, failed in known_rows(db, namespace, uri, digest)
         for live in [sections.known(db, key)]
     )
 
 
-def _known(db: apsw.Connection, namespace: str, uri: str, digest: str) -> list[tuple[int, str, str, str, int, int]]:
+def known_rows(db: apsw.Connection, namespace: str, uri: str, digest: str) -> list[tuple[int, str, str, str, int, int]]:
     """Return key, id, part, digest, revision and whether it failed, of the documents as in `known`."""
     if same := _of_digest(db, namespace, digest):
         return same
@@ -195,13 +196,13 @@ def put(db: apsw.Connection, change: FileChange, now: int) -> None:
     Raises:
         ConflictError: they are no longer what the change says is known.
     """
-    held = _known(db, change.namespace, change.uri, change.stamp.digest)
+    held = known_rows(db, change.namespace, change.uri, change.stamp.digest)
     if [(row[1], row[4]) for row in held] != [(one.id, one.revision) for one in change.known]:
         raise ConflictError(f"file: {change.uri!r} was read by another process meanwhile")
     before = db.execute(
         "SELECT digest FROM document_files WHERE namespace = ? AND uri = ?", (change.namespace, change.uri)
     ).get
-    _put_file(db, change, now)
+    put_file(db, change, now)
     if change.documents is None:
         _add_tags(db, change, now)
     else:
@@ -213,7 +214,7 @@ def put(db: apsw.Connection, change: FileChange, now: int) -> None:
         _drop_orphans(db, change.namespace, cast("str", digest), now)
 
 
-def _put_file(db: apsw.Connection, change: FileChange, now: int) -> None:
+def put_file(db: apsw.Connection, change: FileChange, now: int) -> None:
     stamp = change.stamp
     db.execute(
         """INSERT INTO document_files (namespace, uri, digest, size, modified, seen_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -229,20 +230,9 @@ def _put_file(db: apsw.Connection, change: FileChange, now: int) -> None:
 
 
 def _put_document(db: apsw.Connection, change: FileChange, new: DocumentChange, known_id: str | None, now: int) -> None:
-    document_id = known_id or uuid.uuid4().hex
-    if known_id is None:
-        modified = change.stamp.modified_ns
-        first = now if modified is None or modified > now * 1_000 else modified // 1_000
-        db.execute(
-            """INSERT INTO documents (id, namespace, digest, part, media_type, tags, dated_at, created_at, updated_at)
-               VALUES (?, ?, '', ?, '', '[]', ?, ?, ?)""",
-            (document_id, change.namespace, new.part, first, now, now),
-        )
-    key, first, held = cast(
-        "tuple[int, int, str]",
-        db.execute("SELECT key, dated_at, tags FROM documents WHERE id = ?", (document_id,)).fetchone(),
-    )
-    tags, more = _joined(json.loads(held), change.tags)
+    document_id = known_id or new_document(db, change, new, now)
+    key, first, held = dated_and_tagged(db, document_id)
+    tags, more = _joined(held, change.tags)
     db.execute(
         """UPDATE documents SET digest = ?, refusal = ?, error = ?, tags = ?, revision = revision + 1, updated_at = ?
            WHERE key = ?""",
@@ -258,6 +248,25 @@ def _put_document(db: apsw.Connection, change: FileChange, new: DocumentChange, 
     if new.sections is not None:
         sections.replace_all(db, (key, document_id, change.namespace), new.sections, first, tags, now)
     log_change(db, now, "document", change.namespace, [document_id], tags)
+
+
+def new_document(db: apsw.Connection, change: FileChange, new: DocumentChange, now: int) -> str:
+    """Make a document that no digest has yet; return its id."""
+    document_id, modified = uuid.uuid4().hex, change.stamp.modified_ns
+    first = now if modified is None or modified > now * 1_000 else modified // 1_000
+    db.execute(
+        """INSERT INTO documents (id, namespace, digest, part, media_type, tags, dated_at, created_at, updated_at)
+           VALUES (?, ?, '', ?, '', '[]', ?, ?, ?)""",
+        (document_id, change.namespace, new.part, first, now, now),
+    )
+    return document_id
+
+
+def dated_and_tagged(db: apsw.Connection, document_id: str) -> tuple[int, int, list[str]]:
+    """Return a document's key, the time of its first section, and its tags."""
+    row = db.execute("SELECT key, dated_at, tags FROM documents WHERE id = ?", (document_id,)).fetchone()
+    key, first, held = cast("tuple[int, int, str]", row)
+    return key, first, json.loads(held)
 
 
 def _joined(held: list[str], given: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, cast
 
 import apsw
 
-from memory_mcp.domain.documents import FileChange
+from memory_mcp.domain.documents import BY_WATCH, DocumentChange, FileChange
 from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.domain.jobs import (
     FileContent,
@@ -22,10 +22,14 @@ from memory_mcp.domain.jobs import (
     check_transition,
 )
 from memory_mcp.storage.sqlite.db.rows import from_micros, to_json, to_micros
-from memory_mcp.storage.sqlite.documents import files
+from memory_mcp.storage.sqlite.documents import files, parts
 
-KEPT_FOR: Final = 30 * 86_400_000_000
-"""Microseconds for which an ended job is remembered."""
+_DAY: Final = 86_400_000_000
+"""Microseconds."""
+KEPT_FOR: Final = 30 * _DAY
+"""For so long an ended job is remembered."""
+WATCHES_KEPT_FOR: Final = _DAY
+"""Likewise one of a watch: there is one for each change of a file."""
 _UNFINISHED: Final = "state NOT IN ('done', 'failed', 'cancelled')"
 _COLUMNS: Final = """
   j.id, j.namespace, j.tags, j.roots, j.folders, j.forced, j.asked_by, j.state, j.error, j.created_at, j.updated_at,
@@ -53,7 +57,7 @@ class _JobRow(NamedTuple):
 
 def create(db: apsw.Connection, new: NewJob, of: Sequence[NewJobFile], now: int) -> IngestJob:
     """Queue a job, and forget those that ended long ago."""
-    _forget(db, now - KEPT_FOR)
+    _forget(db, now)
     job_id = uuid.uuid4().hex
     db.execute(
         """INSERT INTO jobs (id, namespace, tags, roots, folders, forced, asked_by, state, created_at, updated_at)
@@ -96,8 +100,13 @@ def _file_row(key: int, place: int, file: NewJobFile) -> tuple[apsw.SQLiteValue,
     return key, place, file.uri, state.value, file.left_out, *content
 
 
-def _forget(db: apsw.Connection, before: int) -> None:
-    rows = db.execute(f"SELECT key FROM jobs WHERE updated_at < ? AND NOT {_UNFINISHED}", (before,)).fetchall()  # noqa: S608 - a constant
+def _forget(db: apsw.Connection, now: int) -> None:
+    """Forget the jobs that ended long ago; those that are left are few, so an index would cost more than this scan."""
+    rows = db.execute(
+        f"""SELECT key FROM jobs WHERE NOT ({_UNFINISHED})
+              AND updated_at < iif(substr(asked_by, 1, {len(BY_WATCH)}) = '{BY_WATCH}', ?, ?)""",  # noqa: S608 - constants
+        (now - WATCHES_KEPT_FOR, now - KEPT_FOR),
+    ).fetchall()
     for table, column in (("job_files", "job"), ("jobs", "key")):
         db.executemany(f"DELETE FROM {table} WHERE {column} = ?", cast("list[tuple[int]]", rows))  # noqa: S608 - ours
 
@@ -113,7 +122,9 @@ def job(db: apsw.Connection, job_id: str, namespace: str, *, any_namespace: bool
         (job_id, any_namespace, namespace),
     ).fetchone()
     if row is None:
-        raise NotFoundError(f"job: no job {job_id!r} is known; jobs are forgotten 30 days after their end")
+        raise NotFoundError(
+            f"job: no job {job_id!r} is known; jobs are forgotten 30 days after their end, those of watches after one"
+        )
     return _to_job(row)
 
 
@@ -195,6 +206,19 @@ def advance(db: apsw.Connection, job_id: str, state: JobState, error: str | None
             (job_id,),
         )
     return job(db, job_id, "", any_namespace=True)
+
+
+def add_sections(
+    db: apsw.Connection, job_id: str, change: FileChange, documents: Sequence[DocumentChange], now: int
+) -> None:
+    """Write new sections ahead of their file; nothing if the job has ended.
+
+    Raises:
+        ConflictError: a known document is gone.
+        NotFoundError: there is no such job.
+    """
+    if not job(db, job_id, "", any_namespace=True).state.is_final:
+        parts.add_sections(db, change, documents, now)
 
 
 def put_files(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Final, cast
 
 import apsw
@@ -85,6 +87,68 @@ def remove(db: apsw.Connection, document: int, now: int) -> None:
     _delete_others(db, document, set(), now)
 
 
+def remove_first(db: apsw.Connection, document: int, limit: int, now: int) -> None:
+    """Delete the first live sections of a document."""
+    _delete(db, list(islice(_live(db, document).values(), limit)), now)
+
+
+def remove_named(db: apsw.Connection, document: int, memory_ids: Sequence[str], now: int) -> None:
+    """Delete live sections of a document by their ids."""
+    live = _live(db, document)
+    _delete(db, [live[memory_id] for memory_id in memory_ids if memory_id in live], now)
+
+
+def _delete(db: apsw.Connection, keys: Sequence[int], now: int) -> None:
+    rows = db.execute(
+        "SELECT key, id, namespace FROM memories WHERE key IN (SELECT value FROM json_each(?))", (to_json(list(keys)),)
+    ).fetchall()
+    mark_deleted(db, cast("list[tuple[int, str, str]]", rows), now)
+    db.executemany("DELETE FROM sections WHERE key = ?", [(key,) for key in keys])
+
+
+def count(db: apsw.Connection, document: int) -> int:
+    """Return the number of live sections of a document."""
+    counted = db.execute(
+        """SELECT count(*) FROM sections AS s JOIN memories AS m USING (key)
+           WHERE s.document = ? AND m.deleted_at IS NULL""",
+        (document,),
+    ).get
+    return cast("int", counted)
+
+
+def append(
+    db: apsw.Connection,
+    document: tuple[int, str, str],
+    placed: Sequence[PlacedSection],
+    first: int,
+    tags: Sequence[str],
+    now: int,
+) -> None:
+    """Add new sections behind all others of a document: its key, id and namespace."""
+    key, document_id, namespace = document
+    last, latest = cast(
+        "tuple[int, int | None]",
+        db.execute(
+            """SELECT s.place, m.created_at FROM sections AS s JOIN memories AS m USING (key)
+               WHERE s.document = ? ORDER BY s.place DESC LIMIT 1""",
+            (key,),
+        ).fetchone()
+        or (-1, None),
+    )
+    times = section_times(from_micros(first if latest is None else latest + 1), _later(placed, latest))
+    for place, (section, time) in enumerate(zip(placed, map(to_micros, times), strict=True), last + 1):
+        memory = _create(db, section, document_id, namespace, tags, time, now)
+        _place(db, memory, key, place, section.draft)
+
+
+def _later(placed: Sequence[PlacedSection], latest: int | None) -> Iterator[SectionDraft]:
+    """Yield the drafts, without the times before a moment."""
+    for section in placed:
+        told = section.draft.created_at
+        is_early = told is not None and latest is not None and to_micros(told) <= latest
+        yield replace(section.draft, created_at=None) if is_early else section.draft
+
+
 def add_tags(db: apsw.Connection, document: int, namespace: str, tags: Sequence[str], now: int) -> None:
     """Add tags to the live sections of a document."""
     live = _live(db, document)
@@ -120,14 +184,19 @@ def replace_all(
             memory = live[section.kept]
             if _move(db, memory, time):
                 moved.append(section.kept)
-        draft = section.draft
-        db.execute(
-            """INSERT INTO sections (key, document, place, heading, page, digest) VALUES (?, ?, ?, ?, ?, ?)
-               ON CONFLICT DO UPDATE SET place = excluded.place, page = excluded.page""",
-            (memory, key, place, to_json(list(draft.heading)), draft.page, draft.digest),
-        )
+        _place(db, memory, key, place, section.draft)
     if moved:
         log_change(db, now, "update", namespace, moved)
+
+
+def _place(db: apsw.Connection, memory: int, document: int, place: int, draft: SectionDraft) -> None:
+    """Give a memory its place in a document."""
+    db.execute(
+        """INSERT INTO sections (key, document, place, heading, page, digest) VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET place = excluded.place, page = excluded.page
+           WHERE place <> excluded.place OR page IS NOT excluded.page""",
+        (memory, document, place, to_json(list(draft.heading)), draft.page, draft.digest),
+    )
 
 
 def _drafts(placed: Sequence[PlacedSection], live: Mapping[str, int], kept: set[int]) -> Iterator[SectionDraft]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from memory_mcp.domain.documents import (
     Document,
+    DocumentChange,
     DocumentState,
     FileChange,
     FileStamp,
@@ -17,7 +19,7 @@ from memory_mcp.domain.documents import (
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
 from memory_mcp.storage.sqlite.db.connection import Database
 from memory_mcp.storage.sqlite.db.rows import to_micros
-from memory_mcp.storage.sqlite.documents import files, jobs, sections, watches
+from memory_mcp.storage.sqlite.documents import files, jobs, parts, sections, watches
 
 
 class SqliteDocuments:
@@ -51,8 +53,15 @@ class SqliteDocuments:
         return await self._database.read(lambda db: sections.outline(db, document_id, offset, limit))
 
     async def remove_documents(self, document_ids: Sequence[str]) -> int:
+        now, left, removed = self._now(), document_ids, 0
+        while left:
+            gone, left = await self._database.write(partial(parts.remove_some, document_ids=left, now=now))
+            removed += gone
+        return removed
+
+    async def remove_sections(self, document_id: str, memory_ids: Sequence[str]) -> None:
         now = self._now()
-        return await self._database.write(lambda db: files.remove(db, document_ids, now))
+        await self._database.write(lambda db: parts.remove_sections(db, document_id, memory_ids, now))
 
     async def mark_missing(self, namespace: str, folder: str, since: datetime) -> int:
         now = self._now()
@@ -80,6 +89,10 @@ class SqliteDocuments:
     async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> IngestJob:
         now = self._now()
         return await self._database.write(lambda db: jobs.advance(db, job_id, state, error, now))
+
+    async def add_sections(self, job_id: str, change: FileChange, documents: Sequence[DocumentChange]) -> None:
+        now = self._now()
+        await self._database.write(lambda db: jobs.add_sections(db, job_id, change, documents, now))
 
     async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
         now = self._now()

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.documents import Watch
+from memory_mcp.domain.documents import BY_CLIENT, Watch
 from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
 
@@ -17,10 +17,12 @@ _COLUMNS: Final = "id, path, namespace, tags, asked_by, created_at"
 
 
 def add(db: apsw.Connection, path: str, namespace: str, tags: Sequence[str], asked_by: str, now: int) -> Watch:
-    """Watch a folder; one that is watched already gets these tags."""
+    """Watch a folder; one that is watched already gets these tags, and the user's takes over a client's."""
     row = db.execute(
         f"""INSERT INTO watches ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (namespace, path) DO UPDATE SET tags = excluded.tags RETURNING {_COLUMNS}""",  # noqa: S608 - a constant
+            ON CONFLICT (namespace, path) DO UPDATE SET tags = excluded.tags,
+              asked_by = iif(substr(asked_by, 1, {len(BY_CLIENT)}) = '{BY_CLIENT}', excluded.asked_by, asked_by)
+            RETURNING {_COLUMNS}""",  # noqa: S608 - a constant
         (uuid.uuid4().hex, path, namespace, to_json(list(tags)), asked_by, now),
     ).fetchone()
     return _to_watch(row)

@@ -8,6 +8,7 @@ from typing import Final, cast
 
 import apsw
 
+from memory_mcp.domain.documents import PARTIAL, PARTLY_WRITTEN
 from memory_mcp.domain.duplicates import check_merged, check_retry, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
@@ -261,11 +262,23 @@ def purge(db: apsw.Connection, before: int, now: int) -> int:
     ).fetchall()
     to_delete = cast("list[tuple[int, str, str]]", rows)
     keys = [(key,) for key, _, _ in to_delete]
+    _empty_documents(db, [key for key, _, _ in to_delete], now)
     for table in ("revisions", "tags", "sections", "memories"):
         db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608 - a table of ours
     for namespace in sorted({namespace for *_, namespace in to_delete}):
         log_change(db, now, "purge", namespace, [memory_id for _, memory_id, of in to_delete if of == namespace])
     return len(to_delete)
+
+
+def _empty_documents(db: apsw.Connection, keys: Sequence[int], now: int) -> None:
+    """Let documents that lose their last section be read again when their files are ingested."""
+    db.execute(
+        """UPDATE documents SET refusal = ?2, error = ?3, revision = revision + 1, updated_at = ?4
+           WHERE key IN (SELECT document FROM sections WHERE key IN (SELECT value FROM json_each(?1)))
+             AND NOT EXISTS (SELECT 1 FROM sections AS s WHERE s.document = documents.key
+                             AND s.key NOT IN (SELECT value FROM json_each(?1)))""",
+        (to_json(list(keys)), PARTIAL, PARTLY_WRITTEN, now),
+    )
 
 
 def acquire_lease(db: apsw.Connection, name: str, owner: str, now: int, expires_at: int) -> bool:

@@ -1,0 +1,87 @@
+"""Large files and documents, a part in each transaction; every function works inside the caller's.
+
+A document is partial from its first part to the last one, which `files.put` or `files.remove` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, cast
+
+import apsw
+
+from memory_mcp.domain.documents import PARTIAL, PARTLY_WRITTEN, DocumentChange, FileChange
+from memory_mcp.domain.errors import ConflictError
+from memory_mcp.domain.models import MAX_TAGS
+from memory_mcp.domain.names import tags_once
+from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.sqlite.documents import files, sections
+
+_DELETED_AT_ONCE: Final = 500
+"""Sections, in one transaction: about half a second, while other processes wait to write."""
+
+
+def add_sections(db: apsw.Connection, change: FileChange, documents: Sequence[DocumentChange], now: int) -> None:
+    """Write new sections behind the known ones of documents, which are partial from now on.
+
+    They belong to the digest that the file's documents have so far, so that they are known when it is read again.
+
+    Raises:
+        ConflictError: a known document is gone.
+    """
+    held = files.known_rows(db, change.namespace, change.uri, change.stamp.digest)
+    ids = {part: document_id for _, document_id, part, *_ in held}
+    if not {one.id for one in change.known} <= set(ids.values()):
+        raise ConflictError(f"file: a document of {change.uri!r} was removed meanwhile")
+    digest = held[0][3] if held else change.stamp.digest
+    if not held:  # its time is not known yet: whoever compares it reads it again
+        files.put_file(db, replace(change, stamp=replace(change.stamp, modified_ns=None)), now)
+    for new in documents:
+        document_id = ids.get(new.part) or files.new_document(db, change, new, now)
+        if new.part not in ids:
+            db.execute(
+                "UPDATE documents SET title = ?, media_type = ?, pages = ? WHERE id = ?",
+                (new.title, new.media_type, new.pages, document_id),
+            )
+        key, first, tags = files.dated_and_tagged(db, document_id)
+        if new.part not in ids:
+            tags = tags_once(change.tags)[:MAX_TAGS]
+        _make_partial(db, key, now)
+        db.execute("UPDATE documents SET digest = ?, tags = ? WHERE key = ?", (digest, to_json(tags), key))
+        sections.append(db, (key, document_id, change.namespace), new.sections or (), first, tags, now)
+        log_change(db, now, "document", change.namespace, [document_id], tags)
+
+
+def _make_partial(db: apsw.Connection, key: int, now: int) -> None:
+    db.execute(
+        "UPDATE documents SET refusal = ?, error = ?, revision = revision + 1, updated_at = ? WHERE key = ?",
+        (PARTIAL, PARTLY_WRITTEN, now, key),
+    )
+
+
+def remove_sections(db: apsw.Connection, document_id: str, memory_ids: Sequence[str], now: int) -> None:
+    """Delete sections of a document, which is partial from now on."""
+    key = cast("int | None", db.execute("SELECT key FROM documents WHERE id = ?", (document_id,)).get)
+    if key is not None:
+        _make_partial(db, key, now)
+        sections.remove_named(db, key, memory_ids, now)
+
+
+def remove_some(db: apsw.Connection, document_ids: Sequence[str], now: int) -> tuple[int, Sequence[str]]:
+    """Remove the first documents, or the first sections of a large one; return how many, and those that are left."""
+    removed, room = 0, _DELETED_AT_ONCE
+    for number, document_id in enumerate(document_ids):
+        key = cast("int | None", db.execute("SELECT key FROM documents WHERE id = ?", (document_id,)).get)
+        count = 0 if key is None else sections.count(db, key)
+        if count > room:
+            if key is not None and not number:
+                _make_partial(db, key, now)
+                sections.remove_first(db, key, room, now)
+            return removed, document_ids[number:]
+        removed += files.remove(db, [document_id], now)
+        room -= count + 1
+        if room <= 0:
+            return removed, document_ids[number + 1 :]
+    return removed, ()
