@@ -34,6 +34,14 @@ def _import_all() -> None:
         importlib.import_module(f"{app.__package__}.{name}")
 
 
+def _stream(number: int, name: str, errors: str) -> io.TextIOWrapper:
+    """Open a standard stream as Python does."""
+    raw = io.FileIO(number, "w" if number else "r", closefd=False)
+    raw.name = name  # type: ignore[misc]  # as Python's own are called, which says nothing of it
+    buffered = io.BufferedWriter(raw) if number else io.BufferedReader(raw)
+    return io.TextIOWrapper(buffered, encoding="utf-8", errors=errors, write_through=number == 2)
+
+
 def _become(request: dict[str, object], descriptors: list[int]) -> None:
     """Take on what a process of its own would have been started with."""
     for number, descriptor in enumerate(descriptors):
@@ -47,14 +55,9 @@ def _become(request: dict[str, object], descriptors: list[int]) -> None:
     time.tzset()
     os.chdir(str(folder))
     sys.argv = ["memory-mcp", *arguments]
-    for name, number, mode, errors in (("stdin", 0, "r", "surrogateescape"), ("stdout", 1, "w", "surrogateescape")):
-        setattr(sys, name, open(number, mode, encoding="utf-8", errors=errors, closefd=False))  # noqa: SIM115 - for life
-    sys.stderr = io.TextIOWrapper(
-        open(2, "wb", 0, closefd=False),  # noqa: SIM115 - likewise
-        encoding="utf-8",
-        errors="backslashreplace",
-        write_through=True,
-    )
+    sys.stdin = _stream(0, "<stdin>", "surrogateescape")
+    sys.stdout = _stream(1, "<stdout>", "surrogateescape")
+    sys.stderr = _stream(2, "<stderr>", "backslashreplace")
 
 
 def _is_command(control: socket.socket, message: bytes, descriptors: list[int]) -> bool:
