@@ -13,13 +13,15 @@ from memory_mcp.context.hooks.clients import HOOK_CLIENTS, HookEvent, HookInput,
 from memory_mcp.context.hooks.journal import Journal, log_file, state_folder
 from memory_mcp.context.hooks.record import SessionRecord
 from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError, SettingsError
+from memory_mcp.hooks import quick_settings
 from memory_mcp.hooks.deadline import Deadline, began
 
 if TYPE_CHECKING:
     from memory_mcp.hooks.blocks import HookBlock, Wanted
 
-LIMITS_S: Final = {HookEvent.SESSION_START: 1.0, HookEvent.PROMPT_SUBMIT: 0.25}
-"""After so long a hook gives up and prints nothing."""
+LATE: Final = "it was not done in time; the store may be locked, the daemon hang, or the machine be busy"
+SETTINGS_S: Final = {HookEvent.SESSION_START: 3.0, HookEvent.PROMPT_SUBMIT: 0.25}
+"""When a hook gives up as long as it does not know the settings, which say when."""
 MOST_INPUT: Final = 4_000_000
 MAX_QUERY: Final = 4_000
 """Characters of a prompt that are searched for."""
@@ -65,11 +67,9 @@ def run(call: HookCall) -> int:
         if cause:
             sys.stderr.write(f"memory-mcp: hook {call.event}: {cause}\n")
 
-    limit_s = LIMITS_S[call.event]
-    late = f"it took longer than {limit_s:g} s; the store may be locked, the daemon hang, or the machine be busy"
-    deadline = Deadline(begin + limit_s, lambda: note("failed", late))
+    deadline = Deadline(begin + SETTINGS_S[call.event], lambda: note("failed", LATE))
     try:
-        note("shown" if _answered(call, deadline) else "nothing")
+        note("shown" if _answered(call, begin, deadline) else "nothing")
     except MemoryMcpError as error:
         note("failed", error.with_fix())
     except Exception as error:  # noqa: BLE001 - the outermost net: a hook that fails may block its client's prompt
@@ -77,13 +77,14 @@ def run(call: HookCall) -> int:
     return 0
 
 
-def _answered(call: HookCall, deadline: Deadline) -> bool:
+def _answered(call: HookCall, begin: float, deadline: Deadline) -> bool:
     """Print what the client's session should be told; say whether that was anything."""
-    from memory_mcp.hooks import quick_settings  # noqa: PLC0415 - inside the net
-    from memory_mcp.hooks.blocks import Wanted  # noqa: PLC0415 - likewise
+    from memory_mcp.hooks.blocks import Wanted  # noqa: PLC0415 - inside the net
 
-    given, settings = _input(), quick_settings.read()
+    settings = quick_settings.read()
     is_start = call.event is HookEvent.SESSION_START
+    deadline.end = begin + (settings.hook_start_ms if is_start else settings.hook_prompt_ms) / 1000
+    given = _input()
     if settings.is_plain and not settings.sqlite_path.is_file():
         return False
     most = settings.hook_start_chars if is_start else settings.hook_prompt_chars
