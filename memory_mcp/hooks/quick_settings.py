@@ -44,16 +44,12 @@ class NotPlainError(Exception):
     """A setting that only `settings` understands, or refuses."""
 
 
-def read() -> HookSettings:
-    """Return the settings.
-
-    Raises:
-        SettingsError: one is wrong.
-    """
+def plain() -> HookSettings | None:
+    """Return the settings, if they are plain."""
     try:
         return _quick(of_front())
     except (NotPlainError, ValueError, OSError):
-        return _whole()
+        return None
 
 
 def _quick(variables: Mapping[str, str]) -> HookSettings:
@@ -125,7 +121,12 @@ def _switch(given: Mapping[str, object], name: str) -> bool:
     return value
 
 
-def _whole() -> HookSettings:
+def whole() -> HookSettings:
+    """Return the settings, plain or not.
+
+    Raises:
+        SettingsError: one is wrong.
+    """
     from memory_mcp import settings  # noqa: PLC0415 - a tenth of a second, and more
 
     loaded = settings.load()

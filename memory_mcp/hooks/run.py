@@ -18,10 +18,11 @@ from memory_mcp.hooks.deadline import Deadline, began
 
 if TYPE_CHECKING:
     from memory_mcp.hooks.blocks import HookBlock, Wanted
+    from memory_mcp.hooks.quick_settings import HookSettings
 
 LATE: Final = "it was not done in time; the store may be locked, the daemon hang, or the machine be busy"
 SETTINGS_S: Final = {HookEvent.SESSION_START: 3.0, HookEvent.PROMPT_SUBMIT: 0.25}
-"""When a hook gives up as long as it does not know the settings, which say when."""
+"""When a hook gives up where `settings` must be asked for what is not plain, which takes a part of a second."""
 MOST_INPUT: Final = 4_000_000
 MAX_QUERY: Final = 4_000
 """Characters of a prompt that are searched for."""
@@ -67,9 +68,14 @@ def run(call: HookCall) -> int:
         if cause:
             sys.stderr.write(f"memory-mcp: hook {call.event}: {cause}\n")
 
-    deadline = Deadline(begin + SETTINGS_S[call.event], lambda: note("failed", LATE))
+    settings = quick_settings.plain()
+    limit_s = SETTINGS_S[call.event] if settings is None else _limit_s(call, settings)
+    deadline = Deadline(begin + limit_s, lambda: note("failed", LATE))
     try:
-        note("shown" if _answered(call, begin, deadline) else "nothing")
+        if settings is None:
+            settings = quick_settings.whole()
+            deadline.end = begin + _limit_s(call, settings)
+        note("shown" if _answered(call, settings, deadline) else "nothing")
     except MemoryMcpError as error:
         note("failed", error.with_fix())
     except Exception as error:  # noqa: BLE001 - the outermost net: a hook that fails may block its client's prompt
@@ -77,14 +83,17 @@ def run(call: HookCall) -> int:
     return 0
 
 
-def _answered(call: HookCall, begin: float, deadline: Deadline) -> bool:
+def _limit_s(call: HookCall, settings: HookSettings) -> float:
+    is_start = call.event is HookEvent.SESSION_START
+    return (settings.hook_start_ms if is_start else settings.hook_prompt_ms) / 1000
+
+
+def _answered(call: HookCall, settings: HookSettings, deadline: Deadline) -> bool:
     """Print what the client's session should be told; say whether that was anything."""
     from memory_mcp.hooks.blocks import Wanted  # noqa: PLC0415 - inside the net
 
-    settings = quick_settings.read()
-    is_start = call.event is HookEvent.SESSION_START
-    deadline.end = begin + (settings.hook_start_ms if is_start else settings.hook_prompt_ms) / 1000
     given = _input()
+    is_start = call.event is HookEvent.SESSION_START
     if settings.is_plain and not settings.sqlite_path.is_file():
         return False
     most = settings.hook_start_chars if is_start else settings.hook_prompt_chars
