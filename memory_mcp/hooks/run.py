@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from memory_mcp.context.hooks.clients import HOOK_CLIENTS, HookEvent, HookInput, told
+from memory_mcp.context.hooks.clients import HookInput, answered, told
 from memory_mcp.context.hooks.journal import Journal, log_file, state_folder
 from memory_mcp.context.hooks.record import SessionRecord
 from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError, SettingsError
+from memory_mcp.domain.hooks import HOOK_EVENTS, HookEvent
 from memory_mcp.hooks import quick_settings
 from memory_mcp.hooks.deadline import Deadline, began
 
@@ -26,7 +27,7 @@ SETTINGS_S: Final = {HookEvent.SESSION_START: 3.0, HookEvent.PROMPT_SUBMIT: 0.25
 MOST_INPUT: Final = 4_000_000
 MAX_QUERY: Final = 4_000
 """Characters of a prompt that are searched for."""
-USAGE: Final = f"usage: memory-mcp hook {'|'.join(HookEvent)} --client {'|'.join(HOOK_CLIENTS)} [--namespace NAME]"
+USAGE: Final = f"usage: memory-mcp hook {'|'.join(HookEvent)} --client {'|'.join(HOOK_EVENTS)} [--namespace NAME]"
 
 
 class HookCall(NamedTuple):
@@ -41,7 +42,7 @@ def parsed(words: Sequence[str]) -> HookCall | None:
     """Return the call that the words after `hook` make; None if they make none."""
     options = dict(zip(words[1::2], words[2::2], strict=False))
     fits = len(words) % 2 == 1 and words[0] in list(HookEvent) and options.keys() <= {"--client", "--namespace"}
-    if not fits or options.get("--client") not in HOOK_CLIENTS:
+    if not fits or options.get("--client") not in HOOK_EVENTS:
         return None
     return HookCall(HookEvent(words[0]), options["--client"], options.get("--namespace"))
 
@@ -101,7 +102,7 @@ def _answered(call: HookCall, settings: HookSettings, deadline: Deadline) -> boo
     begins = is_start and given.begins
 
     def printed(text: str) -> str:
-        return json.dumps(HOOK_CLIENTS[call.client].answered(call.event, text), ensure_ascii=False)
+        return json.dumps(answered(call.client, call.event, text), ensure_ascii=False)
 
     wanted = Wanted(
         settings,
