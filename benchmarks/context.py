@@ -17,7 +17,7 @@ from benchmarks.scale import NAMESPACE, Rows, Turn, fill, turns, vectors
 from benchmarks.store import Line, in_turns
 from memory_mcp.app import make_embedder, make_services
 from memory_mcp.context.models import ContextRequest
-from memory_mcp.context.states import State
+from memory_mcp.context.states import ContextState
 from memory_mcp.domain.models import Filters, Space
 from memory_mcp.domain.principal import local_user
 from memory_mcp.domain.sources import SourceError, SourceItem
@@ -80,7 +80,7 @@ async def with_faults(served: Daemon, path: Path, asked: list[str]) -> None:
         assert "answers" in {item.source for item in block.items}
     await embedder.close()
     await store.close()
-    late = services.context.requests.ended[State.LATE]
+    late = services.context.requests.ended[ContextState.LATE]
     say(f"{len(took)} blocks with {BUDGET_MS} ms, {late} of them late: p50 {percentile(took, 0.5):.0f} ms, ")
     say(f"the slowest {max(took):.0f} ms (target: at most {BUDGET_MS + 50} ms)")
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from memory_mcp.context.memories import Remembered, of_memory
+from memory_mcp.context.evidence import of_memory
+from memory_mcp.context.memories import Remembered
 from memory_mcp.context.models import ContextRequest, Evidence
 from memory_mcp.context.policy import ContextPolicy
 from memory_mcp.domain.documents import DOCUMENT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 
 from memory_mcp.app import make_services
 from memory_mcp.context.models import ContextBlock, ContextRequest
-from memory_mcp.context.states import ENDS, NEXT, Requests, State
+from memory_mcp.context.states import ENDS, NEXT, ContextState, Requests
 from memory_mcp.domain.errors import InvalidArgumentError, StoreError
 from memory_mcp.domain.models import Change, Filters, NewMemory
 from memory_mcp.domain.principal import Principal, Reach, local_user
@@ -216,7 +216,7 @@ async def test_what_fails_costs_its_own_part(start: Start) -> None:
     assert "broken: it answered HTML; check the url" in str(block.degraded)
     assert [state.retry_after_s for state in block.sources if state.name == "tired"] == [7]
     assert [source.cancelled for source in sources] == [0, 1, 1, 0, 0]
-    assert services.context.requests.ended == {State.LATE: 1}
+    assert services.context.requests.ended == {ContextState.LATE: 1}
     assert services.context.requests.sources["slow", "late"] == 1
 
 
@@ -226,13 +226,13 @@ async def test_cancelling_stops_the_sources(start: Start) -> None:
     services = start(slow)
     asking = asyncio.create_task(ask(services))
     await slow.begun.wait()
-    assert services.context.requests.active[State.GATHERING] == 1
+    assert services.context.requests.active[ContextState.GATHERING] == 1
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
     await asyncio.sleep(0)
     assert slow.cancelled == 1
-    assert services.context.requests.ended == {State.CANCELLED: 1}
+    assert services.context.requests.ended == {ContextState.CANCELLED: 1}
     assert services.context.requests.active.total() == 0
 
 
@@ -247,7 +247,7 @@ async def test_a_caller_names_configured_sources_within_its_reach(start: Start) 
     with pytest.raises(InvalidArgumentError, match=r"unknown name 'secret'; choose one of: wiki"):
         await ask(services, principal=guest, sources=["secret"])
     assert secret.asked == []
-    assert services.context.requests.ended[State.FAILED] == 1
+    assert services.context.requests.ended[ContextState.FAILED] == 1
 
 
 async def test_another_namespace_joins_and_is_marked(start: Start) -> None:
@@ -286,18 +286,18 @@ async def test_nothing_found_is_an_empty_block(start: Start) -> None:
 
 async def test_each_state_is_told_with_the_request(start: Start) -> None:
     """In their order, to whoever watches."""
-    seen: list[tuple[str, State]] = []
+    seen: list[tuple[str, ContextState]] = []
     services = start()
     services.context.requests = Requests(lambda request, state, _: seen.append((request, state)))
     await ask(services, request_id="r7")
-    order: Sequence[State] = (State.RECEIVED, State.PLANNED, State.GATHERING, State.PACKED, State.ANSWERED)
-    assert seen == [("r7", state) for state in order]
+    order = ["received", "planned", "gathering", "packed", "answered"]
+    assert [(request, state.value) for request, state in seen] == [("r7", each) for each in order]
 
 
-@pytest.mark.parametrize("state", State)
-def test_no_state_follows_that_may_not(state: State) -> None:
+@pytest.mark.parametrize("state", ContextState)
+def test_no_state_follows_that_may_not(state: ContextState) -> None:
     """The table decides; from each state but the last an end can be reached."""
-    for following in State:
+    for following in ContextState:
         progress = Requests().begin("r")
         progress.state = state
         if following in NEXT[state]:
@@ -305,4 +305,4 @@ def test_no_state_follows_that_may_not(state: State) -> None:
         else:
             with pytest.raises(ValueError, match="may not follow"):
                 progress.to(following)
-    assert state in ENDS or State.CANCELLED in NEXT[state]
+    assert state in ENDS or ContextState.CANCELLED in NEXT[state]
