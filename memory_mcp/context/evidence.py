@@ -23,7 +23,8 @@ _BLANK: Final = re.compile(r"\s+")
 
 def passage_chars(request: ContextRequest, policy: ContextPolicy) -> int:
     """Return how many characters of a longer text are shown."""
-    return max(policy.passage_chars, round(policy.passage_share * request.max_tokens * CHARS_PER_TOKEN))
+    share = round(policy.passage_share * request.max_tokens * CHARS_PER_TOKEN)
+    return min(policy.most_passage_chars, max(policy.passage_chars, share))
 
 
 def whole_words(part: str, content: str) -> str:
@@ -62,10 +63,13 @@ def of_item(item: SourceItem, source: str, request: ContextRequest, policy: Cont
     """Return what an item says; a long one gives the passage with the query's words."""
     chars = passage_chars(request, policy)
     text = item.text[:READ_CHARS]
-    is_long = len(item.text) > chars
+
+    def passage() -> str:
+        return whole_words(excerpt(text, request.query, chars), text)
+
     return Evidence(
         source=source,
-        text=whole_words(excerpt(text, request.query, chars), text) if is_long else text,
+        text=text[:chars],
         uri=item.uri,
         title=item.title or item.uri,
         score=item.score,
@@ -73,5 +77,5 @@ def of_item(item: SourceItem, source: str, request: ContextRequest, policy: Cont
         conversation=item.uri or item.title,
         place=(item.at.timestamp() if item.at else 0.0, 0),
         order=0 if request.query else LAST,
-        is_cut=is_long,
+        passage=passage if len(item.text) > chars else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -108,9 +109,9 @@ class _Passages:
     ) -> Evidence:
         """Return what a memory says."""
         is_long = len(memory.content) > self._chars
-        text = self._best(memory.content, hit, answer) if is_long else memory.content
+        passage = partial(self._best, memory.content, hit, answer) if is_long else None
         made = of_memory(memory, place, is_joined=is_joined)
-        return replace(made, text=text, is_cut=is_long, score=None if hit is None else hit.ranked.score)
+        return replace(made, passage=passage, score=None if hit is None else hit.ranked.score)
 
     def _best(self, content: str, hit: Hit | None, answer: SearchAnswer | None) -> str:
         by_words = answer is not None and (answer.mode == "keyword" or answer.intent == "identifier")
