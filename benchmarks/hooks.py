@@ -83,7 +83,7 @@ def main() -> None:
     report(f"hook session-start {what}", percentile(starts, 0.5), "--version", floor, "ms", "1.5, under 300 ms")
     report(f"hook prompt-submit {what}", percentile(prompts, 0.5), "--version", floor, "ms", "under 250 ms")
     say(
-        f"at most: session-start {max(starts):.0f} ms, prompt-submit {max(prompts):.0f} ms; {shown} prompts shown something"
+        f"at most: session-start {max(starts):.0f} ms, prompt-submit {max(prompts):.0f} ms; {shown} prompts got something"
     )
 
 

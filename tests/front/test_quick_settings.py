@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -19,6 +20,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.environment import own_folder
 from memory_mcp.hooks import quick_settings
 
+T = TypeVar("T")
 VALUES = {
     "SQLITE_PATH": ["/srv/m.db", "~/m.db", "$HOME/m.db", "m.db", "/srv/", "", " /x", ":memory:"],
     "NAMESPACE": ["auto", "mine", "café", "", " ", "x" * 128, "x" * 129],
@@ -53,10 +55,15 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def read() -> quick_settings.HookSettings | str:
-    """Return what a hook reads, or why it cannot."""
+def quick() -> quick_settings.HookSettings:
+    """Read what a hook reads."""
+    return quick_settings.plain() or quick_settings.whole()
+
+
+def read(how: Callable[[], T]) -> T | str:
+    """Return the settings, or why there are none."""
     try:
-        return quick_settings.plain() or quick_settings.whole()
+        return how()
     except SettingsError as error:
         return str(error)
 
@@ -71,12 +78,10 @@ def test_they_are_those_of_the_program(home: Path, values: dict[str, str], file:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
             patch.setenv(f"MCP_MEMORY_{name}", value)
-        got = read()
-        try:
-            loaded = settings.load()
-        except SettingsError as error:
-            assert got == str(error)
-            return
+        got, loaded = read(quick), read(settings.load)
+    if isinstance(loaded, str):
+        assert got == loaded
+        return
     assert isinstance(got, quick_settings.HookSettings)
     names = [name for name in got._fields if name not in {"is_plain", "embedder_address"}]
     assert {name: getattr(got, name) for name in names} == {name: getattr(loaded, name) for name in names}
