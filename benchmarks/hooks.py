@@ -82,9 +82,7 @@ def main() -> None:
     what = f"on {MEMORIES:,} memories, p50 of {TURNS}"
     report(f"hook session-start {what}", percentile(starts, 0.5), "--version", floor, "ms", "1.5, under 300 ms")
     report(f"hook prompt-submit {what}", percentile(prompts, 0.5), "--version", floor, "ms", "under 250 ms")
-    say(
-        f"at most: session-start {max(starts):.0f} ms, prompt-submit {max(prompts):.0f} ms; {shown} prompts got something"
-    )
+    say(f"at most: session-start {max(starts):.0f} ms, prompt-submit {max(prompts):.0f} ms; {shown} prompts answered")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,8 @@ def _brief(evidence: Evidence, most_chars: int) -> Evidence:
     most = int(MOST_SHARE * most_chars)
     if len(evidence.text) <= most:
         return evidence
-    return replace(evidence, text=f"{evidence.text[:most].rpartition(' ')[0] or evidence.text[:most]} …", is_cut=True)
+    begins = evidence.text[:most]
+    return replace(evidence, passage=lambda: f"{begins.rpartition(' ')[0] or begins} …")
 
 
 async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) -> HookBlock | None:

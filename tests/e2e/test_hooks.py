@@ -156,7 +156,7 @@ def test_nothing_is_shown_twice(hooks: Hooks, remember: Callable[..., str]) -> N
     """Until the session's context begins anew; other sessions do not matter."""
     remember(*OTHERS, conversation_id="earlier")
     remember(KEY, tags=("pinned",), conversation_id="last")
-    asked = {"prompt": "where is the boat key?"}
+    asked: Json = {"prompt": "where is the boat key?"}
     assert KEY in hooks.text("prompt-submit", **asked)
     assert hooks.run("prompt-submit", **asked) == ""
     assert hooks.run("session-start", source="resume") == ""
@@ -272,6 +272,6 @@ async def test_a_daemon_that_hangs_costs_its_vectors(
     """Words find what they find within the time; without time for that, nothing is printed."""
     await asyncio.to_thread(remember, KEY)
     await daemon.change(hang=True)
-    hooks.environment["MCP_MEMORY_HOOK_PROMPT_MS"] = "3000"
+    hooks.environment["MCP_MEMORY_HOOK_PROMPT_MS"] = "8000"
     assert KEY in await asyncio.to_thread(hooks.text, "prompt-submit", prompt="where is the boat key?")
     assert daemon.requests
