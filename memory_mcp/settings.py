@@ -176,6 +176,15 @@ class Settings(BaseSettings):
     hook_prompt_chars: int = Field(
         2_000, ge=200, le=9_500, description="Characters that `hook prompt-submit` prints at most."
     )
+    hook_start_ms: int = Field(
+        1_000,
+        ge=50,
+        le=60_000,
+        description="Milliseconds after which `hook session-start` gives up and prints nothing.",
+    )
+    hook_prompt_ms: int = Field(
+        250, ge=50, le=60_000, description="Milliseconds after which `hook prompt-submit` gives up, and prints nothing."
+    )
     hook_sources: bool = Field(
         default=False,
         description="Let hooks show documents too, and `hook session-start` context sources, which takes it longer.",

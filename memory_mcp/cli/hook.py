@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from memory_mcp.context.hooks.clients import HOOK_CLIENTS, HookEvent
+from memory_mcp.domain.hooks import HOOK_EVENTS, HookEvent
 from memory_mcp.hooks.run import HookCall, run
 
 
@@ -12,7 +12,7 @@ from memory_mcp.hooks.run import HookCall, run
 @click.argument("event", type=click.Choice([event.value for event in HookEvent]))
 @click.option(
     "--client",
-    type=click.Choice(list(HOOK_CLIENTS)),
+    type=click.Choice(list(HOOK_EVENTS)),
     required=True,
     help="The client that runs it; it decides the form of the answer.",
 )

@@ -10,11 +10,13 @@ from embedder_api.v1.address import is_listened_to, socket_path
 from memory_mcp import settings
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.cli.streams import print_data
+from memory_mcp.domain.hooks import HOOK_EVENTS
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.provision.clients import found
 from memory_mcp.provision.clients.entries import NAME, Launch, Remote, launch
+from memory_mcp.provision.clients.hooks import HINTS, HooksEditor
 from memory_mcp.provision.clients.machine import this_machine
-from memory_mcp.provision.clients.plan import Editor
+from memory_mcp.provision.clients.plan import ConfigChange, Editor
 from memory_mcp.provision.clients.table import CLIENTS, Client, named
 
 _NAMES = [client.name for client in CLIENTS]
@@ -33,6 +35,12 @@ def _plain(_: click.Context, parameter: click.Parameter, value: str | None) -> s
 @click.option("--client", "client_name", type=click.Choice(_NAMES), help="The client whose configuration to edit.")
 @click.option("--namespace", callback=_plain, help="The namespace for this client's memories.")
 @click.option("--http", metavar="URL", help="Connect to a running `serve --http` instead of starting a server.")
+@click.option(
+    "--hooks",
+    "with_hooks",
+    is_flag=True,
+    help=f"Also tell its sessions what they should know, by its hooks ({', '.join(HOOK_EVENTS)}).",
+)
 @click.option("--name", default=NAME, callback=_plain, show_default=True, help="The name of the entry.")
 @click.option("--print", "printing", is_flag=True, help="Print what to paste; edit nothing.")
 @click.option("--dry-run", is_flag=True, help="Show the changes as a diff; edit nothing.")
@@ -45,6 +53,7 @@ def install(  # noqa: PLR0913 - one for each option
     client_name: str | None,
     namespace: str | None,
     http: str | None,
+    with_hooks: bool,
     name: str,
     printing: bool,
     dry_run: bool,
@@ -52,40 +61,105 @@ def install(  # noqa: PLR0913 - one for each option
     as_json: bool,
 ) -> None:
     """Connect a client: add an entry to its configuration, and keep a copy of the old file beside it."""
+    _check(http=http, namespace=namespace, with_hooks=with_hooks, printing=printing, uninstall=uninstall)
+    client = named(client_name) if client_name else _ask_for_client(as_json=as_json)
+    editor = Editor(client, this_machine(), name)
+    remote = Remote(http) if http else None
+    hooks = _Hooks(editor, launch(namespace), uninstall=uninstall) if with_hooks else None
+    is_there = False
+    if as_json:
+        _as_data(editor, remote or launch(namespace), hooks, uninstall=uninstall, unchanged=printing or dry_run)
+    elif uninstall:
+        _uninstall(editor, remote, hooks, dry_run=dry_run)
+    elif printing:
+        _print(editor, remote or launch(namespace), hooks)
+    else:
+        is_there = _install(editor, remote or launch(namespace), dry_run=dry_run)
+        if hooks:
+            hooks.change(dry_run=dry_run)
+    if is_there and remote is None:
+        _offer_daemon(ctx)
+
+
+def _check(*, http: str | None, namespace: str | None, with_hooks: bool, printing: bool, uninstall: bool) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UsageError: names them.
+    """
     if http and namespace:
         raise click.UsageError(
             "--namespace: over HTTP the token decides; use `memory-mcp token create --namespace` instead"
         )
+    if http and with_hooks:
+        raise click.UsageError("--hooks: hooks read the store on this machine; omit --http")
     if printing and uninstall:
         raise click.UsageError("--print cannot be combined with --uninstall; use --dry-run to see what would change")
-    client = named(client_name) if client_name else _ask_for_client(as_json=as_json)
-    editor = Editor(client, this_machine(), name)
-    remote = Remote(http) if http else None
-    if as_json:
-        _as_data(editor, remote or launch(namespace), uninstall=uninstall, unchanged=printing or dry_run)
-        return
-    if uninstall:
-        _uninstall(editor, remote, dry_run=dry_run)
-        return
-    entry = remote or launch(namespace)
-    if printing:
-        click.echo(f"add this to {editor.file.path}:", err=True)
-        click.echo(editor.snippet(entry).rstrip("\n"))
-        if isinstance(entry, Remote):
-            click.echo(_token_hint(editor), err=True)
-        return
-    if _install(editor, entry, dry_run=dry_run):
-        _offer_daemon(ctx, entry)
 
 
-def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchanged: bool) -> None:
+def _print(editor: Editor, entry: Launch | Remote, hooks: _Hooks | None) -> None:
+    """Print what to paste."""
+    click.echo(f"add this to {editor.file.path}:", err=True)
+    click.echo(editor.snippet(entry).rstrip("\n"))
+    if isinstance(entry, Remote):
+        click.echo(_token_hint(editor), err=True)
+    if hooks:
+        hooks.show()
+
+
+class _Hooks:
+    """The hooks of a client, and what is to be done with them."""
+
+    def __init__(self, editor: Editor, wanted: Launch, *, uninstall: bool) -> None:
+        if editor.client.name not in HOOK_EVENTS:
+            raise click.UsageError(
+                f"--hooks: {editor.client.title} has no hooks that we know; choose one of: {', '.join(HOOK_EVENTS)}"
+            )
+        self._editor = HooksEditor(editor.client, editor.machine)
+        self._wanted = wanted
+        self._uninstall = uninstall
+        self.planned()  # a file that is broken is told before anything is changed
+
+    def planned(self, *, apply: bool = False) -> list[ConfigChange]:
+        """Return the changes to the files as they are now; Gemini CLI has its servers and hooks in one."""
+        changes = self._editor.uninstall() if self._uninstall else self._editor.install(self._wanted)
+        for change in changes if apply else ():
+            change.apply()
+        return changes
+
+    def show(self) -> None:
+        """Print what to paste."""
+        click.echo(f"add this to {self._editor.file.path}:", err=True)
+        click.echo(self._editor.snippet(self._wanted).rstrip("\n"))
+
+    def change(self, *, dry_run: bool) -> None:
+        """Make the changes, or show them."""
+        changes = [change for change in self.planned(apply=not dry_run) if change.changes]
+        if dry_run:
+            click.echo("".join(change.diff() for change in changes), nl=False)
+            return
+        for change in changes:
+            click.echo(
+                f"removed our hooks from {change.file.path}"
+                if self._uninstall
+                else f"added our hooks to {change.file.path}{HINTS.get(self._editor.client.name, '')}"
+            )
+        if not changes:
+            click.echo(f"{self._editor.file.path} already is as it should be; no hook was changed")
+
+
+def _as_data(
+    editor: Editor, wanted: Launch | Remote, hooks: _Hooks | None, *, uninstall: bool, unchanged: bool
+) -> None:
     """Do the same with JSON output and without questions."""
     remote = wanted if isinstance(wanted, Remote) else None
+    removed = hooks.planned(apply=not unchanged) if hooks and uninstall else []
     change = editor.uninstall(remote) if uninstall else editor.install(wanted)
     kept = change.changes and not unchanged and change.before is not None and not uninstall
     if change.changes and not unchanged:
         change.apply()
-    data = {
+    planned = hooks.planned(apply=not unchanged) if hooks and not uninstall else removed
+    data: dict[str, object] = {
         "client": editor.client.name,
         "file": str(editor.file.path),
         "name": editor.name,
@@ -93,6 +167,8 @@ def _as_data(editor: Editor, wanted: Launch | Remote, *, uninstall: bool, unchan
         "diff": change.diff() if unchanged else None,
         "kept": str(editor.file.backup.path) if kept else None,
     }
+    if hooks:
+        data["hooks"] = [{"file": str(each.file.path), "changes": each.changes} for each in planned]
     print_data(data)
 
 
@@ -135,7 +211,9 @@ def _token_hint(editor: Editor) -> str:
     return f"no token was written; `memory-mcp token create {client.name}` makes one; {hint}"
 
 
-def _uninstall(editor: Editor, remote: Remote | None, *, dry_run: bool) -> None:
+def _uninstall(editor: Editor, remote: Remote | None, hooks: _Hooks | None, *, dry_run: bool) -> None:
+    if hooks:  # in the opposite order: one file may hold both, and then is what it was
+        hooks.change(dry_run=dry_run)
     change, client = editor.uninstall(remote), editor.client
     if not change.changes:
         click.echo(f"{editor.file.path} has no {editor.name} entry for memory-mcp; nothing was changed")
@@ -146,9 +224,9 @@ def _uninstall(editor: Editor, remote: Remote | None, *, dry_run: bool) -> None:
         click.echo(f"removed {editor.name} from {editor.file.path}; restart {client.title}")
 
 
-def _offer_daemon(ctx: click.Context, wanted: Launch | Remote) -> None:
-    """Offer to install the daemon if none answers; a remote server has its own."""
-    if isinstance(wanted, Remote) or is_listened_to(socket_path(settings.load().embedder_address)):
+def _offer_daemon(ctx: click.Context) -> None:
+    """Offer to install the daemon if none answers."""
+    if is_listened_to(socket_path(settings.load().embedder_address)):
         return
     without = "no embedder daemon is running, so memories are found by keywords only"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

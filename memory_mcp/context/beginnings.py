@@ -15,9 +15,9 @@ from memory_mcp.context.remembered import Remembered, of_memory
 from memory_mcp.domain.models import DOCUMENT, Filters, Memory, Page
 from memory_mcp.domain.names import folded
 
-if TYPE_CHECKING:  # neither is needed by a hook, which has no time for them
+if TYPE_CHECKING:  # none of them is needed by a hook, which has no time for them
     from memory_mcp.domain.documents import SectionPlace
-    from memory_mcp.domain.ports import Snapshots
+    from memory_mcp.domain.ports import Snapshot, Snapshots
 
 PINNED: Final = "pinned"
 """The tag."""
@@ -42,11 +42,17 @@ class Listing(Protocol):
 
 async def recall(request: ContextRequest, store: Snapshots, policy: ContextPolicy) -> Remembered:
     """Return what the store knows for a start, of all namespaces."""
-    return Remembered(await store.read(lambda it: listed(it, request, policy)))
+    return await store.read(lambda it: _read(it, request, policy))
+
+
+def _read(snapshot: Snapshot, request: ContextRequest, policy: ContextPolicy) -> Remembered:
+    found = listed(snapshot, request, policy)
+    following = snapshot.neighbours([each.key for each in found if each.key is not None])
+    return Remembered(found, following=following, weak=not found)
 
 
 def listed(snapshot: Listing, request: ContextRequest, policy: ContextPolicy) -> list[Evidence]:
-    """Return what a snapshot knows for a start."""
+    """Return what is known for a start."""
     found: list[Evidence] = []
     seen = set[int]()
     for order, (heading, ask) in enumerate(KINDS):

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from memory_mcp.context.models import SourceState
+from memory_mcp.context.models import SourceCondition, SourceState
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.sources import SourceError
 from memory_mcp.logger import Logger
@@ -43,12 +43,19 @@ async def gather(asked: Mapping[str, Coroutine[Any, Any, object]], seconds: floa
         for task in tasks.values():
             task.cancel()
             task.add_done_callback(_looked_at)
+    await asyncio.sleep(0)  # what is late hears of it now
+    return _gathered(tasks, took, begun, seconds)
+
+
+def _gathered(
+    tasks: Mapping[str, asyncio.Task[object]], took: Mapping[str, float], begun: float, seconds: float
+) -> Gathered:
     answers: dict[str, object] = {}
     errors: dict[str, BaseException] = {}
     states = []
     for name, task in tasks.items():
         ms = round(1000 * took.get(name, time.monotonic() - begun))
-        if not task.done():
+        if not task.done() or task.cancelled():
             states.append(
                 SourceState(name, "late", ms, f"{name} did not answer within {1000 * seconds:.0f} ms", LATE_FIX)
             )
@@ -76,8 +83,8 @@ def _looked_at(task: asyncio.Task[object]) -> None:
 
 def _failed(name: str, error: BaseException, ms: int) -> SourceState:
     if isinstance(error, SourceError):
-        state = "open" if error.is_open else "failed"
-        return SourceState(name, state, ms, str(error), error.fix, error.retry_after_s)  # type: ignore[arg-type]
+        state: SourceCondition = "open" if error.is_open else "failed"
+        return SourceState(name, state, ms, str(error), error.fix, error.retry_after_s)
     if isinstance(error, MemoryMcpError):
         return SourceState(name, "failed", ms, str(error), error.fix)
     log.error("a source failed unexpectedly", source=name, error=type(error).__name__)

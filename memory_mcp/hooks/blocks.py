@@ -15,8 +15,8 @@ from memory_mcp.domain.principal import local_user
 from memory_mcp.storage.sqlite.glance import glance
 
 if TYPE_CHECKING:
-    from memory_mcp.context.hooks.record import Shown
-    from memory_mcp.context.models import ContextItem
+    from memory_mcp.context.hooks.record import ShownBefore
+    from memory_mcp.context.models import ContextItem, Evidence
     from memory_mcp.context.packing import Candidates
     from memory_mcp.domain.ports import Embedder
     from memory_mcp.hooks.quick_settings import HookSettings
@@ -30,6 +30,8 @@ VECTOR_S: Final = 0.12
 """The seconds that must be left for the embedder: its client alone takes half of them to import."""
 NEAR: Final = 0.5
 """The share of the best one's score that what is shown with a prompt has: nobody asked for it."""
+MOST_SHARE: Final = 0.15
+"""Of the characters, what one memory may take at a start."""
 RESERVE_S: Final = 0.02
 """Of the time left, for packing and printing."""
 
@@ -46,7 +48,7 @@ class Wanted(NamedTuple):
 
     settings: HookSettings
     namespace: str
-    omitted: Shown
+    omitted: ShownBefore
     fits: Callable[[str], bool]
     """Whether a text is short enough, in the client's form."""
     most_chars: int
@@ -78,7 +80,16 @@ def at_start(wanted: Wanted) -> HookBlock | None:
 
     with glance(wanted.settings.sqlite_path, PATIENCE_MS, searches=False) as store:
         evidence = listed(store.pages(), wanted.request(), DEFAULT_CONTEXT)
-    return _packed(wanted, Candidates(evidence))
+    return _packed(wanted, Candidates([_brief(each, wanted.most_chars) for each in evidence]))
+
+
+def _brief(evidence: Evidence, most_chars: int) -> Evidence:
+    """Return a part without the end of what would fill the block alone."""
+    most = int(MOST_SHARE * most_chars)
+    if len(evidence.text) <= most:
+        return evidence
+    begins = evidence.text[:most]
+    return replace(evidence, passage=lambda: f"{begins.rpartition(' ')[0] or begins} …")
 
 
 async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) -> HookBlock | None:
@@ -96,13 +107,16 @@ async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) 
         embedder = _embedder(wanted.settings, left_s())
         try:
             pipeline = SearchPipeline(store, embedder, budget_s=max(RESERVE_S, left_s() - 2 * RESERVE_S))
-            request = wanted.request(prompt, max(1, int(1000 * left_s())))
+            request = replace(wanted.request(prompt, max(1, int(1000 * left_s()))), omitted={})  # they set the measure
             found = await memories.search(request, pipeline, store, DEFAULT_CONTEXT)
         finally:
             await embedder.close()
+    if found.weak:
+        return None
     best = max((each.score or 0.0 for each in found.evidence), default=0.0)
     near = [each for each in found.evidence if (each.score or 0.0) >= NEAR * best]
-    return None if found.weak else _packed(wanted, Candidates(near, found.beside, found.following))
+    new = [each for each in near if each.id not in wanted.omitted.get(each.namespace, ())]
+    return _packed(wanted, Candidates(new, {}, found.following))
 
 
 def _packed(wanted: Wanted, candidates: Candidates) -> HookBlock | None:

@@ -13,6 +13,9 @@ STARTED_S: Final = 0.03
 """What a process has taken before it can look at a clock, where the system does not tell when it began."""
 
 
+STEP_S: Final = 0.01
+
+
 def began() -> float:
     """Return when this process began, on the monotonic clock."""
     try:
@@ -28,18 +31,19 @@ class Deadline:
     """A moment at which the process ends with code 0, unless it has begun to print."""
 
     def __init__(self, end: float, on_late: Callable[[], None]) -> None:
-        """`end` is on the monotonic clock."""
-        self._end = end
+        """`end` is on the monotonic clock; it may be moved."""
+        self.end = end
         self._on_late = on_late
         self._printing = _thread.allocate_lock()
         _thread.start_new_thread(self._watch, ())
 
     def left_s(self) -> float:
         """Return the seconds until then."""
-        return self._end - time.monotonic()
+        return self.end - time.monotonic()
 
     def _watch(self) -> None:
-        time.sleep(max(0.0, self.left_s()))
+        while (left_s := self.left_s()) > 0:
+            time.sleep(min(left_s, STEP_S))
         if self._printing.acquire(blocking=False):
             self._on_late()
             os._exit(0)

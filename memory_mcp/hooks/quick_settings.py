@@ -18,6 +18,10 @@ _SWITCHES: Final = {"true": True, "false": False, "1": True, "0": False}
 MAX_NAMESPACE: Final = 128
 START_CHARS: Final = 4_000
 PROMPT_CHARS: Final = 2_000
+START_MS: Final = 1_000
+PROMPT_MS: Final = 250
+CHARS: Final = range(200, 9_501)
+MILLISECONDS: Final = range(50, 60_001)
 
 
 class HookSettings(NamedTuple):
@@ -29,6 +33,8 @@ class HookSettings(NamedTuple):
     """None for the default one."""
     hook_start_chars: int = START_CHARS
     hook_prompt_chars: int = PROMPT_CHARS
+    hook_start_ms: int = START_MS
+    hook_prompt_ms: int = PROMPT_MS
     hook_sources: bool = False
     is_plain: bool = True
     """Whether the store is the file `sqlite_path`."""
@@ -38,16 +44,12 @@ class NotPlainError(Exception):
     """A setting that only `settings` understands, or refuses."""
 
 
-def read() -> HookSettings:
-    """Return the settings.
-
-    Raises:
-        SettingsError: one is wrong.
-    """
+def plain() -> HookSettings | None:
+    """Return the settings, if they are plain."""
     try:
         return _quick(of_front())
     except (NotPlainError, ValueError, OSError):
-        return _whole()
+        return None
 
 
 def _quick(variables: Mapping[str, str]) -> HookSettings:
@@ -65,8 +67,10 @@ def _quick(variables: Mapping[str, str]) -> HookSettings:
         sqlite_path=_store(_text(given, "sqlite_path")),
         namespace=nfc(namespace),
         embedder_address=address,
-        hook_start_chars=_number(given, "hook_start_chars", START_CHARS),
-        hook_prompt_chars=_number(given, "hook_prompt_chars", PROMPT_CHARS),
+        hook_start_chars=_number(given, "hook_start_chars", START_CHARS, CHARS),
+        hook_prompt_chars=_number(given, "hook_prompt_chars", PROMPT_CHARS, CHARS),
+        hook_start_ms=_number(given, "hook_start_ms", START_MS, MILLISECONDS),
+        hook_prompt_ms=_number(given, "hook_prompt_ms", PROMPT_MS, MILLISECONDS),
         hook_sources=_switch(given, "hook_sources"),
     )
 
@@ -100,11 +104,11 @@ def _text(given: Mapping[str, object], name: str) -> str | None:
     return value
 
 
-def _number(given: Mapping[str, object], name: str, default: int) -> int:
+def _number(given: Mapping[str, object], name: str, default: int, allowed: range) -> int:
     value = given.get(name, default)
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
-    if type(value) is not int or not 200 <= value <= 9_500:
+    if type(value) is not int or value not in allowed:
         raise NotPlainError
     return value
 
@@ -117,7 +121,12 @@ def _switch(given: Mapping[str, object], name: str) -> bool:
     return value
 
 
-def _whole() -> HookSettings:
+def whole() -> HookSettings:
+    """Return the settings, plain or not.
+
+    Raises:
+        SettingsError: one is wrong.
+    """
     from memory_mcp import settings  # noqa: PLC0415 - a tenth of a second, and more
 
     loaded = settings.load()
@@ -127,6 +136,8 @@ def _whole() -> HookSettings:
         loaded.embedder_address,
         loaded.hook_start_chars,
         loaded.hook_prompt_chars,
+        loaded.hook_start_ms,
+        loaded.hook_prompt_ms,
         loaded.hook_sources,
         is_plain=loaded.storage_backend == settings.SQLITE,
     )

@@ -9,21 +9,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from memory_mcp.context.hooks.clients import HOOK_CLIENTS, HookEvent, HookInput, told
+from memory_mcp.context.hooks.clients import HookInput, answered, told
 from memory_mcp.context.hooks.journal import Journal, log_file, state_folder
 from memory_mcp.context.hooks.record import SessionRecord
 from memory_mcp.domain.errors import InvalidArgumentError, MemoryMcpError, SettingsError
+from memory_mcp.domain.hooks import HOOK_EVENTS, HookEvent
+from memory_mcp.hooks import quick_settings
 from memory_mcp.hooks.deadline import Deadline, began
 
 if TYPE_CHECKING:
     from memory_mcp.hooks.blocks import HookBlock, Wanted
+    from memory_mcp.hooks.quick_settings import HookSettings
 
-LIMITS_S: Final = {HookEvent.SESSION_START: 1.0, HookEvent.PROMPT_SUBMIT: 0.25}
-"""After so long a hook gives up and prints nothing."""
+LATE: Final = "it was not done in time; the store may be locked, the daemon hang, or the machine be busy"
+SETTINGS_S: Final = {HookEvent.SESSION_START: 3.0, HookEvent.PROMPT_SUBMIT: 0.25}
+"""When a hook gives up where `settings` must be asked for what is not plain, which takes a part of a second."""
 MOST_INPUT: Final = 4_000_000
 MAX_QUERY: Final = 4_000
 """Characters of a prompt that are searched for."""
-USAGE: Final = f"usage: memory-mcp hook {'|'.join(HookEvent)} --client {'|'.join(HOOK_CLIENTS)} [--namespace NAME]"
+USAGE: Final = f"usage: memory-mcp hook {'|'.join(HookEvent)} --client {'|'.join(HOOK_EVENTS)} [--namespace NAME]"
 
 
 class HookCall(NamedTuple):
@@ -38,7 +42,7 @@ def parsed(words: Sequence[str]) -> HookCall | None:
     """Return the call that the words after `hook` make; None if they make none."""
     options = dict(zip(words[1::2], words[2::2], strict=False))
     fits = len(words) % 2 == 1 and words[0] in list(HookEvent) and options.keys() <= {"--client", "--namespace"}
-    if not fits or options.get("--client") not in HOOK_CLIENTS:
+    if not fits or options.get("--client") not in HOOK_EVENTS:
         return None
     return HookCall(HookEvent(words[0]), options["--client"], options.get("--namespace"))
 
@@ -65,11 +69,14 @@ def run(call: HookCall) -> int:
         if cause:
             sys.stderr.write(f"memory-mcp: hook {call.event}: {cause}\n")
 
-    limit_s = LIMITS_S[call.event]
-    late = f"it took longer than {limit_s:g} s; the store may be locked, the daemon hang, or the machine be busy"
-    deadline = Deadline(begin + limit_s, lambda: note("failed", late))
+    settings = quick_settings.plain()
+    limit_s = SETTINGS_S[call.event] if settings is None else _limit_s(call, settings)
+    deadline = Deadline(begin + limit_s, lambda: note("failed", LATE))
     try:
-        note("shown" if _answered(call, deadline) else "nothing")
+        if settings is None:
+            settings = quick_settings.whole()
+            deadline.end = begin + _limit_s(call, settings)
+        note("shown" if _answered(call, settings, deadline) else "nothing")
     except MemoryMcpError as error:
         note("failed", error.with_fix())
     except Exception as error:  # noqa: BLE001 - the outermost net: a hook that fails may block its client's prompt
@@ -77,12 +84,16 @@ def run(call: HookCall) -> int:
     return 0
 
 
-def _answered(call: HookCall, deadline: Deadline) -> bool:
-    """Print what the client's session should be told; say whether that was anything."""
-    from memory_mcp.hooks import quick_settings  # noqa: PLC0415 - inside the net
-    from memory_mcp.hooks.blocks import Wanted  # noqa: PLC0415 - likewise
+def _limit_s(call: HookCall, settings: HookSettings) -> float:
+    is_start = call.event is HookEvent.SESSION_START
+    return (settings.hook_start_ms if is_start else settings.hook_prompt_ms) / 1000
 
-    given, settings = _input(), quick_settings.read()
+
+def _answered(call: HookCall, settings: HookSettings, deadline: Deadline) -> bool:
+    """Print what the client's session should be told; say whether that was anything."""
+    from memory_mcp.hooks.blocks import Wanted  # noqa: PLC0415 - inside the net
+
+    given = _input()
     is_start = call.event is HookEvent.SESSION_START
     if settings.is_plain and not settings.sqlite_path.is_file():
         return False
@@ -91,7 +102,7 @@ def _answered(call: HookCall, deadline: Deadline) -> bool:
     begins = is_start and given.begins
 
     def printed(text: str) -> str:
-        return json.dumps(HOOK_CLIENTS[call.client].answered(call.event, text), ensure_ascii=False)
+        return json.dumps(answered(call.client, call.event, text), ensure_ascii=False)
 
     wanted = Wanted(
         settings,

@@ -21,7 +21,7 @@ class ContextArguments(FilterArguments):
     aliases: ClassVar = {"q": "query"}
 
     query: Annotated[str | None, Field(max_length=MAX_QUERY, description="Question; none at a session's start")] = None
-    max_tokens: Annotated[int, Field(ge=100, le=32_000, description="Maximum for the text")] = 1_000
+    max_tokens: Annotated[int, Field(ge=100, le=32_000, description="Size limit")] = 1_000
     budget_ms: Annotated[int, Field(ge=50, le=60_000, description="Slower sources are left out")] = 500
     sources: Annotated[
         list[str] | None,
@@ -40,6 +40,7 @@ class ContextPart(BaseModel):
     title: str
     score: float | None
     tokens: int
+    namespace: str | None = Field(default=None, exclude_if=lambda name: name is None, description="If not the default")
 
 
 class AskedSource(BaseModel):
@@ -86,6 +87,7 @@ async def memory_context(call: Call, arguments: ContextArguments) -> ContextResu
     Raises:
         InvalidArgumentError: `time_expr` is not understood, or a source is not configured.
     """
+    also = call.reach.also(arguments.namespace)
     request = ContextRequest(
         (arguments.query or "").strip(),
         await arguments.filters(call),
@@ -93,11 +95,12 @@ async def memory_context(call: Call, arguments: ContextArguments) -> ContextResu
         max_tokens=arguments.max_tokens,
         budget_ms=arguments.budget_ms,
         sources=arguments.sources,
+        joined=() if also is None else (also,),
     )
-    return _result(await call.services.context.assemble(request))
+    return _result(await call.services.context.assemble(request), request)
 
 
-def _result(block: ContextBlock) -> ContextResult:
+def _result(block: ContextBlock, request: ContextRequest) -> ContextResult:
     items = [
         ContextPart(
             n=item.number,
@@ -107,6 +110,7 @@ def _result(block: ContextBlock) -> ContextResult:
             title=item.title,
             score=None if item.score is None else round(item.score, 4),
             tokens=item.tokens,
+            namespace=item.namespace if item.namespace in request.joined else None,
         )
         for item in block.items
     ]

@@ -17,11 +17,11 @@ from starlette.responses import JSONResponse
 import memory_mcp
 from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.domain.errors import Code, ForbiddenError, InternalError, MemoryMcpError, RateLimitedError
-from memory_mcp.domain.principal import local_user
 from memory_mcp.server.http import errors as http
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp import errors as mcp
 from memory_mcp.server.mcp.handlers import make_server
+from memory_mcp.server.mcp.project import LocalCallers
 from memory_mcp.settings import load
 from memory_mcp.tools.services import Services
 
@@ -113,9 +113,8 @@ class BrokenServices(LazyServices):
 def server(failure: Exception) -> Server[dict[str, object]]:
     """Return a server whose every look at memories ends in a failure."""
     services = BrokenServices(failure)
-    user = local_user("default")
     dispatcher = make_dispatcher(load(), services.get, rate_limited=False)
-    return make_server(load(), services, dispatcher, lambda _: user, is_local=True)
+    return make_server(load(), services, dispatcher, LocalCallers("default"), is_local=True)
 
 
 @pytest.fixture(autouse=True)

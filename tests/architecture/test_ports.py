@@ -20,6 +20,8 @@ NAMED = {
     "Snapshot": r"(self\.)?_?snapshot|it",
     "SnapshotOfDocuments": r"(self\.)?_?snapshot|it",
     "Embedder": r"(self\.)?_?embedder",
+    "ContextSource": r"(self\.)?_?source",
+    "ContextSources": r"(self\.)?_?sources",
     "Tokens": r"(self\.)?_?tokens|_tokens\(\)",
 }
 """What the program calls an object of a port where it uses it; all others are parts of a store."""

@@ -62,7 +62,7 @@ def test_all_is_well(place: Place) -> None:
     found = place.diagnose()
     assert (found.code, found.status, found.bad) == (0, "ok", {})
     well = {name for name, check in found.checks.items() if check["condition"] == "ok"}
-    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "tokens", "fronts"}
+    assert well == set(found.checks) - {"interpreter", "model", "service", "clients", "hooks", "tokens", "fronts"}
     assert f"process {place.daemon.popen.pid}" in found.checks["process"]["detail"]
     after = tree(place.store.parent)
     assert after.pop("memory.db-wal", b"") == b""  # SQLite's own, beside a file that is only read

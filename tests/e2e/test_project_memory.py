@@ -93,6 +93,13 @@ async def test_clones_share_their_memories(daemon: FakeDaemon, folder: Path, boa
     assert await found(first, "key") == await found(clone, "key") == mine
     assert await found(plain, "key") == {"I like my tea without a key of sugar": "default"}
     assert list(await found(clone, "key behind the clock", limit=1)) == ["the key hangs behind the clock"]
+    block = await clone.tool("memory_context", query="key")
+    marks = {item["id"]: item.get("namespace") for item in block["items"]}
+    assert sorted(marks.values(), key=str) == [None, "default"]
+    assert "from default" in block["text"]
+    assert "from default" in (await clone.tool("memory_context"))["text"]
+    alone = await clone.tool("memory_context", namespace=BOAT)
+    assert [item.get("namespace") for item in alone["items"]] == [None]
     assert await found(clone, "key", namespace="default") == {"I like my tea without a key of sugar": None}
     text = (await clone.request("tools/call", {"name": "memory_search", "arguments": {"query": "tea"}}))["result"]
     assert " in default" in text["content"][0]["text"]

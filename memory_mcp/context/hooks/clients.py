@@ -5,17 +5,11 @@ Codex refuses keys that it does not know, so that an answer has none but these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-
-class HookEvent(StrEnum):
-    """When a client runs us."""
-
-    SESSION_START = "session-start"
-    PROMPT_SUBMIT = "prompt-submit"
+from memory_mcp.domain.hooks import HOOK_EVENTS, HookEvent
 
 
 class HookInput(NamedTuple):
@@ -30,43 +24,13 @@ class HookInput(NamedTuple):
     """Whether the session's context begins anew: at a start, a clear or a compaction, not when it is resumed."""
 
 
-class HookClient(NamedTuple):
-    """One client's form."""
-
-    events: Mapping[HookEvent, str]
-    """What it calls each event."""
-    answer: Callable[[str, str], dict[str, object]]
-    """Makes the answer from the event's name and the text."""
-
-    def answered(self, event: HookEvent, text: str) -> dict[str, object]:
-        """Return the answer with a text."""
-        return self.answer(self.events[event], text)
+def answered(client: str, event: HookEvent, text: str) -> dict[str, object]:
+    """Return the answer of a client's hook with a text."""
+    if client == "cursor":
+        return {"additional_context": text}
+    return {"hookSpecificOutput": {"hookEventName": HOOK_EVENTS[client][event], "additionalContext": text}}
 
 
-def _specific(event: str, text: str) -> dict[str, object]:
-    return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
-
-
-def _plain(event: str, text: str) -> dict[str, object]:
-    del event
-    return {"additional_context": text}
-
-
-_CLAUDE: Final = {HookEvent.SESSION_START: "SessionStart", HookEvent.PROMPT_SUBMIT: "UserPromptSubmit"}
-HOOK_CLIENTS: Final[Mapping[str, HookClient]] = {
-    # https://code.claude.com/docs/en/hooks
-    "claude-code": HookClient(_CLAUDE, _specific),
-    # https://developers.openai.com/codex/hooks
-    "codex": HookClient(_CLAUDE, _specific),
-    # https://geminicli.com/docs/hooks/reference
-    "gemini-cli": HookClient(
-        {HookEvent.SESSION_START: "SessionStart", HookEvent.PROMPT_SUBMIT: "BeforeAgent"}, _specific
-    ),
-    # https://cursor.com/docs/agent/hooks
-    "cursor": HookClient(
-        {HookEvent.SESSION_START: "sessionStart", HookEvent.PROMPT_SUBMIT: "beforeSubmitPrompt"}, _plain
-    ),
-}
 RESUMED: Final = "resume"
 
 

@@ -19,7 +19,7 @@ PRUNED: Final = 1_000
 
 MOST_NAME: Final = 100
 
-Shown = Mapping[str, frozenset[str]]
+ShownBefore = Mapping[str, frozenset[str]]
 """The ids of memories by their namespace."""
 
 
@@ -39,7 +39,7 @@ class SessionRecord:
         self._folder = folder
         self._file = folder / f"{client}-{_file_name(session)}.json" if session else None
 
-    def shown(self) -> Shown:
+    def shown(self) -> ShownBefore:
         """Return what was shown since the session's context began."""
         by_namespace: dict[str, set[str]] = {}
         for namespace, memory_id in self._read():

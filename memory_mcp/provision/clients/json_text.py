@@ -52,7 +52,7 @@ class JsonText:
             raise BrokenTextError("line 1: it is not an object")
         return document
 
-    def put(self, text: str, section: str, name: str, entry: Entry) -> str:
+    def put(self, text: str, section: str, name: str, entry: Entry | list[object]) -> str:
         text = self._with_object(text) if self._is_empty(text) else text
         strict = self._strict(text)
         root = _skip(strict, 0)
@@ -64,7 +64,7 @@ class JsonText:
         if (old := _find(strict, held.value, name)) is None:
             return self._insert(text, held.value, name, entry)
         held_entry = json.loads(strict[old.value : old.end])
-        if isinstance(held_entry, dict) and held_entry.keys() == entry.keys():
+        if isinstance(held_entry, dict) and isinstance(entry, dict) and held_entry.keys() == entry.keys():
             return self._with_values(text, old.value, entry)  # keeps the user's comments in it
         return _replaced(text, strict, old, entry)
 
@@ -103,7 +103,7 @@ class JsonText:
                 text = _replaced(text, strict, member, entry[member.key])
         return text
 
-    def _insert(self, text: str, at: int, key: str, value: Entry) -> str:
+    def _insert(self, text: str, at: int, key: str, value: object) -> str:
         """Add a last member to the object that begins at `at`."""
         found, close = _members(self._strict(text), at)
         place = len(text[:close].rstrip())  # behind the last member, its comma and any comment
@@ -116,7 +116,7 @@ class JsonText:
             return f"{text[:place]}{member},{text[place:]}"
         return f"{text[:last]},{text[last:place]}{member}{text[place:]}"
 
-    def _member(self, text: str, at: int, key: str, value: Entry) -> str:
+    def _member(self, text: str, at: int, key: str, value: object) -> str:
         """Render a member, and the blanks before it, in the layout of the object that begins at `at`."""
         strict = self._strict(text)
         found, close = _members(strict, at)
@@ -134,6 +134,11 @@ class JsonText:
     def _strict(self, text: str) -> str:
         """Return the text as strict JSON: trailing commas are replaced by blanks as well."""
         return _COMMA.sub(_blanks, self._bare(text)) if self.comments else text
+
+
+def comments_of(text: str) -> list[str]:
+    """Return the comments of a text, in order."""
+    return [match["away"] for match in _COMMENT.finditer(text) if match["away"] is not None]
 
 
 def _blanks(match: re.Match[str]) -> str:
