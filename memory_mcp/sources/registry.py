@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
@@ -60,12 +61,21 @@ class ConfiguredSources:
         return [source for source in self.all() if _may(principal, source.section)]
 
     def all(self) -> Sequence[GuardedSource]:
-        """Return all sources, in the order of the configuration."""
+        """Return all sources, in the order of the configuration; asking some may tell that its section is wrong."""
         return self._read()[0]
 
-    def broken(self) -> Sequence[BrokenSource]:
-        """Return the sections that make no source."""
-        return self._read()[1]
+    def examined(self) -> tuple[Sequence[GuardedSource], Sequence[BrokenSource]]:
+        """Return the sources whose sections are right, and the sections that are not; imports what they need."""
+        sources, broken = self._read()
+        right: list[GuardedSource] = []
+        wrong = list(broken)
+        for source in sources:
+            try:
+                _ = source.adapter
+                right.append(source)
+            except SettingsError as error:
+                wrong.append(BrokenSource(source.name, str(error)))
+        return right, wrong
 
     def figures(self) -> Sequence[SourceFigures]:
         """Return the counters of those that were made."""
@@ -89,7 +99,7 @@ class ConfiguredSources:
                 try:
                     section = common(name, given)
                     if section.enabled:
-                        sources.append(GuardedSource(name, section, _adapter(name, section, given, tools)))
+                        sources.append(GuardedSource(name, section, partial(_adapter, name, section, given, tools)))
                 except SettingsError as error:
                     broken.append(BrokenSource(name, str(error)))
             broken += [

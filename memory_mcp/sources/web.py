@@ -11,13 +11,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import httpx2
 
 from memory_mcp.domain.sources import SourceError
 from memory_mcp.sources.adapter import FaultError
-
-if TYPE_CHECKING:
-    import httpx2
 
 MAX_REDIRECTS: Final = 5
 MAX_DEPTH_ERROR: Final = "its answer is nested too deeply"
@@ -60,8 +59,6 @@ class Web:
         Raises:
             FaultError: there is none, or it is no success; the message has nothing of the query, secrets or content.
         """
-        import httpx2  # noqa: PLC0415 - 60 ms, at the first question
-
         try:
             url = httpx2.URL(request.url)
         except httpx2.InvalidURL as error:
@@ -86,8 +83,6 @@ class Web:
             self._client = None
 
     def client(self) -> httpx2.AsyncClient:
-        import httpx2  # noqa: PLC0415 - see `fetch`
-
         if self._client is None:
             self._client = httpx2.AsyncClient(
                 follow_redirects=False,
@@ -207,8 +202,6 @@ def _place(url: httpx2.URL) -> str:
 
 
 def _next(url: httpx2.URL, location: str) -> httpx2.URL:
-    import httpx2  # noqa: PLC0415 - see `Web.fetch`
-
     try:
         target = url.join(location)
     except httpx2.InvalidURL as error:

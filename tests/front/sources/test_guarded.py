@@ -55,7 +55,9 @@ class FakeAdapter:
 
 def guarded(adapter: FakeAdapter, **section: object) -> GuardedSource:
     """Return a source around an adapter, on its clock."""
-    return GuardedSource("wiki", Section.model_validate({"kind": "fake", **section}), adapter, clock=adapter.clock)
+    return GuardedSource(
+        "wiki", Section.model_validate({"kind": "fake", **section}), lambda: adapter, clock=adapter.clock
+    )
 
 
 async def test_an_answer_is_kept_for_its_time() -> None:

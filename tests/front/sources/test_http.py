@@ -234,6 +234,6 @@ async def test_a_server_that_is_not_there_is_named(make: Make) -> None:
 )
 def test_a_wrong_section_names_its_mistake(section: dict[str, object], problem: str) -> None:
     """Before anything is asked."""
-    broken = configured({"wiki": {"kind": "http", **section}}).broken()
+    broken = configured({"wiki": {"kind": "http", **section}}).examined()[1]
     assert problem in broken[0].problem
     assert "[sources.wiki]" in broken[0].problem
