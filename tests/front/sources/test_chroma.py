@@ -32,9 +32,9 @@ def add(database: sqlite3.Connection, number: int, segment: str, text: str | Non
     row = (number, segment, f"doc{number}", b"\0", "2026-05-03 10:00:00")
     database.execute("INSERT INTO embeddings VALUES (?, ?, ?, ?, ?)", row)
     for key, value in {"chroma:document": text, **metadata}.items():
-        strings, numbers = (value, None) if isinstance(value, str) else (None, value)
-        row = (number, key, strings, numbers)
-        database.execute("INSERT INTO embedding_metadata(id, key, string_value, int_value) VALUES (?, ?, ?, ?)", row)
+        column = "int_value" if isinstance(value, int) else "string_value"
+        statement = f"INSERT INTO embedding_metadata(id, key, {column}) VALUES (?, ?, ?)"  # noqa: S608 - one of two names
+        database.execute(statement, (number, key, value))
     database.commit()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -110,7 +111,7 @@ async def test_a_source_that_hangs_opens_its_breaker() -> None:
     for _ in range(POLICY.min_calls):
         asked = len(adapter.asked)
         asking = asyncio.create_task(source.ask(BOAT))
-        await until(lambda asked=asked: len(adapter.asked) > asked)
+        await until(partial(lambda before: len(adapter.asked) > before, asked))
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking

@@ -1,0 +1,174 @@
+"""`memory-mcp sources`, and what health and metrics say of sources."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import RawClient
+from tests.e2e.conftest import Command
+from tests.fakes.daemon import FakeDaemon
+from tests.front.sources.web_server import WebServer, web_server
+
+SECRET = "s3cret-of-the-wiki"  # noqa: S105 - invented
+PACKAGE = """
+from memory_mcp.domain.sources import SourceAnswer, SourceItem
+from memory_mcp.sources.sections import Section, read
+
+
+class ShelfSection(Section):
+    books: tuple[str, ...]
+
+
+class Shelf:
+    target, is_repeatable, note = "the shelf", True, ""
+
+    def __init__(self, section):
+        self.section = section
+
+    def version(self):
+        return None
+
+    async def ask(self, query):
+        return SourceAnswer(tuple(SourceItem(book) for book in self.section.books if query.text in book))
+
+    async def close(self):
+        pass
+
+
+def make(name, given, tools):
+    return Shelf(read(ShelfSection, name, given))
+"""
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[WebServer]:
+    """Run a web server."""
+    async with web_server() as made:
+        yield made
+
+
+@pytest.fixture
+def configure(environment: dict[str, str], folder: Path, server: WebServer) -> Callable[[str], None]:
+    """Return what writes the configuration; `HOST` stands for the web server."""
+
+    def write(text: str) -> None:
+        file = folder / "config.toml"
+        file.write_text(text.replace("HOST", server.url("")))
+        environment.update(MCP_MEMORY_CONFIG=str(file), WIKI_KEY=SECRET)
+
+    return write
+
+
+NOTES = """
+[sources.notes]
+kind = "sql"
+path = "/x.db"
+statement = "DELETE FROM notes"
+"""
+WIKI = """
+[sources.wiki]
+kind = "http"
+url = "HOST/notes?q={query}"
+headers = { Authorization = "Bearer ${env:WIKI_KEY}", X-Plain = "plain-secret" }
+items = "$.results[*]"
+text = "$.body"
+title = "$.name"
+"""
+
+
+async def test_sources_are_listed_and_tested(
+    command: Command, configure: Callable[[str], None], folder: Path, server: WebServer
+) -> None:
+    """Without their secrets, and without a store; one that is not there is named."""
+    configure(WIKI)
+    told = await command("sources", "list")
+    assert (told.code, told.err) == (0, "")
+    assert told.out == f"wiki\thttp\t{server.url('/notes')}\tread\t\n"
+    told = await command("sources", "test", "wiki", "boat", "--limit", "2", "--json")
+    assert told.code == 0
+    assert [item["title"] for item in told.data["items"]] == ["Boat 0", "Boat 1"]
+    assert told.data["left_out"] == 3
+    assert server.requests[0][2]["authorization"] == f"Bearer {SECRET}"
+    assert not (folder / "memory.db").exists()
+    told = await command("sources", "test", "wiky")
+    assert (told.code, told.err) == (1, "memory-mcp: there is no source 'wiky'; choose one of: wiki\n")
+    told = await command("config", "--json")
+    assert {each["name"]: each["value"] for each in told.data["settings"]}["MCP_MEMORY_SOURCES"] == ["wiki"]
+    assert "secret" not in told.out
+
+
+async def test_a_broken_section_costs_only_itself(
+    command: Command, configure: Callable[[str], None], start: Callable[..., RawClient]
+) -> None:
+    """The list shows the others, with exit code 3; a test of it is wrong usage; health names it."""
+    configure(WIKI + NOTES)
+    told = await command("sources", "list")
+    assert told.code == 3
+    assert told.out.startswith("wiki\t")
+    assert "[sources.notes] statement" in told.err
+    assert (await command("sources", "test", "notes")).code == 2
+    assert (await command("list")).code == 0
+    live = start()
+    await live.initialize()
+    health = await live.tool("memory_health")
+    assert health["sources"]["state"] == "wrong"
+    assert "[sources.notes] statement" in health["sources"]["cause"]
+
+
+async def test_a_source_that_fails_is_one_line(command: Command, configure: Callable[[str], None]) -> None:
+    """With what fixes it."""
+    configure(WIKI.replace("/notes", "/locked"))
+    told = await command("sources", "test", "wiki", "boat")
+    assert (told.code, told.out) == (1, "")
+    assert told.err.count("\n") == 1
+    assert told.err.rstrip().endswith("answers 401 Unauthorized; check the secret in its headers")
+    assert SECRET not in told.err
+
+
+async def test_a_folder_of_chroma_says_that_it_goes_by_words(
+    command: Command, configure: Callable[[str], None], folder: Path
+) -> None:
+    """Exit code 3: it worked, without vectors."""
+    sqlite3.connect(folder / "chroma.sqlite3").executescript(
+        """
+        CREATE TABLE collections(id TEXT, name TEXT);
+        CREATE TABLE segments(id TEXT, scope TEXT, collection TEXT);
+        CREATE TABLE embeddings(id INTEGER PRIMARY KEY, segment_id TEXT, embedding_id TEXT, created_at TIMESTAMP);
+        CREATE TABLE embedding_metadata(id INTEGER, key TEXT, string_value TEXT, int_value INTEGER, float_value REAL);
+        INSERT INTO collections VALUES ('c', 'notes');
+        INSERT INTO segments VALUES ('s', 'METADATA', 'c');
+        INSERT INTO embeddings VALUES (1, 's', 'tea', '2026-05-03 10:00:00');
+        INSERT INTO embedding_metadata VALUES (1, 'chroma:document', 'Assam in the morning', NULL, NULL);
+        """
+    ).close()
+    configure(f'[sources.old]\nkind = "chroma"\npath = "{folder}"\n')
+    told = await command("sources", "test", "old", "mornings")
+    assert told.code == 3
+    assert told.out == "tea\tAssam in the morning\tchroma:notes/tea\t2026-05-03T10:00:00+00:00\n"
+    assert "by words" in told.err
+
+
+async def test_a_package_adds_a_kind(
+    command: Command, configure: Callable[[str], None], environment: dict[str, str], folder: Path
+) -> None:
+    """By an entry point; its section is checked like ours."""
+    about = folder / "site" / "shelf-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[memory_mcp.sources]\nshelf = shelf:make\n")
+    (folder / "site" / "shelf.py").write_text(PACKAGE)
+    environment["PYTHONPATH"] = str(folder / "site")
+    configure('[sources.mine]\nkind = "shelf"\nbooks = ["Moby-Dick", "Emma"]\n')
+    assert (await command("sources", "test", "mine", "Emma")).out == "\tEmma\t\t\n"
+    configure('[sources.mine]\nkind = "shelf"\n')
+    assert "[sources.mine] books: field required" in (await command("sources", "test", "mine")).err
+
+
+async def test_no_source_is_no_part(daemon: FakeDaemon, client: RawClient, command: Command) -> None:
+    """Health says nothing of what is not there, and the list says how to add one."""
+    assert "sources" not in await client.tool("memory_health")
+    assert "config.toml adds one" in (await command("sources", "list")).err
