@@ -17,6 +17,7 @@ from embedder_api.v1.address import socket_path
 
 from memory_mcp import background, environment
 from memory_mcp.context.service import ContextService
+from memory_mcp.context.states import Requests, State
 from memory_mcp.documents import folders as watched_folders
 from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
@@ -34,6 +35,7 @@ from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.embedder.guarded import GuardedEmbedder
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry, Report
+from memory_mcp.logger import Logger
 from memory_mcp.maintenance import backups as backup_files
 from memory_mcp.maintenance import upkeep as store_upkeep
 from memory_mcp.maintenance.backups import Backups
@@ -60,6 +62,8 @@ from memory_mcp.tools.services import IngestRules, Services
 if TYPE_CHECKING:
     from memory_mcp.provision.versions import Versions
 
+
+log = Logger(__name__)
 
 SOURCE_LIMITS: Final = ReadingLimits(memory_bytes=2 << 30)
 """Of a source's file, which is read in memory."""
@@ -168,13 +172,14 @@ def make_services(
     ingesting, folders = _make_documents(settings, store, indexer, chores)
     if folders is not None:
         watched_folders.register(health, folders)
+    requests = Requests(_log_state if settings.log_level == "debug" else None)
     search = SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy)
     parts = (chores, watching, ingesting, folders)
     background.register(health, [part.background for part in parts if part is not None])
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         search=search,
-        context=ContextService(store, search, sources),
+        context=ContextService(store, search, sources, requests=requests),
         health=health,
         chores=chores,
         backups=backups,
@@ -208,6 +213,10 @@ def _make_documents(
     )
     ingesting = Ingesting(documents, runner, sandbox=sandbox)
     return ingesting, Folders(documents, ingesting, Lease(store, watched_folders.LEASE))
+
+
+def _log_state(request_id: str, state: State, ms: float) -> None:
+    log.debug("context", request_id=request_id, state=state.value, ms=ms)
 
 
 def _backup_folder(settings: Settings) -> Path:

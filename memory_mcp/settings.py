@@ -161,6 +161,7 @@ class Settings(BaseSettings):
     sources: Sections = Field(
         {}, repr=False, json_schema_extra={"default": "none"}, description="The sources of context: `[sources.NAME]`."
     )
+    context_enabled: bool = Field(default=True, description="Offer `memory_context`.")
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that do not name one."

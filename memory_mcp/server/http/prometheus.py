@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from memory_mcp.context.states import ENDS, Requests, State
 from memory_mcp.domain.daemon import BreakerStatus
 from memory_mcp.domain.models import QueueCounts, Totals
 from memory_mcp.domain.sources import SourceFigures
@@ -50,6 +51,7 @@ class Metrics(Collector):
         self._queue: QueueCounts | None = None
         self._breaker = BreakerStatus()
         self._sources: Sequence[SourceFigures] = ()
+        self._requests = Requests()
         self.registry.register(self)
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
@@ -64,10 +66,12 @@ class Metrics(Collector):
         totals: Totals | None,
         queue: QueueCounts | None,
         breaker: BreakerStatus,
+        requests: Requests,
         sources: Sequence[SourceFigures] = (),
     ) -> bytes:
         """Return everything in Prometheus' text format; None for what the store cannot tell."""
-        self._totals, self._queue, self._breaker, self._sources = totals, queue, breaker, sources
+        self._totals, self._queue, self._breaker = totals, queue, breaker
+        self._requests, self._sources = requests, sources
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -82,6 +86,28 @@ class Metrics(Collector):
         )
         yield from _of_store(self._totals, self._queue)
         yield from _of_sources(self._sources)
+        yield from _of_context(self._requests)
+
+
+def _of_context(requests: Requests) -> Iterator[Metric]:
+    """Yield how requests for context stand, and what became of the sources that they asked."""
+    active = GaugeMetricFamily(
+        "memory_mcp_context_active", "Requests for context by their present state.", labels=["state"]
+    )
+    ended = CounterMetricFamily(
+        "memory_mcp_context_requests", "Requests for context by how they ended.", labels=["state"]
+    )
+    asked = CounterMetricFamily(
+        "memory_mcp_context_sources",
+        "Sources asked for context, by outcome.",
+        labels=["source", "state"],
+    )
+    for state in State:
+        family, counts = (ended, requests.ended) if state in ENDS else (active, requests.active)
+        family.add_metric([state.value], float(counts[state]))
+    for (source, state), count in sorted(requests.sources.items()):
+        asked.add_metric([source, state], float(count))
+    yield from (active, ended, asked)
 
 
 def _of_store(totals: Totals | None, queue: QueueCounts | None) -> Iterator[Metric]:
