@@ -180,6 +180,7 @@ def make_services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         search=search,
         context=ContextService(store, search, sources, requests=requests),
+        sources=sources,
         health=health,
         chores=chores,
         backups=backups,
@@ -334,6 +335,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         # In its own context: a request may have built the services, and its id must not appear in the chores' lines.
         parts = () if settings.read_only else (services.chores, services.ingesting, services.folders)
         loops = [part.run for part in parts if part is not None]
+        loops += [services.sources.prepare] if services.sources else []
         running_loops = [asyncio.create_task(loop(), context=Context()) for loop in loops]
         try:
             yield services

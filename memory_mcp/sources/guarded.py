@@ -23,7 +23,7 @@ from memory_mcp.health.checkup import in_thread
 from memory_mcp.logger import Logger
 from memory_mcp.sources.adapter import FaultError, SourceAdapter
 from memory_mcp.sources.items import bounded
-from memory_mcp.sources.sections import Section
+from memory_mcp.sources.sections import SourceSection
 
 POLICY: Final = BreakerPolicy(window=10, min_calls=3, error_rate=0.5, slow_rate=1.0, open_s=30.0)
 ATTEMPTS: Final = 3
@@ -42,7 +42,7 @@ class GuardedSource:
     def __init__(
         self,
         name: str,
-        section: Section,
+        section: SourceSection,
         make: Callable[[], SourceAdapter],
         policy: BreakerPolicy = POLICY,
         clock: Callable[[], float] = time.monotonic,

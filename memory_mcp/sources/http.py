@@ -14,7 +14,7 @@ from memory_mcp.sources import picking, web
 from memory_mcp.sources.adapter import FaultError, Toolbox
 from memory_mcp.sources.picking import Paths
 from memory_mcp.sources.secrets import masked
-from memory_mcp.sources.sections import Section, read
+from memory_mcp.sources.sections import SourceSection, read
 from memory_mcp.sources.web import NOT_MODIFIED, Web, WebRequest
 
 QUERY, LIMIT = "{query}", "{limit}"
@@ -34,7 +34,7 @@ def valid_url(url: str) -> str:
     return url
 
 
-class HttpSection(Section):
+class HttpSection(SourceSection):
     """Keys of `[sources.NAME]` with `kind = "http"`."""
 
     url: Annotated[str, AfterValidator(valid_url)]

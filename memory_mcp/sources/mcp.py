@@ -28,7 +28,7 @@ from memory_mcp.sources.matching import best
 from memory_mcp.sources.mcp_stdio import stdio
 from memory_mcp.sources.picking import Paths
 from memory_mcp.sources.secrets import masked
-from memory_mcp.sources.sections import Section, read
+from memory_mcp.sources.sections import SourceSection, read
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ _MARK: Final = "1"
 _RUNS: Final = "check that it runs, and its section"
 
 
-class McpSection(Section):
+class McpSection(SourceSection):
     """Keys of `[sources.NAME]` with `kind = "mcp"`."""
 
     command: str = ""
@@ -82,7 +82,7 @@ class McpSource:
         self._fill = tools.fill
         self._idle_s = idle_s
         self._paths = Paths.of(name, section.model_copy(update={"items": section.items or "$"}))
-        self._session: _Session | None = None
+        self._session: _McpSession | None = None
         self._changes = 0
 
     @property
@@ -105,7 +105,7 @@ class McpSource:
     async def ask(self, query: SourceQuery) -> SourceAnswer:
         """See the port."""
         if self._session is None or self._session.is_over:
-            self._session = _Session(self._connected, self._idle_s)
+            self._session = _McpSession(self._connected, self._idle_s)
         try:
             return await self._session.use(lambda client: self._answer(client, query))
         except MCPError as error:
@@ -182,7 +182,7 @@ class McpSource:
             self._changes += 1
 
 
-class _Session:
+class _McpSession:
     """A connection in a task of its own, which ends when it has been idle: the SDK's scopes belong to one task."""
 
     def __init__(self, connect: Callable[[], contextlib.AbstractAsyncContextManager[Client]], idle_s: float) -> None:

@@ -14,8 +14,9 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import ContextSource
 from memory_mcp.domain.principal import Principal
 from memory_mcp.domain.sources import SourceFigures
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources.adapter import MakeAdapter, SourceAdapter, Toolbox
-from memory_mcp.sources.sections import Section, common
+from memory_mcp.sources.sections import SourceSection, common
 
 if TYPE_CHECKING:
     from memory_mcp.sources.guarded import GuardedSource
@@ -77,6 +78,11 @@ class ConfiguredSources:
                 wrong.append(BrokenSource(source.name, str(error)))
         return right, wrong
 
+    async def prepare(self) -> None:
+        """See the port."""
+        if self._sections:
+            await in_thread(self.examined)
+
     def figures(self) -> Sequence[SourceFigures]:
         """Return the counters of those that were made."""
         return [source.figures() for source in self._made[0]] if self._made else ()
@@ -90,7 +96,7 @@ class ConfiguredSources:
         if self._made is None and not self._sections:
             self._made = [], []
         if self._made is None:
-            from memory_mcp.sources.guarded import GuardedSource  # noqa: PLC0415 - `limits`, only where there are sources
+            from memory_mcp.sources.guarded import GuardedSource  # noqa: PLC0415 - the limits, only where there are sources
 
             sources: list[GuardedSource] = []
             broken: list[BrokenSource] = []
@@ -110,13 +116,13 @@ class ConfiguredSources:
         return self._made
 
 
-def _may(principal: Principal, section: Section) -> bool:
+def _may(principal: Principal, section: SourceSection) -> bool:
     """Say whether a caller may ask a source: it has the scope, and is bound to no namespace that is not listed."""
     reach = principal.reach
     return principal.may(section.scope) and (not reach.bound or reach.namespace in section.namespaces)
 
 
-def _adapter(name: str, section: Section, given: object, tools: Toolbox) -> SourceAdapter:
+def _adapter(name: str, section: SourceSection, given: object, tools: Toolbox) -> SourceAdapter:
     assert isinstance(given, Mapping)  # noqa: S101 - for mypy: `common` has looked
     try:
         plugins.checked(GROUP, KINDS, section.kind)

@@ -28,7 +28,7 @@ _CHECK_SERVER: Final = "check that it runs, and the address in its section"
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class WebAnswer:
     """An answer."""
 
     status: int
@@ -53,7 +53,7 @@ class Web:
         self._max_bytes = max_bytes
         self._client: httpx2.AsyncClient | None = None
 
-    async def fetch(self, request: WebRequest) -> Page:
+    async def fetch(self, request: WebRequest) -> WebAnswer:
         """Return the answer at the end of the redirects, if its status is one of success or 304.
 
         Raises:
@@ -92,7 +92,7 @@ class Web:
             )
         return self._client
 
-    async def _followed(self, request: WebRequest, url: httpx2.URL) -> Page:
+    async def _followed(self, request: WebRequest, url: httpx2.URL) -> WebAnswer:
         first, method, headers = url, request.method, {**request.headers}
         for _ in range(MAX_REDIRECTS + 1):
             async with self._sent(method, url, headers, request.json, is_ours=_origin(url) == _origin(first)) as got:
@@ -126,7 +126,7 @@ class Web:
             self.client().cookies.clear()
             yield response
 
-    async def _read(self, response: httpx2.Response, url: httpx2.URL) -> Page:
+    async def _read(self, response: httpx2.Response, url: httpx2.URL) -> WebAnswer:
         if response.status_code != NOT_MODIFIED and not response.is_success:
             raise _refused(response, url)
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -139,13 +139,13 @@ class Web:
                 if len(body) > self._max_bytes:
                     break
             else:
-                return Page(response.status_code, response.headers, bytes(body))
+                return WebAnswer(response.status_code, response.headers, bytes(body))
         raise FaultError(
             f"its answer is longer than {self._max_bytes:,} bytes", "have it answer with less, or raise its max_bytes"
         )
 
 
-def parsed(page: Page) -> object:
+def parsed(page: WebAnswer) -> object:
     """Return an answer's JSON.
 
     Raises:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from memory_mcp.domain.principal import Scope
 from tests.e2e.client import RawClient
 from tests.e2e.conftest import Command
+from tests.e2e.web import WebFront
+from tests.fakes.clock import until
 from tests.fakes.daemon import FakeDaemon
 from tests.front.sources.web_server import WebServer, web_server
 
 SECRET = "s3cret-of-the-wiki"  # noqa: S105 - invented
 PACKAGE = """
 from memory_mcp.domain.sources import SourceAnswer, SourceItem
-from memory_mcp.sources.sections import Section, read
+from memory_mcp.sources.sections import SourceSection, read
 
 
-class ShelfSection(Section):
+class ShelfSection(SourceSection):
     books: tuple[str, ...]
 
 
@@ -172,3 +176,93 @@ async def test_no_source_is_no_part(daemon: FakeDaemon, client: RawClient, comma
     """Health says nothing of what is not there, and the list says how to add one."""
     assert "sources" not in await client.tool("memory_health")
     assert "config.toml adds one" in (await command("sources", "list")).err
+
+
+FAULTY = """
+[sources.hanging]
+kind = "http"
+url = "HOST/hang"
+timeout_ms = 3000
+
+[sources.hanging_too]
+kind = "http"
+url = "HOST/hang?too"
+timeout_ms = 3000
+
+[sources.failing]
+kind = "http"
+url = "HOST/busy"
+
+[sources.flooding]
+kind = "http"
+url = "HOST/huge"
+"""
+
+
+async def test_four_faulty_sources_cost_only_their_own_parts(
+    daemon: FakeDaemon, configure: Callable[[str], None], start: Callable[..., RawClient], server: WebServer
+) -> None:
+    """What arrived is in the block, what did not is named with what fixes it, and what hangs is given up."""
+    configure(WIKI + FAULTY)
+    front = start()
+    await front.initialize()
+    await front.tool("memory_store", content="The boat was painted green.")
+    block = await front.tool("memory_context", query="boat", budget_ms=20_000)
+    states = {each["name"]: each for each in block["sources"]}
+    assert "the boat number 0" in block["text"]
+    assert "painted green" in block["text"]
+    assert {item["source"] for item in block["items"]} == {"memory", "wiki"}
+    assert {name: state["state"] for name, state in states.items() if name != "memory"} == {
+        "wiki": "ok",
+        "hanging": "failed",
+        "hanging_too": "failed",
+        "failing": "failed",
+        "flooding": "failed",
+    }
+    assert states["failing"]["retry_after"] == pytest.approx(7, abs=1)
+    assert all(states[name]["cause"] and states[name]["fix"] for name in states if states[name]["state"] == "failed")
+    block = await front.tool("memory_context", query="boats", budget_ms=400)
+    assert {each["name"] for each in block["sources"] if each["state"] == "late"} == {"hanging", "hanging_too"}
+    assert block["degraded"]
+    await until(lambda: server.let_go == server.hung)
+
+
+@pytest.mark.parametrize("kind", ["stdio", "http"])
+async def test_a_source_asks_no_sources(
+    daemon: FakeDaemon,
+    configure: Callable[[str], None],
+    start: Callable[..., RawClient],
+    serve: Callable[..., WebFront],
+    server: WebServer,
+    kind: str,
+) -> None:
+    """Where another memory-mcp asks, we would be our own source."""
+    configure(WIKI)
+    if kind == "stdio":
+        front = start(MCP_MEMORY_HOP="1")
+        await front.initialize()
+        block = await front.tool("memory_context", query="boat")
+    else:
+        with serve().client("peer") as peer:
+            peer.http.headers["MCP-Memory-Hop"] = "1"
+            block = await asyncio.to_thread(peer.tool, "memory_context", query="boat")
+    assert [each["name"] for each in block["sources"]] == ["memory"]
+    assert server.requests == []
+
+
+async def test_sources_are_counted(
+    daemon: FakeDaemon, configure: Callable[[str], None], serve: Callable[..., WebFront], server: WebServer
+) -> None:
+    """By name and outcome; a bound token is offered none that does not list its namespace."""
+    configure(WIKI + "[sources.team]\nkind = 'http'\nurl = 'HOST/notes'\nnamespaces = 'quokka'\n")
+    front = serve()
+    with front.client("watcher", scopes=(Scope.ADMIN,)) as admin, front.client("one", namespace="quokka") as bound:
+        for _ in range(2):
+            await asyncio.to_thread(admin.tool, "memory_context", query="boat", budget_ms=20_000, sources=["wiki"])
+        block = await asyncio.to_thread(bound.tool, "memory_context", query="boat", budget_ms=20_000)
+        assert "wiki" not in str(block["sources"])
+        assert "team" in str(block["sources"])
+        page = await asyncio.to_thread(admin.page, "/metrics")
+    assert 'memory_mcp_source_questions_total{outcome="cached",source="wiki"} 1.0' in page.text
+    assert 'memory_mcp_source_questions_total{outcome="ok",source="wiki"} 1.0' in page.text
+    assert 'memory_mcp_source_breaker_open{source="team"} 0.0' in page.text

@@ -71,6 +71,9 @@ class FakeSources:
         """Return those that the caller may ask, in the order given."""
         return [each for each in self.sources if each.reachable_by is None or principal.name in each.reachable_by]
 
+    async def prepare(self) -> None:
+        """Nothing has to be imported."""
+
     async def close(self) -> None:
         """Close all of them."""
         for source in self.sources:

@@ -42,6 +42,10 @@ class ContextSources(Protocol):
         """Return those that a caller may ask, in the order of the configuration."""
         ...
 
+    async def prepare(self) -> None:
+        """Import what they need, so that the first question does not wait for it; connects nothing."""
+        ...
+
     async def close(self) -> None:
         """Close all of them."""
         ...

@@ -15,7 +15,7 @@ from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, Sou
 from memory_mcp.sources.adapter import FaultError
 from memory_mcp.sources.guarded import POLICY, GuardedSource
 from memory_mcp.sources.items import MAX_TEXT, bounded
-from memory_mcp.sources.sections import Section
+from memory_mcp.sources.sections import SourceSection
 from tests.fakes.clock import FakeClock, until
 
 BOAT = SourceQuery("boat", 3)
@@ -57,7 +57,7 @@ class FakeAdapter:
 def guarded(adapter: FakeAdapter, **section: object) -> GuardedSource:
     """Return a source around an adapter, on its clock."""
     return GuardedSource(
-        "wiki", Section.model_validate({"kind": "fake", **section}), lambda: adapter, clock=adapter.clock
+        "wiki", SourceSection.model_validate({"kind": "fake", **section}), lambda: adapter, clock=adapter.clock
     )
 
 
