@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.e2e.conftest import Command
 from tests.e2e.web import WebFront
 from tests.fakes.clock import until
 from tests.fakes.daemon import FakeDaemon
+from tests.front.sources import chroma_file
 from tests.front.sources.web_server import WebServer, web_server
 
 SECRET = "s3cret-of-the-wiki"  # noqa: S105 - invented
@@ -137,22 +137,11 @@ async def test_a_folder_of_chroma_says_that_it_goes_by_words(
     command: Command, configure: Callable[[str], None], folder: Path
 ) -> None:
     """Exit code 3: it worked, without vectors."""
-    sqlite3.connect(folder / "chroma.sqlite3").executescript(
-        """
-        CREATE TABLE collections(id TEXT, name TEXT);
-        CREATE TABLE segments(id TEXT, scope TEXT, collection TEXT);
-        CREATE TABLE embeddings(id INTEGER PRIMARY KEY, segment_id TEXT, embedding_id TEXT, created_at TIMESTAMP);
-        CREATE TABLE embedding_metadata(id INTEGER, key TEXT, string_value TEXT, int_value INTEGER, float_value REAL);
-        INSERT INTO collections VALUES ('c', 'notes');
-        INSERT INTO segments VALUES ('s', 'METADATA', 'c');
-        INSERT INTO embeddings VALUES (1, 's', 'tea', '2026-05-03 10:00:00');
-        INSERT INTO embedding_metadata VALUES (1, 'chroma:document', 'Assam in the morning', NULL, NULL);
-        """
-    ).close()
+    chroma_file.write(folder, ["Assam in the morning"])
     configure(f'[sources.old]\nkind = "chroma"\npath = "{folder}"\n')
     told = await command("sources", "test", "old", "mornings")
     assert told.code == 3
-    assert told.out == "tea\tAssam in the morning\tchroma:notes/tea\t2026-05-03T10:00:00+00:00\n"
+    assert told.out == "doc1\tAssam in the morning\tchroma:notes/doc1\t2026-05-03T10:00:00+00:00\n"
     assert "by words" in told.err
 
 
