@@ -17,7 +17,7 @@ from embedder_api.v1.address import socket_path
 
 from memory_mcp import background, environment
 from memory_mcp.context.service import ContextService
-from memory_mcp.context.states import Requests, State
+from memory_mcp.context.states import ContextState, Requests
 from memory_mcp.documents import folders as watched_folders
 from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
@@ -216,7 +216,7 @@ def _make_documents(
     return ingesting, Folders(documents, ingesting, Lease(store, watched_folders.LEASE))
 
 
-def _log_state(request_id: str, state: State, ms: float) -> None:
+def _log_state(request_id: str, state: ContextState, ms: float) -> None:
     log.debug("context", request_id=request_id, state=state.value, ms=ms)
 
 

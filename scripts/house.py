@@ -36,6 +36,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/search/lexical/analyzer.py:MAX_TERM": "bytes of a term: what the index files",
     "memory_mcp/search/lexical/spellings.py:*": "what the index files: another number wants a new index",
     "memory_mcp/search/lexical/stems.py:*": "likewise, and the size of a cache",
+    "memory_mcp/search/excerpts.py:*": "what is shown of a result, when its rank is known",
     "memory_mcp/search/models.py:SearchQuery.limit": "results, where nobody says how many",
     "memory_mcp/search/query_vector.py:between": "bytes of a float32",
     "memory_mcp/search/named_times.py:*": "numbers of the calendar",

@@ -26,21 +26,27 @@ class Fingerprint:
 
     text: str
     words: Counter[str]
+    total: int
+    longest: str
+    """Of its words: what holds all of them holds this one."""
 
     @classmethod
     def of(cls, content: str) -> Fingerprint:
         """Return the fingerprint of a content."""
         words = [word for word in spelling.plain_words(content) if word not in ARTICLES]
-        return cls(" ".join(words), Counter(words if len(content) <= COMPARED_CHARS else ()))
+        counted = words if len(content) <= COMPARED_CHARS else []
+        return cls(" ".join(words), Counter(counted), len(counted), max(counted, key=len, default=""))
 
     def is_like(self, other: Fingerprint) -> bool:
         """Say whether one of the two says what the other says, and hardly more."""
         if self.text == other.text:
             return True
-        shorter, longer = sorted((self.words, other.words), key=Counter.total)
-        if not shorter or shorter.total() < (1 - MOST_ADDED) * longer.total() or not shorter <= longer:
+        shorter, longer = (self, other) if self.total <= other.total else (other, self)
+        if shorter.longest not in longer.words or shorter.total < (1 - MOST_ADDED) * longer.total:
             return False
-        return not any(word in TURNING or _has_digit(word) for word in longer - shorter)
+        if any(longer.words[word] < count for word, count in shorter.words.items()):  # mostly at the first word
+            return False
+        return not any(word in TURNING or _has_digit(word) for word in longer.words - shorter.words)
 
 
 def _has_digit(word: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Final
 
-from memory_mcp.context.models import MEMORY, ContextRequest, Evidence
+from memory_mcp.context.evidence import of_memory, passage_chars, whole_words
+from memory_mcp.context.models import ContextRequest, Evidence
 from memory_mcp.context.policy import ContextPolicy
 from memory_mcp.domain.documents import DOCUMENT, SectionPlace
 from memory_mcp.domain.models import Memory, Neighbours
@@ -21,9 +22,6 @@ from memory_mcp.search.pipeline import SearchPipeline
 
 EMBED_SHARE: Final = 0.6
 """Of the time that a request has, what its vector may take: words must still find something after that."""
-CHARS_PER_TOKEN: Final = 4
-LONGEST_WORD: Final = 40
-_BLANK: Final = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class _Passages:
 
     def __init__(self, request: ContextRequest, policy: ContextPolicy) -> None:
         self._query = request.query
-        self._chars = max(policy.passage_chars, round(policy.passage_share * request.max_tokens * CHARS_PER_TOKEN))
+        self._chars = passage_chars(request, policy)
 
     def evidence(
         self,
@@ -111,44 +109,12 @@ class _Passages:
     ) -> Evidence:
         """Return what a memory says."""
         is_long = len(memory.content) > self._chars
-        text = self._best(memory.content, hit, answer) if is_long else memory.content
+        passage = partial(self._best, memory.content, hit, answer) if is_long else None
         made = of_memory(memory, place, is_joined=is_joined)
-        return replace(made, text=text, is_cut=is_long, score=None if hit is None else hit.ranked.score)
+        return replace(made, passage=passage, score=None if hit is None else hit.ranked.score)
 
     def _best(self, content: str, hit: Hit | None, answer: SearchAnswer | None) -> str:
         by_words = answer is not None and (answer.mode == "keyword" or answer.intent == "identifier")
         nearest = hit.passage if hit else None
         passage = best_chunk(content, nearest, self._query, DEFAULT_CHUNKS.chars, by_words=by_words)
         return whole_words(around(passage, content, self._query, self._chars), content)
-
-
-def whole_words(part: str, content: str) -> str:
-    """Return a part of a content without the halves of words at its ends."""
-    start = content.find(part)
-    if start > 0 and not content[start - 1].isspace():
-        head = _BLANK.search(part, 0, LONGEST_WORD)
-        part = part[head.end() :] if head else part
-    if not content.endswith(part) and not part[-1:].isspace():
-        tail = max(part.rfind(" ", -LONGEST_WORD), part.rfind("\n", -LONGEST_WORD))
-        part = part[:tail] if tail > 0 else part
-    return part
-
-
-def of_memory(memory: Memory, place: SectionPlace | None, *, is_joined: bool = False) -> Evidence:
-    """Return what a memory or section says, whole."""
-    page = f"p. {place.page}" if place and place.page is not None else ""
-    section = ", ".join(filter(None, (place.heading[-1] if place and place.heading else "", page)))
-    return Evidence(
-        source=MEMORY if place is None else DOCUMENT,
-        text=memory.content,
-        id=memory.id,
-        uri=place.uri if place else f"memory://memory/{memory.id}",
-        title=(place.title or place.uri.rpartition("/")[2]) if place else "",
-        at=memory.created_at,
-        namespace=memory.namespace,
-        conversation=memory.conversation_id or "",
-        place=(memory.created_at.timestamp(), memory.key),
-        section=section,
-        is_joined=is_joined,
-        key=memory.key,
-    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -97,7 +97,7 @@ class Evidence:
 
     source: str
     text: str
-    """What may be shown: all of a short memory, the best passage of a long one."""
+    """All of it, or what `shown` has put in its place."""
     id: str = ""
     uri: str = ""
     title: str = ""
@@ -118,5 +118,9 @@ class Evidence:
     """Whether it is from a namespace that only joins."""
     key: int | None = None
     """The store's number of the memory, to find its neighbours."""
-    is_cut: bool = False
-    """Whether the text is a part of the memory."""
+    passage: Callable[[], str] | None = None
+    """Finds the best passage of a longer text; it is asked for when there is room, as it takes its time."""
+
+    def shown(self) -> Evidence:
+        """Return it with the text that may be shown."""
+        return self if self.passage is None else replace(self, text=self.passage())

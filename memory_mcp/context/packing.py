@@ -17,6 +17,12 @@ from memory_mcp.context.tokens import bound
 from memory_mcp.domain.models import Neighbours
 
 FRAME: Final = f"{rendering.OPENING}\n{rendering.CLOSING}"
+FEWEST: Final = 5
+"""Tokens of the shortest part: its number, a word, the end of its line."""
+FEWEST_OF_PASSAGE: Final = 60
+"""Tokens of the shortest passage of a long text, about."""
+PATIENCE: Final = 25
+"""Parts in a row that do not fit, after which no other is tried."""
 _ANY_NUMBER: Final = 999
 """Costs what each number below costs, or more."""
 
@@ -51,29 +57,43 @@ class _Choice:
         self._headers = set[str]()
         self._prints: list[Fingerprint] = []
         self._keys = set[int]()
-        self.chosen: list[tuple[int, Evidence]] = []
-        """With its place in the ranking."""
+        self._misses = 0
+        self.chosen: list[tuple[Evidence, int]] = []
+        """With what each costs."""
         self.left_out = 0
 
     def add(self, evidence: Evidence, *, is_hit: bool = True) -> bool:
         """Take a part unless it stands there already; say whether it is there now."""
         if evidence.key is not None and evidence.key in self._keys:
             return True
-        mark = Fingerprint.of(evidence.text)
+        if self._is_hopeless(evidence):
+            return self._skip(is_hit=is_hit)
+        shown = evidence.shown()
+        mark = Fingerprint.of(shown.text)
         if any(mark.is_like(other) for other in self._prints):
             return False
-        head = rendering.header(evidence)
-        cost = bound(f"{rendering.part(_ANY_NUMBER, [evidence])}\n")
-        cost += 0 if head in self._headers else bound(f"{head}\n")
-        if self._spent + cost > self._max_tokens:
-            self.left_out += is_hit
-            return False
-        self._spent += cost
+        head = rendering.header(shown)
+        cost = bound(f"{rendering.part(_ANY_NUMBER, [shown])}\n")
+        under = 0 if head in self._headers else bound(f"{head}\n")
+        if self._spent + cost + under > self._max_tokens:
+            return self._skip(is_hit=is_hit)
+        self._spent += cost + under
+        self._misses = 0
         self._headers.add(head)
         self._prints.append(mark)
         self._keys.update(() if evidence.key is None else (evidence.key,))
-        self.chosen.append((len(self.chosen), evidence))
+        self.chosen.append((shown, cost))
         return True
+
+    def _is_hopeless(self, evidence: Evidence) -> bool:
+        """Say whether it cannot fit, as can be seen without reading it."""
+        least = FEWEST if evidence.passage is None else FEWEST_OF_PASSAGE
+        return self._spent + least > self._max_tokens or self._misses >= PATIENCE
+
+    def _skip(self, *, is_hit: bool) -> bool:
+        self._misses += is_hit
+        self.left_out += is_hit
+        return False
 
     def drop(self) -> None:
         """Take back the last part that was chosen."""
@@ -99,30 +119,29 @@ def _written(choice: _Choice, following: Mapping[int, Neighbours]) -> Packed:
     groups: list[tuple[str, list[str]]] = []
     items: list[ContextItem] = []
     number = 0
-    for head, parts in _grouped(choice.chosen):
+    costs = {id(evidence): cost for evidence, cost in choice.chosen}
+    for head, parts in _grouped([evidence for evidence, _ in choice.chosen]):
         written = []
         for span in _spans(parts, following):
             number += 1
             written.append(rendering.part(number, span))
-            items += [_item(number, each) for each in span]
+            items += [_item(number, each, costs[id(each)]) for each in span]
         groups.append((head, written))
     text = rendering.block(groups)
     return Packed(text, bound(text), tuple(items), choice.left_out)
 
 
-def _grouped(chosen: Sequence[tuple[int, Evidence]]) -> list[tuple[str, list[Evidence]]]:
+def _grouped(chosen: Sequence[Evidence]) -> list[tuple[str, list[Evidence]]]:
     """Return the parts under their headers: the newest day first, what has no date last, a conversation in order."""
 
     def day(evidence: Evidence) -> tuple[int, float]:
         return (0, 0.0) if evidence.at is None else (-1, -evidence.at.timestamp())
 
-    by_header: dict[str, list[tuple[int, Evidence]]] = {}
-    for rank, evidence in chosen:
-        by_header.setdefault(rendering.header(evidence), []).append((rank, evidence))
-    first = {head: min(each[1].order for each in parts) for head, parts in by_header.items()}
-    newest = {head: min(day(each[1]) for each in parts) for head, parts in by_header.items()}
-    heads = sorted(by_header, key=lambda head: (first[head], newest[head]))
-    return [(head, _in_order([each for _, each in by_header[head]])) for head in heads]
+    by_header: dict[str, list[Evidence]] = {}
+    for evidence in chosen:
+        by_header.setdefault(rendering.header(evidence), []).append(evidence)
+    place = {head: (min(each.order for each in parts), min(map(day, parts))) for head, parts in by_header.items()}
+    return [(head, _in_order(by_header[head])) for head in sorted(by_header, key=place.__getitem__)]
 
 
 def _in_order(parts: Iterable[Evidence]) -> list[Evidence]:
@@ -147,7 +166,7 @@ def _spans(parts: Sequence[Evidence], following: Mapping[int, Neighbours]) -> It
 
 
 def _follows(one: Evidence, other: Evidence, following: Mapping[int, Neighbours]) -> bool:
-    if one.key is None or other.key is None or one.is_cut or other.is_cut:
+    if one.key is None or other.key is None or one.passage or other.passage:
         return False
     after = following.get(one.key)
     before = following.get(other.key)
@@ -156,7 +175,7 @@ def _follows(one: Evidence, other: Evidence, following: Mapping[int, Neighbours]
     )
 
 
-def _item(number: int, evidence: Evidence) -> ContextItem:
+def _item(number: int, evidence: Evidence, tokens: int) -> ContextItem:
     return ContextItem(
         number,
         evidence.source,
@@ -164,7 +183,7 @@ def _item(number: int, evidence: Evidence) -> ContextItem:
         evidence.uri,
         evidence.title,
         evidence.score,
-        bound(f"{rendering.part(number, [evidence])}\n"),
+        tokens,
         evidence.namespace,
         evidence.at,
     )

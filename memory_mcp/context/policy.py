@@ -15,8 +15,9 @@ class ContextPolicy:
     most_hits: int = 200
     passage_chars: int = 400
     """Characters of the passage that stands for a longer memory, at least."""
-    passage_share: float = 0.15
+    passage_share: float = 0.03
     """The share of the budget that one passage may take, where that is more."""
+    most_passage_chars: int = 1_500
     neighbours_from: int = 800
     """The tokens from which on the first hits bring their neighbours: below, they cost other evidence."""
     hits_with_neighbours: int = 3

@@ -7,13 +7,13 @@ from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 from memory_mcp.context import beginnings, memories
-from memory_mcp.context.foreign import evidence_of
+from memory_mcp.context.evidence import of_item
 from memory_mcp.context.gathering import Gathered, gather
 from memory_mcp.context.memories import Remembered
 from memory_mcp.context.models import MEMORY, ContextBlock, ContextRequest, Evidence, SourceState
 from memory_mcp.context.packing import Candidates, pack
 from memory_mcp.context.policy import DEFAULT_CONTEXT, ContextPolicy
-from memory_mcp.context.states import Progress, Requests, State
+from memory_mcp.context.states import ContextState, Progress, Requests
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.ports import ContextSource, ContextSources, Snapshots
 from memory_mcp.domain.principal import Principal
@@ -51,10 +51,10 @@ class ContextService:
         try:
             return await self._assembled(request, progress)
         except asyncio.CancelledError:
-            progress.to(State.CANCELLED)
+            progress.to(ContextState.CANCELLED)
             raise
         except BaseException:
-            progress.to(State.FAILED)
+            progress.to(ContextState.FAILED)
             raise
 
     def source_names(self, principal: Principal) -> list[str]:
@@ -63,14 +63,14 @@ class ContextService:
 
     async def _assembled(self, request: ContextRequest, progress: Progress) -> ContextBlock:
         asked = self._asked(request)
-        progress.to(State.PLANNED)
-        progress.to(State.GATHERING)
+        progress.to(ContextState.PLANNED)
+        progress.to(ContextState.GATHERING)
         gathered = await gather(asked, (request.budget_ms - self._policy.packing_ms) / 1000)
         self._note(gathered)
         remembered = _remembered(gathered)
         packed = pack(self._candidates(request, remembered, gathered), request.max_tokens)
-        progress.to(State.PACKED)
-        progress.to(State.LATE if gathered.is_late else State.ANSWERED)
+        progress.to(ContextState.PACKED)
+        progress.to(ContextState.LATE if gathered.is_late else ContextState.ANSWERED)
         return ContextBlock(
             packed.text,
             packed.tokens if packed.text else 0,
@@ -106,7 +106,7 @@ class ContextService:
 
     def _candidates(self, request: ContextRequest, remembered: Remembered, gathered: Gathered) -> Candidates:
         foreign = [
-            [evidence_of(item, name, request, self._policy) for item in answer.items]
+            [of_item(item, name, request, self._policy) for item in answer.items]
             for name, answer in gathered.answers.items()
             if isinstance(answer, SourceAnswer)
         ]

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class State(StrEnum):
+class ContextState(StrEnum):
     """Where a request stands."""
 
     RECEIVED = "received"
@@ -24,30 +24,30 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-_ENDED_EARLY: Final = frozenset({State.FAILED, State.CANCELLED})
+_ENDED_EARLY: Final = frozenset({ContextState.FAILED, ContextState.CANCELLED})
 
-NEXT: Final[Mapping[State, frozenset[State]]] = {
-    State.RECEIVED: _ENDED_EARLY | {State.PLANNED},
-    State.PLANNED: _ENDED_EARLY | {State.GATHERING},
-    State.GATHERING: _ENDED_EARLY | {State.PACKED},
-    State.PACKED: _ENDED_EARLY | {State.ANSWERED, State.LATE},
-    State.ANSWERED: frozenset(),
-    State.LATE: frozenset(),
-    State.FAILED: frozenset(),
-    State.CANCELLED: frozenset(),
+NEXT: Final[Mapping[ContextState, frozenset[ContextState]]] = {
+    ContextState.RECEIVED: _ENDED_EARLY | {ContextState.PLANNED},
+    ContextState.PLANNED: _ENDED_EARLY | {ContextState.GATHERING},
+    ContextState.GATHERING: _ENDED_EARLY | {ContextState.PACKED},
+    ContextState.PACKED: _ENDED_EARLY | {ContextState.ANSWERED, ContextState.LATE},
+    ContextState.ANSWERED: frozenset(),
+    ContextState.LATE: frozenset(),
+    ContextState.FAILED: frozenset(),
+    ContextState.CANCELLED: frozenset(),
 }
 """What may follow each state."""
 ENDS: Final = frozenset(state for state, following in NEXT.items() if not following)
 
 
-Watch = Callable[[str, State, float], None]
+WatchStates = Callable[[str, ContextState, float], None]
 """Gets a request's id, the state that it entered, and the milliseconds since it was received."""
 
 
 class Requests:
     """How many requests stand in each state, and how many have ended in each."""
 
-    def __init__(self, watch: Watch | None = None) -> None:
+    def __init__(self, watch: WatchStates | None = None) -> None:
         self.watch = watch
         self.active = Counter[str]()
         self.ended = Counter[str]()
@@ -67,11 +67,11 @@ class Progress:
         self._request_id = request_id
         self._clock = clock
         self._begun = clock()
-        self.state = State.RECEIVED
-        requests.active[State.RECEIVED] += 1
+        self.state = ContextState.RECEIVED
+        requests.active[ContextState.RECEIVED] += 1
         self._tell()
 
-    def to(self, state: State) -> None:
+    def to(self, state: ContextState) -> None:
         """Enter a state.
 
         Raises:

@@ -67,10 +67,10 @@ def excerpt(content: str, query: str, size: int) -> str:
 
 def best_chunk(content: str, nearest: str | None, query: str, chars: int, *, by_words: bool) -> str:
     """Return the passage that is nearest in meaning, unless others have the query's words and it has none."""
+    if nearest is not None and not by_words and share(nearest, query) > 0:
+        return nearest
     worded = excerpt(content, query, chars)
-    if nearest is None or by_words:
-        return worded
-    return worded if share(nearest, query) == 0 and share(worded, query) >= MOST else nearest
+    return worded if nearest is None or by_words or share(worded, query) >= MOST else nearest
 
 
 def around(passage: str, content: str, query: str, size: int) -> str:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from memory_mcp.context.states import ENDS, Requests, State
+from memory_mcp.context.states import ENDS, ContextState, Requests
 from memory_mcp.domain.daemon import BreakerStatus
 from memory_mcp.domain.models import QueueCounts, Totals
 from memory_mcp.domain.sources import SourceFigures
@@ -102,7 +102,7 @@ def _of_context(requests: Requests) -> Iterator[Metric]:
         "Sources asked for context, by outcome.",
         labels=["source", "state"],
     )
-    for state in State:
+    for state in ContextState:
         family, counts = (ended, requests.ended) if state in ENDS else (active, requests.active)
         family.add_metric([state.value], float(counts[state]))
     for (source, state), count in sorted(requests.sources.items()):
