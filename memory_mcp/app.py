@@ -28,7 +28,7 @@ from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import Embedder, Store, SupportsDocuments, Tokens
+from memory_mcp.domain.ports import ContextSources, Embedder, Store, SupportsDocuments, Tokens
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -140,7 +140,7 @@ def make_services(
     policy: SearchPolicy = DEFAULT_POLICY,
     health: Registry | None = None,
     chunks: ChunkPolicy = DEFAULT_CHUNKS,
-    sources: ConfiguredSources | None = None,
+    sources: ContextSources | None = None,
 ) -> Services:
     """Join the services to a store and an embedder; each part registers its checks, in the order of the screen.
 
@@ -167,8 +167,6 @@ def make_services(
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
-    if sources is not None and sources.are_any:
-        source_checks.register(health, sources)
     ingesting, folders = _make_documents(settings, store, indexer, chores)
     if folders is not None:
         watched_folders.register(health, folders)
@@ -263,6 +261,8 @@ def _open(
     stack.push_async_callback(sources.close)
     checks = health if settings else health.behind(SETTINGS)
     services = make_services(known, store, embedder, health=checks, sources=sources)
+    if sources.are_any:
+        source_checks.register(checks, sources)
     if services.ingesting is not None:
         stack.push_async_callback(services.ingesting.close)
     return services

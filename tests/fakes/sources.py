@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from memory_mcp.domain.ports import ContextSource
 from memory_mcp.domain.principal import Principal
-from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, SourceQuery
+from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceFigures, SourceItem, SourceQuery
 
 
 @dataclass
@@ -73,6 +73,10 @@ class FakeSources:
 
     async def prepare(self) -> None:
         """Nothing has to be imported."""
+
+    def figures(self) -> Sequence[SourceFigures]:
+        """Nothing is counted."""
+        return ()
 
     async def close(self) -> None:
         """Close all of them."""

@@ -92,7 +92,7 @@ async def test_postgres_itself_refuses_writes(make: Make, notes: dict[str, objec
 async def test_postgres_ends_what_takes_too_long(make: Make, notes: dict[str, object], postgres: Postgres) -> None:
     """By the source's deadline and by the caller's; nothing runs on."""
     slow = notes | {"statement": "SELECT pg_sleep(60)::text AS text WHERE 'x' <> :query"}
-    with pytest.raises(SourceError, match="too long|within 300 ms"):
+    with pytest.raises(SourceError, match=r"too long|within 300 ms"):
         await make(slow | {"timeout_ms": 300}).ask(SourceQuery("boat", 3))
     source = make(slow)
     asking = asyncio.create_task(source.ask(SourceQuery("boat", 3)))
