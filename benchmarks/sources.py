@@ -96,7 +96,7 @@ async def faults(environment: dict[str, str]) -> None:
     opened: list[float] = []
     for _ in range(FRONTS):
         async with front(environment) as (client, process):
-            await ask(client, "harbour", sources=["memory"])
+            await ask(client, "harbour", sources=[])
             before = process.memory_info().rss
             for number in range(CALLS):
                 ms, block = await ask(client, f"boat {number}", budget_ms=BUDGET_MS)
@@ -121,7 +121,7 @@ async def cached(environment: dict[str, str]) -> None:
             ms, block = await ask(client, "boat", sources=["ok"], **limits)
             whole.append(ms)
             source += [each["took_ms"] for each in block["sources"] if each["name"] == "ok"]
-            alone.append((await ask(client, "boat", sources=["memory"], **limits))[0])
+            alone.append((await ask(client, "boat", sources=[], **limits))[0])
     say(f"a cached source: {percentile(source, 0.5):.0f} ms of a call, p50 of {CACHED_CALLS}")
     say(f"  the call: {percentile(whole, 0.5):.1f} ms; of the memories alone: {percentile(alone, 0.5):.1f} ms")
 
