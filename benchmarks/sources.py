@@ -102,7 +102,7 @@ async def faults(environment: dict[str, str]) -> None:
                 ms, block = await ask(client, f"boat {number}", budget_ms=BUDGET_MS)
                 took.append(ms)
                 states.add(tuple((each["name"], each["state"]) for each in block["sources"]))
-                assert "the boat lies in the harbour" in block["text"]
+                assert "the boat lies in the harbour" in block["text"], block["sources"]
                 assert all(each["state"] == "ok" or (each["cause"] and each["fix"]) for each in block["sources"])
             grown.append(process.memory_info().rss - before)
             opened += [(await ask(client, f"ship {number}", budget_ms=BUDGET_MS))[0] for number in range(OPEN_CALLS)]

@@ -29,6 +29,7 @@ from memory_mcp.sources.mcp_stdio import stdio
 from memory_mcp.sources.picking import Paths
 from memory_mcp.sources.secrets import masked
 from memory_mcp.sources.sections import SourceSection, read
+from memory_mcp.sources.web import certificates
 
 T = TypeVar("T")
 
@@ -84,6 +85,8 @@ class McpSource:
         self._paths = Paths.of(name, section.model_copy(update={"items": section.items or "$"}))
         self._session: _McpSession | None = None
         self._changes = 0
+        if section.url:
+            certificates()  # read now, in a thread
 
     @property
     def target(self) -> str:

@@ -7,10 +7,12 @@ import contextlib
 import ipaddress
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Final
 
 import httpx2
@@ -25,6 +27,12 @@ _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NOT_OURS: Final = "name the final address in its section"
 _CHECK_SERVER: Final = "check that it runs, and the address in its section"
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """Return what servers' certificates are checked with; it is the same for all."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +55,17 @@ class WebRequest:
 
 
 class Web:
-    """Sends requests; connects at the first one."""
+    """Sends requests; connects at the first one. Made in a thread: the certificates take 20 ms to read."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._client: httpx2.AsyncClient | None = None
+        self._client = httpx2.AsyncClient(
+            follow_redirects=False,
+            trust_env=False,  # no proxy, and no password of a .netrc, that the section does not name
+            timeout=None,  # the deadline is the caller's
+            limits=httpx2.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=60),
+            verify=certificates(),
+        )
 
     async def fetch(self, request: WebRequest) -> WebAnswer:
         """Return the answer at the end of the redirects, if its status is one of success or 304.
@@ -78,19 +92,7 @@ class Web:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
-
-    def client(self) -> httpx2.AsyncClient:
-        if self._client is None:
-            self._client = httpx2.AsyncClient(
-                follow_redirects=False,
-                trust_env=False,  # no proxy, and no password of a .netrc, that the section does not name
-                timeout=None,  # the deadline is the caller's
-                limits=httpx2.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=60),
-            )
-        return self._client
+        await self._client.aclose()
 
     async def _followed(self, request: WebRequest, url: httpx2.URL) -> WebAnswer:
         first, method, headers = url, request.method, {**request.headers}
@@ -121,9 +123,9 @@ class Web:
             extensions["sni_hostname"] = url.host
             url = url.copy_with(host=address)
         payload = content if method != "GET" else None
-        async with self.client().stream(method, url, headers=sent, json=payload, extensions=extensions) as response:
+        async with self._client.stream(method, url, headers=sent, json=payload, extensions=extensions) as response:
             response.cookies.clear()
-            self.client().cookies.clear()
+            self._client.cookies.clear()
             yield response
 
     async def _read(self, response: httpx2.Response, url: httpx2.URL) -> WebAnswer:

@@ -50,7 +50,7 @@ async def source(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         if kind == "fake":
             made: ContextSource = FakeSource(items=ITEMS)
         else:
-            section = {"kind": kind, **await section_of(kind, tmp_path, stack)}
+            section = {"kind": kind, "timeout_ms": 60_000, **await section_of(kind, tmp_path, stack)}
             (made,) = configured({"wiki": section}).all()
         stack.push_async_callback(made.close)
         yield made
