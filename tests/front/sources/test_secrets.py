@@ -13,6 +13,8 @@ from keyring.errors import KeyringLocked
 from memory_mcp.domain.sources import SourceError
 from memory_mcp.sources.secrets import filler, masked
 
+NOTHING: dict[str, str] = {}
+
 
 class MemoryKeyring(KeyringBackend):
     """A keychain of one process."""
@@ -20,7 +22,7 @@ class MemoryKeyring(KeyringBackend):
     priority = 1
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # the library's
         self.secrets = {("memory-mcp", "wiki"): "s3cret"}
         self.is_locked = False
 
@@ -62,7 +64,7 @@ def test_secrets_take_the_place_of_their_names(keychain: MemoryKeyring) -> None:
 def test_a_secret_that_is_not_there_is_named(keychain: MemoryKeyring, text: str, cause: str, fix: str) -> None:
     """With what puts it there."""
     with pytest.raises(SourceError) as failed:
-        filler({}.get)(text)
+        filler(NOTHING.get)(text)
     assert cause in str(failed.value)
     assert fix in failed.value.fix
 
@@ -71,8 +73,8 @@ def test_a_keychain_that_cannot_be_read_is_named(keychain: MemoryKeyring, monkey
     """It is locked, or the package is not there."""
     keychain.is_locked = True
     with pytest.raises(SourceError, match=r"cannot be read \(KeyringLocked\)"):
-        filler({}.get)("${keychain:wiki}")
+        filler(NOTHING.get)("${keychain:wiki}")
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(SourceError, match="not installed") as failed:
-        filler({}.get)("${keychain:wiki}")
+        filler(NOTHING.get)("${keychain:wiki}")
     assert "memory-mcp[keychain]" in failed.value.fix
