@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from memory_mcp.domain.principal import Scope
 from tests.e2e.client import RawClient
-from tests.e2e.conftest import Command
+from tests.e2e.conftest import FRONT, Command
 from tests.e2e.web import WebFront
 from tests.fakes.clock import until
 from tests.fakes.daemon import FakeDaemon
@@ -237,6 +238,34 @@ async def test_a_source_asks_no_sources(
             block = await asyncio.to_thread(peer.tool, "memory_context", query="boat")
     assert [each["name"] for each in block["sources"]] == ["memory"]
     assert server.requests == []
+
+
+async def test_we_are_not_our_own_source(
+    daemon: FakeDaemon, configure: Callable[[str], None], start: Callable[..., RawClient], environment: dict[str, str]
+) -> None:
+    """A memory-mcp whose source is itself asks once, and not for ever."""
+    names = ("HOME", "MCP_MEMORY_SQLITE_PATH", "MCP_MEMORY_EMBEDDER_ADDRESS")
+    given = {name: environment[name] for name in names} | {"MCP_MEMORY_CONFIG": "ITSELF"}
+    inline = ", ".join(f'{name} = "{value}"' for name, value in given.items())
+    section = f"""
+[sources.self]
+kind = "mcp"
+command = "{FRONT}"
+args = ["serve"]
+env = {{ {inline} }}
+tool = "memory_context"
+timeout_ms = 60000
+"""
+    configure(section)
+    configure(section.replace("ITSELF", environment["MCP_MEMORY_CONFIG"]))
+    front = start()
+    await front.initialize()
+    await front.tool("memory_store", content="The boat was painted green.")
+    block = await front.tool("memory_context", query="boat", budget_ms=60_000)
+    assert {each["name"]: each["state"] for each in block["sources"]} == {"memory": "ok", "self": "ok"}
+    assert {item["source"] for item in block["items"]} <= {"memory", "self"}
+    (inner,) = [child for child in psutil.Process((await front.process()).pid).children() if "serve" in child.cmdline()]
+    assert inner.children() == []
 
 
 async def test_sources_are_counted(
