@@ -96,8 +96,8 @@ def _of_context(requests: Requests) -> Iterator[Metric]:
     for state in ContextState:
         family, counts = (ended, requests.ended) if state in ENDS else (active, requests.active)
         family.add_metric([state.value], float(counts[state]))
-    for (source, state), count in sorted(requests.sources.items()):
-        asked.add_metric([source, state], float(count))
+    for (source, outcome), count in sorted(requests.sources.items()):
+        asked.add_metric([source, outcome], float(count))
     yield from (active, ended, asked)
 
 
