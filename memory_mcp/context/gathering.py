@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from memory_mcp.context.models import SourceState
+from memory_mcp.context.models import SourceCondition, SourceState
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.sources import SourceError
 from memory_mcp.logger import Logger
@@ -83,8 +83,8 @@ def _looked_at(task: asyncio.Task[object]) -> None:
 
 def _failed(name: str, error: BaseException, ms: int) -> SourceState:
     if isinstance(error, SourceError):
-        state = "open" if error.is_open else "failed"
-        return SourceState(name, state, ms, str(error), error.fix, error.retry_after_s)  # type: ignore[arg-type]
+        state: SourceCondition = "open" if error.is_open else "failed"
+        return SourceState(name, state, ms, str(error), error.fix, error.retry_after_s)
     if isinstance(error, MemoryMcpError):
         return SourceState(name, "failed", ms, str(error), error.fix)
     log.error("a source failed unexpectedly", source=name, error=type(error).__name__)

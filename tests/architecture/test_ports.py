@@ -20,7 +20,7 @@ NAMED = {
     "Snapshot": r"(self\.)?_?snapshot|it",
     "SnapshotOfDocuments": r"(self\.)?_?snapshot|it",
     "Embedder": r"(self\.)?_?embedder|tools\.embedder",
-    "ContextSource": r"source|each",
+    "ContextSource": r"(self\.)?_?source|each",
     "ContextSources": r"((self|services)\.)?_?sources",
     "Tokens": r"(self\.)?_?tokens|_tokens\(\)",
 }
