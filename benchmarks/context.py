@@ -28,9 +28,9 @@ from tests.fakes.sources import FakeSource, FakeSources
 KNOWN = 3_000
 """Turns with vectors of their own; a larger store repeats them with noise."""
 SIZES = (3_000, 100_000)
-ROUNDS = 300
+ROUNDS = 200
 BUDGET_MS = 500
-ASKED = 60
+ASKED = 40
 
 
 async def against_search(served: Daemon, path: Path, size: int, asked: list[str]) -> None:
@@ -87,7 +87,7 @@ async def with_faults(served: Daemon, path: Path, asked: list[str]) -> None:
 
 async def main(sizes: list[int]) -> None:
     """Measure everything."""
-    said = turns(KNOWN + ROUNDS + 50)
+    said = turns(KNOWN + 400)
     known, asked = said[:KNOWN], [turn.text for turn in said[KNOWN:]]
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         async with daemon(folder, "--cache-mb", "0") as served:

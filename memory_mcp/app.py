@@ -28,7 +28,7 @@ from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.documents.sandbox.control import ReadingLimits
 from memory_mcp.domain.checks import SETTINGS
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.ports import ChatModel, Embedder, Store, SupportsDocuments, Tokens
+from memory_mcp.domain.ports import ChatModel, ContextSources, Embedder, Store, SupportsDocuments, Tokens
 from memory_mcp.embedder import checks as embedder_checks
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy
 from memory_mcp.embedder.client import GrpcEmbedder
@@ -156,7 +156,7 @@ def make_services(
     policy: SearchPolicy = DEFAULT_POLICY,
     health: Registry | None = None,
     chunks: ChunkPolicy = DEFAULT_CHUNKS,
-    sources: ConfiguredSources | None = None,
+    sources: ContextSources | None = None,
 ) -> Services:
     """Join the services to a store and an embedder; each part registers its checks, in the order of the screen.
 
@@ -183,8 +183,6 @@ def make_services(
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
     store_checks.register(health, store)
     store_upkeep.register(health, upkeep, read_only=settings.read_only)
-    if sources is not None and sources.are_any:
-        source_checks.register(health, sources)
     ingesting, folders = _make_documents(settings, store, indexer, chores)
     if folders is not None:
         watched_folders.register(health, folders)
@@ -196,6 +194,7 @@ def make_services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         search=search,
         context=ContextService(store, search, sources, requests=requests),
+        sources=sources,
         health=health,
         chores=chores,
         backups=backups,
@@ -279,6 +278,8 @@ def _open(
     stack.push_async_callback(sources.close)
     checks = health if settings else health.behind(SETTINGS)
     services = make_services(known, store, embedder, health=checks, sources=sources)
+    if sources.are_any:
+        source_checks.register(checks, sources)
     if services.ingesting is not None:
         stack.push_async_callback(services.ingesting.close)
     return services
@@ -353,6 +354,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         # In its own context: a request may have built the services, and its id must not appear in the chores' lines.
         parts = () if settings.read_only else (services.chores, services.ingesting, services.folders)
         loops = [part.run for part in parts if part is not None]
+        loops += [services.sources.prepare] if services.sources else []
         running_loops = [asyncio.create_task(loop(), context=Context()) for loop in loops]
         try:
             yield services

@@ -158,11 +158,14 @@ class Settings(BaseSettings):
         default=False,
         description="Read documents even where the system offers no sandbox: a hostile file can then do what you can.",
     )
-    context_enabled: bool = Field(default=True, description="Offer `memory_context`.")
     sources_enabled: bool = Field(default=True, description="Ask the sources of context; off: none is asked.")
     sources: Sections = Field(
-        {}, repr=False, json_schema_extra={"default": "none"}, description="The sources of context: `[sources.NAME]`."
+        default_factory=dict,
+        repr=False,
+        json_schema_extra={"default": "none"},
+        description="The sources of context, `[sources.NAME]` in the file.",
     )
+    context_enabled: bool = Field(default=True, description="Offer `memory_context`.")
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
         "default",

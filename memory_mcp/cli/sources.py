@@ -36,8 +36,8 @@ def list_(*, as_json: bool) -> int:
     """List the configured sources; none is asked."""
 
     async def work(configured: ConfiguredSources) -> int:
-        rows = [_described(each) for each in configured.all()]
-        broken = configured.broken()
+        right, broken = configured.examined()
+        rows = [_described(each) for each in right]
         if as_json:
             wrong = [{"name": each.name, "problem": each.problem} for each in broken]
             print_data({"sources": rows, "broken": wrong})
@@ -96,13 +96,14 @@ def _named(configured: ConfiguredSources, name: str) -> GuardedSource:
         SettingsError: its section is broken.
         NotFoundError: there is none of this name.
     """
-    for broken in configured.broken():
+    right, wrong = configured.examined()
+    for broken in wrong:
         if broken.name == name:
             raise SettingsError(broken.problem)
-    for source in configured.all():
+    for source in right:
         if source.name == name:
             return source
-    known = ", ".join(source.name for source in configured.all())
+    known = ", ".join(source.name for source in right)
     fix = f"choose one of: {known}" if known else f"add [sources.{name}] to config.toml"
     raise NotFoundError(f"there is no source {name!r}; {fix}")
 

@@ -6,6 +6,7 @@ Two statements that differ in a word, as two answers to one question do, are no 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +37,14 @@ class Fingerprint:
         words = [word for word in spelling.plain_words(content) if word not in ARTICLES]
         counted = words if len(content) <= COMPARED_CHARS else []
         return cls(" ".join(words), Counter(counted), len(counted), max(counted, key=len, default=""))
+
+    def is_among(self, others: Iterable[Fingerprint]) -> bool:
+        """Say whether one of these is like it; most of them lack its longest word, and it lacks theirs."""
+        return any(
+            (self.longest in other.words or other.longest in self.words or self.text == other.text)
+            and self.is_like(other)
+            for other in others
+        )
 
     def is_like(self, other: Fingerprint) -> bool:
         """Say whether one of the two says what the other says, and hardly more."""

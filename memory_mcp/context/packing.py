@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Final
 
 from memory_mcp.context import rendering
@@ -48,6 +47,16 @@ class Candidates:
     """What stands before and after each, by its key."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part that was chosen, as it will be written."""
+
+    evidence: Evidence
+    head: str
+    lines: Sequence[str]
+    cost: int
+
+
 class _Choice:
     """What was chosen, and what it costs together."""
 
@@ -58,8 +67,7 @@ class _Choice:
         self._prints: list[Fingerprint] = []
         self._keys = set[int]()
         self._misses = 0
-        self.chosen: list[tuple[Evidence, int]] = []
-        """With what each costs."""
+        self.chosen: list[_Part] = []
         self.left_out = 0
 
     def add(self, evidence: Evidence, *, is_hit: bool = True) -> bool:
@@ -70,10 +78,10 @@ class _Choice:
             return self._skip(is_hit=is_hit)
         shown = evidence.shown()
         mark = Fingerprint.of(shown.text)
-        if any(mark.is_like(other) for other in self._prints):
+        if mark.is_among(self._prints):
             return False
-        head = rendering.header(shown)
-        cost = bound(f"{rendering.part(_ANY_NUMBER, [shown])}\n")
+        head, lines = rendering.header(shown), rendering.lines_of(shown)
+        cost = bound(f"{rendering.part(_ANY_NUMBER, lines)}\n")
         under = 0 if head in self._headers else bound(f"{head}\n")
         if self._spent + cost + under > self._max_tokens:
             return self._skip(is_hit=is_hit)
@@ -82,7 +90,7 @@ class _Choice:
         self._headers.add(head)
         self._prints.append(mark)
         self._keys.update(() if evidence.key is None else (evidence.key,))
-        self.chosen.append((shown, cost))
+        self.chosen.append(_Part(shown, head, lines, cost))
         return True
 
     def _is_hopeless(self, evidence: Evidence) -> bool:
@@ -119,71 +127,62 @@ def _written(choice: _Choice, following: Mapping[int, Neighbours]) -> Packed:
     groups: list[tuple[str, list[str]]] = []
     items: list[ContextItem] = []
     number = 0
-    costs = {id(evidence): cost for evidence, cost in choice.chosen}
-    for head, parts in _grouped([evidence for evidence, _ in choice.chosen]):
+    for head, parts in _grouped(choice.chosen):
         written = []
         for span in _spans(parts, following):
             number += 1
-            written.append(rendering.part(number, span))
-            items += [_item(number, each, costs[id(each)]) for each in span]
+            written.append(rendering.part(number, [line for each in span for line in each.lines]))
+            items += [_item(number, each) for each in span]
         groups.append((head, written))
     text = rendering.block(groups)
     return Packed(text, bound(text), tuple(items), choice.left_out)
 
 
-def _grouped(chosen: Sequence[Evidence]) -> list[tuple[str, list[Evidence]]]:
+def _grouped(chosen: Sequence[_Part]) -> list[tuple[str, list[_Part]]]:
     """Return the parts under their headers: the newest day first, what has no date last, a conversation in order."""
 
-    def day(evidence: Evidence) -> tuple[int, float]:
-        return (0, 0.0) if evidence.at is None else (-1, -evidence.at.timestamp())
+    def day(part: _Part) -> tuple[int, float]:
+        at = part.evidence.at
+        return (0, 0.0) if at is None else (-1, -at.timestamp())
 
-    by_header: dict[str, list[Evidence]] = {}
-    for evidence in chosen:
-        by_header.setdefault(rendering.header(evidence), []).append(evidence)
-    place = {head: (min(each.order for each in parts), min(map(day, parts))) for head, parts in by_header.items()}
+    by_header: dict[str, list[_Part]] = {}
+    for part in chosen:
+        by_header.setdefault(part.head, []).append(part)
+    place = {head: (min(each.evidence.order for each in of), min(map(day, of))) for head, of in by_header.items()}
     return [(head, _in_order(by_header[head])) for head in sorted(by_header, key=place.__getitem__)]
 
 
-def _in_order(parts: Iterable[Evidence]) -> list[Evidence]:
+def _in_order(parts: Iterable[_Part]) -> list[_Part]:
     """Return conversations one after another, each in order; what lies in none newest first."""
-    return sorted(parts, key=lambda each: (each.conversation, each.place if each.conversation else _newest(each)))
+
+    def place(part: _Part) -> tuple[str, float, int]:
+        at, number = part.evidence.place
+        conversation = part.evidence.conversation
+        return (conversation, at, number) if conversation else ("", -at, -number)
+
+    return sorted(parts, key=place)
 
 
-def _newest(evidence: Evidence) -> tuple[float, int]:
-    return -evidence.place[0], -evidence.place[1]
-
-
-def _spans(parts: Sequence[Evidence], following: Mapping[int, Neighbours]) -> Iterator[list[Evidence]]:
+def _spans(parts: Sequence[_Part], following: Mapping[int, Neighbours]) -> Iterator[list[_Part]]:
     """Yield neighbours that follow each other together."""
-    number, last = 0, None
-    numbered = []
-    for each in parts:
-        number += last is None or not _follows(last, each, following)
-        numbered.append((number, each))
-        last = each
-    for _, span in groupby(numbered, key=lambda pair: pair[0]):
-        yield [each for _, each in span]
+    span: list[_Part] = []
+    for part in parts:
+        if span and not _follows(span[-1].evidence, part.evidence, following):
+            yield span
+            span = []
+        span.append(part)
+    if span:
+        yield span
 
 
 def _follows(one: Evidence, other: Evidence, following: Mapping[int, Neighbours]) -> bool:
     if one.key is None or other.key is None or one.passage or other.passage:
         return False
-    after = following.get(one.key)
-    before = following.get(other.key)
-    return (after is not None and after.after[:1] == (other.key,)) or (
-        before is not None and before.before[:1] == (one.key,)
-    )
+    after, before = following.get(one.key), following.get(other.key)
+    follows = after is not None and after.after[:1] == (other.key,)
+    return follows or (before is not None and before.before[:1] == (one.key,))
 
 
-def _item(number: int, evidence: Evidence, tokens: int) -> ContextItem:
-    return ContextItem(
-        number,
-        evidence.source,
-        evidence.id,
-        evidence.uri,
-        evidence.title,
-        evidence.score,
-        tokens,
-        evidence.namespace,
-        evidence.at,
-    )
+def _item(number: int, part: _Part) -> ContextItem:
+    it = part.evidence
+    return ContextItem(number, it.source, it.id, it.uri, it.title, it.score, part.cost, it.namespace, it.at)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ContextPolicy:
     """How evidence is asked for and packed."""
 
-    tokens_per_hit: int = 20
+    tokens_per_hit: int = 30
     """A search is asked for one result for so many tokens of the budget."""
     fewest_hits: int = 10
     most_hits: int = 200

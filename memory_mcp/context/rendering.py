@@ -35,10 +35,13 @@ _UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\u0085\u2028\u2029]")
 """Control characters; those that some readers take for the end of a line among them."""
 
 
-def lines_of(text: str) -> list[str]:
+def lines_of(evidence: Evidence) -> list[str]:
     """Return the lines of what others wrote, without empty ones, with nothing that looks like ours."""
-    lines = (_UNSEEN.sub(" ", line).rstrip() for line in text.splitlines())
-    return [_escaped(_narrow(line)) for line in lines if line.strip()]
+    split = (_UNSEEN.sub(" ", line).rstrip() for line in evidence.text.splitlines())
+    lines = [_escaped(_narrow(line)) for line in split if line.strip()] or ["-"]
+    if not evidence.section:
+        return lines
+    return [f"({on_one_line(evidence.section, HEADING_CHARS)}) {lines[0].lstrip()}", *lines[1:]]
 
 
 def _narrow(line: str) -> str:
@@ -76,17 +79,9 @@ def _origin(evidence: Evidence) -> Iterator[str]:
         yield f"from {on_one_line(evidence.namespace, HEADING_CHARS)}"
 
 
-def part(number: int, texts: Sequence[Evidence]) -> str:
-    """Return a span: one part, or neighbours that follow each other."""
-    lines = [line for each in texts for line in _lines(each)] or ["-"]
+def part(number: int, lines: Sequence[str]) -> str:
+    """Return the lines of one part, or of neighbours that follow each other."""
     return "\n ".join([f"[{number}] {lines[0].lstrip()}", *lines[1:]])
-
-
-def _lines(evidence: Evidence) -> list[str]:
-    lines = lines_of(evidence.text)
-    if not evidence.section or not lines:
-        return lines
-    return [f"({on_one_line(evidence.section, HEADING_CHARS)}) {lines[0].lstrip()}", *lines[1:]]
 
 
 def block(groups: Sequence[tuple[str, Sequence[str]]]) -> str:

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
+from memory_mcp.sources.web import certificates
+
 
 class BoundedTransport(httpx2.AsyncHTTPTransport):
     """Reads no proxy from the environment, and takes nothing compressed: it may unpack to a thousand times as much."""
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(trust_env=False, verify=certificates())
         self._max_bytes = max_bytes
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

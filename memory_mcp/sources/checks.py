@@ -7,6 +7,7 @@ from typing import Final
 from memory_mcp.domain.checks import Inquiry, View
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.embedder.breaker import BreakerState
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.health.registry import Registry
 from memory_mcp.sources.registry import ConfiguredSources
 
@@ -17,15 +18,16 @@ def register(registry: Registry, sources: ConfiguredSources) -> None:
     """Register the check of the sections and the breakers."""
 
     async def look(inquiry: Inquiry) -> Finding:
-        return found(sources, inquiry.namespace)
+        return await in_thread(lambda: found(sources, inquiry.namespace))
 
     registry.add(PART, look, view=View.LIVE | View.MACHINE)
 
 
 def found(sources: ConfiguredSources, namespace: str | None = None) -> Finding:
     """Return the finding on the sources; for a caller that is bound to a namespace, on those that list it."""
-    made = [each for each in sources.all() if namespace is None or namespace in each.section.namespaces]
-    broken = sources.broken() if namespace is None else ()
+    right, wrong = sources.examined()
+    made = [each for each in right if namespace is None or namespace in each.section.namespaces]
+    broken = wrong if namespace is None else ()
     names = ", ".join(each.name for each in made)
     if broken:
         cause = "; ".join(each.problem for each in broken)

@@ -8,25 +8,25 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, model_validator
 
 from memory_mcp.sources.http import valid_url
-from memory_mcp.sources.sections import Names, Section
+from memory_mcp.sources.sections import NameList, SourceSection
 
 
-class ChromaSection(Section):
+class ChromaSection(SourceSection):
     """Keys of `[sources.NAME]` with `kind = "chroma"`."""
 
     url: Annotated[str, AfterValidator(lambda url: valid_url(url.rstrip("/")) if url else url)] = ""
     """A server's, `http://localhost:8000`."""
     path: str = ""
     """A folder's, the one with `chroma.sqlite3`."""
-    collections: Names = ()
-    """Names; of a folder, all where there are none."""
+    collections: NameList = ()
+    """NameList; of a folder, all where there are none."""
     tenant: str = "default_tenant"
     database: str = "default_database"
     headers: Mapping[str, str] = {}
-    title: Names = ("title",)
+    title: NameList = ("title",)
     """Keys of the metadata, the first that a document has; likewise the next two."""
-    uri: Names = ("uri", "url")
-    time: Names = ("created_at", "timestamp", "date")
+    uri: NameList = ("uri", "url")
+    time: NameList = ("created_at", "timestamp", "date")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

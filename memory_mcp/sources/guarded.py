@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -15,12 +16,14 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceFigures, SourceQuery
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy, BreakerState, Permit
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.logger import Logger
 from memory_mcp.sources.adapter import FaultError, SourceAdapter
 from memory_mcp.sources.items import bounded
-from memory_mcp.sources.sections import Section
+from memory_mcp.sources.sections import SourceSection
 
 POLICY: Final = BreakerPolicy(window=10, min_calls=3, error_rate=0.5, slow_rate=1.0, open_s=30.0)
 ATTEMPTS: Final = 3
@@ -39,14 +42,16 @@ class GuardedSource:
     def __init__(
         self,
         name: str,
-        section: Section,
-        adapter: SourceAdapter,
+        section: SourceSection,
+        make: Callable[[], SourceAdapter],
         policy: BreakerPolicy = POLICY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.section = section
-        self.adapter = adapter
+        self._make = make
+        self._making = threading.Lock()
+        self._adapter: SourceAdapter | None = None
         self._clock = clock
         self._breaker = Breaker(policy, clock)
         self._fix = ""
@@ -64,6 +69,18 @@ class GuardedSource:
         """See the port."""
         return self.section.kind
 
+    @property
+    def adapter(self) -> SourceAdapter:
+        """The way to ask it, made at the first need: its libraries take a while to import.
+
+        Raises:
+            SettingsError: its section is wrong.
+        """
+        with self._making:
+            if self._adapter is None:
+                self._adapter = self._make()
+            return self._adapter
+
     async def ask(self, query: SourceQuery) -> SourceAnswer:
         """Return what the source knows, from the cache where it is fresh.
 
@@ -71,13 +88,14 @@ class GuardedSource:
             SourceError: it has no answer, or was not asked.
         """
         count = min(query.limit, self.section.max_items)
-        key = (query.text.strip(), count, self.adapter.version())
+        adapter = self._adapter or await self._made()
+        key = (query.text.strip(), count, adapter.version())
         if self._kept is not None and (known := self._kept.get(key)) is not None:
             self._outcomes["cached"] += 1
             return replace(known, is_cached=True)
-        answer = await self._admitted(replace(query, text=query.text.strip(), limit=count))
+        answer = await self._admitted(adapter, replace(query, text=query.text.strip(), limit=count))
         if self._kept is not None and _size(answer) <= MAX_CACHED_BYTES:
-            self._kept[(*key[:2], self.adapter.version())] = answer
+            self._kept[key] = answer
         return answer
 
     def figures(self) -> SourceFigures:
@@ -98,9 +116,17 @@ class GuardedSource:
 
     async def close(self) -> None:
         """End connections and processes of the source."""
-        await self.adapter.close()
+        if self._adapter is not None:
+            await self._adapter.close()
 
-    async def _admitted(self, query: SourceQuery) -> SourceAnswer:
+    async def _made(self) -> SourceAdapter:
+        """Make the adapter in a thread: the loop goes on, and so does the deadline of the caller."""
+        try:
+            return await in_thread(lambda: self.adapter)
+        except SettingsError as error:
+            raise SourceError(str(error), "correct its section in config.toml") from error
+
+    async def _admitted(self, adapter: SourceAdapter, query: SourceQuery) -> SourceAnswer:
         self._refuse_if_told_to_wait()
         permit = self._breaker.acquire()
         if permit is None:
@@ -111,9 +137,9 @@ class GuardedSource:
         begun, state = self._clock(), self._breaker.state
         try:
             await self._count()
-            answer = await self._in_time(query)
+            answer = await self._in_time(adapter, query)
         except asyncio.CancelledError:
-            self._cancelled(permit, self._clock() - begun)
+            self._cancelled(permit, adapter, self._clock() - begun)
             raise
         except SourceError as error:
             self._failed(permit, error)
@@ -129,14 +155,14 @@ class GuardedSource:
             self._seconds += self._clock() - begun
             self._tell(state)
 
-    async def _in_time(self, query: SourceQuery) -> SourceAnswer:
+    async def _in_time(self, adapter: SourceAdapter, query: SourceQuery) -> SourceAnswer:
         try:
             async with asyncio.timeout(self.section.timeout_ms / 1_000):
-                return await self._attempted(query)
+                return await self._attempted(adapter, query)
         except TimeoutError as error:
             raise FaultError(
                 f"it did not answer within {self.section.timeout_ms:,} ms",
-                f"see why {self.adapter.target} is slow, or raise its timeout_ms",
+                f"see why {adapter.target} is slow, or raise its timeout_ms",
             ) from error
         except (SourceError, asyncio.CancelledError):
             raise
@@ -146,9 +172,9 @@ class GuardedSource:
                 f"it failed unexpectedly ({type(error).__name__})", _REPORT.format(name=self.name)
             ) from error
 
-    async def _attempted(self, query: SourceQuery) -> SourceAnswer:
-        if not self.adapter.is_repeatable:
-            return await self.adapter.ask(query)
+    async def _attempted(self, adapter: SourceAdapter, query: SourceQuery) -> SourceAnswer:
+        if not adapter.is_repeatable:
+            return await adapter.ask(query)
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential  # noqa: PLC0415 - 30 ms, not before the first question
 
         return await AsyncRetrying(
@@ -156,7 +182,7 @@ class GuardedSource:
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.05, max=0.5),
             reraise=True,
-        )(self.adapter.ask, query)
+        )(adapter.ask, query)
 
     async def _count(self) -> None:
         if await self._limiter.hit(self._limit, self.name):
@@ -174,12 +200,12 @@ class GuardedSource:
             self._outcomes["limited"] += 1
             raise SourceError("it asked us to wait", "wait, or ask it less often", retry_after_s=round(left, 1))
 
-    def _cancelled(self, permit: Permit, seconds: float) -> None:
+    def _cancelled(self, permit: Permit, adapter: SourceAdapter, seconds: float) -> None:
         self._outcomes["late"] += 1
         if seconds < LATE_S:
             self._breaker.abandon(permit)
             return
-        self._fix = f"see why {self.adapter.target} is slow, or allow more time"
+        self._fix = f"see why {adapter.target} is slow, or allow more time"
         self._breaker.fail(permit, f"it did not answer within {1_000 * seconds:.0f} ms")
 
     def _failed(self, permit: Permit, error: SourceError) -> None:

@@ -10,14 +10,17 @@ from cachetools import LRUCache
 from pydantic import AfterValidator
 
 from memory_mcp.domain.sources import SourceAnswer, SourceQuery
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources import picking, web
 from memory_mcp.sources.adapter import FaultError, Toolbox
 from memory_mcp.sources.picking import Paths
 from memory_mcp.sources.secrets import masked
-from memory_mcp.sources.sections import Section, read
-from memory_mcp.sources.web import NOT_MODIFIED, Web, WebRequest
+from memory_mcp.sources.sections import SourceSection, read
+from memory_mcp.sources.web import NOT_MODIFIED, Web, WebAnswer, WebRequest
 
 QUERY, LIMIT = "{query}", "{limit}"
+PARSED_AT_ONCE: Final = 64 << 10
+"""Bytes of JSON; more are parsed in a thread, so that the loop goes on."""
 MAX_TAGGED: Final = 64
 """Answers kept with their ETag, to be confirmed instead of sent again."""
 
@@ -34,7 +37,7 @@ def valid_url(url: str) -> str:
     return url
 
 
-class HttpSection(Section):
+class HttpSection(SourceSection):
     """Keys of `[sources.NAME]` with `kind = "http"`."""
 
     url: Annotated[str, AfterValidator(valid_url)]
@@ -90,10 +93,16 @@ class HttpSource:
             if known is None:
                 raise FaultError("it says that nothing changed, but was never asked before", "report it to its owner")
             return known[1]
-        answer = picking.answer(web.parsed(page), self._paths, query.limit)
+        if len(page.body) > PARSED_AT_ONCE:
+            answer = await in_thread(lambda: self._picked(page, query))
+        else:
+            answer = self._picked(page, query)
         if request.method == "GET" and (tag := page.headers.get("etag")):
             self._tagged[request.url] = tag, answer
         return answer
+
+    def _picked(self, page: WebAnswer, query: SourceQuery) -> SourceAnswer:
+        return picking.answer(web.parsed(page), self._paths, query.limit)
 
     async def close(self) -> None:
         """See the port."""

@@ -6,27 +6,30 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
+import httpx2
+from mcp import Client
+from mcp.client import Transport
+from mcp.client.session import IncomingMessage
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, Implementation, Resource
 from pydantic import AfterValidator, Field, model_validator
 
 from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, SourceQuery
 from memory_mcp.environment import HOP_HEADER, HOP_VARIABLE
 from memory_mcp.sources import picking
 from memory_mcp.sources.adapter import FaultError, Toolbox
+from memory_mcp.sources.bounded_http import BoundedTransport
 from memory_mcp.sources.http import valid_url
 from memory_mcp.sources.matching import best
+from memory_mcp.sources.mcp_stdio import stdio
 from memory_mcp.sources.picking import Paths
 from memory_mcp.sources.secrets import masked
-from memory_mcp.sources.sections import Section, read
-
-if TYPE_CHECKING:
-    import httpx2
-    from mcp import Client
-    from mcp.client import Transport
-    from mcp.client.session import IncomingMessage
-    from mcp_types import CallToolResult, Resource
+from memory_mcp.sources.sections import SourceSection, read
+from memory_mcp.sources.web import certificates
 
 T = TypeVar("T")
 
@@ -39,7 +42,7 @@ _MARK: Final = "1"
 _RUNS: Final = "check that it runs, and its section"
 
 
-class McpSection(Section):
+class McpSection(SourceSection):
     """Keys of `[sources.NAME]` with `kind = "mcp"`."""
 
     command: str = ""
@@ -80,8 +83,10 @@ class McpSource:
         self._fill = tools.fill
         self._idle_s = idle_s
         self._paths = Paths.of(name, section.model_copy(update={"items": section.items or "$"}))
-        self._session: _Session | None = None
+        self._session: _McpSession | None = None
         self._changes = 0
+        if section.url:
+            certificates()  # read now, in a thread
 
     @property
     def target(self) -> str:
@@ -102,10 +107,8 @@ class McpSource:
 
     async def ask(self, query: SourceQuery) -> SourceAnswer:
         """See the port."""
-        from mcp.shared.exceptions import MCPError  # noqa: PLC0415 - the SDK's client, at the first question
-
         if self._session is None or self._session.is_over:
-            self._session = _Session(self._connected, self._idle_s)
+            self._session = _McpSession(self._connected, self._idle_s)
         try:
             return await self._session.use(lambda client: self._answer(client, query))
         except MCPError as error:
@@ -147,20 +150,13 @@ class McpSource:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[Client]:
         """Yield a client for as long as the context lasts; its server knows that we ask as a source."""
-        from mcp import Client  # noqa: PLC0415 - 0.2 s, at the first question
-        from mcp_types import Implementation  # noqa: PLC0415 - likewise
-
         section = self._section
         async with contextlib.AsyncExitStack() as stack:
             if section.command:
-                from memory_mcp.sources.mcp_stdio import stdio  # noqa: PLC0415 - likewise
-
                 environment = {name: self._fill(value) for name, value in section.env.items()} | {HOP_VARIABLE: _MARK}
                 command = [section.command, *(self._fill(each) for each in section.args)]
                 transport: Transport = stdio(command, environment, section.cwd, section.max_bytes)
             else:
-                from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - likewise
-
                 http = await stack.enter_async_context(self._http_client())
                 transport = streamable_http_client(
                     self._fill(section.url), http_client=http, max_sse_event_size=section.max_bytes
@@ -174,10 +170,6 @@ class McpSource:
             yield await stack.enter_async_context(client)
 
     def _http_client(self) -> httpx2.AsyncClient:
-        import httpx2  # noqa: PLC0415 - likewise
-
-        from memory_mcp.sources.bounded_http import BoundedTransport  # noqa: PLC0415 - likewise
-
         headers = {name: self._fill(value) for name, value in self._section.headers.items()} | {HOP_HEADER: _MARK}
         return httpx2.AsyncClient(
             headers={"accept-encoding": "identity", **headers},
@@ -193,7 +185,7 @@ class McpSource:
             self._changes += 1
 
 
-class _Session:
+class _McpSession:
     """A connection in a task of its own, which ends when it has been idle: the SDK's scopes belong to one task."""
 
     def __init__(self, connect: Callable[[], contextlib.AbstractAsyncContextManager[Client]], idle_s: float) -> None:

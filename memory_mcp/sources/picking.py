@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Final, Protocol
+
+from jsonpath import CompoundJSONPath, JSONPath, JSONPathEnvironment, JSONPathError
 
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.sources import SourceAnswer, SourceItem, SourceQuery
@@ -13,8 +14,8 @@ from memory_mcp.sources.adapter import FaultError
 from memory_mcp.sources.items import score_of, text_of, time_of
 from memory_mcp.sources.secrets import Fill
 
-if TYPE_CHECKING:
-    from jsonpath import CompoundJSONPath, JSONPath, JSONPathEnvironment
+_ENVIRONMENT: Final = JSONPathEnvironment(strict=True)
+"""Without what RFC 9535 does not have."""
 
 
 class NamesPaths(Protocol):
@@ -62,8 +63,6 @@ def answer(data: object, paths: Paths, limit: int) -> SourceAnswer:
     Raises:
         FaultError: it is nested too deeply.
     """
-    from jsonpath import JSONPathError  # noqa: PLC0415 - 40 ms, at the first question
-
     try:
         found = paths.items.findall(_as_json(data))
     except (RecursionError, JSONPathError) as error:
@@ -109,18 +108,9 @@ def _as_json(data: object) -> Any:  # noqa: ANN401 - JSON, as the library takes 
     return [data] if isinstance(data, str) else data
 
 
-@cache
-def _environment() -> JSONPathEnvironment:
-    import jsonpath  # noqa: PLC0415 - 40 ms, and only for sources with paths
-
-    return jsonpath.JSONPathEnvironment(strict=True)
-
-
 def _compiled(name: str, key: str, path: str) -> JSONPath | CompoundJSONPath:
-    from jsonpath import JSONPathError  # noqa: PLC0415 - likewise
-
     try:
-        return _environment().compile(path)
+        return _ENVIRONMENT.compile(path)
     except JSONPathError as error:
         raise SettingsError(
             f"[sources.{name}] {key}: {path!r} is not a JSONPath; write it like $.results[*] or $.title"

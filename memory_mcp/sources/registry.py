@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
@@ -13,8 +14,9 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import ContextSource
 from memory_mcp.domain.principal import Principal
 from memory_mcp.domain.sources import SourceFigures
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources.adapter import MakeAdapter, SourceAdapter, Toolbox
-from memory_mcp.sources.sections import Section, common
+from memory_mcp.sources.sections import SourceSection, common
 
 if TYPE_CHECKING:
     from memory_mcp.sources.guarded import GuardedSource
@@ -60,12 +62,26 @@ class ConfiguredSources:
         return [source for source in self.all() if _may(principal, source.section)]
 
     def all(self) -> Sequence[GuardedSource]:
-        """Return all sources, in the order of the configuration."""
+        """Return all sources, in the order of the configuration; asking some may tell that its section is wrong."""
         return self._read()[0]
 
-    def broken(self) -> Sequence[BrokenSource]:
-        """Return the sections that make no source."""
-        return self._read()[1]
+    def examined(self) -> tuple[Sequence[GuardedSource], Sequence[BrokenSource]]:
+        """Return the sources whose sections are right, and the sections that are not; imports what they need."""
+        sources, broken = self._read()
+        right: list[GuardedSource] = []
+        wrong = list(broken)
+        for source in sources:
+            try:
+                _ = source.adapter
+                right.append(source)
+            except SettingsError as error:
+                wrong.append(BrokenSource(source.name, str(error)))
+        return right, wrong
+
+    async def prepare(self) -> None:
+        """See the port."""
+        if self._sections:
+            await in_thread(self.examined)
 
     def figures(self) -> Sequence[SourceFigures]:
         """Return the counters of those that were made."""
@@ -80,7 +96,7 @@ class ConfiguredSources:
         if self._made is None and not self._sections:
             self._made = [], []
         if self._made is None:
-            from memory_mcp.sources.guarded import GuardedSource  # noqa: PLC0415 - `limits`, only where there are sources
+            from memory_mcp.sources.guarded import GuardedSource  # noqa: PLC0415 - the limits, only where there are sources
 
             sources: list[GuardedSource] = []
             broken: list[BrokenSource] = []
@@ -89,7 +105,7 @@ class ConfiguredSources:
                 try:
                     section = common(name, given)
                     if section.enabled:
-                        sources.append(GuardedSource(name, section, _adapter(name, section, given, tools)))
+                        sources.append(GuardedSource(name, section, partial(_adapter, name, section, given, tools)))
                 except SettingsError as error:
                     broken.append(BrokenSource(name, str(error)))
             broken += [
@@ -100,13 +116,13 @@ class ConfiguredSources:
         return self._made
 
 
-def _may(principal: Principal, section: Section) -> bool:
+def _may(principal: Principal, section: SourceSection) -> bool:
     """Say whether a caller may ask a source: it has the scope, and is bound to no namespace that is not listed."""
     reach = principal.reach
     return principal.may(section.scope) and (not reach.bound or reach.namespace in section.namespaces)
 
 
-def _adapter(name: str, section: Section, given: object, tools: Toolbox) -> SourceAdapter:
+def _adapter(name: str, section: SourceSection, given: object, tools: Toolbox) -> SourceAdapter:
     assert isinstance(given, Mapping)  # noqa: S101 - for mypy: `common` has looked
     try:
         plugins.checked(GROUP, KINDS, section.kind)

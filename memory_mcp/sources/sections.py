@@ -23,10 +23,10 @@ def _listed(names: object) -> object:
     return [names] if isinstance(names, str) else names
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+NameList = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
-class Section(BaseModel):
+class SourceSection(BaseModel):
     """What every kind has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -43,13 +43,13 @@ class Section(BaseModel):
     calls_per_minute: int = Field(60, ge=1, le=100_000)
     scope: Scope = Scope.READ
     """What a caller needs."""
-    namespaces: Names = ()
+    namespaces: NameList = ()
     """The namespaces whose bound tokens may ask; nobody who is bound to another may."""
 
 
-COMMON: Final = frozenset(Section.model_fields)
+COMMON: Final = frozenset(SourceSection.model_fields)
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound=SourceSection)
 
 
 def read(kind: type[S], name: str, given: object) -> S:
@@ -75,11 +75,11 @@ def read(kind: type[S], name: str, given: object) -> S:
         raise SettingsError(f"{place}{' ' if key else ''}{key}: {problem}; correct it in config.toml") from error
 
 
-def common(name: str, given: object) -> Section:
+def common(name: str, given: object) -> SourceSection:
     """Return what every kind has of a section; other keys are left to its kind.
 
     Raises:
         SettingsError: as `read`.
     """
     shared = {key: value for key, value in given.items() if key in COMMON} if isinstance(given, Mapping) else given
-    return read(Section, name, shared)
+    return read(SourceSection, name, shared)

@@ -17,7 +17,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.sources import SourceAnswer, SourceItem
 from memory_mcp.sources.adapter import SourceAdapter, Toolbox
 from memory_mcp.sources.items import score_of, text_of, time_of
-from memory_mcp.sources.sections import Section, read
+from memory_mcp.sources.sections import SourceSection, read
 
 COLUMNS: Final = ("text", "title", "uri", "time", "score")
 _PIECES: Final = re.compile(
@@ -45,7 +45,7 @@ def _bare(statement: str) -> str:
     return re.sub(r"\A(?:\s|--[^\n]*\n|/\*.*?\*/|\()+", "", statement, flags=re.DOTALL)
 
 
-class SqlSection(Section):
+class SqlSection(SourceSection):
     """Keys of `[sources.NAME]` with `kind = "sql"`."""
 
     path: str = ""

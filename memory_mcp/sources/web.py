@@ -7,17 +7,18 @@ import contextlib
 import ipaddress
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import Final
+
+import httpx2
 
 from memory_mcp.domain.sources import SourceError
 from memory_mcp.sources.adapter import FaultError
-
-if TYPE_CHECKING:
-    import httpx2
 
 MAX_REDIRECTS: Final = 5
 MAX_DEPTH_ERROR: Final = "its answer is nested too deeply"
@@ -28,8 +29,14 @@ _NOT_OURS: Final = "name the final address in its section"
 _CHECK_SERVER: Final = "check that it runs, and the address in its section"
 
 
+@cache
+def certificates() -> ssl.SSLContext:
+    """Return what servers' certificates are checked with; it is the same for all."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 @dataclass(frozen=True, slots=True)
-class Page:
+class WebAnswer:
     """An answer."""
 
     status: int
@@ -48,20 +55,24 @@ class WebRequest:
 
 
 class Web:
-    """Sends requests; connects at the first one."""
+    """Sends requests; connects at the first one. Made in a thread: the certificates take 20 ms to read."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._client: httpx2.AsyncClient | None = None
+        self._client = httpx2.AsyncClient(
+            follow_redirects=False,
+            trust_env=False,  # no proxy, and no password of a .netrc, that the section does not name
+            timeout=None,  # the deadline is the caller's
+            limits=httpx2.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=60),
+            verify=certificates(),
+        )
 
-    async def fetch(self, request: WebRequest) -> Page:
+    async def fetch(self, request: WebRequest) -> WebAnswer:
         """Return the answer at the end of the redirects, if its status is one of success or 304.
 
         Raises:
             FaultError: there is none, or it is no success; the message has nothing of the query, secrets or content.
         """
-        import httpx2  # noqa: PLC0415 - 60 ms, at the first question
-
         try:
             url = httpx2.URL(request.url)
         except httpx2.InvalidURL as error:
@@ -81,23 +92,9 @@ class Web:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._client.aclose()
 
-    def client(self) -> httpx2.AsyncClient:
-        import httpx2  # noqa: PLC0415 - see `fetch`
-
-        if self._client is None:
-            self._client = httpx2.AsyncClient(
-                follow_redirects=False,
-                trust_env=False,  # no proxy, and no password of a .netrc, that the section does not name
-                timeout=None,  # the deadline is the caller's
-                limits=httpx2.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=60),
-            )
-        return self._client
-
-    async def _followed(self, request: WebRequest, url: httpx2.URL) -> Page:
+    async def _followed(self, request: WebRequest, url: httpx2.URL) -> WebAnswer:
         first, method, headers = url, request.method, {**request.headers}
         for _ in range(MAX_REDIRECTS + 1):
             async with self._sent(method, url, headers, request.json, is_ours=_origin(url) == _origin(first)) as got:
@@ -126,12 +123,12 @@ class Web:
             extensions["sni_hostname"] = url.host
             url = url.copy_with(host=address)
         payload = content if method != "GET" else None
-        async with self.client().stream(method, url, headers=sent, json=payload, extensions=extensions) as response:
+        async with self._client.stream(method, url, headers=sent, json=payload, extensions=extensions) as response:
             response.cookies.clear()
-            self.client().cookies.clear()
+            self._client.cookies.clear()
             yield response
 
-    async def _read(self, response: httpx2.Response, url: httpx2.URL) -> Page:
+    async def _read(self, response: httpx2.Response, url: httpx2.URL) -> WebAnswer:
         if response.status_code != NOT_MODIFIED and not response.is_success:
             raise _refused(response, url)
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -144,13 +141,13 @@ class Web:
                 if len(body) > self._max_bytes:
                     break
             else:
-                return Page(response.status_code, response.headers, bytes(body))
+                return WebAnswer(response.status_code, response.headers, bytes(body))
         raise FaultError(
             f"its answer is longer than {self._max_bytes:,} bytes", "have it answer with less, or raise its max_bytes"
         )
 
 
-def parsed(page: Page) -> object:
+def parsed(page: WebAnswer) -> object:
     """Return an answer's JSON.
 
     Raises:
@@ -207,8 +204,6 @@ def _place(url: httpx2.URL) -> str:
 
 
 def _next(url: httpx2.URL, location: str) -> httpx2.URL:
-    import httpx2  # noqa: PLC0415 - see `Web.fetch`
-
     try:
         target = url.join(location)
     except httpx2.InvalidURL as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memory_mcp.context.service import ContextService
 from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
+from memory_mcp.domain.ports import ContextSources
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry
 from memory_mcp.maintenance.backups import Backups
@@ -39,6 +40,8 @@ class Services:
     memories: Memories
     search: SearchPipeline
     context: ContextService
+    sources: ContextSources | None
+    """What the context asks beside the store."""
     health: Registry
     chores: Chores
     backups: Backups

@@ -37,7 +37,19 @@ def test_every_metric_of_the_dashboard_exists() -> None:
 
 def test_labels_of_the_dashboard_exist() -> None:
     """What queries select and group by, and what legends show, is a label of some metric."""
-    known = {"tool", "outcome", "result", "state", "lane", "le", "engine", "precision", "model", "daemon_version"}
+    known = {
+        "tool",
+        "outcome",
+        "result",
+        "source",
+        "state",
+        "lane",
+        "le",
+        "engine",
+        "precision",
+        "model",
+        "daemon_version",
+    }
     inside = [part for query in queries() for groups in GROUPING.findall(query) for part in groups]
     legends = [target["legendFormat"] for panel in panels() for target in panel["targets"]]
     named = {name for part in inside for name in re.findall(r"([a-z_]+)(?=\s*(?:[,=!]|$))", part)}

@@ -19,9 +19,9 @@ STORE = r"(self\.)?_?store|self\._copying\(\)"
 NAMED = {
     "Snapshot": r"(self\.)?_?snapshot|it",
     "SnapshotOfDocuments": r"(self\.)?_?snapshot|it",
-    "Embedder": r"(self\.)?_?embedder",
-    "ContextSource": r"(self\.)?_?source",
-    "ContextSources": r"(self\.)?_?sources",
+    "Embedder": r"(self\.)?_?embedder|tools\.embedder",
+    "ContextSource": r"(self\.)?_?source|each",
+    "ContextSources": r"((self|services)\.)?_?sources",
     "Tokens": r"(self\.)?_?tokens|_tokens\(\)",
 }
 """What the program calls an object of a port where it uses it; all others are parts of a store."""

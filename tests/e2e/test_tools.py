@@ -32,6 +32,8 @@ BUDGET = 8_000
 
 ChatGPT's two are counted apart.
 """
+BRIEF = ("memory_list", "memory_delete", "memory_context")
+"""The tools that leave it to memory_search to explain the filters."""
 MEANING = ("type", "enum")
 """What an argument's schema says wherever it is named."""
 
@@ -80,12 +82,12 @@ async def test_the_advertised_list_is_small(start: Callable[..., RawClient]) -> 
     assert all(tool["outputSchema"]["type"] == "object" for tool in tools)
     arguments = {tool["name"]: tool["inputSchema"].get("properties", {}) for tool in tools}
     bare = [(tool, name) for tool, of in arguments.items() for name, field in of.items() if "description" not in field]
-    assert bare == [(tool, name) for tool in ("memory_list", "memory_delete") for name in FilterArguments.model_fields]
+    assert bare == [(tool, name) for tool in BRIEF for name in FilterArguments.model_fields]
     for tool, name in bare:
         explained, brief = arguments["memory_search"][name], arguments[tool][name]
         assert {key: brief.get(key) for key in MEANING} == {key: explained.get(key) for key in MEANING}, (tool, name)
     described = {tool["name"]: tool["description"] for tool in tools}
-    assert all("as in memory_search" in described[tool] for tool in ("memory_list", "memory_delete", "memory_context"))
+    assert all("as in memory_search" in described[tool] for tool in BRIEF)
     hints = {tool["name"]: tool["annotations"] for tool in tools}
     assert hints["memory_search"]["readOnlyHint"] is True
     assert hints["memory_delete"]["destructiveHint"] is True

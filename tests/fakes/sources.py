@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from memory_mcp.domain.ports import ContextSource
 from memory_mcp.domain.principal import Principal
-from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, SourceQuery
+from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceFigures, SourceItem, SourceQuery
 
 
 @dataclass
@@ -70,6 +70,13 @@ class FakeSources:
     def reachable(self, principal: Principal) -> Sequence[ContextSource]:
         """Return those that the caller may ask, in the order given."""
         return [each for each in self.sources if each.reachable_by is None or principal.name in each.reachable_by]
+
+    async def prepare(self) -> None:
+        """Nothing has to be imported."""
+
+    def figures(self) -> Sequence[SourceFigures]:
+        """Nothing is counted."""
+        return ()
 
     async def close(self) -> None:
         """Close all of them."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from memory_mcp.domain.principal import Principal
-from memory_mcp.domain.sources import SourceAnswer, SourceQuery
+from memory_mcp.domain.sources import SourceAnswer, SourceFigures, SourceQuery
 
 
 class ContextSource(Protocol):
@@ -40,6 +40,14 @@ class ContextSources(Protocol):
 
     def reachable(self, principal: Principal) -> Sequence[ContextSource]:
         """Return those that a caller may ask, in the order of the configuration."""
+        ...
+
+    async def prepare(self) -> None:
+        """Import what they need, so that the first question does not wait for it; connects nothing."""
+        ...
+
+    def figures(self) -> Sequence[SourceFigures]:
+        """Return their counters since the process began."""
         ...
 
     async def close(self) -> None:

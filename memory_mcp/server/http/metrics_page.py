@@ -47,6 +47,5 @@ class MetricsPage:
             )
         services = await self._services()
         figures = await services.status.figures()
-        return self._metrics.page(
-            figures.totals, figures.queue, figures.breaker, figures.sources, services.context.requests
-        )
+        requests, sources = services.context.requests, figures.sources
+        return self._metrics.page(figures.totals, figures.queue, figures.breaker, requests, sources)

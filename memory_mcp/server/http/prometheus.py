@@ -50,8 +50,8 @@ class Metrics(Collector):
         self._totals: Totals | None = None
         self._queue: QueueCounts | None = None
         self._breaker = BreakerStatus()
-        self._requests = Requests()
         self._sources: Sequence[SourceFigures] = ()
+        self._requests = Requests()
         self.registry.register(self)
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
@@ -66,12 +66,12 @@ class Metrics(Collector):
         totals: Totals | None,
         queue: QueueCounts | None,
         breaker: BreakerStatus,
-        sources: Sequence[SourceFigures],
         requests: Requests,
+        sources: Sequence[SourceFigures] = (),
     ) -> bytes:
         """Return everything in Prometheus' text format; None for what the store cannot tell."""
         self._totals, self._queue, self._breaker = totals, queue, breaker
-        self._sources, self._requests = sources, requests
+        self._requests, self._sources = requests, sources
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:

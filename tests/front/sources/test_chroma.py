@@ -11,38 +11,14 @@ import pytest
 
 from memory_mcp.domain.sources import SourceError, SourceQuery
 from memory_mcp.sources.chroma_reader import apply_log
+from tests.front.sources.chroma_file import add, opened
 from tests.front.sources.conftest import Make
-
-SCHEMA = """
-    CREATE TABLE collections(id TEXT PRIMARY KEY, name TEXT NOT NULL, dimension INTEGER, database_id TEXT);
-    CREATE TABLE segments(id TEXT PRIMARY KEY, type TEXT, scope TEXT, collection TEXT);
-    CREATE TABLE embeddings(id INTEGER PRIMARY KEY, segment_id TEXT, embedding_id TEXT, seq_id BLOB,
-        created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
-    CREATE TABLE embedding_metadata(id INTEGER REFERENCES embeddings(id), key TEXT NOT NULL, string_value TEXT,
-        int_value INTEGER, float_value REAL, bool_value INTEGER, PRIMARY KEY (id, key));
-    INSERT INTO collections VALUES ('c1', 'notes', 384, 'd'), ('c2', 'others', 384, 'd');
-    INSERT INTO segments VALUES ('v1', 'vector', 'VECTOR', 'c1'), ('m1', 'metadata', 'METADATA', 'c1'),
-        ('m2', 'metadata', 'METADATA', 'c2');
-"""
-"""As Chroma 0.6 to 1.5 write it, without the tables that are not read."""
-
-
-def add(database: sqlite3.Connection, number: int, segment: str, text: str | None, **metadata: object) -> None:
-    """Add a document."""
-    row = (number, segment, f"doc{number}", b"\0", "2026-05-03 10:00:00")
-    database.execute("INSERT INTO embeddings VALUES (?, ?, ?, ?, ?)", row)
-    for key, value in {"chroma:document": text, **metadata}.items():
-        strings, numbers = (value, None) if isinstance(value, str) else (None, value)
-        row = (number, key, strings, numbers)
-        database.execute("INSERT INTO embedding_metadata(id, key, string_value, int_value) VALUES (?, ?, ?, ?)", row)
-    database.commit()
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> sqlite3.Connection:
     """Make a folder like Chroma's; what is added to it stays in the write-ahead log."""
-    made = sqlite3.connect(tmp_path / "chroma.sqlite3", check_same_thread=False)
-    made.executescript(SCHEMA)
+    made = opened(tmp_path)
     add(
         made,
         1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, Sou
 from memory_mcp.sources.adapter import FaultError
 from memory_mcp.sources.guarded import POLICY, GuardedSource
 from memory_mcp.sources.items import MAX_TEXT, bounded
-from memory_mcp.sources.sections import Section
+from memory_mcp.sources.sections import SourceSection
 from tests.fakes.clock import FakeClock, until
 
 BOAT = SourceQuery("boat", 3)
@@ -55,7 +56,9 @@ class FakeAdapter:
 
 def guarded(adapter: FakeAdapter, **section: object) -> GuardedSource:
     """Return a source around an adapter, on its clock."""
-    return GuardedSource("wiki", Section.model_validate({"kind": "fake", **section}), adapter, clock=adapter.clock)
+    return GuardedSource(
+        "wiki", SourceSection.model_validate({"kind": "fake", **section}), lambda: adapter, clock=adapter.clock
+    )
 
 
 async def test_an_answer_is_kept_for_its_time() -> None:
@@ -108,7 +111,7 @@ async def test_a_source_that_hangs_opens_its_breaker() -> None:
     for _ in range(POLICY.min_calls):
         asked = len(adapter.asked)
         asking = asyncio.create_task(source.ask(BOAT))
-        await until(lambda asked=asked: len(adapter.asked) > asked)
+        await until(partial(lambda before: len(adapter.asked) > before, asked))
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking

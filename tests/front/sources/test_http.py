@@ -106,6 +106,12 @@ async def test_a_hundred_megabytes_are_not_read(make: Make, server: WebServer) -
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30 * 1024
 
 
+async def test_a_long_answer_is_read(make: Make, server: WebServer) -> None:
+    """Up to the bound."""
+    answer = await make(kind="http", url=server.url("/long"), **PATHS).ask(BOAT)
+    assert (len(answer.items), answer.left_out) == (3, 497)
+
+
 async def test_retry_after_is_told_and_kept(make: Make, server: WebServer) -> None:
     """Until it is over, the source is not asked."""
     source = make(kind="http", url=server.url("/busy"), **PATHS)
@@ -234,6 +240,6 @@ async def test_a_server_that_is_not_there_is_named(make: Make) -> None:
 )
 def test_a_wrong_section_names_its_mistake(section: dict[str, object], problem: str) -> None:
     """Before anything is asked."""
-    broken = configured({"wiki": {"kind": "http", **section}}).broken()
+    broken = configured({"wiki": {"kind": "http", **section}}).examined()[1]
     assert problem in broken[0].problem
     assert "[sources.wiki]" in broken[0].problem

@@ -22,10 +22,12 @@ from tests.front.sources.conftest import VARIABLES, Make
 from tests.front.sources.mcp_server import NOTES, make_server
 from tests.front.sources.web_server import listen, serving
 
-PROGRAM = {
+ARGUMENTS = ["-I", str(Path(__file__).with_name("mcp_server.py"))]
+PROGRAM: dict[str, object] = {
     "kind": "mcp",
+    "timeout_ms": 60_000,  # a busy machine starts a Python slowly
     "command": sys.executable,
-    "args": ["-I", str(Path(__file__).with_name("mcp_server.py"))],
+    "args": ARGUMENTS,
     "tool": "find",
     "arguments": {"query": "{query}", "limit": "{limit}"},
 }
@@ -33,7 +35,7 @@ PROGRAM = {
 
 def program(how: str = "serve", **more: object) -> dict[str, object]:
     """Return the section of a server on stdio."""
-    return {**PROGRAM, "args": [*PROGRAM["args"], how], **more}
+    return {**PROGRAM, "args": [*ARGUMENTS, how], **more}
 
 
 class HttpServer:
@@ -73,7 +75,13 @@ async def test_a_tool_on_stdio_is_asked(make: Make) -> None:
 async def test_a_tool_over_http_is_asked(make: Make) -> None:
     """With the headers of the section, and the mark that keeps us from being our own source."""
     async with http_server() as (server, url):
-        section = {"kind": "mcp", "url": url, "tool": "find", "headers": {"X-Key": "${env:WIKI_KEY}"}}
+        section = {
+            "kind": "mcp",
+            "timeout_ms": 60_000,
+            "url": url,
+            "tool": "find",
+            "headers": {"X-Key": "${env:WIKI_KEY}"},
+        }
         source = make(**section, arguments={"query": "{query}", "limit": "{limit}"})
         answer = await source.ask(SourceQuery("boat", 3))
         await source.close()

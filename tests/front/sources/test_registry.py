@@ -57,8 +57,8 @@ def test_a_broken_section_costs_only_itself() -> None:
             "typo": WIKI | {"headers": {"X": 3}, "key": "s3cret"},
         }
     )
-    assert [source.name for source in sources.all()] == ["wiki"]
-    problems = {each.name: each.problem for each in sources.broken()}
+    assert [source.name for source in sources.examined()[0]] == ["wiki"]
+    problems = {each.name: each.problem for each in sources.examined()[1]}
     assert problems.keys() == {"Bad Name", "text", "kindless", "unknown", "typo"}
     assert "choose one of: http, mcp, chroma, sql" in problems["unknown"]
     assert "s3cret" not in str(problems)
@@ -70,8 +70,8 @@ def test_a_broken_section_costs_only_itself() -> None:
 def test_too_many_sources_are_refused() -> None:
     """Those beyond the limit, by name."""
     sources = configured({f"wiki{number}": WIKI for number in range(MAX_SOURCES + 1)})
-    assert len(sources.all()) == MAX_SOURCES
-    assert [each.name for each in sources.broken()] == [f"wiki{MAX_SOURCES}"]
+    assert len(sources.examined()[0]) == MAX_SOURCES
+    assert [each.name for each in sources.examined()[1]] == [f"wiki{MAX_SOURCES}"]
 
 
 def test_a_bound_caller_learns_of_its_own_sources_alone() -> None:

@@ -70,7 +70,7 @@ async def test_a_change_of_the_file_ends_what_was_kept(make: Make, database: Pat
 )
 def test_a_statement_that_writes_is_refused(database: Path, statement: str, problem: str) -> None:
     """As soon as its section is read."""
-    broken = configured({"notes": {"kind": "sql", "path": str(database), "statement": statement}}).broken()
+    broken = configured({"notes": {"kind": "sql", "path": str(database), "statement": statement}}).examined()[1]
     assert problem in broken[0].problem
 
 

@@ -71,6 +71,8 @@ class WebServer:
                 return JSONResponse({"results": NOTES}, headers={"ETag": '"1"'})
             case "/page":
                 return HTMLResponse("<html><body>Log in</body></html>")
+            case "/long":
+                return JSONResponse({"results": [{"body": f"boat {number} {'x' * 500}"} for number in range(500)]})
             case "/latin":
                 return Response(b'{"results": [{"body": "caf\xe9"}]}', media_type="application/json")
             case "/deep":

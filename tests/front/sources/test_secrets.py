@@ -1,0 +1,80 @@
+"""Secrets of sections, from the environment and the keychain."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
+
+from memory_mcp.domain.sources import SourceError
+from memory_mcp.sources.secrets import filler, masked
+
+NOTHING: dict[str, str] = {}
+
+
+class MemoryKeyring(KeyringBackend):
+    """A keychain of one process."""
+
+    priority = 1
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # the library's
+        self.secrets = {("memory-mcp", "wiki"): "s3cret"}
+        self.is_locked = False
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """Return a secret."""
+        if self.is_locked:
+            raise KeyringLocked("secret details")
+        return self.secrets.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Keep a secret."""
+        self.secrets[service, username] = password
+
+
+@pytest.fixture
+def keychain() -> Iterator[MemoryKeyring]:
+    """Put a keychain in the system's place."""
+    before, made = keyring.get_keyring(), MemoryKeyring()
+    keyring.set_keyring(made)
+    yield made
+    keyring.set_keyring(before)
+
+
+def test_secrets_take_the_place_of_their_names(keychain: MemoryKeyring) -> None:
+    """Several in one text; what they hold is not filled again."""
+    fill = filler({"KEY": "${keychain:wiki}"}.get)
+    assert fill("a ${env:KEY} b ${keychain:wiki} c") == "a ${keychain:wiki} b s3cret c"
+    assert masked("https://x/?key=${env:KEY}") == "https://x/?key=***"
+
+
+@pytest.mark.parametrize(
+    ("text", "cause", "fix"),
+    [
+        ("${env:NONE}", "the environment variable NONE is not set", "set NONE"),
+        ("${keychain:none}", "the keychain has no secret none", "keyring set memory-mcp none"),
+        ("${file:x}", "names no place", "${env:NAME}"),
+    ],
+)
+def test_a_secret_that_is_not_there_is_named(keychain: MemoryKeyring, text: str, cause: str, fix: str) -> None:
+    """With what puts it there."""
+    with pytest.raises(SourceError) as failed:
+        filler(NOTHING.get)(text)
+    assert cause in str(failed.value)
+    assert fix in failed.value.fix
+
+
+def test_a_keychain_that_cannot_be_read_is_named(keychain: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is locked, or the package is not there."""
+    keychain.is_locked = True
+    with pytest.raises(SourceError, match=r"cannot be read \(KeyringLocked\)"):
+        filler(NOTHING.get)("${keychain:wiki}")
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(SourceError, match="not installed") as failed:
+        filler(NOTHING.get)("${keychain:wiki}")
+    assert "memory-mcp[keychain]" in failed.value.fix
