@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from embedder_api.v1.address import socket_path
 
 from memory_mcp import background
 from memory_mcp.context.service import ContextService
+from memory_mcp.context.states import Requests, State
 from memory_mcp.documents import folders as watched_folders
 from memory_mcp.documents.folders import Folders
 from memory_mcp.documents.ingesting import Ingesting
@@ -33,6 +34,7 @@ from memory_mcp.embedder.client import GrpcEmbedder
 from memory_mcp.embedder.guarded import GuardedEmbedder
 from memory_mcp.health.overview import Status
 from memory_mcp.health.registry import Registry, Report
+from memory_mcp.logger import Logger
 from memory_mcp.maintenance import backups as backup_files
 from memory_mcp.maintenance import upkeep as store_upkeep
 from memory_mcp.maintenance.backups import Backups
@@ -56,10 +58,7 @@ if TYPE_CHECKING:
     from memory_mcp.provision.versions import Versions
 
 
-NO_MODEL: Final = (
-    "no language model is configured; set MCP_MEMORY_LLM_MODEL to one that `ollama list` shows"
-    " (for another server also MCP_MEMORY_LLM_URL), or use --no-llm"
-)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatM
     Raises:
         SettingsError: they name none.
     """
-    from memory_mcp.llm.configured import ConfiguredModel  # noqa: PLC0415 - 60 ms of httpx2, for `ask` alone
+    from memory_mcp.llm.configured import NO_MODEL, ConfiguredModel  # noqa: PLC0415 - 60 ms of httpx2, for `ask` alone
 
     if settings.llm_model is None:
         raise SettingsError(NO_MODEL)
@@ -149,13 +148,14 @@ def make_services(
     ingesting, folders = _make_documents(settings, store, indexer, chores)
     if folders is not None:
         watched_folders.register(health, folders)
+    requests = Requests(_log_state if settings.log_level == "debug" else None)
     search = SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy)
     parts = (chores, watching, ingesting, folders)
     background.register(health, [part.background for part in parts if part is not None])
     return Services(
         memories=Memories(store, indexer, on_pending=chores.wake),
         search=search,
-        context=ContextService(store, search, sources),
+        context=ContextService(store, search, sources, requests=requests),
         health=health,
         chores=chores,
         backups=backups,
@@ -189,6 +189,10 @@ def _make_documents(
     )
     ingesting = Ingesting(documents, runner, sandbox=sandbox)
     return ingesting, Folders(documents, ingesting, Lease(store, watched_folders.LEASE))
+
+
+def _log_state(request_id: str, state: State, ms: float) -> None:
+    log.debug("context", request_id=request_id, state=state.value, ms=ms)
 
 
 def _backup_folder(settings: Settings) -> Path:

@@ -148,6 +148,7 @@ class Settings(BaseSettings):
         default=False,
         description="Read documents even where the system offers no sandbox: a hostile file can then do what you can.",
     )
+    context_enabled: bool = Field(default=True, description="Offer `memory_context`.")
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
     namespace: Annotated[str, BeforeValidator(_composed)] = Field(
         "default", min_length=1, max_length=MAX_NAMESPACE, description="The namespace of calls that do not name one."

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "backup": "memory_mcp.cli.copies:backup",
     "completion": "memory_mcp.cli.completion:completion",
     "config": "memory_mcp.cli.config:config",
+    "context": "memory_mcp.cli.context:context",
     "daemon": "memory_mcp.cli.daemon:daemon",
     "delete": "memory_mcp.cli.write_commands:delete",
     "doctor": "memory_mcp.cli.doctor:doctor",

@@ -78,7 +78,12 @@ class ContentOption(click.ParamType[str]):
 
 
 CONTENT: Final = ContentOption()
-TYPES: Final[Mapping[str, TypeOption]] = {"object": click.STRING, "date-time": MomentOption(), "string": click.STRING}
+TYPES: Final[Mapping[str, TypeOption]] = {
+    "array": click.STRING,
+    "object": click.STRING,
+    "date-time": MomentOption(),
+    "string": click.STRING,
+}
 """By JSON schema's type or format, numbers aside."""
 OF_NAME: Final[Mapping[str, TypeOption]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}
 """By name, for arguments that need more than their type."""
@@ -106,7 +111,7 @@ def _option(name: str, field: OptionSchema) -> Callable[[F], F]:
     kind = _type(name, schema)
     if schema["type"] == "array":
         return click.option(
-            "--tag",
+            flag.removesuffix("s"),
             flag,
             name,
             multiple=True,

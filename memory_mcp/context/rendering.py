@@ -26,6 +26,8 @@ CLOSING: Final = "</memory>"
 MARK: Final = "§"
 TITLE_CHARS: Final = 80
 HEADING_CHARS: Final = 60
+MOST_INDENTED: Final = 16
+"""Blanks at the beginning of a line."""
 
 _OURS: Final = re.compile(rf"^([ \t]*)(\[\s*\d+\s*\]|{MARK})")
 _TAG: Final = re.compile(r"<(?=[\s/]*memory\b)", re.IGNORECASE)
@@ -36,7 +38,14 @@ _UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\u0085\u2028\u2029]")
 def lines_of(text: str) -> list[str]:
     """Return the lines of what others wrote, without empty ones, with nothing that looks like ours."""
     lines = (_UNSEEN.sub(" ", line).rstrip() for line in text.splitlines())
-    return [_escaped(line) for line in lines if line.strip()]
+    return [_escaped(_narrow(line)) for line in lines if line.strip()]
+
+
+def _narrow(line: str) -> str:
+    """Return a line without runs of blanks; its indentation stays, within reason."""
+    words = line.split()
+    indented = line[: len(line) - len(line.lstrip())].expandtabs(4)[:MOST_INDENTED]
+    return indented + " ".join(words)
 
 
 def _escaped(line: str) -> str:

@@ -36,7 +36,8 @@ NEXT: Final[Mapping[State, frozenset[State]]] = {
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
 }
-"""What may follow each state; the last four are final."""
+"""What may follow each state."""
+ENDS: Final = frozenset(state for state, following in NEXT.items() if not following)
 
 
 Watch = Callable[[str, State, float], None]
@@ -79,7 +80,7 @@ class Progress:
         if state not in NEXT[self.state]:
             raise ValueError(f"{state} may not follow {self.state}")
         self._requests.active[self.state] -= 1
-        counts = self._requests.active if NEXT[state] else self._requests.ended
+        counts = self._requests.ended if state in ENDS else self._requests.active
         counts[state] += 1
         self.state = state
         self._tell()

@@ -45,5 +45,6 @@ class MetricsPage:
                 f"these figures cover all namespaces, but the token {principal.name!r} is bound to one; "
                 "use a token for all namespaces"
             )
-        figures = await (await self._services()).status.figures()
-        return self._metrics.page(figures.totals, figures.queue, figures.breaker)
+        services = await self._services()
+        figures = await services.status.figures()
+        return self._metrics.page(figures.totals, figures.queue, figures.breaker, services.context.requests)

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from memory_mcp.context.states import ENDS, Requests, State
 from memory_mcp.domain.daemon import BreakerStatus
 from memory_mcp.domain.models import QueueCounts, Totals
 
@@ -48,6 +49,7 @@ class Metrics(Collector):
         self._totals: Totals | None = None
         self._queue: QueueCounts | None = None
         self._breaker = BreakerStatus()
+        self._requests = Requests()
         self.registry.register(self)
 
     def called(self, tool: str, outcome: str, seconds: float) -> None:
@@ -57,9 +59,11 @@ class Metrics(Collector):
     def looked_up(self, hit: bool) -> None:  # noqa: FBT001 - a callback of one argument
         self._lookups.labels("hit" if hit else "miss").inc()
 
-    def page(self, totals: Totals | None, queue: QueueCounts | None, breaker: BreakerStatus) -> bytes:
+    def page(
+        self, totals: Totals | None, queue: QueueCounts | None, breaker: BreakerStatus, requests: Requests
+    ) -> bytes:
         """Return everything in Prometheus' text format; None for what the store cannot tell."""
-        self._totals, self._queue, self._breaker = totals, queue, breaker
+        self._totals, self._queue, self._breaker, self._requests = totals, queue, breaker, requests
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -73,6 +77,28 @@ class Metrics(Collector):
             "memory_mcp_breaker_trips", "Number of times the breaker has opened.", self._breaker.trips
         )
         yield from _of_store(self._totals, self._queue)
+        yield from _of_context(self._requests)
+
+
+def _of_context(requests: Requests) -> Iterator[Metric]:
+    """Yield how requests for context stand, and what became of the sources that they asked."""
+    active = GaugeMetricFamily(
+        "memory_mcp_context_active", "Requests for context by their present state.", labels=["state"]
+    )
+    ended = CounterMetricFamily(
+        "memory_mcp_context_requests", "Requests for context by how they ended.", labels=["state"]
+    )
+    asked = CounterMetricFamily(
+        "memory_mcp_context_sources",
+        "Sources asked for context, by outcome.",
+        labels=["source", "state"],
+    )
+    for state in State:
+        family, counts = (ended, requests.ended) if state in ENDS else (active, requests.active)
+        family.add_metric([state.value], float(counts[state]))
+    for (source, state), count in sorted(requests.sources.items()):
+        asked.add_metric([source, state], float(count))
+    yield from (active, ended, asked)
 
 
 def _of_store(totals: Totals | None, queue: QueueCounts | None) -> Iterator[Metric]:

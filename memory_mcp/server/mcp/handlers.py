@@ -26,7 +26,9 @@ from memory_mcp.tools.base import Result, no_roots
 SEARCHING = "Long-term memory. Search it (memory_search) before you answer anything that may depend on earlier sessions"
 STORING = (
     "store (memory_store) facts, preferences, decisions and events that will matter later, in full sentences. When "
-    "something changes, find the stored memory (memory_search) and correct it (memory_update) instead of storing both"
+    "something changes, find the stored memory (memory_search) and correct it (memory_update) instead of storing both. "
+    "A new session is told (memory_context) what is tagged `pinned`, memories of type `task` until their "
+    "metadata.status is `done`, those of type `decision` and `fact`, and the last session"
 )
 
 

@@ -13,7 +13,7 @@ from memory_mcp.tools.search import SEARCH
 
 JsonSchema = dict[str, Any]  # JSON schema, as pydantic makes it
 
-BRIEF: Final = ("type", "enum", "format")
+BRIEF: Final = ("type", "enum")
 """What is kept of an argument that another tool's schema explains."""
 
 
@@ -84,10 +84,7 @@ def _with_brief_filters(schema: JsonSchema) -> JsonSchema:
 
 
 def _brief(field: JsonSchema) -> JsonSchema:
-    kept: JsonSchema = {key: field[key] for key in BRIEF if key in field}
-    if "items" in field:
-        kept["items"] = _brief(field["items"])
-    return kept
+    return {key: field[key] for key in BRIEF if key in field}
 
 
 def _without_null(schema: JsonSchema) -> JsonSchema:
