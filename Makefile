@@ -49,12 +49,12 @@ test-slow: setup-front setup-tools setup-llm ## Run faults, soaks and load
 	$(MODEL) -m pytest tests/model -m 'slow and model'
 
 test-conformance: setup-front .node/.stamp ## Ask the protocol's own suite and Inspector (wants npm)
-	$(PYTEST) tests/e2e/test_conformance.py -m conformance
+	$(PYTEST) tests/e2e/test_conformance.py tests/front/test_context_tokens.py -m conformance
 
 # Node 22 comes as a package of npm's, whatever Node the machine has.
 .node/.stamp: Makefile
 	npm install --prefix .node --no-audit --no-fund --no-save node@22.23.3 \
-	  @modelcontextprotocol/conformance@0.1.16 @modelcontextprotocol/inspector@2.12.0
+	  @modelcontextprotocol/conformance@0.1.16 @modelcontextprotocol/inspector@2.12.0 gpt-tokenizer@4.0.0
 	touch $@
 
 check: lint types imports protos-check coverage ## Lint, types, import contracts, proto drift, tests with coverage

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 from memory_mcp.context.tokens import FILE, LETTERS, LONGEST, Vocabulary
@@ -21,19 +20,19 @@ def kept(token: bytes) -> bool:
     try:
         text = token.decode()
     except UnicodeDecodeError:
-        return len(token) == 1
+        return True  # a part of a character, which merging may pass through
     return len(text) == 1 or all(character.isascii() or character in LETTERS for character in text)
 
 
 def main(source: Path) -> None:
     """Write the file."""
-    by_size: dict[int, list[bytes]] = defaultdict(list)
+    ranks: dict[bytes, int] = {}
     for line in source.read_bytes().splitlines():
-        token = base64.b64decode(line.split()[0])
-        if len(token) <= LONGEST and kept(token):
-            by_size[len(token)].append(token)
-    FILE.write_bytes(Vocabulary.packed(by_size))
-    sys.stdout.write(f"{FILE}: {sum(map(len, by_size.values()))} tokens\n")
+        token, rank = line.split()
+        if len(held := base64.b64decode(token)) <= LONGEST and kept(held):
+            ranks[held] = int(rank)
+    FILE.write_bytes(Vocabulary.packed(ranks))
+    sys.stdout.write(f"{FILE}: {len(ranks)} tokens\n")
 
 
 if __name__ == "__main__":

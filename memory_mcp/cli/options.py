@@ -79,10 +79,10 @@ class ContentOption(click.ParamType[str]):
 
 CONTENT: Final = ContentOption()
 TYPES: Final[Mapping[str, TypeOption]] = {
-    "array": click.STRING,
     "object": click.STRING,
     "date-time": MomentOption(),
     "string": click.STRING,
+    "array": click.STRING,
 }
 """By JSON schema's type or format, numbers aside."""
 OF_NAME: Final[Mapping[str, TypeOption]] = {"content": CONTENT, "tags": TAG, "namespace": NAMESPACE}

@@ -28,10 +28,16 @@ DONE: Final = "done"
 
 async def recall(request: ContextRequest, store: Snapshots, policy: ContextPolicy) -> Remembered:
     """Return what the store knows for a start, of all namespaces."""
-    return Remembered(await store.read(lambda it: _read(it, request, policy)))
+    return await store.read(lambda it: _read(it, request, policy))
 
 
-def _read(snapshot: Snapshot, request: ContextRequest, policy: ContextPolicy) -> list[Evidence]:
+def _read(snapshot: Snapshot, request: ContextRequest, policy: ContextPolicy) -> Remembered:
+    found = _found(snapshot, request, policy)
+    following = snapshot.neighbours([each.key for each in found if each.key is not None])
+    return Remembered(found, following=following, weak=not found)
+
+
+def _found(snapshot: Snapshot, request: ContextRequest, policy: ContextPolicy) -> list[Evidence]:
     found: list[Evidence] = []
     seen = set[int]()
     for order, (heading, ask) in enumerate(KINDS):

@@ -43,12 +43,19 @@ async def gather(asked: Mapping[str, Coroutine[Any, Any, object]], seconds: floa
         for task in tasks.values():
             task.cancel()
             task.add_done_callback(_looked_at)
+    await asyncio.sleep(0)  # what is late hears of it now
+    return _gathered(tasks, took, begun, seconds)
+
+
+def _gathered(
+    tasks: Mapping[str, asyncio.Task[object]], took: Mapping[str, float], begun: float, seconds: float
+) -> Gathered:
     answers: dict[str, object] = {}
     errors: dict[str, BaseException] = {}
     states = []
     for name, task in tasks.items():
         ms = round(1000 * took.get(name, time.monotonic() - begun))
-        if not task.done():
+        if not task.done() or task.cancelled():
             states.append(
                 SourceState(name, "late", ms, f"{name} did not answer within {1000 * seconds:.0f} ms", LATE_FIX)
             )

@@ -1,9 +1,8 @@
 """An upper bound of what a text costs a model, without a model.
 
-It is a bound of o200k_base, whose vocabulary is one of the largest. A text is cut into pieces as o200k_base cuts it. A
-piece that is a token costs 1. Any other ends, in byte-pair encoding, as tokens of which no two neighbours are a token
-together; the most tokens that this allows are an upper bound, about 3 % above the truth in English and code. Letters
-of scripts other than Latin, Greek and Cyrillic are counted one by one.
+It is a bound of o200k_base, whose vocabulary is one of the largest. A text is cut into pieces as o200k_base cuts it,
+and each piece into tokens by byte-pair encoding. Of scripts other than Latin, Greek and Cyrillic each letter is a piece
+of its own, which costs more than the truth: a third more in Chinese.
 """
 
 from __future__ import annotations
@@ -14,13 +13,17 @@ import struct
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Final
 
 FILE: Final = Path(__file__).with_name("o200k.bin")
 """Made by `scripts/vocabulary.py`."""
 LONGEST: Final = 48
-"""Bytes of the longest token that is looked up; a longer piece costs as much as it has bytes."""
+"""Bytes of the longest token that is looked up."""
+LONGEST_PIECE: Final = 256
+"""Bytes; a longer piece, such as base64, costs as much as it has bytes: merging takes the square of their number."""
+RANK_BYTES: Final = 3
 CACHED: Final = 16_384
 """Pieces that are remembered."""
 
@@ -51,33 +54,39 @@ _PIECES: Final = re.compile(
 
 
 class Vocabulary:
-    """The tokens, sorted among those of the same size, in a file that all processes share."""
+    """The tokens with their ranks, sorted among those of the same size, in a file that all processes share."""
 
-    def __init__(self, held: Sequence[int] | mmap.mmap) -> None:
-        self._held = bytes(held) if not isinstance(held, mmap.mmap) else held
-        self._counts = _HEADER.unpack_from(self._held)
-        self._starts = [_HEADER.size]
-        for size, count in enumerate(self._counts, 1):
-            self._starts.append(self._starts[-1] + size * count)
+    def __init__(self, held: bytes | mmap.mmap) -> None:
+        self._held = held
+        self._counts = _HEADER.unpack_from(held)
+        sizes = (size * count for size, count in enumerate(self._counts, 1))
+        self._starts = list(accumulate(sizes, initial=_HEADER.size))
+        ranks = (RANK_BYTES * count for count in self._counts)
+        self._ranks = list(accumulate(ranks, initial=self._starts[-1]))
 
     @staticmethod
-    def packed(by_size: Mapping[int, Sequence[bytes]]) -> bytes:
+    def packed(ranks: Mapping[bytes, int]) -> bytes:
         """Return the bytes of a file with these tokens."""
-        sizes = range(1, LONGEST + 1)
-        header = _HEADER.pack(*(len(by_size.get(size, ())) for size in sizes))
-        return header + b"".join(b"".join(sorted(by_size.get(size, ()))) for size in sizes)
+        by_size = [sorted(token for token in ranks if len(token) == size) for size in range(1, LONGEST + 1)]
+        tokens = [token for of_size in by_size for token in of_size]
+        numbers = b"".join(ranks[token].to_bytes(RANK_BYTES, "little") for token in tokens)
+        return _HEADER.pack(*map(len, by_size)) + b"".join(tokens) + numbers
 
-    def __contains__(self, token: bytes) -> bool:
+    def rank(self, token: bytes) -> int | None:
+        """Return a token's rank, the lowest of which are merged first; None for what is no token."""
         size, held = len(token), self._held
         if not 0 < size <= LONGEST:
-            return False
+            return None
         start, count = self._starts[size - 1], self._counts[size - 1]
 
         def at(index: int) -> bytes:
             return held[start + index * size : start + (index + 1) * size]
 
         place = bisect_left(range(count), token, key=at)
-        return place < count and at(place) == token
+        if place == count or at(place) != token:
+            return None
+        rank = self._ranks[size - 1] + RANK_BYTES * place
+        return int.from_bytes(held[rank : rank + RANK_BYTES], "little")
 
 
 @cache
@@ -95,20 +104,23 @@ def bound(text: str) -> int:
 @lru_cache(maxsize=CACHED)
 def _cost(piece: str) -> int:
     token = piece.encode(errors="replace")
-    if token in vocabulary():
+    if vocabulary().rank(token) is not None:
         return 1
     if all(character.isascii() or character in LETTERS for character in piece):
-        return _most_tokens(token) if len(token) <= LONGEST else len(token)
+        return _merged(token) if len(token) <= LONGEST_PIECE else len(token)
     return sum(_cost(character) if len(piece) > 1 else len(token) for character in piece)
 
 
-def _most_tokens(piece: bytes) -> int:
-    """Return into how many tokens a piece can be cut so that no two neighbours are one token together."""
-    known, end = vocabulary(), len(piece)
-    tokens = {(i, j) for i in range(end) for j in range(i + 1, end + 1) if piece[i:j] in known}
-    most: dict[tuple[int, int], int] = {}
-    for i, j in sorted(tokens, key=lambda span: span[1]):
-        before = [most[h, i] for h in range(i) if (h, i) in most and (h, j) not in tokens]
-        if before or i == 0:
-            most[i, j] = 1 + max(before, default=0)
-    return max((count for (_, j), count in most.items() if j == end), default=end)
+def _merged(piece: bytes) -> int:
+    """Return into how many tokens byte-pair encoding cuts a piece."""
+    rank = vocabulary().rank
+    parts = [piece[at : at + 1] for at in range(len(piece))]
+    ranks = [rank(one + other) for one, other in pairwise(parts)]
+    while (lowest := min((each for each in ranks if each is not None), default=None)) is not None:
+        at = ranks.index(lowest)
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        ranks[at : at + 1] = []
+        for beside in (at - 1, at):
+            if 0 <= beside < len(ranks):
+                ranks[beside] = rank(parts[beside] + parts[beside + 1])
+    return len(parts)

@@ -21,7 +21,7 @@ class ContextArguments(FilterArguments):
     aliases: ClassVar = {"q": "query"}
 
     query: Annotated[str | None, Field(max_length=MAX_QUERY, description="Question; none at a session's start")] = None
-    max_tokens: Annotated[int, Field(ge=100, le=32_000, description="Maximum for the text")] = 1_000
+    max_tokens: Annotated[int, Field(ge=100, le=32_000, description="Size limit")] = 1_000
     budget_ms: Annotated[int, Field(ge=50, le=60_000, description="Slower sources are left out")] = 500
     sources: Annotated[
         list[str] | None,

@@ -73,6 +73,8 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"tags": ("\u0131",)}, set()),
     ({"tags": ("re",)}, set()),
     ({"tag_match": "all"}, set(SHELF)),
+    ({"without_type": "fact"}, set(SHELF) - {"red", "blue"}),
+    ({"without_type": "fact", "tags": ("red",)}, {"both"}),
     ({"type": "fact"}, {"red", "blue"}),
     ({"type": "fac"}, set()),
     ({"conversation_id": "c1"}, {"red", "both"}),

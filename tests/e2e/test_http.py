@@ -118,6 +118,7 @@ NEEDS: dict[str, set[Scope]] = {
     "memory_get": {Scope.READ},
     "memory_update": {Scope.READ, Scope.WRITE},
     "memory_delete": {Scope.READ, Scope.WRITE},
+    "memory_context": {Scope.READ},
     "memory_ingest": {Scope.WRITE},
     "memory_health": {Scope.READ},
 }

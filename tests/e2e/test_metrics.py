@@ -32,6 +32,7 @@ def use(client: WebClient) -> None:
         client.tool("memory_store", content="the marmot")
     for _ in range(3):
         client.tool("memory_search", query="marmot")
+    client.tool("memory_context", query="marmot")
     with pytest.raises(ToolError):
         client.tool("memory_get", id="capybara")
     with pytest.raises(ToolError):
@@ -68,6 +69,10 @@ async def test_what_is_called_is_counted(daemon: FakeDaemon, serve: Serve) -> No
     assert seen["memory_mcp_cache_lookups_total", "hit"] == 2
     assert (seen["memory_mcp_memories",], seen["memory_mcp_pending_memories",]) == (1, 0)
     assert seen["memory_mcp_store_bytes",] > 0
+    assert seen["memory_mcp_context_requests_total", "answered"] == 1
+    assert seen["memory_mcp_context_requests_total", "failed"] == 0
+    assert seen["memory_mcp_context_active", "gathering"] == 0
+    assert seen["memory_mcp_context_sources_total", "memory", "ok"] == 1
     assert (seen["memory_mcp_breaker_state", "closed"], seen["memory_mcp_breaker_trips_total",]) == (1, 0)
     assert [word for word in ("marmot", "capybara", "quokka", "zyzzyva", "watcher") if word in page] == []
 

@@ -56,9 +56,10 @@ async def _used(client: RawClient) -> None:
     """Ask everything that a read-only front answers."""
     await client.initialize()
     names = [tool["name"] for tool in (await client.request("tools/list"))["result"]["tools"]]
-    assert names == ["memory_search", "memory_list", "memory_get", "memory_health"]
+    assert names == ["memory_search", "memory_list", "memory_get", "memory_context", "memory_health"]
     assert (await client.tool("memory_list", tags=["KEPT"]))["total"] == 2
     assert (await client.tool("memory_search", query="first memory"))["results"][0]["id"] == "first"
+    assert "the first memory" in (await client.tool("memory_context", query="first memory"))["text"]
     assert (await client.tool("memory_get", id="first", history=True))["content"] == "the first memory"
     assert (await client.tool("memory_health"))["store"]["state"] == "open"
     for uri in ("memory://stats", "memory://tag/kept", "memory://memory/first"):
@@ -70,6 +71,7 @@ READING = (
     ["list"],
     ["search", "first"],
     ["get", "first"],
+    ["context", "first"],
     ["status", "--json"],
     ["export", "-"],
     ["config"],

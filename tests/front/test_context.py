@@ -1,0 +1,308 @@
+"""A block of context, from a real store and sources that answer, hang, fail, or are open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory_mcp.app import make_services
+from memory_mcp.context.models import ContextBlock, ContextRequest
+from memory_mcp.context.states import ENDS, NEXT, Requests, State
+from memory_mcp.domain.errors import InvalidArgumentError, StoreError
+from memory_mcp.domain.models import Change, Filters, NewMemory
+from memory_mcp.domain.principal import Principal, Reach, local_user
+from memory_mcp.domain.sources import SourceError, SourceItem
+from memory_mcp.settings import defaults
+from memory_mcp.storage.sqlite.store import SqliteStore
+from memory_mcp.tools.services import Services
+from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.sources import FakeSource, FakeSources, open_breaker
+
+NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
+WIKI = SourceItem("The boat was built in 1960.", title="Boat", uri="https://wiki.test/boat", at=NOON, score=7.0)
+LOCAL = local_user("n")
+
+Start = Callable[..., Services]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Give what makes the services over one store, beside any sources."""
+    store = SqliteStore(tmp_path / "memory.db")
+
+    def make(*sources: FakeSource) -> Services:
+        return make_services(defaults(), store, FakeEmbedder(), sources=FakeSources(sources))
+
+    yield make
+    await store.close()
+
+
+def memory(content: str, day: int = 0, **more: Any) -> NewMemory:
+    """Make a memory of a day in May 2026."""
+    return NewMemory(content, more.pop("namespace", "n"), created_at=NOON + timedelta(days=day), **more)
+
+
+async def stored(services: Services, *memories: NewMemory) -> None:
+    """Store memories, one after the other."""
+    for each in memories:
+        await services.memories.store(each)
+
+
+async def ask(services: Services, query: str = "boat", **more: Any) -> ContextBlock:
+    """Ask for a block, with time enough for a busy machine."""
+    filters = more.pop("filters", Filters("n"))
+    principal = more.pop("principal", LOCAL)
+    return await services.context.assemble(ContextRequest(query, filters, principal, **{"budget_ms": 20_000} | more))
+
+
+def texts(block: ContextBlock) -> list[str]:
+    """Return the lines between the frame."""
+    return block.text.split("\n")[1:-1]
+
+
+def states(block: ContextBlock) -> dict[str, str]:
+    """Return what became of each source."""
+    return {state.name: state.state for state in block.sources}
+
+
+async def test_a_start_is_told_what_matters_in_order(start: Start) -> None:
+    """What is pinned, open tasks, decisions and facts by date, the last session; each once, nothing else."""
+    services = start()
+    await stored(
+        services,
+        memory("An old note that nobody needs.", 0),
+        memory("Never push to main.", 1, tags=("pinned",), type="fact"),
+        memory("Write the release notes.", 2, type="task", metadata={"status": "open"}),
+        memory("Renew the certificate.", 3, type="task"),
+        memory("Buy the domain.", 3, type="task", metadata={"status": "done"}),
+        memory("The office is in Hamburg.", 4, type="fact"),
+        memory("We use SQLite.", 5, type="decision"),
+        memory("The office is in Berlin.", 6, type="fact"),
+        memory("Ann: Did the tests pass?", 7, conversation_id="last"),
+        memory("Bob: All but one.", 7, conversation_id="last"),
+    )
+    assert texts(await ask(services, "")) == [
+        "§ pinned, 4 May 2026",
+        "[1] Never push to main.",
+        "§ open tasks, 6 May 2026",
+        "[2] Renew the certificate.",
+        "§ open tasks, 5 May 2026",
+        "[3] Write the release notes.",
+        "§ decisions and facts, 9 May 2026",
+        "[4] The office is in Berlin.",
+        "§ decisions and facts, 8 May 2026",
+        "[5] We use SQLite.",
+        "§ decisions and facts, 7 May 2026",
+        "[6] The office is in Hamburg.",
+        "§ last session, 10 May 2026",
+        "[7] Ann: Did the tests pass?",
+        " Bob: All but one.",
+    ]
+
+
+async def test_two_statements_of_one_fact_are_both_shown_the_newest_first(start: Start) -> None:
+    """They differ in a word: which is right is not ours to say."""
+    services = start()
+    await stored(services, memory("The boat lies in Kiel harbour.", 1), memory("The boat lies in Rostock harbour.", 2))
+    assert texts(await ask(services)) == [
+        "§ 5 May 2026",
+        "[1] The boat lies in Rostock harbour.",
+        "§ 4 May 2026",
+        "[2] The boat lies in Kiel harbour.",
+    ]
+
+
+async def test_near_duplicates_are_shown_once(start: Start) -> None:
+    """The one that ranks first stands for the other; neither counts as left out."""
+    services = start()
+    await stored(
+        services,
+        memory("The boat lies in Kiel harbour near the old mill.", 1),
+        memory("the boat lies in kiel harbour, near the OLD mill", 2, conversation_id="c"),
+        memory("The boat does not lie in Kiel harbour near the old mill.", 3),
+        memory("The boat lies in Kiel harbour near the old mill 2.", 4),
+    )
+    block = await ask(services)
+    assert len(block.items) == 3
+    assert block.left_out == 0
+
+
+async def test_only_the_latest_revision_is_shown(start: Start) -> None:
+    """A corrected memory has replaced what it was."""
+    services = start()
+    await stored(services, memory("The boat is red.", 1, id="boat"))
+    await services.memories.update("boat", LOCAL.reach, Change(content="The boat is blue."), None)
+    assert [line for line in texts(await ask(services)) if "red" in line] == []
+
+
+async def test_neighbours_make_one_span(start: Start) -> None:
+    """From 800 tokens on, the first hits bring what was said before and after, under one number."""
+    services = start()
+    turns = ["Ann: Hello.", "Ann: Where is it moored?", "Bob: The boat is in Kiel.", "Ann: Thanks.", "Bob: Bye."]
+    await stored(services, *(memory(turn, conversation_id="c") for turn in turns))
+    block = await ask(services, "boat Kiel", max_tokens=2_000, filters=Filters("n", conversation_id="c"))
+    assert "[1] " + "\n ".join(turns[1:4]) in block.text or "[1] " + "\n ".join(turns) in block.text
+    assert {item.number for item in block.items} == {1}
+
+
+async def test_a_long_memory_gives_its_best_passage(start: Start) -> None:
+    """Never all of it."""
+    services = start()
+    filler = "Nothing of note happened that day. " * 40
+    await stored(services, memory(f"{filler}The boat sank at noon. {filler}"))
+    block = await ask(services, "when did the boat sink", max_tokens=500)
+    assert "The boat sank at noon." in block.text
+    assert block.tokens < 200
+
+
+async def test_what_does_not_fit_is_skipped_and_counted(start: Start) -> None:
+    """Smaller parts further down take the room."""
+    services = start()
+    await stored(services, *(memory(f"boat {number} " + "ahoy there " * 25, number) for number in range(9)))
+    block = await ask(services, max_tokens=300)
+    assert 0 < len(block.items) < 9
+    assert block.left_out == 9 - len(block.items)
+    assert block.tokens <= 300
+
+
+async def test_sources_stand_beside_memories(start: Start) -> None:
+    """Each part says where it is from; a source is asked for the question itself."""
+    wiki = FakeSource("wiki", items=[WIKI])
+    services = start(wiki)
+    await stored(services, memory("The boat lies in Kiel.", 1))
+    block = await ask(services, request_id="r1")
+    assert texts(block) == [
+        "§ 4 May 2026",
+        "[1] The boat lies in Kiel.",
+        "§ source wiki, 3 May 2026: Boat",
+        "[2] The boat was built in 1960.",
+    ]
+    assert [(item.source, item.uri, item.title, item.score) for item in block.items][1] == (
+        "wiki",
+        "https://wiki.test/boat",
+        "Boat",
+        7.0,
+    )
+    assert states(block) == {"memory": "ok", "wiki": "ok"}
+    assert [(query.text, query.request_id) for query in wiki.asked] == [("boat", "r1")]
+
+
+async def test_what_fails_costs_its_own_part(start: Start) -> None:
+    """What arrived is in; what hangs, fails or is open is named with its cause and what fixes it."""
+    sources = (
+        FakeSource("good", items=[WIKI]),
+        FakeSource("slow", hangs=True),
+        FakeSource("slower", hangs=True),
+        FakeSource("broken", error=SourceError("it answered HTML", "check the url")),
+        FakeSource("tired", error=open_breaker(7)),
+    )
+    services = start(*sources)
+    await stored(services, memory("The boat lies in Kiel.", 1))
+    block = await ask(services, budget_ms=1_000)
+    assert states(block) == {
+        "memory": "ok",
+        "good": "ok",
+        "slow": "late",
+        "slower": "late",
+        "broken": "failed",
+        "tired": "open",
+    }
+    assert {item.source for item in block.items} == {"memory", "good"}
+    assert "broken: it answered HTML; check the url" in str(block.degraded)
+    assert [state.retry_after_s for state in block.sources if state.name == "tired"] == [7]
+    assert [source.cancelled for source in sources] == [0, 1, 1, 0, 0]
+    assert services.context.requests.ended == {State.LATE: 1}
+    assert services.context.requests.sources["slow", "late"] == 1
+
+
+async def test_cancelling_stops_the_sources(start: Start) -> None:
+    """Who gives up leaves nothing running."""
+    slow = FakeSource("slow", hangs=True)
+    services = start(slow)
+    asking = asyncio.create_task(ask(services))
+    await slow.begun.wait()
+    assert services.context.requests.active[State.GATHERING] == 1
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.sleep(0)
+    assert slow.cancelled == 1
+    assert services.context.requests.ended == {State.CANCELLED: 1}
+    assert services.context.requests.active.total() == 0
+
+
+async def test_a_caller_names_configured_sources_within_its_reach(start: Start) -> None:
+    """Others are unknown to it, whether they exist or not."""
+    secret = FakeSource("secret", items=[WIKI], reachable_by=frozenset({"boss"}))
+    services = start(FakeSource("wiki", items=[WIKI]), secret)
+    await stored(services, memory("The boat lies in Kiel.", 1))
+    guest = Principal("g", "guest", LOCAL.scopes, Reach("n", bound=True))
+    assert set(states(await ask(services, principal=guest))) == {"memory", "wiki"}
+    assert set(states(await ask(services, sources=()))) == {"memory"}
+    with pytest.raises(InvalidArgumentError, match=r"unknown name 'secret'; choose one of: wiki"):
+        await ask(services, principal=guest, sources=["secret"])
+    assert secret.asked == []
+    assert services.context.requests.ended[State.FAILED] == 1
+
+
+async def test_another_namespace_joins_and_is_marked(start: Start) -> None:
+    """It is read beside the request's own; what was seen already is left out."""
+    services = start()
+    await stored(
+        services,
+        memory("The boat lies in Kiel.", 1, id="seen"),
+        memory("The boat is ours.", 1),
+        memory("All boats need paint.", 1, namespace="default"),
+    )
+    block = await ask(services, "boat boats", joined=["default"], omitted={"n": frozenset({"seen"})})
+    assert sorted(texts(block)) == [
+        "[1] The boat is ours.",
+        "[2] All boats need paint.",
+        "§ 4 May 2026",
+        "§ from default, 4 May 2026",
+    ]
+
+
+async def test_a_source_may_answer_though_the_store_cannot(start: Start, tmp_path: Path) -> None:
+    """Without any source the store's error is the answer."""
+    (tmp_path / "memory.db").write_bytes(b"no database " * 1_000)
+    block = await ask(start(FakeSource("wiki", items=[WIKI])))
+    assert states(block)["memory"] == "failed"
+    assert {item.source for item in block.items} == {"wiki"}
+    with pytest.raises(StoreError):
+        await ask(start())
+
+
+async def test_nothing_found_is_an_empty_block(start: Start) -> None:
+    """It has no frame, and fits nothing."""
+    block = await ask(start())
+    assert (block.text, block.tokens, block.items, block.weak) == ("", 0, (), True)
+
+
+async def test_each_state_is_told_with_the_request(start: Start) -> None:
+    """In their order, to whoever watches."""
+    seen: list[tuple[str, State]] = []
+    services = start()
+    services.context.requests = Requests(lambda request, state, _: seen.append((request, state)))
+    await ask(services, request_id="r7")
+    order: Sequence[State] = (State.RECEIVED, State.PLANNED, State.GATHERING, State.PACKED, State.ANSWERED)
+    assert seen == [("r7", state) for state in order]
+
+
+@pytest.mark.parametrize("state", State)
+def test_no_state_follows_that_may_not(state: State) -> None:
+    """The table decides; from each state but the last an end can be reached."""
+    for following in State:
+        progress = Requests().begin("r")
+        progress.state = state
+        if following in NEXT[state]:
+            progress.to(following)
+        else:
+            with pytest.raises(ValueError, match="may not follow"):
+                progress.to(following)
+    assert state in ENDS or State.CANCELLED in NEXT[state]
