@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from embedder_api.v1.address import socket_path
 
@@ -66,10 +66,6 @@ if TYPE_CHECKING:
 log = Logger(__name__)
 SOURCE_LIMITS: Final = ReadingLimits(memory_bytes=2 << 30)
 """Of a source's file, which is read in memory."""
-NO_MODEL: Final = (
-    "no language model is configured; set MCP_MEMORY_LLM_MODEL to one that `ollama list` shows"
-    " (for another server also MCP_MEMORY_LLM_URL), or use --no-llm"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatM
     Raises:
         SettingsError: they name none.
     """
-    from memory_mcp.llm.configured import ConfiguredModel  # noqa: PLC0415 - 60 ms of httpx2, for `ask` alone
+    from memory_mcp.llm.configured import NO_MODEL, ConfiguredModel  # noqa: PLC0415 - 60 ms of httpx2, for `ask` alone
 
     if settings.llm_model is None:
         raise SettingsError(NO_MODEL)

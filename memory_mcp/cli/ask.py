@@ -12,8 +12,9 @@ import click
 from memory_mcp import settings
 from memory_mcp.app import make_chat_model
 from memory_mcp.cli import DEGRADED
+from memory_mcp.cli.context import print_block
 from memory_mcp.cli.options import call, options_of
-from memory_mcp.cli.output import clean, note, print_json, print_long
+from memory_mcp.cli.output import clean, note, print_json
 from memory_mcp.cli.session import as_json_option, interruptible
 from memory_mcp.cli.streams import print_data
 from memory_mcp.context.asking import Asking
@@ -49,7 +50,10 @@ def ask(*, question: tuple[str, ...], no_llm: bool, as_json: bool, **options: ob
     for remark in block.remarks():
         note(remark)
     if model is None:
-        _print_passages(block, as_json=as_json)
+        if as_json:
+            print_json(block)
+        else:
+            print_block(block.text_)
         return _code(block)
     asking = Asking(model, block.text_, {item.n for item in block.items})
     answer = _answer(asking, model, asked, as_json=as_json) if block.items else None
@@ -60,15 +64,6 @@ def ask(*, question: tuple[str, ...], no_llm: bool, as_json: bool, **options: ob
     else:
         _print_sources(asking, block)
     return DEGRADED if asking.end is ChatEnd.CUT else _code(block)
-
-
-def _print_passages(block: ContextResult, *, as_json: bool) -> None:
-    if as_json:
-        print_json(block)
-    elif block.items:
-        print_long(clean(block.text_))
-    else:
-        note("nothing was found")
 
 
 def _answer(asking: Asking, model: ChatModel, question: str, *, as_json: bool) -> str:

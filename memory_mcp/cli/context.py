@@ -25,13 +25,13 @@ def context(*, query: tuple[str, ...], as_json: bool, **options: object) -> int:
     if as_json:
         print_json(result)
     else:
-        _print(result.text_)
+        print_block(result.text_)
         for remark in result.remarks():
             note(remark)
     return DEGRADED if result.degraded else 0
 
 
-def _print(text: str) -> None:
+def print_block(text: str) -> None:
     """Print the block; that there is none is no data."""
     if text:
         print_long(clean(text))

@@ -13,6 +13,10 @@ from memory_mcp.llm.ollama import Ollama
 from memory_mcp.llm.openai_form import OpenAiForm
 from memory_mcp.llm.transport import Server, ServerRefusedError, Waits
 
+NO_MODEL: Final = (
+    "no language model is configured; set MCP_MEMORY_LLM_MODEL to one that `ollama list` shows"
+    " (for another server also MCP_MEMORY_LLM_URL), or use --no-llm"
+)
 COMPATIBLE: Final = "/v1"
 """The end of a URL that OpenAI's clients want; Ollama has it too, but its own API is better."""
 

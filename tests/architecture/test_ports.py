@@ -23,9 +23,10 @@ NAMED = {
     "ContextSource": r"(self\.)?_?source|each",
     "ContextSources": r"((self|services)\.)?_?sources",
     "Tokens": r"(self\.)?_?tokens|_tokens\(\)",
+    "ChatModel": r"(self\.)?_?model",
 }
 """What the program calls an object of a port where it uses it; all others are parts of a store."""
-OUTSIDE = ("storage/sqlite/", "storage/tokens.py", "domain/ports/")
+OUTSIDE = ("storage/sqlite/", "storage/tokens.py", "llm/", "domain/ports/")
 """The implementations, and the ports themselves."""
 
 
