@@ -20,7 +20,7 @@ from memory_mcp.context.models import ContextRequest
 from memory_mcp.context.states import ContextState
 from memory_mcp.domain.models import Filters, Space
 from memory_mcp.domain.principal import local_user
-from memory_mcp.domain.sources import SourceError, SourceItem
+from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, SourceQuery
 from memory_mcp.settings import load
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.fakes.sources import FakeSource, FakeSources
@@ -31,6 +31,15 @@ SIZES = (3_000, 100_000)
 ROUNDS = 200
 BUDGET_MS = 500
 ASKED = 40
+
+
+class Flood(FakeSource):
+    """Sends everything that it has; matching 100 MB would be this process's own time."""
+
+    async def ask(self, query: SourceQuery) -> SourceAnswer:
+        """Return all items."""
+        self.asked.append(query)
+        return SourceAnswer(tuple(self.items))
 
 
 async def against_search(served: Daemon, path: Path, size: int, asked: list[str]) -> None:
@@ -65,7 +74,7 @@ async def with_faults(served: Daemon, path: Path, asked: list[str]) -> None:
         FakeSource("hangs", hangs=True),
         FakeSource("hangs_too", hangs=True),
         FakeSource("fails", error=SourceError("it fails", "repair it")),
-        FakeSource("floods", items=[SourceItem("flood " * 1_700_000, title=str(number)) for number in range(10)]),
+        Flood("floods", items=[SourceItem("flood " * 1_700_000, title=str(number)) for number in range(10)]),
         FakeSource("answers", items=[SourceItem(text) for text in asked]),
     ]
     settings = load(embedder_address=served.address)
