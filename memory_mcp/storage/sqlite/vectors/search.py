@@ -69,8 +69,11 @@ class VectorSearch:
             SpaceMismatchError: the store's vectors are of another space.
         """
         number = exact.vectors_of(db, space)
-        if number is None or not self._is_large(db, number, space, filters.namespace):
-            return exact.nearest(db, vector, space, filters, limit)
+        if number is None:
+            return []
+        chunks = self._held(db, number, filters.namespace).total
+        if chunks < self._large or space.dimensions % 64:  # or dimensions that do not fill 64-bit words
+            return exact.nearest(db, number, vector, filters, limit, chunks)
         found = self._by_signs().nearest(db, number, vector, space, filters, limit)
         return exact.best_matches(db, found, limit)
 
@@ -135,11 +138,6 @@ class VectorSearch:
                 held.clear()
             held[number, namespace] = context.held(db, number, namespace)
         return held[number, namespace]
-
-    def _is_large(self, db: apsw.Connection, number: int, space: Space, namespace: str) -> bool:
-        if space.dimensions % 64:
-            return False  # too few vectors, or dimensions that do not fill 64-bit words
-        return self._held(db, number, namespace).total >= self._large
 
     def _by_signs(self) -> BinaryVectorIndex:
         if self._signs is None:
