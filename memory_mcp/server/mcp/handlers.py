@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import Any
 
 import mcp_types as types
 from embedder_api import __version__
@@ -16,7 +15,7 @@ from memory_mcp.domain.principal import Principal
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp import errors
 from memory_mcp.server.mcp.adapter import Adapter, Context, Identify
-from memory_mcp.server.mcp.listed import listed
+from memory_mcp.server.mcp.listed import arguments_in, listed
 from memory_mcp.server.mcp.reading import ReadingHandlers
 from memory_mcp.server.mcp.roots import client_roots
 from memory_mcp.server.mcp.subscriptions import Subscriptions
@@ -58,10 +57,6 @@ class ToolHandlers:
     def listed(self) -> types.ListToolsResult:
         """The answer to `tools/list`, the same for every client and call."""
         return listed(self._settings)
-
-    def input_schema(self, name: str) -> dict[str, Any] | None:
-        """Return the advertised schema of a tool's arguments; None for one that is not offered."""
-        return next((tool.input_schema for tool in self.listed.tools if tool.name == name), None)
 
     async def list_tools(
         self, principal: Principal, ctx: Context, params: types.PaginatedRequestParams | None
@@ -160,5 +155,5 @@ def make_server(
         on_get_prompt=around(reading.get_prompt),
         on_completion=around(reading.complete),
         # Each tool call over HTTP (2026-07-28) looks this up, and would otherwise go through all of tools/list.
-        get_tool_input_schema=handlers.input_schema,
+        get_tool_input_schema=lambda name: arguments_in(handlers.listed, name),
     )

@@ -6,7 +6,7 @@ The tools are imported once it is sent: with their models they are an eighth of 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import mcp_types as types
 
@@ -26,6 +26,11 @@ def listed(settings: Settings) -> types.ListToolsResult:
     from memory_mcp.tools import offered  # noqa: PLC0415 - likewise
 
     return advertised(offered(settings))
+
+
+def arguments_in(tools: types.ListToolsResult, name: str) -> dict[str, Any] | None:
+    """Return the schema of a tool's arguments; None for one that is not offered."""
+    return next((tool.input_schema for tool in tools.tools if tool.name == name), None)
 
 
 def to_json(tools: types.ListToolsResult) -> str:
