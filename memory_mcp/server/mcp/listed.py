@@ -19,7 +19,11 @@ DECISIVE: Final = ("read_only", "documents_enabled", "chatgpt_tools_enabled")
 
 
 def listed(settings: Settings) -> types.ListToolsResult:
-    """Return the tools that these settings offer."""
+    """Return the tools that these settings offer.
+
+    Args:
+        settings: of this server; the file is for the usual ones.
+    """
     if all(getattr(settings, name) == Settings.model_fields[name].default for name in DECISIVE):
         return types.ListToolsResult.model_validate_json(FILE.read_bytes())
     from memory_mcp.server.mcp.schemas import advertised  # noqa: PLC0415 - the tools, which the usual list does not need
