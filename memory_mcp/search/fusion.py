@@ -130,14 +130,14 @@ def _logistic(value: float) -> float:
 
 
 def weight_of(
-    mode: SearchMode, intent: Intent, dense: DenseScores, keywords: KeywordScores, policy: FusionPolicy
+    mode: SearchMode, intent: Intent, prominence: float | None, foreign: float, policy: FusionPolicy
 ) -> float:
     """Return the weight of the vectors, 0-1, that a query of this mode and intent gives them."""
     if mode == "hybrid":
         return policy.even
     if intent == "identifier":
         return policy.identifier
-    return fusion_weight(dense.prominence, foreignness(dense, keywords, policy), policy)
+    return fusion_weight(prominence, foreign, policy)
 
 
 def by_keywords(keywords: KeywordScores, degraded: str | None) -> Ranking:
@@ -150,10 +150,10 @@ def by_vectors(dense: DenseScores) -> Ranking:
     return Ranking(_sorted(dense.scores), "semantic", 1.0, dense=dense)
 
 
-def by_both(dense: DenseScores, keywords: KeywordScores, weight: float) -> Ranking:
-    """Rank by both, with this weight of the vectors."""
+def by_both(dense: DenseScores, keywords: KeywordScores, weight: float, foreign: float) -> Ranking:
+    """Rank by both, with this weight of the vectors; `foreign` is the query's `foreignness`."""
     scores = fuse(dense.scores, keywords.scores, weight, dense.floor)
-    return Ranking(scores, "hybrid", weight, dense=dense, keywords=keywords)
+    return Ranking(scores, "hybrid", weight, dense=dense, keywords=keywords, foreign=foreign)
 
 
 def fuse(
