@@ -1,4 +1,4 @@
-"""`make docs`: write docs/reference.md from the program itself.
+"""`make docs`: write docs/reference.md and the list of tools that MCP clients get, from the program itself.
 
 A section is a function that returns its Markdown, and a line in SECTIONS.
 """
@@ -19,7 +19,9 @@ from memory_common.described import told, variable
 from memory_mcp import cli, settings
 from memory_mcp.application import resources
 from memory_mcp.application.prompts import PROMPTS
-from memory_mcp.tools import TOOLS
+from memory_mcp.server.mcp import listed
+from memory_mcp.server.mcp.schemas import advertised
+from memory_mcp.tools import TOOLS, offered
 from memory_mcp.tools.base import AnyTool
 from memory_mcp.tools.chatgpt import CHATGPT_FETCH, CHATGPT_SEARCH
 from scripts.metrics import table as metrics_table
@@ -251,5 +253,11 @@ def page() -> str:
     return "\n\n".join([HEAD, *(section() for section in SECTIONS)]) + "\n"
 
 
+def tool_list() -> str:
+    """Return the list of tools as the front keeps it."""
+    return listed.to_json(advertised(offered(settings.defaults())))
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    listed.FILE.write_text(tool_list(), encoding="utf-8")

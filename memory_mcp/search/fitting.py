@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import naming
-from memory_mcp.search.fusion import foreignness, stretched
+from memory_mcp.search.fusion import stretched
 from memory_mcp.search.models import Ranking
 from memory_mcp.search.policy import FitPolicy
 from memory_mcp.search.steps import SearchExecution
@@ -54,11 +54,10 @@ def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> 
 
 def _share_of_words(best: Mapping[str, float], search: SearchExecution, ranking: Ranking) -> float:
     """Return what the best keyword score counts in the fit, 0-1; less where words cannot tell what fits."""
-    dense, keywords = ranking.dense, ranking.keywords
-    if dense is None or keywords is None or len(best) == 1:
+    if ranking.dense is None or ranking.keywords is None or len(best) == 1:
         return float("keyword" in best)
     is_name = search.route.intent == "identifier"
-    foreign = 0.0 if is_name else foreignness(dense, keywords, search.policy.fusion)
+    foreign = 0.0 if is_name else ranking.foreign
     return (1 - foreign) / len(best)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from memory_mcp.domain.models import BackgroundScores, KeywordMatches, Match, Neighbours
@@ -75,6 +75,7 @@ def prominence(best: float, sample: BackgroundScores, chunks: int, policy: Backg
     return (best - mean) / deviation - by_chance
 
 
+@lru_cache(1)  # a search asks three times
 def _spread(sample: BackgroundScores) -> tuple[float, float] | None:
     """Return the mean and the standard deviation of the cosines; None where they are all alike."""
     cosines = [min(1.0, cosine) for cosine in sample.cosines]  # rounding may take one above 1
@@ -129,14 +130,14 @@ def _logistic(value: float) -> float:
 
 
 def weight_of(
-    mode: SearchMode, intent: Intent, dense: DenseScores, keywords: KeywordScores, policy: FusionPolicy
+    mode: SearchMode, intent: Intent, prominence: float | None, foreign: float, policy: FusionPolicy
 ) -> float:
     """Return the weight of the vectors, 0-1, that a query of this mode and intent gives them."""
     if mode == "hybrid":
         return policy.even
     if intent == "identifier":
         return policy.identifier
-    return fusion_weight(dense.prominence, foreignness(dense, keywords, policy), policy)
+    return fusion_weight(prominence, foreign, policy)
 
 
 def by_keywords(keywords: KeywordScores, degraded: str | None) -> Ranking:
@@ -149,10 +150,10 @@ def by_vectors(dense: DenseScores) -> Ranking:
     return Ranking(_sorted(dense.scores), "semantic", 1.0, dense=dense)
 
 
-def by_both(dense: DenseScores, keywords: KeywordScores, weight: float) -> Ranking:
-    """Rank by both, with this weight of the vectors."""
+def by_both(dense: DenseScores, keywords: KeywordScores, weight: float, foreign: float) -> Ranking:
+    """Rank by both, with this weight of the vectors; `foreign` is the query's `foreignness`."""
     scores = fuse(dense.scores, keywords.scores, weight, dense.floor)
-    return Ranking(scores, "hybrid", weight, dense=dense, keywords=keywords)
+    return Ranking(scores, "hybrid", weight, dense=dense, keywords=keywords, foreign=foreign)
 
 
 def fuse(
@@ -175,4 +176,6 @@ def fuse(
 
 def _sorted(scores: Mapping[int, float]) -> dict[int, float]:
     """Return the scores, best first; of equal ones the newer memory."""
-    return {key: score for score, key in sorted(zip(scores.values(), scores, strict=True), reverse=True)}
+    ordered = sorted(scores, reverse=True)
+    ordered.sort(key=scores.__getitem__, reverse=True)  # equal ones stay in their order
+    return {key: scores[key] for key in ordered}

@@ -100,6 +100,8 @@ class Ranking:
     """The share of the semantic scores, 0-1."""
     dense: DenseScores | None = None
     keywords: KeywordScores | None = None
+    foreign: float = 0.0
+    """How far words cannot tell what fits, 0-1, because the namespace has few of the query's."""
     degraded: str | None = None
     adjustments: Mapping[int, Adjustment] = field(default_factory=dict)
     """By key; a memory that is missing had none. `scores` has them in it."""

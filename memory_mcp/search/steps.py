@@ -122,8 +122,10 @@ class SearchExecution:
             return fusion.by_keywords(words, dense.sentence if dense else None)
         if keywords is None:
             return fusion.by_vectors(dense)
-        weight = fusion.weight_of(self.query.mode, self.route.intent, dense, keywords, self.policy.fusion)
-        return fusion.by_both(dense, keywords, weight)
+        policy = self.policy.fusion
+        foreign = fusion.foreignness(dense, keywords, policy)
+        weight = fusion.weight_of(self.query.mode, self.route.intent, dense.prominence, foreign, policy)
+        return fusion.by_both(dense, keywords, weight, foreign)
 
     def _adjust(self, ranking: Ranking) -> Ranking:
         """Let more than words and meaning decide in `auto`, but where a name is meant as it is spelled."""

@@ -4,3 +4,5 @@ from memory_mcp.server.lean import defer
 
 # Their `__init__` modules import the SDK's client, MCPServer, httpx and cryptography, which a front never uses.
 defer("mcp", "mcp.server")
+# Its `__init__` imports all tools, which wait until the client has their list.
+defer("memory_mcp.tools")

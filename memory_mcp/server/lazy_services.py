@@ -8,7 +8,7 @@ import gc
 from typing import TYPE_CHECKING, Final
 
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.server.lean import without
+from memory_mcp.server.lean import building_later, without
 from memory_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ class LazyServices:
     async def _make(self) -> Services:
         with without("rich"):  # structlog would import it (4 MB) for tracebacks that we do not print
             from memory_mcp import logs  # noqa: PLC0415 - structlog, after the handshake
+        from memory_mcp import tools  # noqa: PLC0415 - after the handshake
         from memory_mcp.app import running  # noqa: PLC0415 - gRPC and apsw, after the handshake
+
+        with building_later():
+            _ = tools.TOOLS  # imports them all, so that the first call need not wait for them
 
         logs.configure(self._settings)
         return await self._stack.enter_async_context(running(self._settings))

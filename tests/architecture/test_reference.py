@@ -11,14 +11,31 @@ import click
 import pytest
 
 from memory_mcp import cli
+from memory_mcp.server.mcp import listed
+from memory_mcp.settings import Settings, defaults
+from memory_mcp.tools import offered
 from scripts import reference
 
 COMMANDS = list(reference.walk(cli.commands, click.Context(cli.commands, None, cli.PROGRAM)))
+SWITCHES = [name for name, field in Settings.model_fields.items() if isinstance(field.default, bool)]
 
 
 def test_the_page_is_what_is_generated() -> None:
     """`make docs` would change nothing."""
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run make docs"
+
+
+def test_the_list_of_tools_is_what_is_generated() -> None:
+    """`make docs` would change nothing in what tools/list answers."""
+    assert listed.FILE.read_text(encoding="utf-8") == reference.tool_list(), "run make docs"
+
+
+@pytest.mark.parametrize("name", ["", *SWITCHES])
+def test_the_list_of_tools_follows_the_settings(name: str) -> None:
+    """Whatever is switched on or off, the list has the tools that are offered, from the file or not."""
+    usual = defaults()
+    switched = usual.model_copy(update={name: not getattr(usual, name)} if name else {})
+    assert [tool.name for tool in listed.listed(switched).tools] == [tool.name for tool in offered(switched)]
 
 
 @pytest.mark.parametrize(("command", "ctx"), COMMANDS, ids=[ctx.command_path for _, ctx in COMMANDS])

@@ -79,7 +79,8 @@ def test_a_weight_is_a_share(prominent: float, foreign: float) -> None:
 
 def test_the_fewer_words_are_known_the_more_the_vectors_count() -> None:
     """A question in another language, of which the namespace lacks even the function words, is left to the vectors."""
-    weights = [weight_of("auto", "question", dense(2.5), words(known), FUSION) for known in (1, 0.8, 0.6, 0.4, 0.1)]
+    foreign = [foreignness(dense(2.5), words(known), FUSION) for known in (1, 0.8, 0.6, 0.4, 0.1)]
+    weights = [weight_of("auto", "question", 2.5, share, FUSION) for share in foreign]
     assert weights == sorted(weights)
     assert weights[0] == pytest.approx(fusion_weight(2.5, 0, FUSION), abs=0.002)
     assert weights[-1] > 0.95
@@ -88,7 +89,7 @@ def test_the_fewer_words_are_known_the_more_the_vectors_count() -> None:
 def test_missing_words_of_a_handful_say_nothing() -> None:
     """Most words are missing where there are few memories, in the same language as well."""
     assert foreignness(dense(None), words(0.1), FUSION) == 0
-    assert weight_of("auto", "topic", dense(None), words(0.1), FUSION) == FUSION.default
+    assert weight_of("auto", "topic", None, 0.0, FUSION) == FUSION.default
 
 
 def test_stretching_begins_slowly() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 
 import mcp_types as types
 from embedder_api import __version__
@@ -15,13 +15,12 @@ from memory_mcp.domain.principal import Principal
 from memory_mcp.server.lazy_services import LazyServices
 from memory_mcp.server.mcp import errors
 from memory_mcp.server.mcp.adapter import Adapter, Context, Identify
+from memory_mcp.server.mcp.listed import arguments_in, listed
 from memory_mcp.server.mcp.reading import ReadingHandlers
 from memory_mcp.server.mcp.roots import client_roots
-from memory_mcp.server.mcp.schemas import advertised, input_schemas
 from memory_mcp.server.mcp.subscriptions import Subscriptions
 from memory_mcp.settings import Settings
-from memory_mcp.tools import TOOLS, offered, why_left_out
-from memory_mcp.tools.base import Result, no_roots
+from memory_mcp.tools.base import AnyTool, Result, no_roots
 
 SEARCHING = "Long-term memory. Search it (memory_search) before you answer anything that may depend on earlier sessions"
 STORING = (
@@ -45,20 +44,29 @@ class ToolHandlers:
         is_local: bool,
     ) -> None:
         self._settings = settings
-        self._offered = offered(settings)
-        self._tools = {tool.name: tool for tool in self._offered}
         self._is_local = is_local
         self._services = services
         self._dispatcher = dispatcher
         self._identify = identify
 
+    @cached_property
+    def _tools(self) -> dict[str, AnyTool]:
+        from memory_mcp.tools import offered  # noqa: PLC0415 - not before the list is sent
+
+        return {tool.name: tool for tool in offered(self._settings)}
+
+    @cached_property
+    def listed(self) -> types.ListToolsResult:
+        """The answer to `tools/list`, the same for every client and call."""
+        return listed(self._settings)
+
     async def list_tools(
         self, principal: Principal, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        """Answer `tools/list` from a prepared result."""
+        """Answer `tools/list`."""
         del principal, ctx, params
         self._services.warm()
-        return advertised(self._offered)
+        return self.listed
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         """Answer `tools/call`; errors become results that the model can read, except for an unknown tool."""
@@ -90,6 +98,8 @@ def _to_result(result: Result) -> types.CallToolResult:
 
 
 async def _refuse(name: str, settings: Settings) -> types.CallToolResult:
+    from memory_mcp.tools import TOOLS, why_left_out  # noqa: PLC0415 - not before the list is sent
+
     if tool := next((tool for tool in TOOLS if tool.name == name), None):
         raise UnknownToolError(f"{name} {why_left_out(tool, settings)}; use one of the tools in tools/list")
     raise UnknownToolError(f"unknown tool {name[:64]!r}; use one of the tools in tools/list")
@@ -127,7 +137,6 @@ def make_server(
         identify: names who calls.
         is_local: whether the client runs on this machine for this user, so that its roots are folders here.
     """
-    tools = offered(settings)
     around = Adapter(dispatcher, identify).around
     handlers = ToolHandlers(settings, services, dispatcher, identify, is_local=is_local)
     reading = ReadingHandlers(services.get, read_only=settings.read_only)
@@ -148,5 +157,5 @@ def make_server(
         on_get_prompt=around(reading.get_prompt),
         on_completion=around(reading.complete),
         # Each tool call over HTTP (2026-07-28) looks this up, and would otherwise go through all of tools/list.
-        get_tool_input_schema=lambda name: input_schemas(tools).get(name),
+        get_tool_input_schema=lambda name: arguments_in(handlers.listed, name),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Final
 
 import mcp_types as types
@@ -17,16 +16,9 @@ BRIEF: Final = ("type", "enum")
 """What is kept of an argument that another tool's schema explains."""
 
 
-@cache
 def advertised(tools: tuple[AnyTool, ...]) -> types.ListToolsResult:
     """Return the list of tools, the same for every client and call."""
     return types.ListToolsResult(tools=[_advertise(tool) for tool in tools])
-
-
-@cache
-def input_schemas(tools: tuple[AnyTool, ...]) -> dict[str, JsonSchema]:
-    """Return the advertised schema of each tool's arguments."""
-    return {tool.name: tool.input_schema for tool in advertised(tools).tools}
 
 
 def _advertise(tool: AnyTool) -> types.Tool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import apsw
 
@@ -35,8 +36,13 @@ class SqliteSnapshot:
 
     def __init__(self, db: apsw.Connection, finder: VectorSearch) -> None:
         self._db = db
-        self._finder = finder
+        self._caches = finder
         self._indexes: dict[str, NamespaceIndex] = {}
+
+    @cached_property
+    def _finder(self) -> VectorSearch:
+        self._caches.refresh(self._db)  # once: nothing changes in a snapshot
+        return self._caches
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         return reads.fetch(self._db, keys)
@@ -71,7 +77,7 @@ class SqliteSnapshot:
 
     def _index(self, namespace: str) -> NamespaceIndex:
         if namespace not in self._indexes:
-            self._indexes[namespace] = NamespaceIndex.of(self._db, namespace, self._finder.keywords(self._db))
+            self._indexes[namespace] = NamespaceIndex.of(self._db, namespace, self._finder.keywords)
         return self._indexes[namespace]
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:

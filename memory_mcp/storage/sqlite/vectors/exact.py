@@ -33,17 +33,19 @@ def space(db: apsw.Connection) -> Space | None:
     return None if active is None else active[1]
 
 
-def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+def nearest(db: apsw.Connection, number: int, vector: bytes, filters: Filters, limit: int, chunks: int) -> list[Match]:
     """Return the memories whose best chunk is nearest by cosine, best first.
 
-    Raises:
-        SpaceMismatchError: the store's vectors are of another space.
+    Args:
+        db: inside a read transaction.
+        number: the space's.
+        vector: the query's.
+        filters: pass on what may be found.
+        limit: how many memories are wanted.
+        chunks: how many the namespace has in all.
     """
-    number = vectors_of(db, space)
-    if number is None:
-        return []
     best: dict[int, tuple[float, int]] = {}
-    k = min(MAX_K, max(limit + limit // 4, 64))  # three times as many results double the time of the scan
+    k = min(MAX_K, _first_k(db, filters.namespace, limit, chunks))
     while True:
         rows = _neighbours(db, number, vector, filters, k, excluded=list(best) if k == MAX_K else [])
         for passage_id, key, score in rows:
@@ -55,6 +57,15 @@ def nearest(db: apsw.Connection, vector: bytes, space: Space, filters: Filters, 
         )  # chunks of few memories fill the results: ask for more, then exclude these memories
     ranked = sorted(best.items(), key=lambda entry: -entry[1][0])[:limit]
     return _matches(db, ranked)
+
+
+def _first_k(db: apsw.Connection, namespace: str, limit: int, chunks: int) -> int:
+    """Return how many chunks to ask for at first: some to spare, unless each memory has one, as the scan takes longer.
+
+    Three times as many results double its time.
+    """
+    memories = cast("int | None", db.execute("SELECT memories FROM namespaces WHERE namespace = ?", (namespace,)).get)
+    return limit if chunks <= (memories or 0) else max(limit + limit // 4, 64)
 
 
 def compare(db: apsw.Connection, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import apsw
 
 from memory_mcp.domain.models import BackgroundScores, Filters, Match, Neighbours, Space
+from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.lexical.scoring import PostingCache
 from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.exact import cosines
@@ -68,8 +69,11 @@ class VectorSearch:
             SpaceMismatchError: the store's vectors are of another space.
         """
         number = exact.vectors_of(db, space)
-        if number is None or not self._is_large(db, number, space, filters.namespace):
-            return exact.nearest(db, vector, space, filters, limit)
+        if number is None:
+            return []
+        chunks = self._held(db, number, filters.namespace).total
+        if chunks < self._large or space.dimensions % 64:  # or dimensions that do not fill 64-bit words
+            return exact.nearest(db, number, vector, filters, limit, chunks)
         found = self._by_signs().nearest(db, number, vector, space, filters, limit)
         return exact.best_matches(db, found, limit)
 
@@ -94,7 +98,7 @@ class VectorSearch:
 
     def neighbours(self, db: apsw.Connection, keys: Sequence[int]) -> dict[int, Neighbours]:
         """Return the neighbours of each memory in its conversation; a key without a conversation is absent."""
-        around = self._known_at(db).around
+        around = self._known.around
         missing = [key for key in keys if key not in around]
         if missing:
             found = context.neighbours(db, missing)
@@ -116,29 +120,24 @@ class VectorSearch:
             known.shares = shares
         return context.contextual_similarity(db, vector, space, around, context.Sums(shares, known.sums))
 
-    def keywords(self, db: apsw.Connection) -> PostingCache:
-        """Return the cache of the keyword index."""
-        return self._known_at(db).keywords
+    @property
+    def keywords(self) -> PostingCache:
+        """The cache of the keyword index."""
+        return self._known.keywords
 
-    def _known_at(self, db: apsw.Connection) -> _Known:
-        """Return the cache, emptied if the store has changed."""
-        generation = cast("int | None", db.execute("SELECT max(seq) FROM changes").get) or 0
+    def refresh(self, db: apsw.Connection) -> None:
+        """Forget what is cached if the store has changed; call it before anything else in each read transaction."""
+        generation = changes.generation(db)
         if generation != self._known.generation or self._known.size > MOST_KNOWN:
             self._known = _Known(generation)
-        return self._known
 
     def _held(self, db: apsw.Connection, number: int, namespace: str) -> context.NamespaceVectors:
-        held = self._known_at(db).held
+        held = self._known.held
         if (number, namespace) not in held:
             if len(held) == MOST_HELD:
                 held.clear()
             held[number, namespace] = context.held(db, number, namespace)
         return held[number, namespace]
-
-    def _is_large(self, db: apsw.Connection, number: int, space: Space, namespace: str) -> bool:
-        if space.dimensions % 64:
-            return False  # too few vectors, or dimensions that do not fill 64-bit words
-        return self._held(db, number, namespace).total >= self._large
 
     def _by_signs(self) -> BinaryVectorIndex:
         if self._signs is None:
