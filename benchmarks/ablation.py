@@ -150,7 +150,12 @@ def filed_anew(whole: Shelf, settings: Settings, part: Part) -> Shelf:
 
 
 def _new(document: Document) -> NewMemory:
-    return NewMemory(document.content, document.namespace, conversation_id=document.conversation)
+    return NewMemory(
+        document.content,
+        document.namespace,
+        conversation_id=document.conversation,
+        created_at=document.created_at,
+    )
 
 
 async def _unheard(_: int) -> None:

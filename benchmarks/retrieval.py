@@ -133,7 +133,11 @@ class Front:
 
 def _item(document: Document) -> dict[str, str]:
     item = {"content": document.content, "namespace": document.namespace}
-    return item | ({"conversation_id": document.conversation} if document.conversation else {})
+    if document.conversation:
+        item["conversation_id"] = document.conversation
+    if document.created_at:
+        item["created_at"] = document.created_at.isoformat()
+    return item
 
 
 async def measure(chosen: RetrievalSet, environment: dict[str, str]) -> list[Row]:
