@@ -2,7 +2,7 @@
 
 Each set is stored once, by a front of its own, and asked in every mode; the daemon keeps no cache. The sets are those
 in `../shared/data`, or in the folder that is named first (benchmarks/sets.py says how it looks); names after it choose
-among them. `--model multilingual` before all that asks another model.
+among them. `--model multilingual` before all that asks another model, `--questions 300` that many of each set.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mcp import Client, StdioServerParameters
 
-from benchmarks.kit import DATA, FRONT, daemon, daemon_arguments, percentile, say
-from benchmarks.sets import Document, Quality, Question, RetrievalSet, quality, sets
+from benchmarks.kit import FRONT, Asked, daemon, percentile, say
+from benchmarks.sets import Document, Quality, Question, RetrievalSet, quality, sampled, sets
 from benchmarks.tables import head, line
 
 MODES = ("auto", "semantic", "keyword")
@@ -158,13 +157,13 @@ def worst(rows: Iterable[Row]) -> tuple[float, str]:
 
 async def main(arguments: Sequence[str]) -> None:
     """Measure the sets that are at hand, and print a table in Markdown."""
-    model, arguments = daemon_arguments(arguments)
-    data, names = Path(arguments[0]) if arguments else DATA, arguments[1:]
+    asked = Asked.of(arguments)
     say(head(["set", "mode", "recall@10", "nDCG@10", "search p50 / p95", "stored", "target"]))
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with daemon(folder, "--cache-mb", "0", *model) as served:
-            for chosen in sets(data, names):
+        async with daemon(folder, "--cache-mb", "0", *asked.daemon) as served:
+            for whole in sets(asked.data, asked.names):
+                chosen = sampled(whole, asked.questions)
                 environment = {
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
                     "MCP_MEMORY_SQLITE_PATH": f"{folder}/{chosen.name}.db",

@@ -111,6 +111,13 @@ def alone(conversations: Callable[[], RetrievalSet]) -> RetrievalSet:
     return replace(told, name=ALONE, documents=[replace(document, conversation=None) for document in told.documents])
 
 
+def sampled(chosen: RetrievalSet, questions: int) -> RetrievalSet:
+    """Leave at most so many questions, evenly chosen."""
+    every = len(chosen.questions)
+    asked = min(questions, every)
+    return replace(chosen, questions=[chosen.questions[number * every // asked] for number in range(asked)])
+
+
 def load(folder: Path) -> RetrievalSet:
     """Read a folder; a question without a right document is left out."""
     grades: dict[str, dict[str, int]] = collections.defaultdict(dict)
