@@ -1,7 +1,7 @@
-"""`python -m benchmarks.long_contents`: storing long contents, in turns with the daemon alone on the same passages.
+"""`python -m benchmarks.long_contents [SET [COUNT]]`: storing long contents, in turns with the daemon alone on the same passages.
 
-The contents are those of BEAM, or of the set that is named; the daemon keeps no cache, and is given all passages of a
-block at once, which is the most that it can do.
+The contents are those of BEAM, or of the set that is named, but for the few that are left to the queue as they are too
+long; the daemon keeps no cache, and is given all passages of a block at once, which is the most that it can do.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from benchmarks.kit import DATA, FRONT, Daemon, daemon, report, say
 from benchmarks.sets import load
 from benchmarks.store import Line
 from memory_mcp.memories.chunking import DEFAULT_CHUNKS, head_of, split
+from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE
 
 BLOCK = 200
 REQUEST = 64
@@ -49,15 +50,19 @@ def store(front: Line, contents: Sequence[str]) -> float:
     return took_s
 
 
-async def main(name: str = "beam_dev") -> None:
-    """Measure one set."""
-    contents = [document.content for document in load(DATA / name).documents]
+async def main(name: str = "beam_dev", count: str = "1400") -> None:
+    """Measure the first contents of a set."""
+    contents = [
+        one.content for one in load(DATA / name).documents if len(passages([one.content])) <= MAX_PASSAGES_AT_ONCE
+    ]
+    contents = contents[: int(count)]
     stored_s = embedded_s = texts = 0.0
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         async with daemon(folder, "--cache-mb", "0") as served:
             environment = {
                 "MCP_MEMORY_SQLITE_PATH": f"{folder}/memory.db",
                 "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
+                "MCP_MEMORY_BULK_BUDGET_S": "300",
             }
             front = Line([str(FRONT), "serve"], environment)
             await embed(served, passages(contents[:BLOCK]))

@@ -26,7 +26,7 @@ MODES = ("auto", "semantic", "keyword")
 BATCH = 200
 POLL_S = 0.2
 PATIENCE_S = 60
-"""Seconds that a search waits for its vector: a busy moment of the machine is not to end an hour's measuring."""
+"""Seconds that a search or a batch waits for its vectors: a busy moment of the machine is not to end an hour's measuring."""
 
 TARGETS: Mapping[str, tuple[str, float]] = {
     "locomo_dev_turn": ("recall", 0.76),
@@ -168,6 +168,7 @@ async def main(arguments: Sequence[str]) -> None:
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
                     "MCP_MEMORY_SQLITE_PATH": f"{folder}/{chosen.name}.db",
                     "MCP_MEMORY_EMBED_BUDGET_S": str(PATIENCE_S),
+                    "MCP_MEMORY_BULK_BUDGET_S": str(PATIENCE_S),
                 }
                 for row in await measure(chosen, environment):
                     rows.append(row)

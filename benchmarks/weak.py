@@ -72,6 +72,7 @@ async def main(arguments: Sequence[str]) -> None:
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
                     "MCP_MEMORY_SQLITE_PATH": f"{folder}/{whole.name}.db",
                     "MCP_MEMORY_EMBED_BUDGET_S": str(PATIENCE_S),
+                    "MCP_MEMORY_BULK_BUDGET_S": str(PATIENCE_S),
                 }
                 await measure(sampled(whole, asked.questions), asked.data, environment)
 
