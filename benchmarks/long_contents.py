@@ -1,7 +1,7 @@
-"""`python -m benchmarks.long_contents [SET [COUNT]]`: storing long contents, in turns with the daemon alone on the same passages.
+"""`python -m benchmarks.long_contents [SET [COUNT]]`: storing long contents, in turns with the daemon alone.
 
 The contents are those of BEAM, or of the set that is named, but for the few that are left to the queue as they are too
-long; the daemon keeps no cache, and is given all passages of a block at once, which is the most that it can do.
+long; the daemon keeps no cache, and is given all passages of the same block at once, which is the most that it can do.
 """
 
 from __future__ import annotations

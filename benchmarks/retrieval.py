@@ -26,7 +26,7 @@ MODES = ("auto", "semantic", "keyword")
 BATCH = 200
 POLL_S = 0.2
 PATIENCE_S = 60
-"""Seconds that a search or a batch waits for its vectors: a busy moment of the machine is not to end an hour's measuring."""
+"""Seconds that a search or a batch waits for its vectors: a busy moment of the machine is not to end the measuring."""
 
 TARGETS: Mapping[str, tuple[str, float]] = {
     "locomo_dev_turn": ("recall", 0.76),
