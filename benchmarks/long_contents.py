@@ -20,7 +20,7 @@ from benchmarks.store import Line
 from memory_mcp.memories.chunking import DEFAULT_CHUNKS, head_of, split
 from memory_mcp.memories.indexing import MAX_PASSAGES_AT_ONCE
 
-BLOCK = 200
+BLOCK = 100
 REQUEST = 64
 
 
