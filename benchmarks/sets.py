@@ -1,15 +1,16 @@
 """Sets of memories with questions and their right answers, and how well a search does on them.
 
 A set is a folder with corpus.jsonl (`_id`, `title`, `text`; `group` where a query is answered from its own group alone,
-`session` where a document is a turn of one), queries.jsonl (`_id`, `text`, `group`) and qrels.tsv (query, document,
-grade). More are made here: turns that are stored without their conversation, functions of Python's library, and
-questions in one language on paragraphs in another (XQuAD's have the same ids in all its languages).
+`session` where a document is a turn of one, `date`), queries.jsonl (`_id`, `text`, `group`) and qrels.tsv (query,
+document, grade). More are made here: turns that are stored without their conversation, functions of Python's library,
+and questions in one language on paragraphs in another (XQuAD's have the same ids in all its languages).
 """
 
 from __future__ import annotations
 
 import ast
 import collections
+import contextlib
 import json
 import math
 import random
@@ -17,6 +18,7 @@ import re
 import sysconfig
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import permutations
 from pathlib import Path
@@ -26,6 +28,10 @@ ANY = "default"
 
 XQUAD, BETWEEN = "xquad_", "_on_"
 TURNS, ALONE, CODE = "locomo_dev_turn", "turns_alone", "code"
+
+DATES = ("%I:%M %p on %d %B, %Y", "%B-%d-%Y", "%Y-%m-%d")
+SAME_DATE = timedelta(hours=12)
+"""A document is of the date of the one before it as long as that is no further from it."""
 
 FUNCTIONS, ASKED = 2_500, 600
 SKIPPED = {"test", "idlelib", "lib2to3", "site-packages", "__pycache__"}
@@ -39,6 +45,8 @@ class Document:
     content: str
     namespace: str = ANY
     conversation: str | None = None
+    created_at: datetime | None = None
+    """None where the set has no dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,13 @@ def alone(conversations: Callable[[], RetrievalSet]) -> RetrievalSet:
     return replace(told, name=ALONE, documents=[replace(document, conversation=None) for document in told.documents])
 
 
+def sampled(chosen: RetrievalSet, questions: int) -> RetrievalSet:
+    """Leave at most so many questions, evenly chosen."""
+    every = len(chosen.questions)
+    asked = min(questions, every)
+    return replace(chosen, questions=[chosen.questions[number * every // asked] for number in range(asked)])
+
+
 def load(folder: Path) -> RetrievalSet:
     """Read a folder; a question without a right document is left out."""
     grades: dict[str, dict[str, int]] = collections.defaultdict(dict)
@@ -110,7 +125,7 @@ def load(folder: Path) -> RetrievalSet:
         question, document, grade = line.split("\t")
         if int(grade) > 0:
             grades[question][document] = int(grade)
-    documents = [_document(row) for row in _rows(folder / "corpus.jsonl")]
+    documents = [*_dated(_rows(folder / "corpus.jsonl"))]
     questions = [
         Question(row["text"], grades[row["_id"]], str(row.get("group", ANY)))
         for row in _rows(folder / "queries.jsonl")
@@ -124,9 +139,29 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
         yield from map(json.loads, lines)
 
 
-def _document(row: Mapping[str, str]) -> Document:
-    content = f"{row.get('title', '')} {row['text']}".strip() or "-"
-    return Document(row["_id"], content, str(row.get("group", ANY)), row.get("session"))
+def _dated(rows: Iterator[Mapping[str, str]]) -> Iterator[Document]:
+    """Yield the documents; those of a group that have one date or none follow each other by a second."""
+    latest: dict[str, datetime | None] = {}
+    for row in rows:
+        group = str(row.get("group", ANY))
+        latest[group] = _moment(row.get("date") or "", latest.get(group))
+        content = f"{row.get('title', '')} {row['text']}".strip() or "-"
+        yield Document(row["_id"], content, group, row.get("session"), latest[group])
+
+
+def _moment(date: str, latest: datetime | None) -> datetime | None:
+    """Return the moment of a document, by its date and the moment of the one before."""
+    moment = _read(date) or latest
+    if moment is None or latest is None or not moment <= latest < moment + SAME_DATE:
+        return moment
+    return latest + timedelta(seconds=1)
+
+
+def _read(date: str) -> datetime | None:
+    for form in DATES:
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(date, form).replace(tzinfo=UTC)
+    return None
 
 
 def code() -> RetrievalSet:

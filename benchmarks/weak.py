@@ -17,9 +17,9 @@ from pathlib import Path
 
 from mcp import Client, StdioServerParameters
 
-from benchmarks.kit import DATA, FRONT, daemon, daemon_arguments, say
+from benchmarks.kit import FRONT, Asked, daemon, say
 from benchmarks.retrieval import PATIENCE_S, Front
-from benchmarks.sets import Question, RetrievalSet, sets
+from benchmarks.sets import Question, RetrievalSet, sampled, sets
 from benchmarks.tables import head, line
 
 SETS = ("locomo_dev_turn", "locomo_dev_session", "beam_dev")
@@ -63,18 +63,18 @@ async def measure(chosen: RetrievalSet, data: Path, environment: Mapping[str, st
 
 async def main(arguments: Sequence[str]) -> None:
     """Measure the sets that are at hand, and print a table in Markdown."""
-    model, arguments = daemon_arguments(arguments)
-    data = Path(arguments[0]) if arguments else DATA
+    asked = Asked.of(arguments)
     say(head(["set", "asked in", "answered and called weak", "not answered and called weak", "balanced accuracy"]))
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        async with daemon(folder, *model) as served:
-            for chosen in sets(data, arguments[1:] or SETS):
+        async with daemon(folder, *asked.daemon) as served:
+            for whole in sets(asked.data, asked.names or SETS):
                 environment = {
                     "MCP_MEMORY_EMBEDDER_ADDRESS": served.address,
-                    "MCP_MEMORY_SQLITE_PATH": f"{folder}/{chosen.name}.db",
+                    "MCP_MEMORY_SQLITE_PATH": f"{folder}/{whole.name}.db",
                     "MCP_MEMORY_EMBED_BUDGET_S": str(PATIENCE_S),
+                    "MCP_MEMORY_BULK_BUDGET_S": str(PATIENCE_S),
                 }
-                await measure(chosen, data, environment)
+                await measure(sampled(whole, asked.questions), asked.data, environment)
 
 
 if __name__ == "__main__":

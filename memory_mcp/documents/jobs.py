@@ -27,7 +27,7 @@ from memory_mcp.domain.jobs import IngestJob, JobFile, JobFileState, JobState
 from memory_mcp.domain.models import Lane, Space
 from memory_mcp.domain.ports import DocumentStore
 from memory_mcp.logger import Logger
-from memory_mcp.memories.ahead import BATCH, embed_ahead
+from memory_mcp.memories.ahead import BATCH, embed_ahead, is_full
 from memory_mcp.memories.indexing import Indexer
 
 LEASE: Final = "documents"
@@ -258,7 +258,7 @@ class JobRunner:
             files += 1
             for text in prepared.new_texts():
                 batch.append(text)
-                if len(batch) == BATCH:
+                if is_full(batch):
                     yield batch
                     batch, files = [], 0
             if files == FILES_AT_ONCE:

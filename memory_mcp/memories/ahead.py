@@ -12,13 +12,18 @@ from memory_mcp.domain.models import Embedded, Lane, Space
 from memory_mcp.memories.indexing import Indexer
 
 BATCH: Final = 64
-"""Texts in one batch."""
+"""Texts in one batch, at most."""
+BATCH_CHARS: Final = 16_000
+"""Characters in one batch after which no text is added: so many are about 50 chunks, which is one call of the embedder.
+Each batch waits for those before it, within its own budget."""
 
 AHEAD: Final = 4
 """Batches embedded while one is written: the daemon packs better batches from several calls."""
-AHEAD_OF_LONG: Final = 2
-LONG: Final = 64_000
-"""Total characters above which fewer batches run ahead: each waits for those before it, within its own budget."""
+
+
+def is_full(batch: Sequence[str]) -> bool:
+    """Return whether a batch is to be embedded as it is."""
+    return len(batch) >= BATCH or sum(map(len, batch)) >= BATCH_CHARS
 
 
 async def embed_ahead(
@@ -46,32 +51,24 @@ async def embed_ahead(
             return await indexer.cut(batch), failure
         return await indexer.embed(batch, lane=Lane.BULK, space=await space())
 
-    coming = deque[tuple[int, asyncio.Task[tuple[list[Embedded], EmbedderError | None]]]]()
-
-    def start(batch: Sequence[str]) -> None:
-        coming.append((sum(map(len, batch)), asyncio.create_task(embed(batch))))
+    coming = deque[asyncio.Task[tuple[list[Embedded], EmbedderError | None]]]()
 
     async def start_more(following: Sequence[str] | None, most: int) -> Sequence[str] | None:
         """Return the first batch that must wait."""
-        while following is not None and _may_follow([size for size, _ in coming], sum(map(len, following)), most):
-            start(following)
+        while following is not None and len(coming) < most:
+            coming.append(asyncio.create_task(embed(following)))
             following = await anext(batches, None)
         return following
 
     try:
         following = await start_more(await anext(batches, None), 1 if gives_up else AHEAD)
         while coming:
-            embedded, failed = await coming[0][1]
+            embedded, failed = await coming[0]
             coming.popleft()
             failure = failure or failed
             following = await start_more(following, AHEAD)
             yield embedded
     finally:
-        for _, task in coming:
+        for task in coming:
             task.cancel()
-        await asyncio.gather(*(task for _, task in coming), return_exceptions=True)
-
-
-def _may_follow(waiting: Sequence[int], following: int, most: int) -> bool:
-    """Return whether a batch of so many characters may be sent behind the waiting ones."""
-    return len(waiting) < (most if sum(waiting) + following < LONG else min(most, AHEAD_OF_LONG))
+        await asyncio.gather(*coming, return_exceptions=True)

@@ -23,7 +23,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.ports import RecordsAndIndex
 from memory_mcp.domain.principal import Reach
-from memory_mcp.memories.ahead import BATCH, embed_ahead
+from memory_mcp.memories.ahead import embed_ahead, is_full
 from memory_mcp.memories.indexing import Indexer
 
 DELETED_AT_ONCE: Final = 500
@@ -59,7 +59,7 @@ class Memories:
         try:
             async with aclosing(embed_ahead(self._indexer, self._space_now, _batches(news))) as batches:
                 async for embedded in batches:
-                    outcomes += await self._add(news[len(outcomes) : len(outcomes) + BATCH], embedded)
+                    outcomes += await self._add(news[len(outcomes) : len(outcomes) + len(embedded)], embedded)
                     await on_progress(len(outcomes))
         except StoreError as error:
             return outcomes + [error] * (len(news) - len(outcomes))
@@ -192,5 +192,11 @@ class Memories:
 
 
 async def _batches(news: Sequence[NewMemory]) -> AsyncGenerator[list[str], None]:
-    for start in range(0, len(news), BATCH):
-        yield [new.content for new in news[start : start + BATCH]]
+    batch: list[str] = []
+    for new in news:
+        batch.append(new.content)
+        if is_full(batch):
+            yield batch
+            batch = []
+    if batch:
+        yield batch

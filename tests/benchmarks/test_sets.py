@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from benchmarks.sets import ALONE, CODE, TURNS, Question, code, quality, sets
 
 
-def write(path: Path, rows: list[dict[str, str]]) -> None:
+def write(path: Path, rows: Sequence[Mapping[str, str | None]]) -> None:
     """Write JSON lines."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
@@ -35,6 +36,21 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
     assert [(d.content, d.namespace, d.conversation) for d in told.documents] == [("On it", "g", "s")]
     assert told.questions == [Question("it?", {"d": 1}, "g")] == alone.questions
     assert (alone.name, alone.documents[0].conversation) == (ALONE, None)
+
+
+def test_documents_of_one_date_follow_each_other(tmp_path: Path) -> None:
+    """Those of a group without a date, or with that of the one before, come a second after it."""
+    folder = tmp_path / TURNS
+    folder.mkdir()
+    dates = ["1:56 pm on 8 May, 2023", None, "1:56 pm on 8 May, 2023", "May-10-2023", "2023-05-09", "soon"]
+    rows = [{"_id": str(place), "text": "it", "group": "g", "date": date} for place, date in enumerate(dates)]
+    write(folder / "corpus.jsonl", [*rows, {"_id": "other", "text": "it", "group": "h"}])
+    write(folder / "queries.jsonl", [])
+    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n", encoding="utf-8")
+    [told] = sets(tmp_path, [TURNS])
+    begun = ["2023-05-08T13:56:00", "2023-05-08T13:56:01", "2023-05-08T13:56:02", "2023-05-10T00:00:00"]
+    following = ["2023-05-09T00:00:00", "2023-05-09T00:00:01"]
+    assert [d.created_at and f"{d.created_at:%Y-%m-%dT%H:%M:%S}" for d in told.documents] == [*begun, *following, None]
 
 
 def test_questions_are_asked_on_another_language(tmp_path: Path) -> None:

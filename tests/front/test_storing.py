@@ -195,13 +195,24 @@ async def test_a_store_that_another_front_gave_a_new_space_is_written_in_that(st
     await store.close()
 
 
-@pytest.mark.parametrize(("long", "ahead"), [(10**6, 4), (0, 2)])
-async def test_few_batches_of_long_memories_wait_at_the_embedder(
-    tmp_path: Path, long: int, ahead: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A batch waits for those before it, within its own budget: of long memories fewer are embedded ahead."""
-    monkeypatch.setattr("memory_mcp.memories.ahead.LONG", long)
-    present = most = 0
+async def test_a_batch_of_long_memories_has_few_of_them(store: SqliteStore) -> None:
+    """A batch waits for those before it, within its own budget: it has so many characters that one call does."""
+    embedder, told = FakeEmbedder(), list[int]()
+
+    async def tell(done: int) -> None:
+        told.append(done)
+
+    long = [NewMemory(f"Day {i}. " + "We went to the lake and ate well that day. " * 116, "n") for i in range(10)]
+    assert 16_000 / 4 < len(long[0].content) < 16_000 / 3
+    await Memories(store, make(embedder), on_pending=lambda: None).store_many(long, on_progress=tell)
+    assert told == [4, 8, 10]
+    assert max(len(call[0]) for call in embedder.calls) <= 64
+    await store.close()
+
+
+async def test_few_batches_wait_at_the_embedder(tmp_path: Path) -> None:
+    """A batch waits for those before it, within its own budget."""
+    present, most, ahead = 0, 0, 4
     crowded, may_answer = asyncio.Event(), asyncio.Event()
 
     class Busy(FakeEmbedder):

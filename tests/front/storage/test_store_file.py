@@ -106,6 +106,11 @@ async def test_both_connections_are_durable(store: SqliteStore) -> None:
             assert await ask(lambda db: (db.pragma("fullfsync"), db.pragma("checkpoint_fullfsync"))) == (1, 1)
 
 
+async def test_a_new_store_has_a_map_of_its_pages(store: SqliteStore) -> None:
+    """SQLite finds a vector in a chunk of them without reading those before it; the setting is the file's for good."""
+    assert await store._database.read(lambda db: db.pragma("auto_vacuum")) == 2
+
+
 async def test_a_store_opens_again_with_all_it_held(path: Path) -> None:
     """What was stored is there for the next process, and the schema is not made twice."""
     first = SqliteStore(path)

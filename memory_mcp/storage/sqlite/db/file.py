@@ -148,10 +148,16 @@ class Patience:
         self._ended.set()
 
 
-def _enter_wal(db: apsw.Connection, patience: Patience) -> None:
-    """Switch a new file to WAL mode, with our own wait: SQLite does not wait while another process does the same."""
+def _enter_wal(db: apsw.Connection, patience: Patience, *, is_new: bool) -> None:
+    """Switch a file to WAL mode, with our own wait: SQLite does not wait while another process does the same.
+
+    A new one gets a map of its pages first, which cannot be added later: with it SQLite finds a place in a long row,
+    such as a chunk of vectors, without reading all that lies before it. Freed pages stay in the file, as without it.
+    """
     for calls in count():
         try:
+            if is_new:
+                db.pragma("auto_vacuum", "INCREMENTAL")
             db.pragma("journal_mode", "WAL")
         except apsw.BusyError:
             if not patience(calls):
@@ -183,7 +189,7 @@ def connect(path: Path, patience: Patience | None = None) -> apsw.Connection:
         with noticing_full(db):
             db.set_busy_handler(patience)
             check_identity(db, path)  # before anything is written to a foreign file
-            _enter_wal(db, patience)
+            _enter_wal(db, patience, is_new=path.stat().st_size == 0)
             prepare(db)
     except BaseException:
         db.close()
