@@ -173,21 +173,10 @@ class Settings(BaseSettings):
         max_length=MAX_NAMESPACE,
         description="The namespace of calls that do not name one; `auto` is the project's.",
     )
-    hook_start_chars: int = Field(
-        4_000, ge=200, le=9_500, description="Characters that `hook session-start` prints at most."
-    )
-    hook_prompt_chars: int = Field(
-        2_000, ge=200, le=9_500, description="Characters that `hook prompt-submit` prints at most."
-    )
-    hook_start_ms: int = Field(
-        1_000,
-        ge=50,
-        le=60_000,
-        description="Milliseconds after which `hook session-start` gives up and prints nothing.",
-    )
-    hook_prompt_ms: int = Field(
-        250, ge=50, le=60_000, description="Milliseconds after which `hook prompt-submit` gives up, and prints nothing."
-    )
+    hook_start_chars: int = Field(4_000, ge=200, le=9_500, description="Most characters of `hook session-start`.")
+    hook_prompt_chars: int = Field(2_000, ge=200, le=9_500, description="Most characters of `hook prompt-submit`.")
+    hook_start_ms: int = Field(1_000, ge=50, le=60_000, description="When `hook session-start` gives up, in ms.")
+    hook_prompt_ms: int = Field(250, ge=50, le=60_000, description="When `hook prompt-submit` gives up, in ms.")
     hook_sources: bool = Field(
         default=False,
         description="Let hooks show documents too, and `hook session-start` context sources, which takes it longer.",

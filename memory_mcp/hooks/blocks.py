@@ -43,7 +43,7 @@ class HookBlock(NamedTuple):
     shown: tuple[tuple[str, str], ...]
 
 
-class Wanted(NamedTuple):
+class HookRequest(NamedTuple):
     """What a hook asks for."""
 
     settings: HookSettings
@@ -68,7 +68,7 @@ class Wanted(NamedTuple):
         )
 
 
-def at_start(wanted: Wanted) -> HookBlock | None:
+def at_start(wanted: HookRequest) -> HookBlock | None:
     """Return what a session should know; None if that is nothing, or nothing new.
 
     Raises:
@@ -92,7 +92,7 @@ def _brief(evidence: Evidence, most_chars: int) -> Evidence:
     return replace(evidence, passage=lambda: f"{begins.rpartition(' ')[0] or begins} …")
 
 
-async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) -> HookBlock | None:
+async def with_prompt(wanted: HookRequest, prompt: str, left_s: Callable[[], float]) -> HookBlock | None:
     """Return what fits a prompt; None if nothing does, or nothing new.
 
     Raises:
@@ -119,7 +119,7 @@ async def with_prompt(wanted: Wanted, prompt: str, left_s: Callable[[], float]) 
     return _packed(wanted, Candidates(new, {}, found.following))
 
 
-def _packed(wanted: Wanted, candidates: Candidates) -> HookBlock | None:
+def _packed(wanted: HookRequest, candidates: Candidates) -> HookBlock | None:
     """Return the block of what fits; a token is so many characters at most, or it is packed again."""
     from memory_mcp.context.packing import pack  # noqa: PLC0415 - not with other systems' answers
 
@@ -145,7 +145,7 @@ def _embedder(settings: HookSettings, left_s: float) -> Embedder:
     return GrpcEmbedder(settings.embedder_address or default_address())
 
 
-async def from_everywhere(wanted: Wanted, left_s: Callable[[], float]) -> HookBlock | None:
+async def from_everywhere(wanted: HookRequest, left_s: Callable[[], float]) -> HookBlock | None:
     """Return what the memories, documents and sources know at a start, for those who have set `hook_sources`."""
     from memory_mcp import settings  # noqa: PLC0415 - the whole program, for those alone
     from memory_mcp.app import opened  # noqa: PLC0415 - likewise

@@ -18,7 +18,7 @@ from memory_mcp.hooks import quick_settings
 from memory_mcp.hooks.deadline import Deadline, began
 
 if TYPE_CHECKING:
-    from memory_mcp.hooks.blocks import HookBlock, Wanted
+    from memory_mcp.hooks.blocks import HookBlock, HookRequest
     from memory_mcp.hooks.quick_settings import HookSettings
 
 LATE: Final = "it was not done in time; the store may be locked, the daemon hang, or the machine be busy"
@@ -91,7 +91,7 @@ def _limit_s(call: HookCall, settings: HookSettings) -> float:
 
 def _answered(call: HookCall, settings: HookSettings, deadline: Deadline) -> bool:
     """Print what the client's session should be told; say whether that was anything."""
-    from memory_mcp.hooks.blocks import Wanted  # noqa: PLC0415 - inside the net
+    from memory_mcp.hooks.blocks import HookRequest  # noqa: PLC0415 - inside the net
 
     given = _input()
     is_start = call.event is HookEvent.SESSION_START
@@ -104,7 +104,7 @@ def _answered(call: HookCall, settings: HookSettings, deadline: Deadline) -> boo
     def printed(text: str) -> str:
         return json.dumps(answered(call.client, call.event, text), ensure_ascii=False)
 
-    wanted = Wanted(
+    wanted = HookRequest(
         settings,
         _namespace(call.namespace or settings.namespace, given.folder),
         {} if begins else record.shown(),
@@ -149,7 +149,7 @@ def _namespace(named: str, folder: Path | None) -> str:
     return here(() if folder is None else (folder,)).namespace
 
 
-def _block(wanted: Wanted, given: HookInput, deadline: Deadline, *, is_start: bool) -> HookBlock | None:
+def _block(wanted: HookRequest, given: HookInput, deadline: Deadline, *, is_start: bool) -> HookBlock | None:
     from memory_mcp.hooks import blocks  # noqa: PLC0415 - inside the net
 
     prompt = given.prompt.encode("utf-8", "replace").decode().strip()[:MAX_QUERY]

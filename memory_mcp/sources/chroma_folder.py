@@ -29,7 +29,7 @@ from memory_mcp.domain.paths import absolute
 from memory_mcp.domain.sources import SourceAnswer, SourceItem, SourceQuery
 from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources.adapter import FaultError, Toolbox
-from memory_mcp.sources.chroma_reader import Wanted
+from memory_mcp.sources.chroma_reader import FolderRequest
 from memory_mcp.sources.chroma_section import ChromaSection
 from memory_mcp.sources.matching import telling_words, words_of
 from memory_mcp.sources.sql_sqlite import version_of
@@ -167,7 +167,7 @@ class ChromaFolder:
                 f"{self._file} is larger than {MAX_BYTES >> 20} MiB", "run `chroma run` on it and give its url"
             )
         section = self._section
-        wanted = Wanted(sizes[0], section.collections, section.title, section.uri, section.time)
+        wanted = FolderRequest(sizes[0], section.collections, section.title, section.uri, section.time)
         copy.write(json.dumps(asdict(wanted)).encode() + b"\n")
         try:
             for path, size in zip((self._file, self._log), sizes, strict=True):

@@ -1,7 +1,7 @@
 """Reads Chroma's SQLite file inside the documents' sandbox: nothing outside it ever parses that file.
 
-What it is given is one file: a line of JSON (`Wanted`), the database, and its write-ahead log. The box opens no files,
-so SQLite reads the database out of memory, after the log's committed pages were put in place as SQLite does it
+What it is given is one file: a line of JSON (`FolderRequest`), the database, and its write-ahead log. The box opens no
+files, so SQLite reads the database out of memory, after the log's committed pages were put in place as SQLite does it
 (https://www.sqlite.org/fileformat2.html#walformat).
 """
 
@@ -43,7 +43,7 @@ _NO_CHROMA: Final = "it has not the tables of Chroma 0.6 to 1.5; export the coll
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FolderRequest:
     """What is wanted of a folder; each key of metadata is looked for in this order."""
 
     database_bytes: int
@@ -55,7 +55,7 @@ class Wanted:
 
 def read(source: DocumentSource) -> Iterator[DocumentItem]:
     """Yield the documents of the wanted collections. Raises RefusedError."""
-    wanted = Wanted(**json.loads(source.file.readline()))
+    wanted = FolderRequest(**json.loads(source.file.readline()))
     database = bytearray(source.file.read(wanted.database_bytes))
     log = source.file.read()
     if database[: len(MAGIC)] != MAGIC:
@@ -130,7 +130,7 @@ def _harden(connection: apsw.Connection) -> None:
         connection.pragma(name, value)
 
 
-def _documents(connection: apsw.Connection, wanted: Wanted) -> Iterator[DocumentItem]:
+def _documents(connection: apsw.Connection, wanted: FolderRequest) -> Iterator[DocumentItem]:
     missing = set(wanted.collections) - {name for (name,) in connection.execute("SELECT name FROM collections")}
     if missing:
         raise RefusedError(Refusal.MISSING, f"it has no collection {min(missing)!r}; correct `collections`")

@@ -37,7 +37,7 @@ def _import_all() -> None:
 def _stream(number: int, name: str, errors: str) -> io.TextIOWrapper:
     """Open a standard stream as Python does."""
     raw = io.FileIO(number, "w" if number else "r", closefd=False)
-    raw.name = name  # type: ignore[misc]  # as Python's own are called, which says nothing of it
+    raw.name = name  # as Python calls its own
     buffered = io.BufferedWriter(raw) if number else io.BufferedReader(raw)
     return io.TextIOWrapper(buffered, encoding="utf-8", errors=errors, write_through=number == 2)
 
