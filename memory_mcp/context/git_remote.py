@@ -127,7 +127,8 @@ def place_of(remote: str, top: Path) -> str | Path | None:
     if "://" in remote:
         return _of_url(remote, top)
     if scp := _SCP.fullmatch(remote):
-        return _joined(scp[1].strip("[]"), scp[2])
+        host, path = scp[1].strip("[]"), scp[2].partition("?")[0]
+        return _joined(host.partition(":")[0] if scp[1] != host and host.count(":") == 1 else host, path)
     return _folder(remote, top)
 
 
@@ -143,7 +144,7 @@ def _of_url(url: str, top: Path) -> str | Path | None:
 
 def _joined(host: str, path: str) -> str | None:
     steps = [step for step in path.split("/") if step not in {"", "."}]
-    if not steps or not host:
+    if not steps or not host or ".." in steps or "@" in host + path:  # "@": a piece of what was to be left out
         return None
     steps[-1] = steps[-1].removesuffix(".git") or steps[-1]
     return "/".join((host.lower().rstrip("."), *steps))

@@ -6,7 +6,9 @@ Clones of one repository share it, wherever they lie; unrelated folders never do
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +38,10 @@ class Project:
         """What its memories' user reaches: searches read the shared namespace too."""
         return Reach(self.namespace, joined=None if self.namespace == SHARED else SHARED)
 
+    def guessed(self) -> Reach:
+        """Return the reach while another project may be meant: nothing gets into the shared namespace by mistake."""
+        return replace(self.reach, is_guess=self.namespace == SHARED)
+
     def finding(self, doubt: str = "", fix: str = "") -> Finding:
         """Return the project as a part of the program's health; `doubt` says why it may be the wrong one."""
         from memory_mcp.domain.models import Condition, Finding  # noqa: PLC0415 - 20 ms, which a hook does not have
@@ -52,7 +58,7 @@ def project_of(folder: Path, home: Path) -> Project:
     """
     folder, home = folder.resolve(), home.resolve()
     if folder in {home, Path(folder.anchor)}:
-        return Project(SHARED, f"no project: {folder} is nobody's")
+        return Project(SHARED, f"no project: {folder} belongs to none")
     found = repository_of(folder, home)
     if found is None:
         return Project(_of_folder(folder), f"the folder {folder}")
@@ -80,14 +86,15 @@ def _digest(text: str) -> str:
 
 def here(folders: Iterable[Path] = ()) -> Project:
     """Return the project of the first of these folders that is on this machine, else of the working directory."""
-    home = Path.home()
-    for folder in folders:
-        if folder.is_dir():
-            return project_of(folder, home)
-    try:
-        return project_of(Path.cwd(), home)
-    except OSError:
-        return Project(SHARED, "no project: the working directory is gone")
+    for find in (*(partial(_is_folder, folder) for folder in folders), Path.cwd):
+        with suppress(OSError, ValueError, RuntimeError):  # it may not be entered, is no path, or nobody has a home
+            if folder := find():
+                return project_of(folder, Path.home())
+    return Project(SHARED, "no project: the working directory cannot be read")
+
+
+def _is_folder(folder: Path) -> Path | None:
+    return folder if folder.is_dir() else None
 
 
 def reach_of(namespace: str) -> Reach:

@@ -32,6 +32,21 @@ class Reach:
     bound: bool = False
     joined: str | None = None
     """A namespace that searches read as well; nothing else touches it."""
+    is_guess: bool = False
+    """Whether the namespace may be another project's, because the client has not said which folder is open."""
+
+    def to_write(self, named: str | None) -> str:
+        """Return the namespace of a call that stores or deletes.
+
+        Raises:
+            ForbiddenError: the caller is bound to another namespace, or nobody knows which one is meant.
+        """
+        if self.is_guess and named is None:
+            raise ForbiddenError(
+                "namespace: the client has not said yet which folder is open, so the project is unknown; "
+                "try again, or name a namespace"
+            )
+        return self.of(named)
 
     def own(self, memory: Memory) -> Memory:
         """Return a memory that is to be changed; a project's calls change what is the project's.

@@ -104,6 +104,7 @@ async def memory_delete(call: Call, arguments: DeleteArguments) -> DeleteResult:
         InvalidArgumentError: neither an id nor a filter was given, or both.
         NotFoundError: no memory has this id.
     """
+    call.reach.to_write(arguments.namespace)  # also where a filter would reach the wrong project
     filters = await arguments.filters(call)
     if filters.is_narrow == (arguments.id is not None):  # neither a namespace alone nor an empty filter counts
         raise InvalidArgumentError("id", "give either an id or at least one filter, not both; nothing was deleted")

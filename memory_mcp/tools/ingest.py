@@ -207,7 +207,7 @@ async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
 
     arguments.check()
     ingesting = ingesting_of(call.services)
-    request = IngestRequest(call.reach.of(arguments.namespace), tuple(arguments.tags), call.principal.name)
+    request = IngestRequest(call.reach.to_write(arguments.namespace), tuple(arguments.tags), call.principal.name)
     watch = None
     if arguments.path is None:
         content = await asyncio.to_thread(arguments.file_content)

@@ -44,11 +44,11 @@ class StoreArguments(Arguments):
         """Convert to the domain's NewMemory.
 
         Raises:
-            ForbiddenError: the caller may not use the namespace.
+            ForbiddenError: the caller may not write to the namespace, or it is not known.
         """
         return NewMemory(
             content=self.content,
-            namespace=reach.of(self.namespace),
+            namespace=reach.to_write(self.namespace),
             tags=tuple(self.tags),
             type=self.type if "type" in self.model_fields_set else None,
             metadata=self.metadata if "metadata" in self.model_fields_set else None,

@@ -190,3 +190,19 @@ async def test_the_command_line_is_in_its_folders_project(
     await run("install", "--client", "cursor", "--namespace", "auto")
     entry = json.loads((folder / ".cursor" / "mcp.json").read_text())["mcpServers"]["memory"]
     assert entry["env"] == AUTO
+
+
+async def test_nothing_is_written_while_the_project_is_unknown(
+    daemon: FakeDaemon, folder: Path, boat: Path, work: Work
+) -> None:
+    """A server that was started nowhere would store a project's memory where all projects read it."""
+    client = await work(Path("/"), opened=[boat], answers=False)
+    with pytest.raises(ToolError, match="has not said yet which folder is open"):
+        await client.tool("memory_store", content="a secret of the boat")
+    with pytest.raises(ToolError, match="has not said yet which folder is open"):
+        await client.tool("memory_delete", tags=["x"])
+    assert (await client.tool("memory_store", content="tea", namespace="default"))["created"] is True
+    client.roots = [boat.as_uri()]
+    await client.send_line(b'{"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}')
+    await client.tool("memory_store", content="a secret of the boat")
+    assert await found(client, "secret", namespace=BOAT) == {"a secret of the boat": None}

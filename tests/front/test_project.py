@@ -64,6 +64,8 @@ def origin(folder: Path, url: str) -> Path:
         '"https://github.com/Owner/repo.git" ; a comment',
         "https://github.com/Owner/\\\nrepo.git # another",
         "codecommit::https://github.com/Owner/repo",
+        "git@[github.com:22]:Owner/repo.git",
+        "git@github.com:Owner/repo.git?token=secret",
     ],
 )
 def test_clones_share_a_namespace(home: Path, url: str) -> None:
@@ -190,3 +192,15 @@ def test_a_working_directory_that_is_gone(home: Path, monkeypatch: pytest.Monkey
     assert reach_of("auto") == here().reach
     assert reach_of("mine") == Reach("mine")
     assert here([home / "nowhere", origin(home / "repo", "git@github.com:Owner/repo")]).namespace == GITHUB
+
+
+@pytest.mark.parametrize("url", ["https://me:pa/ss@host/x", "https://host/%2e%2e/x", "git@host:../../x"])
+def test_an_address_that_may_hold_a_secret_or_leads_elsewhere_names_nothing(home: Path, url: str) -> None:
+    """The repository's folder stands for it."""
+    assert project_of(origin(home / "clone", url), home).namespace.startswith("folder:clone-")
+
+
+def test_a_folder_that_cannot_be_looked_at_is_passed_over(home: Path) -> None:
+    """The next one decides."""
+    clone = origin(home / "clone", f"https://{GITHUB}")
+    assert here([home / ("n" * 300), Path("/no\0folder"), clone]).namespace == GITHUB

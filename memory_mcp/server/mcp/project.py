@@ -35,10 +35,14 @@ class LocalCallers:
             return self._user
         finding = self._begin(ctx.session)
         if not (finding.done() or self._is_waiting(ctx.method)):
-            return self._caller(await asyncio.to_thread(here), LATE)
+            return await self._guess()
         await asyncio.wait({finding}, timeout=ROOTS_S)
-        self._waits = finding.done()
-        return finding.result() if finding.done() else self._caller(await asyncio.to_thread(here), LATE)
+        if finding is self._finding:  # else the roots have changed meanwhile, and their finding has not been waited for
+            self._waits = finding.done()
+        return finding.result() if finding.done() else await self._guess()
+
+    async def _guess(self) -> Principal:
+        return self._caller(await asyncio.to_thread(here), LATE)
 
     def _is_waiting(self, method: str) -> bool:
         return self._waits and (method == "tools/call" or method in READING)
@@ -63,4 +67,5 @@ class LocalCallers:
 
     def _caller(self, project: Project, doubt: str) -> Principal:
         finding = project.finding(doubt, FIX if doubt else "")
-        return local_user(project.reach, finding, is_source=self._is_source)
+        reach = project.guessed() if doubt else project.reach
+        return local_user(reach, finding, is_source=self._is_source)
