@@ -25,10 +25,14 @@ def _hook() -> int:
     import gc  # noqa: PLC0415 - for this alone
 
     gc.disable()
-    from memory_mcp.hooks.run import main as run_hook  # noqa: PLC0415 - likewise
+    ends = True
+    try:
+        from memory_mcp.hooks.run import main as run_hook  # noqa: PLC0415 - likewise
 
-    if run_hook(sys.argv[2:]):
-        os._exit(0)
+        ends = run_hook(sys.argv[2:])
+    finally:
+        if ends:
+            os._exit(0)  # even after a failure: another code would stop the client's session
     gc.enable()
     return _command()
 

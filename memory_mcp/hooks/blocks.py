@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from memory_mcp.context.hooks.record import ShownBefore
     from memory_mcp.context.models import ContextItem, Evidence
     from memory_mcp.context.packing import Candidates
+    from memory_mcp.context.service import ContextService
     from memory_mcp.domain.ports import Embedder
     from memory_mcp.hooks.quick_settings import HookSettings
 
@@ -32,6 +33,8 @@ NEAR: Final = 0.5
 """The share of the best one's score that what is shown with a prompt has: nobody asked for it."""
 MOST_SHARE: Final = 0.15
 """Of the characters, what one memory may take at a start."""
+SOURCES_SHARE: Final = 0.7
+"""Of the time left, what sources may take; the rest is for a machine that is busy."""
 RESERVE_S: Final = 0.02
 """Of the time left, for packing and printing."""
 
@@ -145,20 +148,27 @@ def _embedder(settings: HookSettings, left_s: float) -> Embedder:
     return GrpcEmbedder(settings.embedder_address or default_address())
 
 
-async def from_everywhere(wanted: HookRequest, left_s: Callable[[], float]) -> HookBlock | None:
-    """Return what the memories, documents and sources know at a start, for those who have set `hook_sources`."""
+async def from_everywhere(
+    wanted: HookRequest, left_s: Callable[[], float], deliver: Callable[[HookBlock | None], None]
+) -> None:
+    """Deliver what the memories, documents and sources know at a start, for those who have set `hook_sources`.
+
+    The sources are closed afterwards: a server that hangs takes seconds to end.
+    """
     from memory_mcp import settings  # noqa: PLC0415 - the whole program, for those alone
     from memory_mcp.app import opened  # noqa: PLC0415 - likewise
 
     async with opened(settings.load(), creates=False) as services:
-        request = wanted.request("", max(100, int(1000 * (left_s() - RESERVE_S))))
-        for _ in range(TRIES):
-            block = await services.context.assemble(request)
-            if not block.text:
-                return None
-            if wanted.fits(block.text):
-                return _block(block.text, block.items)
-            request = replace(request, max_tokens=int(request.max_tokens * SMALLER * SMALLER))
+        request = wanted.request("", max(100, int(1000 * SOURCES_SHARE * left_s())))
+        deliver(await _assembled(services.context, request, wanted.fits))
+
+
+async def _assembled(context: ContextService, request: ContextRequest, fits: Callable[[str], bool]) -> HookBlock | None:
+    for _ in range(TRIES):
+        block = await context.assemble(request)
+        if not block.text or fits(block.text):
+            return _block(block.text, block.items)
+        request = replace(request, max_tokens=int(request.max_tokens * SMALLER * SMALLER))
     return None
 
 

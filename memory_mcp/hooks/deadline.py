@@ -27,8 +27,14 @@ def began() -> float:
         return time.monotonic() - STARTED_S
 
 
+def _end_servers() -> None:
+    """End the servers that sources have started: they outlive us otherwise."""
+    if module := sys.modules.get("memory_mcp.sources.mcp_stdio"):
+        module.end_all()
+
+
 class Deadline:
-    """A moment at which the process ends with code 0, unless it has begun to print."""
+    """A moment at which the process ends with code 0; not in the middle of printing."""
 
     def __init__(self, end: float, on_late: Callable[[], None]) -> None:
         """`end` is on the monotonic clock; it may be moved."""
@@ -44,12 +50,16 @@ class Deadline:
     def _watch(self) -> None:
         while (left_s := self.left_s()) > 0:
             time.sleep(min(left_s, STEP_S))
-        if self._printing.acquire(blocking=False):
-            self._on_late()
-            os._exit(0)
+        with self._printing:
+            try:
+                self._on_late()
+                _end_servers()
+            finally:
+                os._exit(0)
 
     def put(self, text: str) -> None:
-        """Print all of it at once; never returns if it is too late."""
-        self._printing.acquire()
-        sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
-        sys.stdout.buffer.flush()
+        """Print all of it at once, after which nothing is late; never returns if it is too late."""
+        with self._printing:
+            sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
+            sys.stdout.buffer.flush()
+            self._on_late = lambda: None

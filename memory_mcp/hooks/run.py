@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,6 +23,9 @@ from memory_mcp.hooks.deadline import Deadline, began
 if TYPE_CHECKING:
     from memory_mcp.hooks.blocks import HookBlock, HookRequest
     from memory_mcp.hooks.quick_settings import HookSettings
+
+    Deliver = Callable[[HookBlock | None], None]
+    Note = Callable[[str], None]
 
 LATE: Final = "it was not done in time; the store may be locked, the daemon hang, or the machine be busy"
 SETTINGS_S: Final = {HookEvent.SESSION_START: 3.0, HookEvent.PROMPT_SUBMIT: 0.25}
@@ -40,8 +46,9 @@ class HookCall(NamedTuple):
 
 def parsed(words: Sequence[str]) -> HookCall | None:
     """Return the call that the words after `hook` make; None if they make none."""
-    options = dict(zip(words[1::2], words[2::2], strict=False))
-    fits = len(words) % 2 == 1 and words[0] in list(HookEvent) and options.keys() <= {"--client", "--namespace"}
+    parts = [words[0], *chain.from_iterable(word.split("=", 1) if word[:2] == "--" else [word] for word in words[1:])]
+    options = dict(zip(parts[1::2], parts[2::2], strict=False))
+    fits = len(parts) % 2 == 1 and parts[0] in list(HookEvent) and options.keys() <= {"--client", "--namespace"}
     if not fits or options.get("--client") not in HOOK_EVENTS:
         return None
     return HookCall(HookEvent(words[0]), options["--client"], options.get("--namespace"))
@@ -52,7 +59,7 @@ def main(words: Sequence[str]) -> bool:
     if not words or {"-h", "--help"} & set(words):
         return False
     if (call := parsed(words)) is None:  # a code that tells of it would stop the client's session
-        sys.stderr.write(f"memory-mcp: {' '.join(words)} is not a hook; {USAGE}\n")
+        _say(f"{' '.join(words)} is not a hook; {USAGE}")
     else:
         run(call)
     return True
@@ -61,22 +68,21 @@ def main(words: Sequence[str]) -> bool:
 def run(call: HookCall) -> int:
     """Run one hook and return 0, whatever happens."""
     begin = began()
-    journal = Journal(log_file())
 
     def note(outcome: str, cause: str = "") -> None:
         took_ms = round(1000 * (time.monotonic() - begin))
-        journal.note(call.client, call.event, outcome, took_ms=took_ms, cause=cause)
+        with suppress(Exception):  # nobody is left to tell; there may be no home folder
+            Journal(log_file()).note(call.client, call.event, outcome, took_ms=took_ms, cause=cause)
         if cause:
-            sys.stderr.write(f"memory-mcp: hook {call.event}: {cause}\n")
+            _say(f"hook {call.event}: {cause}")
 
-    settings = quick_settings.plain()
-    limit_s = SETTINGS_S[call.event] if settings is None else _limit_s(call, settings)
-    deadline = Deadline(begin + limit_s, lambda: note("failed", LATE))
+    deadline = Deadline(begin + SETTINGS_S[HookEvent.SESSION_START], lambda: note("failed", LATE))
     try:
-        if settings is None:
+        if (settings := quick_settings.plain()) is None:
+            deadline.end = begin + SETTINGS_S[call.event]
             settings = quick_settings.whole()
-            deadline.end = begin + _limit_s(call, settings)
-        note("shown" if _answered(call, settings, deadline) else "nothing")
+        deadline.end = begin + _limit_s(call, settings)
+        _answer(call, settings, deadline, note)
     except MemoryMcpError as error:
         note("failed", error.with_fix())
     except Exception as error:  # noqa: BLE001 - the outermost net: a hook that fails may block its client's prompt
@@ -84,19 +90,27 @@ def run(call: HookCall) -> int:
     return 0
 
 
+def _say(sentence: str) -> None:
+    """Say it on stderr, which a client may have closed."""
+    with suppress(AttributeError, OSError, ValueError):
+        sys.stderr.write(f"memory-mcp: {sentence}\n")
+        sys.stderr.flush()
+
+
 def _limit_s(call: HookCall, settings: HookSettings) -> float:
     is_start = call.event is HookEvent.SESSION_START
     return (settings.hook_start_ms if is_start else settings.hook_prompt_ms) / 1000
 
 
-def _answered(call: HookCall, settings: HookSettings, deadline: Deadline) -> bool:
-    """Print what the client's session should be told; say whether that was anything."""
+def _answer(call: HookCall, settings: HookSettings, deadline: Deadline, note: Note) -> None:
+    """Print what the client's session should be told."""
     from memory_mcp.hooks.blocks import HookRequest  # noqa: PLC0415 - inside the net
 
     given = _input()
     is_start = call.event is HookEvent.SESSION_START
     if settings.is_plain and not settings.sqlite_path.is_file():
-        return False
+        note("nothing")
+        return
     most = settings.hook_start_chars if is_start else settings.hook_prompt_chars
     record = SessionRecord(state_folder(), call.client, given.session)
     begins = is_start and given.begins
@@ -111,14 +125,17 @@ def _answered(call: HookCall, settings: HookSettings, deadline: Deadline) -> boo
         lambda text: len(printed(text)) < most,
         most,
     )
-    block = _block(wanted, given, deadline, is_start=is_start)
-    if block:
-        deadline.put(printed(block.text))
-    if begins or block:
-        record.add(block.shown if block else (), begins=begins)
-    if is_start:
-        record.prune()
-    return block is not None
+
+    def deliver(block: HookBlock | None) -> None:
+        if block:
+            deadline.put(printed(block.text))
+        note("shown" if block else "nothing")
+        if begins or block:
+            record.add(block.shown if block else (), begins=begins)
+        if is_start:
+            record.prune()
+
+    _find(wanted, given, deadline, deliver, is_start=is_start)
 
 
 def _input() -> HookInput:
@@ -140,28 +157,33 @@ def _input() -> HookInput:
 
 
 def _namespace(named: str, folder: Path | None) -> str:
-    from memory_mcp.domain.principal import AUTO  # noqa: PLC0415 - inside the net
+    from memory_mcp.domain.names import nfc  # noqa: PLC0415 - inside the net
+    from memory_mcp.domain.principal import AUTO  # noqa: PLC0415 - likewise
 
     if named != AUTO:
-        return named
+        return nfc(named)
     from memory_mcp.context.project import here  # noqa: PLC0415 - only for a project
 
     return here(() if folder is None else (folder,)).namespace
 
 
-def _block(wanted: HookRequest, given: HookInput, deadline: Deadline, *, is_start: bool) -> HookBlock | None:
+def _find(wanted: HookRequest, given: HookInput, deadline: Deadline, deliver: Deliver, *, is_start: bool) -> None:
+    """Deliver what there is to tell."""
     from memory_mcp.hooks import blocks  # noqa: PLC0415 - inside the net
 
     prompt = given.prompt.encode("utf-8", "replace").decode().strip()[:MAX_QUERY]
-    if not is_start and (not prompt or prompt.startswith("/")):  # a command of the client's own
-        return None
+    if not is_start and (not prompt or re.match(r"/[\w:-]+(\s|$)", prompt)):  # a command of the client's own
+        deliver(None)
+        return
     is_plain = wanted.settings.is_plain
     if is_start and is_plain and not wanted.settings.hook_sources:
-        return blocks.at_start(wanted)
+        deliver(blocks.at_start(wanted))
+        return
     if not (is_start or is_plain):
         raise SettingsError("hook prompt-submit reads the SQLite store alone; take it out of the client's hooks")
     import asyncio  # noqa: PLC0415 - 30 ms, which a session's start does not need
 
     if is_start:
-        return asyncio.run(blocks.from_everywhere(wanted, deadline.left_s))
-    return asyncio.run(blocks.with_prompt(wanted, prompt, deadline.left_s))
+        asyncio.run(blocks.from_everywhere(wanted, deadline.left_s, deliver))
+    else:
+        deliver(asyncio.run(blocks.with_prompt(wanted, prompt, deadline.left_s)))

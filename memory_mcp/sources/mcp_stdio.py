@@ -25,6 +25,8 @@ GOODBYE_S: Final = 2.0
 """How long a server may take to end once its stdin is closed, and again after SIGTERM."""
 
 _DISCARDED: Final = 64 << 10
+_RUNNING: Final[set[int]] = set()
+"""The servers of this process, which are also their process groups."""
 
 FromServer = MemoryObjectReceiveStream[SessionMessage | Exception]
 ToServer = MemoryObjectSendStream[SessionMessage]
@@ -67,7 +69,7 @@ async def _started(
     if program is None:
         raise FaultError(f"there is no program {command[0]}", "install it, or correct `command` in its section")
     try:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             os.path.abspath(program),  # noqa: PTH100, ASYNC240 - links stay: a virtual environment's Python is one
             *command[1:],
             stdin=PIPE,
@@ -80,6 +82,8 @@ async def _started(
         )
     except OSError as error:
         raise FaultError(f"{command[0]} cannot be started ({error.strerror})", "correct its section") from error
+    _RUNNING.add(process.pid)
+    return process
 
 
 async def _read(process: Process, to_us: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
@@ -94,7 +98,7 @@ async def _read(process: Process, to_us: MemoryObjectSendStream[SessionMessage |
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             pass  # the session is over
         except (ValueError, OSError):  # no message, or a line beyond the bound
-            _signal(process, signal.SIGKILL)
+            _signal(process.pid, signal.SIGKILL)
     while await process.stdout.read(_DISCARDED):  # asyncio takes a process for ended when its pipes are
         pass
 
@@ -111,17 +115,30 @@ async def _ended(process: Process) -> None:
     """Ask a server to end by closing its stdin, then by signals to it and its children."""
     if process.stdin is not None:
         process.stdin.close()
+    try:
+        await _waited_for(process)
+    finally:
+        _RUNNING.discard(process.pid)
+
+
+async def _waited_for(process: Process) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             async with asyncio.timeout(GOODBYE_S):
                 await process.wait()
                 return
         except TimeoutError:
-            _signal(process, number)
+            _signal(process.pid, number)
     await process.wait()
 
 
-def _signal(process: Process, number: signal.Signals) -> None:
+def end_all() -> None:
+    """Kill all servers, for a process that ends at once."""
+    for pid in _RUNNING:
+        _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
     """Send a signal to a server and its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+        os.killpg(pid, number)

@@ -275,3 +275,58 @@ async def test_a_daemon_that_hangs_costs_its_vectors(
     hooks.environment["MCP_MEMORY_HOOK_PROMPT_MS"] = "8000"
     assert KEY in await asyncio.to_thread(hooks.text, "prompt-submit", prompt="where is the boat key?")
     assert daemon.requests
+
+
+@pytest.mark.parametrize("config", ["", "x = " + "[" * 100_000])
+def test_a_hook_never_fails_its_session(hooks: Hooks, folder: Path, config: str) -> None:
+    """Neither does a client that has closed stderr, nor a configuration that nobody can read."""
+    file = folder / "config.toml"
+    file.write_text(config)
+    hooks.environment |= {"MCP_MEMORY_CONFIG": str(file)}
+    for closing in ("2>&-", "2>/dev/full", ""):
+        command = f"echo nonsense | '{FRONT}' hook session-start --client claude-code {closing}"
+        done = subprocess.run(["sh", "-c", command], env=hooks.environment, check=False, timeout=PATIENCE_S)
+        assert done.returncode == 0
+
+
+def test_a_hook_ends_though_it_can_tell_nobody_that_it_is_late(hooks: Hooks) -> None:
+    """Its stdin stays open, its stderr is closed."""
+    hooks.environment |= {"MCP_MEMORY_HOOK_PROMPT_MS": "50"}
+    command = ["sh", "-c", f"exec '{FRONT}' hook prompt-submit --client codex 2>&-"]
+    with subprocess.Popen(command, env=hooks.environment, stdin=subprocess.PIPE) as process:
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_server_that_hangs_costs_its_own_part(hooks: Hooks, remember: Callable[..., str], folder: Path) -> None:
+    """The memories are shown on time, and nothing of it is left running."""
+    remember(KEY, tags=("pinned",))
+    alive = folder / "alive"
+    os.mkfifo(alive)
+    script = f"exec 3<>'{alive}'; exec sleep 1000"
+    file = folder / "config.toml"
+    file.write_text(
+        f'[sources.h]\nkind = "mcp"\ncommand = "/bin/sh"\nargs = ["-c", "{script}"]\ntool = "x"\ntimeout_ms = 500\n'
+    )
+    more = {"MCP_MEMORY_HOOK_SOURCES": "1", "MCP_MEMORY_CONFIG": str(file)}
+    hooks.environment |= more
+    assert KEY in hooks.text("session-start")
+    with pytest.raises(OSError, match="No such device"):  # nobody holds its other end
+        os.open(alive, os.O_WRONLY | os.O_NONBLOCK)
+
+
+def test_both_ways_to_write_an_option(hooks: Hooks, remember: Callable[..., str]) -> None:
+    """With a space and with an equals sign."""
+    remember(KEY, tags=("pinned",))
+    command = [str(FRONT), "hook", "session-start", "--client=codex", "--namespace=default"]
+    done = subprocess.run(command, env=hooks.environment, input=b"{}", capture_output=True, check=False)
+    assert KEY in done.stdout.decode()
+
+
+def test_a_record_that_is_none_counts_as_empty(hooks: Hooks, remember: Callable[..., str]) -> None:
+    """What it cannot tell is shown again."""
+    remember(KEY, tags=("pinned",))
+    assert KEY in hooks.text("session-start")
+    (record,) = hooks.state.glob("*.json")
+    for content in ("5", "[5]", "[[1]]", "[[1, 2]]"):
+        record.write_text(content)
+        assert KEY in hooks.text("session-start", source="resume")

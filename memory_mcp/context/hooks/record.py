@@ -47,26 +47,25 @@ class SessionRecord:
         return {namespace: frozenset(ids) for namespace, ids in by_namespace.items()}
 
     def add(self, shown: Iterable[tuple[str, str]], *, begins: bool) -> None:
-        """Note (namespace, id) of what is shown now; with `begins` the rest is forgotten.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Note (namespace, id) of what is shown now; with `begins` the rest is forgotten."""
         if self._file is None:
             return
-        kept = [*(() if begins else self._read()), *shown]
+        with contextlib.suppress(OSError):  # it is shown again, then
+            self._write(self._file, [*(() if begins else self._read()), *shown])
+
+    def _write(self, file: Path, kept: list[tuple[str, str]]) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._file.with_suffix(f".{os.getpid()}.new")  # not synced to the disk: it is only a convenience
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:  # noqa: PTH123 - the mode
-            file.write(json.dumps(kept[-MOST_IDS:]).encode())
-        draft.replace(self._file)
+        draft = file.with_suffix(f".{os.getpid()}.new")  # not synced to the disk: it is only a convenience
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as new:  # noqa: PTH123 - the mode
+            new.write(json.dumps(kept[-MOST_IDS:]).encode())
+        draft.replace(file)
 
     def _read(self) -> list[tuple[str, str]]:
         if self._file is None:
             return []
-        with contextlib.suppress(OSError, ValueError, RecursionError), self._file.open("rb") as file:
+        with contextlib.suppress(OSError, ValueError, TypeError, RecursionError), self._file.open("rb") as file:
             held = json.loads(file.read(MOST_BYTES))
-            return [(each[0], each[1]) for each in held if isinstance(each, list) and len(each) == 2]
+            return [(str(namespace), str(memory_id)) for namespace, memory_id in held]
         return []
 
     def prune(self, now: float | None = None) -> None:
