@@ -26,11 +26,13 @@ FILES = {
     "gemini-cli": ".gemini/settings.json",
     "cursor": ".cursor/hooks.json",
 }
+WRAPPED = {"type": "command", "command": "sh -c 'memory-mcp hook session-start --client codex | tee /tmp/x'"}
+"""A hook of the user's own, around ours."""
 OTHERS: dict[str, Any] = {
     "theme": "dark",
     "hooks": {
         "PreToolUse": [{"matcher": "Bash", "hooks": [{"type": "command", "command": "check"}]}],
-        "SessionStart": [{"matcher": "startup", "hooks": [{"type": "command", "command": "greet"}]}],
+        "SessionStart": [{"matcher": "startup", "hooks": [{"type": "command", "command": "greet"}, WRAPPED]}],
         "sessionStart": [{"command": "greet"}],
     },
 }
@@ -96,7 +98,9 @@ def test_others_hooks_stay(client: str, tmp_path: Path) -> None:
     assert not apply(edit, LAUNCH)
     apply(edit, Launch("/elsewhere/memory-mcp", ("serve",), "auto"))
     found = commands(client, json.loads(edit.file.path.read_text()))[start]
-    assert found == ["greet", f"/elsewhere/memory-mcp hook session-start --client {client} --namespace auto"]
+    assert found[0] == "greet"
+    assert found[-1] == f"/elsewhere/memory-mcp hook session-start --client {client} --namespace auto"
+    assert found[1:-1] == ([] if client == "cursor" else [WRAPPED["command"]])
     apply(edit, None)
     assert edit.file.path.read_text() == text
     assert [path.name for path in edit.file.path.parent.iterdir() if path.is_file()] == [edit.file.path.name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from memory_mcp.domain.hooks import HOOK_EVENTS, HookEvent
@@ -201,8 +202,15 @@ def _is_ours(hook: object) -> bool:
     command = hook.get("command") if isinstance(hook, dict) else None
     if not isinstance(command, str):
         return False
-    runs_us = PROGRAM in command or "memory_mcp" in command
-    return runs_us and any(f" hook {event} " in command for event in HookEvent)
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quote is missing
+        return False
+    if words[-2:-1] == ["--namespace"]:
+        words = words[:-2]
+    *program, hook, event, option, _ = words if len(words) > 4 else [""] * 5
+    runs_us = Path(program[0]).name == PROGRAM or program[-1] == "memory_mcp"
+    return runs_us and (hook, option) == ("hook", "--client") and event in list(HookEvent)
 
 
 def has_hooks(client: Client) -> bool:
