@@ -5,7 +5,7 @@ Clones of one repository share it, wherever they lie; unrelated folders never do
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -86,7 +86,8 @@ def _digest(text: str) -> str:
 
 def here(folders: Iterable[Path] = ()) -> Project:
     """Return the project of the first of these folders that is on this machine, else of the working directory."""
-    for find in (*(partial(_is_folder, folder) for folder in folders), Path.cwd):
+    ways: list[Callable[[], Path | None]] = [partial(_is_folder, folder) for folder in folders]
+    for find in (*ways, Path.cwd):
         with suppress(OSError, ValueError, RuntimeError):  # it may not be entered, is no path, or nobody has a home
             if folder := find():
                 return project_of(folder, Path.home())
