@@ -109,6 +109,21 @@ async def test_parts_of_a_removed_document_are_not_written(store: Store, documen
     assert await faults(store) == []
 
 
+async def test_parts_of_a_file_that_another_has_finished_are_not_written(
+    store: Store, documents: DocumentStore
+) -> None:
+    """A process that was suspended goes on with what it knew; it neither doubles the file nor makes it partial."""
+    job = await queued(documents, URI)
+    change = await changed(documents, URI, "d1", ABC)
+    await documents.add_sections(job.id, change, new_of(change, 0, 1))
+    [document] = await ingest(documents, URI, "d1", ABC)
+    with pytest.raises(ConflictError):
+        await documents.add_sections(job.id, change, new_of(change, 1, 3))
+    [whole] = await documents.documents("here", 0, 10)
+    assert (whole.id, whole.state, await texts_of(store, whole)) == (document.id, DocumentState.OK, list(ABC))
+    assert await faults(store) == []
+
+
 async def test_a_document_whose_sections_are_purged_is_read_again(
     store: Store, documents: DocumentStore, clock: FakeClock
 ) -> None:

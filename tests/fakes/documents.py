@@ -198,6 +198,10 @@ class FakeDocuments(OnShelves):
         ids = {one.part: one.id for one in known}
         if not {one.id for one in change.known} <= set(ids.values()):
             raise ConflictError(f"file: a document of {change.uri!r} was removed meanwhile")
+        as_known = {(one.id, one.revision) for one in change.known}
+        partial = {one.id for one in known if self.shelves.documents[one.id].change.refusal == PARTIAL}
+        if any(one.id not in partial and (one.id, one.revision) not in as_known for one in known):
+            raise ConflictError(f"file: another process has written {change.uri!r} meanwhile")
         if not known:
             stamp = replace(change.stamp, modified_ns=None)
             self.shelves.files[change.namespace, change.uri] = HeldFile(stamp, self.shelves.now())

@@ -137,7 +137,8 @@ class Jobs(Protocol):
             documents: those with new sections, and of each the new sections alone.
 
         Raises:
-            ConflictError: a document that the change says is known is gone; nothing was written.
+            ConflictError: a document that the change says is known is gone, or one was written otherwise since;
+                nothing was written.
             NotFoundError: there is no such job.
         """
         ...

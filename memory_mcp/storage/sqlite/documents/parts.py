@@ -5,7 +5,7 @@ A document is partial from its first part to the last one, which `files.put` or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
@@ -29,9 +29,10 @@ def add_sections(db: apsw.Connection, change: FileChange, documents: Sequence[Do
     They belong to the digest that the file's documents have so far, so that they are known when it is read again.
 
     Raises:
-        ConflictError: a known document is gone.
+        ConflictError: a known document is gone, or another process has written all of one.
     """
     held = files.known_rows(db, change.namespace, change.uri, change.stamp.digest)
+    _check_unwritten(db, change, {document_id: revision for _, document_id, _, _, revision, _ in held})
     ids = {part: document_id for _, document_id, part, *_ in held}
     if not {one.id for one in change.known} <= set(ids.values()):
         raise ConflictError(f"file: a document of {change.uri!r} was removed meanwhile")
@@ -52,6 +53,19 @@ def add_sections(db: apsw.Connection, change: FileChange, documents: Sequence[Do
         db.execute("UPDATE documents SET digest = ?, tags = ? WHERE key = ?", (digest, to_json(tags), key))
         sections.append(db, (key, document_id, change.namespace), new.sections or (), first, tags, now)
         log_change(db, now, "document", change.namespace, [document_id], tags)
+
+
+def _check_unwritten(db: apsw.Connection, change: FileChange, held: Mapping[str, int]) -> None:
+    """Check that every document is as it is known, or partial; a process that slept may come after another is done.
+
+    Raises:
+        ConflictError: one is not.
+    """
+    known = {one.id: one.revision for one in change.known}
+    for document_id, revision in held.items():
+        refusal = db.execute("SELECT refusal FROM documents WHERE id = ?", (document_id,)).get
+        if refusal != PARTIAL and known.get(document_id) != revision:
+            raise ConflictError(f"file: another process has written {change.uri!r} meanwhile")
 
 
 def _make_partial(db: apsw.Connection, key: int, now: int) -> None:
