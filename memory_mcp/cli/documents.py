@@ -78,7 +78,7 @@ def list_(*, namespace: str | None, state: str | None, as_json: bool) -> None:
         print_data({"documents": [_fields(each) for each in found], "watches": [_watch(each) for each in watches]})
         return
     print_rows(COLUMNS, [_row(each) for each in found])
-    note(f"{len(found)} documents")
+    note(_counted(len(found)))
     for each in watches:
         note(f"watched: {each.path} (watch {each.id})")
 
@@ -160,7 +160,7 @@ def remove(*, documents: tuple[str, ...], missing: bool, namespace: str | None, 
     removed, ended, still_watched = _asked(namespace, work, Scope.WRITE)
     sentences = [f"{each.path} is watched no longer; its documents stay" for each in ended]
     if removed or not ended:
-        sentences.append(f"removed {removed} documents")
+        sentences.append(f"removed {_counted(removed)}")
     sentences += [
         f"{each.path} is watched (watch {each.id}): its files are read again unless they are removed, or ignored by a "
         ".memoryignore"
@@ -289,3 +289,7 @@ def _job(job: IngestJob) -> dict[str, object]:
 
 def _section(section: SectionOutline) -> dict[str, object]:
     return {"id": section.memory_id, "section": " › ".join(section.heading), "page": section.page}
+
+
+def _counted(documents: int) -> str:
+    return "1 document" if documents == 1 else f"{documents} documents"

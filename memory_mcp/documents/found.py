@@ -29,6 +29,8 @@ class FoundDocuments(Sequence[DocumentChange]):
         self._embedded = Spooled[Embedded](spool)
         self._written = 0
         """Sections at the beginning that need not be written ahead any more."""
+        self._ahead = 0
+        """New sections that were written ahead."""
         self.new = 0
         """Sections."""
 
@@ -57,7 +59,11 @@ class FoundDocuments(Sequence[DocumentChange]):
         self._embedded.append(made)
 
     def written_ahead(self, limit: int) -> list[DocumentChange]:
-        """Return the next new sections that have their chunks, up to a limit, each once, in their documents."""
+        """Return so many new sections in their documents, each once; fewer only at the end."""
+        ready = len(self._embedded) - self._ahead
+        if ready < limit and len(self._embedded) < self.new:
+            return []
+        self._ahead += min(ready, limit)
         taken: dict[int, list[PlacedSection]] = {}
         count = 0
         while count < limit and self._written < len(self._sections):

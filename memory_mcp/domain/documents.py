@@ -25,6 +25,8 @@ MAX_PART: Final = 1_000
 PARTIAL: Final = "partial"
 """The kind of reason of such a document."""
 PARTLY_WRITTEN: Final = "it is large, and not all of it is written yet; if no job does that, ingest it again"
+PARTLY_REMOVED: Final = "it is being removed; if that was broken off, run `memory-mcp documents remove` again"
+EMPTIED: Final = "its sections were deleted; ingest it again to have them back"
 STEP: Final = timedelta(microseconds=1)
 """Between two sections: they are ordered by their time, as the turns of a conversation are."""
 

@@ -83,15 +83,17 @@ def _is_command(control: socket.socket, message: bytes, descriptors: list[int]) 
 
 def _run() -> None:
     """Run the command and end as Python does, without taking the modules down: that takes longer than most commands."""
+    code: str | int | None = None
     try:
         main()
     except SystemExit as ended:
-        threading._shutdown()
-        atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):  # nobody reads it, or the command has closed it
-                stream.flush()
-        os._exit(ended.code if isinstance(ended.code, int) else bool(ended.code))
+        code = ended.code
+    threading._shutdown()  # type: ignore[attr-defined]  # Python's own end has no other name
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it, or the command has closed it
+            stream.flush()
+    os._exit(code if isinstance(code, int) else bool(code))
 
 
 def serve(control: socket.socket) -> None:

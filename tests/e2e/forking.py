@@ -43,11 +43,13 @@ class Forks:
         Raises:
             TimeoutError: it takes longer than a minute; it is killed.
         """
-        request = {"arguments": list(arguments), "environment": dict(environment), "folder": str(folder or Path.cwd())}
+        asked = {"arguments": list(arguments), "environment": dict(environment), "folder": str(folder or Path.cwd())}
+        request = json.dumps(asked).encode()
+        assert len(request) < LONGEST, "start a process of its own for so long a command line"
         (in_, to_stdin), (from_stdout, out), (from_stderr, err), (from_status, status) = (os.pipe() for _ in range(4))
         theirs = [in_, out, err, status]
         try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], theirs)
+            socket.send_fds(self._control, [request], theirs)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)

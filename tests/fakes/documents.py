@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from memory_mcp.domain.documents import (
     PARTIAL,
+    PARTLY_WRITTEN,
     STEP,
     Document,
     DocumentChange,
@@ -190,7 +191,7 @@ class FakeDocuments(OnShelves):
 
     def _partial(self, held: HeldDocument) -> HeldDocument:
         self.shelves.documents[held.id] = held
-        return self.shelves.make_partial(held.id)
+        return self.shelves.make_partial(held.id, PARTLY_WRITTEN)
 
     def append(self, change: FileChange, documents: Sequence[DocumentChange]) -> None:
         """Write new sections behind the known ones."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from memory_mcp.domain.documents import EMPTIED
 from memory_mcp.domain.duplicates import check_import, check_merged, check_retry, deleted_before, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import (
@@ -184,7 +185,8 @@ class FakeRecords(OnShelves):
             self.shelves.revisions.pop(memory.key, None)
             self.shelves.sections.pop(memory.key, None)
         for document_id in held - {at.document for at in self.shelves.sections.values()}:
-            self.shelves.make_partial(document_id)
+            if self.shelves.documents[document_id].change.refusal is None:
+                self.shelves.make_partial(document_id, EMPTIED)
         for namespace in sorted({memory.namespace for memory in to_delete}):
             self.shelves.note("purge", namespace, [memory.id for memory in to_delete if memory.namespace == namespace])
         return len(to_delete)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from memory_mcp.domain.documents import PARTIAL, PARTLY_WRITTEN, DocumentChange, FileStamp, Watch
+from memory_mcp.domain.documents import PARTIAL, DocumentChange, FileStamp, Watch
 from memory_mcp.domain.jobs import FileContent, JobFile, JobState, NewJob
 from memory_mcp.domain.models import Chunk, Event, Filters, Memory, NewMemory, Revision, Space
 from memory_mcp.domain.names import tags_once
@@ -140,10 +140,10 @@ class Shelves:
         self.drop_passages(memory.key)
         self.note("delete", memory.namespace, [memory.id], memory.tags)
 
-    def make_partial(self, document_id: str) -> HeldDocument:
+    def make_partial(self, document_id: str, reason: str) -> HeldDocument:
         """Let a document say that it is partial."""
         held = self.documents[document_id]
-        change = replace(held.change, refusal=PARTIAL, error=PARTLY_WRITTEN)
+        change = replace(held.change, refusal=PARTIAL, error=reason)
         held = replace(held, change=change, revision=held.revision + 1, updated_at=self.now())
         self.documents[document_id] = held
         return held

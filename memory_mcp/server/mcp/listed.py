@@ -14,7 +14,7 @@ from memory_mcp.settings import Settings
 
 FILE: Final = Path(__file__).with_name("tools.json")
 """Written by `make docs`; a test compares it with the tools."""
-DECISIVE: Final = ("read_only", "documents_enabled", "chatgpt_tools_enabled")
+DECISIVE: Final = ("read_only", "documents_enabled", "context_enabled", "chatgpt_tools_enabled")
 """The settings on which `tools.offered` depends; a test turns each one over."""
 
 

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.documents import PARTIAL, PARTLY_WRITTEN, DocumentChange, FileChange
+from memory_mcp.domain.documents import PARTIAL, PARTLY_REMOVED, PARTLY_WRITTEN, DocumentChange, FileChange
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import MAX_TAGS
 from memory_mcp.domain.names import tags_once
@@ -49,7 +49,7 @@ def add_sections(db: apsw.Connection, change: FileChange, documents: Sequence[Do
         key, first, tags = files.dated_and_tagged(db, document_id)
         if new.part not in ids:
             tags = tags_once(change.tags)[:MAX_TAGS]
-        _make_partial(db, key, now)
+        _make_partial(db, key, PARTLY_WRITTEN, now)
         db.execute("UPDATE documents SET digest = ?, tags = ? WHERE key = ?", (digest, to_json(tags), key))
         sections.append(db, (key, document_id, change.namespace), new.sections or (), first, tags, now)
         log_change(db, now, "document", change.namespace, [document_id], tags)
@@ -68,10 +68,10 @@ def _check_unwritten(db: apsw.Connection, change: FileChange, held: Mapping[str,
             raise ConflictError(f"file: another process has written {change.uri!r} meanwhile")
 
 
-def _make_partial(db: apsw.Connection, key: int, now: int) -> None:
+def _make_partial(db: apsw.Connection, key: int, reason: str, now: int) -> None:
     db.execute(
         "UPDATE documents SET refusal = ?, error = ?, revision = revision + 1, updated_at = ? WHERE key = ?",
-        (PARTIAL, PARTLY_WRITTEN, now, key),
+        (PARTIAL, reason, now, key),
     )
 
 
@@ -79,7 +79,7 @@ def remove_sections(db: apsw.Connection, document_id: str, memory_ids: Sequence[
     """Delete sections of a document, which is partial from now on."""
     key = cast("int | None", db.execute("SELECT key FROM documents WHERE id = ?", (document_id,)).get)
     if key is not None:
-        _make_partial(db, key, now)
+        _make_partial(db, key, PARTLY_WRITTEN, now)
         sections.remove_named(db, key, memory_ids, now)
 
 
@@ -91,7 +91,7 @@ def remove_some(db: apsw.Connection, document_ids: Sequence[str], now: int) -> t
         count = 0 if key is None else sections.count(db, key)
         if count > room:
             if key is not None and not number:
-                _make_partial(db, key, now)
+                _make_partial(db, key, PARTLY_REMOVED, now)
                 sections.remove_first(db, key, room, now)
             return removed, document_ids[number:]
         removed += files.remove(db, [document_id], now)

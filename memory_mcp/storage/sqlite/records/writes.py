@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.documents import PARTIAL, PARTLY_WRITTEN
+from memory_mcp.domain.documents import EMPTIED, PARTIAL
 from memory_mcp.domain.duplicates import check_merged, check_retry, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
@@ -274,10 +274,11 @@ def _empty_documents(db: apsw.Connection, keys: Sequence[int], now: int) -> None
     """Let documents that lose their last section be read again when their files are ingested."""
     db.execute(
         """UPDATE documents SET refusal = ?2, error = ?3, revision = revision + 1, updated_at = ?4
-           WHERE key IN (SELECT document FROM sections WHERE key IN (SELECT value FROM json_each(?1)))
+           WHERE refusal IS NULL
+             AND key IN (SELECT document FROM sections WHERE key IN (SELECT value FROM json_each(?1)))
              AND NOT EXISTS (SELECT 1 FROM sections AS s WHERE s.document = documents.key
                              AND s.key NOT IN (SELECT value FROM json_each(?1)))""",
-        (to_json(list(keys)), PARTIAL, PARTLY_WRITTEN, now),
+        (to_json(list(keys)), PARTIAL, EMPTIED, now),
     )
 
 
