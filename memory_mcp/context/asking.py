@@ -7,7 +7,8 @@ from contextlib import aclosing
 from typing import Final
 
 from memory_mcp.context.citations import Citations
-from memory_mcp.domain.chat import ChatEnd, ChatMessage
+from memory_mcp.context.thinking import Thinking
+from memory_mcp.domain.chat import ChatEnd, ChatError, ChatMessage
 from memory_mcp.domain.ports import ChatModel
 
 RULES: Final = (
@@ -34,13 +35,23 @@ class Asking:
         Raises:
             ChatError: there is no answer, or the rest of it will not come.
         """
+        is_empty = True
+        async with aclosing(self._checked(question)) as parts:
+            async for part in parts:
+                if part:
+                    is_empty = False
+                    yield part
+        if is_empty:
+            fix = "ask again, or set MCP_MEMORY_LLM_MODEL to another model"
+            raise ChatError(f"the model {self._model.name!r} answered nothing", fix)
+
+    async def _checked(self, question: str) -> AsyncGenerator[str, None]:
+        thinking = Thinking()
         async with aclosing(self._model.answer(messages(question, self._passages))) as parts:
             async for part in parts:
-                if shown := self.citations.checked(part.text):
-                    yield shown
+                yield self.citations.checked(thinking.spoken(part.text))
                 self.end = part.end
-        if rest := self.citations.rest():
-            yield rest
+        yield self.citations.checked(thinking.rest()) + self.citations.rest()
 
 
 def messages(question: str, passages: str) -> tuple[ChatMessage, ...]:

@@ -69,6 +69,13 @@ async def test_an_answer_that_is_cut_says_so(server: ModelServer) -> None:
     assert (await answer(server.url))[-1].end is ChatEnd.CUT
 
 
+async def test_an_event_stream_may_end_without_a_reason() -> None:
+    """Its last line says so, even if the connection stays open."""
+    async with FakeOpenAi(reason=None) as server:
+        server.leaving.clear()
+        assert (await answer(server.url, QUICK))[-1] == ChatPart("", ChatEnd.COMPLETE)
+
+
 async def test_a_model_that_loads_is_waited_for(server: ModelServer) -> None:
     """The user is told, once, and the answer is whole."""
     server.loaded.clear()

@@ -62,6 +62,18 @@ async def test_a_citation_of_nothing_is_marked(ollama: FakeOllama, command: Comm
     assert "cut at its maximum length" in cut
 
 
+async def test_what_a_model_thinks_is_no_answer(ollama: FakeOllama, command: Command) -> None:
+    """It is not shown, and what it cites does not count; a model that says nothing else has failed."""
+    await command("store", KEY)
+    ollama.parts = ("<thi", "nk>Perhaps [7]?", "</think>\n\n", "Under the mat [1].")
+    asked = await command("ask", QUESTION)
+    assert (asked.code, asked.out.splitlines()[0], asked.err) == (0, "Under the mat [1].", "")
+    ollama.parts = ("<think>Perhaps [1].</think>", "\n")
+    asked = await command("ask", QUESTION)
+    assert (asked.code, asked.out) == (1, "")
+    assert asked.err.startswith(f"memory-mcp: the model '{ollama.model}' answered nothing; ask again, or ")
+
+
 async def test_json_has_the_answer_and_what_it_cites(ollama: FakeOllama, command: Command) -> None:
     """Alone on stdout, from the other form of API as well."""
     await command("store", KEY, "--id", "key")
