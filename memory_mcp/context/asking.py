@@ -8,6 +8,7 @@ from typing import Final
 
 from memory_mcp.context.citations import Citations
 from memory_mcp.context.thinking import Thinking
+from memory_mcp.context.tokens import bound
 from memory_mcp.domain.chat import ChatEnd, ChatError, ChatMessage
 from memory_mcp.domain.ports import ChatModel
 
@@ -56,4 +57,5 @@ class Asking:
 
 def messages(question: str, passages: str) -> tuple[ChatMessage, ...]:
     """Return what the model is sent: the question comes last, where small models heed it most."""
-    return ChatMessage("system", RULES), ChatMessage("user", f"{passages}\n\nQuestion: {question}")
+    asked = f"{passages}\n\nQuestion: {question}"
+    return ChatMessage("system", RULES, bound(RULES)), ChatMessage("user", asked, bound(asked))

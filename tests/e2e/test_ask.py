@@ -39,6 +39,7 @@ async def test_an_answer_streams_with_its_citations(ollama: FakeOllama, command:
     assert source.startswith("[1] ")
     assert "key" in source
     assert (asking.returncode, said) == (0, b"")
+    assert ollama.asked[0]["options"]["num_ctx"] == 4096
     rules, asked = ollama.asked[0]["messages"]
     assert (rules["role"], asked["role"]) == ("system", "user")
     assert KEY in asked["content"]

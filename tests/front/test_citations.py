@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from memory_mcp.context.citations import Citations
 
-PIECES = "[1]|[2, 7]|[0]|[1-9]|1|2|30|2024|a| |\n|, |-|; |[|]|(|【|】|†|`|``|```".split("|")
+PIECES = (*"12a [](【】†`\n-", "30", "2024", ", ", "; ", "``", "```", "[1]", "[2, 7]", "[0]", "[1-9]")
 TEXTS = st.lists(st.sampled_from(PIECES)).map("".join)
 
 
