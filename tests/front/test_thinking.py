@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.context.thinking import Thinking
+from memory_mcp.context.asking import Thinking
 
 TEXTS = st.lists(st.sampled_from(["<think>", "</think>", "<", "think", ">", "a", " ", "\n"])).map("".join)
 
