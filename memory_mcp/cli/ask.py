@@ -24,6 +24,8 @@ from memory_mcp.domain.urls import host_of, is_encrypted, is_loopback
 from memory_mcp.tools.context import CONTEXT, ContextPart, ContextResult
 
 NOTHING: Final = "nothing was found; the model was not asked"
+NOT_ASKED: Final = "the model was not asked; --no-llm prints the nearest passages"
+BLANK: Final = "QUESTION is blank; `memory-mcp context` shows what to know without one"
 Data = dict[str, object]
 
 
@@ -35,16 +37,19 @@ Data = dict[str, object]
     type=click.IntRange(50, 60_000),
     default=5_000,  # the model takes longer still
     show_default=True,
-    help="Milliseconds to find passages in; slower sources are left out.",
+    help="Time limit in ms for finding passages; slower sources are left out.",
 )
 @click.option("--no-llm", is_flag=True, help="Print the passages that the model would get, and ask none.")
 @as_json_option
 def ask(*, question: tuple[str, ...], no_llm: bool, as_json: bool, **options: object) -> int:
     """Answer a QUESTION from memory, with a local language model.
 
-    The settings llm_model and llm_url name the model. The answer cites its passages, like [1].
+    MCP_MEMORY_LLM_MODEL names the model, MCP_MEMORY_LLM_URL its server (Ollama on this machine by default). The answer
+    cites its passages, like [1].
     """
-    asked = " ".join(question)
+    asked = " ".join(question).strip()
+    if not asked:
+        raise click.UsageError(BLANK)
     model = None if no_llm else make_chat_model(settings.load(), lambda: note("loading the model…"))
     block = call(CONTEXT, {"query": asked, **options})
     for remark in block.remarks():
@@ -56,9 +61,10 @@ def ask(*, question: tuple[str, ...], no_llm: bool, as_json: bool, **options: ob
             print_block(block.text_)
         return _code(block)
     asking = Asking(model, block.text_, {item.n for item in block.items})
-    answer = _answer(asking, model, asked, as_json=as_json) if block.items else None
+    fits = not block.weak or block.degraded  # words alone do not tell
+    answer = _answer(asking, model, asked, as_json=as_json) if block.items and fits else None
     if answer is None:
-        note(NOTHING)
+        note(NOT_ASKED if block.items else NOTHING)
     if as_json:
         print_data({"question": asked, "answer": answer} | _facts(asking, model, block))
     else:

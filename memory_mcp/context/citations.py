@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 from typing import Final
 
-LONGEST: Final = 60
-"""Characters between the brackets of a citation."""
-NUMBERS: Final = re.compile(r"\[\s*(\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*)\s*\]")
-"""`[1]`, `[1, 3]` or `[1-3]`; a larger number, such as a year, is none."""
-UNFINISHED: Final = re.compile(rf"\[[\d\s,;–-]{{0,{LONGEST}}}\Z")
+NUMBERS: Final = r"\s*(\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*)\s*"
+CITATION: Final = re.compile(rf"\[{NUMBERS}\]|【{NUMBERS}(?:†[^】\n]*)?】")
+"""`[1]`, `[1, 3]`, `[1-3]` or `【1†lines】`; a larger number, such as a year, is none."""
 RANGE: Final = re.compile(r"(\d+)\s*[-–]\s*(\d+)|(\d+)")
+BEGUN: Final = r"(?:\[[\d\s,;–-]*|【[\d\s,;–-]*(?:†[^】\n]*)?)\Z"
+PIECE: Final = re.compile(
+    r"(?P<fence>`{3,})"
+    r"|(?<!`)(?P<tick>`{1,2})(?!`)[^\n]*?(?<!`)(?P=tick)(?!`)"
+    r"|(?<!\])(?<!\b[a-z])(?!(?<=\w)\[0)"  # the index of an index, of a variable; the first of anything
+    rf"(?P<citations>(?:(?:{CITATION.pattern})(?!\())+(?:{BEGUN})?)"  # a link is none
+    rf"|`[^\n]*\Z|{BEGUN}"
+)
+"""What is more than text: code, which is left as it is, citations, and at the end what may become one of them."""
+END: Final = "\n\0"
+"""Ends whatever may go on: a newline code, the other a list."""
+SEEN_BEFORE: Final = 2
+"""Characters before a piece that tell what it is."""
 
 
 class Citations:
@@ -19,38 +30,55 @@ class Citations:
 
     def __init__(self, sent: Collection[int]) -> None:
         self._sent = sent
+        self._before = ""
         self._held = ""
+        self._in_fence = False
         self.cited: list[int] = []
         """The numbers of passages, in the order in which they were first cited."""
         self.unknown: list[int] = []
-        """Numbers that no passage has."""
+        """Numbers that no passage has; of a range its ends."""
 
     def checked(self, text: str) -> str:
-        """Return what can be shown now; the beginning of a citation is held back until its end."""
-        text = self._held + text
-        unfinished = UNFINISHED.search(text)
-        end = unfinished.start() if unfinished else len(text)
-        self._held = text[end:]
-        return NUMBERS.sub(self._written, text[:end])
+        """Return what can be shown now; code or a citation that may go on is held back until its end."""
+        text = self._before + self._held + text
+        end, shown = len(self._before), ""
+        for piece in PIECE.finditer(text, end):
+            shown += text[end : piece.start()]
+            end = piece.start()
+            if piece.end() == len(text):
+                break
+            shown += self._shown(piece)
+            end = piece.end()
+        else:
+            shown, end = shown + text[end:], len(text)
+        self._before, self._held = text[:end][-SEEN_BEFORE:], text[end:]
+        return shown
 
     def rest(self) -> str:
         """Return what was held back, at the end of the answer."""
-        held, self._held = self._held, ""
-        return held
+        return self.checked(END).removesuffix(END)
+
+    def _shown(self, piece: re.Match[str]) -> str:
+        if piece["fence"]:
+            self._in_fence = not self._in_fence
+        if self._in_fence or not piece["citations"]:
+            return piece[0]
+        return CITATION.sub(self._written, piece[0])
 
     def _written(self, citation: re.Match[str]) -> str:
-        if len(citation[0]) > LONGEST:
-            return citation[0]
-        return "".join(map(self._number, dict.fromkeys(_numbers(citation[1]))))
+        parts = RANGE.findall(citation[1] or citation[2])
+        return "".join(dict.fromkeys(self._part(int(first or one), int(last or one)) for first, last, one in parts))
 
-    def _number(self, number: int) -> str:
-        is_sent = number in self._sent
-        numbers = self.cited if is_sent else self.unknown
-        if number not in numbers:
-            numbers.append(number)
-        return f"[{number}]" if is_sent else f"[{number}?]"
+    def _part(self, first: int, last: int) -> str:
+        """Return one number, or the numbers of a range; of a range that was not sent whole, the range."""
+        numbers = range(first, last + 1) or (first, last)
+        missing = [number for number in numbers if number not in self._sent]
+        _add(self.unknown, [end for end in (first, last) if end in missing] or missing)
+        if missing:
+            return f"[{first}?]" if first == last else f"[{first}-{last}?]"
+        _add(self.cited, numbers)
+        return "".join(f"[{number}]" for number in numbers)
 
 
-def _numbers(listed: str) -> Iterator[int]:
-    for first, last, single in RANGE.findall(listed):
-        yield from [int(single)] if single else range(int(first), int(last) + 1) or [int(first), int(last)]
+def _add(known: list[int], numbers: Iterable[int]) -> None:
+    known += [number for number in dict.fromkeys(numbers) if number not in known]

@@ -88,7 +88,7 @@ class ContextBlock:
     degraded: str | None
     """Why something is missing; None if nothing is."""
     weak: bool = False
-    """Whether nothing fits the query well."""
+    """Whether nothing fits the query well; what other systems found is not judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class ContextService:
             packed.left_out,
             gathered.states,
             _degraded(gathered.states, remembered),
-            weak=remembered.weak,
+            weak=remembered.weak and all(item.id for item in packed.items),
         )
 
     def _asked(self, request: ContextRequest) -> dict[str, Coroutine[Any, Any, object]]:

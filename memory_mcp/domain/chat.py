@@ -15,6 +15,8 @@ class ChatMessage:
 
     role: Literal["system", "user"]
     content: str
+    tokens: int
+    """An upper bound by o200k_base; another tokenizer may make more."""
 
 
 class ChatEnd(StrEnum):

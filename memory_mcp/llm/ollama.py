@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
@@ -12,9 +13,11 @@ from memory_mcp.llm.transport import AnswerLine, Server, ServerRefusedError
 
 ANSWER_TOKENS: Final = 2048
 """The most tokens of an answer."""
-LEAST_CONTEXT: Final = 4096
-BYTES_PER_TOKEN: Final = 2
-"""No common tokenizer makes more tokens of a text: English takes 4 bytes for one, Chinese 3 for one or two."""
+STEP: Final = 4096
+MARGIN: Final = 1.3
+"""What a model's tokenizer may make of a text, as a multiple of what o200k_base makes of it."""
+FOREIGN: Final = 3
+"""What is tried where that was too little: some cut digits one by one, or know one alphabet alone."""
 KEEP_ALIVE: Final = "10m"
 """How long the model stays loaded, for the next question."""
 TOO_LONG: Final = "the passages and the question do not fit into the context of"
@@ -52,16 +55,20 @@ class Ollama:
         Raises:
             ChatError: there is no answer, or the rest of it will not come.
         """
-        num_ctx = context_size(messages)
-        try:
-            async for line in self._server.post("api/chat", self._request(messages, num_ctx)):
-                part = self._part(line, num_ctx)
-                yield part
-                if part.end:
-                    return
-        except ServerRefusedError as refused:
-            raise self._explained(refused) from refused
-        raise self._server.broken()
+        least = context_size(messages)
+        for num_ctx in (least, least * FOREIGN):
+            try:
+                async for line in self._server.post("api/chat", self._request(messages, num_ctx)):
+                    part = self._part(line, num_ctx)
+                    yield part
+                    if part.end:
+                        return
+            except ServerRefusedError as refused:
+                has_begun = refused.status == SENT_STATUS
+                if has_begun or not refused.is_about_context or num_ctx > least:
+                    raise self._explained(refused) from refused
+            else:
+                raise self._server.broken()
 
     def _request(self, messages: Sequence[ChatMessage], num_ctx: int) -> dict[str, object]:
         return {
@@ -101,12 +108,9 @@ def ended(reason: str | None) -> ChatEnd:
 
 
 def context_size(messages: Sequence[ChatMessage]) -> int:
-    """Return the tokens that a prompt and its answer may take: a power of two.
+    """Return the tokens that a prompt and its answer may take.
 
-    Ollama loads the model again when the size changes.
+    Ollama loads the model again when the size changes, hence the steps.
     """
-    wanted = ANSWER_TOKENS + sum(len(each.content.encode()) for each in messages) // BYTES_PER_TOKEN
-    size = LEAST_CONTEXT
-    while size < wanted:
-        size *= 2
-    return size
+    wanted = ANSWER_TOKENS + MARGIN * sum(each.tokens for each in messages)
+    return math.ceil(wanted / STEP) * STEP

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
-from memory_mcp.domain.chat import ChatError, ChatMessage, ChatPart
+from memory_mcp.domain.chat import ChatEnd, ChatError, ChatMessage, ChatPart
 from memory_mcp.llm.ollama import ANSWER_TOKENS, LESS, SENT_STATUS, TOO_LONG, ended
 from memory_mcp.llm.transport import AnswerLine, Server, ServerRefusedError
 
@@ -27,7 +27,7 @@ class Delta(BaseModel):
 class StreamedChoice(BaseModel):
     """The only answer that is asked for."""
 
-    delta: Delta = Delta()
+    delta: Delta | None = None
     finish_reason: str | None = None
 
 
@@ -72,8 +72,10 @@ class OpenAiForm:
     def _parts(self, line: bytes) -> list[ChatPart]:
         """Return what a line of the event stream says; the other fields and comments of one say nothing."""
         data = line.removeprefix(DATA).strip()
-        if data == DONE or not line.startswith((DATA, b"{")):  # some send a bare object where they fail
+        if not line.startswith((DATA, b"{")):  # some send a bare object where they fail
             return []
+        if data == DONE:  # not every server gives a reason before
+            return [ChatPart("", ChatEnd.COMPLETE)]
         event = self._parsed(data)
         if event.said:
             raise ServerRefusedError(SENT_STATUS, event.said)
@@ -97,4 +99,5 @@ class OpenAiForm:
 
 
 def _part(choice: StreamedChoice) -> ChatPart:
-    return ChatPart(choice.delta.content or "", ended(choice.finish_reason) if choice.finish_reason else None)
+    text = choice.delta.content if choice.delta else None
+    return ChatPart(text or "", ended(choice.finish_reason) if choice.finish_reason else None)

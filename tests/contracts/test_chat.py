@@ -13,7 +13,7 @@ from memory_mcp.llm.configured import ConfiguredModel
 from memory_mcp.llm.transport import MAX_LINE, Waits
 from tests.fakes.models import BROKEN, FAILED, FakeOllama, FakeOpenAi, ModelServer
 
-PROMPT = (ChatMessage("system", "Be brief."), ChatMessage("user", "Where is the key?"))
+PROMPT = (ChatMessage("system", "Be brief.", 3), ChatMessage("user", "Where is the key?", 5))
 QUICK = Waits(connect_s=1, first_s=0.3, next_s=0.3, short_s=0.3, notice_s=0.1, retry_s=0.01)
 """For what never comes."""
 PATIENT = Waits(notice_s=0.05, retry_s=0.01)
@@ -67,6 +67,13 @@ async def test_an_answer_that_is_cut_says_so(server: ModelServer) -> None:
     """It reached its bound."""
     server.reason = "length"
     assert (await answer(server.url))[-1].end is ChatEnd.CUT
+
+
+async def test_an_event_stream_may_end_without_a_reason() -> None:
+    """Its last line says so, even if the connection stays open."""
+    async with FakeOpenAi(reason=None) as server:
+        server.leaving.clear()
+        assert (await answer(server.url, QUICK))[-1] == ChatPart("", ChatEnd.COMPLETE)
 
 
 async def test_a_model_that_loads_is_waited_for(server: ModelServer) -> None:
@@ -166,15 +173,25 @@ async def test_a_redirect_is_not_followed(server: ModelServer) -> None:
 
 
 async def test_ollama_is_told_not_to_cut() -> None:
-    """The size of the context is for what is sent: small for a short prompt, the next power of two for a long one."""
+    """The size of the context is for what is sent: a third more, 2,048 for the answer, in steps of 4,096."""
     async with FakeOllama() as server:
         await answer(server.url)
         model = ConfiguredModel(server.url, "small", lambda: None)
-        _ = [part async for part in model.answer([ChatMessage("user", "a word " * 2_000)])]
+        _ = [part async for part in model.answer([ChatMessage("user", "a word " * 2_000, 5_000)])]
         await model.close()
     short, long = server.asked
     assert (short["truncate"], short["shift"], short["think"], short["keep_alive"]) == (False, False, False, "10m")
-    assert (short["options"]["num_ctx"], long["options"]["num_ctx"]) == (4096, 16_384)
+    assert (short["options"]["num_ctx"], long["options"]["num_ctx"]) == (4096, 12_288)
+
+
+async def test_a_tokenizer_that_makes_more_gets_room() -> None:
+    """Some cut digits one by one: where Ollama refuses the prompt it is asked once more, with three times the size."""
+    async with FakeOllama(prompt_tokens=12_000) as server:
+        await answer(server.url)
+        assert [asked["options"]["num_ctx"] for asked in server.asked] == [4096, 12_288]
+        server.prompt_tokens = 13_000
+        assert "do not fit into the context" in await failure(server.url)
+        assert len(server.asked) == 4
 
 
 async def test_an_old_ollama_that_cuts_is_caught() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from embedder_daemon.engines.hash_engine import hash_vector
 from tests.e2e.conftest import Command, Started
 from tests.fakes.daemon import FakeDaemon
 from tests.fakes.models import BROKEN, FakeOllama, FakeOpenAi
@@ -19,7 +20,7 @@ QUESTION = "Where is the key?"
 @pytest.fixture
 async def ollama(environment: dict[str, str], daemon: FakeDaemon) -> AsyncIterator[FakeOllama]:
     """Start a server, let the front know it, and let nothing be degraded."""
-    del daemon
+    daemon.faults.vectors[QUESTION] = hash_vector(KEY, daemon.faults.dimensions)
     async with FakeOllama() as fake:
         environment |= {"MCP_MEMORY_LLM_URL": fake.url, "MCP_MEMORY_LLM_MODEL": fake.model}
         yield fake
@@ -39,6 +40,7 @@ async def test_an_answer_streams_with_its_citations(ollama: FakeOllama, command:
     assert source.startswith("[1] ")
     assert "key" in source
     assert (asking.returncode, said) == (0, b"")
+    assert ollama.asked[0]["options"]["num_ctx"] == 4096
     rules, asked = ollama.asked[0]["messages"]
     assert (rules["role"], asked["role"]) == ("system", "user")
     assert KEY in asked["content"]
@@ -60,6 +62,18 @@ async def test_a_citation_of_nothing_is_marked(ollama: FakeOllama, command: Comm
     assert leaves == "the question and what was found go to 0.0.0.0, unencrypted"
     assert "cites no passage" in uncited
     assert "cut at its maximum length" in cut
+
+
+async def test_what_a_model_thinks_is_no_answer(ollama: FakeOllama, command: Command) -> None:
+    """It is not shown, and what it cites does not count; a model that says nothing else has failed."""
+    await command("store", KEY)
+    ollama.parts = ("<thi", "nk>Perhaps [7]?", "</think>\n\n", "Under the mat [1].")
+    asked = await command("ask", QUESTION)
+    assert (asked.code, asked.out.splitlines()[0], asked.err) == (0, "Under the mat [1].", "")
+    ollama.parts = ("<think>Perhaps [1].</think>", "\n")
+    asked = await command("ask", QUESTION)
+    assert (asked.code, asked.out) == (1, "")
+    assert asked.err.startswith(f"memory-mcp: the model '{ollama.model}' answered nothing; ask again, or ")
 
 
 async def test_json_has_the_answer_and_what_it_cites(ollama: FakeOllama, command: Command) -> None:
@@ -84,6 +98,29 @@ async def test_the_model_is_not_asked_about_nothing(ollama: FakeOllama, command:
     assert asked.code == 0
     assert f"[1] {KEY}" in asked.out
     assert ollama.paths == []
+
+
+async def test_the_model_is_not_asked_where_nothing_fits(
+    ollama: FakeOllama, daemon: FakeDaemon, command: Command
+) -> None:
+    """It would make an answer of what is only near. Without vectors words alone cannot tell, so it is asked."""
+    await command("store", KEY)
+    asked = await command("ask", "Which painter won last year?", "--json")
+    assert (asked.code, asked.data["answer"], asked.data["context"]["weak"]) == (0, None, True)
+    assert "Note: nothing fits well; the answer may not be stored.\nthe model was not asked; " in asked.err
+    assert (await command("ask", QUESTION, "--json")).data["context"]["weak"] is False
+    assert len(ollama.asked) == 1
+    await daemon.stop()
+    asked = await command("ask", "Does a key lie anywhere?", "--json")
+    assert (asked.code, asked.data["answer"], asked.data["context"]["weak"]) == (3, "Under the mat [1].", True)
+
+
+@pytest.mark.parametrize("question", [["", "  "], ["  "]])
+async def test_a_blank_question_is_none(command: Command, question: list[str]) -> None:
+    """It is not the start of a session either."""
+    asked = await command("ask", "--no-llm", *question)
+    assert (asked.code, asked.out) == (2, "")
+    assert asked.err.endswith("QUESTION is blank; `memory-mcp context` shows what to know without one\n")
 
 
 async def test_it_wants_a_model(command: Command) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from embedder_daemon.engines.hash_engine import hash_vector
 from tests.e2e.conftest import Command
 from tests.fakes.daemon import FakeDaemon
 
+KEY = "The key lies under the mat"
+QUESTION = "Where does the key lie?"
 PYTHON = Path(__file__).parents[2] / ".venv-llm/bin/python"
 SERVER = """
 import importlib.util, pathlib, sys, xllamacpp
@@ -33,7 +36,7 @@ pytestmark = [
 @pytest.fixture
 async def llama(environment: dict[str, str], daemon: FakeDaemon) -> AsyncIterator[None]:
     """Start the server, and let the front know it."""
-    del daemon
+    daemon.faults.vectors[QUESTION] = hash_vector(KEY, daemon.faults.dimensions)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(str(PYTHON), "-c", SERVER, stdin=pipe, stdout=pipe)
     assert process.stdout is not None
@@ -47,13 +50,13 @@ async def llama(environment: dict[str, str], daemon: FakeDaemon) -> AsyncIterato
 async def test_a_real_model_answers(llama: None, command: Command) -> None:
     """From a memory; and where the passages do not fit into its context, that is said."""
     del llama
-    await command("store", "The key lies under the mat")
-    asked = await command("ask", "Where does the key lie?", "--json")
+    await command("store", KEY)
+    asked = await command("ask", QUESTION, "--json")
     assert asked.code == 0, asked.err
     assert asked.data["answer"]
     assert asked.data["complete"]
     for number in range(8):
         await command("store", f"The key number {number} is red. " + f"Word {number} of the key. " * 150)
-    asked = await command("ask", "Where does the key lie?", "--max-tokens", "8000")
+    asked = await command("ask", QUESTION, "--max-tokens", "8000")
     assert (asked.code, asked.out) == (1, "")
     assert "do not fit into the context of 'smollm2'" in asked.err

@@ -30,6 +30,10 @@ async def test_a_block_says_what_it_is_made_of(daemon: FakeDaemon, client: RawCl
     ]
     assert 0 < answer["tokens"] <= 1_000
     assert (answer["left_out"], answer["degraded"]) == (0, False)
+    assert (await client.tool("memory_context", query="the boat lies in kiel"))["weak"] is False
+    other = await ask(client, "memory_context", query="which painter won last year", budget_ms=20_000)
+    assert other.data["weak"] is True
+    assert other.text.endswith("\nNote: nothing fits well; the answer may not be stored.")
     [source] = answer["sources"]
     assert (source["name"], source["state"], source["cause"], source["fix"]) == ("memory", "ok", None, None)
     with pytest.raises(ToolError, match="unknown name 'wiki'; no source is configured"):

@@ -30,7 +30,8 @@ class ModelServer:
     model: str = "small"
     parts: Sequence[str] = ("Under ", "the mat ", "[1].")
     """The answer, as it is sent."""
-    reason: str = "stop"
+    reason: str | None = "stop"
+    """Why it ends; with None an event stream ends without a reason."""
     context: int = 32_768
     """Most tokens that the model can read."""
     prompt_tokens: int = 20
@@ -45,6 +46,8 @@ class ModelServer:
     """Answers come once it is set."""
     going_on: asyncio.Event = field(default_factory=asyncio.Event)
     """The second part of an answer comes once it is set."""
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    """The connection is closed once it is set."""
     asked: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of the requests for an answer."""
     paths: list[str] = field(default_factory=list)
@@ -56,6 +59,7 @@ class ModelServer:
     def __post_init__(self) -> None:
         self.loaded.set()
         self.going_on.set()
+        self.leaving.set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -65,6 +69,7 @@ class ModelServer:
     async def __aexit__(self, *_: object) -> None:
         self.loaded.set()
         self.going_on.set()
+        self.leaving.set()
         self._server.close()
         await self._server.wait_closed()
 
@@ -129,6 +134,7 @@ class ModelServer:
                 break
         else:
             await _chunk(writer, b"" if self.raw else self.last_line(read))
+            await self.leaving.wait()
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 
@@ -230,7 +236,8 @@ class FakeOpenAi(ModelServer):
 
     def last_line(self, read: int) -> bytes:
         """Return the last two events."""
-        return self._event({"delta": {}, "finish_reason": self.reason}) + b"data: [DONE]\n\n"
+        reason = self._event({"delta": None, "finish_reason": self.reason}) if self.reason else b""
+        return reason + b"data: [DONE]\n\n"
 
     def error_line(self, said: str) -> bytes:
         """Return an error as an event."""

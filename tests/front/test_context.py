@@ -283,6 +283,14 @@ async def test_nothing_found_is_an_empty_block(start: Start) -> None:
     assert (block.text, block.tokens, block.items, block.weak) == ("", 0, (), True)
 
 
+async def test_what_a_source_found_is_not_called_weak(start: Start) -> None:
+    """Only its own search knows how well that fits; near memories are called so."""
+    await stored(services := start(), memory("The boat lies in Kiel.", 1))
+    assert (await ask(services, "which painter built houses")).weak
+    await stored(services := start(FakeSource("wiki", items=[WIKI])), memory("The boat lies in Kiel.", 1))
+    assert not (await ask(services, "which painter built houses")).weak
+
+
 async def test_each_state_is_told_with_the_request(start: Start) -> None:
     """In their order, to whoever watches."""
     seen: list[tuple[str, ContextState]] = []
