@@ -36,7 +36,14 @@ class Snapshot(SnapshotOfDocuments, Protocol):
     """Reads from one moment; valid only inside the `read` that created it.
 
     A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.
+
+    Memories of type `document` are counted and searched apart: `nearest`, `languages`, `keyword_search`,
+    `document_frequencies` and `background_scores` know either these (see `documents`) or all others.
     """
+
+    def documents(self, namespace: str) -> Snapshot | None:
+        """Return the same moment with the namespace's documents for what is searched; None if it has none."""
+        ...
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories with these keys that still exist."""

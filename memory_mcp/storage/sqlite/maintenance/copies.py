@@ -29,15 +29,16 @@ from memory_mcp.storage.sqlite.db.file import (
     noticing_full,
     translated,
 )
+from memory_mcp.storage.sqlite.db.partitions import NAMESPACES
 from memory_mcp.storage.sqlite.db.reading import connect_reading
 from memory_mcp.storage.sqlite.db.schema import Steps, check_identity, migrate, migrations
-from memory_mcp.storage.sqlite.maintenance import unify
+from memory_mcp.storage.sqlite.maintenance import apart, unify
 from memory_mcp.storage.sqlite.maintenance.verify import problems
 
 ALL_PAGES: Final = -1
 STALE_S: Final = 86_400.0
 """Seconds after which nobody is still at work on a copy that has not got its name."""
-STEPS: Final[Steps] = {6: unify.unify}
+STEPS: Final[Steps] = {6: unify.unify, 9: apart.set_apart}
 """Of the migrations. What an earlier one would have filled, the last fills anew."""
 _PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?")
 
@@ -222,7 +223,7 @@ def _numbers(db: apsw.Connection) -> dict[str, int]:
 
 
 def _namespaces(db: apsw.Connection) -> frozenset[str]:
-    return frozenset(name for (name,) in cast("Iterator[tuple[str]]", db.execute("SELECT namespace FROM namespaces")))
+    return frozenset(name for (name,) in cast("Iterator[tuple[str]]", db.execute(NAMESPACES)))
 
 
 def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:

@@ -12,6 +12,7 @@ import apsw
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.models import Filters, Match, Space
 from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.sqlite.db.partitions import searched
 from memory_mcp.storage.sqlite.db.rows import to_json
 
 MAX_K: Final = 4096
@@ -129,7 +130,7 @@ def _neighbours(
               SELECT passage_id, distance FROM vectors_{number:d}
               WHERE embedding MATCH ? AND k = ? AND namespace = ? {narrowing if narrow else ""}
             ) AS n JOIN passages AS p ON p.id = n.passage_id ORDER BY n.distance""",  # noqa: S608 - a number of ours
-        (vector, k, filters.namespace, *(where.parameters if narrow else ())),
+        (vector, k, searched(filters), *(where.parameters if narrow else ())),
     )
     return [
         (passage_id, key, _clipped(score)) for passage_id, key, score in cast("Iterator[tuple[int, int, float]]", found)
