@@ -139,6 +139,11 @@ class SearchResult(Result):
         Field(exclude_if=lambda explained: explained is None, description="Only where asked for"),
     ] = None
     """What was made of the query; members that are too long for a model's answer are empty."""
+    explain_documents: Annotated[
+        QueryExplanation | None,
+        WithJsonSchema({"type": "object"}),
+        Field(exclude_if=lambda explained: explained is None, description="The same of documents, beside others"),
+    ] = None
 
     @property
     def is_whole(self) -> bool:
@@ -172,6 +177,8 @@ class SearchResult(Result):
 
     def _explanation(self) -> list[str]:
         about = [] if self.explain_query is None else made_of(self.explain_query)
+        if self.explain_documents is not None:
+            about += [f"Documents: {line}" for line in made_of(self.explain_documents)[1:]]
         return about + [f"{hit.rank}. {_sentence(hit)}" for hit in self.explain or ()]
 
     def _nothing(self) -> str:
@@ -238,7 +245,7 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
 def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> SearchResult:
     missed = answer.near_misses
     room = min(EXPLAINED, LIMIT - RESERVE - LEAN * len(answer.hits)) if call.is_bounded else None
-    about, hits, cost = _explained(answer.explanation, room)
+    about, documents, hits, cost = _explained(answer.explanation, room)
     if call.is_bounded or arguments.max_chars is not None:
         reserve = RESERVE + cost
         fitted = fitting(
@@ -258,26 +265,28 @@ def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> Sea
         left_out=fitted.left_out,
         explain=None if hits is None else hits[: len(fitted.memories)],
         explain_query=about,
+        explain_documents=documents,
     )
 
 
-_Explained = tuple[QueryExplanation | None, list[HitExplanation] | None, int]
-"""What is said of the query, of the first hits, and the tokens that it costs."""
+_Explained = tuple[QueryExplanation | None, QueryExplanation | None, list[HitExplanation] | None, int]
+"""What is said of the query, for documents too, of the first hits, and the tokens that it costs."""
 
 
 def _explained(explanation: SearchExplanation | None, most: int | None) -> _Explained:
     """Return what can be said in at most so many tokens."""
     if explanation is None:
-        return None, None, 0
+        return None, None, None, 0
     rounded = _to_four_digits(asdict(explanation))
     made = TypeAdapter(SearchExplanation).validate_python(rounded)
-    about, hits = made.query, list(made.hits)
+    about, documents, hits = made.query, made.documents, list(made.hits)
     if most is None:
-        return about, hits, 0
+        return about, documents, hits, 0
     shorter = _within(about, most // 2)
-    costs = list(accumulate(map(_cost, hits), initial=_cost(shorter) if shorter else 0))
+    beside = None if documents is None else _within(documents, most // 4)
+    costs = list(accumulate(map(_cost, hits), initial=sum(_cost(each) for each in (shorter, beside) if each)))
     kept = bisect_right(costs, most) - 1
-    return shorter, hits[:kept], costs[kept]
+    return shorter, beside, hits[:kept], costs[kept]
 
 
 def _within(about: QueryExplanation, most: int) -> QueryExplanation | None:

@@ -44,11 +44,11 @@ class FakeSnapshot(OnShelves):
 
     of_documents = False
 
-    def documents(self, namespace: str) -> FakeSnapshot | None:
-        """Return what is searched in documents."""
+    def documents(self) -> FakeSnapshot:
+        """Return what searches documents."""
         found = FakeSnapshot(self.shelves)
         found.of_documents = True
-        return found if any(found._searched(Filters(namespace))) else None
+        return found
 
     def _searched(self, filters: Filters) -> list[Memory]:
         return self.shelves.live(replace(filters, documents=self.of_documents))

@@ -41,8 +41,8 @@ class Snapshot(SnapshotOfDocuments, Protocol):
     `document_frequencies` and `background_scores` know either these (see `documents`) or all others.
     """
 
-    def documents(self, namespace: str) -> Snapshot | None:
-        """Return the same moment with the namespace's documents for what is searched; None if it has none."""
+    def documents(self) -> Snapshot:
+        """Return the same moment, with documents for what is counted and searched."""
         ...
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:

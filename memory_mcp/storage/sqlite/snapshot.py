@@ -41,9 +41,8 @@ class SqliteSnapshot:
         self._of_documents = of_documents
         self._indexes: dict[str, PartitionIndex] = {}
 
-    def documents(self, namespace: str) -> SqliteSnapshot | None:
-        found = SqliteSnapshot(self._db, self._finder, of_documents=True)
-        return found if found._index(namespace).memories else None
+    def documents(self) -> SqliteSnapshot:
+        return SqliteSnapshot(self._db, self._finder, of_documents=True)
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         return reads.fetch(self._db, keys)
