@@ -44,11 +44,16 @@ class SearchedPart:
 
 
 def parts_of(snapshot: Snapshot, filters: Filters) -> tuple[Part, ...]:
-    """Return the parts that a search looks in, at least one."""
+    """Return the parts that a search looks in: those that hold anything, at least one."""
     if filters.type is not None:
         return ("documents",) if filters.type == DOCUMENT else ("memories",)
-    documents = snapshot.documents().document_frequencies({}, filters.namespace).memories
-    return ("memories", "documents") if documents else ("memories",)
+    if not _holds_any(snapshot.documents(), filters.namespace):
+        return ("memories",)
+    return ("memories", "documents") if _holds_any(snapshot, filters.namespace) else ("documents",)
+
+
+def _holds_any(snapshot: Snapshot, namespace: str) -> bool:
+    return snapshot.document_frequencies({}, namespace).memories > 0
 
 
 def view_of(snapshot: Snapshot, part: Part) -> Snapshot:
