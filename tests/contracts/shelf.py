@@ -139,9 +139,11 @@ async def document_frequencies(store: Snapshots, query: str, namespace: str) -> 
     )
 
 
-async def near(store: Snapshots, filters: Filters = HERE, limit: int = 10, degrees: float = 0) -> list[str]:
+async def near(
+    store: Snapshots, filters: Filters = HERE, limit: int = 10, degrees: float = 0, *, documents: bool = False
+) -> list[str]:
     """Return the contents that are nearest, best first."""
-    matches = await nearest(store, towards(degrees), SPACE, filters, limit)
+    matches = await nearest(store, towards(degrees), SPACE, filters, limit, documents=documents)
     return await _contents(store, [match.key for match in matches])
 
 
@@ -151,9 +153,11 @@ async def worded(
     filters: Filters = HERE,
     limit: int = 10,
     policy: LexicalPolicy = DEFAULT_POLICY.lexical,
+    *,
+    documents: bool = False,
 ) -> list[str]:
     """Return the contents that hold words of the query, best first."""
-    found = await keyword_search(store, query, filters, limit, policy)
+    found = await keyword_search(store, query, filters, limit, policy, documents=documents)
     return await _contents(store, list(found.scores))
 
 

@@ -27,6 +27,10 @@ T = TypeVar("T")
 class SnapshotOfDocuments(Protocol):
     """The part of a snapshot that knows documents."""
 
+    def documents(self) -> Snapshot:
+        """Return the same moment, with documents for what is counted and searched; see `Snapshot`."""
+        ...
+
     def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
         """Return where these memories lie in documents; those that are no sections are absent."""
         ...
@@ -40,10 +44,6 @@ class Snapshot(SnapshotOfDocuments, Protocol):
     Memories of type `document` are counted and searched apart: `nearest`, `languages`, `keyword_search`,
     `document_frequencies` and `background_scores` know either these (see `documents`) or all others.
     """
-
-    def documents(self) -> Snapshot:
-        """Return the same moment, with documents for what is counted and searched."""
-        ...
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories with these keys that still exist."""

@@ -22,7 +22,20 @@ from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import chunks
-from tests.contracts.shelf import HERE, events, keyword_search, listed, new, put, worded
+from tests.contracts.shelf import (
+    HERE,
+    SPACE,
+    events,
+    keyword_search,
+    listed,
+    near,
+    nearest,
+    new,
+    put,
+    towards,
+    whole,
+    worded,
+)
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
 
@@ -182,6 +195,26 @@ async def test_a_store_of_the_sixth_version_keeps_its_log_until_it_is_pruned(pat
     assert await store.prune_changes(datetime.now(UTC)) == 4
     assert await store.events(3, 9) == MissedChanges(5)
     assert await store.verify() == []
+    await store.close()
+    audit(path)
+
+
+async def test_a_store_of_the_eighth_version_sets_its_documents_apart(path: Path) -> None:
+    """They are searched by themselves from then on, with their vectors and those that wait; deleted ones stay so."""
+    make_of(path, 8, [f"budget {number}" for number in range(6)])
+    with opened(path) as db, db:
+        for key in range(1, 5):
+            chunks.drop_of(db, key)
+            chunks.insert_all(db, key, "here", whole(f"budget {key - 1}", towards(10 * key)))
+        writes.delete(db, ["m3"], HERE, 2, any_namespace=False)
+        db.execute("UPDATE memories SET type = 'document' WHERE key IN (2, 3, 4, 5)")
+    store = SqliteStore(path)
+    assert await near(store) == ["budget 0"]
+    found = await nearest(store, towards(0), SPACE, HERE, 9, documents=True)
+    assert [match.key for match in found] == [2, 3]
+    assert set((await keyword_search(store, "budget", HERE, 9)).scores) == {1, 6}
+    assert set((await keyword_search(store, "budget", HERE, 9, documents=True)).scores) == {2, 3, 5}
+    assert {waiting.text for waiting in await store.pending(9)} == {"budget 4", "budget 5"}
     await store.close()
     audit(path)
 

@@ -32,13 +32,14 @@ from memory_mcp.storage.sqlite.db.file import (
 from memory_mcp.storage.sqlite.db.partitions import NAMESPACES
 from memory_mcp.storage.sqlite.db.reading import connect_reading
 from memory_mcp.storage.sqlite.db.schema import Steps, check_identity, migrate, migrations
-from memory_mcp.storage.sqlite.maintenance import apart, unify
+from memory_mcp.storage.sqlite.maintenance import unify
 from memory_mcp.storage.sqlite.maintenance.verify import problems
+from memory_mcp.storage.sqlite.records import writes
 
 ALL_PAGES: Final = -1
 STALE_S: Final = 86_400.0
 """Seconds after which nobody is still at work on a copy that has not got its name."""
-STEPS: Final[Steps] = {6: unify.unify, 9: apart.set_apart}
+STEPS: Final[Steps] = {6: unify.unify, 9: writes.set_documents_apart}
 """Of the migrations. What an earlier one would have filled, the last fills anew."""
 _PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?")
 

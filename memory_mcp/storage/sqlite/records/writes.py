@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
 
 import apsw
 
+from memory_mcp.domain.documents import DOCUMENT
 from memory_mcp.domain.duplicates import check_merged, check_retry, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
@@ -201,16 +202,25 @@ def update(
 def _refile(db: apsw.Connection, old: Memory, partition: str, content: str) -> None:
     """Bring a memory to another partition, and its new content to the keyword index."""
     before = partition_of(old.namespace, old.type)
-    if partition == before and content == old.content:
-        return
-    keywords.leave(db, old.key)
-    if partition == before:
-        number = keywords.number_of(db, partition)
-    else:
-        keywords.count_out(db, before)
-        number = keywords.count_in(db, partition)
-        chunks.refile(db, old.key, partition)
-    keywords.enter(db, old.key, number, content)
+    if partition != before:
+        _move(db, old.key, content, before, partition)
+    elif content != old.content:
+        keywords.leave(db, old.key)
+        keywords.enter(db, old.key, keywords.number_of(db, partition), content)
+
+
+def _move(db: apsw.Connection, key: int, content: str, before: str, partition: str) -> None:
+    keywords.leave(db, key)
+    keywords.count_out(db, before)
+    keywords.enter(db, key, keywords.count_in(db, partition), content)
+    chunks.refile(db, key, partition)
+
+
+def set_documents_apart(db: apsw.Connection) -> None:
+    """Move live documents to partitions of their own; the Python part of migration 9."""
+    rows = db.execute("SELECT key, namespace, content FROM memories WHERE type = ? AND deleted_at IS NULL", (DOCUMENT,))
+    for key, namespace, content in cast("Iterator[tuple[int, str, str]]", rows):
+        _move(db, key, content, namespace, partition_of(namespace, DOCUMENT))
 
 
 def _differs(old: Memory, change: Change) -> bool:

@@ -1,2 +1,2 @@
 -- Documents are counted, indexed and searched apart from the other memories of their namespace (partitions.py): a row of
--- `namespaces` is a partition, and `namespace` its name. What is there is moved by apart.py.
+-- `namespaces` is a partition, and `namespace` its name. What is there is moved by writes.py.
