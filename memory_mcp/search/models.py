@@ -136,17 +136,20 @@ class JoinedRanking:
         first, *others = (ranking.scores for ranking in parts.values())
         if not any(others):
             return cls(parts, first)
-        scores = [(score, key) for ranking in parts.values() for key, score in ranking.scores.items()]
-        return cls(parts, {key: score for score, key in sorted(scores, reverse=True)})
+        scores: dict[int, float] = {}
+        for score, key in sorted(
+            ((score, key) for each in (first, *others) for key, score in each.items()), reverse=True
+        ):
+            scores.setdefault(key, score)  # a conversation of both kinds may bring a memory into both rankings
+        return cls(parts, scores)
 
     def ranked(self, keys: Iterable[int]) -> list[Ranked]:
         """Return these candidates with all their scores, in this order."""
         chosen = list(keys)
-        found = {
-            ranked.key: ranked
-            for ranking in self.parts.values()
-            for ranked in ranking.ranked(key for key in chosen if key in ranking.scores)
-        }
+        found: dict[int, Ranked] = {}
+        for ranking in self.parts.values():
+            mine = [key for key in chosen if key not in found and ranking.scores.get(key) == self.scores[key]]
+            found |= {ranked.key: ranked for ranked in ranking.ranked(mine)}
         return [found[key] for key in chosen]
 
     @property

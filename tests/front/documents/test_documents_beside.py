@@ -106,6 +106,19 @@ async def test_what_fits_best_comes_first(kit: Kit, services: Services, asked: s
     assert (await ask(services, "quantum chromodynamics lattice")).weak
 
 
+@pytest.mark.parametrize("mode", ["auto", "semantic", "keyword"])
+async def test_a_conversation_of_both_kinds_is_found_once(kit: Kit, services: Services, mode: SearchMode) -> None:
+    """Neighbours are of either kind, and none is shown twice."""
+    await talk(services, *TURNS[:2])
+    await talk(services, *TURNS[2:], type=DOCUMENT)
+    answer = await ask(services, ASKED, mode)
+    contents = [hit.memory.content for hit in answer.hits]
+    assert {TURNS[0], TURNS[3]} <= set(contents[:3])
+    assert len(contents) == len(set(contents))
+    in_order = [round(hit.ranked.score, 4) for hit in answer.hits]
+    assert in_order == sorted(in_order, reverse=True)
+
+
 async def test_tags_of_a_browse_are_found_in_both(kit: Kit, services: Services) -> None:
     """Each memory once, those that carry the tag first."""
     kit.write("a.md", "# Harbour\nThe harbour is closed.\n")
