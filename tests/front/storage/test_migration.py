@@ -22,7 +22,21 @@ from memory_mcp.storage.sqlite.lexical import keywords, scoring
 from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import chunks
-from tests.contracts.shelf import HERE, events, keyword_search, listed, new, put, worded
+from tests.contracts.shelf import (
+    HERE,
+    SPACE,
+    events,
+    keyword_search,
+    listed,
+    near,
+    nearest,
+    new,
+    put,
+    towards,
+    whole,
+    worded,
+)
+from tests.front.storage import earlier
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
 
@@ -80,7 +94,7 @@ def make_of(path: Path, version: int, contents: Sequence[str]) -> None:
                 (f"m{number}", content, digest(content), number, number),
             )
             key = db.last_insert_rowid()
-            keywords.enter(db, key, keywords.count_in(db, "here"), content)
+            keywords.enter(db, key, earlier.count_in(db, "here"), content)
             chunks.insert_all(db, key, "here", Embedded((Chunk(0, len(content)),), None))
             log_change(db, 1, "store", "here", [f"m{number}"])
         db.pragma("application_id", APPLICATION_ID)
@@ -159,7 +173,8 @@ async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
 ) -> None:
     """An index without the memories' terms is made anew: of what is live, common words are counted there."""
     make_of(path, 4, [f"{'budget' if number % 2 else 'meeting'} {number}" for number in range(3_200)])
-    with opened(path) as db, db:
+    with opened(path) as db, db, monkeypatch.context() as old:
+        old.setattr(keywords, "count_out", earlier.count_out)
         writes.delete(db, ["m3199"], HERE, 2, any_namespace=False)
     monkeypatch.setattr(scoring, "MAX_CACHED_NAMESPACE", 0)
     store = SqliteStore(path)
@@ -182,6 +197,30 @@ async def test_a_store_of_the_sixth_version_keeps_its_log_until_it_is_pruned(pat
     assert await store.prune_changes(datetime.now(UTC)) == 4
     assert await store.events(3, 9) == MissedChanges(5)
     assert await store.verify() == []
+    await store.close()
+    audit(path)
+
+
+async def test_a_store_of_the_eighth_version_sets_its_documents_apart(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are searched by themselves from then on, with their vectors and those that wait; deleted ones stay so."""
+    make_of(path, 8, [f"budget {number}" for number in range(6)])
+    with opened(path) as db, db:
+        for key in range(1, 5):
+            chunks.drop_of(db, key)
+            chunks.insert_all(db, key, "here", whole(f"budget {key - 1}", towards(10 * key)))
+        with monkeypatch.context() as old:
+            old.setattr(keywords, "count_out", earlier.count_out)
+            writes.delete(db, ["m3"], HERE, 2, any_namespace=False)
+        db.execute("UPDATE memories SET type = 'document' WHERE key IN (2, 3, 4, 5)")
+    store = SqliteStore(path)
+    assert await near(store) == ["budget 0"]
+    found = await nearest(store, towards(0), SPACE, HERE, 9, documents=True)
+    assert [match.key for match in found] == [2, 3]
+    assert set((await keyword_search(store, "budget", HERE, 9)).scores) == {1, 6}
+    assert set((await keyword_search(store, "budget", HERE, 9, documents=True)).scores) == {2, 3, 5}
+    assert {waiting.text for waiting in await store.pending(9)} == {"budget 4", "budget 5"}
     await store.close()
     audit(path)
 

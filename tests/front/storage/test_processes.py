@@ -40,7 +40,7 @@ from pathlib import Path
 from tests.front.storage.audit import opened
 
 with opened(Path(sys.argv[1])) as db:
-    db.execute("BEGIN EXCLUSIVE; UPDATE namespaces SET memories = memories")
+    db.execute("BEGIN EXCLUSIVE; UPDATE partitions SET memories = memories")
     print("held", flush=True)
     sys.stdin.readline()
     db.execute("COMMIT")

@@ -21,6 +21,7 @@ from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import binary_search, chunks
 from tests.contracts.shelf import SPACE, events, listed, near, nearest, offer, towards, worded
+from tests.front.storage import earlier
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
 
@@ -84,13 +85,13 @@ class Old:
         )
         key = db.last_insert_rowid()
         db.executemany("INSERT INTO tags (tag, key) VALUES (?, ?)", [(tag, key) for tag in tags])
-        number = keywords.count_in(db, row["namespace"])
+        number = earlier.count_in(db, row["namespace"])
         if row["deleted_at"] is None:
             keywords.enter(db, key, number, content)
             whole = Embedded((Chunk(0, len(content)),), None)
             chunks.insert_all(db, key, row["namespace"], embedded or whole)
         else:
-            keywords.count_out(db, row["namespace"])
+            earlier.count_out(db, row["namespace"])
         db.execute(
             "INSERT INTO changes (at, namespace, kind, memory_ids, tags) VALUES (1, ?, 'store', ?, ?)",
             (row["namespace"], to_json([row["id"]]), to_json(list(tags))),
