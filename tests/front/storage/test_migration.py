@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import apsw
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Chunk, Condition, Embedded, MissedChanges
+from memory_mcp.domain.models import DOCUMENT, Chunk, Condition, Embedded, MissedChanges
 from memory_mcp.search.lexical import bm25
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
@@ -19,6 +20,7 @@ from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.rows import digest
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords, scoring
+from memory_mcp.storage.sqlite.maintenance import copies
 from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import chunks
@@ -138,10 +140,10 @@ async def test_a_migration_that_is_killed_loses_nothing(path: Path, start: Start
     audit(path)
 
 
-async def test_who_opened_an_earlier_version_writes_no_more(
+async def test_who_opened_an_earlier_version_is_told_to_restart(
     path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A front that has the file open reads on and is told to restart when a newer one has migrated the file."""
+    """A front that has the file open neither writes nor reads when a newer one has migrated it: tables mean more."""
     await put(store, "early")
     of_tomorrow = (*migrations(), "CREATE TABLE tomorrow (x)")
     with monkeypatch.context() as newer:
@@ -150,10 +152,26 @@ async def test_who_opened_an_earlier_version_writes_no_more(
         newer.setattr("memory_mcp.storage.sqlite.maintenance.copies.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await put(late, "migrated")
+        assert await listed(late) == ["migrated", "early"]
         await late.close()
     with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
         await store.add([(new("late"), Embedded((), None))])
-    assert await listed(store) == ["migrated", "early"]
+    with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
+        await near(store)
+    audit(path)
+
+
+async def test_a_front_of_the_eighth_version_does_not_miss_its_documents_in_silence(path: Path) -> None:
+    """What such a front asks, with the file open, fails once documents lie apart: they would be missing."""
+    make_of(path, 8, ["a budget"])
+    with opened(path) as old:
+        counted = "SELECT number, memories FROM namespaces WHERE namespace = 'here'"  # of every search, and every write
+        assert old.execute(counted).fetchone() == (1, 1)
+        store = SqliteStore(path)
+        await put(store, "a report", type=DOCUMENT)
+        with pytest.raises(apsw.SQLError, match="no such table: namespaces"):
+            old.execute(counted)
+        await store.close()
     audit(path)
 
 
@@ -270,3 +288,22 @@ async def test_who_waits_for_a_migration_is_told_so(path: Path, monkeypatch: pyt
         db.execute("ROLLBACK")
     assert len(await listed(store)) == 3
     await store.close()
+
+
+async def test_a_backup_replaces_a_store_of_an_earlier_version(path: Path, tmp_path: Path) -> None:
+    """Its namespaces hear of it, and the numbers that it gave them are not given again."""
+    make_of(path, 8, ["a budget"])
+    with opened(path) as db, db:
+        db.execute("UPDATE sqlite_sequence SET seq = 40 WHERE name = 'namespaces'")
+    source, store = SqliteStore(tmp_path / "source.db"), SqliteStore(path)
+    await put(source, "elsewhere", namespace="there")
+    await source.backup(tmp_path / "backup.db")
+    copies.restore(tmp_path / "backup.db", path, tmp_path / "aside.db", 9)
+    await put(store, "new", namespace="new")
+    told = await events(store, 1, 10)
+    assert {event.namespace for event in told if event.kind == "restore"} == {"here", "there"}
+    with opened(path) as db:
+        assert db.execute("SELECT number FROM partitions WHERE namespace = 'new'").get == 41
+    await source.close()
+    await store.close()
+    audit(path)

@@ -239,8 +239,10 @@ async def test_signs_of_a_namespace_that_became_another_are_not_missed(path: Pat
     for number in range(3):
         old.add(f"text {number}", namespace=("é", apart("é"))[number % 2], embedded=embedded)
     with opened(path) as db:
+        db.execute("ALTER TABLE namespaces RENAME TO partitions")  # as this version's code calls it
         for namespace in ("é", apart("é")):
             assert binary_search.BinaryVectorIndex(path).nearest(db, 1, row, WIDE, Filters(namespace), 5)
+        db.execute("ALTER TABLE partitions RENAME TO namespaces")
     store = SqliteStore(path, large=1)
     assert len(await nearest(store, row, WIDE, Filters("é"), 5)) == 3
     await store.close()

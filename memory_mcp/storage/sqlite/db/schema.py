@@ -66,8 +66,8 @@ def migrate(db: apsw.Connection, path: Path, steps: Steps) -> None:
     done = check_identity(db, path)
     for script in migrations()[done:]:
         db.execute(script).fetchall()  # to the last statement, rows or not
-    for number in sorted(steps):
-        if number > done:
+    for number in range(done + 1, len(migrations()) + 1):
+        if number in steps:
             steps[number](db)
     db.pragma("application_id", APPLICATION_ID)
     db.pragma("user_version", len(migrations()))
