@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mcp import Client, StdioServerParameters
@@ -117,8 +118,14 @@ class Front:
             answer = await self._call("memory_search", query=question.text, namespace=question.namespace, mode=mode)
             took.append(time.perf_counter() - begun)
             assert not answer["degraded"], answer["degraded"]
-            answers.append([id_ for hit in answer["results"] for id_ in self._documents.get(hit["id"], [hit["id"]])])
+            answers.append([id_ for hit in answer["results"] for id_ in self._named(hit)])
         return quality(chosen.questions, answers), took
+
+    def _named(self, hit: Mapping[str, Any]) -> list[str]:
+        """Return the documents of the set that a hit is: a section is that of its file's name."""
+        if place := hit.get("document"):
+            return [Path(place["uri"]).stem]
+        return self._documents.get(hit["id"], [hit["id"]])
 
     async def weak(self, questions: Sequence[Question]) -> float:
         """Ask everything; return the share of the answers that say that nothing fits well."""

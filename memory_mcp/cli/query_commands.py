@@ -13,10 +13,11 @@ from memory_mcp.cli.options import call, options_of
 from memory_mcp.cli.output import bold, clean, note, on_terminal, print_json, print_long, print_rows, when
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.search.models import HitExplanation
+from memory_mcp.tools.explained import made_of
 from memory_mcp.tools.fields import MemoryFields
 from memory_mcp.tools.get import GET, RevisionFields, WholeMemory
 from memory_mcp.tools.listing import LIST
-from memory_mcp.tools.search import SEARCH, SearchHit, SearchResult, made_of
+from memory_mcp.tools.search import SEARCH, SearchHit, SearchResult
 
 SHOWN_CHARS: Final = 400
 """Maximum characters of a content in a table."""
@@ -95,7 +96,7 @@ def _print_hits(result: SearchResult) -> None:
         heads = [(*columns, *EXPLAINED)] if rows else []  # too many columns to know them by heart
         print_rows((), [*heads, *((*row, *each) for row, each in zip(rows, explained, strict=True))])
     if result.explain_query is not None:
-        for line in made_of(result.explain_query):
+        for line in made_of(result.explain_query, result.explain_documents):
             note(line)
 
 

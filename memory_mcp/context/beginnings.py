@@ -58,9 +58,8 @@ def listed(snapshot: Listing, request: ContextRequest, policy: ContextPolicy) ->
     for order, (heading, ask) in enumerate(KINDS):
         for namespace in (request.filters.namespace, *request.joined):
             omitted = request.omitted.get(namespace, frozenset())
-            filters = replace(
-                request.filters, namespace=namespace, without_type=None if request.with_documents else DOCUMENT
-            )
+            documents = None if request.with_documents else False
+            filters = replace(request.filters, namespace=namespace, documents=documents)
             for memory in ask(snapshot, filters, policy):
                 if memory.key not in seen and memory.id not in omitted:
                     seen.add(memory.key)
@@ -102,7 +101,7 @@ def _of_type(snapshot: Listing, filters: Filters, kind: str, policy: ContextPoli
 
 def _last_session(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
     """Return the memories of the newest one's conversation; without one, those of its day."""
-    notes = replace(filters, without_type=DOCUMENT)
+    notes = replace(filters, documents=False)
     newest = snapshot.page(notes, limit=policy.last_session, cursor=None).memories
     if not newest:
         return ()

@@ -53,8 +53,8 @@ async def search(
 
 
 def _within(query: SearchQuery, namespace: str, request: ContextRequest) -> SearchQuery:
-    without = None if request.with_documents else DOCUMENT
-    return replace(query, filters=replace(query.filters, namespace=namespace, without_type=without))
+    documents = None if request.with_documents else False
+    return replace(query, filters=replace(query.filters, namespace=namespace, documents=documents))
 
 
 def _neighbourhood(

@@ -192,8 +192,6 @@ class Filters:
     tags: tuple[str, ...] = ()
     tag_match: Literal["any", "all"] = "any"
     type: str | None = None
-    without_type: str | None = None
-    """Memories of this type are left out."""
     metadata: Metadata = field(default_factory=dict)
     """Top-level keys: each with a value to equal, or comparisons (`domain.comparisons`)."""
     conversation_id: str | None = None
@@ -201,11 +199,13 @@ class Filters:
     """Inclusive."""
     before: datetime | None = None
     """Exclusive."""
+    documents: bool | None = None
+    """Whether only memories of type `document` are meant, or only others; see `Snapshot.documents`."""
 
     @property
     def is_narrow(self) -> bool:
-        """Whether there is any filter beside the namespace."""
-        return self != Filters(self.namespace, tag_match=self.tag_match)
+        """Whether there is any filter beside the namespace and `documents`."""
+        return self != Filters(self.namespace, tag_match=self.tag_match, documents=self.documents)
 
 
 class Match(NamedTuple):  # hundreds in each search: twice as fast as a frozen dataclass

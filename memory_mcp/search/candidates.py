@@ -91,10 +91,12 @@ class CandidateScorer:
         return replace(self._filters, conversation_id=None).is_narrow
 
     def _context(self, vector: QueryVector, keys: Sequence[int]) -> Mapping[int, float]:
+        """Return the similarities in context, of memories that have neighbours: without, it is the best chunk's own."""
         policy = self._policy.conversation
         if not policy.context_share:
             return {}
-        return self._snapshot.contextual_similarity(vector.row, vector.space, keys, policy.dense_shares)
+        among = [key for key, of in self._snapshot.neighbours(keys).items() if of.before or of.after]
+        return self._snapshot.contextual_similarity(vector.row, vector.space, among, policy.dense_shares)
 
     def _sample(self, vector: QueryVector) -> BackgroundScores:
         count, namespace = self._policy.background.sample, self._filters.namespace

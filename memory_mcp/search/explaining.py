@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from memory_mcp.search.fitting import Fit
 from memory_mcp.search.models import (
     Adjustment,
     Hit,
     HitExplanation,
     KeywordScores,
+    Part,
     QueryExplanation,
     Ranking,
     SearchExplanation,
 )
 from memory_mcp.search.query_vector import QueryVector
+from memory_mcp.search.results import Selection
 from memory_mcp.search.steps import RankedSelection, SearchExecution
 
 
@@ -23,7 +26,7 @@ def explanation(
     hits: Sequence[Hit],
     found: RankedSelection,
     browsed: RankedSelection | None,
-    fit: str,
+    fits: Mapping[Part, Fit],
 ) -> SearchExplanation:
     """Explain an answer.
 
@@ -32,20 +35,23 @@ def explanation(
         hits: all that are shown, in their order.
         found: the search that they are of.
         browsed: the narrower one that those with the tags of a browse are of.
-        fit: why the answer is weak or not.
+        fits: of each part, whether something there fits.
     """
-    whole = _Account(found, is_lifted=False)
-    narrow = _Account(browsed, is_lifted=True) if browsed else whole
+    whole = _Accounts(found, is_lifted=False)
+    narrow = _Accounts(browsed, is_lifted=True) if browsed else whole
     tagged = {hit.memory.key for hit in browsed.selection.hits} if browsed else set()
     explained = [
         (narrow if hit.memory.key in tagged else whole).explain(hit, place) for place, hit in enumerate(hits, 1)
     ]
-    return SearchExplanation(_of_query(search, found.ranking, browsed, fit), tuple(explained))
+    first, *others = (_of_query(search, part, found, browsed, fit) for part, fit in fits.items())
+    return SearchExplanation(first, next(iter(others), None), tuple(explained))
 
 
-def _of_query(search: SearchExecution, ranking: Ranking, browsed: RankedSelection | None, fit: str) -> QueryExplanation:
-    route = search.route
-    terms = () if ranking.keywords is None else search.terms.terms
+def _of_query(
+    search: SearchExecution, part: Part, found: RankedSelection, browsed: RankedSelection | None, fit: Fit
+) -> QueryExplanation:
+    route, ranking, searched = search.route, found.ranking.parts[part], search.parts[part]
+    terms = () if ranking.keywords is None else searched.terms.terms
     return QueryExplanation(
         intent=route.intent,
         quoted=route.quoted,
@@ -53,14 +59,14 @@ def _of_query(search: SearchExecution, ranking: Ranking, browsed: RankedSelectio
         tags=route.tags if browsed else (),
         times=tuple(map(str, search.times)),
         mode=ranking.mode,
-        phrasings=search.vector.phrasings if ranking.dense and isinstance(search.vector, QueryVector) else (),
+        phrasings=searched.vector.phrasings if ranking.dense and isinstance(searched.vector, QueryVector) else (),
         terms={term.term + "*" * term.is_prefix: term.weight for term in terms},
         prominence=ranking.dense.prominence if ranking.dense else None,
         known=ranking.keywords.matches.known if ranking.keywords else None,
         weight=ranking.weight,
         floor=ranking.dense.floor if ranking.dense and ranking.mode == "hybrid" else 0.0,
-        tagged_weight=browsed.ranking.weight if browsed else None,
-        fit=fit,
+        tagged_weight=browsed.ranking.parts[part].weight if browsed else None,
+        fit=fit.reason,
     )
 
 
@@ -86,11 +92,24 @@ class _Scored:
         return self.ranks[self.scores[key]] if key in self.scores else None
 
 
-class _Account:
-    """The ranks and scores that one search gave."""
+class _Accounts:
+    """The ranks and scores that one search gave, in each part by itself."""
 
     def __init__(self, found: RankedSelection, *, is_lifted: bool) -> None:
-        ranking, selection = found.ranking, found.selection
+        rankings = found.ranking.parts.values()
+        self._accounts = [_Account(ranking, found.selection, is_lifted=is_lifted) for ranking in rankings]
+
+    def explain(self, hit: Hit, rank: int) -> HitExplanation:
+        """Explain a hit by the part that it is of; one that was only listed is in none."""
+        key = hit.memory.key
+        account = next((account for account in self._accounts if account.has(key)), self._accounts[0])
+        return account.explain(hit, rank)
+
+
+class _Account:
+    """The ranks and scores that one search gave in a part."""
+
+    def __init__(self, ranking: Ranking, selection: Selection, *, is_lifted: bool) -> None:
         dense, keywords = ranking.dense, ranking.keywords
         self._ranking = ranking
         self._is_lifted = is_lifted
@@ -106,6 +125,9 @@ class _Account:
 
     def _adjustment(self, key: int) -> Adjustment:
         return self._adjustments.get(key, Adjustment())
+
+    def has(self, key: int) -> bool:
+        return key in self._adjusted
 
     def explain(self, hit: Hit, rank: int) -> HitExplanation:
         key = hit.memory.key

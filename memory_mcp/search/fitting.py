@@ -10,7 +10,7 @@ from memory_mcp.domain.models import Memory
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import naming
 from memory_mcp.search.fusion import stretched
-from memory_mcp.search.models import Ranking
+from memory_mcp.search.models import JoinedRanking, Part, Ranking
 from memory_mcp.search.policy import FitPolicy
 from memory_mcp.search.steps import SearchExecution
 
@@ -23,8 +23,8 @@ class Fit:
     reason: str
 
 
-def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> Fit:
-    """Say whether nothing fits well; what carries the tags of a browse fits, and a name fits by its spelling alone.
+def judge(search: SearchExecution, ranking: JoinedRanking, hits: int, tagged: int) -> dict[Part, Fit]:
+    """Say of each part whether nothing there fits well; what carries the tags of a browse fits.
 
     Args:
         search: what was asked.
@@ -32,11 +32,17 @@ def judge(search: SearchExecution, ranking: Ranking, hits: int, tagged: int) -> 
         hits: how many are shown.
         tagged: how many of them carry the tags that the query names.
     """
-    route, policy = search.route, search.policy.fit
     if not hits:
-        return Fit(weak=True, reason="nothing was found")
+        return dict.fromkeys(search.parts, Fit(weak=True, reason="nothing was found"))
     if tagged:
-        return Fit(weak=False, reason=f"{tagged} of the results carry {', '.join(route.tags)}")
+        reason = f"{tagged} of the results carry {', '.join(search.route.tags)}"
+        return dict.fromkeys(search.parts, Fit(weak=False, reason=reason))
+    return {part: _judge(search, each) for part, each in ranking.parts.items()}
+
+
+def _judge(search: SearchExecution, ranking: Ranking) -> Fit:
+    """Say whether nothing of a part fits well; a name fits by its spelling alone."""
+    route, policy = search.route, search.policy.fit
     if route.names:
         return _by_spelling(_likely(search.snapshot, ranking, policy), search.query.text, route.names, policy)
     best = _best_scores(ranking, words_may_do=route.intent == "identifier")

@@ -72,4 +72,4 @@ def _explained(hits: Sequence[Hit], first: SearchAnswer, other: SearchAnswer) ->
     answers = ((first, first.explanation), (other, other.explanation))
     why = {hit.memory.key: told for answer, of in answers for hit, told in zip(answer.hits, of.hits, strict=True)}
     told = tuple(replace(why[hit.memory.key], rank=rank) for rank, hit in enumerate(hits, 1))
-    return SearchExplanation(first.explanation.query, told)
+    return replace(first.explanation, hits=told)

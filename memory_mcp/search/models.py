@@ -12,6 +12,8 @@ from memory_mcp.search.intent import Intent
 
 SearchMode = Literal["auto", "semantic", "keyword", "hybrid"]
 RankedBy = Literal["semantic", "keyword", "hybrid"]
+Part = Literal["memories", "documents"]
+"""What is searched with statistics of its own: memories of type `document`, and all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,57 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinedRanking:
+    """The rankings of a search's parts as one.
+
+    Their scores are of one scale, because each part's have the share of the best that is possible there for words, and
+    a cosine for meaning.
+    """
+
+    parts: Mapping[Part, Ranking]
+    """At least one."""
+    scores: Mapping[int, float]
+    """Of all, by key, best first."""
+
+    @classmethod
+    def of(cls, parts: Mapping[Part, Ranking]) -> JoinedRanking:
+        """Join them."""
+        first, *others = (ranking.scores for ranking in parts.values())
+        if not any(others):
+            return cls(parts, first)
+        scores: dict[int, float] = {}
+        for score, key in sorted(
+            ((score, key) for each in (first, *others) for key, score in each.items()), reverse=True
+        ):
+            scores.setdefault(key, score)  # a conversation of both kinds may bring a memory into both rankings
+        return cls(parts, scores)
+
+    def ranked(self, keys: Iterable[int]) -> list[Ranked]:
+        """Return these candidates with all their scores, in this order."""
+        chosen = list(keys)
+        found: dict[int, Ranked] = {}
+        for ranking in self.parts.values():
+            mine = [key for key in chosen if key not in found and ranking.scores.get(key) == self.scores[key]]
+            found |= {ranked.key: ranked for ranked in ranking.ranked(mine)}
+        return [found[key] for key in chosen]
+
+    @property
+    def mode(self) -> RankedBy:
+        """What ranked them."""
+        return next(iter(self.parts.values())).mode
+
+    @property
+    def degraded(self) -> str | None:
+        """Why one of them has no vectors."""
+        return next((ranking.degraded for ranking in self.parts.values() if ranking.degraded), None)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether asking for more candidates would find no more."""
+        return all(ranking.is_all for ranking in self.parts.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A memory that was found, and how."""
 
@@ -188,7 +241,7 @@ class HitExplanation:
 
 @dataclass(frozen=True, slots=True)
 class QueryExplanation:
-    """What was made of a query: what holds for all hits alike."""
+    """What was made of a query: what holds for all hits of a part alike."""
 
     intent: Intent
     quoted: tuple[str, ...]
@@ -207,7 +260,7 @@ class QueryExplanation:
     prominence: float | None
     """By how many standard deviations the best chunk of all stands out; it decides the weight."""
     known: float | None
-    """The share of the query's words that the namespace has; where it is low, as in another language, the weight is
+    """The share of the query's words that the part has; where it is low, as in another language, the weight is
     higher and the words count less in the fit. None where words were not looked for."""
     weight: float
     """The share of the semantic score in the fused one, the keyword score's being the rest."""
@@ -224,6 +277,9 @@ class SearchExplanation:
     """Why an answer is what it is."""
 
     query: QueryExplanation
+    """Of the first part that was searched."""
+    documents: QueryExplanation | None
+    """Of documents, where others were searched as well."""
     hits: tuple[HitExplanation, ...]
     """Of each hit, in their order."""
 

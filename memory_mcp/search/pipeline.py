@@ -13,13 +13,16 @@
 
 The first step, the next two, and all others see one snapshot of the store each. Every number that
 decides a rank stands in `policy`.
+
+Documents and other memories are two parts: up to "adjust", each takes all steps with the frequencies, the sample and so
+the weights of its own. What is selected from is both.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -30,7 +33,7 @@ from memory_mcp.search import fitting, results, steps
 from memory_mcp.search.candidates import document_frequencies
 from memory_mcp.search.explaining import explanation
 from memory_mcp.search.intent import Route
-from memory_mcp.search.models import KeywordScores, SearchAnswer, SearchQuery
+from memory_mcp.search.models import KeywordScores, Part, SearchAnswer, SearchQuery
 from memory_mcp.search.named_times import NamedTime, named_times
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.search.query_vector import NoVector, QueryEmbedder, QueryVector, phrasings
@@ -41,11 +44,10 @@ TURNS_TO_SEND: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class KeywordPhase:
-    """What a search knows before it has its vector."""
+    """What a search knows before it has its vectors."""
 
     route: Route
-    terms: KeywordQuery
-    keywords: KeywordScores | None
+    parts: Mapping[Part, tuple[KeywordQuery, KeywordScores | None]]
     times: tuple[NamedTime, ...]
     """Those that the query names."""
     pending: int
@@ -71,46 +73,65 @@ class SearchPipeline:
     async def run(self, query: SearchQuery) -> SearchAnswer:
         """Return the best memories; without vectors they are found by keywords, and the answer says why."""
         if query.mode == "keyword":
-            return await self._store.read(lambda it: self._answer(it, query, self._keyword_phase(it, query), None))
+            return await self._store.read(lambda it: self._by_keywords(it, query))
         texts, space = await self._store.read(lambda it: (self._phrasings(it, query), it.space()))
         embedding = self._embedder.embed(texts, space, query.embed_budget_s)
-        vector, phase = await asyncio.gather(embedding, self._keyword_phase_meanwhile(query))
-        return await self._store.read(lambda it: self._answer(it, query, phase, vector))
+        vectors, phase = await asyncio.gather(embedding, self._keyword_phase_meanwhile(query, list(texts)))
+        return await self._store.read(lambda it: self._answer(it, query, phase, vectors))
 
-    def _phrasings(self, snapshot: Snapshot, query: SearchQuery) -> list[str]:
-        frequencies = document_frequencies(snapshot, query.text, query.filters.namespace, self._policy.lexical)
-        return phrasings(query.text, frequencies, self._policy.phrasing)
+    def _by_keywords(self, snapshot: Snapshot, query: SearchQuery) -> SearchAnswer:
+        phase = self._keyword_phase(snapshot, query, steps.parts_of(snapshot, query.filters))
+        return self._answer(snapshot, query, phase, {})
 
-    async def _keyword_phase_meanwhile(self, query: SearchQuery) -> KeywordPhase:
+    def _phrasings(self, snapshot: Snapshot, query: SearchQuery) -> dict[Part, list[str]]:
+        namespace, policy = query.filters.namespace, self._policy
+        counted = {
+            part: document_frequencies(steps.view_of(snapshot, part), query.text, namespace, policy.lexical)
+            for part in steps.parts_of(snapshot, query.filters)
+        }
+        return {part: phrasings(query.text, frequencies, policy.phrasing) for part, frequencies in counted.items()}
+
+    async def _keyword_phase_meanwhile(self, query: SearchQuery, parts: Sequence[Part]) -> KeywordPhase:
         """Begin as soon as the query is on its way to the embedder; before, it would hold that up."""
         for _ in range(TURNS_TO_SEND):
             await asyncio.sleep(0)
-        return await self._store.read(lambda it: self._keyword_phase(it, query))
+        return await self._store.read(lambda it: self._keyword_phase(it, query, parts))
 
-    def _keyword_phase(self, snapshot: Snapshot, query: SearchQuery) -> KeywordPhase:
+    def _keyword_phase(self, snapshot: Snapshot, query: SearchQuery, parts: Sequence[Part]) -> KeywordPhase:
         route = steps.analyse(snapshot, query, self._policy)
-        terms = steps.terms_of(snapshot, query, self._policy)
-        keywords = steps.score_keywords(snapshot, query, terms, self._policy)
+        found: dict[Part, tuple[KeywordQuery, KeywordScores | None]] = {}
+        for part in parts:
+            view = steps.view_of(snapshot, part)
+            terms = steps.terms_of(view, query, self._policy)
+            found[part] = terms, steps.score_keywords(view, query, terms, self._policy)
         times = named_times(query.text, datetime.fromtimestamp(self._clock(), UTC))
-        return KeywordPhase(route, terms, keywords, times, snapshot.queue(query.filters.namespace).pending)
+        return KeywordPhase(route, found, times, snapshot.queue(query.filters.namespace).pending)
 
     def _answer(
-        self, snapshot: Snapshot, query: SearchQuery, phase: KeywordPhase, vector: QueryVector | NoVector | None
+        self,
+        snapshot: Snapshot,
+        query: SearchQuery,
+        phase: KeywordPhase,
+        vectors: Mapping[Part, QueryVector | NoVector],
     ) -> SearchAnswer:
-        search = steps.SearchExecution(snapshot, query, phase.route, phase.terms, vector, phase.times, self._policy)
-        found = search.find(phase.keywords)
+        parts = {
+            part: steps.SearchedPart(steps.view_of(snapshot, part), terms, vectors.get(part), keywords)
+            for part, (terms, keywords) in phase.parts.items()
+        }
+        search = steps.SearchExecution(snapshot, query, phase.route, parts, phase.times, self._policy)
+        found = search.find()
         browsed = search.browse()
         tagged = {hit.memory.key: hit for hit in browsed.selection.hits} if browsed else {}
         hits = [*tagged.values(), *(hit for hit in found.selection.hits if hit.memory.key not in tagged)][: query.limit]
         scores = found.ranking.scores.values()
-        fit = fitting.judge(search, found.ranking, len(hits), sum(hit.memory.key in tagged for hit in hits))
+        fits = fitting.judge(search, found.ranking, len(hits), sum(hit.memory.key in tagged for hit in hits))
         return SearchAnswer(
             hits=tuple(results.placed(snapshot, hits)),
             mode=found.ranking.mode,
             intent=phase.route.intent,
             degraded=found.ranking.degraded,
             pending=phase.pending,
-            weak=fit.weak,
+            weak=all(fit.weak for fit in fits.values()),
             near_misses=None if hits else results.near_misses(scores, query.min_score, query.limit),
-            explanation=explanation(search, hits, found, browsed, fit.reason) if query.explain else None,
+            explanation=explanation(search, hits, found, browsed, fits) if query.explain else None,
         )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from memory_mcp.domain import spelling
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import DocumentFrequencies, Lane, Space, Task
+from memory_mcp.domain.models import DocumentFrequencies, EmbeddedText, Lane, Space, Task
 from memory_mcp.domain.ports import Embedder
+from memory_mcp.search.models import Part
 from memory_mcp.search.policy import PhrasingPolicy
 
 _GENITIVE: Final = re.compile(r"['’]s\b")
@@ -48,29 +50,37 @@ class QueryEmbedder:
         self._budget_s = budget_s
 
     async def embed(
-        self, phrasings: Sequence[str], space: Space | None, budget_s: float | None = None
-    ) -> QueryVector | NoVector:
-        """Return the vector between these phrasings in the space, or why there is none.
+        self, phrasings: Mapping[Part, Sequence[str]], space: Space | None, budget_s: float | None = None
+    ) -> dict[Part, QueryVector | NoVector]:
+        """Return for each part the vector between its phrasings in the space, or why there is none.
 
         Args:
-            phrasings: of one query.
+            phrasings: of one query, for each part.
             space: the store's.
             budget_s: the most that it may take, if that is less than usual.
         """
+        texts = list(dict.fromkeys(chain.from_iterable(phrasings.values())))
         try:
             embedding = await self._embedder.embed(
-                phrasings,
+                texts,
                 task=Task.QUERY,
                 lane=Lane.INTERACTIVE,
                 budget_s=self._budget_s if budget_s is None else min(budget_s, self._budget_s),
                 expected_space=space.id if space else None,
             )
         except EmbedderError as error:
-            return NoVector(error.with_fix())
-        rows = [item.vector for item in embedding.items if item.vector is not None]
-        if not rows:
-            return NoVector(f"the query got no vector ({embedding.items[0].error})")
-        return QueryVector(between(rows), embedding.space, tuple(phrasings))
+            return dict.fromkeys(phrasings, NoVector(error.with_fix()))
+        items = dict(zip(texts, embedding.items, strict=True))
+        return {
+            part: _vector([items[text] for text in each], embedding.space, each) for part, each in phrasings.items()
+        }
+
+
+def _vector(items: Sequence[EmbeddedText], space: Space, phrasings: Sequence[str]) -> QueryVector | NoVector:
+    rows = [item.vector for item in items if item.vector is not None]
+    if not rows:
+        return NoVector(f"the query got no vector ({items[0].error})")
+    return QueryVector(between(rows), space, tuple(phrasings))
 
 
 def phrasings(text: str, frequencies: DocumentFrequencies, policy: PhrasingPolicy) -> list[str]:

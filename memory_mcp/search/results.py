@@ -12,7 +12,7 @@ from itertools import islice, takewhile
 from memory_mcp.domain import spelling
 from memory_mcp.domain.models import DOCUMENT, Memory
 from memory_mcp.domain.ports import Snapshot
-from memory_mcp.search.models import Hit, NearMisses, Ranked, Ranking, SearchQuery
+from memory_mcp.search.models import Hit, JoinedRanking, NearMisses, Ranked, SearchQuery
 from memory_mcp.search.policy import SelectionPolicy
 
 
@@ -33,7 +33,7 @@ class Selection:
 
 
 def select(
-    snapshot: Snapshot, query: SearchQuery, quoted: Sequence[str], ranking: Ranking, policy: SelectionPolicy
+    snapshot: Snapshot, query: SearchQuery, quoted: Sequence[str], ranking: JoinedRanking, policy: SelectionPolicy
 ) -> Selection:
     """Load the ranked memories and keep those that hold what is quoted; near duplicates once, if that is asked for."""
     strong = {key: score for key, score in ranking.scores.items() if score >= query.min_score}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.keywords import KeywordQuery
+from memory_mcp.domain.models import DOCUMENT, Filters
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.search import fusion, results
 from memory_mcp.search.adjusting import adjust
 from memory_mcp.search.candidates import NO_WORDS, CandidateScorer
 from memory_mcp.search.intent import Route, possible_tags, route
 from memory_mcp.search.lexical.query import QueryAnalyzer
-from memory_mcp.search.models import DenseScores, Hit, KeywordScores, Ranked, Ranking, SearchQuery
+from memory_mcp.search.models import DenseScores, Hit, JoinedRanking, KeywordScores, Part, Ranked, Ranking, SearchQuery
 from memory_mcp.search.named_times import NamedTime
 from memory_mcp.search.policy import SearchPolicy
 from memory_mcp.search.query_vector import NoVector, QueryVector
@@ -24,8 +25,42 @@ from memory_mcp.search.results import Selection
 class RankedSelection:
     """The candidates and what was selected of them."""
 
-    ranking: Ranking
+    ranking: JoinedRanking
     selection: Selection
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedPart:
+    """A part of what is searched, what is looked for in it, and what words found there."""
+
+    snapshot: Snapshot
+    """Of this part; see `Snapshot.documents`."""
+    terms: KeywordQuery
+    vector: QueryVector | NoVector | None
+    """None where words alone are asked for."""
+    keywords: KeywordScores | None
+    """None where meaning alone is asked for."""
+
+
+def parts_of(snapshot: Snapshot, filters: Filters) -> tuple[Part, ...]:
+    """Return the parts that a search looks in: those that hold anything, at least one."""
+    asked = filters.documents
+    if asked is None and filters.type is not None:
+        asked = filters.type == DOCUMENT
+    if asked is not None:
+        return ("documents",) if asked else ("memories",)
+    if not _holds_any(snapshot.documents(), filters.namespace):
+        return ("memories",)
+    return ("memories", "documents") if _holds_any(snapshot, filters.namespace) else ("documents",)
+
+
+def _holds_any(snapshot: Snapshot, namespace: str) -> bool:
+    return snapshot.document_frequencies({}, namespace).memories > 0
+
+
+def view_of(snapshot: Snapshot, part: Part) -> Snapshot:
+    """Return the snapshot of a part."""
+    return snapshot.documents() if part == "documents" else snapshot
 
 
 def analyse(snapshot: Snapshot, query: SearchQuery, policy: SearchPolicy) -> Route:
@@ -61,29 +96,38 @@ def _first_count(query: SearchQuery, policy: SearchPolicy) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SearchExecution:
-    """An analysed query and its vector, carried out on one snapshot."""
+    """An analysed query and its vectors, carried out on one snapshot."""
 
     snapshot: Snapshot
     query: SearchQuery
     route: Route
-    terms: KeywordQuery
-    vector: QueryVector | NoVector | None
-    """None where words alone are asked for."""
+    parts: Mapping[Part, SearchedPart]
+    """At least one."""
     times: Sequence[NamedTime]
     """Those that the query names."""
     policy: SearchPolicy
 
-    def find(self, keywords: KeywordScores | None) -> RankedSelection:
+    def find(self) -> RankedSelection:
         """Rank candidates and select hits, among more and more candidates until the hits are enough."""
-        count = _first_count(self.query, self.policy)
+        count, search = _first_count(self.query, self.policy), self
         while True:
-            dense = self._score_meaning(keywords, count)
-            ranking = self._adjust(self._fuse(dense, keywords, count))
-            selection, is_enough = self._select(ranking)
+            ranking = JoinedRanking.of({part: search._rank(each, count) for part, each in search.parts.items()})
+            selection, is_enough = search._select(ranking)
             if is_enough or count >= self.policy.candidates.most:
                 return RankedSelection(ranking, selection)
             count = min(self.policy.candidates.most, self.policy.candidates.growth * count)
-            keywords = score_keywords(self.snapshot, self.query, self.terms, self.policy, count)
+            search = self.with_keywords(count)
+
+    def with_keywords(self, count: int | None = None) -> SearchExecution:
+        """Score the words anew, of the query as it is or for more candidates."""
+        parts = {
+            part: replace(each, keywords=score_keywords(each.snapshot, self.query, each.terms, self.policy, count))
+            for part, each in self.parts.items()
+        }
+        return replace(self, parts=parts)
+
+    def _rank(self, part: SearchedPart, count: int) -> Ranking:
+        return self._adjust(self._fuse(self._score_meaning(part, count), part, count))
 
     def browse(self) -> RankedSelection | None:
         """Find what carries the tags that the query names, lifted above the rest; None where it names none.
@@ -95,7 +139,7 @@ class SearchExecution:
             return None
         filters = replace(self.query.filters, tags=self.route.tags, tag_match="all")
         narrow = replace(self, query=replace(self.query, filters=filters, min_score=0.0))
-        found = narrow.find(score_keywords(self.snapshot, narrow.query, self.terms, self.policy))
+        found = narrow.with_keywords().find()
         tagged = [*found.selection.hits]
         known = {hit.memory.key for hit in tagged}
         page = self.snapshot.page(filters, limit=self.query.limit, cursor=None)
@@ -107,18 +151,19 @@ class SearchExecution:
         lift = self.policy.selection.tag_lift
         return replace(hit, ranked=hit.ranked._replace(score=lift + (1 - lift) * hit.ranked.score))
 
-    def _score_meaning(self, keywords: KeywordScores | None, count: int) -> DenseScores | NoVector | None:
-        if not isinstance(self.vector, QueryVector):
-            return self.vector
+    def _score_meaning(self, part: SearchedPart, count: int) -> DenseScores | NoVector | None:
+        if not isinstance(part.vector, QueryVector):
+            return part.vector
         try:
-            return self._scorer(count).dense(self.vector, keywords or NO_WORDS)
+            return self._scorer(part, count).dense(part.vector, part.keywords or NO_WORDS)
         except SpaceMismatchError as error:  # another front gave the store its space meanwhile
             return NoVector(error.with_fix())
 
-    def _fuse(self, dense: DenseScores | NoVector | None, keywords: KeywordScores | None, count: int) -> Ranking:
+    def _fuse(self, dense: DenseScores | NoVector | None, part: SearchedPart, count: int) -> Ranking:
         """Rank by both kinds of scores, or by the one that there is."""
+        keywords = part.keywords
         if not isinstance(dense, DenseScores):
-            words = keywords or self._scorer(count).keywords(self.terms)
+            words = keywords or self._scorer(part, count).keywords(part.terms)
             return fusion.by_keywords(words, dense.sentence if dense else None)
         if keywords is None:
             return fusion.by_vectors(dense)
@@ -134,11 +179,11 @@ class SearchExecution:
             return ranking
         return adjust(self.snapshot, self.query.text, self.times, ranking, self.policy.adjustment)
 
-    def _select(self, ranking: Ranking) -> tuple[Selection, bool]:
+    def _select(self, ranking: JoinedRanking) -> tuple[Selection, bool]:
         """Select hits; say whether more candidates would bring no better ones."""
         selection = results.select(self.snapshot, self.query, self.route.quoted, ranking, self.policy.selection)
         is_full = len(selection.hits) >= self.query.limit or ranking.is_all or selection.is_barred
         return selection, is_full or not selection.is_thinned
 
-    def _scorer(self, count: int) -> CandidateScorer:
-        return CandidateScorer(self.snapshot, self.query.filters, count, self.policy)
+    def _scorer(self, part: SearchedPart, count: int) -> CandidateScorer:
+        return CandidateScorer(part.snapshot, self.query.filters, count, self.policy)

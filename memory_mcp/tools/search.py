@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from bisect import bisect_right
-from dataclasses import asdict, replace
-from itertools import accumulate
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.models import MAX_QUERY
@@ -22,14 +18,14 @@ from memory_mcp.search.models import (
     HitExplanation,
     QueryExplanation,
     SearchAnswer,
-    SearchExplanation,
     SearchMode,
     SearchQuery,
 )
 from memory_mcp.tools.base import Call, Result, Tool
+from memory_mcp.tools.explained import explained, made_of, sentence
 from memory_mcp.tools.fields import MARK, FilterArguments, MemoryFields, not_blank, shown
 from memory_mcp.tools.fitting import RESERVE, Fitted, Measure, brief, first_of, fit, start_of
-from memory_mcp.tools.sizes import LIMIT, tokens
+from memory_mcp.tools.sizes import LIMIT
 
 EXPLAINED: Final = LIMIT // 2
 """Maximum tokens for explanations; only the first results get one."""
@@ -130,15 +126,20 @@ class SearchResult(Result):
     explain: Annotated[
         list[HitExplanation] | None,
         WithJsonSchema({"type": "array", "items": {"type": "object"}}),  # its fields are not advertised
-        Field(exclude_if=lambda explained: explained is None, description="Only if requested"),
+        Field(exclude_if=lambda value: value is None, description="Only if requested"),
     ] = None
     """What each step contributed to each of the first results."""
     explain_query: Annotated[
         QueryExplanation | None,
         WithJsonSchema({"type": "object"}),
-        Field(exclude_if=lambda explained: explained is None, description="Only where asked for"),
+        Field(exclude_if=lambda value: value is None, description="Only where asked for"),
     ] = None
     """What was made of the query; members that are too long for a model's answer are empty."""
+    explain_documents: Annotated[
+        QueryExplanation | None,
+        WithJsonSchema({"type": "object"}),
+        Field(exclude_if=lambda value: value is None, description="The same of documents, beside others"),
+    ] = None
 
     @property
     def is_whole(self) -> bool:
@@ -171,49 +172,14 @@ class SearchResult(Result):
         return lines
 
     def _explanation(self) -> list[str]:
-        about = [] if self.explain_query is None else made_of(self.explain_query)
-        return about + [f"{hit.rank}. {_sentence(hit)}" for hit in self.explain or ()]
+        about = [] if self.explain_query is None else made_of(self.explain_query, self.explain_documents)
+        return about + [f"{hit.rank}. {sentence(hit)}" for hit in self.explain or ()]
 
     def _nothing(self) -> str:
         if self.near_misses is None:
             return "Nothing found."
         missed = self.near_misses
         return f"No result reaches min_score; {missed.count} are below it, the best at {missed.best_score:.2f}."
-
-
-def made_of(query: QueryExplanation) -> list[str]:
-    """Say what was made of a query, a line for each step."""
-    asked = {"quoted": query.quoted, "names": query.names, "tags": query.tags, "times": query.times}
-    wanted = [query.intent, *(f"{name} {', '.join(values)}" for name, values in asked.items() if values)]
-    lines = [f"Query: {'; '.join(wanted)}; ranked by {query.mode}"]
-    if query.phrasings:
-        lines.append(f"Embedded: {' | '.join(query.phrasings)}")
-    if query.terms:
-        lines.append(f"Terms: {', '.join(f'{term} {weight:.2g}' for term, weight in query.terms.items())}")
-    weights = f"Weight: semantic {query.weight:.2f}, keyword {1 - query.weight:.2f}"
-    if query.tagged_weight is not None:
-        weights += f"; among the tagged: semantic {query.tagged_weight:.2f}"
-    if query.floor:
-        weights += f"; a semantic score of {query.floor:.2f} counts as 0"
-    if query.prominence is not None:
-        weights += f"; the best passage stands out by {query.prominence:.1f} standard deviations"
-    if query.known is not None:
-        weights += f"; {query.known:.0%} of the words are known"
-    return [*lines, weights, query.fit[:1].upper() + query.fit[1:]]
-
-
-def _sentence(hit: HitExplanation) -> str:
-    """Say in one line what made a hit's score."""
-    kinds = []
-    if hit.semantic is not None:
-        beside = "" if hit.context is None else f", in context {hit.context:.2f}"
-        kinds.append(f"semantic {hit.semantic:.2f} (cosine {hit.cosine:.2f}{beside})")
-    if hit.keyword is not None:
-        kinds.append(f"keyword {hit.keyword:.2f} (own words {hit.own:.2f}, neighbours {hit.neighbours:.2f})")
-    shifts = {"time": hit.time, "length": hit.length, "turn": hit.turn, "tags": hit.tag_lift}
-    moved = "".join(f", {name} {value:+.2f}" for name, value in shifts.items() if value)
-    age = f", age {hit.age_shift:+d} places" if hit.age_shift else ""
-    return f"fused {hit.fused:.2f} of {' and '.join(kinds) or 'nothing but its tags'}{moved}{age}"
 
 
 async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
@@ -239,7 +205,7 @@ async def memory_search(call: Call, arguments: SearchArguments) -> SearchResult:
 def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> SearchResult:
     missed = answer.near_misses
     room = min(EXPLAINED, LIMIT - RESERVE - LEAN * len(answer.hits)) if call.is_bounded else None
-    about, hits, cost = _explained(answer.explanation, room)
+    about, documents, hits, cost = explained(answer.explanation, room)
     if call.is_bounded or arguments.max_chars is not None:
         reserve = RESERVE + cost
         fitted = fitting(
@@ -259,53 +225,8 @@ def _result(answer: SearchAnswer, arguments: SearchArguments, call: Call) -> Sea
         left_out=fitted.left_out,
         explain=None if hits is None else hits[: len(fitted.memories)],
         explain_query=about,
+        explain_documents=documents,
     )
-
-
-_Explained = tuple[QueryExplanation | None, list[HitExplanation] | None, int]
-"""What is said of the query, of the first hits, and the tokens that it costs."""
-
-
-def _explained(explanation: SearchExplanation | None, most: int | None) -> _Explained:
-    """Return what can be said in at most so many tokens."""
-    if explanation is None:
-        return None, None, 0
-    rounded = _to_four_digits(asdict(explanation))
-    made = TypeAdapter(SearchExplanation).validate_python(rounded)
-    about, hits = made.query, list(made.hits)
-    if most is None:
-        return about, hits, 0
-    shorter = _within(about, most // 2)
-    costs = list(accumulate(map(_cost, hits), initial=_cost(shorter) if shorter else 0))
-    kept = bisect_right(costs, most) - 1
-    return shorter, hits[:kept], costs[kept]
-
-
-def _within(about: QueryExplanation, most: int) -> QueryExplanation | None:
-    """Return what was made of a query, without its longest members where it costs more tokens than that."""
-    brief_ones = (
-        about,
-        replace(about, phrasings=()),
-        replace(about, phrasings=(), terms={}),
-        replace(about, phrasings=(), terms={}, quoted=(), names=(), tags=(), times=()),
-    )
-    return next((one for one in brief_ones if _cost(one) <= most), None)
-
-
-def _cost(explained: HitExplanation | QueryExplanation) -> int:
-    return tokens(json.dumps(asdict(explained), ensure_ascii=False))
-
-
-def _to_four_digits(value: object) -> object:
-    match value:
-        case float():
-            return round(value, 4)
-        case dict():
-            return {name: _to_four_digits(each) for name, each in value.items()}
-        case list() | tuple():
-            return [_to_four_digits(each) for each in value]
-        case _:
-            return value
 
 
 def fitting(

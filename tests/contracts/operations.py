@@ -9,7 +9,18 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import MemoryMcpError
-from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, Memory, Metadata, NewMemory, Space, Stored
+from memory_mcp.domain.models import (
+    DOCUMENT,
+    Change,
+    Chunk,
+    Embedded,
+    Filters,
+    Memory,
+    Metadata,
+    NewMemory,
+    Space,
+    Stored,
+)
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import OTHER_SPACE, SHARES, SPACE, events, faults, keyword_search, nearest, page_of, towards
 
@@ -71,17 +82,22 @@ class Read:
     async def run(self, store: Store) -> Answer:
         """Return every page, and what the searches found (not the passages: which of two equal ones, is open)."""
         space = await store.read(lambda it: it.space()) or SPACE
-        found = await nearest(store, towards(self.degrees), space, self.filters, 100)
-        scores = {match.key: round(match.score, 3) for match in found}
-        words = set((await keyword_search(store, self.word, self.filters, 100)).scores)
-        around = await store.read(
-            lambda it: it.contextual_similarity(towards(self.degrees), space, sorted(scores), SHARES)
+        vector, scores, words = towards(self.degrees), dict[int, float](), set[int]()
+        for documents in (False, True):
+            found = await nearest(store, vector, space, self.filters, 100, documents=documents)
+            worded = await keyword_search(store, self.word, self.filters, 100, documents=documents)
+            scores |= {match.key: round(match.score, 3) for match in found}
+            words |= set(worded.scores)
+        sampled = await store.read(
+            lambda it: [part.background_scores(vector, space, "here", 1).chunks for part in (it, it.documents())]
         )
+        around = await store.read(lambda it: it.contextual_similarity(vector, space, sorted(scores), SHARES))
         among = {key: round(score, 3) for key, score in around.items()}
         return (
             await _pages(store, self.filters, self.limit),
             scores,
             words,
+            sampled,
             among,
             await store.read(lambda it: it.neighbours(sorted(words))),
         )
@@ -200,7 +216,7 @@ _ids = st.sampled_from(["a", "b", "c", "d"])
 _namespaces = st.sampled_from(EVERYWHERE)
 _contents = st.lists(st.sampled_from(_words), min_size=1, max_size=2).map(" ".join)
 _tags = st.lists(st.sampled_from(["red", "blue"]), max_size=2).map(tuple)
-_types = st.sampled_from(["note", "fact"])
+_types = st.sampled_from(["note", "fact", DOCUMENT])
 _metadata: st.SearchStrategy[Metadata] = st.sampled_from([{}, {"v": 1}, {"v": True}, {"v": None, "w": "x"}])
 _conversations = st.sampled_from([None, "talk"])
 _degrees = st.integers(0, 17).map(lambda step: step * 10)

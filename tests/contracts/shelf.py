@@ -26,7 +26,7 @@ from memory_mcp.domain.models import (
     Space,
     Stored,
 )
-from memory_mcp.domain.ports import Snapshots, Store, SupportsBackup
+from memory_mcp.domain.ports import Snapshot, Snapshots, Store, SupportsBackup
 from memory_mcp.search.lexical.query import QueryAnalyzer
 from memory_mcp.search.policy import DEFAULT_POLICY, LexicalPolicy
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -99,20 +99,35 @@ async def listed(store: Store, filters: Filters = HERE, limit: int = 1_000) -> l
     return [memory.content for memory in (await page_of(store, filters, limit=limit, cursor=None)).memories]
 
 
-async def nearest(store: Snapshots, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
+def part(snapshot: Snapshot, *, documents: bool) -> Snapshot:
+    """Return what searches documents, or all other memories."""
+    return snapshot.documents() if documents else snapshot
+
+
+async def nearest(
+    store: Snapshots, vector: bytes, space: Space, filters: Filters, limit: int, *, documents: bool = False
+) -> list[Match]:
     """Ask a snapshot of this moment."""
-    return await store.read(lambda snapshot: snapshot.nearest(vector, space, filters, limit))
+    return await store.read(lambda it: part(it, documents=documents).nearest(vector, space, filters, limit))
 
 
 async def keyword_search(
-    store: Snapshots, query: str, filters: Filters, limit: int, policy: LexicalPolicy = DEFAULT_POLICY.lexical
+    store: Snapshots,
+    query: str,
+    filters: Filters,
+    limit: int,
+    policy: LexicalPolicy = DEFAULT_POLICY.lexical,
+    *,
+    documents: bool = False,
 ) -> KeywordMatches:
     """Analyse a query and ask a snapshot of this moment."""
-    return await store.read(
-        lambda snapshot: snapshot.keyword_search(
-            QueryAnalyzer.of(snapshot, filters.namespace, policy).keyword_query(query), filters, limit
-        )
-    )
+
+    def search(snapshot: Snapshot) -> KeywordMatches:
+        asked = part(snapshot, documents=documents)
+        terms = QueryAnalyzer.of(asked, filters.namespace, policy).keyword_query(query)
+        return asked.keyword_search(terms, filters, limit)
+
+    return await store.read(search)
 
 
 async def document_frequencies(store: Snapshots, query: str, namespace: str) -> DocumentFrequencies:
@@ -124,9 +139,11 @@ async def document_frequencies(store: Snapshots, query: str, namespace: str) -> 
     )
 
 
-async def near(store: Snapshots, filters: Filters = HERE, limit: int = 10, degrees: float = 0) -> list[str]:
+async def near(
+    store: Snapshots, filters: Filters = HERE, limit: int = 10, degrees: float = 0, *, documents: bool = False
+) -> list[str]:
     """Return the contents that are nearest, best first."""
-    matches = await nearest(store, towards(degrees), SPACE, filters, limit)
+    matches = await nearest(store, towards(degrees), SPACE, filters, limit, documents=documents)
     return await _contents(store, [match.key for match in matches])
 
 
@@ -136,9 +153,11 @@ async def worded(
     filters: Filters = HERE,
     limit: int = 10,
     policy: LexicalPolicy = DEFAULT_POLICY.lexical,
+    *,
+    documents: bool = False,
 ) -> list[str]:
     """Return the contents that hold words of the query, best first."""
-    found = await keyword_search(store, query, filters, limit, policy)
+    found = await keyword_search(store, query, filters, limit, policy, documents=documents)
     return await _contents(store, list(found.scores))
 
 

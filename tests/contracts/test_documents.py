@@ -47,8 +47,8 @@ async def test_the_sections_of_a_file_are_memories_in_order(store: Store, docume
     assert found[0].created_at == datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
     statistics = await store.statistics("here", 10)
     assert (statistics.memories, statistics.conversations, statistics.tags) == (3, 0, {"red": 3})
-    assert await worded(store, "beta") == ["beta two"]
-    assert set(await near(store)) == set(ABC)
+    assert await worded(store, "beta", documents=True) == ["beta two"]
+    assert set(await near(store, documents=True)) == set(ABC)
     around = await store.read(lambda it: it.neighbours([found[1].key]))
     assert (around[found[1].key].before, around[found[1].key].after) == ((found[0].key,), (found[2].key,))
     assert [(one.memory_id, one.heading, one.page) for one in await documents.outline(document.id, 1, 1)] == [

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import InvalidArgumentError, SpaceMismatchError
-from memory_mcp.domain.models import Chunk, DocumentFrequencies, Embedded, Filters
+from memory_mcp.domain.models import DOCUMENT, Chunk, DocumentFrequencies, Embedded, Filters
 from memory_mcp.domain.ports import Store
 from memory_mcp.search.policy import LexicalPolicy
 from tests.contracts.shelf import (
@@ -73,8 +73,8 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"tags": ("\u0131",)}, set()),
     ({"tags": ("re",)}, set()),
     ({"tag_match": "all"}, set(SHELF)),
-    ({"without_type": "fact"}, set(SHELF) - {"red", "blue"}),
-    ({"without_type": "fact", "tags": ("red",)}, {"both"}),
+    ({"documents": False, "tags": ("red",)}, {"red", "both"}),
+    ({"documents": False, "type": DOCUMENT}, set()),
     ({"type": "fact"}, {"red", "blue"}),
     ({"type": "fac"}, set()),
     ({"conversation_id": "c1"}, {"red", "both"}),

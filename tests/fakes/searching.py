@@ -12,7 +12,7 @@ from operator import le as lte
 from embedder_api.v1 import wire
 
 from memory_mcp.domain.comparisons import Comparison, comparisons
-from memory_mcp.domain.models import Chunk, Filters, Match, Memory
+from memory_mcp.domain.models import DOCUMENT, Chunk, Filters, Match, Memory
 from memory_mcp.domain.names import folded
 
 
@@ -28,7 +28,7 @@ def fits(memory: Memory, filters: Filters) -> bool:
         and not ended
         and memory.namespace == filters.namespace
         and filters.type in {None, memory.type}
-        and memory.type != filters.without_type
+        and filters.documents in {None, memory.type == DOCUMENT}
         and filters.conversation_id in {None, memory.conversation_id}
         and _holds(memory.metadata, filters.metadata)
     )

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from memory_mcp.domain.documents import SectionPlace
@@ -41,6 +42,17 @@ T = TypeVar("T")
 class FakeSnapshot(OnShelves):
     """See `domain.ports.Snapshot`; nothing can change while its answers are computed."""
 
+    of_documents = False
+
+    def documents(self) -> FakeSnapshot:
+        """Return what searches documents."""
+        found = FakeSnapshot(self.shelves)
+        found.of_documents = True
+        return found
+
+    def _searched(self, filters: Filters) -> list[Memory]:
+        return self.shelves.live(replace(filters, documents=self.of_documents))
+
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:
         """Return the memories of these keys that still exist."""
         return {key: self.shelves.seen(self.shelves.memories[key]) for key in keys if key in self.shelves.memories}
@@ -65,7 +77,7 @@ class FakeSnapshot(OnShelves):
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         """Return the memories whose best passage is nearest by cosine."""
-        return self._ranked(vector, space, (memory.key for memory in self.shelves.live(filters)))[:limit]
+        return self._ranked(vector, space, (memory.key for memory in self._searched(filters)))[:limit]
 
     def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
         """Return what `nearest` would say of these memories."""
@@ -118,10 +130,9 @@ class FakeSnapshot(OnShelves):
     def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
         """Return the cosines to the first passages of a namespace."""
         self._check(space)
+        keys = {memory.key for memory in self._searched(Filters(namespace))}
         held = [
-            passage.vector
-            for _, key, passage in self.shelves.current()
-            if passage.vector is not None and self.shelves.memories[key].namespace == namespace
+            passage.vector for _, key, passage in self.shelves.current() if passage.vector is not None and key in keys
         ]
         return BackgroundScores(len(held), tuple(cosine_to(vector, one) for one in held[:count]))
 
@@ -147,7 +158,7 @@ class FakeSnapshot(OnShelves):
         known = [any(each.values()) or not term.is_extra for term, each in shares]
         scores = {
             memory.key: math.fsum(rare * each[memory.key] for rare, (_, each) in zip(rarity, shares, strict=True))
-            for memory in self.shelves.live(filters)
+            for memory in self._searched(filters)
             if all(holds(memory.content, phrase.text) for phrase in query.phrases)
         }
         ranked = sorted((key for key in scores if scores[key] > 0), key=lambda key: -scores[key])[:limit]
@@ -170,7 +181,7 @@ class FakeSnapshot(OnShelves):
         )
 
     def _terms(self, namespace: str) -> dict[int, frozenset[str]]:
-        return {memory.key: terms_of(memory.content) for memory in self.shelves.live(Filters(namespace))}
+        return {memory.key: terms_of(memory.content) for memory in self._searched(Filters(namespace))}
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         """Return memories newest first."""

@@ -27,6 +27,10 @@ T = TypeVar("T")
 class SnapshotOfDocuments(Protocol):
     """The part of a snapshot that knows documents."""
 
+    def documents(self) -> Snapshot:
+        """Return the same moment, with documents for what is counted and searched; see `Snapshot`."""
+        ...
+
     def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
         """Return where these memories lie in documents; those that are no sections are absent."""
         ...
@@ -36,6 +40,9 @@ class Snapshot(SnapshotOfDocuments, Protocol):
     """Reads from one moment; valid only inside the `read` that created it.
 
     A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.
+
+    Memories of type `document` are counted and searched apart: `nearest`, `languages`, `keyword_search`,
+    `document_frequencies` and `background_scores` know either these (see `documents`) or all others.
     """
 
     def fetch(self, keys: Sequence[int]) -> dict[int, Memory]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import apsw
@@ -22,9 +23,10 @@ from memory_mcp.domain.models import (
     QueueCounts,
     Space,
 )
+from memory_mcp.storage.sqlite.db.partitions import searched
 from memory_mcp.storage.sqlite.documents import sections
 from memory_mcp.storage.sqlite.lexical import search
-from memory_mcp.storage.sqlite.lexical.search import NamespaceIndex
+from memory_mcp.storage.sqlite.lexical.search import PartitionIndex
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.records import reads
 from memory_mcp.storage.sqlite.vectors import exact
@@ -34,10 +36,20 @@ from memory_mcp.storage.sqlite.vectors.search import VectorSearch
 class SqliteSnapshot:
     """See `domain.ports.Snapshot`; its connection is inside a read transaction."""
 
-    def __init__(self, db: apsw.Connection, finder: VectorSearch) -> None:
+    def __init__(self, db: apsw.Connection, finder: VectorSearch, *, of_documents: bool = False) -> None:
         self._db = db
         self._caches = finder
-        self._indexes: dict[str, NamespaceIndex] = {}
+        self._of_documents = of_documents
+        self._indexes: dict[str, PartitionIndex] = {}
+
+    def documents(self) -> SqliteSnapshot:
+        return self._documents
+
+    @cached_property
+    def _documents(self) -> SqliteSnapshot:
+        found = SqliteSnapshot(self._db, self._caches, of_documents=True)
+        found._finder = self._finder  # which is refreshed
+        return found
 
     @cached_property
     def _finder(self) -> VectorSearch:
@@ -58,7 +70,7 @@ class SqliteSnapshot:
         return reads.page(self._db, filters, limit, cursor)
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
-        return self._finder.nearest(self._db, vector, space, filters, limit)
+        return self._finder.nearest(self._db, vector, space, self._narrowed(filters), limit)
 
     def compare(self, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
         return exact.compare(self._db, vector, space, keys)
@@ -70,15 +82,21 @@ class SqliteSnapshot:
         return search.languages(self._index(namespace))
 
     def keyword_search(self, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
-        return search.keyword_search(self._index(filters.namespace), query, filters, limit)
+        return search.keyword_search(self._index(filters.namespace), query, self._narrowed(filters), limit)
 
     def document_frequencies(self, words: Mapping[str, QueryTerm], namespace: str) -> DocumentFrequencies:
         return search.document_frequencies(self._index(namespace), words)
 
-    def _index(self, namespace: str) -> NamespaceIndex:
+    def _index(self, namespace: str) -> PartitionIndex:
         if namespace not in self._indexes:
-            self._indexes[namespace] = NamespaceIndex.of(self._db, namespace, self._finder.keywords)
+            self._indexes[namespace] = PartitionIndex.of(self._db, self._partition(namespace), self._finder.keywords)
         return self._indexes[namespace]
+
+    def _partition(self, namespace: str) -> str:
+        return searched(self._narrowed(Filters(namespace)))
+
+    def _narrowed(self, filters: Filters) -> Filters:
+        return replace(filters, documents=self._of_documents)
 
     def neighbours(self, keys: Sequence[int]) -> dict[int, Neighbours]:
         return self._finder.neighbours(self._db, keys)
@@ -89,7 +107,7 @@ class SqliteSnapshot:
         return self._finder.contextual_similarity(self._db, vector, space, keys, tuple(shares))
 
     def background_scores(self, vector: bytes, space: Space, namespace: str, count: int) -> BackgroundScores:
-        return self._finder.background_scores(self._db, vector, space, namespace, count)
+        return self._finder.background_scores(self._db, vector, space, self._partition(namespace), count)
 
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         return reads.tags_among(self._db, words, namespace)

@@ -39,7 +39,6 @@ from memory_mcp.storage.disk import has_room, is_writable
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
 from memory_mcp.storage.sqlite.db.rows import to_micros
-from memory_mcp.storage.sqlite.db.schema import check_identity
 from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
@@ -244,7 +243,6 @@ class SqliteStore:
         """Report whether the file opens, and the state of its queue."""
         path = self.path
         try:
-            await self._database.read(lambda db: check_identity(db, path))  # a newer version may have migrated it
             queue = await self._database.read(lambda db: reads.queue(db, namespace))
         except DiskFullError:
             return {"store": findings.full(path)}

@@ -55,7 +55,7 @@ async def test_a_folder_becomes_documents(kit: Kit) -> None:
     assert (first.title, first.sections, first.tags) == ("a.md", 2, ("red",))
     assert await texts_of(kit.store, first) == ["One\n\nFirst things first.", "Two\n\nSecond thoughts."]
     assert await texts_of(kit.store, second) == ["b.md\n\nOnly a line."]
-    assert await worded(kit.store, "thoughts") == ["Two\n\nSecond thoughts."]
+    assert await worded(kit.store, "thoughts", documents=True) == ["Two\n\nSecond thoughts."]
     [left] = await kit.ingesting.job_lines(job.id, JobFileState.LEFT_OUT, -1, 10)
     assert left.error == "it may hold secrets"
     assert {state.state for state in kit.seen} <= set(JobState)
@@ -305,7 +305,7 @@ async def test_without_the_embedder_sections_wait_in_the_queue(kit: Kit) -> None
         kit.write(f"{number}.md", f"Word{number} and more")
     assert (await kit.ingest()).state is JobState.DONE
     assert (await kit.store.read(lambda it: it.queue("here"))).pending == 200
-    assert (await worded(kit.store, "Word77"))[0] == "77.md\n\nWord77 and more"
+    assert (await worded(kit.store, "Word77", documents=True))[0] == "77.md\n\nWord77 and more"
     assert kit.woken
 
 

@@ -12,6 +12,7 @@ import apsw
 
 from memory_mcp.search.lexical.analyzer import Analyzer
 from memory_mcp.storage.sqlite.db.file import vec0_path
+from memory_mcp.storage.sqlite.db.partitions import PARTITION
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.maintenance.verify import problems
 
@@ -56,7 +57,8 @@ def _to_index(db: apsw.Connection) -> set[tuple[str, int, int]]:
     """Return what an index that was built anew would hold."""
     analyzer = Analyzer(porter(db))
     rows = db.execute(
-        "SELECT number, key, content FROM memories JOIN namespaces USING (namespace) WHERE deleted_at IS NULL"
+        f"""SELECT number, key, content FROM memories AS m JOIN partitions AS n ON n.namespace = {PARTITION}
+            WHERE deleted_at IS NULL"""  # noqa: S608 - a constant
     )
     return {
         (f"{number}:{term}", key, place)

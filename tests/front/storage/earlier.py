@@ -1,4 +1,4 @@
-"""How versions before schema 6 wrote a memory: today's code names columns that their files have not got."""
+"""How versions before schema 9 wrote a memory: today's code names columns that their files have not got."""
 
 from __future__ import annotations
 
@@ -27,8 +27,24 @@ def insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, now
         (*written, to_json(new.metadata or {}), now, now),
     )
     key = db.last_insert_rowid()
-    keywords.enter(db, key, keywords.count_in(db, new.namespace), new.content)
+    keywords.enter(db, key, count_in(db, new.namespace), new.content)
     return key
+
+
+def count_in(db: apsw.Connection, namespace: str) -> int:
+    """Count one more memory of a namespace, as versions before schema 9 did; return the namespace's number."""
+    number = db.execute(
+        """INSERT INTO namespaces (namespace, memories) VALUES (?, 1)
+           ON CONFLICT (namespace) DO UPDATE SET memories = memories + 1 RETURNING number""",
+        (namespace,),
+    ).get
+    assert isinstance(number, int)
+    return number
+
+
+def count_out(db: apsw.Connection, namespace: str) -> None:
+    """Count one memory less, in place of `keywords.count_out`."""
+    db.execute("UPDATE namespaces SET memories = memories - 1 WHERE namespace = ?", (namespace,))
 
 
 def no_duplicate(*_: object) -> None:
@@ -39,3 +55,4 @@ def write_so(patch: pytest.MonkeyPatch) -> None:
     """Let this process write as they did, while the patch holds."""
     patch.setattr(writes, "_insert", insert)
     patch.setattr(writes, "_duplicate", no_duplicate)
+    patch.setattr(keywords, "count_out", count_out)

@@ -31,11 +31,13 @@ TEXTS = [" ".join(f"word{number * place % 997}" for place in range(80)) + f" {nu
 """Long enough for the index to be what a migration spends its time on."""
 KNOWS_LESS = """
 from memory_mcp.storage.sqlite.db import connection, schema
+from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.maintenance import copies
 from memory_mcp.storage.sqlite.records import writes
 from tests.front.storage import earlier
 
 writes._insert, writes._duplicate = earlier.insert, earlier.no_duplicate
+keywords.count_out = earlier.count_out
 known = schema.migrations()[:3]
 schema.migrations = connection.migrations = copies.migrations = lambda: known
 """

@@ -7,6 +7,7 @@ import math
 import random
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from embedder_api.v1 import wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory_mcp.domain.models import Change, Chunk, Embedded, Filters, NewMemory, Space, Stored
+from memory_mcp.domain.models import DOCUMENT, Change, Chunk, Embedded, Filters, NewMemory, Space, Stored
 from memory_mcp.storage.sqlite.store import SqliteStore
 from tests.contracts.shelf import nearest
 
@@ -56,9 +57,11 @@ def exact(rows: Rows, query: bytes, limit: int) -> list[str]:
     return sorted(rows, key=cosine, reverse=True)[:limit]
 
 
-async def found(store: SqliteStore, query: bytes, limit: int = 10, filters: Filters | None = None) -> list[str]:
+async def found(
+    store: SqliteStore, query: bytes, limit: int = 10, filters: Filters | None = None, *, documents: bool = False
+) -> list[str]:
     """Return the contents that the store finds, best first."""
-    matches = await nearest(store, query, SPACE, filters or Filters("n"), limit)
+    matches = await nearest(store, query, SPACE, filters or Filters("n"), limit, documents=documents)
     memories = await store.read(lambda it: it.fetch([match.key for match in matches]))
     return [memories[match.key].content for match in matches]
 
@@ -105,6 +108,31 @@ async def test_signs_find_what_computing_everything_finds(
         query = next(queries)
         assert await found(store, query) == exact(rows, query, 10)
     assert signs.stat().st_mode & 0o777 == 0o600
+
+
+async def test_signs_tell_documents_from_others(
+    make: Callable[[], SqliteStore], signs: Path, queries: Iterator[bytes]
+) -> None:
+    """Each is searched by itself, with what came and moved since the file was made, by filters too."""
+    store, documents = make(), dict(zip(map("document {}".format, range(160)), vectors(160, seed=5), strict=True))
+    rows = await fill(store, 80)
+    items = [entry(content, row, tags=["even"] * (at % 2 == 0)) for at, (content, row) in enumerate(documents.items())]
+    items = [(replace(new, type=DOCUMENT), embedded) for new, embedded in items]
+    await store.add(items[:80])
+    await found(store, next(queries))
+    assert signs.exists()
+    await store.add(items[80:])
+    moved = await store.read(lambda it: it.page(Filters("n", type="note"), limit=1, cursor=None))
+    await store.update(moved.memories[0], Change(type=DOCUMENT), None, None)
+    documents[moved.memories[0].content] = rows.pop(moved.memories[0].content)
+    even = {content: documents[content] for content in map("document {}".format, range(0, 160, 2))}
+    for _ in range(10):
+        query = next(queries)
+        assert await found(store, query) == exact(rows, query, 10)
+        assert await found(store, query, documents=True) == exact(documents, query, 10)
+        filters = Filters("n", tags=("even",))
+        assert await found(store, query, filters=filters, documents=True) == exact(even, query, 10)
+        assert await found(store, query, filters=filters) == []
 
 
 async def test_few_memories_of_many_passages_are_searched_by_signs(

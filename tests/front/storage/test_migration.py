@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import apsw
 import pytest
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.domain.models import Chunk, Condition, Embedded, MissedChanges
+from memory_mcp.domain.models import DOCUMENT, Chunk, Condition, Embedded, MissedChanges
 from memory_mcp.search.lexical import bm25
 from memory_mcp.storage.sqlite.db import connection
 from memory_mcp.storage.sqlite.db import file as sqlite_file
@@ -19,10 +20,25 @@ from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.rows import digest
 from memory_mcp.storage.sqlite.db.schema import APPLICATION_ID, migrations
 from memory_mcp.storage.sqlite.lexical import keywords, scoring
+from memory_mcp.storage.sqlite.maintenance import copies
 from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import chunks
-from tests.contracts.shelf import HERE, events, keyword_search, listed, new, put, worded
+from tests.contracts.shelf import (
+    HERE,
+    SPACE,
+    events,
+    keyword_search,
+    listed,
+    near,
+    nearest,
+    new,
+    put,
+    towards,
+    whole,
+    worded,
+)
+from tests.front.storage import earlier
 from tests.front.storage.audit import audit, opened
 from tests.front.storage.conftest import Start
 
@@ -80,7 +96,7 @@ def make_of(path: Path, version: int, contents: Sequence[str]) -> None:
                 (f"m{number}", content, digest(content), number, number),
             )
             key = db.last_insert_rowid()
-            keywords.enter(db, key, keywords.count_in(db, "here"), content)
+            keywords.enter(db, key, earlier.count_in(db, "here"), content)
             chunks.insert_all(db, key, "here", Embedded((Chunk(0, len(content)),), None))
             log_change(db, 1, "store", "here", [f"m{number}"])
         db.pragma("application_id", APPLICATION_ID)
@@ -124,10 +140,10 @@ async def test_a_migration_that_is_killed_loses_nothing(path: Path, start: Start
     audit(path)
 
 
-async def test_who_opened_an_earlier_version_writes_no_more(
+async def test_who_opened_an_earlier_version_is_told_to_restart(
     path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A front that has the file open reads on and is told to restart when a newer one has migrated the file."""
+    """A front that has the file open neither writes nor reads when a newer one has migrated it: tables mean more."""
     await put(store, "early")
     of_tomorrow = (*migrations(), "CREATE TABLE tomorrow (x)")
     with monkeypatch.context() as newer:
@@ -136,10 +152,26 @@ async def test_who_opened_an_earlier_version_writes_no_more(
         newer.setattr("memory_mcp.storage.sqlite.maintenance.copies.migrations", lambda: of_tomorrow)
         late = SqliteStore(path)
         await put(late, "migrated")
+        assert await listed(late) == ["migrated", "early"]
         await late.close()
     with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
         await store.add([(new("late"), Embedded((), None))])
-    assert await listed(store) == ["migrated", "early"]
+    with pytest.raises(StoreError, match="upgrade memory-mcp and restart"):
+        await near(store)
+    audit(path)
+
+
+async def test_a_front_of_the_eighth_version_does_not_miss_its_documents_in_silence(path: Path) -> None:
+    """What such a front asks, with the file open, fails once documents lie apart: they would be missing."""
+    make_of(path, 8, ["a budget"])
+    with opened(path) as old:
+        counted = "SELECT number, memories FROM namespaces WHERE namespace = 'here'"  # of every search, and every write
+        assert old.execute(counted).fetchone() == (1, 1)
+        store = SqliteStore(path)
+        await put(store, "a report", type=DOCUMENT)
+        with pytest.raises(apsw.SQLError, match="no such table: namespaces"):
+            old.execute(counted)
+        await store.close()
     audit(path)
 
 
@@ -159,7 +191,8 @@ async def test_a_store_of_the_fourth_version_keeps_its_terms_from_now_on(
 ) -> None:
     """An index without the memories' terms is made anew: of what is live, common words are counted there."""
     make_of(path, 4, [f"{'budget' if number % 2 else 'meeting'} {number}" for number in range(3_200)])
-    with opened(path) as db, db:
+    with opened(path) as db, db, monkeypatch.context() as old:
+        old.setattr(keywords, "count_out", earlier.count_out)
         writes.delete(db, ["m3199"], HERE, 2, any_namespace=False)
     monkeypatch.setattr(scoring, "MAX_CACHED_NAMESPACE", 0)
     store = SqliteStore(path)
@@ -182,6 +215,30 @@ async def test_a_store_of_the_sixth_version_keeps_its_log_until_it_is_pruned(pat
     assert await store.prune_changes(datetime.now(UTC)) == 4
     assert await store.events(3, 9) == MissedChanges(5)
     assert await store.verify() == []
+    await store.close()
+    audit(path)
+
+
+async def test_a_store_of_the_eighth_version_sets_its_documents_apart(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are searched by themselves from then on, with their vectors and those that wait; deleted ones stay so."""
+    make_of(path, 8, [f"budget {number}" for number in range(6)])
+    with opened(path) as db, db:
+        for key in range(1, 5):
+            chunks.drop_of(db, key)
+            chunks.insert_all(db, key, "here", whole(f"budget {key - 1}", towards(10 * key)))
+        with monkeypatch.context() as old:
+            old.setattr(keywords, "count_out", earlier.count_out)
+            writes.delete(db, ["m3"], HERE, 2, any_namespace=False)
+        db.execute("UPDATE memories SET type = 'document' WHERE key IN (2, 3, 4, 5)")
+    store = SqliteStore(path)
+    assert await near(store) == ["budget 0"]
+    found = await nearest(store, towards(0), SPACE, HERE, 9, documents=True)
+    assert [match.key for match in found] == [2, 3]
+    assert set((await keyword_search(store, "budget", HERE, 9)).scores) == {1, 6}
+    assert set((await keyword_search(store, "budget", HERE, 9, documents=True)).scores) == {2, 3, 5}
+    assert {waiting.text for waiting in await store.pending(9)} == {"budget 4", "budget 5"}
     await store.close()
     audit(path)
 
@@ -231,3 +288,22 @@ async def test_who_waits_for_a_migration_is_told_so(path: Path, monkeypatch: pyt
         db.execute("ROLLBACK")
     assert len(await listed(store)) == 3
     await store.close()
+
+
+async def test_a_backup_replaces_a_store_of_an_earlier_version(path: Path, tmp_path: Path) -> None:
+    """Its namespaces hear of it, and the numbers that it gave them are not given again."""
+    make_of(path, 8, ["a budget"])
+    with opened(path) as db, db:
+        db.execute("UPDATE sqlite_sequence SET seq = 40 WHERE name = 'namespaces'")
+    source, store = SqliteStore(tmp_path / "source.db"), SqliteStore(path)
+    await put(source, "elsewhere", namespace="there")
+    await source.backup(tmp_path / "backup.db")
+    copies.restore(tmp_path / "backup.db", path, tmp_path / "aside.db", 9)
+    await put(store, "new", namespace="new")
+    told = await events(store, 1, 10)
+    assert {event.namespace for event in told if event.kind == "restore"} == {"here", "there"}
+    with opened(path) as db:
+        assert db.execute("SELECT number FROM partitions WHERE namespace = 'new'").get == 41
+    await source.close()
+    await store.close()
+    audit(path)

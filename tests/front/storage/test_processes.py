@@ -40,7 +40,7 @@ from pathlib import Path
 from tests.front.storage.audit import opened
 
 with opened(Path(sys.argv[1])) as db:
-    db.execute("BEGIN EXCLUSIVE; UPDATE namespaces SET memories = memories")
+    db.execute("BEGIN EXCLUSIVE; UPDATE partitions SET memories = memories")
     print("held", flush=True)
     sys.stdin.readline()
     db.execute("COMMIT")
@@ -142,11 +142,14 @@ def test_while_a_store_is_closed_a_search_still_opens_the_file(path: Path) -> No
     sqlite_file.connect(path, patience).close()
 
 
-async def test_a_running_front_stops_writing_into_a_newer_schema(path: Path, store: SqliteStore) -> None:
-    """Another front migrated the file: reads go on, a write says to restart, and nothing is written."""
+async def test_a_running_front_neither_writes_nor_reads_a_newer_schema(path: Path, store: SqliteStore) -> None:
+    """Another front migrated the file: both say to restart, and nothing is written."""
     await put(store, "old")
     with opened(path) as db:
         db.pragma("user_version", 99)
     with pytest.raises(StoreError, match=r"newer memory-mcp .* restart"):
         await put(store, "new")
-    assert await listed(store) == ["old"]
+    with pytest.raises(StoreError, match=r"newer memory-mcp .* restart"):
+        await listed(store)
+    with opened(path) as db:
+        assert db.execute("SELECT content FROM memories").fetchall() == [("old",)]

@@ -21,6 +21,7 @@ from memory_mcp.storage.sqlite.records import writes
 from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.storage.sqlite.vectors import binary_search, chunks
 from tests.contracts.shelf import SPACE, events, listed, near, nearest, offer, towards, worded
+from tests.front.storage import earlier
 from tests.front.storage.audit import audit, changes, opened
 from tests.front.storage.conftest import Start
 
@@ -84,13 +85,13 @@ class Old:
         )
         key = db.last_insert_rowid()
         db.executemany("INSERT INTO tags (tag, key) VALUES (?, ?)", [(tag, key) for tag in tags])
-        number = keywords.count_in(db, row["namespace"])
+        number = earlier.count_in(db, row["namespace"])
         if row["deleted_at"] is None:
             keywords.enter(db, key, number, content)
             whole = Embedded((Chunk(0, len(content)),), None)
             chunks.insert_all(db, key, row["namespace"], embedded or whole)
         else:
-            keywords.count_out(db, row["namespace"])
+            earlier.count_out(db, row["namespace"])
         db.execute(
             "INSERT INTO changes (at, namespace, kind, memory_ids, tags) VALUES (1, ?, 'store', ?, ?)",
             (row["namespace"], to_json([row["id"]]), to_json(list(tags))),
@@ -238,8 +239,10 @@ async def test_signs_of_a_namespace_that_became_another_are_not_missed(path: Pat
     for number in range(3):
         old.add(f"text {number}", namespace=("é", apart("é"))[number % 2], embedded=embedded)
     with opened(path) as db:
+        db.execute("ALTER TABLE namespaces RENAME TO partitions")  # as this version's code calls it
         for namespace in ("é", apart("é")):
             assert binary_search.BinaryVectorIndex(path).nearest(db, 1, row, WIDE, Filters(namespace), 5)
+        db.execute("ALTER TABLE partitions RENAME TO namespaces")
     store = SqliteStore(path, large=1)
     assert len(await nearest(store, row, WIDE, Filters("é"), 5)) == 3
     await store.close()

@@ -21,8 +21,8 @@ HARM = {
     "1 chunks extend beyond their memory's content": "UPDATE passages SET last = 7 WHERE key = 2",
     "1 chunks belong to no live memory": "UPDATE memories SET deleted_at = 1 WHERE key = 3",
     "1 embedded chunks have no space": "UPDATE passages SET space = NULL WHERE key = 1",
-    "1 namespaces have a wrong count of memories": "UPDATE namespaces SET memories = 9",
-    "3 memories are in a namespace without a number": "UPDATE namespaces SET namespace = 'any_namespace'",
+    "1 namespaces have a wrong count of memories": "UPDATE partitions SET memories = 9",
+    "3 memories are in a namespace without a number": "UPDATE partitions SET namespace = 'any_namespace'",
     "1 live memories are missing from the change log": "DELETE FROM changes WHERE seq = 1",
     "2 live memories are missing from the change log": """
         INSERT INTO change_floor VALUES (1, 1, 1, 0); DELETE FROM changes WHERE seq <= 3""",

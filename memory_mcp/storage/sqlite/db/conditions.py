@@ -8,7 +8,7 @@ from typing import Final
 import apsw
 
 from memory_mcp.domain.comparisons import Comparison, comparisons
-from memory_mcp.domain.models import Filters
+from memory_mcp.domain.models import DOCUMENT, Filters
 from memory_mcp.domain.names import folded
 from memory_mcp.storage.sqlite.db.rows import to_json, to_micros
 
@@ -42,10 +42,10 @@ def condition(filters: Filters) -> WhereClause:
     where = WhereClause()
     where.add("m.deleted_at IS NULL")
     where.add("m.namespace = ?", filters.namespace)
+    if filters.documents is not None:
+        where.add("m.type = ?" if filters.documents else "m.type <> ?", DOCUMENT)
     if filters.type is not None:
         where.add("m.type = ?", filters.type)
-    if filters.without_type is not None:
-        where.add("m.type <> ?", filters.without_type)
     if filters.conversation_id is not None:
         where.add("m.conversation_id = ?", filters.conversation_id)
     if filters.after is not None:

@@ -264,17 +264,10 @@ class Database:
         """Run work that only reads, on one snapshot; concurrent searches run in parallel.
 
         Raises:
-            StoreError: the file cannot be opened or read.
+            StoreError: the file cannot be opened or read, or a newer version has migrated it.
         """
-
-        def explained(db: apsw.Connection) -> T:
-            try:
-                return work(db)
-            except apsw.SQLError:
-                check_identity(db, self.path)  # a newer version may have migrated the tables
-                raise
-
-        return await self._readers.run(lambda db: _in_snapshot(db, explained), is_search=is_search)
+        checked = self._checked(work)
+        return await self._readers.run(lambda db: _in_snapshot(db, checked), is_search=is_search)
 
     async def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Run work in one transaction; on return it is on disk.
@@ -282,13 +275,9 @@ class Database:
         Raises:
             StoreError: the file cannot be opened or written; the work was rolled back.
         """
-
-        def checked(db: apsw.Connection) -> T:
-            check_identity(db, self.path)  # a newer version may have migrated the open file
-            return work(db)
-
         if self.is_read_only:
             raise StoreError(f"{self.path} is read-only; unset MCP_MEMORY_READ_ONLY to write")
+        checked = self._checked(work)
         try:
             done = await asyncio.wrap_future(self._writer.submit(lambda db: in_transaction(db, checked)))
         except DiskFullError:
@@ -296,6 +285,18 @@ class Database:
             raise
         self.is_full = False
         return done
+
+    def _checked(self, work: Callable[[apsw.Connection], T]) -> Callable[[apsw.Connection], T]:
+        """Let work begin, in its transaction, by asking whether a newer version has migrated the open file.
+
+        What it finds there may mean something else since, without an error. The question costs some microseconds.
+        """
+
+        def checked(db: apsw.Connection) -> T:
+            check_identity(db, self.path)
+            return work(db)
+
+        return checked
 
     async def close(self) -> None:
         """Close all connections."""

@@ -1,6 +1,7 @@
 """The schema: recognizes our files and their version, and migrates them with numbered SQL files, each run once.
 
-What SQL cannot do is a step: a function that runs after its file, in the same transaction.
+What SQL cannot do is a step: a function that runs after all files, in the same transaction, because it is written for
+the tables of today.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ APPLICATION_ID: Final = 0x6D656D31
 """SQLite's `application_id` of our files ("mem1")."""
 
 Steps = Mapping[int, Callable[[apsw.Connection], None]]
-"""By the number of the SQL file that they follow."""
+"""By the number of the SQL file that they belong to."""
 
 
 @cache
@@ -63,8 +64,9 @@ def too_old(path: Path, version: int) -> str:
 def migrate(db: apsw.Connection, path: Path, steps: Steps) -> None:
     """Bring the schema to this version, inside the caller's transaction; what another front did is not done again."""
     done = check_identity(db, path)
-    for number, script in enumerate(migrations()[done:], done + 1):
+    for script in migrations()[done:]:
         db.execute(script).fetchall()  # to the last statement, rows or not
+    for number in range(done + 1, len(migrations()) + 1):
         if number in steps:
             steps[number](db)
     db.pragma("application_id", APPLICATION_ID)

@@ -1,4 +1,4 @@
-"""Writes the keyword index: the terms of live memories, each prefixed by its namespace's number."""
+"""Writes the keyword index: the terms of live memories, each prefixed by its partition's number."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.search.lexical.analyzer import DEFAULT_INDEX, Analyzer, IndexPolicy
+from memory_mcp.storage.sqlite.db.partitions import PARTITION
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 
 PROBE_TERMS: Final = 12
 """Number of terms by which a memory is recognized in the index."""
 
 
-def count_in(db: apsw.Connection, namespace: str) -> int:
-    """Count one more live memory of the namespace; return the namespace's number."""
+def count_in(db: apsw.Connection, partition: str) -> int:
+    """Count one more live memory of the partition; return the partition's number."""
     number = db.execute(
-        """INSERT INTO namespaces (namespace, memories) VALUES (?, 1)
+        """INSERT INTO partitions (namespace, memories) VALUES (?, 1)
            ON CONFLICT (namespace) DO UPDATE SET memories = memories + 1 RETURNING number""",
-        (namespace,),
+        (partition,),
     ).get
     return cast("int", number)
 
 
-def count_out(db: apsw.Connection, namespace: str) -> None:
+def count_out(db: apsw.Connection, partition: str) -> None:
     """Count one live memory less."""
-    db.execute("UPDATE namespaces SET memories = memories - 1 WHERE namespace = ?", (namespace,))
+    db.execute("UPDATE partitions SET memories = memories - 1 WHERE namespace = ?", (partition,))
 
 
-def number_of(db: apsw.Connection, namespace: str) -> int:
-    """Return the number of a namespace that has or had memories."""
-    return cast("int", db.execute("SELECT number FROM namespaces WHERE namespace = ?", (namespace,)).get)
+def number_of(db: apsw.Connection, partition: str) -> int:
+    """Return the number of a partition that has or had memories."""
+    return cast("int", db.execute("SELECT number FROM partitions WHERE namespace = ?", (partition,)).get)
 
 
 def enter(db: apsw.Connection, key: int, number: int, content: str) -> None:
-    """Add a memory to the index under its namespace's number."""
+    """Add a memory to the index under its partition's number."""
     _enter(db, Analyzer(porter(db)), key, number, content)
 
 
@@ -56,8 +57,8 @@ def rebuild(db: apsw.Connection, policy: IndexPolicy = DEFAULT_INDEX) -> None:
     db.execute("DELETE FROM keywords")
     analyzer = Analyzer(porter(db), policy)
     rows = db.execute(
-        """SELECT m.key, n.number, m.content FROM memories AS m JOIN namespaces AS n USING (namespace)
-           WHERE m.deleted_at IS NULL ORDER BY m.key"""
+        f"""SELECT m.key, n.number, m.content FROM memories AS m JOIN partitions AS n ON n.namespace = {PARTITION}
+            WHERE m.deleted_at IS NULL ORDER BY m.key"""  # noqa: S608 - a constant
     )
     for key, number, content in cast("Iterator[tuple[int, int, str]]", rows):
         _enter(db, analyzer, key, number, content)
@@ -69,7 +70,7 @@ def _enter(db: apsw.Connection, analyzer: Analyzer, key: int, number: int, conte
 
 
 def filed(number: int, term: str) -> str:
-    """Return the index's form of a term in the namespace with this number."""
+    """Return the index's form of a term in the partition with this number."""
     return f"{number:d}:{term}"
 
 

@@ -33,21 +33,21 @@ _BEGINNING: Final = "SELECT count(*) FROM keywords WHERE keywords MATCH ?"
 
 
 @dataclass(frozen=True, slots=True)
-class NamespaceIndex:
-    """One namespace's part of the keyword index, in one snapshot."""
+class PartitionIndex:
+    """One partition's part of the keyword index, in one snapshot."""
 
     db: apsw.Connection
     number: int
-    """The namespace's."""
+    """The partition's."""
     memories: int
     """Live ones."""
     cache: PostingCache
     """What has been read from the index since the store last changed; searches add to it."""
 
     @classmethod
-    def of(cls, db: apsw.Connection, namespace: str, cache: PostingCache) -> NamespaceIndex:
-        """Look up a namespace; one without memories is empty."""
-        row = db.execute("SELECT number, memories FROM namespaces WHERE namespace = ?", (namespace,)).fetchone()
+    def of(cls, db: apsw.Connection, partition: str, cache: PostingCache) -> PartitionIndex:
+        """Look up a partition; one without memories is empty."""
+        row = db.execute("SELECT number, memories FROM partitions WHERE namespace = ?", (partition,)).fetchone()
         return cls(db, *cast("tuple[int, int]", row or (0, 0)), cache)
 
     def words(self, term: QueryTerm) -> tuple[float, list[Word]]:
@@ -88,7 +88,7 @@ class NamespaceIndex:
         return f" {filed(self.number, term.term)}" + " " * (not term.is_prefix)
 
 
-def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
+def keyword_search(index: PartitionIndex, query: KeywordQuery, filters: Filters, limit: int) -> KeywordMatches:
     """Return the memories with terms of the query and all of its phrases, best first."""
     if not index.memories:
         return KeywordMatches(0.0, {}, known=0.0, words=0)
@@ -97,7 +97,7 @@ def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters,
     held = [(term.term, bool(found)) for term, (_, found) in zip(query.terms, words, strict=True) if not term.is_extra]
     present = sorted((word for _, found in words for word in found), key=lambda word: -word.weight)[:MAX_WORDS]
     present.sort(key=lambda word: word.memories)
-    stored = cast("int", index.db.execute("SELECT sum(memories) FROM namespaces").get)
+    stored = cast("int", index.db.execute("SELECT sum(memories) FROM partitions").get)
     search = Search(index.db, filters, index.memories, stored, index.cache)
     if query.phrases:
         search.score(present, _holding_phrases(search, index.number, query.phrases, limit))
@@ -108,7 +108,7 @@ def keyword_search(index: NamespaceIndex, query: KeywordQuery, filters: Filters,
     )
 
 
-def document_frequencies(index: NamespaceIndex, words: Mapping[str, QueryTerm]) -> DocumentFrequencies:
+def document_frequencies(index: PartitionIndex, words: Mapping[str, QueryTerm]) -> DocumentFrequencies:
     """Return how many memories of the namespace contain each of these words in any of its forms."""
     if not index.memories:
         return DocumentFrequencies(0, {})
@@ -116,7 +116,7 @@ def document_frequencies(index: NamespaceIndex, words: Mapping[str, QueryTerm]) 
     return DocumentFrequencies(index.memories, held)
 
 
-def languages(index: NamespaceIndex) -> tuple[str, ...]:
+def languages(index: PartitionIndex) -> tuple[str, ...]:
     """Return the languages, other than English, in which memories of the namespace are indexed."""
     if not index.memories or not index.held(FOREIGN):
         return ()

@@ -29,15 +29,20 @@ from memory_mcp.storage.sqlite.db.file import (
     noticing_full,
     translated,
 )
+from memory_mcp.storage.sqlite.db.partitions import NAMESPACES
 from memory_mcp.storage.sqlite.db.reading import connect_reading
 from memory_mcp.storage.sqlite.db.schema import Steps, check_identity, migrate, migrations
 from memory_mcp.storage.sqlite.maintenance import unify
 from memory_mcp.storage.sqlite.maintenance.verify import problems
+from memory_mcp.storage.sqlite.records import writes
 
 ALL_PAGES: Final = -1
 STALE_S: Final = 86_400.0
 """Seconds after which nobody is still at work on a copy that has not got its name."""
-STEPS: Final[Steps] = {6: unify.unify}
+PARTITIONED: Final = 9
+"""The version that gave the table `namespaces` another name."""
+_RENAMED: Final = {"namespaces": "partitions"}
+STEPS: Final[Steps] = {6: unify.unify, PARTITIONED: writes.set_documents_apart}
 """Of the migrations. What an earlier one would have filled, the last fills anew."""
 _PARTIAL: Final = re.compile(r"\..+\.[0-9a-f]{32}\.partial(-wal|-shm|-journal)?")
 
@@ -198,9 +203,10 @@ class _Before:
 def _keep(live: Path, aside: Path) -> _Before:
     """Copy the live file to `aside` unless it is empty; of a damaged file, copy the pages."""
     with contextlib.closing(connect(live)) as reader:
-        if check_identity(reader, live) == 0:
+        version = check_identity(reader, live)
+        if version == 0:
             return _Before({}, frozenset())
-        before = _Before(_numbers(reader), _namespaces(reader))
+        before = _Before(_numbers(reader), _namespaces(reader, version))
         partial = _beginning(aside)
         try:
             _copy(reader, partial)
@@ -218,11 +224,13 @@ def _taken(path: Path) -> StoreError:
 
 
 def _numbers(db: apsw.Connection) -> dict[str, int]:
-    return dict(cast("Iterator[tuple[str, int]]", db.execute("SELECT name, seq FROM sqlite_sequence")))
+    rows = db.execute("SELECT name, seq FROM sqlite_sequence")
+    return {_RENAMED.get(name, name): last for name, last in cast("Iterator[tuple[str, int]]", rows)}
 
 
-def _namespaces(db: apsw.Connection) -> frozenset[str]:
-    return frozenset(name for (name,) in cast("Iterator[tuple[str]]", db.execute("SELECT namespace FROM namespaces")))
+def _namespaces(db: apsw.Connection, version: int) -> frozenset[str]:
+    sql = "SELECT namespace FROM namespaces" if version < PARTITIONED else NAMESPACES
+    return frozenset(name for (name,) in cast("Iterator[tuple[str]]", db.execute(sql)))
 
 
 def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:
@@ -233,7 +241,7 @@ def _count_on(db: apsw.Connection, before: _Before, now: int) -> None:
             db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (last, name))
         else:
             db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
-    for namespace in sorted(before.namespaces | _namespaces(db)) or [""]:
+    for namespace in sorted(before.namespaces | _namespaces(db, len(migrations()))) or [""]:
         changes.log_change(db, now, "restore", namespace, [])
 
 

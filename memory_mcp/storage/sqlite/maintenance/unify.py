@@ -16,7 +16,7 @@ from typing import cast
 
 import apsw
 
-from memory_mcp.domain.models import LONGEST_NUMBERED, Chunk
+from memory_mcp.domain.models import LONGEST_NUMBERED
 from memory_mcp.domain.names import folded, free, nfc, nfc_members, tags_once
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.rows import metadata_digest, to_json
@@ -61,7 +61,7 @@ def _compose_memories(db: apsw.Connection, touched: defaultdict[str, _Touched]) 
         there = nfc(namespace)
         given = id_ if (nfc(id_), there) == (id_, namespace) else _free_id(db, nfc(id_), there)
         if there != namespace:
-            _refile_passages(db, key, there)
+            chunks.refile(db, key, there)
         db.execute(
             "UPDATE memories SET id = ?, namespace = ?, conversation_id = ?, type = ?, metadata = ? WHERE key = ?",
             (given, there, conversation and nfc(conversation), nfc(type_), _composed(metadata), key),
@@ -86,25 +86,6 @@ def _free_id(db: apsw.Connection, wanted: str, namespace: str) -> str:
     return free(wanted, is_taken, LONGEST_NUMBERED)
 
 
-def _refile_passages(db: apsw.Connection, key: int, namespace: str) -> None:
-    """Move a memory's vectors to another namespace; its chunks get new ids, so that fronts notice."""
-    rows = db.execute("SELECT first, last, error, space, id FROM passages WHERE key = ? ORDER BY id", (key,)).fetchall()
-    held = [
-        (Chunk(first, last, _vector(db, space, passage_id), error), space)
-        for first, last, error, space, passage_id in cast("list[tuple[int, int, str | None, int | None, int]]", rows)
-    ]
-    chunks.drop_of(db, key)
-    for passage, space in held:
-        chunks.insert(db, key, namespace, passage, space)
-
-
-def _vector(db: apsw.Connection, space: int | None, passage_id: int) -> bytes | None:
-    if space is None:
-        return None
-    sql = f"SELECT embedding FROM vectors_{space:d} WHERE passage_id = ?"  # noqa: S608 - a number of ours
-    return cast("bytes | None", db.execute(sql, (passage_id,)).get)
-
-
 def _compose_revisions(db: apsw.Connection) -> None:
     rows = db.execute("SELECT tags, type, metadata, key, revision FROM revisions")
     changed = [
@@ -121,13 +102,13 @@ def _tags(tags: list[str]) -> list[str]:
 
 def _count_namespaces(db: apsw.Connection) -> None:
     """Replace the old namespaces by those that the memories are in now."""
-    rows = cast("list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY number").fetchall())
+    rows = cast("list[tuple[str]]", db.execute("SELECT namespace FROM partitions ORDER BY number").fetchall())
     for (namespace,) in rows:
         if (there := nfc(namespace)) != namespace:
-            db.execute("INSERT OR IGNORE INTO namespaces (namespace, memories) VALUES (?, 0)", (there,))
-            db.execute("DELETE FROM namespaces WHERE namespace = ?", (namespace,))
+            db.execute("INSERT OR IGNORE INTO partitions (namespace, memories) VALUES (?, 0)", (there,))
+            db.execute("DELETE FROM partitions WHERE namespace = ?", (namespace,))
             db.execute(
-                """UPDATE namespaces SET memories = (
+                """UPDATE partitions SET memories = (
                      SELECT count(*) FROM memories AS m WHERE m.namespace = ?1 AND m.deleted_at IS NULL)
                    WHERE namespace = ?1""",
                 (there,),

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 import apsw
 
+from memory_mcp.storage.sqlite.db.partitions import PARTITION
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.lexical.private import INDEXED_SQL
 from memory_mcp.storage.sqlite.vectors import private
@@ -29,12 +30,12 @@ _COUNTS: Final = {
         SELECT count(*) FROM passages WHERE key NOT IN (SELECT key FROM memories WHERE deleted_at IS NULL)""",
     "embedded chunks have no space": """
         SELECT count(*) FROM passages WHERE state = 'embedded' AND space IS NULL""",
-    "namespaces have a wrong count of memories": """
-        SELECT count(*) FROM namespaces AS n WHERE memories <>
-          (SELECT count(*) FROM memories AS m WHERE m.namespace = n.namespace AND m.deleted_at IS NULL)""",
-    "memories are in a namespace without a number": """
-        SELECT count(*) FROM memories
-        WHERE deleted_at IS NULL AND namespace NOT IN (SELECT namespace FROM namespaces)""",
+    "namespaces have a wrong count of memories": f"""
+        SELECT count(*) FROM partitions AS n WHERE memories <>
+          (SELECT count(*) FROM memories AS m WHERE {PARTITION} = n.namespace AND m.deleted_at IS NULL)""",  # noqa: S608 - a constant
+    "memories are in a namespace without a number": f"""
+        SELECT count(*) FROM memories AS m
+        WHERE deleted_at IS NULL AND {PARTITION} NOT IN (SELECT namespace FROM partitions)""",  # noqa: S608 - a constant
     "live memories are missing from the change log": """
         SELECT count(*) FROM memories
         WHERE deleted_at IS NULL AND key > (SELECT coalesce(max(key), 0) FROM change_floor) AND id NOT IN (
@@ -67,7 +68,7 @@ _VECTORS: Final = {
         WHERE id NOT IN (SELECT id FROM passages WHERE state = 'embedded' AND space = {number})""",
     "vectors of the space {space} are filed under another namespace than their memory's": """
         SELECT count(*) FROM passages AS p JOIN memories AS m USING (key) JOIN {held} AS h ON h.id = p.id
-        WHERE p.space = {number} AND h.namespace <> m.namespace""",
+        WHERE p.space = {number} AND h.partition <> {partition}""",
     "vectors of the space {space}, among a sample, are zero or not finite": """
         SELECT count(*) FROM passages AS p JOIN {held} AS h ON h.id = p.id
           CROSS JOIN vectors_{number} AS v ON v.passage_id = p.id
@@ -95,7 +96,9 @@ def problems(db: apsw.Connection) -> list[str]:
 def _of_space(db: apsw.Connection, number: int, space: str) -> list[str]:
     located, held = private.located_sql(number), private.held_sql(number)
     questions = {
-        what.format(space=space): sql.format(number=number, located=located, held=held, looked_for=LOOKED_FOR)
+        what.format(space=space): sql.format(
+            number=number, located=located, held=held, looked_for=LOOKED_FOR, partition=PARTITION
+        )
         for what, sql in _VECTORS.items()
     }
     hidden = private.count_hidden(db, number)
@@ -108,8 +111,8 @@ def _unfound(db: apsw.Connection) -> list[str]:
     """Search for a sample of memories, spread evenly, by their first words."""
     live = cast("int", db.execute("SELECT count(*) FROM memories WHERE deleted_at IS NULL").get)
     rows = db.execute(
-        """SELECT m.key, n.number, m.content FROM memories AS m JOIN namespaces AS n USING (namespace)
-           WHERE m.deleted_at IS NULL AND m.key % ? = 0 LIMIT ?""",
+        f"""SELECT m.key, n.number, m.content FROM memories AS m JOIN partitions AS n ON n.namespace = {PARTITION}
+            WHERE m.deleted_at IS NULL AND m.key % ? = 0 LIMIT ?""",  # noqa: S608 - a constant
         (max(1, live // LOOKED_FOR), 2 * LOOKED_FOR),
     )
     chosen = cast("list[tuple[int, int, str]]", rows.fetchall())

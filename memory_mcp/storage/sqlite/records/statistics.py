@@ -9,6 +9,7 @@ import apsw
 
 from memory_mcp.domain.models import Statistics
 from memory_mcp.domain.names import folded
+from memory_mcp.storage.sqlite.db.partitions import NAMESPACES
 from memory_mcp.storage.sqlite.db.rows import from_micros
 
 _LAST = "\U0010ffff"
@@ -43,8 +44,8 @@ def of_namespace(db: apsw.Connection, namespace: str, tags: int) -> Statistics:
 
 def totals(db: apsw.Connection) -> tuple[int, int]:
     """Count the live memories, and the namespaces that have any."""
-    row = db.execute("SELECT coalesce(sum(memories), 0), count(*) FROM namespaces WHERE memories > 0").fetchone()
-    return cast("tuple[int, int]", row)
+    memories = cast("int", db.execute("SELECT coalesce(sum(memories), 0) FROM partitions").get)
+    return memories, cast("int", db.execute(f"SELECT count(*) FROM ({NAMESPACES} WHERE memories > 0)").get)  # noqa: S608 - a constant
 
 
 def tags_like(db: apsw.Connection, prefix: str, namespace: str, limit: int) -> list[str]:
@@ -62,8 +63,8 @@ def tags_like(db: apsw.Connection, prefix: str, namespace: str, limit: int) -> l
 def namespaces_like(db: apsw.Connection, prefix: str, limit: int) -> list[str]:
     """Return the first namespaces with live memories and this prefix, sorted."""
     rows = db.execute(
-        """SELECT namespace FROM namespaces
-           WHERE namespace >= ? AND namespace < ? AND memories > 0 ORDER BY namespace LIMIT ?""",
+        f"{NAMESPACES} WHERE partitions.namespace >= ? AND partitions.namespace < ? AND memories > 0"
+        " ORDER BY 1 LIMIT ?",
         (prefix, prefix + _LAST, limit),
     )
     return [namespace for (namespace,) in cast("Iterator[tuple[str]]", rows)]

@@ -13,6 +13,7 @@ from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import LONGEST_NUMBERED, Embedded, Memory, Record, Revision, Stored
 from memory_mcp.domain.names import free
 from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.partitions import partition_of
 from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, digest, metadata_digest, to_json, to_memory, to_micros
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records.reads import load, revisions
@@ -62,8 +63,9 @@ def import_records(db: apsw.Connection, record: Record, embedded: Embedded, now:
         return Stored(memory.id, created=False, embedded=known.embedded)
     key = _insert(db, record)
     insert_tags(db, key, memory.tags)
-    keywords.enter(db, key, keywords.count_in(db, memory.namespace), memory.content)
-    complete = chunks.insert_all(db, key, memory.namespace, embedded)
+    partition = partition_of(memory.namespace, memory.type)
+    keywords.enter(db, key, keywords.count_in(db, partition), memory.content)
+    complete = chunks.insert_all(db, key, partition, embedded)
     log_change(db, now, "import", memory.namespace, [memory.id], memory.tags)
     return Stored(memory.id, created=True, embedded=complete)
 

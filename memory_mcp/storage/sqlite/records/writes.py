@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
 
 import apsw
@@ -11,10 +11,11 @@ import apsw
 from memory_mcp.domain.documents import EMPTIED, PARTIAL
 from memory_mcp.domain.duplicates import check_merged, check_retry, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
-from memory_mcp.domain.models import DEFAULT_TYPE, Change, Embedded, Filters, Memory, NewMemory, Stored
+from memory_mcp.domain.models import DEFAULT_TYPE, DOCUMENT, Change, Embedded, Filters, Memory, NewMemory, Stored
 from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.conditions import WhereClause
+from memory_mcp.storage.sqlite.db.partitions import partition_of
 from memory_mcp.storage.sqlite.db.rows import digest, metadata_digest, to_json, to_micros
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records.reads import LAST, load, select_to_delete
@@ -48,7 +49,7 @@ def create(db: apsw.Connection, new: NewMemory, embedded: Embedded, text: bytes,
     memory_id = new.id or uuid.uuid4().hex
     key = _insert(db, new, memory_id, text, now)
     insert_tags(db, key, new.tags)
-    complete = chunks.insert_all(db, key, new.namespace, embedded)
+    complete = chunks.insert_all(db, key, partition_of(new.namespace, new.type), embedded)
     log_change(db, now, "store", new.namespace, [memory_id], new.tags)
     return key, Stored(memory_id, created=True, embedded=complete)
 
@@ -73,7 +74,7 @@ def _insert(db: apsw.Connection, new: NewMemory, memory_id: str, text: bytes, no
         ),
     )
     key = db.last_insert_rowid()
-    keywords.enter(db, key, keywords.count_in(db, new.namespace), new.content)
+    keywords.enter(db, key, keywords.count_in(db, partition_of(new.namespace, new.type)), new.content)
     return key
 
 
@@ -186,17 +187,40 @@ def update(
             key,
         ),
     )
-    if content != old.content:
-        keywords.leave(db, key)
-        keywords.enter(db, key, keywords.number_of(db, old.namespace), content)
+    partition = partition_of(old.namespace, old.type if change.type is None else change.type)
+    _refile(db, old, partition, content)
     if change.tags is not None:
         db.execute("DELETE FROM tags WHERE key = ?", (key,))
         insert_tags(db, key, change.tags)
     if embedded is not None and content != old.content:
         chunks.drop_of(db, key)
-        chunks.insert_all(db, key, old.namespace, embedded)
+        chunks.insert_all(db, key, partition, embedded)
     log_change(db, now, "update", old.namespace, [old.id], [*old.tags, *(change.tags or ())])
     return load(db, key)
+
+
+def _refile(db: apsw.Connection, old: Memory, partition: str, content: str) -> None:
+    """Bring a memory to another partition, and its new content to the keyword index."""
+    before = partition_of(old.namespace, old.type)
+    if partition != before:
+        _move(db, old.key, content, before, partition)
+    elif content != old.content:
+        keywords.leave(db, old.key)
+        keywords.enter(db, old.key, keywords.number_of(db, partition), content)
+
+
+def _move(db: apsw.Connection, key: int, content: str, before: str, partition: str) -> None:
+    keywords.leave(db, key)
+    keywords.count_out(db, before)
+    keywords.enter(db, key, keywords.count_in(db, partition), content)
+    chunks.refile(db, key, partition)
+
+
+def set_documents_apart(db: apsw.Connection) -> None:
+    """Move live documents to partitions of their own; the Python part of migration 9."""
+    rows = db.execute("SELECT key, namespace, content FROM memories WHERE type = ? AND deleted_at IS NULL", (DOCUMENT,))
+    for key, namespace, content in cast("Iterator[tuple[int, str, str]]", rows):
+        _move(db, key, content, namespace, partition_of(namespace, DOCUMENT))
 
 
 def _differs(old: Memory, change: Change) -> bool:
@@ -230,9 +254,10 @@ def mark_deleted(db: apsw.Connection, to_delete: Iterable[tuple[int, str, str]],
     for key, memory_id, namespace in to_delete:
         tags = [cast("tuple[str]", row)[0] for row in db.execute("SELECT tag FROM tags WHERE key = ?", (key,))]
         chunks.drop_of(db, key)
-        db.execute("UPDATE memories SET deleted_at = ? WHERE key = ?", (now, key))
+        sql = "UPDATE memories SET deleted_at = ? WHERE key = ? RETURNING type"
+        memory_type = cast("str", db.execute(sql, (now, key)).get)
         keywords.leave(db, key)
-        keywords.count_out(db, namespace)
+        keywords.count_out(db, partition_of(namespace, memory_type))
         log_change(db, now, "delete", namespace, [memory_id], tags)
 
 
@@ -248,8 +273,9 @@ def undelete(db: apsw.Connection, memory: Memory, embedded: Embedded, now: int) 
     )
     if db.changes() == 0:
         raise NotFoundError(f"id: no deleted memory {memory.id!r} of revision {memory.revision} is kept")
-    keywords.enter(db, memory.key, keywords.count_in(db, memory.namespace), memory.content)
-    chunks.insert_all(db, memory.key, memory.namespace, embedded)
+    partition = partition_of(memory.namespace, memory.type)
+    keywords.enter(db, memory.key, keywords.count_in(db, partition), memory.content)
+    chunks.insert_all(db, memory.key, partition, embedded)
     log_change(db, now, "undelete", memory.namespace, [memory.id], memory.tags)
     return load(db, memory.key)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memory_common.whole_file import replacing
 
-MAGIC: Final = b"MEMSIGN1"
+MAGIC: Final = b"MEMSIGN2"
 HEADER: Final = 4_096
 """Bytes before the arrays: the magic, then JSON, then zeros."""
 BLOCK: Final = 1 << 15
@@ -59,7 +59,7 @@ class Signs:
     origin: Origin
     chunks: Numbers
     namespaces: NDArray[np.int32]
-    """The number of each row's namespace."""
+    """The number of each row's partition."""
     columns: Bits
     """(words, rows), because one word of many vectors is compared at a time."""
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from memory_mcp.domain.models import Filters, Space
 from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.sqlite.db.partitions import PARTITION, searched
 from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.vectors.binary_index import GONE, Numbers, Origin, Signs, load, save, signs_of
 from memory_mcp.storage.sqlite.vectors.private import ChunkRow, chunk_rows, read
@@ -54,7 +55,7 @@ class BinaryVectorIndex:
     ) -> Scored:
         """Return the nearest chunks that pass the filters, of at least `limit` memories if that many match."""
         signs = self._current(db, number, space)
-        rows = self._of(signs, _number_of(db, filters.namespace))
+        rows = self._of(signs, _number_of(db, searched(filters)))
         if filters.is_narrow:
             listed = _listed(db, filters, int(MAX_PREFILTERED_SHARE * signs.origin.rows))
             if listed is not None:
@@ -153,8 +154,8 @@ def _fitting(db: apsw.Connection, filters: Filters, passages: Iterable[int]) -> 
     return cast("list[tuple[int, int]]", db.execute(sql, parameters).fetchall())
 
 
-def _number_of(db: apsw.Connection, namespace: str) -> int:
-    number = db.execute("SELECT number FROM namespaces WHERE namespace = ?", (namespace,)).get
+def _number_of(db: apsw.Connection, partition: str) -> int:
+    number = db.execute("SELECT number FROM partitions WHERE namespace = ?", (partition,)).get
     return cast("int", number)
 
 
@@ -179,12 +180,12 @@ def _listed(db: apsw.Connection, filters: Filters, most: int) -> list[int] | Non
 
 
 def _newer(db: apsw.Connection, number: int, last: int) -> list[tuple[int, int, bytes]]:
-    """Return (chunk id, namespace's number, vector) of the chunks after `last`."""
+    """Return (chunk id, partition's number, vector) of the chunks after `last`."""
     rows = db.execute(
         f"""SELECT p.id, n.number, v.embedding FROM passages AS p
             CROSS JOIN vectors_{number:d} AS v ON v.passage_id = p.id
-            CROSS JOIN memories AS m ON m.key = p.key CROSS JOIN namespaces AS n ON n.namespace = m.namespace
-            WHERE p.id > ? ORDER BY p.id""",  # noqa: S608 - a number of ours
+            CROSS JOIN memories AS m ON m.key = p.key CROSS JOIN partitions AS n ON n.namespace = {PARTITION}
+            WHERE p.id > ? ORDER BY p.id""",  # noqa: S608 - a number of ours and a constant
         (last,),
     )
     return cast("list[tuple[int, int, bytes]]", rows.fetchall())

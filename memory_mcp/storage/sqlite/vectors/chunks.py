@@ -9,10 +9,11 @@ import apsw
 
 from memory_mcp.domain.models import Chunk, Embedded, Space
 from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.partitions import partition_of
 from memory_mcp.storage.sqlite.vectors.exact import active_space
 
 VECTORS_PER_CHUNK: Final = 256
-"""sqlite-vec reserves this many vectors at a time for each namespace; its default of 1,024 costs 1.5 MB each."""
+"""sqlite-vec reserves this many vectors at a time for each partition; its default of 1,024 costs 1.5 MB each."""
 
 
 def number_of(db: apsw.Connection, space: Space) -> int | None:
@@ -58,14 +59,14 @@ def _number_for(db: apsw.Connection, space: Space | None, parts: Sequence[Chunk]
     return make_space(db, space, active=True) if any(part.vector is not None for part in parts) else None
 
 
-def insert_all(db: apsw.Connection, key: int, namespace: str, embedded: Embedded) -> bool:
+def insert_all(db: apsw.Connection, key: int, partition: str, embedded: Embedded) -> bool:
     """Write a memory's chunks with their vectors; return whether all have one."""
     number = _number_for(db, embedded.space, embedded.chunks)
-    have_vectors = [insert(db, key, namespace, passage, number) for passage in embedded.chunks]
+    have_vectors = [insert(db, key, partition, passage, number) for passage in embedded.chunks]
     return all(have_vectors)
 
 
-def insert(db: apsw.Connection, key: int, namespace: str, passage: Chunk, number: int | None) -> bool:
+def insert(db: apsw.Connection, key: int, partition: str, passage: Chunk, number: int | None) -> bool:
     """Write a chunk, and its vector if it has one of this space; return whether it has."""
     vector = None if number is None else passage.vector
     state = "failed" if passage.error else "pending" if vector is None else "embedded"
@@ -76,9 +77,28 @@ def insert(db: apsw.Connection, key: int, namespace: str, passage: Chunk, number
     if vector is not None:
         db.execute(
             f"INSERT INTO vectors_{number:d} (passage_id, namespace, embedding) VALUES (?, ?, ?)",  # noqa: S608 - a number of ours
-            (db.last_insert_rowid(), namespace, vector),
+            (db.last_insert_rowid(), partition, vector),
         )
     return state == "embedded"
+
+
+def refile(db: apsw.Connection, key: int, partition: str) -> None:
+    """Move a memory's vectors to another partition; its chunks get new ids, so that fronts notice."""
+    rows = db.execute("SELECT first, last, error, space, id FROM passages WHERE key = ? ORDER BY id", (key,)).fetchall()
+    held = [
+        (Chunk(first, last, _vector(db, space, passage_id), error), space)
+        for first, last, error, space, passage_id in cast("list[tuple[int, int, str | None, int | None, int]]", rows)
+    ]
+    drop_of(db, key)
+    for passage, space in held:
+        insert(db, key, partition, passage, space)
+
+
+def _vector(db: apsw.Connection, space: int | None, passage_id: int) -> bytes | None:
+    if space is None:
+        return None
+    sql = f"SELECT embedding FROM vectors_{space:d} WHERE passage_id = ?"  # noqa: S608 - a number of ours
+    return cast("bytes | None", db.execute(sql, (passage_id,)).get)
 
 
 def drop_of(db: apsw.Connection, key: int) -> None:
@@ -122,16 +142,16 @@ def set_vectors(db: apsw.Connection, space: Space, results: Sequence[tuple[int, 
     changed: dict[str, list[str]] = {}
     for passage_id, parts in results:
         row = db.execute(
-            """SELECT m.key, m.id, m.namespace FROM passages AS p JOIN memories AS m USING (key)
+            """SELECT m.key, m.id, m.namespace, m.type FROM passages AS p JOIN memories AS m USING (key)
                WHERE p.id = ? AND p.state = 'pending'""",
             (passage_id,),
         ).fetchone()
         if row is None:
             continue
-        key, memory_id, namespace = cast("tuple[int, str, str]", row)
+        key, memory_id, namespace, memory_type = cast("tuple[int, str, str, str]", row)
         db.execute("DELETE FROM passages WHERE id = ?", (passage_id,))
         for part in parts:
-            insert(db, key, namespace, part, number)
+            insert(db, key, partition_of(namespace, memory_type), part, number)
         changed.setdefault(namespace, []).append(memory_id)
     for namespace, ids in changed.items():
         log_change(db, now, "embed", namespace, dict.fromkeys(ids))

@@ -157,21 +157,21 @@ def _best_vectors(db: apsw.Connection, number: int, vector: bytes, keys: Sequenc
 
 
 @dataclass(frozen=True, slots=True)
-class NamespaceVectors:
-    """The positions of one namespace's vectors in one space."""
+class PartitionVectors:
+    """The positions of one partition's vectors in one space."""
 
     total: int
     slots: Mapping[int, int]
     """The bitmap of used slots, by sqlite-vec's block."""
 
 
-def held(db: apsw.Connection, number: int, namespace: str) -> NamespaceVectors:
-    """Return which vectors a namespace has."""
-    slots = private.slots_in_use(db, number, namespace)
-    return NamespaceVectors(sum(map(int.bit_count, slots.values())), slots)
+def held(db: apsw.Connection, number: int, partition: str) -> PartitionVectors:
+    """Return which vectors a partition has."""
+    slots = private.slots_in_use(db, number, partition)
+    return PartitionVectors(sum(map(int.bit_count, slots.values())), slots)
 
 
-def chosen(db: apsw.Connection, number: int, dimensions: int, held: NamespaceVectors, count: int) -> bytes:
+def chosen(db: apsw.Connection, number: int, dimensions: int, held: PartitionVectors, count: int) -> bytes:
     """Return `count` of the vectors, spread evenly.
 
     An unchanged store returns the same ones again, so that equal searches have equal results.

@@ -12,6 +12,7 @@ import apsw
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.models import Filters, Match, Space
 from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.storage.sqlite.db.partitions import searched
 from memory_mcp.storage.sqlite.db.rows import to_json
 
 MAX_K: Final = 4096
@@ -42,10 +43,10 @@ def nearest(db: apsw.Connection, number: int, vector: bytes, filters: Filters, l
         vector: the query's.
         filters: pass on what may be found.
         limit: how many memories are wanted.
-        chunks: how many the namespace has in all.
+        chunks: how many their partition has in all.
     """
     best: dict[int, tuple[float, int]] = {}
-    k = min(MAX_K, _first_k(db, filters.namespace, limit, chunks))
+    k = min(MAX_K, _first_k(db, searched(filters), limit, chunks))
     while True:
         rows = _neighbours(db, number, vector, filters, k, excluded=list(best) if k == MAX_K else [])
         for passage_id, key, score in rows:
@@ -59,12 +60,12 @@ def nearest(db: apsw.Connection, number: int, vector: bytes, filters: Filters, l
     return _matches(db, ranked)
 
 
-def _first_k(db: apsw.Connection, namespace: str, limit: int, chunks: int) -> int:
+def _first_k(db: apsw.Connection, partition: str, limit: int, chunks: int) -> int:
     """Return how many chunks to ask for at first: some to spare, unless each memory has one, as the scan takes longer.
 
     Three times as many results double its time.
     """
-    memories = cast("int | None", db.execute("SELECT memories FROM namespaces WHERE namespace = ?", (namespace,)).get)
+    memories = cast("int | None", db.execute("SELECT memories FROM partitions WHERE namespace = ?", (partition,)).get)
     return limit if chunks <= (memories or 0) else max(limit + limit // 4, 64)
 
 
@@ -140,7 +141,7 @@ def _neighbours(
               SELECT passage_id, distance FROM vectors_{number:d}
               WHERE embedding MATCH ? AND k = ? AND namespace = ? {narrowing if narrow else ""}
             ) AS n JOIN passages AS p ON p.id = n.passage_id ORDER BY n.distance""",  # noqa: S608 - a number of ours
-        (vector, k, filters.namespace, *(where.parameters if narrow else ())),
+        (vector, k, searched(filters), *(where.parameters if narrow else ())),
     )
     return [
         (passage_id, key, _clipped(score)) for passage_id, key, score in cast("Iterator[tuple[int, int, float]]", found)

@@ -46,14 +46,14 @@ def _read(db: apsw.Connection, table: str, size: int, places: list[_ChunkSlot]) 
             yield passage, chunk.read(size)
 
 
-def slots_in_use(db: apsw.Connection, number: int, namespace: str) -> dict[int, int]:
-    """Return the bits of the slots in use, by chunk, of a namespace.
+def slots_in_use(db: apsw.Connection, number: int, partition: str) -> dict[int, int]:
+    """Return the bits of the slots in use, by chunk, of a partition.
 
     Counting the bits takes a microsecond for hundreds of vectors, counting rows as much for each.
     """
     rows = db.execute(
         f"SELECT chunk_id, validity FROM vectors_{number:d}_chunks WHERE partition00 = ?",  # noqa: S608 - a number of ours
-        (namespace,),
+        (partition,),
     )
     return {chunk: int.from_bytes(bits, "little") for chunk, bits in cast("Iterator[tuple[int, bytes]]", rows)}
 
@@ -69,7 +69,7 @@ def chunk_rows(db: apsw.Connection, number: int) -> Iterator[ChunkRow]:
     rows = db.execute(
         f"""SELECT c.validity, c.rowids, n.number, v.vectors FROM vectors_{number:d}_chunks AS c
             CROSS JOIN vectors_{number:d}_vector_chunks00 AS v ON v.rowid = c.chunk_id
-            CROSS JOIN namespaces AS n ON n.namespace = c.partition00"""  # noqa: S608 - a number of ours
+            CROSS JOIN partitions AS n ON n.namespace = c.partition00"""  # noqa: S608 - a number of ours
     )
     return cast("Iterator[ChunkRow]", rows)
 
@@ -80,9 +80,9 @@ def located_sql(number: int) -> str:
 
 
 def held_sql(number: int) -> str:
-    """Return SQL for the `id` of each passage whose vector lies in a chunk, and the `namespace` of the chunk."""
+    """Return SQL for the `id` of each passage whose vector lies in a chunk, and the `partition` of the chunk."""
     return f"""
-      (SELECT r.rowid AS id, c.partition00 AS namespace FROM vectors_{number:d}_rowids AS r
+      (SELECT r.rowid AS id, c.partition00 AS partition FROM vectors_{number:d}_rowids AS r
        JOIN vectors_{number:d}_chunks AS c ON c.chunk_id = r.chunk_id
        JOIN vectors_{number:d}_vector_chunks00 AS b ON b.rowid = r.chunk_id)"""  # noqa: S608 - a number of ours
 

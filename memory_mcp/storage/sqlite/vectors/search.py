@@ -11,6 +11,7 @@ import apsw
 
 from memory_mcp.domain.models import BackgroundScores, Filters, Match, Neighbours, Space
 from memory_mcp.storage.sqlite.db import changes
+from memory_mcp.storage.sqlite.db.partitions import searched
 from memory_mcp.storage.sqlite.lexical.scoring import PostingCache
 from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.exact import cosines
@@ -42,8 +43,8 @@ class _Known:
     sums: dict[int, bytes] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
     """The neighbour weights of the cached sums."""
-    held: dict[tuple[int, str], context.NamespaceVectors] = field(default_factory=dict)
-    """By the space's number and the namespace."""
+    held: dict[tuple[int, str], context.PartitionVectors] = field(default_factory=dict)
+    """By the space's number and the partition."""
     chosen: dict[tuple[int, str, int], bytes] = field(default_factory=dict)
 
     @property
@@ -71,16 +72,16 @@ class VectorSearch:
         number = exact.vectors_of(db, space)
         if number is None:
             return []
-        chunks = self._held(db, number, filters.namespace).total
+        chunks = self._held(db, number, searched(filters)).total
         if chunks < self._large or space.dimensions % 64:  # or dimensions that do not fill 64-bit words
             return exact.nearest(db, number, vector, filters, limit, chunks)
         found = self._by_signs().nearest(db, number, vector, space, filters, limit)
         return exact.best_matches(db, found, limit)
 
     def background_scores(
-        self, db: apsw.Connection, vector: bytes, space: Space, namespace: str, count: int
+        self, db: apsw.Connection, vector: bytes, space: Space, partition: str, count: int
     ) -> BackgroundScores:
-        """Return the cosines to a sample of a namespace's chunks.
+        """Return the cosines to a sample of a partition's chunks.
 
         Raises:
             SpaceMismatchError: the store's vectors are of another space.
@@ -88,8 +89,8 @@ class VectorSearch:
         number = exact.vectors_of(db, space)
         if number is None:
             return BackgroundScores(0, ())
-        held = self._held(db, number, namespace)
-        chosen, asked = self._known.chosen, (number, namespace, count)  # of the same snapshot as the cache
+        held = self._held(db, number, partition)
+        chosen, asked = self._known.chosen, (number, partition, count)  # of the same snapshot as the cache
         if asked not in chosen:
             if len(chosen) == MOST_CHOSEN:
                 chosen.clear()
@@ -131,13 +132,13 @@ class VectorSearch:
         if generation != self._known.generation or self._known.size > MOST_KNOWN:
             self._known = _Known(generation)
 
-    def _held(self, db: apsw.Connection, number: int, namespace: str) -> context.NamespaceVectors:
+    def _held(self, db: apsw.Connection, number: int, partition: str) -> context.PartitionVectors:
         held = self._known.held
-        if (number, namespace) not in held:
+        if (number, partition) not in held:
             if len(held) == MOST_HELD:
                 held.clear()
-            held[number, namespace] = context.held(db, number, namespace)
-        return held[number, namespace]
+            held[number, partition] = context.held(db, number, partition)
+        return held[number, partition]
 
     def _by_signs(self) -> BinaryVectorIndex:
         if self._signs is None:

@@ -10,6 +10,7 @@ import apsw
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import Chunk, MissingVectors, Space
 from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.partitions import NAMESPACES, partition_of
 from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.vectors import chunks
 from memory_mcp.storage.sqlite.vectors.exact import active_space
@@ -53,16 +54,16 @@ def backfill(
     filled: dict[str, list[str]] = {}
     for memory, parts in items:
         row = db.execute(
-            f"SELECT m.namespace, m.id {_UNFILLED} AND m.key = ? AND m.content = ?",
+            f"SELECT m.namespace, m.type, m.id {_UNFILLED} AND m.key = ? AND m.content = ?",
             (number, memory.key, memory.content),
         ).fetchone()
         if row is None:
             continue
-        namespace, memory_id = cast("tuple[str, str]", row)
+        namespace, memory_type, memory_id = cast("tuple[str, str, str]", row)
         if is_active:
             chunks.drop_waiting(db, memory.key)  # about to be embedded
         for part in parts:
-            chunks.insert(db, memory.key, namespace, part, number)
+            chunks.insert(db, memory.key, partition_of(namespace, memory_type), part, number)
         filled.setdefault(namespace, []).append(memory_id)
     for namespace, ids in filled.items() if is_active else ():
         log_change(db, now, "embed", namespace, ids)
@@ -79,9 +80,7 @@ def activate_space(db: apsw.Connection, space: Space, now: int) -> bool:
     _forget_waiting(db)
     db.execute("UPDATE spaces SET active = 0 WHERE active = 1")
     db.execute("UPDATE spaces SET active = 1 WHERE number = ?", (number,))
-    for namespace in cast(
-        "list[tuple[str]]", db.execute("SELECT namespace FROM namespaces ORDER BY namespace").fetchall()
-    ):
+    for namespace in cast("list[tuple[str]]", db.execute(f"{NAMESPACES} ORDER BY namespace").fetchall()):
         log_change(db, now, "space", namespace[0], [])
     return True
 
