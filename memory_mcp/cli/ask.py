@@ -45,6 +45,8 @@ def ask(*, question: tuple[str, ...], no_llm: bool, as_json: bool, **options: ob
     The settings llm_model and llm_url name the model. The answer cites its passages, like [1].
     """
     asked = " ".join(question)
+    if not asked.strip():
+        raise click.UsageError("the question is blank; write what you want to know")
     model = None if no_llm else make_chat_model(settings.load(), lambda: note("loading the model…"))
     block = call(CONTEXT, {"query": asked, **options})
     for remark in block.remarks():

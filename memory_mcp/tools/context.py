@@ -143,4 +143,5 @@ CONTEXT = Tool(
     memory_context,
     read_only=True,
     idempotent=True,
+    open_world=True,
 )
