@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,11 +14,11 @@ from memory_mcp.domain.models import Neighbours
 MAY = datetime(2026, 5, 3, 12, tzinfo=UTC)
 
 
-def said(text: str, hours: float, **more: object) -> Evidence:
+def said(text: str, hours: float, **more: Any) -> Evidence:
     """Make a part of some hours after noon of 3 May 2026."""
     at = MAY + timedelta(hours=hours)
-    given = {"source": "memory", "at": at, "place": (at.timestamp(), int(hours))} | more
-    return Evidence(text=text, **given)  # type: ignore[arg-type] - as Evidence has them
+    given: dict[str, Any] = {"source": "memory", "at": at, "place": (at.timestamp(), int(hours))} | more
+    return Evidence(text=text, **given)
 
 
 def lines(*evidence: Evidence, following: dict[int, Neighbours] | None = None) -> list[str]:

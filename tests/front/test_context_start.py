@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from memory_mcp.context.beginnings import listed
+from memory_mcp.context.beginnings import Listing, listed
 from memory_mcp.context.gathering import gather
 from memory_mcp.context.models import MEMORY, ContextRequest
 from memory_mcp.context.policy import DEFAULT_CONTEXT
+from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.models import Filters, NewMemory
 from memory_mcp.domain.sources import SourceItem
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -48,12 +50,12 @@ async def test_the_last_session_is_a_day_of_the_user(start: Start, los_angeles: 
 
 
 @pytest.mark.parametrize("match", ["any", "all"])
-async def test_an_old_pinned_memory_is_found_by_its_tag(start: Start, match: str) -> None:
+async def test_an_old_pinned_memory_is_found_by_its_tag(start: Start, match: Literal["any", "all"]) -> None:
     """However many newer ones without that tag are pinned."""
     services = start()
     newer = (memory(f"pin {number}", 1 + number, tags=("pinned",)) for number in range(DEFAULT_CONTEXT.pinned))
     await stored(services, memory("Never push.", 0, tags=("pinned", "Proj")), *newer)
-    block = await ask(services, "", filters=Filters("n", tags=("proj",), tag_match=match))  # type: ignore[arg-type] - one of the two
+    block = await ask(services, "", filters=Filters("n", tags=("proj",), tag_match=match))
     assert texts(block) == ["§ pinned, 3 May 2026", "[1] Never push."]
 
 
@@ -66,16 +68,16 @@ async def test_the_places_of_sections_are_read_once(start: Start, tmp_path: Path
     asked: list[int] = []
 
     class Counting:
-        def __init__(self, inner: object) -> None:
-            self.page = inner.page  # type: ignore[attr-defined] - a snapshot
+        def __init__(self, inner: Listing) -> None:
+            self.page = inner.page
 
-        def section_places(self, keys: Sequence[int]) -> dict[int, object]:
+        def section_places(self, keys: Sequence[int]) -> Mapping[int, SectionPlace]:
             asked.append(len(keys))
             return {}
 
     request = ContextRequest("", Filters("n"), LOCAL)
     store = SqliteStore(tmp_path / "memory.db")
-    found = await store.read(lambda it: listed(Counting(it), request, DEFAULT_CONTEXT))  # type: ignore[arg-type] - what it needs of a snapshot
+    found = await store.read(lambda it: listed(Counting(it), request, DEFAULT_CONTEXT))
     await store.close()
     assert (len(found), asked) == (3, [3])
 
