@@ -16,7 +16,7 @@ from memory_mcp.cli.output import clean, note, print_rows, when
 from memory_mcp.cli.session import as_json_option
 from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.errors import NotFoundError, SettingsError
-from memory_mcp.domain.sources import SourceItem, SourceQuery
+from memory_mcp.domain.sources import MAX_ITEMS, SourceItem, SourceQuery
 from memory_mcp.sources.guarded import GuardedSource
 from memory_mcp.sources.registry import ConfiguredSources
 
@@ -56,7 +56,9 @@ def list_(*, as_json: bool) -> int:
 @sources.command("test")
 @click.argument("name")
 @click.argument("query", default="")
-@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="The most items to print.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_ITEMS), default=5, show_default=True, help="The most items to print."
+)
 @as_json_option
 def test(*, name: str, query: str, limit: int, as_json: bool) -> int:
     """Ask the source NAME and print what it answers; without QUERY, what it has that is newest."""

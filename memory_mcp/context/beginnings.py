@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from memory_mcp.context.models import ContextRequest, Evidence
 from memory_mcp.context.policy import ContextPolicy
 from memory_mcp.context.remembered import Remembered, of_memory
+from memory_mcp.domain.localtime import local_date
 from memory_mcp.domain.models import DOCUMENT, Filters, Memory, Page
-from memory_mcp.domain.names import folded
 
 if TYPE_CHECKING:  # none of them is needed by a hook, which has no time for them
     from memory_mcp.domain.documents import SectionPlace
@@ -26,6 +26,8 @@ DECISION: Final = "decision"
 FACT: Final = "fact"
 STATUS: Final = "status"
 DONE: Final = "done"
+LAST_SESSION: Final = "last session"
+"""The only kind that keeps conversations together; in the others the newest comes first."""
 
 
 class Listing(Protocol):
@@ -53,35 +55,33 @@ def _read(snapshot: Snapshot, request: ContextRequest, policy: ContextPolicy) ->
 
 def listed(snapshot: Listing, request: ContextRequest, policy: ContextPolicy) -> list[Evidence]:
     """Return what is known for a start."""
-    found: list[Evidence] = []
-    seen = set[int]()
+    found: dict[int, tuple[Memory, str, int]] = {}
     for order, (heading, ask) in enumerate(KINDS):
         for namespace in (request.filters.namespace, *request.joined):
-            omitted = request.omitted.get(namespace, frozenset())
             documents = None if request.with_documents else False
             filters = replace(request.filters, namespace=namespace, documents=documents)
             for memory in ask(snapshot, filters, policy):
-                if memory.key not in seen and memory.id not in omitted:
-                    seen.add(memory.key)
-                    found.append(_evidence(snapshot, memory, heading, order, request))
-    return found
+                if not request.has_seen(memory):
+                    found.setdefault(memory.key, (memory, heading, order))
+    sections = [key for key, (memory, *_) in found.items() if memory.type == DOCUMENT]
+    places = snapshot.section_places(sections) if sections else {}
+    return [_evidence(*each, places.get(key), request) for key, each in found.items()]
 
 
-def _evidence(snapshot: Listing, memory: Memory, heading: str, order: int, request: ContextRequest) -> Evidence:
-    place = snapshot.section_places([memory.key]).get(memory.key) if memory.type == DOCUMENT else None
+def _evidence(
+    memory: Memory, heading: str, order: int, place: SectionPlace | None, request: ContextRequest
+) -> Evidence:
     made = of_memory(memory, place, is_joined=memory.namespace != request.filters.namespace)
-    return replace(made, heading=heading, order=order)
+    in_talk = place is not None or heading == LAST_SESSION
+    return replace(made, heading=heading, order=order, conversation=made.conversation if in_talk else "")
 
 
 def _pinned(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
-    wanted = set(map(folded, filters.tags))
-    page = snapshot.page(replace(filters, tags=(PINNED,)), limit=policy.pinned, cursor=None)
-
-    def carries(memory: Memory) -> bool:
-        held = set(map(folded, memory.tags))
-        return wanted <= held if filters.tag_match == "all" else not wanted or bool(wanted & held)
-
-    return [memory for memory in page.memories if carries(memory)]
+    """Return what is tagged so, and as the filters want it; any of their tags is asked for alone."""
+    any_of = [(tag,) for tag in filters.tags] if filters.tag_match == "any" else [filters.tags]
+    asked = [replace(filters, tags=(PINNED, *tags), tag_match="all") for tags in any_of or [()]]
+    found = [memory for each in asked for memory in snapshot.page(each, limit=policy.pinned, cursor=None).memories]
+    return _newest_first(found)
 
 
 def _tasks(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
@@ -91,7 +91,11 @@ def _tasks(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequen
 
 def _statements(snapshot: Listing, filters: Filters, policy: ContextPolicy) -> Sequence[Memory]:
     both = [*_of_type(snapshot, filters, DECISION, policy), *_of_type(snapshot, filters, FACT, policy)]
-    return sorted(both, key=lambda memory: (memory.created_at, memory.key), reverse=True)
+    return _newest_first(both)
+
+
+def _newest_first(memories: Sequence[Memory]) -> list[Memory]:
+    return sorted(memories, key=lambda memory: (memory.created_at, memory.key), reverse=True)
 
 
 def _of_type(snapshot: Listing, filters: Filters, kind: str, policy: ContextPolicy) -> Iterator[Memory]:
@@ -107,7 +111,8 @@ def _last_session(snapshot: Listing, filters: Filters, policy: ContextPolicy) ->
         return ()
     last = newest[0]
     if last.conversation_id is None:
-        return [it for it in newest if it.conversation_id is None and it.created_at.date() == last.created_at.date()]
+        day = local_date(last.created_at)
+        return [it for it in newest if it.conversation_id is None and local_date(it.created_at) == day]
     session = replace(notes, conversation_id=last.conversation_id)
     return snapshot.page(session, limit=policy.last_session, cursor=None).memories
 
@@ -117,6 +122,6 @@ KINDS: Final[Sequence[tuple[str, _Ask]]] = (
     ("pinned", _pinned),
     ("open tasks", _tasks),
     ("decisions and facts", _statements),
-    ("last session", _last_session),
+    (LAST_SESSION, _last_session),
 )
 """In their order, with what leads their headers."""

@@ -8,12 +8,13 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from memory_mcp.context.models import SourceCondition, SourceState
+from memory_mcp.context.models import MEMORY, SourceCondition, SourceState
 from memory_mcp.domain.errors import MemoryMcpError
 from memory_mcp.domain.sources import SourceError
 from memory_mcp.logger import Logger
 
-LATE_FIX: Final = "give it more time with budget_ms, or leave it out with sources"
+MORE_TIME: Final = "allow more with budget_ms"
+LATE_FIX: Final = f"{MORE_TIME}, or leave it out with sources"
 
 log = Logger(__name__)
 
@@ -32,8 +33,11 @@ class Gathered:
         return any(state.state == "late" for state in self.states)
 
 
-async def gather(asked: Mapping[str, Coroutine[Any, Any, object]], seconds: float) -> Gathered:
-    """Return each answer that comes within so many seconds; what is late is cancelled, as all is with the caller."""
+async def gather(asked: Mapping[str, Coroutine[Any, Any, object]], seconds: float, budget_ms: int) -> Gathered:
+    """Return each answer that comes within so many seconds; what is late is cancelled, as all is with the caller.
+
+    The caller has given `budget_ms` for all that is done, and is told that.
+    """
     begun = time.monotonic()
     took: dict[str, float] = {}
     tasks = {name: asyncio.create_task(_timed(work, name, took, begun)) for name, work in asked.items()}
@@ -44,11 +48,11 @@ async def gather(asked: Mapping[str, Coroutine[Any, Any, object]], seconds: floa
             task.cancel()
             task.add_done_callback(_looked_at)
     await asyncio.sleep(0)  # what is late hears of it now
-    return _gathered(tasks, took, begun, seconds)
+    return _gathered(tasks, took, begun, budget_ms)
 
 
 def _gathered(
-    tasks: Mapping[str, asyncio.Task[object]], took: Mapping[str, float], begun: float, seconds: float
+    tasks: Mapping[str, asyncio.Task[object]], took: Mapping[str, float], begun: float, budget_ms: int
 ) -> Gathered:
     answers: dict[str, object] = {}
     errors: dict[str, BaseException] = {}
@@ -56,9 +60,8 @@ def _gathered(
     for name, task in tasks.items():
         ms = round(1000 * took.get(name, time.monotonic() - begun))
         if not task.done() or task.cancelled():
-            states.append(
-                SourceState(name, "late", ms, f"{name} did not answer within {1000 * seconds:.0f} ms", LATE_FIX)
-            )
+            fix = MORE_TIME if name == MEMORY else LATE_FIX
+            states.append(SourceState(name, "late", ms, f"did not answer in time ({budget_ms} ms)", fix))
         elif error := task.exception():
             errors[name] = error
             states.append(_failed(name, error, ms))

@@ -43,7 +43,7 @@ async def search(
         passages.evidence(hit.memory, hit.place, hit, answer, is_joined=bool(index))
         for index, answer in enumerate(answers)
         for hit in answer.hits
-        if hit.memory.id not in request.omitted.get(hit.memory.namespace, ())
+        if not request.has_seen(hit.memory)
     ]
     ranked = sorted(found, key=lambda each: -(each.score or 0.0)) if request.joined else found
     beside, following = await store.read(lambda it: _neighbourhood(it, ranked, request, passages, policy))
@@ -60,10 +60,13 @@ def _within(query: SearchQuery, namespace: str, request: ContextRequest) -> Sear
 def _neighbourhood(
     snapshot: Snapshot, ranked: Sequence[Evidence], request: ContextRequest, passages: _Passages, policy: ContextPolicy
 ) -> tuple[dict[int, list[Evidence]], dict[int, Neighbours]]:
-    """Return what stands beside the first hits, and what follows what."""
+    """Return what stands beside the first hits, and what follows what.
+
+    Where memories are filtered, nothing stands beside a hit: it might be what the filter keeps out.
+    """
     keys = [each.key for each in ranked if each.key is not None]
     following = snapshot.neighbours(keys)
-    if request.max_tokens < policy.neighbours_from:
+    if request.max_tokens < policy.neighbours_from or replace(request.filters, conversation_id=None).is_narrow:
         return {}, following
     first = {key: following[key] for key in islice(keys, policy.hits_with_neighbours) if key in following}
     wanted = {key: (*of.before[:1], *of.after[:1]) for key, of in first.items()}
@@ -74,7 +77,7 @@ def _neighbourhood(
         key: [
             passages.evidence(memories[each], places.get(each), is_joined=joined[key])
             for each in keys
-            if each in memories
+            if each in memories and not request.has_seen(memories[each])
         ]
         for key, keys in wanted.items()
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
-from memory_mcp.domain.models import Filters
+from memory_mcp.domain.models import Filters, Memory
 from memory_mcp.domain.principal import Principal
 
 MEMORY: Final = "memory"
@@ -37,6 +37,10 @@ class ContextRequest:
     """Whether sections of documents may be among the memories."""
     request_id: str = ""
     """Of the log; empty for the current request's."""
+
+    def has_seen(self, memory: Memory) -> bool:
+        """Whether the assistant has seen a memory already."""
+        return memory.id in self.omitted.get(memory.namespace, ())
 
 
 @dataclass(frozen=True, slots=True)

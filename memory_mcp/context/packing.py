@@ -6,12 +6,12 @@ Of nine ways that were tried on conversations, this one kept the most evidence a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from memory_mcp.context import rendering
-from memory_mcp.context.duplicates import Fingerprint
-from memory_mcp.context.models import ContextItem, Evidence
+from memory_mcp.context.duplicates import newest_of_each, saying
+from memory_mcp.context.models import MEMORY, ContextItem, Evidence
 from memory_mcp.context.tokens import bound
 from memory_mcp.domain.models import Neighbours
 
@@ -56,15 +56,23 @@ class _Part:
     lines: Sequence[str]
     cost: int
 
+    @property
+    def conversation(self) -> tuple[str, ...]:
+        """What it shares a header with: a conversation or document; what was said in none, the day."""
+        it = self.evidence
+        talk = (it.source, it.namespace, it.heading, it.title, it.conversation)
+        return talk if it.conversation else (self.head,)
+
 
 class _Choice:
     """What was chosen, and what it costs together."""
 
-    def __init__(self, max_tokens: int) -> None:
+    def __init__(self, max_tokens: int, namesakes: frozenset[str] = frozenset()) -> None:
         self._max_tokens = max_tokens
+        self._namesakes = namesakes
         self._spent = bound(FRAME)
-        self._headers = set[str]()
-        self._prints: list[Fingerprint] = []
+        self._headers = set[tuple[str, str]]()
+        self._sayings = set[str]()
         self._keys = set[int]()
         self._misses = 0
         self.chosen: list[_Part] = []
@@ -77,18 +85,20 @@ class _Choice:
         if self._is_hopeless(evidence):
             return self._skip(is_hit=is_hit)
         shown = evidence.shown()
-        mark = Fingerprint.of(shown.text)
-        if mark.is_among(self._prints):
+        said = saying(shown.text)
+        if said in self._sayings:
             return False
-        head, lines = rendering.header(shown), rendering.lines_of(shown)
+        head = rendering.header(shown, has_namesake=shown.title in self._namesakes)
+        lines = rendering.lines_of(shown)
         cost = bound(f"{rendering.part(_ANY_NUMBER, lines)}\n")
-        under = 0 if head in self._headers else bound(f"{head}\n")
+        header = (head, shown.conversation)  # of a conversation's further days, their date, which costs no more
+        under = 0 if header in self._headers else bound(f"{head}\n")
         if self._spent + cost + under > self._max_tokens:
             return self._skip(is_hit=is_hit)
         self._spent += cost + under
         self._misses = 0
-        self._headers.add(head)
-        self._prints.append(mark)
+        self._headers.add(header)
+        self._sayings.add(said)
         self._keys.update(() if evidence.key is None else (evidence.key,))
         self.chosen.append(_Part(shown, head, lines, cost))
         return True
@@ -111,8 +121,9 @@ class _Choice:
 
 def pack(candidates: Candidates, max_tokens: int) -> Packed:
     """Return the block of what fits."""
-    choice = _Choice(max_tokens)
-    for evidence in candidates.ranked:
+    ranked = newest_of_each(candidates.ranked)
+    choice = _Choice(max_tokens, _namesakes(ranked))
+    for evidence in ranked:
         if choice.add(evidence) and evidence.key is not None:
             for beside in candidates.beside.get(evidence.key, ()):
                 choice.add(beside, is_hit=False)
@@ -138,29 +149,46 @@ def _written(choice: _Choice, following: Mapping[int, Neighbours]) -> Packed:
     return Packed(text, bound(text), tuple(items), choice.left_out)
 
 
+def _namesakes(ranked: Iterable[Evidence]) -> frozenset[str]:
+    """Return the titles that several documents have."""
+    of_title: dict[str, set[str]] = {}
+    for evidence in ranked:
+        if evidence.source != MEMORY and evidence.conversation:
+            of_title.setdefault(evidence.title, set()).add(evidence.conversation)
+    return frozenset(title for title, documents in of_title.items() if len(documents) > 1)
+
+
 def _grouped(chosen: Sequence[_Part]) -> list[tuple[str, list[_Part]]]:
-    """Return the parts under their headers: the newest day first, what has no date last, a conversation in order."""
+    """Return the parts under their headers: the newest first, what has no date last.
 
-    def day(part: _Part) -> tuple[int, float]:
-        at = part.evidence.at
-        return (0, 0.0) if at is None else (-1, -at.timestamp())
+    A conversation stands whole and in its own order, where the newest of its parts would.
+    """
+    units: dict[tuple[str, ...], list[_Part]] = {}
+    for number, part in enumerate(chosen):
+        alone = () if part.evidence.conversation or part.evidence.at is None else (str(number),)
+        units.setdefault((*part.conversation, *alone), []).append(part)
+    groups: list[list[_Part]] = []
+    for unit in sorted(units.values(), key=lambda parts: min(map(_newest_first, parts))):
+        unit.sort(key=lambda part: part.evidence.place)
+        if groups and groups[-1][0].conversation == unit[0].conversation:
+            groups[-1] += unit
+        else:
+            groups.append(unit)
+    return [(parts[0].head, list(_with_days(parts))) for parts in groups]
 
-    by_header: dict[str, list[_Part]] = {}
-    for part in chosen:
-        by_header.setdefault(part.head, []).append(part)
-    place = {head: (min(each.evidence.order for each in of), min(map(day, of))) for head, of in by_header.items()}
-    return [(head, _in_order(by_header[head])) for head in sorted(by_header, key=place.__getitem__)]
+
+def _newest_first(part: _Part) -> tuple[int, int, float, int]:
+    it = part.evidence
+    return (it.order, 1, 0.0, 0) if it.at is None else (it.order, 0, -it.at.timestamp(), -it.place[1])
 
 
-def _in_order(parts: Iterable[_Part]) -> list[_Part]:
-    """Return conversations one after another, each in order; what lies in none newest first."""
-
-    def place(part: _Part) -> tuple[str, float, int]:
-        at, number = part.evidence.place
-        conversation = part.evidence.conversation
-        return (conversation, at, number) if conversation else ("", -at, -number)
-
-    return sorted(parts, key=place)
+def _with_days(parts: Sequence[_Part]) -> Iterator[_Part]:
+    """Yield the parts under one header, those that begin another day with its date."""
+    today = rendering.day(parts[0].evidence)
+    for part in parts:
+        day = rendering.day(part.evidence)
+        yield part if day == today else replace(part, lines=rendering.of_day(day, part.lines))
+        today = day
 
 
 def _spans(parts: Sequence[_Part], following: Mapping[int, Neighbours]) -> Iterator[list[_Part]]:

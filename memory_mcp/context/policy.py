@@ -21,8 +21,6 @@ class ContextPolicy:
     neighbours_from: int = 800
     """The tokens from which on the first hits bring their neighbours: below, they cost other evidence."""
     hits_with_neighbours: int = 3
-    source_items: int = 10
-    """Items that a source is asked for."""
     source_stride: int = 3
     """How many memories come before each further item of a source, whose scores say nothing beside ours."""
     packing_ms: int = 20

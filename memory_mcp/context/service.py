@@ -65,7 +65,7 @@ class ContextService:
         asked = self._asked(request)
         progress.to(ContextState.PLANNED)
         progress.to(ContextState.GATHERING)
-        gathered = await gather(asked, (request.budget_ms - self._policy.packing_ms) / 1000)
+        gathered = await gather(asked, (request.budget_ms - self._policy.packing_ms) / 1000, request.budget_ms)
         remembered = _remembered(gathered)
         packed = pack(self._candidates(request, remembered, gathered), request.max_tokens)
         progress.to(ContextState.PACKED)
@@ -82,7 +82,7 @@ class ContextService:
 
     def _asked(self, request: ContextRequest) -> dict[str, Coroutine[Any, Any, object]]:
         chosen = self._chosen(request)
-        question = SourceQuery(request.query, self._policy.source_items, request.request_id or REQUEST_ID.get())
+        question = SourceQuery(request.query, request_id=request.request_id or REQUEST_ID.get())
         asked: dict[str, Coroutine[Any, Any, object]] = {MEMORY: self._recall(request)}
         return asked | {source.name: source.ask(question) for source in chosen}
 

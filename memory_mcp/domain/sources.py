@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from memory_mcp.domain.errors import Code, MemoryMcpError
+
+MAX_ITEMS: Final = 100
+"""Of one answer; a source's `max_items` sets fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class SourceQuery:
 
     text: str
     """Empty: what the source has that is newest."""
-    limit: int
+    limit: int = MAX_ITEMS
     """At most this many items, the best first."""
     request_id: str = ""
 

@@ -13,8 +13,11 @@ from typing import Annotated, Final, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from memory_common.described import nearest
+from memory_mcp.context.models import MEMORY
 from memory_mcp.domain.errors import SettingsError
+from memory_mcp.domain.models import DOCUMENT
 from memory_mcp.domain.principal import Scope
+from memory_mcp.domain.sources import MAX_ITEMS
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -35,7 +38,7 @@ class SourceSection(BaseModel):
     enabled: bool = True
     timeout_ms: int = Field(5_000, ge=10, le=60_000)
     """Of one question, whatever the caller's own deadline."""
-    max_items: int = Field(10, ge=1, le=100)
+    max_items: int = Field(10, ge=1, le=MAX_ITEMS)
     max_bytes: int = Field(1 << 20, ge=1 << 10, le=16 << 20)
     """Of one answer, as it arrives."""
     cache_s: float = Field(60.0, ge=0, le=86_400)
@@ -61,6 +64,8 @@ def read(kind: type[S], name: str, given: object) -> S:
     place = f"[sources.{name}]"
     if not NAME.fullmatch(name):
         raise SettingsError(f"{place}: name it with a-z, 0-9, _ and -, at most 64 characters")
+    if name in {MEMORY, DOCUMENT}:
+        raise SettingsError(f"{place}: this is what our own are called; choose another name")
     if not isinstance(given, Mapping):
         raise SettingsError(f"{place}: this is not a section; write its keys under a line {place}")
     try:

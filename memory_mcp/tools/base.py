@@ -115,6 +115,8 @@ class Tool(Generic[ArgumentsT, ResultT]):
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
+    open_world: bool = False
+    """Whether it may ask systems other than ours."""
     bulk: bool = False
     """Whether one call may do the work of many; it has a rate limit of its own."""
     cached: bool = False

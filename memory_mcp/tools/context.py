@@ -151,4 +151,5 @@ CONTEXT = Tool(
     memory_context,
     read_only=True,
     idempotent=True,
+    open_world=True,
 )

@@ -97,6 +97,9 @@ async def test_the_model_is_not_asked_about_nothing(ollama: FakeOllama, command:
     asked = await command("ask", QUESTION, "--no-llm")
     assert asked.code == 0
     assert f"[1] {KEY}" in asked.out
+    blank = await command("ask", " \n", "--no-llm")
+    assert (blank.code, blank.out) == (2, "")
+    assert "the question is blank" in blank.err
     assert ollama.paths == []
 
 

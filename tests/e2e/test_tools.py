@@ -92,6 +92,7 @@ async def test_the_advertised_list_is_small(start: Callable[..., RawClient]) -> 
     assert hints["memory_search"]["readOnlyHint"] is True
     assert hints["memory_delete"]["destructiveHint"] is True
     assert hints["memory_store"]["idempotentHint"] is True
+    assert [name for name, given in hints.items() if given["openWorldHint"]] == ["memory_context"]
 
 
 async def test_a_memorys_life(daemon: FakeDaemon, client: RawClient) -> None:

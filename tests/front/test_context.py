@@ -118,17 +118,18 @@ async def test_two_statements_of_one_fact_are_both_shown_the_newest_first(start:
 
 
 async def test_near_duplicates_are_shown_once(start: Start) -> None:
-    """The one that ranks first stands for the other; neither counts as left out."""
+    """The newest stands for all of them; none counts as left out."""
     services = start()
     await stored(
         services,
         memory("The boat lies in Kiel harbour near the old mill.", 1),
-        memory("the boat lies in kiel harbour, near the OLD mill", 2, conversation_id="c"),
+        memory("the boat lies in kiel harbour, near the  OLD mill", 2, conversation_id="c", id="newest"),
         memory("The boat does not lie in Kiel harbour near the old mill.", 3),
         memory("The boat lies in Kiel harbour near the old mill 2.", 4),
     )
     block = await ask(services)
     assert len(block.items) == 3
+    assert block.items[-1].id == "newest"
     assert block.left_out == 0
 
 
@@ -148,6 +149,22 @@ async def test_neighbours_make_one_span(start: Start) -> None:
     block = await ask(services, "boat Kiel", max_tokens=2_000, filters=Filters("n", conversation_id="c"))
     assert "[1] " + "\n ".join(turns[1:4]) in block.text or "[1] " + "\n ".join(turns) in block.text
     assert {item.number for item in block.items} == {1}
+
+
+@pytest.mark.parametrize(
+    "filters", [Filters("n", tags=("public",)), Filters("n", type="fact"), Filters("n", after=NOON)]
+)
+async def test_neighbours_that_were_filtered_out_do_not_come_along(start: Start, filters: Filters) -> None:
+    """Whatever the filter; nor does what the assistant has seen already."""
+    services = start()
+    await stored(
+        services,
+        memory("Ann: The PIN is 4711.", -1, conversation_id="c", tags=("private",), id="seen"),
+        memory("Bob: The boat is in Kiel.", 2, conversation_id="c", tags=("public",), type="fact"),
+    )
+    assert "4711" in (await ask(services, "boat Kiel")).text
+    assert "4711" not in (await ask(services, "boat Kiel", filters=filters)).text
+    assert "4711" not in (await ask(services, "boat Kiel", omitted={"n": frozenset({"seen"})})).text
 
 
 async def test_a_long_memory_gives_its_best_passage(start: Start) -> None:
@@ -213,6 +230,7 @@ async def test_what_fails_costs_its_own_part(start: Start) -> None:
         "tired": "open",
     }
     assert {item.source for item in block.items} == {"memory", "good"}
+    assert "slow: did not answer in time (1000 ms); allow more with budget_ms, or leave it out" in str(block.degraded)
     assert "broken: it answered HTML; check the url" in str(block.degraded)
     assert [state.retry_after_s for state in block.sources if state.name == "tired"] == [7]
     assert [source.cancelled for source in sources] == [0, 1, 1, 0, 0]
@@ -260,8 +278,8 @@ async def test_another_namespace_joins_and_is_marked(start: Start) -> None:
     )
     block = await ask(services, "boat boats", joined=["default"], omitted={"n": frozenset({"seen"})})
     assert sorted(texts(block)) == [
-        "[1] The boat is ours.",
-        "[2] All boats need paint.",
+        "[1] All boats need paint.",
+        "[2] The boat is ours.",
         "§ 4 May 2026",
         "§ from default, 4 May 2026",
     ]

@@ -51,6 +51,8 @@ def test_a_broken_section_costs_only_itself() -> None:
         {
             "wiki": WIKI,
             "Bad Name": WIKI,
+            "memory": WIKI,
+            "document": WIKI,
             "text": "http://wiki.test/",
             "kindless": {"url": "x"},
             "unknown": {"kind": "htpp"},
@@ -59,8 +61,9 @@ def test_a_broken_section_costs_only_itself() -> None:
     )
     assert [source.name for source in sources.examined()[0]] == ["wiki"]
     problems = {each.name: each.problem for each in sources.examined()[1]}
-    assert problems.keys() == {"Bad Name", "text", "kindless", "unknown", "typo"}
+    assert problems.keys() == {"Bad Name", "memory", "document", "text", "kindless", "unknown", "typo"}
     assert "choose one of: http, mcp, chroma, sql" in problems["unknown"]
+    assert problems["memory"] == "[sources.memory]: this is what our own are called; choose another name"
     assert "s3cret" not in str(problems)
     finding = found(sources)
     assert finding.condition is Condition.DEGRADED
