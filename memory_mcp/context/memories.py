@@ -21,6 +21,8 @@ from memory_mcp.search.excerpts import around, best_chunk
 from memory_mcp.search.models import Hit, SearchAnswer, SearchQuery
 from memory_mcp.search.pipeline import SearchPipeline
 
+SCANNED_CHARS: Final = 50_000
+"""Of a long memory, before and behind the passage that is nearest in meaning."""
 EMBED_SHARE: Final = 0.6
 """Of the time that a request has, what its vector may take: words must still find something after that."""
 
@@ -109,5 +111,22 @@ class _Passages:
     def _best(self, content: str, hit: Hit | None, answer: SearchAnswer | None) -> str:
         by_words = answer is not None and (answer.mode == "keyword" or answer.intent == "identifier")
         nearest = hit.passage if hit else None
-        passage = best_chunk(content, nearest, self._query, DEFAULT_CHUNKS.chars, by_words=by_words)
-        return whole_words(around(passage, content, self._query, self._chars), content)
+        near = _worded(content, self._query) if nearest is None else _near(nearest, content)
+        passage = best_chunk(near, nearest, self._query, DEFAULT_CHUNKS.chars, by_words=by_words)
+        return whole_words(around(passage, near, self._query, self._chars), content)
+
+
+def _near(passage: str, content: str) -> str:
+    """Return the part of a content around a passage: to look for words everywhere takes its time."""
+    at = content.index(passage)
+    return content[max(0, at - SCANNED_CHARS) : at + len(passage) + SCANNED_CHARS]
+
+
+def _worded(content: str, query: str) -> str:
+    """Return the part of a content that has most of the query's words as they stand; all of it where none does."""
+    if len(content) <= 2 * SCANNED_CHARS:
+        return content
+    words = set(query.lower().split())
+    parts = [content[at : at + 2 * SCANNED_CHARS] for at in range(0, len(content), SCANNED_CHARS)]
+    held = [sum(len(word) for word in words if word in part.lower()) for part in parts]
+    return parts[held.index(max(held))] if any(held) else content

@@ -5,7 +5,7 @@ Of nine ways that were tried on conversations, this one kept the most evidence a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -34,6 +34,8 @@ class Packed:
     tokens: int
     items: tuple[ContextItem, ...]
     left_out: int
+    is_late: bool
+    """Whether the time was over before the room was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ class _Part:
 class _Choice:
     """What was chosen, and what it costs together."""
 
-    def __init__(self, max_tokens: int, namesakes: frozenset[str] = frozenset()) -> None:
+    def __init__(self, max_tokens: int, is_over: Callable[[], bool], namesakes: frozenset[str]) -> None:
         self._max_tokens = max_tokens
+        self._is_over = is_over
         self._namesakes = namesakes
         self._spent = bound(FRAME)
         self._headers = set[tuple[str, str]]()
@@ -77,12 +80,16 @@ class _Choice:
         self._misses = 0
         self.chosen: list[_Part] = []
         self.left_out = 0
+        self.is_late = False
 
     def add(self, evidence: Evidence, *, is_hit: bool = True) -> bool:
         """Take a part unless it stands there already; say whether it is there now."""
         if evidence.key is not None and evidence.key in self._keys:
             return True
         if self._is_hopeless(evidence):
+            return self._skip(is_hit=is_hit)
+        if self.is_late or self._is_over():
+            self.is_late = True
             return self._skip(is_hit=is_hit)
         shown = evidence.shown()
         said = saying(shown.text)
@@ -119,10 +126,10 @@ class _Choice:
         self.left_out += 1
 
 
-def pack(candidates: Candidates, max_tokens: int) -> Packed:
-    """Return the block of what fits."""
+def pack(candidates: Candidates, max_tokens: int, is_over: Callable[[], bool] = lambda: False) -> Packed:
+    """Return the block of what fits; nothing more is looked at once the time is over."""
     ranked = newest_of_each(candidates.ranked)
-    choice = _Choice(max_tokens, _namesakes(ranked))
+    choice = _Choice(max_tokens, is_over, _namesakes(ranked))
     for evidence in ranked:
         if choice.add(evidence) and evidence.key is not None:
             for beside in candidates.beside.get(evidence.key, ()):
@@ -146,7 +153,7 @@ def _written(choice: _Choice, following: Mapping[int, Neighbours]) -> Packed:
             items += [_item(number, each) for each in span]
         groups.append((head, written))
     text = rendering.block(groups)
-    return Packed(text, bound(text), tuple(items), choice.left_out)
+    return Packed(text, bound(text), tuple(items), choice.left_out, choice.is_late)
 
 
 def _namesakes(ranked: Iterable[Evidence]) -> frozenset[str]:

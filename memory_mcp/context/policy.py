@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memory_mcp.context.models import ContextRequest
+
 
 @dataclass(frozen=True, slots=True)
 class ContextPolicy:
@@ -24,11 +26,20 @@ class ContextPolicy:
     source_stride: int = 3
     """How many memories come before each further item of a source, whose scores say nothing beside ours."""
     packing_ms: int = 20
-    """Of the budget, kept for packing."""
+    """Of the time, kept for packing at least."""
+    packing_ms_per_token: float = 0.0025
+    """Likewise, for a large block: what is written takes its time."""
+    packing_share: float = 0.5
+    """The most of the time that is kept."""
     pinned: int = 50
     """Memories of one kind that a block without a query considers; likewise the next."""
     per_kind: int = 50
     last_session: int = 50
+
+    def packing_s(self, request: ContextRequest) -> float:
+        """Return the seconds of a request's time that are kept for packing; half of them for writing."""
+        ms = max(self.packing_ms, self.packing_ms_per_token * request.max_tokens)
+        return min(ms, self.packing_share * request.budget_ms) / 1000
 
 
 DEFAULT_CONTEXT: ContextPolicy = ContextPolicy()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
-from memory_mcp.context import beginnings, memories
+from memory_mcp.context import beginnings, memories, notes
 from memory_mcp.context.evidence import of_item
 from memory_mcp.context.gathering import Gathered, gather
 from memory_mcp.context.models import MEMORY, ContextBlock, ContextRequest, Evidence, SourceState
-from memory_mcp.context.packing import Candidates, pack
+from memory_mcp.context.packing import Candidates, Packed, pack
 from memory_mcp.context.policy import DEFAULT_CONTEXT, ContextPolicy
 from memory_mcp.context.remembered import Remembered
 from memory_mcp.context.states import ContextState, Progress, Requests
@@ -20,6 +20,8 @@ from memory_mcp.domain.principal import Principal
 from memory_mcp.domain.request import REQUEST_ID
 from memory_mcp.domain.sources import SourceAnswer, SourceQuery
 from memory_mcp.search.pipeline import SearchPipeline
+
+MORE_TIME: Final = "allow more with budget_ms"
 
 
 class ContextService:
@@ -65,20 +67,29 @@ class ContextService:
         asked = self._asked(request)
         progress.to(ContextState.PLANNED)
         progress.to(ContextState.GATHERING)
-        gathered = await gather(asked, (request.budget_ms - self._policy.packing_ms) / 1000, request.budget_ms)
+        gathered = await gather(asked, request.budget_ms / 1000 - self._policy.packing_s(request), request.budget_ms)
         remembered = _remembered(gathered)
-        packed = pack(self._candidates(request, remembered, gathered), request.max_tokens)
+        degraded = _degraded(gathered.states, remembered)
+        packed = await self._packed(request, self._candidates(request, remembered, gathered), degraded, progress)
         progress.to(ContextState.PACKED)
-        progress.to(ContextState.LATE if gathered.is_late else ContextState.ANSWERED)
+        progress.to(ContextState.LATE if gathered.is_late or packed.is_late else ContextState.ANSWERED)
         return ContextBlock(
             packed.text,
             packed.tokens if packed.text else 0,
             packed.items,
             packed.left_out,
             gathered.states,
-            _degraded(gathered.states, remembered),
+            _said(degraded, f"not all was looked at; {MORE_TIME}" if packed.is_late else None),
             weak=remembered.weak and all(item.id for item in packed.items),
         )
+
+    async def _packed(
+        self, request: ContextRequest, candidates: Candidates, degraded: str | None, progress: Progress
+    ) -> Packed:
+        """Return the block, with room for what is said below it; to find the passages of long texts takes its time."""
+        room = request.max_tokens - notes.cost(degraded, request.max_tokens)
+        until_s = request.budget_ms / 1000 - self._policy.packing_s(request) / 2
+        return await asyncio.to_thread(pack, candidates, room, lambda: progress.is_over(until_s))
 
     def _asked(self, request: ContextRequest) -> dict[str, Coroutine[Any, Any, object]]:
         chosen = self._chosen(request)
@@ -150,4 +161,8 @@ def _merged(own: Sequence[Evidence], foreign: Sequence[Sequence[Evidence]], stri
 def _degraded(states: Sequence[SourceState], remembered: Remembered) -> str | None:
     """Return what is missing, and what fixes it."""
     missing = [f"{state.name}: {state.cause}; {state.fix}" for state in states if state.state != "ok"]
-    return " · ".join(filter(None, (remembered.degraded, *missing))) or None
+    return _said(remembered.degraded, *missing)
+
+
+def _said(*reasons: str | None) -> str | None:
+    return " · ".join(filter(None, reasons)) or None

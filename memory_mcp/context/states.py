@@ -47,27 +47,38 @@ WatchStates = Callable[[str, ContextState, float], None]
 class Requests:
     """How many requests stand in each state, and how many have ended in each."""
 
-    def __init__(self, watch: WatchStates | None = None) -> None:
+    def __init__(self, watch: WatchStates | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.watch = watch
+        self.clock = clock
         self.active = Counter[str]()
         self.ended = Counter[str]()
+        self.reached = Counter[str]()
+        """How many have entered each state, however short they stayed."""
 
-    def begin(self, request_id: str, clock: Callable[[], float] = time.monotonic) -> Progress:
+    def begin(self, request_id: str) -> Progress:
         """Return a request that was just received."""
-        return Progress(self, request_id, clock)
+        return Progress(self, request_id)
 
 
 class Progress:
     """One request on its way."""
 
-    def __init__(self, requests: Requests, request_id: str, clock: Callable[[], float]) -> None:
+    def __init__(self, requests: Requests, request_id: str) -> None:
         self._requests = requests
         self._request_id = request_id
-        self._clock = clock
-        self._begun = clock()
+        self._begun = requests.clock()
         self.state = ContextState.RECEIVED
         requests.active[ContextState.RECEIVED] += 1
         self._tell()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the request was received."""
+        return self._requests.clock() - self._begun
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether it has ended, or lasts longer than so many seconds."""
+        return self.state in ENDS or self.elapsed_s > seconds
 
     def to(self, state: ContextState) -> None:
         """Enter a state.
@@ -84,5 +95,6 @@ class Progress:
         self._tell()
 
     def _tell(self) -> None:
+        self._requests.reached[self.state] += 1
         if self._requests.watch is not None:
-            self._requests.watch(self._request_id, self.state, round(1000 * (self._clock() - self._begun), 1))
+            self._requests.watch(self._request_id, self.state, round(1000 * self.elapsed_s, 1))

@@ -1,8 +1,7 @@
 """An upper bound of what a text costs a model, without a model.
 
 It is a bound of o200k_base, whose vocabulary is one of the largest. A text is cut into pieces as o200k_base cuts it,
-and each piece into tokens by byte-pair encoding. Of scripts other than Latin, Greek and Cyrillic each letter is a piece
-of its own, which costs more than the truth: a third more in Chinese.
+and each piece into tokens by byte-pair encoding: the truth, but for pieces of more than `LONGEST_PIECE`.
 """
 
 from __future__ import annotations
@@ -10,47 +9,69 @@ from __future__ import annotations
 import mmap
 import re
 import struct
+import unicodedata
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, lru_cache
-from itertools import accumulate, pairwise
+from heapq import heappop, heappush
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 FILE: Final = Path(__file__).with_name("o200k.bin")
 """Made by `scripts/vocabulary.py`."""
-LONGEST: Final = 48
-"""Bytes of the longest token that is looked up."""
-LONGEST_PIECE: Final = 256
-"""Bytes; a longer piece, such as base64, costs as much as it has bytes: merging takes the square of their number."""
+LONGEST: Final = 128
+"""Bytes of the longest token."""
+LONGEST_PIECE: Final = 1_024
+"""Bytes; a longer piece, such as base64, costs as much as it has bytes."""
+ASCII: Final = 0x80
 RANK_BYTES: Final = 3
 CACHED: Final = 16_384
-"""Pieces that are remembered."""
+"""Pieces that are remembered; likewise parts of pieces, and characters."""
 
-LETTERS: Final = frozenset(
-    chr(code)
-    for first, last in ((0x41, 0x5A), (0x61, 0x7A), (0xC0, 0x17F), (0x370, 0x52F))
-    for code in range(first, last + 1)
-    if chr(code).isalpha()
-)
 _HEADER: Final = struct.Struct(f"<{LONGEST}I")
 
+_NO_CASE: Final = "ª"
+_ACCENT: Final = "º"
+"""Stands for all marks: one belongs to a word that it stands in, and else is a sign."""
+_SHAPES_BY_CATEGORY: Final = {"Lu": "X", "Lt": "X", "Ll": "x", "L": _NO_CASE, "M": _ACCENT, "N": "9"}
+_LINE_END: Final = "\x85"
+_MARK_OF_ORDER: Final = "\ufeff"
+"""Python takes the former for a blank; to this pattern, as in JavaScript, the latter is one."""
 
-def _class(letters: Sequence[str]) -> str:
-    return re.escape("".join(sorted(letters)))
+
+class _Shapes(dict[int, str]):
+    """For each character beyond ASCII one that stands for all of its kind in the pattern."""
+
+    def __missing__(self, code: int) -> str:
+        shape = chr(code) if code < ASCII else _shape(chr(code))
+        if len(self) < CACHED:
+            self[code] = shape
+        return shape
 
 
-_UPPER: Final = _class([letter for letter in LETTERS if letter.isupper()])
-_LOWER: Final = _class([letter for letter in LETTERS if not letter.isupper()])
+def _shape(character: str) -> str:
+    if character == _MARK_OF_ORDER or (character.isspace() and character != _LINE_END):
+        return "\t"
+    category = unicodedata.category(character)
+    return _SHAPES_BY_CATEGORY.get(category) or _SHAPES_BY_CATEGORY.get(category[0], "#")
+
+
+_SHAPES: Final = _Shapes()
+_LETTERS_DIGITS: Final = f"A-Za-z{_NO_CASE}0-9"
+_BEFORE: Final = rf"[^\r\n{_LETTERS_DIGITS}]"
+_UPPER: Final = f"A-Z{_NO_CASE}{_ACCENT}"
+_LOWER: Final = f"a-z{_NO_CASE}{_ACCENT}"
 _SUFFIX: Final = "(?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?"
 _PIECES: Final = re.compile(
-    rf"(?:[^\r\n\w]|_)?[{_UPPER}]*[{_LOWER}]+{_SUFFIX}"
-    rf"|(?:[^\r\n\w]|_)?[{_UPPER}]+[{_LOWER}]*{_SUFFIX}"
-    r"|\d{1,3}"
-    rf"| ?[^\s\d{_UPPER}{_LOWER}]+[\r\n/]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    rf"{_BEFORE}?[{_UPPER}]*[{_LOWER}]+{_SUFFIX}"
+    rf"|{_BEFORE}?[{_UPPER}]+[{_LOWER}]*{_SUFFIX}"
+    r"|[0-9]{1,3}"
+    rf"| ?[^\s{_LETTERS_DIGITS}]+[\r\n/]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+    re.ASCII,
 )
-"""The pattern of o200k_base, for these letters."""
+"""The pattern of o200k_base, for shapes."""
 
 
 class Vocabulary:
@@ -98,29 +119,47 @@ def vocabulary() -> Vocabulary:
 
 def bound(text: str) -> int:
     """Return the most tokens that a text may cost."""
-    return sum(map(_cost, _PIECES.findall(text)))
+    if text.isascii():
+        return sum(map(_cost, _PIECES.findall(text)))
+    shapes = text.translate(_SHAPES)
+    return sum(_cost(text[found.start() : found.end()]) for found in _PIECES.finditer(shapes))
 
 
 @lru_cache(maxsize=CACHED)
 def _cost(piece: str) -> int:
     token = piece.encode(errors="replace")
-    if vocabulary().rank(token) is not None:
-        return 1
-    if all(character.isascii() or character in LETTERS for character in piece):
-        return _merged(token) if len(token) <= LONGEST_PIECE else len(token)
-    return sum(_cost(character) if len(piece) > 1 else len(token) for character in piece)
+    if len(token) > LONGEST_PIECE:
+        return len(token)
+    return 1 if vocabulary().rank(token) is not None else _merged(token)
+
+
+@lru_cache(maxsize=CACHED)
+def _rank(part: bytes) -> int | None:
+    return vocabulary().rank(part)
 
 
 def _merged(piece: bytes) -> int:
-    """Return into how many tokens byte-pair encoding cuts a piece."""
-    rank = vocabulary().rank
-    parts = [piece[at : at + 1] for at in range(len(piece))]
-    ranks = [rank(one + other) for one, other in pairwise(parts)]
-    while (lowest := min((each for each in ranks if each is not None), default=None)) is not None:
-        at = ranks.index(lowest)
-        parts[at : at + 2] = [parts[at] + parts[at + 1]]
-        ranks[at : at + 1] = []
-        for beside in (at - 1, at):
-            if 0 <= beside < len(ranks):
-                ranks[beside] = rank(parts[beside] + parts[beside + 1])
-    return len(parts)
+    """Return into how many tokens byte-pair encoding cuts a piece: the pair of the lowest rank is merged first."""
+    size = count = len(piece)
+    ends = [*range(1, size + 1), 0]
+    """By the place where a part begins, where it ends; 0 where none begins any more."""
+    before = list(range(-1, size))
+    pairs: list[tuple[int, int, int]] = []
+
+    def offer(at: int) -> None:
+        end = ends[ends[at]]
+        if end and (rank := _rank(piece[at:end])) is not None:
+            heappush(pairs, (rank, at, end))
+
+    for at in range(size):
+        offer(at)
+    while pairs:
+        _, at, end = heappop(pairs)
+        if not ends[at] or ends[ends[at]] != end:
+            continue  # one of the two has been merged with another
+        ends[ends[at]], ends[at], before[end] = 0, end, at
+        count -= 1
+        offer(at)
+        if at:
+            offer(before[at])
+    return count

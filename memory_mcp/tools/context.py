@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 
+from memory_mcp.context import notes
 from memory_mcp.context.models import ContextBlock, ContextRequest, SourceCondition
 from memory_mcp.domain.models import MAX_QUERY
 from memory_mcp.tools.base import Call, Result, Tool
@@ -13,6 +14,7 @@ from memory_mcp.tools.fields import FilterArguments
 from memory_mcp.tools.json_text import as_tags
 
 NOTHING: Final = "Nothing found."
+MOST_TOKENS: Final = 32_000
 
 
 class ContextArguments(FilterArguments):
@@ -23,7 +25,7 @@ class ContextArguments(FilterArguments):
     query: Annotated[
         str | None, Field(max_length=MAX_QUERY, description="Question; omit at the start of a session")
     ] = None
-    max_tokens: Annotated[int, Field(ge=100, le=32_000, description="Size limit")] = 1_000
+    max_tokens: Annotated[int, Field(ge=100, le=MOST_TOKENS, description="Size limit")] = 1_000
     budget_ms: Annotated[int, Field(ge=50, le=60_000, description="Time limit in ms; slower sources are left out")] = (
         500
     )
@@ -65,9 +67,16 @@ class ContextResult(Result):
     tokens: int = Field(description="Upper bound of the text's tokens")
     items: list[ContextPart]
     weak: bool = Field(description="Nothing fits the query well; the answer may not be stored")
-    left_out: int = Field(description="Number of parts that did not fit")
+    left_out: int = Field(description="Number of parts that did not fit, or were not looked at in time")
     sources: list[AskedSource]
     degraded: Literal[False] | str = Field(description="False, or what is missing and what fixes it")
+
+    _max_tokens: int = PrivateAttr(default=MOST_TOKENS)
+
+    def within(self, max_tokens: int) -> Self:
+        """Return it, with the budget that its text shall keep."""
+        self._max_tokens = max_tokens
+        return self
 
     @property
     def is_whole(self) -> bool:
@@ -75,8 +84,11 @@ class ContextResult(Result):
         return not self.degraded
 
     def text(self) -> str:
-        """Return the block, and what is missing."""
-        return "\n".join([self.text_ or NOTHING, *self.remarks()])
+        """Return the block, and below it what is missing, as far as there is room."""
+        remarks = self.remarks()
+        if self.degraded:
+            remarks[0] = notes.about(self.degraded, self._max_tokens)
+        return notes.below(self.text_ or NOTHING, remarks, self._max_tokens)
 
     def remarks(self) -> list[str]:
         """Return what is worth knowing about the block as a whole."""
@@ -84,7 +96,8 @@ class ContextResult(Result):
         if self.items and self.weak:
             lines.append("Note: nothing fits well; the answer may not be stored.")
         if self.left_out:
-            lines.append(f"Note: {self.left_out} more did not fit; raise max_tokens or add filters.")
+            fix = "raise max_tokens or add filters" if self._max_tokens < MOST_TOKENS else "add filters"
+            lines.append(f"Note: {self.left_out} more did not fit; {fix}.")
         return lines
 
 
@@ -140,7 +153,7 @@ def _result(block: ContextBlock, request: ContextRequest) -> ContextResult:
         left_out=block.left_out,
         sources=sources,
         degraded=block.degraded or False,
-    )
+    ).within(request.max_tokens)
 
 
 CONTEXT = Tool(

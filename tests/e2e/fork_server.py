@@ -39,7 +39,7 @@ def _stream(number: int, name: str, errors: str) -> io.TextIOWrapper:
     raw = io.FileIO(number, "w" if number else "r", closefd=False)
     raw.name = name  # as Python calls its own
     buffered = io.BufferedWriter(raw) if number else io.BufferedReader(raw)
-    return io.TextIOWrapper(buffered, encoding="utf-8", errors=errors, write_through=number == 2)
+    return io.TextIOWrapper(buffered, encoding="utf-8", errors=errors, line_buffering=number == 2)
 
 
 def _become(request: dict[str, object], descriptors: list[int]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,14 +13,18 @@ from typing import Any
 import pytest
 
 from memory_mcp.app import make_services
-from memory_mcp.context.models import ContextBlock, ContextRequest
+from memory_mcp.context.models import ContextBlock, ContextRequest, Evidence
+from memory_mcp.context.packing import Candidates, pack
 from memory_mcp.context.states import ENDS, NEXT, ContextState, Requests
+from memory_mcp.context.tokens import bound
 from memory_mcp.domain.errors import InvalidArgumentError, StoreError
 from memory_mcp.domain.models import Change, Filters, NewMemory
 from memory_mcp.domain.principal import Principal, Reach, local_user
 from memory_mcp.domain.sources import SourceError, SourceItem
 from memory_mcp.settings import defaults
 from memory_mcp.storage.sqlite.store import SqliteStore
+from memory_mcp.tools.base import Call
+from memory_mcp.tools.context import ContextArguments, memory_context
 from memory_mcp.tools.services import Services
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.sources import FakeSource, FakeSources, open_breaker
@@ -177,6 +183,15 @@ async def test_a_long_memory_gives_its_best_passage(start: Start) -> None:
     assert block.tokens < 200
 
 
+@pytest.mark.parametrize("query", ["when did the boat sink", "BOAT sank_at"])
+async def test_a_very_long_memory_gives_its_best_passage(start: Start, query: str) -> None:
+    """It stands far from the beginning; only what is around it is read closely."""
+    services = start()
+    filler = "Nothing of note happened that day. " * 4_000
+    await stored(services, memory(f"{filler}The boat sank at noon. {filler}"))
+    assert "The boat sank at noon." in (await ask(services, query, max_tokens=500)).text
+
+
 async def test_what_does_not_fit_is_skipped_and_counted(start: Start) -> None:
     """Smaller parts further down take the room."""
     services = start()
@@ -295,6 +310,94 @@ async def test_a_source_may_answer_though_the_store_cannot(start: Start, tmp_pat
         await ask(start())
 
 
+async def test_long_memories_and_a_large_budget_keep_the_deadline(start: Start) -> None:
+    """Each look at the clock is 100 ms later here: what has not been packed by then is left out, and that is said."""
+    services = start()
+    hour = "Nothing of note happened that day. " * 20
+    await stored(services, *(memory(f"{hour}The boat sank at noon {number}. {hour}", number) for number in range(20)))
+    looks = itertools.count()
+    services.context.requests = Requests(clock=lambda: next(looks) / 10)
+    block = await ask(services, "when did the boat sink", max_tokens=32_000, budget_ms=1_000)
+    assert 0 < len(block.items) < 10
+    assert block.left_out == 20 - len(block.items)
+    assert block.tokens == bound(block.text)
+    assert "allow more with budget_ms" in str(block.degraded)
+    assert services.context.requests.ended == {ContextState.LATE: 1}
+
+
+def test_time_that_is_over_after_the_room_costs_nothing() -> None:
+    """Only what might have fitted is missing."""
+    candidates = Candidates([Evidence("memory", f"boat {number} ahoy") for number in range(90)])
+    looks, again, less = itertools.count(), itertools.count(), itertools.count()
+    whole = pack(candidates, 200, lambda: next(looks) < 0)
+    enough = next(looks)
+    assert 0 < len(whole.items) <= enough < 90
+    assert pack(candidates, 200, lambda: next(again) >= enough) == whole
+    assert pack(candidates, 200, lambda: next(less) >= enough - 1).is_late
+
+
+async def test_packing_does_not_hold_up_others(start: Start) -> None:
+    """It waits here until the event loop has done something else."""
+    services = start()
+    await stored(services, memory("The boat lies in Kiel.", 1))
+    loop, packing, others_ran = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def clock() -> float:
+        if threading.current_thread() is not threading.main_thread():
+            loop.call_soon_threadsafe(packing.set)
+            assert others_ran.wait(10)
+        return 0.0
+
+    services.context.requests = Requests(clock=clock)
+    asking = asyncio.create_task(ask(services))
+    async with asyncio.timeout(10):
+        await packing.wait()
+    others_ran.set()
+    assert (await asking).items
+
+
+async def test_cancelling_ends_the_packing(start: Start) -> None:
+    """Its thread stops at the next part."""
+    services = start()
+    await stored(services, *(memory(f"The boat lies in Kiel {number}.", number) for number in range(9)))
+    loop, packing, cancelled = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    looks: list[str] = []
+
+    def clock() -> float:
+        if threading.current_thread() is not threading.main_thread():
+            looks.append("packing")
+            loop.call_soon_threadsafe(packing.set)
+            assert cancelled.wait(10)
+        return 0.0
+
+    services.context.requests = Requests(clock=clock)
+    asking = asyncio.create_task(ask(services))
+    async with asyncio.timeout(10):
+        await packing.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    cancelled.set()
+    await loop.shutdown_default_executor()
+    assert looks == ["packing"]
+
+
+async def _unheard(done: int, total: int) -> None:
+    """Let nobody hear of progress."""
+
+
+async def test_what_is_missing_is_said_within_the_budget(start: Start) -> None:
+    """The block leaves room for the note below it; where the note is long, it refers to the structured result."""
+    services = start(*(FakeSource(f"wiki{number}", error=SourceError("it fails", "mend it")) for number in range(9)))
+    await stored(services, *(memory(f"boat {number} ahoy", number) for number in range(40)))
+    for most in (100, 200, 2_000):
+        result = await memory_context(Call(services, LOCAL, _unheard), ContextArguments(query="boat", max_tokens=most))
+        said = result.text()
+        assert bound(said) <= most
+        assert "[1] boat" in said
+        assert ("wiki8: it fails; mend it" if most == 2_000 else "`degraded` says why") in said
+
+
 async def test_nothing_found_is_an_empty_block(start: Start) -> None:
     """It has no frame, and fits nothing."""
     block = await ask(start())
@@ -317,6 +420,7 @@ async def test_each_state_is_told_with_the_request(start: Start) -> None:
     await ask(services, request_id="r7")
     order = ["received", "planned", "gathering", "packed", "answered"]
     assert [(request, state.value) for request, state in seen] == [("r7", each) for each in order]
+    assert services.context.requests.reached == dict.fromkeys(order, 1)
 
 
 @pytest.mark.parametrize("state", ContextState)

@@ -100,7 +100,12 @@ def _of_context(requests: Requests) -> Iterator[Metric]:
     for state in ContextState:
         family, counts = (ended, requests.ended) if state in ENDS else (active, requests.active)
         family.add_metric([state.value], float(counts[state]))
-    yield from (active, ended)
+    reached = CounterMetricFamily(
+        "memory_mcp_context_states", "Requests for context by the states that they have entered.", labels=["state"]
+    )
+    for state in ContextState:
+        reached.add_metric([state.value], float(requests.reached[state]))
+    yield from (active, ended, reached)
 
 
 def _of_store(totals: Totals | None, queue: QueueCounts | None) -> Iterator[Metric]:
