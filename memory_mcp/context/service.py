@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from memory_mcp.context import beginnings, memories, notes
 from memory_mcp.context.evidence import of_item
-from memory_mcp.context.gathering import Gathered, gather
+from memory_mcp.context.gathering import MORE_TIME, Gathered, gather
 from memory_mcp.context.models import MEMORY, ContextBlock, ContextRequest, Evidence, SourceState
 from memory_mcp.context.packing import Candidates, Packed, pack
 from memory_mcp.context.policy import DEFAULT_CONTEXT, ContextPolicy
@@ -20,8 +20,6 @@ from memory_mcp.domain.principal import Principal
 from memory_mcp.domain.request import REQUEST_ID
 from memory_mcp.domain.sources import SourceAnswer, SourceQuery
 from memory_mcp.search.pipeline import SearchPipeline
-
-MORE_TIME: Final = "allow more with budget_ms"
 
 
 class ContextService:

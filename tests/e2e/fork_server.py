@@ -55,6 +55,7 @@ def _become(request: dict[str, object], descriptors: list[int]) -> None:
     time.tzset()
     os.chdir(str(folder))
     sys.argv = ["memory-mcp", *arguments]
+    sys.path[:0] = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
     sys.stdin = _stream(0, "<stdin>", "surrogateescape")
     sys.stdout = _stream(1, "<stdout>", "surrogateescape")
     sys.stderr = _stream(2, "<stderr>", "backslashreplace")

@@ -135,7 +135,7 @@ async def test_a_damaged_database_is_named_and_kept(
     before = path.read_bytes()
     client = start()
     assert "result" in await client.initialize()
-    assert len((await client.request("tools/list"))["result"]["tools"]) == 9
+    assert len((await client.request("tools/list"))["result"]["tools"]) == 10
     with pytest.raises(ToolError, match="damaged or not a database") as caught:
         await client.tool("memory_store", content="x")
     assert str(path) in str(caught.value)

@@ -72,7 +72,6 @@ async def test_what_is_called_is_counted(daemon: FakeDaemon, serve: Serve) -> No
     assert seen["memory_mcp_context_requests_total", "answered"] == 1
     assert seen["memory_mcp_context_requests_total", "failed"] == 0
     assert seen["memory_mcp_context_active", "gathering"] == 0
-    assert seen["memory_mcp_context_sources_total", "memory", "ok"] == 1
     assert (seen["memory_mcp_breaker_state", "closed"], seen["memory_mcp_breaker_trips_total",]) == (1, 0)
     assert [word for word in ("marmot", "capybara", "quokka", "zyzzyva", "watcher") if word in page] == []
 

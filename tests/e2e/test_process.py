@@ -200,7 +200,7 @@ async def test_handshake_and_list_work_while_the_store_is_locked_and_the_daemon_
     second = start()
     async with asyncio.timeout(8):  # less than the store's patience with a lock
         await second.initialize()
-        assert len((await second.request("tools/list"))["result"]["tools"]) == 9
+        assert len((await second.request("tools/list"))["result"]["tools"]) == 10
     locker.execute("ROLLBACK")
     locker.close()
     await daemon.change(hang=False)
