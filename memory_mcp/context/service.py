@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from memory_mcp.context import beginnings, memories, notes
 from memory_mcp.context.evidence import of_item
