@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sys
 import tempfile
@@ -54,7 +53,7 @@ async def read(peer: Peer, path: Path, *, unsandboxed: bool = False) -> AsyncGen
         TransferError: it cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="memory-mcp-import-") as made:
-        folder = Path(os.path.realpath(made))
+        folder = Path(made).resolve()  # noqa: ASYNC240 - once
         try:
             copy = await asyncio.to_thread(copied, path, peer.beside, folder)
             async with _started(peer, copy, unsandboxed=unsandboxed) as pipe:

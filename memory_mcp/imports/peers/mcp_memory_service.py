@@ -26,11 +26,21 @@ OPTIONAL: Final = (
 )
 NOISE: Final = frozenset(
     {
-        "access_count", "access_queries", "computed_quality", "evolution_reason", "last_accessed_at", "quality_components",
-        "quality_provider", "quality_score", "rating_history", "superseded_by", "user_feedback", "user_rating",
+        "access_count",
+        "access_queries",
+        "computed_quality",
+        "evolution_reason",
+        "last_accessed_at",
+        "quality_components",
+        "quality_provider",
+        "quality_score",
+        "rating_history",
+        "superseded_by",
+        "user_feedback",
+        "user_rating",
         "user_rating_timestamp",
     }
-)  # fmt: skip
+)
 """The peer's bookkeeping in a memory's metadata; `access_queries` are the questions that were asked."""
 NO_TAGS: Final = frozenset({"untagged", "conflict:unresolved"})
 """Set by the peer."""
