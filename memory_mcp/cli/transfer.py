@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, cast
 
 import click
 
@@ -124,7 +124,7 @@ def import_(
         return moving_in.move_in(peer, given, dry_run=dry_run, with_deleted=with_deleted, as_json=as_json)
     if source is None:
         raise click.UsageError("give the file to import, or name another system with --from")
-    return _import(Source("rb").convert(source, None, ctx), as_json=as_json)
+    return _import(cast("BinaryIO", Source("rb").convert(source, None, ctx)), as_json=as_json)
 
 
 def _import(source: BinaryIO, *, as_json: bool) -> int:

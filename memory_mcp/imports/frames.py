@@ -42,11 +42,11 @@ def _framed(fields: dict[str, object]) -> bytes:
     return LENGTH.pack(len(content)) + content
 
 
-class _Frame(BaseModel):
+class _PeerFrame(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Version(_Frame):
+class _Version(_PeerFrame):
     content: str
     tags: tuple[str, ...]
     type: str
@@ -57,7 +57,7 @@ class _Version(_Frame):
         return PeerVersion(self.content, self.tags, self.type, self.metadata, self.at)
 
 
-class _Record(_Frame):
+class _Record(_PeerFrame):
     frame: Literal["record"]
     source_id: str
     content: str
@@ -76,7 +76,7 @@ class _Record(_Frame):
         return PeerRecord(**fields, versions=tuple(version.item() for version in self.versions))
 
 
-class _Remark(_Frame):
+class _Remark(_PeerFrame):
     frame: Literal["remark"]
     kind: Literal["lost", "guessed", "bad"]
     what: Annotated[str, Field(max_length=MAX_SENTENCE)]
@@ -86,17 +86,17 @@ class _Remark(_Frame):
         return Remark(self.kind, _printable(self.what), self.source_id)
 
 
-class _Refused(_Frame):
+class _RefusedSource(_PeerFrame):
     frame: Literal["refused"]
     sentence: Annotated[str, Field(max_length=MAX_SENTENCE)]
 
 
-class _End(_Frame):
+class _LastFrame(_PeerFrame):
     frame: Literal["end"]
 
 
-_ANY: Final[TypeAdapter[_Record | _Remark | _Refused | _End]] = TypeAdapter(
-    Annotated[_Record | _Remark | _Refused | _End, Field(discriminator="frame")]
+_ANY: Final[TypeAdapter[_Record | _Remark | _RefusedSource | _LastFrame]] = TypeAdapter(
+    Annotated[_Record | _Remark | _RefusedSource | _LastFrame, Field(discriminator="frame")]
 )
 
 
@@ -110,9 +110,9 @@ def unpacked(content: bytes) -> PeerItem | None:
         frame = _ANY.validate_json(content)
     except ValidationError as error:
         raise UnreadableError("its reader sent what no reader sends; report the bug") from error
-    if isinstance(frame, _Refused):
+    if isinstance(frame, _RefusedSource):
         raise UnreadableError(_printable(frame.sentence))
-    return None if isinstance(frame, _End) else frame.item()
+    return None if isinstance(frame, _LastFrame) else frame.item()
 
 
 def _printable(text: str) -> str:

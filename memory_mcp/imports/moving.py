@@ -97,7 +97,8 @@ class MovingIn:
         undone = Undone()
         to_delete: list[Memory] = []
         async for record in self._transfer.export():
-            memory, origins = record.memory, [_origin(was.metadata) for was in (record.memory, *record.revisions)]
+            memory = record.memory
+            origins = [_origin(memory.metadata), *(_origin(was.metadata) for was in record.revisions)]
             if not any(origin.get(RUN) == run for origin in origins):
                 continue
             if memory.revision == origins[0].get("revision"):

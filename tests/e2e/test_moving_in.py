@@ -69,7 +69,9 @@ async def test_memories_arrive_as_they_were(service: MemoryService, command: Com
     assert (key["content"], key["tags"], key["type"]) == ("The key lies under the mat", ["Keys", "home"], "fact")
     assert key["created_at"] == "2023-11-14T22:13:20.250000Z"
     assert key["metadata"].keys() == {"room", "import"}
-    new = (await command("get", "new", "--namespace", "work", "--history", "--json")).data
+    there = (await command("list", "--namespace", "work", "--json")).data["memories"]
+    assert [memory["id"] for memory in there] == ["new"]
+    new = (await command("get", "new", "--history", "--json")).data
     assert [was["content"] for was in new["revisions"]] == ["Likes tea", "Likes green tea"]
     assert (new["content"], new["conversation_id"]) == ("Likes coffee", "chat")
     assert new["metadata"]["import"]["raw"] == "mine"

@@ -47,7 +47,7 @@ NO_TAGS: Final = frozenset({"untagged", "conflict:unresolved"})
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ServiceRow:
     """A row of the table."""
 
     source_id: str
@@ -81,9 +81,9 @@ def read(path: Path) -> Iterator[PeerItem]:
     yield Remark("lost", "access counts, quality scores, ratings and past queries of the peer are not taken")
 
 
-def _by_head(rows: Mapping[str, Row]) -> dict[str, list[Row]]:
+def _by_head(rows: Mapping[str, ServiceRow]) -> dict[str, list[ServiceRow]]:
     """Return the superseded rows by the id of what replaced them in the end, oldest first."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[ServiceRow]] = {}
     for row in rows.values():
         head, seen = row, {row.source_id}
         while head.successor in rows and head.successor not in seen:
@@ -94,7 +94,7 @@ def _by_head(rows: Mapping[str, Row]) -> dict[str, list[Row]]:
     return {head: sorted(versions, key=lambda row: row.created_at) for head, versions in found.items()}
 
 
-def _record(row: Row, earlier: list[Row], *, is_deleted: bool = False) -> PeerRecord:
+def _record(row: ServiceRow, earlier: list[ServiceRow], *, is_deleted: bool = False) -> PeerRecord:
     metadata = dict(row.metadata)
     conversation = metadata.pop("conversation_id", None)
     return PeerRecord(
@@ -112,7 +112,7 @@ def _record(row: Row, earlier: list[Row], *, is_deleted: bool = False) -> PeerRe
     )
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _rows(path: Path) -> Iterator[ServiceRow]:
     with opened(path) as db:
         there = columns_of(db, "memories")
         if not {"content_hash", "content"} <= there:
@@ -126,7 +126,7 @@ def _rows(path: Path) -> Iterator[Row]:
             yield _row(dict(zip((*WANTED, *OPTIONAL), values, strict=True)), fallback)
 
 
-def _row(values: Mapping[str, object], fallback: datetime) -> Row:
+def _row(values: Mapping[str, object], fallback: datetime) -> ServiceRow:
     texts = {name: text(values[name]) for name in WANTED}
     source_id = texts["content_hash"][0]
     remarks = [Remark("lost", "bytes that are not UTF-8 were replaced", source_id)] * (
@@ -139,7 +139,7 @@ def _row(values: Mapping[str, object], fallback: datetime) -> Row:
     if not is_json:
         remarks.append(Remark("lost", "its metadata is no JSON object", source_id))
     created = created or fallback
-    return Row(
+    return ServiceRow(
         source_id,
         texts["content"][0],
         tuple(tag for each in texts["tags"][0].split(",") if (tag := each.strip()) and tag not in NO_TAGS),
