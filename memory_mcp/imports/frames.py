@@ -70,6 +70,7 @@ class _Record(_PeerFrame):
     namespace: str
     versions: tuple[_Version, ...]
     state: Literal["live", "deleted"]
+    id: str
 
     def item(self) -> PeerRecord:
         fields = {name: value for name, value in self if name not in {"frame", "versions"}}

@@ -43,6 +43,8 @@ class PeerRecord:
     versions: tuple[PeerVersion, ...] = ()
     """Oldest first."""
     state: Literal["live", "deleted"] = LIVE
+    id: str = ""
+    """Ours; empty for the source's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Peer:
     reader: str
     """`module:function`, a `ReadPeer`."""
     places: tuple[str, ...]
-    """Where its file usually is; `~` is the user's folder."""
+    """Where its file usually is, as patterns below the user's folder."""
     beside: tuple[str, ...] = ()
     """Endings of the files that belong to it."""
 
@@ -87,10 +89,15 @@ PEERS: Final = {
             "mcp-memory-service",
             "memory_mcp.imports.peers.mcp_memory_service:read",
             (
-                "~/.local/share/mcp-memory/sqlite_vec.db",
-                "~/Library/Application Support/mcp-memory/sqlite_vec.db",
+                ".local/share/mcp-memory/sqlite_vec.db",
+                "Library/Application Support/mcp-memory/sqlite_vec.db",
             ),
             SQLITE_FILES,
+        ),
+        Peer(
+            "server-memory",
+            "memory_mcp.imports.peers.server_memory:read",
+            (".npm/_npx/*/node_modules/@modelcontextprotocol/server-memory/dist/memory.json*",),
         ),
     )
 }

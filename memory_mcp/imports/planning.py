@@ -89,7 +89,7 @@ def _line(peer: Peer, target: Target, item: PeerRecord) -> dict[str, object]:
         origin["raw"] = item.metadata[IMPORT]
     tags = (*item.tags, *([] if item.state == LIVE else [DELETED_TAG]))
     return {
-        "id": item.source_id,
+        "id": item.id or item.source_id,
         "namespace": item.namespace or target.namespace,
         "conversation_id": item.conversation_id,
         "created_at": item.created_at,

@@ -34,10 +34,12 @@ def find(peer: Peer, given: Path | None) -> Path:
     """
     if given is not None:
         return _checked(given)
-    places = [Path(place).expanduser() for place in peer.places]
-    if found := next((place for place in places if place.is_file()), None):
-        return found
-    raise TransferError(f"{peer.name} has no file at {' or '.join(map(str, places))}; give its path")
+    home = Path.home()
+    found = [path for place in peer.places for path in home.glob(place) if path.is_file()]
+    if found:
+        return max(found, key=lambda path: path.stat().st_mtime)
+    places = " or ".join(str(home / place) for place in peer.places)
+    raise TransferError(f"{peer.name} has no file at {places}; give its path")
 
 
 def _checked(path: Path) -> Path:
@@ -77,7 +79,7 @@ def copied(path: Path, beside: tuple[str, ...], folder: Path) -> Path:
             target.unlink(missing_ok=True)
             if was is not None:
                 with suppress(FileNotFoundError):  # gone meanwhile: the next try
-                    shutil.copyfile(file, target)
+                    shutil.copy2(file, target)  # with its time, which stands for times that are missing
         if [_stat(file) for file in files] == before:
             return folder / path.name
     raise UnreadableError("another program writes it all the time; close that program")

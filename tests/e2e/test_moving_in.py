@@ -17,7 +17,8 @@ from tests.fakes.peers import MemoryService
 from tests.front.documents.reading import DOCUMENTS
 
 PEER = ("--from", "mcp-memory-service")
-FILES = DOCUMENTS.parent / "imports" / "mcp-memory-service"
+IMPORTS = DOCUMENTS.parent / "imports"
+FILES = IMPORTS / "mcp-memory-service"
 
 
 @pytest.fixture
@@ -150,3 +151,47 @@ async def _check(manifest: Json, command: Command) -> None:
     everything = await command("export")
     live = [json.loads(line)["content"] for line in everything.out.splitlines()[1:-1]]
     assert not set(manifest["must_not_be_live"]) & set(live)
+
+
+GRAPH = """\
+{"type":"entity","name":"Amina","entityType":"person","observations":["lives in Set\u00fabal"]}{"type":"entity","name":"Bo","entityType":"","observations":["sails","sings"]}
+{"type":"relation","from":"Bo","to":"Amina","relationType":"knows"}
+{"type":"entity","name":"Cut off","entityT
+"""
+
+
+async def test_a_graph_becomes_memories(command: Command, folder: Path, daemon: FakeDaemon) -> None:
+    """Of server-memory, found in npx's cache: an observation each, and relations; a damaged line costs itself."""
+    del daemon
+    dist = folder / ".npm/_npx/1a2b/node_modules/@modelcontextprotocol/server-memory/dist"
+    dist.mkdir(parents=True)
+    (dist / "memory.jsonl").write_text(GRAPH, encoding="utf-8")
+    moved = await command("import", "--from", "server-memory", "--json")
+    assert (moved.code, moved.data["created"], moved.data["differences"]) == (0, 4, []), moved.err
+    assert [skipped["source_id"] for skipped in moved.data["skipped"]] == ["line 3"]
+    memories = (await command("list", "--json")).data["memories"]
+    told = {memory["content"]: (memory["tags"], memory["type"]) for memory in memories}
+    assert told == {
+        "Amina: lives in Set\u00fabal": (["Amina"], "person"),
+        "sails": (["Bo"], "note"),
+        "sings": (["Bo"], "note"),
+        "Bo: knows Amina": (["Bo"], "note"),
+    }
+    assert (await command("import", "--from", "server-memory", "--json")).data["known"] == 4
+
+
+@pytest.mark.skipif(not IMPORTS.exists(), reason="the shared files of other systems are not here")
+@pytest.mark.parametrize("name", ["memory.jsonl", "memory-damaged.jsonl"])
+async def test_real_graphs(command: Command, name: str) -> None:
+    """Counts and spot checks of the manifest; two lines that ran together are two, and one that was cut is named."""
+    manifest = json.loads((IMPORTS / "server-memory/manifest.json").read_text())
+    moved = await command("import", "--from", "server-memory", str(IMPORTS / "server-memory" / name), "--json")
+    assert (moved.data["created"], moved.data["differences"]) == (manifest["live"], [])
+    assert len(moved.data["skipped"]) == (name == "memory-damaged.jsonl")
+    everything = [json.loads(line) for line in (await command("export")).out.splitlines()[1:-1]]
+    by_source = {memory["metadata"]["import"]["source_id"]: memory for memory in everything}
+    for spot in manifest["spot_checks"]:
+        memory = by_source[spot["source_id"]]
+        assert spot["content_contains"] in memory["content"]
+        assert (len(memory["content"]), memory["tags"]) == (spot["content_length"], spot["tags"])
+        assert (memory["type"], memory["metadata"]["entity"]) == (spot["type"], spot["metadata"]["entity"])
