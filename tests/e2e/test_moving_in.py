@@ -153,11 +153,10 @@ async def _check(manifest: Json, command: Command) -> None:
     assert not set(manifest["must_not_be_live"]) & set(live)
 
 
-GRAPH = """\
-{"type":"entity","name":"Amina","entityType":"person","observations":["lives in Set\u00fabal"]}{"type":"entity","name":"Bo","entityType":"","observations":["sails","sings"]}
-{"type":"relation","from":"Bo","to":"Amina","relationType":"knows"}
-{"type":"entity","name":"Cut off","entityT
-"""
+AMINA = {"type": "entity", "name": "Amina", "entityType": "person", "observations": ["lives in Set\u00fabal"]}
+BO = {"type": "entity", "name": "Bo", "entityType": "", "observations": ["sails", "sings"]}
+KNOWS = {"type": "relation", "from": "Bo", "to": "Amina", "relationType": "knows"}
+GRAPH = f'{json.dumps(AMINA)}{json.dumps(BO)}\n{json.dumps(KNOWS)}\n{{"type":"entity","name":"Cut off","entityT\n'
 
 
 async def test_a_graph_becomes_memories(command: Command, folder: Path, daemon: FakeDaemon) -> None:
