@@ -1,0 +1,156 @@
+"""`memory-mcp import --from PEER`: memories of another system, with a plan first and a comparison last."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import click
+
+from memory_mcp import settings
+from memory_mcp.cli import DEGRADED, FAILED
+from memory_mcp.cli.export_format import load
+from memory_mcp.cli.output import count_up, note
+from memory_mcp.cli.session import administer
+from memory_mcp.cli.streams import print_data
+from memory_mcp.domain.models import Record
+from memory_mcp.imports import reading
+from memory_mcp.imports.model import PEERS, Peer
+from memory_mcp.imports.moving import Moved, MovingIn, Undone
+from memory_mcp.imports.planning import Plan, Target
+from memory_mcp.tools.services import Services
+
+SHOWN: Final = 20
+"""Lines of skipped records, conflicts and differences each; `--json` has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What to import, and how."""
+
+    peer: Peer
+    path: Path
+    target: Target
+    unsandboxed: bool
+
+    def plan(self) -> Plan:
+        """Return a plan that has seen nothing yet."""
+        return Plan(self.peer, self.target, partial(load, 0, consequence="skipped"))
+
+    async def records(self, plan: Plan) -> AsyncIterator[Record]:
+        """Read the source, count it in the plan, and yield what is to be imported.
+
+        Raises:
+            TransferError: it cannot be read.
+        """
+        async for item in reading.read(self.peer, self.path, unsandboxed=self.unsandboxed):
+            if (record := plan.record(item)) is not None:
+                yield record
+
+
+def move_in(peer_name: str, given: Path | None, *, dry_run: bool, with_deleted: bool, as_json: bool) -> int:
+    """Plan, import and verify; return the exit code.
+
+    Raises:
+        TransferError: the source is not there, or cannot be read.
+    """
+    loaded, peer = settings.load(), PEERS[peer_name]
+    target = Target(loaded.namespace, uuid.uuid4().hex[:12], with_deleted)
+    move = Move(peer, reading.find(peer, given), target, loaded.ingest_unsandboxed)
+    plan = move.plan()
+    asyncio.run(_count(move, plan))  # a source that cannot be read to its end imports nothing
+    if dry_run:
+        _show_plan(move, plan, as_json=as_json)
+        return 0
+    moved = administer("import", partial(_import, move), writes=True)
+    if as_json:
+        print_data(_data(move, plan, moved))
+    else:
+        _show_plan(move, plan, as_json=False)
+        _show_moved(move, moved)
+    failed = moved.conflicts or moved.differences
+    return FAILED if failed else DEGRADED if moved.pending else 0
+
+
+async def _count(move: Move, plan: Plan) -> None:
+    async for _ in move.records(plan):
+        pass
+
+
+async def _import(move: Move, services: Services) -> Moved:
+    moving = MovingIn(services.transfer, services.memories)
+    moved = await moving.store(move.records(move.plan()), count_up)
+    await moving.verify(move.records(move.plan()), moved)
+    return moved
+
+
+def undo(run: str, *, as_json: bool) -> int:
+    """Delete what a run imported, and name what was edited since; return the exit code."""
+
+    async def work(services: Services) -> Undone:
+        return await MovingIn(services.transfer, services.memories).undo(run)
+
+    undone = administer("import", work, writes=True)
+    if as_json:
+        print_data({"run": run, "deleted": undone.deleted, "edited": undone.edited})
+        return 0
+    click.echo(f"deleted {len(undone.deleted)} memories of the run {run}; `memory-mcp undelete ID` restores one")
+    for memory_id in undone.edited:
+        click.echo(f"edited since, left alone: {memory_id}")
+    return 0
+
+
+def _show_plan(move: Move, plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print_data(_data(move, plan, None))
+        return
+    left = "taken, with the tag `deleted`" if move.target.with_deleted else "left out"
+    click.echo(f"{move.peer.name}, {move.path}")
+    click.echo(f"{plan.taken} memories to import, {plan.versions} earlier versions; {plan.deleted} deleted, {left}")
+    for (kind, what), count in plan.remarks.items():
+        click.echo(f"{kind}: {what}" + (f" ({count} records)" if count > 1 else ""))
+    _show("skipped", [f"{source_id}: {why}" for source_id, why in plan.skipped])
+
+
+def _show_moved(move: Move, moved: Moved) -> None:
+    waiting = f" ({moved.pending} have no vector yet)" if moved.pending else ""
+    click.echo(f"imported {moved.created} memories{waiting}, {moved.known} existed already; compared with the source:"
+               f" {len(moved.differences)} differences")  # fmt: skip
+    _show("conflict", moved.conflicts)
+    _show("difference", moved.differences)
+    note(f"to undo: memory-mcp import --undo {move.target.run}")
+
+
+def _show(kind: str, lines: list[str]) -> None:
+    for line in lines[:SHOWN]:
+        click.echo(f"{kind}: {line}")
+    if len(lines) > SHOWN:
+        click.echo(f"{kind}: {len(lines) - SHOWN} more; --json lists all")
+
+
+def _data(move: Move, plan: Plan, moved: Moved | None) -> dict[str, object]:
+    planned: dict[str, object] = {
+        "peer": move.peer.name,
+        "path": str(move.path),
+        "live": plan.live,
+        "deleted": plan.deleted,
+        "versions": plan.versions,
+        "taken": plan.taken,
+        "skipped": [{"source_id": source_id, "why": why} for source_id, why in plan.skipped],
+        "remarks": [{"kind": kind, "what": what, "records": count} for (kind, what), count in plan.remarks.items()],
+    }
+    if moved is None:
+        return planned
+    return planned | {
+        "run": move.target.run,
+        "created": moved.created,
+        "known": moved.known,
+        "pending": moved.pending,
+        "conflicts": moved.conflicts,
+        "differences": moved.differences,
+    }

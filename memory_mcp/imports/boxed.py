@@ -1,0 +1,70 @@
+"""`python -I -m memory_mcp.imports.boxed READER FILE [--unsandboxed]`: reads a peer's file in the sandbox.
+
+FILE is a private copy, alone in its folder: the only one in which anything can be opened. What is read leaves through
+stdout.
+"""
+
+from __future__ import annotations
+
+import encodings
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, cast
+
+from memory_mcp.documents.sandbox import child
+from memory_mcp.documents.sandbox.control import Layers, ReadingLimits
+from memory_mcp.imports import frames
+from memory_mcp.imports.model import ReadPeer, UnreadableError
+
+LIMITS: Final = ReadingLimits(cpu_s=600, memory_bytes=2 << 30, output_bytes=8 << 30)
+OPEN_BOX: Final = (
+    "this system's sandbox cannot confine a reader to one folder ({layers} alone); use a Linux kernel with Landlock and"
+    " seccomp, or macOS, or accept the risk with MCP_MEMORY_INGEST_UNSANDBOXED=1"
+)
+
+
+def main() -> None:
+    """Read one file."""
+    reader, file, *accepted = sys.argv[1:]
+    module, _, function = reader.partition(":")
+    read = cast("ReadPeer", getattr(importlib.import_module(module), function))
+    for codec in pkgutil.iter_modules(encodings.__path__):
+        with suppress(ImportError):  # those of another system
+            importlib.import_module(f"encodings.{codec.name}")
+    path = Path(file)
+    layers = child.box(LIMITS, os.getppid(), path.parent)
+    with os.fdopen(1, "wb") as pipe:
+        if not (confines(layers) or accepted):
+            pipe.write(frames.refused(OPEN_BOX.format(layers=layers)))
+            return
+        for frame in _frames(read, path):
+            pipe.write(frame)
+
+
+def confines(layers: Layers) -> bool:
+    """Whether the box keeps everything but the folder out of reach."""
+    return layers.seatbelt or (layers.seccomp and layers.landlock > 0)
+
+
+def _frames(read: ReadPeer, path: Path) -> Iterator[bytes]:
+    """Yield the frames of a file; the last says how it went."""
+    try:
+        for item in read(path):
+            yield frames.packed(item)
+    except UnreadableError as error:
+        yield frames.refused(str(error))
+    except MemoryError:
+        yield frames.refused("reading it takes too much memory; split it")
+    except Exception as error:  # noqa: BLE001 - a reader's bug costs one import; its message may quote content
+        yield frames.refused(f"its reader failed ({type(error).__name__}); report the bug")
+    else:
+        yield frames.end()
+
+
+if __name__ == "__main__":
+    main()
