@@ -99,5 +99,13 @@ PEERS: Final = {
             "memory_mcp.imports.peers.server_memory:read",
             (".npm/_npx/*/node_modules/@modelcontextprotocol/server-memory/dist/memory.json*",),
         ),
+        Peer(
+            "openmemory",
+            "memory_mcp.imports.peers.openmemory:read",
+            ("openmemory/api/openmemory.db", "*/openmemory/api/openmemory.db", "*/*/openmemory/api/openmemory.db"),
+            SQLITE_FILES,
+        ),
+        Peer("claude-mem", "memory_mcp.imports.peers.claude_mem:read", (".claude-mem/claude-mem.db",), SQLITE_FILES),
+        Peer("engram", "memory_mcp.imports.peers.engram:read", (".engram/engram.db",), SQLITE_FILES),
     )
 }
