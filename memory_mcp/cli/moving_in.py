@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import click
 
-from memory_mcp import settings
+from memory_mcp import environment, settings
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.export_format import load
 from memory_mcp.cli.output import count_up, note
@@ -25,6 +28,7 @@ from memory_mcp.imports.moving import Moved, MovingIn, Undone
 from memory_mcp.imports.planning import Plan, Target
 from memory_mcp.tools.services import Services
 
+STDIN: Final = Path("-")
 SHOWN: Final = 20
 """Lines of skipped records, conflicts and differences each; `--json` has all."""
 
@@ -36,7 +40,7 @@ class Move:
     peer: Peer
     path: Path
     target: Target
-    unsandboxed: bool
+    wishes: reading.Wishes
 
     def plan(self) -> Plan:
         """Return a plan that has seen nothing yet."""
@@ -48,27 +52,61 @@ class Move:
         Raises:
             TransferError: it cannot be read.
         """
-        async for item in reading.read(self.peer, self.path, unsandboxed=self.unsandboxed):
+        async for item in reading.read(self.peer, self.path, self.wishes):
             if (record := plan.record(item)) is not None:
                 yield record
 
 
-def move_in(peer_name: str, given: Path | None, *, dry_run: bool, with_deleted: bool, as_json: bool) -> int:
+class Choices(TypedDict):
+    """Options of the command."""
+
+    dry_run: bool
+    with_deleted: bool
+    also: tuple[str, ...]
+    source_tz: str
+    as_json: bool
+
+
+def move_in(peer_name: str, given: Path | None, chosen: Choices) -> int:
     """Plan, import and verify; return the exit code.
 
     Raises:
         TransferError: the source is not there, or cannot be read.
     """
-    loaded, peer = settings.load(), PEERS[peer_name]
-    target = Target(loaded.namespace, uuid.uuid4().hex[:12], with_deleted)
-    move = Move(peer, reading.find(peer, given), target, loaded.ingest_unsandboxed)
+    with given_as_file(given) as path:
+        return _move(_asked(PEERS[peer_name], path, chosen), chosen)
+
+
+@contextmanager
+def given_as_file(given: Path | None) -> Iterator[Path | None]:
+    """Yield a path; what comes from stdin gets one, because a source is read several times."""
+    if given != STDIN:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="memory-mcp-stdin-") as folder:
+        file = Path(folder) / "stdin"
+        file.write_bytes(sys.stdin.buffer.read())
+        yield file
+
+
+def _asked(peer: Peer, path: Path | None, chosen: Choices) -> Move:
+    loaded = settings.load()
+    if unknown := [extra for extra in chosen["also"] if extra not in peer.extras]:
+        choices = f"it has {', '.join(peer.extras)}" if peer.extras else "it has nothing to ask for; leave out --also"
+        raise click.UsageError(f"{peer.name} has no {unknown[0]!r} to import; {choices}")
+    target = Target(loaded.namespace, uuid.uuid4().hex[:12], chosen["with_deleted"])
+    wishes = reading.Wishes(chosen["also"], chosen["source_tz"], environment.time_zone(), loaded.ingest_unsandboxed)
+    return Move(peer, reading.find(peer, path), target, wishes)
+
+
+def _move(move: Move, chosen: Choices) -> int:
     plan = move.plan()
     asyncio.run(_count(move, plan))  # a source that cannot be read to its end imports nothing
-    if dry_run:
-        _show_plan(move, plan, as_json=as_json)
+    if chosen["dry_run"]:
+        _show_plan(move, plan, as_json=chosen["as_json"])
         return 0
     moved = administer("import", partial(_import, move), writes=True)
-    if as_json:
+    if chosen["as_json"]:
         print_data(_data(move, plan, moved))
     else:
         _show_plan(move, plan, as_json=False)

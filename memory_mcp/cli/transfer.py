@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import BinaryIO, TextIO, Unpack, cast
 
 import click
 
@@ -105,11 +105,25 @@ class _Tally:
         self.pending += outcome.created and not outcome.embedded
 
 
+def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """Return the name of a zone, which the system must know."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - wanted here alone
+
+    try:
+        return ZoneInfo(value).key if value else ""
+    except (ValueError, OSError, LookupError) as error:
+        raise click.BadParameter(
+            f"unknown time zone {value!r}; give one such as Europe/Berlin", ctx=ctx, param=param
+        ) from error
+
+
 @click.command("import")
 @click.argument("source", required=False)
 @click.option("--from", "peer", type=click.Choice(sorted(PEERS)), help="Import another system's own file.")
 @click.option("--dry-run", is_flag=True, help="With --from: show what would be imported, and what would be lost.")
 @click.option("--with-deleted", is_flag=True, help="With --from: also what was deleted there, with the tag 'deleted'.")
+@click.option("--also", multiple=True, help="With --from: what is left out unless asked for, such as conversations.")
+@click.option("--source-tz", metavar="ZONE", callback=_zone, help="With --from: the zone of times without one.")
 @click.option("--undo", "run", metavar="RUN", help="Delete what a run of --from imported and nobody has edited since.")
 @as_json_option
 @click.pass_context
@@ -118,24 +132,22 @@ def import_(
     *,
     source: str | None,
     peer: str | None,
-    dry_run: bool,
-    with_deleted: bool,
     run: str | None,
-    as_json: bool,
+    **chosen: Unpack[moving_in.Choices],
 ) -> int:
     """Import memories from SOURCE (- is stdin), a file of `memory-mcp export`.
 
-    With --from, SOURCE is the file of another system, by default the one in its usual place. Existing memories are left
-    alone, so it is safe to run again.
+    With --from, SOURCE is the file, folder or archive of another system, by default the one in its usual place.
+    Existing memories are left alone, so it is safe to run again.
     """
     if run is not None:
-        return moving_in.undo(run, as_json=as_json)
+        return moving_in.undo(run, as_json=chosen["as_json"])
     if peer is not None:
         given = None if source is None else Path(source)
-        return moving_in.move_in(peer, given, dry_run=dry_run, with_deleted=with_deleted, as_json=as_json)
+        return moving_in.move_in(peer, given, chosen)
     if source is None:
         raise click.UsageError("give the file to import, or name another system with --from")
-    return _import(cast("BinaryIO", Source("rb").convert(source, None, ctx)), as_json=as_json)
+    return _import(cast("BinaryIO", Source("rb").convert(source, None, ctx)), as_json=chosen["as_json"])
 
 
 def _import(source: BinaryIO, *, as_json: bool) -> int:

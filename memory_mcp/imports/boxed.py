@@ -1,7 +1,6 @@
-"""`python -I -m memory_mcp.imports.boxed READER FILE [--unsandboxed]`: reads a peer's file in the sandbox.
+"""`python -I -m memory_mcp.imports.boxed ORDER`: reads the private copy of a peer's file or files in the sandbox.
 
-FILE is a private copy, alone in its folder: the only one in which anything can be opened. What is read leaves through
-stdout.
+The copy lies alone in its folder, the only one in which anything can be opened. What is read leaves through stdout.
 """
 
 from __future__ import annotations
@@ -11,17 +10,22 @@ import importlib
 import os
 import pkgutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
 
 from memory_mcp.documents.sandbox import child
 from memory_mcp.documents.sandbox.control import Layers, ReadingLimits
 from memory_mcp.imports import frames
-from memory_mcp.imports.model import ReadPeer, UnreadableError
+from memory_mcp.imports.archives import is_archive, unpacked
+from memory_mcp.imports.model import PeerItem, ReadPeer, Source, UnreadableError
+from memory_mcp.imports.orders import Order
 
 LIMITS: Final = ReadingLimits(cpu_s=600, memory_bytes=2 << 30, output_bytes=8 << 30)
+UNPACKED: Final = "unpacked archive"
 OPEN_BOX: Final = (
     "this system's sandbox cannot confine a reader to one folder ({layers} alone); use a Linux kernel with Landlock and"
     " seccomp, or macOS, or accept the risk with MCP_MEMORY_INGEST_UNSANDBOXED=1"
@@ -29,20 +33,21 @@ OPEN_BOX: Final = (
 
 
 def main() -> None:
-    """Read one file."""
-    reader, file, *accepted = sys.argv[1:]
-    module, _, function = reader.partition(":")
+    """Read one copy."""
+    order = Order.parsed(sys.argv[1])
+    module, _, function = order.reader.partition(":")
     read = cast("ReadPeer", getattr(importlib.import_module(module), function))
     for codec in pkgutil.iter_modules(encodings.__path__):
         with suppress(ImportError):  # those of another system
             importlib.import_module(f"encodings.{codec.name}")
-    path = Path(file)
-    layers = child.box(LIMITS, os.getppid(), path.parent)
+    time.tzset()  # reads the zone's file while it can
+    datetime.now().astimezone()
+    layers = child.box(LIMITS, os.getppid(), Path(order.path).parent)
     with os.fdopen(1, "wb") as pipe:
-        if not (confines(layers) or accepted):
+        if not (confines(layers) or order.unsandboxed):
             pipe.write(frames.refused(OPEN_BOX.format(layers=layers)))
             return
-        for frame in _frames(read, path):
+        for frame in _frames(read, order):
             pipe.write(frame)
 
 
@@ -51,10 +56,21 @@ def confines(layers: Layers) -> bool:
     return layers.seatbelt or (layers.seccomp and layers.landlock > 0)
 
 
-def _frames(read: ReadPeer, path: Path) -> Iterator[bytes]:
-    """Yield the frames of a file; the last says how it went."""
+def _items(read: ReadPeer, order: Order) -> Iterator[PeerItem]:
+    """Yield what the copy holds; an archive is unpacked first."""
+    path = Path(order.path)
+    times: Mapping[Path, datetime] = {}
+    if path.is_file() and is_archive(path):
+        path = path.parent / UNPACKED
+        times, remarks = unpacked(Path(order.path), path, order.patterns, order.beside)
+        yield from remarks
+    yield from read(Source(path, order.patterns, frozenset(order.extras), order.zone, times))
+
+
+def _frames(read: ReadPeer, order: Order) -> Iterator[bytes]:
+    """Yield the frames of a copy; the last says how it went."""
     try:
-        for item in read(path):
+        for item in _items(read, order):
             yield frames.packed(item)
     except UnreadableError as error:
         yield frames.refused(str(error))

@@ -71,6 +71,7 @@ class _Record(_PeerFrame):
     versions: tuple[_Version, ...]
     state: Literal["live", "deleted"]
     id: str
+    is_dated: bool
 
     def item(self) -> PeerRecord:
         fields = {name: value for name, value in self if name not in {"frame", "versions"}}

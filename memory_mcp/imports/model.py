@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -45,6 +45,8 @@ class PeerRecord:
     state: Literal["live", "deleted"] = LIVE
     id: str = ""
     """Ours; empty for the source's."""
+    is_dated: bool = True
+    """Whether the source has its times; a time that was made up does not count as a difference later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,60 @@ class Remark:
 
 
 PeerItem = PeerRecord | Remark
-ReadPeer = Callable[[Path], Iterator[PeerItem]]
-"""Reads the file of a peer, a private copy that may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The private copy of what a peer keeps; it may be written."""
+
+    path: Path
+    """A file, or a folder with the files that the peer names: the user's folder, or an archive's content."""
+    patterns: tuple[str, ...] = ()
+    extras: frozenset[str] = frozenset()
+    """What the user asked for beyond the usual; see `Peer.extras`."""
+    zone: str = ""
+    """The zone that the user gave for times without one; empty: this machine's."""
+    times: Mapping[Path, datetime] = field(default_factory=dict)
+    """Of an archive's files."""
+
+    def files(self, *patterns: str) -> list[Path]:
+        """Return the files that match, below the folder; a file that the user named is taken whatever its name."""
+        if self.path.is_file():
+            return [self.path]
+        found = {path for pattern in patterns or self.patterns for path in self.path.glob(pattern)}
+        return sorted(path for path in found if path.is_file())
+
+    def file(self, *patterns: str) -> Path:
+        """Return the only file that matches.
+
+        Raises:
+            UnreadableError: there is none, or there are several.
+        """
+        found = self.files(*patterns)
+        if len(found) == 1:
+            return found[0]
+        wanted = " or ".join(pattern.removeprefix("**/") for pattern in patterns or self.patterns)
+        if not found:
+            raise UnreadableError(f"it holds no {wanted}; give the path of one")
+        names = ", ".join(str(path.relative_to(self.path)) for path in found[:5])
+        raise UnreadableError(f"it holds several of {wanted} ({names}); give the path of one")
+
+    def written_at(self, path: Path) -> datetime:
+        """Return when a file was changed last, in UTC."""
+        return self.times.get(path) or datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+    def aware(self, moment: datetime) -> datetime:
+        """Return a time in UTC; one without a zone is in the user's."""
+        return moment.astimezone(UTC)
+
+    @property
+    def zone_guess(self) -> Remark:
+        """What to say, for each record, of a time without a zone that `aware` read."""
+        zone = self.zone or "this machine's zone"
+        return Remark("guessed", f"its time has no zone; read in {zone}, which --source-tz changes")
+
+
+ReadPeer = Callable[[Source], Iterator[PeerItem]]
 
 
 class UnreadableError(Exception):
@@ -74,9 +128,13 @@ class Peer:
     reader: str
     """`module:function`, a `ReadPeer`."""
     places: tuple[str, ...]
-    """Where its file usually is, as patterns below the user's folder."""
+    """Where its file or folder usually is, as patterns below the user's folder."""
+    files: tuple[str, ...]
+    """Which files are taken of a folder, or of an archive, as patterns below it (`**/*.md`)."""
     beside: tuple[str, ...] = ()
-    """Endings of the files that belong to it."""
+    """Endings of the files that belong to each of them."""
+    extras: tuple[str, ...] = ()
+    """What `--also` may ask for, such as conversations."""
 
 
 SQLITE_FILES: Final = ("-wal", "-journal")
@@ -92,12 +150,22 @@ PEERS: Final = {
                 ".local/share/mcp-memory/sqlite_vec.db",
                 "Library/Application Support/mcp-memory/sqlite_vec.db",
             ),
+            ("**/sqlite_vec.db",),
             SQLITE_FILES,
         ),
         Peer(
             "server-memory",
             "memory_mcp.imports.peers.server_memory:read",
             (".npm/_npx/*/node_modules/@modelcontextprotocol/server-memory/dist/memory.json*",),
+            ("**/memory.json", "**/memory.jsonl"),
         ),
+        Peer(
+            "openmemory",
+            "memory_mcp.imports.peers.openmemory:read",
+            ("openmemory/api/openmemory.db", "*/openmemory/api/openmemory.db", "*/*/openmemory/api/openmemory.db"),
+            SQLITE_FILES,
+        ),
+        Peer("claude-mem", "memory_mcp.imports.peers.claude_mem:read", (".claude-mem/claude-mem.db",), SQLITE_FILES),
+        Peer("engram", "memory_mcp.imports.peers.engram:read", (".engram/engram.db",), SQLITE_FILES),
     )
 }

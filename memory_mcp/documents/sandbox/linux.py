@@ -20,8 +20,9 @@ _ASK_VERSION: Final = 1
 _FILE_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 5: 16}
 """By ABI: how many rights to files it knows, each a bit; reading a folder and executing are among them."""
 _PATH_BENEATH: Final = 1
-_PRIVATE_RIGHTS: Final = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 5) | (1 << 8) | (1 << 14)
-"""In a private folder: write, read and list files, remove and make them, and make them shorter (from ABI 3 on)."""
+_PRIVATE_RIGHTS: Final = (1 << 1) | (1 << 2) | (1 << 3) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 14)
+"""In a private folder: write, read and list files, remove them, make folders and files, and make them shorter (from
+ABI 3 on)."""
 _NETWORK_SINCE, _NETWORK_RIGHTS = 4, 0b11  # bind and connect TCP
 _SCOPES_SINCE, _SCOPES = 6, 0b11  # abstract Unix sockets, and signals, of processes outside
 

@@ -84,8 +84,10 @@ _FILE_CALLS: Final[dict[str, tuple[int | None, int | None]]] = {
     "fchown": (93, 55),
     "unlink": (87, None),
     "unlinkat": (263, 35),
+    "mkdir": (83, None),
+    "mkdirat": (258, 34),
 }
-"""Allowed too where files may be opened: what SQLite needs for a database and its log."""
+"""Allowed too where files may be opened: what a database and its log need, and an archive's folders."""
 _NOT_EXECUTABLE: Final[dict[str, tuple[int, int]]] = {"mmap": (9, 222), "mprotect": (10, 226)}
 """Allowed without PROT_EXEC: no machine code but what was mapped before the box closed."""
 

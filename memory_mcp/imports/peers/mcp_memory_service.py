@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, UnreadableError
+from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, Source, UnreadableError
 from memory_mcp.imports.peers.database import columns_of, opened, text
 
 WANTED: Final = ("content_hash", "content", "tags", "memory_type", "metadata")
@@ -63,13 +63,13 @@ class ServiceRow:
     remarks: tuple[Remark, ...] = field(default=())
 
 
-def read(path: Path) -> Iterator[PeerItem]:
+def read(source: Source) -> Iterator[PeerItem]:
     """Yield the memories, each with the versions that it superseded.
 
     Raises:
         UnreadableError: it is no database of mcp-memory-service.
     """
-    rows = {row.source_id: row for row in _rows(path)}
+    rows = {row.source_id: row for row in _rows(source.file())}
     earlier = _by_head(rows)
     for row in rows.values():
         yield from row.remarks

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Final
 
-from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, UnreadableError
+from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
 
 IDS: Final = uuid.UUID("5b0d1c52-0d0c-5b1e-9a55-0c8d6a1f7e10")
 """Ours; the peer has no ids, so they are made of names and texts."""
@@ -17,13 +16,14 @@ NO_TIMES: Final = Remark("guessed", "the peer keeps no times; the file's is take
 Thing = Mapping[str, object]
 
 
-def read(path: Path) -> Iterator[PeerItem]:
+def read(source: Source) -> Iterator[PeerItem]:
     """Yield a memory for each observation, and one for each entity that has relations, or nothing else.
 
     Raises:
         UnreadableError: nothing in the file is of server-memory.
     """
-    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    path = source.file()
+    at = source.written_at(path)
     things: list[Thing] = []
     damaged: list[Remark] = []
     for found in _things(path.read_text("utf-8-sig", "replace")):
@@ -75,14 +75,16 @@ def _records(entity: Thing, relations: list[Thing], at: datetime) -> Iterator[Pe
         if len(observations) == 1:  # alone it would not say whom it is about
             metadata["observation"] = text
         content = f"{name}: {text}" if len(observations) == 1 else text
-        yield PeerRecord(f"{name}#{number}", content, at, at, (name,), kind, metadata, id=_id(name, text))
+        yield PeerRecord(
+            f"{name}#{number}", content, at, at, (name,), kind, metadata, id=_id(name, text), is_dated=False
+        )
     if relations or not observations:
         told = [{"relation": str(each.get("relationType")), "to": str(each.get("to"))} for each in relations]
         said = "; ".join(f"{each['relation']} {each['to']}" for each in told)
         content = f"{name} ({kind})" if kind else name
         content += f": {said}" if said else ""
         metadata = {"entity": name, "relations": told} if told else {"entity": name}
-        yield PeerRecord(name, content, at, at, (name,), kind, metadata, id=_id(name, ""))
+        yield PeerRecord(name, content, at, at, (name,), kind, metadata, id=_id(name, ""), is_dated=False)
 
 
 def _id(name: str, text: str) -> str:

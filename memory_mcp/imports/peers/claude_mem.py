@@ -1,0 +1,115 @@
+"""claude-mem: what it observed in sessions and how it summed them up; `claude-mem.db`, whatever columns it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, UnreadableError
+from memory_mcp.imports.peers.database import PeerRow, columns_of, opened, rows
+from memory_mcp.imports.peers.values import joined, listed, members, moment, own_id, remarks, told, written_at
+
+COMMON: Final = (
+    "id",
+    "memory_session_id",
+    "sdk_session_id",
+    "project",
+    "merged_into_project",
+    "created_at",
+    "created_at_epoch",
+)
+OBSERVED: Final = (
+    "text",
+    "type",
+    "title",
+    "subtitle",
+    "facts",
+    "narrative",
+    "concepts",
+    "files_read",
+    "files_modified",
+    "metadata",
+)
+SUMMED: Final = ("request", "investigated", "learned", "completed", "next_steps", "notes", "files_read", "files_edited")
+SECTIONS: Final = SUMMED[:6]
+SUMMARY: Final = "session_summary"
+"""The type of a summary; the peer has none."""
+NAMESPACES: Final = Remark("guessed", "each project's memories go into the namespace of that name")
+NOT_TAKEN: Final = Remark("lost", "prompts, tool calls, token counts and models of the peer are not taken")
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a row says."""
+
+    source_id: str
+    content: str
+    type: str
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+def read(path: Path) -> Iterator[PeerItem]:
+    """Yield the observations and the summaries of sessions.
+
+    Raises:
+        UnreadableError: it is no database of claude-mem.
+    """
+    at = written_at(path)
+    with opened(path) as db:
+        if not {"project", "type", "created_at_epoch"} <= columns_of(db, "observations"):
+            raise UnreadableError(f"{path.name} has no observations of claude-mem; name its claude-mem.db")
+        for row, is_utf8 in rows(db, "observations", COMMON + OBSERVED):
+            yield from _items(_observation(row), row, at, is_utf8=is_utf8)
+        for row, is_utf8 in rows(db, "session_summaries", COMMON + SUMMED):
+            yield from _items(_summary(row), row, at, is_utf8=is_utf8)
+    yield NAMESPACES
+    yield NOT_TAKEN
+
+
+def _observation(row: PeerRow) -> Noted:
+    lists = {name: listed(row[name]) for name in ("facts", "files_read", "files_modified")}
+    metadata = joined(members(row["metadata"]), {"title": row["title"], "subtitle": row["subtitle"], **lists})
+    tags = tuple(listed(row["concepts"]))
+    return Noted(f"obs-{row['id']}", _content(row), told(row["type"]), tags, metadata)
+
+
+def _content(row: PeerRow) -> str:
+    """Return the narrative, or the facts where there is none, below the title unless they begin with it."""
+    title = told(row["title"])
+    body = told(row["narrative"]) or "\n".join(listed(row["facts"])) or told(row["text"]) or told(row["subtitle"])
+    if _on_one_line(body).startswith(_on_one_line(title)):
+        return body
+    return f"{title}\n\n{body}" if body else title
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _summary(row: PeerRow) -> Noted:
+    said = {name.replace("_", " ").capitalize(): told(row[name]) for name in SECTIONS}
+    content = "\n\n".join(f"{name}: {what}" for name, what in said.items() if what)
+    metadata = joined({}, {name: listed(row[name]) for name in ("files_read", "files_edited")})
+    return Noted(f"summary-{row['id']}", content, SUMMARY, metadata=metadata)
+
+
+def _items(noted: Noted, row: PeerRow, file_time: datetime, *, is_utf8: bool) -> Iterator[PeerItem]:
+    created = moment(row["created_at_epoch"]) or moment(row["created_at"])
+    yield from remarks(noted.source_id, is_utf8=is_utf8, has_time=created is not None)
+    at = created or file_time
+    yield PeerRecord(
+        noted.source_id,
+        noted.content,
+        at,
+        at,
+        noted.tags,
+        noted.type,
+        noted.metadata,
+        told(row["memory_session_id"]) or told(row["sdk_session_id"]) or None,
+        told(row["merged_into_project"]) or told(row["project"]),
+        id=own_id("claude-mem", noted.source_id, row["created_at_epoch"]),  # numbers alone are those of every database
+    )
