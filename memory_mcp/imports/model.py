@@ -167,5 +167,34 @@ PEERS: Final = {
         ),
         Peer("claude-mem", "memory_mcp.imports.peers.claude_mem:read", (".claude-mem/claude-mem.db",), SQLITE_FILES),
         Peer("engram", "memory_mcp.imports.peers.engram:read", (".engram/engram.db",), SQLITE_FILES),
+        Peer(
+            "basic-memory",
+            "memory_mcp.imports.peers.basic_memory:read",
+            ("basic-memory",),
+            ("**/*.md", "**/memory.db"),
+            SQLITE_FILES,
+        ),
+        Peer("obsidian", "memory_mcp.imports.peers.obsidian:read", (), ("**/*.md", "**/.obsidian/*.json")),
+        Peer("claude-code", "memory_mcp.imports.peers.claude_code:read", (".claude/projects",), ("**/memory/*.md",)),
+        Peer(
+            "chatgpt",
+            "memory_mcp.imports.peers.chatgpt:read",
+            (),
+            ("**/conversations*.json",),
+            extras=("conversations",),
+        ),
+        Peer(
+            "claude",
+            "memory_mcp.imports.peers.claude:read",
+            ("Downloads/data-*-batch-*.zip",),
+            (
+                "**/conversations*.json",
+                "**/memories*.json",
+                "**/memories/*.json",
+                "**/projects*.json",
+                "**/projects/*.json",
+            ),
+            extras=("conversations",),
+        ),
     )
 }

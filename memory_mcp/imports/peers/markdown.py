@@ -68,8 +68,9 @@ class Times:
 def notes(source: Source, root: Path) -> Iterator[Note | Remark]:
     """Yield the notes, without those in hidden folders: what was thrown away, and settings."""
     for path in source.files():
-        place = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
-        if path.suffix.lower() == ".md" and not any(part.startswith(".") for part in place.parts):
+        below = path.relative_to(source.path if source.path.is_dir() else source.path.parent)
+        if path.suffix.lower() == ".md" and not any(part.startswith(".") for part in below.parts):
+            place = path.relative_to(root) if path.is_relative_to(root) else below
             yield _note(path, nfc(place.as_posix()))
 
 
