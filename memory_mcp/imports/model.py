@@ -163,9 +163,24 @@ PEERS: Final = {
             "openmemory",
             "memory_mcp.imports.peers.openmemory:read",
             ("openmemory/api/openmemory.db", "*/openmemory/api/openmemory.db", "*/*/openmemory/api/openmemory.db"),
+            ("**/openmemory.db", "**/memories.json"),
             SQLITE_FILES,
         ),
-        Peer("claude-mem", "memory_mcp.imports.peers.claude_mem:read", (".claude-mem/claude-mem.db",), SQLITE_FILES),
-        Peer("engram", "memory_mcp.imports.peers.engram:read", (".engram/engram.db",), SQLITE_FILES),
+        Peer(
+            "claude-mem",
+            "memory_mcp.imports.peers.claude_mem:read",
+            (".claude-mem/claude-mem.db",),
+            ("**/claude-mem.db",),
+            SQLITE_FILES,
+            ("prompts",),
+        ),
+        Peer(
+            "engram",
+            "memory_mcp.imports.peers.engram:read",
+            (".engram/engram.db",),
+            ("**/engram.db", "**/engram-export.json"),
+            SQLITE_FILES,
+            ("summaries",),
+        ),
     )
 }
