@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
-from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, UnreadableError
+import apsw
+
+from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
 from memory_mcp.imports.peers.database import PeerRow, columns_of, opened, rows
-from memory_mcp.imports.peers.values import joined, listed, members, moment, own_id, remarks, told, written_at
+from memory_mcp.imports.peers.values import joined, listed, members, moment, own_id, remarks, told
 
 COMMON: Final = (
     "id",
@@ -37,8 +38,15 @@ SUMMED: Final = ("request", "investigated", "learned", "completed", "next_steps"
 SECTIONS: Final = SUMMED[:6]
 SUMMARY: Final = "session_summary"
 """The type of a summary; the peer has none."""
+SESSION_IDS: Final = ("content_session_id", "claude_session_id")
+"""Of the client; the second in old versions."""
+PROMPTED: Final = ("id", "session_db_id", *SESSION_IDS, "prompt_text", "created_at", "created_at_epoch")
+PROMPTS: Final = "prompts"
+"""What `--also` asks for."""
+PROMPT: Final = "prompt"
 NAMESPACES: Final = Remark("guessed", "each project's memories go into the namespace of that name")
-NOT_TAKEN: Final = Remark("lost", "prompts, tool calls, token counts and models of the peer are not taken")
+NOT_TAKEN: Final = Remark("lost", "tool calls, token counts and models of the peer are not taken")
+NO_PROMPTS: Final = Remark("lost", "prompts, which may quote what was deleted, are left out; --also prompts takes them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +60,14 @@ class Noted:
     metadata: Mapping[str, object] = field(default_factory=dict)
 
 
-def read(path: Path) -> Iterator[PeerItem]:
-    """Yield the observations and the summaries of sessions.
+def read(source: Source) -> Iterator[PeerItem]:
+    """Yield the observations, the summaries of sessions, and the prompts where asked for.
 
     Raises:
         UnreadableError: it is no database of claude-mem.
     """
-    at = written_at(path)
+    path = source.file()
+    at = source.written_at(path)
     with opened(path) as db:
         if not {"project", "type", "created_at_epoch"} <= columns_of(db, "observations"):
             raise UnreadableError(f"{path.name} has no observations of claude-mem; name its claude-mem.db")
@@ -66,8 +75,24 @@ def read(path: Path) -> Iterator[PeerItem]:
             yield from _items(_observation(row), row, at, is_utf8=is_utf8)
         for row, is_utf8 in rows(db, "session_summaries", COMMON + SUMMED):
             yield from _items(_summary(row), row, at, is_utf8=is_utf8)
+        if PROMPTS in source.extras:
+            yield from _prompts(db, at)
     yield NAMESPACES
     yield NOT_TAKEN
+    if PROMPTS not in source.extras:
+        yield NO_PROMPTS
+
+
+def _prompts(db: apsw.Connection, file_time: datetime) -> Iterator[PeerItem]:
+    """Yield the prompts, which know their project by their session alone."""
+    sessions: dict[object, PeerRow] = {}
+    for session, _ in rows(db, "sdk_sessions", ("id", *SESSION_IDS, *COMMON[1:4])):
+        sessions |= dict.fromkeys((session["id"], *(session[name] for name in SESSION_IDS if session[name])), session)
+    for row, is_utf8 in rows(db, "user_prompts", PROMPTED):
+        known = (sessions[row[name]] for name in ("session_db_id", *SESSION_IDS) if row[name] in sessions)
+        of_session = next(known, dict.fromkeys(COMMON))
+        noted = Noted(f"prompt-{row['id']}", told(row["prompt_text"]), PROMPT)
+        yield from _items(noted, {**of_session, "merged_into_project": None, **row}, file_time, is_utf8=is_utf8)
 
 
 def _observation(row: PeerRow) -> Noted:
@@ -112,4 +137,5 @@ def _items(noted: Noted, row: PeerRow, file_time: datetime, *, is_utf8: bool) ->
         told(row["memory_session_id"]) or told(row["sdk_session_id"]) or None,
         told(row["merged_into_project"]) or told(row["project"]),
         id=own_id("claude-mem", noted.source_id, row["created_at_epoch"]),  # numbers alone are those of every database
+        is_dated=created is not None,
     )

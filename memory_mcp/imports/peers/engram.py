@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.imports.model import LIVE, PeerItem, PeerRecord, Remark, UnreadableError
+from memory_mcp.imports.model import LIVE, PeerItem, PeerRecord, Remark, Source, UnreadableError
 from memory_mcp.imports.peers.database import PeerRow, columns_of, is_database, opened, rows
-from memory_mcp.imports.peers.values import joined, moment, own_id, remarks, told, written_at
+from memory_mcp.imports.peers.values import joined, json_file, moment, objects, own_id, remarks, told
 
 OBSERVED: Final = (
     "id",
@@ -28,45 +27,64 @@ OBSERVED: Final = (
     "deleted_at",
 )
 PROMPTED: Final = ("id", "session_id", "content", "project", "created_at")
+SUMMED: Final = ("id", "project", "started_at", "ended_at", "summary")
+SUMMARIES: Final = "summaries"
+"""What `--also` asks for."""
+TABLES: Final = (
+    ("obs", "observations", "observations", OBSERVED),
+    ("prompt", "user_prompts", "prompts", PROMPTED),
+    ("session", "sessions", "sessions", SUMMED),
+)
+"""What a row is, its table, its name in the export, and the columns."""
+TYPES: Final = {"obs": "", "prompt": "prompt", "session": "session_summary"}
+"""Of rows that have none."""
 CUT_MARK: Final = "... [truncated]"
-PROMPT: Final = "prompt"
 NOT_IT: Final = "{name} has no observations of engram; name its engram.db, or the JSON of `engram export`"
 NAMESPACES: Final = Remark("guessed", "each project's memories go into the namespace of that name")
-NOT_TAKEN: Final = Remark("lost", "the peer's summaries of sessions and counts of duplicates are not taken")
+NO_SUMMARIES: Final = Remark("lost", "the summaries of sessions are not taken; --also summaries takes them")
 CUT: Final = "the peer had cut its text at 2,000 bytes"
-OVERWRITTEN: Final = "the peer keeps no text that was overwritten"
+OVERWRITTEN: Final = "the peer keeps no overwritten text"
 
 
-def read(path: Path) -> Iterator[PeerItem]:
-    """Yield the observations, those that were deleted too, and the prompts.
+def read(source: Source) -> Iterator[PeerItem]:
+    """Yield the observations, those that were deleted too, the prompts, and summaries of sessions where asked for.
 
     Raises:
         UnreadableError: it is neither a database nor an export of engram.
     """
-    at = written_at(path)
+    path = source.file()
+    at = source.written_at(path)
     for kind, row, is_utf8 in (_of_database if is_database(path) else _of_export)(path):
-        yield from _items(kind, row, at, is_utf8=is_utf8)
+        if kind != "session":
+            yield from _items(kind, row, at, is_utf8=is_utf8)
+        elif SUMMARIES in source.extras and row.get("summary"):
+            yield from _items(kind, _summary(row), at, is_utf8=is_utf8)
     yield NAMESPACES
-    yield NOT_TAKEN
+    if SUMMARIES not in source.extras:
+        yield NO_SUMMARIES
 
 
 def _of_database(path: Path) -> Iterator[tuple[str, PeerRow, bool]]:
     with opened(path) as db:
         if not {"title", "content", "session_id"} <= columns_of(db, "observations"):
             raise UnreadableError(NOT_IT.format(name=path.name))
-        for kind, table, columns in (("obs", "observations", OBSERVED), (PROMPT, "user_prompts", PROMPTED)):
+        for kind, table, _, columns in TABLES:
             for row, is_utf8 in rows(db, table, columns):
                 yield kind, row, is_utf8
 
 
 def _of_export(path: Path) -> Iterator[tuple[str, PeerRow, bool]]:
-    try:
-        held = json.loads(path.read_text("utf-8-sig", "replace"))
-        found = {"obs": held["observations"], PROMPT: held.get("prompts") or []}
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
-        raise UnreadableError(NOT_IT.format(name=path.name)) from error
-    for kind, listed in found.items():
-        yield from ((kind, row, True) for row in listed if isinstance(row, Mapping))
+    held = json_file(path)
+    if not isinstance(held, Mapping) or not isinstance(held.get("observations"), list):
+        raise UnreadableError(NOT_IT.format(name=path.name))
+    for kind, _, name, _ in TABLES:
+        yield from ((kind, row, True) for row in objects(held.get(name)))
+
+
+def _summary(row: PeerRow) -> PeerRow:
+    """Return a session as what it came to."""
+    at = row.get("ended_at") or row.get("started_at")
+    return {**row, "session_id": row.get("id"), "content": row["summary"], "created_at": at}
 
 
 def _items(kind: str, row: PeerRow, file_time: datetime, *, is_utf8: bool) -> Iterator[PeerItem]:
@@ -86,11 +104,11 @@ def _items(kind: str, row: PeerRow, file_time: datetime, *, is_utf8: bool) -> It
         content,
         at,
         max(at, moment(row.get("updated_at")) or at),
-        (),
-        told(row.get("type")) or (PROMPT if kind == PROMPT else ""),
-        joined({}, columns),
-        told(row.get("session_id")) or None,
-        told(row.get("project")),
+        type=told(row.get("type")) or TYPES[kind],
+        metadata=joined({}, columns),
+        conversation_id=told(row.get("session_id")) or None,
+        namespace=told(row.get("project")),
         state="deleted" if row.get("deleted_at") else LIVE,
         id=own_id("engram", source_id, row.get("created_at")),  # numbers alone are those of every database
+        is_dated=created is not None,
     )

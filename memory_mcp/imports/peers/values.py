@@ -35,9 +35,12 @@ def moment(value: object) -> datetime | None:
         return None
 
 
-def written_at(path: Path) -> datetime:
-    """Return the time of a file, for what has none."""
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+def json_file(path: Path) -> object:
+    """Return what the JSON of a file says; None if it is none."""
+    try:
+        return json.loads(path.read_text("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def parsed(written: object) -> object:
@@ -66,6 +69,11 @@ def members(written: object) -> dict[str, object]:
     if isinstance(held, Mapping):
         return dict(cast("Mapping[str, object]", held))
     return {"metadata": held} if held else {}
+
+
+def objects(held: object) -> list[dict[str, object]]:
+    """Return the objects of a list."""
+    return [each for each in cast("list[object]", held) if isinstance(each, dict)] if isinstance(held, list) else []
 
 
 def joined(own: Mapping[str, object], columns: Mapping[str, object]) -> dict[str, object]:
