@@ -26,6 +26,7 @@ from memory_mcp.imports.orders import Order
 
 LIMITS: Final = ReadingLimits(cpu_s=600, memory_bytes=2 << 30, output_bytes=8 << 30)
 UNPACKED: Final = "unpacked archive"
+NO_LIBRARY: Final = "{library} is not installed, so it cannot be read; pip install 'memory-mcp[documents]'"
 OPEN_BOX: Final = (
     "this system's sandbox cannot confine a reader to one folder ({layers} alone); use a Linux kernel with Landlock and"
     " seccomp, or macOS, or accept the risk with MCP_MEMORY_INGEST_UNSANDBOXED=1"
@@ -35,8 +36,12 @@ OPEN_BOX: Final = (
 def main() -> None:
     """Read one copy."""
     order = Order.parsed(sys.argv[1])
-    module, _, function = order.reader.partition(":")
-    read = cast("ReadPeer", getattr(importlib.import_module(module), function))
+    try:
+        read = _reader(order.reader)
+    except ModuleNotFoundError as error:
+        with os.fdopen(1, "wb") as pipe:
+            pipe.write(frames.refused(NO_LIBRARY.format(library=error.name)))
+        return
     for codec in pkgutil.iter_modules(encodings.__path__):
         with suppress(ImportError):  # those of another system
             importlib.import_module(f"encodings.{codec.name}")
@@ -49,6 +54,11 @@ def main() -> None:
             return
         for frame in _frames(read, order):
             pipe.write(frame)
+
+
+def _reader(named: str) -> ReadPeer:
+    module, _, function = named.partition(":")
+    return cast("ReadPeer", getattr(importlib.import_module(module), function))
 
 
 def confines(layers: Layers) -> bool:

@@ -31,11 +31,21 @@ def copied(peer: Peer, path: Path, folder: Path) -> Path:
             before = _stats(peer, path)
             _copy(path, target, before)
             if _stats(peer, path) == before:
+                _copy_from_home(peer, target)
                 return target
             _remove(target, before)
     except OSError as error:
         raise UnreadableError(f"it cannot be copied ({error.strerror}); fix that and try again") from error
     raise UnreadableError("another program writes it all the time; close that program")
+
+
+def _copy_from_home(peer: Peer, target: Path) -> None:
+    """Add what the user's folder says of a folder elsewhere, unless that has its own."""
+    for place in peer.at_home if target.is_dir() else ():
+        file, copy = Path.home() / place, target / place
+        if file.is_file() and not any(target.glob(f"**/{file.name}")):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copied(peer, file, copy.parent)
 
 
 def _stats(peer: Peer, path: Path) -> dict[Path, Stat]:

@@ -135,6 +135,10 @@ class Peer:
     """Endings of the files that belong to each of them."""
     extras: tuple[str, ...] = ()
     """What `--also` may ask for, such as conversations."""
+    listed_in: tuple[tuple[str, str], ...] = ()
+    """Where its folders are listed: JSON files below the user's folder, each with the member that has them."""
+    at_home: tuple[str, ...] = ()
+    """Files below the user's folder that say more of a folder elsewhere; they come to the same place in its copy."""
 
 
 SQLITE_FILES: Final = ("-wal", "-journal")
@@ -188,8 +192,20 @@ PEERS: Final = {
             ("basic-memory",),
             ("**/*.md", "**/memory.db"),
             SQLITE_FILES,
+            listed_in=((".basic-memory/config.json", "projects"),),
+            at_home=(".basic-memory/memory.db",),
         ),
-        Peer("obsidian", "memory_mcp.imports.peers.obsidian:read", (), ("**/*.md", "**/.obsidian/*.json")),
+        Peer(
+            "obsidian",
+            "memory_mcp.imports.peers.obsidian:read",
+            (),
+            ("**/*.md", "**/.obsidian/*.json"),
+            listed_in=(
+                (".config/obsidian/obsidian.json", "vaults"),
+                (".var/app/md.obsidian.Obsidian/config/obsidian/obsidian.json", "vaults"),
+                ("Library/Application Support/obsidian/obsidian.json", "vaults"),
+            ),
+        ),
         Peer("claude-code", "memory_mcp.imports.peers.claude_code:read", (".claude/projects",), ("**/memory/*.md",)),
         Peer(
             "chatgpt",

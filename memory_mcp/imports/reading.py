@@ -17,6 +17,7 @@ from memory_mcp.documents.sandbox.control import LENGTH
 from memory_mcp.domain.errors import TransferError
 from memory_mcp.imports import frames
 from memory_mcp.imports.copying import copied
+from memory_mcp.imports.listed import folders as listed_folders
 from memory_mcp.imports.model import Peer, PeerItem, UnreadableError
 from memory_mcp.imports.orders import Order
 
@@ -49,10 +50,13 @@ def find(peer: Peer, given: Path | None) -> Path:
     if given is not None:
         return _checked(peer, given)
     home = Path.home()
-    found = [path for place in peer.places for path in home.glob(place)]
+    listed = listed_folders(peer, home)
+    if len(listed) > 1:
+        raise TransferError(f"{peer.name} has several folders; give the path of one: {', '.join(map(str, listed))}")
+    found = listed or [path for place in peer.places for path in home.glob(place)]
     if found:
         return max(found, key=lambda path: path.stat().st_mtime)
-    places = " or ".join(str(home / place) for place in peer.places)
+    places = " or ".join(str(home / place) for place in peer.places) or "any usual place"
     raise TransferError(f"{peer.name} has no file at {places}; give its path")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from memory_mcp.domain.models import MAX_ID
@@ -17,6 +19,7 @@ from memory_mcp.imports.peers.markdown import Note
 from memory_mcp.imports.peers.values import own_id
 
 DATABASE: Final = "memory.db"
+HOME: Final = PurePosixPath(".basic-memory")
 NO_HISTORY: Final = Remark("lost", "the peer overwrites notes: their earlier texts are not kept there")
 _RELATION: Final = re.compile(r"\s*[-*+]\s+([^\[\]]*?)\s*\[\[([^\[\]|]+)(?:\|[^\[\]]*)?\]\](?:\s*\(.*\))?\s*")
 Times = Mapping[str, datetime]
@@ -28,10 +31,10 @@ def read(source: Source) -> Iterator[PeerItem]:
     Raises:
         UnreadableError: there is no note.
     """
-    known = dict(_created(source))
+    known = _created(source)
     seen: set[str] = set()
     found = False
-    for note in markdown.notes(source, source.path):
+    for note in markdown.notes(source, _root(source, known)):
         found = True
         if isinstance(note, Note):
             yield from _items(note, source, known, seen)
@@ -42,23 +45,39 @@ def read(source: Source) -> Iterator[PeerItem]:
     yield NO_HISTORY
 
 
-def _created(source: Source) -> Iterator[tuple[str, datetime]]:
-    """Yield when notes were created by their paths; a path of two projects is left out."""
+def _created(source: Source) -> Times:
+    """Return when notes were created by their paths; a path that several projects have is left out."""
+    found: dict[str, set[datetime]] = {}
     for path in source.files(f"**/{DATABASE}") if source.path.is_dir() else []:
-        with opened(path) as db:
-            if not {"file_path", "created_at"} <= columns_of(db, "entity"):
-                continue
-            rows = db.execute("SELECT file_path, min(created_at) FROM entity GROUP BY file_path HAVING count(*) = 1")
-            for place, written in rows:
-                try:
-                    yield nfc(str(place)), source.aware(datetime.fromisoformat(str(written)))
-                except ValueError:
-                    continue
+        for place, project, written in _rows(path):
+            if path.parent.name == HOME.name and PurePosixPath(project).name != source.path.name:
+                continue  # the database knows all projects of the user
+            with suppress(ValueError):
+                found.setdefault(nfc(place), set()).add(source.aware(datetime.fromisoformat(written)))
+    return {place: times.pop() for place, times in found.items() if len(times) == 1}
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the path of each note, that of its project, and when it was created."""
+    with opened(path) as db:
+        if {"file_path", "created_at", "project_id"} <= columns_of(db, "entity") and columns_of(db, "project"):
+            joined = "entity LEFT JOIN project ON project.id = entity.project_id"
+            rows = db.execute(f"SELECT file_path, project.path, entity.created_at FROM {joined}")  # noqa: S608 - constants
+            yield from ((str(place), str(project), str(written)) for place, project, written in rows)
+
+
+def _root(source: Source, known: Times) -> Path:
+    """Return the project's folder, which an archive may hold within others: most notes are where they are known."""
+    roots: Counter[Path] = Counter()
+    for path in source.files() if source.path.is_dir() else []:
+        folders = [folder for folder in path.parents if folder.is_relative_to(source.path)]
+        roots.update(folder for folder in folders[::-1] if nfc(path.relative_to(folder).as_posix()) in known)
+    return max(roots, key=lambda root: roots[root], default=source.path)
 
 
 def _items(note: Note, source: Source, known: Times, seen: set[str]) -> Iterator[PeerItem]:
     place = PurePosixPath(note.place)
-    created = _of(place, known)
+    created = known.get(note.place)
     when = markdown.times(note, source, created)
     if created is not None and when.created == created:
         note.remarks.append(Remark("guessed", source.zone_guess.what, note.place))
@@ -67,7 +86,7 @@ def _items(note: Note, source: Source, known: Times, seen: set[str]) -> Iterator
     seen.add(permalink)
     metadata = {
         "title": note.text("title") or place.stem,
-        "folder": "" if place.parent.name == "" else str(place.parent),
+        "folder": markdown.folder_of(note),
         "permalink": "" if is_id else permalink,
         "relations": relations(note.body),
     }
@@ -79,12 +98,6 @@ def _items(note: Note, source: Source, known: Times, seen: set[str]) -> Iterator
         type=note.text("type"),
         metadata=metadata,
     )
-
-
-def _of(place: PurePosixPath, known: Times) -> datetime | None:
-    """Return what is known of a note; the source may begin above the project's folder."""
-    parts = place.parts
-    return next((known[path] for start in range(len(parts)) if (path := "/".join(parts[start:])) in known), None)
 
 
 def relations(body: str) -> list[dict[str, str]]:

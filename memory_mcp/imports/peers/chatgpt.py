@@ -66,7 +66,9 @@ def read(source: Source) -> Iterator[PeerItem]:
             file, conversation = item
             yield from _of(conversation, source.written_at(file), kept, takes_turns=takes_turns)
     if not found:
-        raise UnreadableError("it holds no conversations of ChatGPT; give the export's zip, folder or conversations.json")
+        raise UnreadableError(
+            "it holds no conversations of ChatGPT; give the export's zip, folder or conversations.json"
+        )
     yield from _saved(kept)
     yield from _about(kept)
     if not takes_turns:

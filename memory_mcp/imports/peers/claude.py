@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from memory_mcp.documents.readers.json_ import Json, as_dict, as_list, as_str
@@ -18,6 +17,15 @@ BRANCHES: Final = "it is one of several answers to the same message; all are tak
 FILES: Final = "pictures and files are not taken; the texts of attachments are"
 NO_PARENT: Final = "00000000-0000-4000-8000-000000000000"
 SENDERS: Final = ("human", "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What belongs to a text."""
+
+    metadata: dict[str, str]
+    tags: tuple[str, ...] = ()
+    chat: str = ""
 
 
 @dataclass(slots=True)
@@ -92,14 +100,13 @@ def _project(held: dict[str, Json], file_time: datetime, found: Found) -> Iterat
         return
     project, name = as_str(held.get("uuid")), as_str(held.get("name"))
     found.projects[project] = name
-    about = {"project": name, "description": as_str(held.get("description"))}
+    tags = (name,) if name else ()
     if text := as_str(held.get("prompt_template")).strip():
-        source_id = f"{project}: instructions"
-        yield from _record(held, file_time, source_id, text, "instruction", about, tags=(name,))
+        about = About({"project": name, "description": as_str(held.get("description"))}, tags)
+        yield from _record(held, file_time, project, text, "instruction", about)
     for doc in map(as_dict, as_list(held.get("docs"))):
-        metadata = {"project": name, "title": as_str(doc.get("filename"))}
-        source_id, text = as_str(doc.get("uuid")), as_str(doc.get("content"))
-        yield from _record(doc, file_time, source_id, text, "document", metadata, tags=(name,))
+        about = About({"project": name, "title": as_str(doc.get("filename"))}, tags)
+        yield from _record(doc, file_time, as_str(doc.get("uuid")), as_str(doc.get("content")), "document", about)
 
 
 def _turns(conversation: dict[str, Json], file_time: datetime) -> Iterator[PeerItem]:
@@ -117,12 +124,14 @@ def _turns(conversation: dict[str, Json], file_time: datetime) -> Iterator[PeerI
             metadata["reply_to"] = "" if parent == NO_PARENT else parent
         if as_list(message.get("files")):
             yield Remark("lost", FILES, source_id)
-        if text := _said(message):
-            yield from _record(message, began, source_id, text, "turn", metadata, chat)
-        for number, attached in enumerate(map(as_dict, as_list(message.get("attachments"))), 1):
-            if text := as_str(attached.get("extracted_content")):
-                about = {"title": as_str(attached.get("file_name")), "attached_to": source_id}
-                yield from _record(message, began, f"{source_id}-{number}", text, "document", about, chat)
+        if text := "\n\n".join(filter(None, (_said(message), *_attached(message)))):
+            yield from _record(message, began, source_id, text, "turn", About(metadata, chat=chat))
+
+
+def _attached(message: dict[str, Json]) -> Iterator[str]:
+    """Yield the texts of attachments; a long text that is pasted becomes one."""
+    for attachment in map(as_dict, as_list(message.get("attachments"))):
+        yield as_str(attachment.get("extracted_content")).strip()
 
 
 def _said(message: dict[str, Json]) -> str:
@@ -133,30 +142,21 @@ def _said(message: dict[str, Json]) -> str:
 
 
 def _record(
-    held: dict[str, Json],
-    fallback: datetime,
-    source_id: str,
-    text: str,
-    kind: str,
-    metadata: dict[str, str],
-    chat: str = "",
-    tags: tuple[str, ...] = (),
+    held: dict[str, Json], fallback: datetime, source_id: str, text: str, kind: str, about: About
 ) -> Iterator[PeerItem]:
     created = moment(held.get("created_at"))
     at = created or fallback
-    updated = max(at, moment(held.get("updated_at")) or at)
     if created is None:
         yield Remark("guessed", NO_TIME, source_id)
     yield PeerRecord(
         source_id,
         text,
         at,
-        updated,
-        tuple(filter(None, tags)),
+        max(at, moment(held.get("updated_at")) or at),
+        about.tags,
         kind,
-        _filled(metadata),
-        chat or None,
-        id="" if ":" not in source_id else own_id("claude", source_id),
+        _filled(about.metadata),
+        about.chat or None,
         is_dated=created is not None,
     )
 

@@ -28,12 +28,13 @@ def objects(source: Source) -> Iterator[tuple[Path, dict[str, Json]] | Remark]:
         UnreadableError: a file that the user named is no JSON.
     """
     for path in source.files():
-        number = 0
+        found = False
         try:
-            for number, held in enumerate(_of_file(path), 1):
+            for held in _of_file(path):
+                found = True
                 yield path, held
         except json_.BROKEN as error:
-            if path == source.path and not number:
+            if path == source.path and not found:
                 raise UnreadableError(f"{path.name} is no JSON; give the export's zip, folder or .json") from error
             yield Remark("bad", CUT_OFF, path.name)
 

@@ -16,10 +16,11 @@ _MEMBER: Final = re.compile(r"""("[^"]*"|'[^']*'|[^\s"'\[\]{}#&*!|>%@`,-][^:]*?)
 _BLOCK_TEXT: Final = re.compile(r"([|>])[+-]?")
 _DOUBLE: Final = re.compile(r'("(?:[^"\\]|\\.)*")(?:\s+#.*)?', re.DOTALL)
 _SINGLE: Final = re.compile(r"'((?:[^']|'')*)'(?:\s+#.*)?", re.DOTALL)
+_TOKEN: Final = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[\[\],]|[^\[\],\s][^\[\],]*)""")
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9]\d{0,17})")
 _FLOAT: Final = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?")
 _WORDS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
-_BEGINS_OTHER: Final = tuple("&*!|>%@`{}],")
+_BEGINS_OTHER: Final = tuple("&*!|>%@`{}],[")
 """What begins something else than a plain text: an anchor, a tag, a mapping in braces."""
 
 
@@ -87,7 +88,7 @@ class _Lines:
         if header := _BLOCK_TEXT.fullmatch(rest):
             return self._block_text(header[1], indent)
         if rest:
-            return scalar(self._continued(rest, indent), depth)
+            return scalar(self._continued(rest, indent))
         line = self.peek()
         if line is None or line[0] < indent or (line[0] == indent and not _is_item(line[1])):
             return None
@@ -132,7 +133,7 @@ def _is_item(text: str) -> bool:
     return text == "-" or text.startswith("- ")
 
 
-def scalar(written: str, depth: int = 0) -> object:
+def scalar(written: str) -> object:
     """Return a value that stands on one line.
 
     Raises:
@@ -145,8 +146,8 @@ def scalar(written: str, depth: int = 0) -> object:
             return match[1].replace("''", "'")
         raise NotYamlError
     written = re.sub(r"(?:^|\s+)#.*", "", written, flags=re.DOTALL)
-    if written.startswith("["):
-        return _flow_list(written, depth)
+    if written.startswith("[") and written.endswith("]"):
+        return _flow_list(written)
     if written == "{}":
         return {}
     if written.startswith(_BEGINS_OTHER) or ": " in written or written.endswith(":"):
@@ -177,23 +178,19 @@ def _plain(written: str) -> object:
     return written
 
 
-def _flow_list(written: str, depth: int) -> list[object]:
-    if not written.endswith("]") or depth > MAX_DEPTH:
-        raise NotYamlError
-    parts, start, open_, quote = [], 1, 0, ""
-    for at, sign in enumerate(written[1:-1], 1):
-        if quote:
-            quote = "" if sign == quote else quote
-        elif sign in "\"'" and not written[start:at].strip():
-            quote = sign
-        elif sign in "[]":
-            open_ += 1 if sign == "[" else -1
-        elif sign == "," and open_ == 0:
-            parts.append(written[start:at])
-            start = at + 1
-        if open_ < 0:
+def _flow_list(written: str) -> object:
+    """Return a list in brackets, which may hold others."""
+    open_: list[list[object]] = [[]]
+    for part in (match[1].strip() for match in _TOKEN.finditer(written)):
+        if part == "[":
+            open_.append([])
+        elif part == "]" and len(open_) > 1:
+            closed = open_.pop()
+            open_[-1].append(closed)
+        elif part != ",":
+            open_[-1].append(scalar(part))
+        if len(open_) > MAX_DEPTH:
             raise NotYamlError
-    if quote or open_:
+    if len(open_) > 1 or len(open_[0]) != 1:
         raise NotYamlError
-    parts.append(written[start:-1])
-    return [scalar(part.strip(), depth + 1) for part in parts if part.strip()]
+    return open_[0][0]

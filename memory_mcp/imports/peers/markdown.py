@@ -20,7 +20,15 @@ TOO_LARGE: Final = "it is larger than a memory can be"
 NOT_YAML: Final = "its front matter is no YAML that can be read; it stays in the text"
 ODD_TIME: Final = "its date cannot be read; the file's time is taken"
 CREATED: Final = ("created", "created_at", "date created", "creation date", "date")
-MODIFIED: Final = ("modified", "modified_at", "date modified", "last modified", "last_modified", "updated", "updated_at")
+MODIFIED: Final = (
+    "modified",
+    "modified_at",
+    "date modified",
+    "last modified",
+    "last_modified",
+    "updated",
+    "updated_at",
+)
 RAW: Final = "import"
 """The member of metadata that becomes `import.raw`: there the front matter is kept as it was written."""
 _CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
@@ -159,6 +167,11 @@ def record(
         id=id,
         is_dated=when.is_dated,
     )
+
+
+def folder_of(note: Note) -> str:
+    """Return the folder of a note; empty for the source's own."""
+    return note.place.rpartition("/")[0]
 
 
 def lines_outside_code(body: str) -> Iterator[str]:

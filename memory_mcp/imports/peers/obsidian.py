@@ -54,11 +54,9 @@ def vault(source: Source) -> Path:
 
 
 def _items(note: Note, source: Source) -> Iterator[PeerItem]:
-    place = PurePosixPath(note.place)
     when = markdown.times(note, source)
     tags = note.texts("tags", r",\s") + note.texts("tag", r",\s") + inline_tags(note.body)
-    folder = "" if place.parent.name == "" else str(place.parent)
-    metadata = {"title": note.text("title") or place.stem, "folder": folder}
+    metadata = {"title": note.text("title") or PurePosixPath(note.place).stem, "folder": markdown.folder_of(note)}
     yield from markdown.record(
         note, when, id=own_id("obsidian", note.place), tags=tags, type=note.text("type"), metadata=metadata
     )
