@@ -23,9 +23,8 @@ def folders(peer: Peer, home: Path) -> list[Path]:
 def _named(file: Path, member: str) -> Iterator[str]:
     """Yield the paths that a member's values are, or have."""
     listed = None
-    with suppress(OSError, ValueError, RecursionError):
-        with file.open("rb") as opened:
-            listed = json.loads(opened.read(MAX_BYTES))
+    with suppress(OSError, ValueError, RecursionError), file.open("rb") as opened:
+        listed = json.loads(opened.read(MAX_BYTES))
     members = listed.get(member) if isinstance(listed, dict) else None
     for value in members.values() if isinstance(members, dict) else ():
         path = value.get("path") if isinstance(value, dict) else value
