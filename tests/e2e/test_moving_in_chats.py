@@ -56,7 +56,7 @@ MESSAGES = {
 def conversation(**more: object) -> Json:
     """Return a conversation of ChatGPT, with a branch that was left."""
     names = list(MESSAGES)
-    mapping = {
+    mapping: Json = {
         name: {"id": name, "message": {"id": name, **MESSAGES[name]}, "parent": parent, "children": []}
         for name, parent in zip(names, [None, *names], strict=False)
     }
@@ -69,7 +69,7 @@ def conversation(**more: object) -> Json:
 async def test_saved_memories_of_chatgpt(command: Command, folder: Path, daemon: FakeDaemon) -> None:
     """What the model saved, the rest of its newest list, and what the user said of themselves; turns on request."""
     del daemon
-    empty = {"title": "Empty", "mapping": {}, "current_node": None}
+    empty: Json = {"title": "Empty", "mapping": {}, "current_node": None}
     with zipfile.ZipFile(folder / "export.zip", "w") as packed:
         packed.writestr("conversations-000.json", json.dumps([empty, conversation()]))
         packed.writestr("user.json", "{}")
@@ -113,8 +113,13 @@ async def test_a_file_that_was_cut_off(command: Command, folder: Path) -> None:
 MEMORY = (
     "**Work**\n\nLikes tea. Lives in Set\u00fabal.\n\n*Recent months*\n\nMoved house.\n\n# Other\n- One\n  more\n- Two"
 )
-PROJECT = {"uuid": "p1", "name": "Ledger", "prompt_template": "Be careful.", "is_starter_project": False,
-           "created_at": "2024-04-02T12:30:00Z", "docs": [{"uuid": "d1", "filename": "plan.md", "content": "# Plan"}]}  # fmt: skip
+PROJECT = {
+    "uuid": "p1",
+    "name": "Ledger",
+    "prompt_template": "Be careful.",
+    "created_at": "2024-04-02T12:30:00Z",
+    "docs": [{"uuid": "d1", "filename": "plan.md", "content": "# Plan"}],
+}
 
 
 def turn(name: str, sender: str, parts: list[Json], parent: str = "", **more: object) -> Json:
