@@ -159,5 +159,6 @@ PEERS: Final = {
             (".npm/_npx/*/node_modules/@modelcontextprotocol/server-memory/dist/memory.json*",),
             ("**/memory.json", "**/memory.jsonl"),
         ),
+        Peer("text", "memory_mcp.imports.peers.pasted_text:read", (), ("**/*.txt", "**/*.md")),
     )
 }
