@@ -25,6 +25,7 @@ MAX_PATH: Final = 1_000
 AT_ONCE: Final = 1 << 20
 BY_HAND: Final = "unpack it and give the folder's path"
 DAMAGED: Final = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, LZMAError, EOFError)
+NAMES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -38,14 +39,14 @@ class ArchiveMember:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip, or a tar, compressed or not."""
-    return _is_zip(path) or tarfile.is_tarfile(path)
+    """Whether a file is a zip, or a tar, compressed or not; or is named so, and then damaged."""
+    return path.name.lower().endswith(NAMES) or _is_zip(path) or tarfile.is_tarfile(path)
 
 
 def _is_zip(path: Path) -> bool:
     """Whether it begins as one: `is_zipfile` looks at the end alone, which another file's text may resemble."""
     with path.open("rb") as file:
-        return file.read(4) in ZIP and zipfile.is_zipfile(path)
+        return file.read(4) in ZIP
 
 
 def unpacked(
