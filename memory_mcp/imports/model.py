@@ -227,5 +227,6 @@ PEERS: Final = {
             ),
             extras=("conversations",),
         ),
+        Peer("text", "memory_mcp.imports.peers.pasted_text:read", (), ("**/*.txt", "**/*.md")),
     )
 }

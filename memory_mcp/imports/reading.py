@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,11 +19,12 @@ from memory_mcp.documents.sandbox.control import LENGTH
 from memory_mcp.domain.errors import TransferError
 from memory_mcp.imports import frames
 from memory_mcp.imports.copying import copied
-from memory_mcp.imports.listed import folders as listed_folders
 from memory_mcp.imports.model import Peer, PeerItem, UnreadableError
 from memory_mcp.imports.orders import Order
 
 PROGRAM: Final = "memory_mcp.imports.boxed"
+FOLDER: Final = "memory-mcp-import-"
+"""Begins the names of private folders; the number of their process follows."""
 WAIT_S: Final = 120.0
 """Until the reader's next record."""
 
@@ -41,39 +44,13 @@ class Wishes:
 USUAL: Final = Wishes()
 
 
-def find(peer: Peer, given: Path | None) -> Path:
-    """Return the peer's file or folder.
-
-    Raises:
-        TransferError: it is not there.
-    """
-    if given is not None:
-        return _checked(peer, given)
-    home = Path.home()
-    listed = listed_folders(peer, home)
-    if len(listed) > 1:
-        raise TransferError(f"{peer.name} has several folders; give the path of one: {', '.join(map(str, listed))}")
-    found = listed or [path for place in peer.places for path in home.glob(place)]
-    if found:
-        return max(found, key=lambda path: path.stat().st_mtime)
-    places = " or ".join(str(home / place) for place in peer.places) or "any usual place"
-    raise TransferError(f"{peer.name} has no file at {places}; give its path")
-
-
-def _checked(peer: Peer, path: Path) -> Path:
-    if path.is_file() or path.is_dir():
-        return path.resolve()  # a folder's own name counts
-    raise TransferError(f"there is no {path}; give the path of the file or folder of {peer.name}")
-
-
 async def read(peer: Peer, path: Path, wishes: Wishes = USUAL) -> AsyncGenerator[PeerItem, None]:
     """Yield what a peer's file or folder holds, from a private copy that is made now.
 
     Raises:
         TransferError: it cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="memory-mcp-import-") as made:
-        folder = Path(made).resolve()  # noqa: ASYNC240 - once
+    with private_folder() as folder:
         try:
             copy = await asyncio.to_thread(copied, peer, path, folder)
             async with _started(peer, copy, wishes) as pipe:
@@ -81,6 +58,27 @@ async def read(peer: Peer, path: Path, wishes: Wishes = USUAL) -> AsyncGenerator
                     yield item
         except UnreadableError as error:
             raise TransferError(f"{path}: {error}") from error
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Make a folder for a copy, which is removed with it; those of processes that were killed are removed now."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        owner = left.name.removeprefix(FOLDER).split("-")[0]
+        if owner.isdecimal() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)  # another user's stays
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as made:
+        yield Path(made).resolve()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @asynccontextmanager

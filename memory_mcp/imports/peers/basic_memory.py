@@ -22,7 +22,7 @@ DATABASE: Final = "memory.db"
 HOME: Final = PurePosixPath(".basic-memory")
 NO_HISTORY: Final = Remark("lost", "the peer overwrites notes: their earlier texts are not kept there")
 _RELATION: Final = re.compile(r"\s*[-*+]\s+([^\[\]]*?)\s*\[\[([^\[\]|]+)(?:\|[^\[\]]*)?\]\](?:\s*\(.*\))?\s*")
-Times = Mapping[str, datetime]
+CreatedByPlace = Mapping[str, datetime]
 
 
 def read(source: Source) -> Iterator[PeerItem]:
@@ -45,7 +45,7 @@ def read(source: Source) -> Iterator[PeerItem]:
     yield NO_HISTORY
 
 
-def _created(source: Source) -> Times:
+def _created(source: Source) -> CreatedByPlace:
     """Return when notes were created by their paths; a path that several projects have is left out."""
     found: dict[str, set[datetime]] = {}
     for path in source.files(f"**/{DATABASE}") if source.path.is_dir() else []:
@@ -66,7 +66,7 @@ def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
             yield from ((str(place), str(project), str(written)) for place, project, written in rows)
 
 
-def _root(source: Source, known: Times) -> Path:
+def _root(source: Source, known: CreatedByPlace) -> Path:
     """Return the project's folder, which an archive may hold within others: most notes are where they are known."""
     roots: Counter[Path] = Counter()
     for path in source.files() if source.path.is_dir() else []:
@@ -75,7 +75,7 @@ def _root(source: Source, known: Times) -> Path:
     return max(roots, key=lambda root: roots[root], default=source.path)
 
 
-def _items(note: Note, source: Source, known: Times, seen: set[str]) -> Iterator[PeerItem]:
+def _items(note: Note, source: Source, known: CreatedByPlace, seen: set[str]) -> Iterator[PeerItem]:
     place = PurePosixPath(note.place)
     created = known.get(note.place)
     when = markdown.times(note, source, created)

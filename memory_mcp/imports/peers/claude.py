@@ -29,7 +29,7 @@ class About:
 
 
 @dataclass(slots=True)
-class Found:
+class Gathered:
     """What needs the whole export to be read."""
 
     memories: list[tuple[datetime, str, str]] = field(default_factory=list)
@@ -45,7 +45,7 @@ def read(source: Source) -> Iterator[PeerItem]:
     Raises:
         UnreadableError: it holds nothing of Claude.
     """
-    found = Found()
+    found = Gathered()
     takes_turns = exports.CONVERSATIONS in source.extras
     has_turns = False
     for item in exports.objects(source):
@@ -73,7 +73,7 @@ def _memories(held: dict[str, Json], at: datetime) -> Iterator[tuple[datetime, s
         yield at, project, as_str(text)
 
 
-def _pieces(found: Found) -> Iterator[PeerItem]:
+def _pieces(found: Gathered) -> Iterator[PeerItem]:
     """Yield the memory of the user and of each project, cut up; a text that stands there twice is one."""
     if found.memories:
         yield CUT_UP
@@ -92,7 +92,7 @@ def _pieces(found: Found) -> Iterator[PeerItem]:
             yield PeerRecord(source_id, piece, at, at, tags, metadata=_filled(metadata), id=ours, is_dated=False)
 
 
-def _project(held: dict[str, Json], file_time: datetime, found: Found) -> Iterator[PeerItem]:
+def _project(held: dict[str, Json], file_time: datetime, found: Gathered) -> Iterator[PeerItem]:
     """Yield a project's instructions and documents."""
     found.anything = True
     if held.get("is_starter_project") is True:

@@ -64,7 +64,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class NoteTimes:
     """When a note was written."""
 
     created: datetime
@@ -100,7 +100,7 @@ def _note(path: Path, place: str) -> Note | Remark:
     return note
 
 
-def times(note: Note, source: Source, created: datetime | None = None) -> Times:
+def times(note: Note, source: Source, created: datetime | None = None) -> NoteTimes:
     """Take a note's times: those of its front matter, then the one that its program knows, then the file's."""
     own, modified = _time(note, source, CREATED), _time(note, source, MODIFIED)
     file = source.written_at(note.path)
@@ -108,7 +108,7 @@ def times(note: Note, source: Source, created: datetime | None = None) -> Times:
     if known is None:
         note.guess(NO_TIME)
     first = known or min(file, modified or file)
-    return Times(first, max(first, modified or file), known is not None and modified is not None)
+    return NoteTimes(first, max(first, modified or file), known is not None and modified is not None)
 
 
 def _time(note: Note, source: Source, names: tuple[str, ...]) -> datetime | None:
@@ -139,7 +139,7 @@ def _moment(value: object) -> datetime | None:
 
 def record(
     note: Note,
-    when: Times,
+    when: NoteTimes,
     *,
     id: str,  # noqa: A002 - as in the record
     tags: tuple[str, ...],
