@@ -197,3 +197,13 @@ async def test_exports(command: Command, name: str, file: str, turns: int, other
         assert memory["created_at"][:19] == spot["created_at"][:19]
         assert memory["metadata"].items() >= spot["metadata"].items()
     assert not set(manifest["must_not_be_live"]) & {memory["content"] for memory in memories.values()}
+
+
+@needs_files
+@pytest.mark.parametrize(
+    ("name", "file", "count"), [("chatgpt", "conversations.json", 12), ("claude", "memories.json", 13)]
+)
+async def test_a_part_of_an_export(command: Command, name: str, file: str, count: int) -> None:
+    """A file of it can be given alone."""
+    moved = await command("import", "--from", name, str(IMPORTS / name / file), "--json")
+    assert (moved.data["created"], moved.data["skipped"], moved.data["differences"]) == (count, [], [])

@@ -94,7 +94,7 @@ def vault(folder: Path) -> Path:
 
 
 async def test_a_vault_becomes_memories(vault: Path, command: Command, daemon: FakeDaemon) -> None:
-    """With tags, types, times in the user's zone, and what is broken as it is; a copy elsewhere is known."""
+    """With tags, types, times in the user's zone, and what is broken as it is; a copy elsewhere, whose files have other times, is known."""
     del daemon
     obsidian = ("import", "--from", "obsidian", "--source-tz", "Europe/Berlin", "--json")
     moved = await command(*obsidian)
@@ -113,6 +113,8 @@ async def test_a_vault_becomes_memories(vault: Path, command: Command, daemon: F
     assert memories["Broken.md"]["content"].startswith("---\ntags: [unclosed")
     assert memories["caf\u00e9.md"]["content"] == "not UTF-8: caf\N{REPLACEMENT CHARACTER}"
     moved_vault = vault.rename(vault.with_name("Renamed"))
+    for note in moved_vault.glob("**/*.md"):
+        note.touch()
     again = await command(*obsidian, str(moved_vault))
     assert (again.code, again.data["created"], again.data["known"]) == (0, 0, 4)
 

@@ -21,6 +21,8 @@ from memory_mcp.imports.peers.values import own_id
 DATABASE: Final = "memory.db"
 HOME: Final = PurePosixPath(".basic-memory")
 NO_HISTORY: Final = Remark("lost", "the peer overwrites notes: their earlier texts are not kept there")
+MAX_RELATIONS: Final = 200
+MORE_RELATIONS: Final = f"its relations beyond the {MAX_RELATIONS}th stay in its text alone"
 _RELATION: Final = re.compile(r"\s*[-*+]\s+([^\[\]]*?)\s*\[\[([^\[\]|]+)(?:\|[^\[\]]*)?\]\](?:\s*\(.*\))?\s*")
 CreatedByPlace = Mapping[str, datetime]
 
@@ -84,11 +86,14 @@ def _items(note: Note, source: Source, known: CreatedByPlace, seen: set[str]) ->
     permalink = note.text("permalink")
     is_id = permalink and len(permalink) <= MAX_ID and permalink not in seen
     seen.add(permalink)
+    related = relations(note.body)
+    if len(related) > MAX_RELATIONS:
+        note.remarks.append(Remark("lost", MORE_RELATIONS, note.place))
     metadata = {
         "title": note.text("title") or place.stem,
         "folder": markdown.folder_of(note),
         "permalink": "" if is_id else permalink,
-        "relations": relations(note.body),
+        "relations": related[:MAX_RELATIONS],
     }
     yield from markdown.record(
         note,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 from memory_mcp.documents.readers.chats import current_path
@@ -123,7 +124,7 @@ def _turn(message: dict[str, Json], chat: Chat) -> Iterator[PeerItem]:
 def _record(
     message: dict[str, Json], chat: Chat, text: str, kind: str, metadata: dict[str, object]
 ) -> Iterator[PeerItem]:
-    source_id = as_str(message.get("id"))
+    source_id = as_str(message.get("id")) or own_id("chatgpt", chat.id, kind, text)
     at, is_dated = chat.at(message)
     if not is_dated:
         yield Remark("guessed", NO_TIME, source_id)
@@ -158,5 +159,6 @@ def _parts(content: dict[str, Json]) -> list[Json]:
     return as_list(content.get("parts"))
 
 
-def _moment(value: Json) -> datetime | None:
-    return moment(float(value)) if value is not None and not isinstance(value, str | list | dict) else None
+def _moment(value: object) -> datetime | None:
+    """Return a time, in seconds or as a text."""
+    return moment(float(value) if isinstance(value, Decimal) else value) if value is not None else None

@@ -29,7 +29,7 @@ class About:
 
 
 @dataclass(slots=True)
-class Gathered:
+class ClaudeExport:
     """What needs the whole export to be read."""
 
     memories: list[tuple[datetime, str, str]] = field(default_factory=list)
@@ -45,7 +45,7 @@ def read(source: Source) -> Iterator[PeerItem]:
     Raises:
         UnreadableError: it holds nothing of Claude.
     """
-    found = Gathered()
+    found = ClaudeExport()
     takes_turns = exports.CONVERSATIONS in source.extras
     has_turns = False
     for item in exports.objects(source):
@@ -73,7 +73,7 @@ def _memories(held: dict[str, Json], at: datetime) -> Iterator[tuple[datetime, s
         yield at, project, as_str(text)
 
 
-def _pieces(found: Gathered) -> Iterator[PeerItem]:
+def _pieces(found: ClaudeExport) -> Iterator[PeerItem]:
     """Yield the memory of the user and of each project, cut up; a text that stands there twice is one."""
     if found.memories:
         yield CUT_UP
@@ -92,7 +92,7 @@ def _pieces(found: Gathered) -> Iterator[PeerItem]:
             yield PeerRecord(source_id, piece, at, at, tags, metadata=_filled(metadata), id=ours, is_dated=False)
 
 
-def _project(held: dict[str, Json], file_time: datetime, found: Gathered) -> Iterator[PeerItem]:
+def _project(held: dict[str, Json], file_time: datetime, found: ClaudeExport) -> Iterator[PeerItem]:
     """Yield a project's instructions and documents."""
     found.anything = True
     if held.get("is_starter_project") is True:
@@ -115,17 +115,17 @@ def _turns(conversation: dict[str, Json], file_time: datetime) -> Iterator[PeerI
     chat, title = as_str(conversation.get("uuid")), as_str(conversation.get("name"))
     began = moment(conversation.get("created_at")) or file_time
     for message, parent in zip(messages, parents, strict=True):
-        source_id, sender = as_str(message.get("uuid")), as_str(message.get("sender"))
-        if sender not in SENDERS:
+        sender, text = as_str(message.get("sender")), "\n\n".join(filter(None, (_said(message), *_attached(message))))
+        if sender not in SENDERS or not text:
             continue
+        source_id = as_str(message.get("uuid")) or own_id("claude", chat, sender, text)
         metadata = {"role": sender, "title": title}
         if parents.count(parent) > 1 and parent:
             yield Remark("guessed", BRANCHES, source_id)
             metadata["reply_to"] = "" if parent == NO_PARENT else parent
         if as_list(message.get("files")):
             yield Remark("lost", FILES, source_id)
-        if text := "\n\n".join(filter(None, (_said(message), *_attached(message)))):
-            yield from _record(message, began, source_id, text, "turn", About(metadata, chat=chat))
+        yield from _record(message, began, source_id, text, "turn", About(metadata, chat=chat))
 
 
 def _attached(message: dict[str, Json]) -> Iterator[str]:

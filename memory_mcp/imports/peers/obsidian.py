@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from memory_mcp.domain.models import MAX_TAG
 from memory_mcp.imports.model import PeerItem, Remark, Source, UnreadableError
 from memory_mcp.imports.peers import markdown
 from memory_mcp.imports.peers.markdown import Note
@@ -63,5 +64,6 @@ def _items(note: Note, source: Source) -> Iterator[PeerItem]:
 
 
 def inline_tags(body: str) -> tuple[str, ...]:
-    """Return the tags in a text, except in code."""
-    return tuple(tag for line in markdown.lines_outside_code(body) for tag in _TAG.findall(line))
+    """Return the tags in a text, except in code; one that is too long is a word that begins with a hash sign."""
+    found = (tag for line in markdown.lines_outside_code(body) for tag in _TAG.findall(line))
+    return tuple(tag for tag in found if len(tag) <= MAX_TAG)
