@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -120,14 +121,14 @@ def _members(archive: Path) -> Iterator[ArchiveMember]:
             for info in zipped.infolist():
                 if not (info.is_dir() or stat.S_ISLNK(info.external_attr >> 16)):
                     at = _zip_time(info.date_time)
-                    yield ArchiveMember(info.filename, at, lambda info=info: zipped.open(info))  # type: ignore[misc]
+                    yield ArchiveMember(info.filename, at, partial(zipped.open, info))
         return
     with tarfile.open(archive) as taped:
         for member in taped:
             if member.isreg():
                 at = datetime.fromtimestamp(max(0, member.mtime), UTC)
                 path = member.name.removeprefix("./")
-                yield ArchiveMember(path, at, lambda member=member: taped.extractfile(member))  # type: ignore[misc]
+                yield ArchiveMember(path, at, partial(taped.extractfile, member))
 
 
 def _zip_time(written: tuple[int, int, int, int, int, int]) -> datetime:
