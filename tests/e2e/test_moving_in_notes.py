@@ -94,7 +94,7 @@ def vault(folder: Path) -> Path:
 
 
 async def test_a_vault_becomes_memories(vault: Path, command: Command, daemon: FakeDaemon) -> None:
-    """With tags, types, times in the user's zone, and what is broken as it is; a copy elsewhere, whose files have other times, is known."""
+    """With tags, types and times in the user's zone; what is broken stays as it is; a copy of later times is known."""
     del daemon
     obsidian = ("import", "--from", "obsidian", "--source-tz", "Europe/Berlin", "--json")
     moved = await command(*obsidian)
