@@ -49,6 +49,8 @@ MESSAGES = {
         "content_type": "model_editable_context", "model_set_context": SAVED
     }),
     "thought": said("assistant", "", 1705305908, content={"content_type": "thoughts", "thoughts": []}),
+    "hidden": said("user", "Not shown", 1705305909, metadata={"is_visually_hidden_from_conversation": True}),
+    "tool": said("assistant", "print(6*7)", 1705305910, "python"),
     "answer": said("assistant", "Noted. \ue200cite\ue202turn0search0\ue201", None),
 }  # fmt: skip
 
@@ -132,11 +134,11 @@ async def test_memories_of_claude(command: Command, folder: Path, daemon: FakeDa
     """Cut at headings, paragraphs and list items; projects with their documents; turns on request."""
     del daemon
     memories = [{"conversations_memory": MEMORY, "project_memories": {"p1": "Moved house."}, "account_uuid": "a"}]
-    starter = {"uuid": "p2", "name": "How to use Claude", "is_starter_project": True, "docs": []}
+    starter = {"uuid": "p2", "name": "How to use Claude", "is_starter_project": True, "docs": [{"content": "Hello"}]}
     messages = [
         turn("m1", "human", [{"type": "text", "text": "Look at this"}],
              attachments=[{"file_name": "a.txt", "extracted_content": "Pasted"}]),
-        turn("m2", "assistant", [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Seen."}], "m1"),
+        turn("m2", "assistant", [{"type": "tool_result", "text": "42"}, {"type": "text", "text": "Seen."}], "m1"),
         turn("m3", "assistant", [{"type": "text", "text": "Seen again."}], "m1"),
     ]  # fmt: skip
     chats = [{"uuid": "chat", "name": "", "created_at": None, "chat_messages": messages},
