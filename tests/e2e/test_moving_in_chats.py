@@ -134,7 +134,12 @@ async def test_memories_of_claude(command: Command, folder: Path, daemon: FakeDa
     """Cut at headings, paragraphs and list items; projects with their documents; turns on request."""
     del daemon
     memories = [{"conversations_memory": MEMORY, "project_memories": {"p1": "Moved house."}, "account_uuid": "a"}]
-    starter = {"uuid": "p2", "name": "How to use Claude", "is_starter_project": True, "docs": [{"content": "Hello"}]}
+    starter = {
+        "uuid": "p2",
+        "name": "How to use Claude",
+        "is_starter_project": True,
+        "docs": [{"uuid": "d2", "content": "Hello"}],
+    }
     messages = [
         turn("m1", "human", [{"type": "text", "text": "Look at this"}],
              attachments=[{"file_name": "a.txt", "extracted_content": "Pasted"}]),

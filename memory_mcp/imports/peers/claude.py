@@ -106,7 +106,9 @@ def _project(held: dict[str, Json], file_time: datetime, found: ClaudeExport) ->
         yield from _record(held, file_time, project, text, "instruction", about)
     for doc in map(as_dict, as_list(held.get("docs"))):
         about = About({"project": name, "title": as_str(doc.get("filename"))}, tags)
-        yield from _record(doc, file_time, as_str(doc.get("uuid")), as_str(doc.get("content")), "document", about)
+        text = as_str(doc.get("content"))
+        source_id = as_str(doc.get("uuid")) or own_id("claude", project, text)
+        yield from _record(doc, file_time, source_id, text, "document", about)
 
 
 def _turns(conversation: dict[str, Json], file_time: datetime) -> Iterator[PeerItem]:
