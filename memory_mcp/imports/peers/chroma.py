@@ -18,6 +18,7 @@ from memory_mcp.imports.peers.habits import understood
 
 IDS: Final = uuid.UUID("9a0b3c54-6a0e-5d3b-8f61-2f6f1f4b7c11")
 """Ours: an id there is unique in its collection alone."""
+NAMESPACES: Final = Remark("guessed", "each collection becomes a namespace")
 DOCUMENT: Final = "chroma:document"
 NEEDED: Final = {
     "collections": {"id", "name"},
@@ -64,11 +65,8 @@ def read(source: Source) -> Iterator[PeerItem]:
     path = source.file()
     with chroma(path) as db:
         yield from unapplied(db)
-        seen: set[str] = set()
+        yield NAMESPACES
         for row in rows(db):
-            if row.collection not in seen:
-                seen.add(row.collection)
-                yield Remark("guessed", f"the collection {row.collection} becomes a namespace"[:500])
             yield from _items(row, source)
 
 

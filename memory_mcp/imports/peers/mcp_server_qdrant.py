@@ -12,6 +12,7 @@ from memory_mcp.imports.peers.points import Point, points
 
 IDS: Final = uuid.UUID("0b4d6d0e-1f0a-5f43-9d3b-6f9b4f3d5a22")
 """Ours, for points that are numbered: a number is unique in its collection alone."""
+NAMESPACES: Final = Remark("guessed", "each collection becomes a namespace")
 UNDATED: Final = "it has no time; that of its collection's file is taken"
 
 
@@ -24,8 +25,8 @@ def read(source: Source) -> Iterator[PeerItem]:
     files = source.files()
     if not files:
         raise UnreadableError("it holds no collection/NAME/storage.sqlite; name the folder of QDRANT_LOCAL_PATH")
-    seen: set[str] = set()
-    others = 0
+    yield NAMESPACES
+    found = others = 0
     for point in points(source, files):
         if isinstance(point, Remark):
             yield point
@@ -35,18 +36,11 @@ def read(source: Source) -> Iterator[PeerItem]:
             others += 1
             yield Remark("bad", "it has no document", point.source_id)
             continue
-        if point.collection not in seen:
-            seen.add(point.collection)
-            yield from _collection(point.collection)
+        found += 1
         yield from _items(point, document, source)
-    if others and not seen:
+    if others and not found:
         raise UnreadableError("none of its points has a document, as those of mcp-server-qdrant have; is it mem0's?")
     yield Remark("lost", "it can neither change nor delete: what is outdated there comes too")
-
-
-def _collection(name: str) -> Iterator[Remark]:
-    if name:
-        yield Remark("guessed", f"the collection {name} becomes a namespace"[:500])
 
 
 def _items(point: Point, document: str, source: Source) -> Iterator[PeerItem]:

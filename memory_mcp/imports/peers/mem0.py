@@ -23,6 +23,7 @@ OWN: Final = frozenset(
 KEPT: Final = ("user_id", "agent_id", "actor_id", "role")
 NOT_MEMORIES: Final = ("mem0migrations", "_entities")
 """Endings of collections with its own bookkeeping."""
+NAMESPACES: Final = Remark("guessed", "each user becomes a namespace, and an agent without a user")
 NO_STORE: Final = (
     "its point is missing, so it comes from history.db without user, tags and metadata; mem0 keeps points by default in"
     " the folder qdrant of the temporary folder: copy it beside history.db and import both"
@@ -54,6 +55,7 @@ def read(source: Source) -> Iterator[PeerItem]:
     history = history_of(histories[0], source) if histories else History()
     seen: set[str] = set()
     is_whole = bool(stores)
+    yield NAMESPACES
     for found in _memories(source, stores):
         if isinstance(found, Remark):
             is_whole = False  # its memory may be in the history
