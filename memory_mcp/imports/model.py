@@ -187,5 +187,6 @@ PEERS: Final = {
             ("**/history.db", "**/storage.sqlite"),
             SQLITE_FILES,
         ),
+        Peer("text", "memory_mcp.imports.peers.pasted_text:read", (), ("**/*.txt", "**/*.md")),
     )
 }
