@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -41,6 +40,7 @@ class Move:
     path: Path
     target: Target
     wishes: reading.Wishes
+    again: bool
 
     def plan(self) -> Plan:
         """Return a plan that has seen nothing yet."""
@@ -62,6 +62,7 @@ class Choices(TypedDict):
 
     dry_run: bool
     with_deleted: bool
+    again: bool
     also: tuple[str, ...]
     source_tz: str
     as_json: bool
@@ -83,8 +84,8 @@ def given_as_file(given: Path | None) -> Iterator[Path | None]:
     if given != STDIN:
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="memory-mcp-stdin-") as folder:
-        file = Path(folder) / "stdin"
+    with reading.private_folder() as folder:
+        file = folder / "stdin"
         file.write_bytes(sys.stdin.buffer.read())
         yield file
 
@@ -96,7 +97,7 @@ def _asked(peer: Peer, path: Path | None, chosen: Choices) -> Move:
         raise click.UsageError(f"{peer.name} has no {unknown[0]!r} to import; {choices}")
     target = Target(loaded.namespace, uuid.uuid4().hex[:12], chosen["with_deleted"])
     wishes = reading.Wishes(chosen["also"], chosen["source_tz"], environment.time_zone(), loaded.ingest_unsandboxed)
-    return Move(peer, reading.find(peer, path), target, wishes)
+    return Move(peer, reading.find(peer, path), target, wishes, chosen["again"])
 
 
 def _move(move: Move, chosen: Choices) -> int:
@@ -105,12 +106,13 @@ def _move(move: Move, chosen: Choices) -> int:
     if chosen["dry_run"]:
         _show_plan(move, plan, as_json=chosen["as_json"])
         return 0
-    moved = administer("import", partial(_import, move), writes=True)
+    note(f"this is run {move.target.run}; to undo it: memory-mcp import --undo {move.target.run}")
+    moved = administer("import", partial(_import, move, plan.taken), writes=True)
     if chosen["as_json"]:
         print_data(_data(move, plan, moved))
     else:
         _show_plan(move, plan, as_json=False)
-        _show_moved(move, moved)
+        _show_moved(moved)
     failed = moved.conflicts or moved.differences
     return FAILED if failed else DEGRADED if moved.pending else 0
 
@@ -120,10 +122,10 @@ async def _count(move: Move, plan: Plan) -> None:
         pass
 
 
-async def _import(move: Move, services: Services) -> Moved:
-    moving = MovingIn(services.transfer, services.memories)
-    moved = await moving.store(move.records(move.plan()), count_up)
-    await moving.verify(move.records(move.plan()), moved)
+async def _import(move: Move, total: int, services: Services) -> Moved:
+    moving = MovingIn(services.transfer, services.memories, again=move.again)
+    moved = await moving.store(move.records(move.plan()), partial(count_up, total=total))
+    await moving.verify(move.records(move.plan()), moved, partial(count_up, total=total, what="memories compared"))
     return moved
 
 
@@ -137,7 +139,8 @@ def undo(run: str, *, as_json: bool) -> int:
     if as_json:
         print_data({"run": run, "deleted": undone.deleted, "edited": undone.edited})
         return 0
-    click.echo(f"deleted {len(undone.deleted)} memories of the run {run}; `memory-mcp undelete ID` restores one")
+    click.echo(f"deleted {len(undone.deleted)} memories of the run {run}; `memory-mcp undelete ID` restores one,"
+               " and importing with --again all of them")  # fmt: skip
     for memory_id in undone.edited:
         click.echo(f"edited since, left alone: {memory_id}")
     return 0
@@ -150,18 +153,21 @@ def _show_plan(move: Move, plan: Plan, *, as_json: bool) -> None:
     left = "taken, with the tag `deleted`" if move.target.with_deleted else "left out"
     click.echo(f"{move.peer.name}, {move.path}")
     click.echo(f"{plan.taken} memories to import, {plan.versions} earlier versions; {plan.deleted} deleted, {left}")
+    for namespace, count in plan.namespaces.items():
+        click.echo(f"into the namespace {namespace}: {count} memories")
     for (kind, what), count in plan.remarks.items():
         click.echo(f"{kind}: {what}" + (f" ({count} records)" if count > 1 else ""))
     _show("skipped", [f"{source_id}: {why}" for source_id, why in plan.skipped])
 
 
-def _show_moved(move: Move, moved: Moved) -> None:
+def _show_moved(moved: Moved) -> None:
     waiting = f" ({moved.pending} have no vector yet)" if moved.pending else ""
     click.echo(f"imported {moved.created} memories{waiting}, {moved.known} existed already; compared with the source:"
                f" {len(moved.differences)} differences")  # fmt: skip
     _show("conflict", moved.conflicts)
     _show("difference", moved.differences)
-    note(f"to undo: memory-mcp import --undo {move.target.run}")
+    for run, count in moved.earlier.items():
+        note(f"{count} of them are of the run {run}")
 
 
 def _show(kind: str, lines: list[str]) -> None:
@@ -179,6 +185,7 @@ def _data(move: Move, plan: Plan, moved: Moved | None) -> dict[str, object]:
         "deleted": plan.deleted,
         "versions": plan.versions,
         "taken": plan.taken,
+        "namespaces": dict(plan.namespaces),
         "skipped": [{"source_id": source_id, "why": why} for source_id, why in plan.skipped],
         "remarks": [{"kind": kind, "what": what, "records": count} for (kind, what), count in plan.remarks.items()],
     }
@@ -188,6 +195,7 @@ def _data(move: Move, plan: Plan, moved: Moved | None) -> dict[str, object]:
         "run": move.target.run,
         "created": moved.created,
         "known": moved.known,
+        "earlier_runs": dict(moved.earlier),
         "pending": moved.pending,
         "conflicts": moved.conflicts,
         "differences": moved.differences,

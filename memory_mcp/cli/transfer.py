@@ -122,6 +122,7 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
 @click.option("--from", "peer", type=click.Choice(sorted(PEERS)), help="Import another system's own file.")
 @click.option("--dry-run", is_flag=True, help="With --from: show what would be imported, and what would be lost.")
 @click.option("--with-deleted", is_flag=True, help="With --from: also what was deleted there, with the tag 'deleted'.")
+@click.option("--again", is_flag=True, help="With --from: import once more what was imported and then deleted here.")
 @click.option("--also", multiple=True, help="With --from: what is left out unless asked for, such as conversations.")
 @click.option("--source-tz", metavar="ZONE", callback=_zone, help="With --from: the zone of times without one.")
 @click.option("--undo", "run", metavar="RUN", help="Delete what a run of --from imported and nobody has edited since.")

@@ -8,7 +8,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -16,9 +16,10 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
-from memory_mcp.imports.copying import MAX_BYTES, MAX_FILES
+from memory_mcp.imports.copying import Bounds
 from memory_mcp.imports.model import Remark, UnreadableError
 
+UNPACKED: Final = Bounds(100_000, 2 << 30)
 MAX_PATH: Final = 1_000
 """Characters of a member's path."""
 AT_ONCE: Final = 1 << 20
@@ -48,34 +49,45 @@ def _is_zip(path: Path) -> bool:
 
 
 def unpacked(
-    archive: Path, folder: Path, patterns: tuple[str, ...], beside: tuple[str, ...]
+    archive: Path, folder: Path, patterns: Collection[str], bounds: Bounds = UNPACKED
 ) -> tuple[dict[Path, datetime], list[Remark]]:
-    """Unpack the files whose names match; return them with their times, and what was left out.
+    """Unpack the files whose names match the last part of a pattern.
+
+    Returns:
+        The files with their times, and what was left out.
 
     Raises:
         UnreadableError: it is damaged, encrypted, or too large.
     """
-    wanted = [f"{PurePosixPath(pattern).name}{ending}" for pattern in patterns for ending in ("", *beside)]
-    times: dict[Path, datetime] = {}
-    remarks: list[Remark] = []
-    left = MAX_BYTES
     try:
-        for number, member in enumerate(_members(archive), 1):
-            if number > MAX_FILES:
-                raise UnreadableError(f"it holds more than {MAX_FILES:,} files; {BY_HAND}")
-            if not any(fnmatchcase(PurePosixPath(member.path).name, pattern) for pattern in wanted):
-                continue
-            if not is_safe(member.path):
-                remarks.append(Remark("lost", "a file of the archive whose path leads out of it", member.path[:200]))
-                continue
-            left -= _write(member, folder / member.path, left)
-            times[folder / member.path] = member.at
+        return _unpack(archive, folder, patterns, bounds)
     except DAMAGED as error:
         raise UnreadableError("the archive is damaged; make or download it again") from error
     except (RuntimeError, NotImplementedError) as error:  # zipfile's words for a password, and a rare method
         raise UnreadableError(f"the archive is encrypted, or packed as nobody else does; {BY_HAND}") from error
     except OSError as error:  # two of its paths contradict each other, or the disk is full
         raise UnreadableError(f"the archive cannot be unpacked ({error.strerror}); {BY_HAND}") from error
+
+
+def _unpack(
+    archive: Path, folder: Path, patterns: Collection[str], bounds: Bounds
+) -> tuple[dict[Path, datetime], list[Remark]]:
+    names = {PurePosixPath(pattern).name for pattern in patterns}
+    times: dict[Path, datetime] = {}
+    remarks: list[Remark] = []
+    left = bounds.size
+    for number, member in enumerate(_members(archive), 1):
+        if number > bounds.files:
+            raise UnreadableError(f"it holds more than {bounds.files:,} files; {BY_HAND}")
+        if not any(fnmatchcase(PurePosixPath(member.path).name, name) for name in names):
+            continue
+        if is_safe(member.path):
+            left -= _write(member, folder / member.path, left)
+            times[folder / member.path] = member.at
+        else:
+            remarks.append(Remark("lost", "a file of the archive whose path leads out of it", member.path[:200]))
+        if left < 0:
+            raise UnreadableError(f"it holds more than {bounds.size >> 20:,} MiB; {BY_HAND}")
     return times, remarks
 
 
@@ -87,7 +99,7 @@ def is_safe(path: str) -> bool:
 
 
 def _write(member: ArchiveMember, target: Path, left: int) -> int:
-    """Unpack a member; return how large it really is."""
+    """Unpack a member, as far as there is room; return how large it really is, or that it is too large."""
     size = 0
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as written:
@@ -95,7 +107,7 @@ def _write(member: ArchiveMember, target: Path, left: int) -> int:
         while source and (piece := source.read(AT_ONCE)):
             size += len(piece)
             if size > left:
-                raise UnreadableError(f"it holds more than {MAX_BYTES >> 30} GiB; {BY_HAND}")
+                break
             written.write(piece)
     return size
 

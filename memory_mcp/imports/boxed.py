@@ -62,7 +62,8 @@ def _items(read: ReadPeer, order: Order) -> Iterator[PeerItem]:
     times: Mapping[Path, datetime] = {}
     if path.is_file() and is_archive(path):
         path = path.parent / UNPACKED
-        times, remarks = unpacked(Path(order.path), path, order.patterns, order.beside)
+        wanted = [f"{pattern}{ending}" for pattern in order.patterns for ending in ("", *order.beside)]
+        times, remarks = unpacked(Path(order.path), path, wanted)
         yield from remarks
     yield from read(Source(path, order.patterns, frozenset(order.extras), order.zone, times))
 

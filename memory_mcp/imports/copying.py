@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +13,18 @@ from memory_mcp.imports.model import Peer, UnreadableError
 
 TRIES: Final = 5
 """Copies of files that another program writes."""
-MAX_FILES: Final = 100_000
-"""Of a folder, or an archive."""
-MAX_BYTES: Final = 8 << 30
-"""Of a copy, or of an archive's content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many files there may be, and how large they are together."""
+
+    files: int
+    size: int
+    """In bytes."""
+
+
+COPIED: Final = Bounds(100_000, 8 << 30)
 Stat = tuple[int, int] | None
 
 
@@ -47,9 +56,9 @@ def _stats(peer: Peer, path: Path) -> dict[Path, Stat]:
     stats = {beside: _stat(beside) for file in _files(peer, path) for beside in _with_beside(peer, file)}
     if not stats:
         raise UnreadableError(f"it holds no {' or '.join(peer.files)}; give the path of the folder of {peer.name}")
-    if len(stats) > MAX_FILES or sum(size for _, size in filter(None, stats.values())) > MAX_BYTES:
+    if len(stats) > COPIED.files or sum(size for _, size in filter(None, stats.values())) > COPIED.size:
         raise UnreadableError(
-            f"it has more than {MAX_FILES:,} files or {MAX_BYTES >> 30} GiB; name a smaller part of it"
+            f"it has more than {COPIED.files:,} files or {COPIED.size >> 30} GiB; name a smaller part of it"
         )
     return stats
 

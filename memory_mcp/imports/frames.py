@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -15,16 +16,17 @@ from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, 
 MAX_FRAME: Final = 32 << 20
 """A million characters and their earlier versions, as JSON escapes them."""
 MAX_SENTENCE: Final = 500
-TOO_LARGE: Final = Remark("bad", "it is larger than a record can be")
+TOO_LARGE: Final = Remark("bad", "it is larger, or nested deeper, than a record can be")
 
 
 def packed(item: PeerItem) -> bytes:
     """Return the frame of an item."""
     kind = "record" if isinstance(item, PeerRecord) else "remark"
-    frame = _framed({"frame": kind, **asdict(item)})
-    if len(frame) > MAX_FRAME:
-        return packed(Remark(TOO_LARGE.kind, TOO_LARGE.what, item.source_id[:MAX_SENTENCE]))
-    return frame
+    with suppress(RecursionError):  # metadata can be nested as deeply as its writer likes
+        frame = _framed({"frame": kind, **asdict(item)})
+        if len(frame) <= MAX_FRAME:
+            return frame
+    return packed(Remark(TOO_LARGE.kind, TOO_LARGE.what, item.source_id[:MAX_SENTENCE]))
 
 
 def refused(sentence: str) -> bytes:

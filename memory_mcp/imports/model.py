@@ -182,5 +182,34 @@ PEERS: Final = {
             SQLITE_FILES,
             ("summaries",),
         ),
+        Peer(
+            "chroma",
+            "memory_mcp.imports.peers.chroma:read",
+            ("chroma/chroma.sqlite3", "chroma_db/chroma.sqlite3"),
+            ("**/chroma.sqlite3",),
+            SQLITE_FILES,
+        ),
+        Peer(
+            "mempalace",
+            "memory_mcp.imports.peers.mempalace:read",
+            (".mempalace",),
+            ("**/chroma.sqlite3", "**/knowledge_graph.sqlite3"),
+            SQLITE_FILES,
+        ),
+        Peer(
+            "mcp-server-qdrant",
+            "memory_mcp.imports.peers.mcp_server_qdrant:read",
+            (),
+            ("**/storage.sqlite",),
+            SQLITE_FILES,
+        ),
+        Peer(
+            "mem0",
+            "memory_mcp.imports.peers.mem0:read",
+            (".mem0",),
+            ("**/history.db", "**/storage.sqlite"),
+            SQLITE_FILES,
+        ),
+        Peer("text", "memory_mcp.imports.peers.pasted_text:read", (), ("**/*.txt", "**/*.md")),
     )
 }

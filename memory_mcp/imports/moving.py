@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -10,7 +11,7 @@ from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import Memory, Metadata, Record, Revision
 from memory_mcp.domain.names import folded, nfc, same_json
 from memory_mcp.domain.principal import Reach
-from memory_mcp.imports.planning import IMPORT
+from memory_mcp.imports.planning import IMPORT, UNDATED
 from memory_mcp.maintenance.transfer import BATCH, Transfer
 from memory_mcp.memories.service import Memories
 
@@ -27,6 +28,13 @@ class Moved:
     conflicts: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     """Found by reading the source again."""
+    earlier: Counter[str] = field(default_factory=Counter)
+    """How many of the known ones each earlier run imported."""
+
+    @property
+    def done(self) -> int:
+        """How many records were dealt with."""
+        return self.created + self.known + len(self.conflicts)
 
 
 @dataclass(slots=True)
@@ -41,40 +49,50 @@ class Undone:
 class MovingIn:
     """Moves records of other systems into the store."""
 
-    def __init__(self, transfer: Transfer, memories: Memories) -> None:
+    def __init__(self, transfer: Transfer, memories: Memories, *, again: bool = False) -> None:
         self._transfer = transfer
         self._memories = memories
+        self._again = again
+        """Whether what was deleted here since it was imported is imported once more."""
 
     async def store(self, records: AsyncIterator[Record], on_progress: Callable[[int], None]) -> Moved:
         """Import in batches; what an earlier run imported is known."""
         moved = Moved()
         batch: list[Record] = []
         async for record in records:
-            batch.append(await self._of_first_run(record))
+            batch.append(replace(await self._of_first_run(record), replaces_deleted=self._again))
             if len(batch) == BATCH:
                 await self._write(batch, moved)
-                on_progress(moved.created + moved.known)
+                on_progress(moved.done)
                 batch = []
         await self._write(batch, moved)
+        on_progress(moved.done)
         return moved
 
     async def _write(self, batch: Sequence[Record], moved: Moved) -> None:
-        for outcome in await self._transfer.import_records(batch) if batch else []:
+        outcomes = await self._transfer.import_records(batch) if batch else []
+        for record, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, ConflictError):
                 moved.conflicts.append(str(outcome))
-                continue
-            moved.created += outcome.created
-            moved.known += not outcome.created
-            moved.pending += outcome.created and not outcome.embedded
+            elif outcome.created:
+                moved.created += 1
+                moved.pending += not outcome.embedded
+            else:
+                moved.known += 1
+                moved.earlier[str(_origin(record.memory.metadata).get(RUN))] += 1
 
     async def _of_first_run(self, record: Record) -> Record:
-        """Return the record with the run that its memory has, if there is one."""
+        """Return the record with the run that its memory has, and the times if the source has none."""
         held = await self._held(record)
-        run = _origin(held.metadata).get(RUN) if held else None
-        if run is None:
+        known = _origin(held.metadata) if held else {}
+        if held is None or RUN not in known:
             return record
-        origin = {**_origin(record.memory.metadata), RUN: run}
-        return replace(record, memory=replace(record.memory, metadata={**record.memory.metadata, IMPORT: origin}))
+        origin = {**_origin(record.memory.metadata), RUN: known[RUN]}
+        memory = replace(record.memory, metadata={**record.memory.metadata, IMPORT: origin})
+        if origin.get(UNDATED) and known.get(UNDATED):
+            memory = replace(memory, created_at=held.created_at)
+            memory = memory if held.revision > memory.revision else replace(memory, updated_at=held.updated_at)
+        return replace(record, memory=memory)
 
     async def _held(self, record: Record) -> Memory | None:
         try:
@@ -82,9 +100,13 @@ class MovingIn:
         except NotFoundError:
             return None
 
-    async def verify(self, records: AsyncIterator[Record], moved: Moved) -> None:
+    async def verify(self, records: AsyncIterator[Record], moved: Moved, on_progress: Callable[[int], None]) -> None:
         """Compare every record with its memory."""
+        compared = 0
         async for record in records:
+            compared += 1
+            if compared % BATCH == 0:
+                on_progress(compared)
             wanted = await self._of_first_run(record)
             held = await self._held(record)
             if held is None:

@@ -16,6 +16,8 @@ from memory_mcp.imports.model import LIVE, Peer, PeerItem, PeerRecord, PeerVersi
 
 IMPORT: Final = "import"
 """The member of a memory's metadata that says where it is from."""
+UNDATED: Final = "undated"
+"""Its member for a memory whose source has no times."""
 DELETED_TAG: Final = "deleted"
 ParseLine = Callable[[str], Record]
 """Takes a line of an export: the bounds of what others wrote are checked in one place."""
@@ -45,12 +47,15 @@ class Plan:
     """Source ids, each with the reason."""
     remarks: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Kind and sentence, with the number of records."""
+    namespaces: Counter[str] = field(default_factory=Counter)
+    """Where the memories will lie."""
+    ids: set[tuple[str, str]] = field(default_factory=set)
+    """Namespace and id of the records that were seen."""
 
     @property
     def taken(self) -> int:
         """How many records there are to import."""
-        found = self.live + (self.deleted if self.target.with_deleted else 0)
-        return found - len(self.skipped)
+        return self.namespaces.total()
 
     def record(self, item: PeerItem) -> Record | None:
         """Return the record to import; None if there is none."""
@@ -67,6 +72,12 @@ class Plan:
         except InvalidArgumentError as error:
             self.skipped.append((item.source_id, str(error)))
             return None
+        place = record.memory.namespace, record.memory.id
+        if place in self.ids:
+            self.skipped.append((item.source_id, "another record of this source has its id, or says the same"))
+            return None
+        self.ids.add(place)
+        self.namespaces[record.memory.namespace] += 1
         self.versions += len(record.revisions)
         return record
 
@@ -85,6 +96,8 @@ def _line(peer: Peer, target: Target, item: PeerRecord) -> dict[str, object]:
         "run": target.run,
         "revision": count + 1,
     }
+    if not item.is_dated:
+        origin[UNDATED] = True
     if IMPORT in item.metadata:
         origin["raw"] = item.metadata[IMPORT]
     tags = (*item.tags, *([] if item.state == LIVE else [DELETED_TAG]))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,8 @@ from memory_mcp.imports.model import Peer, PeerItem, UnreadableError
 from memory_mcp.imports.orders import Order
 
 PROGRAM: Final = "memory_mcp.imports.boxed"
+FOLDER: Final = "memory-mcp-import-"
+"""Begins the names of private folders; the number of their process follows."""
 WAIT_S: Final = 120.0
 """Until the reader's next record."""
 
@@ -48,12 +52,16 @@ def find(peer: Peer, given: Path | None) -> Path:
     """
     if given is not None:
         return _checked(peer, given)
+    if not peer.places:
+        raise TransferError(f"{peer.name} has no usual place; give the path of the file, or - for stdin")
     home = Path.home()
     found = [path for place in peer.places for path in home.glob(place)]
     if found:
         return max(found, key=lambda path: path.stat().st_mtime)
+    if not peer.places:
+        raise TransferError(f"{peer.name} has no usual place; give the path of its folder")
     places = " or ".join(str(home / place) for place in peer.places)
-    raise TransferError(f"{peer.name} has no file at {places}; give its path")
+    raise TransferError(f"{peer.name} has nothing at {places}; give the path of its file or folder")
 
 
 def _checked(peer: Peer, path: Path) -> Path:
@@ -68,8 +76,7 @@ async def read(peer: Peer, path: Path, wishes: Wishes = USUAL) -> AsyncGenerator
     Raises:
         TransferError: it cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="memory-mcp-import-") as made:
-        folder = Path(made).resolve()  # noqa: ASYNC240 - once
+    with private_folder() as folder:
         try:
             copy = await asyncio.to_thread(copied, peer, path, folder)
             async with _started(peer, copy, wishes) as pipe:
@@ -77,6 +84,27 @@ async def read(peer: Peer, path: Path, wishes: Wishes = USUAL) -> AsyncGenerator
                     yield item
         except UnreadableError as error:
             raise TransferError(f"{path}: {error}") from error
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Make a folder for a copy, which is removed with it; those of processes that were killed are removed now."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        owner = left.name.removeprefix(FOLDER).split("-")[0]
+        if owner.isdecimal() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)  # another user's stays
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as made:
+        yield Path(made).resolve()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @asynccontextmanager

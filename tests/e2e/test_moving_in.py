@@ -113,7 +113,7 @@ async def test_what_cannot_be_read_is_one_line(command: Command, folder: Path) -
     """No file, another file, a damaged one; nothing is stored."""
     missing = await command("import", *PEER)
     assert (missing.code, missing.err.count("\n")) == (1, 1)
-    assert missing.err.startswith("memory-mcp: mcp-memory-service has no file at ")
+    assert missing.err.startswith("memory-mcp: mcp-memory-service has nothing at ")
     (folder / "not.db").write_bytes(b"no database at all" * 100)
     wrong = await command("import", *PEER, str(folder / "not.db"))
     assert (wrong.code, wrong.err.count("\n")) == (1, 1)
