@@ -180,6 +180,8 @@ async def test_points_of_a_server(command: Command, folder: Path, daemon: FakeDa
         ),
         point(7, {"document": "Numbered", "metadata": None}),
         nested(700, point(TEA, {"document": "Deep", "metadata": {"deep": "LISTS"}})),
+        nested(250, point(TEA, {"document": "Less deep", "metadata": {"deep": "LISTS"}})),
+        point(TEA, {"document": "Half a pair", "metadata": {"half": "\ud800"}}),
         nested(5000, point(TEA, {"document": "Deeper", "metadata": {"deep": "LISTS"}})),
         point(TEA, {"document": "Round", "metadata": {"loop": loop}}),
         point(TEA, {"document": "Foreign"}, module="builtins"),
@@ -187,7 +189,7 @@ async def test_points_of_a_server(command: Command, folder: Path, daemon: FakeDa
         b"no pickle",
     )
     outcome, by_source = await moved(command, "mcp-server-qdrant", folder / "store", "--source-tz", "UTC")
-    assert (outcome["created"], len(outcome["skipped"])) == (2, 6)
+    assert (outcome["created"], len(outcome["skipped"])) == (2, 8)
     assert not (folder / "marker").exists()
     allergy = by_source[ALLERGY]
     assert (allergy["id"], allergy["namespace"], allergy["tags"], own(allergy)) == (
