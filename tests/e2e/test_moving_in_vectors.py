@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pickle
@@ -199,6 +200,18 @@ async def test_points_of_a_server(command: Command, folder: Path, daemon: FakeDa
         {"big": 1 << 60},
     )
     assert (allergy["created_at"], by_source["7"]["content"]) == ("2023-08-08T08:08:08+00:00", "Numbered")
+
+
+async def test_a_store_in_use_is_refused(command: Command, folder: Path) -> None:
+    """Its program holds a lock; the file of the lock stays when it ends."""
+    qdrant_collection(folder / "store", "mine", point(ALLERGY, {"document": "Hazelnuts"}))
+    plan = ("import", "--from", "mcp-server-qdrant", str(folder / "store"), "--dry-run")
+    with (folder / "store/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        used = await command(*plan)
+    assert (used.code, used.out) == (1, "")
+    assert "close it and try again" in used.err
+    assert (await command(*plan)).code == 0
 
 
 async def test_mem0_with_its_history(command: Command, folder: Path, daemon: FakeDaemon) -> None:
