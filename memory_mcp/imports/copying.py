@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -32,10 +33,11 @@ def copied(peer: Peer, path: Path, folder: Path) -> Path:
     """Copy a file with those that belong to it, or a folder's files of this peer; return the copy.
 
     Raises:
-        UnreadableError: it cannot be copied, is too large, or another program writes it all the time.
+        UnreadableError: it cannot be copied, is too large, is locked, or another program writes it all the time.
     """
     target = folder / path.name
     try:
+        _refuse_locked(peer, path)
         for _ in range(TRIES):
             before = _stats(peer, path)
             _copy(path, target, before)
@@ -45,6 +47,20 @@ def copied(peer: Peer, path: Path, folder: Path) -> Path:
     except OSError as error:
         raise UnreadableError(f"it cannot be copied ({error.strerror}); fix that and try again") from error
     raise UnreadableError("another program writes it all the time; close that program")
+
+
+def _refuse_locked(peer: Peer, path: Path) -> None:
+    """Refuse a folder whose program is at work.
+
+    Raises:
+        UnreadableError: it is.
+    """
+    for file in path.glob(peer.lock) if peer.lock and path.is_dir() else ():
+        with file.open("rb") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UnreadableError("the program that writes it is running; close it and try again") from error
 
 
 def _stats(peer: Peer, path: Path) -> dict[Path, Stat]:

@@ -16,17 +16,19 @@ from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, 
 MAX_FRAME: Final = 32 << 20
 """A million characters and their earlier versions, as JSON escapes them."""
 MAX_SENTENCE: Final = 500
-TOO_LARGE: Final = Remark("bad", "it is larger, or nested deeper, than a record can be")
+UNFIT: Final = Remark("bad", "it is larger or nested deeper than a record can be, or no valid Unicode")
 
 
 def packed(item: PeerItem) -> bytes:
     """Return the frame of an item."""
     kind = "record" if isinstance(item, PeerRecord) else "remark"
-    with suppress(RecursionError):  # metadata can be nested as deeply as its writer likes
+    with suppress(RecursionError, ValidationError):  # nested as deeply as its writer likes, or half a character
         frame = _framed({"frame": kind, **asdict(item)})
+        _ANY.validate_json(frame[LENGTH.size :])
         if len(frame) <= MAX_FRAME:
             return frame
-    return packed(Remark(TOO_LARGE.kind, TOO_LARGE.what, item.source_id[:MAX_SENTENCE]))
+    source_id = item.source_id[:MAX_SENTENCE].encode("utf-8", "replace").decode()
+    return packed(Remark(UNFIT.kind, UNFIT.what, source_id))
 
 
 def refused(sentence: str) -> bytes:

@@ -135,6 +135,8 @@ class Peer:
     """Endings of the files that belong to each of them."""
     extras: tuple[str, ...] = ()
     """What `--also` may ask for, such as conversations."""
+    lock: str = ""
+    """The file that its program keeps locked, as a pattern below the folder; empty: it has none."""
 
 
 SQLITE_FILES: Final = ("-wal", "-journal")
@@ -202,6 +204,7 @@ PEERS: Final = {
             (),
             ("**/storage.sqlite",),
             SQLITE_FILES,
+            lock="**/.lock",
         ),
         Peer(
             "mem0",
@@ -209,6 +212,7 @@ PEERS: Final = {
             (".mem0",),
             ("**/history.db", "**/storage.sqlite"),
             SQLITE_FILES,
+            lock="**/.lock",
         ),
         Peer("text", "memory_mcp.imports.peers.pasted_text:read", (), ("**/*.txt", "**/*.md")),
     )

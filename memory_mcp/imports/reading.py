@@ -58,8 +58,6 @@ def find(peer: Peer, given: Path | None) -> Path:
     found = [path for place in peer.places for path in home.glob(place)]
     if found:
         return max(found, key=lambda path: path.stat().st_mtime)
-    if not peer.places:
-        raise TransferError(f"{peer.name} has no usual place; give the path of its folder")
     places = " or ".join(str(home / place) for place in peer.places)
     raise TransferError(f"{peer.name} has nothing at {places}; give the path of its file or folder")
 

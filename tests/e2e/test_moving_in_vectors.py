@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pickle
@@ -180,6 +181,8 @@ async def test_points_of_a_server(command: Command, folder: Path, daemon: FakeDa
         ),
         point(7, {"document": "Numbered", "metadata": None}),
         nested(700, point(TEA, {"document": "Deep", "metadata": {"deep": "LISTS"}})),
+        nested(250, point(TEA, {"document": "Less deep", "metadata": {"deep": "LISTS"}})),
+        point(TEA, {"document": "Half a pair", "metadata": {"half": "\ud800"}}),
         nested(5000, point(TEA, {"document": "Deeper", "metadata": {"deep": "LISTS"}})),
         point(TEA, {"document": "Round", "metadata": {"loop": loop}}),
         point(TEA, {"document": "Foreign"}, module="builtins"),
@@ -187,7 +190,7 @@ async def test_points_of_a_server(command: Command, folder: Path, daemon: FakeDa
         b"no pickle",
     )
     outcome, by_source = await moved(command, "mcp-server-qdrant", folder / "store", "--source-tz", "UTC")
-    assert (outcome["created"], len(outcome["skipped"])) == (2, 6)
+    assert (outcome["created"], len(outcome["skipped"])) == (2, 8)
     assert not (folder / "marker").exists()
     allergy = by_source[ALLERGY]
     assert (allergy["id"], allergy["namespace"], allergy["tags"], own(allergy)) == (
@@ -197,6 +200,18 @@ async def test_points_of_a_server(command: Command, folder: Path, daemon: FakeDa
         {"big": 1 << 60},
     )
     assert (allergy["created_at"], by_source["7"]["content"]) == ("2023-08-08T08:08:08+00:00", "Numbered")
+
+
+async def test_a_store_in_use_is_refused(command: Command, folder: Path) -> None:
+    """Its program holds a lock; the file of the lock stays when it ends."""
+    qdrant_collection(folder / "store", "mine", point(ALLERGY, {"document": "Hazelnuts"}))
+    plan = ("import", "--from", "mcp-server-qdrant", str(folder / "store"), "--dry-run")
+    with (folder / "store/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        used = await command(*plan)
+    assert (used.code, used.out) == (1, "")
+    assert "close it and try again" in used.err
+    assert (await command(*plan)).code == 0
 
 
 async def test_mem0_with_its_history(command: Command, folder: Path, daemon: FakeDaemon) -> None:
