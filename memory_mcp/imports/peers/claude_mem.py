@@ -13,15 +13,9 @@ from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, Unrea
 from memory_mcp.imports.peers.database import PeerRow, columns_of, opened, rows
 from memory_mcp.imports.peers.values import joined, listed, members, moment, own_id, remarks, told
 
-COMMON: Final = (
-    "id",
-    "memory_session_id",
-    "sdk_session_id",
-    "project",
-    "merged_into_project",
-    "created_at",
-    "created_at_epoch",
-)
+OF_SESSION: Final = ("memory_session_id", "sdk_session_id", "project")
+TIMES: Final = ("created_at", "created_at_epoch")
+COMMON: Final = ("id", *OF_SESSION, "merged_into_project", *TIMES)
 OBSERVED: Final = (
     "text",
     "type",
@@ -40,7 +34,7 @@ SUMMARY: Final = "session_summary"
 """The type of a summary; the peer has none."""
 SESSION_IDS: Final = ("content_session_id", "claude_session_id")
 """Of the client; the second in old versions."""
-PROMPTED: Final = ("id", "session_db_id", *SESSION_IDS, "prompt_text", "created_at", "created_at_epoch")
+PROMPTED: Final = ("id", "session_db_id", *SESSION_IDS, "prompt_text", *TIMES)
 PROMPTS: Final = "prompts"
 """What `--also` asks for."""
 PROMPT: Final = "prompt"
@@ -86,7 +80,7 @@ def read(source: Source) -> Iterator[PeerItem]:
 def _prompts(db: apsw.Connection, file_time: datetime) -> Iterator[PeerItem]:
     """Yield the prompts, which know their project by their session alone."""
     sessions: dict[object, PeerRow] = {}
-    for session, _ in rows(db, "sdk_sessions", ("id", *SESSION_IDS, *COMMON[1:4])):
+    for session, _ in rows(db, "sdk_sessions", ("id", *SESSION_IDS, *OF_SESSION)):
         sessions |= dict.fromkeys((session["id"], *(session[name] for name in SESSION_IDS if session[name])), session)
     for row, is_utf8 in rows(db, "user_prompts", PROMPTED):
         known = (sessions[row[name]] for name in ("session_db_id", *SESSION_IDS) if row[name] in sessions)

@@ -184,17 +184,22 @@ def test_claude_mem_has_summaries_and_prompts_on_request(make: Make) -> None:
 
 
 def test_old_versions_of_claude_mem_have_other_columns(make: Make) -> None:
-    """And fewer tables."""
+    """And no summaries."""
     database = make(
+        "CREATE TABLE sdk_sessions (id INTEGER PRIMARY KEY, claude_session_id TEXT, sdk_session_id TEXT, project TEXT);"
         "CREATE TABLE observations (id INTEGER PRIMARY KEY, sdk_session_id TEXT, project TEXT, text TEXT, type TEXT,"
-        " created_at TEXT, created_at_epoch INTEGER)"
+        " created_at TEXT, created_at_epoch INTEGER);"
+        "CREATE TABLE user_prompts (claude_session_id TEXT, id INTEGER PRIMARY KEY, prompt_text TEXT, created_at TEXT)"
     )
+    database.add("sdk_sessions", id=7, claude_session_id="of client", sdk_session_id="old", project="boat")
     columns = {"sdk_session_id": "old", "project": "boat", "type": "change", "created_at_epoch": 1_714_979_289}
     database.add("observations", id=1, text="Painted", **columns)
+    database.add("user_prompts", id=1, claude_session_id="of client", prompt_text="Paint it", created_at=AT)
     records, _ = split(claude_mem.read(Source(database.path, extras=frozenset({"prompts"}))))
-    record = records["obs-1"]
-    assert (record.content, record.type, record.conversation_id) == ("Painted", "change", "old")
-    assert record.created_at == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    painted, prompt = records.values()
+    assert (painted.content, painted.type, painted.conversation_id) == ("Painted", "change", "old")
+    assert painted.created_at == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    assert (prompt.namespace, prompt.conversation_id, prompt.created_at) == ("boat", "old", SEEN)
 
 
 def test_engram_says_what_it_lost(make: Make) -> None:
