@@ -46,7 +46,8 @@ CREATE TABLE sessions (
 CREATE TABLE observations (
   id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, type TEXT NOT NULL, title TEXT NOT NULL, content TEXT NOT NULL,
   tool_name TEXT, project TEXT, scope TEXT NOT NULL DEFAULT 'project', topic_key TEXT,
-  revision_count INTEGER NOT NULL DEFAULT 1, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, deleted_at TEXT
+  revision_count INTEGER NOT NULL DEFAULT 1, duplicate_count INTEGER NOT NULL DEFAULT 1, created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL, deleted_at TEXT
 );
 CREATE TABLE user_prompts (
   id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, content TEXT NOT NULL, project TEXT, created_at TEXT NOT NULL
@@ -73,6 +74,10 @@ class PeerDatabase:
         """Insert a row; bytes become a text that is not UTF-8."""
         marks = ", ".join("CAST(? AS TEXT)" if isinstance(value, bytes) else "?" for value in columns.values())
         self._db.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608 - our own names
+
+    def run(self, statement: str) -> None:
+        """Change something else."""
+        self._db.execute(statement)
 
     def close(self) -> None:
         """Close it; the log is emptied into the file."""

@@ -10,7 +10,7 @@ from typing import Final
 import apsw
 
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
-from memory_mcp.imports.peers.database import PeerRow, columns_of, opened, rows
+from memory_mcp.imports.peers.database import PeerRow, columns_of, opened, rows, untaken
 from memory_mcp.imports.peers.values import joined, listed, members, moment, own_id, remarks, told
 
 OF_SESSION: Final = ("memory_session_id", "sdk_session_id", "project")
@@ -39,7 +39,7 @@ PROMPTS: Final = "prompts"
 """What `--also` asks for."""
 PROMPT: Final = "prompt"
 NAMESPACES: Final = Remark("guessed", "each project's memories go into the namespace of that name")
-NOT_TAKEN: Final = Remark("lost", "tool calls, token counts and models of the peer are not taken")
+NOT_TAKEN: Final = Remark("lost", "tool calls of the peer are not taken")
 NO_PROMPTS: Final = Remark("lost", "prompts, which may quote what was deleted, are left out; --also prompts takes them")
 
 
@@ -65,10 +65,13 @@ def read(source: Source) -> Iterator[PeerItem]:
     with opened(path) as db:
         if not {"project", "type", "created_at_epoch"} <= columns_of(db, "observations"):
             raise UnreadableError(f"{path.name} has no observations of claude-mem; name its claude-mem.db")
-        for row, is_utf8 in rows(db, "observations", COMMON + OBSERVED):
-            yield from _items(_observation(row), row, at, is_utf8=is_utf8)
-        for row, is_utf8 in rows(db, "session_summaries", COMMON + SUMMED):
-            yield from _items(_summary(row), row, at, is_utf8=is_utf8)
+        for table, columns, noted in (
+            ("observations", COMMON + OBSERVED, _observation),
+            ("session_summaries", COMMON + SUMMED, _summary),
+        ):
+            for row, is_utf8 in rows(db, table, columns):
+                yield from _items(noted(row), row, at, is_utf8=is_utf8)
+            yield from untaken(db, table, columns)
         if PROMPTS in source.extras:
             yield from _prompts(db, at)
     yield NAMESPACES
@@ -130,6 +133,6 @@ def _items(noted: Noted, row: PeerRow, file_time: datetime, *, is_utf8: bool) ->
         noted.metadata,
         told(row["memory_session_id"]) or told(row["sdk_session_id"]) or None,
         told(row["merged_into_project"]) or told(row["project"]),
-        id=own_id("claude-mem", noted.source_id, row["created_at_epoch"]),  # numbers alone are those of every database
+        id=own_id("claude-mem", noted.source_id, row["created_at_epoch"]),  # every database has a first row
         is_dated=created is not None,
     )

@@ -212,6 +212,7 @@ def test_engram_says_what_it_lost(make: Make) -> None:
     database.add("observations", id=3, content="Wrong", deleted_at=AT, **common)
     database.add("user_prompts", id=1, session_id="s1", content="Keep it", project="", created_at="never")
     records, said = split(engram.read(Source(database.path)))
+    assert "of observations, these columns are not taken: duplicate_count" in said
     assert records.keys() == {"obs-1", "obs-2", "obs-3", "prompt-1"}
     assert records["obs-1"].content == "caf\N{REPLACEMENT CHARACTER}... [truncated]"
     assert {engram.CUT, engram.OVERWRITTEN, values.REPLACED, values.NO_TIME} <= said
@@ -222,6 +223,10 @@ def test_engram_says_what_it_lost(make: Make) -> None:
     summary = records["session-s1"]
     assert (summary.content, summary.namespace, summary.conversation_id) == ("Filed the notes.", "boat", "s1")
     assert summary.created_at == datetime(2025, 1, 2, 4, 4, 5, tzinfo=UTC)
+    database.run("UPDATE sessions SET ended_at = '2026-01-02 00:00:00'")
+    again, _ = split(engram.read(Source(database.path, extras=frozenset({"summaries"}))))
+    assert again["session-s1"].id == summary.id  # it went on, and is no other
+    assert len({record.id for record in again.values()}) == len(again)
 
 
 def test_engrams_export_says_the_same(make: Make, tmp_path: Path) -> None:
