@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
 
 import apsw
 
 from memory_mcp.imports.model import UnreadableError
+
+PeerRow = Mapping[str, object]
+"""The values of a row by column, or the members of an object in an export."""
+MAGIC: Final = b"SQLite format 3\0"
 
 
 @contextmanager
@@ -43,3 +48,23 @@ def text(value: object) -> tuple[str, bool]:
         return value.decode(), True
     except UnicodeDecodeError:
         return value.decode("utf-8", "replace"), False
+
+
+def rows(db: apsw.Connection, table: str, wanted: tuple[str, ...]) -> Iterator[tuple[PeerRow, bool]]:
+    """Yield a table's rows, if there is one, each with whether its texts were UTF-8; a column that is missing is None.
+
+    Texts are read as blobs: one that is not UTF-8, because it was cut within a character, say, costs itself.
+    """
+    if not (there := columns_of(db, table)):
+        return
+    named = [f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END" for name in wanted]
+    named = [read if name in there else "NULL" for name, read in zip(wanted, named, strict=True)]
+    for values in db.execute(f"SELECT {', '.join(named)} FROM {table} ORDER BY rowid"):  # noqa: S608 - constants
+        texts = [text(value) if isinstance(value, bytes) else (value, True) for value in values]
+        yield dict(zip(wanted, (value for value, _ in texts), strict=True)), all(is_utf8 for _, is_utf8 in texts)
+
+
+def is_database(path: Path) -> bool:
+    """Return whether a file says that it is a database."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
