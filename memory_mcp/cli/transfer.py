@@ -20,7 +20,7 @@ from memory_mcp.cli import DEGRADED, FAILED, moving_in
 from memory_mcp.cli.export_format import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import administer, as_json_option, say
-from memory_mcp.cli.streams import Source, use_utf8
+from memory_mcp.cli.streams import InputFile, use_utf8
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
 from memory_mcp.imports.model import PEERS
@@ -148,7 +148,7 @@ def import_(
         return moving_in.move_in(peer, given, chosen)
     if source is None:
         raise click.UsageError("give the file to import, or name another system with --from")
-    return _import(cast("BinaryIO", Source("rb").convert(source, None, ctx)), as_json=chosen["as_json"])
+    return _import(cast("BinaryIO", InputFile("rb").convert(source, None, ctx)), as_json=chosen["as_json"])
 
 
 def _import(source: BinaryIO, *, as_json: bool) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -25,6 +26,7 @@ MAX_PATH: Final = 1_000
 AT_ONCE: Final = 1 << 20
 BY_HAND: Final = "unpack it and give the folder's path"
 DAMAGED: Final = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, LZMAError, EOFError)
+NAMES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -38,14 +40,14 @@ class ArchiveMember:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip, or a tar, compressed or not."""
-    return _is_zip(path) or tarfile.is_tarfile(path)
+    """Whether a file is a zip, or a tar, compressed or not; or is named so, and then damaged."""
+    return path.name.lower().endswith(NAMES) or _is_zip(path) or tarfile.is_tarfile(path)
 
 
 def _is_zip(path: Path) -> bool:
     """Whether it begins as one: `is_zipfile` looks at the end alone, which another file's text may resemble."""
     with path.open("rb") as file:
-        return file.read(4) in ZIP and zipfile.is_zipfile(path)
+        return file.read(4) in ZIP
 
 
 def unpacked(
@@ -119,14 +121,14 @@ def _members(archive: Path) -> Iterator[ArchiveMember]:
             for info in zipped.infolist():
                 if not (info.is_dir() or stat.S_ISLNK(info.external_attr >> 16)):
                     at = _zip_time(info.date_time)
-                    yield ArchiveMember(info.filename, at, lambda info=info: zipped.open(info))  # type: ignore[misc]
+                    yield ArchiveMember(info.filename, at, partial(zipped.open, info))
         return
     with tarfile.open(archive) as taped:
         for member in taped:
             if member.isreg():
                 at = datetime.fromtimestamp(max(0, member.mtime), UTC)
                 path = member.name.removeprefix("./")
-                yield ArchiveMember(path, at, lambda member=member: taped.extractfile(member))  # type: ignore[misc]
+                yield ArchiveMember(path, at, partial(taped.extractfile, member))
 
 
 def _zip_time(written: tuple[int, int, int, int, int, int]) -> datetime:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,13 +52,14 @@ def copied(peer: Peer, path: Path, folder: Path) -> Path:
 
 
 def _refuse_locked(peer: Peer, path: Path) -> None:
-    """Refuse a folder whose program is at work.
+    """Refuse files whose program is at work.
 
     Raises:
         UnreadableError: it is.
     """
-    for file in path.glob(peer.lock) if peer.lock and path.is_dir() else ():
-        with file.open("rb") as held:
+    locks = {file.parent / peer.lock for file in _files(peer, path)} if peer.lock else set()
+    for lock in locks:
+        with suppress(FileNotFoundError), lock.open("rb") as held:
             try:
                 fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -86,6 +89,17 @@ def _files(peer: Peer, path: Path) -> Iterator[Path]:
         return
     for pattern in peer.files:
         yield from (file for file in path.glob(pattern) if file.is_file() and not file.is_symlink())
+    if any(path == Path.home() / place for place in peer.places):
+        yield from (file for pattern in peer.temporary for file in _temporary().glob(pattern) if _is_own(file))
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir()).resolve()
+
+
+def _is_own(file: Path) -> bool:
+    """Whether a file in a folder of everybody's is the user's."""
+    return file.is_file() and not file.is_symlink() and file.stat().st_uid == os.getuid()
 
 
 def _with_beside(peer: Peer, file: Path) -> list[Path]:
@@ -119,4 +133,6 @@ def _remove(target: Path, files: Mapping[Path, Stat]) -> None:
 
 
 def _place(path: Path, target: Path, file: Path) -> Path:
-    return target / file.relative_to(path) if path.is_dir() else target.with_name(file.name)
+    if not path.is_dir():
+        return target.with_name(file.name)
+    return target / file.relative_to(path if file.is_relative_to(path) else _temporary())

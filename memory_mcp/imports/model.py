@@ -136,7 +136,9 @@ class Peer:
     extras: tuple[str, ...] = ()
     """What `--also` may ask for, such as conversations."""
     lock: str = ""
-    """The file that its program keeps locked, as a pattern below the folder; empty: it has none."""
+    """The file that its program keeps locked, seen from the folder of each of its files; empty: it has none."""
+    temporary: tuple[str, ...] = ()
+    """Files in the temporary folder that belong to the folder in the usual place, as patterns."""
 
 
 SQLITE_FILES: Final = ("-wal", "-journal")
@@ -204,7 +206,7 @@ PEERS: Final = {
             (),
             ("**/storage.sqlite",),
             SQLITE_FILES,
-            lock="**/.lock",
+            lock="../../.lock",
         ),
         Peer(
             "mem0",
@@ -212,7 +214,8 @@ PEERS: Final = {
             (".mem0",),
             ("**/history.db", "**/storage.sqlite"),
             SQLITE_FILES,
-            lock="**/.lock",
+            lock="../../.lock",
+            temporary=("qdrant/collection/*/storage.sqlite",),  # its default
         ),
         Peer("text", "memory_mcp.imports.peers.pasted_text:read", (), ("**/*.txt", "**/*.md")),
     )

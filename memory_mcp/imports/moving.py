@@ -113,6 +113,7 @@ class MovingIn:
                 moved.differences.append(f"{record.memory.id}: it is not stored")
             elif names := _differing(wanted, held, await self._memories.revisions(held)):
                 moved.differences.append(f"{record.memory.id}: it differs in {', '.join(names)}")
+        on_progress(compared)
 
     async def undo(self, run: str) -> Undone:
         """Delete what a run imported, except what was edited since."""

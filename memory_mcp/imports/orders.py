@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """What to read, and how; times without a zone are in the process's own."""
 
@@ -18,12 +18,11 @@ class Order:
     zone: str = ""
     unsandboxed: bool = False
 
-    @classmethod
-    def parsed(cls, written: str) -> Order:
+    @staticmethod
+    def parsed(written: str) -> Order:
         """Return what `written` returned."""
-        fields = json.loads(written)
-        return cls(**{name: tuple(held) if isinstance(held, list) else held for name, held in fields.items()})
+        return TypeAdapter(Order).validate_json(written)
 
     def written(self) -> str:
         """Return it as one word of a command line."""
-        return json.dumps(asdict(self))
+        return TypeAdapter(Order).dump_json(self).decode()

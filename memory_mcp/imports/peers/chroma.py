@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ import apsw
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
 from memory_mcp.imports.peers.database import columns_of, opened, text
 from memory_mcp.imports.peers.habits import understood
+from memory_mcp.imports.peers.values import REPLACED, own_id
 
-IDS: Final = uuid.UUID("9a0b3c54-6a0e-5d3b-8f61-2f6f1f4b7c11")
-"""Ours: an id there is unique in its collection alone."""
 NAMESPACES: Final = Remark("guessed", "each collection becomes a namespace")
 DOCUMENT: Final = "chroma:document"
 NEEDED: Final = {
@@ -132,7 +130,7 @@ def _items(row: ChromaRow, source: Source) -> Iterator[PeerItem]:
         yield Remark("bad", "it has no document", row.source_id)
         return
     if not row.is_utf8:
-        yield Remark("lost", "bytes that are not UTF-8 were replaced", row.source_id)
+        yield Remark("lost", REPLACED, row.source_id)
     found = understood(row.metadata, source, row.source_id)
     yield from found.remarks
     created = found.created_at or row.at
@@ -146,5 +144,5 @@ def _items(row: ChromaRow, source: Source) -> Iterator[PeerItem]:
         found.rest,
         found.conversation_id,
         row.collection,
-        id=str(uuid.uuid5(IDS, f"{row.collection}\n{row.source_id}")),
+        id=own_id("chroma", row.collection, row.source_id),  # there an id is unique in its collection alone
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from memory_mcp.imports.model import Remark, Source
+from memory_mcp.imports.peers.values import FROM_MS, parsed
 
 TAGS: Final = "tags"
 TAG_KEY: Final = "tag_"
@@ -23,8 +23,6 @@ MAX_TYPE: Final = 64
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_SECONDS: Final = 1e8
 """1973: a smaller number is no time."""
-LAST_SECONDS: Final = 1e11
-"""The year 5138: a larger number is in milliseconds."""
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?P<clock>[T ].+)?")
 
 
@@ -65,14 +63,8 @@ def _tags(found: Understood, source_id: str) -> list[str]:
 
 
 def _listed(written: str) -> list[object]:
-    if written.lstrip().startswith("["):
-        try:
-            held = json.loads(written)
-        except (ValueError, RecursionError):
-            held = None
-        if isinstance(held, list):
-            return held
-    return [*written.split(",")]
+    held = parsed(written)
+    return held if isinstance(held, list) else [*written.split(",")]
 
 
 def _tag_keys(found: Understood, source_id: str) -> list[str]:
@@ -113,7 +105,7 @@ def _of_number(held: float) -> datetime | None:
     """Return the time of seconds or milliseconds since 1970."""
     if isinstance(held, bool) or not math.isfinite(held) or held < FIRST_SECONDS:
         return None
-    return BEGINNING + (timedelta(milliseconds=held) if held > LAST_SECONDS else timedelta(seconds=held))
+    return BEGINNING + (timedelta(milliseconds=held) if held >= FROM_MS else timedelta(seconds=held))
 
 
 def _of_text(held: object) -> datetime | None:

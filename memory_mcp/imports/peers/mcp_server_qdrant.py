@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import Final
 
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
 from memory_mcp.imports.peers.habits import understood
 from memory_mcp.imports.peers.points import Point, points
+from memory_mcp.imports.peers.values import own_id
 
-IDS: Final = uuid.UUID("0b4d6d0e-1f0a-5f43-9d3b-6f9b4f3d5a22")
-"""Ours, for points that are numbered: a number is unique in its collection alone."""
 NAMESPACES: Final = Remark("guessed", "each collection becomes a namespace")
 UNDATED: Final = "it has no time; that of its collection's file is taken"
 
@@ -60,6 +58,6 @@ def _items(point: Point, document: str, source: Source) -> Iterator[PeerItem]:
         found.rest,
         found.conversation_id,
         point.collection,
-        id="" if "-" in point.source_id else str(uuid.uuid5(IDS, f"{point.collection}\n{point.source_id}")),
+        id="" if "-" in point.source_id else own_id("qdrant", point.collection, point.source_id),
         is_dated=found.created_at is not None,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, Source, UnreadableError
+from memory_mcp.imports.peers.database import is_database
 from memory_mcp.imports.peers.mem0_history import History, history_of, moment
 from memory_mcp.imports.peers.points import Point, points
+from memory_mcp.imports.peers.values import NO_TIME, json_file, objects, own_id
 
-IDS: Final = uuid.UUID("6c1f9a58-7b0e-5c60-9d0c-2b0a4f7f1e44")
-SQLITE: Final = b"SQLite format 3\0"
 OWN: Final = frozenset(
     {"data", "hash", "user_id", "agent_id", "run_id", "actor_id", "created_at", "updated_at", "role", "text_lemmatized"}
 )
@@ -46,7 +44,7 @@ def read(source: Source) -> Iterator[PeerItem]:
         UnreadableError: it is nothing of mem0's.
     """
     files = source.files()
-    histories = [file for file in files if _is_database(file) and "history" in file.name]
+    histories = [file for file in files if is_database(file) and "history" in file.name]
     stores = [file for file in files if file not in histories]
     if not files:
         raise UnreadableError("it holds no history.db and no collection/NAME/storage.sqlite; give mem0's folder")
@@ -68,13 +66,8 @@ def read(source: Source) -> Iterator[PeerItem]:
         yield Remark("lost", "there is no history.db in it: earlier versions and what was deleted stay there")
 
 
-def _is_database(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(len(SQLITE)) == SQLITE
-
-
 def _memories(source: Source, stores: Sequence[Path]) -> Iterator[Mem0Memory | Remark]:
-    databases = [file for file in stores if _is_database(file)]
+    databases = [file for file in stores if is_database(file)]
     for file in stores:
         if file not in databases:
             yield from _of_json(file, source)
@@ -89,20 +82,16 @@ def _of_json(file: Path, source: Source) -> Iterator[Mem0Memory]:
     Raises:
         UnreadableError: it is none.
     """
-    try:
-        held = json.loads(file.read_text("utf-8-sig", "replace"))
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"{file.name} is no JSON; name a file of mem0's get_all") from error
+    held = json_file(file)
     if isinstance(held, dict):
         held = held.get("results", held.get("memories"))
     if not isinstance(held, list):
         raise UnreadableError(f"{file.name} has no list of memories; name a file of mem0's get_all")
-    for entry in held:
-        if isinstance(entry, dict):
-            metadata = entry.get("metadata")
-            top = {key: value for key, value in entry.items() if key not in {"id", "memory", "metadata", "score"}}
-            payload = {**(metadata if isinstance(metadata, dict) else {}), **top, "data": entry.get("memory")}
-            yield Mem0Memory(str(entry.get("id")), payload, source.written_at(file))
+    for entry in objects(held):
+        metadata = entry.get("metadata")
+        top = {key: value for key, value in entry.items() if key not in {"id", "memory", "metadata", "score"}}
+        payload = {**(metadata if isinstance(metadata, dict) else {}), **top, "data": entry.get("memory")}
+        yield Mem0Memory(str(entry.get("id")), payload, source.written_at(file))
 
 
 def _items(found: Mem0Memory, history: History, source: Source) -> Iterator[PeerItem]:
@@ -113,7 +102,7 @@ def _items(found: Mem0Memory, history: History, source: Source) -> Iterator[Peer
         return
     created = moment(payload.get("created_at"), source)
     if created is None:
-        yield Remark("guessed", "it has no time; the file's is taken", source_id)
+        yield Remark("guessed", NO_TIME, source_id)
     at = created or found.file_at
     metadata = {key: value for key, value in payload.items() if key not in OWN}
     tags = _tags(metadata)
@@ -172,4 +161,4 @@ def _of_history(history: History, seen: set[str], *, is_whole: bool) -> Iterator
 
 
 def _id(source_id: str) -> str:
-    return "" if "-" in source_id else str(uuid.uuid5(IDS, source_id))
+    return "" if "-" in source_id else own_id("mem0", source_id)

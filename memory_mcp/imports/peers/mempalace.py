@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from typing import Final
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
 from memory_mcp.imports.peers.chroma import ChromaRow, chroma, rows, unapplied
 from memory_mcp.imports.peers.database import columns_of, opened
+from memory_mcp.imports.peers.values import REPLACED, own_id
 
-IDS: Final = uuid.UUID("1c9f0c0b-4f0c-5b4e-8a35-7d4f7c0f9d33")
-"""Ours, for facts: their ids there grow with the names in them."""
 DRAWERS: Final = "mempalace_drawers"
 """The other collection, of closets, is an index of these."""
 PARENT: Final = "parent_drawer_id"
@@ -152,7 +150,7 @@ def _drawer(parts: list[ChromaRow], clock: LocalClock) -> Iterator[PeerItem]:
     if PARENT in first.metadata and [_number(part) for part in parts] != list(range(len(parts))):
         yield Remark("lost", "parts of its text are missing", source_id)
     if not all(part.is_utf8 for part in parts):
-        yield Remark("lost", "bytes that are not UTF-8 were replaced", source_id)
+        yield Remark("lost", REPLACED, source_id)
     is_mined = any(key in first.metadata for key in MINED)
     if is_mined:
         yield Remark("guessed", "it was mined from a file; its chunks overlap, and each is a memory", source_id)
@@ -204,6 +202,6 @@ def _facts(path: Path) -> Iterator[PeerItem]:
                 (),
                 "relation",
                 {**fact, "valid_to": until, "confidence": confidence},
-                id=str(uuid.uuid5(IDS, str(source_id))),
+                id=own_id("mempalace", source_id),  # its own grow with the names in them
                 is_dated=extracted is not None,
             )

@@ -23,7 +23,7 @@ DAY_ALONE: Final = Remark("guessed", "it has a day alone; taken as that day's fi
 
 
 @dataclass(slots=True)
-class Entry:
+class ListEntry:
     """A memory, as its lines are read."""
 
     section: str
@@ -49,7 +49,7 @@ def read(source: Source) -> Iterator[PeerItem]:
             yield from _items(source, entry, at)
 
 
-def entries(written: str) -> Iterator[Entry]:
+def entries(written: str) -> Iterator[ListEntry]:
     """Yield what a text lists, in its order."""
     section, current = "", None
     for line in written.splitlines():
@@ -70,22 +70,22 @@ def entries(written: str) -> Iterator[Entry]:
         yield current
 
 
-def _belongs(current: Entry, line: Entry) -> bool:
+def _belongs(current: ListEntry, line: ListEntry) -> bool:
     """Whether a line is more of the entry: it begins none of its own, or one below it."""
     return not line.is_item or (current.is_item and line.indent > current.indent)
 
 
-def _begun(section: str, text: str, indent: int) -> Entry:
+def _begun(section: str, text: str, indent: int) -> ListEntry:
     """Return the entry that a line would begin."""
     bullet = BULLET.match(text)
     rest = text[bullet.end() :] if bullet else text
     dated = DATE.match(rest)
     rest = rest[dated.end() :] if dated else rest
     date = dated[1] if dated and dated[1][0].isdigit() else ""
-    return Entry(section, indent, [rest], bool(bullet or dated), date)
+    return ListEntry(section, indent, [rest], bool(bullet or dated), date)
 
 
-def _items(source: Source, entry: Entry, at: datetime) -> Iterator[PeerItem]:
+def _items(source: Source, entry: ListEntry, at: datetime) -> Iterator[PeerItem]:
     if not entry.content:
         return
     memory_id = str(uuid.uuid5(IDS, f"{entry.date}\n{entry.content}"))
