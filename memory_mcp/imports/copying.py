@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,10 +35,11 @@ def copied(peer: Peer, path: Path, folder: Path) -> Path:
     """Copy a file with those that belong to it, or a folder's files of this peer; return the copy.
 
     Raises:
-        UnreadableError: it cannot be copied, is too large, or another program writes it all the time.
+        UnreadableError: it cannot be copied, is too large, is locked, or another program writes it all the time.
     """
     target = folder / path.name
     try:
+        _refuse_locked(peer, path)
         for _ in range(TRIES):
             before = _stats(peer, path)
             _copy(path, target, before)
@@ -55,6 +59,21 @@ def _copy_from_home(peer: Peer, target: Path) -> None:
         if file.is_file() and not any(target.glob(f"**/{file.name}")):
             copy.parent.mkdir(parents=True, exist_ok=True)
             copied(peer, file, copy.parent)
+
+
+def _refuse_locked(peer: Peer, path: Path) -> None:
+    """Refuse files whose program is at work.
+
+    Raises:
+        UnreadableError: it is.
+    """
+    locks = {file.parent / peer.lock for file in _files(peer, path)} if peer.lock else set()
+    for lock in locks:
+        with suppress(FileNotFoundError), lock.open("rb") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UnreadableError("the program that writes it is running; close it and try again") from error
 
 
 def _stats(peer: Peer, path: Path) -> dict[Path, Stat]:
@@ -80,6 +99,17 @@ def _files(peer: Peer, path: Path) -> Iterator[Path]:
         return
     for pattern in peer.files:
         yield from (file for file in path.glob(pattern) if file.is_file() and not file.is_symlink())
+    if any(path == Path.home() / place for place in peer.places):
+        yield from (file for pattern in peer.temporary for file in _temporary().glob(pattern) if _is_own(file))
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir()).resolve()
+
+
+def _is_own(file: Path) -> bool:
+    """Whether a file in a folder of everybody's is the user's."""
+    return file.is_file() and not file.is_symlink() and file.stat().st_uid == os.getuid()
 
 
 def _with_beside(peer: Peer, file: Path) -> list[Path]:
@@ -113,4 +143,6 @@ def _remove(target: Path, files: Mapping[Path, Stat]) -> None:
 
 
 def _place(path: Path, target: Path, file: Path) -> Path:
-    return target / file.relative_to(path) if path.is_dir() else target.with_name(file.name)
+    if not path.is_dir():
+        return target.with_name(file.name)
+    return target / file.relative_to(path if file.is_relative_to(path) else _temporary())

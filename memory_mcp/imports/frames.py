@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -13,32 +15,44 @@ from memory_mcp.documents.sandbox.control import LENGTH
 from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, UnreadableError
 
 MAX_FRAME: Final = 32 << 20
-"""A million characters and their earlier versions, as JSON escapes them."""
+"""A million characters and their earlier versions."""
 MAX_SENTENCE: Final = 500
-TOO_LARGE: Final = Remark("bad", "it is larger than a record can be")
+UNFIT: Final = Remark("bad", "it is larger or nested deeper than a record can be")
+HALVES: Final = Remark("lost", "halves of characters, which its program cut, were replaced")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 def packed(item: PeerItem) -> bytes:
-    """Return the frame of an item."""
+    """Return the frame of an item, behind one that says what was replaced in it."""
     kind = "record" if isinstance(item, PeerRecord) else "remark"
-    frame = _framed({"frame": kind, **asdict(item)})
-    if len(frame) > MAX_FRAME:
-        return packed(Remark(TOO_LARGE.kind, TOO_LARGE.what, item.source_id[:MAX_SENTENCE]))
-    return frame
+    source_id = _whole(item.source_id[:MAX_SENTENCE])
+    with suppress(RecursionError, ValidationError):  # nested as deeply as its writer likes
+        fields = {"frame": kind, **asdict(item)}
+        written = json.dumps(fields, ensure_ascii=False, default=datetime.isoformat)
+        frame = _framed(whole := _whole(written))
+        _ANY.validate_json(frame[LENGTH.size :])
+        if len(frame) <= MAX_FRAME:
+            return frame if whole == written else packed(Remark(HALVES.kind, HALVES.what, source_id)) + frame
+    return packed(Remark(UNFIT.kind, UNFIT.what, source_id))
 
 
 def refused(sentence: str) -> bytes:
     """Return the last frame of a source that cannot be read."""
-    return _framed({"frame": "refused", "sentence": sentence[:MAX_SENTENCE]})
+    return _framed(json.dumps({"frame": "refused", "sentence": sentence[:MAX_SENTENCE]}))
 
 
 def end() -> bytes:
     """Return the last frame."""
-    return _framed({"frame": "end"})
+    return _framed(json.dumps({"frame": "end"}))
 
 
-def _framed(fields: dict[str, object]) -> bytes:
-    content = json.dumps(fields, default=datetime.isoformat).encode()  # escapes lone surrogates
+def _whole(text: str) -> str:
+    """Return a text without halves of characters, which are not Unicode."""
+    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _framed(written: str) -> bytes:
+    content = written.encode()
     return LENGTH.pack(len(content)) + content
 
 

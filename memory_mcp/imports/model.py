@@ -139,6 +139,10 @@ class Peer:
     """Where its folders are listed: JSON files below the user's folder, each with the member that has them."""
     at_home: tuple[str, ...] = ()
     """Files below the user's folder that say more of a folder elsewhere; they come to the same place in its copy."""
+    lock: str = ""
+    """The file that its program keeps locked, seen from the folder of each of its files; empty: it has none."""
+    temporary: tuple[str, ...] = ()
+    """Files in the temporary folder that belong to the folder in the usual place, as patterns."""
 
 
 SQLITE_FILES: Final = ("-wal", "-journal")
@@ -185,6 +189,37 @@ PEERS: Final = {
             ("**/engram.db", "**/engram-export.json"),
             SQLITE_FILES,
             ("summaries",),
+        ),
+        Peer(
+            "chroma",
+            "memory_mcp.imports.peers.chroma:read",
+            ("chroma/chroma.sqlite3", "chroma_db/chroma.sqlite3"),
+            ("**/chroma.sqlite3",),
+            SQLITE_FILES,
+        ),
+        Peer(
+            "mempalace",
+            "memory_mcp.imports.peers.mempalace:read",
+            (".mempalace",),
+            ("**/chroma.sqlite3", "**/knowledge_graph.sqlite3"),
+            SQLITE_FILES,
+        ),
+        Peer(
+            "mcp-server-qdrant",
+            "memory_mcp.imports.peers.mcp_server_qdrant:read",
+            (),
+            ("**/storage.sqlite",),
+            SQLITE_FILES,
+            lock="../../.lock",
+        ),
+        Peer(
+            "mem0",
+            "memory_mcp.imports.peers.mem0:read",
+            (".mem0",),
+            ("**/history.db", "**/storage.sqlite"),
+            SQLITE_FILES,
+            lock="../../.lock",
+            temporary=("qdrant/collection/*/storage.sqlite",),  # its default
         ),
         Peer(
             "basic-memory",

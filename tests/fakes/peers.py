@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.fakes.peer_databases import PeerDatabase
 
 SCHEMA = """
 CREATE TABLE memories (
@@ -18,20 +18,13 @@ CREATE TABLE memories (
 LATER = ", deleted_at REAL, store TEXT DEFAULT 'default', parent_id TEXT, version INTEGER, superseded_by TEXT"
 
 
-@dataclass
 class MemoryService:
     """A database of mcp-memory-service, open and in use."""
 
-    path: Path
-    is_old: bool = False
-    """Whether it has the columns of version 8 alone."""
-
-    def __post_init__(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(self.path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = wal")
-        self._db.execute("PRAGMA wal_autocheckpoint = 0")  # the file itself stays all but empty
-        self._db.execute(SCHEMA.format(more="" if self.is_old else LATER))
+    def __init__(self, path: Path, *, is_old: bool = False) -> None:
+        """Make one; an old one has the columns of version 8 alone."""
+        self.path = path
+        self._database = PeerDatabase(path, SCHEMA.format(more="" if is_old else LATER))
 
     def add(self, source_id: str, content: object, metadata: Any = None, **columns: object) -> None:
         """Insert a row."""
@@ -43,9 +36,8 @@ class MemoryService:
             "updated_at": 1_700_000_000.25,
             **columns,
         }
-        marks = ", ".join("?" * len(values))
-        self._db.execute(f"INSERT INTO memories ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))  # noqa: S608 - our own names
+        self._database.add("memories", **values)
 
     def close(self) -> None:
         """Close it; the log is emptied into the file."""
-        self._db.close()
+        self._database.close()

@@ -10,18 +10,12 @@ from typing import Final
 import apsw
 
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
-from memory_mcp.imports.peers.database import PeerRow, columns_of, opened, rows
+from memory_mcp.imports.peers.database import PeerRow, columns_of, opened, rows, untaken
 from memory_mcp.imports.peers.values import joined, listed, members, moment, own_id, remarks, told
 
-COMMON: Final = (
-    "id",
-    "memory_session_id",
-    "sdk_session_id",
-    "project",
-    "merged_into_project",
-    "created_at",
-    "created_at_epoch",
-)
+OF_SESSION: Final = ("memory_session_id", "sdk_session_id", "project")
+TIMES: Final = ("created_at", "created_at_epoch")
+COMMON: Final = ("id", *OF_SESSION, "merged_into_project", *TIMES)
 OBSERVED: Final = (
     "text",
     "type",
@@ -40,12 +34,12 @@ SUMMARY: Final = "session_summary"
 """The type of a summary; the peer has none."""
 SESSION_IDS: Final = ("content_session_id", "claude_session_id")
 """Of the client; the second in old versions."""
-PROMPTED: Final = ("id", "session_db_id", *SESSION_IDS, "prompt_text", "created_at", "created_at_epoch")
+PROMPTED: Final = ("id", "session_db_id", *SESSION_IDS, "prompt_text", *TIMES)
 PROMPTS: Final = "prompts"
 """What `--also` asks for."""
 PROMPT: Final = "prompt"
 NAMESPACES: Final = Remark("guessed", "each project's memories go into the namespace of that name")
-NOT_TAKEN: Final = Remark("lost", "tool calls, token counts and models of the peer are not taken")
+NOT_TAKEN: Final = Remark("lost", "tool calls of the peer are not taken")
 NO_PROMPTS: Final = Remark("lost", "prompts, which may quote what was deleted, are left out; --also prompts takes them")
 
 
@@ -71,10 +65,13 @@ def read(source: Source) -> Iterator[PeerItem]:
     with opened(path) as db:
         if not {"project", "type", "created_at_epoch"} <= columns_of(db, "observations"):
             raise UnreadableError(f"{path.name} has no observations of claude-mem; name its claude-mem.db")
-        for row, is_utf8 in rows(db, "observations", COMMON + OBSERVED):
-            yield from _items(_observation(row), row, at, is_utf8=is_utf8)
-        for row, is_utf8 in rows(db, "session_summaries", COMMON + SUMMED):
-            yield from _items(_summary(row), row, at, is_utf8=is_utf8)
+        for table, columns, noted in (
+            ("observations", COMMON + OBSERVED, _observation),
+            ("session_summaries", COMMON + SUMMED, _summary),
+        ):
+            for row, is_utf8 in rows(db, table, columns):
+                yield from _items(noted(row), row, at, is_utf8=is_utf8)
+            yield from untaken(db, table, columns)
         if PROMPTS in source.extras:
             yield from _prompts(db, at)
     yield NAMESPACES
@@ -86,7 +83,7 @@ def read(source: Source) -> Iterator[PeerItem]:
 def _prompts(db: apsw.Connection, file_time: datetime) -> Iterator[PeerItem]:
     """Yield the prompts, which know their project by their session alone."""
     sessions: dict[object, PeerRow] = {}
-    for session, _ in rows(db, "sdk_sessions", ("id", *SESSION_IDS, *COMMON[1:4])):
+    for session, _ in rows(db, "sdk_sessions", ("id", *SESSION_IDS, *OF_SESSION)):
         sessions |= dict.fromkeys((session["id"], *(session[name] for name in SESSION_IDS if session[name])), session)
     for row, is_utf8 in rows(db, "user_prompts", PROMPTED):
         known = (sessions[row[name]] for name in ("session_db_id", *SESSION_IDS) if row[name] in sessions)
@@ -136,6 +133,6 @@ def _items(noted: Noted, row: PeerRow, file_time: datetime, *, is_utf8: bool) ->
         noted.metadata,
         told(row["memory_session_id"]) or told(row["sdk_session_id"]) or None,
         told(row["merged_into_project"]) or told(row["project"]),
-        id=own_id("claude-mem", noted.source_id, row["created_at_epoch"]),  # numbers alone are those of every database
+        id=own_id("claude-mem", noted.source_id, row["created_at_epoch"]),  # every database has a first row
         is_dated=created is not None,
     )

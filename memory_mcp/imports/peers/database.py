@@ -9,10 +9,12 @@ from typing import Final
 
 import apsw
 
-from memory_mcp.imports.model import UnreadableError
+from memory_mcp.imports.model import Remark, UnreadableError
 
 PeerRow = Mapping[str, object]
 """The values of a row by column, or the members of an object in an export."""
+MAX_NAMED: Final = 500
+"""Characters of a sentence."""
 MAGIC: Final = b"SQLite format 3\0"
 
 
@@ -62,6 +64,12 @@ def rows(db: apsw.Connection, table: str, wanted: tuple[str, ...]) -> Iterator[t
     for values in db.execute(f"SELECT {', '.join(named)} FROM {table} ORDER BY rowid"):  # noqa: S608 - constants
         texts = [text(value) if isinstance(value, bytes) else (value, True) for value in values]
         yield dict(zip(wanted, (value for value, _ in texts), strict=True)), all(is_utf8 for _, is_utf8 in texts)
+
+
+def untaken(db: apsw.Connection, table: str, taken: tuple[str, ...]) -> Iterator[Remark]:
+    """Name the columns of a table that nothing is made of: every version may add some."""
+    if more := columns_of(db, table) - set(taken):
+        yield Remark("lost", f"of {table}, these columns are not taken: {', '.join(sorted(more))}"[:MAX_NAMED])
 
 
 def is_database(path: Path) -> bool:

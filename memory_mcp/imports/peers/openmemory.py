@@ -12,7 +12,7 @@ from typing import Final
 import apsw
 
 from memory_mcp.imports.model import LIVE, PeerItem, PeerRecord, Remark, Source, UnreadableError
-from memory_mcp.imports.peers.database import PeerRow, columns_of, is_database, opened, rows
+from memory_mcp.imports.peers.database import PeerRow, columns_of, is_database, opened, rows, untaken
 from memory_mcp.imports.peers.values import joined, json_file, members, moment, objects, remarks, told
 
 COLUMNS: Final = (
@@ -78,6 +78,7 @@ def _of_database(source: Source, path: Path) -> Iterator[PeerItem]:
         names = OpenMemoryNames(_named(db, "users", "user_id"), _named(db, "apps", "name"), tags)
         for row, is_utf8 in rows(db, "memories", COLUMNS):
             yield from _items(row, names, source.written_at(path), _as_it_is, is_utf8=is_utf8)
+        yield from untaken(db, "memories", COLUMNS)
 
 
 def _named(db: apsw.Connection, table: str, name: str) -> dict[str, str]:
