@@ -185,7 +185,7 @@ async def test_points_of_a_server(command: Command, folder: Path, daemon: FakeDa
         point(TEA, {"document": "Half a pair", "metadata": {"half": "\ud800"}}),
         nested(5000, point(TEA, {"document": "Deeper", "metadata": {"deep": "LISTS"}})),
         point(TEA, {"document": "Round", "metadata": {"loop": loop}}),
-        point(TEA, {"document": "Foreign"}, module="builtins"),
+        point(12, {"document": "Foreign"}, module="builtins"),
         pickle.dumps(Hostile(folder / "marker")),
         b"no pickle",
     )

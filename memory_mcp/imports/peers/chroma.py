@@ -1,4 +1,4 @@
-"""Chroma 0.4 to 1.5: the collections in `chroma.sqlite3`, a memory for each document."""
+"""Chroma 0.5 to 1.5: the collections in `chroma.sqlite3`, a memory for each document."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def chroma(path: Path) -> Iterator[apsw.Connection]:
     """
     with opened(path) as db:
         if any(not needed <= columns_of(db, table) for table, needed in NEEDED.items()):
-            raise UnreadableError(f"{path.name} does not have the tables of Chroma 0.4 to 1.5; name its chroma.sqlite3")
+            raise UnreadableError(f"{path.name} does not have the tables of Chroma 0.5 to 1.5; name its chroma.sqlite3")
         yield db
 
 
