@@ -40,6 +40,11 @@ def secret(name: str) -> str | None:
     return os.environ.get(name)
 
 
+def time_zone() -> dict[str, str]:
+    """Return the variable that names the user's time zone, where there is one."""
+    return {"TZ": os.environ["TZ"]} if os.environ.get("TZ") else {}
+
+
 OURS: Final = "MCP_MEMORY_"
 
 

@@ -40,10 +40,10 @@ def note(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-def count_up(done: int, total: int | None = None) -> None:
+def count_up(done: int, total: int | None = None, *, what: str = "memories") -> None:
     """Show a counter on one line of a terminal; print nothing elsewhere."""
     if sys.stderr.isatty():
-        click.echo(f"\r{done}{f' of {total}' if total else ''} memories", nl=done == total, err=True)
+        click.echo(f"\r{done}{f' of {total}' if total else ''} {what}", nl=done == total, err=True)
 
 
 def when(moment: datetime) -> str:

@@ -15,7 +15,7 @@ from memory_common.utf8 import is_text
 from memory_mcp.domain.errors import cut
 
 
-class Source(click.File):
+class InputFile(click.File):
     """A binary file; `-` is stdin."""
 
     def convert(

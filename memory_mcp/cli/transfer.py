@@ -10,19 +10,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, Unpack, cast
 
 import click
 
 from memory_common.utf8 import NotUtf8Error, decoded
 from memory_common.whole_file import replacing
-from memory_mcp.cli import DEGRADED, FAILED
+from memory_mcp.cli import DEGRADED, FAILED, moving_in
 from memory_mcp.cli.export_format import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import administer, as_json_option, say
-from memory_mcp.cli.streams import Source, use_utf8
+from memory_mcp.cli.streams import InputFile, use_utf8
 from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
 from memory_mcp.domain.models import Record, Stored
+from memory_mcp.imports.model import PEERS
 from memory_mcp.maintenance.transfer import BATCH
 from memory_mcp.tools.services import Services
 
@@ -104,11 +105,53 @@ class _Tally:
         self.pending += outcome.created and not outcome.embedded
 
 
+def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """Return the name of a zone, which the system must know."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - wanted here alone
+
+    try:
+        return ZoneInfo(value).key if value else ""
+    except (ValueError, OSError, LookupError) as error:
+        raise click.BadParameter(
+            f"unknown time zone {value!r}; give one such as Europe/Berlin", ctx=ctx, param=param
+        ) from error
+
+
 @click.command("import")
-@click.argument("source", type=Source("rb"))
+@click.argument("source", required=False)
+@click.option("--from", "peer", type=click.Choice(sorted(PEERS)), help="Import another system's own file.")
+@click.option("--dry-run", is_flag=True, help="With --from: show what would be imported, and what would be lost.")
+@click.option("--with-deleted", is_flag=True, help="With --from: also what was deleted there, with the tag 'deleted'.")
+@click.option("--again", is_flag=True, help="With --from: import once more what was imported and then deleted here.")
+@click.option("--also", multiple=True, help="With --from: what is left out unless asked for, such as conversations.")
+@click.option("--source-tz", metavar="ZONE", callback=_zone, help="With --from: the zone of times without one.")
+@click.option("--undo", "run", metavar="RUN", help="Delete what a run of --from imported and nobody has edited since.")
 @as_json_option
-def import_(*, source: BinaryIO, as_json: bool) -> int:
-    """Import memories from SOURCE (- is stdin); existing memories are left alone, so it is safe to run again."""
+@click.pass_context
+def import_(
+    ctx: click.Context,
+    *,
+    source: str | None,
+    peer: str | None,
+    run: str | None,
+    **options: Unpack[moving_in.Choices],
+) -> int:
+    """Import memories from SOURCE (- is stdin), a file of `memory-mcp export`.
+
+    With --from, SOURCE is the file, folder or archive of another system, by default the one in its usual place.
+    Existing memories are left alone, so it is safe to run again.
+    """
+    if run is not None:
+        return moving_in.undo(run, as_json=options["as_json"])
+    if peer is not None:
+        given = None if source is None else Path(source)
+        return moving_in.move_in(peer, given, options)
+    if source is None:
+        raise click.UsageError("give the file to import, or name another system with --from")
+    return _import(cast("BinaryIO", InputFile("rb").convert(source, None, ctx)), as_json=options["as_json"])
+
+
+def _import(source: BinaryIO, *, as_json: bool) -> int:
     if source.seekable():  # a pipe is imported as it arrives, up to the first invalid line
         start = source.tell()
         with contextlib.suppress(_EndsEarlyError):  # import the rest anyway; the second pass reports it

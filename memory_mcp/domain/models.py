@@ -137,6 +137,8 @@ class Record:
     revisions: tuple[Revision, ...] = ()
     may_be_numbered: bool = False
     """Whether its id, once in NFC, may clash with another's; it then gets a number appended."""
+    replaces_deleted: bool = False
+    """Whether a deleted memory with its id makes room for it, whatever that one says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,28 @@ async def test_an_imported_id_gets_a_number_where_it_may(store: Store) -> None:
         ]
 
 
+async def test_an_import_may_replace_what_was_deleted(store: Store) -> None:
+    """With other content too, as a new memory in every index; what is live stays as it is."""
+    for memory_id, content in (("a", "live"), ("b", "gone"), ("c", "unlike")):
+        await put(store, content, towards(0), id=memory_id, tags=("old",))
+    given = [replace(record, replaces_deleted=True) for record in await store.export(0, 9)]
+    given[2] = replace(given[2], memory=replace(given[2].memory, content="other", tags=("new",)))
+    await store.delete(["b", "c"], HERE, dry_run=False)
+    items = [(record, whole(record.memory.content, towards(0))) for record in given]
+    outcomes = await store.import_records(items)
+    assert [(one.id, one.created) for one in outcomes if isinstance(one, Stored)] == [
+        ("a", False),
+        ("b", True),
+        ("c", True),
+    ]
+    assert sorted(await listed(store)) == ["gone", "live", "other"]
+    assert await worded(store, "other") == ["other"]
+    assert await worded(store, "unlike") == []
+    assert (await store.get("c", "here")).tags == ("new",)
+    assert len(await near(store)) == 3
+    assert await faults(store) == []
+
+
 async def test_an_imported_id_with_another_content_is_a_conflict_of_its_own(store: Store) -> None:
     """The rest of the batch is written, and what is there stays; a deleted memory stays deleted."""
     await put(store, "mine", id="a")

@@ -34,6 +34,8 @@ class Faults:
     """Every Embed takes so many seconds longer."""
     hang: bool = False
     """Embed is accepted and never answered until this is False again."""
+    hang_on: str | None = None
+    """Likewise, an Embed with this text."""
     dimensions: int = DIMENSIONS
     """Of the vectors that are sent."""
     said_dimensions: int = DIMENSIONS
@@ -119,7 +121,7 @@ class FakeDaemon(EmbedderServicer):
         async with self._awake:
             self._awake.notify_all()
             try:
-                await self._awake.wait_for(lambda: not self.faults.hang)
+                await self._awake.wait_for(lambda: not (self.faults.hang or self.faults.hang_on in request.texts))
             except asyncio.CancelledError:
                 self.given_up += 1
                 self._awake.notify_all()

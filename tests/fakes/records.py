@@ -176,6 +176,10 @@ class FakeRecords(OnShelves):
     async def purge(self, before: datetime) -> int:
         """Remove for good what was deleted before a moment."""
         to_delete = [memory for memory, moment in self.shelves.deleted.values() if moment < before]
+        self._forget(to_delete)
+        return len(to_delete)
+
+    def _forget(self, to_delete: Sequence[Memory]) -> None:
         held = {
             self.shelves.sections[memory.key].document for memory in to_delete if memory.key in self.shelves.sections
         }
@@ -189,7 +193,6 @@ class FakeRecords(OnShelves):
                 self.shelves.make_partial(document_id, EMPTIED)
         for namespace in sorted({memory.namespace for memory in to_delete}):
             self.shelves.note("purge", namespace, [memory.id for memory in to_delete if memory.namespace == namespace])
-        return len(to_delete)
 
     async def export(self, after: int, limit: int) -> list[Record]:
         """Return the first live memories after a key."""
@@ -205,6 +208,9 @@ class FakeRecords(OnShelves):
 
     def _absorb(self, record: Record, embedded: Embedded) -> Stored | ConflictError:
         memory = record.memory
+        if record.replaces_deleted:
+            known = self.shelves.owners.get((memory.namespace, memory.id))
+            self._forget([self.shelves.deleted[known][0]] if known in self.shelves.deleted else [])
         if record.may_be_numbered:
             memory = replace(memory, id=free(memory.id, lambda name: self._is_anothers(replace(memory, id=name)), 120))
         if self._is_anothers(memory):

@@ -102,7 +102,7 @@ def _document(conversation: dict[str, Json], number: int, turns: list[TextBlock]
 def _turns(conversation: dict[str, Json]) -> list[TextBlock] | None:
     """Return what was said; None where it is no conversation."""
     if isinstance(conversation.get("mapping"), dict):
-        said = map(_chatgpt_turn, _path(conversation))
+        said = map(_chatgpt_turn, current_path(conversation))
     elif isinstance(conversation.get("chat_messages"), list):
         said = map(_claude_turn, map(as_dict, as_list(conversation.get("chat_messages"))))
     else:
@@ -110,7 +110,7 @@ def _turns(conversation: dict[str, Json]) -> list[TextBlock] | None:
     return [turn for turn in said if turn is not None]
 
 
-def _path(conversation: dict[str, Json]) -> list[dict[str, Json]]:
+def current_path(conversation: dict[str, Json]) -> list[dict[str, Json]]:
     """Return ChatGPT's messages from the first to the current one; the branches that were left are not among them."""
     nodes = as_dict(conversation.get("mapping"))
     name = as_str(conversation.get("current_node")) or next(

@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from memory_mcp.documents.readers.model import DocumentReader, DocumentSource, Refusal, RefusedError
@@ -27,8 +28,10 @@ _NO_MEMORY: Final = frames.refused(
 )
 
 
-def box(limits: ReadingLimits, parent: int) -> Layers:
+def box(limits: ReadingLimits, parent: int, folder: Path | None = None) -> Layers:
     """Close the box around this process, for good. Where a system has a part of it only, that part is closed.
+
+    With a folder it is the second profile: files can be read and written there, and nowhere else.
 
     Raises:
         BoxError: the kernel refused what every kernel has.
@@ -36,9 +39,9 @@ def box(limits: ReadingLimits, parent: int) -> Layers:
     """
     for kind, soft, hard in (
         (resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 1),  # SIGXCPU first, which it may catch; then SIGKILL
-        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_FSIZE, limits.output_bytes if folder else 0, limits.output_bytes if folder else 0),
         (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_NOFILE, 16, 16),
+        (resource.RLIMIT_NOFILE, 64 if folder else 16, 64 if folder else 16),
     ):
         resource.setrlimit(kind, (soft, hard))
     if sys.platform == "darwin":
@@ -48,7 +51,7 @@ def box(limits: ReadingLimits, parent: int) -> Layers:
     from memory_mcp.documents.sandbox import linux  # noqa: PLC0415 - of this system
 
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    landlock, seccomp = linux.close_box(parent)
+    landlock, seccomp = linux.close_box(parent, folder)
     return Layers(landlock, seccomp)
 
 

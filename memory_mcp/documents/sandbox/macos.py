@@ -25,19 +25,20 @@ _PROFILE: Final = """(version 1)
   (subpath "/System/Library") (subpath "/private/var/db/timezone") (literal "/private/etc/localtime") {folders})
 (allow file-write-data (literal "/dev/null"))
 """
+_PRIVATE: Final = "(allow file-read* file-write* (subpath {folder}))\n"
 
 
-def command(folders: list[Path]) -> list[str]:
+def command(folders: list[Path], private: Path | None = None) -> list[str]:
     """Return what to put before a Python's command line; nothing where there is no `sandbox-exec`."""
     if not PROGRAM.exists():
         return []
-    return [str(PROGRAM), "-p", profile([*_interpreter(), *folders])]
+    return [str(PROGRAM), "-p", profile([*_interpreter(), *folders], private)]
 
 
-def profile(folders: list[Path]) -> str:
-    """Return the profile for a Python that lies and reads in these folders alone."""
+def profile(folders: list[Path], private: Path | None = None) -> str:
+    """Return the profile for a Python that lies and reads in these folders, and writes in a private one alone."""
     named = " ".join(f"(subpath {_quoted(folder)})" for folder in dict.fromkeys(map(_resolved, folders)))
-    return _PROFILE.format(folders=named)
+    return _PROFILE.format(folders=named) + (_PRIVATE.format(folder=_quoted(_resolved(private))) if private else "")
 
 
 def is_closed() -> bool:

@@ -2,7 +2,8 @@
 
 It is a list of what is allowed because a list of what is refused is never complete: each kernel adds calls, and an old
 call gets new powers. What is not listed fails with EPERM, as a missing permission does, so that a library that only
-asks (isatty, the number of processors) carries on; nothing here opens, so `stat` by path is refused too.
+asks (isatty, the number of processors) carries on; nothing here opens, so `stat` by path is refused too. Where files
+may be opened, Landlock says which.
 """
 
 from __future__ import annotations
@@ -58,6 +59,35 @@ _CALLS: Final[dict[str, tuple[int | None, int | None]]] = {
     "exit": (60, 93),
     "exit_group": (231, 94),
 }
+_FILE_CALLS: Final[dict[str, tuple[int | None, int | None]]] = {
+    "open": (2, None),
+    "openat": (257, 56),
+    "stat": (4, None),
+    "lstat": (6, None),
+    "newfstatat": (262, 79),
+    "statx": (332, 291),
+    "access": (21, None),
+    "faccessat": (269, 48),
+    "faccessat2": (439, 439),
+    "readlink": (89, None),
+    "readlinkat": (267, 78),
+    "getdents64": (217, 61),
+    "getcwd": (79, 17),
+    "geteuid": (107, 175),
+    "fcntl": (72, 25),
+    "pwrite64": (18, 68),
+    "ftruncate": (77, 46),
+    "fallocate": (285, 47),
+    "fsync": (74, 82),
+    "fdatasync": (75, 83),
+    "fchmod": (91, 52),
+    "fchown": (93, 55),
+    "unlink": (87, None),
+    "unlinkat": (263, 35),
+    "mkdir": (83, None),
+    "mkdirat": (258, 34),
+}
+"""Allowed too where files may be opened: what a database and its log need, and an archive's folders."""
 _NOT_EXECUTABLE: Final[dict[str, tuple[int, int]]] = {"mmap": (9, 222), "mprotect": (10, 226)}
 """Allowed without PROT_EXEC: no machine code but what was mapped before the box closed."""
 
@@ -72,25 +102,25 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def filtered(libc: ctypes.CDLL) -> bool:
+def filtered(libc: ctypes.CDLL, *, opens_files: bool = False) -> bool:
     """Install the filter, for good; the process must have given up new privileges, and have one thread.
 
     Return whether this system has such filters.
     """
     if platform.machine() not in ARCHITECTURES:
         return False
-    code = b"".join(_instructions(*ARCHITECTURES[platform.machine()]))
+    code = b"".join(_instructions(*ARCHITECTURES[platform.machine()], _CALLS | (_FILE_CALLS if opens_files else {})))
     installed = libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(code) // 8, code)), 0, 0)
     return bool(installed == 0)
 
 
-def _instructions(architecture: int, column: int) -> Iterator[bytes]:
+def _instructions(architecture: int, column: int, allowed: dict[str, tuple[int | None, int | None]]) -> Iterator[bytes]:
     """Yield the program: each call ends in its own return, so that no jump goes far."""
     yield _instruction(_LOAD, _ARCHITECTURE_AT)
     yield _instruction(_EQUALS, architecture, no=0, yes=1)
     yield _instruction(_RETURN, _KILL)  # another ABI counts its calls differently
     yield _instruction(_LOAD, _NUMBER_AT)
-    for numbers in _CALLS.values():
+    for numbers in allowed.values():
         if (number := numbers[column]) is not None:
             yield _instruction(_EQUALS, number, no=1)
             yield _instruction(_RETURN, _ALLOW)

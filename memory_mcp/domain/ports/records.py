@@ -104,7 +104,7 @@ class Records(Protocol):
 
         A memory that already exists unchanged under its id is not written again. It is a conflict if the existing one
         has other content or fields, lacks tags, or was deleted. If the id may be numbered, a memory with other content
-        gets the first free id with a number.
+        gets the first free id with a number. If it replaces what was deleted, a deleted memory is purged for it.
         """
         ...
 

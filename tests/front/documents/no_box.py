@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Final
 
 from memory_mcp.documents.readers.model import DocumentReader
@@ -10,7 +11,7 @@ from memory_mcp.documents.sandbox import child
 from memory_mcp.documents.sandbox.control import Layers, ReadingLimits
 
 
-def _nothing(limits: ReadingLimits, parent: int) -> Layers:
+def _nothing(limits: ReadingLimits, parent: int, folder: Path | None = None) -> Layers:
     return Layers()
 
 

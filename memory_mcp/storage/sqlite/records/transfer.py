@@ -17,7 +17,7 @@ from memory_mcp.storage.sqlite.db.partitions import partition_of
 from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, digest, metadata_digest, to_json, to_memory, to_micros
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records.reads import load, revisions
-from memory_mcp.storage.sqlite.records.writes import insert_tags
+from memory_mcp.storage.sqlite.records.writes import insert_tags, remove
 from memory_mcp.storage.sqlite.vectors import chunks
 
 _INSERT: Final = """
@@ -50,7 +50,11 @@ def import_records(db: apsw.Connection, record: Record, embedded: Embedded, now:
     if record.may_be_numbered:
         record = _numbered(db, record)
     memory, text = record.memory, digest(record.memory.content)
-    if (found := _found(db, memory)) is not None:
+    found = _found(db, memory)
+    if found is not None and found[2] and record.replaces_deleted:
+        remove(db, [(found[0], memory.id, memory.namespace)], now)
+        found = None
+    if found is not None:
         key, held, is_deleted = found
         if held != text:
             raise ConflictError(

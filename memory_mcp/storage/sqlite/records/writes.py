@@ -287,13 +287,18 @@ def purge(db: apsw.Connection, before: int, now: int) -> int:
         (before, PURGED_AT_ONCE),
     ).fetchall()
     to_delete = cast("list[tuple[int, str, str]]", rows)
+    remove(db, to_delete, now)
+    return len(to_delete)
+
+
+def remove(db: apsw.Connection, to_delete: Sequence[tuple[int, str, str]], now: int) -> None:
+    """Remove deleted memories, each with its key, id and namespace, for good."""
     keys = [(key,) for key, _, _ in to_delete]
     _empty_documents(db, [key for key, _, _ in to_delete], now)
     for table in ("revisions", "tags", "sections", "memories"):
         db.executemany(f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608 - a table of ours
     for namespace in sorted({namespace for *_, namespace in to_delete}):
         log_change(db, now, "purge", namespace, [memory_id for _, memory_id, of in to_delete if of == namespace])
-    return len(to_delete)
 
 
 def _empty_documents(db: apsw.Connection, keys: Sequence[int], now: int) -> None:

@@ -1,0 +1,202 @@
+"""`memory-mcp import --from PEER`: memories of another system, with a plan first and a comparison last."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, TypedDict
+
+import click
+
+from memory_mcp import environment, settings
+from memory_mcp.cli import DEGRADED, FAILED
+from memory_mcp.cli.export_format import load
+from memory_mcp.cli.output import count_up, note
+from memory_mcp.cli.session import administer
+from memory_mcp.cli.streams import InputFile, print_data
+from memory_mcp.domain.models import Record
+from memory_mcp.imports import finding, reading
+from memory_mcp.imports.model import PEERS, Peer
+from memory_mcp.imports.moving import Moved, MovingIn, Undone
+from memory_mcp.imports.planning import Plan, Target
+from memory_mcp.tools.services import Services
+
+STDIN: Final = Path("-")
+SHOWN: Final = 20
+"""Lines of skipped records, conflicts and differences each; `--json` has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What to import, and how."""
+
+    peer: Peer
+    path: Path
+    target: Target
+    wishes: reading.Wishes
+    again: bool
+
+    def plan(self) -> Plan:
+        """Return a plan that has seen nothing yet."""
+        return Plan(self.peer, self.target, partial(load, 0, consequence="skipped"))
+
+    async def records(self, plan: Plan) -> AsyncIterator[Record]:
+        """Read the source, count it in the plan, and yield what is to be imported.
+
+        Raises:
+            TransferError: it cannot be read.
+        """
+        async for item in reading.read(self.peer, self.path, self.wishes):
+            if (record := plan.record(item)) is not None:
+                yield record
+
+
+class Choices(TypedDict):
+    """Options of the command."""
+
+    dry_run: bool
+    with_deleted: bool
+    again: bool
+    also: tuple[str, ...]
+    source_tz: str
+    as_json: bool
+
+
+def move_in(peer_name: str, given: Path | None, options: Choices) -> int:
+    """Plan, import and verify; return the exit code.
+
+    Raises:
+        TransferError: the source is not there, or cannot be read.
+    """
+    with given_as_file(given) as path:
+        return _move(_asked(PEERS[peer_name], path, options), options)
+
+
+@contextmanager
+def given_as_file(given: Path | None) -> Iterator[Path | None]:
+    """Yield a path; what comes from stdin gets one, because a source is read several times."""
+    if given != STDIN:
+        yield given
+        return
+    with reading.private_folder() as folder:
+        file = folder / "stdin"
+        file.write_bytes(InputFile("rb").convert(str(STDIN), None, None).read())
+        yield file
+
+
+def _asked(peer: Peer, path: Path | None, options: Choices) -> Move:
+    loaded = settings.load()
+    if unknown := [extra for extra in options["also"] if extra not in peer.extras]:
+        choices = f"it has {', '.join(peer.extras)}" if peer.extras else "it has nothing to ask for; leave out --also"
+        raise click.UsageError(f"{peer.name} has no {unknown[0]!r} to import; {choices}")
+    target = Target(loaded.namespace, uuid.uuid4().hex[:12], options["with_deleted"])
+    wishes = reading.Wishes(options["also"], options["source_tz"], environment.time_zone(), loaded.ingest_unsandboxed)
+    return Move(peer, finding.find(peer, path), target, wishes, options["again"])
+
+
+def _move(move: Move, options: Choices) -> int:
+    plan = move.plan()
+    asyncio.run(_count(move, plan))  # a source that cannot be read to its end imports nothing
+    as_json, run = options["as_json"], move.target.run
+    if not as_json:
+        _show_plan(move, plan)
+    if options["dry_run"]:
+        if as_json:
+            print_data(_data(move, plan))
+        return 0
+    note(f"this is run {run}; to undo it: memory-mcp import --undo {run}")
+    moved = administer("import", partial(_import, move, plan.taken), writes=True)
+    if as_json:
+        print_data(_data(move, plan) | _data_of(moved, run))
+    else:
+        _show_moved(moved)
+    failed = moved.conflicts or moved.differences
+    return FAILED if failed else DEGRADED if moved.pending else 0
+
+
+async def _count(move: Move, plan: Plan) -> None:
+    async for _ in move.records(plan):
+        pass
+
+
+async def _import(move: Move, total: int, services: Services) -> Moved:
+    moving = MovingIn(services.transfer, services.memories, again=move.again)
+    moved = await moving.store(move.records(move.plan()), partial(count_up, total=total))
+    await moving.verify(move.records(move.plan()), moved, partial(count_up, total=total, what="memories compared"))
+    return moved
+
+
+def undo(run: str, *, as_json: bool) -> int:
+    """Delete what a run imported, and name what was edited since; return the exit code."""
+
+    async def work(services: Services) -> Undone:
+        return await MovingIn(services.transfer, services.memories).undo(run)
+
+    undone = administer("import", work, writes=True)
+    if as_json:
+        print_data({"run": run, "deleted": undone.deleted, "edited": undone.edited})
+        return 0
+    click.echo(f"deleted {len(undone.deleted)} memories of the run {run}; `memory-mcp undelete ID` restores one,"
+               " and importing with --again all of them")  # fmt: skip
+    for memory_id in undone.edited:
+        click.echo(f"edited since, left alone: {memory_id}")
+    return 0
+
+
+def _show_plan(move: Move, plan: Plan) -> None:
+    left = "taken, with the tag `deleted`" if move.target.with_deleted else "left out"
+    click.echo(f"{move.peer.name}, {move.path}")
+    click.echo(f"{plan.taken} memories to import, {plan.versions} earlier versions; {plan.deleted} deleted, {left}")
+    for namespace, count in plan.namespaces.items():
+        click.echo(f"into the namespace {namespace}: {count} memories")
+    for (kind, what), count in plan.remarks.items():
+        click.echo(f"{kind}: {what}" + (f" ({count} records)" if count > 1 else ""))
+    _show("skipped", [f"{source_id}: {why}" for source_id, why in plan.skipped])
+
+
+def _show_moved(moved: Moved) -> None:
+    waiting = f" ({moved.pending} have no vector yet)" if moved.pending else ""
+    click.echo(f"imported {moved.created} memories{waiting}, {moved.known} existed already; compared with the source:"
+               f" {len(moved.differences)} differences")  # fmt: skip
+    _show("conflict", moved.conflicts)
+    _show("difference", moved.differences)
+    for run, count in moved.earlier.items():
+        note(f"{count} of them are of the run {run}")
+
+
+def _show(kind: str, lines: list[str]) -> None:
+    for line in lines[:SHOWN]:
+        click.echo(f"{kind}: {line}")
+    if len(lines) > SHOWN:
+        click.echo(f"{kind}: {len(lines) - SHOWN} more; --json lists all")
+
+
+def _data(move: Move, plan: Plan) -> dict[str, object]:
+    return {
+        "peer": move.peer.name,
+        "path": str(move.path),
+        "live": plan.live,
+        "deleted": plan.deleted,
+        "versions": plan.versions,
+        "taken": plan.taken,
+        "namespaces": dict(plan.namespaces),
+        "skipped": [{"source_id": source_id, "why": why} for source_id, why in plan.skipped],
+        "remarks": [{"kind": kind, "what": what, "records": count} for (kind, what), count in plan.remarks.items()],
+    }
+
+
+def _data_of(moved: Moved, run: str) -> dict[str, object]:
+    return {
+        "run": run,
+        "created": moved.created,
+        "known": moved.known,
+        "earlier_runs": dict(moved.earlier),
+        "pending": moved.pending,
+        "conflicts": moved.conflicts,
+        "differences": moved.differences,
+    }

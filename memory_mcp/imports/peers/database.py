@@ -1,0 +1,78 @@
+"""Opens a peer's SQLite database as what it is: somebody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from memory_mcp.imports.model import Remark, UnreadableError
+
+PeerRow = Mapping[str, object]
+"""The values of a row by column, or the members of an object in an export."""
+MAX_NAMED: Final = 500
+"""Characters of a sentence."""
+MAGIC: Final = b"SQLite format 3\0"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[apsw.Connection]:
+    """Open a private copy; what its schema may call is nothing but SQLite's own harmless functions.
+
+    Raises:
+        UnreadableError: it is no database, or damaged.
+    """
+    try:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as db:
+            db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            db.execute("PRAGMA temp_store = memory")
+            yield db
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise UnreadableError(f"{path.name} is no intact SQLite database ({error}); restore a backup of it") from error
+    except apsw.Error as error:
+        raise UnreadableError(f"{path.name} cannot be read ({error}); close the program that uses it") from error
+
+
+def columns_of(db: apsw.Connection, table: str) -> frozenset[str]:
+    """Return the names of a table's columns; none if there is no such table."""
+    return frozenset(str(name) for (name,) in db.execute("SELECT name FROM pragma_table_info(?)", (table,)))
+
+
+def text(value: object) -> tuple[str, bool]:
+    """Return a column's value as text, and whether it was UTF-8; select texts as blobs for it."""
+    if not isinstance(value, bytes):
+        return "" if value is None else str(value), True
+    try:
+        return value.decode(), True
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "replace"), False
+
+
+def rows(db: apsw.Connection, table: str, wanted: tuple[str, ...]) -> Iterator[tuple[PeerRow, bool]]:
+    """Yield a table's rows, if there is one, each with whether its texts were UTF-8; a column that is missing is None.
+
+    Texts are read as blobs: one that is not UTF-8, because it was cut within a character, say, costs itself.
+    """
+    if not (there := columns_of(db, table)):
+        return
+    named = [f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END" for name in wanted]
+    named = [read if name in there else "NULL" for name, read in zip(wanted, named, strict=True)]
+    for values in db.execute(f"SELECT {', '.join(named)} FROM {table} ORDER BY rowid"):  # noqa: S608 - constants
+        texts = [text(value) if isinstance(value, bytes) else (value, True) for value in values]
+        yield dict(zip(wanted, (value for value, _ in texts), strict=True)), all(is_utf8 for _, is_utf8 in texts)
+
+
+def untaken(db: apsw.Connection, table: str, taken: tuple[str, ...]) -> Iterator[Remark]:
+    """Name the columns of a table that nothing is made of: every version may add some."""
+    if more := columns_of(db, table) - set(taken):
+        yield Remark("lost", f"of {table}, these columns are not taken: {', '.join(sorted(more))}"[:MAX_NAMED])
+
+
+def is_database(path: Path) -> bool:
+    """Return whether a file says that it is a database."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC

@@ -1,0 +1,79 @@
+"""mem0's `history.db`: what its memories said before, and those that it deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from memory_mcp.imports.model import PeerVersion, Source, UnreadableError
+from memory_mcp.imports.peers.database import columns_of, opened, text
+
+NEEDED: Final = ("memory_id", "old_memory", "new_memory", "event", "created_at", "updated_at")
+
+
+@dataclass(slots=True)
+class Life:
+    """What happened to a memory."""
+
+    created_at: datetime
+    updated_at: datetime
+    last_text: str = ""
+    replaced: list[tuple[str, datetime]] = field(default_factory=list)
+    """Texts, each with the time when the next one came."""
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The lives of all memories, by id."""
+
+    lives: Mapping[str, Life] = field(default_factory=dict)
+
+    def versions(self, source_id: str, created_at: datetime) -> tuple[PeerVersion, ...]:
+        """Return the texts that were replaced, each with the time when it was written."""
+        life = self.lives.get(source_id)
+        replaced = life.replaced if life else []
+        written = [created_at, *(until for _, until in replaced)]
+        return tuple(PeerVersion(was, (), "", {}, at) for (was, _), at in zip(replaced, written, strict=False))
+
+
+def history_of(path: Path, source: Source) -> History:
+    """Read it.
+
+    Raises:
+        UnreadableError: it is not mem0's.
+    """
+    lives: dict[str, Life] = {}
+    with opened(path) as db:
+        if not set(NEEDED) <= columns_of(db, "history"):
+            raise UnreadableError(f"{path.name} is no history of mem0; name its folder")
+        wanted = ", ".join(f"CAST({name} AS BLOB)" for name in NEEDED)
+        for values in db.execute(f"SELECT {wanted} FROM history ORDER BY rowid"):  # noqa: S608 - constants
+            row = dict(zip(NEEDED, (text(value)[0] for value in values), strict=True))
+            _take(row, lives, source.written_at(path), source)
+    return History(lives)
+
+
+def _take(row: Mapping[str, str], lives: dict[str, Life], fallback: datetime, source: Source) -> None:
+    created = moment(row["created_at"], source) or fallback
+    changed = moment(row["updated_at"], source) or created
+    life = lives.setdefault(row["memory_id"], Life(created, created))
+    life.updated_at = max(life.updated_at, changed)
+    if row["event"] == "DELETE":
+        life.is_deleted = True
+        life.last_text = row["old_memory"] or life.last_text
+        return
+    if row["event"] == "UPDATE" and row["old_memory"]:
+        life.replaced.append((row["old_memory"], changed))
+    life.last_text = row["new_memory"] or life.last_text
+
+
+def moment(written: object, source: Source) -> datetime | None:
+    """Return a time in UTC; its offset is in the text, whatever zone the version used."""
+    try:
+        return source.aware(datetime.fromisoformat(written)) if isinstance(written, str) and written else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,128 @@
+"""What an import will do, record by record, before it does it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.domain.models import DEFAULT_TYPE, Record
+from memory_mcp.domain.names import tags_once
+from memory_mcp.imports.model import LIVE, Peer, PeerItem, PeerRecord, PeerVersion, Remark
+
+IMPORT: Final = "import"
+"""The member of a memory's metadata that says where it is from."""
+UNDATED: Final = "undated"
+"""Its member for a memory whose source has no times."""
+DELETED_TAG: Final = "deleted"
+ParseLine = Callable[[str], Record]
+"""Takes a line of an export: the bounds of what others wrote are checked in one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where memories go, and how they are marked."""
+
+    namespace: str
+    """For what the peer keeps in its default."""
+    run: str
+    with_deleted: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """Counts what is found, and makes records of it."""
+
+    peer: Peer
+    target: Target
+    parse: ParseLine
+    live: int = 0
+    deleted: int = 0
+    versions: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """Source ids, each with the reason."""
+    remarks: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Kind and sentence, with the number of records."""
+    namespaces: Counter[str] = field(default_factory=Counter)
+    """Where the memories will lie."""
+    ids: set[tuple[str, str]] = field(default_factory=set)
+    """Namespace and id of the records that were seen."""
+
+    @property
+    def taken(self) -> int:
+        """How many records there are to import."""
+        return self.namespaces.total()
+
+    def record(self, item: PeerItem) -> Record | None:
+        """Return the record to import; None if there is none."""
+        if isinstance(item, Remark):
+            self._remember(item)
+            return None
+        is_live = item.state == LIVE
+        self.live += is_live
+        self.deleted += not is_live
+        if not (is_live or self.target.with_deleted):
+            return None
+        try:
+            record = self.parse(json.dumps(_line(self.peer, self.target, item), default=datetime.isoformat))
+        except InvalidArgumentError as error:
+            self.skipped.append((item.source_id, str(error)))
+            return None
+        place = record.memory.namespace, record.memory.id
+        if place in self.ids:
+            self.skipped.append((item.source_id, "another record of this source has its id, or says the same"))
+            return None
+        self.ids.add(place)
+        self.namespaces[record.memory.namespace] += 1
+        self.versions += len(record.revisions)
+        return record
+
+    def _remember(self, remark: Remark) -> None:
+        self.remarks[remark.kind, remark.what] += 1
+        if remark.kind == "bad":
+            self.live += 1
+            self.skipped.append((remark.source_id, remark.what))
+
+
+def _line(peer: Peer, target: Target, item: PeerRecord) -> dict[str, object]:
+    count = len(item.versions)
+    origin: dict[str, object] = {
+        "peer": peer.name,
+        "source_id": item.source_id,
+        "run": target.run,
+        "revision": count + 1,
+    }
+    if not item.is_dated:
+        origin[UNDATED] = True
+    if IMPORT in item.metadata:
+        origin["raw"] = item.metadata[IMPORT]
+    tags = (*item.tags, *([] if item.state == LIVE else [DELETED_TAG]))
+    return {
+        "id": item.id or item.source_id,
+        "namespace": item.namespace or target.namespace,
+        "conversation_id": item.conversation_id,
+        "created_at": item.created_at,
+        **_fields(count + 1, item.content, tags, item.type, {**item.metadata, IMPORT: origin}, item.updated_at),
+        "revisions": [_version(number, was) for number, was in enumerate(item.versions, 1)],
+    }
+
+
+def _version(number: int, was: PeerVersion) -> dict[str, object]:
+    return _fields(number, was.content, was.tags, was.type, was.metadata, was.at)
+
+
+def _fields(
+    number: int, content: str, tags: tuple[str, ...], kind: str, metadata: Mapping[str, object], at: datetime
+) -> dict[str, object]:
+    return {
+        "revision": number,
+        "content": content,
+        "tags": tags_once(tags),
+        "type": kind or DEFAULT_TYPE,
+        "metadata": metadata,
+        "updated_at": at,
+    }
