@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.export_format import load
 from memory_mcp.cli.output import count_up, note
 from memory_mcp.cli.session import administer
-from memory_mcp.cli.streams import print_data
+from memory_mcp.cli.streams import InputFile, print_data
 from memory_mcp.domain.models import Record
 from memory_mcp.imports import reading
 from memory_mcp.imports.model import PEERS, Peer
@@ -68,14 +67,14 @@ class Choices(TypedDict):
     as_json: bool
 
 
-def move_in(peer_name: str, given: Path | None, chosen: Choices) -> int:
+def move_in(peer_name: str, given: Path | None, options: Choices) -> int:
     """Plan, import and verify; return the exit code.
 
     Raises:
         TransferError: the source is not there, or cannot be read.
     """
     with given_as_file(given) as path:
-        return _move(_asked(PEERS[peer_name], path, chosen), chosen)
+        return _move(_asked(PEERS[peer_name], path, options), options)
 
 
 @contextmanager
@@ -86,32 +85,35 @@ def given_as_file(given: Path | None) -> Iterator[Path | None]:
         return
     with reading.private_folder() as folder:
         file = folder / "stdin"
-        file.write_bytes(sys.stdin.buffer.read())
+        file.write_bytes(InputFile("rb").convert(str(STDIN), None, None).read())
         yield file
 
 
-def _asked(peer: Peer, path: Path | None, chosen: Choices) -> Move:
+def _asked(peer: Peer, path: Path | None, options: Choices) -> Move:
     loaded = settings.load()
-    if unknown := [extra for extra in chosen["also"] if extra not in peer.extras]:
+    if unknown := [extra for extra in options["also"] if extra not in peer.extras]:
         choices = f"it has {', '.join(peer.extras)}" if peer.extras else "it has nothing to ask for; leave out --also"
         raise click.UsageError(f"{peer.name} has no {unknown[0]!r} to import; {choices}")
-    target = Target(loaded.namespace, uuid.uuid4().hex[:12], chosen["with_deleted"])
-    wishes = reading.Wishes(chosen["also"], chosen["source_tz"], environment.time_zone(), loaded.ingest_unsandboxed)
-    return Move(peer, reading.find(peer, path), target, wishes, chosen["again"])
+    target = Target(loaded.namespace, uuid.uuid4().hex[:12], options["with_deleted"])
+    wishes = reading.Wishes(options["also"], options["source_tz"], environment.time_zone(), loaded.ingest_unsandboxed)
+    return Move(peer, reading.find(peer, path), target, wishes, options["again"])
 
 
-def _move(move: Move, chosen: Choices) -> int:
+def _move(move: Move, options: Choices) -> int:
     plan = move.plan()
     asyncio.run(_count(move, plan))  # a source that cannot be read to its end imports nothing
-    if chosen["dry_run"]:
-        _show_plan(move, plan, as_json=chosen["as_json"])
+    as_json, run = options["as_json"], move.target.run
+    if not as_json:
+        _show_plan(move, plan)
+    if options["dry_run"]:
+        if as_json:
+            print_data(_data(move, plan))
         return 0
-    note(f"this is run {move.target.run}; to undo it: memory-mcp import --undo {move.target.run}")
+    note(f"this is run {run}; to undo it: memory-mcp import --undo {run}")
     moved = administer("import", partial(_import, move, plan.taken), writes=True)
-    if chosen["as_json"]:
-        print_data(_data(move, plan, moved))
+    if as_json:
+        print_data(_data(move, plan) | _data_of(moved, run))
     else:
-        _show_plan(move, plan, as_json=False)
         _show_moved(moved)
     failed = moved.conflicts or moved.differences
     return FAILED if failed else DEGRADED if moved.pending else 0
@@ -146,10 +148,7 @@ def undo(run: str, *, as_json: bool) -> int:
     return 0
 
 
-def _show_plan(move: Move, plan: Plan, *, as_json: bool) -> None:
-    if as_json:
-        print_data(_data(move, plan, None))
-        return
+def _show_plan(move: Move, plan: Plan) -> None:
     left = "taken, with the tag `deleted`" if move.target.with_deleted else "left out"
     click.echo(f"{move.peer.name}, {move.path}")
     click.echo(f"{plan.taken} memories to import, {plan.versions} earlier versions; {plan.deleted} deleted, {left}")
@@ -177,8 +176,8 @@ def _show(kind: str, lines: list[str]) -> None:
         click.echo(f"{kind}: {len(lines) - SHOWN} more; --json lists all")
 
 
-def _data(move: Move, plan: Plan, moved: Moved | None) -> dict[str, object]:
-    planned: dict[str, object] = {
+def _data(move: Move, plan: Plan) -> dict[str, object]:
+    return {
         "peer": move.peer.name,
         "path": str(move.path),
         "live": plan.live,
@@ -189,10 +188,11 @@ def _data(move: Move, plan: Plan, moved: Moved | None) -> dict[str, object]:
         "skipped": [{"source_id": source_id, "why": why} for source_id, why in plan.skipped],
         "remarks": [{"kind": kind, "what": what, "records": count} for (kind, what), count in plan.remarks.items()],
     }
-    if moved is None:
-        return planned
-    return planned | {
-        "run": move.target.run,
+
+
+def _data_of(moved: Moved, run: str) -> dict[str, object]:
+    return {
+        "run": run,
         "created": moved.created,
         "known": moved.known,
         "earlier_runs": dict(moved.earlier),

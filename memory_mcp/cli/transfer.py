@@ -134,7 +134,7 @@ def import_(
     source: str | None,
     peer: str | None,
     run: str | None,
-    **chosen: Unpack[moving_in.Choices],
+    **options: Unpack[moving_in.Choices],
 ) -> int:
     """Import memories from SOURCE (- is stdin), a file of `memory-mcp export`.
 
@@ -142,13 +142,13 @@ def import_(
     Existing memories are left alone, so it is safe to run again.
     """
     if run is not None:
-        return moving_in.undo(run, as_json=chosen["as_json"])
+        return moving_in.undo(run, as_json=options["as_json"])
     if peer is not None:
         given = None if source is None else Path(source)
-        return moving_in.move_in(peer, given, chosen)
+        return moving_in.move_in(peer, given, options)
     if source is None:
         raise click.UsageError("give the file to import, or name another system with --from")
-    return _import(cast("BinaryIO", InputFile("rb").convert(source, None, ctx)), as_json=chosen["as_json"])
+    return _import(cast("BinaryIO", InputFile("rb").convert(source, None, ctx)), as_json=options["as_json"])
 
 
 def _import(source: BinaryIO, *, as_json: bool) -> int:

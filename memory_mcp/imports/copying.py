@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from memory_mcp.imports.model import Peer, UnreadableError
+from memory_mcp.imports.model import Peer, UnreadableError, named
 
 TRIES: Final = 5
 """Copies of files that another program writes."""
@@ -74,7 +74,7 @@ def _stats(peer: Peer, path: Path) -> dict[Path, Stat]:
     """
     stats = {beside: _stat(beside) for file in _files(peer, path) for beside in _with_beside(peer, file)}
     if not stats:
-        raise UnreadableError(f"it holds no {' or '.join(peer.files)}; give the path of the folder of {peer.name}")
+        raise UnreadableError(f"it holds no {named(peer.files)}; give the path of the folder of {peer.name}")
     if len(stats) > COPIED.files or sum(size for _, size in filter(None, stats.values())) > COPIED.size:
         raise UnreadableError(
             f"it has more than {COPIED.files:,} files or {COPIED.size >> 30} GiB; name a smaller part of it"

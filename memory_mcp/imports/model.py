@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +92,7 @@ class Source:
         found = self.files(*patterns)
         if len(found) == 1:
             return found[0]
-        wanted = " or ".join(pattern.removeprefix("**/") for pattern in patterns or self.patterns)
+        wanted = named(patterns or self.patterns)
         if not found:
             raise UnreadableError(f"it holds no {wanted}; give the path of one")
         names = ", ".join(str(path.relative_to(self.path)) for path in found[:5])
@@ -111,6 +111,11 @@ class Source:
         """What to say, for each record, of a time without a zone that `aware` read."""
         zone = self.zone or "this machine's zone"
         return Remark("guessed", f"its time has no zone; read in {zone}, which --source-tz changes")
+
+
+def named(patterns: Sequence[str]) -> str:
+    """Return patterns as a sentence names them."""
+    return " or ".join(pattern.removeprefix("**/") for pattern in patterns)
 
 
 ReadPeer = Callable[[Source], Iterator[PeerItem]]

@@ -99,9 +99,13 @@ async def test_a_run_can_be_undone(service: MemoryService, command: Command, dae
 async def test_what_was_changed_here_is_a_difference(
     service: MemoryService, command: Command, daemon: FakeDaemon
 ) -> None:
-    """The second run names it, and leaves it alone."""
+    """The second run names it, and leaves it alone, be it no conflict."""
     del daemon
     await command("import", *PEER)
+    await command("update", "bytes", "--tag", "more")
+    tagged = await command("import", *PEER, "--json")
+    assert (tagged.code, tagged.data["conflicts"]) == (1, [])
+    assert tagged.data["differences"] == ["bytes: it differs in tags, updated_at, revision, history"]
     await command("update", "key", "--type", "plan")
     again = await command("import", *PEER, "--json")
     assert again.code == 1

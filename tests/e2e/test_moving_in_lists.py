@@ -125,12 +125,28 @@ async def test_what_does_not_fit_is_one_line(command: Command, folder: Path, not
         ((), 1, "or - for stdin"),
         ((str(folder / "nowhere"),), 1, "give the path of"),
         ((str(folder / "cut.tar.gz"),), 1, "the archive is damaged; make or download it again"),
-        ((str(folder / "empty"),), 1, "it holds no **/*.txt or **/*.md"),
+        ((str(folder / "empty"),), 1, "it holds no *.txt or *.md"),
     ):
         ended = await command("import", *LIST, *arguments)
         assert (ended.code, ended.out, ended.err.count("\n")) == (code, "", 1), ended.err
         assert said in ended.err
     assert not (folder / "memory.db").exists()
+
+
+async def test_one_database_is_named(command: Command, folder: Path) -> None:
+    """A folder with two of them, or with none, says which; nothing is taken from either."""
+    for name in ("a", "b"):
+        MemoryService(folder / "both" / name / "sqlite_vec.db").close()
+    (folder / "none").mkdir()
+    (folder / "none/notes.md").write_text("- one")
+    peer = ("import", "--from", "mcp-memory-service")
+    both = await command(*peer, str(folder / "both"))
+    assert (both.code, both.err.count("\n")) == (1, 1)
+    assert "it holds several of sqlite_vec.db (a/sqlite_vec.db, b/sqlite_vec.db); give the path of one" in both.err
+    none = await command(*peer, str(folder / "none"))
+    assert (none.code, none.err.count("\n")) == (1, 1)
+    assert "it holds no sqlite_vec.db; give the path of the folder of mcp-memory-service" in none.err
+    assert (await command(*peer, str(folder / "both/a"), "--dry-run")).code == 0
 
 
 async def test_a_killed_import_goes_on(begin: Started, command: Command, folder: Path, daemon: FakeDaemon) -> None:

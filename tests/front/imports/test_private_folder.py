@@ -31,6 +31,9 @@ db.close()
 (folder / "file").write_text("text")
 assert sorted(os.listdir(folder)) == ["file", "own.db"]
 (folder / "file").unlink()
+(folder / "deep" / "below").mkdir(parents=True)
+(folder / "deep" / "below" / "file").write_text("text")
+assert [path.name for path in folder.glob("**/file")] == ["file"]
 """
 ATTEMPTS = {
     "read": "(outside / 'secret').read_text()",
@@ -38,6 +41,7 @@ ATTEMPTS = {
     "read_by_the_way_up": "(folder / '..' / outside.name / 'secret').read_text()",
     "list": "os.listdir(outside)",
     "write": "(outside / 'new').write_text('text')",
+    "make_folder": "(outside / 'folder').mkdir()",
     "remove": "(outside / 'secret').unlink()",
     "link": "os.symlink(outside / 'secret', folder / 'another')",
     "move_out": "os.rename(folder / 'file', outside / 'file')",
