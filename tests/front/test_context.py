@@ -373,7 +373,9 @@ async def test_what_is_missing_is_said_within_the_budget(start: Start) -> None:
     services = start(*(FakeSource(f"wiki{number}", error=SourceError("it fails", "mend it")) for number in range(9)))
     await stored(services, *(memory(f"boat {number} ahoy", number) for number in range(40)))
     for most in (100, 200, 2_000):
-        result = await memory_context(Call(services, LOCAL, _unheard), ContextArguments(query="boat", max_tokens=most))
+        result = await memory_context(
+            Call(services, LOCAL, _unheard), ContextArguments(query="boat", metadata={}, max_tokens=most)
+        )
         said = result.text()
         assert bound(said) <= most
         assert "[1] boat" in said
