@@ -232,7 +232,8 @@ def _log_state(request_id: str, state: ContextState, ms: float) -> None:
 
 
 def _log_trouble(request_id: str, state: ContextState, ms: float) -> None:
-    if state in {ContextState.LATE, ContextState.FAILED}:
+    """Tell of a server's request; a command says on stderr itself what went wrong."""
+    if request_id and state in {ContextState.LATE, ContextState.FAILED}:
         log.info("context", request_id=request_id, state=state.value, ms=ms)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memory_mcp.context.models import ContextRequest
-
 
 @dataclass(frozen=True, slots=True)
 class ContextPolicy:
@@ -36,10 +34,10 @@ class ContextPolicy:
     per_kind: int = 50
     last_session: int = 50
 
-    def packing_s(self, request: ContextRequest) -> float:
+    def packing_s(self, max_tokens: int, budget_ms: int) -> float:
         """Return the seconds of a request's time that are kept for packing; half of them for writing."""
-        ms = max(self.packing_ms, self.packing_ms_per_token * request.max_tokens)
-        return min(ms, self.packing_share * request.budget_ms) / 1000
+        ms = max(self.packing_ms, self.packing_ms_per_token * max_tokens)
+        return min(ms, self.packing_share * budget_ms) / 1000
 
 
 DEFAULT_CONTEXT: ContextPolicy = ContextPolicy()

@@ -65,7 +65,8 @@ class ContextService:
         asked = self._asked(request)
         progress.to(ContextState.PLANNED)
         progress.to(ContextState.GATHERING)
-        gathered = await gather(asked, request.budget_ms / 1000 - self._policy.packing_s(request), request.budget_ms)
+        seconds = request.budget_ms / 1000 - self._policy.packing_s(request.max_tokens, request.budget_ms)
+        gathered = await gather(asked, seconds, request.budget_ms)
         remembered = _remembered(gathered)
         degraded = _degraded(gathered.states, remembered)
         packed = await self._packed(request, self._candidates(request, remembered, gathered), degraded, progress)
@@ -86,7 +87,7 @@ class ContextService:
     ) -> Packed:
         """Return the block, with room for what is said below it; to find the passages of long texts takes its time."""
         room = request.max_tokens - notes.cost(degraded, request.max_tokens)
-        until_s = request.budget_ms / 1000 - self._policy.packing_s(request) / 2
+        until_s = request.budget_ms / 1000 - self._policy.packing_s(request.max_tokens, request.budget_ms) / 2
         return await asyncio.to_thread(pack, candidates, room, lambda: progress.is_over(until_s))
 
     def _asked(self, request: ContextRequest) -> dict[str, Coroutine[Any, Any, object]]:
