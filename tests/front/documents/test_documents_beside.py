@@ -12,6 +12,7 @@ from memory_mcp.app import make_services
 from memory_mcp.documents.ingesting import IngestRequest
 from memory_mcp.domain.models import DOCUMENT, Filters, NewMemory
 from memory_mcp.domain.principal import local_user
+from memory_mcp.search.joining import search_joined
 from memory_mcp.search.models import SearchAnswer, SearchMode, SearchQuery
 from memory_mcp.settings import load
 from memory_mcp.storage.sqlite.store import SqliteStore
@@ -164,3 +165,30 @@ async def test_an_explanation_tells_the_weights_of_both(kit: Kit, services: Serv
     typed = await explained(services, type=DOCUMENT)
     assert typed.explain_documents is None
     assert {hit.type for hit in typed.results} == {DOCUMENT}
+
+
+async def test_who_wants_no_documents_finds_none(kit: Kit, services: Services) -> None:
+    """The other memories are ranked as ever; who names the type as well finds nothing."""
+    kit.write("a.md", REPORT.format(1))
+    await talk(services, *TURNS)
+    await ingest(kit)
+    notes = SearchQuery(ASKED, Filters("here", documents=False), limit=100)
+    both = await ask(services, ASKED)
+    assert scores(await services.search.run(notes), documents=True) == [] != scores(both, documents=True)
+    assert scores(await services.search.run(notes), documents=False) == scores(both, documents=False) != []
+    neither = replace(notes, filters=Filters("here", type=DOCUMENT, documents=False))
+    assert (await services.search.run(neither)).hits == ()
+
+
+async def test_two_namespaces_explain_the_documents_of_the_first(kit: Kit, services: Services) -> None:
+    """One answer for both tells what was made of the query in the namespace that found something."""
+    kit.write("a.md", REPORT.format(1))
+    await talk(services, *TURNS)
+    await ingest(kit)
+    await talk(services, *TURNS[:2], namespace="beside")
+    query = SearchQuery(ASKED, Filters("here"), limit=100, explain=True)
+    alone, both = await services.search.run(query), await search_joined(services.search, query, "beside")
+    assert alone.explanation is not None
+    assert both.explanation is not None
+    assert both.explanation.documents == alone.explanation.documents is not None
+    assert len(both.explanation.hits) == len(both.hits) > len(alone.hits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
@@ -49,6 +51,17 @@ def count_out(db: apsw.Connection, namespace: str) -> None:
 
 def no_duplicate(*_: object) -> None:
     """Find none, in place of `writes._duplicate`: the texts of these tests differ."""
+
+
+def seeing_partitions(connect: Callable[..., apsw.Connection]) -> Callable[..., apsw.Connection]:
+    """Let what reads find the table of namespaces by its name of today; the file does not change."""
+
+    def connected(path: Path, *given: object) -> apsw.Connection:
+        db = connect(path, *given)
+        db.execute("CREATE TEMP VIEW partitions AS SELECT * FROM main.namespaces")
+        return db
+
+    return connected
 
 
 def write_so(patch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from tests.front.storage import earlier
 
 writes._insert, writes._duplicate = earlier.insert, earlier.no_duplicate
 keywords.count_out = earlier.count_out
+connection.connect = earlier.seeing_partitions(connection.connect)
 known = schema.migrations()[:3]
 schema.migrations = connection.migrations = copies.migrations = lambda: known
 """
