@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Annotated, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, SourceQuery
 from memory_mcp.environment import HOP_HEADER, HOP_VARIABLE
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources import picking
 from memory_mcp.sources.adapter import FaultError, Toolbox
 from memory_mcp.sources.bounded_http import BoundedTransport
@@ -30,7 +31,7 @@ from memory_mcp.sources.mcp_stdio import stdio
 from memory_mcp.sources.picking import Paths
 from memory_mcp.sources.secrets import masked
 from memory_mcp.sources.sections import SourceSection, read
-from memory_mcp.sources.web import certificates
+from memory_mcp.sources.web import MARK, certificates
 
 T = TypeVar("T")
 
@@ -45,7 +46,6 @@ MAX_LISTED: Final = 1_000
 """Resources that are looked at by name."""
 MAX_READ: Final = 20
 """Resources that are read for one question."""
-_MARK: Final = "1"
 _RUNS: Final = "check that it runs, and its section"
 
 
@@ -139,7 +139,7 @@ class McpSource:
     async def _answer(self, client: Client, query: SourceQuery) -> SourceAnswer:
         if not self._section.tool:
             return await self._from_resources(client, query)
-        arguments = picking.filled(self._section.arguments, query, self._fill)
+        arguments = await in_thread(lambda: picking.filled(self._section.arguments, query, self._fill))
         result = await client.call_tool(self._section.tool, arguments if isinstance(arguments, dict) else {})
         if result.is_error:
             raise FaultError(
@@ -166,24 +166,32 @@ class McpSource:
         section = self._section
         async with contextlib.AsyncExitStack() as stack:
             if section.command:
-                environment = {name: self._fill(value) for name, value in section.env.items()} | {HOP_VARIABLE: _MARK}
-                command = [section.command, *(self._fill(each) for each in section.args)]
+                command, environment = await in_thread(self._program)
                 transport: Transport = stdio(command, environment, section.cwd, section.max_bytes)
             else:
-                http = await stack.enter_async_context(self._http_client())
-                transport = streamable_http_client(
-                    self._fill(section.url), http_client=http, max_sse_event_size=section.max_bytes
-                )
+                url, headers = await in_thread(self._address)
+                http = await stack.enter_async_context(self._http_client(headers))
+                transport = streamable_http_client(url, http_client=http, max_sse_event_size=section.max_bytes)
             client = Client(
                 transport,
-                client_info=Implementation(name="memory-mcp", version=_MARK),
+                client_info=Implementation(name="memory-mcp", version=MARK),
                 message_handler=self._hear,
                 cache=None,
             )
             yield await stack.enter_async_context(client)
 
-    def _http_client(self) -> httpx2.AsyncClient:
-        headers = {name: self._fill(value) for name, value in self._section.headers.items()} | {HOP_HEADER: _MARK}
+    def _program(self) -> tuple[Sequence[str], Mapping[str, str]]:
+        """Return the command and the environment, with their secrets."""
+        environment = {name: self._fill(value) for name, value in self._section.env.items()}
+        command = [self._section.command, *(self._fill(each) for each in self._section.args)]
+        return command, environment | {HOP_VARIABLE: MARK}
+
+    def _address(self) -> tuple[str, Mapping[str, str]]:
+        """Return the URL and the headers, with their secrets."""
+        headers = {name: self._fill(value) for name, value in self._section.headers.items()}
+        return self._fill(self._section.url), headers | {HOP_HEADER: MARK}
+
+    def _http_client(self, headers: Mapping[str, str]) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
             headers={"accept-encoding": "identity", **headers},
             trust_env=False,
