@@ -59,7 +59,7 @@ def list_(*, as_json: bool) -> int:
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="The most items to print.")
 @as_json_option
 def test(*, name: str, query: str, limit: int, as_json: bool) -> int:
-    """Ask the source NAME and print what it answers; without QUERY, what it has that is newest."""
+    """Ask the source NAME and print what it answers; without QUERY, its newest items."""
 
     async def work(configured: ConfiguredSources) -> int:
         source = _named(configured, name)

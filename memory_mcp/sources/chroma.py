@@ -182,7 +182,7 @@ class ChromaServer:
         got = await self._json("GET", f"collections/{quote(name, safe='')}")
         found = got.get("id")
         if not isinstance(found, str):
-            raise FaultError(f"its answer on the collection {name} has no id", _WRONG)
+            raise FaultError(f"its answer about the collection {name} has no id", _WRONG)
         self._ids[name] = found
         return found
 

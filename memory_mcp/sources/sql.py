@@ -66,7 +66,7 @@ class SqlSection(SourceSection):
     path: str = ""
     """A SQLite file."""
     url: str = ""
-    """`postgresql://…`; its password belongs into a secret."""
+    """`postgresql://…`; its password belongs in a secret."""
     statement: Annotated[str, AfterValidator(_one_statement)]
 
     @model_validator(mode="after")

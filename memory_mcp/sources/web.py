@@ -90,7 +90,7 @@ class Web:
             raise FaultError(f"{_place(url)} cannot be reached", _CHECK_SERVER, is_passing=True) from error
         except httpx2.HTTPError as error:
             raise FaultError(
-                f"{_place(url)} broke the connection or speaks no HTTP ({type(error).__name__})",
+                f"{_place(url)} broke the connection or does not speak HTTP ({type(error).__name__})",
                 _CHECK_SERVER,
                 is_passing=True,
             ) from error
@@ -168,7 +168,7 @@ def parsed(page: WebAnswer) -> object:
     except ValueError as error:
         what = "HTML" if kind == "text/html" or page.body.lstrip()[:1] == b"<" else kind or "no JSON"
         raise FaultError(
-            f"it answers {what}, not JSON", "name the address of its API in the section; a page for people is none"
+            f"it answers {what}, not JSON", "name the address of its API in the section; an HTML page will not do"
         ) from error
 
 

@@ -108,7 +108,7 @@ async def test_a_file_that_is_none_costs_its_own_part(make: Make, tmp_path: Path
 async def test_a_database_of_another_program_is_refused(make: Make, tmp_path: Path) -> None:
     """By its tables."""
     sqlite3.connect(tmp_path / "chroma.sqlite3").execute("CREATE TABLE x(y)")
-    with pytest.raises(SourceError, match="not the tables of Chroma"):
+    with pytest.raises(SourceError, match="not those of Chroma"):
         await make(kind="chroma", path=str(tmp_path)).ask(SourceQuery("tea", 3))
 
 
