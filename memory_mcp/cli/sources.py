@@ -61,7 +61,7 @@ def list_(*, as_json: bool) -> int:
 )
 @as_json_option
 def test(*, name: str, query: str, limit: int, as_json: bool) -> int:
-    """Ask the source NAME and print what it answers; without QUERY, what it has that is newest."""
+    """Ask the source NAME and print what it answers; without QUERY, its newest items."""
 
     async def work(configured: ConfiguredSources) -> int:
         source = _named(configured, name)

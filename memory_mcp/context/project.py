@@ -58,7 +58,7 @@ def project_of(folder: Path, home: Path) -> Project:
     """
     folder, home = folder.resolve(), home.resolve()
     if folder in {home, Path(folder.anchor)}:
-        return Project(SHARED, f"no project: {folder} belongs to none")
+        return Project(SHARED, f"{folder} belongs to no project")
     found = repository_of(folder, home)
     if found is None:
         return Project(_of_folder(folder), f"the folder {folder}")

@@ -8,6 +8,7 @@ from enum import Flag, auto
 from typing import Final, TypeAlias
 
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.domain.principal import Principal
 
 SETTINGS: Final = "settings"
 """The part that doctor looks at first: where it is ill, nothing that begins with the settings can be judged."""
@@ -36,6 +37,8 @@ class Inquiry:
     """Timeout of each check."""
     namespace: str | None = None
     """The only namespace to report on; None for all."""
+    principal: Principal | None = None
+    """Who asks; None for who sits at the machine."""
 
 
 Look: TypeAlias = Callable[[Inquiry], Awaitable[Finding]]

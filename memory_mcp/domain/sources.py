@@ -18,7 +18,7 @@ class SourceQuery:
     """A question to one source."""
 
     text: str
-    """Empty: what the source has that is newest."""
+    """Empty: the source's newest items."""
     limit: int = MAX_ITEMS
     """At most this many items, the best first."""
     request_id: str = ""

@@ -12,6 +12,7 @@ from typing import Final
 
 from memory_mcp.domain.checks import Check, Inquiry, Look, LookAtSeveral, View, skipped
 from memory_mcp.domain.models import Condition, Finding
+from memory_mcp.domain.principal import Principal
 from memory_mcp.health.checkup import blocking, examine
 
 LIVE_S: Final = 15.0
@@ -109,9 +110,9 @@ class Registry:
             raise ValueError(f"register {', '.join(sorted(unknown))} before {', '.join(check.names)}, which needs it")
         self._checks.append(check)
 
-    async def live(self, namespace: str | None = None) -> Report:
+    async def live(self, namespace: str | None = None, principal: Principal | None = None) -> Report:
         """Run the live checks for one namespace or all; a failing or hanging check is a finding, never an exception."""
-        return await self._report(View.LIVE, Inquiry(LIVE_S, namespace))
+        return await self._report(View.LIVE, Inquiry(LIVE_S, namespace, principal))
 
     async def machine(self, seconds: float) -> Report:
         """Run the machine checks, each within these seconds; a failing or hanging check is a finding."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from memory_mcp.hooks.quick_settings import HookSettings
 
     Deliver = Callable[[HookBlock | None], None]
-    Note = Callable[[str], None]
+    Noting = Callable[[str], None]
 
 LATE: Final = "it was not done in time; the store may be locked, the daemon hang, or the machine be busy"
 SETTINGS_S: Final = {HookEvent.SESSION_START: 3.0, HookEvent.PROMPT_SUBMIT: 0.25}
@@ -102,7 +102,7 @@ def _limit_s(call: HookCall, settings: HookSettings) -> float:
     return (settings.hook_start_ms if is_start else settings.hook_prompt_ms) / 1000
 
 
-def _answer(call: HookCall, settings: HookSettings, deadline: Deadline, note: Note) -> None:
+def _answer(call: HookCall, settings: HookSettings, deadline: Deadline, note: Noting) -> None:
     """Print what the client's session should be told."""
     from memory_mcp.hooks.blocks import HookRequest  # noqa: PLC0415 - inside the net
 

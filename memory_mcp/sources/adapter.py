@@ -15,9 +15,19 @@ from memory_mcp.sources.secrets import Fill
 class FaultError(SourceError):
     """The source failed; where this passes by itself, a question that is safe to repeat is asked again."""
 
-    def __init__(self, cause: str, fix: str, *, retry_after_s: float | None = None, is_passing: bool = False) -> None:
+    def __init__(
+        self,
+        cause: str,
+        fix: str,
+        *,
+        retry_after_s: float | None = None,
+        is_passing: bool = False,
+        is_of_query: bool = False,
+    ) -> None:
         super().__init__(cause, fix, retry_after_s=retry_after_s)
         self.is_passing = is_passing
+        self.is_of_query = is_of_query
+        """Whether it is this question's fault, and says nothing about the source."""
 
 
 class SourceAdapter(Protocol):

@@ -15,10 +15,13 @@ from operator import mul
 from typing import Final
 from urllib.parse import quote
 
+from cachetools import TTLCache
+
 from memory_mcp.domain import spelling
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Lane, Task
 from memory_mcp.domain.sources import SourceAnswer, SourceItem, SourceQuery
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.search.lexical.stop_words import FUNCTION_WORDS
 from memory_mcp.sources import web
 from memory_mcp.sources.adapter import FaultError, SourceAdapter, Toolbox
@@ -32,6 +35,8 @@ from memory_mcp.sources.web import Web, WebRequest
 COMPARED: Final = 8
 """Stored documents that are embedded again."""
 MIN_COSINE: Final = 0.999
+VERDICT_S: Final = 600.0
+"""How long a comparison counts: documents are added, and collections filled anew."""
 _WORDS, _OF_A_WORD = 6, 30
 """Words that are looked for in texts, and documents that are taken for each."""
 _WRONG: Final = "check url, collections and headers in its section; Chroma 0.6 and later are understood"
@@ -56,9 +61,9 @@ class ChromaServer:
         self._tools = tools
         self._web = Web(section.max_bytes)
         self._ids: dict[str, str] = {}
-        self._verdicts: dict[str, _Verdict] = {}
+        self._verdicts: TTLCache[str, _Verdict] = TTLCache(len(section.collections), VERDICT_S)
         """By collection."""
-        self._whys: dict[str, str] = {}
+        self._note = ""
 
     @property
     def target(self) -> str:
@@ -68,7 +73,7 @@ class ChromaServer:
     @property
     def note(self) -> str:
         """See the port."""
-        return "; ".join(f"{name}: asked by document text: {why}" for name, why in self._whys.items())
+        return self._note
 
     def version(self) -> Hashable:
         """See the port."""
@@ -76,12 +81,9 @@ class ChromaServer:
 
     async def ask(self, query: SourceQuery) -> SourceAnswer:
         """See the port."""
-        self._whys = {}
-        try:
-            answers = [await self._of_collection(name, query) for name in self._section.collections]
-        except BaseException:
-            self._ids.clear()  # a collection that was made anew has another id
-            raise
+        whys: dict[str, str] = {}
+        answers = [await self._of_collection(name, query, whys) for name in self._section.collections]
+        self._note = "; ".join(f"{name}: asked by document text: {why}" for name, why in whys.items())
         items = [item for answer in answers for item in answer.items]
         items.sort(key=lambda item: -(item.score or 0))
         return SourceAnswer(tuple(items[: query.limit]), max(0, len(items) - query.limit))
@@ -90,13 +92,21 @@ class ChromaServer:
         """See the port."""
         await self._web.close()
 
-    async def _of_collection(self, name: str, query: SourceQuery) -> SourceAnswer:
+    async def _of_collection(self, name: str, query: SourceQuery, whys: dict[str, str]) -> SourceAnswer:
         collection = self._ids.get(name) or await self._id(name)
+        try:
+            return await self._of_known(name, collection, query, whys)
+        except BaseException:
+            self._ids.pop(name, None)  # one that was made anew has another id
+            raise
+
+    async def _of_known(self, name: str, collection: str, query: SourceQuery, whys: dict[str, str]) -> SourceAnswer:
         if not query.text:
             got = await self._post(collection, "get", limit=query.limit, include=["documents", "metadatas"])
             return SourceAnswer(tuple(self._items(name, _flat(got))))
-        vector = await self._vector(name, collection, query.text)
+        vector, why = await self._vector(collection, query.text)
         if vector is None:
+            whys[name] = why
             return await self._by_text(name, collection, query)
         got = await self._post(
             collection,
@@ -125,19 +135,19 @@ class ChromaServer:
             collection, "get", limit=_OF_A_WORD, where_document=where, include=["documents", "metadatas"]
         )
 
-    async def _vector(self, name: str, collection: str, text: str) -> list[float] | None:
-        """Return the question's vector, if the collection's are of our space."""
+    async def _vector(self, collection: str, text: str) -> tuple[list[float] | None, str]:
+        """Return the question's vector, if the collection's are of our space, else why they are not."""
         try:
             verdict = self._verdicts.get(collection)
             if verdict is None:
                 verdict = self._verdicts[collection] = await self._compared(collection)
             if verdict.space_id:
                 _, (vector,) = await self._embedded([text], Task.QUERY, verdict.space_id)
-                return vector
+                return vector, ""
         except EmbedderError as error:
-            verdict = _Verdict("", f"there are no vectors now ({error})")
-        self._whys[name] = verdict.why
-        return None
+            self._verdicts.pop(collection, None)  # our model may be another one now
+            return None, f"there are no vectors now ({error})"
+        return None, verdict.why
 
     async def _compared(self, collection: str) -> _Verdict:
         """Embed stored documents again, and compare."""
@@ -172,7 +182,7 @@ class ChromaServer:
         got = await self._json("GET", f"collections/{quote(name, safe='')}")
         found = got.get("id")
         if not isinstance(found, str):
-            raise FaultError(f"its answer on the collection {name} has no id", _WRONG)
+            raise FaultError(f"its answer about the collection {name} has no id", _WRONG)
         self._ids[name] = found
         return found
 
@@ -180,9 +190,9 @@ class ChromaServer:
         return await self._json("POST", f"collections/{quote(collection, safe='')}/{what}", body)
 
     async def _json(self, method: str, place: str, body: object = None) -> Mapping[str, object]:
-        section, fill = self._section, self._tools.fill
-        base = f"{fill(section.url)}/api/v2/tenants/{quote(section.tenant)}/databases/{quote(section.database)}"
-        headers = {name: fill(value) for name, value in section.headers.items()}
+        section = self._section
+        url, headers = await in_thread(self._address)
+        base = f"{url}/api/v2/tenants/{quote(section.tenant)}/databases/{quote(section.database)}"
         page = await self._web.fetch(
             WebRequest(method, f"{base}/{place}", {"accept": "application/json", **headers}, body)
         )
@@ -190,6 +200,10 @@ class ChromaServer:
         if not isinstance(got, dict):
             raise FaultError("it answers what Chroma does not", _WRONG)
         return got
+
+    def _address(self) -> tuple[str, Mapping[str, str]]:
+        section, fill = self._section, self._tools.fill
+        return fill(section.url), {name: fill(value) for name, value in section.headers.items()}
 
     def _items(self, collection: str, rows: Sequence[tuple[object, object, object, object]]) -> Sequence[SourceItem]:
         section = self._section

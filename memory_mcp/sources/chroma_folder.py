@@ -78,8 +78,9 @@ class ChromaFolder:
         return str(self._file.parent)
 
     def version(self) -> Hashable:
-        """Return size and time of the file and its log."""
-        return version_of(self._file)
+        """Return size and time of the file and its log; while it rests, those of what the index holds."""
+        is_resting = self._index is not None and time.monotonic() < self._rested_at
+        return self._of if is_resting else version_of(self._file)
 
     async def ask(self, query: SourceQuery) -> SourceAnswer:
         """See the port. Reading a large folder goes on where the caller gives up, for the next question."""
@@ -103,7 +104,7 @@ class ChromaFolder:
             self._replace(None)
 
     def _is_stale(self) -> bool:
-        return self._index is None or (self._of != self.version() and time.monotonic() >= self._rested_at)
+        return self._index is None or self._of != self.version()
 
     def _built(self, task: asyncio.Task[None]) -> None:
         self._building = None
@@ -111,7 +112,7 @@ class ChromaFolder:
             task.exception()  # seen: nobody may be waiting any more
 
     async def _build(self) -> None:
-        begun, version = time.monotonic(), self.version()
+        begun, version = time.monotonic(), version_of(self._file)
         index = apsw.Connection("")
         try:
             index.execute(_TABLE)
@@ -150,10 +151,10 @@ class ChromaFolder:
     def _snapshot(self) -> OpenedFile:
         """Return a copy of the database and its log as one moment has them."""
         for _ in range(3):
-            before = self.version()
+            before = version_of(self._file)
             with tempfile.TemporaryFile() as copy:
                 self._copy_to(copy)
-                if self.version() == before:
+                if version_of(self._file) == before:
                     found = os.fstat(copy.fileno())
                     return OpenedFile(os.dup(copy.fileno()), None, found.st_size, found.st_mtime_ns)
         raise FaultError(f"{self.target} is being written", "try again", is_passing=True)

@@ -39,7 +39,7 @@ _ROWS: Final = """
     ORDER BY e.id
 """
 _METADATA: Final = "SELECT key, coalesce(string_value, int_value, float_value) FROM embedding_metadata WHERE id = ?"
-_NO_CHROMA: Final = "it has not the tables of Chroma 0.6 to 1.5; export the collection, or ask its server"
+_NO_CHROMA: Final = "its tables are not those of Chroma 0.6–1.5; export the collection, or ask its server"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class ChromaSection(SourceSection):
     path: str = ""
     """A folder's, the one with `chroma.sqlite3`."""
     collections: NameList = ()
-    """NameList; of a folder, all where there are none."""
+    """A folder may leave them out: then all are searched."""
     tenant: str = "default_tenant"
     database: str = "default_database"
     headers: Mapping[str, str] = {}

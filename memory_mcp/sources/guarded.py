@@ -7,8 +7,8 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cachetools import TTLCache
@@ -22,14 +22,14 @@ from memory_mcp.embedder.breaker import Breaker, BreakerPolicy, BreakerState, Pe
 from memory_mcp.health.checkup import in_thread
 from memory_mcp.logger import Logger
 from memory_mcp.sources.adapter import FaultError, SourceAdapter
-from memory_mcp.sources.items import bounded
+from memory_mcp.sources.items import bounded, size_of
 from memory_mcp.sources.sections import SourceSection
 
 POLICY: Final = BreakerPolicy(window=10, min_calls=3, error_rate=0.5, slow_rate=1.0, open_s=30.0)
 ATTEMPTS: Final = 3
 """Of one question that is safe to repeat."""
-LATE_S: Final = 0.2
-"""A question that is given up after so long counts as failed, so that a source that hangs opens its breaker."""
+LATE: Final = 0.5
+"""The part of `timeout_ms` after which a question that is given up counts as failed; before, its caller is hasty."""
 MAX_CACHED_BYTES: Final = 4 << 20
 _REPORT: Final = "run `memory-mcp sources test {name}`, and report the bug"
 
@@ -59,8 +59,9 @@ class GuardedSource:
         self._limit = RateLimitItemPerMinute(section.calls_per_minute)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._kept: TTLCache[Hashable, SourceAnswer] | None = (
-            TTLCache(MAX_CACHED_BYTES, section.cache_s, timer=clock, getsizeof=_size) if section.cache_s else None
+            TTLCache(MAX_CACHED_BYTES, section.cache_s, timer=clock, getsizeof=size_of) if section.cache_s else None
         )
+        self._flights: dict[Hashable, _Flight] = {}
         self._outcomes: Counter[str] = Counter()
         self._seconds = 0.0
 
@@ -93,8 +94,34 @@ class GuardedSource:
         if self._kept is not None and (known := self._kept.get(key)) is not None:
             self._outcomes["cached"] += 1
             return replace(known, is_cached=True)
-        answer = await self._admitted(adapter, replace(query, text=query.text.strip(), limit=count))
-        if self._kept is not None and _size(answer) <= MAX_CACHED_BYTES:
+        return await self._shared(
+            key, lambda: self._kept_answer(key, adapter, replace(query, text=key[0], limit=count))
+        )
+
+    async def _shared(self, key: Hashable, ask: Callable[[], Coroutine[object, object, SourceAnswer]]) -> SourceAnswer:
+        """Ask once for all who ask the same at the same time; the question ends when the last of them gives up."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight(asyncio.create_task(ask()))
+            flight.task.add_done_callback(lambda _: self._land(key, flight))
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                self._land(key, flight)
+                flight.task.cancel()
+
+    def _land(self, key: Hashable, flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if flight.task.done() and not flight.task.cancelled():
+            flight.task.exception()  # seen: nobody may be waiting any more
+
+    async def _kept_answer(self, key: Hashable, adapter: SourceAdapter, query: SourceQuery) -> SourceAnswer:
+        answer = await self._admitted(adapter, query)
+        if self._kept is not None and size_of(answer) <= MAX_CACHED_BYTES:
             self._kept[key] = answer
         return answer
 
@@ -182,7 +209,23 @@ class GuardedSource:
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.05, max=0.5),
             reraise=True,
-        )(adapter.ask, query)
+        )(self._counted(adapter, query))
+
+    def _counted(self, adapter: SourceAdapter, query: SourceQuery) -> Callable[[], Awaitable[SourceAnswer]]:
+        """Return what asks, again only as far as the limit allows: after it, the failure before is the answer."""
+        failed: SourceError | None = None
+
+        async def attempt() -> SourceAnswer:
+            nonlocal failed
+            if failed is not None and not await self._limiter.hit(self._limit, self.name):
+                raise failed
+            try:
+                return await adapter.ask(query)
+            except SourceError as error:
+                failed = error
+                raise
+
+        return attempt
 
     async def _count(self) -> None:
         if await self._limiter.hit(self._limit, self.name):
@@ -202,7 +245,7 @@ class GuardedSource:
 
     def _cancelled(self, permit: Permit, adapter: SourceAdapter, seconds: float) -> None:
         self._outcomes["late"] += 1
-        if seconds < LATE_S:
+        if seconds < LATE * self.section.timeout_ms / 1_000:
             self._breaker.abandon(permit)
             return
         self._fix = f"see why {adapter.target} is slow, or allow more time"
@@ -214,6 +257,9 @@ class GuardedSource:
             self._breaker.abandon(permit)
             return
         self._outcomes["failed"] += 1
+        if isinstance(error, FaultError) and error.is_of_query:
+            self._breaker.abandon(permit)
+            return
         self._fix = error.fix
         if error.retry_after_s:
             self._asked_to_wait_until = self._clock() + error.retry_after_s
@@ -226,14 +272,17 @@ class GuardedSource:
             log.info("a source's breaker closed", source=self.name)
 
 
+@dataclass
+class _Flight:
+    """A question on its way, and how many wait for it."""
+
+    task: asyncio.Task[SourceAnswer]
+    waiting: int = 0
+
+
 class _LimitedError(SourceError):
     """Our own limit: the source was not asked."""
 
 
 def _passes(error: BaseException) -> bool:
     return isinstance(error, FaultError) and error.is_passing and error.retry_after_s is None
-
-
-def _size(answer: SourceAnswer) -> int:
-    """Return about how many bytes an answer takes in memory."""
-    return 200 + sum(200 + 2 * (len(item.text) + len(item.title) + len(item.uri)) for item in answer.items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable, Mapping
 from typing import Annotated, Final, Literal
 from urllib.parse import quote, urlsplit
@@ -13,6 +14,7 @@ from memory_mcp.domain.sources import SourceAnswer, SourceQuery
 from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources import picking, web
 from memory_mcp.sources.adapter import FaultError, Toolbox
+from memory_mcp.sources.items import size_of
 from memory_mcp.sources.picking import Paths
 from memory_mcp.sources.secrets import masked
 from memory_mcp.sources.sections import SourceSection, read
@@ -21,8 +23,8 @@ from memory_mcp.sources.web import NOT_MODIFIED, Web, WebAnswer, WebRequest
 QUERY, LIMIT = "{query}", "{limit}"
 PARSED_AT_ONCE: Final = 64 << 10
 """Bytes of JSON; more are parsed in a thread, so that the loop goes on."""
-MAX_TAGGED: Final = 64
-"""Answers kept with their ETag, to be confirmed instead of sent again."""
+MAX_TAGGED: Final = 4 << 20
+"""Bytes of answers kept with their ETag, to be confirmed instead of sent again."""
 
 
 def valid_url(url: str) -> str:
@@ -66,7 +68,9 @@ class HttpSource:
         self._fill = tools.fill
         self._paths = Paths.of(name, section)
         self._web = Web(section.max_bytes)
-        self._tagged: LRUCache[str, tuple[str, SourceAnswer]] = LRUCache(MAX_TAGGED)
+        self._tagged: LRUCache[str, tuple[str, SourceAnswer]] = LRUCache(
+            MAX_TAGGED, getsizeof=lambda kept: len(kept[0]) + size_of(kept[1])
+        )
 
     @property
     def target(self) -> str:
@@ -85,7 +89,7 @@ class HttpSource:
 
     async def ask(self, query: SourceQuery) -> SourceAnswer:
         """See the port."""
-        request = self._request(query)
+        request = await in_thread(lambda: self._request(query))
         known = self._tagged.get(request.url) if request.method == "GET" else None
         headers = request.headers if known is None else {**request.headers, "if-none-match": known[0]}
         page = await self._web.fetch(WebRequest(request.method, request.url, headers, request.json))
@@ -98,7 +102,8 @@ class HttpSource:
         else:
             answer = self._picked(page, query)
         if request.method == "GET" and (tag := page.headers.get("etag")):
-            self._tagged[request.url] = tag, answer
+            with contextlib.suppress(ValueError):  # too large to be kept
+                self._tagged[request.url] = tag, answer
         return answer
 
     def _picked(self, page: WebAnswer, query: SourceQuery) -> SourceAnswer:
@@ -110,7 +115,11 @@ class HttpSource:
 
     def _request(self, query: SourceQuery) -> WebRequest:
         section = self._section
-        url = self._fill(section.url).replace(QUERY, quote(query.text, safe="")).replace(LIMIT, str(query.limit))
+        asked = quote(query.text, safe="")
+        steps = [step for step in urlsplit(section.url).path.split("/") if QUERY in step]
+        if any(step.replace(QUERY, asked) in {".", ".."} for step in steps):
+            raise FaultError("the question would lead to another address of it", "ask for words", is_of_query=True)
+        url = self._fill(section.url).replace(QUERY, asked).replace(LIMIT, str(query.limit))
         headers = {name: self._fill(value) for name, value in section.headers.items()}
         if any("\n" in value or "\r" in value for value in headers.values()):
             raise FaultError("a header has a line break", "correct the secret or the header in its section")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Final
 
 from memory_mcp.domain.sources import SourceAnswer, SourceItem
@@ -19,14 +21,16 @@ _MILLISECONDS: Final = 1e11
 
 
 def text_of(value: object) -> str:
-    """Return a value as text; an object or list as JSON."""
+    """Return a value as text; an object, list, number or truth value as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, Mapping | list | tuple | int | float):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def time_of(value: object) -> datetime | None:
@@ -34,6 +38,8 @@ def time_of(value: object) -> datetime | None:
     try:
         if isinstance(value, datetime):
             return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        if isinstance(value, date):
+            return datetime.combine(value, time(), UTC)
         if isinstance(value, str):
             if not value.replace(".", "", 1).isdigit() or len(value) <= 8:
                 return time_of(datetime.fromisoformat(value))
@@ -46,8 +52,19 @@ def time_of(value: object) -> datetime | None:
 
 
 def score_of(value: object) -> float | None:
-    """Return a number as a score."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return a number as a score, if it is one that JSON has."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    try:
+        score = float(value)
+    except (OverflowError, ValueError):  # too large, or a decimal that signals
+        return None
+    return score if math.isfinite(score) else None
+
+
+def size_of(answer: SourceAnswer) -> int:
+    """Return about how many bytes an answer takes in memory."""
+    return 200 + sum(200 + 2 * (len(item.text) + len(item.title) + len(item.uri)) for item in answer.items)
 
 
 def clean(text: str, length: int) -> str:

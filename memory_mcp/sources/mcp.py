@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Annotated, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceItem, SourceQuery
 from memory_mcp.environment import HOP_HEADER, HOP_VARIABLE
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources import picking
 from memory_mcp.sources.adapter import FaultError, Toolbox
 from memory_mcp.sources.bounded_http import BoundedTransport
@@ -29,16 +31,21 @@ from memory_mcp.sources.mcp_stdio import stdio
 from memory_mcp.sources.picking import Paths
 from memory_mcp.sources.secrets import masked
 from memory_mcp.sources.sections import SourceSection, read
-from memory_mcp.sources.web import certificates
+from memory_mcp.sources.web import MARK, certificates
 
 T = TypeVar("T")
 
 IDLE_S: Final = 300.0
+START_S: Final = 60.0
+"""How long a server may take to start, which goes on where a question gives up."""
+CLOSE_S: Final = 5.0
+"""How long a connection may take to close; longer than a server on stdio may take to end."""
+_PATIENCE: Final = 0.8
+"""The part of `timeout_ms` after which a server that answered nothing counts as hanging."""
 MAX_LISTED: Final = 1_000
 """Resources that are looked at by name."""
 MAX_READ: Final = 20
 """Resources that are read for one question."""
-_MARK: Final = "1"
 _RUNS: Final = "check that it runs, and its section"
 
 
@@ -84,6 +91,8 @@ class McpSource:
         self._idle_s = idle_s
         self._paths = Paths.of(name, section.model_copy(update={"items": section.items or "$"}))
         self._session: _McpSession | None = None
+        self._sessions: set[_McpSession] = set()
+        """All that have not ended yet."""
         self._changes = 0
         if section.url:
             certificates()  # read now, in a thread
@@ -107,10 +116,8 @@ class McpSource:
 
     async def ask(self, query: SourceQuery) -> SourceAnswer:
         """See the port."""
-        if self._session is None or self._session.is_over:
-            self._session = _McpSession(self._connected, self._idle_s)
         try:
-            return await self._session.use(lambda client: self._answer(client, query))
+            return await self._opened().use(lambda client: self._answer(client, query))
         except MCPError as error:
             raise FaultError(
                 f"{self.target} answers with the error {error.error.code}",
@@ -119,14 +126,20 @@ class McpSource:
 
     async def close(self) -> None:
         """See the port."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await asyncio.gather(*(session.close() for session in self._sessions))
+        self._session = None
+
+    def _opened(self) -> _McpSession:
+        if self._session is None or self._session.is_over:
+            patience_s = _PATIENCE * self._section.timeout_ms / 1_000
+            self._session = _McpSession(self._connected, self._idle_s, patience_s, self._sessions.discard)
+            self._sessions.add(self._session)
+        return self._session
 
     async def _answer(self, client: Client, query: SourceQuery) -> SourceAnswer:
         if not self._section.tool:
             return await self._from_resources(client, query)
-        arguments = picking.filled(self._section.arguments, query, self._fill)
+        arguments = await in_thread(lambda: picking.filled(self._section.arguments, query, self._fill))
         result = await client.call_tool(self._section.tool, arguments if isinstance(arguments, dict) else {})
         if result.is_error:
             raise FaultError(
@@ -153,24 +166,32 @@ class McpSource:
         section = self._section
         async with contextlib.AsyncExitStack() as stack:
             if section.command:
-                environment = {name: self._fill(value) for name, value in section.env.items()} | {HOP_VARIABLE: _MARK}
-                command = [section.command, *(self._fill(each) for each in section.args)]
+                command, environment = await in_thread(self._program)
                 transport: Transport = stdio(command, environment, section.cwd, section.max_bytes)
             else:
-                http = await stack.enter_async_context(self._http_client())
-                transport = streamable_http_client(
-                    self._fill(section.url), http_client=http, max_sse_event_size=section.max_bytes
-                )
+                url, headers = await in_thread(self._address)
+                http = await stack.enter_async_context(self._http_client(headers))
+                transport = streamable_http_client(url, http_client=http, max_sse_event_size=section.max_bytes)
             client = Client(
                 transport,
-                client_info=Implementation(name="memory-mcp", version=_MARK),
+                client_info=Implementation(name="memory-mcp", version=MARK),
                 message_handler=self._hear,
                 cache=None,
             )
             yield await stack.enter_async_context(client)
 
-    def _http_client(self) -> httpx2.AsyncClient:
-        headers = {name: self._fill(value) for name, value in self._section.headers.items()} | {HOP_HEADER: _MARK}
+    def _program(self) -> tuple[Sequence[str], Mapping[str, str]]:
+        """Return the command and the environment, with their secrets."""
+        environment = {name: self._fill(value) for name, value in self._section.env.items()}
+        command = [self._section.command, *(self._fill(each) for each in self._section.args)]
+        return command, environment | {HOP_VARIABLE: MARK}
+
+    def _address(self) -> tuple[str, Mapping[str, str]]:
+        """Return the URL and the headers, with their secrets."""
+        headers = {name: self._fill(value) for name, value in self._section.headers.items()}
+        return self._fill(self._section.url), headers | {HOP_HEADER: MARK}
+
+    def _http_client(self, headers: Mapping[str, str]) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
             headers={"accept-encoding": "identity", **headers},
             trust_env=False,
@@ -188,14 +209,25 @@ class McpSource:
 class _McpSession:
     """A connection in a task of its own, which ends when it has been idle: the SDK's scopes belong to one task."""
 
-    def __init__(self, connect: Callable[[], contextlib.AbstractAsyncContextManager[Client]], idle_s: float) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], contextlib.AbstractAsyncContextManager[Client]],
+        idle_s: float,
+        patience_s: float,
+        when_ended: Callable[[_McpSession], None],
+    ) -> None:
         self._connect = connect
         self._idle_s = idle_s
+        self._patience_s = patience_s
         self._client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._end = asyncio.Event()
         self._using = 0
         self._idle: asyncio.TimerHandle | None = None
+        self._silent_s = 0.0
+        """How long questions have waited since the last answer, while no time passed twice."""
+        self._counted_at = 0.0
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(lambda _: when_ended(self))
 
     @property
     def is_over(self) -> bool:
@@ -208,31 +240,52 @@ class _McpSession:
         Raises:
             SourceError: there is no connection, or it broke.
         """
-        self._using += 1
-        if self._idle is not None:
-            self._idle.cancel()
+        self._begin()
         working = asyncio.ensure_future(self._worked(work))
         try:
             await asyncio.wait({working, self._task}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
                 self._raise_why()
+            self._silent_s, self._counted_at = 0.0, time.monotonic()
             return await working
+        except asyncio.CancelledError:
+            self._give_up()
+            raise
         finally:
             working.cancel()
             self._using -= 1
-            if not self._using and not self._task.done():
-                self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._end.set)
+            if not self._using and not self.is_over:
+                self._idle = asyncio.get_running_loop().call_later(self._idle_s, self.end)
 
-    async def close(self) -> None:
-        """End the connection, and the server with it."""
+    def end(self) -> None:
+        """Let the connection end, and the server with it; one that is being made is given up."""
         self._end.set()
         if self._idle is not None:
             self._idle.cancel()
-        if not self._client.done():  # it is being made
+        if not self._client.done():
             self._task.cancel()
+
+    async def close(self) -> None:
+        """End the connection, and the server with it."""
+        self.end()
         await asyncio.wait({self._task})
         if not self._task.cancelled():
             self._task.exception()  # seen
+
+    def _begin(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        if not self._using:
+            self._counted_at = time.monotonic()
+        self._using += 1
+
+    def _give_up(self) -> None:
+        """Note that a question was given up; a server that stays silent is let go, so that the next one is another."""
+        if self._client.done():
+            now = time.monotonic()
+            self._silent_s, self._counted_at = self._silent_s + now - self._counted_at, now
+            if self._silent_s >= self._patience_s:
+                self.end()
 
     async def _worked(self, work: Callable[[Client], Awaitable[T]]) -> T:
         return await work(await asyncio.shield(self._client))
@@ -247,9 +300,12 @@ class _McpSession:
         raise FaultError(f"the connection to its server ended{how}", _RUNS, is_passing=True) from error
 
     async def _run(self) -> None:
-        async with self._connect() as client:
+        async with asyncio.timeout(START_S) as bound, self._connect() as client:
+            bound.reschedule(None)
             self._client.set_result(client)
+            self._counted_at = time.monotonic()
             await self._end.wait()
+            bound.reschedule(asyncio.get_running_loop().time() + CLOSE_S)
 
 
 def _data(result: CallToolResult) -> object:

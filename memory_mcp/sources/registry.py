@@ -59,7 +59,7 @@ class ConfiguredSources:
         """See the port. Whoever asks us as a source gets none: we would be our own."""
         if principal.is_source:
             return ()
-        return [source for source in self.all() if _may(principal, source.section)]
+        return [source for source in self.all() if may_ask(principal, source.section)]
 
     def all(self) -> Sequence[GuardedSource]:
         """Return all sources, in the order of the configuration; asking some may tell that its section is wrong."""
@@ -116,7 +116,7 @@ class ConfiguredSources:
         return self._made
 
 
-def _may(principal: Principal, section: SourceSection) -> bool:
+def may_ask(principal: Principal, section: SourceSection) -> bool:
     """Say whether a caller may ask a source: it has the scope, and is bound to no namespace that is not listed."""
     reach = principal.reach
     return principal.may(section.scope) and (not reach.bound or reach.namespace in section.namespaces)

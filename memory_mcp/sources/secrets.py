@@ -13,7 +13,7 @@ SERVICE: Final = "memory-mcp"
 _REFERENCE: Final = re.compile(r"\$\{(?P<place>[a-z]+):(?P<name>[^}]*)\}")
 
 Fill = Callable[[str], str]
-"""Returns a text with its secrets in place. Raises SourceError."""
+"""Returns a text with its secrets in place; the keychain may block, so call it in a thread. Raises SourceError."""
 ReadVariable = Callable[[str], str | None]
 
 

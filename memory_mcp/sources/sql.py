@@ -17,9 +17,11 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.sources import SourceAnswer, SourceItem
 from memory_mcp.sources.adapter import SourceAdapter, Toolbox
 from memory_mcp.sources.items import score_of, text_of, time_of
+from memory_mcp.sources.secrets import masked
 from memory_mcp.sources.sections import SourceSection, read
 
 COLUMNS: Final = ("text", "title", "uri", "time", "score")
+_HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[\w.*-]+)(?::(?:\d{1,5}|\*+))?")
 _PIECES: Final = re.compile(
     r"(?P<kept>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|(?P<tag>\$\w*\$).*?(?P=tag)|::)"
     r"|:(?P<name>query|limit)\b|(?P<end>;)",
@@ -40,6 +42,19 @@ def _one_statement(statement: str) -> str:
     return statement
 
 
+def _check_place(url: str) -> None:
+    """Raise ValueError for an address whose user, password and host cannot be told apart for certain."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ValueError("url: its host is not a name or address") from error
+    user, _, hosts = parts.netloc.rpartition("@")
+    if "@" in parts.path + parts.fragment or (not user and "@" in parts.query):
+        raise ValueError("url: write / ? and # in the user or password as %2F, %3F and %23")
+    if hosts and not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+        raise ValueError("url: its host is not a name or address with a port")
+
+
 def _bare(statement: str) -> str:
     """Return a statement without the comments before it."""
     return re.sub(r"\A(?:\s|--[^\n]*\n|/\*.*?\*/|\()+", "", statement, flags=re.DOTALL)
@@ -51,7 +66,7 @@ class SqlSection(SourceSection):
     path: str = ""
     """A SQLite file."""
     url: str = ""
-    """`postgresql://…`; its password belongs into a secret."""
+    """`postgresql://…`; its password belongs in a secret."""
     statement: Annotated[str, AfterValidator(_one_statement)]
 
     @model_validator(mode="after")
@@ -60,12 +75,16 @@ class SqlSection(SourceSection):
             raise ValueError("give path for SQLite, or url for PostgreSQL")
         if self.url and not self.url.startswith(("postgresql://", "postgres://", "${")):
             raise ValueError("url: give postgresql://host/database")
+        if self.url and not self.url.startswith("${"):
+            _check_place(masked(self.url))
         return self
 
     @property
     def place(self) -> str:
         """The server and database, without user and password."""
-        parts = urlsplit(self.url)
+        if self.url.startswith("${"):
+            return "postgresql://…"
+        parts = urlsplit(masked(self.url))
         return f"postgresql://{(parts.netloc or '…').rpartition('@')[2]}{parts.path}"
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import asyncpg
 
 from memory_mcp.domain.sources import SourceAnswer, SourceQuery
+from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources import sql
 from memory_mcp.sources.adapter import FaultError
 from memory_mcp.sources.items import MAX_TEXT
@@ -82,7 +83,7 @@ class PostgresSource:
     async def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._fill(self._section.url),
+                await in_thread(lambda: self._fill(self._section.url)),
                 timeout=_CONNECT_S,
                 statement_cache_size=0,  # a pooler between us keeps none
                 server_settings={

@@ -6,7 +6,8 @@ hostile file could use. What strangers made is no source of this kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import contextlib
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,9 @@ _FORBIDDEN: Final = frozenset({"load_extension", "fts3_tokenizer", "readfile", "
 _STEPS: Final = 10_000
 """Instructions between two looks at whether the question was given up."""
 _BUSY_MS: Final = 200
+_NO_MATCH: Final = ("fts5: ", "unterminated string", "no such column", "unknown special query")
+"""How the messages begin that FTS5 has for a question it cannot read; they quote it."""
+_QUOTE: Final = """quote it in the statement: MATCH '"' || replace(:query, '"', '""') || '"'"""
 
 
 class SqliteSource:
@@ -58,6 +62,8 @@ class SqliteSource:
             raise FaultError(
                 "its statement does more than read", "write a SELECT without extensions and attached files"
             ) from error
+        except apsw.SQLError as error:
+            raise self._refused(error) from error
         except (apsw.BusyError, apsw.LockedError) as error:
             raise FaultError(f"{self._path.name} is locked by another program", "try again", is_passing=True) from error
         except apsw.Error as error:
@@ -67,6 +73,11 @@ class SqliteSource:
 
     async def close(self) -> None:
         """See the port."""
+
+    def _refused(self, error: apsw.SQLError) -> FaultError:
+        if "match" in self._section.statement.lower() and str(error).startswith(_NO_MATCH):
+            return FaultError("the question is no query of its full-text index", _QUOTE, is_of_query=True)
+        return FaultError(f"{self._path.name}: {error}", "check path and statement in its section")
 
     def _answer(self, query: SourceQuery, is_over: Callable[[], bool]) -> SourceAnswer:
         if not self._path.is_file():
@@ -85,11 +96,16 @@ class SqliteSource:
             return sql.answer(columns, rows, query.limit)
 
 
-class opened:  # noqa: N801 - a context manager
-    """A read-only connection on which nothing but reading is possible."""
+@contextlib.contextmanager
+def opened(path: Path, max_bytes: int, is_over: Callable[[], bool]) -> Iterator[apsw.Connection]:
+    """Yield a read-only connection on which nothing but reading is possible, and which leaves no file behind.
 
-    def __init__(self, path: Path, max_bytes: int, is_over: Callable[[], bool]) -> None:
-        self._connection = connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    Reading a database in WAL mode makes `-wal` and `-shm` beside it, unless it is taken for one that nobody changes.
+    """
+    is_at_rest, before = _is_at_rest(path), version_of(path)
+    place = f"{path.as_uri()}?immutable=1" if is_at_rest else str(path)
+    connection = apsw.Connection(place, flags=apsw.SQLITE_OPEN_READONLY | (apsw.SQLITE_OPEN_URI if is_at_rest else 0))
+    try:
         connection.set_busy_timeout(_BUSY_MS)
         connection.set_progress_handler(is_over, _STEPS)
         for option in (apsw.SQLITE_DBCONFIG_DEFENSIVE, apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA):
@@ -99,15 +115,25 @@ class opened:  # noqa: N801 - a context manager
         for name, value in (("query_only", 1), ("cell_size_check", 1), ("mmap_size", 0)):
             connection.pragma(name, value)
         connection.authorizer = _authorize
+        yield connection
+    finally:
+        connection.close(force=True)
+    if is_at_rest and version_of(path) != before:
+        raise FaultError(f"{path.name} is being written", "try again", is_passing=True)
 
-    def __enter__(self) -> apsw.Connection:
-        return self._connection
 
-    def __exit__(self, *_: object) -> None:
-        self._connection.close(force=True)
+def _is_at_rest(path: Path) -> bool:
+    """Say whether a database is in WAL mode and has no log, so that nobody has it open."""
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[18:] == b"\2\2" and not Path(f"{path}-wal").exists()
+    except OSError:
+        return False  # opening says why
 
 
-def _authorize(operation: int, _first: str | None, second: str | None, _database: str | None, _: str | None) -> int:
+def _authorize(operation: int, first: str | None, second: str | None, _database: str | None, _: str | None) -> int:
+    if operation == apsw.SQLITE_PRAGMA and first == "data_version" and second is None:
+        return apsw.SQLITE_OK  # FTS5 asks for it
     if operation not in _READING or (operation == apsw.SQLITE_FUNCTION and (second or "").lower() in _FORBIDDEN):
         return apsw.SQLITE_DENY
     return apsw.SQLITE_OK

@@ -18,13 +18,18 @@ from typing import Final
 import httpx2
 
 from memory_mcp.domain.sources import SourceError
+from memory_mcp.environment import HOP_HEADER
 from memory_mcp.sources.adapter import FaultError
 
 MAX_REDIRECTS: Final = 5
 MAX_DEPTH_ERROR: Final = "its answer is nested too deeply"
 NOT_MODIFIED: Final = 304
+MARK: Final = "1"
+"""The value of what tells another memory-mcp that we ask as a source, so that none becomes its own."""
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_ANYBODYS: Final = ipaddress.IPv6Network("2000::/3")
+_6TO4: Final = ipaddress.IPv6Network("2002::/16")
 _NOT_OURS: Final = "name the final address in its section"
 _CHECK_SERVER: Final = "check that it runs, and the address in its section"
 
@@ -85,7 +90,7 @@ class Web:
             raise FaultError(f"{_place(url)} cannot be reached", _CHECK_SERVER, is_passing=True) from error
         except httpx2.HTTPError as error:
             raise FaultError(
-                f"{_place(url)} broke the connection or speaks no HTTP ({type(error).__name__})",
+                f"{_place(url)} broke the connection or does not speak HTTP ({type(error).__name__})",
                 _CHECK_SERVER,
                 is_passing=True,
             ) from error
@@ -116,7 +121,7 @@ class Web:
     ) -> AsyncIterator[httpx2.Response]:
         """Send a request; to a server that the section does not name, at an address that is known to be public."""
         extensions: dict[str, object] = {}
-        sent = {"accept-encoding": "identity", **headers}
+        sent = {"accept-encoding": "identity", HOP_HEADER: MARK, **headers}
         if not is_ours:
             address = await _public_address(url)
             sent["host"] = url.netloc.decode("ascii")
@@ -163,7 +168,7 @@ def parsed(page: WebAnswer) -> object:
     except ValueError as error:
         what = "HTML" if kind == "text/html" or page.body.lstrip()[:1] == b"<" else kind or "no JSON"
         raise FaultError(
-            f"it answers {what}, not JSON", "name the address of its API in the section; a page for people is none"
+            f"it answers {what}, not JSON", "name the address of its API in the section; an HTML page will not do"
         ) from error
 
 
@@ -223,12 +228,17 @@ async def _public_address(url: httpx2.URL) -> str:
     except (OSError, UnicodeError) as error:
         raise FaultError("it redirects to a server that cannot be found", _NOT_OURS) from error
     addresses = [str(place[4][0]).partition("%")[0] for place in found]
-    if not all(_is_public(address) for address in addresses):
+    if not all(is_public(address) for address in addresses):
         raise FaultError("it redirects to a private address, which is not followed", _NOT_OURS)
     return addresses[0]
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
+    """Say whether an address is anybody's; one of IPv6 that stands for another of IPv4 is not taken for it."""
     parsed_address = ipaddress.ip_address(address)
-    mapped = getattr(parsed_address, "ipv4_mapped", None) or parsed_address
-    return bool(mapped.is_global) and not mapped.is_multicast
+    if isinstance(parsed_address, ipaddress.IPv6Address):
+        if parsed_address.ipv4_mapped is not None:
+            return is_public(str(parsed_address.ipv4_mapped))
+        if parsed_address not in _ANYBODYS or parsed_address in _6TO4:
+            return False
+    return parsed_address.is_global and not parsed_address.is_multicast

@@ -68,7 +68,7 @@ def without_settings(error: SettingsError) -> HealthResult:
 async def memory_health(call: Call, arguments: HealthArguments) -> HealthResult:
     """Report health. Only admins get details of the machine; a bound caller hears only of its own namespace."""
     del arguments
-    report = await call.services.health.live(call.reach.namespace if call.reach.bound else None)
+    report = await call.services.health.live(call.reach.namespace if call.reach.bound else None, call.principal)
     detailed = call.principal.may(Scope.ADMIN)
     project = call.principal.project
     found = report.parts if project is None else {**report.parts, "project": project}

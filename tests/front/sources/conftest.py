@@ -11,7 +11,7 @@ from memory_mcp.domain.ports import Embedder
 from memory_mcp.sources.adapter import Toolbox
 from memory_mcp.sources.guarded import GuardedSource
 from memory_mcp.sources.registry import ConfiguredSources
-from memory_mcp.sources.secrets import filler
+from memory_mcp.sources.secrets import ReadVariable, filler
 from tests.fakes.embedder import FakeEmbedder
 from tests.front.sources.web_server import WebServer, web_server
 
@@ -43,7 +43,9 @@ async def make() -> AsyncIterator[Make]:
         await each.close()
 
 
-def configured(sections: Mapping[str, object], embedder: Embedder | None = None) -> ConfiguredSources:
+def configured(
+    sections: Mapping[str, object], embedder: Embedder | None = None, read_variable: ReadVariable = VARIABLES.get
+) -> ConfiguredSources:
     """Return the sources of sections."""
-    tools = Toolbox(filler(VARIABLES.get), embedder or FakeEmbedder(), 1.0, lambda reader: Sandbox(reader=reader))
+    tools = Toolbox(filler(read_variable), embedder or FakeEmbedder(), 1.0, lambda reader: Sandbox(reader=reader))
     return ConfiguredSources(sections, lambda: tools)

@@ -38,6 +38,8 @@ async def _call_tool(ctx: Context, params: types.CallToolRequestParams) -> types
         return _texts(*sorted(f"{name}={value}" for name, value in os.environ.items() if name != "LC_CTYPE"))
     if query == "process":
         return _texts(str(os.getpid()))
+    if query == "stall":
+        time.sleep(600)  # noqa: ASYNC251 - nothing else is answered either
     if query == "fail":
         return types.CallToolResult(content=[types.TextContent(text="no")], is_error=True)
     if query == "structured":

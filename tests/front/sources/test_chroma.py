@@ -68,6 +68,19 @@ async def test_a_change_of_the_folder_is_seen(
     assert len((await source.ask(SourceQuery("kettle", 3))).items) == 1
 
 
+async def test_an_old_index_answers_for_what_it_holds(
+    make: Make, tmp_path: Path, database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says of a changed folder, while it rests, is not kept for what the folder holds now."""
+    monkeypatch.setattr("memory_mcp.sources.chroma_folder.RESTING", 1_000_000)
+    source = make(kind="chroma", path=str(tmp_path))
+    assert (await source.ask(SourceQuery("tea", 3))).items
+    add(database, 5, "m1", "The kettle is on the shelf.")
+    assert (await source.ask(SourceQuery("kettle", 3))).items == ()
+    monkeypatch.setattr(source.adapter, "_rested_at", 0.0)
+    assert len((await source.ask(SourceQuery("kettle", 3))).items) == 1
+
+
 async def test_only_the_wanted_collections_are_read(make: Make, tmp_path: Path, database: sqlite3.Connection) -> None:
     """One that is not there is named."""
     source = make(kind="chroma", path=str(tmp_path), collections=["others"])
@@ -95,7 +108,7 @@ async def test_a_file_that_is_none_costs_its_own_part(make: Make, tmp_path: Path
 async def test_a_database_of_another_program_is_refused(make: Make, tmp_path: Path) -> None:
     """By its tables."""
     sqlite3.connect(tmp_path / "chroma.sqlite3").execute("CREATE TABLE x(y)")
-    with pytest.raises(SourceError, match="not the tables of Chroma"):
+    with pytest.raises(SourceError, match="not those of Chroma"):
         await make(kind="chroma", path=str(tmp_path)).ask(SourceQuery("tea", 3))
 
 

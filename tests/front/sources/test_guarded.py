@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import partial
 
 import pytest
 from hypothesis import given
@@ -32,6 +31,7 @@ class FakeAdapter:
     answer: SourceAnswer = ANSWER
     failure: Exception | None = None
     hangs: bool = False
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
     state: Hashable = 0
     asked: list[SourceQuery] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -45,7 +45,7 @@ class FakeAdapter:
         self.asked.append(query)
         if self.hangs:
             self.clock.advance(0.3)
-            await asyncio.Event().wait()
+            await self.let_go.wait()
         if self.failure is not None:
             raise self.failure
         return self.answer
@@ -105,19 +105,34 @@ async def test_failures_open_the_breaker() -> None:
 
 
 async def test_a_source_that_hangs_opens_its_breaker() -> None:
-    """Its callers give up before it answers, which counts; one who leaves at once does not."""
+    """Its callers give up when half of its time is over, which counts."""
     adapter = FakeAdapter(hangs=True)
-    source = guarded(adapter)
+    source = guarded(adapter, timeout_ms=500)
     for _ in range(POLICY.min_calls):
-        asked = len(adapter.asked)
-        asking = asyncio.create_task(source.ask(BOAT))
-        await until(partial(lambda before: len(adapter.asked) > before, asked))
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
+        await give_up(source, adapter)
     with pytest.raises(SourceError, match="did not answer within 300 ms") as failed:
         await source.ask(BOAT)
     assert failed.value.is_open
+
+
+async def test_hasty_callers_do_not_close_a_source_to_others() -> None:
+    """They give up long before the time that its section allows, which says nothing about it."""
+    adapter = FakeAdapter(hangs=True)
+    source = guarded(adapter, timeout_ms=5_000)
+    for _ in range(2 * POLICY.window):
+        await give_up(source, adapter)
+    adapter.hangs = False
+    assert await source.ask(BOAT) == ANSWER
+
+
+async def give_up(source: GuardedSource, adapter: FakeAdapter) -> None:
+    """Ask a source that hangs, and leave."""
+    asked = len(adapter.asked)
+    asking = asyncio.create_task(source.ask(BOAT))
+    await until(lambda: len(adapter.asked) > asked)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
 
 
 async def test_the_rate_is_limited() -> None:
@@ -132,6 +147,32 @@ async def test_the_rate_is_limited() -> None:
         assert 0 < (failed.value.retry_after_s or 0) <= 60
         assert not failed.value.is_open
     assert len(adapter.asked) == 2
+
+
+async def test_repeated_attempts_count() -> None:
+    """Beyond the limit there is none; the failure is told, and not the limit."""
+    adapter = FakeAdapter(is_repeatable=True, failure=FaultError("it broke", "mend it", is_passing=True))
+    source = guarded(adapter, calls_per_minute=2)
+    with pytest.raises(SourceError, match="it broke"):
+        await source.ask(BOAT)
+    assert len(adapter.asked) == 2
+
+
+async def test_the_same_question_at_the_same_time_is_asked_once() -> None:
+    """One who gives up takes it from nobody; when the last does, it ends, and the next one is asked anew."""
+    adapter = FakeAdapter(hangs=True)
+    source = guarded(adapter)
+    asking = [asyncio.create_task(source.ask(BOAT)) for _ in range(3)]
+    await until(lambda: adapter.asked)
+    asking[0].cancel()
+    await asyncio.gather(asking[0], return_exceptions=True)
+    adapter.let_go.set()
+    assert await asyncio.gather(*asking[1:]) == [ANSWER, ANSWER]
+    assert len(adapter.asked) == 1
+    adapter.let_go.clear()
+    await give_up(guarded(adapter), adapter)
+    adapter.let_go.set()
+    assert await source.ask(SourceQuery("tea", 3)) == ANSWER
 
 
 async def test_a_bug_of_a_kind_costs_its_own_source() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from memory_mcp.domain.sources import SourceError, SourceQuery
+from memory_mcp.sources.web import is_public
 from tests.fakes.clock import until
 from tests.front.sources.conftest import VARIABLES, Make, configured
 from tests.front.sources.web_server import WebServer, body_of, web_server
@@ -178,7 +179,7 @@ async def test_secrets_stay_with_their_origin(make: Make, server: WebServer, mon
             return public if host == "elsewhere.test" else await real(host, *args, **more)  # type: ignore[arg-type]  # the loop's own
 
         monkeypatch.setattr(loop, "getaddrinfo", resolve)
-        monkeypatch.setattr("memory_mcp.sources.web._is_public", lambda _: True)
+        monkeypatch.setattr("memory_mcp.sources.web.is_public", lambda _: True)
         section = {"headers": {"Authorization": "Bearer ${env:WIKI_KEY}", "X-Other": "1"}, **PATHS}
         answer = await make(kind="http", url=server.url("/away"), **section).ask(BOAT)
         assert len(answer.items) == 3
@@ -243,3 +244,34 @@ def test_a_wrong_section_names_its_mistake(section: dict[str, object], problem: 
     broken = configured({"wiki": {"kind": "http", **section}}).examined()[1]
     assert problem in broken[0].problem
     assert "[sources.wiki]" in broken[0].problem
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1"])
+def test_a_public_address_is_public(address: str) -> None:
+    """Of either version."""
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fe80::1", "fd00::1", "ff02::1"),
+        *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2002:7f00:1::", "::7f00:1", "fec0::1"),
+    ],
+)
+def test_an_address_that_may_lead_inside_is_not_public(address: str) -> None:
+    """Whatever it is wrapped in."""
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("question", [".", ".."])
+async def test_a_question_leads_to_no_other_address(make: Make, server: WebServer, question: str) -> None:
+    """Dots alone would be a step of the path."""
+    source = make(kind="http", url=server.url("/private/{query}/notes"))
+    with pytest.raises(SourceError, match="another address"):
+        await source.ask(SourceQuery(question, 3))
+    assert server.requests == []
+    with pytest.raises(SourceError, match="404"):
+        await source.ask(SourceQuery("../x", 3))
+    assert server.requests[0][1] == "/private/../x/notes"  # it arrives as %2F
+    assert server.requests[0][2]["mcp-memory-hop"] == "1"

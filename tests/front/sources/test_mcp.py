@@ -128,14 +128,40 @@ async def test_a_server_starts_at_the_first_question_and_ends_with_its_source(ma
 
 async def test_an_idle_server_ends(make: Make) -> None:
     """And starts again with the next question."""
-    section = McpSection.model_validate(program())
-    tools = Toolbox(str, FakeEmbedder(), 1.0, lambda _: pytest.fail("no sandbox"))
-    source = McpSource("other", section, tools, idle_s=0.0)
-    before = children()
+    source, before = direct(idle_s=0.0), children()
     first = (await source.ask(SourceQuery("process", 1))).items[0].text
     await until(lambda: children() == before)
     assert (await source.ask(SourceQuery("process", 1))).items[0].text != first
     await source.close()
+
+
+def direct(how: str = "serve", *, idle_s: float = 60.0, **more: object) -> McpSource:
+    """Return a source with nothing around it."""
+    tools = Toolbox(str, FakeEmbedder(), 1.0, lambda _: pytest.fail("no sandbox"))
+    return McpSource("other", McpSection.model_validate(program(how, **more)), tools, idle_s=idle_s)
+
+
+async def test_a_server_that_hangs_while_it_starts_ends_with_the_idle_time() -> None:
+    """It has not even answered the first message."""
+    source, before = direct("hang", idle_s=0.0), children()
+    asking = asyncio.create_task(source.ask(SourceQuery("boat", 1)))
+    await until(lambda: children() != before)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await until(lambda: children() == before)
+    await source.close()
+
+
+async def test_a_server_that_hangs_is_ended_and_the_next_question_starts_another() -> None:
+    """Once a question has waited for about its whole time; closing ends what is left of both."""
+    source, before = direct(timeout_ms=10), children()
+    first = (await source.ask(SourceQuery("process", 1))).items[0].text
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await source.ask(SourceQuery("stall", 1))
+    assert (await source.ask(SourceQuery("process", 1))).items[0].text != first
+    await source.close()
+    assert children() == before
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,19 @@ def test_too_many_sources_are_refused() -> None:
     assert [each.name for each in sources.examined()[1]] == [f"wiki{MAX_SOURCES}"]
 
 
-def test_a_bound_caller_learns_of_its_own_sources_alone() -> None:
-    """Health as well tells it of no other."""
-    sources = configured(SECTIONS | {"broken": {}})
-    assert found(sources, "team").detail == "team, ops"
-    assert found(sources, "other") == found(configured({}), "other")
+@pytest.mark.parametrize(
+    ("caller", "names"),
+    [
+        (local_user("default"), "wiki, team, ops"),
+        (token(Scope.ADMIN), "wiki, team, ops"),
+        (token(Scope.READ), "wiki, team"),
+        (token(Scope.READ, "team"), "team"),
+        (token(Scope.ADMIN, "team"), "team, ops"),
+        (token(Scope.ADMIN, "other"), ""),
+    ],
+)
+def test_health_tells_a_caller_of_its_own_sources_alone(caller: Principal, names: str) -> None:
+    """Of a broken section it tells admins of all namespaces: nobody knows whom it is for."""
+    assert found(configured(SECTIONS), caller).detail == names
+    is_told = "broken" in found(configured(SECTIONS | {"broken": {}}), caller).cause
+    assert is_told == (caller.may(Scope.ADMIN) and not caller.reach.bound)

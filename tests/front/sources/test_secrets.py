@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
 from collections.abc import Iterator
 
 import keyring
@@ -10,8 +12,9 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
-from memory_mcp.domain.sources import SourceError
+from memory_mcp.domain.sources import SourceError, SourceQuery
 from memory_mcp.sources.secrets import filler, masked
+from tests.front.sources.conftest import configured
 
 NOTHING: dict[str, str] = {}
 
@@ -78,3 +81,34 @@ def test_a_keychain_that_cannot_be_read_is_named(keychain: MemoryKeyring, monkey
     with pytest.raises(SourceError, match="not installed") as failed:
         filler(NOTHING.get)("${keychain:wiki}")
     assert "memory-mcp[keychain]" in failed.value.fix
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"kind": "http", "url": "http://127.0.0.1:9/${env:KEY}"},
+        {"kind": "mcp", "command": "no-such-program", "env": {"KEY": "${env:KEY}"}},
+        {"kind": "mcp", "url": "http://127.0.0.1:9/${env:KEY}"},
+        {"kind": "chroma", "url": "http://127.0.0.1:9/${env:KEY}", "collections": "notes"},
+        {"kind": "sql", "url": "postgresql://reader:${env:KEY}@127.0.0.1:9/crm", "statement": "SELECT :query AS text"},
+    ],
+    ids=lambda section: f"{section['kind']} {section.get('url', '')[:5]}",
+)
+async def test_a_keychain_that_waits_for_the_user_blocks_its_own_question_alone(section: dict[str, object]) -> None:
+    """It is asked in a thread: the loop goes on, and so does the deadline."""
+    unlocked, asked = threading.Event(), threading.Event()
+
+    def wait(name: str) -> str:
+        asked.set()
+        assert unlocked.wait(30)
+        return "secret"
+
+    sources = configured({"wiki": section | {"timeout_ms": 30_000}}, read_variable=wait)
+    asking = asyncio.create_task(sources.all()[0].ask(SourceQuery("boat", 1)))
+    loop = asyncio.get_running_loop()
+    assert await loop.run_in_executor(None, asked.wait, 20)
+    assert not asking.done()
+    unlocked.set()
+    with pytest.raises(SourceError):
+        await asking
+    await sources.close()

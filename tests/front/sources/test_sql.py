@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +76,29 @@ def test_a_statement_that_writes_is_refused(database: Path, statement: str, prob
 
 
 @pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://reader:${env:PASSWORD}@db.test:5432/crm?sslmode=require", "postgresql://db.test:5432/crm"),
+        ("postgresql://reader:p%40ss@[::1]:5432/crm", "postgresql://[::1]:5432/crm"),
+        ("postgresql://reader:p@ss@one.test,two.test:1/crm", "postgresql://one.test,two.test:1/crm"),
+        ("postgres://${env:HOST}:${env:PORT}/crm", "postgresql://***:***/crm"),
+        ("${env:URL}", "postgresql://…"),
+        ("postgresql://[bad/x", ""),
+        ("postgresql://reader:zq/xk@db.test/crm", ""),
+        ("postgresql://reader:zq#xk@db.test/crm", ""),
+        ("postgresql://reader:98?76@db.test/crm", ""),
+        ("postgresql://reader:zq xk/crm", ""),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    """One in which it cannot be told from the rest costs its own section, and is not repeated."""
+    sources = configured({"crm": {"kind": "sql", "url": url, "statement": "SELECT :query AS text"}})
+    right, broken = sources.examined()
+    assert [source.adapter.target for source in right] == [shown] * bool(shown)
+    assert not any(secret in each.problem for each in broken for secret in ("zq", "xk", "98", "76", "[bad"))
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "WITH gone AS (SELECT 1) DELETE FROM notes WHERE :query <> ''",
@@ -116,6 +140,40 @@ async def test_rows_are_bounded(make: Make, database: Path) -> None:
     huge = "SELECT printf('%.*c', 50000000, 'x') AS text WHERE :query <> ''"
     with pytest.raises(SourceError, match="too big"):
         await make(kind="sql", path=str(database), statement=huge).ask(SourceQuery("boat", 3))
+
+
+@pytest.fixture
+def indexed(tmp_path: Path) -> Path:
+    """Make a database in WAL mode with a full-text index, which nobody has open."""
+    path = tmp_path / "folder" / "indexed.db"
+    path.parent.mkdir()
+    with contextlib.closing(apsw.Connection(str(path))) as connection:
+        connection.pragma("journal_mode", "wal")
+        connection.execute("CREATE VIRTUAL TABLE notes USING fts5(body)")
+        connection.execute("INSERT INTO notes VALUES ('what is new in the harbour')")
+    return path
+
+
+async def test_a_full_text_index_is_asked(make: Make, indexed: Path) -> None:
+    """A question that is no query of it is refused without opening the breaker, and not repeated; quotes help."""
+    bare = "SELECT body AS text FROM notes WHERE notes MATCH :query LIMIT :limit"
+    source = make(kind="sql", path=str(indexed), statement=bare)
+    assert len((await source.ask(SourceQuery("harbour", 3))).items) == 1
+    for question in ("what's new?", 'so "called', "secret-word", "a AND", "x:y"):
+        with pytest.raises(SourceError, match="no query of its full-text index") as failed:
+            await source.ask(SourceQuery(question, 3))
+        assert "replace(:query" in failed.value.fix
+    assert source.state == "closed"
+    quoted = bare.replace(":query", """'"' || replace(:query, '"', '""') || '"'""")
+    answer = await make(kind="sql", path=str(indexed), statement=quoted).ask(SourceQuery("new in?", 3))
+    assert len(answer.items) == 1
+
+
+async def test_the_folder_of_a_file_is_left_as_it_was(make: Make, indexed: Path) -> None:
+    """No log and no index of one stays beside a database in WAL mode."""
+    statement = "SELECT body AS text FROM notes WHERE body LIKE '%' || :query || '%'"
+    await make(kind="sql", path=str(indexed), statement=statement).ask(SourceQuery("new", 3))
+    assert [path.name for path in indexed.parent.iterdir()] == ["indexed.db"]
 
 
 async def test_a_missing_file_is_named(make: Make, tmp_path: Path) -> None:
