@@ -23,7 +23,7 @@ class ContextPolicy:
     hits_with_neighbours: int = 3
     source_stride: int = 3
     """How many memories come before each further item of a source, whose scores say nothing beside ours."""
-    packing_ms: int = 20
+    packing_ms: int = 40
     """Of the time, kept for packing at least."""
     packing_ms_per_token: float = 0.0025
     """Likewise, for a large block: what is written takes its time."""
@@ -35,7 +35,7 @@ class ContextPolicy:
     last_session: int = 50
 
     def packing_s(self, max_tokens: int, budget_ms: int) -> float:
-        """Return the seconds of a request's time that are kept for packing; half of them for writing."""
+        """Return the seconds of a request's time that are kept for packing."""
         ms = max(self.packing_ms, self.packing_ms_per_token * max_tokens)
         return min(ms, self.packing_share * budget_ms) / 1000
 

@@ -87,7 +87,10 @@ class ContextService:
     ) -> Packed:
         """Return the block, with room for what is said below it; to find the passages of long texts takes its time."""
         room = request.max_tokens - notes.cost(degraded, request.max_tokens)
-        until_s = request.budget_ms / 1000 - self._policy.packing_s(request.max_tokens, request.budget_ms) / 2
+        until_s = max(
+            request.budget_ms / 1000,
+            progress.elapsed_s + self._policy.packing_s(request.max_tokens, request.budget_ms),
+        )
         return await asyncio.to_thread(pack, candidates, room, lambda: progress.is_over(until_s))
 
     def _asked(self, request: ContextRequest) -> dict[str, Coroutine[Any, Any, object]]:
