@@ -26,7 +26,7 @@ _FORBIDDEN: Final = frozenset({"load_extension", "fts3_tokenizer", "readfile", "
 _STEPS: Final = 10_000
 """Instructions between two looks at whether the question was given up."""
 _BUSY_MS: Final = 200
-_NO_MATCH: Final = ("fts5: ", "unterminated string", "no such column", "unknown special query")
+_NO_MATCH: Final = ("fts5: ", "malformed MATCH", "unterminated string", "no such column", "unknown special query")
 """How the messages begin that FTS5 has for a question it cannot read; they quote it."""
 _QUOTE: Final = """quote it in the statement: MATCH '"' || replace(:query, '"', '""') || '"'"""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Sequence
 
 from embedder_api.v1 import wire
@@ -102,3 +103,9 @@ class FakeEmbedder:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+async def vectors_of(embedder: FakeEmbedder, texts: Sequence[str]) -> list[list[float]]:
+    """Return the vectors of documents."""
+    made = await embedder.embed(texts, task=Task.DOCUMENT, lane=Lane.BULK, budget_s=1, expected_space=None)
+    return [list(struct.unpack(f"<{embedder.space.dimensions}f", item.vector or b"")) for item in made.items]

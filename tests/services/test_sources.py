@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import asyncpg
@@ -11,13 +10,12 @@ import pytest
 
 from memory_mcp.documents.sandbox.client import Sandbox
 from memory_mcp.domain.errors import EmbedderError
-from memory_mcp.domain.models import Lane, Task
 from memory_mcp.domain.sources import SourceError, SourceQuery
 from memory_mcp.sources.adapter import Toolbox
 from memory_mcp.sources.guarded import GuardedSource
 from memory_mcp.sources.registry import ConfiguredSources
 from memory_mcp.sources.secrets import filler
-from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.embedder import FakeEmbedder, vectors_of
 from tests.services.conftest import Chroma, Postgres
 
 pytestmark = pytest.mark.services
@@ -124,17 +122,11 @@ async def test_a_postgres_that_refuses_us_is_named(make: Make, notes: dict[str, 
         assert "wrong-one" not in failed.value.with_fix()
 
 
-async def vectors_of(embedder: FakeEmbedder) -> list[list[float]]:
-    """Return the vectors of the texts."""
-    made = await embedder.embed(TEXTS, task=Task.DOCUMENT, lane=Lane.BULK, budget_s=1, expected_space=None)
-    return [list(struct.unpack("<384f", item.vector or b"")) for item in made.items]
-
-
 async def test_chroma_is_asked_by_our_vectors_where_they_are_its_own(
     make: Make, chroma: Chroma, embedder: FakeEmbedder
 ) -> None:
     """Eight documents, embedded again, give the vectors that it has."""
-    chroma.fill("ours", TEXTS, await vectors_of(embedder))
+    chroma.fill("ours", TEXTS, await vectors_of(embedder, TEXTS))
     source = make({"kind": "chroma", "url": chroma.url, "collections": "ours", "cache_s": 0})
     answer = await source.ask(SourceQuery("tea in the morning", 1))
     (tea,) = answer.items
@@ -152,7 +144,7 @@ async def test_chroma_is_asked_by_text_where_its_vectors_are_others(
     make: Make, chroma: Chroma, embedder: FakeEmbedder
 ) -> None:
     """It says so; words are found in any case."""
-    vectors = await vectors_of(embedder)
+    vectors = await vectors_of(embedder, TEXTS)
     chroma.fill("others", TEXTS, [*vectors[1:], vectors[0]])
     chroma.fill("few", TEXTS[-2:], vectors[-2:])
     source = make({"kind": "chroma", "url": chroma.url, "collections": ["others", "few"], "cache_s": 0})
@@ -167,7 +159,7 @@ async def test_chroma_is_asked_by_text_where_its_vectors_are_others(
 
 async def test_a_folder_of_a_running_server_is_read(make: Make, chroma: Chroma, embedder: FakeEmbedder) -> None:
     """Its own files, while it has them open."""
-    chroma.fill("folder", TEXTS, await vectors_of(embedder))
+    chroma.fill("folder", TEXTS, await vectors_of(embedder, TEXTS))
     source = make({"kind": "chroma", "path": str(chroma.folder), "collections": "folder"})
     answer = await source.ask(SourceQuery("tea", 3))
     assert [(item.text, item.title) for item in answer.items] == [(TEXTS[-1], "Text 9")]

@@ -1,18 +1,26 @@
-"""A folder of Chroma's, by its SQLite file alone. The server is among the tests of services."""
+"""A folder of Chroma's, by its SQLite file alone; and what is kept of a server, whose answers real services test."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
+from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.sources import SourceError, SourceQuery
 from memory_mcp.sources.chroma_reader import apply_log
+from tests.fakes.embedder import FakeEmbedder, vectors_of
 from tests.front.sources.chroma_file import add, opened
 from tests.front.sources.conftest import Make
+from tests.front.sources.web_server import listen, serving
 
 
 @pytest.fixture
@@ -139,3 +147,72 @@ def test_a_log_is_applied_as_sqlite_does(tmp_path: Path, database: sqlite3.Conne
         Path(f"{copies[1]}-wal").write_bytes(kept)
         dumps = [list(sqlite3.connect(copy).iterdump()) for copy in copies]
         assert dumps[0] == dumps[1]
+
+
+class Server:
+    """As much of Chroma's REST API as one collection needs; it does not rank."""
+
+    texts = tuple(f"the boat number {number}" for number in range(8))
+
+    def __init__(self) -> None:
+        self.vectors: Sequence[Sequence[float]] = [[1.0, 0.0]] * len(self.texts)
+        self.asked: list[str] = []
+        """The last step of each question's path."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "lifespan":
+            for stage in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{stage}.complete"})
+            return
+        what = Request(scope).url.path.rpartition("/")[2]
+        self.asked.append(what)
+        ids = [f"id{number}" for number in range(len(self.texts))]
+        found = {"ids": ids, "documents": self.texts, "metadatas": [{}] * len(ids)}
+        answers: dict[str, object] = {
+            "get": found | {"embeddings": self.vectors},
+            "query": {name: [each] for name, each in found.items()} | {"distances": [[0.0] * len(ids)]},
+        }
+        await JSONResponse(answers.get(what, {"id": "1"}))(scope, receive, send)
+
+
+@contextlib.asynccontextmanager
+async def chroma_server() -> AsyncIterator[tuple[Server, dict[str, object]]]:
+    """Run a server, and return the section of its collection."""
+    server, listening = Server(), listen()
+    async with serving(server, listening):
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield server, {"kind": "chroma", "url": url, "collections": "notes", "cache_s": 0}
+
+
+async def test_a_comparison_of_vectors_grows_old(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection that was filled anew with our vectors is asked by them."""
+    monkeypatch.setattr("memory_mcp.sources.chroma.VERDICT_S", 0.0)
+    embedder = FakeEmbedder()
+    async with chroma_server() as (server, section):
+        source = make(embedder, **section)
+        await source.ask(SourceQuery("boat", 1))
+        assert "not of our model" in source.adapter.note
+        server.vectors = await vectors_of(embedder, Server.texts)
+        await source.ask(SourceQuery("boat", 1))
+        assert source.adapter.note == ""
+        assert server.asked[-1] == "query"
+
+
+async def test_a_comparison_of_vectors_is_kept_until_the_embedder_fails(make: Make) -> None:
+    """Then our model may be another one."""
+    embedder = FakeEmbedder()
+    async with chroma_server() as (server, section):
+        server.vectors = await vectors_of(embedder, Server.texts)
+        source = make(embedder, **section)
+        for _ in range(2):
+            await source.ask(SourceQuery("boat", 1))
+        assert server.asked == ["notes", "get", "query", "query"]
+        embedder.failure = EmbedderError("the daemon is gone")
+        await source.ask(SourceQuery("boat", 1))
+        assert "the daemon is gone" in source.adapter.note
+        embedder.failure = None
+        await source.ask(SourceQuery("boat", 1))
+        assert source.adapter.note == ""
+        assert server.asked[-2:] == ["get", "query"]

@@ -219,6 +219,17 @@ async def test_an_expired_answer_is_confirmed_by_its_etag(make: Make, server: We
     assert server.requests[1][2]["if-none-match"] == '"1"'
 
 
+async def test_tagged_answers_are_kept_within_bytes(
+    make: Make, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is larger than all of them may be is sent again."""
+    monkeypatch.setattr("memory_mcp.sources.http.MAX_TAGGED", 300)
+    source = make(kind="http", url=server.url("/tagged"), cache_s=0, **PATHS)
+    for _ in range(2):
+        assert len((await source.ask(BOAT)).items) == 3
+    assert not any("if-none-match" in headers for _, _, headers, _ in server.requests)
+
+
 async def test_a_server_that_is_not_there_is_named(make: Make) -> None:
     """By host and port, without the question."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
