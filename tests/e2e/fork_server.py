@@ -52,6 +52,7 @@ def _become(request: dict[str, object], descriptors: list[int]) -> None:
     assert isinstance(arguments, list)
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     time.tzset()
     os.chdir(str(folder))
     sys.argv = ["memory-mcp", *arguments]

@@ -205,4 +205,11 @@ async def test_cancelling_leaves_the_server_for_the_next_question(make: Make) ->
 
 def children() -> set[int]:
     """Return the processes that we started and that run."""
-    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+    return {child.pid for child in psutil.Process().children() if _runs(child)}
+
+
+def _runs(child: psutil.Process) -> bool:
+    try:
+        return child.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
