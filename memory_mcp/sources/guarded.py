@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,8 +28,12 @@ from memory_mcp.sources.sections import SourceSection
 POLICY: Final = BreakerPolicy(window=10, min_calls=3, error_rate=0.5, slow_rate=1.0, open_s=30.0)
 ATTEMPTS: Final = 3
 """Of one question that is safe to repeat."""
-LATE: Final = 0.5
-"""The part of `timeout_ms` after which a question that is given up counts as failed; before, its caller is hasty."""
+LATE_S: Final = 0.2
+"""Seconds after which a question that is given up counts as failed, if the source has not answered lately."""
+SLOWER: Final = 2.0
+"""How much longer than its slowest recent answer it may take; before, its caller is hasty."""
+RECENT: Final = 8
+"""Answers."""
 MAX_CACHED_BYTES: Final = 4 << 20
 _REPORT: Final = "run `memory-mcp sources test {name}`, and report the bug"
 
@@ -62,6 +66,7 @@ class GuardedSource:
             TTLCache(MAX_CACHED_BYTES, section.cache_s, timer=clock, getsizeof=size_of) if section.cache_s else None
         )
         self._flights: dict[Hashable, _Flight] = {}
+        self._took_s: deque[float] = deque(maxlen=RECENT)
         self._outcomes: Counter[str] = Counter()
         self._seconds = 0.0
 
@@ -176,6 +181,7 @@ class GuardedSource:
             raise
         else:
             self._outcomes["ok"] += 1
+            self._took_s.append(self._clock() - begun)
             self._breaker.succeed(permit)
             return bounded(answer, query.limit, self.section.max_bytes)
         finally:
@@ -245,7 +251,7 @@ class GuardedSource:
 
     def _cancelled(self, permit: Permit, adapter: SourceAdapter, seconds: float) -> None:
         self._outcomes["late"] += 1
-        if seconds < LATE * self.section.timeout_ms / 1_000:
+        if seconds < max(LATE_S, SLOWER * max(self._took_s, default=0.0)):
             self._breaker.abandon(permit)
             return
         self._fix = f"see why {adapter.target} is slow, or allow more time"

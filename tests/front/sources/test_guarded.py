@@ -31,6 +31,7 @@ class FakeAdapter:
     answer: SourceAnswer = ANSWER
     failure: Exception | None = None
     hangs: bool = False
+    takes_s: float = 0.0
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     state: Hashable = 0
     asked: list[SourceQuery] = field(default_factory=list)
@@ -43,8 +44,8 @@ class FakeAdapter:
     async def ask(self, query: SourceQuery) -> SourceAnswer:
         """Answer, fail or hang."""
         self.asked.append(query)
+        self.clock.advance(self.takes_s)
         if self.hangs:
-            self.clock.advance(0.3)
             await self.let_go.wait()
         if self.failure is not None:
             raise self.failure
@@ -105,9 +106,9 @@ async def test_failures_open_the_breaker() -> None:
 
 
 async def test_a_source_that_hangs_opens_its_breaker() -> None:
-    """Its callers give up when half of its time is over, which counts."""
-    adapter = FakeAdapter(hangs=True)
-    source = guarded(adapter, timeout_ms=500)
+    """Its callers give up, which counts where it has never answered, or took much less for it."""
+    adapter = FakeAdapter(hangs=True, takes_s=0.3)
+    source = guarded(adapter)
     for _ in range(POLICY.min_calls):
         await give_up(source, adapter)
     with pytest.raises(SourceError, match="did not answer within 300 ms") as failed:
@@ -116,9 +117,11 @@ async def test_a_source_that_hangs_opens_its_breaker() -> None:
 
 
 async def test_hasty_callers_do_not_close_a_source_to_others() -> None:
-    """They give up long before the time that its section allows, which says nothing about it."""
-    adapter = FakeAdapter(hangs=True)
-    source = guarded(adapter, timeout_ms=5_000)
+    """They give up before it could have answered, as its last answers tell, which says nothing about it."""
+    adapter = FakeAdapter(takes_s=0.4)
+    source = guarded(adapter, cache_s=0)
+    assert await source.ask(BOAT) == ANSWER
+    adapter.hangs, adapter.takes_s = True, 0.3
     for _ in range(2 * POLICY.window):
         await give_up(source, adapter)
     adapter.hangs = False
