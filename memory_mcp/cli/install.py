@@ -44,7 +44,7 @@ def _plain(_: click.Context, parameter: click.Parameter, value: str | None) -> s
 @click.option("--name", default=NAME, callback=_plain, show_default=True, help="The name of the entry.")
 @click.option("--print", "printing", is_flag=True, help="Print what to paste; edit nothing.")
 @click.option("--dry-run", is_flag=True, help="Show the changes as a diff; edit nothing.")
-@click.option("--uninstall", is_flag=True, help="Remove only our entry.")
+@click.option("--uninstall", is_flag=True, help="Remove only our entry; with --hooks only our hooks.")
 @as_json_option
 @click.pass_context
 def install(  # noqa: PLR0913 - one for each option
@@ -153,12 +153,13 @@ def _as_data(
 ) -> None:
     """Do the same with JSON output and without questions."""
     remote = wanted if isinstance(wanted, Remote) else None
-    removed = hooks.planned(apply=not unchanged) if hooks and uninstall else []
+    if hooks and uninstall:
+        print_data({"client": editor.client.name, "hooks": _planned(hooks, unchanged=unchanged)})
+        return
     change = editor.uninstall(remote) if uninstall else editor.install(wanted)
     kept = change.changes and not unchanged and change.before is not None and not uninstall
     if change.changes and not unchanged:
         change.apply()
-    planned = hooks.planned(apply=not unchanged) if hooks and not uninstall else removed
     data: dict[str, object] = {
         "client": editor.client.name,
         "file": str(editor.file.path),
@@ -168,8 +169,13 @@ def _as_data(
         "kept": str(editor.file.backup.path) if kept else None,
     }
     if hooks:
-        data["hooks"] = [{"file": str(each.file.path), "changes": each.changes} for each in planned]
+        data["hooks"] = _planned(hooks, unchanged=unchanged)
     print_data(data)
+
+
+def _planned(hooks: _Hooks, *, unchanged: bool) -> list[dict[str, object]]:
+    changes = hooks.planned(apply=not unchanged)
+    return [{"file": str(each.file.path), "changes": each.changes} for each in changes]
 
 
 def _ask_for_client(*, as_json: bool) -> Client:
@@ -212,8 +218,9 @@ def _token_hint(editor: Editor) -> str:
 
 
 def _uninstall(editor: Editor, remote: Remote | None, hooks: _Hooks | None, *, dry_run: bool) -> None:
-    if hooks:  # in the opposite order: one file may hold both, and then is what it was
+    if hooks:
         hooks.change(dry_run=dry_run)
+        return
     change, client = editor.uninstall(remote), editor.client
     if not change.changes:
         click.echo(f"{editor.file.path} has no {editor.name} entry for memory-mcp; nothing was changed")

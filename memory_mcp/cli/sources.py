@@ -55,18 +55,18 @@ def list_(*, as_json: bool) -> int:
 
 @sources.command("test")
 @click.argument("name")
-@click.argument("query", default="")
+@click.argument("query", nargs=-1)
 @click.option(
     "--limit", type=click.IntRange(1, MAX_ITEMS), default=5, show_default=True, help="The most items to print."
 )
 @as_json_option
-def test(*, name: str, query: str, limit: int, as_json: bool) -> int:
+def test(*, name: str, query: tuple[str, ...], limit: int, as_json: bool) -> int:
     """Ask the source NAME and print what it answers; without QUERY, its newest items."""
 
     async def work(configured: ConfiguredSources) -> int:
         source = _named(configured, name)
         begun = time.perf_counter()
-        answer = await source.ask(SourceQuery(query, limit))
+        answer = await source.ask(SourceQuery(" ".join(query), limit))
         took_ms = round(1_000 * (time.perf_counter() - begun))
         remark = source.adapter.note
         if as_json:

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     Deliver = Callable[[HookBlock | None], None]
     Noting = Callable[[str], None]
 
-LATE: Final = "it was not done in time; the store may be locked, the daemon hang, or the machine be busy"
+LATE: Final = (
+    "it was not done in time, because the store is locked, the daemon hangs, or the machine is busy; "
+    "`memory-mcp config` lists how long hooks may take"
+)
 SETTINGS_S: Final = {HookEvent.SESSION_START: 3.0, HookEvent.PROMPT_SUBMIT: 0.25}
 """When a hook gives up where `settings` must be asked for what is not plain, which takes a part of a second."""
 MOST_INPUT: Final = 4_000_000
