@@ -177,7 +177,9 @@ def test_the_command_that_is_installed_runs(
         assert (done.returncode, done.stdout) == (0, b"")
     assert cli.run(["install", "--client", client, "--hooks", "--uninstall"]) == 0
     assert "removed our hooks" in capsys.readouterr().out
-    assert not (tmp_path / FILES[client]).exists()
+    left = tmp_path / FILES[client]  # Gemini's server stands in the same file, and stays
+    assert left.exists() == (client == "gemini-cli")
+    assert not left.exists() or json.loads(left.read_text()).keys() == {"mcpServers"}
 
 
 def test_what_has_no_hooks_is_said(capsys: pytest.CaptureFixture[str]) -> None:
