@@ -96,6 +96,31 @@ async def test_a_run_can_be_undone(service: MemoryService, command: Command, dae
     assert {memory["id"] for memory in listed.data["memories"]} == {"mine", "key"}
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("--undo", "RUN", "--dry-run"),
+        ("--undo", "RUN", *PEER),
+        ("--undo", "RUN", "FILE"),
+        ("FILE", "--dry-run"),
+        ("FILE", "--with-deleted"),
+    ],
+)
+async def test_no_option_is_passed_over(
+    service: MemoryService, command: Command, daemon: FakeDaemon, folder: Path, asked: tuple[str, ...]
+) -> None:
+    """Least of all --dry-run: what was to be tried only is not done."""
+    del daemon
+    moved = await command("import", *PEER, "--json")
+    export = await command("export")
+    (folder / "export.jsonl").write_text(export.out, encoding="utf-8")
+    await command("delete", "key")
+    said = {"RUN": moved.data["run"], "FILE": str(folder / "export.jsonl")}
+    refused = await command("import", *(said.get(word, word) for word in asked))
+    assert (refused.code, refused.out) == (2, "")
+    assert [memory["id"] for memory in (await command("list", "--json")).data["memories"]] == ["bytes"]
+
+
 async def test_what_was_changed_here_is_a_difference(
     service: MemoryService, command: Command, daemon: FakeDaemon
 ) -> None:
