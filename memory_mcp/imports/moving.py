@@ -11,7 +11,7 @@ from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import Memory, Metadata, Record, Revision
 from memory_mcp.domain.names import folded, nfc, same_json
 from memory_mcp.domain.principal import Reach
-from memory_mcp.imports.planning import IMPORT, UNDATED
+from memory_mcp.imports.planning import IMPORT, TAGS, UNDATED, tags_digest
 from memory_mcp.maintenance.transfer import BATCH, Transfer
 from memory_mcp.memories.service import Memories
 
@@ -124,7 +124,7 @@ class MovingIn:
             origins = [_origin(memory.metadata), *(_origin(was.metadata) for was in record.revisions)]
             if not any(origin.get(RUN) == run for origin in origins):
                 continue
-            if memory.revision == origins[0].get("revision"):
+            if _is_untouched(memory):
                 to_delete.append(memory)
             else:
                 undone.edited.append(memory.id)
@@ -136,6 +136,12 @@ class MovingIn:
 def _origin(metadata: Metadata) -> Mapping[str, object]:
     origin = metadata.get(IMPORT)
     return origin if isinstance(origin, Mapping) else {}
+
+
+def _is_untouched(memory: Memory) -> bool:
+    """Whether nobody has changed a memory since it was imported, its tags included."""
+    origin = _origin(memory.metadata)
+    return memory.revision == origin.get("revision") and origin.get(TAGS) in {None, tags_digest(memory.tags)}
 
 
 def _differing(record: Record, held: Memory, revisions: Sequence[Revision]) -> list[str]:

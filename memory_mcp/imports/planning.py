@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from hashlib import sha256
+from typing import Final, cast
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import DEFAULT_TYPE, Record
-from memory_mcp.domain.names import tags_once
+from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.imports.model import LIVE, Peer, PeerItem, PeerRecord, PeerVersion, Remark
 
 IMPORT: Final = "import"
 """The member of a memory's metadata that says where it is from."""
 UNDATED: Final = "undated"
 """Its member for a memory whose source has no times."""
+TAGS: Final = "tags"
+"""Its member with the digest of the tags: a merge adds some, and raises no revision."""
 DELETED_TAG: Final = "deleted"
 ParseLine = Callable[[str], Record]
 """Takes a line of an export: the bounds of what others wrote are checked in one place."""
@@ -68,7 +71,7 @@ class Plan:
         if not (is_live or self.target.with_deleted):
             return None
         try:
-            record = self.parse(json.dumps(_line(self.peer, self.target, item), default=datetime.isoformat))
+            record = _marked(self.parse(json.dumps(_line(self.peer, self.target, item), default=datetime.isoformat)))
         except InvalidArgumentError as error:
             self.skipped.append((item.source_id, str(error)))
             return None
@@ -86,6 +89,18 @@ class Plan:
         if remark.kind == "bad":
             self.live += 1
             self.skipped.append((remark.source_id, remark.what))
+
+
+def tags_digest(tags: Iterable[str]) -> str:
+    """Return the digest of tags, whatever their order and spelling."""
+    return sha256(json.dumps(sorted(map(folded, tags))).encode()).hexdigest()[:16]
+
+
+def _marked(record: Record) -> Record:
+    """Return the record with the digest of the tags that are to be stored."""
+    metadata = record.memory.metadata
+    origin = {**cast("Mapping[str, object]", metadata[IMPORT]), TAGS: tags_digest(record.memory.tags)}
+    return replace(record, memory=replace(record.memory, metadata={**metadata, IMPORT: origin}))
 
 
 def _line(peer: Peer, target: Target, item: PeerRecord) -> dict[str, object]:
