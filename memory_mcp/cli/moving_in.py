@@ -16,7 +16,7 @@ import click
 from memory_mcp import environment, settings
 from memory_mcp.cli import DEGRADED, FAILED
 from memory_mcp.cli.export_format import load
-from memory_mcp.cli.output import count_up, note
+from memory_mcp.cli.output import clean, count_up, note
 from memory_mcp.cli.session import administer
 from memory_mcp.cli.streams import InputFile, print_data
 from memory_mcp.domain.models import Record
@@ -144,18 +144,23 @@ def undo(run: str, *, as_json: bool) -> int:
     click.echo(f"deleted {len(undone.deleted)} memories of the run {run}; `memory-mcp undelete ID` restores one,"
                " and importing with --again all of them")  # fmt: skip
     for memory_id in undone.edited:
-        click.echo(f"edited since, left alone: {memory_id}")
+        _tell(f"edited since, left alone: {memory_id}")
     return 0
+
+
+def _tell(line: str) -> None:
+    """Print a line with what others wrote in it, which may neither control the terminal nor begin a line."""
+    click.echo(clean(" ".join(line.splitlines())))
 
 
 def _show_plan(move: Move, plan: Plan) -> None:
     left = "taken, with the tag `deleted`" if move.target.with_deleted else "left out"
-    click.echo(f"{move.peer.name}, {move.path}")
+    _tell(f"{move.peer.name}, {move.path}")
     click.echo(f"{plan.taken} memories to import, {plan.versions} earlier versions; {plan.deleted} deleted, {left}")
     for namespace, count in plan.namespaces.items():
-        click.echo(f"into the namespace {namespace}: {count} memories")
+        _tell(f"into the namespace {namespace}: {count} memories")
     for (kind, what), count in plan.remarks.items():
-        click.echo(f"{kind}: {what}" + (f" ({count} records)" if count > 1 else ""))
+        _tell(f"{kind}: {what}" + (f" ({count} records)" if count > 1 else ""))
     _show("skipped", [f"{source_id}: {why}" for source_id, why in plan.skipped])
 
 
@@ -171,7 +176,7 @@ def _show_moved(moved: Moved) -> None:
 
 def _show(kind: str, lines: list[str]) -> None:
     for line in lines[:SHOWN]:
-        click.echo(f"{kind}: {line}")
+        _tell(f"{kind}: {line}")
     if len(lines) > SHOWN:
         click.echo(f"{kind}: {len(lines) - SHOWN} more; --json lists all")
 

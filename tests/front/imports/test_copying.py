@@ -101,7 +101,7 @@ def test_what_belongs_to_a_database_is_a_file(kept: Path, private: Path, place: 
         log.symlink_to("/dev/zero")
     else:
         os.mkfifo(log)
-    with pytest.raises(UnreadableError, match="own.db-wal is a link or no file"):
+    with pytest.raises(UnreadableError, match=r"own\.db-wal is a link or no file"):
         copied(PEER, kept / place, private)
     assert list(private.rglob("own.db*")) == []
 
