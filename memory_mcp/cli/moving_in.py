@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, TypedDict
@@ -21,14 +21,16 @@ from memory_mcp.cli.session import administer
 from memory_mcp.cli.streams import InputFile, print_data
 from memory_mcp.domain.models import Record
 from memory_mcp.imports import finding, reading
-from memory_mcp.imports.model import PEERS, Peer
+from memory_mcp.imports.model import LIVE, PEERS, Peer
 from memory_mcp.imports.moving import Moved, MovingIn, Undone
 from memory_mcp.imports.planning import Plan, Target
 from memory_mcp.tools.services import Services
 
 STDIN: Final = Path("-")
 SHOWN: Final = 20
-"""Lines of skipped records, conflicts and differences each; `--json` has all."""
+"""Lines of deleted records, skipped records, conflicts and differences each; `--json` has all."""
+NAMED: Final = 3
+"""Records of a remark; `--json` has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +161,19 @@ def _show_plan(move: Move, plan: Plan) -> None:
     click.echo(f"{plan.taken} memories to import, {plan.versions} earlier versions; {plan.deleted} deleted, {left}")
     for namespace, count in plan.namespaces.items():
         _tell(f"into the namespace {namespace}: {count} memories")
-    for (kind, what), count in plan.remarks.items():
-        _tell(f"{kind}: {what}" + (f" ({count} records)" if count > 1 else ""))
+    for (kind, what), source_ids in plan.remarks.items():
+        _tell(f"{kind}: {what}{_of(source_ids)}")
+    _show(f"deleted, {left}", [planned.source_id for planned in plan.records if planned.state != LIVE])
     _show("skipped", [f"{source_id}: {why}" for source_id, why in plan.skipped])
+
+
+def _of(source_ids: list[str]) -> str:
+    """Return how many records a remark is about, and the first of them."""
+    count = f"{len(source_ids)} records" if len(source_ids) > 1 else ""
+    names = [source_id for source_id in source_ids if source_id]
+    listed = ", ".join(names[:NAMED]) + (", \N{HORIZONTAL ELLIPSIS}" if len(names) > NAMED else "")
+    about = ": ".join(filter(None, (count, listed)))
+    return f" ({about})" if about else ""
 
 
 def _show_moved(moved: Moved) -> None:
@@ -191,7 +203,11 @@ def _data(move: Move, plan: Plan) -> dict[str, object]:
         "taken": plan.taken,
         "namespaces": dict(plan.namespaces),
         "skipped": [{"source_id": source_id, "why": why} for source_id, why in plan.skipped],
-        "remarks": [{"kind": kind, "what": what, "records": count} for (kind, what), count in plan.remarks.items()],
+        "remarks": [
+            {"kind": kind, "what": what, "records": len(source_ids), "source_ids": list(filter(None, source_ids))}
+            for (kind, what), source_ids in plan.remarks.items()
+        ],
+        "records": [asdict(planned) for planned in plan.records],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -36,6 +36,20 @@ class Target:
     with_deleted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What becomes of a record."""
+
+    source_id: str
+    id: str
+    """Ours."""
+    namespace: str
+    state: str
+    """In the source."""
+    taken: bool
+    versions: int
+
+
 @dataclass(slots=True)
 class Plan:
     """Counts what is found, and makes records of it."""
@@ -48,8 +62,10 @@ class Plan:
     versions: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """Source ids, each with the reason."""
-    remarks: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Kind and sentence, with the number of records."""
+    remarks: defaultdict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Kind and sentence, with the source id of each record, empty for what has none."""
+    records: list[Planned] = field(default_factory=list)
+    """All but the skipped ones."""
     namespaces: Counter[str] = field(default_factory=Counter)
     """Where the memories will lie."""
     ids: set[tuple[str, str]] = field(default_factory=set)
@@ -69,6 +85,8 @@ class Plan:
         self.live += is_live
         self.deleted += not is_live
         if not (is_live or self.target.with_deleted):
+            place = item.id or item.source_id, item.namespace or self.target.namespace
+            self.records.append(Planned(item.source_id, *place, item.state, taken=False, versions=len(item.versions)))
             return None
         try:
             record = _marked(self.parse(json.dumps(_line(self.peer, self.target, item), default=datetime.isoformat)))
@@ -82,10 +100,12 @@ class Plan:
         self.ids.add(place)
         self.namespaces[record.memory.namespace] += 1
         self.versions += len(record.revisions)
+        planned = Planned(item.source_id, place[1], place[0], item.state, taken=True, versions=len(record.revisions))
+        self.records.append(planned)
         return record
 
     def _remember(self, remark: Remark) -> None:
-        self.remarks[remark.kind, remark.what] += 1
+        self.remarks[remark.kind, remark.what].append(remark.source_id)
         if remark.kind == "bad":
             self.live += 1
             self.skipped.append((remark.source_id, remark.what))

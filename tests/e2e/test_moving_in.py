@@ -54,8 +54,19 @@ async def test_a_plan_says_what_would_happen(service: MemoryService, command: Co
     plan = planned.data
     assert (plan["live"], plan["deleted"], plan["versions"], plan["taken"]) == (4, 1, 2, 3)
     assert [skipped["source_id"] for skipped in plan["skipped"]] == ["empty"]
-    said = {remark["what"] for remark in plan["remarks"]}
-    assert said >= {"bytes that are not UTF-8 were replaced", "its metadata is no JSON object"}
+    said = {remark["what"]: remark["source_ids"] for remark in plan["remarks"]}
+    assert said["bytes that are not UTF-8 were replaced"] == said["its metadata is no JSON object"] == ["bytes"]
+    records = {(record["id"], record["namespace"], record["state"], record["taken"]) for record in plan["records"]}
+    assert records == {
+        ("key", "default", "live", True),
+        ("bytes", "default", "live", True),
+        ("new", "work", "live", True),
+        ("gone", "default", "deleted", False),
+    }
+    assert next(record["versions"] for record in plan["records"] if record["id"] == "new") == 2
+    shown = (await command("import", *PEER, "--dry-run")).out.splitlines()
+    assert "deleted, left out: gone" in shown
+    assert "lost: bytes that are not UTF-8 were replaced (bytes)" in shown
     assert "secret" not in planned.out
     assert digests(service.path.parent) == before
     assert not (folder / "memory.db").exists()
