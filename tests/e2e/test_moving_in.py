@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
@@ -219,6 +220,20 @@ async def test_a_graph_becomes_memories(command: Command, folder: Path, daemon: 
         "Bo: knows Amina": (["Bo"], "note"),
     }
     assert (await command("import", "--from", "server-memory", "--json")).data["known"] == 4
+
+
+async def test_several_places_are_named(command: Command, folder: Path) -> None:
+    """The newest first, and none is taken: another may hold more."""
+    files = []
+    for number, cache in enumerate(("old", "new")):
+        dist = folder / f".npm/_npx/{cache}/node_modules/@modelcontextprotocol/server-memory/dist"
+        dist.mkdir(parents=True)
+        (dist / "memory.jsonl").write_text(GRAPH, encoding="utf-8")
+        os.utime(dist / "memory.jsonl", (1e9 + number, 1e9 + number))
+        files.append(str(dist / "memory.jsonl"))
+    refused = await command("import", "--from", "server-memory", "--dry-run")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert refused.err.endswith(f"newest first: {files[1]}, {files[0]}\n")
 
 
 @pytest.mark.skipif(not IMPORTS.exists(), reason="the shared files of other systems are not here")
