@@ -112,7 +112,7 @@ def _move(move: Move, options: Choices) -> int:
             print_data(_data(move, plan))
         return 0
     note(f"this is run {run}; to undo it: memory-mcp import --undo {run}")
-    moved = administer("import", partial(_import, move, plan.taken), writes=True)
+    moved = administer("import", partial(_import, move, plan), writes=True)
     if as_json:
         print_data(_data(move, plan) | _data_of(moved, run))
     else:
@@ -126,10 +126,11 @@ async def _count(move: Move, plan: Plan) -> None:
         pass
 
 
-async def _import(move: Move, total: int, services: Services) -> Moved:
-    moving = MovingIn(services.transfer, services.memories, again=move.again)
+async def _import(move: Move, plan: Plan, services: Services) -> Moved:
+    moving, total = MovingIn(services.transfer, services.memories, again=move.again), plan.taken
     moved = await moving.store(move.records(move.plan()), partial(count_up, total=total))
     await moving.verify(move.records(move.plan()), moved, partial(count_up, total=total, what="memories compared"))
+    await moving.find_deleted((planned for planned in plan.records if not planned.taken), move.peer.name, moved)
     return moved
 
 
@@ -182,6 +183,7 @@ def _show_moved(moved: Moved) -> None:
                f" {len(moved.differences)} differences")  # fmt: skip
     _show("conflict", moved.conflicts)
     _show("difference", moved.differences)
+    _show("deleted there since, still live here; memory-mcp delete takes ids", moved.deleted_there)
     for run, count in moved.earlier.items():
         note(f"{count} of them are of the run {run}")
 
@@ -218,6 +220,7 @@ def _data_of(moved: Moved, run: str) -> dict[str, object]:
         "known": moved.known,
         "earlier_runs": dict(moved.earlier),
         "pending": moved.pending,
+        "deleted_there": moved.deleted_there,
         "conflicts": moved.conflicts,
         "differences": moved.differences,
     }

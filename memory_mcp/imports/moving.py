@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,7 +11,7 @@ from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import Memory, Metadata, Record, Revision
 from memory_mcp.domain.names import folded, nfc, same_json
 from memory_mcp.domain.principal import Reach
-from memory_mcp.imports.planning import IMPORT, TAGS, UNDATED, tags_digest
+from memory_mcp.imports.planning import DELETED, IMPORT, TAGS, UNDATED, Planned, tags_digest
 from memory_mcp.maintenance.transfer import BATCH, Transfer
 from memory_mcp.memories.service import Memories
 
@@ -28,13 +28,15 @@ class Moved:
     conflicts: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     """Found by reading the source again."""
+    deleted_there: list[str] = field(default_factory=list)
+    """Imported by an earlier run, and deleted there since; they stay as they are."""
     earlier: Counter[str] = field(default_factory=Counter)
     """How many of the known ones each earlier run imported."""
 
     @property
     def done(self) -> int:
         """How many records were dealt with."""
-        return self.created + self.known + len(self.conflicts)
+        return self.created + self.known + len(self.conflicts) + len(self.deleted_there)
 
 
 @dataclass(slots=True)
@@ -60,6 +62,9 @@ class MovingIn:
         moved = Moved()
         batch: list[Record] = []
         async for record in records:
+            if await self._is_live_still(record):
+                moved.deleted_there.append(record.memory.id)
+                continue
             batch.append(replace(await self._of_first_run(record), replaces_deleted=self._again))
             if len(batch) == BATCH:
                 await self._write(batch, moved)
@@ -94,9 +99,29 @@ class MovingIn:
             memory = memory if held.revision > memory.revision else replace(memory, updated_at=held.updated_at)
         return replace(record, memory=memory)
 
+    async def find_deleted(self, left_out: Iterable[Planned], peer: str, moved: Moved) -> None:
+        """Name what an earlier run imported, and what the source has as deleted now."""
+        for planned in left_out:
+            held = await self._get(planned.id, planned.namespace)
+            origin = _origin(held.metadata) if held else {}
+            is_same = (origin.get("peer"), origin.get("source_id")) == (peer, planned.source_id)
+            if is_same and not origin.get(DELETED):
+                moved.deleted_there.append(planned.id)
+
+    async def _is_live_still(self, record: Record) -> bool:
+        """Whether an earlier run imported what the source has as deleted now."""
+        origin = _origin(record.memory.metadata)
+        held = await self._held(record) if origin.get(DELETED) else None
+        known = _origin(held.metadata) if held else {}
+        same = all(known.get(name) == origin.get(name) for name in ("peer", "source_id"))
+        return same and not known.get(DELETED)
+
     async def _held(self, record: Record) -> Memory | None:
+        return await self._get(record.memory.id, record.memory.namespace)
+
+    async def _get(self, memory_id: str, namespace: str) -> Memory | None:
         try:
-            return await self._memories.get(record.memory.id, Reach(record.memory.namespace, bound=True))
+            return await self._memories.get(memory_id, Reach(namespace, bound=True))
         except NotFoundError:
             return None
 
@@ -107,6 +132,8 @@ class MovingIn:
             compared += 1
             if compared % BATCH == 0:
                 on_progress(compared)
+            if await self._is_live_still(record):
+                continue
             wanted = await self._of_first_run(record)
             held = await self._held(record)
             if held is None:

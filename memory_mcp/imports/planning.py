@@ -21,6 +21,8 @@ UNDATED: Final = "undated"
 """Its member for a memory whose source has no times."""
 TAGS: Final = "tags"
 """Its member with the digest of the tags: a merge adds some, and raises no revision."""
+DELETED: Final = "deleted"
+"""Its member for a memory that its source has as deleted."""
 DELETED_TAG: Final = "deleted"
 ParseLine = Callable[[str], Record]
 """Takes a line of an export: the bounds of what others wrote are checked in one place."""
@@ -133,6 +135,8 @@ def _line(peer: Peer, target: Target, item: PeerRecord) -> dict[str, object]:
     }
     if not item.is_dated:
         origin[UNDATED] = True
+    if item.state != LIVE:
+        origin[DELETED] = True
     if IMPORT in item.metadata:
         origin["raw"] = item.metadata[IMPORT]
     tags = (*item.tags, *([] if item.state == LIVE else [DELETED_TAG]))

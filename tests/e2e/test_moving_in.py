@@ -152,6 +152,21 @@ async def test_what_was_changed_here_is_a_difference(
     assert (await command("get", "key", "--json")).data["type"] == "plan"
 
 
+async def test_what_is_deleted_there_later_is_named(
+    service: MemoryService, command: Command, daemon: FakeDaemon
+) -> None:
+    """It stays live here, whether deleted records are asked for or not, and is neither conflict nor difference."""
+    del daemon
+    assert (await command("import", *PEER, "--json")).data["deleted_there"] == []
+    service.delete("key")
+    for more, created in (((), 0), (("--with-deleted",), 1), (("--with-deleted",), 0)):
+        again = await command("import", *PEER, *more, "--json")
+        assert (again.code, again.data["created"], again.data["deleted_there"]) == (0, created, ["key"]), again.out
+    assert (await command("get", "key", "--json")).data["tags"] == ["Keys", "home"]
+    shown = await command("import", *PEER)
+    assert "deleted there since, still live here; memory-mcp delete takes ids: key\n" in shown.out
+
+
 async def test_what_cannot_be_read_is_one_line(command: Command, folder: Path) -> None:
     """No file, another file, a damaged one; nothing is stored."""
     missing = await command("import", *PEER)
