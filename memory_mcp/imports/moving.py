@@ -174,15 +174,22 @@ def _is_untouched(memory: Memory) -> bool:
 def _differing(record: Record, held: Memory, revisions: Sequence[Revision]) -> list[str]:
     wanted = record.memory
     differs = {
+        **_differing_fields(wanted, held),
+        "conversation_id": wanted.conversation_id != held.conversation_id,
+        "created_at": wanted.created_at != held.created_at,
+        "revision": wanted.revision != held.revision,
+        "history": len(record.revisions) != len(revisions)
+        or any(any(_differing_fields(*pair).values()) for pair in zip(record.revisions, revisions, strict=True)),
+    }
+    return [name for name, differ in differs.items() if differ]
+
+
+def _differing_fields(wanted: Memory | Revision, held: Memory | Revision) -> dict[str, bool]:
+    """Compare what each version of a memory has."""
+    return {
         "content": nfc(wanted.content) != nfc(held.content),
         "tags": set(map(folded, wanted.tags)) != set(map(folded, held.tags)),
         "type": wanted.type != held.type,
         "metadata": not same_json(wanted.metadata, held.metadata),
-        "conversation_id": wanted.conversation_id != held.conversation_id,
-        "created_at": wanted.created_at != held.created_at,
         "updated_at": wanted.updated_at != held.updated_at,
-        "revision": wanted.revision != held.revision,
-        "history": [(was.content, was.updated_at) for was in record.revisions]
-        != [(was.content, was.updated_at) for was in revisions],
     }
-    return [name for name, differ in differs.items() if differ]
