@@ -111,7 +111,6 @@ def _move(move: Move, options: Choices) -> int:
         if as_json:
             print_data(_data(move, plan))
         return 0
-    note(f"this is run {run}; to undo it: memory-mcp import --undo {run}")
     moved = administer("import", partial(_import, move, plan), writes=True)
     if as_json:
         print_data(_data(move, plan) | _data_of(moved, run))
@@ -127,7 +126,9 @@ async def _count(move: Move, plan: Plan) -> None:
 
 
 async def _import(move: Move, plan: Plan, services: Services) -> Moved:
-    moving, total = MovingIn(services.transfer, services.memories, again=move.again), plan.taken
+    run, total = move.target.run, plan.taken
+    announce = partial(note, f"this is run {run}; to undo it: memory-mcp import --undo {run}")
+    moving = MovingIn(services.transfer, services.memories, again=move.again, on_begin=announce)
     moved = await moving.store(move.records(move.plan()), partial(count_up, total=total))
     await moving.verify(move.records(move.plan()), moved, partial(count_up, total=total, what="memories compared"))
     await moving.find_deleted((planned for planned in plan.records if not planned.taken), move.peer.name, moved)
@@ -135,7 +136,11 @@ async def _import(move: Move, plan: Plan, services: Services) -> Moved:
 
 
 def undo(run: str, *, as_json: bool) -> int:
-    """Delete what a run imported, and name what was edited since; return the exit code."""
+    """Delete what a run imported, and name what was edited since; return the exit code.
+
+    Raises:
+        TransferError: there is no such run.
+    """
 
     async def work(services: Services) -> Undone:
         return await MovingIn(services.transfer, services.memories).undo(run)
@@ -215,7 +220,7 @@ def _data(move: Move, plan: Plan) -> dict[str, object]:
 
 def _data_of(moved: Moved, run: str) -> dict[str, object]:
     return {
-        "run": run,
+        "run": run if moved.created else None,
         "created": moved.created,
         "known": moved.known,
         "earlier_runs": dict(moved.earlier),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from memory_mcp.domain.errors import ConflictError, NotFoundError
+from memory_mcp.domain.errors import ConflictError, NotFoundError, TransferError
 from memory_mcp.domain.models import Memory, Metadata, Record, Revision
 from memory_mcp.domain.names import folded, nfc, same_json
 from memory_mcp.domain.principal import Reach
@@ -51,11 +51,20 @@ class Undone:
 class MovingIn:
     """Moves records of other systems into the store."""
 
-    def __init__(self, transfer: Transfer, memories: Memories, *, again: bool = False) -> None:
+    def __init__(
+        self,
+        transfer: Transfer,
+        memories: Memories,
+        *,
+        again: bool = False,
+        on_begin: Callable[[], None] = lambda: None,
+    ) -> None:
         self._transfer = transfer
         self._memories = memories
         self._again = again
         """Whether what was deleted here since it was imported is imported once more."""
+        self._on_begin = on_begin
+        """Called once the run has stored something, and can be undone."""
 
     async def store(self, records: AsyncIterator[Record], on_progress: Callable[[int], None]) -> Moved:
         """Import in batches; what an earlier run imported is known."""
@@ -76,6 +85,7 @@ class MovingIn:
 
     async def _write(self, batch: Sequence[Record], moved: Moved) -> None:
         outcomes = await self._transfer.import_records(batch) if batch else []
+        had_begun = bool(moved.created)
         for record, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, ConflictError):
                 moved.conflicts.append(str(outcome))
@@ -85,6 +95,8 @@ class MovingIn:
             else:
                 moved.known += 1
                 moved.earlier[str(_origin(record.memory.metadata).get(RUN))] += 1
+        if moved.created and not had_begun:
+            self._on_begin()
 
     async def _of_first_run(self, record: Record) -> Record:
         """Return the record with the run that its memory has, and the times if the source has none."""
@@ -143,7 +155,11 @@ class MovingIn:
         on_progress(compared)
 
     async def undo(self, run: str) -> Undone:
-        """Delete what a run imported, except what was edited since."""
+        """Delete what a run imported, except what was edited since.
+
+        Raises:
+            TransferError: nothing here is of that run.
+        """
         undone = Undone()
         to_delete: list[Memory] = []
         async for record in self._transfer.export():
@@ -155,6 +171,8 @@ class MovingIn:
                 to_delete.append(memory)
             else:
                 undone.edited.append(memory.id)
+        if not (to_delete or undone.edited):
+            raise TransferError(f"no memory here is of a run {run!r}; `metadata.import.run` of a memory names its run")
         for memory in to_delete:
             undone.deleted += await self._memories.delete(memory.id, Reach(memory.namespace, bound=True), dry_run=False)
         return undone

@@ -92,6 +92,9 @@ async def test_memories_arrive_as_they_were(service: MemoryService, command: Com
     assert (odd["content"], odd["created_at"]) == ("caf\N{REPLACEMENT CHARACTER} open", "2024-05-06T05:08:09Z")
     again = await command("import", *PEER, "--json")
     assert (again.code, again.data["created"], again.data["known"]) == (0, 0, 3)
+    assert again.data["run"] is None
+    assert f"import --undo {moved.data['run']}" in moved.err
+    assert "--undo" not in again.err
 
 
 async def test_a_run_can_be_undone(service: MemoryService, command: Command, daemon: FakeDaemon) -> None:
@@ -108,6 +111,9 @@ async def test_a_run_can_be_undone(service: MemoryService, command: Command, dae
     assert (sorted(undone.data["deleted"]), sorted(undone.data["edited"])) == (["gone", "new"], ["bytes", "key"])
     listed = await command("list", "--json")
     assert {memory["id"] for memory in listed.data["memories"]} == {"mine", "bytes", "key"}
+    missing = await command("import", "--undo", "nosuchrun")
+    assert (missing.code, missing.out, missing.err.count("\n")) == (1, "", 1)
+    assert "no memory here is of a run 'nosuchrun'" in missing.err
 
 
 @pytest.mark.parametrize(
