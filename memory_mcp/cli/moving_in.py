@@ -15,8 +15,8 @@ import click
 
 from memory_mcp import environment, settings
 from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.export_format import load
-from memory_mcp.cli.output import clean, count_up, note
+from memory_mcp.cli.export_format import parse
+from memory_mcp.cli.output import clean, count_up, counted, note
 from memory_mcp.cli.session import administer
 from memory_mcp.cli.streams import InputFile, print_data
 from memory_mcp.domain.models import Record
@@ -45,7 +45,7 @@ class Move:
 
     def plan(self) -> Plan:
         """Return a plan that has seen nothing yet."""
-        return Plan(self.peer, self.target, partial(load, 0, consequence="skipped"))
+        return Plan(self.peer, self.target, parse)
 
     async def records(self, plan: Plan) -> AsyncIterator[Record]:
         """Read the source, count it in the plan, and yield what is to be imported.
@@ -149,7 +149,7 @@ def undo(run: str, *, as_json: bool) -> int:
     if as_json:
         print_data({"run": run, "deleted": undone.deleted, "edited": undone.edited})
         return 0
-    click.echo(f"deleted {len(undone.deleted)} memories of the run {run}; `memory-mcp undelete ID` restores one,"
+    click.echo(f"deleted {_memories(len(undone.deleted))} of the run {run}; `memory-mcp undelete ID` restores one,"
                " and importing with --again all of them")  # fmt: skip
     for memory_id in undone.edited:
         _tell(f"edited since, left alone: {memory_id}")
@@ -161,12 +161,17 @@ def _tell(line: str) -> None:
     click.echo(clean(" ".join(line.splitlines())))
 
 
+def _memories(count: int) -> str:
+    return counted(count, "memory", "memories")
+
+
 def _show_plan(move: Move, plan: Plan) -> None:
     left = "taken, with the tag `deleted`" if move.target.with_deleted else "left out"
     _tell(f"{move.peer.name}, {move.path}")
-    click.echo(f"{plan.taken} memories to import, {plan.versions} earlier versions; {plan.deleted} deleted, {left}")
+    click.echo(f"{_memories(plan.taken)} to import, {counted(plan.versions, 'earlier version', 'earlier versions')};"
+               f" {plan.deleted} deleted, {left}")  # fmt: skip
     for namespace, count in plan.namespaces.items():
-        _tell(f"into the namespace {namespace}: {count} memories")
+        _tell(f"into the namespace {namespace}: {_memories(count)}")
     for (kind, what), source_ids in plan.remarks.items():
         _tell(f"{kind}: {what}{_of(source_ids)}")
     _show(f"deleted, {left}", [planned.source_id for planned in plan.records if planned.state != LIVE])
@@ -183,14 +188,14 @@ def _of(source_ids: list[str]) -> str:
 
 
 def _show_moved(moved: Moved) -> None:
-    waiting = f" ({moved.pending} have no vector yet)" if moved.pending else ""
-    click.echo(f"imported {moved.created} memories{waiting}, {moved.known} existed already; compared with the source:"
-               f" {len(moved.differences)} differences")  # fmt: skip
+    waiting = f" ({counted(moved.pending, 'has', 'have')} no vector yet)" if moved.pending else ""
+    click.echo(f"imported {_memories(moved.created)}{waiting}, {moved.known} existed already; compared with the source:"
+               f" {counted(len(moved.differences), 'difference', 'differences')}")  # fmt: skip
     _show("conflict", moved.conflicts)
     _show("difference", moved.differences)
     _show("deleted there since, still live here; memory-mcp delete takes ids", moved.deleted_there)
     for run, count in moved.earlier.items():
-        note(f"{count} of them are of the run {run}")
+        note(f"{counted(count, 'of them is', 'of them are')} of the run {run}")
 
 
 def _show(kind: str, lines: list[str]) -> None:

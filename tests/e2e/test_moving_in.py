@@ -54,7 +54,7 @@ async def test_a_plan_says_what_would_happen(service: MemoryService, command: Co
     assert planned.code == 0, planned.err
     plan = planned.data
     assert (plan["live"], plan["deleted"], plan["versions"], plan["taken"]) == (4, 1, 2, 3)
-    assert [skipped["source_id"] for skipped in plan["skipped"]] == ["empty"]
+    assert plan["skipped"] == [{"source_id": "empty", "why": "content: String should have at least 1 character"}]
     said = {remark["what"]: remark["source_ids"] for remark in plan["remarks"]}
     assert said["bytes that are not UTF-8 were replaced"] == said["its metadata is no JSON object"] == ["bytes"]
     records = {(record["id"], record["namespace"], record["state"], record["taken"]) for record in plan["records"]}
@@ -67,6 +67,8 @@ async def test_a_plan_says_what_would_happen(service: MemoryService, command: Co
     assert next(record["versions"] for record in plan["records"] if record["id"] == "new") == 2
     shown = (await command("import", *PEER, "--dry-run")).out.splitlines()
     assert "deleted, left out: gone" in shown
+    assert "3 memories to import, 2 earlier versions; 1 deleted, left out" in shown
+    assert "into the namespace work: 1 memory" in shown
     assert "lost: bytes that are not UTF-8 were replaced (bytes)" in shown
     assert "secret" not in planned.out
     assert digests(service.path.parent) == before
