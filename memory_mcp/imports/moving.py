@@ -99,12 +99,14 @@ class MovingIn:
             self._on_begin()
 
     async def _of_first_run(self, record: Record) -> Record:
-        """Return the record with the run that its memory has, and the times if the source has none."""
+        """Return the record with the run and the digest that its memory has, and the times if the source has none."""
         held = await self._held(record)
         known = _origin(held.metadata) if held else {}
         if held is None or RUN not in known:
             return record
-        origin = {**_origin(record.memory.metadata), RUN: known[RUN]}
+        origin = {**_origin(record.memory.metadata), RUN: known[RUN], TAGS: known.get(TAGS)}
+        if TAGS not in known:
+            del origin[TAGS]
         memory = replace(record.memory, metadata={**record.memory.metadata, IMPORT: origin})
         if origin.get(UNDATED) and known.get(UNDATED):
             memory = replace(memory, created_at=held.created_at)

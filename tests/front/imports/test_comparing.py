@@ -114,6 +114,12 @@ async def test_each_field_of_the_history_is_compared(moving: MovingIn, path: Pat
     assert await compared(moving, RECORD) == ["a: it differs in history"]
 
 
+async def test_other_tags_of_the_source_are_a_difference_in_tags_alone(moving: MovingIn) -> None:
+    """Not in the digest of the tags that were imported, which is ours."""
+    fewer = replace(MEMORY, tags=("x",), metadata={"import": {**ORIGIN, "tags": "another digest"}})
+    assert await compared(moving, replace(RECORD, memory=fewer)) == ["a: it differs in tags"]
+
+
 async def test_what_is_not_there_is_a_difference(moving: MovingIn) -> None:
     """In this namespace: one in another does not stand for it."""
     elsewhere = replace(RECORD, memory=replace(MEMORY, namespace="work"))
