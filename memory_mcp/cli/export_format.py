@@ -76,11 +76,23 @@ def load(number: int, line: str, consequence: str = "nothing from here on was re
         InvalidArgumentError: it is not one; names the line number, the field and the consequence.
     """
     try:
+        return parse(line)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"line {number}", f"{error}; {consequence}") from error
+
+
+def parse(line: str) -> Record:
+    """Return the memory that a line is.
+
+    Raises:
+        InvalidArgumentError: it is none; names the field.
+    """
+    try:
         parsed = _MemoryLine.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise InvalidArgumentError(f"line {number}", f"{field}: {first['msg']}; {consequence}") from error
+        raise InvalidArgumentError(field, first["msg"]) from error
     revisions = tuple(_revision(was) for was in parsed.revisions)
     memory = Memory(
         key=0,

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, TypedDict
@@ -15,20 +15,22 @@ import click
 
 from memory_mcp import environment, settings
 from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.export_format import load
-from memory_mcp.cli.output import count_up, note
+from memory_mcp.cli.export_format import parse
+from memory_mcp.cli.output import clean, count_up, counted, note
 from memory_mcp.cli.session import administer
 from memory_mcp.cli.streams import InputFile, print_data
 from memory_mcp.domain.models import Record
 from memory_mcp.imports import finding, reading
-from memory_mcp.imports.model import PEERS, Peer
+from memory_mcp.imports.model import LIVE, PEERS, Peer
 from memory_mcp.imports.moving import Moved, MovingIn, Undone
 from memory_mcp.imports.planning import Plan, Target
 from memory_mcp.tools.services import Services
 
 STDIN: Final = Path("-")
 SHOWN: Final = 20
-"""Lines of skipped records, conflicts and differences each; `--json` has all."""
+"""Lines of deleted records, skipped records, conflicts and differences each; `--json` has all."""
+NAMED: Final = 3
+"""Records of a remark; `--json` has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Move:
 
     def plan(self) -> Plan:
         """Return a plan that has seen nothing yet."""
-        return Plan(self.peer, self.target, partial(load, 0, consequence="skipped"))
+        return Plan(self.peer, self.target, parse)
 
     async def records(self, plan: Plan) -> AsyncIterator[Record]:
         """Read the source, count it in the plan, and yield what is to be imported.
@@ -109,8 +111,7 @@ def _move(move: Move, options: Choices) -> int:
         if as_json:
             print_data(_data(move, plan))
         return 0
-    note(f"this is run {run}; to undo it: memory-mcp import --undo {run}")
-    moved = administer("import", partial(_import, move, plan.taken), writes=True)
+    moved = administer("import", partial(_import, move, plan), writes=True)
     if as_json:
         print_data(_data(move, plan) | _data_of(moved, run))
     else:
@@ -124,15 +125,22 @@ async def _count(move: Move, plan: Plan) -> None:
         pass
 
 
-async def _import(move: Move, total: int, services: Services) -> Moved:
-    moving = MovingIn(services.transfer, services.memories, again=move.again)
+async def _import(move: Move, plan: Plan, services: Services) -> Moved:
+    run, total = move.target.run, plan.taken
+    announce = partial(note, f"this is run {run}; to undo it: memory-mcp import --undo {run}")
+    moving = MovingIn(services.transfer, services.memories, again=move.again, on_begin=announce)
     moved = await moving.store(move.records(move.plan()), partial(count_up, total=total))
     await moving.verify(move.records(move.plan()), moved, partial(count_up, total=total, what="memories compared"))
+    await moving.find_deleted((planned for planned in plan.records if not planned.taken), move.peer.name, moved)
     return moved
 
 
 def undo(run: str, *, as_json: bool) -> int:
-    """Delete what a run imported, and name what was edited since; return the exit code."""
+    """Delete what a run imported, and name what was edited since; return the exit code.
+
+    Raises:
+        TransferError: there is no such run.
+    """
 
     async def work(services: Services) -> Undone:
         return await MovingIn(services.transfer, services.memories).undo(run)
@@ -141,37 +149,58 @@ def undo(run: str, *, as_json: bool) -> int:
     if as_json:
         print_data({"run": run, "deleted": undone.deleted, "edited": undone.edited})
         return 0
-    click.echo(f"deleted {len(undone.deleted)} memories of the run {run}; `memory-mcp undelete ID` restores one,"
+    click.echo(f"deleted {_memories(len(undone.deleted))} of the run {run}; `memory-mcp undelete ID` restores one,"
                " and importing with --again all of them")  # fmt: skip
     for memory_id in undone.edited:
-        click.echo(f"edited since, left alone: {memory_id}")
+        _tell(f"edited since, left alone: {memory_id}")
     return 0
+
+
+def _tell(line: str) -> None:
+    """Print a line with what others wrote in it, which may neither control the terminal nor begin a line."""
+    click.echo(clean(" ".join(line.splitlines())))
+
+
+def _memories(count: int) -> str:
+    return counted(count, "memory", "memories")
 
 
 def _show_plan(move: Move, plan: Plan) -> None:
     left = "taken, with the tag `deleted`" if move.target.with_deleted else "left out"
-    click.echo(f"{move.peer.name}, {move.path}")
-    click.echo(f"{plan.taken} memories to import, {plan.versions} earlier versions; {plan.deleted} deleted, {left}")
+    _tell(f"{move.peer.name}, {move.path}")
+    click.echo(f"{_memories(plan.taken)} to import, {counted(plan.versions, 'earlier version', 'earlier versions')};"
+               f" {plan.deleted} deleted, {left}")  # fmt: skip
     for namespace, count in plan.namespaces.items():
-        click.echo(f"into the namespace {namespace}: {count} memories")
-    for (kind, what), count in plan.remarks.items():
-        click.echo(f"{kind}: {what}" + (f" ({count} records)" if count > 1 else ""))
+        _tell(f"into the namespace {namespace}: {_memories(count)}")
+    for (kind, what), source_ids in plan.remarks.items():
+        _tell(f"{kind}: {what}{_of(source_ids)}")
+    _show(f"deleted, {left}", [planned.source_id for planned in plan.records if planned.state != LIVE])
     _show("skipped", [f"{source_id}: {why}" for source_id, why in plan.skipped])
 
 
+def _of(source_ids: list[str]) -> str:
+    """Return how many records a remark is about, and the first of them."""
+    count = f"{len(source_ids)} records" if len(source_ids) > 1 else ""
+    names = [source_id for source_id in source_ids if source_id]
+    listed = ", ".join(names[:NAMED]) + (", \N{HORIZONTAL ELLIPSIS}" if len(names) > NAMED else "")
+    about = ": ".join(filter(None, (count, listed)))
+    return f" ({about})" if about else ""
+
+
 def _show_moved(moved: Moved) -> None:
-    waiting = f" ({moved.pending} have no vector yet)" if moved.pending else ""
-    click.echo(f"imported {moved.created} memories{waiting}, {moved.known} existed already; compared with the source:"
-               f" {len(moved.differences)} differences")  # fmt: skip
+    waiting = f" ({counted(moved.pending, 'has', 'have')} no vector yet)" if moved.pending else ""
+    click.echo(f"imported {_memories(moved.created)}{waiting}, {moved.known} existed already; compared with the source:"
+               f" {counted(len(moved.differences), 'difference', 'differences')}")  # fmt: skip
     _show("conflict", moved.conflicts)
     _show("difference", moved.differences)
+    _show("deleted there since, still live here; memory-mcp delete takes ids", moved.deleted_there)
     for run, count in moved.earlier.items():
-        note(f"{count} of them are of the run {run}")
+        note(f"{counted(count, 'of them is', 'of them are')} of the run {run}")
 
 
 def _show(kind: str, lines: list[str]) -> None:
     for line in lines[:SHOWN]:
-        click.echo(f"{kind}: {line}")
+        _tell(f"{kind}: {line}")
     if len(lines) > SHOWN:
         click.echo(f"{kind}: {len(lines) - SHOWN} more; --json lists all")
 
@@ -186,17 +215,22 @@ def _data(move: Move, plan: Plan) -> dict[str, object]:
         "taken": plan.taken,
         "namespaces": dict(plan.namespaces),
         "skipped": [{"source_id": source_id, "why": why} for source_id, why in plan.skipped],
-        "remarks": [{"kind": kind, "what": what, "records": count} for (kind, what), count in plan.remarks.items()],
+        "remarks": [
+            {"kind": kind, "what": what, "records": len(source_ids), "source_ids": list(filter(None, source_ids))}
+            for (kind, what), source_ids in plan.remarks.items()
+        ],
+        "records": [asdict(planned) for planned in plan.records],
     }
 
 
 def _data_of(moved: Moved, run: str) -> dict[str, object]:
     return {
-        "run": run,
+        "run": run if moved.created else None,
         "created": moved.created,
         "known": moved.known,
         "earlier_runs": dict(moved.earlier),
         "pending": moved.pending,
+        "deleted_there": moved.deleted_there,
         "conflicts": moved.conflicts,
         "differences": moved.differences,
     }

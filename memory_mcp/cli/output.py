@@ -46,6 +46,11 @@ def count_up(done: int, total: int | None = None, *, what: str = "memories") -> 
         click.echo(f"\r{done}{f' of {total}' if total else ''} {what}", nl=done == total, err=True)
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number with its word."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def when(moment: datetime) -> str:
     """Return a time: relative on a terminal, else in ISO 8601."""
     return ago(moment, datetime.now(UTC)) if on_terminal() else moment.isoformat(timespec="seconds")

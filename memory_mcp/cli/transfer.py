@@ -141,6 +141,7 @@ def import_(
     With --from, SOURCE is the file, folder or archive of another system, by default the one in its usual place.
     Existing memories are left alone, so it is safe to run again.
     """
+    _check_together(source, peer, run, options)
     if run is not None:
         return moving_in.undo(run, as_json=options["as_json"])
     if peer is not None:
@@ -149,6 +150,22 @@ def import_(
     if source is None:
         raise click.UsageError("give the file to import, or name another system with --from")
     return _import(cast("BinaryIO", InputFile("rb").convert(source, None, ctx)), as_json=options["as_json"])
+
+
+def _check_together(source: str | None, peer: str | None, run: str | None, options: moving_in.Choices) -> None:
+    """Refuse what would be passed over: an import that was to be tried only must not be one.
+
+    Raises:
+        UsageError: an option is given without the one that it belongs to.
+    """
+    needs_peer = ("dry_run", "with_deleted", "again", "also", "source_tz")
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if name in needs_peer and value]
+    if run is not None:
+        others = [*(["SOURCE"] if source is not None else []), *(["--from"] if peer is not None else []), *given]
+        if others:
+            raise click.UsageError(f"--undo goes alone; leave out {', '.join(others)}")
+    elif given and peer is None:
+        raise click.UsageError(f"{given[0]} is for another system's file; name the system with --from, or leave it out")
 
 
 def _import(source: BinaryIO, *, as_json: bool) -> int:

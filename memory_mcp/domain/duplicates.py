@@ -56,10 +56,12 @@ def check_import(given: Memory, known: Memory) -> None:
     )
     names = differing(imported, known)
     names += ["conversation_id"] * (given.conversation_id != known.conversation_id)
-    names += ["tags"] * bool(set(map(folded, given.tags)) - set(map(folded, known.tags)))
-    if names:
+    differs = [f"another {' and '.join(names)}"] if names else []
+    if set(map(folded, given.tags)) - set(map(folded, known.tags)):
+        differs.append("other tags")
+    if differs:
         raise ConflictError(
-            f"id: {known.id!r} in the namespace {known.namespace!r} already exists with another {' and '.join(names)}"
+            f"id: {known.id!r} in the namespace {known.namespace!r} already exists with {' and '.join(differs)}"
         )
 
 

@@ -36,7 +36,8 @@ class ArchiveMember:
 
     path: str
     at: datetime
-    opened: Callable[[], IO[bytes] | None]
+    opened: Callable[[], IO[bytes] | None] | None
+    """None: it is a link, which is not followed."""
 
 
 def is_archive(path: Path) -> bool:
@@ -83,11 +84,13 @@ def _unpack(
             raise UnreadableError(f"it holds more than {bounds.files:,} files; {BY_HAND}")
         if not any(fnmatchcase(PurePosixPath(member.path).name, name) for name in names):
             continue
-        if is_safe(member.path):
-            left -= _write(member, folder / member.path, left)
-            times[folder / member.path] = member.at
-        else:
+        if not is_safe(member.path):
             remarks.append(Remark("lost", "a file of the archive whose path leads out of it", member.path[:200]))
+        elif member.opened is None:
+            remarks.append(Remark("lost", "a link in the archive, which is not followed", member.path[:200]))
+        else:
+            left -= _write(member.opened, folder / member.path, left)
+            times[folder / member.path] = member.at
         if left < 0:
             raise UnreadableError(f"it holds more than {bounds.size >> 20:,} MiB; {BY_HAND}")
     return times, remarks
@@ -100,12 +103,12 @@ def is_safe(path: str) -> bool:
     return is_plain and len(path) <= MAX_PATH and "\0" not in path
 
 
-def _write(member: ArchiveMember, target: Path, left: int) -> int:
+def _write(opened: Callable[[], IO[bytes] | None], target: Path, left: int) -> int:
     """Unpack a member, as far as there is room; return how large it really is, or that it is too large."""
     size = 0
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as written:
-        source = member.opened()
+        source = opened()
         while source and (piece := source.read(AT_ONCE)):
             size += len(piece)
             if size > left:
@@ -115,20 +118,30 @@ def _write(member: ArchiveMember, target: Path, left: int) -> int:
 
 
 def _members(archive: Path) -> Iterator[ArchiveMember]:
-    """Yield the regular files; links, folders and devices are passed over."""
+    """Yield the regular files and the links; folders and devices are passed over."""
     if _is_zip(archive):
         with zipfile.ZipFile(archive) as zipped:
             for info in zipped.infolist():
-                if not (info.is_dir() or stat.S_ISLNK(info.external_attr >> 16)):
-                    at = _zip_time(info.date_time)
-                    yield ArchiveMember(info.filename, at, partial(zipped.open, info))
+                if not info.is_dir():
+                    is_link = stat.S_ISLNK(info.external_attr >> 16)
+                    opened = None if is_link else partial(zipped.open, info)
+                    yield ArchiveMember(info.filename, _zip_time(info.date_time), opened)
         return
     with tarfile.open(archive) as taped:
-        for member in taped:
-            if member.isreg():
-                at = datetime.fromtimestamp(max(0, member.mtime), UTC)
-                path = member.name.removeprefix("./")
-                yield ArchiveMember(path, at, partial(taped.extractfile, member))
+        yield from _taped(taped)
+
+
+def _taped(taped: tarfile.TarFile) -> Iterator[ArchiveMember]:
+    """Yield a tar's members; a file with several names has its content at the first, and hard links to it."""
+    files: dict[str, tarfile.TarInfo] = {}
+    for member in taped:
+        if member.isreg():
+            files[member.name] = member
+        if member.isreg() or member.islnk() or member.issym():
+            at = datetime.fromtimestamp(max(0, member.mtime), UTC)
+            held = None if member.issym() else files.get(member.linkname if member.islnk() else member.name)
+            opened = None if held is None else partial(taped.extractfile, held)
+            yield ArchiveMember(member.name.removeprefix("./"), at, opened)
 
 
 def _zip_time(written: tuple[int, int, int, int, int, int]) -> datetime:

@@ -19,19 +19,22 @@ def find(peer: Peer, given: Path | None) -> Path:
     """Return the peer's file or folder.
 
     Raises:
-        TransferError: it is not there.
+        TransferError: it is not there, or there are several.
     """
     if given is not None:
         return _checked(peer, given)
     if not (peer.places or peer.listed_in):
         raise TransferError(f"{peer.name} has no usual place; give the path of the file, or - for stdin")
     home = Path.home()
-    listed = _listed(peer, home)
-    if len(listed) > 1:
-        raise TransferError(f"{peer.name} has several folders; give the path of one: {', '.join(map(str, listed))}")
-    found = listed or [path for place in peer.places for path in home.glob(place)]
+    found = _listed(peer, home) or [path for place in peer.places for path in home.glob(place)]
+    if len(found) > 1:  # they may be parts of one, or one may be outdated: only the user knows
+        newest_first = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+        named = ", ".join(map(str, newest_first))
+        raise TransferError(
+            f"{peer.name} has memories in several places; give the path of one, the newest first: {named}"
+        )
     if found:
-        return max(found, key=lambda path: path.stat().st_mtime)
+        return found[0]
     places = " or ".join(str(home / place) for place in (*peer.places, *(file for file, _ in peer.listed_in)))
     raise TransferError(f"{peer.name} has nothing at {places}; give the path of its file or folder")
 

@@ -99,7 +99,7 @@ class _Remark(_PeerFrame):
     source_id: str
 
     def item(self) -> Remark:
-        return Remark(self.kind, _printable(self.what), self.source_id)
+        return Remark(self.kind, _printable(self.what), _printable(self.source_id))
 
 
 class _RefusedSource(_PeerFrame):

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from hashlib import sha256
+from typing import Final, cast
 
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import DEFAULT_TYPE, Record
-from memory_mcp.domain.names import tags_once
+from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.imports.model import LIVE, Peer, PeerItem, PeerRecord, PeerVersion, Remark
 
 IMPORT: Final = "import"
 """The member of a memory's metadata that says where it is from."""
 UNDATED: Final = "undated"
 """Its member for a memory whose source has no times."""
+TAGS: Final = "tags"
+"""Its member with the digest of the tags: a merge adds some, and raises no revision."""
+DELETED: Final = "deleted"
+"""Its member for a memory that its source has as deleted."""
 DELETED_TAG: Final = "deleted"
 ParseLine = Callable[[str], Record]
 """Takes a line of an export: the bounds of what others wrote are checked in one place."""
@@ -33,6 +38,20 @@ class Target:
     with_deleted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What becomes of a record."""
+
+    source_id: str
+    id: str
+    """Ours."""
+    namespace: str
+    state: str
+    """In the source."""
+    taken: bool
+    versions: int
+
+
 @dataclass(slots=True)
 class Plan:
     """Counts what is found, and makes records of it."""
@@ -45,8 +64,10 @@ class Plan:
     versions: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """Source ids, each with the reason."""
-    remarks: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Kind and sentence, with the number of records."""
+    remarks: defaultdict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Kind and sentence, with the source id of each record, empty for what has none."""
+    records: list[Planned] = field(default_factory=list)
+    """All but the skipped ones."""
     namespaces: Counter[str] = field(default_factory=Counter)
     """Where the memories will lie."""
     ids: set[tuple[str, str]] = field(default_factory=set)
@@ -66,9 +87,11 @@ class Plan:
         self.live += is_live
         self.deleted += not is_live
         if not (is_live or self.target.with_deleted):
+            place = item.id or item.source_id, item.namespace or self.target.namespace
+            self.records.append(Planned(item.source_id, *place, item.state, taken=False, versions=len(item.versions)))
             return None
         try:
-            record = self.parse(json.dumps(_line(self.peer, self.target, item), default=datetime.isoformat))
+            record = _marked(self.parse(json.dumps(_line(self.peer, self.target, item), default=datetime.isoformat)))
         except InvalidArgumentError as error:
             self.skipped.append((item.source_id, str(error)))
             return None
@@ -79,13 +102,27 @@ class Plan:
         self.ids.add(place)
         self.namespaces[record.memory.namespace] += 1
         self.versions += len(record.revisions)
+        planned = Planned(item.source_id, place[1], place[0], item.state, taken=True, versions=len(record.revisions))
+        self.records.append(planned)
         return record
 
     def _remember(self, remark: Remark) -> None:
-        self.remarks[remark.kind, remark.what] += 1
+        self.remarks[remark.kind, remark.what].append(remark.source_id)
         if remark.kind == "bad":
             self.live += 1
             self.skipped.append((remark.source_id, remark.what))
+
+
+def tags_digest(tags: Iterable[str]) -> str:
+    """Return the digest of tags, whatever their order and spelling."""
+    return sha256(json.dumps(sorted(map(folded, tags))).encode()).hexdigest()[:16]
+
+
+def _marked(record: Record) -> Record:
+    """Return the record with the digest of the tags that are to be stored."""
+    metadata = record.memory.metadata
+    origin = {**cast("Mapping[str, object]", metadata[IMPORT]), TAGS: tags_digest(record.memory.tags)}
+    return replace(record, memory=replace(record.memory, metadata={**metadata, IMPORT: origin}))
 
 
 def _line(peer: Peer, target: Target, item: PeerRecord) -> dict[str, object]:
@@ -98,6 +135,8 @@ def _line(peer: Peer, target: Target, item: PeerRecord) -> dict[str, object]:
     }
     if not item.is_dated:
         origin[UNDATED] = True
+    if item.state != LIVE:
+        origin[DELETED] = True
     if IMPORT in item.metadata:
         origin["raw"] = item.metadata[IMPORT]
     tags = (*item.tags, *([] if item.state == LIVE else [DELETED_TAG]))

@@ -67,15 +67,16 @@ async def test_what_an_import_would_lose_is_a_conflict(store: Store) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({}, ""),
         ({"metadata": {"n": 1.0}, "tags": ("y",)}, ""),
-        ({"metadata": {"n": 2}, "type": "fact"}, "type and metadata"),
-        ({"created_at": memory.created_at + timedelta(seconds=1)}, "created_at"),
-        ({"conversation_id": "talk"}, "conversation_id"),
-        ({"tags": ("x", "z")}, "tags"),
+        ({"metadata": {"n": 2}, "type": "fact"}, "another type and metadata"),
+        ({"created_at": memory.created_at + timedelta(seconds=1)}, "another created_at"),
+        ({"conversation_id": "talk"}, "another conversation_id"),
+        ({"tags": ("x", "z")}, "other tags"),
+        ({"tags": ("z",), "type": "fact"}, "another type and other tags"),
     ]
     for changed, named in cases:
         [outcome] = await store.import_records([(Record(replace(memory, **changed)), whole("text"))])
         if named:
-            assert str(outcome) == f"id: 'a' in the namespace 'here' already exists with another {named}"
+            assert str(outcome) == f"id: 'a' in the namespace 'here' already exists with {named}"
         else:
             assert outcome == Stored("a", created=False, embedded=False)
     assert (await store.get("a", "here")) == memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
@@ -53,9 +54,22 @@ async def test_a_plan_says_what_would_happen(service: MemoryService, command: Co
     assert planned.code == 0, planned.err
     plan = planned.data
     assert (plan["live"], plan["deleted"], plan["versions"], plan["taken"]) == (4, 1, 2, 3)
-    assert [skipped["source_id"] for skipped in plan["skipped"]] == ["empty"]
-    said = {remark["what"] for remark in plan["remarks"]}
-    assert said >= {"bytes that are not UTF-8 were replaced", "its metadata is no JSON object"}
+    assert plan["skipped"] == [{"source_id": "empty", "why": "content: String should have at least 1 character"}]
+    said = {remark["what"]: remark["source_ids"] for remark in plan["remarks"]}
+    assert said["bytes that are not UTF-8 were replaced"] == said["its metadata is no JSON object"] == ["bytes"]
+    records = {(record["id"], record["namespace"], record["state"], record["taken"]) for record in plan["records"]}
+    assert records == {
+        ("key", "default", "live", True),
+        ("bytes", "default", "live", True),
+        ("new", "work", "live", True),
+        ("gone", "default", "deleted", False),
+    }
+    assert next(record["versions"] for record in plan["records"] if record["id"] == "new") == 2
+    shown = (await command("import", *PEER, "--dry-run")).out.splitlines()
+    assert "deleted, left out: gone" in shown
+    assert "3 memories to import, 2 earlier versions; 1 deleted, left out" in shown
+    assert "into the namespace work: 1 memory" in shown
+    assert "lost: bytes that are not UTF-8 were replaced (bytes)" in shown
     assert "secret" not in planned.out
     assert digests(service.path.parent) == before
     assert not (folder / "memory.db").exists()
@@ -80,6 +94,9 @@ async def test_memories_arrive_as_they_were(service: MemoryService, command: Com
     assert (odd["content"], odd["created_at"]) == ("caf\N{REPLACEMENT CHARACTER} open", "2024-05-06T05:08:09Z")
     again = await command("import", *PEER, "--json")
     assert (again.code, again.data["created"], again.data["known"]) == (0, 0, 3)
+    assert again.data["run"] is None
+    assert f"import --undo {moved.data['run']}" in moved.err
+    assert "--undo" not in again.err
 
 
 async def test_a_run_can_be_undone(service: MemoryService, command: Command, daemon: FakeDaemon) -> None:
@@ -90,10 +107,40 @@ async def test_a_run_can_be_undone(service: MemoryService, command: Command, dae
     assert moved.data["created"] == 4
     assert (await command("get", "gone", "--json")).data["tags"] == ["deleted"]
     await command("update", "key", "--content", "The key hangs in the hall")
+    merged = await command("store", "caf\N{REPLACEMENT CHARACTER} open", "--tag", "more", "--json")
+    assert merged.data["id"] == "bytes"
     undone = await command("import", "--undo", moved.data["run"], "--json")
-    assert (sorted(undone.data["deleted"]), undone.data["edited"]) == (["bytes", "gone", "new"], ["key"])
+    assert (sorted(undone.data["deleted"]), sorted(undone.data["edited"])) == (["gone", "new"], ["bytes", "key"])
     listed = await command("list", "--json")
-    assert {memory["id"] for memory in listed.data["memories"]} == {"mine", "key"}
+    assert {memory["id"] for memory in listed.data["memories"]} == {"mine", "bytes", "key"}
+    missing = await command("import", "--undo", "nosuchrun")
+    assert (missing.code, missing.out, missing.err.count("\n")) == (1, "", 1)
+    assert "no memory here is of a run 'nosuchrun'" in missing.err
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("--undo", "RUN", "--dry-run"),
+        ("--undo", "RUN", *PEER),
+        ("--undo", "RUN", "FILE"),
+        ("FILE", "--dry-run"),
+        ("FILE", "--with-deleted"),
+    ],
+)
+async def test_no_option_is_passed_over(
+    service: MemoryService, command: Command, daemon: FakeDaemon, folder: Path, asked: tuple[str, ...]
+) -> None:
+    """Least of all --dry-run: what was to be tried only is not done."""
+    del daemon
+    moved = await command("import", *PEER, "--json")
+    export = await command("export")
+    (folder / "export.jsonl").write_text(export.out, encoding="utf-8")
+    await command("delete", "key")
+    said = {"RUN": moved.data["run"], "FILE": str(folder / "export.jsonl")}
+    refused = await command("import", *(said.get(word, word) for word in asked))
+    assert (refused.code, refused.out) == (2, "")
+    assert [memory["id"] for memory in (await command("list", "--json")).data["memories"]] == ["bytes"]
 
 
 async def test_what_was_changed_here_is_a_difference(
@@ -111,6 +158,21 @@ async def test_what_was_changed_here_is_a_difference(
     assert again.code == 1
     assert [line for line in again.data["differences"] if line.startswith("key: it differs in type")]
     assert (await command("get", "key", "--json")).data["type"] == "plan"
+
+
+async def test_what_is_deleted_there_later_is_named(
+    service: MemoryService, command: Command, daemon: FakeDaemon
+) -> None:
+    """It stays live here, whether deleted records are asked for or not, and is neither conflict nor difference."""
+    del daemon
+    assert (await command("import", *PEER, "--json")).data["deleted_there"] == []
+    service.delete("key")
+    for more, created in (((), 0), (("--with-deleted",), 1), (("--with-deleted",), 0)):
+        again = await command("import", *PEER, *more, "--json")
+        assert (again.code, again.data["created"], again.data["deleted_there"]) == (0, created, ["key"]), again.out
+    assert (await command("get", "key", "--json")).data["tags"] == ["Keys", "home"]
+    shown = await command("import", *PEER)
+    assert "deleted there since, still live here; memory-mcp delete takes ids: key\n" in shown.out
 
 
 async def test_what_cannot_be_read_is_one_line(command: Command, folder: Path) -> None:
@@ -181,6 +243,20 @@ async def test_a_graph_becomes_memories(command: Command, folder: Path, daemon: 
         "Bo: knows Amina": (["Bo"], "note"),
     }
     assert (await command("import", "--from", "server-memory", "--json")).data["known"] == 4
+
+
+async def test_several_places_are_named(command: Command, folder: Path) -> None:
+    """The newest first, and none is taken: another may hold more."""
+    files = []
+    for number, cache in enumerate(("old", "new")):
+        dist = folder / f".npm/_npx/{cache}/node_modules/@modelcontextprotocol/server-memory/dist"
+        dist.mkdir(parents=True)
+        (dist / "memory.jsonl").write_text(GRAPH, encoding="utf-8")
+        os.utime(dist / "memory.jsonl", (1e9 + number, 1e9 + number))
+        files.append(str(dist / "memory.jsonl"))
+    refused = await command("import", "--from", "server-memory", "--dry-run")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert refused.err.endswith(f"newest first: {files[1]}, {files[0]}\n")
 
 
 @pytest.mark.skipif(not IMPORTS.exists(), reason="the shared files of other systems are not here")

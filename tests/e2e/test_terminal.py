@@ -14,6 +14,7 @@ import pytest
 
 from memory_mcp import cli
 from tests.e2e.conftest import FRONT
+from tests.fakes.peers import MemoryService
 
 Look = Callable[..., tuple[int, str]]
 
@@ -107,3 +108,14 @@ def test_long_work_counts_on_a_terminal(look: Look, folder: Path) -> None:
     file.write_text("\n".join([header, *many, end % 100]))
     assert "\r64 memories\r100 memories" in look("import", str(file))[1]
     assert "\r64 memories" in look("export", str(folder / "again.jsonl"))[1]
+
+
+def test_another_systems_file_cannot_speak_to_the_terminal(look: Look, folder: Path) -> None:
+    """Nor begin a line of the plan."""
+    service = MemoryService(folder / "peer.db")
+    service.add("\x1b]0;owned\x07\nlost: nothing", "")
+    service.close()
+    code, seen = look("import", "--from", "mcp-memory-service", str(folder / "peer.db"), "--dry-run")
+    assert code == 0
+    assert "\x1b" not in seen
+    assert re.search("^skipped: \ufffd]0;owned\ufffd lost: nothing: ", seen, re.MULTILINE)

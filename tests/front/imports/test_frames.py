@@ -65,3 +65,9 @@ def test_what_no_record_can_hold_is_named() -> None:
             assert arrived(sent) == [Remark("bad", frames.UNFIT.what, "deep")]
     sent = frames.packed(PeerRecord("large\ud83d", "x" * frames.MAX_FRAME, AT, AT))
     assert arrived(sent) == [Remark("bad", frames.UNFIT.what, "large\N{REPLACEMENT CHARACTER}")]
+
+
+def test_a_remark_controls_no_terminal() -> None:
+    """Whatever the source has as an id."""
+    sent = frames.packed(Remark("bad", "its time\x1b[2J is none", "\x1b]0;title\x07a\nb"))
+    assert arrived(sent) == [Remark("bad", "its time [2J is none", " ]0;title a b")]
