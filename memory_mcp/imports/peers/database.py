@@ -59,14 +59,14 @@ def as_blob(column: str) -> str:
 
 def decoded(values: Iterable[object]) -> tuple[list[object], bool]:
     """Return values that were selected so, and whether all texts were UTF-8."""
-    texts = [text(value) if isinstance(value, bytes) else (value, True) for value in values]
+    texts = [_text(value) for value in values]
     return [value for value, _ in texts], all(is_utf8 for _, is_utf8 in texts)
 
 
-def text(value: object) -> tuple[str, bool]:
-    """Return a column's value as text, and whether it was UTF-8; select texts as blobs for it."""
+def _text(value: object) -> tuple[object, bool]:
+    """Return a blob as text, and whether it was UTF-8; anything else is returned as it is."""
     if not isinstance(value, bytes):
-        return "" if value is None else str(value), True
+        return value, True
     try:
         return value.decode(), True
     except UnicodeDecodeError:
