@@ -26,6 +26,8 @@ class Moved:
     known: int = 0
     pending: int = 0
     conflicts: list[str] = field(default_factory=list)
+    conflicted: set[tuple[str, str]] = field(default_factory=set)
+    """Namespaces and ids of these; they are not compared, as the conflict says what differs."""
     differences: list[str] = field(default_factory=list)
     """Found by reading the source again."""
     earlier: Counter[str] = field(default_factory=Counter)
@@ -73,7 +75,8 @@ class MovingIn:
         outcomes = await self._transfer.import_records(batch) if batch else []
         for record, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, ConflictError):
-                moved.conflicts.append(str(outcome))
+                moved.conflicts.append(f"{outcome}; {await self._way_out(record)}")
+                moved.conflicted.add((record.memory.namespace, record.memory.id))
             elif outcome.created:
                 moved.created += 1
                 moved.pending += not outcome.embedded
@@ -100,6 +103,12 @@ class MovingIn:
         except NotFoundError:
             return None
 
+    async def _way_out(self, record: Record) -> str:
+        """Say how to have what the source says now: an import changes nothing that is here."""
+        if await self._held(record) is None:
+            return "importing with --again takes it once more"
+        return f"left as it is; to take it anew: memory-mcp delete {record.memory.id}, then import with --again"
+
     async def verify(self, records: AsyncIterator[Record], moved: Moved, on_progress: Callable[[int], None]) -> None:
         """Compare every record with its memory."""
         compared = 0
@@ -109,6 +118,8 @@ class MovingIn:
                 on_progress(compared)
             wanted = await self._of_first_run(record)
             held = await self._held(record)
+            if (record.memory.namespace, record.memory.id) in moved.conflicted:
+                continue
             if held is None:
                 moved.differences.append(f"{record.memory.id}: it is not stored")
             elif names := _differing(wanted, held, await self._memories.revisions(held)):
