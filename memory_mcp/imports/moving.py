@@ -90,7 +90,8 @@ class MovingIn:
         known = _origin(held.metadata) if held else {}
         if held is None or RUN not in known:
             return record
-        origin = {**_origin(record.memory.metadata), RUN: known[RUN]}
+        kept = {name: known[name] for name in (RUN, "source_id") if name in known}  # numbers there may shift
+        origin = {**_origin(record.memory.metadata), **kept}
         memory = replace(record.memory, metadata={**record.memory.metadata, IMPORT: origin})
         if origin.get(UNDATED) and known.get(UNDATED):
             memory = replace(memory, created_at=held.created_at)

@@ -166,6 +166,7 @@ async def _check(manifest: Json, command: Command) -> None:
 
 AMINA = {"type": "entity", "name": "Amina", "entityType": "person", "observations": ["lives in Set\u00fabal"]}
 BO = {"type": "entity", "name": "Bo", "entityType": "", "observations": ["sails", "sings"]}
+BACK = {**BO, "observations": ["sings", "sails"]}
 KNOWS = {"type": "relation", "from": "Bo", "to": "Amina", "relationType": "knows"}
 GRAPH = f'{json.dumps(AMINA)}{json.dumps(BO)}\n{json.dumps(KNOWS)}\n{{"type":"entity","name":"Cut off","entityT\n'
 
@@ -188,7 +189,7 @@ async def test_a_graph_becomes_memories(command: Command, folder: Path, daemon: 
         "Bo: knows Amina": (["Bo"], "note"),
     }
     assert (await command("import", "--from", "server-memory", "--json")).data["known"] == 4
-    grown = [{**AMINA, "observations": [*AMINA["observations"], "has a boat"]}, BO, {**KNOWS, "from": "Amina"}, KNOWS]
+    grown = [{**AMINA, "observations": [*AMINA["observations"], "has a boat"]}, BACK, {**KNOWS, "from": "Amina"}, KNOWS]
     (dist / "memory.jsonl").write_text("\n".join(map(json.dumps, grown)), encoding="utf-8")
     later = await command("import", "--from", "server-memory", "--json")
     assert (later.code, later.data["created"], later.data["known"]) == (0, 3, 3), later.out
