@@ -26,6 +26,8 @@ class Moved:
     known: int = 0
     pending: int = 0
     conflicts: list[str] = field(default_factory=list)
+    conflicted: set[tuple[str, str]] = field(default_factory=set)
+    """Namespaces and ids of these; they are not compared, as the conflict says what differs."""
     differences: list[str] = field(default_factory=list)
     """Found by reading the source again."""
     deleted_there: list[str] = field(default_factory=list)
@@ -88,7 +90,8 @@ class MovingIn:
         had_begun = bool(moved.created)
         for record, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, ConflictError):
-                moved.conflicts.append(str(outcome))
+                moved.conflicts.append(f"{outcome}; {await self._way_out(record)}")
+                moved.conflicted.add((record.memory.namespace, record.memory.id))
             elif outcome.created:
                 moved.created += 1
                 moved.pending += not outcome.embedded
@@ -104,9 +107,8 @@ class MovingIn:
         known = _origin(held.metadata) if held else {}
         if held is None or RUN not in known:
             return record
-        origin = {**_origin(record.memory.metadata), RUN: known[RUN], TAGS: known.get(TAGS)}
-        if TAGS not in known:
-            del origin[TAGS]
+        kept = {name: known[name] for name in (RUN, TAGS, "source_id") if name in known}  # numbers there may shift
+        origin = {name: value for name, value in _origin(record.memory.metadata).items() if name != TAGS} | kept
         memory = replace(record.memory, metadata={**record.memory.metadata, IMPORT: origin})
         if origin.get(UNDATED) and known.get(UNDATED):
             memory = replace(memory, created_at=held.created_at)
@@ -139,6 +141,12 @@ class MovingIn:
         except NotFoundError:
             return None
 
+    async def _way_out(self, record: Record) -> str:
+        """Say how to have what the source says now: an import changes nothing that is here."""
+        if await self._held(record) is None:
+            return "importing with --again takes it once more"
+        return f"left as it is; to take it anew: memory-mcp delete {record.memory.id}, then import with --again"
+
     async def verify(self, records: AsyncIterator[Record], moved: Moved, on_progress: Callable[[int], None]) -> None:
         """Compare every record with its memory."""
         compared = 0
@@ -150,6 +158,8 @@ class MovingIn:
                 continue
             wanted = await self._of_first_run(record)
             held = await self._held(record)
+            if (record.memory.namespace, record.memory.id) in moved.conflicted:
+                continue
             if held is None:
                 moved.differences.append(f"{record.memory.id}: it is not stored")
             elif names := _differing(wanted, held, await self._memories.revisions(held)):

@@ -99,7 +99,7 @@ async def test_the_model_is_not_asked_about_nothing(ollama: FakeOllama, command:
     assert f"[1] {KEY}" in asked.out
     blank = await command("ask", " \n", "--no-llm")
     assert (blank.code, blank.out) == (2, "")
-    assert "the question is blank" in blank.err
+    assert "QUESTION is blank" in blank.err
     assert ollama.paths == []
 
 

@@ -146,7 +146,7 @@ async def test_no_option_is_passed_over(
 async def test_what_was_changed_here_is_a_difference(
     service: MemoryService, command: Command, daemon: FakeDaemon
 ) -> None:
-    """The second run names it, and leaves it alone, be it no conflict."""
+    """The second run names it once, leaves it alone, and says how to have it as it is there."""
     del daemon
     await command("import", *PEER)
     await command("update", "bytes", "--tag", "more")
@@ -156,8 +156,15 @@ async def test_what_was_changed_here_is_a_difference(
     await command("update", "key", "--type", "plan")
     again = await command("import", *PEER, "--json")
     assert again.code == 1
-    assert [line for line in again.data["differences"] if line.startswith("key: it differs in type")]
+    (conflict,) = again.data["conflicts"]
+    assert conflict.endswith("left as it is; to take it anew: memory-mcp delete key, then import with --again")
+    assert not [line for line in again.data["differences"] if line.startswith("key")]  # it is told once
     assert (await command("get", "key", "--json")).data["type"] == "plan"
+    await command("delete", "key", "--yes")
+    deleted = (await command("import", *PEER, "--json")).data["conflicts"]
+    assert [line.rpartition("; ")[2] for line in deleted] == ["importing with --again takes it once more"]
+    await command("import", *PEER, "--again")
+    assert (await command("get", "key", "--json")).data["type"] == "fact"
 
 
 async def test_what_is_deleted_there_later_is_named(
@@ -221,6 +228,7 @@ async def _check(manifest: Json, command: Command) -> None:
 
 AMINA = {"type": "entity", "name": "Amina", "entityType": "person", "observations": ["lives in Set\u00fabal"]}
 BO = {"type": "entity", "name": "Bo", "entityType": "", "observations": ["sails", "sings"]}
+BACK = {**BO, "observations": ["sings", "sails"]}
 KNOWS = {"type": "relation", "from": "Bo", "to": "Amina", "relationType": "knows"}
 GRAPH = f'{json.dumps(AMINA)}{json.dumps(BO)}\n{json.dumps(KNOWS)}\n{{"type":"entity","name":"Cut off","entityT\n'
 
@@ -243,6 +251,10 @@ async def test_a_graph_becomes_memories(command: Command, folder: Path, daemon: 
         "Bo: knows Amina": (["Bo"], "note"),
     }
     assert (await command("import", "--from", "server-memory", "--json")).data["known"] == 4
+    grown = [{**AMINA, "observations": [*AMINA["observations"], "has a boat"]}, BACK, {**KNOWS, "from": "Amina"}, KNOWS]
+    (dist / "memory.jsonl").write_text("\n".join(map(json.dumps, grown)), encoding="utf-8")
+    later = await command("import", "--from", "server-memory", "--json")
+    assert (later.code, later.data["created"], later.data["known"]) == (0, 3, 3), later.out
 
 
 async def test_several_places_are_named(command: Command, folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -14,9 +13,9 @@ from memory_mcp.domain.models import MAX_ID
 from memory_mcp.domain.names import nfc
 from memory_mcp.imports.model import PeerItem, Remark, Source, UnreadableError
 from memory_mcp.imports.peers import markdown
-from memory_mcp.imports.peers.database import columns_of, opened
+from memory_mcp.imports.peers.database import columns_of, opened, rows
 from memory_mcp.imports.peers.markdown import Note
-from memory_mcp.imports.peers.values import own_id
+from memory_mcp.imports.peers.values import moment, own_id, told
 
 DATABASE: Final = "memory.db"
 HOME: Final = PurePosixPath(".basic-memory")
@@ -54,8 +53,8 @@ def _created(source: Source) -> CreatedByPlace:
         for place, project, written in _rows(path):
             if path.parent.name == HOME.name and PurePosixPath(project).name != source.path.name:
                 continue  # the database knows all projects of the user
-            with suppress(ValueError):
-                found.setdefault(nfc(place), set()).add(source.aware(datetime.fromisoformat(written)))
+            if at := moment(written, source.aware):
+                found.setdefault(nfc(place), set()).add(at)
     return {place: times.pop() for place, times in found.items() if len(times) == 1}
 
 
@@ -63,9 +62,9 @@ def _rows(path: Path) -> Iterator[tuple[str, str, str]]:
     """Yield the path of each note, that of its project, and when it was created."""
     with opened(path) as db:
         if {"file_path", "created_at", "project_id"} <= columns_of(db, "entity") and columns_of(db, "project"):
-            joined = "entity LEFT JOIN project ON project.id = entity.project_id"
-            rows = db.execute(f"SELECT file_path, project.path, entity.created_at FROM {joined}")  # noqa: S608 - constants
-            yield from ((str(place), str(project), str(written)) for place, project, written in rows)
+            projects = {row["id"]: told(row["path"]) for row, _ in rows(db, "project", ("id", "path"))}
+            for row, _ in rows(db, "entity", ("file_path", "project_id", "created_at")):
+                yield told(row["file_path"]), projects.get(row["project_id"], ""), told(row["created_at"])
 
 
 def _root(source: Source, known: CreatedByPlace) -> Path:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import apsw
 
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
-from memory_mcp.imports.peers.database import columns_of, opened, text
+from memory_mcp.imports.peers.database import as_blob, columns_of, decoded, opened
 from memory_mcp.imports.peers.habits import understood
-from memory_mcp.imports.peers.values import REPLACED, own_id
+from memory_mcp.imports.peers.values import moment, own_id, remarks
 
 NAMESPACES: Final = Remark("guessed", "each collection becomes a namespace")
 DOCUMENT: Final = "chroma:document"
@@ -26,14 +26,14 @@ NEEDED: Final = {
 }
 ARRAYS: Final = "embedding_metadata_array"
 """Lists, since 1.5."""
-ROWS: Final = """
-SELECT CAST(c.name AS BLOB), e.id, CAST(e.embedding_id AS BLOB), e.created_at
+ROWS: Final = f"""
+SELECT e.id, {as_blob("c.name")}, {as_blob("e.embedding_id")}, {as_blob("e.created_at")}
 FROM collections c
 JOIN segments s ON s.collection = c.id AND s.scope = 'METADATA'
 JOIN embeddings e ON e.segment_id = s.id
 ORDER BY c.name, e.id
-"""
-MEMBERS: Final = "SELECT CAST(key AS BLOB), bool_value, int_value, float_value, CAST(string_value AS BLOB)"
+"""  # noqa: S608 - constants
+MEMBERS: Final = ", ".join(map(as_blob, ("key", "bool_value", "int_value", "float_value", "string_value")))
 WAITING: Final = """
 SELECT count(*) FROM embeddings_queue q JOIN segments s ON s.scope = 'METADATA' AND q.topic LIKE '%/' || s.collection
 LEFT JOIN max_seq_id m ON m.segment_id = s.id WHERE typeof(q.seq_id) = 'integer' AND q.seq_id > coalesce(m.seq_id, 0)
@@ -49,7 +49,7 @@ class ChromaRow:
     source_id: str
     document: str | None
     metadata: Mapping[str, object]
-    at: datetime
+    at: datetime | None
     """When it came to the collection."""
     is_utf8: bool
 
@@ -61,11 +61,12 @@ def read(source: Source) -> Iterator[PeerItem]:
         UnreadableError: it is no database of Chroma.
     """
     path = source.file()
+    at = source.written_at(path)
     with chroma(path) as db:
         yield from unapplied(db)
         yield NAMESPACES
         for row in rows(db):
-            yield from _items(row, source)
+            yield from _items(row, source, at)
 
 
 @contextmanager
@@ -92,48 +93,49 @@ def unapplied(db: apsw.Connection) -> Iterator[Remark]:
 def rows(db: apsw.Connection) -> Iterator[ChromaRow]:
     """Yield the documents, by collections and as they came."""
     tables = ["embedding_metadata", *([ARRAYS] if columns_of(db, ARRAYS) else [])]
-    for name, key, embedding_id, at in db.execute(ROWS):
-        (collection, _), (source_id, is_utf8) = text(name), text(embedding_id)
+    for key, *texts in db.execute(ROWS):
+        (collection, source_id, at), is_utf8 = decoded(texts)
         metadata: dict[str, object] = {}
         for table in tables:
-            for member, *values in db.execute(f"{MEMBERS} FROM {table} WHERE id = ? ORDER BY rowid", (key,)):
-                (label, is_plain), (value, is_text) = text(member), _value(*values)
-                is_utf8 = is_utf8 and is_plain and is_text
-                if table == ARRAYS:
-                    held = metadata.setdefault(label, [])
-                    if isinstance(held, list):
-                        held.append(value)
-                else:
-                    metadata[label] = value
+            statement = f"SELECT {MEMBERS} FROM {table} WHERE id = ? ORDER BY rowid"  # noqa: S608 - constants
+            for values in db.execute(statement, (key,)):
+                (label, *typed), is_text = decoded(values)
+                is_utf8 = is_utf8 and is_text
+                _take(metadata, str(label), _value(*typed), is_item=table == ARRAYS)
         document = metadata.pop(DOCUMENT, None)
         yield ChromaRow(
-            collection, source_id, None if document is None else str(document), metadata, _time(at), is_utf8
+            str(collection),
+            str(source_id),
+            None if document is None else str(document),
+            metadata,
+            moment(at),  # SQLite wrote it, in UTC
+            is_utf8,
         )
 
 
-def _value(boolean: int | None, whole: int | None, real: float | None, written: bytes | None) -> tuple[object, bool]:
-    """Return a member's value, and whether it was UTF-8."""
+def _take(metadata: dict[str, object], label: str, value: object, *, is_item: bool) -> None:
+    if not is_item:
+        metadata[label] = value
+    elif isinstance(held := metadata.setdefault(label, []), list):
+        held.append(value)
+
+
+def _value(boolean: object, whole: object, real: object, written: object) -> object:
+    """Return a member's value."""
     if boolean is not None:
-        return bool(boolean), True
-    if whole is not None or real is not None:
-        return real if whole is None else whole, True
-    return (None, True) if written is None else text(written)
+        return bool(boolean)
+    return next((value for value in (whole, real, written) if value is not None), None)
 
 
-def _time(written: object) -> datetime:
-    """Return the time of a row, which SQLite wrote in UTC."""
-    return datetime.fromisoformat(str(written)).replace(tzinfo=UTC)
-
-
-def _items(row: ChromaRow, source: Source) -> Iterator[PeerItem]:
+def _items(row: ChromaRow, source: Source, file_time: datetime) -> Iterator[PeerItem]:
     if row.document is None:
         yield Remark("bad", "it has no document", row.source_id)
         return
-    if not row.is_utf8:
-        yield Remark("lost", REPLACED, row.source_id)
     found = understood(row.metadata, source, row.source_id)
+    dated = found.created_at or row.at
+    yield from remarks(row.source_id, is_utf8=row.is_utf8, has_time=dated is not None)
     yield from found.remarks
-    created = found.created_at or row.at
+    created = dated or file_time
     yield PeerRecord(
         row.source_id,
         row.document,
@@ -145,4 +147,5 @@ def _items(row: ChromaRow, source: Source) -> Iterator[PeerItem]:
         found.conversation_id,
         row.collection,
         id=own_id("chroma", row.collection, row.source_id),  # there an id is unique in its collection alone
+        is_dated=dated is not None,
     )

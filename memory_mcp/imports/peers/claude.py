@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -114,6 +115,7 @@ def _project(held: dict[str, Json], file_time: datetime, found: ClaudeExport) ->
 def _turns(conversation: dict[str, Json], file_time: datetime) -> Iterator[PeerItem]:
     messages = [as_dict(message) for message in as_list(conversation.get("chat_messages"))]
     parents = [as_str(message.get("parent_message_uuid")) for message in messages]
+    answers = Counter(parents)
     chat, title = as_str(conversation.get("uuid")), as_str(conversation.get("name"))
     began = moment(conversation.get("created_at")) or file_time
     for message, parent in zip(messages, parents, strict=True):
@@ -122,7 +124,7 @@ def _turns(conversation: dict[str, Json], file_time: datetime) -> Iterator[PeerI
             continue
         source_id = as_str(message.get("uuid")) or own_id("claude", chat, sender, text)
         metadata = {"role": sender, "title": title}
-        if parents.count(parent) > 1 and parent:
+        if parent and answers[parent] > 1:
             yield Remark("guessed", BRANCHES, source_id)
             metadata["reply_to"] = "" if parent == NO_PARENT else parent
         if as_list(message.get("files")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,8 @@ PeerRow = Mapping[str, object]
 """The values of a row by column, or the members of an object in an export."""
 MAX_NAMED: Final = 500
 """Characters of a sentence."""
+SCHEMA: Final = "malformed database schema"
+"""Begins what SQLite says of a schema that it does not understand; the file may be intact."""
 MAGIC: Final = b"SQLite format 3\0"
 
 
@@ -23,7 +25,7 @@ def opened(path: Path) -> Iterator[apsw.Connection]:
     """Open a private copy; what its schema may call is nothing but SQLite's own harmless functions.
 
     Raises:
-        UnreadableError: it is no database, or damaged.
+        UnreadableError: it is no database, damaged, of another version, or in use.
     """
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as db:
@@ -31,10 +33,18 @@ def opened(path: Path) -> Iterator[apsw.Connection]:
             db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
             db.execute("PRAGMA temp_store = memory")
             yield db
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise UnreadableError(f"{path.name} is no intact SQLite database ({error}); restore a backup of it") from error
     except apsw.Error as error:
-        raise UnreadableError(f"{path.name} cannot be read ({error}); close the program that uses it") from error
+        raise UnreadableError(f"{path.name} {_why(error)}") from error
+
+
+def _why(error: apsw.Error) -> str:
+    if isinstance(error, apsw.BusyError | apsw.LockedError):
+        return f"is in use ({error}); close the program that uses it, and try again"
+    if isinstance(error, apsw.SQLError) or SCHEMA in str(error):
+        return f"has tables that are not read ({error}); report it with the version of the program that wrote it"
+    if isinstance(error, apsw.NotADBError | apsw.CorruptError):
+        return f"is no intact SQLite database ({error}); restore a backup of it"
+    return f"cannot be read ({error}); make sure that the disk has room and that you may read the file, and try again"
 
 
 def columns_of(db: apsw.Connection, table: str) -> frozenset[str]:
@@ -42,10 +52,21 @@ def columns_of(db: apsw.Connection, table: str) -> frozenset[str]:
     return frozenset(str(name) for (name,) in db.execute("SELECT name FROM pragma_table_info(?)", (table,)))
 
 
-def text(value: object) -> tuple[str, bool]:
-    """Return a column's value as text, and whether it was UTF-8; select texts as blobs for it."""
+def as_blob(column: str) -> str:
+    """Return what selects a column, its texts as blobs: one that is not UTF-8, as it was cut, say, costs itself."""
+    return f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) ELSE {column} END"
+
+
+def decoded(values: Iterable[object]) -> tuple[list[object], bool]:
+    """Return values that were selected so, and whether all texts were UTF-8."""
+    texts = [_text(value) for value in values]
+    return [value for value, _ in texts], all(is_utf8 for _, is_utf8 in texts)
+
+
+def _text(value: object) -> tuple[object, bool]:
+    """Return a blob as text, and whether it was UTF-8; anything else is returned as it is."""
     if not isinstance(value, bytes):
-        return "" if value is None else str(value), True
+        return value, True
     try:
         return value.decode(), True
     except UnicodeDecodeError:
@@ -53,17 +74,13 @@ def text(value: object) -> tuple[str, bool]:
 
 
 def rows(db: apsw.Connection, table: str, wanted: tuple[str, ...]) -> Iterator[tuple[PeerRow, bool]]:
-    """Yield a table's rows, if there is one, each with whether its texts were UTF-8; a column that is missing is None.
-
-    Texts are read as blobs: one that is not UTF-8, because it was cut within a character, say, costs itself.
-    """
+    """Yield a table's rows, if there is one, each with whether its texts were UTF-8; a missing column is None."""
     if not (there := columns_of(db, table)):
         return
-    named = [f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END" for name in wanted]
-    named = [read if name in there else "NULL" for name, read in zip(wanted, named, strict=True)]
+    named = [as_blob(name) if name in there else "NULL" for name in wanted]
     for values in db.execute(f"SELECT {', '.join(named)} FROM {table} ORDER BY rowid"):  # noqa: S608 - constants
-        texts = [text(value) if isinstance(value, bytes) else (value, True) for value in values]
-        yield dict(zip(wanted, (value for value, _ in texts), strict=True)), all(is_utf8 for _, is_utf8 in texts)
+        read, is_utf8 = decoded(values)
+        yield dict(zip(wanted, read, strict=True)), is_utf8
 
 
 def untaken(db: apsw.Connection, table: str, taken: tuple[str, ...]) -> Iterator[Remark]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from memory_mcp.imports.model import Remark, Source
-from memory_mcp.imports.peers.values import FROM_MS, parsed
+from memory_mcp.imports.peers.values import FROM_MS, iso, parsed
 
 TAGS: Final = "tags"
 TAG_KEY: Final = "tag_"
@@ -111,5 +111,5 @@ def _of_number(held: float) -> datetime | None:
 def _of_text(held: object) -> datetime | None:
     if not isinstance(held, str) or (match := _ISO.fullmatch(held.strip())) is None:
         return None
-    moment = datetime.fromisoformat(held.strip())
-    return moment if match["clock"] else moment.replace(tzinfo=UTC)
+    moment = iso(held)
+    return moment if moment is None or match["clock"] else moment.replace(tzinfo=UTC)

@@ -12,7 +12,7 @@ from typing import Final
 from memory_mcp.domain.names import nfc
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source
 from memory_mcp.imports.peers import front_matter
-from memory_mcp.imports.peers.values import FROM_MS, NO_TIME, REPLACED, moment
+from memory_mcp.imports.peers.values import FROM_MS, NO_TIME, REPLACED, iso, moment
 
 MAX_BYTES: Final = 8 << 20
 """Of a note: twice what a memory's text can have."""
@@ -131,10 +131,7 @@ def _moment(value: object) -> datetime | None:
     """Return a time as it is written, with its zone if it has one."""
     if isinstance(value, int | float):
         return moment(value) if value > FROM_MS / 1000 else None  # 2024 is a year
-    try:
-        return datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return None
+    return iso(value)
 
 
 def record(

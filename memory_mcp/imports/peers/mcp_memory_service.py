@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, Source, UnreadableError
-from memory_mcp.imports.peers.database import columns_of, opened, text
+import apsw
 
-WANTED: Final = ("content_hash", "content", "tags", "memory_type", "metadata")
-"""Texts, which are read as blobs: one that is not UTF-8 costs itself."""
-OPTIONAL: Final = (
+from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, Source, UnreadableError
+from memory_mcp.imports.peers.database import PeerRow, columns_of, is_database, opened, rows, untaken
+from memory_mcp.imports.peers.values import moment, parsed, remarks, told
+
+COLUMNS: Final = (
+    "content_hash",
+    "content",
+    "tags",
+    "memory_type",
+    "metadata",
     "created_at",
     "updated_at",
     "created_at_iso",
@@ -42,8 +45,17 @@ NOISE: Final = frozenset(
     }
 )
 """The peer's bookkeeping in a memory's metadata; `access_queries` are the questions that were asked."""
-NO_TAGS: Final = frozenset({"untagged", "conflict:unresolved"})
+CONFLICT: Final = "conflict:unresolved"
+NO_TAGS: Final = frozenset({"untagged", CONFLICT})
 """Set by the peer."""
+GRAPH: Final = "memory_graph"
+NO_GRAPH: Final = Remark("lost", "the links between memories in the peer's graph are not taken")
+NO_CONFLICT: Final = f"its tag {CONFLICT}, with which the peer marks contradictions, is not taken"
+NO_BOOKKEEPING: Final = Remark("lost", "access counts, quality scores, ratings and past queries are not taken")
+NO_OBJECT: Final = "its metadata is no JSON object"
+SUCCESSOR_GONE: Final = "its newer version is gone; taken as deleted"
+CIRCLE: Final = "it and its newer versions replace each other in a circle; each is taken as it is"
+NOT_IT: Final = "{name} is no intact SQLite database of mcp-memory-service; name its sqlite_vec.db, not its export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,8 @@ class ServiceRow:
     is_deleted: bool
     store: str
     successor: str
-    remarks: tuple[Remark, ...] = field(default=())
+    is_dated: bool
+    remarks: tuple[Remark, ...]
 
 
 def read(source: Source) -> Iterator[PeerItem]:
@@ -69,29 +82,57 @@ def read(source: Source) -> Iterator[PeerItem]:
     Raises:
         UnreadableError: it is no database of mcp-memory-service.
     """
-    rows = {row.source_id: row for row in _rows(source.file())}
-    earlier = _by_head(rows)
-    for row in rows.values():
+    path = source.file()
+    at = source.written_at(path)  # before it is opened: what its log holds is written into it then
+    if not is_database(path):
+        raise UnreadableError(NOT_IT.format(name=path.name))
+    with opened(path) as db:
+        if not {"content_hash", "content"} <= columns_of(db, "memories"):
+            raise UnreadableError(NOT_IT.format(name=path.name))
+        found = {row.source_id: row for row in _rows(db, source, at)}
+        yield from _losses(db)
+    yield from _items(found)
+
+
+def _losses(db: apsw.Connection) -> Iterator[Remark]:
+    yield NO_BOOKKEEPING
+    yield from untaken(db, "memories", ("id", *COLUMNS))
+    if columns_of(db, GRAPH) and db.execute(f"SELECT EXISTS (SELECT 1 FROM {GRAPH})").get:  # noqa: S608 - a constant
+        yield NO_GRAPH
+
+
+def _items(found: Mapping[str, ServiceRow]) -> Iterator[PeerItem]:
+    heads = _heads(found)
+    earlier: dict[str, list[ServiceRow]] = {}
+    for row in found.values():
+        if heads[row.source_id] != row.source_id and not row.is_deleted:
+            earlier.setdefault(heads[row.source_id], []).append(row)
+    for row in found.values():
         yield from row.remarks
-        if not row.successor:
-            yield _record(row, earlier.get(row.source_id, []))
-        elif row.successor not in rows:
-            yield Remark("guessed", "its newer version is gone; taken as deleted", row.source_id)
-            yield _record(row, [], is_deleted=True)
-    yield Remark("lost", "access counts, quality scores, ratings and past queries of the peer are not taken")
+        head = heads[row.source_id]
+        versions = sorted(earlier.get(row.source_id, []), key=lambda was: was.created_at)
+        if not head:
+            yield Remark("guessed", CIRCLE, row.source_id)
+            yield _record(row, [])
+        elif head == row.source_id and row.successor:
+            yield Remark("guessed", SUCCESSOR_GONE, row.source_id)
+            yield _record(row, versions, is_deleted=True)
+        elif head == row.source_id or row.is_deleted:  # what was deleted is nobody's history
+            yield _record(row, versions)
 
 
-def _by_head(rows: Mapping[str, ServiceRow]) -> dict[str, list[ServiceRow]]:
-    """Return the superseded rows by the id of what replaced them in the end, oldest first."""
-    found: dict[str, list[ServiceRow]] = {}
-    for row in rows.values():
-        head, seen = row, {row.source_id}
-        while head.successor in rows and head.successor not in seen:
-            head = rows[head.successor]
-            seen.add(head.source_id)
-        if head is not row:
-            found.setdefault(head.source_id, []).append(row)
-    return {head: sorted(versions, key=lambda row: row.created_at) for head, versions in found.items()}
+def _heads(found: Mapping[str, ServiceRow]) -> dict[str, str]:
+    """Return the id of what replaced each row in the end; empty where rows replace each other in a circle."""
+    heads: dict[str, str] = {}
+    for start in found:
+        path: dict[str, None] = {}
+        at = start
+        while at not in heads and at not in path:
+            path[at] = None
+            at = found[at].successor if found[at].successor in found else at
+        head = heads.get(at, "" if found[at].successor in found else at)
+        heads |= dict.fromkeys(path, head)
+    return heads
 
 
 def _record(row: ServiceRow, earlier: list[ServiceRow], *, is_deleted: bool = False) -> PeerRecord:
@@ -109,69 +150,43 @@ def _record(row: ServiceRow, earlier: list[ServiceRow], *, is_deleted: bool = Fa
         "" if row.store == "default" else row.store,
         tuple(PeerVersion(was.content, was.tags, was.type, was.metadata, was.updated_at) for was in earlier),
         "deleted" if row.is_deleted or is_deleted else "live",
+        is_dated=row.is_dated,
     )
 
 
-def _rows(path: Path) -> Iterator[ServiceRow]:
-    with opened(path) as db:
-        there = columns_of(db, "memories")
-        if not {"content_hash", "content"} <= there:
-            raise UnreadableError(
-                f"{path.name} has no memories of mcp-memory-service; name its sqlite_vec.db, not its export"
-            )
-        named = [f"CAST({name} AS BLOB)" if name in there else "NULL" for name in WANTED]
-        named += [name if name in there else "NULL" for name in OPTIONAL]
-        fallback = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        for values in db.execute(f"SELECT {', '.join(named)} FROM memories ORDER BY rowid"):  # noqa: S608 - constants
-            yield _row(dict(zip((*WANTED, *OPTIONAL), values, strict=True)), fallback)
+def _rows(db: apsw.Connection, source: Source, at: datetime) -> Iterator[ServiceRow]:
+    for row, is_utf8 in rows(db, "memories", COLUMNS):
+        yield _row(row, source, at, is_utf8=is_utf8)
 
 
-def _row(values: Mapping[str, object], fallback: datetime) -> ServiceRow:
-    texts = {name: text(values[name]) for name in WANTED}
-    source_id = texts["content_hash"][0]
-    remarks = [Remark("lost", "bytes that are not UTF-8 were replaced", source_id)] * (
-        not all(is_utf8 for _, is_utf8 in texts.values())
-    )
-    created = _time(values["created_at"], values["created_at_iso"])
-    if created is None:
-        remarks.append(Remark("guessed", "it has no time; the file's is taken", source_id))
-    metadata, is_json = _metadata(texts["metadata"][0])
-    if not is_json:
-        remarks.append(Remark("lost", "its metadata is no JSON object", source_id))
-    created = created or fallback
+def _row(row: PeerRow, source: Source, file_time: datetime, *, is_utf8: bool) -> ServiceRow:
+    source_id = told(row["content_hash"])
+    created = _time(row, "created_at", source)
+    said = remarks(source_id, is_utf8=is_utf8, has_time=created is not None)
+    metadata = parsed(row["metadata"]) or {}
+    if not isinstance(metadata, dict):
+        said.append(Remark("lost", NO_OBJECT, source_id))
+        metadata = {}
+    tags = [tag for each in told(row["tags"]).split(",") if (tag := each.strip())]
+    if CONFLICT in tags:
+        said.append(Remark("lost", NO_CONFLICT, source_id))
+    at = created or file_time
     return ServiceRow(
         source_id,
-        texts["content"][0],
-        tuple(tag for each in texts["tags"][0].split(",") if (tag := each.strip()) and tag not in NO_TAGS),
-        texts["memory_type"][0],
-        metadata,
-        created,
-        max(created, _time(values["updated_at"], values["updated_at_iso"]) or created),
-        values["deleted_at"] is not None,
-        str(values["store"] or "default"),
-        str(values["superseded_by"] or ""),
-        tuple(remarks),
+        told(row["content"]),
+        tuple(tag for tag in tags if tag not in NO_TAGS),
+        told(row["memory_type"]),
+        {name: value for name, value in metadata.items() if name not in NOISE},
+        at,
+        max(at, _time(row, "updated_at", source) or at),
+        row["deleted_at"] is not None,
+        told(row["store"]) or "default",
+        told(row["superseded_by"]),
+        created is not None,
+        tuple(said),
     )
 
 
-def _metadata(written: str) -> tuple[dict[str, object], bool]:
-    """Return the user's own members, and whether it is a JSON object."""
-    if not written:
-        return {}, True
-    try:
-        held = json.loads(written)
-    except (ValueError, RecursionError):
-        return {}, False
-    if not isinstance(held, dict):
-        return {}, False
-    return {name: value for name, value in held.items() if name not in NOISE}, True
-
-
-def _time(seconds: object, written: object) -> datetime | None:
+def _time(row: PeerRow, name: str, source: Source) -> datetime | None:
     """Return a time; the number counts before the text, which old versions wrote in local time."""
-    try:
-        if isinstance(seconds, int | float) and math.isfinite(seconds):
-            return datetime.fromtimestamp(seconds, UTC)
-        return datetime.fromisoformat(str(written)).astimezone(UTC) if written else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    return moment(row[name]) or moment(row[f"{name}_iso"], source.aware)

@@ -10,9 +10,9 @@ from typing import Final
 
 from memory_mcp.imports.model import PeerItem, PeerRecord, PeerVersion, Remark, Source, UnreadableError
 from memory_mcp.imports.peers.database import is_database
-from memory_mcp.imports.peers.mem0_history import History, history_of, moment
+from memory_mcp.imports.peers.mem0_history import History, history_of
 from memory_mcp.imports.peers.points import Point, points
-from memory_mcp.imports.peers.values import NO_TIME, json_file, objects, own_id
+from memory_mcp.imports.peers.values import NO_TIME, json_file, moment, objects, own_id
 
 OWN: Final = frozenset(
     {"data", "hash", "user_id", "agent_id", "run_id", "actor_id", "created_at", "updated_at", "role", "text_lemmatized"}
@@ -100,7 +100,7 @@ def _items(found: Mem0Memory, history: History, source: Source) -> Iterator[Peer
     if not isinstance(data, str):
         yield Remark("bad", "it has no text", source_id)
         return
-    created = moment(payload.get("created_at"), source)
+    created = moment(payload.get("created_at"), source.aware)
     if created is None:
         yield Remark("guessed", NO_TIME, source_id)
     at = created or found.file_at
@@ -116,7 +116,7 @@ def _items(found: Mem0Memory, history: History, source: Source) -> Iterator[Peer
         source_id,
         data,
         at,
-        max(at, moment(payload.get("updated_at"), source) or at),
+        max(at, moment(payload.get("updated_at"), source.aware) or at),
         tags,
         "",
         metadata,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from memory_mcp.imports.model import PeerVersion, Source, UnreadableError
-from memory_mcp.imports.peers.database import columns_of, opened, text
+from memory_mcp.imports.peers.database import columns_of, opened, rows
+from memory_mcp.imports.peers.values import moment, told
 
 NEEDED: Final = ("memory_id", "old_memory", "new_memory", "event", "created_at", "updated_at")
 
@@ -47,19 +48,18 @@ def history_of(path: Path, source: Source) -> History:
         UnreadableError: it is not mem0's.
     """
     lives: dict[str, Life] = {}
+    at = source.written_at(path)
     with opened(path) as db:
         if not set(NEEDED) <= columns_of(db, "history"):
             raise UnreadableError(f"{path.name} is no history of mem0; name its folder")
-        wanted = ", ".join(f"CAST({name} AS BLOB)" for name in NEEDED)
-        for values in db.execute(f"SELECT {wanted} FROM history ORDER BY rowid"):  # noqa: S608 - constants
-            row = dict(zip(NEEDED, (text(value)[0] for value in values), strict=True))
-            _take(row, lives, source.written_at(path), source)
+        for row, _ in rows(db, "history", NEEDED):
+            _take({name: told(value) for name, value in row.items()}, lives, at, source)
     return History(lives)
 
 
 def _take(row: Mapping[str, str], lives: dict[str, Life], fallback: datetime, source: Source) -> None:
-    created = moment(row["created_at"], source) or fallback
-    changed = moment(row["updated_at"], source) or created
+    created = moment(row["created_at"], source.aware) or fallback
+    changed = moment(row["updated_at"], source.aware) or created
     life = lives.setdefault(row["memory_id"], Life(created, created))
     life.updated_at = max(life.updated_at, changed)
     if row["event"] == "DELETE":
@@ -69,11 +69,3 @@ def _take(row: Mapping[str, str], lives: dict[str, Life], fallback: datetime, so
     if row["event"] == "UPDATE" and row["old_memory"]:
         life.replaced.append((row["old_memory"], changed))
     life.last_text = row["new_memory"] or life.last_text
-
-
-def moment(written: object, source: Source) -> datetime | None:
-    """Return a time in UTC; its offset is in the text, whatever zone the version used."""
-    try:
-        return source.aware(datetime.fromisoformat(written)) if isinstance(written, str) and written else None
-    except (ValueError, OverflowError):
-        return None

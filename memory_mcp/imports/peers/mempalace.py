@@ -12,8 +12,9 @@ from typing import Final
 
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source, UnreadableError
 from memory_mcp.imports.peers.chroma import ChromaRow, chroma, rows, unapplied
-from memory_mcp.imports.peers.database import columns_of, opened
-from memory_mcp.imports.peers.values import REPLACED, own_id
+from memory_mcp.imports.peers.database import PeerRow, columns_of, opened
+from memory_mcp.imports.peers.database import rows as rows_of
+from memory_mcp.imports.peers.values import iso, moment, own_id, remarks, told
 
 DRAWERS: Final = "mempalace_drawers"
 """The other collection, of closets, is an index of these."""
@@ -38,12 +39,7 @@ BOOKKEEPING: Final = frozenset(
 QUARTER: Final = timedelta(minutes=15)
 WIDEST: Final = timedelta(hours=14)
 """No zone is further from UTC: the row was written anew, by a repair."""
-FACTS: Final = """
-SELECT t.id, coalesce(s.name, t.subject), t.predicate, coalesce(o.name, t.object), t.valid_from, t.valid_to,
-       t.confidence, t.extracted_at
-FROM triples t LEFT JOIN entities s ON s.id = t.subject LEFT JOIN entities o ON o.id = t.object
-ORDER BY t.rowid
-"""
+FACTS: Final = ("id", "subject", "predicate", "object", "valid_from", "valid_to", "confidence", "extracted_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +66,7 @@ def read(source: Source) -> Iterator[PeerItem]:
         UnreadableError: there is no palace, or there are several.
     """
     files = source.files()
+    times = {file: source.written_at(file) for file in files}  # before they are opened
     graphs = [file for file in files if _is_graph(file)]
     palaces = [file for file in files if file not in graphs]
     if not files or len(palaces) > 1:
@@ -80,9 +77,9 @@ def read(source: Source) -> Iterator[PeerItem]:
             else "it holds no palace; give its folder"
         )
     for palace in palaces:
-        yield from _palace(palace, source)
+        yield from _palace(palace, source, times[palace])
     for graph in graphs:
-        yield from _facts(graph)
+        yield from _facts(graph, times[graph])
     if not palaces:
         yield Remark("lost", "there is no palace in it, facts alone; import the palace's folder too")
     if not graphs:
@@ -96,13 +93,13 @@ def _is_graph(file: Path) -> bool:
         return bool(columns_of(db, "triples"))
 
 
-def _palace(path: Path, source: Source) -> Iterator[PeerItem]:
+def _palace(path: Path, source: Source, at: datetime) -> Iterator[PeerItem]:
     with chroma(path) as db:
         yield from unapplied(db)
         drawers = [row for row in rows(db) if row.collection == DRAWERS]
     clock = LocalClock(source, _offsets(drawers))
     for parts in _by_drawer(drawers):
-        yield from _drawer(parts, clock)
+        yield from _drawer(parts, clock, at)
 
 
 def _offsets(drawers: Sequence[ChromaRow]) -> list[tuple[datetime, timedelta]]:
@@ -114,17 +111,17 @@ def _offsets(drawers: Sequence[ChromaRow]) -> list[tuple[datetime, timedelta]]:
     return sorted(found)
 
 
-def _offset(local: datetime, at: datetime) -> timedelta | None:
+def _offset(local: datetime, at: datetime | None) -> timedelta | None:
     """Return how far the clock was from UTC; zones are whole quarters of an hour away."""
+    if at is None:
+        return None
     difference = local.replace(tzinfo=UTC) - at
     return None if abs(difference) > WIDEST else round(difference / QUARTER) * QUARTER
 
 
 def _local(written: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(written)).replace(tzinfo=None) if written else None
-    except ValueError:
-        return None
+    at = iso(written)
+    return at and at.replace(tzinfo=None)
 
 
 def _by_drawer(drawers: Sequence[ChromaRow]) -> Iterator[list[ChromaRow]]:
@@ -132,8 +129,8 @@ def _by_drawer(drawers: Sequence[ChromaRow]) -> Iterator[list[ChromaRow]]:
     found: dict[str, list[ChromaRow]] = {}
     for row in drawers:
         found.setdefault(str(row.metadata.get(PARENT) or row.source_id), []).append(row)
-    for rows_of in found.values():
-        yield sorted(rows_of, key=_number)
+    for chunks in found.values():
+        yield sorted(chunks, key=_number)
 
 
 def _number(row: ChromaRow) -> int:
@@ -141,7 +138,7 @@ def _number(row: ChromaRow) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _drawer(parts: list[ChromaRow], clock: LocalClock) -> Iterator[PeerItem]:
+def _drawer(parts: list[ChromaRow], clock: LocalClock, file_time: datetime) -> Iterator[PeerItem]:
     first = parts[0]
     source_id = str(first.metadata.get(PARENT) or first.source_id)
     if any(part.document is None for part in parts):
@@ -149,15 +146,16 @@ def _drawer(parts: list[ChromaRow], clock: LocalClock) -> Iterator[PeerItem]:
         return
     if PARENT in first.metadata and [_number(part) for part in parts] != list(range(len(parts))):
         yield Remark("lost", "parts of its text are missing", source_id)
-    if not all(part.is_utf8 for part in parts):
-        yield Remark("lost", REPLACED, source_id)
     is_mined = any(key in first.metadata for key in MINED)
     if is_mined:
         yield Remark("guessed", "it was mined from a file; its chunks overlap, and each is a memory", source_id)
     filed = _local(first.metadata.get("filed_at"))
     changed = _local(first.metadata.get("last_modified"))
-    created, remark = _created(filed, first.at, clock, source_id)
-    yield from remark
+    has_time = bool(filed or first.at)
+    yield from remarks(source_id, is_utf8=all(part.is_utf8 for part in parts), has_time=has_time)
+    if filed and _offset(filed, first.at) is None:
+        yield Remark("guessed", clock.source.zone_guess.what, source_id)
+    created = _created(filed, first.at, clock) or file_time
     wing, room = (str(first.metadata.get(key) or "") for key in ("wing", "room"))
     yield PeerRecord(
         source_id,
@@ -167,17 +165,15 @@ def _drawer(parts: list[ChromaRow], clock: LocalClock) -> Iterator[PeerItem]:
         tuple(tag for tag in (wing, room) if tag),
         "chunk" if is_mined else room,
         _metadata(first.metadata, is_mined=is_mined),
+        is_dated=has_time,
     )
 
 
-def _created(filed: datetime | None, at: datetime, clock: LocalClock, source_id: str) -> tuple[datetime, list[Remark]]:
+def _created(filed: datetime | None, at: datetime | None, clock: LocalClock) -> datetime | None:
     if filed is None:
-        return at, []
+        return at
     offset = _offset(filed, at)
-    if offset is not None:
-        return (filed - offset).replace(tzinfo=UTC), []
-    guess = clock.source.zone_guess
-    return clock.source.aware(filed), [Remark(guess.kind, guess.what, source_id)]
+    return clock.source.aware(filed) if offset is None else (filed - offset).replace(tzinfo=UTC)
 
 
 def _metadata(held: Mapping[str, object], *, is_mined: bool) -> dict[str, object]:
@@ -185,23 +181,31 @@ def _metadata(held: Mapping[str, object], *, is_mined: bool) -> dict[str, object
     return {key: value for key, value in held.items() if key not in left_out and value != ""}
 
 
-def _facts(path: Path) -> Iterator[PeerItem]:
-    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+def _facts(path: Path, file_time: datetime) -> Iterator[PeerItem]:
     with opened(path) as db:
-        for source_id, subject, predicate, object_, since, until, confidence, written in db.execute(FACTS):
-            told = f"{subject} {str(predicate).replace('_', ' ')} {object_}"
-            span = f"{since or ''} \N{EN DASH} {until or ''}".strip() if since or until else ""
-            extracted = _local(written)
-            created = extracted.replace(tzinfo=UTC) if extracted else at
-            fact = {"subject": subject, "predicate": predicate, "object": object_, "valid_from": since}
-            yield PeerRecord(
-                str(source_id),
-                f"{told} ({span})" if span else told,
-                created,
-                created,
-                (),
-                "relation",
-                {**fact, "valid_to": until, "confidence": confidence},
-                id=own_id("mempalace", source_id),  # its own grow with the names in them
-                is_dated=extracted is not None,
-            )
+        if not set(FACTS[:4]) <= columns_of(db, "triples"):
+            raise UnreadableError(f"{path.name} has no facts of MemPalace 3; name its knowledge_graph.sqlite3")
+        names = {row["id"]: row["name"] for row, _ in rows_of(db, "entities", ("id", "name"))}
+        for row, is_utf8 in rows_of(db, "triples", FACTS):
+            named = {end: names.get(row[end]) or row[end] for end in ("subject", "object")}
+            yield from _fact({**row, **named}, file_time, is_utf8=is_utf8)
+
+
+def _fact(row: PeerRow, file_time: datetime, *, is_utf8: bool) -> Iterator[PeerItem]:
+    source_id, since, until = told(row["id"]), row["valid_from"], row["valid_to"]
+    content = f"{row['subject']} {told(row['predicate']).replace('_', ' ')} {row['object']}"
+    span = f"{since or ''} \N{EN DASH} {until or ''}".strip() if since or until else ""
+    extracted = moment(row["extracted_at"])
+    yield from remarks(source_id, is_utf8=is_utf8, has_time=extracted is not None)
+    created = extracted or file_time
+    yield PeerRecord(
+        source_id,
+        f"{content} ({span})" if span else content,
+        created,
+        created,
+        (),
+        "relation",
+        {name: row[name] for name in FACTS[1:-1]},
+        id=own_id("mempalace", source_id),  # its own grow with the names in them
+        is_dated=extracted is not None,
+    )

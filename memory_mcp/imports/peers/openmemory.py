@@ -67,6 +67,7 @@ def read(source: Source) -> Iterator[PeerItem]:
 
 
 def _of_database(source: Source, path: Path) -> Iterator[PeerItem]:
+    at = source.written_at(path)
     with opened(path) as db:
         there = columns_of(db, "memories")
         if "primary_sector" in there:
@@ -77,7 +78,7 @@ def _of_database(source: Source, path: Path) -> Iterator[PeerItem]:
         tags = _by_memory(_named(db, "categories", "name"), links)
         names = OpenMemoryNames(_named(db, "users", "user_id"), _named(db, "apps", "name"), tags)
         for row, is_utf8 in rows(db, "memories", COLUMNS):
-            yield from _items(row, names, source.written_at(path), _as_it_is, is_utf8=is_utf8)
+            yield from _items(row, names, at, _as_it_is, is_utf8=is_utf8)
         yield from untaken(db, "memories", COLUMNS)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from memory_mcp.imports.model import PeerItem, PeerRecord, Remark, Source
+from memory_mcp.imports.peers.values import REPLACED, moment
 
 IDS: Final = uuid.UUID("0f6f1f0e-6c1b-5d0a-8d55-6d3f5a0c7b11")
 """Ours; a text has no ids, so they are made of days and words."""
@@ -43,7 +44,7 @@ def read(source: Source) -> Iterator[PeerItem]:
     for path in source.files():
         written, is_whole = _decoded(path.read_bytes())
         if not is_whole:
-            yield Remark("lost", "bytes that are not UTF-8 were replaced", path.name)
+            yield Remark("lost", REPLACED, path.name)
         at = source.written_at(path)
         for entry in entries(written):
             yield from _items(source, entry, at)
@@ -89,22 +90,15 @@ def _items(source: Source, entry: ListEntry, at: datetime) -> Iterator[PeerItem]
     if not entry.content:
         return
     memory_id = str(uuid.uuid5(IDS, f"{entry.date}\n{entry.content}"))
-    day = _day(source, entry.date)
+    day = moment(entry.date, source.aware)
     if day is None:
         yield NO_TIME
     else:
         yield DAY_ALONE
         yield source.zone_guess
     metadata = {"section": entry.section} if entry.section else {}
-    moment = day or at
-    yield PeerRecord(memory_id, entry.content, moment, moment, metadata=metadata, is_dated=day is not None)
-
-
-def _day(source: Source, written: str) -> datetime | None:
-    try:
-        return source.aware(datetime.fromisoformat(written)) if written else None
-    except (ValueError, OverflowError):
-        return None
+    written_at = day or at
+    yield PeerRecord(memory_id, entry.content, written_at, written_at, metadata=metadata, is_dated=day is not None)
 
 
 def _decoded(content: bytes) -> tuple[str, bool]:

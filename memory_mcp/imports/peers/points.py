@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from memory_mcp.imports.model import Remark, Source, UnreadableError
-from memory_mcp.imports.peers.database import columns_of, opened
+from memory_mcp.imports.peers.database import as_blob, columns_of, opened
 
 ALLOWED: Final = "qdrant_client."
 MAX_POINT: Final = 64 << 20
+POINTS: Final = f"SELECT rowid, {as_blob('point')} FROM points ORDER BY rowid"  # noqa: S608 - constants
 REFUSED: Final = Remark("bad", "its pickle is damaged, or holds what no point holds")
 
 
@@ -64,11 +65,12 @@ def points(source: Source, files: list[Path]) -> Iterator[Point | Remark]:
     """
     for file in files:
         collection = "" if source.path.is_file() else file.parent.name
+        at = source.written_at(file)
         with opened(file) as db:
             if not {"id", "point"} <= columns_of(db, "points"):
                 raise UnreadableError(f"{file.name} has no points of qdrant_client; name the folder of its collections")
-            for number, blob in db.execute("SELECT rowid, point FROM points ORDER BY rowid"):
-                yield _point(collection, f"{collection} row {number}".strip(), blob, source.written_at(file))
+            for number, blob in db.execute(POINTS):
+                yield _point(collection, f"{collection} row {number}".strip(), blob, at)
 
 
 def _point(collection: str, place: str, blob: object, file_at: datetime) -> Point | Remark:

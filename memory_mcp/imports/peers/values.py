@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from pathlib import Path
 from typing import Final, cast
 
@@ -24,13 +24,27 @@ def own_id(*names: object) -> str:
     return str(uuid.uuid5(IDS, "\n".join(map(str, names))))
 
 
-def moment(value: object) -> datetime | None:
-    """Return a time, given as seconds or milliseconds since 1970 or in ISO 8601; one without a zone is in UTC."""
+def iso(written: object) -> datetime | None:
+    """Return a time in ISO 8601 as it is written, with its zone if it has one."""
     try:
-        if isinstance(value, int | float):
-            return datetime.fromtimestamp(value / 1000 if value >= FROM_MS else value, UTC)
-        at = datetime.fromisoformat(str(value))
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        at = datetime.fromisoformat(str(written).strip())
+    except ValueError:
+        return None
+    return at if MINYEAR < at.year < MAXYEAR else None  # no zone moves it out of the calendar
+
+
+def in_utc(at: datetime) -> datetime:
+    """Return a time in UTC; one without a zone is in UTC already."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def moment(value: object, aware: Callable[[datetime], datetime] = in_utc) -> datetime | None:
+    """Return a time, given as seconds or milliseconds since 1970 or in ISO 8601; `aware` knows the missing zone."""
+    if not isinstance(value, int | float):
+        at = iso(value)
+        return None if at is None else aware(at)
+    try:
+        return datetime.fromtimestamp(value / 1000 if value >= FROM_MS else value, UTC)
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -260,3 +260,14 @@ def test_what_is_no_time_is_none(value: object) -> None:
     """Whatever it is."""
     found = values.moment(value)
     assert found is None or found.utcoffset() is not None
+
+
+@given(st.datetimes(), st.sampled_from(["", "Z", "+14:00", "-14:00"]))
+def test_a_time_that_is_read_is_one_in_every_zone(naive: datetime, zone: str) -> None:
+    """At the ends of the calendar there would be none, and the reader would die of it."""
+    written = naive.isoformat() + zone
+    at = values.iso(written)
+    assert (at is None) == (naive.year in {1, 9999})
+    for offset in "Pacific/Kiritimati", "Etc/GMT+12":
+        assert at is None or at.astimezone(ZoneInfo(offset)) is not None
+    assert (values.moment(written) is None) == (at is None)
