@@ -54,12 +54,25 @@ async def stdio(
     try:
         yield from_server, to_server
     finally:
-        await asyncio.shield(asyncio.create_task(_ended(process)))
+        was_cancelled = await _finished(asyncio.create_task(_ended(process)))
         for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
         for stream in (to_us, from_server, to_server, from_us):
             stream.close()
+        if was_cancelled:
+            raise asyncio.CancelledError
+
+
+async def _finished(work: asyncio.Task[None]) -> bool:
+    """Wait for work that must not be left behind, however often we are cancelled; return whether we were."""
+    was_cancelled = False
+    while not work.done():
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            was_cancelled = True
+    return was_cancelled
 
 
 async def _started(
