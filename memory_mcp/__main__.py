@@ -30,6 +30,10 @@ def _hook() -> int:
         from memory_mcp.hooks.run import main as run_hook  # noqa: PLC0415 - likewise
 
         ends = run_hook(sys.argv[2:])
+    except ImportError as error:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # the client may have closed stderr
+            sys.stderr.write(f"memory-mcp: the hooks cannot be loaded ({error}); reinstall memory-mcp\n")
+            sys.stderr.flush()
     finally:
         if ends:
             os._exit(0)  # even after a failure: another code would stop the client's session

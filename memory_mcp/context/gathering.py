@@ -36,7 +36,10 @@ class Gathered:
 async def gather(asked: Mapping[str, Coroutine[Any, Any, object]], seconds: float, budget_ms: int) -> Gathered:
     """Return each answer that comes within so many seconds; what is late is cancelled, as all is with the caller.
 
-    The caller has given `budget_ms` for all that is done, and is told that.
+    Args:
+        asked: the questions, by the name of who is asked.
+        seconds: that are left for them.
+        budget_ms: what the caller allowed in all; the cause of a late answer names it.
     """
     begun = time.monotonic()
     took: dict[str, float] = {}

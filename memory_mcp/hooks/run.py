@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LATE: Final = (
     "it was not done in time, because the store is locked, the daemon hangs, or the machine is busy; "
-    "`memory-mcp config` lists how long hooks may take"
+    "if this lasts, raise MCP_MEMORY_HOOK_START_MS or MCP_MEMORY_HOOK_PROMPT_MS"
 )
 SETTINGS_S: Final = {HookEvent.SESSION_START: 3.0, HookEvent.PROMPT_SUBMIT: 0.25}
 """When a hook gives up where `settings` must be asked for what is not plain, which takes a part of a second."""

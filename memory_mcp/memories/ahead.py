@@ -14,7 +14,7 @@ from memory_mcp.memories.indexing import Indexer
 BATCH: Final = 64
 """Texts in one batch, at most."""
 BATCH_CHARS: Final = 16_000
-"""Characters in one batch after which no text is added: so many are about 50 chunks, which is one call of the embedder.
+"""Characters in one batch after which no text is added: about 50 chunks, or one call of the embedder, of short texts.
 Each batch waits for those before it, within its own budget."""
 
 AHEAD: Final = 4
@@ -35,14 +35,12 @@ async def embed_ahead(
 ) -> AsyncGenerator[list[Embedded], None]:
     """Yield the chunks of batch after batch; meanwhile the next ones are being embedded.
 
-    What cannot be embedded is only cut, for the queue.
-
     Args:
         indexer: makes the chunks.
         space: asks for the store's space.
         batches: of contents; asked for the next one as soon as that may be embedded.
-        gives_up: cut all batches after the first that cannot be embedded, because somebody waits, so the first one
-            is embedded alone; else each is tried.
+        gives_up: somebody waits: the first batch is embedded alone, and after one that cannot be embedded the others
+            are only cut, for the queue. Otherwise each is tried.
     """
     failure: EmbedderError | None = None
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from memory_mcp.app import make_services
 from memory_mcp.documents.ingesting import IngestRequest
 from memory_mcp.domain.models import DOCUMENT, Filters, NewMemory
 from memory_mcp.domain.principal import local_user
 from memory_mcp.search.joining import search_joined
 from memory_mcp.search.models import SearchAnswer, SearchMode, SearchQuery
-from memory_mcp.settings import load
-from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.tools.base import Call
 from memory_mcp.tools.search import SearchArguments, SearchResult, memory_search
 from memory_mcp.tools.services import Services
@@ -32,22 +27,6 @@ REPORT = (
     "# Harbour\nThe harbour report says that the violin shop of the harbour pays {0} crowns.\n# Teacher\nIt has {0}.\n"
 )
 ASKED = "which violin teacher does the harbour shop recommend"
-
-
-@pytest.fixture
-async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
-    """Give a front with an empty folder."""
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    kit = Kit(SqliteStore(tmp_path / "memory.db"), folder)
-    yield kit
-    await kit.store.close()
-
-
-@pytest.fixture
-def services(kit: Kit, tmp_path: Path) -> Services:
-    """Give the services of the same store."""
-    return make_services(load(sqlite_path=tmp_path / "memory.db"), kit.store, kit.embedder)
 
 
 async def talk(services: Services, *contents: str, namespace: str = "here", **fields: object) -> None:

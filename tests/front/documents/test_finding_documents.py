@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from memory_mcp.search.models import SearchQuery
 from memory_mcp.search.policy import DEFAULT_POLICY
 from memory_mcp.settings import load
 from memory_mcp.storage.sqlite.snapshot import SqliteSnapshot
-from memory_mcp.storage.sqlite.store import SqliteStore
 from memory_mcp.tools.base import Call
 from memory_mcp.tools.search import SearchArguments, memory_search
 from memory_mcp.tools.services import Services
@@ -34,22 +33,6 @@ NOTICE = "All rights reserved. This message may hold confidential words of the s
 
 async def _unheard(done: int, total: int) -> None:
     del done, total
-
-
-@pytest.fixture
-async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
-    """Give a front with an empty folder."""
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    kit = Kit(SqliteStore(tmp_path / "memory.db"), folder)
-    yield kit
-    await kit.store.close()
-
-
-@pytest.fixture
-def services(kit: Kit, tmp_path: Path) -> Services:
-    """Give the services of the same store."""
-    return make_services(load(sqlite_path=tmp_path / "memory.db"), kit.store, kit.embedder)
 
 
 async def test_a_hit_says_where_it_lies(kit: Kit, services: Services) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,17 +30,6 @@ from tests.front.documents.ingesting_kit import HERE, Kit, files_of
 from tests.front.storage.audit import audit
 
 TEXT = "# One\nFirst things first.\n# Two\nSecond thoughts.\n"
-
-
-@pytest.fixture
-async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
-    """Give a front with an empty folder."""
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    kit = Kit(SqliteStore(tmp_path / "memory.db"), folder)
-    yield kit
-    await kit.store.close()
-    audit(tmp_path / "memory.db")
 
 
 async def test_a_folder_becomes_documents(kit: Kit) -> None:
