@@ -19,6 +19,7 @@ from memory_mcp.domain.models import (
     Page,
     QueueCounts,
     Space,
+    TrashPage,
 )
 
 T = TypeVar("T")
@@ -137,6 +138,18 @@ class Snapshot(SnapshotOfDocuments, Protocol):
         Raises:
             InvalidArgumentError: the cursor is invalid.
         """
+        ...
+
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        """Return the deleted memories of a namespace, the latest deleted first.
+
+        Raises:
+            InvalidArgumentError: the cursor is invalid.
+        """
+        ...
+
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        """Return the vector of each memory's first embedded chunk in the active space; those without are absent."""
         ...
 
     def space(self) -> Space | None:

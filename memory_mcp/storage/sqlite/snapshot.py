@@ -22,6 +22,7 @@ from memory_mcp.domain.models import (
     Page,
     QueueCounts,
     Space,
+    TrashPage,
 )
 from memory_mcp.storage.sqlite.db.partitions import searched
 from memory_mcp.storage.sqlite.documents import sections
@@ -29,7 +30,7 @@ from memory_mcp.storage.sqlite.lexical import search
 from memory_mcp.storage.sqlite.lexical.search import PartitionIndex
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.records import reads
-from memory_mcp.storage.sqlite.vectors import exact
+from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.search import VectorSearch
 
 
@@ -68,6 +69,13 @@ class SqliteSnapshot:
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)
+
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        return reads.trash(self._db, namespace, limit, cursor)
+
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        active = exact.active_space(self._db)
+        return {} if active is None else context.first_vectors(self._db, active[0], active[1].dimensions, keys)
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         return self._finder.nearest(self._db, vector, space, self._narrowed(filters), limit)
