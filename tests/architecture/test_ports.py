@@ -19,6 +19,7 @@ STORE = r"(self\.)?_?store|self\._copying\(\)"
 NAMED = {
     "Snapshot": r"(self\.)?_?snapshot|it",
     "SnapshotOfDocuments": r"(self\.)?_?snapshot|it",
+    "SnapshotOfLists": r"(self\.)?_?snapshot|it",
     "Embedder": r"(self\.)?_?embedder|tools\.embedder",
     "ContextSource": r"(self\.)?_?source|each",
     "ContextSources": r"((self|services)\.)?_?sources",
