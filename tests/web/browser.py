@@ -63,7 +63,7 @@ class Browser:
 
 
 class Tab:
-    """One page. Selectors are Playwright's (CSS, `text=Save`, `role=button[name="Save"]`); each waits for its element."""
+    """One page. Selectors are Playwright's (CSS, `text=Save`, `role=button[name="Save"]`), and each waits for one."""
 
     def __init__(self, browser: Browser, name: str, context: str) -> None:
         self._browser = browser
