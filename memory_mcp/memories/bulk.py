@@ -20,6 +20,8 @@ AT_ONCE: Final = 200
 """Memories of one call: it takes a second or two."""
 
 ActionName = Literal["tag", "untag", "type", "delete", "restore"]
+UndoneName = ActionName | Literal["edit"]
+"""What can be taken back: an edit of one memory too."""
 ItemT = TypeVar("ItemT")
 
 
@@ -69,7 +71,7 @@ class Bulk:
         """Change the memories that can be; what fails is refused alone."""
         return await _each(ids, lambda memory_id: self._change(action, memory_id), str)
 
-    async def undo(self, name: ActionName, done: Sequence[Changed]) -> BulkOutcome:
+    async def undo(self, name: UndoneName, done: Sequence[Changed]) -> BulkOutcome:
         """Take back what was done, except where something changed meanwhile."""
         return await _each(done, lambda one: self._undo(name, one), lambda one: one.id)
 
@@ -83,7 +85,7 @@ class Bulk:
         changed = await self._memories.update(memory_id, self._reach, _change_of(action, memory), memory.revision)
         return None if changed.revision == memory.revision else _done(changed)
 
-    async def _undo(self, name: ActionName, one: Changed) -> Changed:
+    async def _undo(self, name: UndoneName, one: Changed) -> Changed:
         if name == "delete":
             return _done(await self._memories.undelete(one.id, self._reach, one.revision))
         memory = await self._memories.get(one.id, self._reach)

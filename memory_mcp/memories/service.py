@@ -173,6 +173,14 @@ class Memories:
             halves = (ids[:half], ids[half:]) if half else ()
             return [gone for part in halves for gone in await self._delete_known(part, within)]
 
+    async def deleted(self, memory_id: str, reach: Reach) -> Memory:
+        """Return a deleted memory.
+
+        Raises:
+            NotFoundError: it is not deleted, was purged, or is out of reach.
+        """
+        return await self._store.deleted(memory_id, reach.namespace, any_namespace=not reach.bound)
+
     async def undelete(self, memory_id: str, reach: Reach, expected_revision: int | None = None) -> Memory:
         """Restore a deleted memory, with vectors if they are ready within the budget.
 
@@ -180,8 +188,7 @@ class Memories:
             NotFoundError: it is not deleted, was purged, or is out of reach.
             ConflictError: its revision is not the expected one.
         """
-        memory = await self._store.deleted(memory_id, reach.namespace, any_namespace=not reach.bound)
-        reach.own(memory)
+        memory = reach.own(await self.deleted(memory_id, reach))
         if expected_revision not in {None, memory.revision}:
             raise ConflictError(f"expected_revision: the memory was changed to revision {memory.revision} meanwhile")
         restored = await self._store.undelete(memory, await self._embed(memory.content))
