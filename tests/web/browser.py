@@ -114,9 +114,9 @@ class Tab:
     def wait(self, selector: str, state: Literal["visible", "hidden", "attached", "detached"] = "visible") -> None:
         self._special("wait", selector, state)
 
-    def until(self, expression: str, value: object = None) -> None:
+    def until(self, expression: str) -> None:
         """Wait until an expression of JavaScript is true."""
-        self._special("until", expression, value)
+        self._special("until", expression)
 
     def js(self, expression: str, value: object = None) -> Any:
         """Return what an expression of JavaScript gives."""
