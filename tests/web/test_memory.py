@@ -110,7 +110,12 @@ def test_what_lies_around_a_memory(sign_in: SignIn, site: Site) -> None:
         "Turn 4",
     ]
     tab.wait("#alike >> text=The same words")
+    tab.click("#alike [data-select] >> nth=0")
+    tab.wait(".bulk >> text=1 selected")
     tab.shot("memory-related", full=True)
+    tab.click("[data-change=delete]")
+    tab.wait(".toast >> text=Deleted 1 memory")
+    tab.wait("#alike >> text=The same words", "hidden")
     tab.click("text=Show the whole conversation")
     tab.until("document.querySelectorAll('#hits [data-row]').length === 5")
     assert tab.errors == []

@@ -134,8 +134,9 @@ def _passage(hit: SearchHit, result: SearchResult, query: str) -> str:
     by_words = result.mode == "keyword" or result.intent == "identifier"
     passage = best_chunk(hit.content, hit.passage, query, SHOWN, by_words=by_words)
     shown = around(passage, hit.content, query, SHOWN)
-    broken = 0 if hit.content.startswith(shown) else shown.find(" ", 0, LONGEST_WORD) + 1
-    return shown[broken:]
+    start = hit.content.find(shown)
+    begins_a_word = start == 0 or hit.content[start - 1].isspace()
+    return shown if begins_a_word else shown[shown.find(" ", 0, LONGEST_WORD) + 1 :]
 
 
 def _words(result: SearchResult, query: str) -> str:
