@@ -151,13 +151,14 @@ def test_what_a_search_does_without_is_said(browser: Browser) -> None:
             "PATH": "/usr/bin:/bin",
             "MCP_MEMORY_SQLITE_PATH": f"{name}/memory.db",
             "MCP_MEMORY_EMBEDDER_ADDRESS": f"unix:{name}/nobody.sock",
+            "MCP_MEMORY_LOG_LEVEL": "debug",
         }
         site = Site(WebFront(FRONT, settings, folder), folder)
         try:
             store(site, "The key is under the mat.")
             tab = browser.open(site.url)
             tab.goto(f"/sign-in#{site.code()}")
-            tab.goto("/?query=key")
+            tab.goto("/?query=key+kestrel")
             tab.wait("text=Searched by words only")
             tab.shot("search-degraded")
             tab.click("#hits a.passage")
@@ -165,6 +166,8 @@ def test_what_a_search_does_without_is_said(browser: Browser) -> None:
             tab.close()
         finally:
             site.front.end()
+        logged = "".join(site.front.rest())
+        assert ("memory_search" in logged, "kestrel" in logged) == (True, False)
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("dark", None), ("light", SMALL)], ids=["dark", "small"])

@@ -22,7 +22,7 @@ async def put(site: PageSite, name: str, content: str = "", **fields: object) ->
     await site.services.memories.store(new)
 
 
-async def raw(browser: SignedIn, name: str, **asked: object) -> str:
+async def raw(browser: SignedIn, name: str, **asked: str | int) -> str:
     """Return a part of a memory's page."""
     return (await browser.http.get(f"/raw/{name}", params=asked)).raise_for_status().text
 

@@ -54,11 +54,17 @@ async def test_an_empty_query_lists_the_newest(site: PageSite) -> None:
     assert "4 memories, newest first" in first
     cursor = re.search(r'data-more="([^"]+)"', first)
     assert cursor is not None
-    asked = {"part": "results", "limit": 3, "cursor": unescape(cursor[1])}
+    asked: dict[str, str | int] = {"part": "results", "limit": 3, "cursor": unescape(cursor[1])}
     rest = (await browser.http.get("/view/", params=asked)).text
     assert shown(rest) == ["day 1"]
     assert "<form" not in rest
-    assert shown(await browser.view("/?after=2026-05-02&before=2026-05-03")) == ["day 2"]
+    narrow = await browser.view("/?after=2026-05-02&before=2026-05-03&tags=t")
+    assert shown(narrow) == ["day 2"]
+    without = re.findall(r'href="([^"]+)" aria-label="Remove this filter"', narrow)
+    assert [shown(await browser.view(unescape(address))) for address in without] == [
+        ["day 2", "day 1"],
+        ["day 4", "day 3", "day 2"],
+    ]
 
 
 async def test_a_time_in_words_is_shown_as_it_was_read(site: PageSite) -> None:

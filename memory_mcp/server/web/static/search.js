@@ -123,7 +123,7 @@ export function mount(root, page) {
   // On a small screen filters would push the list out of sight.
   if (window.innerWidth <= 800) { form.hidden = true; $('#filter-toggle', root).setAttribute('aria-expanded', 'false'); }
   function countFilters() {
-    const used = [...query().keys()].filter((name) => ['namespace', 'tags', 'type', 'time_expr', 'document', 'mode'].includes(name)).length;
+    const used = [...query().keys()].filter((name) => ['namespace', 'tags', 'type', 'time_expr', 'document', 'mode', 'conversation_id', 'metadata', 'after', 'before'].includes(name)).length;
     const badge = $('#filter-toggle .badge', root);
     badge.hidden = !used;
     badge.textContent = String(used);
