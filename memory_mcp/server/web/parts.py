@@ -38,11 +38,12 @@ class Given:
     tokens: Tokens
     default: Reach
     """Of the local user, and of tokens that are bound to no namespace."""
+    url: str
+    """Of the page, without a path."""
     port: int
-    is_secure: bool
-    """Whether it is served over TLS."""
     register: Register
     activity: Activity
+    codes: Codes
     clock: Monotonic = field(default=time.monotonic)
 
 
@@ -51,7 +52,7 @@ class Parts:
 
     def __init__(self, given: Given) -> None:
         self.given = given
-        self.codes = Codes(given.clock)
+        self.codes = given.codes
         self.sessions = Sessions(given.tokens, given.default, given.clock)
         self.templates = Templates()
         self.cookie: Final = f"memory_mcp_{given.port}"
@@ -67,7 +68,7 @@ class Parts:
     def visit(self, session: Session) -> Visit:
         """Return what a view gets."""
         given = self.given
-        return Visit(session.principal, given.settings, given.dispatcher, given.services, self.templates)
+        return Visit(session.principal, given.settings, given.dispatcher, given.services, given.tokens, self.templates)
 
 
 def signed_out() -> Response:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from memory_mcp.application.dispatcher import Dispatcher, GetServices
 from memory_mcp.application.request import Request, RequestKind, ToolCall
 from memory_mcp.domain.errors import ForbiddenError
+from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import Principal, Reach, Scope
 from memory_mcp.server.web.rendering import Templates
 from memory_mcp.settings import Settings
@@ -32,6 +33,7 @@ class Visit:
     settings: Settings
     dispatcher: Dispatcher
     services: GetServices
+    tokens: Tokens
     templates: Templates
 
     @property
