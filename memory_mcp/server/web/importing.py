@@ -17,7 +17,7 @@ from memory_mcp.domain.principal import Scope
 from memory_mcp.imports.moving import Moved
 from memory_mcp.imports.planning import Plan
 from memory_mcp.server.web.operations import Operation
-from memory_mcp.server.web.view import Page
+from memory_mcp.server.web.view import Visit
 from memory_mcp.tools.services import Services
 
 SHOWN: Final = 20
@@ -74,7 +74,7 @@ class ImportReport:
     """By which it can be undone."""
 
 
-async def import_own(page: Page, source: Path, operation: Operation) -> ImportReport:
+async def import_own(visit: Visit, source: Path, operation: Operation) -> ImportReport:
     """Import a file that `memory-mcp export` or this page wrote.
 
     Raises:
@@ -82,7 +82,7 @@ async def import_own(page: Page, source: Path, operation: Operation) -> ImportRe
         MemoryMcpError: the store cannot be written, or the caller may not.
     """
     operation.enter("reading")
-    plan = await page.run("import", lambda _: asyncio.to_thread(_counted, source, operation), (Scope.ADMIN,))
+    plan = await visit.run("import", lambda _: asyncio.to_thread(_counted, source, operation), (Scope.ADMIN,))
     await operation.confirmed(plan)
     operation.enter("importing", plan.memories)
 
@@ -90,7 +90,7 @@ async def import_own(page: Page, source: Path, operation: Operation) -> ImportRe
         with source.open("rb") as file:
             return await import_export(file, services.transfer(), operation.advance)
 
-    done = await page.run("import", work, (Scope.ADMIN,), "bulk")
+    done = await visit.run("import", work, (Scope.ADMIN,), "bulk")
     renamed = Lines.of(done.renamed)
     return ImportReport(done.created, done.known, done.pending, Lines.of(done.conflicts), renamed=renamed)
 
@@ -112,7 +112,7 @@ def _counted(source: Path, operation: Operation) -> ImportPlan:
     return ImportPlan(memories, versions, namespaces=namespaces, is_cut=is_cut)
 
 
-async def import_peer(page: Page, move: Move, operation: Operation) -> ImportReport:
+async def import_peer(visit: Visit, move: Move, operation: Operation) -> ImportReport:
     """Import another system's memories.
 
     Raises:
@@ -121,7 +121,7 @@ async def import_peer(page: Page, move: Move, operation: Operation) -> ImportRep
     """
     operation.enter("reading")
     with _called(move.path, operation.subject):
-        plan = await page.run("import", lambda _: move.plan(), (Scope.ADMIN,))
+        plan = await visit.run("import", lambda _: move.plan(), (Scope.ADMIN,))
         await operation.confirmed(_shown(plan))
         operation.enter("importing", plan.taken)
         begun = False
@@ -131,7 +131,7 @@ async def import_peer(page: Page, move: Move, operation: Operation) -> ImportRep
             begun = True
 
         reporting = Reporting(on_begin, operation.advance, partial(_compare, operation, plan.taken))
-        moved = await page.run("import", lambda services: move.run(plan, services, reporting), (Scope.ADMIN,), "bulk")
+        moved = await visit.run("import", lambda services: move.run(plan, services, reporting), (Scope.ADMIN,), "bulk")
     return _told(moved, move.target.run if begun else None)
 
 

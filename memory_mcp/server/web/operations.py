@@ -160,11 +160,3 @@ class Operations:
             raise ConflictError("this cannot be broken off; it ends by itself")
         self._tasks[operation_id].cancel()
         return operation
-
-    async def close(self) -> None:
-        """End all."""
-        running = list(self._tasks.values())
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running)
