@@ -46,9 +46,8 @@ async def load(visit: Visit, query: DocumentQuery) -> Mapping[str, object]:
         "outline": outline,
         "more": min(MOST, query.sections * 5) if len(outline) < document.sections else None,
         "watches": [watch for watch in watches if any(file.is_relative_to(watch.path) for file in files)],
-        "is_file": bool(files),
         "may_write": visit.may(Scope.WRITE),
-        "may_refresh": bool(files) and visit.may(Scope.WRITE) and visit.may(Scope.ADMIN),
+        "may_refresh": len(files) == len(document.uris) and visit.may(Scope.WRITE) and visit.may(Scope.ADMIN),
     }
 
 
