@@ -84,6 +84,7 @@ def picture(tab: Tab, name: str) -> None:
     tab.click("#theme")
     assert tab.violations() == []
     tab.do("setViewportSize", {"width": SMALL[0], "height": SMALL[1]})
+    tab.until("getComputedStyle(document.querySelector('#nav')).visibility === 'hidden'")
     tab.shot(f"{name}-small", full=True)
     assert tab.js("document.documentElement.scrollWidth <= window.innerWidth")
     tab.do("setViewportSize", {"width": 1280, "height": 900})
@@ -256,7 +257,7 @@ def test_memories_move_in_from_another_system(sign_in: SignIn, system: System) -
 
 
 def test_health_tells_what_is_wrong_and_what_fixes_it(sign_in: SignIn, system: System) -> None:
-    """The last test of these: it ends the daemon. The machine's checks arrive one by one, and their report names no folder of the user."""
+    """The machine's checks arrive one by one. The last of these tests, because it ends the daemon."""
     store(system.site, "The oars are in the shed")
     tab = sign_in("/health", at=system.site)
     assert "htpt" in tab.text("#now")

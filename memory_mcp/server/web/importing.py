@@ -12,7 +12,7 @@ from typing import Final
 
 from memory_mcp.application.moving_in import Move, Reporting
 from memory_mcp.application.transfer import EndsEarlyError, Imported, import_export, records
-from memory_mcp.domain.errors import TransferError
+from memory_mcp.domain.errors import InvalidArgumentError, TransferError
 from memory_mcp.domain.principal import Scope
 from memory_mcp.imports.moving import Moved
 from memory_mcp.imports.planning import Plan
@@ -81,16 +81,17 @@ async def import_own(visit: Visit, source: Path, operation: Operation) -> Import
         InvalidArgumentError: a line of it is invalid.
         MemoryMcpError: the store cannot be written, or the caller may not.
     """
-    operation.enter("reading")
-    plan = await visit.run("import", lambda _: asyncio.to_thread(_counted, source, operation), (Scope.ADMIN,))
-    await operation.confirmed(plan)
-    operation.enter("importing", plan.memories)
 
     async def work(services: Services) -> Imported:
         with source.open("rb") as file:
             return await import_export(file, services.transfer(), operation.advance)
 
-    done = await visit.run("import", work, (Scope.ADMIN,), "bulk")
+    operation.enter("reading")
+    with _called(source, operation.subject):
+        plan = await visit.run("import", lambda _: asyncio.to_thread(_counted, source, operation), (Scope.ADMIN,))
+        await operation.confirmed(plan)
+        operation.enter("importing", plan.memories)
+        done = await visit.run("import", work, (Scope.ADMIN,), "bulk")
     renamed = Lines.of(done.renamed)
     return ImportReport(done.created, done.known, done.pending, Lines.of(done.conflicts), renamed=renamed)
 
@@ -146,7 +147,7 @@ def _called(path: Path, name: str) -> Iterator[None]:
     """Let errors name what the user chose, not the copy that we made of it."""
     try:
         yield
-    except TransferError as error:
+    except (InvalidArgumentError, TransferError) as error:
         raise TransferError(str(error).replace(str(path), name)) from error
 
 

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
-from memory_mcp.domain.errors import ConflictError, MemoryMcpError, NotFoundError, RateLimitedError, cut
+from memory_mcp.domain.errors import ConflictError, InternalError, MemoryMcpError, NotFoundError, RateLimitedError, cut
 
 KEPT: Final = 20
 """Of those that have ended."""
@@ -112,7 +113,7 @@ class Operations:
         self._held[operation.id] = operation
         task = asyncio.create_task(self._run(operation, work))
         self._tasks[operation.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(operation.id, None))
+        task.add_done_callback(partial(self._settle, operation))
         return operation
 
     async def _run(self, operation: Operation, work: Work) -> None:
@@ -121,10 +122,17 @@ class Operations:
             operation.state = OperationState.DONE
         except MemoryMcpError as error:
             operation.state, operation.error = OperationState.FAILED, error.with_fix()
-        except (TimeoutError, asyncio.CancelledError):
+        except TimeoutError:  # nobody gave the word
             operation.state = OperationState.CANCELLED
-        finally:
-            operation.ended = datetime.now(UTC)
+
+    def _settle(self, operation: Operation, task: asyncio.Task[None]) -> None:
+        """Note the end, also of what was cancelled before it began, or failed in a way that nobody foresaw."""
+        del self._tasks[operation.id]
+        operation.ended = datetime.now(UTC)
+        if not operation.state.is_final:
+            is_cancelled = task.cancelled() or task.exception() is None
+            operation.state = OperationState.CANCELLED if is_cancelled else OperationState.FAILED
+            operation.error = "" if is_cancelled else str(InternalError(operation.id))
 
     def _forget(self) -> None:
         ended = [operation.id for operation in self._held.values() if operation.state.is_final]

@@ -26,7 +26,8 @@ async function refreshHead(card, page) {
   const fresh = [...parsed.querySelectorAll('.card')].find((each) => each.dataset.key === card.dataset.key);
   if (!fresh) return;
   const form = page.ui.$('form', card);
-  const head = [...fresh.children].filter((child) => !child.matches('form, .answer'));
+  const told = page.ui.$('.answer .notice', card) ? '.notice' : 'form';  // what the answer says need not stand there twice
+  const head = [...fresh.children].filter((child) => !child.matches(`form, .answer, ${told}`));
   for (const child of [...card.children]) if (!child.matches('form, .answer')) child.remove();
   for (const child of head) card.insertBefore(child, form);
   page.ui.refreshTimes(card);

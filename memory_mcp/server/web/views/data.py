@@ -36,6 +36,8 @@ from memory_mcp.tools.services import Services
 BOUNDS: Final = Bounds(files=1, file_bytes=4_000_000_000, bytes=4_000_000_000)
 OWN: Final = "memory-mcp"
 """The system whose file an export is."""
+ENDED: Final = 3
+"""Operations that are shown after their end."""
 LOCAL: Final = "local"
 """The id of who sits at the machine."""
 
@@ -62,8 +64,8 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         backups = services.backups
         return backups.are_possible, await asyncio.to_thread(backups.held) if backups.are_possible else ()
 
+    operations = _latest(visit.operations.of(visit.principal.id))
     are_possible, held = await visit.run("backup", work, (Scope.ADMIN,))
-    operations = visit.operations.of(visit.principal.id)
     return {
         "are_possible": are_possible,
         "backups": [_shown(each) for each in held],
@@ -75,6 +77,12 @@ async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
         "is_local": visit.principal.id == LOCAL,
         "is_read_only": visit.settings.read_only,
     }
+
+
+def _latest(operations: Sequence[Operation]) -> Sequence[Operation]:
+    """Return what goes on, and the latest of what has ended."""
+    ended = [operation for operation in operations if operation.state.is_final][:ENDED]
+    return [operation for operation in operations if not operation.state.is_final or operation in ended]
 
 
 def _shown(held: BackupFile) -> ShownBackup:
