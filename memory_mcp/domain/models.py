@@ -271,6 +271,14 @@ class BackgroundScores:
     """The cosines of an even sample of them."""
 
 
+class FirstVector(NamedTuple):  # a hundred thousand are read for a map
+    """Where a memory lies in the embedding space."""
+
+    key: int
+    vector: bytes
+    """Of its first chunk with a vector."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """Counts of a namespace."""
