@@ -271,14 +271,6 @@ class BackgroundScores:
     """The cosines of an even sample of them."""
 
 
-class FirstVector(NamedTuple):  # a hundred thousand are read for a map
-    """Where a memory lies in the embedding space."""
-
-    key: int
-    vector: bytes
-    """Of its first chunk with a vector."""
-
-
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """Counts of a namespace."""
@@ -306,6 +298,23 @@ class Page:
     """A part of a list, newest first."""
 
     memories: tuple[Memory, ...]
+    next_cursor: str | None
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """A deleted memory that is still kept."""
+
+    memory: Memory
+    deleted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TrashPage:
+    """A part of what was deleted, the latest first."""
+
+    memories: tuple[Trashed, ...]
     next_cursor: str | None
     total: int
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memory_mcp.domain.models import DOCUMENT, Chunk, Embedded, Filters, FirstVector
+from memory_mcp.domain.models import DOCUMENT, Chunk, Embedded, Filters
 from memory_mcp.domain.ports import Store
 from tests.contracts.shelf import HERE, OTHER_SPACE, SPACE, new, put, towards, whole
 from tests.fakes.clock import FakeClock
@@ -23,7 +23,7 @@ async def test_an_empty_store_has_no_extent_and_counts_nothing(store: Store) -> 
     assert await store.read(lambda it: it.extent(HERE)) is None
     assert await store.read(lambda it: it.density(HERE, [DAY, DAY + HOUR])) == [0]
     assert await store.read(lambda it: it.labels(HERE, "tag")) == []
-    assert await store.read(lambda it: it.first_vectors(0, 10)) == []
+    assert await store.read(lambda it: it.embedded_keys(0, 10)) == []
 
 
 async def test_a_count_takes_its_first_edge_and_leaves_its_last_to_the_next(store: Store) -> None:
@@ -67,19 +67,22 @@ async def test_a_memory_is_labelled_by_its_most_used_tag(store: Store) -> None:
     assert await store.read(lambda it: it.labels(HERE, "tag")) == expected
 
 
-async def test_vectors_come_in_order_of_keys_one_for_each_memory(store: Store) -> None:
-    """Of the first chunk in the active space that has one; pages begin after a key."""
+async def test_keys_with_a_vector_come_in_order(store: Store) -> None:
+    """Of every namespace, once each, if a chunk has its vector in the active space; pages begin after a key."""
     two = Embedded((Chunk(0, 3, towards(10)), Chunk(3, 7, towards(20))), SPACE)
     refused = Embedded((Chunk(0, 3, None, "refused [made by]"), Chunk(3, 7, towards(30))), SPACE)
+    unwell = Embedded((Chunk(0, 6, None, "refused [made by]"),), SPACE)
     await store.add([(new("one two"), two), (new("three"), whole("three")), (new("not two"), refused)])
-    await store.add([(new("other"), whole("other", towards(40), OTHER_SPACE))])
+    await store.add([(new("other"), whole("other", towards(40), OTHER_SPACE)), (new("unwell"), unwell)])
     last = await put(store, "last", towards(50), namespace="there")
     gone = await put(store, "gone", towards(60))
     await store.delete([gone.id], HERE, dry_run=False)
-    found = await store.read(lambda it: it.first_vectors(0, 10))
-    assert [vector for _, vector in found] == [towards(10), towards(30), towards(50)]
-    assert await store.read(lambda it: it.first_vectors(0, 2)) == found[:2]
-    assert await store.read(lambda it: it.first_vectors(found[1].key, 2)) == [FirstVector(last.key, towards(50))]
+    found = await store.read(lambda it: it.embedded_keys(0, 10))
+    fetched = await store.read(lambda it: it.fetch(found))
+    assert [fetched[key].content for key in found] == ["one two", "not two", "last"]
+    assert await store.read(lambda it: it.embedded_keys(0, 2)) == found[:2]
+    assert await store.read(lambda it: it.embedded_keys(found[1], 2)) == [last.key]
+    assert await store.read(lambda it: it.embedded_keys(last.key, 2)) == []
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Literal
 
-from memory_mcp.domain.models import Chunk, Filters, FirstVector, Memory
+from memory_mcp.domain.models import Filters, Memory
 from memory_mcp.domain.names import folded
 from tests.fakes.shelves import OnShelves
 
@@ -46,15 +46,9 @@ class FakeCharts(OnShelves):
 
         return [(memory.key, best(memory)) for memory in found]
 
-    def first_vectors(self, after: int, limit: int) -> list[FirstVector]:
-        """Return the vector of each memory's first chunk."""
-        found = [
-            FirstVector(memory.key, vectors[0])
-            for memory in self._live()
-            if memory.key > after
-            and (vectors := [chunk.vector for chunk in self._chunks(memory.key) if chunk.vector is not None])
-        ]
-        return found[:limit]
-
-    def _chunks(self, key: int) -> list[Chunk]:
-        return sorted(self.shelves.of(key), key=lambda chunk: chunk.start)
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        """Return those that have a vector."""
+        filed = {
+            key for key, passage, of in self.shelves.passages.values() if passage.vector and of == self.shelves.space
+        }
+        return [memory.key for memory in self._live() if memory.key > after and memory.key in filed][:limit]

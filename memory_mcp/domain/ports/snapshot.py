@@ -12,7 +12,6 @@ from memory_mcp.domain.models import (
     BackgroundScores,
     DocumentFrequencies,
     Filters,
-    FirstVector,
     KeywordMatches,
     Match,
     Memory,
@@ -21,6 +20,7 @@ from memory_mcp.domain.models import (
     Page,
     QueueCounts,
     Space,
+    TrashPage,
 )
 
 T = TypeVar("T")
@@ -57,8 +57,8 @@ class SnapshotForCharts(Protocol):
         """
         ...
 
-    def first_vectors(self, after: int, limit: int) -> list[FirstVector]:
-        """Return the first live memories after this key with a vector in the active space, in key order."""
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        """Return the first live memories after this key with a vector in the active space, in order."""
         ...
 
 
@@ -163,6 +163,18 @@ class Snapshot(SnapshotOfDocuments, SnapshotForCharts, Protocol):
         Raises:
             InvalidArgumentError: the cursor is invalid.
         """
+        ...
+
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        """Return the deleted memories of a namespace, the latest deleted first.
+
+        Raises:
+            InvalidArgumentError: the cursor is invalid.
+        """
+        ...
+
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        """Return the vector of each memory's first embedded chunk in the active space; those without are absent."""
         ...
 
     def space(self) -> Space | None:

@@ -16,7 +16,6 @@ from memory_mcp.domain.models import (
     BackgroundScores,
     DocumentFrequencies,
     Filters,
-    FirstVector,
     KeywordMatches,
     Match,
     Memory,
@@ -25,6 +24,7 @@ from memory_mcp.domain.models import (
     Page,
     QueueCounts,
     Space,
+    TrashPage,
 )
 from memory_mcp.storage.sqlite.db.partitions import searched
 from memory_mcp.storage.sqlite.documents import sections
@@ -32,7 +32,7 @@ from memory_mcp.storage.sqlite.lexical import search
 from memory_mcp.storage.sqlite.lexical.search import PartitionIndex
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
 from memory_mcp.storage.sqlite.records import charts, reads
-from memory_mcp.storage.sqlite.vectors import exact
+from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.search import VectorSearch
 
 
@@ -71,6 +71,13 @@ class SqliteSnapshot:
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)
+
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        return reads.trash(self._db, namespace, limit, cursor)
+
+    def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:
+        active = exact.active_space(self._db)
+        return {} if active is None else context.first_vectors(self._db, active[0], active[1].dimensions, keys)
 
     def nearest(self, vector: bytes, space: Space, filters: Filters, limit: int) -> list[Match]:
         return self._finder.nearest(self._db, vector, space, self._narrowed(filters), limit)
@@ -130,5 +137,5 @@ class SqliteSnapshot:
     def labels(self, filters: Filters, by: Literal["type", "tag"]) -> list[tuple[int, str]]:
         return charts.labels(self._db, filters, by)
 
-    def first_vectors(self, after: int, limit: int) -> list[FirstVector]:
-        return charts.first_vectors(self._db, after, limit)
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        return charts.embedded_keys(self._db, after, limit)

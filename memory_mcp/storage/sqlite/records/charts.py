@@ -8,24 +8,19 @@ from typing import Literal, cast
 
 import apsw
 
-from memory_mcp.domain.models import Filters, FirstVector
+from memory_mcp.domain.models import Filters
 from memory_mcp.storage.sqlite.db.conditions import WhereClause, condition
 from memory_mcp.storage.sqlite.db.rows import from_micros, to_json, to_micros
-from memory_mcp.storage.sqlite.vectors import context
-from memory_mcp.storage.sqlite.vectors.exact import active_space
 
 
 def extent(db: apsw.Connection, filters: Filters) -> tuple[datetime, datetime] | None:
     """Return when the first and the last memory were created; None if there are none."""
     where = condition(filters)
-    ends = tuple(
-        cast(
-            "int | None",
-            db.execute(f"SELECT {end}(created_at) FROM memories AS m WHERE {where.sql}", where.parameters).get,
-        )  # noqa: S608 - only parameters
+    first, last = (
+        db.execute(f"SELECT {end}(created_at) FROM memories AS m WHERE {where.sql}", where.parameters).get  # noqa: S608 - only parameters
         for end in ("min", "max")  # apart, so that each is one look into the index
     )
-    return None if ends[0] is None or ends[1] is None else (from_micros(ends[0]), from_micros(ends[1]))
+    return None if first is None else (from_micros(cast("int", first)), from_micros(cast("int", last)))
 
 
 def density(db: apsw.Connection, filters: Filters, edges: Sequence[datetime]) -> list[int]:
@@ -55,7 +50,7 @@ def _tag_labels(db: apsw.Connection, where: WhereClause) -> list[tuple[int, str]
     """Return each memory's most used tag; Python ranks them, as SQLite would sort the tags of each memory."""
     tagged = f"FROM memories AS m JOIN tags AS t USING (key) WHERE {where.sql}"
     used = db.execute(
-        f"SELECT t.tag, t.folded, min(m.key) {tagged} GROUP BY t.folded ORDER BY count(*) DESC, t.folded",  # noqa: S608 - only parameters
+        f"SELECT t.tag, t.folded, min(m.key) {tagged} GROUP BY t.folded ORDER BY count(*) DESC, t.folded",
         where.parameters,
     ).fetchall()
     ranks = {tag[1]: (rank, tag[0]) for rank, tag in enumerate(cast("list[tuple[str, str, int]]", used))}
@@ -67,16 +62,13 @@ def _tag_labels(db: apsw.Connection, where: WhereClause) -> list[tuple[int, str]
     return [(key, label) for key, (_, label) in best.items()]
 
 
-def first_vectors(db: apsw.Connection, after: int, limit: int) -> list[FirstVector]:
-    """Return the first live memories after this key that have a vector, with that of their first chunk."""
-    if (active := active_space(db)) is None:
-        return []
-    number, space = active
+def embedded_keys(db: apsw.Connection, after: int, limit: int) -> list[int]:
+    """Return the first live memories after this key that have a vector."""
     rows = db.execute(
         """SELECT m.key FROM memories AS m WHERE m.deleted_at IS NULL AND m.key > ?
-           AND EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.state = 'embedded' AND p.space = ?)
+           AND EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.state = 'embedded'
+                       AND p.space = (SELECT number FROM spaces WHERE active = 1))
            ORDER BY m.key LIMIT ?""",
-        (after, number, limit),
+        (after, limit),
     )
-    keys = {key for (key,) in cast("Iterator[tuple[int]]", rows)}
-    return [FirstVector(*each) for each in sorted(context.first_vectors(db, number, space.dimensions, keys).items())]
+    return [key for (key,) in cast("Iterator[tuple[int]]", rows)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -132,7 +131,7 @@ def _among_neighbours(
     return dict(cast("Iterator[tuple[int, bytes]]", rows))
 
 
-def first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: AbstractSet[int]) -> dict[int, bytes]:
+def first_vectors(db: apsw.Connection, number: int, dimensions: int, keys: Iterable[int]) -> dict[int, bytes]:
     """Return the vector of each memory's first embedded chunk."""
     rows = db.execute(
         """SELECT (SELECT id FROM passages WHERE key = w.value AND state = 'embedded' AND space = ?
