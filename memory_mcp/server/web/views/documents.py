@@ -1,0 +1,17 @@
+"""The view documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from memory_mcp.server.web.view import Nav, NoArguments, PageView, Visit
+
+
+async def load(visit: Visit, query: NoArguments) -> Mapping[str, object]:
+    """Return what the template shows."""
+    del visit, query
+    return {}
+
+
+DOCUMENTS: Final = PageView("documents", "/documents", NoArguments, load, nav=Nav("memories", "documents"))

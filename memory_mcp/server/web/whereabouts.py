@@ -1,0 +1,109 @@
+"""Where the fronts of this user serve the page: private files that `memory-mcp open` reads.
+
+A front answers a request for a link by writing the code to a file that the asker has named, so that both know that
+they belong to the same user: another program that has taken the port of a front that died cannot write it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from memory_common import whole_file
+from memory_mcp.domain.errors import InvalidArgumentError
+
+PRIVATE_FOLDER: Final = 0o700
+REPLY: Final = re.compile(r"[0-9a-f]{32}")
+CODE_SUFFIX: Final = ".code"
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """A front that serves the page."""
+
+    url: str
+    pid: int
+    store: str
+
+
+class Register:
+    """A folder of the user's with one file for each front."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextlib.contextmanager
+    def registered(self, front: Whereabouts) -> Iterator[None]:
+        """Keep a front in the register for as long as the context lasts; a folder that cannot be written is left."""
+        path = self._folder / f"{front.pid}.json"
+        with contextlib.suppress(OSError):
+            self._make()
+            whole_file.write(path, json.dumps(asdict(front)).encode())
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def of_store(self, store: str) -> list[Whereabouts]:
+        """Return the fronts of a store that may still run, newest first."""
+        found = [front for path in self._files() if (front := _read(path)) and front.store == store]
+        return [front for front in found if _runs(front.pid)]
+
+    def reply(self, name: str, code: str) -> None:
+        """Write a code to the file that its asker reads.
+
+        Raises:
+            InvalidArgumentError: it is not such a name.
+            OSError: the file cannot be written.
+        """
+        if not REPLY.fullmatch(name):
+            raise InvalidArgumentError("reply", "must be 32 hexadecimal digits")
+        self._make()
+        whole_file.write(self._folder / f"{name}{CODE_SUFFIX}", code.encode())
+
+    def new_reply(self) -> str:
+        """Return a name that nobody has used."""
+        return secrets.token_hex(16)
+
+    def take(self, name: str) -> str | None:
+        """Return the code of a reply and remove its file; None if there is none."""
+        path = self._folder / f"{name}{CODE_SUFFIX}"
+        with contextlib.suppress(OSError):
+            code = path.read_text(encoding="utf-8")
+            path.unlink()
+            return code
+        return None
+
+    def _make(self) -> None:
+        self._folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+
+    def _files(self) -> list[Path]:
+        with contextlib.suppress(OSError):
+            return sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+        return []
+
+
+def _read(path: Path) -> Whereabouts | None:
+    with contextlib.suppress(OSError, ValueError):
+        match json.loads(path.read_bytes()):
+            case {"url": str(url), "pid": int(pid), "store": str(store)}:
+                return Whereabouts(url, pid, store)
+    return None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's now
+        return False
+    return True
