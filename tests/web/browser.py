@@ -63,7 +63,7 @@ class Browser:
 
 
 class Tab:
-    """One page. Selectors are Playwright's (CSS, `text=Save`, `role=button[name="Save"]`); each waits for its element."""
+    """One page. Selectors are Playwright's (CSS, `text=Save`, `role=button[name="Save"]`), and each waits for one."""
 
     def __init__(self, browser: Browser, name: str, context: str) -> None:
         self._browser = browser
@@ -114,9 +114,9 @@ class Tab:
     def wait(self, selector: str, state: Literal["visible", "hidden", "attached", "detached"] = "visible") -> None:
         self._special("wait", selector, state)
 
-    def until(self, expression: str, value: object = None) -> None:
+    def until(self, expression: str) -> None:
         """Wait until an expression of JavaScript is true."""
-        self._special("until", expression, value)
+        self._special("until", expression)
 
     def js(self, expression: str, value: object = None) -> Any:
         """Return what an expression of JavaScript gives."""

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const [programs, executable] = process.argv.slice(2);
+const PATIENCE_MS = 15_000;
 const require = createRequire(`${programs}/`);
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -15,7 +16,7 @@ const pages = new Map();
 async function open(name, context, options) {
   if (!contexts.has(context)) contexts.set(context, await browser.newContext({ bypassCSP: false, ...options }));
   const page = await contexts.get(context).newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   const seen = { requests: [], errors: [], dialogs: [] };
   page.on('request', (request) => seen.requests.push(`${request.method()} ${request.url()}`));
   page.on('pageerror', (error) => seen.errors.push(String(error)));
@@ -31,7 +32,14 @@ const special = {
   text: (name, selector) => pages.get(name).page.locator(selector).first().innerText(),
   count: (name, selector) => pages.get(name).page.locator(selector).count(),
   values: (name, selector) => pages.get(name).page.locator(selector).allInnerTexts(),
-  until: (name, expression, value) => pages.get(name).page.waitForFunction(expression, value, { polling: 50 }).then(() => null),
+  // Not waitForFunction, which evaluates strings in the page, against its policy.
+  until: async (name, expression) => {
+    for (const end = Date.now() + PATIENCE_MS; ;) {
+      try { if (await pages.get(name).page.evaluate(expression)) return; } catch (error) { if (Date.now() > end) throw error; }
+      if (Date.now() > end) throw new Error(`not within ${PATIENCE_MS} ms`);
+      await new Promise((resolve) => { setTimeout(resolve, 20); });
+    }
+  },
   wait: (name, selector, state) => pages.get(name).page.locator(selector).first().waitFor({ state }).then(() => null),
   press: (name, keys) => pages.get(name).page.keyboard.press(keys),
   type: (name, text) => pages.get(name).page.keyboard.type(text),
