@@ -29,6 +29,8 @@ EARLY: Final = 100
 NEIGHBOURS: Final = 12
 """Landmarks that place a vector; those that lie far from the nearest one on the plane do not count."""
 PERPLEXITY: Final = 30.0
+SPREAD: Final = 0.12
+"""How far what the landmarks do not explain moves a vector, so that vectors between two do not form a line."""
 BLOCK: Final = 4_096
 """Vectors placed at once."""
 _TINY: Final = 1e-12
@@ -65,8 +67,10 @@ class Model:
         beside = np.square(near - near[:, :1]).sum(2) <= self.reach**2
         scale = np.maximum(distances[:, 1:4].mean(1, keepdims=True) if count > 3 else distances.max(), _TINY)
         weights = np.exp(-distances / scale * 2) * beside
-        placed: Floats = (weights[..., None] * near).sum(1) / weights.sum(1, keepdims=True)
-        return placed
+        weights /= weights.sum(1, keepdims=True)
+        placed: Floats = (weights[..., None] * near).sum(1)
+        rest = rows - np.einsum("ij,ijk->ik", weights, self.landmarks[nearest])
+        return placed + SPREAD * self.reach * (rest @ _askew(rows.shape[1])) / np.sqrt(scale)
 
 
 def learn(vectors: Floats, report: Report) -> Model:
@@ -94,6 +98,11 @@ def _directions(centred: Floats) -> Floats:
     """Return the directions in which the vectors differ most."""
     values, found = np.linalg.eigh(centred.T @ centred)
     return np.ascontiguousarray(found[:, np.argsort(values)[::-1][:DIRECTIONS]].astype(np.float32))
+
+
+def _askew(count: int) -> Floats:
+    """Return two directions for what is left of a vector, always the same."""
+    return np.random.default_rng(_SEED).normal(size=(count, 2)).astype(np.float32)
 
 
 def _distances(rows: Floats, others: Floats) -> Floats:

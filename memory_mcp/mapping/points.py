@@ -9,12 +9,13 @@ from array import array
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.mapping.kept import KeptMap
 
-CATEGORIES: Final = 10
+CATEGORIES: Final = 7
 """Labels with a colour of their own: more cannot be told apart."""
 OTHER: Final = CATEGORIES
 NONE: Final = CATEGORIES + 1
@@ -43,6 +44,8 @@ class Points:
     """By category."""
     unplaced: int
     """Memories that are not on the map yet."""
+    drawn_at: datetime
+    """When the map was laid out."""
 
     @staticmethod
     def of(kept: KeptMap, labelled: Sequence[tuple[int, str]]) -> Points:
@@ -61,16 +64,23 @@ class Points:
             categories,
             tuple(Category(label, categories.count(at)) for at, label in enumerate(labels)),
             len(labelled) - len(found),
+            kept.drawn_at,
         )
 
-    def message(self, name: str, **more: object) -> bytes:
+    def message(self, name: str) -> bytes:
         """Return what a browser gets: a header's length (uint32), the header, all x, all y (uint16), all categories.
 
         The header's length is a multiple of four, so that the numbers lie where a browser can read them.
         """
         legend = [[each.label, each.points] for each in self.legend]
         header = json.dumps(
-            {"set": name, "points": len(self.keys), "unplaced": self.unplaced, "legend": legend, **more}
+            {
+                "sheet": name,
+                "points": len(self.keys),
+                "unplaced": self.unplaced,
+                "legend": legend,
+                "drawn": self.drawn_at.isoformat(),
+            }
         ).encode()
         header += b" " * (-len(header) % 4)
         return b"".join(

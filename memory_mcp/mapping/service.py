@@ -83,6 +83,8 @@ class Maps:
         self._task: asyncio.Task[None] | None = None
         self._progress = Progress(MapState.MISSING)
         """Of what this process draws, or drew last."""
+        self._is_quiet = False
+        """Whether only what is new is drawn, while the map is shown as it is."""
         self._drawn: tuple[int, float] | None = None
         """The store's generation when it was last drawn, and when that was."""
         self.sets = PointSets()
@@ -108,7 +110,7 @@ class Maps:
         drawing = self._progress
         if drawing.state is MapState.DRAWING and self._task and self._task.done():
             return Progress(MapState.FAILED, 0, "drawing the map failed; draw it again, or report the bug with the log")
-        if drawing.state in {MapState.DRAWING, MapState.FAILED}:
+        if drawing.state is MapState.FAILED or (drawing.state is MapState.DRAWING and not self._is_quiet):
             return drawing
         if await self.current():
             return Progress(MapState.READY, 1.0)
@@ -133,6 +135,7 @@ class Maps:
     def draw(self, *, anew: bool) -> None:
         """Begin to draw in the background, unless that is being done; see `progress`."""
         if not self._is_busy:
+            self._is_quiet = not anew
             self._progress = Progress(MapState.DRAWING)
             self._task = asyncio.create_task(self._draw(anew=anew))
 

@@ -87,12 +87,10 @@ async def points(visit: Visit, request: HttpRequest) -> Response:
 
 async def _message(visit: Visit, query: MapArguments, services: Services) -> bytes:
     found = await services.maps.points(await _asked(visit, query, services), query.by)
-    progress = await services.maps.progress()
-    state = {"state": progress.state.value, "share": progress.share}
     if found is None:
         return b""
     name = services.maps.sets.add(visit.principal.id, found.keys)
-    return found.message(name, **state)
+    return found.message(name)
 
 
 async def _asked(visit: Visit, query: MapArguments, services: Services) -> list[Filters]:
