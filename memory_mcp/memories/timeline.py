@@ -11,9 +11,9 @@ from typing import Final
 from memory_mcp.domain.models import Filters
 from memory_mcp.domain.ports import Snapshot, Snapshots
 
-FIRST: Final = datetime(2, 1, 2, tzinfo=UTC)
-LAST: Final = datetime(9998, 12, 30, tzinfo=UTC)
-"""Within these, every time has a local one."""
+FIRST: Final = datetime(11, 1, 2, tzinfo=UTC)
+LAST: Final = datetime(9980, 1, 1, tzinfo=UTC)
+"""Within these, every decade begins at a time that Python knows; what lies beyond is not shown."""
 
 
 _TINY: Final = timedelta(microseconds=1)
