@@ -303,23 +303,6 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Trashed:
-    """A deleted memory that is still kept."""
-
-    memory: Memory
-    deleted_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class TrashPage:
-    """A part of what was deleted, the latest first."""
-
-    memories: tuple[Trashed, ...]
-    next_cursor: str | None
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
 class PendingChunk:
     """A passage waiting for a vector."""
 

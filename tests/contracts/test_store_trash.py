@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
-from memory_mcp.domain.models import Chunk, Embedded, Filters, TrashPage
+from memory_mcp.domain.models import Chunk, Embedded, Filters
 from memory_mcp.domain.ports import Store
+from memory_mcp.domain.trash import TrashPage
 from tests.contracts.shelf import HERE, SPACE, faults, new, put, towards
 from tests.fakes.clock import FakeClock
 from tests.fakes.shelves import EPOCH

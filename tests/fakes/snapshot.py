@@ -26,12 +26,11 @@ from memory_mcp.domain.models import (
     Page,
     QueueCounts,
     Space,
-    Trashed,
-    TrashPage,
 )
 from memory_mcp.domain.names import folded
 from memory_mcp.domain.ports import Snapshot
 from memory_mcp.domain.spelling import holds
+from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.search.lexical.query import share_known
 from memory_mcp.search.lexical.stems import LANGUAGES, mark
 from tests.fakes.charts import FakeCharts

@@ -20,8 +20,8 @@ from memory_mcp.domain.models import (
     Page,
     QueueCounts,
     Space,
-    TrashPage,
 )
+from memory_mcp.domain.trash import TrashPage
 
 T = TypeVar("T")
 
@@ -62,7 +62,27 @@ class SnapshotForCharts(Protocol):
         ...
 
 
-class Snapshot(SnapshotOfDocuments, SnapshotForCharts, Protocol):
+class SnapshotOfLists(Protocol):
+    """The part of a snapshot that lists memories page by page."""
+
+    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
+        """Return memories newest first; a cursor reveals nothing about other namespaces.
+
+        Raises:
+            InvalidArgumentError: the cursor is invalid.
+        """
+        ...
+
+    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
+        """Return the deleted memories of a namespace, the latest deleted first.
+
+        Raises:
+            InvalidArgumentError: the cursor is invalid.
+        """
+        ...
+
+
+class Snapshot(SnapshotOfDocuments, SnapshotOfLists, SnapshotForCharts, Protocol):
     """Reads from one moment; valid only inside the `read` that created it.
 
     A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.
@@ -155,22 +175,6 @@ class Snapshot(SnapshotOfDocuments, SnapshotForCharts, Protocol):
 
     def tags_among(self, words: Sequence[str], namespace: str) -> frozenset[str]:
         """Return the words that are tags of the namespace's live memories, ignoring case."""
-        ...
-
-    def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
-        """Return memories newest first; a cursor reveals nothing about other namespaces.
-
-        Raises:
-            InvalidArgumentError: the cursor is invalid.
-        """
-        ...
-
-    def trash(self, namespace: str, *, limit: int, cursor: str | None) -> TrashPage:
-        """Return the deleted memories of a namespace, the latest deleted first.
-
-        Raises:
-            InvalidArgumentError: the cursor is invalid.
-        """
         ...
 
     def first_vectors(self, keys: Sequence[int]) -> dict[int, bytes]:

@@ -24,8 +24,8 @@ from memory_mcp.domain.models import (
     Page,
     QueueCounts,
     Space,
-    TrashPage,
 )
+from memory_mcp.domain.trash import TrashPage
 from memory_mcp.storage.sqlite.db.partitions import searched
 from memory_mcp.storage.sqlite.documents import sections
 from memory_mcp.storage.sqlite.lexical import search

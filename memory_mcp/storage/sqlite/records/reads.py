@@ -20,10 +20,9 @@ from memory_mcp.domain.models import (
     PendingChunk,
     QueueCounts,
     Revision,
-    Trashed,
-    TrashPage,
 )
 from memory_mcp.domain.names import folded
+from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.storage.sqlite.db.conditions import WhereClause, condition
 from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, from_micros, to_json, to_memory, to_micros, to_revision
 
