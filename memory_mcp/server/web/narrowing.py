@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -33,7 +32,7 @@ class NarrowingArguments(FilterArguments):
         return bool(self._given.keys() - {"namespace"})
 
     @property
-    def _given(self) -> Mapping[str, str]:
+    def _given(self) -> dict[str, str]:
         """The filters that are not left out, as an address has them."""
         given = {
             "tags": ",".join(self.tags),
@@ -47,10 +46,9 @@ class NarrowingArguments(FilterArguments):
         }
         return {name: value for name, value in given.items() if value}
 
-    def address(self, path: str, **more: datetime | str) -> str:
+    def address(self, path: str, **more: datetime) -> str:
         """Return the address of a view with the same filters."""
-        added = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in more.items()}
-        return f"{path}?{urlencode({**self._given, **added})}"
+        return f"{path}?{urlencode(self._given | {name: value.isoformat() for name, value in more.items()})}"
 
 
 async def namespaces(services: Services, reach: Reach) -> list[str]:

@@ -1,9 +1,11 @@
 // The map: points in a canvas that is moved, zoomed and selected in; what lies at a point is asked for by its number.
+import { Selection } from './bulk.js';
 import { keepDrawn } from './chart.js';
 import { Cloud, View, enclosed, nearest, paint, visible } from './points.js';
 
 const COLOURS = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8', '--line-strong'];
 const LISTED = 100;
+const AT_ONCE = 1000;
 const POLL_MS = 1000;
 const STEP = 60;
 
@@ -29,6 +31,7 @@ export function mount(root, page) {
   let hovered = -1;
   let poll = null;
   let more = null;
+  let selection = null;
 
   const pixels = () => window.devicePixelRatio || 1;
   const rgb = (name) => colour(name).match(/[\d.]+/g).slice(0, 3).map(Number).map((part) => (colour(name).startsWith('color') ? part * 255 : part));
@@ -157,8 +160,22 @@ export function mount(root, page) {
       const html = await page.view(`/map?part=list&${part(points.slice(0, LISTED))}`, { signal });
       if (!cloud.selected?.[points[0]]) return;
       show(list, html);
-      list.prepend(el('div', { class: 'heading' }, el('h2', {}, head), el('span', { class: 'dim' }, more), el('button', { class: 'button small', type: 'button', onclick: () => select([]) }, t('narrowing.clear'))));
+      selection?.end();
+      selection = new Selection(list, { namespace: () => page.session.namespace, after: async () => { await select([]); await load(); } });
+      list.prepend(el('div', { class: 'heading' }, el('h2', {}, head), el('span', { class: 'dim' }, more),
+        page.may('write') ? el('button', { class: 'button small', type: 'button', 'data-choose': '', onclick: () => chooseAll(points).catch(complain) }, t('map.choose', { count: points.length })) : null,
+        el('button', { class: 'button quiet small', type: 'button', onclick: () => select([]) }, t('narrowing.clear'))));
     } catch (error) { complain(error); }
+  }
+
+  // Put all of a selection into the bar of changes, the memories that are not listed too.
+  async function chooseAll(points) {
+    for (let at = 0; at < points.length; at += AT_ONCE) {
+      const { data } = await page.act('map.at', { sheet: header.sheet, points: points.slice(at, at + AT_ONCE) }, { signal });
+      for (const [id, namespace] of data.memories) selection.chosen.set(id, namespace);
+    }
+    selection.refresh();
+    $('[data-change]', selection.bar)?.focus();
   }
 
   const part = (points) => new URLSearchParams({ sheet: header.sheet, points: points.map((point) => point.toString(36)).join('.') });
@@ -166,7 +183,7 @@ export function mount(root, page) {
   const read = debounce(async (point) => {
     if (point !== hovered || point < 0) return;
     try {
-      const html = await page.view(`/map?part=list&${part([point])}`, { signal });
+      const html = await page.view(`/map?part=point&${part([point])}`, { signal });
       if (point !== hovered) return;
       show(tip, html);
       tip.hidden = false;
@@ -286,5 +303,5 @@ export function mount(root, page) {
       page.ui.news(root, fresh += event.count, async () => { fresh = 0; await select([]); await load(); watch(); }, 'map.news');
     }
   });
-  return () => { ended.abort(); clearTimeout(poll); clearTimeout(more); cancelAnimationFrame(asked); stop(); off(); };
+  return () => { ended.abort(); clearTimeout(poll); clearTimeout(more); cancelAnimationFrame(asked); stop(); off(); selection?.end(); };
 }

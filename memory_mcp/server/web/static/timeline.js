@@ -1,4 +1,5 @@
 // The timeline: a chart drawn from the table below it, zoomed by asking the server for another interval.
+import { Selection } from './bulk.js';
 import { grid, keepDrawn, names, paper } from './chart.js';
 
 const MONTHS = new Intl.DateTimeFormat('en', { month: 'short', year: 'numeric' });
@@ -146,6 +147,7 @@ export function mount(root, page) {
     choose(at);
     if (!bars[at].count) return;
     await fetched('list', list, { since: bars[at].from, until: bars[at].to });
+    choosing();
     say($('h2', list)?.textContent ?? '');
   }
 
@@ -211,10 +213,19 @@ export function mount(root, page) {
     page.go(`/timeline${wanted.size ? `?${wanted}` : ''}`);
   });
 
+  let selection = null;
+  function choosing() {
+    selection?.end();
+    selection = null;
+    const namespace = () => new URLSearchParams(location.search).get('namespace') || page.session.namespace;
+    if ($('[data-row]', list)) selection = new Selection(list, { namespace, after: () => page.reload() });
+  }
+  choosing();
+
   read();
   let fresh = 0;
   const off = page.live.on((event) => {
     if (event.kind === 'store' || event.kind === 'import') page.ui.news(chart, fresh += event.count, () => page.reload());
   });
-  return () => { stop(); off(); fetching?.abort(); };
+  return () => { stop(); off(); selection?.end(); fetching?.abort(); };
 }

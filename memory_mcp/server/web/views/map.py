@@ -15,6 +15,7 @@ from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import Filters, Memory
 from memory_mcp.domain.principal import Scope
 from memory_mcp.mapping.service import MapState, Progress
+from memory_mcp.server.web.cards import card
 from memory_mcp.server.web.narrowing import NarrowingArguments, namespaces
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Action, Answer, Nav, NoArguments, PageView, Stream, Visit
@@ -76,7 +77,12 @@ async def load(visit: Visit, query: MapArguments) -> Mapping[str, object]:
         return await services.maps.progress(), known, chosen
 
     progress, known, chosen = await visit.run("map", work)
-    return {"progress": progress, "namespaces": known, "memories": chosen, "states": MapState}
+    return {
+        "progress": progress,
+        "namespaces": known,
+        "cards": [card(memory, visit.reach) for memory in chosen],
+        "states": MapState,
+    }
 
 
 async def points(visit: Visit, request: HttpRequest) -> Response:
@@ -102,14 +108,14 @@ async def _asked(visit: Visit, query: MapArguments, services: Services) -> list[
     return [replace(own, namespace=name) for name in names or [visit.reach.namespace]]
 
 
-async def ids(visit: Visit, given: Chosen) -> Answer:
-    """Return the ids of chosen points, for what is done with them."""
+async def at_points(visit: Visit, given: Chosen) -> Answer:
+    """Return which memories lie at chosen points, for what is done with them."""
 
     async def work(services: Services) -> list[Memory]:
         return await services.maps.memories(visit.principal.id, given.sheet, given.points)
 
     found = await visit.run("map", work)
-    return Answer(data={"ids": [memory.id for memory in found]})
+    return Answer(data={"memories": [[memory.id, memory.namespace] for memory in found]})
 
 
 async def draw(visit: Visit, given: NoArguments) -> Answer:
@@ -131,7 +137,7 @@ MAP: Final = PageView(
     nav=Nav("memories", "map"),
     script=True,
     style=True,
-    parts=("list", "state"),
-    actions=(Action("map.draw", NoArguments, draw), Action("map.ids", Chosen, ids)),
+    parts=("list", "point", "state"),
+    actions=(Action("map.draw", NoArguments, draw), Action("map.at", Chosen, at_points)),
     streams=(Stream("map.points", "GET", points),),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from memory_mcp.domain.models import Page
 from memory_mcp.memories.timeline import Bar, Density, Unit
+from memory_mcp.server.web.cards import card
 from memory_mcp.server.web.narrowing import NarrowingArguments, namespaces
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Nav, PageView, Visit
@@ -74,6 +75,10 @@ async def load(visit: Visit, query: TimelineArguments) -> Mapping[str, object]:
         "density": density,
         "rows": rows,
         "listed": listed,
+        "cards": [card(memory, visit.reach) for memory in listed.memories] if listed else [],
+        "search_href": query.address("/", after=query.since, before=query.until)
+        if query.since and query.until
+        else "/",
         "listed_label": label,
         "namespaces": known,
         "zone": datetime.now().astimezone().tzname(),
