@@ -1,3 +1,4 @@
+import { keepDrawn, lines as drawLines } from './chart.js';
 import { follow } from './follow.js';
 
 const EVERY_MS = 5000;
@@ -6,8 +7,41 @@ export function mount(root, page) {
   const { $ } = page.ui;
   const following = follow($('#now', root), page, '/health?part=now', { ms: EVERY_MS });
   const ends = [following.stop];
-  if ($('#check', root)) ends.push(mountChecks(root, page));
+  if ($('#check', root)) ends.push(mountChecks(root, page), mountLatency(root, page));
   return () => ends.forEach((end) => end());
+}
+
+const CLOCK = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hour12: false });
+const MS = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 });
+
+// The last hour, drawn again as it goes on; its numbers stand in the table of tools as well.
+function mountLatency(root, page) {
+  const { $ } = page.ui;
+  const canvas = $('#latency canvas', root);
+  let series = null;
+  let timer = 0;
+
+  function draw() {
+    if (!series) return;
+    const labels = series.at.map((at) => ((at / 60) % 10 === 0 ? CLOCK.format(at * 1000) : ''));
+    const told = [{ colour: '--c1', values: series.median_ms }, { colour: '--c2', values: series.p95_ms }];
+    drawLines(canvas, told, { labels, format: (ms) => `${MS.format(ms)} ms` });
+  }
+
+  async function look() {
+    try {
+      if (!document.hidden) series = await (await page.ask('/raw/health.series')).json();
+      const isEmpty = !series?.calls.some(Boolean);
+      $('#latency', root).hidden = isEmpty;
+      $('#latency-none', root).hidden = !isEmpty;
+      draw();
+    } catch (error) { if (error.code === 'signed_out') return; }
+    timer = setTimeout(look, 2 * EVERY_MS);
+  }
+
+  const undrawn = keepDrawn($('#latency', root), draw);
+  look();
+  return () => { clearTimeout(timer); undrawn(); };
 }
 
 function mountChecks(root, page) {
