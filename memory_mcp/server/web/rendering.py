@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -30,8 +32,10 @@ class Templates:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals["t"] = text
-        self._environment.filters.update(moment=moment, isolated=isolated, number=number, size=size)
+        self._environment.globals.update(t=text, memories=memories_at)
+        self._environment.filters.update(
+            moment=moment, exactly=exactly, isolated=isolated, number=number, size=size, json=to_json
+        )
 
     def render(self, template: str, values: Mapping[str, object]) -> str:
         """Return a template's HTML."""
@@ -44,6 +48,20 @@ def moment(when: datetime | None) -> Markup:
         return Markup()
     exact = escape(local(when))
     return Markup('<time datetime="{}" title="{}">{}</time>').format(when.isoformat(), exact, exact)
+
+
+def exactly(when: datetime) -> Markup:
+    """Return a time that stays exact."""
+    return Markup('<time datetime="{}" data-exact>{}</time>').format(when.isoformat(), local(when))
+
+
+def memories_at(**filters: str) -> str:
+    """Return the address of the memories that fit filters; empty ones are left out."""
+    return f"/?{urlencode({name: value for name, value in filters.items() if value})}"
+
+
+def to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def isolated(given: object) -> Markup:

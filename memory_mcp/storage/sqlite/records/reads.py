@@ -6,14 +6,24 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final, cast
 
 import apsw
 
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
-from memory_mcp.domain.models import Filters, Memory, Outline, Page, PendingChunk, QueueCounts, Revision
+from memory_mcp.domain.models import (
+    Filters,
+    Memory,
+    Outline,
+    Page,
+    PendingChunk,
+    QueueCounts,
+    Revision,
+)
 from memory_mcp.domain.names import folded
-from memory_mcp.storage.sqlite.db.conditions import condition
+from memory_mcp.domain.trash import Trashed, TrashPage
+from memory_mcp.storage.sqlite.db.conditions import WhereClause, condition
 from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, from_micros, to_json, to_memory, to_micros, to_revision
 
 LAST: Final = 2**63 - 1
@@ -142,18 +152,37 @@ def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) 
     )
     memories = [to_memory(row) for row in rows]
     more = len(memories) > limit
-    return Page(tuple(memories[:limit]), _cursor(memories[limit - 1]) if more else None, total)
+    cursor = _cursor(memories[limit - 1].created_at, memories[limit - 1].id) if more else None
+    return Page(tuple(memories[:limit]), cursor, total)
 
 
-def _cursor(memory: Memory) -> str:
+def trash(db: apsw.Connection, namespace: str, limit: int, cursor: str | None) -> TrashPage:
+    """Return deleted memories, the latest deleted first."""
+    where = WhereClause()
+    where.add("m.namespace = ? AND m.deleted_at IS NOT NULL", namespace)
+    total = cast("int", db.execute(f"SELECT count(*) FROM memories AS m WHERE {where.sql}", where.parameters).get)  # noqa: S608 - only parameters
+    if cursor is not None:
+        where.add("(m.deleted_at, m.key) < (?, ?)", *_place(db, namespace, cursor))
+    rows = db.execute(
+        f"""SELECT m.deleted_at, {MEMORY_COLUMNS} FROM memories AS m WHERE {where.sql}
+            ORDER BY m.deleted_at DESC, m.key DESC LIMIT ?""",  # noqa: S608 - only parameters
+        (*where.parameters, limit + 1),
+    )
+    found = [Trashed(to_memory(row[1:]), from_micros(cast("int", row[0]))) for row in rows]
+    more = len(found) > limit
+    last = _cursor(found[limit - 1].deleted_at, found[limit - 1].memory.id) if more else None
+    return TrashPage(tuple(found[:limit]), last, total)
+
+
+def _cursor(moment: datetime, memory_id: str) -> str:
     """Return a cursor made of what the reader knows; a key would reveal how many memories other namespaces have."""
     import base64  # noqa: PLC0415 - who reads the first page needs none
 
-    return base64.urlsafe_b64encode(to_json([to_micros(memory.created_at), memory.id]).encode()).decode()
+    return base64.urlsafe_b64encode(to_json([to_micros(moment), memory_id]).encode()).decode()
 
 
 def _place(db: apsw.Connection, namespace: str, cursor: str) -> tuple[int, int]:
-    """Return (created_at, key) of a cursor; for a purged memory, the position before all of the same moment."""
+    """Return (moment, key) of a cursor; for a purged memory, the position before all of the same moment."""
     created, memory_id = _decode(cursor)
     key = db.execute("SELECT key FROM memories WHERE namespace = ? AND id = ?", (namespace, memory_id)).get
     return created, LAST if key is None else cast("int", key)
