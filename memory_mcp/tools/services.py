@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ from memory_mcp.maintenance.backups import Backups
 from memory_mcp.maintenance.chores import Chores
 from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
+from memory_mcp.mapping.service import Maps
 from memory_mcp.memories.service import Memories
+from memory_mcp.memories.timeline import Timeline
 from memory_mcp.memories.watching import Watching
 
 if TYPE_CHECKING:
@@ -47,10 +50,13 @@ class Services:
     backups: Backups
     reembedding: Reembedding
     status: Status
-    transfer: Transfer
+    transfer: Callable[[], Transfer]
+    """Makes one for one export or import: it counts, and remembers an embedder that failed."""
     watching: Watching
     ingesting: Ingesting | None
     """None: the store keeps no documents, or they are turned off."""
     folders: Folders | None
     """None in the same cases."""
     ingest_rules: IngestRules
+    timeline: Timeline
+    maps: Maps

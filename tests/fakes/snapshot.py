@@ -33,6 +33,7 @@ from memory_mcp.domain.spelling import holds
 from memory_mcp.domain.trash import Trashed, TrashPage
 from memory_mcp.search.lexical.query import share_known
 from memory_mcp.search.lexical.stems import LANGUAGES, mark
+from tests.fakes.charts import FakeCharts
 from tests.fakes.documents import FakeDocuments
 from tests.fakes.searching import best_passages, cosine_among, cosine_to
 from tests.fakes.shelves import EPOCH, OnShelves, place
@@ -41,7 +42,7 @@ from tests.fakes.terms import share, terms_of, tokenize
 T = TypeVar("T")
 
 
-class FakeSnapshot(OnShelves):
+class FakeSnapshot(FakeCharts):
     """See `domain.ports.Snapshot`; nothing can change while its answers are computed."""
 
     of_documents = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
 
 from memory_mcp.domain.documents import SectionPlace
 from memory_mcp.domain.keywords import KeywordQuery, QueryTerm, Tokenize
@@ -37,6 +38,30 @@ class SnapshotOfDocuments(Protocol):
         ...
 
 
+class SnapshotForCharts(Protocol):
+    """The part of a snapshot that counts and places many memories without reading them."""
+
+    def extent(self, filters: Filters) -> tuple[datetime, datetime] | None:
+        """Return when the first and the last of the memories were created; None if there are none."""
+        ...
+
+    def density(self, filters: Filters, edges: Sequence[datetime]) -> list[int]:
+        """Return how many memories were created from each edge to just before the next; the edges ascend."""
+        ...
+
+    def labels(self, filters: Filters, by: Literal["type", "tag"]) -> list[tuple[int, str]]:
+        """Return (key, label) of all the memories, by key: the type, or whichever of its tags most of them have.
+
+        Among tags that equally many have, the first in order counts. A memory without tags has an empty label. A tag
+        has the spelling of the first of these memories with it.
+        """
+        ...
+
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        """Return the first live memories after this key with a vector in the active space, in order."""
+        ...
+
+
 class SnapshotOfLists(Protocol):
     """The part of a snapshot that lists memories page by page."""
 
@@ -57,7 +82,7 @@ class SnapshotOfLists(Protocol):
         ...
 
 
-class Snapshot(SnapshotOfDocuments, SnapshotOfLists, Protocol):
+class Snapshot(SnapshotOfDocuments, SnapshotOfLists, SnapshotForCharts, Protocol):
     """Reads from one moment; valid only inside the `read` that created it.
 
     A vector is a sequence of little-endian 32-bit floats; a key is the store's number of a memory.

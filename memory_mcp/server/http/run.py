@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from memory_mcp import logs
+from memory_mcp.application.latencies import Latencies
 from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.server.http.app import PATH, Front, ServePage, make_app
@@ -50,7 +51,9 @@ async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: Ser
     port: int = listening.getsockname()[1]
     services = LazyServices(settings)
     metrics = Metrics() if settings.metrics_enabled else None
-    dispatcher = make_dispatcher(settings, services.get, rate_limited=True, meter=metrics)
+    dispatcher = make_dispatcher(
+        settings, services.get, rate_limited=True, meter=metrics, latencies=Latencies() if page else None
+    )
     server = make_server(settings, services, dispatcher, identify, is_local=False)
     protocol = Streamable(server, settings.http_max_body_bytes)
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}

@@ -14,6 +14,7 @@ from memory_mcp.application.request import Request, RequestKind, ToolCall
 from memory_mcp.domain.errors import ForbiddenError
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import Principal, Reach, Scope
+from memory_mcp.server.web.operations import Operations
 from memory_mcp.server.web.rendering import Templates
 from memory_mcp.settings import Settings
 from memory_mcp.tools import why_left_out
@@ -33,8 +34,9 @@ class Visit:
     settings: Settings
     dispatcher: Dispatcher
     services: GetServices
-    tokens: Tokens
     templates: Templates
+    tokens: Tokens
+    operations: Operations
 
     @property
     def reach(self) -> Reach:

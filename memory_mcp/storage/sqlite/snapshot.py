@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
+from typing import Literal
 
 import apsw
 
@@ -29,7 +31,7 @@ from memory_mcp.storage.sqlite.documents import sections
 from memory_mcp.storage.sqlite.lexical import search
 from memory_mcp.storage.sqlite.lexical.search import PartitionIndex
 from memory_mcp.storage.sqlite.lexical.tokenizer import porter
-from memory_mcp.storage.sqlite.records import reads
+from memory_mcp.storage.sqlite.records import charts, reads
 from memory_mcp.storage.sqlite.vectors import context, exact
 from memory_mcp.storage.sqlite.vectors.search import VectorSearch
 
@@ -125,3 +127,15 @@ class SqliteSnapshot:
 
     def queue(self, namespace: str | None) -> QueueCounts:
         return reads.queue(self._db, namespace)
+
+    def extent(self, filters: Filters) -> tuple[datetime, datetime] | None:
+        return charts.extent(self._db, filters)
+
+    def density(self, filters: Filters, edges: Sequence[datetime]) -> list[int]:
+        return charts.density(self._db, filters, edges)
+
+    def labels(self, filters: Filters, by: Literal["type", "tag"]) -> list[tuple[int, str]]:
+        return charts.labels(self._db, filters, by)
+
+    def embedded_keys(self, after: int, limit: int) -> list[int]:
+        return charts.embedded_keys(self._db, after, limit)

@@ -105,11 +105,11 @@ class SignedIn:
         """Return the HTML of a view."""
         return (await self.http.get(f"/view{path}")).raise_for_status().text
 
-    async def act(self, name: str, **body: object) -> Any:
+    async def act(self, name: str, /, **body: object) -> Any:
         """Do a change and return its answer."""
         return (await self.http.post(f"/do/{name}", json=body)).raise_for_status().json()
 
-    async def refusal(self, name: str, **body: object) -> str:
+    async def refusal(self, name: str, /, **body: object) -> str:
         """Return why a change is refused."""
         answer = await self.http.post(f"/do/{name}", json=body)
         assert answer.is_client_error, answer.text
