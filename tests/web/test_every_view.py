@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 
 from memory_mcp.domain.principal import Scope
 from memory_mcp.server.web.views import VIEWS
-from tests.e2e.client import ToolError
 from tests.web.browser import SMALL, Browser, Tab
 from tests.web.conftest import SignIn, Site, store
 
@@ -94,16 +92,17 @@ def test_nothing_leaves_the_origin(tab: Tab, site: Site, places: dict[str, str])
 
 def test_whatever_was_written_is_shown_and_not_run(tab: Tab, site: Site) -> None:
     """In contents, tags, types, namespaces and metadata: each is text, whole and in its place."""
-    kept: dict[str, str] = {}
     with site.client("naughty") as client:
-        for text in naughty():
-            named = {"tags": [text[:64]], "type": text[:64]} if text in FEW else {}
-            with contextlib.suppress(ToolError):  # a name that the metadata must not have
-                given = {"content": text, "namespace": "naughty", "metadata": {text[:50]: text}}
-                kept[client.tool("memory_store", **given, **named)["id"]] = text
+        items = [
+            {"content": text, "namespace": "naughty", "metadata": {text[:50]: text}}
+            | ({"tags": [text[:64]], "type": text[:64]} if text in FEW else {})
+            for text in dict.fromkeys(naughty())
+        ]
+        stored = client.tool("memory_store_many", items=items)["items"]
+        kept = {done["id"]: str(item["content"]) for item, done in zip(items, stored, strict=True) if "id" in done}
         for text in FEW:
             client.tool("memory_store", content="in its own", namespace=text[:60])
-    assert len(kept) > len(naughty()) * 0.9
+    assert len(kept) > len(items) * 0.9
     shown = tab.js(f"({SHOWN})({json.dumps(list(kept))})")
     assert [text for text, _ in shown] == [text.replace("\r\n", "\n").replace("\r", "\n") for text in kept.values()]
     assert {count for _, count in shown} == {0}
