@@ -116,6 +116,18 @@ def test_whatever_was_written_is_shown_and_not_run(tab: Tab, site: Site) -> None
     assert tab.errors == []
 
 
+def test_characters_that_mislead_can_be_seen(sign_in: SignIn, site: Site) -> None:
+    """Of no width, or turning the direction: each by its number when that is asked for, and as before afterwards."""
+    [memory_id] = store(site, MARKS, namespace=OWN)
+    tab = sign_in(f"/memories/{memory_id}?namespace={OWN}")
+    tab.click("text=Show invisible characters")
+    assert tab.texts("#content .invisible")[:3] == ["U+202E", "U+202C", "U+200B"]
+    tab.shot("invisible")
+    assert tab.violations() == []
+    tab.click("text=Hide invisible characters")
+    assert tab.js("document.querySelector('#content').textContent") == MARKS
+
+
 def test_a_line_of_a_megabyte_is_shown_in_part(sign_in: SignIn, site: Site) -> None:
     """Its beginning at once, the rest when it is asked for, and then all of it."""
     [memory_id] = store(site, LINE, namespace=OWN)
