@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 
 from memory_mcp.domain.principal import Scope
 from memory_mcp.server.web.views import VIEWS
-from tests.e2e.client import ToolError
 from tests.web.browser import SMALL, Browser, Tab
 from tests.web.conftest import SignIn, Site, store
 
@@ -94,16 +92,17 @@ def test_nothing_leaves_the_origin(tab: Tab, site: Site, places: dict[str, str])
 
 def test_whatever_was_written_is_shown_and_not_run(tab: Tab, site: Site) -> None:
     """In contents, tags, types, namespaces and metadata: each is text, whole and in its place."""
-    kept: dict[str, str] = {}
     with site.client("naughty") as client:
-        for text in naughty():
-            named = {"tags": [text[:64]], "type": text[:64]} if text in FEW else {}
-            with contextlib.suppress(ToolError):  # a name that the metadata must not have
-                given = {"content": text, "namespace": "naughty", "metadata": {text[:50]: text}}
-                kept[client.tool("memory_store", **given, **named)["id"]] = text
+        items = [
+            {"content": text, "namespace": "naughty", "metadata": {text[:50]: text}}
+            | ({"tags": [text[:64]], "type": text[:64]} if text in FEW else {})
+            for text in dict.fromkeys(naughty())
+        ]
+        stored = client.tool("memory_store_many", items=items)["items"]
+        kept = {done["id"]: str(item["content"]) for item, done in zip(items, stored, strict=True) if "id" in done}
         for text in FEW:
             client.tool("memory_store", content="in its own", namespace=text[:60])
-    assert len(kept) > len(naughty()) * 0.9
+    assert len(kept) > len(items) * 0.9
     shown = tab.js(f"({SHOWN})({json.dumps(list(kept))})")
     assert [text for text, _ in shown] == [text.replace("\r\n", "\n").replace("\r", "\n") for text in kept.values()]
     assert {count for _, count in shown} == {0}
@@ -115,6 +114,18 @@ def test_whatever_was_written_is_shown_and_not_run(tab: Tab, site: Site) -> None
     assert tab.dialogs == []
     assert tab.js("typeof window.__ran") == "undefined"
     assert tab.errors == []
+
+
+def test_characters_that_mislead_can_be_seen(sign_in: SignIn, site: Site) -> None:
+    """Of no width, or turning the direction: each by its number when that is asked for, and as before afterwards."""
+    [memory_id] = store(site, MARKS, namespace=OWN)
+    tab = sign_in(f"/memories/{memory_id}?namespace={OWN}")
+    tab.click("text=Show invisible characters")
+    assert tab.texts("#content .invisible")[:3] == ["U+202E", "U+202C", "U+200B"]
+    tab.shot("invisible")
+    assert tab.violations() == []
+    tab.click("text=Hide invisible characters")
+    assert tab.js("document.querySelector('#content').textContent") == MARKS
 
 
 def test_a_line_of_a_megabyte_is_shown_in_part(sign_in: SignIn, site: Site) -> None:
