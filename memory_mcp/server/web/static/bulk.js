@@ -59,11 +59,11 @@ export async function change(name, ids, { namespace, given = {}, told, after = (
 }
 
 // Ask for tags or a type.
-function asked(name) {
+function asked(name, count) {
   const input = el('input', { name: 'value', required: true, maxlength: name === 'type' ? 64 : 2000, autocomplete: 'off', list: name === 'type' ? 'types' : 'tags' });
   const dialog = el('dialog', { 'aria-labelledby': 'ask-title' },
     el('form', { method: 'dialog' },
-      el('h2', { id: 'ask-title' }, t(`bulk.ask_${name}`)),
+      el('h2', { id: 'ask-title' }, t(`bulk.ask_${name}`, { count })),
       el('label', { class: 'field' }, el('span', {}, t(name === 'type' ? 'search.type' : 'search.tags')), input),
       el('div', { class: 'actions' },
         el('button', { class: 'button', type: 'button', 'data-close': '' }, t('shell.cancel')),
@@ -162,7 +162,7 @@ export class Selection {
     if (name === 'delete') {
       if (ids.length > 1 && !await confirm({ title: t('bulk.sure', { count: ids.length }), text: t('bulk.sure_text'), yes: t('bulk.do_delete'), kind: 'danger' })) return;
     } else if (name !== 'restore') {
-      const value = await asked(name);
+      const value = await asked(name, ids.length);
       if (value === null) return;
       given[name === 'type' ? 'type' : 'tags'] = name === 'type' ? value : value.split(',').map((tag) => tag.trim()).filter(Boolean);
     }

@@ -44,7 +44,7 @@ export function mount(root, page) {
       if (signal.aborted || leaving) return;
       heard.clear();
       show(results, html);
-      countFilters();
+      tellAbout();
       selection.refresh();
       say($('#summary', results)?.textContent ?? $('h2', results)?.textContent ?? '');
       if (focus) $(focus, results)?.focus();
@@ -132,7 +132,7 @@ export function mount(root, page) {
   const namespace = () => form.elements.namespace?.value.trim() || page.session.namespace;
   const selection = new Selection(results, {
     namespace,
-    after: () => search(),
+    after: () => (leaving ? page.reload() : search()),
     matching: async () => {
       const { data } = await page.act('memories.matching', matchingBody());
       return data;
@@ -152,7 +152,13 @@ export function mount(root, page) {
   const refresh = selection.refresh.bind(selection);
   selection.refresh = (keep) => { selection.matching = isListed() ? matchAll : null; refresh(keep); };
 
-  countFilters();
+  // Which filter a problem is about; the server has told it in words.
+  function tellAbout() {
+    countFilters();
+    const problem = $('[data-problem]', results)?.dataset.problem;
+    for (const input of form.elements) if (input.name && input.name !== 'document_title') input.setAttribute('aria-invalid', String(input.name === problem));
+  }
+  tellAbout();
 
   // More of a list is put beneath what is there.
   results.addEventListener('click', async ({ target }) => {
