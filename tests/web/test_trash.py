@@ -25,6 +25,7 @@ def test_many_are_tagged_and_the_undo_takes_it_back(sign_in: SignIn, site: Site)
     tab.press("Enter")
     tab.wait(".toast >> text=Tagged 6 memories")
     tab.until("document.querySelectorAll('#hits .chip').length === 18")
+    assert tab.count(".news:visible") == 0  # its own changes are no news
     tab.shot("bulk-undo")
     tab.click(".toast >> text=Undo")
     tab.until("document.querySelectorAll('#hits .chip').length === 6")

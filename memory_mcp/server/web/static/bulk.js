@@ -16,12 +16,18 @@ async function batch(name, body) {
   }
 }
 
+// What this tab has just written is told by the change log too, a moment later; nobody needs to hear of it.
+const OWN_MS = 3000;
+const own = new Map();
+export const isOwn = (id) => Date.now() - (own.get(id) ?? 0) < OWN_MS;
+
 async function inBatches(name, items, body, told) {
   const all = { done: [], refused: [], unchanged: 0 };
   for (let at = 0; at < items.length; at += AT_ONCE) {
     told?.(at, items.length);
     const { data } = await batch(name, body(items.slice(at, at + AT_ONCE)));
     all.done.push(...data.done);
+    for (const { id } of data.done) own.set(id, Date.now());
     all.refused.push(...data.refused);
     all.unchanged += data.unchanged;
   }

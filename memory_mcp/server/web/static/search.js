@@ -1,5 +1,5 @@
 // Search as you type in the box above, and filters: everything is in the address, and an older answer never wins.
-import { Selection } from './bulk.js';
+import { Selection, isOwn } from './bulk.js';
 
 const FIELDS = ['namespace', 'tags', 'tag_match', 'type', 'time_expr', 'mode'];
 const DEFAULTS = { tag_match: 'any', mode: 'auto' };
@@ -188,8 +188,8 @@ export function mount(root, page) {
     if (event.kind === 'missed') { heard.add('missed'); } else if (event.namespace !== namespace()) return;
     const shown = new Set($$('[data-row]', results).map((row) => row.dataset.id));
     const isNew = WRITES.has(event.kind);
-    if (isNew) for (const id of event.ids) heard.add(`+${id}`);
-    else if (['update', 'tag', 'delete'].includes(event.kind)) for (const id of event.ids) if (shown.has(id) && !selection.busy) heard.add(`~${id}`);
+    if (isNew) for (const id of event.ids) if (!isOwn(id)) heard.add(`+${id}`);
+    else if (['update', 'tag', 'delete'].includes(event.kind)) for (const id of event.ids) if (shown.has(id) && !isOwn(id) && !selection.busy) heard.add(`~${id}`);
     const added = [...heard].filter((one) => one.startsWith('+') && !shown.has(one.slice(1))).length;
     const changed = [...heard].filter((one) => one.startsWith('~')).length;
     news.hidden = !added && !changed;
