@@ -17,12 +17,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(-61_000_000_000, 252_000_000_000).map(lambda seconds: EPOCH + timedelta(seconds=seconds))
 
 
-async def density(*moments: datetime, **filters: datetime) -> Density:
+async def density(*moments: datetime, after: datetime | None = None, before: datetime | None = None) -> Density:
     """Count memories of these moments."""
     store = FakeStore()
     whole = Embedded((Chunk(0, 1),), None)
     await store.add([(NewMemory(f"{at}", "here", created_at=moment), whole) for at, moment in enumerate(moments)])
-    return await Timeline(store).density(Filters("here", **filters))
+    return await Timeline(store).density(Filters("here", after=after, before=before))
 
 
 async def test_nothing_has_no_bars() -> None:
