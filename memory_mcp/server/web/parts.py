@@ -17,6 +17,7 @@ from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, Memor
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import Reach
 from memory_mcp.server.http.errors import to_response
+from memory_mcp.server.web.operations import Operations
 from memory_mcp.server.web.rendering import Templates
 from memory_mcp.server.web.session import Activity, Codes, Monotonic, Session, Sessions
 from memory_mcp.server.web.texts import text
@@ -38,11 +39,12 @@ class Given:
     tokens: Tokens
     default: Reach
     """Of the local user, and of tokens that are bound to no namespace."""
+    url: str
+    """Of the page, without a path."""
     port: int
-    is_secure: bool
-    """Whether it is served over TLS."""
     register: Register
     activity: Activity
+    codes: Codes
     clock: Monotonic = field(default=time.monotonic)
 
 
@@ -51,9 +53,10 @@ class Parts:
 
     def __init__(self, given: Given) -> None:
         self.given = given
-        self.codes = Codes(given.clock)
+        self.codes = given.codes
         self.sessions = Sessions(given.tokens, given.default, given.clock)
         self.templates = Templates()
+        self.operations = Operations()
         self.cookie: Final = f"memory_mcp_{given.port}"
 
     def session(self, request: HttpRequest) -> Session | None:
@@ -67,7 +70,15 @@ class Parts:
     def visit(self, session: Session) -> Visit:
         """Return what a view gets."""
         given = self.given
-        return Visit(session.principal, given.settings, given.dispatcher, given.services, self.templates)
+        return Visit(
+            session.principal,
+            given.settings,
+            given.dispatcher,
+            given.services,
+            self.templates,
+            given.tokens,
+            self.operations,
+        )
 
 
 def signed_out() -> Response:

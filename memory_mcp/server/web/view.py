@@ -12,7 +12,9 @@ from starlette.responses import Response
 from memory_mcp.application.dispatcher import Dispatcher, GetServices
 from memory_mcp.application.request import Request, RequestKind, ToolCall
 from memory_mcp.domain.errors import ForbiddenError
+from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import Principal, Reach, Scope
+from memory_mcp.server.web.operations import Operations
 from memory_mcp.server.web.rendering import Templates
 from memory_mcp.settings import Settings
 from memory_mcp.tools import why_left_out
@@ -33,6 +35,8 @@ class Visit:
     dispatcher: Dispatcher
     services: GetServices
     templates: Templates
+    tokens: Tokens
+    operations: Operations
 
     @property
     def reach(self) -> Reach:
