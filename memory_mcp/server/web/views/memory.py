@@ -22,6 +22,7 @@ from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Action, Answer, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.fields import MemoryId, Namespace
+from memory_mcp.tools.json_text import is_left_out
 from memory_mcp.tools.services import Services
 from memory_mcp.tools.update import UPDATE, UpdateArguments
 
@@ -209,6 +210,18 @@ class EditArguments(UpdateArguments):
     """The new values, and where the memory lies."""
 
     namespace: Namespace | None = None
+
+    @classmethod
+    def refuse_empty(cls, given: Mapping[str, object]) -> None:
+        """Refuse what a form holds when somebody has emptied it; a tool's caller means nothing by that.
+
+        Raises:
+            InvalidArgumentError: names the field.
+        """
+        super().refuse_empty(given)
+        for name in ("content", "type"):
+            if is_left_out(name, given.get(name)):
+                raise InvalidArgumentError(name, "must not be blank")
 
 
 async def edit(visit: Visit, arguments: EditArguments) -> Answer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, Final, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from pydantic import Field
 from starlette.requests import Request as HttpRequest
@@ -15,11 +15,13 @@ from starlette.responses import JSONResponse, Response
 
 from memory_mcp.domain.documents import Document
 from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, NotFoundError
+from memory_mcp.domain.localtime import local
 from memory_mcp.domain.models import DEFAULT_TYPE, DOCUMENT, MAX_QUERY
 from memory_mcp.search.models import SearchMode
 from memory_mcp.search.times import BEGINNING, understand
 from memory_mcp.server.web.bulk_actions import BULK_ACTIONS
 from memory_mcp.server.web.cards import Card, hit_cards, listed_card
+from memory_mcp.server.web.rendering import to_json
 from memory_mcp.server.web.view import Nav, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.explained import made_of
@@ -55,6 +57,19 @@ class SearchPageArguments(FilterArguments):
         return given | ({"conversation_id": self.document} if self.document else {})
 
     @property
+    def unlisted(self) -> dict[str, str]:
+        """The filters that only an address can hold, as text."""
+        shown = {"conversation_id": self.conversation_id, "metadata": self.metadata and to_json(self.metadata)}
+        times = {"after": self.after and local(self.after), "before": self.before and local(self.before)}
+        return {name: str(value) for name, value in (shown | times).items() if value}
+
+    def without(self, name: str) -> str:
+        """Return the address of this search without a filter."""
+        given = self.model_dump(mode="json", exclude_defaults=True, exclude={name, "cursor", "limit"})
+        texts = {key: to_json(value) if key == "metadata" else value for key, value in given.items()}
+        return f"/?{urlencode(texts, doseq=True)}"
+
+    @property
     def is_narrow(self) -> bool:
         """Whether there is any filter beside the namespace."""
         return bool(self.filters_given.keys() - {"namespace", "tag_match"})
@@ -62,10 +77,10 @@ class SearchPageArguments(FilterArguments):
 
 @dataclass(frozen=True, slots=True)
 class TimeRead:
-    """What the words for a time were read as."""
+    """Which times of creation the filters were read as."""
 
     start: datetime | None
-    end: datetime
+    end: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +104,7 @@ async def load(visit: Visit, query: SearchPageArguments) -> Mapping[str, object]
     """Return what the template shows."""
     interval: TimeRead | None = None
     try:
-        interval = await _interval(query.time_expr)
+        interval = await _interval(query)
         namespace = visit.reach.of(query.namespace)
         found = await (_searched if query.query.strip() else _listed)(visit, query, namespace)
     except (InvalidArgumentError, ForbiddenError) as error:
@@ -98,11 +113,14 @@ async def load(visit: Visit, query: SearchPageArguments) -> Mapping[str, object]
     return {"found": found, "interval": interval, "document_title": document, "types": KNOWN_TYPES}
 
 
-async def _interval(expression: str | None) -> TimeRead | None:
-    if not expression:
-        return None
-    start, end = await understand(expression)
-    return TimeRead(None if start == BEGINNING else start, end)
+async def _interval(query: SearchPageArguments) -> TimeRead | None:
+    """Return the times of creation that the filters leave, where they name any."""
+    starts, ends = [query.after] if query.after else [], [query.before] if query.before else []
+    if query.time_expr:
+        start, end = await understand(query.time_expr)
+        starts += [] if start == BEGINNING else [start]
+        ends.append(end)
+    return TimeRead(max(starts, default=None), min(ends, default=None)) if starts or ends else None
 
 
 async def _searched(visit: Visit, query: SearchPageArguments, namespace: str) -> FoundMemories:
