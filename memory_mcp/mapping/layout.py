@@ -6,16 +6,16 @@ landmarks nearest to it, so that a new one finds its place later without moving 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_mcp.mapping.wire import ReportShare
+
 Floats = NDArray[np.float32]
-Report = Callable[[float], None]
-"""Gets the share that is done, 0-1."""
 
 SAMPLED: Final = 20_000
 """Vectors from which directions and landmarks are learned."""
@@ -79,7 +79,7 @@ def _nearest(rows: Floats, landmarks: Floats) -> tuple[NDArray[np.intp], Floats]
     return nearest, np.take_along_axis(distances, nearest, 1)
 
 
-def learn(vectors: Floats, report: Report) -> Model:
+def learn(vectors: Floats, report: ReportShare) -> Model:
     """Lay out landmarks among these vectors, of which there is at least one."""
     random = np.random.default_rng(_SEED)
     chosen = random.permutation(len(vectors))[:SAMPLED]
@@ -133,7 +133,7 @@ def _centres(rows: Floats, random: np.random.Generator) -> Floats:
     return centres
 
 
-def _laid_out(rows: Floats, report: Report) -> Floats:
+def _laid_out(rows: Floats, report: ReportShare) -> Floats:
     """Return places on the plane (t-SNE), from the two main directions on."""
     if len(rows) < 4:
         return rows[:, :2] if rows.shape[1] > 1 else np.hstack([rows, np.zeros_like(rows)])
