@@ -36,8 +36,8 @@ FRAMES = """
   const { x, y, width, height } = canvas.getBoundingClientRect();
   const middle = { clientX: x + width / 2, clientY: y + height / 2 };
   canvas.setPointerCapture = () => {};
-  const fire = (name, right, down) => canvas.dispatchEvent(
-    new PointerEvent(name, { clientX: middle.clientX + right, clientY: middle.clientY + down, pointerId: 1, bubbles: true }));
+  const fire = (name, right, down) => canvas.dispatchEvent(new PointerEvent(
+    name, { clientX: middle.clientX + right, clientY: middle.clientY + down, pointerId: 1, bubbles: true }));
   const count = async (step) => {
     const begun = performance.now();
     const took = [];
