@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
 
-from memory_mcp.domain.errors import MemoryMcpError, StoreError
+from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters, Memory
 from memory_mcp.domain.ports import ChartedStore, Snapshot
 from memory_mcp.logger import Logger
@@ -147,9 +147,9 @@ class Maps:
                 if is_ours:
                     await self._drawn_under_lease(anew=anew)
             self._progress = MapProgress(MapState.READY if is_ours else MapState.ELSEWHERE, 1.0 if is_ours else 0.0)
-        except MemoryMcpError as error:
+        except (MapError, StoreError) as error:
             log.warning("the map was not drawn", cause=str(error))
-            self._progress = MapProgress(MapState.FAILED, 0, error.with_fix())
+            self._progress = MapProgress(MapState.FAILED, 0, str(error))
 
     async def _drawn_under_lease(self, *, anew: bool) -> None:
         space = await self._store.read(lambda it: it.space(), is_short=True)
