@@ -154,6 +154,6 @@ launchd-uninstall: ## Undo launchd-install; memories stay (macOS)
 	@.venv/bin/memory-mcp daemon uninstall --keep-environment
 
 clean: stop ## Remove environments and build leftovers of this checkout
-	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .run build dist *.egg-info .coverage .coverage.* coverage.xml
+	rm -rf .venv .venv-daemon .venv-daemon-* .venv-daemon.lock .venv-llm .venv-services .node-web .run build dist *.egg-info .coverage .coverage.* coverage.xml
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find memory_mcp embedder_daemon memory_common protos tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

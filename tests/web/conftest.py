@@ -44,7 +44,7 @@ class Site:
         """Return a code to sign in with, as `memory-mcp open` gets it."""
         reply = os.urandom(16).hex()
         httpx2.post(f"{self.url}/sign-in/link", json={"reply": reply}).raise_for_status()
-        return next(self.folder.rglob(f"{reply}.code")).read_text()
+        return next(self.folder.rglob(f"{reply}.link")).read_text().partition("#")[2]
 
     def client(self, name: str) -> WebClient:
         """Return an MCP client, for another writer."""

@@ -54,6 +54,10 @@ class ServePage(Protocol):
         """Do what is done while the server runs; `end` lets it end."""
         ...
 
+    def ending(self) -> None:
+        """Close what would keep the server from ending."""
+        ...
+
 
 def make_app(
     front: Front, services: LazyServices, protocol: Streamable, pages: Mapping[str, ASGIApp], page: ASGIApp | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
@@ -31,6 +32,10 @@ GOODBYE_S: Final = 5
 class _UvicornServer(uvicorn.Server):
     """Exits normally on a signal; uvicorn would re-raise it and be killed."""
 
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del sig, frame
         self.end()
@@ -38,6 +43,7 @@ class _UvicornServer(uvicorn.Server):
     def end(self) -> None:
         """Let it end; requests in progress may finish."""
         self.should_exit = True
+        self._ending()
 
 
 async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: ServePage | None) -> None:
@@ -53,7 +59,7 @@ async def _serve(settings: Settings, binding: Binding, tokens: Tokens, page: Ser
     pages = {METRICS_PATH: MetricsPage(metrics, dispatcher, services.get)} if metrics else {}
     front = Front(settings, dispatcher, services.get, tokens, binding, port)
     app = make_app(front, services, protocol, pages, page.app(front) if page else None)
-    serving = _UvicornServer(_configured(app, binding))
+    serving = _UvicornServer(_configured(app, binding), page.ending if page else lambda: None)
     _say(f"serving {front.url}{PATH}")
     try:
         async with page.running(front, serving.end) if page else contextlib.nullcontext():
@@ -84,9 +90,7 @@ def serve_http(settings: Settings, binding: Binding, tokens: Tokens, page: Serve
     """Serve HTTP until a signal arrives, with the page if it is given.
 
     Raises:
-        SettingsError: cannot listen on the address, or cannot read the token file.
+        SettingsError: cannot listen on the address.
     """
     logs.configure(settings)
-    if not tokens.all():
-        _say("there is no token yet; `memory-mcp token create NAME` makes one")
     asyncio.run(_serve(settings, binding, tokens, page))

@@ -14,16 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from memory_mcp.context.project import reach_of
 from memory_mcp.environment import own_folder
 from memory_mcp.server.http.app import Front
-from memory_mcp.server.web.session import Activity, Monotonic
-from memory_mcp.server.web.whereabouts import Register, Whereabouts
+from memory_mcp.server.web.session import Activity, Codes, Monotonic
+from memory_mcp.server.web.whereabouts import Register, Whereabouts, link
 from memory_mcp.settings import Settings
 
 IDLE_S: Final = 15 * 60.0
 """Seconds without a page after which a front ends that `open` has started."""
 LOOKING_S: Final = 1.0
 
-Announce = Callable[[Front], None]
-"""Is told of a front that has begun to serve."""
+Announce = Callable[[str], None]
+"""Is given a link to sign in with, once the front serves."""
 
 
 def register_of_user() -> Register:
@@ -42,17 +42,25 @@ class PageFront:
     def __init__(
         self,
         *,
-        announce: Announce = lambda _: None,
+        announce: Announce | None = None,
         ends_when_idle: bool = False,
         clock: Monotonic = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Args: whom to tell that it serves, and whether it ends after `IDLE_S` without a page."""
+        """Make it.
+
+        Args:
+            announce: opens the page, if somebody waits for it.
+            ends_when_idle: whether the front ends after `IDLE_S` without a page.
+            clock: seconds that only grow.
+            sleep: waits on the same clock.
+        """
         self._announce = announce
         self._ends_when_idle = ends_when_idle
         self._clock = clock
         self._sleep = sleep
-        self._activity = Activity(clock)
+        self.activity = Activity(clock)
+        self._codes = Codes(clock)
         self._register = register_of_user()
 
     def app(self, front: Front) -> ASGIApp:
@@ -77,29 +85,36 @@ class PageFront:
                 services=front.services,
                 tokens=front.tokens,
                 default=reach_of(front.settings.namespace),
+                url=front.url,
                 port=front.port,
-                is_secure=front.binding.cert is not None,
                 register=self._register,
-                activity=self._activity,
+                activity=self.activity,
+                codes=self._codes,
                 clock=self._clock,
             )
         )
 
     @contextlib.asynccontextmanager
     async def running(self, front: Front, end: Callable[[], None]) -> AsyncIterator[None]:
-        """Stand in the register while the front runs."""
-        self._activity.touch()
-        with self._register.registered(Whereabouts(front.url, os.getpid(), store_of(front.settings))):
-            self._announce(front)
-            watching = asyncio.create_task(self._watch(end)) if self._ends_when_idle else None
-            try:
-                yield
-            finally:
-                if watching is not None:
-                    watching.cancel()
+        """Stand in the register while the front runs, where this machine's browsers can reach it."""
+        self.activity.touch()
+        async with contextlib.AsyncExitStack() as stack:
+            if front.binding.is_local:
+                stack.enter_context(
+                    self._register.registered(Whereabouts(front.url, os.getpid(), store_of(front.settings)))
+                )
+            if self._announce:
+                self._announce(link(front.url, self._codes.make()))
+            if self._ends_when_idle:
+                stack.callback(asyncio.create_task(self._watch(end)).cancel)
+            yield
+
+    def ending(self) -> None:
+        """Let open streams end: the front does."""
+        self.activity.end()
 
     async def _watch(self, end: Callable[[], None]) -> None:
         """Let the front end when nobody has looked at a page for long."""
-        while self._activity.idle_s() < IDLE_S:
+        while self.activity.idle_s() < IDLE_S:
             await self._sleep(LOOKING_S)
         end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request as HttpRequest
@@ -26,6 +27,8 @@ MOST_WAITING: Final = 1_000
 """Writes that wait for a slow browser; then it is told that it has missed some."""
 
 LiveWrites = Sequence[Event] | MissedChanges
+Waiting = asyncio.Queue[LiveWrites | None]
+"""None is the end."""
 
 
 class Live:
@@ -47,36 +50,37 @@ class Live:
         return StreamingResponse(self._lines(session), media_type="application/x-ndjson")
 
     async def _lines(self, session: Session) -> AsyncIterator[bytes]:
-        """Yield a line for each write, for as long as the session is valid."""
-        waiting: asyncio.Queue[LiveWrites] = asyncio.Queue(MOST_WAITING)
-        activity = self._parts.given.activity
-
-        def hear(written: LiveWrites) -> None:
-            if waiting.full():
-                waiting.get_nowait()
-                written = MissedChanges(0)
-            waiting.put_nowait(written)
-
+        """Yield a line for each write, for as long as the session is valid and the front runs."""
+        waiting: Waiting = asyncio.Queue(MOST_WAITING)
         services = await self._parts.given.services()
-        activity.streams += 1
-        try:
-            async with services.watching.listening(hear):
+        with self._parts.given.activity.streaming(partial(_put, waiting, None)):
+            async with services.watching.listening(partial(_put, waiting)):
                 yield _line({"kind": "hello"})
                 while self._parts.sessions.is_valid(session):
-                    for line in await _next(waiting, session.principal.reach):
+                    lines = await _next(waiting, session.principal.reach)
+                    if lines is None:
+                        return
+                    for line in lines:
                         yield line
-        finally:
-            activity.streams -= 1
-            activity.touch()
 
 
-async def _next(waiting: asyncio.Queue[LiveWrites], reach: Reach) -> list[bytes]:
-    """Wait for writes, but no longer than `EVERY_S`."""
+def _put(waiting: Waiting, written: LiveWrites | None) -> None:
+    """Let what is written wait; a browser that does not read is told that it has missed some."""
+    if waiting.full():
+        waiting.get_nowait()
+        written = MissedChanges(0)
+    waiting.put_nowait(written)
+
+
+async def _next(waiting: Waiting, reach: Reach) -> list[bytes] | None:
+    """Wait for writes, but no longer than `EVERY_S`; return None at the end."""
     try:
         async with asyncio.timeout(EVERY_S):
             written = await waiting.get()
     except TimeoutError:
         return [_line({"kind": "ping"})]
+    if written is None:
+        return None
     if isinstance(written, MissedChanges):
         return [_line({"kind": "missed"})]
     return [_line(_fields(event)) for event in written if not reach.bound or event.namespace == reach.namespace]

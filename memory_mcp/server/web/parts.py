@@ -39,11 +39,12 @@ class Given:
     tokens: Tokens
     default: Reach
     """Of the local user, and of tokens that are bound to no namespace."""
+    url: str
+    """Of the page, without a path."""
     port: int
-    is_secure: bool
-    """Whether it is served over TLS."""
     register: Register
     activity: Activity
+    codes: Codes
     clock: Monotonic = field(default=time.monotonic)
 
 
@@ -52,7 +53,7 @@ class Parts:
 
     def __init__(self, given: Given) -> None:
         self.given = given
-        self.codes = Codes(given.clock)
+        self.codes = given.codes
         self.sessions = Sessions(given.tokens, given.default, given.clock)
         self.templates = Templates()
         self.operations = Operations()

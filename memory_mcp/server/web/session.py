@@ -7,18 +7,18 @@ everybody out.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from memory_mcp.domain.ports import Tokens
 from memory_mcp.domain.principal import Principal, Reach, Token, local_user
+from memory_mcp.server.web.whereabouts import CODE_S
 
-CODE_S: Final = 60.0
-"""Seconds that a sign-in link works."""
 IDLE_S: Final = 12 * 3600.0
 """Seconds without a request after which a session ends."""
 MOST_CODES: Final = 20
@@ -30,23 +30,35 @@ Monotonic = Callable[[], float]
 """Returns seconds that only grow."""
 
 
-@dataclass(slots=True)
 class Activity:
     """When a page was last used; a stream that is open counts as use."""
 
-    clock: Monotonic
-    last: float = field(init=False)
-    streams: int = 0
-
-    def __post_init__(self) -> None:
-        self.touch()
+    def __init__(self, clock: Monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._streams: set[Callable[[], None]] = set()
 
     def touch(self) -> None:
-        self.last = self.clock()
+        self._last = self._clock()
 
     def idle_s(self) -> float:
         """Return the seconds since a page was there."""
-        return 0.0 if self.streams else self.clock() - self.last
+        return 0.0 if self._streams else self._clock() - self._last
+
+    @contextlib.contextmanager
+    def streaming(self, end: Callable[[], None]) -> Iterator[None]:
+        """Count a stream for as long as the context lasts; `end` lets it end when the front does."""
+        self._streams.add(end)
+        try:
+            yield
+        finally:
+            self._streams.discard(end)
+            self.touch()
+
+    def end(self) -> None:
+        """Let all streams end."""
+        for end in tuple(self._streams):
+            end()
 
 
 class Codes:
@@ -87,7 +99,7 @@ class Session:
     """The digest of the page's secret."""
     token: str | None
     """The id of the token that it was opened with."""
-    seen: float = field(default=0.0)
+    seen: float
 
 
 class Opened(NamedTuple):

@@ -16,6 +16,7 @@ from memory_mcp.server.web.answering import guarded
 from memory_mcp.server.web.parts import Parts, check_site, json_body, refused
 from memory_mcp.server.web.session import Opened, Session
 from memory_mcp.server.web.texts import text
+from memory_mcp.server.web.whereabouts import link
 
 MAX_BODY: Final = 4_096
 NOBODY: Final = Principal("page", "nobody", frozenset(), Reach("default"))
@@ -37,11 +38,12 @@ class SignIn:
         ]
 
     async def _make_link(self, request: HttpRequest) -> Response:
-        """Write a code to the private file that is named; who can read it belongs to this user."""
+        """Write a link to the private file that is named; who can read it belongs to this user."""
         try:
             await self._count(request)
             given = await json_body(request, MAX_BODY)
-            self._parts.given.register.reply(str(given.get("reply", "")), self._parts.codes.make())
+            reply = str(given.get("reply", ""))
+            self._parts.given.register.reply(reply, link(self._parts.given.url, self._parts.codes.make()))
         except MemoryMcpError as error:
             return refused(error)
         except OSError as error:
@@ -61,7 +63,7 @@ class SignIn:
             path="/",
             httponly=True,
             samesite="strict",
-            secure=self._parts.given.is_secure,
+            secure=self._parts.given.url.startswith("https:"),
         )
         return response
 

@@ -14,7 +14,7 @@ from memory_mcp.application.stack import make_dispatcher
 from memory_mcp.domain.principal import Reach, Scope
 from memory_mcp.server.web.app import make_page
 from memory_mcp.server.web.parts import CSRF_HEADER, SECRET_HEADER, Given
-from memory_mcp.server.web.session import Activity
+from memory_mcp.server.web.session import Activity, Codes
 from memory_mcp.server.web.whereabouts import Register
 from memory_mcp.settings import load
 from memory_mcp.tools.services import Services
@@ -57,10 +57,11 @@ class PageSite:
                 services=self._get,
                 tokens=self.tokens,
                 default=Reach("default"),
+                url=URL,
                 port=PORT,
-                is_secure=False,
                 register=self.register,
                 activity=self.activity,
+                codes=Codes(self.clock),
                 clock=self.clock,
             )
         )
@@ -76,9 +77,9 @@ class PageSite:
         """Return a code to sign in with."""
         reply = os.urandom(16).hex()
         assert (await http.post("/sign-in/link", json={"reply": reply})).status_code == 204
-        code = self.register.take(reply)
-        assert code is not None
-        return code
+        link = self.register.take(reply)
+        assert link is not None
+        return link.partition("#")[2]
 
     async def sign_in(self, scopes: tuple[Scope, ...] | None = None, namespace: str | None = None) -> SignedIn:
         """Sign in as the local user, or as the holder of a new token."""

@@ -134,6 +134,7 @@ $('#sign-out').addEventListener('click', async () => {
   try { await signOut(); } catch (error) { ui.complain(error); return; }
   live.stop();
   main.replaceChildren();
+  $('#toasts').replaceChildren();
   askToSignIn(t('session.signed_out'));
 });
 
