@@ -13,6 +13,7 @@ from typing import Final
 from memory_mcp.application.moving_in import Move, Reporting
 from memory_mcp.application.transfer import EndsEarlyError, Imported, import_export, records
 from memory_mcp.domain.errors import InvalidArgumentError, TransferError
+from memory_mcp.domain.models import Record
 from memory_mcp.domain.principal import Scope
 from memory_mcp.imports.moving import Moved
 from memory_mcp.imports.planning import Plan
@@ -103,6 +104,8 @@ def _counted(source: Path, operation: Operation) -> ImportPlan:
     with source.open("rb") as file, contextlib.suppress(EndsEarlyError):
         is_cut = True
         for record in records(file, "nothing was imported"):
+            if not isinstance(record, Record):
+                continue  # a document: it names memories that were counted
             memories, versions = memories + 1, versions + len(record.revisions)
             namespaces[record.memory.namespace] = namespaces.get(record.memory.namespace, 0) + 1
             if memories % COUNTED == 0:

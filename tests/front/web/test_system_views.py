@@ -262,7 +262,7 @@ async def test_the_machines_checks_arrive_one_by_one(site: PageSite) -> None:
     """First the parts, then each finding, at last the report, which names no folder of the user's."""
 
     async def look(inquiry: Inquiry) -> Finding:
-        return Finding(Condition.FAILED, "full", f"{Path.home()}/memory is <b>full</b>", "free some space")
+        return Finding(Condition.FAILED, "full", f"{Path.home()}/memory is <b>full</b>", "run `df <x>`")
 
     site.services.health.add("disk", look)
     site.services.health.add("room", look, needs=("disk",))
@@ -272,8 +272,9 @@ async def test_the_machines_checks_arrive_one_by_one(site: PageSite) -> None:
     assert sorted(first["parts"]) == sorted(finding["name"] for finding in findings)
     assert [finding["condition"] for finding in findings] == ["failed", "skipped"]
     assert "&lt;b&gt;full" in findings[0]["html"]
+    assert "run <code>df &lt;x&gt;</code>" in findings[0]["html"]
     assert last["status"] == "failed"
-    assert "failed   disk: ~/memory is <b>full</b> -> free some space" in last["report"]
+    assert "failed   disk: ~/memory is <b>full</b> -> run `df <x>`" in last["report"]
     assert str(Path.home()) not in last["report"]
     assert all(f" {name}: " in last["report"] for name in first["parts"])
 

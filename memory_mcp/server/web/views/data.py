@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -281,18 +281,17 @@ async def _transfer(services: Services) -> Transfer:
     return services.transfer()
 
 
-async def _batches(lines: AsyncGenerator[str, None]) -> AsyncGenerator[bytes, None]:
+async def _batches(lines: AsyncIterator[str]) -> AsyncIterator[bytes]:
     """Yield many lines at a time; what goes wrong on the way is the last line."""
     batch: list[str] = []
-    async with aclosing(lines):
-        try:
-            async for line in lines:
-                batch.append(line)
-                if len(batch) == BATCH:
-                    yield _encoded(batch)
-                    batch = []
-        except MemoryMcpError as error:
-            batch.append(json.dumps({"error": error.with_fix()}))
+    try:
+        async for line in lines:
+            batch.append(line)
+            if len(batch) == BATCH:
+                yield _encoded(batch)
+                batch = []
+    except MemoryMcpError as error:
+        batch.append(json.dumps({"error": error.with_fix()}))
     yield _encoded(batch)
 
 
