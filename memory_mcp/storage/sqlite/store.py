@@ -36,9 +36,9 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
 from memory_mcp.storage.disk import has_room, is_writable
+from memory_mcp.storage.rows import to_micros
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
-from memory_mcp.storage.sqlite.db.rows import to_micros
 from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes

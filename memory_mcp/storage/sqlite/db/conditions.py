@@ -10,7 +10,7 @@ import apsw
 from memory_mcp.domain.comparisons import Comparison, comparisons
 from memory_mcp.domain.models import DOCUMENT, Filters
 from memory_mcp.domain.names import folded
-from memory_mcp.storage.sqlite.db.rows import to_json, to_micros
+from memory_mcp.storage.rows import to_json, to_micros
 
 _SIGNS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 

@@ -21,9 +21,9 @@ from memory_mcp.domain.documents import (
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import MAX_TAGS
 from memory_mcp.domain.names import folded, tags_once
+from memory_mcp.storage.rows import from_micros, to_json
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.conditions import WhereClause
-from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
 from memory_mcp.storage.sqlite.documents import sections
 from memory_mcp.storage.sqlite.documents.sections import FIRST_FILE, uri_of
 

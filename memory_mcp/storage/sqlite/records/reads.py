@@ -13,9 +13,16 @@ import apsw
 from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
 from memory_mcp.domain.models import Filters, Memory, Outline, Page, PendingChunk, QueueCounts, Revision
 from memory_mcp.domain.names import folded
+from memory_mcp.storage.rows import from_micros, to_json, to_memory, to_micros, to_revision
 from memory_mcp.storage.sqlite.db.conditions import condition
-from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, from_micros, to_json, to_memory, to_micros, to_revision
 
+MEMORY_COLUMNS: Final = """
+  m.key, m.id, m.namespace, m.content, m.type, m.metadata, m.conversation_id, m.created_at, m.updated_at, m.revision,
+  (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE tags.key = m.key),
+  NOT EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.state <> 'embedded'
+              AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1)))
+"""
+"""What `rows.to_memory` takes."""
 LAST: Final = 2**63 - 1
 """SQLite's largest integer, for keys and times."""
 

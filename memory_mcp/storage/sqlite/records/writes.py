@@ -13,10 +13,10 @@ from memory_mcp.domain.duplicates import check_merged, check_retry, differing
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import DEFAULT_TYPE, DOCUMENT, Change, Embedded, Filters, Memory, NewMemory, Stored
 from memory_mcp.domain.names import folded, tags_once
+from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_micros
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.conditions import WhereClause
 from memory_mcp.storage.sqlite.db.partitions import partition_of
-from memory_mcp.storage.sqlite.db.rows import digest, metadata_digest, to_json, to_micros
 from memory_mcp.storage.sqlite.lexical import keywords
 from memory_mcp.storage.sqlite.records.reads import LAST, load, select_to_delete
 from memory_mcp.storage.sqlite.vectors import chunks
