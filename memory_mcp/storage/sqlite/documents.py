@@ -1,0 +1,69 @@
+"""The documents in the memories' file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar, cast
+
+import apsw
+
+from memory_mcp.domain.models import Embedded, NewMemory
+from memory_mcp.storage.documents.session import DocumentSession, SqlValue
+from memory_mcp.storage.rows import digest
+from memory_mcp.storage.sqlite.db.changes import log_change
+from memory_mcp.storage.sqlite.db.connection import Database
+from memory_mcp.storage.sqlite.records.writes import create, insert_tags, mark_deleted
+
+T = TypeVar("T")
+_EACH: Final = "SELECT value FROM json_each(?{})"
+
+
+class SqliteSession:
+    """See `storage.documents.session.DocumentSession`; the connection is inside a transaction."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def rows(self, sql: str, *parameters: SqlValue) -> list[tuple[SqlValue, ...]]:
+        return cast("list[tuple[SqlValue, ...]]", self._db.execute(sql, parameters).fetchall())
+
+    def run(self, sql: str, *parameters: SqlValue) -> int:
+        self._db.execute(sql, parameters)
+        return self._db.changes()
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[SqlValue]]) -> None:
+        self._db.executemany(sql, rows)
+
+    def texts(self, parameter: int) -> str:
+        return _EACH.format(parameter)
+
+    def keys(self, parameter: int) -> str:
+        return _EACH.format(parameter)
+
+    def create(self, new: NewMemory, embedded: Embedded, now: int) -> int:
+        key, _ = create(self._db, new, embedded, digest(new.content), now)
+        return key
+
+    def delete(self, memories: Iterable[tuple[int, str, str]], now: int) -> None:
+        mark_deleted(self._db, memories, now)
+
+    def add_tags(self, key: int, tags: Iterable[str]) -> None:
+        insert_tags(self._db, key, tags)
+
+    def log_change(self, now: int, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
+        log_change(self._db, now, kind, namespace, ids, tags)
+
+
+class SqliteTransactions:
+    """See `storage.documents.session.DocumentTransactions`; one process at a time writes to the file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, work: Callable[[DocumentSession], T], namespace: str | None) -> T:
+        del namespace  # the conditions of the queries narrow it
+        return await self._database.read(lambda db: work(SqliteSession(db)))
+
+    async def write(self, work: Callable[[DocumentSession], T], namespace: str | None) -> T:
+        del namespace
+        return await self._database.write(lambda db: work(SqliteSession(db)))
