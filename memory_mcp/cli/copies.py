@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from memory_mcp.cli.export_format import HEADER
+from memory_mcp.application.export_format import HEADER
 from memory_mcp.cli.session import administer, as_json_option, say
 
 _HEADER: Final = json.dumps(HEADER)

@@ -12,7 +12,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_mcp.cli import export_format
+from memory_mcp.application import export_format
 from memory_mcp.domain.errors import EmbedderError
 from memory_mcp.domain.models import Change, Memory, NewMemory, Record, Revision
 from memory_mcp.domain.names import nfc

@@ -235,6 +235,9 @@ class SqliteStore:
     async def restore(self, source: Path, aside: Path) -> None:
         await asyncio.to_thread(copies.restore, source, self.path, aside, self._now())
 
+    async def verify_backup(self, source: Path) -> list[str]:
+        return await asyncio.to_thread(copies.verify_backup, source)
+
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         now = self._now()
         expires_at = now + int(seconds * 1_000_000)
