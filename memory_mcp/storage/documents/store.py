@@ -9,6 +9,7 @@ from functools import partial
 from memory_mcp.domain.documents import (
     Document,
     DocumentChange,
+    DocumentRecord,
     DocumentState,
     FileChange,
     FileStamp,
@@ -16,9 +17,10 @@ from memory_mcp.domain.documents import (
     SectionOutline,
     Watch,
 )
+from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
-from memory_mcp.storage.documents import files, jobs, parts, sections, watches
-from memory_mcp.storage.documents.session import DocumentTransactions
+from memory_mcp.storage.documents import files, jobs, parts, sections, transfer, watches
+from memory_mcp.storage.documents.session import DocumentSession, DocumentTransactions
 from memory_mcp.storage.rows import to_micros
 
 
@@ -117,3 +119,17 @@ class StoredDocuments:
 
     async def remove_watch(self, watch_id: str, namespace: str | None) -> Watch:
         return await self._transactions.write(lambda db: watches.remove(db, watch_id, namespace), namespace)
+
+    async def export_documents(self, after: int, limit: int) -> list[DocumentRecord]:
+        return await self._transactions.read(lambda db: transfer.export(db, after, limit), None)
+
+    async def import_documents(self, records: Sequence[DocumentRecord]) -> list[bool | ConflictError]:
+        now = self._now()
+
+        def import_one(db: DocumentSession, record: DocumentRecord) -> bool | ConflictError:
+            try:
+                return transfer.import_record(db, record, now)
+            except ConflictError as error:  # raised before anything of this document was written
+                return error
+
+        return await self._transactions.write(lambda db: [import_one(db, record) for record in records], None)
