@@ -76,8 +76,8 @@ class FakeDocumentTransfer(FakeDocuments):
     def _write(self, record: DocumentRecord) -> None:
         for file in record.files:
             stamp = FileStamp(record.digest, file.size, file.modified_ns)
-            place = (record.namespace, file.uri)
-            self.shelves.files.setdefault(place, HeldFile(stamp, file.seen_at, file.missing_at))
+            at = (record.namespace, file.uri)
+            self.shelves.files.setdefault(at, HeldFile(stamp, file.seen_at, file.missing_at))
         keys = {
             memory.id: key
             for key, memory in self.shelves.memories.items()
