@@ -1,9 +1,10 @@
-"""Converts between rows of a database and values."""
+"""Converts between the values of a row and the domain's; every store of ours keeps them alike."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
@@ -47,8 +48,8 @@ def metadata_digest(metadata: Metadata) -> bytes | None:
     return _blake2b(canonical(metadata)) if metadata else None
 
 
-def to_memory(row: object) -> Memory:
-    """Convert a row with the fields of _MemoryRow, tags and metadata as JSON, to a memory."""
+def to_memory(row: Sequence[object]) -> Memory:
+    """Convert a row of a store's MEMORY_COLUMNS to a memory."""
     key, id_, namespace, content, type_, metadata, conversation, created, updated, revision, tags, embedded = cast(
         "_MemoryRow", row
     )
@@ -68,7 +69,7 @@ def to_memory(row: object) -> Memory:
     )
 
 
-def to_revision(row: object) -> Revision:
+def to_revision(row: Sequence[object]) -> Revision:
     """Convert a row (revision, content, tags, type, metadata, updated_at) to a revision."""
     revision, content, tags, type_, metadata, updated = cast("_RevisionRow", row)
     return Revision(
