@@ -91,9 +91,9 @@ def remove_sections(db: DocumentSession, document_id: str, memory_ids: Sequence[
         sections.remove_named(db, key, memory_ids, now)
 
 
-def remove_some(db: DocumentSession, document_ids: Sequence[str], now: int) -> tuple[int, Sequence[str]]:
+def remove_some(db: DocumentSession, document_ids: Sequence[str]) -> tuple[int, Sequence[str]]:
     """Remove the first documents, or the first sections of a large one; return how many, and those that are left."""
-    removed, room = 0, _DELETED_AT_ONCE
+    removed, room, now = 0, _DELETED_AT_ONCE, db.now
     for number, document_id in enumerate(document_ids):
         key = _key_of(db, document_id)
         count = 0 if key is None else sections.count(db, key)

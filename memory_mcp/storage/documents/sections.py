@@ -99,7 +99,7 @@ def remove_named(db: DocumentSession, document: int, memory_ids: Sequence[str], 
 
 def _delete(db: DocumentSession, keys: Sequence[int], now: int) -> None:
     rows = db.rows(
-        f"SELECT key, id, namespace FROM memories WHERE key IN ({db.keys(1)})",  # noqa: S608 - a constant
+        f"SELECT m.key, m.id, m.namespace FROM memories AS m WHERE m.key IN ({db.keys(1)}) {db.locking('m')}",  # noqa: S608 - a constant
         to_json(list(keys)),
     )
     db.delete(cast("list[tuple[int, str, str]]", rows), now)
@@ -222,8 +222,8 @@ def _drafts(placed: Sequence[PlacedSection], live: Mapping[str, int], kept: set[
 def _live(db: DocumentSession, document: int) -> dict[str, int]:
     """Return the keys of the live sections by their ids."""
     rows = db.rows(
-        """SELECT m.id, m.key FROM sections AS s JOIN memories AS m USING (key)
-           WHERE s.document = ?1 AND m.deleted_at IS NULL ORDER BY s.place""",
+        f"""SELECT m.id, m.key FROM sections AS s JOIN memories AS m USING (key)
+            WHERE s.document = ?1 AND m.deleted_at IS NULL ORDER BY s.place {db.locking("m")}""",  # noqa: S608 - a constant
         document,
     )
     return dict(cast("list[tuple[str, int]]", rows))
@@ -231,8 +231,8 @@ def _live(db: DocumentSession, document: int) -> dict[str, int]:
 
 def _delete_others(db: DocumentSession, document: int, kept: set[int], now: int) -> None:
     rows = db.rows(
-        """SELECT m.key, m.id, m.namespace, m.deleted_at IS NULL FROM sections AS s JOIN memories AS m USING (key)
-           WHERE s.document = ?1""",
+        f"""SELECT m.key, m.id, m.namespace, m.deleted_at IS NULL FROM sections AS s JOIN memories AS m USING (key)
+            WHERE s.document = ?1 {db.locking("m")}""",  # noqa: S608 - a constant
         document,
     )
     others = [row for row in cast("list[tuple[int, str, str, int]]", rows) if row[0] not in kept]

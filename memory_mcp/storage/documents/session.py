@@ -18,6 +18,11 @@ SqlValue = str | int | float | bytes | None
 class DocumentSession(Protocol):
     """One transaction."""
 
+    @property
+    def now(self) -> int:
+        """The time of its writes, by the clock that all processes of the store share."""
+        ...
+
     def rows(self, sql: str, *parameters: SqlValue) -> list[tuple[SqlValue, ...]]:
         """Return all rows of a query, or of a write that returns some."""
         ...
@@ -36,6 +41,10 @@ class DocumentSession(Protocol):
 
     def keys(self, parameter: int) -> str:
         """Return the query for the integers in a parameter that is a JSON array."""
+        ...
+
+    def locking(self, table: str) -> str:
+        """Return what ends a query so that its rows of a table, by its alias, stay as they are until the commit."""
         ...
 
     def create(self, new: NewMemory, embedded: Embedded, now: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -27,10 +27,9 @@ from memory_mcp.storage.rows import to_micros
 class StoredDocuments:
     """See `domain.ports.documents.DocumentStore` for what each method promises."""
 
-    def __init__(self, transactions: DocumentTransactions, now: Callable[[], int]) -> None:
-        """Share the memories' store; `now` returns microseconds since 1970."""
+    def __init__(self, transactions: DocumentTransactions) -> None:
+        """Share the memories' store."""
         self._transactions = transactions
-        self._now = now
 
     async def stamps(self, namespace: str, uris: Sequence[str]) -> Mapping[str, FileStamp]:
         return await self._transactions.read(lambda db: files.stamps(db, namespace, uris), namespace)
@@ -58,25 +57,22 @@ class StoredDocuments:
         return await self._transactions.read(lambda db: sections.outline(db, document_id, offset, limit), None)
 
     async def remove_documents(self, document_ids: Sequence[str]) -> int:
-        now, left, removed = self._now(), document_ids, 0
+        left, removed = document_ids, 0
         while left:
-            gone, left = await self._transactions.write(partial(parts.remove_some, document_ids=left, now=now), None)
+            gone, left = await self._transactions.write(partial(parts.remove_some, document_ids=left), None)
             removed += gone
         return removed
 
     async def remove_sections(self, document_id: str, memory_ids: Sequence[str]) -> None:
-        now = self._now()
-        await self._transactions.write(lambda db: parts.remove_sections(db, document_id, memory_ids, now), None)
+        await self._transactions.write(lambda db: parts.remove_sections(db, document_id, memory_ids, db.now), None)
 
     async def mark_missing(self, namespace: str, folder: str, since: datetime) -> int:
-        now = self._now()
         return await self._transactions.write(
-            lambda db: files.mark_missing(db, namespace, folder, to_micros(since), now), namespace
+            lambda db: files.mark_missing(db, namespace, folder, to_micros(since), db.now), namespace
         )
 
     async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> IngestJob:
-        now = self._now()
-        return await self._transactions.write(lambda db: jobs.create(db, new, files, now), None)
+        return await self._transactions.write(lambda db: jobs.create(db, new, files, db.now), None)
 
     async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> IngestJob:
         return await self._transactions.read(
@@ -97,21 +93,17 @@ class StoredDocuments:
         return await self._transactions.read(lambda db: jobs.content(db, job_id, place), None)
 
     async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> IngestJob:
-        now = self._now()
-        return await self._transactions.write(lambda db: jobs.advance(db, job_id, state, error, now), None)
+        return await self._transactions.write(lambda db: jobs.advance(db, job_id, state, error, db.now), None)
 
     async def add_sections(self, job_id: str, change: FileChange, documents: Sequence[DocumentChange]) -> None:
-        now = self._now()
-        await self._transactions.write(lambda db: jobs.add_sections(db, job_id, change, documents, now), None)
+        await self._transactions.write(lambda db: jobs.add_sections(db, job_id, change, documents, db.now), None)
 
     async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
-        now = self._now()
-        return await self._transactions.write(lambda db: jobs.put_files(db, job_id, files, now), None)
+        return await self._transactions.write(lambda db: jobs.put_files(db, job_id, files, db.now), None)
 
     async def add_watch(self, path: str, namespace: str, tags: Sequence[str], asked_by: str) -> Watch:
-        now = self._now()
         return await self._transactions.write(
-            lambda db: watches.add(db, path, namespace, tags, asked_by, now), namespace
+            lambda db: watches.add(db, path, namespace, tags, asked_by, db.now), namespace
         )
 
     async def watches(self, namespace: str | None) -> list[Watch]:
@@ -124,11 +116,10 @@ class StoredDocuments:
         return await self._transactions.read(lambda db: transfer.export(db, after, limit), None)
 
     async def import_documents(self, records: Sequence[DocumentRecord]) -> list[bool | ConflictError]:
-        now = self._now()
 
         def import_one(db: DocumentSession, record: DocumentRecord) -> bool | ConflictError:
             try:
-                return transfer.import_record(db, record, now)
+                return transfer.import_record(db, record, db.now)
             except ConflictError as error:  # raised before anything of this document was written
                 return error
 

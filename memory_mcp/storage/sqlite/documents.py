@@ -21,8 +21,9 @@ _EACH: Final = "SELECT value FROM json_each(?{})"
 class SqliteSession:
     """See `storage.documents.session.DocumentSession`; the connection is inside a transaction."""
 
-    def __init__(self, db: apsw.Connection) -> None:
+    def __init__(self, db: apsw.Connection, now: int = 0) -> None:
         self._db = db
+        self.now: Final = now
 
     def rows(self, sql: str, *parameters: SqlValue) -> list[tuple[SqlValue, ...]]:
         return cast("list[tuple[SqlValue, ...]]", self._db.execute(sql, parameters).fetchall())
@@ -39,6 +40,10 @@ class SqliteSession:
 
     def keys(self, parameter: int) -> str:
         return _EACH.format(parameter)
+
+    def locking(self, table: str) -> str:
+        del table  # nobody else writes
+        return ""
 
     def create(self, new: NewMemory, embedded: Embedded, now: int) -> int:
         key, _ = create(self._db, new, embedded, digest(new.content), now)
@@ -57,8 +62,10 @@ class SqliteSession:
 class SqliteTransactions:
     """See `storage.documents.session.DocumentTransactions`; one process at a time writes to the file."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+        """Write to a file; `now` returns microseconds since 1970."""
         self._database = database
+        self._now = now
 
     async def read(self, work: Callable[[DocumentSession], T], namespace: str | None) -> T:
         del namespace  # the conditions of the queries narrow it
@@ -66,4 +73,5 @@ class SqliteTransactions:
 
     async def write(self, work: Callable[[DocumentSession], T], namespace: str | None) -> T:
         del namespace
-        return await self._database.write(lambda db: work(SqliteSession(db)))
+        now = self._now()
+        return await self._database.write(lambda db: work(SqliteSession(db, now)))

@@ -78,7 +78,7 @@ class SqliteStore:
         self._database = Database(path, copies.upgrade, creates=creates, read_only=read_only, readers=readers)
         self._searches = _Searches(path, large, saves=not read_only)
         self._clock = clock
-        self._documents = StoredDocuments(SqliteTransactions(self._database), self._now)
+        self._documents = StoredDocuments(SqliteTransactions(self._database, self._now))
 
     @property
     def documents(self) -> StoredDocuments:

@@ -329,7 +329,7 @@ async def test_what_is_written_anew_without_vectors_wakes_the_queue(kit: Kit) ->
                 raise ConflictError("it has changed")
             return await super().put_files(job_id, files)
 
-    changed = Changed(SqliteTransactions(kit.store._database), kit.store._now)
+    changed = Changed(SqliteTransactions(kit.store._database, kit.store._now))
     front = Kit(kit.store, kit.folder, documents=changed, embedder=kit.embedder)
     kit.write("a.md", "Some text")
     assert (await front.ingest()).counts == {JobFileState.DONE: 1}
@@ -437,7 +437,7 @@ class Meddling(StoredDocuments):
 async def test_what_another_process_wrote_meanwhile_is_compared_anew(kit: Kit) -> None:
     """The same sections are not written twice."""
     path = kit.write("a.md", TEXT)
-    meddling = Meddling(SqliteTransactions(kit.store._database), kit.store._now)
+    meddling = Meddling(SqliteTransactions(kit.store._database, kit.store._now))
     front = Kit(kit.store, kit.folder, documents=meddling)
     meddling.other = kit
     job = await front.ingest(path)
