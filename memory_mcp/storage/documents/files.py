@@ -213,7 +213,7 @@ def _to_document(row: _DocumentRow, uris: Sequence[str]) -> Document:
     )
 
 
-def put(db: DocumentSession, change: FileChange, now: int) -> None:
+def put(db: DocumentSession, change: FileChange) -> None:
     """Write a file with its documents.
 
     Raises:
@@ -225,19 +225,19 @@ def put(db: DocumentSession, change: FileChange, now: int) -> None:
     before = first(
         db.rows("SELECT digest FROM document_files WHERE namespace = ?1 AND uri = ?2", change.namespace, change.uri)
     )
-    put_file(db, change, now)
+    put_file(db, change)
     if change.documents is None:
-        _add_tags(db, change, now)
+        _add_tags(db, change)
     else:
         ids = {part: document_id for _, document_id, part, *_ in held}
         for new in change.documents:
-            _put_document(db, change, new, ids.pop(new.part, None), now)
-        remove(db, list(ids.values()), now)
+            _put_document(db, change, new, ids.pop(new.part, None))
+        remove(db, list(ids.values()))
     for digest in {before or change.stamp.digest, change.stamp.digest}:
-        _drop_orphans(db, change.namespace, cast("str", digest), now)
+        _drop_orphans(db, change.namespace, cast("str", digest))
 
 
-def put_file(db: DocumentSession, change: FileChange, now: int) -> None:
+def put_file(db: DocumentSession, change: FileChange) -> None:
     stamp = change.stamp
     db.run(
         """INSERT INTO document_files (namespace, uri, digest, size, modified, seen_at)
@@ -249,7 +249,7 @@ def put_file(db: DocumentSession, change: FileChange, now: int) -> None:
         stamp.digest,
         stamp.size,
         stamp.modified_ns,
-        now,
+        db.now,
     )
     # A missing file with the same bytes was renamed to this one.
     db.run(
@@ -259,8 +259,8 @@ def put_file(db: DocumentSession, change: FileChange, now: int) -> None:
     )
 
 
-def _put_document(db: DocumentSession, change: FileChange, new: DocumentChange, known_id: str | None, now: int) -> None:
-    document_id = known_id or new_document(db, change, new, now)
+def _put_document(db: DocumentSession, change: FileChange, new: DocumentChange, known_id: str | None) -> None:
+    document_id = known_id or new_document(db, change, new)
     key, dated_at, held = dated_and_tagged(db, document_id)
     tags, more = _joined(held, change.tags)
     db.run(
@@ -270,7 +270,7 @@ def _put_document(db: DocumentSession, change: FileChange, new: DocumentChange, 
         new.refusal,
         new.error,
         to_json(tags),
-        now,
+        db.now,
         key,
     )
     if known_id is None or new.sections is not None:  # else it is what it was when it was last read
@@ -282,16 +282,16 @@ def _put_document(db: DocumentSession, change: FileChange, new: DocumentChange, 
             key,
         )
     if more:
-        sections.add_tags(db, key, change.namespace, more, now)
+        sections.add_tags(db, key, change.namespace, more)
     if new.sections is not None:
-        sections.replace_all(db, (key, document_id, change.namespace), new.sections, dated_at, tags, now)
-    db.log_change(now, "document", change.namespace, [document_id], tags)
+        sections.replace_all(db, (key, document_id, change.namespace), new.sections, dated_at, tags)
+    db.log_change("document", change.namespace, [document_id], tags)
 
 
-def new_document(db: DocumentSession, change: FileChange, new: DocumentChange, now: int) -> str:
+def new_document(db: DocumentSession, change: FileChange, new: DocumentChange) -> str:
     """Make a document that no digest has yet; return its id."""
     document_id, modified = uuid.uuid4().hex, change.stamp.modified_ns
-    dated_at = now if modified is None or modified > now * 1_000 else modified // 1_000
+    dated_at = db.now if modified is None or modified > db.now * 1_000 else modified // 1_000
     db.run(
         """INSERT INTO documents (id, namespace, digest, part, media_type, tags, dated_at, created_at, updated_at)
            VALUES (?1, ?2, '', ?3, '', '[]', ?4, ?5, ?5)""",
@@ -299,7 +299,7 @@ def new_document(db: DocumentSession, change: FileChange, new: DocumentChange, n
         change.namespace,
         new.part,
         dated_at,
-        now,
+        db.now,
     )
     return document_id
 
@@ -318,18 +318,18 @@ def _joined(held: list[str], given: Sequence[str]) -> tuple[list[str], list[str]
     return tags, [tag for tag in tags if folded(tag) not in known_ones]
 
 
-def _add_tags(db: DocumentSession, change: FileChange, now: int) -> None:
+def _add_tags(db: DocumentSession, change: FileChange) -> None:
     rows = db.rows(
         "SELECT key, tags FROM documents WHERE namespace = ?1 AND digest = ?2", change.namespace, change.stamp.digest
     )
     for key, held in cast("list[tuple[int, str]]", rows):
         tags, more = _joined(json.loads(held), change.tags)
         if more:
-            db.run("UPDATE documents SET tags = ?1, updated_at = ?2 WHERE key = ?3", to_json(tags), now, key)
-            sections.add_tags(db, key, change.namespace, more, now)
+            db.run("UPDATE documents SET tags = ?1, updated_at = ?2 WHERE key = ?3", to_json(tags), db.now, key)
+            sections.add_tags(db, key, change.namespace, more)
 
 
-def _drop_orphans(db: DocumentSession, namespace: str, digest: str, now: int) -> None:
+def _drop_orphans(db: DocumentSession, namespace: str, digest: str) -> None:
     """Remove the documents of a digest that no file has, the missing ones apart, and the files without a document."""
     rows = db.rows(
         """SELECT id FROM documents WHERE namespace = ?1 AND digest = ?2 AND NOT EXISTS (
@@ -337,7 +337,7 @@ def _drop_orphans(db: DocumentSession, namespace: str, digest: str, now: int) ->
         namespace,
         digest,
     )
-    remove(db, [document_id for (document_id,) in cast("list[tuple[str]]", rows)], now)
+    remove(db, [document_id for (document_id,) in cast("list[tuple[str]]", rows)])
     _drop_files(db, namespace, digest)
 
 
@@ -351,7 +351,7 @@ def _drop_files(db: DocumentSession, namespace: str, digest: str) -> None:
     )
 
 
-def remove(db: DocumentSession, document_ids: Iterable[str], now: int) -> int:
+def remove(db: DocumentSession, document_ids: Iterable[str]) -> int:
     """Remove documents; return how many there were."""
     removed = 0
     for document_id in document_ids:
@@ -359,15 +359,15 @@ def remove(db: DocumentSession, document_ids: Iterable[str], now: int) -> int:
         if not rows:
             continue
         key, namespace, digest = cast("tuple[int, str, str]", rows[0])
-        sections.remove(db, key, now)
+        sections.remove(db, key)
         db.run("DELETE FROM documents WHERE key = ?1", key)
-        db.log_change(now, "document", namespace, [document_id])
+        db.log_change("document", namespace, [document_id])
         removed += 1
         _drop_files(db, namespace, digest)
     return removed
 
 
-def mark_missing(db: DocumentSession, namespace: str, folder: str, since: int, now: int) -> int:
+def mark_missing(db: DocumentSession, namespace: str, folder: str, since: int) -> int:
     """Mark files in a folder, or one file, that were last seen before a moment; return how many."""
     marked = db.run(
         f"""UPDATE document_files SET missing_at = ?4
@@ -375,7 +375,7 @@ def mark_missing(db: DocumentSession, namespace: str, folder: str, since: int, n
         namespace,
         folder,
         since,
-        now,
+        db.now,
     )
     if not marked:
         return 0
@@ -384,7 +384,7 @@ def mark_missing(db: DocumentSession, namespace: str, folder: str, since: int, n
              SELECT 1 FROM document_files AS o
              WHERE o.namespace = ?1 AND o.digest = f.digest AND o.missing_at IS NULL)""",
         namespace,
-        now,
+        db.now,
     )
-    db.log_change(now, "document", namespace, [])
+    db.log_change("document", namespace, [])
     return marked

@@ -53,9 +53,9 @@ class _JobRow(NamedTuple):
     updated_at: int
 
 
-def create(db: DocumentSession, new: NewJob, of: Sequence[NewJobFile], now: int) -> IngestJob:
+def create(db: DocumentSession, new: NewJob, of: Sequence[NewJobFile]) -> IngestJob:
     """Queue a job, and forget those that ended long ago."""
-    _forget(db, now)
+    _forget(db)
     job_id = uuid.uuid4().hex
     inserted = db.rows(
         """INSERT INTO jobs (id, namespace, tags, roots, folders, forced, asked_by, state, created_at, updated_at)
@@ -67,8 +67,8 @@ def create(db: DocumentSession, new: NewJob, of: Sequence[NewJobFile], now: int)
         to_json(list(new.folders)),
         int(new.is_forced),
         new.asked_by,
-        now if new.begun_at is None else min(now, to_micros(new.begun_at)),
-        now,
+        db.now if new.begun_at is None else min(db.now, to_micros(new.begun_at)),
+        db.now,
     )
     key = cast("int", first(inserted))
     db.run_many(
@@ -79,13 +79,13 @@ def create(db: DocumentSession, new: NewJob, of: Sequence[NewJobFile], now: int)
     db.run(
         """UPDATE document_files SET seen_at = ?1
            WHERE namespace = ?2 AND uri IN (SELECT uri FROM job_files WHERE job = ?3)""",
-        now,
+        db.now,
         new.namespace,
         key,
     )
     db.run_many(  # "0" follows "/"
         "UPDATE document_files SET seen_at = ?1 WHERE namespace = ?2 AND uri > ?3 || '/' AND uri < ?3 || '0'",
-        ((now, new.namespace, file.uri) for file in of if file.left_out is not None),
+        ((db.now, new.namespace, file.uri) for file in of if file.left_out is not None),
     )
     return job(db, job_id, new.namespace, any_namespace=False)
 
@@ -98,13 +98,13 @@ def _file_row(key: int, place: int, file: NewJobFile) -> tuple[SqlValue, ...]:
     return key, place, file.uri, state.value, file.left_out, *content
 
 
-def _forget(db: DocumentSession, now: int) -> None:
+def _forget(db: DocumentSession) -> None:
     """Forget the jobs that ended long ago; those that are left are few, so an index would cost more than this scan."""
     rows = db.rows(
         f"""SELECT key FROM jobs WHERE NOT ({_UNFINISHED}) AND updated_at < CASE
               WHEN substr(asked_by, 1, {len(BY_WATCH)}) = '{BY_WATCH}' THEN ?1 ELSE ?2 END""",  # noqa: S608 - constants
-        now - WATCHES_KEPT_FOR,
-        now - KEPT_FOR,
+        db.now - WATCHES_KEPT_FOR,
+        db.now - KEPT_FOR,
     )
     for table, column in (("job_files", "job"), ("jobs", "key")):
         db.run_many(f"DELETE FROM {table} WHERE {column} = ?1", rows)  # noqa: S608 - ours
@@ -200,7 +200,7 @@ def content(db: DocumentSession, job_id: str, place: int) -> FileContent | None:
     return FileContent(*cast("tuple[bytes, str | None, str | None]", rows[0])) if rows else None
 
 
-def advance(db: DocumentSession, job_id: str, state: JobState, error: str | None, now: int) -> IngestJob:
+def advance(db: DocumentSession, job_id: str, state: JobState, error: str | None) -> IngestJob:
     """Change a job's state.
 
     Raises:
@@ -209,7 +209,7 @@ def advance(db: DocumentSession, job_id: str, state: JobState, error: str | None
     """
     before = job(db, job_id, "", any_namespace=True)
     check_transition(job_id, before.state, state)
-    db.run("UPDATE jobs SET state = ?1, error = ?2, updated_at = ?3 WHERE id = ?4", state.value, error, now, job_id)
+    db.run("UPDATE jobs SET state = ?1, error = ?2, updated_at = ?3 WHERE id = ?4", state.value, error, db.now, job_id)
     if state.is_final:
         db.run(
             """UPDATE job_files SET content = NULL, title = NULL, media_type = NULL
@@ -219,9 +219,7 @@ def advance(db: DocumentSession, job_id: str, state: JobState, error: str | None
     return job(db, job_id, "", any_namespace=True)
 
 
-def add_sections(
-    db: DocumentSession, job_id: str, change: FileChange, documents: Sequence[DocumentChange], now: int
-) -> None:
+def add_sections(db: DocumentSession, job_id: str, change: FileChange, documents: Sequence[DocumentChange]) -> None:
     """Write new sections ahead of their file; nothing if the job has ended.
 
     Raises:
@@ -229,12 +227,10 @@ def add_sections(
         NotFoundError: there is no such job.
     """
     if not job(db, job_id, "", any_namespace=True).state.is_final:
-        parts.add_sections(db, change, documents, now)
+        parts.add_sections(db, change, documents)
 
 
-def put_files(
-    db: DocumentSession, job_id: str, written: Sequence[tuple[JobFile, FileChange | None]], now: int
-) -> IngestJob:
+def put_files(db: DocumentSession, job_id: str, written: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
     """Write files with their documents, and what became of them; nothing if the job has ended.
 
     Raises:
@@ -255,6 +251,6 @@ def put_files(
             file.place,
         )
         if change is not None and was_queued:
-            files.put(db, change, now)
-    db.run("UPDATE jobs SET updated_at = ?1 WHERE key = ?2", now, key)
+            files.put(db, change)
+    db.run("UPDATE jobs SET updated_at = ?1 WHERE key = ?2", db.now, key)
     return job(db, job_id, "", any_namespace=True)

@@ -81,28 +81,28 @@ def outline(db: DocumentSession, document_id: str, offset: int, limit: int) -> l
     ]
 
 
-def remove(db: DocumentSession, document: int, now: int) -> None:
+def remove(db: DocumentSession, document: int) -> None:
     """Delete the sections of a document, which forget their place."""
-    _delete_others(db, document, set(), now)
+    _delete_others(db, document, set())
 
 
-def remove_first(db: DocumentSession, document: int, limit: int, now: int) -> None:
+def remove_first(db: DocumentSession, document: int, limit: int) -> None:
     """Delete the first live sections of a document."""
-    _delete(db, list(islice(_live(db, document).values(), limit)), now)
+    _delete(db, list(islice(_live(db, document).values(), limit)))
 
 
-def remove_named(db: DocumentSession, document: int, memory_ids: Sequence[str], now: int) -> None:
+def remove_named(db: DocumentSession, document: int, memory_ids: Sequence[str]) -> None:
     """Delete live sections of a document by their ids."""
     live = _live(db, document)
-    _delete(db, [live[memory_id] for memory_id in memory_ids if memory_id in live], now)
+    _delete(db, [live[memory_id] for memory_id in memory_ids if memory_id in live])
 
 
-def _delete(db: DocumentSession, keys: Sequence[int], now: int) -> None:
+def _delete(db: DocumentSession, keys: Sequence[int]) -> None:
     rows = db.rows(
         f"SELECT m.key, m.id, m.namespace FROM memories AS m WHERE m.key IN ({db.keys(1)}) {db.locking('m')}",  # noqa: S608 - a constant
         to_json(list(keys)),
     )
-    db.delete(cast("list[tuple[int, str, str]]", rows), now)
+    db.delete(cast("list[tuple[int, str, str]]", rows))
     _forget(db, keys)
 
 
@@ -126,7 +126,6 @@ def append(
     placed: Sequence[PlacedSection],
     dated_at: int,
     tags: Sequence[str],
-    now: int,
 ) -> None:
     """Add new sections behind all others of a document: its key, id and namespace."""
     key, document_id, namespace = document
@@ -138,7 +137,7 @@ def append(
     last, latest = cast("tuple[int, int | None]", held[0] if held else (-1, None))
     times = section_times(from_micros(dated_at if latest is None else latest + 1), _later(placed, latest))
     for place, (section, time) in enumerate(zip(placed, map(to_micros, times), strict=True), last + 1):
-        memory = _create(db, section, document_id, namespace, tags, time, now)
+        memory = _create(db, section, document_id, namespace, tags, time)
         _place(db, memory, key, place, section.draft)
 
 
@@ -150,13 +149,13 @@ def _later(placed: Sequence[PlacedSection], latest: int | None) -> Iterator[Sect
         yield replace(section.draft, created_at=None) if is_early else section.draft
 
 
-def add_tags(db: DocumentSession, document: int, namespace: str, tags: Sequence[str], now: int) -> None:
+def add_tags(db: DocumentSession, document: int, namespace: str, tags: Sequence[str]) -> None:
     """Add tags to the live sections of a document."""
     live = _live(db, document)
     for key in live.values():
-        db.add_tags(key, tags)
+        db.add_tags(namespace, key, tags)
     if live:
-        db.log_change(now, "tag", namespace, live, tags)
+        db.log_change("tag", namespace, live, tags)
 
 
 def replace_all(
@@ -165,7 +164,6 @@ def replace_all(
     placed: Sequence[PlacedSection],
     dated_at: int,
     tags: Sequence[str],
-    now: int,
 ) -> None:
     """Make these the sections of a document: its key, id and namespace.
 
@@ -176,18 +174,18 @@ def replace_all(
     live = _live(db, key)
     kept = set[int]()
     times = array("q", map(to_micros, section_times(from_micros(dated_at), _drafts(placed, live, kept))))
-    _delete_others(db, key, kept, now)
+    _delete_others(db, key, kept)
     moved = []
     for place, (section, time) in enumerate(zip(placed, times, strict=True)):
         if section.kept is None:
-            memory = _create(db, section, document_id, namespace, tags, time, now)
+            memory = _create(db, section, document_id, namespace, tags, time)
         else:
             memory = live[section.kept]
             if _move(db, memory, time):
                 moved.append(section.kept)
         _place(db, memory, key, place, section.draft)
     if moved:
-        db.log_change(now, "update", namespace, moved)
+        db.log_change("update", namespace, moved)
 
 
 def _place(db: DocumentSession, memory: int, document: int, place: int, draft: SectionDraft) -> None:
@@ -229,14 +227,14 @@ def _live(db: DocumentSession, document: int) -> dict[str, int]:
     return dict(cast("list[tuple[str, int]]", rows))
 
 
-def _delete_others(db: DocumentSession, document: int, kept: set[int], now: int) -> None:
+def _delete_others(db: DocumentSession, document: int, kept: set[int]) -> None:
     rows = db.rows(
         f"""SELECT m.key, m.id, m.namespace, m.deleted_at IS NULL FROM sections AS s JOIN memories AS m USING (key)
             WHERE s.document = ?1 {db.locking("m")}""",  # noqa: S608 - a constant
         document,
     )
     others = [row for row in cast("list[tuple[int, str, str, int]]", rows) if row[0] not in kept]
-    db.delete([(key, memory_id, namespace) for key, memory_id, namespace, is_live in others if is_live], now)
+    db.delete([(key, memory_id, namespace) for key, memory_id, namespace, is_live in others if is_live])
     _forget(db, [key for key, *_ in others])
 
 
@@ -247,12 +245,11 @@ def _create(
     namespace: str,
     tags: Sequence[str],
     time: int,
-    now: int,
 ) -> int:
     if section.embedded is None:
         raise ValueError("a new section has no chunks")
     new = NewMemory(section.draft.content, namespace, tuple(tags), DOCUMENT, {}, document_id, from_micros(time))
-    return db.create(new, section.embedded, now)
+    return db.create(new, section.embedded)
 
 
 def _move(db: DocumentSession, memory: int, time: int) -> bool:

@@ -47,19 +47,19 @@ class DocumentSession(Protocol):
         """Return what ends a query so that its rows of a table, by its alias, stay as they are until the commit."""
         ...
 
-    def create(self, new: NewMemory, embedded: Embedded, now: int) -> int:
+    def create(self, new: NewMemory, embedded: Embedded) -> int:
         """Write a memory whatever is there; return its key."""
         ...
 
-    def delete(self, memories: Iterable[tuple[int, str, str]], now: int) -> None:
+    def delete(self, memories: Iterable[tuple[int, str, str]]) -> None:
         """Mark live memories, each with its key, id and namespace, as deleted."""
         ...
 
-    def add_tags(self, key: int, tags: Iterable[str]) -> None:
+    def add_tags(self, namespace: str, key: int, tags: Iterable[str]) -> None:
         """Add tags to a memory; skips those that it has already, ignoring case."""
         ...
 
-    def log_change(self, now: int, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
+    def log_change(self, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
         """Append to the change log."""
         ...
 

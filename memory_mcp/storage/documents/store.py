@@ -64,15 +64,15 @@ class StoredDocuments:
         return removed
 
     async def remove_sections(self, document_id: str, memory_ids: Sequence[str]) -> None:
-        await self._transactions.write(lambda db: parts.remove_sections(db, document_id, memory_ids, db.now), None)
+        await self._transactions.write(lambda db: parts.remove_sections(db, document_id, memory_ids), None)
 
     async def mark_missing(self, namespace: str, folder: str, since: datetime) -> int:
         return await self._transactions.write(
-            lambda db: files.mark_missing(db, namespace, folder, to_micros(since), db.now), namespace
+            lambda db: files.mark_missing(db, namespace, folder, to_micros(since)), namespace
         )
 
     async def create_job(self, new: NewJob, files: Sequence[NewJobFile]) -> IngestJob:
-        return await self._transactions.write(lambda db: jobs.create(db, new, files, db.now), None)
+        return await self._transactions.write(lambda db: jobs.create(db, new, files), None)
 
     async def job(self, job_id: str, namespace: str, *, any_namespace: bool = False) -> IngestJob:
         return await self._transactions.read(
@@ -93,18 +93,16 @@ class StoredDocuments:
         return await self._transactions.read(lambda db: jobs.content(db, job_id, place), None)
 
     async def advance_job(self, job_id: str, state: JobState, error: str | None = None) -> IngestJob:
-        return await self._transactions.write(lambda db: jobs.advance(db, job_id, state, error, db.now), None)
+        return await self._transactions.write(lambda db: jobs.advance(db, job_id, state, error), None)
 
     async def add_sections(self, job_id: str, change: FileChange, documents: Sequence[DocumentChange]) -> None:
-        await self._transactions.write(lambda db: jobs.add_sections(db, job_id, change, documents, db.now), None)
+        await self._transactions.write(lambda db: jobs.add_sections(db, job_id, change, documents), None)
 
     async def put_files(self, job_id: str, files: Sequence[tuple[JobFile, FileChange | None]]) -> IngestJob:
-        return await self._transactions.write(lambda db: jobs.put_files(db, job_id, files, db.now), None)
+        return await self._transactions.write(lambda db: jobs.put_files(db, job_id, files), None)
 
     async def add_watch(self, path: str, namespace: str, tags: Sequence[str], asked_by: str) -> Watch:
-        return await self._transactions.write(
-            lambda db: watches.add(db, path, namespace, tags, asked_by, db.now), namespace
-        )
+        return await self._transactions.write(lambda db: watches.add(db, path, namespace, tags, asked_by), namespace)
 
     async def watches(self, namespace: str | None) -> list[Watch]:
         return await self._transactions.read(lambda db: watches.watches(db, namespace), namespace)
@@ -119,7 +117,7 @@ class StoredDocuments:
 
         def import_one(db: DocumentSession, record: DocumentRecord) -> bool | ConflictError:
             try:
-                return transfer.import_record(db, record, db.now)
+                return transfer.import_record(db, record)
             except ConflictError as error:  # raised before anything of this document was written
                 return error
 

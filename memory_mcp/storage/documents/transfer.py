@@ -109,7 +109,7 @@ def _sections(db: DocumentSession, document: int) -> tuple[SectionRecord, ...]:
     )
 
 
-def import_record(db: DocumentSession, record: DocumentRecord, now: int) -> bool:
+def import_record(db: DocumentSession, record: DocumentRecord) -> bool:
     """Write a document; return whether it is new.
 
     Raises:
@@ -145,7 +145,7 @@ def import_record(db: DocumentSession, record: DocumentRecord, now: int) -> bool
             for place, (memory, section) in enumerate(places)
         ],
     )
-    db.log_change(now, "document", record.namespace, [record.id], record.tags)
+    db.log_change("document", record.namespace, [record.id], record.tags)
     return True
 
 

@@ -15,7 +15,7 @@ from memory_mcp.storage.rows import from_micros, to_json
 _COLUMNS: Final = "id, path, namespace, tags, asked_by, created_at"
 
 
-def add(db: DocumentSession, path: str, namespace: str, tags: Sequence[str], asked_by: str, now: int) -> Watch:
+def add(db: DocumentSession, path: str, namespace: str, tags: Sequence[str], asked_by: str) -> Watch:
     """Watch a folder; one that is watched already gets these tags, and the user's takes over a client's."""
     [row] = db.rows(
         f"""INSERT INTO watches ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -28,7 +28,7 @@ def add(db: DocumentSession, path: str, namespace: str, tags: Sequence[str], ask
         namespace,
         to_json(list(tags)),
         asked_by,
-        now,
+        db.now,
     )
     return _to_watch(row)
 

@@ -45,18 +45,19 @@ class SqliteSession:
         del table  # nobody else writes
         return ""
 
-    def create(self, new: NewMemory, embedded: Embedded, now: int) -> int:
-        key, _ = create(self._db, new, embedded, digest(new.content), now)
+    def create(self, new: NewMemory, embedded: Embedded) -> int:
+        key, _ = create(self._db, new, embedded, digest(new.content), self.now)
         return key
 
-    def delete(self, memories: Iterable[tuple[int, str, str]], now: int) -> None:
-        mark_deleted(self._db, memories, now)
+    def delete(self, memories: Iterable[tuple[int, str, str]]) -> None:
+        mark_deleted(self._db, memories, self.now)
 
-    def add_tags(self, key: int, tags: Iterable[str]) -> None:
+    def add_tags(self, namespace: str, key: int, tags: Iterable[str]) -> None:
+        del namespace  # a key is of one
         insert_tags(self._db, key, tags)
 
-    def log_change(self, now: int, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
-        log_change(self._db, now, kind, namespace, ids, tags)
+    def log_change(self, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
+        log_change(self._db, self.now, kind, namespace, ids, tags)
 
 
 class SqliteTransactions:
