@@ -11,7 +11,7 @@ from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.lexical import keywords
 from memory_mcp.storage.postgres.vectors import chunks
 
-Outcome = Stored | ConflictError
+Became = Stored | ConflictError
 
 
 class Filing:
@@ -39,7 +39,7 @@ class Filing:
         for (entry, _), whole in zip(waiting, complete, strict=True):
             self._stored[entry.key] = Stored(self._ids[entry.key], created=True, embedded=whole)
 
-    def told(self, outcome: Outcome | int) -> Outcome:
+    def told(self, outcome: Became | int) -> Became:
         """Return what became of a memory, which may be the key of a filed one."""
         return self._stored[outcome] if isinstance(outcome, int) else outcome
 

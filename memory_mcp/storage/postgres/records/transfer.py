@@ -14,7 +14,7 @@ from memory_mcp.storage import outcomes
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.postgres.records.filing import Filing, Outcome
+from memory_mcp.storage.postgres.records.filing import Became, Filing
 from memory_mcp.storage.postgres.records.reads import MEMORY_COLUMNS, load, revisions
 from memory_mcp.storage.postgres.records.writes import insert, insert_tags, remove, take_turns
 from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_memory, to_micros
@@ -38,7 +38,7 @@ def export(db: Session, after: int, limit: int) -> list[Record]:
     return [Record(memory, held.get(memory.key, ())) for memory in memories]
 
 
-def import_records(db: Session, items: Sequence[tuple[Record, Embedded]]) -> list[Outcome]:
+def import_records(db: Session, items: Sequence[tuple[Record, Embedded]]) -> list[Became]:
     """Write exported memories, unless the store has them."""
     db.reach(*{record.memory.namespace for record, _ in items})
     take_turns(db, [(record.memory.namespace, record.memory.id) for record, _ in items])
@@ -48,7 +48,7 @@ def import_records(db: Session, items: Sequence[tuple[Record, Embedded]]) -> lis
     return [filing.told(one) for one in imported]
 
 
-def _import_or_refuse(db: Session, filing: Filing, record: Record, embedded: Embedded) -> Outcome | int:
+def _import_or_refuse(db: Session, filing: Filing, record: Record, embedded: Embedded) -> Became | int:
     try:
         return _import(db, filing, record, embedded)
     except ConflictError as error:  # raised before anything of this item was written
