@@ -31,6 +31,7 @@ from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
+from memory_mcp.storage.postgres.db.listening import Announcements
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
 from memory_mcp.storage.rows import to_micros
@@ -41,8 +42,9 @@ T = TypeVar("T")
 class PostgresStore:
     """Memories in one database; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    def __init__(self, database: PostgresDatabase, announcements: Announcements) -> None:
         self._database = database
+        self._announcements = announcements
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
         return await self._database.write(lambda db: writes.add(db, items))
@@ -131,6 +133,9 @@ class PostgresStore:
     async def events(self, after: int, limit: int) -> list[Event] | MissedChanges:
         return await self._database.read(lambda db: changes.since(db, after, limit))
 
+    async def changed(self, seconds: float) -> None:
+        await self._announcements.wait(seconds)
+
     async def prune_changes(self, before: datetime) -> int:
         return await self._database.write(lambda db: changes.prune(db, to_micros(before)))
 
@@ -154,6 +159,7 @@ class PostgresStore:
         return {"store": Finding(Condition.OK, "open", detail=place)}
 
     async def close(self) -> None:
+        await self._announcements.close()
         await self._database.close()
 
 
@@ -169,4 +175,7 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
             "MCP_MEMORY_POSTGRES_URL: the store `postgres` needs a database; name one like "
             "postgresql://user:password@host/database"
         )
-    return PostgresStore(PostgresDatabase(settings.postgres_url, read_only=settings.read_only))
+    return PostgresStore(
+        PostgresDatabase(settings.postgres_url, read_only=settings.read_only),
+        Announcements(settings.postgres_direct_url or settings.postgres_url),
+    )

@@ -22,7 +22,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import LostWriteError, is_passing, translated
-from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
+from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Connection, Session
 
 T = TypeVar("T")
 
@@ -30,7 +30,6 @@ CONNECTIONS: Final = 4
 """Most connections of one front, opened when needed and closed when idle."""
 PATIENCE_S: Final = 10.0
 """How long a call waits for a server that restarts."""
-CONNECT_S: Final = 5
 IDLE_S: Final = 120.0
 """After so long an unused connection is closed: an idle front holds none."""
 STATEMENT_MS: Final = 60_000
@@ -45,7 +44,9 @@ _SET: Final = f"""
   SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true),
     set_config('statement_timeout', '{STATEMENT_MS:d}', true),
     set_config('idle_in_transaction_session_timeout', '{IDLE_IN_TRANSACTION_MS:d}', true),
-    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('synchronous_commit', 'on', true)
+    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('synchronous_commit', 'on', true),
+    set_config('jit', 'off', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
+    set_config('hnsw.ef_search', '200', true), set_config('hnsw.max_scan_tuples', '100000', true)
 """
 _LOCKED: Final = f"SELECT pg_advisory_xact_lock_shared({schema.LOCK:d})"
 _MOMENT: Final = f"""

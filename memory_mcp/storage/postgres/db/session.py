@@ -12,6 +12,8 @@ from psycopg import sql
 SCHEMA: Final = "memory_mcp"
 """The schema of our tables; a database holds one store."""
 
+CONNECT_S: Final = 5
+"""Seconds that reaching the server may take."""
 PgRow = tuple[object, ...]
 Connection = psycopg.Connection[PgRow]
 Parameters = Sequence[object] | Mapping[str, object]
