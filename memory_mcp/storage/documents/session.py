@@ -15,8 +15,8 @@ T = TypeVar("T")
 SqlValue = str | int | float | bytes | None
 
 
-class DocumentSession(Protocol):
-    """One transaction."""
+class SqlSession(Protocol):
+    """One transaction, for SQL that all stores have in common."""
 
     @property
     def now(self) -> int:
@@ -46,6 +46,10 @@ class DocumentSession(Protocol):
     def locking(self, table: str) -> str:
         """Return what ends a query so that its rows of a table, by its alias, stay as they are until the commit."""
         ...
+
+
+class DocumentSession(SqlSession, Protocol):
+    """One transaction, in which memories change too."""
 
     def create(self, new: NewMemory, embedded: Embedded) -> int:
         """Write a memory whatever is there; return its key."""

@@ -1,0 +1,1 @@
+-- The keyword index and the tables of vectors (search on PostgreSQL).

@@ -1,0 +1,1 @@
+"""The vectors: a table for each space."""
