@@ -43,6 +43,15 @@ class SqlSession(Protocol):
         """Return the query for the integers in a parameter that is a JSON array."""
         ...
 
+    @property
+    def machine(self) -> str:
+        """The column behind the path of a watched folder, with a comma, where machines share the store; else ""."""
+        ...
+
+    def is_here(self, table: str) -> str:
+        """Return the condition that a row of jobs or watches, by its alias, belongs to this machine."""
+        ...
+
     def locking(self, table: str) -> str:
         """Return what ends a query so that its rows of a table, by its alias, stay as they are until the commit."""
         ...

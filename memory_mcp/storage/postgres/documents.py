@@ -45,12 +45,15 @@ class PostgresSession(PortableSql):
 class PostgresTransactions:
     """See `storage.documents.session.DocumentTransactions`."""
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    def __init__(self, database: PostgresDatabase, machine: str) -> None:
+        """Read and write a database that machines share; jobs and watched folders belong to one, by its name."""
         self._database = database
+        self._machine = machine
 
     async def read(self, work: Callable[[DocumentSession], T], namespace: str | None) -> T:
         def reading(db: Session) -> T:
             _reach(db, namespace)
+            db.execute("SELECT set_config('memory_mcp.machine', %s, true)", (self._machine,))
             return work(PostgresSession(db))
 
         return await self._database.read(reading)
@@ -58,7 +61,9 @@ class PostgresTransactions:
     async def write(self, work: Callable[[DocumentSession], T], namespace: str | None) -> T:
         def writing(db: Session) -> T:
             _reach(db, namespace)
-            db.execute("SELECT pg_advisory_xact_lock(%s)", (_TURNS,))
+            db.execute(
+                "SELECT set_config('memory_mcp.machine', %s, true), pg_advisory_xact_lock(%s)", (self._machine, _TURNS)
+            )
             session = PostgresSession(db)
             done = work(session)
             session.filing.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -43,9 +44,10 @@ T = TypeVar("T")
 class PostgresStore:
     """Memories in one database; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    def __init__(self, database: PostgresDatabase, machine: str = "") -> None:
+        """Share a database; `machine` names the one whose files this process reads."""
         self._database = database
-        self._documents = StoredDocuments(PostgresTransactions(database))
+        self._documents = StoredDocuments(PostgresTransactions(database, machine))
 
     @property
     def documents(self) -> StoredDocuments:
@@ -177,4 +179,5 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
             "MCP_MEMORY_POSTGRES_URL: the store `postgres` needs a database; name one like "
             "postgresql://user:password@host/database"
         )
-    return PostgresStore(PostgresDatabase(settings.postgres_url, read_only=settings.read_only))
+    database = PostgresDatabase(settings.postgres_url, read_only=settings.read_only)
+    return PostgresStore(database, machine=socket.gethostname())

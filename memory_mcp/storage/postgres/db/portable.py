@@ -18,6 +18,8 @@ _STATEMENTS: Final = 256
 class PortableSql:
     """A session that takes numbered parameters (`?1`)."""
 
+    machine: Final = ", machine"
+
     def __init__(self, db: Session) -> None:
         self._db = db
 
@@ -42,6 +44,9 @@ class PortableSql:
 
     def keys(self, parameter: int) -> str:
         return f"SELECT jsonb_array_elements(?{parameter}::jsonb)::bigint"
+
+    def is_here(self, table: str) -> str:
+        return f"{table}.machine = current_setting('memory_mcp.machine')"
 
     def locking(self, table: str) -> str:
         return f"FOR UPDATE OF {table}"

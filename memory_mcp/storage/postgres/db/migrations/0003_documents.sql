@@ -53,9 +53,10 @@ CREATE TABLE jobs (
   state      text COLLATE "C" NOT NULL,
   error      text COLLATE "C",
   created_at bigint NOT NULL,
-  updated_at bigint NOT NULL
+  updated_at bigint NOT NULL,
+  machine    text COLLATE "C" NOT NULL DEFAULT current_setting('memory_mcp.machine') -- whose files it reads
 );
-CREATE INDEX jobs_unfinished ON jobs (key) WHERE state NOT IN ('done', 'failed', 'cancelled');
+CREATE INDEX jobs_unfinished ON jobs (machine, key) WHERE state NOT IN ('done', 'failed', 'cancelled');
 
 CREATE TABLE job_files (
   job        bigint NOT NULL REFERENCES jobs (key),
@@ -79,7 +80,8 @@ CREATE TABLE watches (
   tags       text COLLATE "C" NOT NULL, -- a JSON array
   asked_by   text COLLATE "C" NOT NULL,
   created_at bigint NOT NULL,
-  UNIQUE (namespace, path)
+  machine    text COLLATE "C" NOT NULL DEFAULT current_setting('memory_mcp.machine'),
+  UNIQUE (namespace, path, machine)
 );
 
 CALL wall('document_files');
