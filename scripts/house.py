@@ -61,7 +61,10 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/vectors/exact.py:*": "bytes of a float32, and sqlite-vec's largest k",
     "memory_mcp/storage/sqlite/vectors/search.py:*": "sizes of caches; from how many vectors on signs are faster",
     "memory_mcp/storage/sqlite/vectors/private.py:*": "bytes of a float32, and sqlite-vec's own chunks",
-    "memory_mcp/storage/rows.py:*": "microseconds of a second, bytes of a digest",
+    "memory_mcp/storage/postgres/db/*": "timeouts, connections, locks, rows at once",
+    "memory_mcp/storage/postgres/records/*": "locks, rows at once, units of time",
+    "memory_mcp/storage/rows.py:*": "units of time, bytes of a digest",
+    "memory_mcp/storage/cursors.py:*": "the largest integer of a database",
     "memory_mcp/storage/tokens.py:*": "bits of a secret and of a name, mode of a folder",
     "memory_mcp/storage/disk.py:*": "bytes that must be free",
 }
