@@ -14,7 +14,7 @@ import pytest
 
 from memory_mcp.domain.ports import Store
 from tests.fakes.clock import FakeClock
-from tests.services.servers import PROGRAMS, answers, free_port, running
+from tests.services.servers import PROGRAMS, free_port, running
 
 NOBODY = 65_534
 DATABASE = "memories"
@@ -44,6 +44,12 @@ def as_nobody(*command: str) -> list[str]:
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
 
 
+def is_ready(programs: Path, port: int) -> bool:
+    """Say whether a server takes connections; it listens before it does."""
+    asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    return subprocess.run(asked, check=False, capture_output=True).returncode == 0
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Run PostgreSQL."""
@@ -59,7 +65,7 @@ def postgres() -> Iterator[Postgres]:
     port = free_port()
     server = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-c", f"unix_socket_directories={folder}"]
     try:
-        with running(as_nobody(*server, "-c", "fsync=off"), lambda: answers(port)):
+        with running(as_nobody(*server, "-c", "fsync=off"), lambda: is_ready(programs, port)):
             yield Postgres(port, programs)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
