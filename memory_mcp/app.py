@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextvars import Context
@@ -213,17 +214,18 @@ def _make_documents(
     """
     if not (settings.documents_enabled and isinstance(store, SupportsDocuments)):
         return None, None
+    machine = "" if settings.storage_backend == SQLITE else f"@{socket.gethostname()}"  # whose files are read
     sandbox, documents = Sandbox(unsandboxed=settings.ingest_unsandboxed), store.documents
     runner = JobRunner(
         documents,
         Preparer(documents, sandbox, open_below),
         indexer,
-        Lease(store, LEASE),
+        Lease(store, f"{LEASE}{machine}"),
         space=lambda: store.read(lambda it: it.space(), is_short=True),
         on_pending=chores.wake,
     )
     ingesting = Ingesting(documents, runner, sandbox=sandbox)
-    lease = Lease(store, watched_folders.LEASE)
+    lease = Lease(store, f"{watched_folders.LEASE}{machine}")
     return ingesting, Folders(documents, ingesting, lease, for_clients=settings.ingest_watch)
 
 

@@ -107,6 +107,7 @@ async def test_any_text_comes_back_unchanged(store: Store, kind: str) -> None:
     if "\0" in text and isinstance(stored, ConflictError):
         await _refuses_nul(store, text)
         return
+    assert isinstance(stored, Stored)
     memory = await store.get(stored.id, "here")
     assert (memory.content, memory.metadata, memory.tags) == (text, metadata, tags)
     assert await listed(store, Filters("here", metadata=metadata, tags=tags)) == [text]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, LiteralString, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -54,7 +54,7 @@ class Postgres:
 
         with psycopg.connect(self.of(database), autocommit=True) as connection:
             for statement in statements:
-                connection.execute(cast("LiteralString", statement))
+                connection.execute(statement)
 
 
 def as_nobody(*command: str) -> list[str]:

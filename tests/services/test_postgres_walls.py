@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, LiteralString, cast
+from typing import Final
 
 import psycopg
 import pytest
@@ -92,7 +92,7 @@ def test_nothing_is_written_outside_the_reach(walled: Postgres) -> None:
             with connection.transaction(force_rollback=True):
                 connection.execute("SELECT set_config('memory_mcp.reach', '{there}', true)")
                 with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level"):
-                    connection.execute(cast("LiteralString", statement))
+                    connection.execute(statement)
 
 
 def test_the_front_owns_nothing(walled: Postgres) -> None:
@@ -108,7 +108,7 @@ def test_the_front_owns_nothing(walled: Postgres) -> None:
 
 def rows(connection: psycopg.Connection[tuple[object, ...]], statement: str) -> list[tuple[object, ...]]:
     """Return what a statement gives."""
-    return connection.execute(cast("LiteralString", statement)).fetchall()
+    return connection.execute(statement).fetchall()
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from memory_mcp.domain.models import (
     QueueCounts,
     Space,
 )
+from memory_mcp.storage.documents import sections
+from memory_mcp.storage.postgres.db.portable import PortableSql
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.postgres.documents import sections
 from memory_mcp.storage.postgres.records import reads
 
 
@@ -47,7 +48,8 @@ class PostgresSnapshot:
         return reads.outlines(self._db, keys, most_bytes)
 
     def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
-        return sections.places(self._db, keys)
+        self._db.reach_found()
+        return sections.places(PortableSql(self._db), keys)
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)

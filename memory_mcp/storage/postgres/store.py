@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -29,9 +30,11 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
+from memory_mcp.storage.documents.store import StoredDocuments
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
+from memory_mcp.storage.postgres.documents import PostgresTransactions
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
 from memory_mcp.storage.rows import to_micros
@@ -42,9 +45,16 @@ T = TypeVar("T")
 class PostgresStore:
     """Memories in one database; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, database: PostgresDatabase, announcements: Announcements) -> None:
+    def __init__(self, database: PostgresDatabase, announcements: Announcements, machine: str = "") -> None:
+        """Share a database; `machine` names the one whose files this process reads."""
         self._database = database
         self._announcements = announcements
+        self._documents = StoredDocuments(PostgresTransactions(database, machine))
+
+    @property
+    def documents(self) -> StoredDocuments:
+        """The documents in the same database."""
+        return self._documents
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
         return await self._database.write(lambda db: writes.add(db, items))
@@ -178,4 +188,5 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
     return PostgresStore(
         PostgresDatabase(settings.postgres_url, read_only=settings.read_only),
         Announcements(settings.postgres_direct_url or settings.postgres_url),
+        machine=socket.gethostname(),
     )

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, LiteralString, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -53,8 +53,8 @@ _MOMENT: Final = f"""
   SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {SCHEMA}.schema_version
 """  # noqa: S608 - constants
 _STARTS: Final = {
-    False: cast("LiteralString", "; ".join((_READ, _SET, _MOMENT))),
-    True: cast("LiteralString", "; ".join((_WRITE, _SET, _LOCKED, _MOMENT))),
+    False: "; ".join((_READ, _SET, _MOMENT)),
+    True: "; ".join((_WRITE, _SET, _LOCKED, _MOMENT)),
 }
 """What begins a transaction, in one exchange with the server, by whether it writes."""
 
@@ -178,24 +178,27 @@ class PostgresDatabase:
         until = time.monotonic() + self._patience_s
         for attempt in range(1, ATTEMPTS + 1):
             with self._connection(until) as connection:
-                session = None
                 try:
-                    session = self._begin(connection, writes=True)
-                    done = work(session)
-                    changes.finish(session)
-                    session.is_ending = True
-                    connection.execute("COMMIT")
+                    return self._written(connection, work, until)
                 except psycopg.Error as error:
-                    lost = connection.closed
-                    if lost and session is not None and session.is_ending and self._is_kept(session.xid, until):
-                        return done
-                    if not (lost or is_passing(error)) or attempt == ATTEMPTS or time.monotonic() > until:
+                    may_succeed = connection.closed or is_passing(error)
+                    if not may_succeed or attempt == ATTEMPTS or time.monotonic() > until:
                         raise
-                else:
-                    return done
                 finally:
                     _roll_back(connection)
         raise AssertionError("the last attempt returns or raises")
+
+    def _written(self, connection: Connection, work: Callable[[Session], T], until: float) -> T:
+        """Run work and commit it; raise what kept it from being written."""
+        session = self._begin(connection, writes=True)
+        done = work(session)
+        changes.finish(session)
+        try:
+            connection.execute("COMMIT")
+        except psycopg.OperationalError:
+            if not (connection.closed and self._is_kept(session.xid, until)):
+                raise
+        return done
 
     @contextlib.contextmanager
     def _connection(self, until: float) -> Iterator[Connection]:

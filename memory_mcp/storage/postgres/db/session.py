@@ -38,8 +38,6 @@ class Session:
         """How many live memories more each partition has; likewise."""
         self.xid: str | None = None
         """The transaction's number at the server, once `changes.finish` has written."""
-        self.is_ending = False
-        """Whether nothing is left but the commit."""
         self.last: list[Callable[[], None]] = []
         """What is done at the end, behind the lock of the change log: updates of rows that all writers share."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from memory_mcp.domain.errors import ConflictError, InvalidArgumentError
-from memory_mcp.domain.models import Change, NewMemory, Record
+from memory_mcp.domain.models import Change, Memory, NewMemory, Record, Revision
 from memory_mcp.storage.postgres.db.errors import NUL
 
 
@@ -31,7 +31,8 @@ def check_record(record: Record) -> None:
     """Check an exported memory with its history, likewise."""
     memory = record.memory
     held = {"id": memory.id, "conversation_id": memory.conversation_id}
-    for one in (memory, *record.revisions):
+    versions: tuple[Memory | Revision, ...] = (memory, *record.revisions)
+    for one in versions:
         _refuse(held | {"content": one.content, "type": one.type, "tags": one.tags, "metadata": one.metadata})
 
 

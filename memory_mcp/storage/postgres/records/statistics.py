@@ -21,7 +21,8 @@ def of_namespace(db: Session, namespace: str, tags: int) -> Statistics:
     memories, conversations, oldest, newest = cast(
         "tuple[int, int, int | None, int | None]",
         db.row(
-            """SELECT count(*), count(DISTINCT conversation_id), min(created_at), max(created_at)
+            """SELECT count(*), count(DISTINCT conversation_id) FILTER (WHERE key NOT IN (SELECT key FROM sections)),
+                 min(created_at), max(created_at)
                FROM memories WHERE namespace = %s AND deleted_at IS NULL""",
             (namespace,),
         ),
