@@ -104,10 +104,12 @@ def emptied(server: Postgres, clock: FakeClock | None) -> Store:
     return store_at(server.of(DATABASE), clock)
 
 
-def store_at(url: str, clock: FakeClock | None = None, *, read_only: bool = False) -> PostgresStore:
+def store_at(
+    url: str, clock: FakeClock | None = None, *, read_only: bool = False, patience_s: float = 20.0
+) -> PostgresStore:
     """Return the store of a database."""
     from memory_mcp.storage.postgres.db.connection import PostgresDatabase  # noqa: PLC0415 - most tests need none
     from memory_mcp.storage.postgres.db.listening import Announcements  # noqa: PLC0415 - likewise
     from memory_mcp.storage.postgres.store import PostgresStore  # noqa: PLC0415 - likewise
 
-    return PostgresStore(PostgresDatabase(url, clock, read_only=read_only), Announcements(url))
+    return PostgresStore(PostgresDatabase(url, clock, read_only=read_only, patience_s=patience_s), Announcements(url))

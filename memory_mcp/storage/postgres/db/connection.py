@@ -35,6 +35,8 @@ IDLE_S: Final = 120.0
 STATEMENT_MS: Final = 60_000
 IDLE_IN_TRANSACTION_MS: Final = 60_000
 """The server ends what takes longer: a front that hangs holds nothing up."""
+AGAIN_S: Final = 0.1
+"""Until a server that does not answer is asked once more."""
 ATTEMPTS: Final = 10
 """How often a write that met others is run in all."""
 
@@ -196,7 +198,7 @@ class PostgresDatabase:
         try:
             connection.execute("COMMIT")
         except psycopg.OperationalError:
-            if not (connection.closed and self._is_kept(session.xid, until)):
+            if not (connection.closed and self._is_kept(session, until)):
                 raise
         return done
 
@@ -204,7 +206,7 @@ class PostgresDatabase:
     def _connection(self, until: float) -> Iterator[Connection]:
         pool = self._opened()
         try:
-            connection = pool.getconn(max(0.1, until - time.monotonic()))
+            connection = pool.getconn(max(AGAIN_S, until - time.monotonic()))
         except PoolTimeout:
             with self._connect():  # which says why
                 raise
@@ -221,20 +223,16 @@ class PostgresDatabase:
             raise StoreError(schema.too_new(self.place, version))
         return Session(connection, now if self._clock is None else int(self._clock() * 1_000_000))
 
-    def _is_kept(self, xid: str | None, until: float) -> bool:
-        """Whether a transaction whose commit was not answered was committed; the server knows.
+    def _is_kept(self, written: Session, until: float) -> bool:
+        """Whether a transaction whose commit was not answered was committed; the server knows, when it is back.
 
         Raises:
             LostWriteError: it does not come back in time.
         """
-        if xid is None:
-            return False  # it wrote nothing that another run would repeat
         while time.monotonic() < until:
             with contextlib.suppress(psycopg.OperationalError), self._connect() as connection:
-                row = connection.execute("SELECT pg_xact_status(%s::xid8)", (xid,)).fetchone()
-                if row is not None and row[0] in {"committed", "aborted"}:
-                    return row[0] == "committed"
-            time.sleep(0.1)  # for the server to come back, or to notice that its client has gone
+                return changes.is_kept(self._begin(connection, writes=True), written)
+            time.sleep(AGAIN_S)
         raise LostWriteError(self.place)
 
 
