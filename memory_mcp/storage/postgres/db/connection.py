@@ -35,6 +35,8 @@ IDLE_S: Final = 120.0
 STATEMENT_MS: Final = 60_000
 IDLE_IN_TRANSACTION_MS: Final = 60_000
 """The server ends what takes longer: a front that hangs holds nothing up."""
+POOL_S: Final = 0.5
+"""Until a call whose connections are all lost makes one of its own."""
 AGAIN_S: Final = 0.1
 """Until a server that does not answer is asked once more."""
 ATTEMPTS: Final = 10
@@ -151,7 +153,6 @@ class PostgresDatabase:
                     min_size=0,
                     max_size=self._most,
                     max_idle=IDLE_S,
-                    timeout=self._patience_s,
                     open=True,
                 )
             return self._pool
@@ -206,14 +207,25 @@ class PostgresDatabase:
     def _connection(self, until: float) -> Iterator[Connection]:
         pool = self._opened()
         try:
-            connection = pool.getconn(max(AGAIN_S, until - time.monotonic()))
-        except PoolTimeout:
-            with self._connect():  # which says why
-                raise
+            connection = pool.getconn(POOL_S)
+        except PoolTimeout:  # it makes longer and longer pauses while the server is away
+            with self._connect_by(until) as connection:
+                yield connection
+            return
         try:
             yield connection
         finally:
             pool.putconn(connection)
+
+    def _connect_by(self, until: float) -> Connection:
+        """Connect when the server is back, or raise what keeps it away."""
+        while True:
+            try:
+                return self._connect()
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(AGAIN_S)
 
     def _begin(self, connection: Connection, *, writes: bool) -> Session:
         answers = connection.execute(_STARTS[writes])
