@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from memory_mcp.domain.errors import ConflictError, SettingsError, StoreError
@@ -34,6 +36,7 @@ from memory_mcp.storage.documents.store import StoredDocuments
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.documents import PostgresTransactions
+from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
 from memory_mcp.storage.rows import to_micros
@@ -44,10 +47,17 @@ T = TypeVar("T")
 class PostgresStore:
     """Memories in one database; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, database: PostgresDatabase, machine: str = "") -> None:
-        """Share a database; `machine` names the one whose files this process reads."""
+    def __init__(self, database: PostgresDatabase, machine: str = "", direct_url: str | None = None) -> None:
+        """Share a database.
+
+        Args:
+            database: is reached at the first call.
+            machine: the name of the one whose files this process reads.
+            direct_url: the database without a pooler, if there is one.
+        """
         self._database = database
         self._documents = StoredDocuments(PostgresTransactions(database, machine))
+        self._dumps = dumps.Dumps(direct_url or database.url)
 
     @property
     def documents(self) -> StoredDocuments:
@@ -150,6 +160,28 @@ class PostgresStore:
     async def import_records(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
         return await self._database.write(lambda db: transfer.import_records(db, items))
 
+    async def copies_as(self) -> str | None:
+        return None if await self._tool() is None else dumps.SUFFIX
+
+    async def backup(self, target: Path) -> None:
+        await asyncio.to_thread(self._dumps.write, target, await self._tool_or_raise())
+
+    async def verify_backup(self, source: Path) -> list[str]:
+        return await asyncio.to_thread(dumps.verify, source, await self._tool_or_raise())
+
+    async def restore(self, source: Path, aside: Path) -> None:
+        del aside
+        raise StoreError(dumps.restoring(self._dumps.url, source))
+
+    async def _tool(self) -> Path | None:
+        version = await self._database.read(statistics.server_version)
+        return await asyncio.to_thread(self._dumps.tool, version)
+
+    async def _tool_or_raise(self) -> Path:
+        if (tool := await self._tool()) is None:
+            raise StoreError("no pg_dump here is as new as the server; install the server's version of it")
+        return tool
+
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, seconds))
 
@@ -180,4 +212,4 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
             "postgresql://user:password@host/database"
         )
     database = PostgresDatabase(settings.postgres_url, read_only=settings.read_only)
-    return PostgresStore(database, machine=socket.gethostname())
+    return PostgresStore(database, socket.gethostname(), settings.postgres_direct_url)
