@@ -35,6 +35,18 @@ class SupportsBackup(Protocol):
 
 
 @runtime_checkable
+class AnnouncesChanges(Protocol):
+    """Tells of writes by any process without being asked all the time."""
+
+    async def changed(self, seconds: float) -> None:
+        """Return when something may have been written, after these seconds at the latest; never raises StoreError.
+
+        It is a wake-up, and one may be missed: the change log has what was written.
+        """
+        ...
+
+
+@runtime_checkable
 class SupportsTidy(Protocol):
     """Needs periodic housekeeping."""
 

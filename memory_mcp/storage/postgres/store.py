@@ -35,6 +35,7 @@ from memory_mcp.settings import Settings
 from memory_mcp.storage.documents.store import StoredDocuments
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
+from memory_mcp.storage.postgres.db.listening import Announcements
 from memory_mcp.storage.postgres.documents import PostgresTransactions
 from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
@@ -47,15 +48,19 @@ T = TypeVar("T")
 class PostgresStore:
     """Memories in one database; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, database: PostgresDatabase, machine: str = "", direct_url: str | None = None) -> None:
+    def __init__(
+        self, database: PostgresDatabase, announcements: Announcements, machine: str = "", direct_url: str | None = None
+    ) -> None:
         """Share a database.
 
         Args:
             database: is reached at the first call.
+            announcements: tell of others' writes.
             machine: the name of the one whose files this process reads.
             direct_url: the database without a pooler, if there is one.
         """
         self._database = database
+        self._announcements = announcements
         self._documents = StoredDocuments(PostgresTransactions(database, machine))
         self._dumps = dumps.Dumps(direct_url or database.url)
 
@@ -151,6 +156,9 @@ class PostgresStore:
     async def events(self, after: int, limit: int) -> list[Event] | MissedChanges:
         return await self._database.read(lambda db: changes.since(db, after, limit))
 
+    async def changed(self, seconds: float) -> None:
+        await self._announcements.wait(seconds)
+
     async def prune_changes(self, before: datetime) -> int:
         return await self._database.write(lambda db: changes.prune(db, to_micros(before)))
 
@@ -196,6 +204,7 @@ class PostgresStore:
         return {"store": Finding(Condition.OK, "open", detail=place)}
 
     async def close(self) -> None:
+        await self._announcements.close()
         await self._database.close()
 
 
@@ -211,5 +220,10 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
             "MCP_MEMORY_POSTGRES_URL: the store `postgres` needs a database; name one like "
             "postgresql://user:password@host/database"
         )
-    database = PostgresDatabase(settings.postgres_url, read_only=settings.read_only)
-    return PostgresStore(database, socket.gethostname(), settings.postgres_direct_url)
+    direct = settings.postgres_direct_url or settings.postgres_url
+    return PostgresStore(
+        PostgresDatabase(settings.postgres_url, read_only=settings.read_only),
+        Announcements(direct),
+        socket.gethostname(),
+        direct,
+    )

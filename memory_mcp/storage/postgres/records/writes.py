@@ -28,6 +28,7 @@ from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.portable import PortableSql
 from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.records.accepting import check_change, check_new
 from memory_mcp.storage.postgres.records.filing import Filing, refile, unfile
 from memory_mcp.storage.postgres.records.reads import load, select_to_delete
 from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_micros
@@ -85,6 +86,7 @@ def _add_or_refuse(
 
 
 def _add(db: Session, filing: Filing, new: NewMemory, embedded: Embedded, last: int) -> Stored | int:
+    check_new(new)
     text = digest(new.content)
     key = _duplicate(db, new, text, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
     if key is None:
@@ -224,6 +226,7 @@ def update(db: Session, memory: Memory, change: Change, embedded: Embedded | Non
         NotFoundError: the memory is gone.
         ConflictError: its revision is not the expected one.
     """
+    check_change(change)
     db.reach(memory.namespace)
     old, key = load(db, memory.key), memory.key
     if old.id != memory.id:  # another store's backup was restored in the meantime
