@@ -53,7 +53,7 @@ NO_RANKS: Final[Mapping[str, str]] = {
     "memory_mcp/storage/sqlite/lexical/scoring.py:MAX_*": "rows read and postings cached: time and memory",
     "memory_mcp/storage/sqlite/lexical/scoring.py:TERMS_PER_*": "which way of counting is faster",
     "memory_mcp/storage/sqlite/lexical/scoring.py:POSTINGS_PER_WORD": "size of a cache",
-    "memory_mcp/storage/sqlite/lexical/search.py:MAX_*": "look-ups and texts read for one query: time",
+    "memory_mcp/storage/keyword_search.py:MAX_*": "look-ups and texts read for one query: time",
     "memory_mcp/storage/sqlite/vectors/binary_index.py:*": "layout of a file; which way of comparing is faster",
     "memory_mcp/storage/sqlite/vectors/binary_search.py:*": "vectors read and compared exactly: finds the ten nearest",
     "memory_mcp/storage/sqlite/vectors/chunks.py:*": "sqlite-vec's own chunks",
