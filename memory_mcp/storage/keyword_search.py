@@ -127,6 +127,27 @@ def best(sums: Mapping[int, float], count: int) -> list[int]:
     return keys[:count]
 
 
+def count_terms(
+    sums: dict[int, float], rows: Iterable[tuple[int, str]], words: Iterable[tuple[str, float]], mean: float
+) -> None:
+    """Add the scores of words by counting them in the terms of memories.
+
+    Args:
+        sums: the scores so far.
+        rows: the memories, each with its terms in order, which stand between two blanks each.
+        words: each as it stands among these terms, with its blanks, and its weight.
+        mean: how many terms a memory has.
+    """
+    sought = [(text, weight * (bm25.K1 + 1)) for text, weight in words]
+    shortest = bm25.K1 * (1 - bm25.B)
+    longer = bm25.K1 * bm25.B / mean / 2  # for each blank
+    for key, terms in rows:
+        damp = shortest + longer * terms.count(" ")
+        for text, most in sought:
+            if count := terms.count(text):
+                sums[key] = sums.get(key, 0.0) + most * count / (count + damp)
+
+
 def _weighed(index: TermIndex, terms: Sequence[QueryTerm]) -> list[tuple[float, list[Word]]]:
     """Return each term's largest weight and its forms in the partition; none if the term is unknown."""
     counts = iter(index.counts([form for term in terms for form in (term, *term.others)]))

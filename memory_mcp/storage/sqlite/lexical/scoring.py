@@ -14,8 +14,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Filters
-from memory_mcp.search.lexical import bm25
-from memory_mcp.storage.keyword_search import MAX_FILTERED, MAX_FOUND, Word
+from memory_mcp.storage.keyword_search import MAX_FILTERED, MAX_FOUND, Word, count_terms
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.lexical import private
@@ -139,14 +138,8 @@ class Search:
 
     def _count(self, words: Sequence[Word], keys: Collection[int], mean: float) -> None:
         """Score memories as bm25() would, by counting the words in each one's terms."""
-        sums, sought = self.sums, [(self._text(word), word.weight * (bm25.K1 + 1)) for word in words]
-        shortest = bm25.K1 * (1 - bm25.B)
-        longer = bm25.K1 * bm25.B / mean / 2  # for each blank
-        for key, terms in private.terms_of(self.db, keys):
-            damp = shortest + longer * terms.count(" ")
-            for text, most in sought:
-                if count := terms.count(text):
-                    sums[key] = sums.get(key, 0.0) + most * count / (count + damp)
+        sought = [(self._text(word), word.weight) for word in words]
+        count_terms(self.sums, private.terms_of(self.db, keys), sought, mean)
 
     def with_sequences(self, groups: Iterable[Iterable[Sequence[str]]], limit: int) -> list[int]:
         match = " AND ".join(f"({' OR '.join(in_a_row(self.number, terms) for terms in group)})" for group in groups)

@@ -1,0 +1,91 @@
+"""The spaces that a store knows, and which of them is active."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from memory_mcp.domain.models import Space
+from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.vectors import check_space
+
+_LOCK: Final = 0x6D656D32
+"""The advisory lock of the spaces: whoever writes vectors shares it, whoever makes, activates or drops one has it alone."""
+
+
+def active_space(db: Session) -> tuple[int, Space] | None:
+    """Return the active space with its number; None before the first vector."""
+    row = db.execute("SELECT number, id, dimensions FROM spaces WHERE active").fetchone()
+    if row is None:
+        return None
+    number, space_id, dimensions = cast("tuple[int, str, int]", row)
+    return number, Space(space_id, dimensions)
+
+
+def space(db: Session) -> Space | None:
+    """Return the active space; None before the first vector."""
+    active = active_space(db)
+    return None if active is None else active[1]
+
+
+def vectors_of(db: Session, space: Space) -> int | None:
+    """Return the number of the active space; None before the first vector.
+
+    Raises:
+        SpaceMismatchError: `space` is another one.
+    """
+    active = active_space(db)
+    if active is None:
+        return None
+    check_space(active[1], space)
+    return active[0]
+
+
+def number_of(db: Session, space: Space) -> int | None:
+    """Return the number of a space; None if the store has no such space."""
+    row = db.execute(
+        "SELECT number FROM spaces WHERE id = %s AND dimensions = %s", (space.id, space.dimensions)
+    ).fetchone()
+    return None if row is None else cast("int", row[0])
+
+
+def share_spaces(db: Session) -> tuple[int, Space] | None:
+    """Return the active space, which stays so until the end of the write; None before the first vector."""
+    if active_space(db) is None:
+        return None
+    db.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_LOCK,))
+    return active_space(db)
+
+
+def lock_spaces(db: Session) -> None:
+    """Wait for all who write vectors, and let nobody else do so until the end of the write."""
+    db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+
+
+def make_space(db: Session, space: Space, *, active: bool = False) -> int:
+    """Return the number of a space; creates it with its vector table if necessary.
+
+    `active` activates it, in a store without an active space; pending chunks of memories that have been filled into it
+    are removed.
+    """
+    known = number_of(db, space)
+    if known is None:
+        lock_spaces(db)
+        known = number_of(db, space)  # another front may have made it meanwhile
+    if known is None:
+        return _make(db, space, active=active)
+    if active:
+        db.execute("UPDATE spaces SET active = true WHERE number = %s", (known,))
+        db.execute(
+            "DELETE FROM passages WHERE space IS NULL AND key IN (SELECT key FROM passages WHERE space = %s)", (known,)
+        )
+    return known
+
+
+def _make(db: Session, space: Space, *, active: bool) -> int:
+    row = db.execute(
+        "INSERT INTO spaces (id, dimensions, active) VALUES (%s, %s, %s) RETURNING number",
+        (space.id, space.dimensions, active),
+    ).fetchone()
+    number = cast("tuple[int]", row)[0]
+    db.execute("SELECT make_vectors(%s::integer, %s::integer)", (number, space.dimensions))
+    return number
