@@ -15,8 +15,8 @@ import apsw
 
 from memory_mcp.domain.models import Filters
 from memory_mcp.storage.keyword_search import MAX_FILTERED, MAX_FOUND, Word, count_terms
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
-from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.lexical import private
 from memory_mcp.storage.sqlite.lexical.keywords import filed, in_a_row
 

@@ -10,9 +10,9 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Filters, Match, Space
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.partitions import searched
-from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.vectors import check_space, clipped
 
 MAX_K: Final = 4096
