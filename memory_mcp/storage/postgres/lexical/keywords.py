@@ -17,7 +17,7 @@ def enter(db: Session, entries: Sequence[Entry]) -> None:
     """Add memories to the index."""
     analyzer = Analyzer(of_this_thread())
     indexed = [(entry, analyzer.content_terms(entry.content)) for entry in entries]
-    db.rows(
+    db.execute(
         """INSERT INTO indexed (key, namespace, documents, terms)
            SELECT * FROM unnest(%s::bigint[], %s::text[], %s::boolean[], %s::text[])""",
         _columns((entry.key, entry.namespace, entry.is_document, in_order(terms)) for entry, terms in indexed),
@@ -38,7 +38,7 @@ def enter(db: Session, entries: Sequence[Entry]) -> None:
 
 def leave(db: Session, entries: Sequence[Entry]) -> None:
     """Remove memories from the index."""
-    rows = db.execute(
+    rows = db.rows(
         "DELETE FROM indexed WHERE key = ANY(%s::bigint[]) RETURNING key, namespace, documents, terms",
         ([entry.key for entry in entries],),
     )

@@ -36,7 +36,7 @@ _PREFIX: Final = """
   SELECT p.key, w.weight, p.count, p.length
   FROM unnest(%s::text[], %s::text[], %s::float8[]) AS w(first, last, weight)
   CROSS JOIN LATERAL (
-    SELECT key, sum(count) AS count, max(length) AS length FROM postings
+    SELECT key, sum(count)::integer AS count, max(length) AS length FROM postings
     WHERE namespace = %s AND documents = %s AND term >= w.first AND term < w.last GROUP BY key OFFSET 0) AS p
 """
 _SEQUENCE: Final = """
@@ -84,8 +84,7 @@ class PartitionIndex:
         return cast("list[tuple[str, int, int]]", rows)
 
     def _beginning(self, prefix: str) -> int:
-        row = self._db.rows(_BEGINNING, (*self._partition, prefix, prefix + _LAST)).fetchone()
-        return cast("tuple[int]", row)[0]
+        return cast("int", self._db.value(_BEGINNING, (*self._partition, prefix, prefix + _LAST)))
 
 
 @dataclass(slots=True)
@@ -119,7 +118,7 @@ class Search:
             return None
         where = condition(self.filters)
         sql = f"SELECT m.key FROM memories AS m WHERE {where.sql} LIMIT {MAX_FILTERED + 1:d}"  # noqa: S608 - only parameters
-        rows = self.db.execute(sql, where.parameters)
+        rows = self.db.rows(sql, where.parameters)
         return None if len(rows) > MAX_FILTERED else [key for (key,) in cast("list[tuple[int]]", rows)]
 
     def with_sequences(self, groups: Iterable[Iterable[Sequence[str]]], limit: int) -> list[int]:
@@ -158,7 +157,7 @@ class Search:
             last = [term + _LAST for term in first]
             parameters += [first, last, [word.weight for word in prefixes], *self.partition]
         joined, narrowing = self._narrowing()
-        sql = f"""SELECT found.key, sum(found.weight * %s * found.count / (found.count + %s + %s * found.length))::float8
+        sql = f"""SELECT found.key, sum(found.weight * %s * found.count / (found.count + %s + %s * found.length))
                   FROM ({" UNION ALL ".join(parts)}) AS found {joined} GROUP BY found.key {ending}"""  # noqa: S608 - only parameters
         return cast("Iterable[tuple[int, float]]", self.db.execute(sql, [*parameters, *narrowing]))
 

@@ -9,12 +9,12 @@ from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.vectors import check_space
 
 _LOCK: Final = 0x6D656D32
-"""The advisory lock of the spaces: whoever writes vectors shares it, whoever makes, activates or drops one has it alone."""
+"""The advisory lock of the spaces ("mem2"): who writes vectors shares it, who makes or activates one has it alone."""
 
 
 def active_space(db: Session) -> tuple[int, Space] | None:
     """Return the active space with its number; None before the first vector."""
-    row = db.execute("SELECT number, id, dimensions FROM spaces WHERE active").fetchone()
+    row = db.row("SELECT number, id, dimensions FROM spaces WHERE active")
     if row is None:
         return None
     number, space_id, dimensions = cast("tuple[int, str, int]", row)
@@ -42,10 +42,10 @@ def vectors_of(db: Session, space: Space) -> int | None:
 
 def number_of(db: Session, space: Space) -> int | None:
     """Return the number of a space; None if the store has no such space."""
-    row = db.execute(
+    number = db.value(
         "SELECT number FROM spaces WHERE id = %s AND dimensions = %s", (space.id, space.dimensions)
-    ).fetchone()
-    return None if row is None else cast("int", row[0])
+    )
+    return cast("int | None", number)
 
 
 def share_spaces(db: Session) -> tuple[int, Space] | None:
@@ -82,10 +82,10 @@ def make_space(db: Session, space: Space, *, active: bool = False) -> int:
 
 
 def _make(db: Session, space: Space, *, active: bool) -> int:
-    row = db.execute(
+    made = db.value(
         "INSERT INTO spaces (id, dimensions, active) VALUES (%s, %s, %s) RETURNING number",
         (space.id, space.dimensions, active),
-    ).fetchone()
-    number = cast("tuple[int]", row)[0]
+    )
+    number = cast("int", made)
     db.execute("SELECT make_vectors(%s::integer, %s::integer)", (number, space.dimensions))
     return number

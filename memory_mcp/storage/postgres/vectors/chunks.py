@@ -95,7 +95,7 @@ def refile(db: Session, before: Entry, after: Entry) -> None:
     )
     counts = Counter(space for space, state in cast("list[tuple[int, str]]", moved) if state == "embedded")
     for space, count in counts.items():
-        db.rows(
+        db.execute(
             sql.SQL("UPDATE {} SET documents = %s WHERE namespace = %s AND key = %s").format(table(space)),
             (after.is_document, after.namespace, after.key),
         )
@@ -119,7 +119,7 @@ def drop(db: Session, passages: Sequence[int]) -> None:
 
 
 def _drop(db: Session, column: str, numbers: Sequence[int]) -> None:
-    rows = db.execute(
+    rows = db.rows(
         sql.SQL(
             "DELETE FROM passages WHERE {} = ANY(%s::bigint[]) RETURNING id, namespace, documents, space, state"
         ).format(sql.Identifier(column)),
@@ -132,7 +132,7 @@ def _drop(db: Session, column: str, numbers: Sequence[int]) -> None:
             gone[space, namespace].append(passage)
             counts[namespace, documents, vectors_in(space)] -= 1
     for (space, namespace), passages in gone.items():
-        db.rows(
+        db.execute(
             sql.SQL(
                 """DELETE FROM {} WHERE namespace = %s AND documents = ANY('{{false,true}}')
                    AND passage = ANY(%s::bigint[])"""
@@ -161,7 +161,7 @@ def set_vectors(db: Session, space: Space, results: Sequence[tuple[int, Sequence
         return
     number = _number_for(db, space, [part for _, parts in results for part in parts])
     parts_of = dict(results)
-    rows = db.execute(
+    rows = db.rows(
         """SELECT p.id, m.key, m.id, m.namespace, p.documents FROM passages AS p JOIN memories AS m USING (key)
            WHERE p.id = ANY(%s::bigint[]) AND p.state = 'pending' ORDER BY p.id
            FOR UPDATE OF p SKIP LOCKED""",

@@ -152,7 +152,7 @@ class _Search:
         return self._rows(
             f"""SELECT v.passage, v.key, 1 - (v.embedding <=> %s::vector) FROM {{}} AS v {joined}
                 WHERE v.namespace = %s AND v.documents = %s {passing}
-                ORDER BY v.embedding <=> %s::vector LIMIT {wanted:d}""",
+                ORDER BY v.embedding <=> %s::vector LIMIT {wanted:d}""",  # noqa: S608 - only parameters
             (self.vector, self.filters.namespace, self.filters.documents, *parameters, self.vector),
         )
 
@@ -165,7 +165,7 @@ class _Search:
                   SELECT v.passage, v.key, v.embedding FROM {{}} AS v {joined}
                   WHERE v.namespace = %s AND v.documents = %s {passing}
                   ORDER BY v.embedding::halfvec({size:d}) <=> %s::vector({size:d})::halfvec({size:d}) LIMIT {wanted:d}
-                ) AS walked ORDER BY cosine DESC""",
+                ) AS walked ORDER BY cosine DESC""",  # noqa: S608 - only parameters
             (self.vector, self.filters.namespace, self.filters.documents, *parameters, self.vector),
         )
 

@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, cast
 
-from psycopg import sql
-
 from memory_mcp.domain.models import Chunk, MissingVectors, Space
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import Entry
@@ -40,8 +38,7 @@ def missing_vectors(db: Session, space: Space, after: int, limit: int) -> list[M
 
 def count_missing_vectors(db: Session, space: Space) -> int:
     """Count the live memories that have no chunk in the space."""
-    row = db.rows(f"SELECT count(*) {_UNFILLED}", (number_of(db, space),)).fetchone()
-    return cast("tuple[int]", row)[0]
+    return cast("int", db.value(f"SELECT count(*) {_UNFILLED}", (number_of(db, space),)))
 
 
 def backfill(db: Session, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
@@ -56,10 +53,10 @@ def backfill(db: Session, space: Space, items: Sequence[tuple[MissingVectors, Se
     for memory, parts in sorted(
         items, key=lambda item: item[0].key
     ):  # in one order, so that two fronts never wait for each other
-        row = db.execute(
+        row = db.row(
             f"SELECT m.namespace, m.type = 'document', m.id {_UNFILLED} AND m.key = %s AND m.content = %s FOR UPDATE",
             (number, memory.key, memory.content),
-        ).fetchone()
+        )
         if row is None:
             continue
         namespace, documents, memory_id = cast("tuple[str, bool, str]", row)
@@ -84,7 +81,7 @@ def activate_space(db: Session, space: Space) -> bool:
     _forget_waiting(db)
     db.execute("UPDATE spaces SET active = false WHERE active")
     db.execute("UPDATE spaces SET active = true WHERE number = %s", (number,))
-    rows = db.execute("SELECT DISTINCT namespace FROM tallies ORDER BY namespace")
+    rows = db.rows("SELECT DISTINCT namespace FROM tallies ORDER BY namespace")
     for (namespace,) in cast("list[tuple[str]]", rows):
         log_change(db, "space", namespace, [])
     return True

@@ -30,6 +30,10 @@ CREATE TABLE indexed (
   terms     text NOT NULL
 );
 
+CALL wall('tallies');
+CALL wall('postings');
+CALL wall('indexed');
+
 -- The vectors of space n lie in vectors_n, which this makes: the front's role may not create tables.
 CREATE FUNCTION make_vectors(number integer, dimensions integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -42,12 +46,15 @@ BEGIN
   FOR part IN 0..7 LOOP
     EXECUTE format('CREATE TABLE vectors_%1$s_%2$s PARTITION OF vectors_%1$s FOR VALUES WITH (MODULUS 8, REMAINDER %2$s)',
                    number, part);
+    -- Nobody reads a part by itself: the wall is before the whole.
+    EXECUTE format('ALTER TABLE vectors_%1$s_%2$s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', number, part);
     IF dimensions < 1900 THEN  -- in the row itself, where a page has room for it
       EXECUTE format('ALTER TABLE vectors_%s_%s ALTER embedding SET STORAGE PLAIN', number, part);
     END IF;
   END LOOP;
   EXECUTE format('CREATE UNIQUE INDEX ON vectors_%s (namespace, documents, passage)', number);
   EXECUTE format('CREATE INDEX ON vectors_%s (namespace, key, first)', number);
+  EXECUTE format('CALL wall(''vectors_%s'')', number);
   FOR part IN 0..7 LOOP  -- indexes.py makes them again, concurrently, where one is gone or was left half done
     EXECUTE format('CREATE INDEX vectors_%1$s_%2$s_nearest ON vectors_%1$s_%2$s '
                    'USING hnsw ((embedding::halfvec(%3$s)) halfvec_cosine_ops)', number, part, dimensions);
