@@ -6,8 +6,8 @@ import sys
 from array import array
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
-from psycopg.abc import AdaptContext
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
@@ -41,11 +41,9 @@ def received(sent: bytes) -> bytes:
     return numbers.tobytes()
 
 
-def register(context: AdaptContext) -> None:
-    """Teach a connection vectors."""
-    context.adapters.register_dumper(Vector, VectorDumper)
-
-
 def table(space: int) -> sql.Identifier:
     """Return the table of a space's vectors."""
     return sql.Identifier(f"vectors_{space:d}")
+
+
+psycopg.adapters.register_dumper(Vector, VectorDumper)
