@@ -150,7 +150,7 @@ def documents(
     db: apsw.Connection, namespace: str, after: int, limit: int, state: DocumentState | None, job: str | None
 ) -> list[Document]:
     """Return the first documents after a key."""
-    where = WhereClause[apsw.SQLiteValue]()
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
     where.add("d.namespace = ? AND d.key > ?", namespace, after)
     if state is not None:
         where.add(f"{_STATE} = ?", state.value)

@@ -110,7 +110,7 @@ def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = L
 
     An index finds it by created_at or by metadata, because there may be one duplicate for every nightly import.
     """
-    where = WhereClause[apsw.SQLiteValue]()
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
     where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
     where.add("conversation_id IS ? AND key <= ?", new.conversation_id, last)
     if new.created_at is not None:

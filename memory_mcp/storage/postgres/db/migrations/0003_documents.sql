@@ -1,0 +1,1 @@
+-- Documents, their files and sections, jobs and watched folders.

@@ -1,0 +1,1 @@
+"""Documents, jobs and watched folders."""
