@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from memory_mcp.domain.errors import ConflictError, SpaceMismatchError
 from memory_mcp.domain.models import Space
 
@@ -9,6 +11,11 @@ from memory_mcp.domain.models import Space
 def clipped(score: float) -> float:
     """Return a cosine as a score, 0-1."""
     return max(0.0, min(1.0, score))
+
+
+def sampled(total: int, count: int) -> list[int]:
+    """Return `count` places among `total` vectors, ascending and evenly spread; the same again for an equal total."""
+    return sorted(random.Random(total).sample(range(total), min(count, total)))  # noqa: S311 - no secret
 
 
 def check_space(stored: Space, asked: Space) -> None:

@@ -30,7 +30,8 @@ def enter(db: Session, entries: Sequence[Entry]) -> None:
     if postings:
         db.execute(
             """INSERT INTO postings (namespace, documents, term, key, count, length)
-               SELECT * FROM unnest(%s::text[], %s::boolean[], %s::text[], %s::bigint[], %s::integer[], %s::integer[])""",
+               SELECT * FROM
+                 unnest(%s::text[], %s::boolean[], %s::text[], %s::bigint[], %s::integer[], %s::integer[])""",
             _columns(postings),
         )
     _tally(db, ((entry.namespace, entry.is_document, terms) for entry, terms in indexed), 1)

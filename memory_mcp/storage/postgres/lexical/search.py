@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -19,12 +19,15 @@ from memory_mcp.storage.postgres.lexical.tallies import ALL
 _LAST: Final = "\U0010ffff"
 """The last character, and so the end of what begins with a prefix."""
 
-_TALLIES: Final = """
-  SELECT t.name, t.memories, t.terms FROM tallies AS t
-  WHERE t.namespace = %s AND t.documents = %s AND t.name = ANY(%s::text[])
+_SIZES: Final = "SELECT documents, name, memories, terms FROM tallies WHERE namespace = %s AND name = ANY(%s::text[])"
+_HOLDING: Final = """
+  SELECT name, false, memories FROM tallies WHERE namespace = %s AND documents = %s AND name = ANY(%s::text[])
 """
 _BEGINNING: Final = """
-  SELECT count(DISTINCT key) FROM postings WHERE namespace = %s AND documents = %s AND term >= %s AND term < %s
+  SELECT w.first, true, (
+    SELECT count(DISTINCT key) FROM postings
+    WHERE namespace = %s AND documents = %s AND term >= w.first AND term < w.last)
+  FROM unnest(%s::text[], %s::text[]) AS w(first, last)
 """
 _EXACT: Final = """
   SELECT p.key, w.weight, p.count, p.length FROM unnest(%s::text[], %s::float8[]) AS w(term, weight)
@@ -50,41 +53,48 @@ _SEQUENCE: Final = """
 """Those that have the rarest term of a sequence are looked through."""
 
 
+_Count = tuple[str, bool, int]
+
+
 class PartitionIndex:
     """See `storage.keyword_search.TermIndex`."""
 
-    def __init__(self, db: Session, namespace: str, *, documents: bool) -> None:
+    def __init__(self, db: Session, partition: tuple[str, bool], sizes: Mapping[str, tuple[int, int]]) -> None:
+        """Take the partition, and the memories and terms of ALL and of FOREIGN."""
         self._db = db
-        self._partition = (namespace, documents)
-        self._counts: dict[tuple[str, bool], int] = {(FOREIGN, False): 0}
-        self.memories, self.terms = 0, 0
-        for name, memories, terms in self._tallies([ALL, FOREIGN]):
-            if name == ALL:
-                self.memories, self.terms = memories, terms
-            else:
-                self._counts[name, False] = memories
+        self._partition = partition
+        self.memories, self._terms = sizes.get(ALL, (0, 0))
+        self._counts = {(FOREIGN, False): sizes.get(FOREIGN, (0, 0))[0]}
 
     def counts(self, forms: Sequence[QueryTerm]) -> list[int]:
         asked = {(form.term, form.is_prefix) for form in forms} - self._counts.keys()
-        exact = [term for term, is_prefix in asked if not is_prefix]
-        self._counts |= dict.fromkeys(asked, 0)
-        if exact:
-            self._counts |= {(name, False): memories for name, memories, _ in self._tallies(exact)}
-        for term, is_prefix in asked:
-            if is_prefix:
-                self._counts[term, True] = self._beginning(term)
+        if asked:
+            self._counts |= dict.fromkeys(asked, 0)
+            self._look_up([term for term, is_prefix in asked if not is_prefix], [term for term, is_ in asked if is_])
         return [self._counts[form.term, form.is_prefix] for form in forms]
 
     def search(self, filters: Filters) -> Search:
         """Begin a search."""
-        return Search(self._db, self._partition, filters, self.terms / max(1, self.memories))
+        return Search(self._db, self._partition, filters, max(1, self._terms) / max(1, self.memories))
 
-    def _tallies(self, names: Sequence[str]) -> list[tuple[str, int, int]]:
-        rows = self._db.rows(_TALLIES, (*self._partition, list(names)))
-        return cast("list[tuple[str, int, int]]", rows)
+    def _look_up(self, terms: Sequence[str], prefixes: Sequence[str]) -> None:
+        sql, parameters = _HOLDING, [*self._partition, terms]
+        if prefixes:
+            sql += " UNION ALL " + _BEGINNING
+            parameters += [*self._partition, prefixes, [prefix + _LAST for prefix in prefixes]]
+        rows = self._db.rows(sql, parameters)
+        self._counts |= {
+            (term, is_prefix): count for term, is_prefix, count in cast("list[tuple[str, bool, int]]", rows)
+        }
 
-    def _beginning(self, prefix: str) -> int:
-        return cast("int", self._db.value(_BEGINNING, (*self._partition, prefix, prefix + _LAST)))
+
+def indexes_of(db: Session, namespace: str) -> dict[bool, PartitionIndex]:
+    """Look up both partitions of a namespace: that of documents, and that of its other memories."""
+    sizes: dict[bool, dict[str, tuple[int, int]]] = {True: {}, False: {}}
+    rows = db.rows(_SIZES, (namespace, [ALL, FOREIGN]))
+    for documents, name, memories, terms in cast("list[tuple[bool, str, int, int]]", rows):
+        sizes[documents][name] = memories, terms
+    return {documents: PartitionIndex(db, (namespace, documents), found) for documents, found in sizes.items()}
 
 
 @dataclass(slots=True)
@@ -146,7 +156,7 @@ class Search:
         if not words:
             return ()
         parts: list[str] = []
-        parameters: list[object] = [bm25.K1 + 1, bm25.K1 * (1 - bm25.B), bm25.K1 * bm25.B / max(self.mean, 1e-9)]
+        parameters: list[object] = [bm25.K1 + 1, bm25.K1 * (1 - bm25.B), bm25.K1 * bm25.B / self.mean]
         exact = [word for word in words if not word.is_prefix]
         if exact:
             parts.append(_EXACT)

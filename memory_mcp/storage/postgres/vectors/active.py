@@ -6,7 +6,6 @@ from typing import Final, cast
 
 from memory_mcp.domain.models import Space
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.vectors import check_space
 
 _LOCK: Final = 0x6D656D32
 """The advisory lock of the spaces ("mem2"): who writes vectors shares it, who makes or activates one has it alone."""
@@ -21,30 +20,9 @@ def active_space(db: Session) -> tuple[int, Space] | None:
     return number, Space(space_id, dimensions)
 
 
-def space(db: Session) -> Space | None:
-    """Return the active space; None before the first vector."""
-    active = active_space(db)
-    return None if active is None else active[1]
-
-
-def vectors_of(db: Session, space: Space) -> int | None:
-    """Return the number of the active space; None before the first vector.
-
-    Raises:
-        SpaceMismatchError: `space` is another one.
-    """
-    active = active_space(db)
-    if active is None:
-        return None
-    check_space(active[1], space)
-    return active[0]
-
-
 def number_of(db: Session, space: Space) -> int | None:
     """Return the number of a space; None if the store has no such space."""
-    number = db.value(
-        "SELECT number FROM spaces WHERE id = %s AND dimensions = %s", (space.id, space.dimensions)
-    )
+    number = db.value("SELECT number FROM spaces WHERE id = %s AND dimensions = %s", (space.id, space.dimensions))
     return cast("int | None", number)
 
 

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, LiteralString, cast
 
 from psycopg import sql
 
-from memory_mcp.domain.models import BackgroundScores, Filters, Neighbours, Space
+from memory_mcp.domain.models import BackgroundScores, Filters, Neighbours
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.postgres.vectors.active import active_space, vectors_of
-from memory_mcp.storage.postgres.vectors.nearest import by_namespace, count
+from memory_mcp.storage.postgres.vectors.nearest import count
 from memory_mcp.storage.postgres.vectors.values import Vector, received, table
-
-REACH: Final = 2
-"""Neighbours on each side; measured, more of them improve nothing."""
-
-
-def _side(comparison: str, order: str) -> str:
-    return f"""ARRAY(
-      SELECT n.key FROM memories AS n
-      WHERE n.namespace = m.namespace AND n.conversation_id = m.conversation_id AND n.deleted_at IS NULL
-        AND n.conversation_id IS NOT NULL AND (n.created_at, n.key) {comparison} (m.created_at, m.key)
-      ORDER BY n.created_at {order}, n.key {order} LIMIT {REACH})"""  # noqa: S608 - constants
-
-
-_NEIGHBOURS: Final = f"""
-  SELECT m.key, {_side("<", "DESC")}, {_side(">", "ASC")} FROM memories AS m
-  WHERE m.key = ANY(%s::bigint[]) AND m.conversation_id IS NOT NULL AND m.deleted_at IS NULL
-"""  # noqa: S608 - constants
+from memory_mcp.storage.vectors import sampled
 
 _IN_CONTEXT: Final = """
   WITH own AS (
@@ -47,17 +30,21 @@ _IN_CONTEXT: Final = """
   GROUP BY owner
 """
 
-_EVENLY: Final = """
+_CHOSEN: Final = """
   WITH ends AS (
     SELECT min(passage) AS first, max(passage) AS last FROM {vectors} WHERE namespace = %s AND documents = %s
   ), chosen AS (
-    SELECT DISTINCT ON (v.passage) v.passage, v.embedding FROM ends, generate_series(0, %s - 1) AS step(number)
+    SELECT DISTINCT ON (v.passage) v.passage, v.embedding FROM ends, unnest(%s::bigint[]) AS place
     CROSS JOIN LATERAL (
       SELECT passage, embedding FROM {vectors} WHERE namespace = %s AND documents = %s
-        AND passage >= ends.first + step.number * (ends.last - ends.first + 1) / %s
+        AND passage >= ends.first + place * (ends.last - ends.first + 1) / %s
       ORDER BY passage LIMIT 1) AS v
   )
   SELECT 1 - (embedding <=> %s::vector) FROM chosen ORDER BY passage
+"""
+_FIRST: Final = """
+  SELECT DISTINCT ON (key) key, vector_send(embedding) FROM {vectors}
+  WHERE namespace = %s AND key = ANY(%s::bigint[]) ORDER BY key, first
 """
 _SCATTERED: Final = """
   SELECT 1 - (v.embedding <=> %s::vector) FROM (
@@ -66,76 +53,62 @@ _SCATTERED: Final = """
 """
 
 
-def neighbours(db: Session, keys: Collection[int]) -> dict[int, Neighbours]:
-    """Return the live neighbours of each memory in its conversation; a key without a conversation is absent."""
-    rows = cast("list[tuple[int, list[int], list[int]]]", db.rows(_NEIGHBOURS, (list(keys),)))
-    return {key: Neighbours(tuple(before), tuple(after)) for key, before, after in rows}
-
-
 def contextual_similarity(
-    db: Session, vector: bytes, space: Space, around: Mapping[int, Neighbours], shares: Sequence[float]
+    db: Session,
+    number: int,
+    vector: bytes,
+    filed: Mapping[str, Sequence[int]],
+    around: Mapping[int, Neighbours],
+    shares: Sequence[float],
 ) -> dict[int, float]:
     """Return the cosine of each memory's contextual vector; absent without a vector.
 
-    Raises:
-        SpaceMismatchError: the store's vectors are of another space.
+    Args:
+        db: inside a read transaction.
+        number: the space's.
+        vector: the query's.
+        filed: the memories, by namespace.
+        around: the neighbours of each.
+        shares: the weight of a neighbour by its distance; the memory's own weight is 1.
     """
-    number = vectors_of(db, space)
-    if number is None or not around:
-        return {}
     found: dict[int, float] = {}
-    for namespace, keys in by_namespace(db, around).items():
+    query = Vector(vector)
+    weights = [Vector(array("f", [share] * query.dimensions).tobytes()) for share in shares]
+    for namespace, keys in filed.items():
         beside = [
             (key, member, distance)
             for key in keys
             for side in (around[key].before, around[key].after)
             for distance, member in enumerate(side[: len(shares)], 1)
         ]
-        owners, members, distances = zip(*beside, strict=True) if beside else ((), (), ())
-        weights = [Vector(array("f", [share] * space.dimensions).tobytes()) for share in shares]
-        query = Vector(vector)
+        columns = [[row[at] for row in beside] for at in range(3)]
         rows = db.rows(
-            _mixing(number, len(shares)),
-            (namespace, keys, query, *weights, [*owners], [*members], [*distances], namespace, query),
+            _mixing(number, len(shares)), (namespace, list(keys), query, *weights, *columns, namespace, query)
         )
         found |= dict(cast("list[tuple[int, float]]", rows))
     return found
 
 
-def background_scores(db: Session, vector: bytes, space: Space, filters: Filters, wanted: int) -> BackgroundScores:
+def background_scores(db: Session, number: int, vector: bytes, filters: Filters, wanted: int) -> BackgroundScores:
     """Return the cosines to a sample of a partition's chunks; `filters` say which one is meant.
 
-    Raises:
-        SpaceMismatchError: the store's vectors are of another space.
+    An unchanged store returns the same ones again, so that equal searches have equal results.
     """
-    number = vectors_of(db, space)
-    total = 0 if number is None else count(db, number, filters)
-    if number is None or not total:
-        return BackgroundScores(0, ())
+    total = count(db, number, filters)
     partition, query = (filters.namespace, filters.documents), Vector(vector)
     if wanted < total:
-        rows = db.rows(_on(_EVENLY, number), (*partition, wanted, *partition, wanted, query))
+        rows = db.rows(_on(_CHOSEN, number), (*partition, sampled(total, wanted), *partition, total, query))
         if len(rows) == wanted:
             return _scores(total, rows)
     scattered = (query, *partition, wanted, *partition)  # or there are gaps between the numbers of its chunks
-    return _scores(total, db.rows(_on(_SCATTERED, number), scattered))
+    return _scores(total, db.rows(_on(_SCATTERED, number), scattered) if total else ())
 
 
-def first_vectors(db: Session, keys: Collection[int]) -> dict[int, bytes]:
-    """Return the vector of each memory's first embedded chunk in the active space."""
-    active = active_space(db)
-    if active is None:
-        return {}
+def first_vectors(db: Session, number: int, filed: Mapping[str, Sequence[int]]) -> dict[int, bytes]:
+    """Return the vector of each memory's first embedded chunk; the memories are by namespace."""
     found: dict[int, bytes] = {}
-    for namespace, members in by_namespace(db, keys).items():
-        rows = db.rows(
-            _on(
-                """SELECT DISTINCT ON (key) key, vector_send(embedding) FROM {vectors}
-                   WHERE namespace = %s AND key = ANY(%s::bigint[]) ORDER BY key, first""",
-                active[0],
-            ),
-            (namespace, members),
-        )
+    for namespace, keys in filed.items():
+        rows = db.rows(_on(_FIRST, number), (namespace, list(keys)))
         found |= {key: received(sent) for key, sent in cast("list[tuple[int, bytes]]", rows)}
     return found
 

@@ -52,7 +52,7 @@ def _make(connection: Connection, part: str, dimensions: int) -> None:
     graph = sql.Identifier(SCHEMA, f"{part}_nearest")
     connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(graph))
     connection.execute(
-        sql.SQL(
-            "CREATE INDEX CONCURRENTLY {} ON {} USING hnsw ((embedding::halfvec({})) halfvec_cosine_ops)"
-        ).format(sql.Identifier(f"{part}_nearest"), sql.Identifier(SCHEMA, part), sql.Literal(dimensions))
+        sql.SQL("CREATE INDEX CONCURRENTLY {} ON {} USING hnsw ((embedding::halfvec({})) halfvec_cosine_ops)").format(
+            sql.Identifier(f"{part}_nearest"), sql.Identifier(SCHEMA, part), sql.Literal(dimensions)
+        )
     )

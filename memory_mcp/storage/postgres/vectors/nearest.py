@@ -6,18 +6,16 @@ vectors, until enough pass, and what it brings is compared exactly.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString, cast
 
 from psycopg import sql
 
-from memory_mcp.domain.models import Filters, Match, Space
+from memory_mcp.domain.models import Filters, Match
 from memory_mcp.storage.postgres.db.conditions import condition
 from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.lexical.tallies import vectors_in
-from memory_mcp.storage.postgres.vectors.active import vectors_of
 from memory_mcp.storage.postgres.vectors.values import Vector, table
 from memory_mcp.storage.vectors import clipped
 
@@ -41,17 +39,19 @@ Best = dict[int, tuple[float, int]]
 
 
 def nearest(
-    db: Session, vector: bytes, space: Space, filters: Filters, limit: int, *, large: int = LARGE
+    db: Session, number: int, vector: bytes, filters: Filters, limit: int, *, large: int = LARGE
 ) -> list[Match]:
-    """Return the memories whose best chunk is nearest by cosine, best first; `filters` say which partition is meant.
+    """Return the memories whose best chunk is nearest by cosine, best first.
 
-    Raises:
-        SpaceMismatchError: the store's vectors are of another space.
+    Args:
+        db: inside a read transaction.
+        number: the space's.
+        vector: the query's.
+        filters: say which partition is meant, and pass on what may be found.
+        limit: how many memories are wanted.
+        large: vectors of a partition from which the graph is walked.
     """
-    number = vectors_of(db, space)
-    if number is None:
-        return []
-    search = _Search(db, number, space, Vector(vector), filters)
+    search = _Search(db, number, Vector(vector), filters)
     if count(db, number, filters) <= large:
         return _matches(db, number, search.exactly(limit))
     if filters.is_narrow and (keys := search.passing(FEW)) is not None:
@@ -59,18 +59,11 @@ def nearest(
     return _matches(db, number, search.by_graph(limit))
 
 
-def compare(db: Session, vector: bytes, space: Space, keys: Sequence[int]) -> list[Match]:
-    """Return the cosine of each memory's best chunk, in no order; memories without a vector are omitted.
-
-    Raises:
-        SpaceMismatchError: the store's vectors are of another space.
-    """
-    number = vectors_of(db, space)
-    if number is None or not keys:
-        return []
+def compare(db: Session, number: int, vector: bytes, filed: Mapping[str, Sequence[int]]) -> list[Match]:
+    """Return the cosine of each memory's best chunk, in no order; one without a vector is absent."""
     best: Best = {}
-    for namespace, members in by_namespace(db, keys).items():
-        best |= _Search(db, number, space, Vector(vector), Filters(namespace)).among(members, len(members))
+    for namespace, keys in filed.items():
+        best |= _Search(db, number, Vector(vector), Filters(namespace)).among(keys, len(keys))
     return _matches(db, number, best)
 
 
@@ -83,13 +76,10 @@ def count(db: Session, number: int, filters: Filters) -> int:
     return cast("int | None", counted) or 0
 
 
-def by_namespace(db: Session, keys: Collection[int]) -> dict[str, list[int]]:
-    """Return memories by their namespaces, where their vectors lie."""
-    rows = db.rows("SELECT namespace, key FROM indexed WHERE key = ANY(%s::bigint[])", (list(keys),))
-    found: dict[str, list[int]] = defaultdict(list)
-    for namespace, key in cast("list[tuple[str, int]]", rows):
-        found[namespace].append(key)
-    return found
+def namespaces_of(db: Session, keys: Collection[int]) -> dict[int, str]:
+    """Return the namespaces of live memories, where their vectors lie."""
+    rows = db.rows("SELECT key, namespace FROM indexed WHERE key = ANY(%s::bigint[])", (list(keys),))
+    return dict(cast("list[tuple[int, str]]", rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +89,6 @@ class _Search:
     db: Session
     number: int
     """The space's."""
-    space: Space
     vector: Vector
     filters: Filters
 
@@ -159,7 +148,7 @@ class _Search:
     def _walked(self, wanted: int) -> list[Row]:
         """Return about the nearest chunks, by the graph's rounded vectors, in the order of the full ones."""
         joined, passing, parameters = self._narrowing()
-        size = self.space.dimensions
+        size = self.vector.dimensions
         return self._rows(
             f"""SELECT passage, key, 1 - (embedding <=> %s::vector) AS cosine FROM (
                   SELECT v.passage, v.key, v.embedding FROM {{}} AS v {joined}
@@ -193,9 +182,11 @@ def _best(rows: Iterable[Row], limit: int) -> Best:
 def _matches(db: Session, number: int, best: Best) -> list[Match]:
     """Return the matches; one names its chunk if the memory has several."""
     rows = db.rows(
-        """SELECT p.key, p.first, p.last FROM passages AS p WHERE p.id = ANY(%s::bigint[])
-           AND EXISTS (SELECT 1 FROM passages AS o
-                       WHERE o.key = p.key AND o.id <> p.id AND (o.space IS NULL OR o.space = %s))""",
+        """SELECT p.key, p.first, p.last FROM unnest(%s::bigint[]) AS w(id) CROSS JOIN LATERAL (
+             SELECT key, first, last FROM passages WHERE id = w.id OFFSET 0) AS p
+           CROSS JOIN LATERAL (
+             SELECT FROM passages AS o WHERE o.key = p.key AND o.id <> w.id AND (o.space IS NULL OR o.space = %s)
+             LIMIT 1) AS other""",
         ([passage for _, passage in best.values()], number),
     )
     spans = {key: (first, last) for key, first, last in cast("list[tuple[int, int, int]]", rows)}

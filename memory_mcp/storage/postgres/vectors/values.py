@@ -18,6 +18,11 @@ class Vector:
 
     row: bytes
 
+    @property
+    def dimensions(self) -> int:
+        """Return how many numbers it has."""
+        return len(self.row) // 4
+
 
 class VectorDumper(Dumper):
     """Writes pgvector's binary form; the statement says which type a parameter has."""
