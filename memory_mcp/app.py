@@ -196,7 +196,7 @@ def make_services(
         backups=backups,
         reembedding=Reembedding(store, embedder, indexer, budget_s=bulk_budget_s),
         status=Status(store, embedder, health, sources.figures if sources else tuple),
-        transfer=Transfer(store, indexer),
+        transfer=partial(Transfer, store, indexer),
         watching=watching,
         ingesting=ingesting,
         folders=folders,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from memory_mcp.domain.checks import READ_ONLY, skipped
-from memory_mcp.domain.errors import StoreError
+from memory_mcp.domain.errors import NotFoundError, StoreError, cut
 from memory_mcp.domain.models import Condition, Finding, Written
 from memory_mcp.domain.ports import Changes, SupportsBackup
 from memory_mcp.health.registry import Registry
@@ -71,6 +71,25 @@ class Backups:
         aside = self._free(f"before-restore-{self._now():{_MOMENT}}Z")
         await self._copying().restore(source, aside)
         return aside if aside.exists() else None
+
+    async def verify(self, name: str) -> list[str]:
+        """Return one sentence for each inconsistency of a backup in the folder, by the name of its file.
+
+        Raises:
+            NotFoundError: the folder holds no backup of this name.
+            StoreError: it cannot be read.
+        """
+        held = next((held for held in self.held() if held.path.name == name), None)
+        if held is None:
+            raise NotFoundError(
+                f"there is no backup {cut(name)!r} in {self._folder}; it may have been replaced by a newer"
+            )
+        return await self._copying().verify_backup(held.path)
+
+    @property
+    def are_possible(self) -> bool:
+        """Whether the store can be copied to a file at all."""
+        return isinstance(self._store, SupportsBackup)
 
     async def take_if_due(self) -> Path | None:
         """Write a backup if the last one is a day old and something was written since; then drop old ones.

@@ -21,6 +21,14 @@ class SupportsBackup(Protocol):
         """
         ...
 
+    async def verify_backup(self, source: Path) -> list[str]:
+        """Return one sentence for each inconsistency of a backup; no file changes.
+
+        Raises:
+            StoreError: it is not a backup, or cannot be read.
+        """
+        ...
+
 
 @runtime_checkable
 class SupportsTidy(Protocol):

@@ -24,8 +24,9 @@ from memory_mcp.domain.models import (
     Space,
 )
 from memory_mcp.storage import keyword_search
+from memory_mcp.storage.documents import sections
 from memory_mcp.storage.sqlite.db.partitions import searched
-from memory_mcp.storage.sqlite.documents import sections
+from memory_mcp.storage.sqlite.documents import SqliteSession
 from memory_mcp.storage.sqlite.lexical.search import PartitionIndex
 from memory_mcp.storage.sqlite.records import reads
 from memory_mcp.storage.sqlite.vectors import exact
@@ -64,7 +65,7 @@ class SqliteSnapshot:
         return reads.outlines(self._db, keys, most_bytes)
 
     def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
-        return sections.places(self._db, keys)
+        return sections.places(SqliteSession(self._db), keys)
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)

@@ -7,20 +7,17 @@ floor.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Final, cast
 
 from memory_mcp.domain.models import Event, MissedChanges, Written
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.rows import from_micros, to_json
+from memory_mcp.storage.rows import from_micros, to_event, to_json
 
 CHANNEL: Final = "memory_mcp"
 """Of the notifications that something was written."""
 PRUNED_AT_ONCE: Final = 1_000
 """Rows deleted in one transaction; other writers wait for it."""
-
-_EventRow = tuple[int, int, str, str, str, str]
 
 
 def log_change(db: Session, kind: str, namespace: str, ids: Iterable[str], tags: Iterable[str] = ()) -> None:
@@ -81,7 +78,7 @@ def since(db: Session, after: int, limit: int) -> list[Event] | MissedChanges:
         "SELECT seq, at, namespace, kind, memory_ids, tags FROM changes WHERE seq > %s ORDER BY seq LIMIT %s",
         (after, limit),
     )
-    return [_to_event(row) for row in cast("list[_EventRow]", rows)]
+    return [to_event(row) for row in rows]
 
 
 def written(db: Session) -> Written | None:
@@ -104,8 +101,3 @@ def prune(db: Session, before: int, at_once: int = PRUNED_AT_ONCE) -> int:
         return 0
     db.execute("UPDATE change_log SET floor = %s", (floor,))
     return db.execute("DELETE FROM changes WHERE seq <= %s", (floor,)).rowcount
-
-
-def _to_event(row: _EventRow) -> Event:
-    seq, at, namespace, kind, ids, tags = row
-    return Event(seq, from_micros(at), namespace, kind, tuple(json.loads(ids)), tuple(json.loads(tags)))

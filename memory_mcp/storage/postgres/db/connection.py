@@ -22,10 +22,9 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import LostWriteError, is_passing, translated
-from memory_mcp.storage.postgres.db.session import SCHEMA, Row, Session
+from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
 
 T = TypeVar("T")
-Connection = psycopg.Connection[Row]
 
 CONNECTIONS: Final = 4
 """Most connections of one front, opened when needed and closed when idle."""

@@ -8,7 +8,7 @@ from memory_mcp.domain.models import DOCUMENT, Memory
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """A memory as the keyword index and the vectors file it."""
 
     key: int
@@ -18,7 +18,7 @@ class Entry:
     content: str
 
     @classmethod
-    def of(cls, memory: Memory) -> Entry:
+    def of(cls, memory: Memory) -> IndexEntry:
         """Return a memory's entry."""
         return cls(memory.key, memory.namespace, memory.type == DOCUMENT, memory.content)
 
@@ -27,6 +27,6 @@ class Entry:
         """The partition as `Session.counted` names it."""
         return self.namespace, self.is_document
 
-    def changed(self, memory_type: str, content: str) -> Entry:
+    def changed(self, memory_type: str, content: str) -> IndexEntry:
         """Return the entry after an update."""
         return replace(self, is_document=memory_type == DOCUMENT, content=content)

@@ -9,7 +9,7 @@ from typing import Final, LiteralString, cast
 import psycopg
 
 from memory_mcp.domain.errors import StoreError
-from memory_mcp.storage.postgres.db.session import SCHEMA, Row
+from memory_mcp.storage.postgres.db.session import SCHEMA, Connection
 
 LOCK: Final = 0x6D656D31
 """The advisory lock of migrations ("mem1"): writers hold it together, who migrates holds it alone."""
@@ -19,7 +19,6 @@ _CREATE: Final = f"""
   CREATE TABLE IF NOT EXISTS {SCHEMA}.schema_version (version integer NOT NULL);
 """
 _VECTOR: Final = "CREATE EXTENSION IF NOT EXISTS vector"
-Connection = psycopg.Connection[Row]
 
 
 @cache

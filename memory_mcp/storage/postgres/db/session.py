@@ -12,7 +12,8 @@ from psycopg import sql
 SCHEMA: Final = "memory_mcp"
 """The schema of our tables; a database holds one store."""
 
-Row = tuple[object, ...]
+PgRow = tuple[object, ...]
+Connection = psycopg.Connection[PgRow]
 Parameters = Sequence[object] | Mapping[str, object]
 _REACH: Final = "SELECT set_config('memory_mcp.reach', %s::text[]::text, true)"
 _REACH_ALL: Final = "SELECT set_config('memory_mcp.reaches_all', 'on', true)"
@@ -23,7 +24,7 @@ Logged = tuple[str, str, list[str], list[str]]
 class Session:
     """A transaction on one connection; valid only inside the function that it was given to."""
 
-    def __init__(self, connection: psycopg.Connection[Row], now: int) -> None:
+    def __init__(self, connection: psycopg.Connection[PgRow], now: int) -> None:
         self._connection = connection
         self._reached: set[str] = set()
         self._reaches_all = False
@@ -40,15 +41,15 @@ class Session:
         self.last: list[Callable[[], None]] = []
         """What is done at the end, behind the lock of the change log: updates of rows that all writers share."""
 
-    def execute(self, query: str | sql.Composed, parameters: Parameters = ()) -> psycopg.Cursor[Row]:
+    def execute(self, query: str | sql.Composed, parameters: Parameters = ()) -> psycopg.Cursor[PgRow]:
         """Run a statement; `%s` are its parameters, and a literal percent sign is doubled."""
         return self._connection.execute(cast("sql.Composed", query), parameters or None)
 
-    def rows(self, query: str | sql.Composed, parameters: Parameters = ()) -> list[Row]:
+    def rows(self, query: str | sql.Composed, parameters: Parameters = ()) -> list[PgRow]:
         """Return all rows of a statement."""
         return self.execute(query, parameters).fetchall()
 
-    def row(self, query: str | sql.Composed, parameters: Parameters = ()) -> Row | None:
+    def row(self, query: str | sql.Composed, parameters: Parameters = ()) -> PgRow | None:
         """Return the first row of a statement."""
         return self.execute(query, parameters).fetchone()
 

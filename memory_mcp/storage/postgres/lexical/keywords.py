@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from memory_mcp.search.lexical.analyzer import Analyzer
-from memory_mcp.storage.postgres.db.entries import Entry
+from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.lexical.tallies import ALL, Tally, add_tallies
 from memory_mcp.storage.tokenizer import of_this_thread
 
 
-def enter(db: Session, entries: Sequence[Entry]) -> None:
+def enter(db: Session, entries: Sequence[IndexEntry]) -> None:
     """Add memories to the index."""
     analyzer = Analyzer(of_this_thread())
     indexed = [(entry, analyzer.content_terms(entry.content)) for entry in entries]
@@ -37,7 +37,7 @@ def enter(db: Session, entries: Sequence[Entry]) -> None:
     _tally(db, ((entry.namespace, entry.is_document, terms) for entry, terms in indexed), 1)
 
 
-def leave(db: Session, entries: Sequence[Entry]) -> None:
+def leave(db: Session, entries: Sequence[IndexEntry]) -> None:
     """Remove memories from the index."""
     rows = db.rows(
         "DELETE FROM indexed WHERE key = ANY(%s::bigint[]) RETURNING key, namespace, documents, terms",

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import Embedded, Stored
-from memory_mcp.storage.postgres.db.entries import Entry
+from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.lexical import keywords
 from memory_mcp.storage.postgres.vectors import chunks
 
-Told = Stored | ConflictError
+Became = Stored | ConflictError
 
 
 class Filing:
@@ -19,11 +19,11 @@ class Filing:
 
     def __init__(self, db: Session) -> None:
         self._db = db
-        self._waiting: list[tuple[Entry, Embedded]] = []
+        self._waiting: list[tuple[IndexEntry, Embedded]] = []
         self._stored: dict[int, Stored] = {}
         self._ids: dict[int, str] = {}
 
-    def file(self, entry: Entry, memory_id: str, embedded: Embedded) -> None:
+    def file(self, entry: IndexEntry, memory_id: str, embedded: Embedded) -> None:
         """Count a memory, and file it at the next `flush`."""
         self._ids[entry.key] = memory_id
         self._db.counted[entry.partition] += 1
@@ -39,12 +39,12 @@ class Filing:
         for (entry, _), whole in zip(waiting, complete, strict=True):
             self._stored[entry.key] = Stored(self._ids[entry.key], created=True, embedded=whole)
 
-    def told(self, outcome: Told | int) -> Told:
+    def told(self, outcome: Became | int) -> Became:
         """Return what became of a memory, which may be the key of a filed one."""
         return self._stored[outcome] if isinstance(outcome, int) else outcome
 
 
-def unfile(db: Session, entries: Sequence[Entry]) -> None:
+def unfile(db: Session, entries: Sequence[IndexEntry]) -> None:
     """Take memories out of every index."""
     if not entries:
         return
@@ -54,7 +54,7 @@ def unfile(db: Session, entries: Sequence[Entry]) -> None:
     chunks.drop_of(db, entries)
 
 
-def refile(db: Session, before: Entry, after: Entry, embedded: Embedded | None) -> None:
+def refile(db: Session, before: IndexEntry, after: IndexEntry, embedded: Embedded | None) -> None:
     """Bring a memory whose content or type has changed to where it belongs; `embedded` has a new content's chunks."""
     if before != after:
         keywords.leave(db, [before])

@@ -12,9 +12,9 @@ from memory_mcp.domain.models import LONGEST_NUMBERED, Embedded, Memory, Record,
 from memory_mcp.domain.names import free
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.postgres.db.changes import log_change
-from memory_mcp.storage.postgres.db.entries import Entry
+from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.postgres.records.filing import Filing, Told
+from memory_mcp.storage.postgres.records.filing import Became, Filing
 from memory_mcp.storage.postgres.records.reads import MEMORY_COLUMNS, load, revisions
 from memory_mcp.storage.postgres.records.writes import insert, insert_tags, remove, take_turns
 from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_memory, to_micros
@@ -38,7 +38,7 @@ def export(db: Session, after: int, limit: int) -> list[Record]:
     return [Record(memory, held.get(memory.key, ())) for memory in memories]
 
 
-def import_records(db: Session, items: Sequence[tuple[Record, Embedded]]) -> list[Told]:
+def import_records(db: Session, items: Sequence[tuple[Record, Embedded]]) -> list[Became]:
     """Write exported memories, unless the store has them."""
     db.reach(*{record.memory.namespace for record, _ in items})
     take_turns(db, [(record.memory.namespace, record.memory.id) for record, _ in items])
@@ -48,7 +48,7 @@ def import_records(db: Session, items: Sequence[tuple[Record, Embedded]]) -> lis
     return [filing.told(one) for one in imported]
 
 
-def _import_or_refuse(db: Session, filing: Filing, record: Record, embedded: Embedded) -> Told | int:
+def _import_or_refuse(db: Session, filing: Filing, record: Record, embedded: Embedded) -> Became | int:
     try:
         return _import(db, filing, record, embedded)
     except ConflictError as error:  # raised before anything of this item was written
@@ -67,7 +67,7 @@ def _import(db: Session, filing: Filing, record: Record, embedded: Embedded) -> 
         return _known(db, filing, memory, text, found)
     key = _insert(db, record)
     insert_tags(db, memory.namespace, key, memory.tags)
-    filing.file(Entry.of(replace(memory, key=key)), memory.id, embedded)
+    filing.file(IndexEntry.of(replace(memory, key=key)), memory.id, embedded)
     log_change(db, "import", memory.namespace, [memory.id], memory.tags)
     return key
 

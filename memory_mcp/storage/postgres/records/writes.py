@@ -23,7 +23,7 @@ from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST
 from memory_mcp.storage.postgres.db.changes import log_change
-from memory_mcp.storage.postgres.db.entries import Entry
+from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.documents import sections
 from memory_mcp.storage.postgres.records.filing import Filing, refile, unfile
@@ -115,7 +115,7 @@ def create(db: Session, filing: Filing, new: NewMemory, embedded: Embedded) -> i
         ),
     )
     insert_tags(db, new.namespace, key, new.tags)
-    filing.file(Entry(key, new.namespace, new.type == DOCUMENT, new.content), memory_id, embedded)
+    filing.file(IndexEntry(key, new.namespace, new.type == DOCUMENT, new.content), memory_id, embedded)
     log_change(db, "store", new.namespace, [memory_id], new.tags)
     return key
 
@@ -238,7 +238,7 @@ def update(db: Session, memory: Memory, change: Change, embedded: Embedded | Non
              updated_at = %s, revision = revision + 1 WHERE key = %s""",
         (content, digest(content), memory_type, to_json(metadata), metadata_digest(metadata), db.now, key),
     )
-    before = Entry.of(old)
+    before = IndexEntry.of(old)
     refile(db, before, before.changed(memory_type, content), embedded)
     if change.tags is not None:
         db.execute("DELETE FROM tags WHERE key = %s", (key,))
@@ -270,7 +270,7 @@ def mark_deleted(db: Session, to_delete: Sequence[Memory]) -> list[Memory]:
     )
     gone = {cast("int", key) for (key,) in rows}
     marked = [memory for memory in to_delete if memory.key in gone]
-    unfile(db, [Entry.of(memory) for memory in marked])
+    unfile(db, [IndexEntry.of(memory) for memory in marked])
     for memory in marked:
         log_change(db, "delete", memory.namespace, [memory.id], memory.tags)
     return marked
@@ -291,7 +291,7 @@ def undelete(db: Session, memory: Memory, embedded: Embedded) -> Memory:
     if restored.rowcount == 0:
         raise outcomes.not_restorable(memory)
     filing = Filing(db)
-    filing.file(Entry.of(memory), memory.id, embedded)
+    filing.file(IndexEntry.of(memory), memory.id, embedded)
     filing.flush()
     log_change(db, "undelete", memory.namespace, [memory.id], memory.tags)
     return load(db, memory.key)

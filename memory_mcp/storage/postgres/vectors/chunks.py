@@ -10,16 +10,16 @@ from psycopg import sql
 
 from memory_mcp.domain.models import Chunk, Embedded, Space
 from memory_mcp.storage.postgres.db.changes import log_change
-from memory_mcp.storage.postgres.db.entries import Entry
+from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.lexical.tallies import Tally, add_tallies, vectors_in
 from memory_mcp.storage.postgres.vectors.active import active_space, lock_spaces, make_space, share_spaces
 from memory_mcp.storage.postgres.vectors.values import Vector, table
 
 
-def insert_all(db: Session, items: Sequence[tuple[Entry, Embedded]]) -> list[bool]:
+def insert_all(db: Session, items: Sequence[tuple[IndexEntry, Embedded]]) -> list[bool]:
     """Write the chunks of memories with their vectors; return of each memory whether all have one."""
-    numbers = [_number_for(db, embedded.space, embedded.chunks) for _, embedded in items]
+    numbers = _numbers_for(db, [embedded for _, embedded in items])
     insert(
         db,
         [
@@ -32,6 +32,21 @@ def insert_all(db: Session, items: Sequence[tuple[Entry, Embedded]]) -> list[boo
         all(part.vector is not None and number is not None and not part.error for part in embedded.chunks)
         for (_, embedded), number in zip(items, numbers, strict=True)
     ]
+
+
+def _numbers_for(db: Session, items: Sequence[Embedded]) -> list[int | None]:
+    """Return the numbers of these spaces, each None if it is not active; the store is asked once for each."""
+    known: dict[Space | None, int | None] = {None: None}
+    numbers: list[int | None] = []
+    for embedded in items:
+        if embedded.space not in known:
+            number = _number_for(db, embedded.space, embedded.chunks)
+            if number is None and active_space(db) is None:  # vectors are still to come
+                numbers.append(None)
+                continue
+            known[embedded.space] = number
+        numbers.append(known[embedded.space])
+    return numbers
 
 
 def _number_for(db: Session, space: Space | None, parts: Sequence[Chunk]) -> int | None:
@@ -47,7 +62,7 @@ def _number_for(db: Session, space: Space | None, parts: Sequence[Chunk]) -> int
     return active[0] if active is not None and active[1] == space else None
 
 
-def insert(db: Session, parts: Sequence[tuple[Entry, Chunk, int | None]]) -> None:
+def insert(db: Session, parts: Sequence[tuple[IndexEntry, Chunk, int | None]]) -> None:
     """Write chunks, each with its vector if it has one of the space of this number."""
     if not parts:
         return
@@ -60,7 +75,7 @@ def insert(db: Session, parts: Sequence[tuple[Entry, Chunk, int | None]]) -> Non
            ORDER BY place RETURNING id""",
         [list(column) for column in zip(*(_row(*part) for part in parts), strict=True)],
     )
-    by_space: dict[int, list[tuple[Entry, Chunk, int]]] = defaultdict(list)
+    by_space: dict[int, list[tuple[IndexEntry, Chunk, int]]] = defaultdict(list)
     for (entry, part, space), (passage,) in zip(parts, cast("list[tuple[int]]", numbers), strict=True):
         if space is not None and part.vector is not None:
             by_space[space].append((entry, part, passage))
@@ -68,13 +83,13 @@ def insert(db: Session, parts: Sequence[tuple[Entry, Chunk, int | None]]) -> Non
         _insert_vectors(db, space, rows)
 
 
-def _row(entry: Entry, part: Chunk, space: int | None) -> tuple[object, ...]:
+def _row(entry: IndexEntry, part: Chunk, space: int | None) -> tuple[object, ...]:
     state = "failed" if part.error else "pending" if part.vector is None or space is None else "embedded"
     number = None if state == "pending" else space
     return entry.key, entry.namespace, entry.is_document, part.start, part.end, state, part.error, number
 
 
-def _insert_vectors(db: Session, space: int, rows: Sequence[tuple[Entry, Chunk, int]]) -> None:
+def _insert_vectors(db: Session, space: int, rows: Sequence[tuple[IndexEntry, Chunk, int]]) -> None:
     db.run_many(
         sql.SQL(
             """INSERT INTO {} (namespace, documents, key, passage, first, embedding)
@@ -88,7 +103,7 @@ def _insert_vectors(db: Session, space: int, rows: Sequence[tuple[Entry, Chunk, 
     add_tallies(db, Counter((entry.namespace, entry.is_document, vectors_in(space)) for entry, _, _ in rows))
 
 
-def refile(db: Session, before: Entry, after: Entry) -> None:
+def refile(db: Session, before: IndexEntry, after: IndexEntry) -> None:
     """Move a memory's chunks and vectors to another partition of its namespace."""
     moved = db.rows(
         "UPDATE passages SET documents = %s WHERE key = %s RETURNING space, state", (after.is_document, after.key)
@@ -103,7 +118,7 @@ def refile(db: Session, before: Entry, after: Entry) -> None:
         add_tallies(db, {(*before.partition, name): -count, (*after.partition, name): count})
 
 
-def drop_of(db: Session, entries: Sequence[Entry]) -> None:
+def drop_of(db: Session, entries: Sequence[IndexEntry]) -> None:
     """Remove the chunks of memories, and their vectors in all spaces."""
     _drop(db, "key", [entry.key for entry in entries])
 
@@ -172,7 +187,7 @@ def set_vectors(db: Session, space: Space, results: Sequence[tuple[int, Sequence
     insert(
         db,
         [
-            (Entry(key, namespace, documents, ""), part, number)
+            (IndexEntry(key, namespace, documents, ""), part, number)
             for passage, key, _, namespace, documents in waiting
             for part in parts_of[passage]
         ],

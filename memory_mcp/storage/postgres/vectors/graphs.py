@@ -10,8 +10,7 @@ from typing import Final, cast
 
 from psycopg import sql
 
-from memory_mcp.storage.postgres.db.connection import Connection
-from memory_mcp.storage.postgres.db.session import SCHEMA
+from memory_mcp.storage.postgres.db.session import SCHEMA, Connection
 
 _LOCK: Final = 0x6D656D33
 """The advisory lock of who mends graphs ("mem3")."""

@@ -32,9 +32,9 @@ WALK: Final = """
 """
 """Without iteration, a filter would leave few of the first ones, and in silence."""
 
-Row = tuple[int, int, float]
+NearRow = tuple[int, int, float]
 """Chunk, memory and cosine."""
-Best = dict[int, tuple[float, int]]
+BestChunks = dict[int, tuple[float, int]]
 """Memories, best first, each with its cosine and its nearest chunk."""
 
 
@@ -61,7 +61,7 @@ def nearest(
 
 def compare(db: Session, number: int, vector: bytes, filed: Mapping[str, Sequence[int]]) -> list[Match]:
     """Return the cosine of each memory's best chunk, in no order; one without a vector is absent."""
-    best: Best = {}
+    best: BestChunks = {}
     for namespace, keys in filed.items():
         best |= _Search(db, number, Vector(vector), Filters(namespace)).among(keys, len(keys))
     return _matches(db, number, best)
@@ -92,7 +92,7 @@ class _Search:
     vector: Vector
     filters: Filters
 
-    def exactly(self, limit: int) -> Best:
+    def exactly(self, limit: int) -> BestChunks:
         """Compare each vector that passes."""
         wanted = max(LEAST, SPARE * limit)
         while True:
@@ -111,7 +111,7 @@ class _Search:
         )
         return None if len(rows) > most else [key for (key,) in cast("list[tuple[int]]", rows)]
 
-    def among(self, keys: Sequence[int], limit: int) -> Best:
+    def among(self, keys: Sequence[int], limit: int) -> BestChunks:
         """Compare the vectors of these memories."""
         rows = self.db.rows(
             sql.SQL(
@@ -120,9 +120,9 @@ class _Search:
             ).format(table(self.number)),
             (self.vector, self.filters.namespace, list(keys)),
         )
-        return _best(cast("list[Row]", rows), limit)
+        return _best(cast("list[NearRow]", rows), limit)
 
-    def by_graph(self, limit: int) -> Best:
+    def by_graph(self, limit: int) -> BestChunks:
         """Walk the graph until enough pass, and compare what it brings exactly."""
         self.db.execute(WALK)
         wanted = max(LEAST, SPARE * limit)
@@ -135,7 +135,7 @@ class _Search:
                 return self.exactly(limit)
             wanted *= 4
 
-    def _ordered(self, wanted: int) -> list[Row]:
+    def _ordered(self, wanted: int) -> list[NearRow]:
         """Return the nearest chunks by full vectors: no index has their order."""
         joined, passing, parameters = self._narrowing()
         return self._rows(
@@ -145,7 +145,7 @@ class _Search:
             (self.vector, self.filters.namespace, self.filters.documents, *parameters, self.vector),
         )
 
-    def _walked(self, wanted: int) -> list[Row]:
+    def _walked(self, wanted: int) -> list[NearRow]:
         """Return about the nearest chunks, by the graph's rounded vectors, in the order of the full ones."""
         joined, passing, parameters = self._narrowing()
         size = self.vector.dimensions
@@ -158,9 +158,9 @@ class _Search:
             (self.vector, self.filters.namespace, self.filters.documents, *parameters, self.vector),
         )
 
-    def _rows(self, text: str, parameters: Sequence[object]) -> list[Row]:
+    def _rows(self, text: str, parameters: Sequence[object]) -> list[NearRow]:
         statement = sql.SQL(cast("LiteralString", text)).format(table(self.number))
-        return cast("list[Row]", self.db.rows(statement, parameters))
+        return cast("list[NearRow]", self.db.rows(statement, parameters))
 
     def _narrowing(self) -> tuple[str, str, Sequence[object]]:
         if not self.filters.is_narrow:
@@ -169,9 +169,9 @@ class _Search:
         return "JOIN memories AS m ON m.key = v.key", f"AND {where.sql}", where.parameters
 
 
-def _best(rows: Iterable[Row], limit: int) -> Best:
+def _best(rows: Iterable[NearRow], limit: int) -> BestChunks:
     """Return the best memories of chunks, which come best first."""
-    best: Best = {}
+    best: BestChunks = {}
     for passage, key, cosine in rows:
         if len(best) == limit:
             break
@@ -179,7 +179,7 @@ def _best(rows: Iterable[Row], limit: int) -> Best:
     return best
 
 
-def _matches(db: Session, number: int, best: Best) -> list[Match]:
+def _matches(db: Session, number: int, best: BestChunks) -> list[Match]:
     """Return the matches; one names its chunk if the memory has several."""
     rows = db.rows(
         """SELECT p.key, p.first, p.last FROM unnest(%s::bigint[]) AS w(id) CROSS JOIN LATERAL (

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from memory_mcp.domain.models import Chunk, MissingVectors, Space
 from memory_mcp.storage.postgres.db.changes import log_change
-from memory_mcp.storage.postgres.db.entries import Entry
+from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.lexical.tallies import vectors_in
 from memory_mcp.storage.postgres.vectors import chunks
@@ -62,7 +62,7 @@ def backfill(db: Session, space: Space, items: Sequence[tuple[MissingVectors, Se
         namespace, documents, memory_id = cast("tuple[str, bool, str]", row)
         if is_active:
             chunks.drop_waiting(db, memory.key)  # about to be embedded
-        entry = Entry(memory.key, namespace, documents, memory.content)
+        entry = IndexEntry(memory.key, namespace, documents, memory.content)
         chunks.insert(db, [(entry, part, number) for part in parts])
         filled[namespace].append(memory_id)
     for namespace, ids in filled.items() if is_active else ():
