@@ -25,7 +25,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.storage import keyword_search
 from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.documents import sections
-from memory_mcp.storage.postgres.lexical.search import PartitionIndex, indexes_of
+from memory_mcp.storage.postgres.lexical.search import PartitionTerms, indexes_of
 from memory_mcp.storage.postgres.records import reads
 from memory_mcp.storage.postgres.vectors import context, nearest, queue
 from memory_mcp.storage.postgres.vectors.active import active_space
@@ -34,10 +34,10 @@ from memory_mcp.storage.vectors import check_space
 
 
 @dataclass(slots=True)
-class _Known:
+class _ReadSoFar:
     """What was read in this transaction, and what every step of a search would otherwise read again."""
 
-    indexes: dict[str, dict[bool, PartitionIndex]] = field(default_factory=dict)
+    indexes: dict[str, dict[bool, PartitionTerms]] = field(default_factory=dict)
     around: dict[int, Neighbours | None] = field(default_factory=dict)
     namespaces: dict[int, str] = field(default_factory=dict)
     """Of memories, by key."""
@@ -46,10 +46,10 @@ class _Known:
 class PostgresSnapshot:
     """See `domain.ports.Snapshot`; its session is inside a read transaction."""
 
-    def __init__(self, db: Session, *, of_documents: bool = False, known: _Known | None = None) -> None:
+    def __init__(self, db: Session, *, of_documents: bool = False, known: _ReadSoFar | None = None) -> None:
         self._db = db
         self._of_documents = of_documents
-        self._known = known or _Known()
+        self._known = known or _ReadSoFar()
 
     def documents(self) -> PostgresSnapshot:
         return self._documents
@@ -145,7 +145,7 @@ class PostgresSnapshot:
         check_space(stored, space)
         return number
 
-    def _index(self, namespace: str) -> PartitionIndex:
+    def _index(self, namespace: str) -> PartitionTerms:
         indexes = self._known.indexes
         if namespace not in indexes:
             self._db.reach(namespace)

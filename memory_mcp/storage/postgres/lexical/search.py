@@ -56,7 +56,7 @@ _SEQUENCE: Final = """
 _Count = tuple[str, bool, int]
 
 
-class PartitionIndex:
+class PartitionTerms:
     """See `storage.keyword_search.TermIndex`."""
 
     def __init__(self, db: Session, partition: tuple[str, bool], sizes: Mapping[str, tuple[int, int]]) -> None:
@@ -73,9 +73,9 @@ class PartitionIndex:
             self._look_up([term for term, is_prefix in asked if not is_prefix], [term for term, is_ in asked if is_])
         return [self._counts[form.term, form.is_prefix] for form in forms]
 
-    def search(self, filters: Filters) -> Search:
+    def search(self, filters: Filters) -> WordSearch:
         """Begin a search."""
-        return Search(self._db, self._partition, filters, max(1, self._terms) / max(1, self.memories))
+        return WordSearch(self._db, self._partition, filters, max(1, self._terms) / max(1, self.memories))
 
     def _look_up(self, terms: Sequence[str], prefixes: Sequence[str]) -> None:
         sql, parameters = _HOLDING, [*self._partition, terms]
@@ -88,17 +88,17 @@ class PartitionIndex:
         }
 
 
-def indexes_of(db: Session, namespace: str) -> dict[bool, PartitionIndex]:
+def indexes_of(db: Session, namespace: str) -> dict[bool, PartitionTerms]:
     """Look up both partitions of a namespace: that of documents, and that of its other memories."""
     sizes: dict[bool, dict[str, tuple[int, int]]] = {True: {}, False: {}}
     rows = db.rows(_SIZES, (namespace, [ALL, FOREIGN]))
     for documents, name, memories, terms in cast("list[tuple[bool, str, int, int]]", rows):
         sizes[documents][name] = memories, terms
-    return {documents: PartitionIndex(db, (namespace, documents), found) for documents, found in sizes.items()}
+    return {documents: PartitionTerms(db, (namespace, documents), found) for documents, found in sizes.items()}
 
 
 @dataclass(slots=True)
-class Search:
+class WordSearch:
     """See `storage.keyword_search.Scoring`."""
 
     db: Session

@@ -81,7 +81,7 @@ def contextual_similarity(
             for side in (around[key].before, around[key].after)
             for distance, member in enumerate(side[: len(shares)], 1)
         ]
-        columns = [[row[at] for row in beside] for at in range(3)]
+        columns = [list(column) for column in zip(*beside, strict=True)] or [[], [], []]
         rows = db.rows(
             _mixing(number, len(shares)), (namespace, list(keys), query, *weights, *columns, namespace, query)
         )
