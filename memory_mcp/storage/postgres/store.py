@@ -36,10 +36,12 @@ from memory_mcp.storage.documents.store import StoredDocuments
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
+from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.documents import PostgresTransactions
 from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
+from memory_mcp.storage.postgres.vectors import chunks, queue, spaces
 from memory_mcp.storage.rows import to_micros
 
 T = TypeVar("T")
@@ -124,31 +126,31 @@ class PostgresStore:
         return await self._database.read(lambda db: statistics.namespaces_like(db, prefix, limit))
 
     async def pending(self, limit: int) -> list[PendingChunk]:
-        raise NotImplementedError
+        return await self._database.read(lambda db: queue.pending(everywhere(db), limit))
 
     async def retry_failed(self, made_by: str | None) -> int:
-        raise NotImplementedError
+        return await self._database.write(lambda db: chunks.retry_failed(everywhere(db), made_by))
 
     async def set_vectors(self, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
-        raise NotImplementedError
+        await self._database.write(lambda db: chunks.set_vectors(everywhere(db), space, results))
 
     async def other_spaces(self) -> list[Space]:
-        raise NotImplementedError
+        return await self._database.read(spaces.other_spaces)
 
     async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
-        raise NotImplementedError
+        return await self._database.read(lambda db: spaces.missing_vectors(everywhere(db), space, after, limit))
 
     async def count_missing_vectors(self, space: Space) -> int:
-        raise NotImplementedError
+        return await self._database.read(lambda db: spaces.count_missing_vectors(everywhere(db), space))
 
     async def backfill(self, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
-        raise NotImplementedError
+        await self._database.write(lambda db: spaces.backfill(everywhere(db), space, items))
 
     async def activate_space(self, space: Space) -> bool:
-        raise NotImplementedError
+        return await self._database.write(lambda db: spaces.activate_space(everywhere(db), space))
 
     async def drop_space(self, space: Space) -> None:
-        raise NotImplementedError
+        await self._database.write(lambda db: spaces.drop(everywhere(db), space))
 
     async def generation(self) -> int:
         return await self._database.read(changes.generation)
@@ -206,6 +208,12 @@ class PostgresStore:
     async def close(self) -> None:
         await self._announcements.close()
         await self._database.close()
+
+
+def everywhere(db: Session) -> Session:
+    """Let a transaction reach all namespaces: what waits for vectors, and their spaces, are the whole store's."""
+    db.reach_all()
+    return db
 
 
 def from_settings(settings: Settings, *, creates: bool) -> Store:

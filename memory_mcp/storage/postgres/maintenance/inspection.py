@@ -24,7 +24,8 @@ from memory_mcp.storage import queue as queued
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import translated
 from memory_mcp.storage.postgres.db.session import SCHEMA, Row, Session
-from memory_mcp.storage.postgres.records import reads
+from memory_mcp.storage.postgres.vectors.active import active_space
+from memory_mcp.storage.postgres.vectors.queue import counts
 
 T = TypeVar("T")
 OLDEST: Final = 15
@@ -190,7 +191,7 @@ def connections(url: str, seconds: float) -> Finding:
 
 def queue(url: str, seconds: float) -> Finding:
     """Report the queue of memories that wait for vectors."""
-    return queued.of_queue(_asked(url, seconds, lambda db: reads.queue(db, None)))
+    return queued.of_queue(_asked(url, seconds, lambda db: counts(db, None)))
 
 
 def languages(url: str, seconds: float) -> Finding:
@@ -201,7 +202,9 @@ def languages(url: str, seconds: float) -> Finding:
             "SELECT left(content, %s) FROM memories WHERE deleted_at IS NULL ORDER BY key DESC LIMIT %s",
             (LANGUAGE_CHARS, LANGUAGE_SAMPLE),
         )
-        return reads.space(db), Counter(is_english(cast("str", content)) for (content,) in rows)
+        return active[1] if (active := active_space(db)) else None, Counter(
+            is_english(cast("str", content)) for (content,) in rows
+        )
 
     space, told = _asked(url, seconds, sampled)
     return queued.of_languages(space, told[True], told[False])
