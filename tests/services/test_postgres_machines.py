@@ -8,6 +8,7 @@ import pytest
 
 from memory_mcp.domain.jobs import JobState, NewJob, NewJobFile
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
+from memory_mcp.storage.postgres.db.listening import Announcements
 from memory_mcp.storage.postgres.store import PostgresStore
 from tests.services.postgres import DATABASE, Postgres, emptied
 
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.services
 async def machines(postgres: Postgres) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
     """Give the stores of two machines."""
     await emptied(postgres, None).close()
-    here, there = (PostgresStore(PostgresDatabase(postgres.of(DATABASE)), name) for name in ("here", "there"))
+    url = postgres.of(DATABASE)
+    here, there = (PostgresStore(PostgresDatabase(url), Announcements(url), name) for name in ("here", "there"))
     yield here, there
     for store in (here, there):
         await store.close()

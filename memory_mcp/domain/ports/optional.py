@@ -10,6 +10,10 @@ from typing import Protocol, runtime_checkable
 class SupportsBackup(Protocol):
     """Can be copied to a file and restored from one."""
 
+    async def copies_as(self) -> str | None:
+        """Return the suffix of the copies that it makes, such as ".db"; None where what makes them is not there."""
+        ...
+
     async def backup(self, target: Path) -> None:
         """Write a consistent copy to a new file, and verify it; writes go on meanwhile."""
         ...

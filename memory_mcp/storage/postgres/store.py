@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from memory_mcp.domain.errors import ConflictError, SettingsError, StoreError
@@ -34,9 +36,12 @@ from memory_mcp.storage.documents.store import StoredDocuments
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
+from memory_mcp.storage.postgres.db.session import Session
 from memory_mcp.storage.postgres.documents import PostgresTransactions
+from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
+from memory_mcp.storage.postgres.vectors import chunks, queue, spaces
 from memory_mcp.storage.rows import to_micros
 
 T = TypeVar("T")
@@ -45,11 +50,21 @@ T = TypeVar("T")
 class PostgresStore:
     """Memories in one database; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, database: PostgresDatabase, announcements: Announcements, machine: str = "") -> None:
-        """Share a database; `machine` names the one whose files this process reads."""
+    def __init__(
+        self, database: PostgresDatabase, announcements: Announcements, machine: str = "", direct_url: str | None = None
+    ) -> None:
+        """Share a database.
+
+        Args:
+            database: is reached at the first call.
+            announcements: tell of others' writes.
+            machine: the name of the one whose files this process reads.
+            direct_url: the database without a pooler, if there is one.
+        """
         self._database = database
         self._announcements = announcements
         self._documents = StoredDocuments(PostgresTransactions(database, machine))
+        self._dumps = dumps.Dumps(direct_url or database.url)
 
     @property
     def documents(self) -> StoredDocuments:
@@ -111,31 +126,31 @@ class PostgresStore:
         return await self._database.read(lambda db: statistics.namespaces_like(db, prefix, limit))
 
     async def pending(self, limit: int) -> list[PendingChunk]:
-        raise NotImplementedError
+        return await self._database.read(lambda db: queue.pending(everywhere(db), limit))
 
     async def retry_failed(self, made_by: str | None) -> int:
-        raise NotImplementedError
+        return await self._database.write(lambda db: chunks.retry_failed(everywhere(db), made_by))
 
     async def set_vectors(self, space: Space, results: Sequence[tuple[int, Sequence[Chunk]]]) -> None:
-        raise NotImplementedError
+        await self._database.write(lambda db: chunks.set_vectors(everywhere(db), space, results))
 
     async def other_spaces(self) -> list[Space]:
-        raise NotImplementedError
+        return await self._database.read(spaces.other_spaces)
 
     async def missing_vectors(self, space: Space, after: int, limit: int) -> list[MissingVectors]:
-        raise NotImplementedError
+        return await self._database.read(lambda db: spaces.missing_vectors(everywhere(db), space, after, limit))
 
     async def count_missing_vectors(self, space: Space) -> int:
-        raise NotImplementedError
+        return await self._database.read(lambda db: spaces.count_missing_vectors(everywhere(db), space))
 
     async def backfill(self, space: Space, items: Sequence[tuple[MissingVectors, Sequence[Chunk]]]) -> None:
-        raise NotImplementedError
+        await self._database.write(lambda db: spaces.backfill(everywhere(db), space, items))
 
     async def activate_space(self, space: Space) -> bool:
-        raise NotImplementedError
+        return await self._database.write(lambda db: spaces.activate_space(everywhere(db), space))
 
     async def drop_space(self, space: Space) -> None:
-        raise NotImplementedError
+        await self._database.write(lambda db: spaces.drop(everywhere(db), space))
 
     async def generation(self) -> int:
         return await self._database.read(changes.generation)
@@ -155,6 +170,28 @@ class PostgresStore:
     async def import_records(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
         return await self._database.write(lambda db: transfer.import_records(db, items))
 
+    async def copies_as(self) -> str | None:
+        return None if await self._tool() is None else dumps.SUFFIX
+
+    async def backup(self, target: Path) -> None:
+        await asyncio.to_thread(self._dumps.write, target, await self._tool_or_raise())
+
+    async def verify_backup(self, source: Path) -> list[str]:
+        return await asyncio.to_thread(dumps.verify, source, await self._tool_or_raise())
+
+    async def restore(self, source: Path, aside: Path) -> None:
+        del aside
+        raise StoreError(dumps.restoring(self._dumps.url, source))
+
+    async def _tool(self) -> Path | None:
+        version = await self._database.read(statistics.server_version)
+        return await asyncio.to_thread(self._dumps.tool, version)
+
+    async def _tool_or_raise(self) -> Path:
+        if (tool := await self._tool()) is None:
+            raise StoreError("no pg_dump here is as new as the server; install the server's version of it")
+        return tool
+
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, seconds))
 
@@ -173,6 +210,12 @@ class PostgresStore:
         await self._database.close()
 
 
+def everywhere(db: Session) -> Session:
+    """Let a transaction reach all namespaces: what waits for vectors, and their spaces, are the whole store's."""
+    db.reach_all()
+    return db
+
+
 def from_settings(settings: Settings, *, creates: bool) -> Store:
     """Return the store of the database that the settings name; it is reached at the first call.
 
@@ -185,8 +228,10 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
             "MCP_MEMORY_POSTGRES_URL: the store `postgres` needs a database; name one like "
             "postgresql://user:password@host/database"
         )
+    direct = settings.postgres_direct_url or settings.postgres_url
     return PostgresStore(
         PostgresDatabase(settings.postgres_url, read_only=settings.read_only),
-        Announcements(settings.postgres_direct_url or settings.postgres_url),
-        machine=socket.gethostname(),
+        Announcements(direct),
+        socket.gethostname(),
+        direct,
     )

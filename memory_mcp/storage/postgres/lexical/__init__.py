@@ -1,1 +1,1 @@
-"""The keyword index: postings in plain tables."""
+"""The keyword index in plain tables."""

@@ -54,6 +54,11 @@ def totals(db: Session) -> tuple[int, int, int]:
     return cast("tuple[int, int, int]", row)
 
 
+def server_version(db: Session) -> int:
+    """Return the server's major version."""
+    return cast("int", db.value("SELECT current_setting('server_version_num')::int / 10000"))
+
+
 def tags_like(db: Session, prefix: str, namespace: str, limit: int) -> list[str]:
     """Return the first tags of live memories of the namespace with this prefix, sorted, ignoring case."""
     db.reach(namespace)

@@ -1,1 +1,1 @@
-"""The vectors: a table for each space."""
+"""Chunks, their vectors and the queue, with pgvector."""
