@@ -112,7 +112,7 @@ async def test_a_newer_schema_stops_an_open_front(postgres: Postgres, fronts: Se
 async def test_a_read_only_front_reads_alone(postgres: Postgres, fronts: Sequence[Store]) -> None:
     """It makes no table, and writes nothing."""
     store = store_at(postgres.of(DATABASE), read_only=True)
-    with pytest.raises(StoreError, match="there is no store in .* yet"):
+    with pytest.raises(StoreError, match=r"there is no store in .* yet"):
         await store.generation()
     await put(fronts[0], "text")
     assert await listed(store) == ["text"]
