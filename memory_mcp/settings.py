@@ -49,9 +49,10 @@ from memory_mcp.setting_types import (
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
 SQLITE: Final = "sqlite_vec"  # the store in the file `sqlite_path`
+POSTGRES: Final = "postgres"
 STORES: Final[Mapping[str, str]] = {
     SQLITE: "memory_mcp.storage.sqlite.store:from_settings",
-    "postgres": "memory_mcp.storage.postgres.store:from_settings",
+    POSTGRES: "memory_mcp.storage.postgres.store:from_settings",
 }
 """Our own stores: what makes each, `module:function`, is imported only where it is chosen."""
 STORE_GROUP: Final = "memory_mcp.stores"

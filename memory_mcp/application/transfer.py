@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import BinaryIO
 
 from memory_common.utf8 import NotUtf8Error, decoded
 from memory_mcp.application.document_lines import dump_document
 from memory_mcp.application.export_format import END, HEADER, WITHOUT_DOCUMENTS, check_header, dump, ended, load
 from memory_mcp.domain.documents import DocumentRecord
-from memory_mcp.domain.errors import ConflictError, InvalidArgumentError
+from memory_mcp.domain.errors import ConflictError, InvalidArgumentError, StoreError
 from memory_mcp.domain.models import Record, Stored
 from memory_mcp.maintenance.transfer import BATCH, DOCUMENTS_AT_ONCE, Transfer
 
@@ -78,6 +80,31 @@ class Imported:
     def add_documents(self, outcomes: Sequence[bool | ConflictError]) -> None:
         self.conflicts += [str(outcome) for outcome in outcomes if isinstance(outcome, ConflictError)]
         self.documents += outcomes.count(True)
+
+
+class ExportBackups:
+    """See `maintenance.backups.ExportFiles`."""
+
+    def __init__(self, make_transfer: Callable[[], Transfer]) -> None:
+        self._make_transfer = make_transfer
+
+    async def write(self, file: BinaryIO) -> None:
+        async for line in export_lines(self._make_transfer(), Exported(), without_documents=False):
+            file.write(f"{line}\n".encode())
+
+    async def verify(self, source: Path) -> list[str]:
+        def read() -> None:
+            with source.open("rb") as file:
+                for _ in records(file, "it cannot be imported whole"):
+                    pass
+
+        try:
+            await asyncio.to_thread(read)
+        except InvalidArgumentError as error:
+            return [str(error)]
+        except OSError as error:
+            raise StoreError(f"{source} cannot be read ({error.strerror}); check the file") from error
+        return []
 
 
 class EndsEarlyError(InvalidArgumentError):

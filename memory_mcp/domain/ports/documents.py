@@ -108,7 +108,7 @@ class Jobs(Protocol):
         ...
 
     async def unfinished_job(self) -> IngestJob | None:
-        """Return the oldest job that has not ended, in any namespace."""
+        """Return the oldest job of this machine that has not ended, in any namespace."""
         ...
 
     async def job_files(self, job_id: str, state: JobFileState, after: int, limit: int) -> list[JobFile]:
@@ -171,7 +171,7 @@ class Watches(Protocol):
         ...
 
     async def watches(self, namespace: str | None) -> list[Watch]:
-        """Return the watched folders of one namespace or all, oldest first."""
+        """Return the folders of this machine that are watched, of one namespace or all, oldest first."""
         ...
 
     async def remove_watch(self, watch_id: str, namespace: str | None) -> Watch:

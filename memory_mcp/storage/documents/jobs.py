@@ -141,7 +141,9 @@ def jobs(db: DocumentSession, namespace: str, limit: int) -> list[IngestJob]:
 
 def unfinished(db: DocumentSession) -> IngestJob | None:
     """Return the oldest job that has not ended."""
-    rows = db.rows(f"SELECT {_COLUMNS} FROM jobs AS j WHERE {_UNFINISHED} ORDER BY key LIMIT 1")  # noqa: S608 - constants
+    rows = db.rows(
+        f"SELECT {_COLUMNS} FROM jobs AS j WHERE {_UNFINISHED} AND {db.is_here('j')} ORDER BY key LIMIT 1"  # noqa: S608 - constants
+    )
     return _to_job(db, rows[0]) if rows else None
 
 

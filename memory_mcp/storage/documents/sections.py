@@ -19,7 +19,7 @@ from memory_mcp.domain.documents import (
 )
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import DOCUMENT, NewMemory
-from memory_mcp.storage.documents.session import DocumentSession, first
+from memory_mcp.storage.documents.session import DocumentSession, SqlSession, first
 from memory_mcp.storage.rows import from_micros, to_json, to_micros
 
 FIRST_FILE: Final = """
@@ -34,7 +34,7 @@ def uri_of(uri: str | None, part: str) -> str:
     return f"{uri}#{part}" if uri and part else uri or ""
 
 
-def places(db: DocumentSession, keys: Sequence[int]) -> dict[int, SectionPlace]:
+def places(db: SqlSession, keys: Sequence[int]) -> dict[int, SectionPlace]:
     """Return where memories lie in documents; those that are no sections are absent."""
     rows = db.rows(
         f"""SELECT s.key, d.id, d.title, d.part, {FIRST_FILE.format(column="uri")}, s.heading, s.page

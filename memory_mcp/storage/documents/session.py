@@ -15,8 +15,8 @@ T = TypeVar("T")
 SqlValue = str | int | float | bytes | None
 
 
-class DocumentSession(Protocol):
-    """One transaction."""
+class SqlSession(Protocol):
+    """One transaction, for SQL that all stores have in common."""
 
     @property
     def now(self) -> int:
@@ -43,9 +43,22 @@ class DocumentSession(Protocol):
         """Return the query for the integers in a parameter that is a JSON array."""
         ...
 
+    @property
+    def machine(self) -> str:
+        """The column behind the path of a watched folder, with a comma, where machines share the store; else ""."""
+        ...
+
+    def is_here(self, table: str) -> str:
+        """Return the condition that a row of jobs or watches, by its alias, belongs to this machine."""
+        ...
+
     def locking(self, table: str) -> str:
         """Return what ends a query so that its rows of a table, by its alias, stay as they are until the commit."""
         ...
+
+
+class DocumentSession(SqlSession, Protocol):
+    """One transaction, in which memories change too."""
 
     def create(self, new: NewMemory, embedded: Embedded) -> int:
         """Write a memory whatever is there; return its key."""

@@ -19,7 +19,7 @@ def add(db: DocumentSession, path: str, namespace: str, tags: Sequence[str], ask
     """Watch a folder; one that is watched already gets these tags, and the user's takes over a client's."""
     [row] = db.rows(
         f"""INSERT INTO watches ({_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-            ON CONFLICT (namespace, path) DO UPDATE SET tags = excluded.tags,
+            ON CONFLICT (namespace, path{db.machine}) DO UPDATE SET tags = excluded.tags,
               asked_by = CASE WHEN substr(watches.asked_by, 1, {len(BY_CLIENT)}) = '{BY_CLIENT}'
                               THEN excluded.asked_by ELSE watches.asked_by END
             RETURNING {_COLUMNS}""",  # noqa: S608 - a constant
@@ -36,7 +36,8 @@ def add(db: DocumentSession, path: str, namespace: str, tags: Sequence[str], ask
 def watches(db: DocumentSession, namespace: str | None) -> list[Watch]:
     """Return the watched folders, oldest first."""
     rows = db.rows(
-        f"SELECT {_COLUMNS} FROM watches WHERE CAST(?1 AS TEXT) IS NULL OR namespace = ?1 ORDER BY key",  # noqa: S608 - a constant
+        f"""SELECT {_COLUMNS} FROM watches AS w
+            WHERE (CAST(?1 AS TEXT) IS NULL OR namespace = ?1) AND {db.is_here("w")} ORDER BY key""",  # noqa: S608 - constants
         namespace,
     )
     return [_to_watch(row) for row in rows]

@@ -23,8 +23,9 @@ from memory_mcp.domain.models import (
     Space,
 )
 from memory_mcp.storage import keyword_search
+from memory_mcp.storage.documents import sections
+from memory_mcp.storage.postgres.db.portable import PortableSql
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.postgres.documents import sections
 from memory_mcp.storage.postgres.lexical.search import PartitionTerms, indexes_of
 from memory_mcp.storage.postgres.records import reads
 from memory_mcp.storage.postgres.vectors import context, nearest, queue
@@ -65,7 +66,8 @@ class PostgresSnapshot:
         return reads.outlines(self._db, keys, most_bytes)
 
     def section_places(self, keys: Sequence[int]) -> dict[int, SectionPlace]:
-        return sections.places(self._db, keys)
+        self._db.reach_found()
+        return sections.places(PortableSql(self._db), keys)
 
     def page(self, filters: Filters, *, limit: int, cursor: str | None) -> Page:
         return reads.page(self._db, filters, limit, cursor)

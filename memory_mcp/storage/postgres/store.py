@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from memory_mcp.domain.errors import ConflictError, SettingsError, StoreError
@@ -29,9 +32,13 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
+from memory_mcp.storage.documents.store import StoredDocuments
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
+from memory_mcp.storage.postgres.db.listening import Announcements
 from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.documents import PostgresTransactions
+from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
 from memory_mcp.storage.postgres.vectors import chunks, queue, spaces
@@ -43,8 +50,26 @@ T = TypeVar("T")
 class PostgresStore:
     """Memories in one database; see `domain.ports.Store` for what each method promises."""
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    def __init__(
+        self, database: PostgresDatabase, announcements: Announcements, machine: str = "", direct_url: str | None = None
+    ) -> None:
+        """Share a database.
+
+        Args:
+            database: is reached at the first call.
+            announcements: tell of others' writes.
+            machine: the name of the one whose files this process reads.
+            direct_url: the database without a pooler, if there is one.
+        """
         self._database = database
+        self._announcements = announcements
+        self._documents = StoredDocuments(PostgresTransactions(database, machine))
+        self._dumps = dumps.Dumps(direct_url or database.url)
+
+    @property
+    def documents(self) -> StoredDocuments:
+        """The documents in the same database."""
+        return self._documents
 
     async def add(self, items: Sequence[tuple[NewMemory, Embedded]]) -> list[Stored | ConflictError]:
         return await self._database.write(lambda db: writes.add(db, items))
@@ -133,6 +158,9 @@ class PostgresStore:
     async def events(self, after: int, limit: int) -> list[Event] | MissedChanges:
         return await self._database.read(lambda db: changes.since(db, after, limit))
 
+    async def changed(self, seconds: float) -> None:
+        await self._announcements.wait(seconds)
+
     async def prune_changes(self, before: datetime) -> int:
         return await self._database.write(lambda db: changes.prune(db, to_micros(before)))
 
@@ -141,6 +169,28 @@ class PostgresStore:
 
     async def import_records(self, items: Sequence[tuple[Record, Embedded]]) -> list[Stored | ConflictError]:
         return await self._database.write(lambda db: transfer.import_records(db, items))
+
+    async def copies_as(self) -> str | None:
+        return None if await self._tool() is None else dumps.SUFFIX
+
+    async def backup(self, target: Path) -> None:
+        await asyncio.to_thread(self._dumps.write, target, await self._tool_or_raise())
+
+    async def verify_backup(self, source: Path) -> list[str]:
+        return await asyncio.to_thread(dumps.verify, source, await self._tool_or_raise())
+
+    async def restore(self, source: Path, aside: Path) -> None:
+        del aside
+        raise StoreError(dumps.restoring(self._dumps.url, source))
+
+    async def _tool(self) -> Path | None:
+        version = await self._database.read(statistics.server_version)
+        return await asyncio.to_thread(self._dumps.tool, version)
+
+    async def _tool_or_raise(self) -> Path:
+        if (tool := await self._tool()) is None:
+            raise StoreError("no pg_dump here is as new as the server; install the server's version of it")
+        return tool
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> bool:
         return await self._database.write(lambda db: writes.acquire_lease(db, name, owner, seconds))
@@ -156,6 +206,7 @@ class PostgresStore:
         return {"store": Finding(Condition.OK, "open", detail=place)}
 
     async def close(self) -> None:
+        await self._announcements.close()
         await self._database.close()
 
 
@@ -177,4 +228,10 @@ def from_settings(settings: Settings, *, creates: bool) -> Store:
             "MCP_MEMORY_POSTGRES_URL: the store `postgres` needs a database; name one like "
             "postgresql://user:password@host/database"
         )
-    return PostgresStore(PostgresDatabase(settings.postgres_url, read_only=settings.read_only))
+    direct = settings.postgres_direct_url or settings.postgres_url
+    return PostgresStore(
+        PostgresDatabase(settings.postgres_url, read_only=settings.read_only),
+        Announcements(direct),
+        socket.gethostname(),
+        direct,
+    )

@@ -21,6 +21,8 @@ _EACH: Final = "SELECT value FROM json_each(?{})"
 class SqliteSession:
     """See `storage.documents.session.DocumentSession`; the connection is inside a transaction."""
 
+    machine: Final = ""
+
     def __init__(self, db: apsw.Connection, now: int = 0) -> None:
         self._db = db
         self.now: Final = now
@@ -40,6 +42,10 @@ class SqliteSession:
 
     def keys(self, parameter: int) -> str:
         return _EACH.format(parameter)
+
+    def is_here(self, table: str) -> str:
+        del table
+        return "1"
 
     def locking(self, table: str) -> str:
         del table  # nobody else writes

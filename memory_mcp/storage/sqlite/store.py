@@ -224,6 +224,9 @@ class SqliteStore:
     async def verify(self) -> list[str]:
         return await asyncio.to_thread(copies.verify, self.path, read_only=self._database.is_read_only)
 
+    async def copies_as(self) -> str:
+        return ".db"
+
     async def backup(self, target: Path) -> None:
         await self.generation()  # creates or migrates the file first
         if not self.path.exists():

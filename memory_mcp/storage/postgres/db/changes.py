@@ -29,28 +29,40 @@ def finish(db: Session) -> None:
     """Write what was noted during a transaction, as its last act: from here on other writers wait for its commit."""
     if not (db.logged or db.counted or db.last):
         return
-    seq, db.xid = cast(
-        "tuple[int, str]",
-        db.row(
-            """UPDATE change_log SET seq = seq + %s, began_at = coalesce(began_at, %s)
-               RETURNING seq, pg_current_xact_id()::text""",
-            (len(db.logged), db.now),
+    db.first_seq = 1 + cast(
+        "int",
+        db.value(
+            "UPDATE change_log SET seq = seq + %s, began_at = coalesce(began_at, %s) RETURNING seq - %s",
+            (len(db.logged), db.now, len(db.logged)),
         ),
     )
     for work in db.last:
         work()
     _count(db)
     if db.logged:
-        first = seq - len(db.logged) + 1
         db.reach(*{namespace for namespace, *_ in db.logged})
         db.run_many(
             "INSERT INTO changes (seq, at, namespace, kind, memory_ids, tags) VALUES (%s, %s, %s, %s, %s, %s)",
             [
                 (number, db.now, namespace, kind, to_json(ids), to_json(tags))
-                for number, (namespace, kind, ids, tags) in enumerate(db.logged, first)
+                for number, (namespace, kind, ids, tags) in enumerate(db.logged, db.first_seq)
             ],
         )
         db.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+
+
+def is_kept(db: Session, written: Session) -> bool:
+    """Whether a write was committed whose commit was not answered; waits for it to end if it has not yet.
+
+    Its first entry tells. The number of a transaction would not: a server that crashed may give it once more.
+    """
+    if not written.logged:
+        return False  # nothing that another run would repeat
+    [(namespace, kind, ids, _), *_] = written.logged
+    db.reach(namespace)
+    db.execute("SELECT FROM change_log FOR UPDATE")
+    row = db.row("SELECT namespace, kind, memory_ids, at FROM changes WHERE seq = %s", (written.first_seq,))
+    return row == (namespace, kind, to_json(ids), written.now)
 
 
 def _count(db: Session) -> None:

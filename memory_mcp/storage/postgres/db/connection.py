@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, LiteralString, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -22,7 +22,7 @@ from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.urls import without_password
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import LostWriteError, is_passing, translated
-from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
+from memory_mcp.storage.postgres.db.session import CONNECT_S, SCHEMA, Connection, Session
 
 T = TypeVar("T")
 
@@ -30,12 +30,15 @@ CONNECTIONS: Final = 4
 """Most connections of one front, opened when needed and closed when idle."""
 PATIENCE_S: Final = 10.0
 """How long a call waits for a server that restarts."""
-CONNECT_S: Final = 5
 IDLE_S: Final = 120.0
 """After so long an unused connection is closed: an idle front holds none."""
 STATEMENT_MS: Final = 60_000
 IDLE_IN_TRANSACTION_MS: Final = 60_000
 """The server ends what takes longer: a front that hangs holds nothing up."""
+POOL_S: Final = 0.5
+"""Until a call whose connections are all lost makes one of its own."""
+AGAIN_S: Final = 0.1
+"""Until a server that does not answer is asked once more."""
 ATTEMPTS: Final = 10
 """How often a write that met others is run in all."""
 
@@ -45,15 +48,17 @@ _SET: Final = f"""
   SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true),
     set_config('statement_timeout', '{STATEMENT_MS:d}', true),
     set_config('idle_in_transaction_session_timeout', '{IDLE_IN_TRANSACTION_MS:d}', true),
-    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('synchronous_commit', 'on', true)
+    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('synchronous_commit', 'on', true),
+    set_config('jit', 'off', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
+    set_config('hnsw.ef_search', '200', true), set_config('hnsw.max_scan_tuples', '100000', true)
 """
 _LOCKED: Final = f"SELECT pg_advisory_xact_lock_shared({schema.LOCK:d})"
 _MOMENT: Final = f"""
   SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {SCHEMA}.schema_version
 """  # noqa: S608 - constants
 _STARTS: Final = {
-    False: cast("LiteralString", "; ".join((_READ, _SET, _MOMENT))),
-    True: cast("LiteralString", "; ".join((_WRITE, _SET, _LOCKED, _MOMENT))),
+    False: "; ".join((_READ, _SET, _MOMENT)),
+    True: "; ".join((_WRITE, _SET, _LOCKED, _MOMENT)),
 }
 """What begins a transaction, in one exchange with the server, by whether it writes."""
 
@@ -148,7 +153,6 @@ class PostgresDatabase:
                     min_size=0,
                     max_size=self._most,
                     max_idle=IDLE_S,
-                    timeout=self._patience_s,
                     open=True,
                 )
             return self._pool
@@ -177,37 +181,51 @@ class PostgresDatabase:
         until = time.monotonic() + self._patience_s
         for attempt in range(1, ATTEMPTS + 1):
             with self._connection(until) as connection:
-                session = None
                 try:
-                    session = self._begin(connection, writes=True)
-                    done = work(session)
-                    changes.finish(session)
-                    session.is_ending = True
-                    connection.execute("COMMIT")
+                    return self._written(connection, work, until)
                 except psycopg.Error as error:
-                    lost = connection.closed
-                    if lost and session is not None and session.is_ending and self._is_kept(session.xid, until):
-                        return done
-                    if not (lost or is_passing(error)) or attempt == ATTEMPTS or time.monotonic() > until:
+                    may_succeed = connection.closed or is_passing(error)
+                    if not may_succeed or attempt == ATTEMPTS or time.monotonic() > until:
                         raise
-                else:
-                    return done
                 finally:
                     _roll_back(connection)
         raise AssertionError("the last attempt returns or raises")
+
+    def _written(self, connection: Connection, work: Callable[[Session], T], until: float) -> T:
+        """Run work and commit it; raise what kept it from being written."""
+        session = self._begin(connection, writes=True)
+        done = work(session)
+        changes.finish(session)
+        try:
+            connection.execute("COMMIT")
+        except psycopg.OperationalError:
+            if not (connection.closed and self._is_kept(session, until)):
+                raise
+        return done
 
     @contextlib.contextmanager
     def _connection(self, until: float) -> Iterator[Connection]:
         pool = self._opened()
         try:
-            connection = pool.getconn(max(0.1, until - time.monotonic()))
-        except PoolTimeout:
-            with self._connect():  # which says why
-                raise
+            connection = pool.getconn(POOL_S)
+        except PoolTimeout:  # it makes longer and longer pauses while the server is away
+            with self._connect_by(until) as connection:
+                yield connection
+            return
         try:
             yield connection
         finally:
             pool.putconn(connection)
+
+    def _connect_by(self, until: float) -> Connection:
+        """Connect when the server is back, or raise what keeps it away."""
+        while True:
+            try:
+                return self._connect()
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(AGAIN_S)
 
     def _begin(self, connection: Connection, *, writes: bool) -> Session:
         answers = connection.execute(_STARTS[writes])
@@ -217,20 +235,16 @@ class PostgresDatabase:
             raise StoreError(schema.too_new(self.place, version))
         return Session(connection, now if self._clock is None else int(self._clock() * 1_000_000))
 
-    def _is_kept(self, xid: str | None, until: float) -> bool:
-        """Whether a transaction whose commit was not answered was committed; the server knows.
+    def _is_kept(self, written: Session, until: float) -> bool:
+        """Whether a transaction whose commit was not answered was committed; the server knows, when it is back.
 
         Raises:
             LostWriteError: it does not come back in time.
         """
-        if xid is None:
-            return False  # it wrote nothing that another run would repeat
         while time.monotonic() < until:
             with contextlib.suppress(psycopg.OperationalError), self._connect() as connection:
-                row = connection.execute("SELECT pg_xact_status(%s::xid8)", (xid,)).fetchone()
-                if row is not None and row[0] in {"committed", "aborted"}:
-                    return row[0] == "committed"
-            time.sleep(0.1)  # for the server to come back, or to notice that its client has gone
+                return changes.is_kept(self._begin(connection, writes=True), written)
+            time.sleep(AGAIN_S)
         raise LostWriteError(self.place)
 
 

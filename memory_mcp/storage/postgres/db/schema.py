@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final, LiteralString, cast
+from typing import Final, cast
 
 import psycopg
 
@@ -80,10 +80,10 @@ def migrate(connection: Connection, place: str) -> None:
 
 def _run(connection: Connection, done: int) -> None:
     connection.execute(_VECTOR)
-    connection.execute(cast("LiteralString", _CREATE))
+    connection.execute(_CREATE)
     connection.execute(f"SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true)")
     connection.execute("SELECT set_config('memory_mcp.reaches_all', 'on', true)")
     for script in migrations()[done:]:
-        connection.execute(cast("LiteralString", script))
+        connection.execute(script)
     connection.execute("DELETE FROM schema_version")
     connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (len(migrations()),))

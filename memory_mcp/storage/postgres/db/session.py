@@ -12,6 +12,8 @@ from psycopg import sql
 SCHEMA: Final = "memory_mcp"
 """The schema of our tables; a database holds one store."""
 
+CONNECT_S: Final = 5
+"""Seconds that reaching the server may take."""
 PgRow = tuple[object, ...]
 Connection = psycopg.Connection[PgRow]
 Parameters = Sequence[object] | Mapping[str, object]
@@ -34,10 +36,8 @@ class Session:
         """What `changes.log_change` was told; written at the end."""
         self.counted: Counter[tuple[str, bool]] = Counter()
         """How many live memories more each partition has; likewise."""
-        self.xid: str | None = None
-        """The transaction's number at the server, once `changes.finish` has written."""
-        self.is_ending = False
-        """Whether nothing is left but the commit."""
+        self.first_seq = 0
+        """The number of the first of them, when they are written."""
         self.last: list[Callable[[], None]] = []
         """What is done at the end, behind the lock of the change log: updates of rows that all writers share."""
 

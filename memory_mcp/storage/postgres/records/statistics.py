@@ -21,7 +21,8 @@ def of_namespace(db: Session, namespace: str, tags: int) -> Statistics:
     memories, conversations, oldest, newest = cast(
         "tuple[int, int, int | None, int | None]",
         db.row(
-            """SELECT count(*), count(DISTINCT conversation_id), min(created_at), max(created_at)
+            """SELECT count(*), count(DISTINCT conversation_id) FILTER (WHERE key NOT IN (SELECT key FROM sections)),
+                 min(created_at), max(created_at)
                FROM memories WHERE namespace = %s AND deleted_at IS NULL""",
             (namespace,),
         ),
@@ -51,6 +52,11 @@ def totals(db: Session) -> tuple[int, int, int]:
            FROM partitions"""
     )
     return cast("tuple[int, int, int]", row)
+
+
+def server_version(db: Session) -> int:
+    """Return the server's major version."""
+    return cast("int", db.value("SELECT current_setting('server_version_num')::int / 10000"))
 
 
 def tags_like(db: Session, prefix: str, namespace: str, limit: int) -> list[str]:

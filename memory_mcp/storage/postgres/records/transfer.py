@@ -14,6 +14,7 @@ from memory_mcp.storage import outcomes
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry
 from memory_mcp.storage.postgres.db.session import Session
+from memory_mcp.storage.postgres.records.accepting import check_record
 from memory_mcp.storage.postgres.records.filing import Became, Filing
 from memory_mcp.storage.postgres.records.reads import MEMORY_COLUMNS, load, revisions
 from memory_mcp.storage.postgres.records.writes import insert, insert_tags, remove, take_turns
@@ -56,6 +57,7 @@ def _import_or_refuse(db: Session, filing: Filing, record: Record, embedded: Emb
 
 
 def _import(db: Session, filing: Filing, record: Record, embedded: Embedded) -> Stored | int:
+    check_record(record)
     if record.may_be_numbered:
         record = _numbered(db, record)
     memory, text = record.memory, digest(record.memory.content)

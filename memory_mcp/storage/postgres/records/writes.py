@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
+from memory_mcp.domain.documents import EMPTIED, PARTIAL
 from memory_mcp.domain.duplicates import check_merged, check_retry
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import (
@@ -22,10 +23,12 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST
+from memory_mcp.storage.documents.sections import mark_emptied
 from memory_mcp.storage.postgres.db.changes import log_change
 from memory_mcp.storage.postgres.db.entries import IndexEntry
+from memory_mcp.storage.postgres.db.portable import PortableSql
 from memory_mcp.storage.postgres.db.session import Session
-from memory_mcp.storage.postgres.documents import sections
+from memory_mcp.storage.postgres.records.accepting import check_change, check_new
 from memory_mcp.storage.postgres.records.filing import Filing, refile, unfile
 from memory_mcp.storage.postgres.records.reads import load, select_to_delete
 from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_micros
@@ -83,6 +86,7 @@ def _add_or_refuse(
 
 
 def _add(db: Session, filing: Filing, new: NewMemory, embedded: Embedded, last: int) -> Stored | int:
+    check_new(new)
     text = digest(new.content)
     key = _duplicate(db, new, text, last) if new.id is None else _by_id(db, new.id, new.namespace, text)
     if key is None:
@@ -222,6 +226,7 @@ def update(db: Session, memory: Memory, change: Change, embedded: Embedded | Non
         NotFoundError: the memory is gone.
         ConflictError: its revision is not the expected one.
     """
+    check_change(change)
     db.reach(memory.namespace)
     old, key = load(db, memory.key), memory.key
     if old.id != memory.id:  # another store's backup was restored in the meantime
@@ -313,8 +318,9 @@ def purge(db: Session, before: int) -> int:
 def remove(db: Session, to_delete: Sequence[tuple[int, str, str]]) -> None:
     """Remove deleted memories, each with its key, id and namespace, for good."""
     keys = [key for key, _, _ in to_delete]
-    sections.forget(db, keys)
-    for table in ("revisions", "tags", "memories"):
+    sql = PortableSql(db)
+    sql.run(mark_emptied(sql.keys(1)), to_json(keys), PARTIAL, EMPTIED, db.now)
+    for table in ("revisions", "tags", "sections", "memories"):
         db.execute(f"DELETE FROM {table} WHERE key = ANY(%s)", (keys,))  # noqa: S608 - a table of ours
     for namespace in sorted({namespace for *_, namespace in to_delete}):
         log_change(db, "purge", namespace, [memory_id for _, memory_id, of in to_delete if of == namespace])

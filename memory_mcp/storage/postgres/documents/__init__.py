@@ -1,1 +1,0 @@
-"""Documents, jobs and watched folders."""
