@@ -33,6 +33,7 @@ from memory_mcp.domain.models import (
 from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
 from memory_mcp.storage.documents.store import StoredDocuments
+from memory_mcp.storage.postgres.cache import CurrentCache
 from memory_mcp.storage.postgres.db import changes
 from memory_mcp.storage.postgres.db.connection import PostgresDatabase
 from memory_mcp.storage.postgres.db.listening import Announcements
@@ -63,6 +64,7 @@ class PostgresStore:
             direct_url: the database without a pooler, if there is one.
         """
         self._database = database
+        self._cache = CurrentCache()
         self._announcements = announcements
         self._documents = StoredDocuments(PostgresTransactions(database, machine))
         self._dumps = dumps.Dumps(direct_url or database.url)
@@ -112,7 +114,7 @@ class PostgresStore:
     async def read(self, work: Callable[[Snapshot], T], *, is_short: bool = False) -> T:
         """Do work that asks several things of one moment."""
         del is_short  # connections are opened as they are needed
-        return await self._database.read(lambda db: work(PostgresSnapshot(db)))
+        return await self._database.read(lambda db: work(PostgresSnapshot(db, self._cache.of(db.generation))))
 
     async def statistics(self, namespace: str, tags: int) -> Statistics:
         return await self._database.read(lambda db: statistics.of_namespace(db, namespace, tags))
