@@ -176,7 +176,8 @@ def make_services(
     )
     transfer = partial(Transfer, store, indexer)
     backups = Backups(store, _backup_folder(settings), exports=ExportBackups(transfer))
-    upkeep = Upkeep(store, backups if _backs_up(settings) else None, keep_changes=timedelta(days=settings.changes_days))
+    is_backed_up = settings.backup_enabled and not _is_left_out(settings)
+    upkeep = Upkeep(store, backups if is_backed_up else None, keep_changes=timedelta(days=settings.changes_days))
     chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     watching = Watching(store)
     health = Registry() if health is None else health
