@@ -15,7 +15,7 @@ from memory_mcp.domain.ports.documents import DocumentStore, SupportsDocuments
 from memory_mcp.domain.ports.embedder import Embedder
 from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
 from memory_mcp.domain.ports.leases import Leases
-from memory_mcp.domain.ports.optional import SupportsBackup, SupportsTidy
+from memory_mcp.domain.ports.optional import AnnouncesChanges, SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
 from memory_mcp.domain.ports.sources import ContextSource, ContextSources
@@ -23,6 +23,7 @@ from memory_mcp.domain.ports.store import ChartedStore, IndexAndLeases, Maintain
 from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
+    "AnnouncesChanges",
     "Changes",
     "ChartedStore",
     "ChatModel",
