@@ -43,6 +43,7 @@ from memory_mcp.storage.postgres.maintenance import dumps
 from memory_mcp.storage.postgres.records import reads, statistics, transfer, writes
 from memory_mcp.storage.postgres.snapshot import PostgresSnapshot
 from memory_mcp.storage.postgres.vectors import chunks, queue, spaces
+from memory_mcp.storage.queue import of_queue
 from memory_mcp.storage.rows import to_micros
 
 T = TypeVar("T")
@@ -199,13 +200,13 @@ class PostgresStore:
 
     async def findings(self, namespace: str | None) -> dict[str, Finding]:
         """Report whether the database answers, and the state of its queue."""
-        del namespace
         place = self._database.place
         try:
-            await self.generation()
+            counts = await self._database.read(lambda db: queue.counts(db, namespace))
         except StoreError as error:
-            return {"store": Finding(Condition.FAILED, "unusable", str(error), "do as the cause says, then try again")}
-        return {"store": Finding(Condition.OK, "open", detail=place)}
+            fix = "do as the cause says, then try again"
+            return {"store": Finding(Condition.FAILED, "unusable", str(error), fix)}
+        return {"store": Finding(Condition.OK, "open", detail=place), "queue": of_queue(counts)}
 
     async def close(self) -> None:
         await self._announcements.close()

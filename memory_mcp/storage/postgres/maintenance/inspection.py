@@ -23,7 +23,7 @@ from memory_mcp.search.lexical.stems import LANGUAGE_CHARS, is_english
 from memory_mcp.storage import queue as queued
 from memory_mcp.storage.postgres.db import changes, schema
 from memory_mcp.storage.postgres.db.errors import translated
-from memory_mcp.storage.postgres.db.session import SCHEMA, Row, Session
+from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
 from memory_mcp.storage.postgres.vectors.active import active_space
 from memory_mcp.storage.postgres.vectors.queue import counts
 
@@ -57,7 +57,7 @@ def register(registry: Registry, url: str, *, read_only: bool) -> None:
 
 
 @contextlib.contextmanager
-def _connected(url: str, seconds: float) -> Iterator[psycopg.Connection[Row]]:
+def _connected(url: str, seconds: float) -> Iterator[Connection]:
     """Connect for one check.
 
     Raises:
@@ -206,8 +206,18 @@ def languages(url: str, seconds: float) -> Finding:
             is_english(cast("str", content)) for (content,) in rows
         )
 
-    space, told = _asked(url, seconds, sampled)
-    return queued.of_languages(space, told[True], told[False])
+    active, told = _asked(url, seconds, sampled)
+    return queued.of_languages(active, told[True], told[False])
+
+
+def space(url: str, seconds: float) -> Space | None:
+    """Return the active space; None before the first vector.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    active = _asked(url, seconds, active_space)
+    return active[1] if active else None
 
 
 def written(url: str, seconds: float) -> Written | None:
