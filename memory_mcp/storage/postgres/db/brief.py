@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Final, LiteralString, cast
+from typing import Final
 
 import psycopg
 
@@ -15,6 +15,7 @@ from memory_mcp.storage.postgres.db import schema
 from memory_mcp.storage.postgres.db.errors import translated
 from memory_mcp.storage.postgres.db.session import SCHEMA, Connection, Session
 
+_PATH: Final = f"SELECT set_config('search_path', '{SCHEMA},' || current_setting('search_path'), true)"
 LEAST_S: Final = 2
 """The fewest seconds that libpq waits for a connection."""
 
@@ -32,7 +33,7 @@ def connected(url: str, seconds: float) -> Iterator[Connection]:
             url, autocommit=True, prepare_threshold=None, connect_timeout=max(LEAST_S, int(seconds))
         ) as connection,
     ):
-        connection.execute(cast("LiteralString", f"SET statement_timeout = {int(1_000 * seconds):d}"))
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(int(1_000 * seconds)),))
         yield connection
 
 
@@ -49,12 +50,8 @@ def reading(url: str, seconds: float) -> Iterator[Session]:
             raise StoreError(schema.too_new(without_password(url), version))
         if version < len(schema.migrations()):
             raise StoreError(schema.too_old(without_password(url), version))
-        connection.execute(
-            cast(
-                "LiteralString",
-                f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = {SCHEMA}, public",
-            )
-        )
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute(_PATH)
         try:
             yield Session(connection, int(time.time() * 1_000_000))
         finally:

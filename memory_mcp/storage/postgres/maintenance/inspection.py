@@ -180,12 +180,11 @@ def languages(url: str, seconds: float) -> Finding:
             "SELECT left(content, %s) FROM memories WHERE deleted_at IS NULL ORDER BY key DESC LIMIT %s",
             (LANGUAGE_CHARS, LANGUAGE_SAMPLE),
         )
-        return active[1] if (active := active_space(db)) else None, Counter(
-            is_english(cast("str", content)) for (content,) in rows
-        )
+        active = active_space(db)
+        return active[1] if active else None, Counter(bool(is_english(cast("str", content))) for (content,) in rows)
 
-    active, told = _asked(url, seconds, sampled)
-    return queued.of_languages(active, told[True], told[False])
+    of, told = _asked(url, seconds, sampled)
+    return queued.of_languages(of, told[True], told[False])
 
 
 def space(url: str, seconds: float) -> Space | None:
