@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,8 @@ async def test_the_first_starts_make_the_tables_once(fronts: Sequence[Store]) ->
 
 async def test_the_same_text_at_the_same_moment_is_one_memory(fronts: Sequence[Store]) -> None:
     """With or without a conversation or an id, one front creates it and the others find it."""
-    for fields in ({}, {"conversation_id": "talk"}, {"id": "mine"}):
+    givens: list[dict[str, Any]] = [{}, {"conversation_id": "talk"}, {"id": "mine"}]
+    for fields in givens:
         stored = await asyncio.gather(
             *(offer(front, f"text {fields}", tags=(f"tag {n}",), **fields) for n, front in enumerate(fronts))
         )

@@ -54,7 +54,8 @@ _SET: Final = f"""
 """
 _LOCKED: Final = f"SELECT pg_advisory_xact_lock_shared({schema.LOCK:d})"
 _MOMENT: Final = f"""
-  SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {SCHEMA}.schema_version
+  SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, (SELECT seq FROM {SCHEMA}.change_log)
+  FROM {SCHEMA}.schema_version
 """  # noqa: S608 - constants
 _STARTS: Final = {
     False: "; ".join((_READ, _SET, _MOMENT)),
@@ -230,10 +231,10 @@ class PostgresDatabase:
     def _begin(self, connection: Connection, *, writes: bool) -> Session:
         answers = connection.execute(_STARTS[writes])
         answers.set_result(-1)
-        version, now = cast("tuple[int, int]", answers.fetchone())
+        version, now, generation = cast("tuple[int, int, int]", answers.fetchone())
         if version > len(schema.migrations()):
             raise StoreError(schema.too_new(self.place, version))
-        return Session(connection, now if self._clock is None else int(self._clock() * 1_000_000))
+        return Session(connection, now if self._clock is None else int(self._clock() * 1_000_000), generation)
 
     def _is_kept(self, written: Session, until: float) -> bool:
         """Whether a transaction whose commit was not answered was committed; the server knows, when it is back.

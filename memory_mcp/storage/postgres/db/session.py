@@ -26,12 +26,14 @@ Logged = tuple[str, str, list[str], list[str]]
 class Session:
     """A transaction on one connection; valid only inside the function that it was given to."""
 
-    def __init__(self, connection: psycopg.Connection[PgRow], now: int) -> None:
+    def __init__(self, connection: psycopg.Connection[PgRow], now: int, generation: int = 0) -> None:
         self._connection = connection
         self._reached: set[str] = set()
         self._reaches_all = False
         self.now: Final = now
         """Microseconds since 1970 by the server's clock, when the transaction began."""
+        self.generation: Final = generation
+        """The largest seq of the change log that was there."""
         self.logged: list[Logged] = []
         """What `changes.log_change` was told; written at the end."""
         self.counted: Counter[tuple[str, bool]] = Counter()
