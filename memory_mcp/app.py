@@ -51,6 +51,7 @@ from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
 from memory_mcp.settings import SQLITE, Settings, defaults
+from memory_mcp.shared.tier import make_tier
 from memory_mcp.sources import checks as source_checks
 from memory_mcp.sources.adapter import Toolbox
 from memory_mcp.sources.registry import ConfiguredSources
@@ -198,6 +199,7 @@ def make_services(
         status=Status(store, embedder, health, sources.figures if sources else tuple),
         transfer=Transfer(store, indexer),
         watching=watching,
+        shared=make_tier(settings, health),
         ingesting=ingesting,
         folders=folders,
         ingest_rules=IngestRules(settings.ingest_roots, settings.ingest_watch),
@@ -280,6 +282,7 @@ def _open(
     stack.push_async_callback(sources.close)
     checks = health if settings else health.behind(SETTINGS)
     services = make_services(known, store, embedder, health=checks, sources=sources)
+    stack.push_async_callback(services.shared.close)
     if sources.are_any:
         source_checks.register(checks, sources)
     if services.ingesting is not None:

@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
+    SecretStr,
     ValidationError,
     ValidationInfo,
 )
@@ -39,7 +40,7 @@ from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.models import MAX_NAMESPACE, Condition, Finding
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.paths import absolute, followed
-from memory_mcp.domain.urls import http_url
+from memory_mcp.domain.urls import http_url, redis_url
 from memory_mcp.environment import HOP_VARIABLE, named_by
 
 PREFIX = "MCP_MEMORY_"
@@ -120,6 +121,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600, json_schema_extra={"unit": "seco
 Ratio = Annotated[float, Field(gt=0, le=1, json_schema_extra={"unit": "share"})]
 Sections = Annotated[Mapping[str, object], PlainSerializer(list)]
 """Checked where they are used; shown by name, as they may hold secrets."""
+RedisUrl = Annotated[SecretStr, AfterValidator(lambda given: SecretStr(redis_url(given.get_secret_value())))]
 Calls = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"unit": "calls"})]
 
 
@@ -215,6 +217,9 @@ class Settings(BaseSettings):
     rate_limit_read: PerMinute = Field(600, description="Reads per caller and minute.")
     rate_limit_write: PerMinute = Field(300, description="Writes per caller and minute.")
     rate_limit_bulk: PerMinute = Field(30, description="Bulk writes per caller and minute.")
+    redis_url: RedisUrl | None = Field(
+        None, description="The Redis or Valkey server through which fronts share rate limits and cached answers."
+    )
     tokens_path: FilePath = Field(
         default_factory=lambda: user_config_path("memory-mcp") / "tokens.json",
         json_schema_extra={"default": "`tokens.json` in the configuration folder"},

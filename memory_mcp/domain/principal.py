@@ -16,6 +16,10 @@ AUTO: Final = "auto"
 """The setting of the namespace that stands for the project's; `context.project` finds it."""
 
 
+LOCAL_USER: Final = "local"
+"""The id of whoever sits at a machine; on another one that is somebody else."""
+
+
 class Scope(StrEnum):
     """What a caller may do; admin includes the others, and also sees the machine's details in memory_health."""
 
@@ -108,7 +112,7 @@ class Principal:
 def local_user(reach: Reach | str, project: Finding | None = None, *, is_source: bool = False) -> Principal:
     """Return the local user, who may do everything; a namespace alone is the default one."""
     reach = Reach(reach) if isinstance(reach, str) else reach
-    return Principal("local", "local user", frozenset(Scope), reach, is_source, project)
+    return Principal(LOCAL_USER, "local user", frozenset(Scope), reach, is_source, project)
 
 
 @dataclass(frozen=True, slots=True)

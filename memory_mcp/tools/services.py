@@ -18,6 +18,7 @@ from memory_mcp.maintenance.reembedding import Reembedding
 from memory_mcp.maintenance.transfer import Transfer
 from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
+from memory_mcp.shared.tier import SharedTier
 
 if TYPE_CHECKING:
     from memory_mcp.search.pipeline import SearchPipeline  # not needed for the first tools/list
@@ -49,6 +50,7 @@ class Services:
     status: Status
     transfer: Transfer
     watching: Watching
+    shared: SharedTier
     ingesting: Ingesting | None
     """None: the store keeps no documents, or they are turned off."""
     folders: Folders | None

@@ -17,6 +17,7 @@ from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
 from memory_mcp.domain.ports.leases import Leases
 from memory_mcp.domain.ports.optional import SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
+from memory_mcp.domain.ports.shared import RateCounter, SharedCache
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
 from memory_mcp.domain.ports.sources import ContextSource, ContextSources
 from memory_mcp.domain.ports.store import IndexAndLeases, Maintainable, RecordsAndIndex, Store
@@ -33,8 +34,10 @@ __all__ = [
     "IndexAndLeases",
     "Leases",
     "Maintainable",
+    "RateCounter",
     "Records",
     "RecordsAndIndex",
+    "SharedCache",
     "Snapshot",
     "Snapshots",
     "Store",
