@@ -61,7 +61,12 @@ class RedisRates:
 
         # The pool connects; `limits` is told nothing that could appear in an error.
         pool = self._server.client.connection_pool
-        return RedisStorage("async+redis://", implementation="redispy", key_prefix=PREFIX, connection_pool=pool)
+        return RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix=PREFIX,
+            connection_pool=pool,  # type: ignore[arg-type]  # documented beside the options that it allows
+        )
 
     async def hit(self, caller: str, kind: str, per_minute: int) -> int:
         if caller == LOCAL_USER:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WAIT_S: Final = 0.05
 """Longest wait of a call for one answer."""
-CONNECT_S: Final = 1.0
+CONNECT_S: Final = 0.8
 """Longest wait of the task that tries the server; nobody waits for it but a check."""
 POLICY: Final = BreakerPolicy(window=1, min_calls=1, error_rate=1.0, slow_rate=1.0, open_s=1.0)
 CONNECTIONS: Final = 32

@@ -13,7 +13,7 @@ from memory_mcp.app import make_services
 from memory_mcp.application.dispatcher import Dispatcher
 from memory_mcp.application.request import ToolCall
 from memory_mcp.application.stack import make_dispatcher
-from memory_mcp.domain.errors import NotFoundError
+from memory_mcp.domain.errors import NotFoundError, SettingsError
 from memory_mcp.domain.models import Condition
 from memory_mcp.domain.principal import Principal, Reach, Scope, local_user
 from memory_mcp.settings import load
@@ -52,7 +52,13 @@ class Front:
         """See `Meter`."""
         self.lookups.append(hit)
 
-    async def ask(self, tool: Any, who: Principal = USER, *, is_bounded: bool = True, **arguments: object) -> Any:
+    async def ask(self, tool: Any, who: Principal = USER, **arguments: object) -> Any:
+        """Call a tool."""
+        return await self.asked(tool, arguments, who)
+
+    async def asked(
+        self, tool: Any, arguments: dict[str, object], who: Principal = USER, *, is_bounded: bool = True
+    ) -> Any:
         """Call a tool."""
         return await self.dispatcher.dispatch(ToolCall(who, tool, arguments, is_bounded=is_bounded))
 
@@ -83,21 +89,22 @@ async def test_an_answer_of_another_front_is_the_same(make: Make, *, is_bounded:
     """In every form and every field, whatever was asked of whichever tool; then it is in this front's memory too."""
     one, two = make(), make()
     stored = await one.ask(STORE, content=TEXT, tags=["wine"], metadata={"n": [1.5, None]}, type="fact")
-    for number in range(30):
-        await one.ask(STORE, content=f"wine number {number}")
+    for number in range(100):
+        await one.ask(STORE, content=f"wine number {number} of very many", metadata={"cellar": number, "rack": "north"})
     questions: list[tuple[Any, dict[str, object]]] = [
         (SEARCH, {"query": "red wine of Ada", "explain": True, "limit": 50}),
         (SEARCH, {"query": "nothing like it", "min_score": 0.99}),
         (LIST, {"tags": ["wine"]}),
-        (LIST, {"limit": 100}),
         (GET, {"id": stored.id, "history": True}),
+        (LIST, {"limit": 100}),  # long: a model is not shown all fields
     ]
     for tool, arguments in questions:
-        made = await one.ask(tool, is_bounded=is_bounded, **arguments)
+        made = await one.asked(tool, arguments, is_bounded=is_bounded)
         for _ in range(2):
-            shared = await two.ask(tool, is_bounded=is_bounded, **arguments)
+            shared = await two.asked(tool, arguments, is_bounded=is_bounded)
             assert shared == made
             assert shared.rendered == made.rendered
+    assert any(memory.detail for memory in made.memories) is is_bounded
     assert one.lookups == [False] * len(questions)
     assert two.lookups == [True, True] * len(questions)
 
@@ -171,7 +178,10 @@ async def test_a_cache_that_is_away_changes_no_answer(make: Make, cache: FakeSha
 async def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     """By health, with what fixes it, and without the password; calls are answered and limited all the same."""
     settings = load(sqlite_path=tmp_path / "memory.db", redis_url="valkeys://:hunter2@127.0.0.1:1/3")
-    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in f"{settings!r} {settings.model_dump(mode='json')}"
+    with pytest.raises(SettingsError, match=r"MCP_MEMORY_REDIS_URL: .*number of a database") as caught:
+        load(redis_url="redis://:hunter2@127.0.0.1/name")
+    assert "hunter2" not in str(caught.value)
     services = make_services(settings, FakeStore(), FakeEmbedder())
     assert await services.shared.rates.hit("me", "read", 1) == 0
     assert await services.shared.rates.hit("me", "read", 1) > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import redis
@@ -14,7 +15,7 @@ from memory_mcp.domain.ports import RateCounter, SharedCache
 from memory_mcp.domain.principal import LOCAL_USER
 from memory_mcp.shared.cache import RedisCache
 from memory_mcp.shared.rates import RedisRates
-from memory_mcp.shared.server import RedisServer
+from memory_mcp.shared.server import AwayError, RedisServer
 from tests.contracts.test_shared_tier import (
     PATIENCE_S,
     test_a_minute_has_so_many_calls,
@@ -177,3 +178,22 @@ async def test_a_password_opens_the_server(valkey: Valkey) -> None:
         found = await server.look()
         assert found.condition is Condition.OK
         assert "s3cret" not in found.detail
+
+
+async def test_a_user_of_its_own_needs_what_the_page_says(valkey: Valkey) -> None:
+    """No command and no key beyond: limits and answers work, and nothing else may be read."""
+    page = (Path(__file__).parents[2] / "docs" / "teams.md").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if line.startswith("ACL SETUSER memory"))
+    with redis.Redis(port=valkey.port) as client:
+        client.execute_command(*command.replace("PASSWORD", "s3cret").split())
+        client.set("another", "s program's")
+    async with connected(valkey.url.replace("//", "//memory:s3cret@")) as server:
+        assert (await server.look()).condition is Condition.OK
+        rates, cache = RedisRates(server), RedisCache(server)
+        assert [await rates.hit("me", "read", 1) > 0 for _ in range(2)] == [False, True]
+        cache.put(KEY, b"answer")
+        assert await until_held(cache, KEY) == b"answer"
+        assert (await server.look()).condition is Condition.OK
+        with pytest.raises(AwayError):
+            await server.ask(lambda client: client.get("another"))
+        assert "does not let this user" in (await server.look()).cause
