@@ -104,9 +104,10 @@ async def test_an_answer_of_another_front_is_the_same(make: Make, *, is_bounded:
             shared = await two.asked(tool, arguments, is_bounded=is_bounded)
             assert shared == made
             assert shared.rendered == made.rendered
-    assert any(memory.detail for memory in made.memories) is is_bounded
+    long = await two.asked(*questions[-1], is_bounded=is_bounded)
+    assert any(memory.detail for memory in long.memories) is is_bounded
     assert one.lookups == [False] * len(questions)
-    assert two.lookups == [True, True] * len(questions)
+    assert two.lookups == [True, True] * len(questions) + [True]
 
 
 async def test_a_write_by_any_front_makes_another_question(make: Make) -> None:
