@@ -1,10 +1,10 @@
-"""Addresses of HTTP servers in the settings."""
+"""Addresses of servers in the settings."""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit
 
 
 def http_url(given: str) -> str:
@@ -79,3 +79,31 @@ def host_of(url: str) -> str:
 
 def _parts(url: str) -> SplitResult:
     return urlsplit(url)
+
+
+def postgres_url(given: str) -> str:
+    """Return the URL of a PostgreSQL database.
+
+    Raises:
+        ValueError: it is none; the message does not quote it, as it may hold a password.
+    """
+    try:
+        parts = urlsplit(given.strip())
+        _ = parts.port  # parsed only now
+    except ValueError:
+        raise ValueError(f"it is not a URL; {_POSTGRES}") from None
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ValueError(f"it does not begin with postgresql://; {_POSTGRES}")
+    return parts.geturl()
+
+
+_POSTGRES = "give one like postgresql://user:password@host:5432/database, with %40 for an @ in the password"
+_SECRET = {"password", "sslpassword"}
+
+
+def without_password(url: str) -> str:
+    """Return a database's URL, for people."""
+    parts = _parts(url)
+    user, at, host = parts.netloc.rpartition("@")
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name not in _SECRET], safe="/,")
+    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query=query).geturl()

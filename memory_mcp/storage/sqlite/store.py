@@ -35,10 +35,11 @@ from memory_mcp.domain.models import (
 )
 from memory_mcp.domain.ports import Snapshot, Store
 from memory_mcp.settings import Settings
+from memory_mcp.storage import queue as queued
 from memory_mcp.storage.disk import has_room, is_writable
+from memory_mcp.storage.rows import to_micros
 from memory_mcp.storage.sqlite.db import changes
 from memory_mcp.storage.sqlite.db.connection import READERS, Database
-from memory_mcp.storage.sqlite.db.rows import to_micros
 from memory_mcp.storage.sqlite.documents.store import SqliteDocuments
 from memory_mcp.storage.sqlite.maintenance import copies, findings
 from memory_mcp.storage.sqlite.records import reads, statistics, transfer, writes
@@ -254,7 +255,7 @@ class SqliteStore:
             store = findings.opened(path)
         else:
             store = findings.not_writable(path)
-        return {"store": store, "queue": findings.of_queue(queue)}
+        return {"store": store, "queue": queued.of_queue(queue)}
 
     async def _is_full(self) -> bool:
         """Whether a write would fail for lack of space; after a failed write, this tries another one."""

@@ -13,7 +13,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Event, MissedChanges, Written
-from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
+from memory_mcp.storage.rows import from_micros, to_json
 
 PRUNED_AT_ONCE: Final = 1_000
 """Rows deleted in one transaction; writers wait for it, some milliseconds."""

@@ -21,11 +21,11 @@ from memory_mcp.domain.documents import (
 from memory_mcp.domain.errors import ConflictError, NotFoundError
 from memory_mcp.domain.models import MAX_TAGS
 from memory_mcp.domain.names import folded, tags_once
+from memory_mcp.storage.rows import from_micros, to_json
 from memory_mcp.storage.sqlite.db.changes import log_change
-from memory_mcp.storage.sqlite.db.conditions import WhereClause
-from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
 from memory_mcp.storage.sqlite.documents import sections
 from memory_mcp.storage.sqlite.documents.sections import FIRST_FILE, uri_of
+from memory_mcp.storage.where import WhereClause
 
 _BELOW: Final = "(uri = ?2 OR (uri >= ?2 || '/' AND uri < ?2 || '0'))"
 """At a place or below it; "0" follows "/"."""
@@ -150,7 +150,7 @@ def documents(
     db: apsw.Connection, namespace: str, after: int, limit: int, state: DocumentState | None, job: str | None
 ) -> list[Document]:
     """Return the first documents after a key."""
-    where = WhereClause()
+    where = WhereClause[apsw.SQLiteValue]()
     where.add("d.namespace = ? AND d.key > ?", namespace, after)
     if state is not None:
         where.add(f"{_STATE} = ?", state.value)

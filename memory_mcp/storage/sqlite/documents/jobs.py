@@ -21,7 +21,7 @@ from memory_mcp.domain.jobs import (
     NewJobFile,
     check_transition,
 )
-from memory_mcp.storage.sqlite.db.rows import from_micros, to_json, to_micros
+from memory_mcp.storage.rows import from_micros, to_json, to_micros
 from memory_mcp.storage.sqlite.documents import files, parts
 
 _DAY: Final = 86_400_000_000

@@ -15,8 +15,8 @@ from memory_mcp.domain.documents import PARTIAL, PARTLY_REMOVED, PARTLY_WRITTEN,
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import MAX_TAGS
 from memory_mcp.domain.names import tags_once
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.changes import log_change
-from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.documents import files, sections
 
 _DELETED_AT_ONCE: Final = 500

@@ -21,8 +21,8 @@ from memory_mcp.domain.documents import (
 )
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import DOCUMENT, NewMemory
+from memory_mcp.storage.rows import digest, from_micros, to_json, to_micros
 from memory_mcp.storage.sqlite.db.changes import log_change
-from memory_mcp.storage.sqlite.db.rows import digest, from_micros, to_json, to_micros
 from memory_mcp.storage.sqlite.records.writes import create, insert_tags, mark_deleted
 
 FIRST_FILE: Final = """

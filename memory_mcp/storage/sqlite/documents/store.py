@@ -17,8 +17,8 @@ from memory_mcp.domain.documents import (
     Watch,
 )
 from memory_mcp.domain.jobs import FileContent, IngestJob, JobFile, JobFileState, JobState, NewJob, NewJobFile
+from memory_mcp.storage.rows import to_micros
 from memory_mcp.storage.sqlite.db.connection import Database
-from memory_mcp.storage.sqlite.db.rows import to_micros
 from memory_mcp.storage.sqlite.documents import files, jobs, parts, sections, watches
 
 

@@ -11,7 +11,7 @@ import apsw
 
 from memory_mcp.domain.documents import BY_CLIENT, Watch
 from memory_mcp.domain.errors import NotFoundError
-from memory_mcp.storage.sqlite.db.rows import from_micros, to_json
+from memory_mcp.storage.rows import from_micros, to_json
 
 _COLUMNS: Final = "id, path, namespace, tags, asked_by, created_at"
 

@@ -15,8 +15,8 @@ import apsw
 
 from memory_mcp.domain.models import Filters
 from memory_mcp.search.lexical import bm25
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
-from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.lexical import private
 
 MAX_FILTERED: Final = 1_000

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
 import apsw
 
-from memory_mcp.domain.errors import InvalidArgumentError, NotFoundError
 from memory_mcp.domain.models import Filters, Memory, Outline, Page, PendingChunk, QueueCounts, Revision
 from memory_mcp.domain.names import folded
+from memory_mcp.storage import outcomes
+from memory_mcp.storage.cursors import LAST, cursor_of, place_of
+from memory_mcp.storage.rows import from_micros, to_json, to_memory, to_revision
 from memory_mcp.storage.sqlite.db.conditions import condition
-from memory_mcp.storage.sqlite.db.rows import MEMORY_COLUMNS, from_micros, to_json, to_memory, to_micros, to_revision
 
-LAST: Final = 2**63 - 1
-"""SQLite's largest integer, for keys and times."""
+MEMORY_COLUMNS: Final = """
+  m.key, m.id, m.namespace, m.content, m.type, m.metadata, m.conversation_id, m.created_at, m.updated_at, m.revision,
+  (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE tags.key = m.key),
+  NOT EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.state <> 'embedded'
+              AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1)))
+"""
 
 
 def get(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: bool) -> Memory:
@@ -28,7 +31,7 @@ def get(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespace: b
     """
     memory = _named(db, "m.deleted_at IS NULL", memory_id, namespace, any_namespace=any_namespace)
     if memory is None:
-        raise NotFoundError(f"id: no memory {memory_id!r} is stored")
+        raise outcomes.not_stored(memory_id)
     return memory
 
 
@@ -40,7 +43,7 @@ def deleted(db: apsw.Connection, memory_id: str, namespace: str, *, any_namespac
     """
     memory = _named(db, "m.deleted_at IS NOT NULL", memory_id, namespace, any_namespace=any_namespace)
     if memory is None:
-        raise NotFoundError(f"id: no deleted memory {memory_id!r} is kept")
+        raise outcomes.not_deleted(memory_id)
     return memory
 
 
@@ -63,7 +66,7 @@ def load(db: apsw.Connection, key: int) -> Memory:
     """
     row = db.execute(f"SELECT {MEMORY_COLUMNS} FROM memories AS m WHERE key = ? AND deleted_at IS NULL", (key,)).get  # noqa: S608 - a constant
     if row is None:
-        raise NotFoundError("id: this memory was deleted")
+        raise outcomes.was_deleted()
     return to_memory(cast("apsw.SQLiteValues", row))
 
 
@@ -142,31 +145,14 @@ def page(db: apsw.Connection, filters: Filters, limit: int, cursor: str | None) 
     )
     memories = [to_memory(row) for row in rows]
     more = len(memories) > limit
-    return Page(tuple(memories[:limit]), _cursor(memories[limit - 1]) if more else None, total)
-
-
-def _cursor(memory: Memory) -> str:
-    """Return a cursor made of what the reader knows; a key would reveal how many memories other namespaces have."""
-    import base64  # noqa: PLC0415 - who reads the first page needs none
-
-    return base64.urlsafe_b64encode(to_json([to_micros(memory.created_at), memory.id]).encode()).decode()
+    return Page(tuple(memories[:limit]), cursor_of(memories[limit - 1]) if more else None, total)
 
 
 def _place(db: apsw.Connection, namespace: str, cursor: str) -> tuple[int, int]:
     """Return (created_at, key) of a cursor; for a purged memory, the position before all of the same moment."""
-    created, memory_id = _decode(cursor)
+    created, memory_id = place_of(cursor)
     key = db.execute("SELECT key FROM memories WHERE namespace = ? AND id = ?", (namespace, memory_id)).get
     return created, LAST if key is None else cast("int", key)
-
-
-def _decode(cursor: str) -> tuple[int, str]:
-    import base64  # noqa: PLC0415 - likewise
-
-    with contextlib.suppress(ValueError, RecursionError):
-        match json.loads(base64.urlsafe_b64decode(cursor.encode())):
-            case [int(created), str(memory_id)] if abs(created) <= LAST:
-                return created, memory_id
-    raise InvalidArgumentError("cursor", "is not one that memory_list returned; omit it for the first page")
 
 
 _UNDONE: Final = """

@@ -13,7 +13,7 @@ from typing import Final, cast
 import apsw
 
 from memory_mcp.domain.models import Neighbours, Space
-from memory_mcp.storage.sqlite.db.rows import to_json
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.vectors import private
 from memory_mcp.storage.sqlite.vectors.exact import cosines, vectors_of
 

@@ -11,9 +11,9 @@ import apsw
 
 from memory_mcp.domain.errors import SpaceMismatchError
 from memory_mcp.domain.models import Filters, Match, Space
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.conditions import condition
 from memory_mcp.storage.sqlite.db.partitions import searched
-from memory_mcp.storage.sqlite.db.rows import to_json
 
 MAX_K: Final = 4096
 """The most results that sqlite-vec returns at once."""

@@ -9,9 +9,9 @@ import apsw
 
 from memory_mcp.domain.errors import ConflictError
 from memory_mcp.domain.models import Chunk, MissingVectors, Space
+from memory_mcp.storage.rows import to_json
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.partitions import NAMESPACES, partition_of
-from memory_mcp.storage.sqlite.db.rows import to_json
 from memory_mcp.storage.sqlite.vectors import chunks
 from memory_mcp.storage.sqlite.vectors.exact import active_space
 

@@ -1,25 +1,18 @@
-"""Converts between rows and values."""
+"""Converts between the values of a row and the domain's; every store of ours keeps them alike."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
-
-import apsw
 
 from memory_mcp.domain.models import Memory, Metadata, Revision
 from memory_mcp.domain.names import canonical
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-MEMORY_COLUMNS: Final = """
-  m.key, m.id, m.namespace, m.content, m.type, m.metadata, m.conversation_id, m.created_at, m.updated_at, m.revision,
-  (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE tags.key = m.key),
-  NOT EXISTS (SELECT 1 FROM passages AS p WHERE p.key = m.key AND p.state <> 'embedded'
-              AND (p.space IS NULL OR p.space = (SELECT number FROM spaces WHERE active = 1)))
-"""
 _MemoryRow = tuple[int, str, str, str, str, str, str | None, int, int, int, str, int]
 _RevisionRow = tuple[int, str, str, str, str, int]
 
@@ -55,8 +48,8 @@ def metadata_digest(metadata: Metadata) -> bytes | None:
     return _blake2b(canonical(metadata)) if metadata else None
 
 
-def to_memory(row: apsw.SQLiteValues) -> Memory:
-    """Convert a row of MEMORY_COLUMNS to a memory."""
+def to_memory(row: Sequence[object]) -> Memory:
+    """Convert a row of a store's MEMORY_COLUMNS to a memory."""
     key, id_, namespace, content, type_, metadata, conversation, created, updated, revision, tags, embedded = cast(
         "_MemoryRow", row
     )
@@ -76,7 +69,7 @@ def to_memory(row: apsw.SQLiteValues) -> Memory:
     )
 
 
-def to_revision(row: apsw.SQLiteValues) -> Revision:
+def to_revision(row: Sequence[object]) -> Revision:
     """Convert a row (revision, content, tags, type, metadata, updated_at) to a revision."""
     revision, content, tags, type_, metadata, updated = cast("_RevisionRow", row)
     return Revision(
