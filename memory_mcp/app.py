@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from embedder_api.v1.address import socket_path
 
+from memory_common.tls_files import TlsFiles
 from memory_mcp import background, environment
 from memory_mcp.context.service import ContextService
 from memory_mcp.context.states import ContextState, Requests
@@ -50,7 +51,7 @@ from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.settings import SQLITE, Settings, defaults
+from memory_mcp.settings import SQLITE, Settings, defaults, tls_files
 from memory_mcp.shared.tier import make_tier
 from memory_mcp.sources import checks as source_checks
 from memory_mcp.sources.adapter import Toolbox
@@ -97,9 +98,9 @@ def make_chat_model(settings: Settings, on_loading: Callable[[], None]) -> ChatM
     return ConfiguredModel(settings.llm_url, settings.llm_model, on_loading)
 
 
-def make_client(address: str) -> GrpcEmbedder:
+def make_client(address: str, tls: TlsFiles | None = None) -> GrpcEmbedder:
     """Return the daemon of an address, without a breaker; nothing is connected yet."""
-    return GrpcEmbedder(address)
+    return GrpcEmbedder(address, tls)
 
 
 def make_embedder(settings: Settings, client: Embedder | None = None) -> Embedder:
@@ -112,7 +113,7 @@ def make_embedder(settings: Settings, client: Embedder | None = None) -> Embedde
         open_s=settings.breaker_open_s,
     )
     return GuardedEmbedder(
-        client or make_client(settings.embedder_address),
+        client or make_client(settings.embedder_address, tls_files(settings)),
         Breaker(policy, time.monotonic),
         slow_share=settings.breaker_slow_share,
         probe_budget_s=settings.embed_budget_s,
@@ -272,7 +273,7 @@ def _open(
         SettingsError: the store cannot be made; what looks at the machine is registered all the same.
     """
     known = settings or defaults()
-    client = make_client(known.embedder_address)
+    client = make_client(known.embedder_address, tls_files(known))
     embedder = make_embedder(known, client)
     stack.push_async_callback(embedder.close)
     health.defer(partial(_register_machine, settings, client, options))

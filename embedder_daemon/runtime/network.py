@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 import grpc
 from embedder_api.v1.address import host_and_port, is_loopback
@@ -16,7 +16,7 @@ from embedder_daemon.errors import AddressError
 from embedder_daemon.settings import DaemonSettings
 from memory_common.tls_files import RenewedTls, TlsFiles
 
-Handler = grpc.RpcMethodHandler[object, object]
+Handler: TypeAlias = "grpc.RpcMethodHandler[object, object]"
 Context = grpc.aio.ServicerContext[object, object]
 Refuse = Callable[[str, Context], Awaitable[None]]
 
