@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from embedder_api.v1.address import socket_path
-
 from memory_common.tls_files import TlsFiles
 from memory_mcp import background, environment
 from memory_mcp.context.service import ContextService
@@ -310,7 +308,7 @@ def _register_machine(
     environment = Versions(provision.place(options.venv and options.venv.absolute()))
     _register_store(named, settings, options.verify_s)
     _daemon_checks(settings, client, environment).register(named)
-    processes.register(named, socket_path(settings.embedder_address), settings.sqlite_path, skip=_no_file(settings))
+    processes.register(named, settings.embedder_address, settings.sqlite_path, skip=_no_file(settings))
     provision.register(registry, environment)
     clients.register(registry)
     hooks.register(registry)
@@ -347,7 +345,7 @@ def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versio
     return embedder_checks.DaemonChecks(
         client,
         source.golden_files(),
-        explain=partial(provision.explained_within, environment, socket_path(settings.embedder_address)),
+        explain=partial(provision.explained_within, environment, settings.embedder_address),
         upgrade=partial(provision.upgrade_command, environment),
         expected=partial(inspection.space, settings.sqlite_path, read_only=settings.read_only),
     )
