@@ -183,9 +183,7 @@ class Connection:
         except grpc.aio.AioRpcError as error:
             said = (error.details() or "").lower()
         if any(word in said for word in ("handshake", "certificate", "tls", "ssl", "peer name")):
-            return NotConnectedError(
-                f"the TLS of {self.address} cannot be trusted, or does not trust us", fix=LOOK_AT_TLS
-            )
+            return NotConnectedError(f"{self.address} is not trusted by TLS, or does not trust us", fix=LOOK_AT_TLS)
         if any(word in said for word in ("dns", "resol", "lookup")):
             return NotConnectedError(f"the name in {self.address} is not known", fix=START_DAEMONS)
         return NotConnectedError(f"no daemon listens on {self.address}", fix=START_DAEMONS)
