@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.http_load import MEMORIES, WARM, Client, serving
 from benchmarks.kit import FRONT, daemon, percentile, say
 from benchmarks.scale import fill, turns, vectors
-from tests.services.conftest import Valkey
+from tests.services.valkey import Valkey
 
 ASKED = 500
 HANGING = 50

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextvars import Context
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from memory_common.tls_files import TlsFiles
 from memory_mcp import background, environment
+from memory_mcp.application.transfer import ExportBackups
 from memory_mcp.context.service import ContextService
 from memory_mcp.context.states import ContextState, Requests
 from memory_mcp.documents import folders as watched_folders
@@ -49,7 +51,7 @@ from memory_mcp.memories.service import Memories
 from memory_mcp.memories.watching import Watching
 from memory_mcp.search.pipeline import SearchPipeline
 from memory_mcp.search.policy import DEFAULT_POLICY, SearchPolicy
-from memory_mcp.settings import SQLITE, Settings, defaults, tls_files
+from memory_mcp.settings import POSTGRES, SQLITE, Settings, defaults, tls_files
 from memory_mcp.shared.tier import make_tier
 from memory_mcp.sources import checks as source_checks
 from memory_mcp.sources.adapter import Toolbox
@@ -64,6 +66,9 @@ if TYPE_CHECKING:
 
 
 log = Logger(__name__)
+NOT_BACKED_UP: Final = (
+    "no daily backup is made here: set MCP_MEMORY_BACKUP_FOLDER on one machine, or use the database's own tools"
+)
 SOURCE_LIMITS: Final = ReadingLimits(memory_bytes=2 << 30)
 """Of a source's file, which is read in memory."""
 
@@ -165,15 +170,14 @@ def make_services(
         sources: what a block of context is made of beside memories; the caller closes them.
         health: where the checks go; a registry of its own if it is None.
     """
-    backups = Backups(store, _backup_folder(settings))
-    upkeep = Upkeep(
-        store, backups if settings.backup_enabled else None, keep_changes=timedelta(days=settings.changes_days)
-    )
     bulk_budget_s = settings.bulk_budget_s
-    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     indexer = Indexer(
         embedder, interactive_budget_s=settings.embed_budget_s, bulk_budget_s=bulk_budget_s, policy=chunks
     )
+    transfer = partial(Transfer, store, indexer)
+    backups = Backups(store, _backup_folder(settings), exports=ExportBackups(transfer))
+    upkeep = Upkeep(store, backups if _backs_up(settings) else None, keep_changes=timedelta(days=settings.changes_days))
+    chores = Chores(store, embedder, upkeep, poll_s=settings.breaker_open_s, bulk_budget_s=bulk_budget_s, chunks=chunks)
     watching = Watching(store)
     health = Registry() if health is None else health
     embedder_checks.register(health, embedder, lambda: store.read(lambda it: it.space(), is_short=True))
@@ -196,7 +200,7 @@ def make_services(
         backups=backups,
         reembedding=Reembedding(store, embedder, indexer, budget_s=bulk_budget_s),
         status=Status(store, embedder, health, sources.figures if sources else tuple),
-        transfer=Transfer(store, indexer),
+        transfer=transfer,
         watching=watching,
         shared=make_tier(settings, health),
         ingesting=ingesting,
@@ -214,17 +218,18 @@ def _make_documents(
     """
     if not (settings.documents_enabled and isinstance(store, SupportsDocuments)):
         return None, None
+    machine = "" if settings.storage_backend == SQLITE else f"@{socket.gethostname()}"  # whose files are read
     sandbox, documents = Sandbox(unsandboxed=settings.ingest_unsandboxed), store.documents
     runner = JobRunner(
         documents,
         Preparer(documents, sandbox, open_below),
         indexer,
-        Lease(store, LEASE),
+        Lease(store, f"{LEASE}{machine}"),
         space=lambda: store.read(lambda it: it.space(), is_short=True),
         on_pending=chores.wake,
     )
     ingesting = Ingesting(documents, runner, sandbox=sandbox)
-    lease = Lease(store, watched_folders.LEASE)
+    lease = Lease(store, f"{watched_folders.LEASE}{machine}")
     return ingesting, Folders(documents, ingesting, lease, for_clients=settings.ingest_watch)
 
 
@@ -239,7 +244,14 @@ def _log_trouble(request_id: str, state: ContextState, ms: float) -> None:
 
 
 def _backup_folder(settings: Settings) -> Path:
-    return settings.backup_folder or settings.sqlite_path.parent / "backups"
+    name = "backups" if settings.storage_backend == SQLITE else f"backups-{settings.storage_backend}"
+    return settings.backup_folder or settings.sqlite_path.parent / name
+
+
+def _backs_up(settings: Settings) -> bool:
+    """Return whether this front makes daily backups; a store of many people's is not copied to each one's machine."""
+    is_shared = settings.storage_backend == POSTGRES
+    return settings.backup_enabled and not (is_shared and settings.backup_folder is None)
 
 
 async def examine_machine(settings: Settings | None, options: DoctorOptions, seconds: float) -> Report:
@@ -324,7 +336,10 @@ def _no_file(settings: Settings) -> str:
 
 
 def _register_store(registry: Registry, settings: Settings, verify_s: float | None) -> None:
-    """Register the checks of the store's files."""
+    """Register the checks of where the store lies."""
+    if settings.storage_backend == POSTGRES and settings.postgres_url is not None:
+        _register_database(registry, settings, settings.postgres_url)
+        return
     from memory_mcp.storage import disk  # noqa: PLC0415 - only for doctor
     from memory_mcp.storage.sqlite.maintenance import inspection  # noqa: PLC0415 - likewise
 
@@ -335,6 +350,20 @@ def _register_store(registry: Registry, settings: Settings, verify_s: float | No
     disk.register(registry, path, (path.parent, folder), read_only=read_only, skip=skip)
     inspection.register(registry, path, newest, read_only=read_only, verify_s=verify_s, skip=skip)
     backup_files.register(registry, folder, written, enabled=settings.backup_enabled, read_only=read_only)
+
+
+def _register_database(registry: Registry, settings: Settings, url: str) -> None:
+    from memory_mcp.storage.postgres.maintenance import inspection  # noqa: PLC0415 - only for doctor
+
+    inspection.register(registry, url, read_only=settings.read_only)
+    backup_files.register(
+        registry,
+        _backup_folder(settings),
+        partial(inspection.written, url),
+        skip="" if _backs_up(settings) else NOT_BACKED_UP,
+        enabled=settings.backup_enabled,
+        read_only=settings.read_only,
+    )
 
 
 def _daemon_checks(settings: Settings, client: GrpcEmbedder, environment: Versions) -> embedder_checks.DaemonChecks:

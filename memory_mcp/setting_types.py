@@ -65,8 +65,8 @@ def _whole_tls(ca: Path | None, settings: ValidationInfo) -> Path | None:
     return ca
 
 
-Address = Annotated[str, AfterValidator(_valid_address)]
-Namespace = Annotated[str, BeforeValidator(_composed), Field(min_length=1, max_length=MAX_NAMESPACE)]
+DaemonAddress = Annotated[str, AfterValidator(_valid_address)]
+NamespaceName = Annotated[str, BeforeValidator(_composed), Field(min_length=1, max_length=MAX_NAMESPACE)]
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
 FilePath = Annotated[FolderPath, BeforeValidator(_file), AfterValidator(followed), Field(validate_default=True)]
 """A file; links are resolved."""

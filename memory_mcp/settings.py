@@ -32,14 +32,14 @@ from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.urls import http_url
 from memory_mcp.environment import HOP_VARIABLE, named_by
 from memory_mcp.setting_types import (
-    Address,
     AuthorityPath,
     Calls,
+    DaemonAddress,
     FilePath,
     FolderPath,
     FolderPaths,
     Names,
-    Namespace,
+    NamespaceName,
     PerMinute,
     PostgresUrl,
     ProgramPath,
@@ -52,9 +52,10 @@ from memory_mcp.setting_types import (
 PREFIX = "MCP_MEMORY_"
 CONFIG_VARIABLE = "MCP_MEMORY_CONFIG"
 SQLITE: Final = "sqlite_vec"  # the store in the file `sqlite_path`
+POSTGRES: Final = "postgres"
 STORES: Final[Mapping[str, str]] = {
     SQLITE: "memory_mcp.storage.sqlite.store:from_settings",
-    "postgres": "memory_mcp.storage.postgres.store:from_settings",
+    POSTGRES: "memory_mcp.storage.postgres.store:from_settings",
 }
 """Our own stores: what makes each, `module:function`, is imported only where it is chosen."""
 STORE_GROUP: Final = "memory_mcp.stores"
@@ -137,7 +138,7 @@ class Settings(BaseSettings):
     )
     context_enabled: bool = Field(default=True, description="Offer `memory_context`.")
     changes_days: int = Field(30, ge=1, le=3650, description="How long the change log keeps an entry, in days.")
-    namespace: Namespace = Field(
+    namespace: NamespaceName = Field(
         "default",
         description="The namespace of calls that do not name one; `auto` is the project's.",
     )
@@ -154,7 +155,7 @@ class Settings(BaseSettings):
         description="The server whose model answers `memory-mcp ask`; the default is Ollama's.",
     )
     llm_model: str | None = Field(None, min_length=1, description="The model that answers `memory-mcp ask`.")
-    embedder_address: Address = Field(
+    embedder_address: DaemonAddress = Field(
         default_factory=default_address,
         validate_default=False,  # the name of a home folder may look like a variable
         json_schema_extra={"default": "`unix:` and `embedder.sock` in the data folder"},

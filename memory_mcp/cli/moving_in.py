@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final, TypedDict
 
 import click
 
-from memory_mcp import environment, settings
+from memory_mcp import settings
+from memory_mcp.application.moving_in import Move, Reporting, Wanted, make_move
 from memory_mcp.cli import DEGRADED, FAILED
-from memory_mcp.cli.export_format import parse
 from memory_mcp.cli.output import clean, count_up, counted, note
 from memory_mcp.cli.session import administer
 from memory_mcp.cli.streams import InputFile, print_data
-from memory_mcp.domain.models import Record
-from memory_mcp.imports import finding, reading
+from memory_mcp.domain.errors import InvalidArgumentError
+from memory_mcp.imports import reading
 from memory_mcp.imports.model import LIVE, PEERS, Peer
 from memory_mcp.imports.moving import Moved, MovingIn, Undone
-from memory_mcp.imports.planning import Plan, Target
+from memory_mcp.imports.planning import Plan
 from memory_mcp.tools.services import Services
 
 STDIN: Final = Path("-")
@@ -31,31 +30,6 @@ SHOWN: Final = 20
 """Lines of deleted records, skipped records, conflicts and differences each; `--json` has all."""
 NAMED: Final = 3
 """Records of a remark; `--json` has all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What to import, and how."""
-
-    peer: Peer
-    path: Path
-    target: Target
-    wishes: reading.Wishes
-    again: bool
-
-    def plan(self) -> Plan:
-        """Return a plan that has seen nothing yet."""
-        return Plan(self.peer, self.target, parse)
-
-    async def records(self, plan: Plan) -> AsyncIterator[Record]:
-        """Read the source, count it in the plan, and yield what is to be imported.
-
-        Raises:
-            TransferError: it cannot be read.
-        """
-        async for item in reading.read(self.peer, self.path, self.wishes):
-            if (record := plan.record(item)) is not None:
-                yield record
 
 
 class Choices(TypedDict):
@@ -93,17 +67,15 @@ def given_as_file(given: Path | None) -> Iterator[Path | None]:
 
 def _asked(peer: Peer, path: Path | None, options: Choices) -> Move:
     loaded = settings.load()
-    if unknown := [extra for extra in options["also"] if extra not in peer.extras]:
-        choices = f"it has {', '.join(peer.extras)}" if peer.extras else "it has nothing to ask for; leave out --also"
-        raise click.UsageError(f"{peer.name} has no {unknown[0]!r} to import; {choices}")
-    target = Target(loaded.namespace, uuid.uuid4().hex[:12], options["with_deleted"])
-    wishes = reading.Wishes(options["also"], options["source_tz"], environment.time_zone(), loaded.ingest_unsandboxed)
-    return Move(peer, finding.find(peer, path), target, wishes, options["again"])
+    wanted = Wanted(options["with_deleted"], options["again"], options["also"], options["source_tz"])
+    try:
+        return make_move(peer, path, wanted, loaded, loaded.namespace)
+    except InvalidArgumentError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _move(move: Move, options: Choices) -> int:
-    plan = move.plan()
-    asyncio.run(_count(move, plan))  # a source that cannot be read to its end imports nothing
+    plan = asyncio.run(move.plan())  # a source that cannot be read to its end imports nothing
     as_json, run = options["as_json"], move.target.run
     if not as_json:
         _show_plan(move, plan)
@@ -120,19 +92,14 @@ def _move(move: Move, options: Choices) -> int:
     return FAILED if failed else DEGRADED if moved.pending else 0
 
 
-async def _count(move: Move, plan: Plan) -> None:
-    async for _ in move.records(plan):
-        pass
-
-
 async def _import(move: Move, plan: Plan, services: Services) -> Moved:
     run, total = move.target.run, plan.taken
-    announce = partial(note, f"this is run {run}; to undo it: memory-mcp import --undo {run}")
-    moving = MovingIn(services.transfer, services.memories, again=move.again, on_begin=announce)
-    moved = await moving.store(move.records(move.plan()), partial(count_up, total=total))
-    await moving.verify(move.records(move.plan()), moved, partial(count_up, total=total, what="memories compared"))
-    await moving.find_deleted((planned for planned in plan.records if not planned.taken), move.peer.name, moved)
-    return moved
+    reporting = Reporting(
+        begun=partial(note, f"this is run {run}; to undo it: memory-mcp import --undo {run}"),
+        stored=partial(count_up, total=total),
+        compared=partial(count_up, total=total, what="memories compared"),
+    )
+    return await move.run(plan, services, reporting)
 
 
 def undo(run: str, *, as_json: bool) -> int:
@@ -143,7 +110,7 @@ def undo(run: str, *, as_json: bool) -> int:
     """
 
     async def work(services: Services) -> Undone:
-        return await MovingIn(services.transfer, services.memories).undo(run)
+        return await MovingIn(services.transfer(), services.memories).undo(run)
 
     undone = administer("import", work, writes=True)
     if as_json:

@@ -14,9 +14,7 @@ from memory_mcp.cli.streams import print_data
 from memory_mcp.domain.models import MAX_NAMESPACE
 from memory_mcp.domain.names import nfc
 from memory_mcp.domain.ports import Tokens
-from memory_mcp.domain.principal import Scope, Token
-
-MAX_NAME = 64
+from memory_mcp.domain.principal import MAX_TOKEN_NAME, Scope, Token, checked_name
 
 
 def _tokens() -> Tokens:
@@ -29,10 +27,11 @@ def token() -> None:
 
 
 def _short(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    most = MAX_NAME if parameter.name == "name" else MAX_NAMESPACE
-    if value is not None and not (value.strip() and len(value) <= most and value.isprintable()):
-        raise click.BadParameter(f"give 1 to {most} printable characters")
-    return value and nfc(value)
+    most = MAX_TOKEN_NAME if parameter.name == "name" else MAX_NAMESPACE
+    try:
+        return None if value is None else checked_name(value, most)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @token.command()

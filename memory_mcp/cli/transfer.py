@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -14,15 +12,13 @@ from typing import BinaryIO, TextIO, Unpack, cast
 
 import click
 
-from memory_common.utf8 import NotUtf8Error, decoded
 from memory_common.whole_file import replacing
+from memory_mcp.application.transfer import EndsEarlyError, Exported, export_lines, import_export, records
 from memory_mcp.cli import DEGRADED, FAILED, moving_in
-from memory_mcp.cli.export_format import END, HEADER, check_header, dump, ended, load
 from memory_mcp.cli.output import count_up
 from memory_mcp.cli.session import administer, as_json_option, say
 from memory_mcp.cli.streams import InputFile, use_utf8
-from memory_mcp.domain.errors import NO_ROOM, ConflictError, DiskFullError, InvalidArgumentError, TransferError
-from memory_mcp.domain.models import Record, Stored
+from memory_mcp.domain.errors import NO_ROOM, DiskFullError, TransferError
 from memory_mcp.imports.model import PEERS
 from memory_mcp.maintenance.transfer import BATCH
 from memory_mcp.tools.services import Services
@@ -30,12 +26,12 @@ from memory_mcp.tools.services import Services
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default="-")
-@click.option("--no-documents", is_flag=True, help="Leave out the sections of documents.")
-def export(*, target: Path, no_documents: bool) -> None:
-    """Write all memories and their history to TARGET (or stdout) as JSON Lines, without vectors.
+@click.option("--no-documents", is_flag=True, help="Leave out documents and their sections.")
+@click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
+def export(*, target: Path, no_documents: bool, force: bool) -> None:
+    """Write all memories with their history, and all documents, to TARGET (or stdout) as JSON Lines, without vectors.
 
-    Sections of documents are written as memories: only a backup has the documents. Leave them out where you ingest the
-    files again.
+    What was deleted stays behind. Leave documents out where you ingest the files again, or for an earlier version.
     """
     write = partial(_export, without_documents=no_documents)
     if str(target) == "-":
@@ -43,33 +39,36 @@ def export(*, target: Path, no_documents: bool) -> None:
         exported = administer("export", partial(write, file=sys.stdout))
         sys.stdout.flush()  # what does not get there was not exported
     else:
-        with _open_atomically(target) as file:
+        with _open_atomically(target, replaces=force) as file:
             exported = administer("export", partial(write, file=file))
-    memories, sections = exported
-    click.echo(f"exported {memories} memories", err=True)
-    if sections:
-        how = "were left out" if no_documents else "are among them, as memories without their documents"
-        click.echo(f"{sections} sections of documents {how}; a backup has all of it: memory-mcp backup", err=True)
+    among = f" and {exported.documents} documents" if exported.documents else ""
+    click.echo(f"exported {exported.memories} memories{among}", err=True)
+    if no_documents and exported.sections:
+        click.echo(f"{exported.sections} sections of documents were left out", err=True)
+    if exported.watches:
+        click.echo(
+            f"{exported.watches} watched folders stay behind; where the files are, run `memory-mcp ingest --watch`",
+            err=True,
+        )
 
 
-async def _export(services: Services, file: TextIO, *, without_documents: bool) -> tuple[int, int]:
-    """Write all memories; return how many, and how many sections of documents there are."""
-    file.write(json.dumps(HEADER) + "\n")
-    written = 0
-    async for record in services.transfer.export(without_documents=without_documents):
-        file.write(dump(record) + "\n")
-        written += 1
-        if written % BATCH == 0:
-            count_up(written)
-    file.write(json.dumps({END: written}) + "\n")
-    return written, services.transfer.sections
+async def _export(services: Services, file: TextIO, *, without_documents: bool) -> Exported:
+    """Write all memories."""
+    exported = Exported()
+    async for line in export_lines(services.transfer(), exported, without_documents=without_documents):
+        file.write(line + "\n")
+        if exported.memories and exported.memories % BATCH == 0:
+            count_up(exported.memories)
+    return exported
 
 
 @contextlib.contextmanager
-def _open_atomically(target: Path) -> Iterator[TextIO]:
+def _open_atomically(target: Path, *, replaces: bool) -> Iterator[TextIO]:
     """Open a private file that takes the target's name once it is complete; on failure nothing changes."""
     if target.exists() and not target.is_file():
         raise TransferError(f"{target} is not a regular file; write to - and redirect the output")
+    if target.exists() and not replaces:
+        raise TransferError(f"{target} exists; name another file, or add --force to replace it")
     try:
         with replacing(target) as file:
             text = TextIOWrapper(file, encoding="utf-8")
@@ -81,28 +80,6 @@ def _open_atomically(target: Path) -> Iterator[TextIO]:
         raise TransferError(
             f"cannot write to {target} ({error.strerror}); name a file in an existing folder"
         ) from error
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Counts of the imported lines."""
-
-    created: int = 0
-    known: int = 0
-    pending: int = 0
-    conflicts: list[str] = field(default_factory=list)
-
-    renamed: list[str] = field(default_factory=list)
-
-    def add(self, record: Record, outcome: Stored | ConflictError) -> None:
-        if isinstance(outcome, ConflictError):
-            self.conflicts.append(str(outcome))
-            return
-        if outcome.created and outcome.id != record.memory.id:
-            self.renamed.append(f"id: {record.memory.id!r} was taken; imported that memory as {outcome.id!r}")
-        self.created += outcome.created
-        self.known += not outcome.created
-        self.pending += outcome.created and not outcome.embedded
 
 
 def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
@@ -171,85 +148,24 @@ def _check_together(source: str | None, peer: str | None, run: str | None, optio
 def _import(source: BinaryIO, *, as_json: bool) -> int:
     if source.seekable():  # a pipe is imported as it arrives, up to the first invalid line
         start = source.tell()
-        with contextlib.suppress(_EndsEarlyError):  # import the rest anyway; the second pass reports it
-            for _ in _records(source, "nothing was imported"):
+        with contextlib.suppress(EndsEarlyError):  # import the rest anyway; the second pass reports it
+            for _ in records(source, "nothing was imported"):
                 pass
         source.seek(start)
-    tally = _Tally()
-
-    async def work(services: Services) -> None:
-        for batch in _batches(_records(source, "nothing from here on was read")):
-            for record, outcome in zip(batch, await services.transfer.import_records(batch), strict=True):
-                tally.add(record, outcome)
-            count_up(tally.created + tally.known + len(tally.conflicts))
-
-    administer("import", work, writes=True)
-    for conflict in tally.conflicts:
+    done = administer("import", lambda services: import_export(source, services.transfer(), count_up), writes=True)
+    for conflict in done.conflicts:
         click.echo(f"memory-mcp: {conflict}; skipped", err=True)
-    for renamed in tally.renamed:
+    for renamed in done.renamed:
         click.echo(f"memory-mcp: {renamed}", err=True)
-    waiting = f" ({tally.pending} have no vector yet)" if tally.pending else ""
-    data = {"created": tally.created, "known": tally.known, "pending": tally.pending, "conflicts": len(tally.conflicts)}
-    sentence = f"imported {tally.created} memories{waiting}, {tally.known} existed already"
-    say(f"{sentence}, {len(tally.conflicts)} conflict" if tally.conflicts else sentence, data, as_json=as_json)
-    return FAILED if tally.conflicts else DEGRADED if tally.pending else 0
-
-
-def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """Yield the records in batches; those before an invalid line come before its error."""
-    batch: list[Record] = []
-    try:
-        for record in records:
-            batch.append(record)
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
-    except InvalidArgumentError:
-        yield batch
-        raise
-    yield batch
-
-
-class _EndsEarlyError(InvalidArgumentError):
-    """The last line is missing."""
-
-
-def _lines(source: BinaryIO) -> Iterator[str]:
-    for number, line in enumerate(source, 1):
-        yield decoded(line, number)
-
-
-def _records(source: BinaryIO, consequence: str) -> Iterator[Record]:
-    """Yield the records; a missing end is reported after the last record.
-
-    Raises:
-        InvalidArgumentError: a line is invalid or the last one is missing; names the file, the line and the
-            consequence.
-    """
-    name = source.name.strip("<>")  # from "<stdin>"
-    try:
-        yield from _read(_lines(source), consequence)
-    except NotUtf8Error as error:
-        raise InvalidArgumentError(name, f"{error}; {consequence}") from error
-    except InvalidArgumentError as error:
-        raise type(error)(name, str(error)) from error
-
-
-def _read(lines: Iterator[str], consequence: str) -> Iterator[Record]:
-    check_header(next(lines, ""))
-    spelled: set[tuple[str, str]] = set()
-    """Ids of earlier lines that were not in NFC; a later line may compose to the same id."""
-    count = 0
-    for number, line in enumerate(lines, 2):
-        if line.startswith(f'{{"{END}"'):
-            return ended(number, line, count)
-        if line.strip():
-            record = load(number, line, consequence)
-            key = record.memory.namespace, record.memory.id
-            if record.may_be_numbered:
-                spelled.add(key)
-            yield replace(record, may_be_numbered=key in spelled)
-            count += 1
-    raise _EndsEarlyError(
-        "the last line", f"the file ends early, after {count} memories, which were imported; export it again"
-    )
+    waiting = f" ({done.pending} have no vector yet)" if done.pending else ""
+    data = {
+        "created": done.created,
+        "known": done.known,
+        "pending": done.pending,
+        "documents": done.documents,
+        "conflicts": len(done.conflicts),
+    }
+    among = f" and {done.documents} documents" if done.documents else ""
+    sentence = f"imported {done.created} memories{among}{waiting}, {done.known} existed already"
+    say(f"{sentence}, {len(done.conflicts)} conflict" if done.conflicts else sentence, data, as_json=as_json)
+    return FAILED if done.conflicts else DEGRADED if done.pending else 0

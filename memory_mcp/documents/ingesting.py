@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,14 +137,17 @@ class Ingesting:
         Raises:
             InvalidArgumentError: it is empty or too large, or its URI is too long or a file's.
         """
-        if not 0 < len(content.data) <= MAX_CONTENT_BYTES:
-            raise InvalidArgumentError("content", f"must have 1 to {MAX_CONTENT_BYTES} bytes, not {len(content.data)}")
-        named = nfc(uri) if uri else f"{CONTENT}{hashlib.sha256(content.data).hexdigest()[:32]}"
-        if len(named) > MAX_URI or named.strip().casefold().startswith(_FILE_SCHEME):
-            raise InvalidArgumentError(
-                "uri", f"must not begin with {_FILE_SCHEME!r}, nor have over {MAX_URI} characters"
-            )
-        return await self._queue(replace(request, roots=()), [NewJobFile(named, content)])
+        named = uri or f"{CONTENT}{hashlib.sha256(content.data).hexdigest()[:32]}"
+        return await self.ingest_contents({named: content}, request)
+
+    async def ingest_contents(self, contents: Mapping[str, FileContent], request: IngestRequest) -> IngestJob:
+        """Queue one job for several contents by their URIs; otherwise as `ingest_content`.
+
+        Raises:
+            InvalidArgumentError: one is empty or too large, or its URI is too long or a file's.
+        """
+        files = [_content_file(uri, content) for uri, content in contents.items()]
+        return await self._queue(replace(request, roots=()), files)
 
     async def _queue(
         self,
@@ -294,6 +297,15 @@ class Ingesting:
         watch = await self._store.remove_watch(watch_id, reach.namespace if reach.bound else None)
         self.watches_changed.set()
         return watch
+
+
+def _content_file(uri: str, content: FileContent) -> NewJobFile:
+    if not 0 < len(content.data) <= MAX_CONTENT_BYTES:
+        raise InvalidArgumentError("content", f"must have 1 to {MAX_CONTENT_BYTES} bytes, not {len(content.data)}")
+    named = nfc(uri)
+    if len(named) > MAX_URI or named.strip().casefold().startswith(_FILE_SCHEME):
+        raise InvalidArgumentError("uri", f"must not begin with {_FILE_SCHEME!r}, nor have over {MAX_URI} characters")
+    return NewJobFile(named, content)
 
 
 def files_below(roots: Sequence[Path], folder: Path) -> Iterator[NewJobFile]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from memory_mcp.domain.errors import ForbiddenError
+from memory_mcp.domain.names import nfc
 
 if TYPE_CHECKING:
     from memory_mcp.domain.models import Finding, Memory
@@ -113,6 +114,20 @@ def local_user(reach: Reach | str, project: Finding | None = None, *, is_source:
     """Return the local user, who may do everything; a namespace alone is the default one."""
     reach = Reach(reach) if isinstance(reach, str) else reach
     return Principal(LOCAL_USER, "local user", frozenset(Scope), reach, is_source, project)
+
+
+MAX_TOKEN_NAME: Final = 64
+
+
+def checked_name(name: str, most: int) -> str:
+    """Return the composed form of what somebody calls a token, or the only namespace that it reaches.
+
+    Raises:
+        ValueError: says what is accepted.
+    """
+    if not (name.strip() and len(name) <= most and name.isprintable()):
+        raise ValueError(f"give 1 to {most} printable characters")
+    return nfc(name)
 
 
 @dataclass(frozen=True, slots=True)

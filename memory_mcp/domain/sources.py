@@ -62,6 +62,26 @@ class SourceFigures:
     """Spent on asking it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """A configured source, how it does, and what is wrong with it."""
+
+    name: str
+    kind: str = ""
+    """Empty if its section says none that is known; so is the target."""
+    target: str = ""
+    """What it asks, without secrets."""
+    scope: str = ""
+    namespaces: tuple[str, ...] = ()
+    figures: SourceFigures | None = None
+    """None: its section is wrong, and it cannot be asked."""
+    last_s: float | None = None
+    """Seconds that its latest answer took."""
+    problem: str = ""
+    """Why it had no answer lately, or what is wrong with its section."""
+    fix: str = ""
+
+
 class SourceError(MemoryMcpError):
     """A source has no answer; the message is the cause in one sentence, `fix` what mends it."""
 

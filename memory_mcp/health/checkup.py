@@ -7,6 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from memory_mcp.domain.checks import Check, Inquiry, skipped
@@ -16,7 +17,13 @@ from memory_mcp.domain.models import Condition, Finding
 T = TypeVar("T")
 
 
-async def examine(checks: Sequence[Check], inquiry: Inquiry) -> dict[str, Finding]:
+Told = Callable[[str, Finding], None]
+"""Gets each part's finding as soon as it is there."""
+
+
+async def examine(
+    checks: Sequence[Check], inquiry: Inquiry, told: Told = lambda _name, _finding: None
+) -> dict[str, Finding]:
     """Return each check's findings by the names of the parts.
 
     A check must come after those it needs, and starts when they have ended; a chain of two takes up to twice the
@@ -26,8 +33,15 @@ async def examine(checks: Sequence[Check], inquiry: Inquiry) -> dict[str, Findin
     async with asyncio.TaskGroup() as group:
         for check in checks:  # no task begins before all are there
             task = group.create_task(_made(check, running, inquiry))
+            task.add_done_callback(partial(_tell, told))
             running |= dict.fromkeys(check.names, task)
     return {name: task.result()[name] for name, task in running.items()}
+
+
+def _tell(told: Told, made: asyncio.Task[Mapping[str, Finding]]) -> None:
+    if not made.cancelled() and made.exception() is None:
+        for name, finding in made.result().items():
+            told(name, finding)
 
 
 async def _made(

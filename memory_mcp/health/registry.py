@@ -13,7 +13,7 @@ from typing import Final
 from memory_mcp.domain.checks import Check, Inquiry, Look, LookAtSeveral, View, skipped
 from memory_mcp.domain.models import Condition, Finding
 from memory_mcp.domain.principal import Principal
-from memory_mcp.health.checkup import blocking, examine
+from memory_mcp.health.checkup import Told, blocking, examine
 
 LIVE_S: Final = 15.0
 """Longer than the store's wait for a lock (10 s) plus the embedder's for an answer, whose errors say more."""
@@ -114,14 +114,22 @@ class Registry:
         """Run the live checks for one namespace or all; a failing or hanging check is a finding, never an exception."""
         return await self._report(View.LIVE, Inquiry(LIVE_S, namespace, principal))
 
-    async def machine(self, seconds: float) -> Report:
-        """Run the machine checks, each within these seconds; a failing or hanging check is a finding."""
+    def machine_parts(self) -> list[str]:
+        """Return the names of what `machine` looks at, in display order."""
         while self._deferred:
             self._deferred.pop(0)()
-        return await self._report(View.MACHINE, Inquiry(seconds))
+        return [name for check in self._checks if check.view & View.MACHINE for name in check.names]
 
-    async def _report(self, view: View, inquiry: Inquiry) -> Report:
-        parts = await examine([check for check in self._checks if check.view & view], inquiry)
+    async def machine(self, seconds: float, told: Told = lambda _name, _finding: None) -> Report:
+        """Run the machine checks, each within these seconds; a failing or hanging check is a finding.
+
+        `told` gets each finding as soon as it is there.
+        """
+        self.machine_parts()  # registers what was deferred
+        return await self._report(View.MACHINE, Inquiry(seconds), told)
+
+    async def _report(self, view: View, inquiry: Inquiry, told: Told = lambda _name, _finding: None) -> Report:
+        parts = await examine([check for check in self._checks if check.view & view], inquiry, told)
         return Report(worst(finding.condition for finding in parts.values()), parts)
 
 

@@ -17,7 +17,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from memory_mcp.domain.errors import SettingsError
-from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceFigures, SourceQuery
+from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceFigures, SourceQuery, SourceStatus
 from memory_mcp.embedder.breaker import Breaker, BreakerPolicy, BreakerState, Permit
 from memory_mcp.health.checkup import in_thread
 from memory_mcp.logger import Logger
@@ -67,6 +67,8 @@ class GuardedSource:
         )
         self._flights: dict[Hashable, _Flight] = {}
         self._took_s: deque[float] = deque(maxlen=RECENT)
+        self._failure: tuple[str, str] = "", ""
+        """Why its latest question failed, and what fixes that; empty once it answers again."""
         self._outcomes: Counter[str] = Counter()
         self._seconds = 0.0
 
@@ -136,6 +138,25 @@ class GuardedSource:
             self.name, self.kind, self._breaker.state, self._breaker.trips, dict(self._outcomes), self._seconds
         )
 
+    def status(self) -> SourceStatus:
+        """Return how it does.
+
+        Raises:
+            SettingsError: its section is wrong.
+        """
+        section, (problem, fix) = self.section, self._failure
+        return SourceStatus(
+            self.name,
+            self.kind,
+            self.adapter.target,
+            section.scope.value,
+            section.namespaces,
+            self.figures(),
+            self._took_s[-1] if self._took_s else None,
+            problem,
+            fix,
+        )
+
     @property
     def state(self) -> BreakerState:
         """Of its breaker."""
@@ -182,6 +203,7 @@ class GuardedSource:
         else:
             self._outcomes["ok"] += 1
             self._took_s.append(self._clock() - begun)
+            self._failure = "", ""
             self._breaker.succeed(permit)
             return bounded(answer, query.limit, self.section.max_bytes)
         finally:
@@ -251,11 +273,13 @@ class GuardedSource:
 
     def _cancelled(self, permit: Permit, adapter: SourceAdapter, seconds: float) -> None:
         self._outcomes["late"] += 1
+        too_slow = f"it did not answer within {1_000 * seconds:.0f} ms"
         if seconds < max(LATE_S, SLOWER * max(self._took_s, default=0.0)):
             self._breaker.abandon(permit)
             return
         self._fix = f"see why {adapter.target} is slow, or allow more time"
-        self._breaker.fail(permit, f"it did not answer within {1_000 * seconds:.0f} ms")
+        self._failure = too_slow, self._fix
+        self._breaker.fail(permit, too_slow)
 
     def _failed(self, permit: Permit, error: SourceError) -> None:
         if isinstance(error, _LimitedError):
@@ -263,6 +287,7 @@ class GuardedSource:
             self._breaker.abandon(permit)
             return
         self._outcomes["failed"] += 1
+        self._failure = str(error), error.fix
         if isinstance(error, FaultError) and error.is_of_query:
             self._breaker.abandon(permit)
             return

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, cast
 from memory_common import plugins
 from memory_mcp.domain.errors import SettingsError
 from memory_mcp.domain.ports import ContextSource
-from memory_mcp.domain.principal import Principal
-from memory_mcp.domain.sources import SourceFigures
+from memory_mcp.domain.principal import Principal, Scope
+from memory_mcp.domain.sources import SourceFigures, SourceStatus
 from memory_mcp.health.checkup import in_thread
 from memory_mcp.sources.adapter import MakeAdapter, SourceAdapter, Toolbox
 from memory_mcp.sources.sections import SourceSection, common
@@ -82,6 +82,14 @@ class ConfiguredSources:
         """See the port."""
         if self._sections:
             await in_thread(self.examined)
+
+    async def statuses(self, principal: Principal) -> Sequence[SourceStatus]:
+        """See the port."""
+        right, broken = await in_thread(self.examined)
+        found = [source.status() for source in right if may_ask(principal, source.section)]
+        if principal.is_source or principal.reach.bound or not principal.may(Scope.ADMIN):
+            return found
+        return found + [SourceStatus(each.name, problem=each.problem, fix="correct config.toml") for each in broken]
 
     def figures(self) -> Sequence[SourceFigures]:
         """Return the counters of those that were made."""

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
-from memory_mcp.domain.models import Memory, Metadata, Revision
+from memory_mcp.domain.models import Event, Memory, Metadata, Revision
 from memory_mcp.domain.names import canonical
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MemoryRow = tuple[int, str, str, str, str, str, str | None, int, int, int, str, int]
+_EventRow = tuple[int, int, str, str, str, str]
 _RevisionRow = tuple[int, str, str, str, str, int]
 
 
@@ -80,3 +81,9 @@ def to_revision(row: Sequence[object]) -> Revision:
         metadata=cast("Metadata", json.loads(metadata)),
         updated_at=from_micros(updated),
     )
+
+
+def to_event(row: Sequence[object]) -> Event:
+    """Convert a row (seq, at, namespace, kind, memory_ids, tags) to a write of the change log."""
+    seq, at, namespace, kind, ids, tags = cast("_EventRow", row)
+    return Event(seq, from_micros(at), namespace, kind, tuple(json.loads(ids)), tuple(json.loads(tags)))

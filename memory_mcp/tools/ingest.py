@@ -8,7 +8,7 @@ import binascii
 import os
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
@@ -193,10 +193,16 @@ def ingesting_of(services: Services) -> Ingesting:
     return services.ingesting
 
 
-async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
-    """Read files, or content, into the store, and wait for the end.
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A job that is to be done, and the watch of its folder."""
 
-    If the caller is cancelled, the job goes on.
+    job: IngestJob
+    watch: str | None = None
+
+
+async def queue(call: Call, arguments: IngestArguments) -> Queued:
+    """Have files, or content, read; nobody waits for it.
 
     Raises:
         ForbiddenError: the caller may not read this path, or not have it watched.
@@ -208,17 +214,28 @@ async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
     arguments.check()
     ingesting = ingesting_of(call.services)
     request = IngestRequest(call.reach.to_write(arguments.namespace), tuple(arguments.tags), call.principal.name)
-    watch = None
     if arguments.path is None:
         content = await asyncio.to_thread(arguments.file_content)
-        job = await ingesting.ingest_content(content, request, uri=arguments.uri)
-    else:
-        path, roots = await _allowed(call, arguments.path, watch=arguments.watch)
-        request = replace(request, roots=roots)
-        job = await ingesting.ingest_paths([path], request)
-        if arguments.watch:
-            by_client = replace(request, asked_by=f"{BY_CLIENT}{request.asked_by}")
-            watch = (await ingesting.watch(path, by_client)).id
+        return Queued(await ingesting.ingest_content(content, request, uri=arguments.uri))
+    path, roots = await _allowed(call, arguments.path, watch=arguments.watch)
+    request = replace(request, roots=roots)
+    job = await ingesting.ingest_paths([path], request)
+    if not arguments.watch:
+        return Queued(job)
+    by_client = replace(request, asked_by=f"{BY_CLIENT}{request.asked_by}")
+    return Queued(job, (await ingesting.watch(path, by_client)).id)
+
+
+async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
+    """Read files, or content, into the store, and wait for the end.
+
+    If the caller is cancelled, the job goes on.
+
+    Raises:
+        MemoryMcpError: as `queue` does.
+    """
+    queued = await queue(call, arguments)
+    ingesting = ingesting_of(call.services)
     finished = -1
 
     async def on_progress(now: IngestJob) -> None:
@@ -227,9 +244,9 @@ async def memory_ingest(call: Call, arguments: IngestArguments) -> IngestResult:
             finished = now.finished
             await call.progress(now.finished, now.files)
 
-    job = await ingesting.finish(job.id, call.reach, on_progress)
+    job = await ingesting.finish(queued.job.id, call.reach, on_progress)
     result = await outcome(call.services, job, most=MOST)
-    return (_fitted(result) if call.is_bounded else result).model_copy(update={"watch": watch})
+    return (_fitted(result) if call.is_bounded else result).model_copy(update={"watch": queued.watch})
 
 
 async def _allowed(call: Call, named: str, *, watch: bool) -> tuple[Path, tuple[Path, ...]]:

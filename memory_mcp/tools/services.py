@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,8 @@ class Services:
     backups: Backups
     reembedding: Reembedding
     status: Status
-    transfer: Transfer
+    transfer: Callable[[], Transfer]
+    """Makes one for one export or import: it counts, and remembers an embedder that failed."""
     watching: Watching
     shared: SharedTier
     ingesting: Ingesting | None

@@ -153,6 +153,19 @@ async def test_a_restored_backup_is_what_was_backed_up(copied: Copied, tmp_path:
     assert await listed(copied, Filters("here")) == ["later", "kept"]
 
 
+async def test_a_backup_is_verified_without_a_change(copied: Copied, tmp_path: Path) -> None:
+    """A sound one has no faults and stays as it is; what is no backup is refused by its name."""
+    await put(copied, "kept", towards(0))
+    await copied.backup(tmp_path / "one")
+    before = (tmp_path / "one").read_bytes()
+    assert await copied.verify_backup(tmp_path / "one") == []
+    assert (tmp_path / "one").read_bytes() == before
+    (tmp_path / "none").write_bytes(b"no backup")
+    for name in ("none", "missing"):
+        with pytest.raises(StoreError, match=name):
+            await copied.verify_backup(tmp_path / name)
+
+
 async def test_a_backup_replaces_no_file(copied: Copied, tmp_path: Path) -> None:
     """The name of something that is there is refused, and what is there stays as it is."""
     target = tmp_path / "copy"

@@ -227,9 +227,11 @@ async def test_only_named_callers_with_a_certificate_get_in(network: Network) ->
         error = await refusal(network, "127.0.0.1", files)
         assert "text" not in daemon.log.read_text()
         assert error.fix
-    error = await refusal(network, "localhost", network.ours)
-    assert "localhost" in str(error)
-    assert "certificate" in error.fix
+    with Names("wrong.test", "127.0.0.1") as names:
+        async with client_of(f"dns://127.0.0.1:{names.port}/wrong.test:{network.port}", network.ours) as client:
+            with pytest.raises(EmbedderError, match=r"wrong\.test.* is not trusted") as caught:
+                await embed(client)
+    assert "certificate has this name" in caught.value.fix
 
 
 async def test_two_daemons_never_share_a_port(network: Network) -> None:

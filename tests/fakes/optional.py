@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Event
@@ -23,6 +24,10 @@ class FakeOptional(OnShelves):
         strangers = {key for key, _, _ in self.shelves.passages.values()} - self.shelves.memories.keys()
         return [f"passages of {key} belong to no live memory" for key in sorted(strangers)]
 
+    async def copies_as(self) -> str:
+        """Return the suffix of its files."""
+        return ".db"
+
     async def backup(self, target: Path) -> None:
         """Write everything to a file."""
         if target.exists():
@@ -36,12 +41,14 @@ class FakeOptional(OnShelves):
     async def tidy(self) -> None:
         """There is nothing to do."""
 
+    async def verify_backup(self, source: Path) -> list[str]:
+        """Read a file, and find nothing wrong."""
+        _held_in(source)
+        return []
+
     async def restore(self, source: Path, aside: Path) -> None:
         """Read everything from a file."""
-        try:
-            held = pickle.loads(source.read_bytes())  # noqa: S301 - a file of this test's own
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
-            raise StoreError(f"{source} is no backup") from error
+        held = _held_in(source)
         await self.backup(aside)
         generation = _last(self.shelves.log)
         for name in (*KEPT, *OF_DOCUMENTS):
@@ -57,6 +64,13 @@ class FakeOptional(OnShelves):
         last = max(generation, _last(self.shelves.log))
         for offset, namespace in enumerate(self.shelves.namespaces() or [""], 1):
             self.shelves.log.append(Event(last + offset, self.shelves.now(), namespace, "restore", (), ()))
+
+
+def _held_in(source: Path) -> dict[str, Any]:
+    try:
+        return cast("dict[str, Any]", pickle.loads(source.read_bytes()))  # noqa: S301 - a file of this test's own
+    except (OSError, EOFError, pickle.UnpicklingError) as error:
+        raise StoreError(f"{source} is no backup") from error
 
 
 def _last(log: list[Event]) -> int:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from memory_mcp.domain.ports import ContextSource
 from memory_mcp.domain.principal import Principal
-from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceFigures, SourceItem, SourceQuery
+from memory_mcp.domain.sources import SourceAnswer, SourceError, SourceFigures, SourceItem, SourceQuery, SourceStatus
 
 
 @dataclass
@@ -48,6 +48,10 @@ class FakeSource:
         found = [item for item in self.items if _shares_a_word(item.text, query.text)]
         return SourceAnswer(tuple(found[: query.limit]), left_out=max(0, len(found) - query.limit))
 
+    def is_reachable_by(self, principal: Principal) -> bool:
+        """Say whether a caller may ask it."""
+        return self.reachable_by is None or principal.name in self.reachable_by
+
     @staticmethod
     def _fail(error: SourceError) -> NoReturn:
         raise error
@@ -69,10 +73,14 @@ class FakeSources:
 
     def reachable(self, principal: Principal) -> Sequence[ContextSource]:
         """Return those that the caller may ask, in the order given."""
-        return [each for each in self.sources if each.reachable_by is None or principal.name in each.reachable_by]
+        return [each for each in self.sources if each.is_reachable_by(principal)]
 
     async def prepare(self) -> None:
         """Nothing has to be imported."""
+
+    async def statuses(self, principal: Principal) -> Sequence[SourceStatus]:
+        """Say what each fails with."""
+        return [_status(each) for each in self.sources if each.is_reachable_by(principal)]
 
     def figures(self) -> Sequence[SourceFigures]:
         """Nothing is counted."""
@@ -82,6 +90,17 @@ class FakeSources:
         """Close all of them."""
         for source in self.sources:
             await source.close()
+
+
+def _status(source: FakeSource) -> SourceStatus:
+    failed, answered = int(source.error is not None), len(source.asked)
+    outcomes = {"failed": answered} if failed else {"ok": answered}
+    figures = SourceFigures(source.name, source.kind, "open" if failed else "closed", failed, outcomes, 0.01 * answered)
+    problem, fix = (str(source.error), source.error.fix) if source.error else ("", "")
+    last_s = 0.01 if answered and not failed else None
+    return SourceStatus(
+        source.name, source.kind, f"https://{source.name}.test", "read", (), figures, last_s, problem, fix
+    )
 
 
 def open_breaker(retry_after_s: float) -> SourceError:

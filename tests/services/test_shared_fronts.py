@@ -12,7 +12,7 @@ from tests.e2e.client import Json, ToolError
 from tests.e2e.conftest import daemon, environment, folder, serve
 from tests.e2e.web import WebClient, WebFront
 from tests.fakes.daemon import FakeDaemon
-from tests.services.conftest import Valkey
+from tests.services.valkey import Valkey
 
 pytestmark = pytest.mark.services
 __all__ = ["daemon", "environment", "folder", "serve"]

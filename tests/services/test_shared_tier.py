@@ -23,7 +23,7 @@ from tests.contracts.test_shared_tier import (
     test_calls_at_once_are_counted_each,
     until_held,
 )
-from tests.services.conftest import Valkey
+from tests.services.valkey import Valkey
 
 pytestmark = pytest.mark.services
 __all__ = [

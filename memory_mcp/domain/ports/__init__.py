@@ -15,7 +15,7 @@ from memory_mcp.domain.ports.documents import DocumentStore, SupportsDocuments
 from memory_mcp.domain.ports.embedder import Embedder
 from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
 from memory_mcp.domain.ports.leases import Leases
-from memory_mcp.domain.ports.optional import SupportsBackup, SupportsTidy
+from memory_mcp.domain.ports.optional import AnnouncesChanges, SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
 from memory_mcp.domain.ports.shared import RateCounter, SharedCache
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
@@ -24,6 +24,7 @@ from memory_mcp.domain.ports.store import IndexAndLeases, Maintainable, RecordsA
 from memory_mcp.domain.ports.tokens import Tokens
 
 __all__ = [
+    "AnnouncesChanges",
     "Changes",
     "ChatModel",
     "ContextSource",

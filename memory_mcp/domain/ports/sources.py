@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from memory_mcp.domain.principal import Principal
-from memory_mcp.domain.sources import SourceAnswer, SourceFigures, SourceQuery
+from memory_mcp.domain.sources import SourceAnswer, SourceFigures, SourceQuery, SourceStatus
 
 
 class ContextSource(Protocol):
@@ -44,6 +44,10 @@ class ContextSources(Protocol):
 
     async def prepare(self) -> None:
         """Import what they need, so that the first question does not wait for it; connects nothing."""
+        ...
+
+    async def statuses(self, principal: Principal) -> Sequence[SourceStatus]:
+        """Return how those do that a caller may ask, then, for admins of all namespaces, the broken sections."""
         ...
 
     def figures(self) -> Sequence[SourceFigures]:

@@ -21,7 +21,7 @@ def condition(filters: Filters) -> WhereClause[apsw.SQLiteValue]:
     Raises:
         InvalidArgumentError: a filter on metadata is invalid.
     """
-    where = WhereClause[apsw.SQLiteValue]()
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
     where.add("m.deleted_at IS NULL")
     where.add("m.namespace = ?", filters.namespace)
     if filters.documents is not None:

@@ -33,7 +33,7 @@ from memory_mcp.storage.sqlite.db.partitions import NAMESPACES
 from memory_mcp.storage.sqlite.db.reading import connect_reading
 from memory_mcp.storage.sqlite.db.schema import Steps, check_identity, migrate, migrations
 from memory_mcp.storage.sqlite.maintenance import unify
-from memory_mcp.storage.sqlite.maintenance.verify import problems
+from memory_mcp.storage.sqlite.maintenance.verify import damage, problems
 from memory_mcp.storage.sqlite.records import writes
 
 ALL_PAGES: Final = -1
@@ -133,7 +133,7 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
     """
     source = followed(source)
     if not source.is_file():
-        raise StoreError(f"there is no file {source}; name a file that memory-mcp backup created")
+        raise _no_file(source)
     with translated(live):
         prepared = _beginning(live.with_name(f"{live.name}.restore"))
     try:
@@ -146,6 +146,24 @@ def restore(source: Path, live: Path, aside: Path, now: int) -> None:
                 _replace(live, new, aside, now)
     finally:
         _discard(prepared)
+
+
+def verify_backup(source: Path) -> list[str]:
+    """Return one sentence per inconsistency in a backup; of an earlier version's, only whether SQLite can read all.
+
+    Raises:
+        StoreError: it is not a backup, or cannot be read.
+    """
+    source = followed(source)
+    if not source.is_file():
+        raise _no_file(source)
+    with translated(source), contextlib.closing(_given(source)) as given:
+        is_current = check_identity(given, source) == len(migrations())
+        return problems(given) if is_current else damage(given)
+
+
+def _no_file(source: Path) -> StoreError:
+    return StoreError(f"there is no file {source}; name a file that memory-mcp backup created")
 
 
 def _discard(partial: Path) -> None:

@@ -81,9 +81,8 @@ _VECTORS: Final = {
 
 def problems(db: apsw.Connection) -> list[str]:
     """Return one sentence per inconsistency; reads the whole file."""
-    damage = [str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
-    if damage:
-        return damage  # no other check could be trusted
+    if damaged := damage(db):
+        return damaged  # no other check could be trusted
     strangers = db.execute("PRAGMA foreign_key_check").fetchall()
     found = [f"{len(strangers)} rows refer to missing rows"] if strangers else []
     found += _counted(db, _COUNTS)
@@ -91,6 +90,11 @@ def problems(db: apsw.Connection) -> list[str]:
     for number, space in cast("Iterator[tuple[int, str]]", db.execute("SELECT number, id FROM spaces").fetchall()):
         found += _of_space(db, number, space)
     return found
+
+
+def damage(db: apsw.Connection) -> list[str]:
+    """Return what SQLite itself finds wrong with the file."""
+    return [str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
 
 
 def _of_space(db: apsw.Connection, number: int, space: str) -> list[str]:

@@ -14,6 +14,7 @@ from memory_mcp.domain.models import DEFAULT_TYPE, DOCUMENT, Change, Embedded, F
 from memory_mcp.domain.names import folded, tags_once
 from memory_mcp.storage import outcomes
 from memory_mcp.storage.cursors import LAST
+from memory_mcp.storage.documents.sections import mark_emptied
 from memory_mcp.storage.rows import digest, metadata_digest, to_json, to_micros
 from memory_mcp.storage.sqlite.db.changes import log_change
 from memory_mcp.storage.sqlite.db.partitions import partition_of
@@ -110,7 +111,7 @@ def _first_alike(db: apsw.Connection, new: NewMemory, text: bytes, last: int = L
 
     An index finds it by created_at or by metadata, because there may be one duplicate for every nightly import.
     """
-    where = WhereClause[apsw.SQLiteValue]()
+    where: WhereClause[apsw.SQLiteValue] = WhereClause()
     where.add("namespace = ? AND digest = ? AND deleted_at IS NULL", new.namespace, text)
     where.add("conversation_id IS ? AND key <= ?", new.conversation_id, last)
     if new.created_at is not None:
@@ -292,14 +293,7 @@ def remove(db: apsw.Connection, to_delete: Sequence[tuple[int, str, str]], now: 
 
 def _empty_documents(db: apsw.Connection, keys: Sequence[int], now: int) -> None:
     """Let documents that lose their last section be read again when their files are ingested."""
-    db.execute(
-        """UPDATE documents SET refusal = ?2, error = ?3, revision = revision + 1, updated_at = ?4
-           WHERE refusal IS NULL
-             AND key IN (SELECT document FROM sections WHERE key IN (SELECT value FROM json_each(?1)))
-             AND NOT EXISTS (SELECT 1 FROM sections AS s WHERE s.document = documents.key
-                             AND s.key NOT IN (SELECT value FROM json_each(?1)))""",
-        (to_json(list(keys)), PARTIAL, EMPTIED, now),
-    )
+    db.execute(mark_emptied("SELECT value FROM json_each(?1)"), (to_json(list(keys)), PARTIAL, EMPTIED, now))
 
 
 def acquire_lease(db: apsw.Connection, name: str, owner: str, now: int, expires_at: int) -> bool:
