@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 import grpc.aio
@@ -40,6 +40,24 @@ LOOK_AT_TLS: Final = (
     "see that the daemons' certificate has this name and is signed by MCP_MEMORY_EMBEDDER_TLS_CA, that ours is signed "
     "by their EMBEDDER_TLS_CLIENT_CA, and that neither has expired"
 )
+WHY_S: Final = 0.2
+
+
+class Why(NamedTuple):
+    """Why there is no connection to a network's daemons."""
+
+    cause: str
+    fix: str
+
+
+NOBODY: Final = Why("no daemon listens on {address}", START_DAEMONS)
+WHYS: Final = {
+    "resolving": Why("the name in {address} is not known", START_DAEMONS),
+    "verification": Why("{address} is not trusted: its certificate has another name", LOOK_AT_TLS),
+    "handshake": Why("{address} is not trusted: another authority signed its certificate, or it has none", LOOK_AT_TLS),
+    "socket closed": Why("{address} wants a certificate that it trusts, and does not trust ours", LOOK_AT_TLS),
+}
+"""By a word of gRPC's own message, which names machines and is not passed on."""
 
 RECONNECT_OPTIONS: Final = (  # otherwise a channel that lost its server takes 20 s to notice its return
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -165,6 +183,8 @@ class Connection:
                         raise await self._not_connected()
                     await channel.wait_for_state_change(state)
         except TimeoutError as error:
+            if addresses.is_network(self.address):
+                raise EmbedderError(f"no daemon of {self.address} answered in time", fix=START_DAEMONS) from error
             raise EmbedderError("the daemon's socket did not answer in time", fix=LOOK_AT_LOG) from error
 
     async def _not_connected(self) -> NotConnectedError:
@@ -179,14 +199,11 @@ class Connection:
         """Say why gRPC has no connection, which only a call is told."""
         said = ""
         try:
-            await self.stub.Info(pb.InfoRequest(), timeout=0.2)
+            await self.stub.Info(pb.InfoRequest(), timeout=WHY_S)
         except grpc.aio.AioRpcError as error:
             said = (error.details() or "").lower()
-        if any(word in said for word in ("handshake", "certificate", "tls", "ssl", "peer name")):
-            return NotConnectedError(f"{self.address} is not trusted by TLS, or does not trust us", fix=LOOK_AT_TLS)
-        if any(word in said for word in ("dns", "resol", "lookup")):
-            return NotConnectedError(f"the name in {self.address} is not known", fix=START_DAEMONS)
-        return NotConnectedError(f"no daemon listens on {self.address}", fix=START_DAEMONS)
+        why = next((why for word, why in WHYS.items() if word in said), NOBODY)
+        return NotConnectedError(why.cause.format(address=self.address), fix=why.fix)
 
     async def close(self) -> None:
         """Close the channel."""
