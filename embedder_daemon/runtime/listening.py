@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import grpc
 from embedder_api.v1.address import SCHEME
 
-from embedder_daemon.errors import SocketLostError
+from embedder_daemon.errors import DaemonError, SocketLostError
 from embedder_daemon.runtime import endpoint
 from embedder_daemon.settings import DaemonSettings
 
@@ -41,7 +41,7 @@ class Place(Protocol):
         """Listen."""
         ...
 
-    async def until_lost(self) -> Exception:
+    async def until_lost(self) -> DaemonError:
         """Return why nobody can reach this daemon any more, once that is so."""
         ...
 

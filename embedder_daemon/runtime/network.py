@@ -12,7 +12,7 @@ from embedder_api.v1.address import host_and_port, is_loopback
 from platformdirs import user_data_path
 
 from embedder_daemon import logs
-from embedder_daemon.errors import AddressError
+from embedder_daemon.errors import AddressError, DaemonError
 from embedder_daemon.settings import DaemonSettings
 from memory_common.tls_files import RenewedTls, TlsFiles
 
@@ -108,7 +108,7 @@ class Port:
         """Return what lets no caller through whose certificate has none of the names."""
         return () if self._tls is None else (OnlyNamed(self.names, refuse),)
 
-    async def until_lost(self) -> Exception:
+    async def until_lost(self) -> DaemonError:
         """Wait for ever: nobody takes a port from a process."""
         await asyncio.Event().wait()
         raise AssertionError
