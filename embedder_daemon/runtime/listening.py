@@ -67,7 +67,7 @@ class Socket:
     """See `Place`."""
 
     name = ""
-    options = ()
+    options: tuple[tuple[str, int], ...] = ()
 
     def __init__(self, address: str) -> None:
         self.beside = endpoint.path_of(address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import grpc
 from embedder_api.v1.address import host_and_port, is_loopback
@@ -16,7 +16,11 @@ from embedder_daemon.errors import AddressError, DaemonError
 from embedder_daemon.settings import DaemonSettings
 from memory_common.tls_files import RenewedTls, TlsFiles
 
-Handler: TypeAlias = "grpc.RpcMethodHandler[object, object]"
+if TYPE_CHECKING:
+    from grpc import RpcMethodHandler as Handler  # generic in the stubs alone
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
 Context = grpc.aio.ServicerContext[object, object]
 Refuse = Callable[[str, Context], Awaitable[None]]
 
@@ -46,7 +50,7 @@ class Port:
         self.names = frozenset(name.strip() for name in settings.tls_allowed_names.split(",") if name.strip())
         self._check(settings)
         age_ms = int(1_000 * settings.max_connection_age_s)
-        self.options = (
+        self.options: tuple[tuple[str, int], ...] = (
             ("grpc.so_reuseport", 0),
             ("grpc.max_connection_age_ms", age_ms),
             ("grpc.max_connection_age_grace_ms", 1_000 * _GRACE_S),
@@ -102,7 +106,11 @@ class Port:
             logs.get().info("the certificate was renewed", file=str(tls.files.cert))
             return configuration()
 
-        return grpc.dynamic_ssl_server_credentials(configuration(), renewed, require_client_authentication=True)
+        return grpc.dynamic_ssl_server_credentials(
+            configuration(),
+            renewed,  # type: ignore[arg-type]  # documented: None keeps what there is
+            require_client_authentication=True,
+        )
 
     def interceptors(self, refuse: Refuse) -> tuple[grpc.aio.ServerInterceptor, ...]:
         """Return what lets no caller through whose certificate has none of the names."""
@@ -126,21 +134,25 @@ class OnlyNamed(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[RequestT, ResponseT] | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    ) -> Handler[RequestT, ResponseT] | None:
         handler = await continuation(handler_call_details)
         if handler is None:
-            return handler
-        answer = handler.unary_stream or handler.unary_unary
+            return None
+        # What answers is a coroutine, which the stubs do not know.
+        answer = cast(
+            "Callable[[RequestT, Context], Awaitable[ResponseT]]", handler.unary_stream or handler.unary_unary
+        )
 
-        async def answered(request: object, context: Context) -> object:
+        async def answered(request: RequestT, context: Context) -> ResponseT:
             if self._names.isdisjoint(names_of(context)):
                 await self._refuse(_sentence(context), context)
             return await answer(request, context)
 
         make = grpc.unary_stream_rpc_method_handler if handler.unary_stream else grpc.unary_unary_rpc_method_handler
-        return make(answered, handler.request_deserializer, handler.response_serializer)
+        made = cast("Callable[..., Handler[RequestT, ResponseT]]", make)
+        return made(answered, handler.request_deserializer, handler.response_serializer)
 
 
 def names_of(context: Context) -> set[str]:
