@@ -17,6 +17,7 @@ from memory_mcp.domain.ports.embedding_index import EmbeddingIndex
 from memory_mcp.domain.ports.leases import Leases
 from memory_mcp.domain.ports.optional import AnnouncesChanges, SupportsBackup, SupportsTidy
 from memory_mcp.domain.ports.records import Records
+from memory_mcp.domain.ports.shared import RateCounter, SharedCache
 from memory_mcp.domain.ports.snapshot import Snapshot, Snapshots
 from memory_mcp.domain.ports.sources import ContextSource, ContextSources
 from memory_mcp.domain.ports.store import ChartedStore, IndexAndLeases, Maintainable, RecordsAndIndex, Store
@@ -35,8 +36,10 @@ __all__ = [
     "IndexAndLeases",
     "Leases",
     "Maintainable",
+    "RateCounter",
     "Records",
     "RecordsAndIndex",
+    "SharedCache",
     "Snapshot",
     "Snapshots",
     "Store",
