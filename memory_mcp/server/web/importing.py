@@ -13,7 +13,7 @@ from typing import Final
 from memory_mcp.application.moving_in import Move, Reporting
 from memory_mcp.application.transfer import EndsEarlyError, Imported, import_export, records
 from memory_mcp.domain.errors import InvalidArgumentError, TransferError
-from memory_mcp.domain.principal import Scope
+from memory_mcp.domain.models import Record
 from memory_mcp.imports.moving import Moved
 from memory_mcp.imports.planning import Plan
 from memory_mcp.server.web.operations import Operation
@@ -27,14 +27,14 @@ COUNTED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class ReportLines:
     """The first of some lines, and how many there are."""
 
     first: Sequence[str]
     count: int
 
     @classmethod
-    def of(cls, lines: Sequence[str]) -> Lines:
+    def of(cls, lines: Sequence[str]) -> ReportLines:
         return cls(lines[:SHOWN], len(lines))
 
     @property
@@ -54,7 +54,7 @@ class ImportPlan:
     namespaces: Mapping[str, int] | None = None
     remarks: Sequence[tuple[str, str, int]] = ()
     """Kind, sentence, and how many memories it is true of."""
-    skipped: Lines = Lines((), 0)
+    skipped: ReportLines = ReportLines((), 0)
     is_cut: bool = False
     """Whether the file ends early."""
 
@@ -66,10 +66,10 @@ class ImportReport:
     created: int
     known: int
     pending: int
-    conflicts: Lines
-    differences: Lines = Lines((), 0)
-    deleted_there: Lines = Lines((), 0)
-    renamed: Lines = Lines((), 0)
+    conflicts: ReportLines
+    differences: ReportLines = ReportLines((), 0)
+    deleted_there: ReportLines = ReportLines((), 0)
+    renamed: ReportLines = ReportLines((), 0)
     run: str | None = None
     """By which it can be undone."""
 
@@ -88,12 +88,12 @@ async def import_own(visit: Visit, source: Path, operation: Operation) -> Import
 
     operation.enter("reading")
     with _called(source, operation.subject):
-        plan = await visit.run("import", lambda _: asyncio.to_thread(_counted, source, operation), (Scope.ADMIN,))
+        plan = await visit.operate("import", lambda _: asyncio.to_thread(_counted, source, operation))
         await operation.confirmed(plan)
         operation.enter("importing", plan.memories)
-        done = await visit.run("import", work, (Scope.ADMIN,), "bulk")
-    renamed = Lines.of(done.renamed)
-    return ImportReport(done.created, done.known, done.pending, Lines.of(done.conflicts), renamed=renamed)
+        done = await visit.operate("import", work, "bulk")
+    renamed = ReportLines.of(done.renamed)
+    return ImportReport(done.created, done.known, done.pending, ReportLines.of(done.conflicts), renamed=renamed)
 
 
 def _counted(source: Path, operation: Operation) -> ImportPlan:
@@ -103,6 +103,8 @@ def _counted(source: Path, operation: Operation) -> ImportPlan:
     with source.open("rb") as file, contextlib.suppress(EndsEarlyError):
         is_cut = True
         for record in records(file, "nothing was imported"):
+            if not isinstance(record, Record):
+                continue  # a document: it names memories that were counted
             memories, versions = memories + 1, versions + len(record.revisions)
             namespaces[record.memory.namespace] = namespaces.get(record.memory.namespace, 0) + 1
             if memories % COUNTED == 0:
@@ -122,7 +124,7 @@ async def import_peer(visit: Visit, move: Move, operation: Operation) -> ImportR
     """
     operation.enter("reading")
     with _called(move.path, operation.subject):
-        plan = await visit.run("import", lambda _: move.plan(), (Scope.ADMIN,))
+        plan = await visit.operate("import", lambda _: move.plan())
         await operation.confirmed(_shown(plan))
         operation.enter("importing", plan.taken)
         begun = False
@@ -132,7 +134,7 @@ async def import_peer(visit: Visit, move: Move, operation: Operation) -> ImportR
             begun = True
 
         reporting = Reporting(on_begin, operation.advance, partial(_compare, operation, plan.taken))
-        moved = await visit.run("import", lambda services: move.run(plan, services, reporting), (Scope.ADMIN,), "bulk")
+        moved = await visit.operate("import", lambda services: move.run(plan, services, reporting), "bulk")
     return _told(moved, move.target.run if begun else None)
 
 
@@ -153,7 +155,7 @@ def _called(path: Path, name: str) -> Iterator[None]:
 
 def _shown(plan: Plan) -> ImportPlan:
     remarks = [(kind, what, len(source_ids)) for (kind, what), source_ids in plan.remarks.items()]
-    skipped = Lines.of([f"{source_id}: {why}" for source_id, why in plan.skipped])
+    skipped = ReportLines.of([f"{source_id}: {why}" for source_id, why in plan.skipped])
     return ImportPlan(plan.taken, plan.versions, plan.deleted, dict(plan.namespaces), remarks, skipped)
 
 
@@ -162,8 +164,8 @@ def _told(moved: Moved, run: str | None) -> ImportReport:
         moved.created,
         moved.known,
         moved.pending,
-        Lines.of(moved.conflicts),
-        Lines.of(moved.differences),
-        Lines.of(moved.deleted_there),
+        ReportLines.of(moved.conflicts),
+        ReportLines.of(moved.differences),
+        ReportLines.of(moved.deleted_there),
         run=run,
     )
