@@ -142,7 +142,7 @@ class Tab:
         """What alert and its like have shown; a page of ours has none."""
         return [str(each) for each in self._special("seen")["dialogs"]]
 
-    def offline(self, off: bool = True) -> None:  # noqa: FBT001, FBT002 - as the browser's own switch
+    def offline(self, *, off: bool = True) -> None:
         self._browser.ask("browser", "offline", self.context, off)
 
     def shot(self, name: str, *, full: bool = False) -> None:

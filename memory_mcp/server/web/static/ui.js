@@ -109,6 +109,7 @@ export function refreshTimes(root = document) {
 export function enhance(root) {
   refreshTimes(root);
   for (const bar of $$('[data-share]', root)) bar.style.inlineSize = `${Math.max(0, Math.min(1, Number(bar.dataset.share))) * 100}%`;
+  for (const content of $$('.content:not(.clamp)', root)) offerInvisible(content);
   for (const button of $$('[data-rest]', root)) {
     button.addEventListener('click', () => {
       const content = button.previousElementSibling;
@@ -116,6 +117,39 @@ export function enhance(root) {
       button.remove();
     }, { once: true });
   }
+}
+
+// Characters that are not seen and may mislead: of no width, or turning the direction of what follows.
+const INVISIBLE = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|[\u{e0000}-\u{e007f}]/gu;
+
+function offerInvisible(content) {
+  if (content.textContent.search(INVISIBLE) < 0 || content.nextElementSibling?.matches('.invisibles')) return;
+  const original = [...content.childNodes];
+  const button = el('button', { class: 'button small invisibles', type: 'button', 'aria-pressed': 'false' }, t('shell.invisible'));
+  button.addEventListener('click', () => {
+    const shown = button.getAttribute('aria-pressed') === 'true';
+    if (shown) content.replaceChildren(...original);
+    else content.replaceChildren(...original.map((node) => marked(node.cloneNode(true))));
+    button.setAttribute('aria-pressed', String(!shown));
+    button.textContent = t(shown ? 'shell.invisible' : 'shell.hide_invisible');
+  });
+  content.after(button);
+}
+
+function marked(node) {
+  if (node.nodeType !== Node.TEXT_NODE) {
+    node.replaceChildren(...[...node.childNodes].map(marked));
+    return node;
+  }
+  const made = document.createDocumentFragment();
+  let end = 0;
+  for (const found of node.data.matchAll(INVISIBLE)) {
+    const code = found[0].codePointAt(0).toString(16).toUpperCase().padStart(4, '0');
+    made.append(node.data.slice(end, found.index), el('span', { class: 'invisible' }, `U+${code}`));
+    end = found.index + found[0].length;
+  }
+  made.append(node.data.slice(end));
+  return made;
 }
 
 export async function copy(text) {
