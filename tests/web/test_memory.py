@@ -110,9 +110,27 @@ def test_what_lies_around_a_memory(sign_in: SignIn, site: Site) -> None:
         "Turn 4",
     ]
     tab.wait("#alike >> text=The same words")
+    tab.click("#alike [data-select] >> nth=0")
+    tab.wait(".bulk >> text=1 selected")
     tab.shot("memory-related", full=True)
+    tab.click("[data-change=delete]")
+    tab.wait(".toast >> text=Deleted 1 memory")
+    tab.wait("#alike >> text=The same words", "hidden")
     tab.click("text=Show the whole conversation")
     tab.until("document.querySelectorAll('#hits [data-row]').length === 5")
+    assert tab.errors == []
+
+
+def test_what_cannot_be_seen_can_be_shown(sign_in: SignIn, site: Site) -> None:
+    """Zero-width and direction characters stay within the text, and have a button that names them."""
+    [memory_id] = store(site, "pay\u200bpal \u202etxt.exe\u202c \u0430pple", namespace=HERE)
+    tab = sign_in(f"/memories/{memory_id}?namespace={HERE}")
+    tab.click("text=Show invisible characters (3)")
+    assert tab.texts(".unseen-one") == ["U+200B", "U+202E", "U+202C"]
+    tab.shot("memory-invisible")
+    tab.click("text=Show invisible characters (3)")
+    assert tab.count(".unseen-one") == 0
+    assert tab.js("document.getElementById('content').textContent") == "pay\u200bpal \u202etxt.exe\u202c \u0430pple"
     assert tab.errors == []
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
-from tests.web.browser import SMALL
+from tests.e2e.conftest import FRONT
+from tests.e2e.web import WebFront
+from tests.web.browser import SMALL, Browser
 from tests.web.conftest import SignIn, Site, store
 
 HERE = "search"
@@ -47,6 +52,9 @@ def test_hits_appear_as_one_types(sign_in: SignIn) -> None:
     assert "boat" in tab.texts("#content mark")
     tab.do("goBack")
     tab.wait("#hits mark:text('boat')")
+    tab.press("/")
+    tab.press("Enter")
+    tab.until("document.activeElement === document.querySelector('#hits a.passage')")
     assert tab.errors == []
 
 
@@ -132,6 +140,34 @@ def test_what_others_store_is_announced_and_moves_nothing(sign_in: SignIn, site:
     tab.click(".news button")
     tab.until("document.querySelectorAll('#hits [data-row]').length === 2")
     tab.wait(".news", "hidden")
+
+
+def test_what_a_search_does_without_is_said(browser: Browser) -> None:
+    """Where no embedder runs, words are searched, and the cause and the way to its fix stand above the hits."""
+    with tempfile.TemporaryDirectory(prefix="mm-", dir="/tmp") as name:
+        folder = Path(name)
+        settings = {
+            "HOME": name,
+            "PATH": "/usr/bin:/bin",
+            "MCP_MEMORY_SQLITE_PATH": f"{name}/memory.db",
+            "MCP_MEMORY_EMBEDDER_ADDRESS": f"unix:{name}/nobody.sock",
+            "MCP_MEMORY_LOG_LEVEL": "debug",
+        }
+        site = Site(WebFront(FRONT, settings, folder), folder)
+        try:
+            store(site, "The key is under the mat.")
+            tab = browser.open(site.url)
+            tab.goto(f"/sign-in#{site.code()}")
+            tab.goto("/?query=key+kestrel")
+            tab.wait("text=Searched by words only")
+            tab.shot("search-degraded")
+            tab.click("#hits a.passage")
+            tab.wait("text=so nothing can be compared with it")
+            tab.close()
+        finally:
+            site.front.end()
+        logged = "".join(site.front.rest())
+        assert ("memory_search" in logged, "kestrel" in logged) == (True, False)
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("dark", None), ("light", SMALL)], ids=["dark", "small"])

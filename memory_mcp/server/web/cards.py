@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from memory_mcp.domain.models import Memory
 from memory_mcp.domain.principal import Reach
-from memory_mcp.search.excerpts import around, best_chunk, found_spans
+from memory_mcp.search.excerpts import WordFinder, around, best_chunk
 from memory_mcp.search.models import HitExplanation
 from memory_mcp.server.web.score_parts import ScorePart, score_parts
 from memory_mcp.tools.fields import MemoryFields
@@ -18,6 +18,8 @@ from memory_mcp.tools.search import DocumentFields, SearchHit, SearchResult
 
 SHOWN: Final = 360
 """Characters of a content in a list."""
+LONGEST_WORD: Final = 24
+"""Letters of a word that is left out where a passage begins inside it."""
 TELLING: Final = 0.5
 """The weight from which a term of a query is marked."""
 
@@ -48,7 +50,10 @@ class Card:
     """The namespace, where an address has to name it."""
     href: str
     pieces: Sequence[MarkedText]
+    is_inside: bool
+    """Whether the content begins before that."""
     is_cut: bool
+    """Whether it goes on."""
     type: str
     tags: Sequence[str]
     conversation_id: str | None
@@ -88,7 +93,8 @@ def listed_card(memory: MemoryFields, namespace: str, reach: Reach, deleted_at: 
         namespace=namespace,
         named=named(namespace, reach),
         href=address(memory.id, named(namespace, reach)),
-        pieces=marked(shown, ""),
+        pieces=(MarkedText(shown, is_found=False),),
+        is_inside=False,
         is_cut=len(shown) < len(memory.content),
         type=memory.type,
         tags=memory.tags,
@@ -100,7 +106,7 @@ def listed_card(memory: MemoryFields, namespace: str, reach: Reach, deleted_at: 
 
 def hit_cards(result: SearchResult, query: str, namespace: str, reach: Reach) -> list[Card]:
     """Return the hits of a search, each with why it has its score."""
-    words = _words(result, query)
+    finder = WordFinder(_words(result, query))
     why = {told.id: Why(score_parts(told, result), told) for told in result.explain or ()}
     cards = []
     for hit in result.results:
@@ -110,8 +116,9 @@ def hit_cards(result: SearchResult, query: str, namespace: str, reach: Reach) ->
             replace(
                 plain,
                 href=address(hit.id, plain.named, query),
-                pieces=marked(shown, words),
-                is_cut=len(shown) < len(hit.content),
+                pieces=marked(shown, finder),
+                is_inside=not hit.content.startswith(shown),
+                is_cut=not hit.content.endswith(shown),
                 score=hit.score,
                 document=hit.document,
                 why=why.get(hit.id),
@@ -126,7 +133,10 @@ def _passage(hit: SearchHit, result: SearchResult, query: str) -> str:
         return hit.content
     by_words = result.mode == "keyword" or result.intent == "identifier"
     passage = best_chunk(hit.content, hit.passage, query, SHOWN, by_words=by_words)
-    return around(passage, hit.content, query, SHOWN)
+    shown = around(passage, hit.content, query, SHOWN)
+    start = hit.content.find(shown)
+    begins_a_word = start == 0 or hit.content[start - 1].isspace()
+    return shown if begins_a_word else shown[shown.find(" ", 0, LONGEST_WORD) + 1 :]
 
 
 def _words(result: SearchResult, query: str) -> str:
@@ -137,9 +147,9 @@ def _words(result: SearchResult, query: str) -> str:
     return " ".join([query, *stems])
 
 
-def marked(text: str, query: str) -> list[MarkedText]:
-    """Return a text with the query's words marked."""
-    return list(_marked(text, found_spans(text, query) if query.strip() else []))
+def marked(text: str, finder: WordFinder) -> list[MarkedText]:
+    """Return a text with a query's words marked."""
+    return list(_marked(text, finder.spans(text)))
 
 
 def _marked(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[MarkedText]:

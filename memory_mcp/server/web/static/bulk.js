@@ -101,7 +101,7 @@ export class Selection {
   clicked(event) {
     const box = event.target.closest?.('input[data-select]');
     if (!box) return;
-    const rows = $$('[data-row]', this.root);
+    const rows = this.rows();
     const at = rows.indexOf(box.closest('[data-row]'));
     const from = event.shiftKey && this.last !== null ? Math.min(this.last, at) : at;
     const to = event.shiftKey && this.last !== null ? Math.max(this.last, at) : at;
@@ -110,9 +110,10 @@ export class Selection {
     this.draw();
   }
 
+  rows() { return $$('[data-row]:has([data-select])', this.root); }
+
   set(row, chosen) {
-    const box = $('input[data-select]', row);
-    if (!box) return;
+    const box = $('[data-select]', row);
     box.checked = chosen;
     row.classList.toggle('selected', chosen);
     if (chosen) this.chosen.set(row.dataset.id, row.dataset.namespace);
@@ -120,7 +121,7 @@ export class Selection {
   }
 
   async chooseAll() {
-    for (const row of $$('[data-row]', this.root)) this.set(row, true);
+    for (const row of this.rows()) this.set(row, true);
     if (this.matching) {
       const { ids, count } = await this.matching();
       for (const id of ids) this.chosen.set(id, this.namespace());
@@ -131,7 +132,7 @@ export class Selection {
   }
 
   clear() {
-    for (const row of $$('[data-row]', this.root)) this.set(row, false);
+    for (const row of this.rows()) this.set(row, false);
     this.chosen.clear();
     this.draw();
   }
@@ -139,7 +140,7 @@ export class Selection {
   // Rows were replaced: those that are chosen still are.
   refresh(keep = true) {
     if (!keep) this.chosen.clear();
-    for (const row of $$('[data-row]', this.root)) this.set(row, this.chosen.has(row.dataset.id));
+    for (const row of this.rows()) this.set(row, this.chosen.has(row.dataset.id));
     this.last = null;
     this.draw();
   }
@@ -148,7 +149,7 @@ export class Selection {
     this.bar.hidden = !this.chosen.size;
     this.count.textContent = t('bulk.count', { count: this.chosen.size });
     const total = Number($('#summary', this.root)?.dataset.total || 0);
-    const shown = $$('[data-row]', this.root).length;
+    const shown = this.rows().length;
     const most = this.matching && total > shown ? total : shown;
     this.all.hidden = this.chosen.size >= most;
     this.all.textContent = this.matching && total > shown ? t('bulk.all', { count: total }) : t('bulk.all_shown', { count: shown });

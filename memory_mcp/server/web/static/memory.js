@@ -1,5 +1,6 @@
 // A memory: read, edit as it was read, delete, and what it was.
-import { change } from './bulk.js';
+import { Selection, change } from './bulk.js';
+import { offerInvisible } from './invisible.js';
 
 export function mount(root, page) {
   const { $, complain, confirm, copy, el, icon, show, toast } = page.ui;
@@ -16,10 +17,17 @@ export function mount(root, page) {
   let expected = revision;
   let saved = null;
   let leaving = false;
+  let selection = null;
+
+  offerInvisible($('#content', root));
 
   async function loadRelated() {
     const related = $('#related', root);
-    try { show(related, await text('related')); } catch (error) {
+    try {
+      show(related, await text('related'));
+      selection?.end();
+      selection = new Selection(related, { namespace: () => namespace, after: loadRelated });
+    } catch (error) {
       if (error.name === 'AbortError') return;
       related.replaceChildren(el('p', { class: 'dim' }, page.t('memory.related_failed'), ' ', error.message));
     }
@@ -174,5 +182,5 @@ export function mount(root, page) {
       el('p', { class: 'actions' }, el('button', { class: 'button small', type: 'button', onclick: () => page.reload() }, page.t('search.show'))))));
   }
 
-  return () => { leaving = true; ending.abort(); unheard(); };
+  return () => { leaving = true; ending.abort(); unheard(); selection?.end(); };
 }

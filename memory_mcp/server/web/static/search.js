@@ -44,6 +44,7 @@ export function mount(root, page) {
       if (signal.aborted || leaving) return;
       heard.clear();
       show(results, html);
+      countFilters();
       selection.refresh();
       say($('#summary', results)?.textContent ?? $('h2', results)?.textContent ?? '');
       if (focus) $(focus, results)?.focus();
@@ -119,6 +120,15 @@ export function mount(root, page) {
     if (!form.hidden) $('input, select', form).focus();
   });
 
+  // On a small screen filters would push the list out of sight.
+  if (window.innerWidth <= 800) { form.hidden = true; $('#filter-toggle', root).setAttribute('aria-expanded', 'false'); }
+  function countFilters() {
+    const used = [...query().keys()].filter((name) => ['namespace', 'tags', 'type', 'time_expr', 'document', 'mode', 'conversation_id', 'metadata', 'after', 'before'].includes(name)).length;
+    const badge = $('#filter-toggle .badge', root);
+    badge.hidden = !used;
+    badge.textContent = String(used);
+  }
+
   const namespace = () => form.elements.namespace?.value.trim() || page.session.namespace;
   const selection = new Selection(results, {
     namespace,
@@ -141,6 +151,8 @@ export function mount(root, page) {
   const matchAll = selection.matching ?? (async () => (await page.act('memories.matching', matchingBody())).data);
   const refresh = selection.refresh.bind(selection);
   selection.refresh = (keep) => { selection.matching = isListed() ? matchAll : null; refresh(keep); };
+
+  countFilters();
 
   // More of a list is put beneath what is there.
   results.addEventListener('click', async ({ target }) => {

@@ -17,11 +17,13 @@ from memory_mcp.domain.models import MAX_QUERY, Change, Memory, Metadata, Revisi
 from memory_mcp.domain.principal import Reach
 from memory_mcp.memories.differences import Piece, differences
 from memory_mcp.memories.related import Related
+from memory_mcp.search.excerpts import WordFinder
 from memory_mcp.server.web.cards import card, marked, named
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Action, Answer, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.fields import MemoryId, Namespace
+from memory_mcp.tools.json_text import is_left_out
 from memory_mcp.tools.services import Services
 from memory_mcp.tools.update import UPDATE, UpdateArguments
 
@@ -72,12 +74,12 @@ async def load(visit: Visit, query: MemoryPageArguments) -> Mapping[str, object]
             return await memories.deleted(query.memory_id, reach), True
 
     memory, is_deleted = await visit.run("memory", work)
-    words = query.query if len(memory.content) <= MARKED else ""
+    is_marked = bool(query.query.strip()) and len(memory.content) <= MARKED
     return {
         "memory": memory,
         "named": named(memory.namespace, visit.reach),
         "is_deleted": is_deleted,
-        "pieces": marked(memory.content, words) if words else (),
+        "pieces": marked(memory.content, WordFinder(query.query)) if is_marked else (),
     }
 
 
@@ -209,6 +211,18 @@ class EditArguments(UpdateArguments):
     """The new values, and where the memory lies."""
 
     namespace: Namespace | None = None
+
+    @classmethod
+    def refuse_empty(cls, given: Mapping[str, object]) -> None:
+        """Refuse what a form holds when somebody has emptied it; a tool's caller means nothing by that.
+
+        Raises:
+            InvalidArgumentError: names the field.
+        """
+        super().refuse_empty(given)
+        for name in ("content", "type"):
+            if is_left_out(name, given.get(name)):
+                raise InvalidArgumentError(name, "must not be blank")
 
 
 async def edit(visit: Visit, arguments: EditArguments) -> Answer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, Final, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from pydantic import Field
 from starlette.requests import Request as HttpRequest
@@ -15,11 +15,13 @@ from starlette.responses import JSONResponse, Response
 
 from memory_mcp.domain.documents import Document
 from memory_mcp.domain.errors import ForbiddenError, InvalidArgumentError, NotFoundError
+from memory_mcp.domain.localtime import local
 from memory_mcp.domain.models import DEFAULT_TYPE, DOCUMENT, MAX_QUERY
 from memory_mcp.search.models import SearchMode
 from memory_mcp.search.times import BEGINNING, understand
 from memory_mcp.server.web.bulk_actions import BULK_ACTIONS
 from memory_mcp.server.web.cards import Card, hit_cards, listed_card
+from memory_mcp.server.web.rendering import to_json
 from memory_mcp.server.web.view import Nav, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.explained import made_of
@@ -29,7 +31,9 @@ from memory_mcp.tools.search import SEARCH as SEARCH_TOOL
 from memory_mcp.tools.search import SearchResult
 from memory_mcp.tools.services import Services
 
-AT_ONCE: Final = 30
+HITS: Final = 20
+"""Hits at first: at 100,000 memories 30 take twice as long as 20, because more candidates are weighed."""
+LISTED: Final = 30
 SUGGESTED: Final = 12
 LOOKED_THROUGH: Final = 500
 """Documents among which a title is looked for."""
@@ -44,7 +48,7 @@ class SearchPageArguments(FilterArguments):
     document: ConversationId | None = None
     """Only its sections, whose conversation it is."""
     mode: SearchMode = "auto"
-    limit: Annotated[int, Field(ge=1, le=100)] = AT_ONCE
+    limit: Annotated[int | None, Field(ge=1, le=100)] = None
     cursor: Annotated[str | None, Field(max_length=MAX_CURSOR)] = None
 
     @property
@@ -55,6 +59,19 @@ class SearchPageArguments(FilterArguments):
         return given | ({"conversation_id": self.document} if self.document else {})
 
     @property
+    def unlisted(self) -> dict[str, str]:
+        """The filters that only an address can hold, as text."""
+        shown = {"conversation_id": self.conversation_id, "metadata": self.metadata and to_json(self.metadata)}
+        times = {"after": self.after and local(self.after), "before": self.before and local(self.before)}
+        return {name: str(value) for name, value in (shown | times).items() if value}
+
+    def without(self, name: str) -> str:
+        """Return the address of this search without a filter."""
+        given = self.model_dump(mode="json", exclude_defaults=True, exclude={name, "cursor", "limit"})
+        texts = {key: to_json(value) if key == "metadata" else value for key, value in given.items()}
+        return f"/?{urlencode(texts, doseq=True)}"
+
+    @property
     def is_narrow(self) -> bool:
         """Whether there is any filter beside the namespace."""
         return bool(self.filters_given.keys() - {"namespace", "tag_match"})
@@ -62,10 +79,10 @@ class SearchPageArguments(FilterArguments):
 
 @dataclass(frozen=True, slots=True)
 class TimeRead:
-    """What the words for a time were read as."""
+    """Which times of creation the filters were read as."""
 
     start: datetime | None
-    end: datetime
+    end: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +106,7 @@ async def load(visit: Visit, query: SearchPageArguments) -> Mapping[str, object]
     """Return what the template shows."""
     interval: TimeRead | None = None
     try:
-        interval = await _interval(query.time_expr)
+        interval = await _interval(query)
         namespace = visit.reach.of(query.namespace)
         found = await (_searched if query.query.strip() else _listed)(visit, query, namespace)
     except (InvalidArgumentError, ForbiddenError) as error:
@@ -98,22 +115,25 @@ async def load(visit: Visit, query: SearchPageArguments) -> Mapping[str, object]
     return {"found": found, "interval": interval, "document_title": document, "types": KNOWN_TYPES}
 
 
-async def _interval(expression: str | None) -> TimeRead | None:
-    if not expression:
-        return None
-    start, end = await understand(expression)
-    return TimeRead(None if start == BEGINNING else start, end)
+async def _interval(query: SearchPageArguments) -> TimeRead | None:
+    """Return the times of creation that the filters leave, where they name any."""
+    starts, ends = [query.after] if query.after else [], [query.before] if query.before else []
+    if query.time_expr:
+        start, end = await understand(query.time_expr)
+        starts += [] if start == BEGINNING else [start]
+        ends.append(end)
+    return TimeRead(max(starts, default=None), min(ends, default=None)) if starts or ends else None
 
 
 async def _searched(visit: Visit, query: SearchPageArguments, namespace: str) -> FoundMemories:
-    asked = {"query": query.query, "mode": query.mode, "limit": query.limit, "explain": True}
+    asked = {"query": query.query, "mode": query.mode, "limit": query.limit or HITS, "explain": True}
     result = await visit.call(SEARCH_TOOL, query.filters_given | asked)
     steps = [] if result.explain_query is None else made_of(result.explain_query, result.explain_documents)
     return FoundMemories(hit_cards(result, query.query, namespace, visit.reach), result=result, steps=steps)
 
 
 async def _listed(visit: Visit, query: SearchPageArguments, namespace: str) -> FoundMemories:
-    given = query.filters_given | {"limit": query.limit} | ({"cursor": query.cursor} if query.cursor else {})
+    given = query.filters_given | {"limit": query.limit or LISTED} | ({"cursor": query.cursor} if query.cursor else {})
     listed = await visit.call(LIST, given)
     cards = [listed_card(memory, namespace, visit.reach) for memory in listed.memories]
     return FoundMemories(cards, listed.total, listed.next_cursor)
