@@ -7,7 +7,7 @@ import random
 import sys
 from array import array
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from memory_mcp.domain.ports import Snapshots
 from memory_mcp.mapping import wire
 from memory_mcp.mapping.errors import MapError
 from memory_mcp.mapping.kept import KeptMap
+from memory_mcp.mapping.wire import ReportShare
 
 PROGRAM: Final = "memory_mcp.mapping.drawing_process"
 SAMPLED: Final = 20_000
@@ -36,9 +37,6 @@ _REPORT: Final = "report the bug, or turn the map off with MCP_MEMORY_WEB_ENABLE
 _LEARNING, _PLACING = 0.2, 0.5
 """The shares of the work before these steps."""
 
-Report = Callable[[float], None]
-"""Gets the share that is done, 0-1."""
-
 
 class _Placed(NamedTuple):
     """What the process has placed."""
@@ -56,7 +54,7 @@ class Drawing:
 
     store: Snapshots
     space: Space
-    report: Report
+    report: ReportShare
 
     async def whole(self) -> KeptMap:
         """Lay out all memories anew.
@@ -86,14 +84,14 @@ class Drawing:
             raise MapError(NO_VECTORS)
         sample = sorted(random.sample(keys, min(SAMPLED, len(keys))))
         async with _started() as process:
-            await self._send(process, wire.Order(self.space.dimensions).line())
+            await self._send(process, wire.DrawingOrder(self.space.dimensions).line())
             await self._rows(process, sample, 0, _LEARNING)
             new = await self._placed(process, keys)
         return KeptMap(self.space.id, datetime.now(UTC), len(keys), new.keys, new.xs, new.ys, new.model)
 
     async def _further(self, known: KeptMap, keys: Sequence[int]) -> KeptMap:
         async with _started() as process:
-            order = wire.Order(self.space.dimensions, len(known.model))
+            order = wire.DrawingOrder(self.space.dimensions, len(known.model))
             await self._send(process, order.line() + known.model)
             new = await self._placed(process, keys)
         return known.with_more(new.keys, new.xs, new.ys)
@@ -152,7 +150,7 @@ class Drawing:
             await process.stdin.drain()
 
     async def _drawn(self, process: Process) -> wire.Drawn:
-        """Report how far the process is until it is done."""
+        """ReportShare how far the process is until it is done."""
         assert process.stdout is not None  # noqa: S101 - a pipe
         while True:
             try:

@@ -43,7 +43,7 @@ def _limit(kind: int, most: int) -> None:
 
 
 def _draw(given: BinaryIO, told: BinaryIO) -> None:
-    order = wire.Order.parsed(given.readline())
+    order = wire.DrawingOrder.parsed(given.readline())
     if order.model:
         model = _unpacked(given.read(order.model))
     else:

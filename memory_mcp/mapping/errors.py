@@ -1,9 +1,7 @@
-"""The errors of maps."""
+"""Why a map was not drawn."""
 
 from __future__ import annotations
 
-from memory_mcp.domain.errors import MemoryMcpError
 
-
-class MapError(MemoryMcpError):
-    """The map cannot be drawn; the message says why and what fixes it."""
+class MapError(Exception):
+    """The map cannot be drawn; the message says why and what fixes it. No caller gets it: the map's state tells."""

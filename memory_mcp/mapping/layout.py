@@ -6,16 +6,16 @@ landmarks nearest to it, so that a new one finds its place later without moving 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_mcp.mapping.wire import ReportShare
+
 Floats = NDArray[np.float32]
-Report = Callable[[float], None]
-"""Gets the share that is done, 0-1."""
 
 SAMPLED: Final = 20_000
 """Vectors from which directions and landmarks are learned."""
@@ -56,24 +56,30 @@ class Model:
         return np.concatenate([np.empty((0, 2), np.float32), *map(self._place, _blocks(vectors))])
 
     def _place(self, vectors: Floats) -> Floats:
-        rows = (vectors.astype(np.float32) - self.mean) @ self.directions
-        count = min(NEIGHBOURS, len(self.landmarks))
-        distances = _distances(rows, self.landmarks)
-        nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
-        distances = np.take_along_axis(distances, nearest, 1)
-        order = np.argsort(distances, axis=1)
-        nearest, distances = (np.take_along_axis(each, order, 1) for each in (nearest, distances))
+        rows = ((vectors - self.mean) @ self.directions).astype(np.float32)
+        nearest, distances = _nearest(rows, self.landmarks)
         near = self.places[nearest]
         beside = np.square(near - near[:, :1]).sum(2) <= self.reach**2
-        scale = np.maximum(distances[:, 1:4].mean(1, keepdims=True) if count > 3 else distances.max(), _TINY)
+        scale = np.maximum(distances[:, 1:4].mean(1, keepdims=True) if nearest.shape[1] > 3 else distances.max(), _TINY)
         weights = np.exp(-distances / scale * 2) * beside
         weights /= weights.sum(1, keepdims=True)
-        placed: Floats = (weights[..., None] * near).sum(1)
         rest = rows - np.einsum("ij,ijk->ik", weights, self.landmarks[nearest])
-        return placed + SPREAD * self.reach * (rest @ _askew(rows.shape[1])) / np.sqrt(scale)
+        beyond = SPREAD * self.reach * (rest @ _askew(rows.shape[1])) / np.sqrt(scale)
+        placed: Floats = ((weights[..., None] * near).sum(1) + beyond).astype(np.float32)
+        return placed
 
 
-def learn(vectors: Floats, report: Report) -> Model:
+def _nearest(rows: Floats, landmarks: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return which landmarks are nearest to each row, the nearest first, and their squared distances."""
+    count = min(NEIGHBOURS, len(landmarks))
+    distances = _distances(rows, landmarks)
+    some = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(distances, some, 1), axis=1)
+    nearest: NDArray[np.intp] = np.take_along_axis(some, order, 1)
+    return nearest, np.take_along_axis(distances, nearest, 1)
+
+
+def learn(vectors: Floats, report: ReportShare) -> Model:
     """Lay out landmarks among these vectors, of which there is at least one."""
     random = np.random.default_rng(_SEED)
     chosen = random.permutation(len(vectors))[:SAMPLED]
@@ -107,11 +113,12 @@ def _askew(count: int) -> Floats:
 
 def _distances(rows: Floats, others: Floats) -> Floats:
     """Return the squared distances."""
-    products = rows @ others.T
+    products: Floats = rows @ others.T
     products *= -2
     products += np.square(rows).sum(1)[:, None]
     products += np.square(others).sum(1)
-    return np.maximum(products, 0, out=products)
+    np.maximum(products, 0, out=products)
+    return products
 
 
 def _centres(rows: Floats, random: np.random.Generator) -> Floats:
@@ -126,7 +133,7 @@ def _centres(rows: Floats, random: np.random.Generator) -> Floats:
     return centres
 
 
-def _laid_out(rows: Floats, report: Report) -> Floats:
+def _laid_out(rows: Floats, report: ReportShare) -> Floats:
     """Return places on the plane (t-SNE), from the two main directions on."""
     if len(rows) < 4:
         return rows[:, :2] if rows.shape[1] > 1 else np.hstack([rows, np.zeros_like(rows)])

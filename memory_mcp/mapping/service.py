@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
 
-from memory_mcp.domain.errors import MemoryMcpError, StoreError
+from memory_mcp.domain.errors import StoreError
 from memory_mcp.domain.models import Filters, Memory
 from memory_mcp.domain.ports import ChartedStore, Snapshot
 from memory_mcp.logger import Logger
@@ -47,7 +47,7 @@ class MapState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class MapProgress:
     """How far a map is."""
 
     state: MapState
@@ -81,7 +81,7 @@ class Maps:
         self._known: KeptMap | None = None
         self._stamp: tuple[int, int] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._progress = Progress(MapState.MISSING)
+        self._progress = MapProgress(MapState.MISSING)
         """Of what this process draws, or drew last."""
         self._is_quiet = False
         """Whether only what is new is drawn, while the map is shown as it is."""
@@ -105,16 +105,18 @@ class Maps:
             return None
         return found.st_mtime_ns, found.st_ino
 
-    async def progress(self) -> Progress:
+    async def progress(self) -> MapProgress:
         """Return how far the map is."""
         drawing = self._progress
         if drawing.state is MapState.DRAWING and self._task and self._task.done():
-            return Progress(MapState.FAILED, 0, "drawing the map failed; draw it again, or report the bug with the log")
+            return MapProgress(
+                MapState.FAILED, 0, "drawing the map failed; draw it again, or report the bug with the log"
+            )
         if drawing.state is MapState.FAILED or (drawing.state is MapState.DRAWING and not self._is_quiet):
             return drawing
         if await self.current():
-            return Progress(MapState.READY, 1.0)
-        return Progress(MapState.MISSING, 0, READ_ONLY) if self._read_only else drawing
+            return MapProgress(MapState.READY, 1.0)
+        return MapProgress(MapState.MISSING, 0, READ_ONLY) if self._read_only else drawing
 
     async def keep_up(self) -> None:
         """Draw what the map lacks, in the background, if there is anything new."""
@@ -136,7 +138,7 @@ class Maps:
         """Begin to draw in the background, unless that is being done; see `progress`."""
         if not self._is_busy:
             self._is_quiet = not anew
-            self._progress = Progress(MapState.DRAWING)
+            self._progress = MapProgress(MapState.DRAWING)
             self._task = asyncio.create_task(self._draw(anew=anew))
 
     async def _draw(self, *, anew: bool) -> None:
@@ -144,10 +146,10 @@ class Maps:
             async with self._leased() as is_ours:
                 if is_ours:
                     await self._drawn_under_lease(anew=anew)
-            self._progress = Progress(MapState.READY if is_ours else MapState.ELSEWHERE, 1.0 if is_ours else 0.0)
-        except MemoryMcpError as error:
+            self._progress = MapProgress(MapState.READY if is_ours else MapState.ELSEWHERE, 1.0 if is_ours else 0.0)
+        except (MapError, StoreError) as error:
             log.warning("the map was not drawn", cause=str(error))
-            self._progress = Progress(MapState.FAILED, 0, error.with_fix())
+            self._progress = MapProgress(MapState.FAILED, 0, str(error))
 
     async def _drawn_under_lease(self, *, anew: bool) -> None:
         space = await self._store.read(lambda it: it.space(), is_short=True)
@@ -160,7 +162,7 @@ class Maps:
             await asyncio.to_thread(files.write, self._path, drawn)
 
     def _report(self, share: float) -> None:
-        self._progress = Progress(MapState.DRAWING, share)
+        self._progress = MapProgress(MapState.DRAWING, share)
 
     @asynccontextmanager
     async def _leased(self) -> AsyncIterator[bool]:

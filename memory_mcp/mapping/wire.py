@@ -9,15 +9,19 @@ and all y (uint16, little-endian).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from struct import Struct
 from typing import Final
 
 SIZE: Final = Struct("<I")
 
+ReportShare = Callable[[float], None]
+"""Gets the share that is done, 0-1."""
+
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class DrawingOrder:
     """What is to be drawn."""
 
     dimensions: int
@@ -28,8 +32,8 @@ class Order:
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @staticmethod
-    def parsed(line: bytes) -> Order:
-        return Order(**json.loads(line))
+    def parsed(line: bytes) -> DrawingOrder:
+        return DrawingOrder(**json.loads(line))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ LAST: Final = datetime(9980, 1, 1, tzinfo=UTC)
 _TINY: Final = timedelta(microseconds=1)
 
 
-class Unit(StrEnum):
+class TimeUnit(StrEnum):
     """What is counted together."""
 
     HOUR = "hour"
@@ -31,11 +31,11 @@ class Unit(StrEnum):
 
 
 LONGEST: Final = (
-    (Unit.HOUR, timedelta(days=4)),
-    (Unit.DAY, timedelta(days=400)),
-    (Unit.WEEK, timedelta(days=366 * 6)),
-    (Unit.MONTH, timedelta(days=366 * 30)),
-    (Unit.YEAR, timedelta(days=366 * 400)),
+    (TimeUnit.HOUR, timedelta(days=4)),
+    (TimeUnit.DAY, timedelta(days=400)),
+    (TimeUnit.WEEK, timedelta(days=366 * 6)),
+    (TimeUnit.MONTH, timedelta(days=366 * 30)),
+    (TimeUnit.YEAR, timedelta(days=366 * 400)),
 )
 """The longest interval that is shown in a unit, so that a chart has some hundred bars at most."""
 
@@ -53,7 +53,7 @@ class Bar:
 class Density:
     """The memories of an interval."""
 
-    unit: Unit
+    unit: TimeUnit
     bars: tuple[Bar, ...]
     first: datetime | None = None
     """When the first memory of all was created that the filters let pass, whatever the interval."""
@@ -71,7 +71,7 @@ class Timeline:
     def __init__(self, store: Snapshots) -> None:
         self._store = store
 
-    async def density(self, filters: Filters, unit: Unit | None = None) -> Density:
+    async def density(self, filters: Filters, unit: TimeUnit | None = None) -> Density:
         """Count the memories that pass the filters, from `after` to `before` where these are given.
 
         The interval is widened to whole units; without a unit, the finest that its length allows is taken.
@@ -80,7 +80,7 @@ class Timeline:
         def count(snapshot: Snapshot) -> Density:
             extent = snapshot.extent(replace(filters, after=None, before=None))
             if extent is None:
-                return Density(unit or Unit.DAY, ())
+                return Density(unit or TimeUnit.DAY, ())
             first, last = extent
             since = _within(filters.after or first)
             until = max(_within(filters.before or last + _TINY), since + _TINY)
@@ -97,14 +97,14 @@ def _within(moment: datetime) -> datetime:
     return min(max(moment, FIRST), LAST)
 
 
-def unit_for(length: timedelta, wished: Unit | None = None) -> Unit:
+def unit_for(length: timedelta, wished: TimeUnit | None = None) -> TimeUnit:
     """Return the finest unit for an interval; a coarser one if that is wished for."""
-    finest = next((unit for unit, longest in LONGEST if length <= longest), Unit.DECADE)
-    order = list(Unit)
+    finest = next((unit for unit, longest in LONGEST if length <= longest), TimeUnit.DECADE)
+    order = list(TimeUnit)
     return finest if wished is None else max(finest, wished, key=order.index)
 
 
-def edges_of(since: datetime, until: datetime, unit: Unit) -> Iterator[datetime]:
+def edges_of(since: datetime, until: datetime, unit: TimeUnit) -> Iterator[datetime]:
     """Yield where the units begin that cover an interval, and where the last one ends."""
     edge = _begin(since, unit)
     yield edge
@@ -113,17 +113,17 @@ def edges_of(since: datetime, until: datetime, unit: Unit) -> Iterator[datetime]
         yield edge
 
 
-def _begin(moment: datetime, unit: Unit) -> datetime:
+def _begin(moment: datetime, unit: TimeUnit) -> datetime:
     """Return when the unit began in which a moment lies."""
-    if unit is Unit.HOUR:
+    if unit is TimeUnit.HOUR:
         local = moment.astimezone()
         return moment - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
     return _midnight(_BEGINS[unit](moment.astimezone().date()))
 
 
-def _next(edge: datetime, unit: Unit) -> datetime:
+def _next(edge: datetime, unit: TimeUnit) -> datetime:
     """Return when the next unit begins; an hour is as long as a clock takes, whatever the clocks show."""
-    if unit is Unit.HOUR:
+    if unit is TimeUnit.HOUR:
         return edge + timedelta(hours=1)
     day = edge.astimezone().date()
     return _midnight(_BEGINS[unit](_BEGINS[unit](day) + _MORE[unit]))
@@ -135,19 +135,19 @@ def _midnight(day: date) -> datetime:
     return datetime.fromtimestamp(local.timestamp(), UTC)  # astimezone() is an hour off where clocks skip midnight
 
 
-_BEGINS: Final[dict[Unit, Callable[[date], date]]] = {
-    Unit.DAY: lambda day: day,
-    Unit.WEEK: lambda day: day - timedelta(days=day.weekday()),
-    Unit.MONTH: lambda day: day.replace(day=1),
-    Unit.YEAR: lambda day: day.replace(month=1, day=1),
-    Unit.DECADE: lambda day: day.replace(year=max(1, day.year // 10 * 10), month=1, day=1),
+_BEGINS: Final[dict[TimeUnit, Callable[[date], date]]] = {
+    TimeUnit.DAY: lambda day: day,
+    TimeUnit.WEEK: lambda day: day - timedelta(days=day.weekday()),
+    TimeUnit.MONTH: lambda day: day.replace(day=1),
+    TimeUnit.YEAR: lambda day: day.replace(month=1, day=1),
+    TimeUnit.DECADE: lambda day: day.replace(year=max(1, day.year // 10 * 10), month=1, day=1),
 }
 """The first day of the unit with a day."""
 _MORE: Final = {
-    Unit.DAY: timedelta(days=1),
-    Unit.WEEK: timedelta(days=7),
-    Unit.MONTH: timedelta(days=32),
-    Unit.YEAR: timedelta(days=367),
-    Unit.DECADE: timedelta(days=3_660),
+    TimeUnit.DAY: timedelta(days=1),
+    TimeUnit.WEEK: timedelta(days=7),
+    TimeUnit.MONTH: timedelta(days=32),
+    TimeUnit.YEAR: timedelta(days=367),
+    TimeUnit.DECADE: timedelta(days=3_660),
 }
 """From a unit's first day into the next one."""

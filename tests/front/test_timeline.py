@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_mcp.domain.models import Chunk, Embedded, Filters, NewMemory
-from memory_mcp.memories.timeline import LONGEST, Density, Timeline, Unit, edges_of, unit_for
+from memory_mcp.memories.timeline import LONGEST, Density, Timeline, TimeUnit, edges_of, unit_for
 from tests.fakes.store import FakeStore
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(-61_000_000_000, 252_000_000_000).map(lambda seconds: EPOCH + timedelta(seconds=seconds))
 
 
-async def density(*moments: datetime, **filters: datetime) -> Density:
+async def density(*moments: datetime, after: datetime | None = None, before: datetime | None = None) -> Density:
     """Count memories of these moments."""
     store = FakeStore()
     whole = Embedded((Chunk(0, 1),), None)
     await store.add([(NewMemory(f"{at}", "here", created_at=moment), whole) for at, moment in enumerate(moments)])
-    return await Timeline(store).density(Filters("here", **filters))
+    return await Timeline(store).density(Filters("here", after=after, before=before))
 
 
 async def test_nothing_has_no_bars() -> None:
@@ -49,7 +49,7 @@ async def test_the_hour_that_comes_twice_is_two() -> None:
     """Hours are as long as a clock takes, so that none counts the memories of two."""
     twice = [datetime(2025, 10, 26, hour, 30, tzinfo=UTC) for hour in (0, 1)]
     hours = await density(*twice)
-    assert (hours.unit, [bar.memories for bar in hours.bars]) == (Unit.HOUR, [1, 1])
+    assert (hours.unit, [bar.memories for bar in hours.bars]) == (TimeUnit.HOUR, [1, 1])
 
 
 async def test_an_interval_is_widened_to_whole_units_and_knows_the_rest() -> None:
@@ -58,22 +58,22 @@ async def test_an_interval_is_widened_to_whole_units_and_knows_the_rest() -> Non
     found = await density(
         *moments, after=datetime(2025, 5, 5, 11, 30, tzinfo=UTC), before=datetime(2025, 5, 20, tzinfo=UTC)
     )
-    assert (found.unit, found.memories, found.first, found.last) == (Unit.DAY, 1, moments[0], moments[2])
+    assert (found.unit, found.memories, found.first, found.last) == (TimeUnit.DAY, 1, moments[0], moments[2])
     assert found.bars[0].memories == 1
 
 
 @pytest.mark.parametrize(
-    ("length", "unit"), [(timedelta(hours=1), Unit.HOUR), *((most, unit) for unit, most in LONGEST)]
+    ("length", "unit"), [(timedelta(hours=1), TimeUnit.HOUR), *((most, unit) for unit, most in LONGEST)]
 )
-def test_the_unit_is_the_finest_of_which_some_hundred_fit(length: timedelta, unit: Unit) -> None:
+def test_the_unit_is_the_finest_of_which_some_hundred_fit(length: timedelta, unit: TimeUnit) -> None:
     """A wish can only make it coarser."""
     assert unit_for(length) is unit
-    assert unit_for(length, Unit.HOUR) is unit
+    assert unit_for(length, TimeUnit.HOUR) is unit
     assert unit_for(timedelta(hours=1), unit) is unit
 
 
-@given(MOMENTS, st.integers(1, 40_000), st.sampled_from(list(Unit)))
-def test_units_follow_one_another_and_cover_the_interval(since: datetime, hours: int, unit: Unit) -> None:
+@given(MOMENTS, st.integers(1, 40_000), st.sampled_from(list(TimeUnit)))
+def test_units_follow_one_another_and_cover_the_interval(since: datetime, hours: int, unit: TimeUnit) -> None:
     """Whatever the zone's history."""
     until = since + timedelta(hours=hours)
     edges = list(edges_of(since, until, unit_for(until - since, unit)))

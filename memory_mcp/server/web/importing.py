@@ -27,14 +27,14 @@ COUNTED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class ReportLines:
     """The first of some lines, and how many there are."""
 
     first: Sequence[str]
     count: int
 
     @classmethod
-    def of(cls, lines: Sequence[str]) -> Lines:
+    def of(cls, lines: Sequence[str]) -> ReportLines:
         return cls(lines[:SHOWN], len(lines))
 
     @property
@@ -54,7 +54,7 @@ class ImportPlan:
     namespaces: Mapping[str, int] | None = None
     remarks: Sequence[tuple[str, str, int]] = ()
     """Kind, sentence, and how many memories it is true of."""
-    skipped: Lines = Lines((), 0)
+    skipped: ReportLines = ReportLines((), 0)
     is_cut: bool = False
     """Whether the file ends early."""
 
@@ -66,10 +66,10 @@ class ImportReport:
     created: int
     known: int
     pending: int
-    conflicts: Lines
-    differences: Lines = Lines((), 0)
-    deleted_there: Lines = Lines((), 0)
-    renamed: Lines = Lines((), 0)
+    conflicts: ReportLines
+    differences: ReportLines = ReportLines((), 0)
+    deleted_there: ReportLines = ReportLines((), 0)
+    renamed: ReportLines = ReportLines((), 0)
     run: str | None = None
     """By which it can be undone."""
 
@@ -92,8 +92,8 @@ async def import_own(visit: Visit, source: Path, operation: Operation) -> Import
         await operation.confirmed(plan)
         operation.enter("importing", plan.memories)
         done = await visit.run("import", work, (Scope.ADMIN,), "bulk")
-    renamed = Lines.of(done.renamed)
-    return ImportReport(done.created, done.known, done.pending, Lines.of(done.conflicts), renamed=renamed)
+    renamed = ReportLines.of(done.renamed)
+    return ImportReport(done.created, done.known, done.pending, ReportLines.of(done.conflicts), renamed=renamed)
 
 
 def _counted(source: Path, operation: Operation) -> ImportPlan:
@@ -153,7 +153,7 @@ def _called(path: Path, name: str) -> Iterator[None]:
 
 def _shown(plan: Plan) -> ImportPlan:
     remarks = [(kind, what, len(source_ids)) for (kind, what), source_ids in plan.remarks.items()]
-    skipped = Lines.of([f"{source_id}: {why}" for source_id, why in plan.skipped])
+    skipped = ReportLines.of([f"{source_id}: {why}" for source_id, why in plan.skipped])
     return ImportPlan(plan.taken, plan.versions, plan.deleted, dict(plan.namespaces), remarks, skipped)
 
 
@@ -162,8 +162,8 @@ def _told(moved: Moved, run: str | None) -> ImportReport:
         moved.created,
         moved.known,
         moved.pending,
-        Lines.of(moved.conflicts),
-        Lines.of(moved.differences),
-        Lines.of(moved.deleted_there),
+        ReportLines.of(moved.conflicts),
+        ReportLines.of(moved.differences),
+        ReportLines.of(moved.deleted_there),
         run=run,
     )

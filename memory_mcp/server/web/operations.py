@@ -89,7 +89,7 @@ class Operation:
         self._word.set()
 
 
-Work = Callable[[Operation], Awaitable[object]]
+OperationWork = Callable[[Operation], Awaitable[object]]
 """Returns the report; raises MemoryMcpError."""
 
 
@@ -100,7 +100,7 @@ class Operations:
         self._held: dict[str, Operation] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, owner: str, kind: str, subject: str, work: Work, *, can_cancel: bool = True) -> Operation:
+    def start(self, owner: str, kind: str, subject: str, work: OperationWork, *, can_cancel: bool = True) -> Operation:
         """Begin something.
 
         Raises:
@@ -116,7 +116,7 @@ class Operations:
         task.add_done_callback(partial(self._settle, operation))
         return operation
 
-    async def _run(self, operation: Operation, work: Work) -> None:
+    async def _run(self, operation: Operation, work: OperationWork) -> None:
         try:
             operation.report = await work(operation)
             operation.state = OperationState.DONE

@@ -23,7 +23,7 @@ _MB: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class UploadBounds:
     """What is accepted."""
 
     files: int
@@ -60,7 +60,7 @@ class Upload:
     """Of the files, in order; named by their numbers."""
 
 
-async def receive(stream: AsyncIterator[bytes], folder: Path, bounds: Bounds) -> Upload:
+async def receive(stream: AsyncIterator[bytes], folder: Path, bounds: UploadBounds) -> Upload:
     """Write the files of a request to a folder.
 
     Raises:
@@ -89,7 +89,7 @@ def _head(line: bytes) -> UploadHead:
         raise InvalidArgumentError(name, first["msg"]) from error
 
 
-def _check(head: UploadHead, bounds: Bounds) -> None:
+def _check(head: UploadHead, bounds: UploadBounds) -> None:
     if not head.files:
         raise InvalidArgumentError("files", "choose at least one file")
     if len(head.files) > bounds.files:

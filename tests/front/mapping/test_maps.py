@@ -6,6 +6,8 @@ import asyncio
 import json
 import math
 import random
+import subprocess
+import sys
 from array import array
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -13,18 +15,19 @@ from pathlib import Path
 
 import psutil
 import pytest
-from embedder_api.v1 import wire
+from embedder_api.v1 import wire as vectors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory_mcp.domain.errors import NotFoundError
 from memory_mcp.domain.models import Chunk, Embedded, Filters, NewMemory, Space
 from memory_mcp.maintenance.leases import Lease
-from memory_mcp.mapping import drawing, kept
+from memory_mcp.mapping import drawing, kept, wire
 from memory_mcp.mapping.kept import KeptMap
 from memory_mcp.mapping.points import Points
-from memory_mcp.mapping.service import LEASE, Maps, MapState
+from memory_mcp.mapping.service import LEASE, LEASE_S, Maps, MapState
 from memory_mcp.storage.sqlite.store import SqliteStore
+from tests.fakes.clock import FakeClock
 
 SPACE = Space("space-a", 16)
 HERE = [Filters("here")]
@@ -34,7 +37,7 @@ EACH = 30
 
 def towards(group: int, noise: random.Random) -> bytes:
     """Return a vector of a group."""
-    return wire.pack([(5.0 if place == group else 0.0) + noise.gauss(0, 1) for place in range(SPACE.dimensions)])
+    return vectors.pack([(5.0 if place == group else 0.0) + noise.gauss(0, 1) for place in range(SPACE.dimensions)])
 
 
 async def fill(store: SqliteStore, namespace: str, groups: Sequence[int], space: Space = SPACE) -> list[str]:
@@ -185,6 +188,36 @@ async def test_one_front_at_a_time_draws(store: SqliteStore, maps: Maps) -> None
     assert await drawn(maps) is MapState.READY
     second = maps_of(store)
     assert (await second.progress()).state is MapState.READY
+
+
+async def test_after_kill_9_another_front_begins_again(tmp_path: Path) -> None:
+    """As soon as the lease of the one that was killed has expired."""
+    clock = FakeClock()
+    store = SqliteStore(tmp_path / "memory.db", clock)
+    await fill(store, "here", [0, 1] * 5)
+    assert await Lease(store, LEASE).take(LEASE_S)
+    maps = maps_of(store)
+    assert await drawn(maps) is MapState.ELSEWHERE
+    clock.advance(LEASE_S + 1)
+    assert await drawn(maps) is MapState.READY
+    await store.close()
+
+
+def test_the_process_ends_with_the_front() -> None:
+    """Whether it waits for vectors, or lays them out."""
+    order = wire.DrawingOrder(4).line()
+    noise = random.Random(1)  # noqa: S311 - the same vectors each time
+    sample = wire.SIZE.pack(300) + b"".join(towards(0, noise) for _ in range(75))
+    for message in (order, order + sample, order + sample + wire.SIZE.pack(0)):
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", drawing.PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(message)
+        process.stdin.close()
+        process.stdout.close()
+        assert process.wait(30) is not None
 
 
 async def test_a_store_without_vectors_has_no_map(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ export function keepDrawn(element, draw) {
   return () => { observer.disconnect(); document.removeEventListener('themechange', draw); dark.removeEventListener('change', draw); };
 }
 
-// Round numbers up to a maximum, for the lines behind a chart.
-export function steps(most, wanted = 4) {
+// Round numbers up to a maximum, at least so far apart, for the lines behind a chart.
+export function steps(most, least = 0, wanted = 4) {
   if (!(most > 0)) return [0];
-  const rough = most / wanted;
+  const rough = Math.max(most / wanted, least);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => each >= rough);
   const found = [];
@@ -37,11 +37,11 @@ export function steps(most, wanted = 4) {
   return found;
 }
 
-export function grid(pen, area, most, format = compact.format) {
+export function grid(pen, area, most, { format = compact.format, least = 0 } = {}) {
   pen.lineWidth = 1;
   pen.textAlign = 'right';
   pen.textBaseline = 'middle';
-  for (const value of steps(most)) {
+  for (const value of steps(most, least)) {
     const y = Math.round(area.bottom - (value / (most || 1)) * (area.bottom - area.top)) + 0.5;
     pen.strokeStyle = colour('--line');
     pen.beginPath(); pen.moveTo(area.left, y); pen.lineTo(area.right, y); pen.stroke();
@@ -73,7 +73,7 @@ export function lines(canvas, series, { labels = [], format = compact.format } =
   const area = { left: 52, right: width - 8, top: 10, bottom: height - 24 };
   const all = series.flatMap((each) => each.values).filter((value) => value != null);
   const most = Math.max(...all, 0) * 1.08 || 1;
-  grid(pen, area, most, format);
+  grid(pen, area, most, { format });
   const count = Math.max(...series.map((each) => each.values.length), 2);
   const x = (at) => area.left + (at / (count - 1)) * (area.right - area.left);
   const y = (value) => area.bottom - (value / most) * (area.bottom - area.top);

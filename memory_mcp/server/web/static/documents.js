@@ -1,4 +1,4 @@
-import { change, follow } from './follow.js';
+import { change, chooses, follow } from './follow.js';
 import { refusal, send } from './send.js';
 
 export function mount(root, page) {
@@ -10,32 +10,32 @@ export function mount(root, page) {
   const following = follow(list, page, `/documents?${query}`);
   const adding = $('#drop', root) ? mountAdding(root, page) : () => {};
 
-  $('#filter', root).addEventListener('change', (event) => {
-    const state = event.target.value;
-    page.go(state ? `/documents?state=${state}` : '/documents');
-  });
+  chooses($('#filter', root), page, '/documents');
   root.addEventListener('click', async (event) => {
     const button = event.target.closest('[data-unwatch], #remove-missing');
     if (!button) return;
     const { unwatch, path } = button.dataset;
     const key = unwatch ? 'unwatch' : 'remove_missing';
     const yes = await page.ui.confirm({ title: page.t(`documents.${key}_title`), text: page.t(`documents.${key}_text`, { path }), yes: page.t(`documents.${key}`), kind: unwatch ? 'primary' : 'danger' });
-    if (yes) await change(page, `documents.${key}`, unwatch ? { id: unwatch } : {}, following);
+    if (yes) await change(page, `documents.${key}`, unwatch ? { id: unwatch } : { namespace: space() }, following);
   });
   $('#path-form', root)?.addEventListener('submit', async (event) => {
     event.preventDefault();
     const form = event.target;
     $('#path-error', root).textContent = '';
     try {
-      const { message } = await page.act('documents.ingest', { path: form.path.value.trim(), watch: form.watch?.checked ?? false, tags: tags(root, page) });
+      const { message } = await page.act('documents.ingest', { path: form.path.value.trim(), watch: form.watch?.checked ?? false, tags: tags(root, page), namespace: space() });
       page.ui.toast(message);
-      page.go('/jobs');
+      page.go(jobs());
     } catch (error) { $('#path-error', root).textContent = error.message; }
   });
   const deaf = page.live.on(page.ui.debounce(() => following.again(), 500));
   return () => { deaf(); following.stop(); adding(); };
 }
 
+// The namespace that the address names; null for the caller's own.
+const space = () => new URLSearchParams(location.search).get('namespace');
+const jobs = () => (space() ? `/jobs?${new URLSearchParams({ namespace: space() })}` : '/jobs');
 const tags = (root, page) => page.ui.$('#tags', root).value.split(',').map((tag) => tag.trim()).filter(Boolean);
 
 function mountAdding(root, page) {
@@ -52,9 +52,9 @@ function mountAdding(root, page) {
     $('#sending', root).hidden = false;
     $('#sending progress', root).removeAttribute('value');
     try {
-      const { message } = await send(page, 'documents.upload', files, { tags: tags(root, page) }, sending.signal);
+      const { message } = await send(page, 'documents.upload', files, { tags: tags(root, page), namespace: space() }, sending.signal);
       page.ui.toast(message);
-      page.go('/jobs');
+      page.go(jobs());
     } catch (error) {
       if (error.name !== 'AbortError') $('#send-error', root).textContent = error.message;
     } finally {

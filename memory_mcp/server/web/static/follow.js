@@ -72,3 +72,11 @@ export async function change(page, name, body, following) {
     return null;
   }
 }
+
+// A form of selects that say what a view shows: each choice is an address.
+export function chooses(form, page, path) {
+  form?.addEventListener('change', () => {
+    const given = [...new FormData(form)].filter(([, value]) => value);
+    page.go(given.length ? `${path}?${new URLSearchParams(given)}` : path);
+  });
+}

@@ -1,4 +1,4 @@
-import { change, follow } from './follow.js';
+import { change, chooses, follow } from './follow.js';
 
 export function mount(root, page) {
   const list = page.ui.$('#list', root);
@@ -6,6 +6,7 @@ export function mount(root, page) {
   const query = new URLSearchParams(location.search);
   query.set('part', 'list');
   const following = follow(list, page, `/jobs?${query}`);
+  chooses(page.ui.$('#filter', root), page, '/jobs');
   root.addEventListener('click', (event) => {
     const button = event.target.closest('[data-cancel]');
     if (!button) return;

@@ -122,6 +122,7 @@ export function mount(root, page) {
       if (hidden && load.by === wanted.get('by')) cloud.hidden = hidden;
       load.by = wanted.get('by');
       frame.hidden = false;
+      $('[data-nothing]', root).hidden = count > 0;
       hovered = -1;
       fit();
       if (header.unplaced && again) more = setTimeout(() => { if (!cloud.selected && !drag) load(again - 1); }, 10 * POLL_MS);

@@ -58,7 +58,7 @@ export function mount(root, page) {
     const { pen, width, height } = paper($('canvas', box()));
     area = { left: 44, right: width - 4, top: 12, bottom: height - 24 };
     const most = Math.max(...bars.map((bar) => bar.count), 1);
-    grid(pen, area, most);
+    grid(pen, area, most, { least: 1 });
     names(pen, area, axis(), centre);
     const step = (area.right - area.left) / bars.length;
     const gap = step > 5 ? Math.min(3, step * 0.2) : 0;
@@ -135,7 +135,7 @@ export function mount(root, page) {
     if (head) say(head.textContent);
   }
 
-  function zoomBy(factor, middle = 0.5) {
+  function zoomBy(factor, middle = chosen < 0 ? 0.5 : (chosen + 0.5) / bars.length) {
     const [since, until] = [bars[0].since, bars.at(-1).until];
     const at = since + (until - since) * middle;
     zoom(at - (at - since) * factor, at + (until - at) * factor);

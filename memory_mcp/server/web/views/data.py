@@ -28,12 +28,12 @@ from memory_mcp.maintenance.transfer import BATCH, Transfer
 from memory_mcp.server.web.importing import ImportReport, import_own, import_peer
 from memory_mcp.server.web.operations import Operation
 from memory_mcp.server.web.texts import text
-from memory_mcp.server.web.uploads import Bounds, receive
+from memory_mcp.server.web.uploads import UploadBounds, receive
 from memory_mcp.server.web.view import Action, Answer, Nav, NoArguments, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, parse
 from memory_mcp.tools.services import Services
 
-BOUNDS: Final = Bounds(files=1, file_bytes=4_000_000_000, bytes=4_000_000_000)
+BOUNDS: Final = UploadBounds(files=1, file_bytes=4_000_000_000, bytes=4_000_000_000)
 OWN: Final = "memory-mcp"
 """The system whose file an export is."""
 ENDED: Final = 3

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import Field
 from starlette.requests import Request as HttpRequest
@@ -20,9 +20,10 @@ from memory_mcp.domain.documents import Document, DocumentState, Watch
 from memory_mcp.domain.jobs import FileContent, IngestJob
 from memory_mcp.domain.principal import Scope
 from memory_mcp.imports.reading import private_folder
+from memory_mcp.server.web.narrowing import namespaces
 from memory_mcp.server.web.places import UPLOAD, named, place
 from memory_mcp.server.web.texts import text
-from memory_mcp.server.web.uploads import Bounds, Upload, receive
+from memory_mcp.server.web.uploads import Upload, UploadBounds, receive
 from memory_mcp.server.web.view import Action, Answer, Nav, PageView, Stream, Visit
 from memory_mcp.tools.base import Arguments, Call, parse
 from memory_mcp.tools.fields import Namespace, NewTags
@@ -30,13 +31,20 @@ from memory_mcp.tools.ingest import INGEST, IngestArguments, Queued, ingesting_o
 from memory_mcp.tools.services import Services
 
 PER_PAGE: Final = 50
-BOUNDS: Final = Bounds(files=100, file_bytes=MAX_CONTENT_BYTES, bytes=100_000_000)
+BOUNDS: Final = UploadBounds(files=100, file_bytes=MAX_CONTENT_BYTES, bytes=100_000_000)
 
 
 class DocumentsQuery(Arguments):
     namespace: Namespace | None = None
     state: DocumentState | None = None
     after: Annotated[int, Field(ge=0)] = 0
+
+    def address(self, after: int) -> str:
+        """Return the address of another page of the same documents."""
+        given = {"namespace": self.namespace, "state": self.state and self.state.value, "after": after}
+        return "?".join(
+            filter(None, ("/documents", urlencode({name: value for name, value in given.items() if value})))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,8 @@ class Listed:
     """Jobs under way."""
     roots: Sequence[Path]
     may_watch: bool
+    namespaces: Sequence[str]
+    """To choose from; none where there is nothing to choose."""
 
 
 async def load(visit: Visit, query: DocumentsQuery) -> Mapping[str, object]:
@@ -65,7 +75,8 @@ async def load(visit: Visit, query: DocumentsQuery) -> Mapping[str, object]:
         after = shown[-1].key if len(found) > PER_PAGE else None
         running = sum(not job.state.is_final for job in jobs)
         watches = await ingesting.watches(namespace)
-        return Listed(shown, after, watches, running, rules.roots, rules.may_watch)
+        spaces = await namespaces(services, visit.reach)
+        return Listed(shown, after, watches, running, rules.roots, rules.may_watch, spaces)
 
     listed = await visit.run("documents", work)
     return {
@@ -73,6 +84,7 @@ async def load(visit: Visit, query: DocumentsQuery) -> Mapping[str, object]:
         "namespace": namespace,
         "states": list(DocumentState),
         "bounds": BOUNDS,
+        "address": query.address,
         "named": named,
         "place": place,
         "may_write": visit.may(Scope.WRITE),

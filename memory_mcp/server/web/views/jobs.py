@@ -11,6 +11,7 @@ from memory_mcp.documents.ingesting import Ingesting
 from memory_mcp.domain.documents import BY_CLIENT, BY_WATCH
 from memory_mcp.domain.jobs import IngestJob, JobFile, JobFileState
 from memory_mcp.domain.principal import Scope
+from memory_mcp.server.web.narrowing import namespaces
 from memory_mcp.server.web.places import place
 from memory_mcp.server.web.texts import text
 from memory_mcp.server.web.view import Action, Answer, PageView, Visit
@@ -62,9 +63,10 @@ class ShownJob:
 
 async def load(visit: Visit, query: JobsQuery) -> Mapping[str, object]:
     namespace = visit.reach.of(query.namespace)
-    shown = await visit.run("jobs", partial(_shown, namespace))
+    shown, spaces = await visit.run("jobs", partial(_shown, visit, namespace))
     return {
         "jobs": shown,
+        "namespaces": spaces,
         "namespace": namespace,
         "is_running": any(not each.job.state.is_final for each in shown or ()),
         "place": place,
@@ -72,12 +74,13 @@ async def load(visit: Visit, query: JobsQuery) -> Mapping[str, object]:
     }
 
 
-async def _shown(namespace: str, services: Services) -> list[ShownJob] | None:
+async def _shown(visit: Visit, namespace: str, services: Services) -> tuple[list[ShownJob] | None, list[str]]:
     if (ingesting := services.ingesting) is None:
-        return None
+        return None, []
     jobs = await ingesting.jobs(namespace, SHOWN)
     failing = [job.id for job in jobs if job.counts.get(JobFileState.FAILED)][:WITH_LINES]
-    return [ShownJob(job, await _failed(ingesting, job) if job.id in failing else ()) for job in jobs]
+    shown = [ShownJob(job, await _failed(ingesting, job) if job.id in failing else ()) for job in jobs]
+    return shown, await namespaces(services, visit.reach)
 
 
 async def _failed(ingesting: Ingesting, job: IngestJob) -> Sequence[JobFile]:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from memory_mcp.domain.errors import InvalidArgumentError
 from memory_mcp.domain.models import Filters, Memory
 from memory_mcp.domain.principal import Scope
-from memory_mcp.mapping.service import MapState, Progress
+from memory_mcp.mapping.service import MapProgress, MapState
 from memory_mcp.server.web.cards import card
 from memory_mcp.server.web.narrowing import NarrowingArguments, namespaces
 from memory_mcp.server.web.texts import text
@@ -58,7 +58,7 @@ class MapArguments(NarrowingArguments):
             raise InvalidArgumentError("points", "must be numbers that a map gave") from error
 
 
-class Chosen(Arguments):
+class ChosenPoints(Arguments):
     """Some points of a map."""
 
     sheet: Annotated[str, Field(max_length=40)]
@@ -68,7 +68,7 @@ class Chosen(Arguments):
 async def load(visit: Visit, query: MapArguments) -> Mapping[str, object]:
     """Return what the template shows."""
 
-    async def work(services: Services) -> tuple[Progress, list[str], list[Memory]]:
+    async def work(services: Services) -> tuple[MapProgress, list[str], list[Memory]]:
         await services.maps.keep_up()
         known = await namespaces(services, visit.reach)
         chosen: list[Memory] = []
@@ -108,7 +108,7 @@ async def _asked(visit: Visit, query: MapArguments, services: Services) -> list[
     return [replace(own, namespace=name) for name in names or [visit.reach.namespace]]
 
 
-async def at_points(visit: Visit, given: Chosen) -> Answer:
+async def at_points(visit: Visit, given: ChosenPoints) -> Answer:
     """Return which memories lie at chosen points, for what is done with them."""
 
     async def work(services: Services) -> list[Memory]:
@@ -138,6 +138,6 @@ MAP: Final = PageView(
     script=True,
     style=True,
     parts=("list", "point", "state"),
-    actions=(Action("map.draw", NoArguments, draw), Action("map.at", Chosen, at_points)),
+    actions=(Action("map.draw", NoArguments, draw), Action("map.at", ChosenPoints, at_points)),
     streams=(Stream("map.points", "GET", points),),
 )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from memory_mcp.domain.models import Page
-from memory_mcp.memories.timeline import Bar, Density, Unit
+from memory_mcp.memories.timeline import Bar, Density, TimeUnit
 from memory_mcp.server.web.cards import card
 from memory_mcp.server.web.narrowing import NarrowingArguments, namespaces
 from memory_mcp.server.web.texts import text
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 SHOWN: Final = 50
 """Memories of a bar that are listed."""
 _LABELS: Final = {
-    Unit.HOUR: "%a %-d %b %Y, %H:%M %Z",
-    Unit.DAY: "%a %-d %b %Y",
-    Unit.WEEK: "week of %-d %b %Y",
-    Unit.MONTH: "%B %Y",
-    Unit.YEAR: "%Y",
-    Unit.DECADE: "%Ys",
+    TimeUnit.HOUR: "%a %-d %b %Y, %H:%M %Z",
+    TimeUnit.DAY: "%a %-d %b %Y",
+    TimeUnit.WEEK: "week of %-d %b %Y",
+    TimeUnit.MONTH: "%B %Y",
+    TimeUnit.YEAR: "%Y",
+    TimeUnit.DECADE: "%Ys",
 }
 
 
@@ -93,7 +93,7 @@ def _interval(density: Density) -> str:
     return text("timeline.interval", first=label_of(first, density.unit), last=label_of(last, density.unit))
 
 
-def label_of(moment: datetime, unit: Unit) -> str:
+def label_of(moment: datetime, unit: TimeUnit) -> str:
     """Return the name of a unit of local time."""
     return moment.astimezone().strftime(_LABELS[unit])
 

@@ -74,8 +74,7 @@ async def revoke(visit: Visit, given: TokenId) -> Answer:
 
 async def _do(visit: Visit, work: Callable[[], T], *, is_write: bool = False) -> T:
     """Use the file of the tokens in a thread: it may wait for a lock."""
-    kind = "write" if is_write else "read"
-    return await visit.run("tokens", lambda _: asyncio.to_thread(work), (Scope.ADMIN,), kind)
+    return await visit.run("tokens", lambda _: asyncio.to_thread(work), (Scope.ADMIN,), "write" if is_write else "read")
 
 
 TOKENS: Final = PageView(

@@ -17,8 +17,11 @@ def extent(db: apsw.Connection, filters: Filters) -> tuple[datetime, datetime] |
     """Return when the first and the last memory were created; None if there are none."""
     where = condition(filters)
     first, last = (
-        db.execute(f"SELECT {end}(created_at) FROM memories AS m WHERE {where.sql}", where.parameters).get  # noqa: S608 - only parameters
-        for end in ("min", "max")  # apart, so that each is one look into the index
+        db.execute(
+            f"SELECT m.created_at FROM memories AS m WHERE {where.sql} ORDER BY m.created_at {order} LIMIT 1",  # noqa: S608 - only parameters
+            where.parameters,
+        ).get
+        for order in ("ASC", "DESC")  # along the index, up to the first one that matches
     )
     return None if first is None else (from_micros(cast("int", first)), from_micros(cast("int", last)))
 
