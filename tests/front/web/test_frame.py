@@ -16,7 +16,7 @@ from tests.front.web.kit import PageSite
 
 FOLDER = Path(web.__file__).parent
 BUDGET = 250_000
-KEY = re.compile(r"[\"'`]((?:[a-z_]+\.)+[a-z_]*)([\"'`]|\$\{|\{)")
+KEY = re.compile(r"[\"'`]((?:[a-z_]+\.)+[a-z_0-9]*)([\"'`]|\$\{|\{)")
 """A key of the catalogue in Python, a template or a script, or the beginning of one."""
 
 
